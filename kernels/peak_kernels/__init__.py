@@ -1,0 +1,1 @@
+"""Compiled kernels of peak_fast: numba and numpy, nothing else."""

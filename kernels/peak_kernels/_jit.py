@@ -1,0 +1,133 @@
+"""The only place that calls ``numba.njit``: options and the cache stamp.
+
+Numba stamps a cached function with the date and size of the file that holds it, and with nothing else.
+A kernel that calls a helper in another file would therefore go on using the helper's old machine code
+after an edit or an upgrade.  This module stamps every cache entry with a hash of all sources of the
+package instead, so that a change in any of them recompiles what it must.
+
+Where the cache lives: ``$PEAK_FAST_CACHE_DIR``, else numba's own ``NUMBA_CACHE_DIR``, else the user's
+cache folder.  A folder that cannot be written never breaks a run: the kernels are then compiled in
+memory, once per process.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar, overload
+
+import numba
+from numba.core import caching
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+PACKAGE_DIR = Path(__file__).resolve().parent
+
+
+@functools.cache
+def source_stamp() -> str:
+    """Hash of all Python sources of this package: the version of the machine code.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits.  Two installations with the same digits compute the same numbers.
+    """
+    digest = hashlib.blake2b(digest_size=8)
+    for path in sorted(PACKAGE_DIR.glob("*.py")):
+        digest.update(path.name.encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _user_cache_dir() -> Path:
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = str(Path.home() / "Library" / "Caches")
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "peak_fast" / "kernels"
+
+
+@functools.cache
+def cache_dir() -> Path | None:
+    """Folder of the compiled kernels, or None where no folder can be written."""
+    explicit = os.environ.get("PEAK_FAST_CACHE_DIR") or os.environ.get("NUMBA_CACHE_DIR")
+    try:
+        path = Path(explicit) if explicit else _user_cache_dir()
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except (OSError, RuntimeError):
+        return None
+    return path
+
+
+class _StampedLocator(caching._CacheLocator):  # type: ignore[misc]
+    """Cache locator whose stamp covers the whole package (see the module's docstring)."""
+
+    def __init__(self, py_func: Callable[..., Any], folder: Path) -> None:
+        self._py_func = py_func
+        self._folder = folder
+
+    def get_cache_path(self) -> str:
+        return str(self._folder)
+
+    def get_source_stamp(self) -> str:
+        return source_stamp()
+
+    def get_disambiguator(self) -> str:
+        return str(self._py_func.__code__.co_firstlineno)
+
+    @classmethod
+    def from_function(cls, py_func: Callable[..., Any], py_file: str) -> _StampedLocator | None:
+        folder = cache_dir()
+        if folder is None or not Path(py_file).resolve().is_relative_to(PACKAGE_DIR):
+            return None
+        return cls(py_func, folder)
+
+
+def _install_locator() -> None:
+    """Put the stamped locator in front of numba's own; it answers for this package's files only."""
+    for impl in (caching.CompileResultCacheImpl, caching.CodeLibraryCacheImpl):
+        if _StampedLocator not in impl._locator_classes:
+            impl._locator_classes.insert(0, _StampedLocator)
+
+
+_install_locator()
+
+
+@overload
+def jit(function: F) -> F: ...
+@overload
+def jit(function: None = None, *, inline: bool = False, fastmath: bool = False) -> Callable[[F], F]: ...
+
+
+def jit(function: F | None = None, *, inline: bool = False, fastmath: bool = False) -> F | Callable[[F], F]:
+    """Compile a kernel: no Python objects, no GIL, IEEE division, cached on disk.
+
+    Parameters
+    ----------
+    inline
+        Ask LLVM to inline the function into its callers (``forceinline``); for small rule functions.
+    fastmath
+        Allow reassociation.  Never for money arithmetic: it would break bit equality between runs.
+    """
+
+    def decorate(func: F) -> F:
+        compiled: F = numba.njit(
+            nogil=True,
+            error_model="numpy",
+            fastmath=fastmath,
+            forceinline=inline,
+            cache=cache_dir() is not None,
+        )(func)
+        return compiled
+
+    return decorate if function is None else decorate(function)
