@@ -7,7 +7,8 @@ package instead, so that a change in any of them recompiles what it must.
 
 Where the cache lives: ``$PEAK_FAST_CACHE_DIR``, else numba's own ``NUMBA_CACHE_DIR``, else the user's
 cache folder.  A folder that cannot be written never breaks a run: the kernels are then compiled in
-memory, once per process.
+memory, once per process.  Each version of the sources has a folder of its own, so two installations
+that share a user never overwrite each other's entries.
 """
 
 from __future__ import annotations
@@ -59,8 +60,10 @@ def _user_cache_dir() -> Path:
 def cache_dir() -> Path | None:
     """Folder of the compiled kernels, or None where no folder can be written."""
     explicit = os.environ.get("PEAK_FAST_CACHE_DIR") or os.environ.get("NUMBA_CACHE_DIR")
+    python = f"py{sys.version_info.major}{sys.version_info.minor}"
     try:
-        path = Path(explicit) if explicit else _user_cache_dir()
+        base = Path(explicit) if explicit else _user_cache_dir()
+        path = base / f"{source_stamp()}-{python}-numba{numba.__version__}"
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
             pass

@@ -1,0 +1,92 @@
+"""Every error that peak_fast raises on purpose.
+
+::
+
+    PeakFastError
+    ├── DataError               (ValueError)    prices or timestamps that cannot be used
+    ├── ConfigError             (ValueError)    a setting with a wrong value or an unknown name
+    ├── StrategyError           (ValueError)    a strategy or its parameters
+    ├── TrackingError           (RuntimeError)  a tracking store that could not confirm
+    ├── StoreError              (RuntimeError)  a sweep store: locked, changed, full
+    ├── SweepError              (RuntimeError)  a sweep that cannot run as asked
+    └── MissingDependencyError  (ImportError)   an optional package is not installed
+
+Each message says what was expected, what came and what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Iterable
+from typing import Any
+
+
+class PeakFastError(Exception):
+    """Base class: ``except PeakFastError`` catches everything that peak_fast raises on purpose."""
+
+
+class DataError(PeakFastError, ValueError):
+    """Prices or timestamps that cannot be used."""
+
+
+class ConfigError(PeakFastError, ValueError):
+    """A setting with a wrong value or an unknown name."""
+
+
+class StrategyError(PeakFastError, ValueError):
+    """A strategy that is unknown, returns the wrong thing, or got wrong parameters."""
+
+
+class TrackingError(PeakFastError, RuntimeError):
+    """A tracking store that could not confirm what was logged."""
+
+
+class StoreError(PeakFastError, RuntimeError):
+    """A store that is locked, belongs to other work, or is full."""
+
+
+class SweepError(PeakFastError, RuntimeError):
+    """A sweep that cannot run as asked."""
+
+
+class MissingDependencyError(PeakFastError, ImportError):
+    """An optional package is not installed."""
+
+
+def require(module: str, extra: str) -> Any:
+    """Import an optional package, or say which extra brings it.
+
+    Parameters
+    ----------
+    module
+        Dotted name of the module.
+    extra
+        Extra of this package that installs it.
+
+    Raises
+    ------
+    MissingDependencyError
+        The module is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"this needs the package {module.split('.')[0]!r}, which could not be imported ({error}); "
+            f"install it with: pip install 'peak-fast[{extra}]'"
+        ) from error
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """End of an error message: the nearest known name, then all of them.
+
+    Returns
+    -------
+    str
+        ``"did you mean 'x'? known: 'x', 'y'"`` or ``"known: 'x', 'y'"``.
+    """
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    listing = "known: " + ", ".join(repr(n) for n in names)
+    return f"did you mean {close[0]!r}? {listing}" if close else listing

@@ -1,0 +1,26 @@
+"""Fixtures and Hypothesis profiles shared by all tests."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).resolve().parent.parent
+
+_COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
+settings.register_profile("fast", max_examples=60, **_COMMON)
+settings.register_profile("ci", max_examples=200, **_COMMON)
+settings.register_profile("nightly", max_examples=2500, **_COMMON)
+settings.load_profile(os.environ.get("PEAK_FAST_HYPOTHESIS", "fast"))
+
+
+@pytest.fixture(scope="session")
+def oracles() -> Path:
+    """Folder of real data and of other systems' numbers; tests that need it skip where it is absent."""
+    folder = Path(os.environ.get("PEAK_FAST_ORACLES", "../shared"))
+    if not folder.is_absolute():
+        folder = ROOT / folder
+    if not folder.is_dir():
+        pytest.skip(f"no oracle folder at {folder}; set PEAK_FAST_ORACLES")
+    return folder
