@@ -1,0 +1,330 @@
+"""One parameter of a strategy: kind, default, allowed values, and how to search them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from peak_fast.errors import StrategyError, did_you_mean, require
+
+Kind: TypeAlias = Literal["int", "float", "choice", "bool"]
+
+_KINDS = ("int", "float", "choice", "bool")
+_DEFAULT_GRID = 10
+_TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
+
+
+def _plain(value: Any) -> Any:
+    """NumPy scalars and arrays of one element as Python values; anything else as it is."""
+    if hasattr(value, "item") and getattr(value, "size", 0) == 1:
+        return value.item()
+    return value
+
+
+def _same(left: Any, right: Any) -> bool:
+    """Equality that keeps True apart from 1 (choices may hold both)."""
+    return isinstance(left, bool) == isinstance(right, bool) and bool(left == right)
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """One parameter of a strategy.
+
+    Parameters
+    ----------
+    name
+        Name under which the strategy receives the value: a Python identifier.
+    kind
+        ``"int"``, ``"float"``, ``"choice"`` or ``"bool"``.
+    default
+        Value where the caller gives none.
+    low, high
+        Smallest and largest value, both included (int and float; None: unbounded, which cannot be searched).
+    step
+        Distance between two searched values (int: 1 where None; float: continuous where None).
+    log
+        Search on a logarithmic scale; needs ``low > 0`` and no step.
+    choices
+        Allowed values of a choice: text, numbers, booleans or None.
+    description
+        One line for tables and help texts.
+    when
+        Values of other parameters under which this one matters, such as ``{"use_filter": True}``; a list,
+        tuple or set of values means any of them.
+
+    Raises
+    ------
+    StrategyError
+        The definition contradicts itself.
+    """
+
+    name: str
+    kind: Kind
+    default: Any
+    low: float | None = None
+    high: float | None = None
+    step: float | None = None
+    log: bool = False
+    choices: tuple[Any, ...] | None = None
+    description: str = ""
+    when: Mapping[str, Any] | None = field(default=None, hash=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name.isidentifier():
+            raise StrategyError(
+                f"expected a parameter name that is a Python identifier; got {self.name!r}; "
+                "use letters, digits and underscores"
+            )
+        if self.kind not in _KINDS:
+            raise StrategyError(
+                f"parameter {self.name!r}: expected a kind out of {', '.join(_KINDS)}; got {self.kind!r}; "
+                + did_you_mean(str(self.kind), _KINDS)
+            )
+        if self.choices is not None:
+            object.__setattr__(self, "choices", tuple(_plain(choice) for choice in self.choices))
+        if self.when is not None:
+            object.__setattr__(self, "when", dict(self.when))
+        if self.kind in ("int", "float"):
+            self._check_range()
+        else:
+            self._check_choices()
+        object.__setattr__(self, "default", self.validate_value(self.default))
+
+    def _fail(self, expected: str, got: Any, remedy: str) -> StrategyError:
+        return StrategyError(f"parameter {self.name!r}: expected {expected}; got {got}; {remedy}")
+
+    def _check_range(self) -> None:
+        if self.choices is not None:
+            raise self._fail("no choices for a number", f"choices={self.choices!r}", "use kind='choice'")
+        number = int if self.kind == "int" else float
+        for key in ("low", "high", "step"):
+            value = _plain(getattr(self, key))
+            if value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+                raise self._fail(
+                    f"{key} as a finite number", repr(value), f"give {key} a number or leave it out"
+                )
+            if number(value) != value:
+                raise self._fail(f"a whole number as {key}", repr(value), "use kind='float' for fractions")
+            object.__setattr__(self, key, number(value))
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise self._fail("low <= high", f"low={self.low}, high={self.high}", "swap them")
+        if self.step is not None and self.step <= 0:
+            raise self._fail("step > 0", f"step={self.step}", "leave it out for a continuous search")
+        if self.log and (self.low is None or self.low <= 0):
+            raise self._fail(
+                "low > 0 for a logarithmic search", f"low={self.low}", "raise low or set log=False"
+            )
+        if self.log and self.step is not None and not (self.kind == "int" and self.step == 1):
+            raise self._fail("either step or log", f"step={self.step}, log=True", "drop one of them")
+
+    def _check_choices(self) -> None:
+        if self.low is not None or self.high is not None or self.step is not None or self.log:
+            raise self._fail("no range", "low, high, step or log", f"drop them for kind={self.kind!r}")
+        if self.kind == "bool":
+            if self.choices is not None:
+                raise self._fail("no choices for a bool", repr(self.choices), "use kind='choice'")
+            return
+        if not self.choices:
+            raise self._fail("at least one choice", repr(self.choices), "give choices=(...)")
+        for index, choice in enumerate(self.choices):
+            if not (choice is None or isinstance(choice, bool | int | float | str)):
+                raise self._fail(
+                    "choices that are text, numbers, booleans or None",
+                    repr(choice),
+                    "map names to objects inside",
+                )
+            if any(_same(choice, other) for other in self.choices[:index]):
+                raise self._fail("distinct choices", f"{choice!r} twice", "remove one")
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether the values can be enumerated or sampled: both ends known, or a choice."""
+        return self.kind in ("choice", "bool") or (self.low is not None and self.high is not None)
+
+    def validate_value(self, value: Any) -> Any:
+        """Check one value and return it as a plain int, float, bool or choice.
+
+        NumPy scalars are accepted, a float that is whole counts as an int, and 0 and 1 count as booleans,
+        because parameter columns of sweeps are float64.
+
+        Raises
+        ------
+        StrategyError
+            Wrong type, outside ``[low, high]``, not finite, or not among the choices.
+        """
+        value = _plain(value)
+        if self.kind == "choice":
+            for choice in self.choices or ():
+                if _same(choice, value):
+                    return choice
+            listing = ", ".join(repr(choice) for choice in self.choices or ())
+            raise self._fail(f"one of {listing}", repr(value), "pick one of them")
+        if self.kind == "bool":
+            if isinstance(value, bool):
+                return value
+            if isinstance(value, int | float) and value in (0, 1):
+                return bool(value)
+            raise self._fail("True or False", f"{value!r} ({type(value).__name__})", "pass a boolean")
+        return self._validate_number(value)
+
+    def _validate_number(self, value: Any) -> int | float:
+        what = "a whole number" if self.kind == "int" else "a number"
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self._fail(what, f"{value!r} ({type(value).__name__})", f"pass {what}")
+        if not math.isfinite(value):
+            raise self._fail("a finite number", repr(value), "pass a finite number")
+        if self.kind == "int" and value != int(value):
+            raise self._fail(what, repr(value), "round it or declare the parameter kind='float'")
+        number: int | float = int(value) if self.kind == "int" else float(value)
+        if (self.low is not None and number < self.low) or (self.high is not None and number > self.high):
+            low = "-inf" if self.low is None else self.low
+            high = "inf" if self.high is None else self.high
+            raise self._fail(f"{low} <= {self.name} <= {high}", repr(number), "choose a value in the range")
+        return number
+
+    def parse(self, text: str) -> Any:
+        """Read a value from text, as typed on a command line.
+
+        Raises
+        ------
+        StrategyError
+            The text is no such value, or the value is not allowed.
+        """
+        stripped = text.strip()
+        if self.kind == "bool" and stripped.lower() in _TRUE + _FALSE:
+            return stripped.lower() in _TRUE
+        if self.kind == "choice":
+            for choice in self.choices or ():
+                if stripped == str(choice):
+                    return choice
+            return self.validate_value(stripped)
+        try:
+            return self.validate_value(float(stripped) if self.kind == "float" else _whole(stripped))
+        except ValueError as error:
+            if isinstance(error, StrategyError):
+                raise
+            raise self._fail(f"kind {self.kind}", repr(text), "write it as a number") from error
+
+    def _last(self) -> float:
+        """Largest value that is low plus a whole number of steps (Optuna warns about any other upper end)."""
+        low, high = self._bounds()
+        if self.step is None:
+            return high
+        count = math.floor((high - low) / self.step + 1e-9)
+        return low + count * self.step if self.kind == "int" else float(_decimal_step(low, self.step, count))
+
+    def _bounds(self) -> tuple[float, float]:
+        if self.low is None or self.high is None:
+            raise self._fail(
+                "low and high for a search",
+                f"low={self.low}, high={self.high}",
+                "give both, or fix the parameter",
+            )
+        return self.low, self.high
+
+    def to_optuna_suggest(self, trial: Any) -> Any:
+        """Ask an ``optuna.Trial`` (or ``FixedTrial``) for a value of this parameter."""
+        if self.kind == "bool":
+            return trial.suggest_categorical(self.name, [False, True])
+        if self.kind == "choice":
+            return trial.suggest_categorical(self.name, list(self.choices or ()))
+        low, high = self._bounds()[0], self._last()
+        if self.kind == "int":
+            return trial.suggest_int(self.name, low, high, step=int(self.step or 1), log=self.log)
+        return trial.suggest_float(self.name, low, high, step=self.step, log=self.log)
+
+    def to_distribution(self) -> Any:
+        """The matching ``optuna.distributions`` object, equal to the one that ``to_optuna_suggest`` makes.
+
+        Raises
+        ------
+        MissingDependencyError
+            optuna is not installed.
+        StrategyError
+            A number without ``low`` or ``high``.
+        """
+        distributions = require("optuna.distributions", extra="optuna")
+        if self.kind == "bool":
+            return distributions.CategoricalDistribution([False, True])
+        if self.kind == "choice":
+            return distributions.CategoricalDistribution(list(self.choices or ()))
+        low, high = self._bounds()[0], self._last()
+        if self.kind == "int":
+            return distributions.IntDistribution(int(low), int(high), log=self.log, step=int(self.step or 1))
+        return distributions.FloatDistribution(low, high, log=self.log, step=self.step)
+
+    def grid(self, n: int | None = None) -> list[Any]:
+        """Values to try, ascending.
+
+        Parameters
+        ----------
+        n
+            At most this many, spread evenly (geometrically with ``log``) and including both ends. None takes
+            every value of an int, of a choice and of a float with a step, and 10 of a continuous float.
+
+        Returns
+        -------
+        list
+            Distinct values that ``validate_value`` accepts.
+        """
+        if n is not None and (isinstance(n, bool) or int(n) != n or n < 1):
+            raise self._fail(
+                "a grid of at least one value", f"n={n!r}", "pass a positive whole number or None"
+            )
+        if self.kind == "bool":
+            return [False, True][:n]
+        if self.kind == "choice":
+            return list(self.choices or ())[:n]
+        low, last = self._bounds()[0], self._last()
+        step = self.step or (1 if self.kind == "int" else None)
+        if step is None:
+            return sorted({min(max(v, low), last) for v in _spread(low, last, n or _DEFAULT_GRID, self.log)})
+        count = math.floor((last - low) / step + 1e-9) + 1
+        if n is None or n >= count:
+            indices: Iterable[int] = range(count)
+        else:
+            points = _spread(low, last, n, self.log)
+            indices = sorted({min(max(round((v - low) / step), 0), count - 1) for v in points})
+        if self.kind == "int":
+            return [int(low) + index * int(step) for index in indices]
+        return [min(float(_decimal_step(low, step, index)), last) for index in indices]
+
+    def is_active(self, params: Mapping[str, Any]) -> bool:
+        """Whether the parameter matters under these values of the others (``when``)."""
+        return all(
+            any(_same(_plain(params[name]), option) for option in condition_options(wanted))
+            for name, wanted in (self.when or {}).items()
+        )
+
+
+def _whole(text: str) -> int | float:
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
+
+
+def _decimal_step(low: float, step: float, index: int) -> Any:
+    from decimal import Decimal  # 0.1 + 2 * 0.1 must read 0.3, as a person would write it
+
+    return Decimal(repr(low)) + index * Decimal(repr(step))
+
+
+def _spread(low: float, high: float, n: int, log: bool) -> list[float]:
+    if n == 1:
+        return [math.sqrt(low * high) if log else (low + high) / 2]
+    if log:
+        ratio = math.log(high / low)
+        inner = [low * math.exp(ratio * index / (n - 1)) for index in range(1, n - 1)]
+    else:
+        inner = [low + (high - low) * index / (n - 1) for index in range(1, n - 1)]
+    return [low, *inner, high]  # the ends exactly, whatever rounding does in between
+
+
+def condition_options(wanted: Any) -> tuple[Any, ...]:
+    """The values that a condition in ``when`` accepts."""
+    return tuple(wanted) if isinstance(wanted, list | tuple | set | frozenset) else (wanted,)
