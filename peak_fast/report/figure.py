@@ -1,0 +1,315 @@
+"""The equity picture: as PNG bytes (lean or Matplotlib) or as a Matplotlib figure to work on.
+
+Matplotlib is used through ``Figure`` and ``FigureCanvasAgg`` only: pyplot keeps every figure alive in a
+global list and may open windows.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+
+from peak_fast.errors import ConfigError, did_you_mean, require
+from peak_fast.report.lean import render_lean
+from peak_fast.report.payload import is_result, payload_of
+from peak_fast.report.series import (
+    LOG_SCALE_FROM,
+    FloatArray,
+    Picture,
+    buy_and_hold,
+    day,
+    drawdown_of,
+    filled,
+    linear_ticks,
+    log_ticks,
+    min_max_points,
+    money,
+    percent,
+    pick_markers,
+    time_ticks,
+)
+from peak_fast.report.trades import trade_columns
+
+Engine = Literal["auto", "lean", "matplotlib"]
+ENGINES = ("auto", "lean", "matplotlib")
+DEFAULT_SIZE = (1100, 640)
+MAX_MARKED = 60
+MAX_POINTS = 2_000
+
+
+def prepare_picture(
+    source: Any,
+    equity: Any = None,
+    *,
+    benchmark: Any = None,
+    trades: Any = None,
+    title: str | None = None,
+    stats: Mapping[str, Any] | None = None,
+    time_zone: str | None = None,
+    max_marked: int = MAX_MARKED,
+) -> Picture:
+    """Work out everything an equity picture shows, from a result or from arrays.
+
+    Parameters
+    ----------
+    source
+        A ``BacktestResult``, a payload (see :func:`peak_fast.report.payload_of`), or the bar times as int64
+        microseconds (UTC), shape (n_bars,), or ``None`` to number the bars.
+    equity : array of float64, shape (n_bars,)
+        With bar times. Gaps (NaN) take the value before them.
+    benchmark : array of float64, shape (n_bars,), optional
+        A second curve in money. For a result it is buy-and-hold from the closes; ``False`` leaves it out.
+    trades
+        Any form that :func:`peak_fast.report.trades.trade_columns` takes.
+    stats
+        Figures for the headline; return and drawdown are worked out from the curve where absent.
+    max_marked
+        Largest number of trades marked; beyond it those with the largest absolute net profit are, and the
+        picture says so.
+
+    Raises
+    ------
+    ConfigError
+        ``equity`` and times or benchmark differ in length.
+    """
+    if is_result(source) or isinstance(source, Mapping):
+        payload = payload_of(source)
+        metadata = payload.get("metadata") or {}
+        money_curve = filled(payload["equity"])
+        if benchmark is None and len(money_curve) and payload.get("close") is not None:
+            benchmark = buy_and_hold(payload["close"], _initial(payload.get("stats"), money_curve))
+        times, zone = payload.get("time_us"), payload.get("time_zone") or time_zone
+        trades = payload.get("trades") if trades is None else trades
+        stats = payload.get("stats") if stats is None else stats
+        title = title or headline(metadata)
+    else:
+        money_curve, times, zone = filled([] if equity is None else equity), source, time_zone
+    n_bars = len(money_curve)
+    reference = None if benchmark is None or benchmark is False else filled(benchmark)
+    bar_times = None if times is None else np.asarray(times, dtype=np.int64)
+    for name, array in (("time_us", bar_times), ("benchmark", reference)):
+        if array is not None and len(array) != n_bars:
+            raise ConfigError(f"{name}: expected {n_bars} values as in equity, got {len(array)}; pass arrays of one length")
+    drawdown = drawdown_of(money_curve)
+    columns = trade_columns(trades, bar_times)
+    markers = pick_markers(columns, n_bars, max_marked)
+    return Picture(
+        equity=money_curve,
+        benchmark=reference,
+        drawdown=drawdown,
+        time_us=bar_times,
+        time_zone=zone,
+        markers=markers,
+        title=title or "Backtest",
+        subtitle=_subtitle(stats or {}, money_curve, drawdown, bar_times, markers.total),
+        log_scale=_wants_log(money_curve, reference),
+    )
+
+
+def _initial(stats: Mapping[str, Any] | None, equity: FloatArray) -> float:
+    initial = (stats or {}).get("initial_cash")
+    return float(initial) if initial is not None else float(equity[0])
+
+
+def headline(metadata: Mapping[str, Any]) -> str:
+    """``sma_cross on AAPL`` from a result's metadata; ``Backtest`` where nothing is known."""
+    strategy = (metadata.get("strategy") or {}).get("name")
+    data = (metadata.get("data") or {}).get("name")
+    return " on ".join(str(part) for part in (strategy or "Backtest", data) if part)
+
+
+def _wants_log(equity: FloatArray, benchmark: FloatArray | None) -> bool:
+    curves = [c for c in (equity, benchmark) if c is not None and len(c)]
+    if not curves:
+        return False
+    low, high = min(float(c.min()) for c in curves), max(float(c.max()) for c in curves)
+    return low > 0.0 and high / low >= LOG_SCALE_FROM
+
+
+def _subtitle(stats: Mapping[str, Any], equity: FloatArray, drawdown: FloatArray, times: Any, trades: int) -> str:
+    if len(equity) == 0:
+        return "0 bars"
+    total = stats.get("total_return")
+    if total is None and equity[0] != 0.0:
+        total = equity[-1] / equity[0] - 1.0
+    deepest = stats.get("max_drawdown")
+    parts = [] if total is None else [f"Return {_signed(float(total))}"]
+    sharpe = stats.get("sharpe")
+    if sharpe is not None and np.isfinite(sharpe):
+        parts.append(f"Sharpe {float(sharpe):.2f}")
+    parts.append(f"Max drawdown {percent(float(drawdown.min() if deepest is None else deepest), 1)}")
+    parts.append(f"{trades:,} trade{'' if trades == 1 else 's'}")
+    if times is not None and len(times):
+        parts.append(f"{day(times[0])} to {day(times[-1])}")
+    return "   ·   ".join(parts)
+
+
+def _signed(value: float) -> str:
+    return ("+" if value > 0 else "") + percent(value, 1)
+
+
+def render_equity_png(
+    source: Any,
+    equity: Any = None,
+    *,
+    benchmark: Any = None,
+    trades: Any = None,
+    title: str | None = None,
+    stats: Mapping[str, Any] | None = None,
+    time_zone: str | None = None,
+    size: tuple[int, int] = DEFAULT_SIZE,
+    engine: Engine = "auto",
+) -> bytes:
+    """The equity picture as PNG bytes.
+
+    Parameters
+    ----------
+    source, equity, benchmark, trades, title, stats, time_zone
+        See :func:`prepare_picture`.
+    size
+        Width and height in pixels.
+    engine
+        ``"lean"`` (Pillow glyphs on a palette canvas, about 3 ms), ``"matplotlib"`` (about 100 ms), or
+        ``"auto"``: lean where Pillow is installed, else Matplotlib.
+
+    Raises
+    ------
+    ConfigError
+        Unknown engine, or arrays of different length.
+    MissingDependencyError
+        Neither renderer can be imported.
+    """
+    if engine not in ENGINES:
+        raise ConfigError(f"engine: got {engine!r}; {did_you_mean(str(engine), ENGINES)}")
+    picture = prepare_picture(
+        source, equity, benchmark=benchmark, trades=trades, title=title, stats=stats, time_zone=time_zone
+    )
+    if engine == "lean" or (engine == "auto" and _has_pillow()):
+        return render_lean(picture, size)
+    return figure_png(_draw(picture, size))
+
+
+def _has_pillow() -> bool:
+    try:
+        import PIL.ImageFont  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def figure_png(figure: Any) -> bytes:
+    """A Matplotlib figure as PNG bytes at its own size and resolution."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def equity_figure(source: Any, equity: Any = None, *, size: tuple[int, int] = DEFAULT_SIZE, **options: Any) -> Any:
+    """The equity picture as a ``matplotlib.figure.Figure`` (Agg canvas, not registered with pyplot).
+
+    Parameters
+    ----------
+    source, equity, **options
+        See :func:`prepare_picture`.
+    size
+        Width and height in pixels.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Axes 0 is equity (with benchmark and marks), axes 1 drawdown; curves hold at most 2,000 points each.
+
+    Raises
+    ------
+    MissingDependencyError
+        Matplotlib is not installed.
+    """
+    return _draw(prepare_picture(source, equity, **options), size)
+
+
+def _draw(picture: Picture, size: tuple[int, int]) -> Any:
+    figure_class = require("matplotlib.figure", extra="plot").Figure
+    canvas_class = require("matplotlib.backends.backend_agg", extra="plot").FigureCanvasAgg
+    dpi = 100
+    figure = figure_class(figsize=(size[0] / dpi, size[1] / dpi), dpi=dpi, facecolor="white")
+    canvas_class(figure)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(2.6, 1.0))
+    figure.subplots_adjust(left=0.075, right=0.98, top=0.875, bottom=0.065, hspace=0.06)
+    figure.text(0.075, 0.952, picture.title, fontsize=13, fontweight="bold", color="#1f2937")
+    figure.text(0.075, 0.908, picture.subtitle, fontsize=9.5, color="#6b7280")
+    for axes in (upper, lower):
+        _style(axes)
+    if len(picture.equity) == 0:
+        upper.text(0.5, 0.5, "No bars: nothing to draw", ha="center", transform=upper.transAxes)
+        return figure
+    _draw_curves(picture, upper, lower)
+    _draw_marks(picture, upper)
+    _draw_axes(picture, upper, lower)
+    upper.legend(loc="lower right", bbox_to_anchor=(1.005, 1.0), ncols=6, frameon=False, fontsize=9,
+                 handletextpad=0.4, columnspacing=1.2, labelcolor="#6b7280")  # fmt: skip
+    return figure
+
+
+def _style(axes: Any) -> None:
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color("#b0b8c2")
+    axes.grid(True, color="#eaedf1", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors="#6b7280", labelsize=9, length=3)
+
+
+def _draw_curves(picture: Picture, upper: Any, lower: Any) -> None:
+    if picture.benchmark is not None:
+        upper.plot(*min_max_points(picture.benchmark, MAX_POINTS), color="#94a3b8", linewidth=1.1, label="Buy and hold")
+    upper.plot(*min_max_points(picture.equity, MAX_POINTS), color="#1d4ed8", linewidth=1.4, label="Equity")
+    index, depth = min_max_points(picture.drawdown, MAX_POINTS)
+    lower.fill_between(index, depth, 0.0, color="#fae0dc", linewidth=0)
+    lower.plot(index, depth, color="#c83c32", linewidth=0.9)
+
+
+def _draw_marks(picture: Picture, upper: Any) -> None:
+    marks = picture.markers
+    if len(marks.entry_bar) == 0:
+        return
+    closed = marks.exit_bar >= 0
+    groups = (
+        (marks.entry_bar, marks.is_long, "^", "#048a6e", "Long entry", 36),
+        (marks.entry_bar, ~marks.is_long, "v", "#d95c0f", "Short entry", 36),
+        (marks.exit_bar, closed & marks.is_win, "o", "#048a6e", "Exit, profit", 20),
+        (marks.exit_bar, closed & ~marks.is_win, "o", "#be1e3c", "Exit, loss", 20),
+    )
+    for bars, chosen, shape, colour, label, area in groups:
+        if chosen.any():
+            at = bars[chosen]
+            upper.scatter(at, picture.equity[at], marker=shape, s=area, color=colour, edgecolors="white",
+                          linewidths=0.6, label=label, zorder=4)  # fmt: skip
+    if marks.total > len(marks.entry_bar):
+        note = f"{len(marks.entry_bar)} largest of {marks.total:,} trades marked"
+        upper.text(0.995, 0.02, note, ha="right", fontsize=9, color="#6b7280", transform=upper.transAxes)
+
+
+def _draw_axes(picture: Picture, upper: Any, lower: Any) -> None:
+    n_bars = len(picture.equity)
+    if picture.log_scale:
+        upper.set_yscale("log")
+        upper.minorticks_off()
+    low, high = upper.get_ylim()
+    values = log_ticks(low, high) if picture.log_scale else linear_ticks(low, high)
+    step = None if picture.log_scale or len(values) < 2 else values[1] - values[0]
+    upper.set_yticks(values, [money(v, step) for v in values])
+    upper.set_ylim(low, high)
+    upper.set_ylabel("Equity (log scale)" if picture.log_scale else "Equity", color="#6b7280", fontsize=9.5)
+    deepest = min(float(picture.drawdown.min()), -1e-4) * 1.08
+    decimals = 0 if deepest <= -0.035 else 1 if deepest <= -0.0035 else 2
+    depths = linear_ticks(deepest, 0.0, 4)
+    lower.set_yticks(depths, [percent(d, decimals) for d in depths])
+    lower.set_ylim(deepest, 0.0)
+    lower.set_ylabel("Drawdown", color="#6b7280", fontsize=9.5)
+    ticks = time_ticks(picture.time_us, n_bars, picture.time_zone)
+    lower.set_xticks([t.at for t in ticks], [t.label for t in ticks])
+    lower.set_xlim(0, max(n_bars - 1, 1))

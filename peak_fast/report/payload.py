@@ -1,0 +1,60 @@
+"""The payload: what the report functions need of a backtest, as plain arrays and dicts.
+
+A payload crosses a process border (the tracking writer renders from it), so it holds nothing of the engine.
+
+======================  ==========================================================================
+key                     content
+======================  ==========================================================================
+``time_us``             int64 array (n_bars,), microseconds since the epoch UTC, or ``None``
+``equity``              float64 array (n_bars,)
+``close``               float64 array (n_bars,), or ``None``: then no benchmark is drawn
+``trades``              any form that ``trade_columns`` takes, or ``None``
+``stats``               dict, as ``BacktestResult.stats``
+``metadata``            dict, as ``BacktestResult.metadata``
+``time_zone``           IANA name or ``None`` (optional)
+======================  ==========================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from peak_fast.errors import ConfigError
+
+Payload = dict[str, Any]
+
+
+def is_result(source: Any) -> bool:
+    """Whether ``source`` looks like a ``BacktestResult``: it has equity, stats and trades."""
+    return all(hasattr(source, name) for name in ("equity", "stats", "trades"))
+
+
+def payload_of(source: Any) -> Payload:
+    """The payload of a ``BacktestResult``; a payload passes through.
+
+    Raises
+    ------
+    ConfigError
+        Neither a result nor a mapping with an ``"equity"`` entry.
+    """
+    if isinstance(source, Mapping):
+        if "equity" not in source:
+            raise ConfigError(
+                f"payload: expected a key 'equity', got {sorted(map(str, source))}; pass the dict that payload_of(result) returns"
+            )
+        return dict(source)
+    if not is_result(source):
+        raise ConfigError(
+            f"expected a BacktestResult or a payload dict, got {type(source).__name__}; pass what BacktestEngine.run returned"
+        )
+    bars = getattr(source, "bars", None)
+    return {
+        "time_us": getattr(bars, "time_us", None),
+        "equity": source.equity,
+        "close": getattr(bars, "close", None),
+        "trades": source.trades,
+        "stats": dict(source.stats),
+        "metadata": dict(getattr(source, "metadata", None) or {}),
+        "time_zone": getattr(bars, "time_zone", None),
+    }

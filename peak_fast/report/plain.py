@@ -1,0 +1,93 @@
+"""Plain values: anything that a result holds, made safe for JSON and for text.
+
+JSON has no NaN and no infinity, and readers in other languages refuse Python's extension for them, so a
+number that is not finite becomes ``null``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import enum
+import json
+import math
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+
+
+def json_safe(value: Any) -> Any:
+    """A copy of ``value`` that strict JSON can hold.
+
+    Parameters
+    ----------
+    value
+        Any nesting of mappings, sequences, arrays, NumPy scalars, dates, enums, dataclasses and pydantic
+        models. Unknown objects become their ``str``.
+
+    Returns
+    -------
+    Any
+        Only ``dict`` (string keys), ``list``, ``str``, ``int``, ``float`` (finite), ``bool`` and ``None``.
+    """
+    if value is None or isinstance(value, (str, bool, int)) and not isinstance(value, enum.Enum):
+        return value
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): json_safe(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        items = sorted(value, key=str) if isinstance(value, (set, frozenset)) else value
+        return [json_safe(item) for item in items]
+    return _converted(value)
+
+
+def _converted(value: Any) -> Any:
+    """The less common types of :func:`json_safe`."""
+    if isinstance(value, enum.Enum):
+        return json_safe(value.value)
+    if isinstance(value, (np.datetime64, np.timedelta64)):
+        return None if np.isnat(value) else str(value)
+    if isinstance(value, (np.generic, np.ndarray)):
+        return json_safe(value.tolist())
+    if isinstance(value, (dt.datetime, dt.date, dt.time)):
+        return value.isoformat()
+    if isinstance(value, dt.timedelta):
+        return value.total_seconds()
+    if isinstance(value, PurePath):
+        return str(value)
+    if hasattr(value, "model_dump"):
+        return json_safe(value.model_dump())
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: json_safe(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    return str(value)
+
+
+def dump_json(value: Mapping[str, Any]) -> str:
+    """Strict JSON text, one line per top-level key and one per record of a top-level list.
+
+    ``json.dumps(indent=2)`` falls back to the pure-Python encoder (2 ms for a summary of 40 trades) and puts
+    each number on its own line; this layout is shorter to read and takes the compiled encoder.
+    """
+    lines: list[str] = []
+    for key, item in json_safe(value).items():
+        head = f"  {json.dumps(key, ensure_ascii=False)}: "
+        if isinstance(item, list) and item and all(isinstance(entry, dict) for entry in item):
+            rows = ",\n    ".join(json.dumps(entry, allow_nan=False, ensure_ascii=False) for entry in item)
+            lines.append(f"{head}[\n    {rows}\n  ]")
+        else:
+            lines.append(head + json.dumps(item, allow_nan=False, ensure_ascii=False))
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def iso_time(time_us: int | None) -> str | None:
+    """ISO 8601 text (UTC) of microseconds since the epoch; ``None`` for a missing or impossible time."""
+    if time_us is None:
+        return None
+    try:
+        moment = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=int(time_us))
+    except (OverflowError, ValueError):
+        return None
+    return moment.isoformat()

@@ -1,0 +1,227 @@
+"""The text report ``reports/backtest_report.txt``: everything about one backtest in fixed-width columns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from peak_fast.report.plain import json_safe
+from peak_fast.report.series import percent
+
+WIDTH = 78
+LABEL = 30
+
+# How each known figure is shown: (key of stats, label, kind). Other keys follow under their own names.
+PERFORMANCE = (
+    ("initial_cash", "Initial cash", "money"),
+    ("final_equity", "Final equity", "money"),
+    ("total_return", "Total return", "percent"),
+    ("benchmark_return", "Buy-and-hold return", "percent"),
+    ("cagr", "Annual growth (CAGR)", "percent"),
+    ("volatility", "Annual volatility", "percent"),
+    ("sharpe", "Sharpe ratio", "ratio"),
+    ("sortino", "Sortino ratio", "ratio"),
+    ("calmar", "Calmar ratio", "ratio"),
+    ("max_drawdown", "Maximum drawdown", "percent"),
+    ("max_drawdown_duration", "Longest drawdown (bars)", "count"),
+    ("ulcer_index", "Ulcer index", "ratio"),
+    ("recovery_factor", "Recovery factor", "ratio"),
+    ("exposure", "Exposure", "percent"),
+    ("total_fees", "Fees paid", "money"),
+    ("total_slippage", "Slippage paid", "money"),
+    ("periods_per_year", "Periods per year", "ratio"),
+)
+TRADING = (
+    ("total_trades", "Trades", "count"),
+    ("win_rate", "Win rate", "percent"),
+    ("profit_factor", "Profit factor", "ratio"),
+    ("expectancy", "Expectancy per trade", "money"),
+    ("sqn", "System quality number", "ratio"),
+    ("total_orders", "Orders", "count"),
+    ("filled_orders", "Orders filled", "count"),
+    ("rejected_orders", "Orders rejected", "count"),
+    ("blocked_trades", "Trades blocked by limits", "count"),
+)
+# Figures that a reader must not overlook when they are not zero: (key, sentence).
+WARNINGS = (
+    ("ambiguous_bars", "bars touched stop and target both: the outcome rests on the setting both_hit"),
+    ("rejected_orders", "orders were rejected: see the orders table for the reasons"),
+    ("blocked_trades", "trades were blocked by risk limits or lack of cash"),
+    ("invalid_bars", "bars had a missing or invalid price: nothing was filled there"),
+    ("liquidations", "positions were liquidated"),
+)
+
+
+def _number(value: Any, kind: str) -> str:
+    if value is None or isinstance(value, bool):
+        return "n/a" if value is None else str(value)
+    if not isinstance(value, (int, float)):
+        return str(value)
+    if math.isnan(value):
+        return "n/a"
+    if math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    if kind == "percent":
+        return percent(float(value), 2)
+    if kind == "count":
+        return f"{round(value):,}"
+    if kind == "money":
+        return f"{value:,.2f}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.4g}" if abs(value) < 1e-3 or abs(value) >= 1e6 else f"{value:,.3f}"
+
+
+def _line(label: str, value: str) -> str:
+    return f"  {label:<{LABEL}} {value}"
+
+
+def _section(title: str, lines: Iterable[str]) -> list[str]:
+    body = list(lines)
+    return ["", title, "-" * WIDTH, *body] if body else []
+
+
+def _flat(value: Any, prefix: str = "") -> Iterable[tuple[str, Any]]:
+    """Nested mappings as dotted names, in their order."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _flat(item, f"{prefix}.{key}" if prefix else str(key))
+    else:
+        yield prefix, value
+
+
+def _setting(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, float):
+        return f"{value:g}" if abs(value) < 1e15 else repr(value)
+    return str(value)
+
+
+def _known(stats: Mapping[str, Any], rows: Iterable[tuple[str, str, str]]) -> Iterable[str]:
+    return (_line(label, _number(stats[key], kind)) for key, label, kind in rows if key in stats)
+
+
+def _other(stats: Mapping[str, Any]) -> Iterable[str]:
+    shown = {key for key, _, _ in (*PERFORMANCE, *TRADING)} | {"start", "end"}
+    for key, value in stats.items():
+        if key not in shown and not isinstance(value, (Mapping, list, tuple)):
+            yield _line(str(key), _number(value, "ratio"))
+
+
+def _settings(metadata: Mapping[str, Any]) -> Iterable[str]:
+    strategy = metadata.get("strategy") or {}
+    if strategy.get("name"):
+        yield _line("strategy", str(strategy["name"]))
+    for name, value in _flat(strategy.get("params") or {}):
+        yield _line(f"  {name}", _setting(value))
+    if metadata.get("fill_rule"):
+        yield _line("fill rule", _setting(metadata["fill_rule"]))
+    for name, value in _flat(metadata.get("settings") or {}):
+        yield _line(name, _setting(value))
+
+
+def _data(stats: Mapping[str, Any], metadata: Mapping[str, Any]) -> Iterable[str]:
+    data = dict(metadata.get("data") or {})
+    data.setdefault("start", stats.get("start"))
+    data.setdefault("end", stats.get("end"))
+    for name, value in data.items():
+        if value is not None:
+            yield _line(str(name), f"{value:,}" if isinstance(value, int) and name == "bars" else _setting(value))
+
+
+def _groups(summary: Mapping[str, Any]) -> Iterable[str]:
+    """A table of trade groups: by side and by exit reason."""
+    groups = [*(summary.get("by_side") or {}).items(), *(summary.get("by_exit_reason") or {}).items()]
+    groups = [(name, group) for name, group in groups if group["count"]]
+    if groups:
+        yield f"  {'group':<20}{'trades':>8}{'win rate':>10}{'net profit':>15}{'mean':>12}{'bars':>9}"
+    for name, group in groups:
+        held = group["mean_bars_held"]
+        yield (
+            f"  {name[:20]:<20}{group['count']:>8,}{_number(group['win_rate'], 'percent'):>10}"
+            f"{_number(group['net_pnl'], 'money'):>15}{_number(group['mean_net_pnl'], 'money'):>12}"
+            f"{'n/a' if held is None else format(held, ',.1f'):>9}"
+        )
+
+
+def _trade(label: str, trade: Mapping[str, Any]) -> str:
+    when = trade["entry_time"] or f"bar {trade['entry_bar']}"
+    share = trade["return"]
+    text = f"{_number(trade['net_pnl'], 'money')} ({_number(share, 'percent')}), {trade['side']}, {str(when)[:19]}"
+    return _line(label, f"{text}, {trade['exit_reason']}")
+
+
+def _trades(stats: Mapping[str, Any], summary: Mapping[str, Any]) -> Iterable[str]:
+    yield from _known(stats, TRADING)
+    if not summary:
+        return
+    counts, streaks = summary["counts"], summary["streaks"]
+    yield _line("Winning / losing / even", f"{counts['winning']:,} / {counts['losing']:,} / {counts['breakeven']:,}")
+    if counts["open"]:
+        yield _line("Still open", _number(counts["open"], "count"))
+    yield _line("Longest winning / losing run", f"{streaks['longest_winning']} / {streaks['longest_losing']}")
+    yield _line("Mean holding (bars)", _number(summary["holding"]["mean_bars"], "ratio"))
+    middle = summary["net_pnl"]["quantiles"]
+    if middle["p50"] is not None:
+        quantiles = " / ".join(_number(middle[q], "money") for q in ("p05", "p50", "p95"))
+        yield _line("Net profit 5 / 50 / 95 %", quantiles)
+    for label in ("best", "worst"):
+        if summary[label] is not None:
+            yield _trade(f"{label.capitalize()} trade", summary[label])
+    table = list(_groups(summary))
+    if table:
+        yield ""
+        yield from table
+
+
+def warnings_of(stats: Mapping[str, Any], metadata: Mapping[str, Any]) -> list[str]:
+    """Sentences about what a reader of this result must know, empty when there is nothing."""
+    found = []
+    for key, sentence in WARNINGS:
+        count = stats.get(key)
+        if isinstance(count, (int, float)) and math.isfinite(count) and count > 0:
+            found.append(f"{round(count):,} {sentence}")
+    rule = str(metadata.get("fill_rule") or "")
+    if rule.startswith("close"):
+        found.append("fills happen at the close of the bar that gave the signal: this assumes trading on a price while it forms")
+    if stats.get("total_trades") == 0:
+        found.append("no trade was made: ratios of trades have no value")
+    found.extend(str(note) for note in metadata.get("warnings") or ())
+    return found
+
+
+def report_text(stats: Mapping[str, Any], metadata: Mapping[str, Any], summary: Mapping[str, Any] | None = None) -> str:
+    """The text report of one backtest.
+
+    Parameters
+    ----------
+    stats
+        ``BacktestResult.stats``. Known keys come first under readable names; every other scalar follows
+        under its own name, so nothing is left out. NaN and ``None`` read ``n/a``.
+    metadata
+        ``BacktestResult.metadata``: strategy, settings, data, fill rule, versions.
+    summary
+        From :func:`peak_fast.report.trades.trades_summary`; without it the trade tables are left out.
+
+    Returns
+    -------
+    str
+        Lines of at most about 100 characters, ending with a newline.
+    """
+    stats, metadata = {k: v.item() if hasattr(v, "item") else v for k, v in stats.items()}, dict(metadata)
+    name = (metadata.get("strategy") or {}).get("name") or "backtest"
+    symbol = (metadata.get("data") or {}).get("name")
+    title = f"BACKTEST REPORT   {name}" + (f" on {symbol}" if symbol else "")
+    lines = ["=" * WIDTH, title, "=" * WIDTH]
+    lines += _section("WARNINGS", (f"  ! {note}" for note in warnings_of(stats, metadata)))
+    lines += _section("PERFORMANCE", _known(stats, PERFORMANCE))
+    lines += _section("TRADES", _trades(stats, summary or {}))
+    lines += _section("SETTINGS", _settings(metadata))
+    lines += _section("DATA", _data(stats, metadata))
+    lines += _section("OTHER FIGURES", _other(stats))
+    known = {"strategy", "settings", "data", "fill_rule", "warnings"}
+    rest = {key: value for key, value in json_safe(metadata).items() if key not in known}
+    lines += _section("PROVENANCE", (_line(key, _setting(value)) for key, value in _flat(rest)))
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,280 @@
+"""Trade statistics as plain data: the content of ``reports/trades_summary.json``.
+
+The layout is described by ``docs/trades_summary.schema.json``; :data:`SCHEMA_VERSION` grows when a key changes
+its meaning or goes away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from peak_fast.report.plain import iso_time, json_safe
+
+SCHEMA_VERSION = 1
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+FloatArray = NDArray[np.float64]
+Columns = dict[str, Any]
+
+_INTEGERS = ("trade_id", "entry_bar", "exit_bar", "bars_held")
+_NUMBERS = ("entry_price", "exit_price", "size", "fees", "slippage", "gross_pnl", "net_pnl", "return", "mae", "mfe")
+_TIMES = ("entry_time", "exit_time")
+_LONG = ("long", "1", "1.0", "buy")
+
+
+def _raw_columns(trades: Any) -> Mapping[str, Any]:
+    """Column access for every form in which trades arrive."""
+    if trades is None:
+        return {}
+    if isinstance(trades, np.ndarray):
+        if trades.dtype.names is None:
+            raise TypeError(
+                f"trades: expected a structured array, got a plain array of {trades.dtype}; "
+                "pass records with named fields, a frame or a dict of columns"
+            )
+        return {name: trades[name] for name in trades.dtype.names}
+    if isinstance(trades, Mapping):
+        return trades
+    if hasattr(trades, "get_columns"):
+        return {column.name: column for column in trades.get_columns()}
+    if hasattr(trades, "columns"):
+        return {str(name): trades[name].to_numpy() for name in trades.columns}
+    if isinstance(trades, Sequence):
+        names = trades[0].keys() if trades else ()
+        return {name: [row.get(name) for row in trades] for name in names}
+    raise TypeError(
+        f"trades: expected a frame, a structured array, a dict of columns or a list of dicts, got {type(trades).__name__}"
+    )
+
+
+def _times(values: Any) -> NDArray[np.int64]:
+    """Microseconds since the epoch (UTC); a missing time is the smallest int64."""
+    array = values.to_numpy() if hasattr(values, "to_numpy") else np.asarray(values)
+    if array.dtype.kind == "O":
+        array = np.array([None if v is None else np.datetime64(_naive_utc(v), "us") for v in array], "datetime64[us]")
+    if array.dtype.kind in "US":
+        array = array.astype("datetime64[us]")
+    if array.dtype.kind == "M":
+        return np.asarray(array.astype("datetime64[us]").astype(np.int64))
+    return np.asarray(array, dtype=np.int64)
+
+
+def _naive_utc(moment: Any) -> Any:
+    zone = getattr(moment, "tzinfo", None)
+    return moment if zone is None else (moment - moment.utcoffset()).replace(tzinfo=None)
+
+
+def _sides(values: Any, n: int) -> NDArray[np.int64]:
+    """+1 for long, -1 for short, from names or numbers."""
+    array = values.to_numpy() if hasattr(values, "to_numpy") else np.asarray(values)
+    if array.dtype.kind in "iufb":
+        return np.where(array.astype(np.float64) > 0.0, 1, -1).astype(np.int64)
+    return np.fromiter((1 if str(v).lower() in _LONG else -1 for v in array), dtype=np.int64, count=n)
+
+
+def trade_columns(trades: Any, time_us: Any = None) -> Columns:
+    """Trades of any form as one dict of equally long columns.
+
+    Parameters
+    ----------
+    trades
+        ``BacktestResult.trades`` (Polars or pandas), a NumPy structured array, a dict of columns, a list of
+        dicts, or ``None``. Column names as in ``BacktestResult.trades``; absent numbers become NaN.
+    time_us : array of int64, shape (n_bars,), optional
+        Bar times; gives entry and exit times where the trades themselves have none.
+
+    Returns
+    -------
+    dict
+        int64: ``trade_id``, ``entry_bar``, ``exit_bar`` (-1 while open), ``bars_held``, ``side`` (+1/-1);
+        float64: prices, size, costs, profits, ``return``, ``mae``, ``mfe``; int64 microseconds or ``None``:
+        ``entry_time``, ``exit_time``; list of str: ``exit_reason``.
+    """
+    raw = _raw_columns(trades)
+    n = len(next(iter(raw.values()))) if raw else 0
+    columns: Columns = {}
+    for name in _NUMBERS:
+        columns[name] = _numbers(raw[name]) if name in raw else np.full(n, np.nan)
+    for name in _INTEGERS:
+        column = np.nan_to_num(_numbers(raw[name]), nan=-1.0) if name in raw else np.full(n, -1.0)
+        columns[name] = column.astype(np.int64)
+    if "trade_id" not in raw:
+        columns["trade_id"] = np.arange(n, dtype=np.int64)
+    columns["side"] = _sides(raw["side"], n) if "side" in raw else np.where(columns["size"] < 0.0, -1, 1)
+    for name in _TIMES:
+        columns[name] = _times(raw[name]) if name in raw else _bar_times(columns[name[:-4] + "bar"], time_us)
+    if "bars_held" not in raw:
+        columns["bars_held"] = np.where(columns["exit_bar"] >= 0, columns["exit_bar"] - columns["entry_bar"], -1)
+    columns["exit_reason"] = [str(v) for v in raw["exit_reason"]] if "exit_reason" in raw else ["unknown"] * n
+    return columns
+
+
+def _numbers(values: Any) -> FloatArray:
+    array = values.to_numpy() if hasattr(values, "to_numpy") else np.asarray(values)
+    return np.asarray(array, dtype=np.float64)
+
+
+def _bar_times(bars: NDArray[np.int64], time_us: Any) -> NDArray[np.int64] | None:
+    if time_us is None or len(time_us) == 0:
+        return None
+    times = np.asarray(time_us, dtype=np.int64)
+    known = (bars >= 0) & (bars < len(times))
+    return np.where(known, times[np.clip(bars, 0, len(times) - 1)], np.iinfo(np.int64).min)
+
+
+def _mean(values: FloatArray) -> float | None:
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if len(finite) else None
+
+
+def _distribution(values: FloatArray) -> dict[str, Any]:
+    """Mean, sample standard deviation, extremes and quantiles (linear interpolation) of the finite values."""
+    finite = values[np.isfinite(values)]
+    names = [f"p{round(100 * q):02d}" for q in QUANTILES]
+    if len(finite) == 0:
+        return {"mean": None, "std": None, "min": None, "max": None, "quantiles": dict.fromkeys(names)}
+    return {
+        "mean": float(finite.mean()),
+        "std": float(finite.std(ddof=1)) if len(finite) > 1 else None,
+        "min": float(finite.min()),
+        "max": float(finite.max()),
+        "quantiles": dict(zip(names, np.quantile(finite, QUANTILES).tolist(), strict=True)),
+    }
+
+
+def _group(columns: Columns, chosen: NDArray[np.bool_]) -> dict[str, Any]:
+    """Statistics of one group of trades (a side, an exit reason)."""
+    profit = columns["net_pnl"][chosen]
+    wins, losses = profit[profit > 0.0], profit[profit < 0.0]
+    lost = -float(losses.sum())
+    return {
+        "count": len(profit),
+        "winning": len(wins),
+        "losing": len(losses),
+        "win_rate": len(wins) / len(profit) if len(profit) else None,
+        "net_pnl": float(np.nansum(profit)),
+        "mean_net_pnl": _mean(profit),
+        "mean_return": _mean(columns["return"][chosen]),
+        "profit_factor": float(wins.sum()) / lost if lost > 0.0 else None,
+        "mean_win": _mean(wins),
+        "mean_loss": _mean(losses),
+        "mean_bars_held": _mean(columns["bars_held"][chosen].astype(np.float64)),
+    }
+
+
+def _streaks(profit: FloatArray) -> dict[str, int]:
+    """Longest runs of wins and of losses, and the run at the end (+ wins, - losses, 0 neither)."""
+    sign = np.sign(np.nan_to_num(profit)).astype(np.int64)
+    if len(sign) == 0:
+        return {"longest_winning": 0, "longest_losing": 0, "current": 0}
+    starts = np.concatenate(([0], np.flatnonzero(np.diff(sign)) + 1))
+    lengths = np.diff(np.concatenate((starts, [len(sign)])))
+    kinds = sign[starts]
+    return {
+        "longest_winning": int(lengths[kinds > 0].max(initial=0)),
+        "longest_losing": int(lengths[kinds < 0].max(initial=0)),
+        "current": int(lengths[-1] * kinds[-1]),
+    }
+
+
+def trade_record(columns: Columns, i: int) -> dict[str, Any]:
+    """One trade as a JSON-safe dict."""
+    record: dict[str, Any] = {
+        "trade_id": int(columns["trade_id"][i]),
+        "side": "long" if columns["side"][i] > 0 else "short",
+        "exit_reason": columns["exit_reason"][i],
+        "entry_bar": int(columns["entry_bar"][i]),
+        "exit_bar": int(columns["exit_bar"][i]),
+    }
+    for name in _TIMES:
+        record[name] = None if columns[name] is None else iso_time(int(columns[name][i]))
+    record["bars_held"] = int(columns["bars_held"][i])
+    for name in _NUMBERS:
+        record[name] = json_safe(float(columns[name][i]))
+    return record
+
+
+def _holding(columns: Columns) -> dict[str, float | None]:
+    held = columns["bars_held"][columns["bars_held"] >= 0].astype(np.float64)
+    seconds = None
+    if columns["entry_time"] is not None and columns["exit_time"] is not None and len(held):
+        missing = np.iinfo(np.int64).min
+        known = (columns["entry_time"] != missing) & (columns["exit_time"] != missing)
+        seconds = _mean((columns["exit_time"][known] - columns["entry_time"][known]) / 1e6)
+    if len(held) == 0:
+        return {"mean_bars": None, "median_bars": None, "min_bars": None, "max_bars": None, "mean_seconds": None}
+    return {
+        "mean_bars": float(held.mean()),
+        "median_bars": float(np.median(held)),
+        "min_bars": float(held.min()),
+        "max_bars": float(held.max()),
+        "mean_seconds": seconds,
+    }
+
+
+def trades_summary(trades: Any, stats: Mapping[str, Any] | None = None, *, time_us: Any = None, listed: int = 10) -> dict[str, Any]:
+    """Everything worth knowing about the trades of a backtest, as strict JSON data.
+
+    Parameters
+    ----------
+    trades
+        See :func:`trade_columns`.
+    stats
+        ``BacktestResult.stats``; copied under ``"stats"`` with NaN and infinity as ``null``.
+    time_us : array of int64, shape (n_bars,), optional
+        Bar times, for trades without times of their own.
+    listed
+        How many of the first and of the last trades are listed in full.
+
+    Returns
+    -------
+    dict
+        Schema ``docs/trades_summary.schema.json``. A figure without meaning (a win rate of no trades, a
+        profit factor without a loss) is ``None``.
+    """
+    columns = trade_columns(trades, time_us)
+    profit = columns["net_pnl"]
+    n = len(profit)
+    everything = np.ones(n, dtype=np.bool_)
+    whole = _group(columns, everything)
+    reasons = np.asarray(columns["exit_reason"], dtype=np.str_) if n else np.empty(0, dtype=np.str_)
+    mean_win, mean_loss = whole["mean_win"], whole["mean_loss"]
+    ranked = np.argsort(np.nan_to_num(profit), kind="stable")
+    shown = min(listed, n)
+    summary = {
+        "schema_version": SCHEMA_VERSION,
+        "counts": {
+            "total": n,
+            "winning": whole["winning"],
+            "losing": whole["losing"],
+            "breakeven": n - whole["winning"] - whole["losing"],
+            "long": int((columns["side"] > 0).sum()),
+            "short": int((columns["side"] < 0).sum()),
+            "open": int((columns["exit_bar"] < 0).sum()),
+        },
+        "win_rate": whole["win_rate"],
+        "profit_factor": whole["profit_factor"],
+        "expectancy": whole["mean_net_pnl"],
+        "payoff_ratio": mean_win / -mean_loss if mean_win is not None and mean_loss else None,
+        "totals": {name: float(np.nansum(columns[name])) for name in ("net_pnl", "gross_pnl", "fees", "slippage")},
+        "net_pnl": _distribution(profit),
+        "return": _distribution(columns["return"]),
+        "by_side": {
+            "long": _group(columns, columns["side"] > 0),
+            "short": _group(columns, columns["side"] < 0),
+        },
+        "by_exit_reason": {str(reason): _group(columns, reasons == reason) for reason in np.unique(reasons)},
+        "holding": _holding(columns),
+        "excursions": {"mean_mae": _mean(columns["mae"]), "mean_mfe": _mean(columns["mfe"])},
+        "streaks": _streaks(profit),
+        "best": trade_record(columns, int(ranked[-1])) if n else None,
+        "worst": trade_record(columns, int(ranked[0])) if n else None,
+        "first": [trade_record(columns, i) for i in range(shown)],
+        "last": [trade_record(columns, i) for i in range(n - shown, n)],
+        "stats": json_safe(dict(stats or {})),
+    }
+    return summary
