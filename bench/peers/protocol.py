@@ -1,0 +1,99 @@
+"""What a peer's runner speaks with the bench: one JSON object per line, over its standard streams.
+
+A runner is a script that hands an object to :func:`serve`.  It runs in the peer's own virtual environment,
+so this file needs NumPy and pyarrow only.  The object has
+
+* ``versions() -> dict``: packages that matter,
+* ``load(columns)``: keep the bars (a dict of NumPy arrays: time_us, open, high, low, close, volume),
+* ``single(fast, slow) -> (final equity / initial cash, entries)``: one backtest with its statistics,
+* ``sweep(pairs, threads) -> list of such pairs``, where the peer can.
+
+Times are taken here, around ``single`` and ``sweep`` only: reading the file and warming up are not counted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+from importlib import metadata
+
+import numpy as np
+
+FEE = 0.001
+SLIPPAGE = 0.0005
+
+
+def read_columns(path: str) -> dict[str, np.ndarray]:
+    """Read the bench's Parquet file into contiguous arrays; times as int64 microseconds."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path)
+    columns = {
+        name: np.ascontiguousarray(table[name].to_numpy(), dtype=np.float64)
+        for name in ("open", "high", "low", "close", "volume")
+    }
+    columns["time_us"] = table["timestamp"].cast(pa.int64()).to_numpy()
+    return columns
+
+
+def package_versions(*names: str) -> dict[str, str]:
+    """Return the installed version of each distribution."""
+    return {name: metadata.version(name) for name in names}
+
+
+def rolling_mean(values: np.ndarray, window: int) -> np.ndarray:
+    """SMA with NaN before the first full window, for engines that bring no indicator of their own."""
+    total = np.cumsum(np.concatenate([[0.0], values]))
+    out = np.full(len(values), np.nan)
+    out[window - 1 :] = (total[window:] - total[:-window]) / window
+    return out
+
+
+def _peak_rss_mb() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1024**2 if sys.platform == "darwin" else 1024)
+
+
+def _outcomes(results) -> list[list[float]]:
+    return [[float(equity), float(entries)] for equity, entries in results]
+
+
+def _answer(peer, request: dict) -> dict:
+    operation = request["op"]
+    if operation == "versions":
+        return {"versions": peer.versions()}
+    if operation == "load":
+        peer.load(read_columns(request["path"]))
+        return {"rss_mb": _peak_rss_mb()}
+    begin = time.perf_counter()
+    if operation == "single":
+        results = [peer.single(request["fast"], request["slow"])]
+    elif operation == "sweep":
+        pairs = [(int(fast), int(slow)) for fast, slow in request["pairs"]]
+        results = peer.sweep(pairs, request["threads"])
+    else:
+        raise ValueError(f"unknown operation {operation!r}")
+    seconds = time.perf_counter() - begin
+    return {"seconds": seconds, "outcomes": _outcomes(results), "rss_mb": _peak_rss_mb()}
+
+
+def serve(peer) -> None:
+    """Answer requests until ``{"op": "quit"}`` or the end of the input.
+
+    Whatever the peer's library prints goes to standard error: standard output is the answers' own.
+    """
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    for line in sys.stdin:
+        request = json.loads(line)
+        if request["op"] == "quit":
+            break
+        try:
+            answer = _answer(peer, request)
+        except Exception as error:
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        answers.write(json.dumps(answer) + "\n")
