@@ -1,4 +1,4 @@
-"""Reports of a backtest: equity picture, trade statistics, text. Pure functions: arrays in, bytes or data out.
+"""Reports of a backtest: equity picture, trade statistics, text. Arrays in, bytes or data out.
 
 Each function takes a ``BacktestResult``, or the plain arrays and dicts of a payload, so that the same code
 runs in the caller's process and in the tracking writer. Imports of Matplotlib and Pillow happen inside.

@@ -22,7 +22,6 @@ from peak_fast.errors import require
 Pixels = NDArray[np.uint8]
 LEVELS = 16
 
-# Ramps, in palette order. Index 0 of the first ramp is white, the background.
 COLOURS = {
     "text": (31, 41, 55),
     "muted": (107, 114, 128),
@@ -33,29 +32,39 @@ COLOURS = {
     "short": (217, 92, 15),
     "loss": (190, 30, 60),
 }
-# Flat colours behind the ramps.
-FLATS = {"grid": (234, 237, 241), "frame": (176, 184, 194), "area": (250, 224, 220), "grid_in_area": (240, 210, 206)}
+# Flat colours behind the ramps, and the same ones within the shaded drawdown area.
+FLATS = {"white": (255, 255, 255), "grid": (234, 237, 241), "frame": (176, 184, 194)}
+AREA = {"white": (250, 224, 220), "grid": (240, 210, 206)}
+
+
+def _ramp(colour: tuple[int, int, int], ground: tuple[int, int, int]) -> list[tuple[int, int, int]]:
+    shares = [level / (LEVELS - 1) for level in range(LEVELS)]
+    return [
+        (
+            round(ground[0] + (colour[0] - ground[0]) * share),
+            round(ground[1] + (colour[1] - ground[1]) * share),
+            round(ground[2] + (colour[2] - ground[2]) * share),
+        )
+        for share in shares
+    ]
 
 
 def _palette() -> tuple[bytes, dict[str, int]]:
-    entries: list[tuple[int, int, int]] = []
-    base: dict[str, int] = {}
+    """RGB bytes of the palette and the first index of each ramp or flat colour.
+
+    ``area`` follows from white (0) and ``area + grid`` from ``grid`` by adding one constant, so shading is
+    an addition that keeps grid lines visible.
+    """
+    base = {name: index for index, name in enumerate(FLATS)}
+    entries = list(FLATS.values())
     for name, colour in COLOURS.items():
         base[name] = len(entries)
-        for level in range(LEVELS):
-            share = level / (LEVELS - 1)
-            red, green, blue = (round(255 + (channel - 255) * share) for channel in colour)
-            entries.append((red, green, blue))
+        entries += _ramp(colour, FLATS["white"])
     # The drawdown line lies on its area: its upper edge must blend into the area, not into white.
     base["drawdown_on_area"] = len(entries)
-    for level in range(LEVELS):
-        share = level / (LEVELS - 1)
-        pairs = zip(COLOURS["drawdown"], FLATS["area"], strict=True)
-        red, green, blue = (round(under + (over - under) * share) for over, under in pairs)
-        entries.append((red, green, blue))
-    for name, colour in FLATS.items():
-        base[name] = len(entries)
-        entries.append(colour)
+    entries += _ramp(COLOURS["drawdown"], AREA["white"])
+    base["area"] = len(entries)
+    entries += [AREA["white"], AREA["grid"]]
     return bytes(channel for entry in entries for channel in entry), base
 
 
@@ -122,11 +131,24 @@ def mark_mask(kind: str, size: int) -> Pixels:
         slope = 2.0
         edge = (slope * np.abs(x) - (upward + size / 2.0)) / np.hypot(slope, 1.0)
         distance = np.maximum(edge, upward - size / 2.0)
+
     def share(limit: float) -> NDArray[np.float64]:
         inside = (distance < limit).reshape(side, fine, side, fine)
         return np.asarray(inside.mean(axis=(1, 3)))
+
     core = np.rint(share(0.0) * (LEVELS - 1)).astype(np.uint8)
     return np.where(share(rim) > 0.5, core, np.uint8(255)).astype(np.uint8)
+
+
+@lru_cache(maxsize=64)
+def _mark_stencil(kind: str, size: int, colour: str, stride: int) -> tuple[NDArray[np.int64], Pixels]:
+    """Offsets from a mark's centre in a flat canvas of rows of ``stride`` bytes, and palette indices."""
+    mask = mark_mask(kind, size)
+    half = mask.shape[0] // 2
+    rows, columns = np.nonzero(mask != 255)
+    level = mask[rows, columns]
+    value = np.where(level > 0, level + BASE[colour], 0).astype(np.uint8)
+    return (rows - half) * stride + (columns - half), value
 
 
 class Canvas:
@@ -135,74 +157,84 @@ class Canvas:
     def __init__(self, width: int, height: int) -> None:
         # One byte in front of each row is PNG's filter type, so encoding needs no second copy.
         self._rows: Pixels = np.zeros((height, width + 1), dtype=np.uint8)
+        self._flat: Pixels = self._rows.reshape(-1)
         self.pixels: Pixels = self._rows[:, 1:]
         self.width, self.height = width, height
 
-    def horizontal(self, y: int, left: int, right: int, colour: str) -> None:
-        """A line one pixel high from ``left`` up to, not including, ``right``."""
-        self.pixels[y, left:right] = BASE[colour]
-
-    def vertical(self, x: int, top: int, bottom: int, colour: str) -> None:
-        """A line one pixel wide from ``top`` up to, not including, ``bottom``."""
-        self.pixels[top:bottom, x] = BASE[colour]
+    def block(
+        self, left: int, top: int, right: int, bottom: int, colour: str, level: int = LEVELS - 1
+    ) -> None:
+        """Fill a rectangle; ``right`` and ``bottom`` are not included."""
+        self.pixels[top:bottom, left:right] = BASE[colour] + (level if colour in COLOURS else 0)
 
     def text(self, x: float, y: float, text: str, size: int = 13, colour: str = "text", *, bold: bool = False,
-             anchor: str = "left") -> int:  # fmt: skip
-        """Write one line with its top at ``y``; ``anchor`` says what ``x`` is. Returns the width in pixels."""
+             anchor: str = "left", over: bool = False) -> None:  # fmt: skip
+        """Write one line with its top at ``y``; ``anchor`` says what ``x`` is.
+
+        ``over`` keeps what is behind the letters; without it the line stands on white.
+        """
         mask = text_mask(text, size, bold)
         height, width = mask.shape
-        shift = {"left": 0.0, "middle": width / 2.0, "right": float(width)}[anchor]
-        left, top = max(round(x - shift), 0), max(round(y), 0)
+        shift = 0 if anchor == "left" else width // 2 if anchor == "middle" else width
+        left, top = max(round(x) - shift, 0), max(round(y), 0)
         part = self.pixels[top : top + height, left : left + width]
         mask = mask[: part.shape[0], : part.shape[1]]
-        np.copyto(part, mask + np.uint8(BASE[colour]), where=mask > 0)
-        return width
+        if over:
+            np.copyto(part, mask + np.uint8(BASE[colour]), where=mask > 0)
+        else:
+            # Level 0 of every ramp is white.
+            np.add(mask, np.uint8(BASE[colour]), out=part)
+
+    def paste(self, left: int, top: int, pixels: Pixels) -> None:
+        """Copy a ready picture, shape (rows, columns)."""
+        self.pixels[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
 
     def spans(self, left: int, top: NDArray[np.float64], bottom: NDArray[np.float64], colour: str) -> None:
-        """Fill each pixel column from ``top`` to ``bottom`` (fractional, both shape (columns,)), anti-aliased.
+        """Fill each column from ``top`` to ``bottom`` (fractional rows, both shape (columns,)), anti-aliased.
 
-        Only the covered pixels are touched, so a smooth curve of 1,000 columns costs some 4,000 of them.
+        Only the covered pixels are touched: a smooth curve of 1,000 columns costs some 4,000 of them. Pixels
+        inside a span are full; only its first and its last one are worked out.
         """
-        first = np.floor(top).astype(np.int64)
-        count = np.maximum(np.ceil(bottom).astype(np.int64) - first, 1)
+        top = np.clip(top, 0.0, self.height - 1.0)
+        bottom = np.clip(bottom, top + 1e-3, self.height - 1e-3)
+        first, last = np.floor(top), np.floor(bottom)
+        count = (last - first).astype(np.int64) + 1
         ends = np.cumsum(count)
-        column = np.repeat(np.arange(len(top)), count)
-        row = np.arange(ends[-1]) - np.repeat(ends - count - first, count)
-        cover = np.minimum(bottom[column], row + 1.0) - np.maximum(top[column], row)
-        level = np.rint(np.clip(cover, 0.0, 1.0) * (LEVELS - 1)).astype(np.uint8)
-        flat = (row * (self.width + 1)) + column + (left + 1)
-        keep = (level > 0) & (row >= 0) & (row < self.height)
-        flat, level = flat[keep], level[keep]
-        pixels = self._rows.reshape(-1)
+        starts = ends - count
+        stride = self.width + 1
+        origin = (first.astype(np.int64) - starts) * stride + np.arange(left + 1, left + 1 + len(top))
+        at = np.arange(0, int(ends[-1]) * stride, stride) + np.repeat(origin, count)
+        full = LEVELS - 1
+        level = np.full(len(at), full, dtype=np.uint8)
+        level[starts] = np.maximum(np.rint((np.minimum(first + 1.0, bottom) - top) * full), 1.0)
+        tail = ends[count > 1] - 1
+        level[tail] = np.maximum(np.rint((bottom - last)[count > 1] * full), 1.0)
         if colour == "drawdown":
-            under = pixels[flat]
-            shaded = (under == BASE["area"]) | (under == BASE["grid_in_area"])
-            pixels[flat] = level + np.where(shaded, BASE["drawdown_on_area"], BASE[colour]).astype(np.uint8)
+            level += np.where(self._flat[at] >= BASE["area"], BASE["drawdown_on_area"], BASE[colour]).astype(
+                np.uint8
+            )
         else:
-            pixels[flat] = level + np.uint8(BASE[colour])
+            level += np.uint8(BASE[colour])
+        self._flat[at] = level
 
     def area(self, left: int, top: int, depth: NDArray[np.float64]) -> None:
-        """Shade each column from row ``top`` down to ``depth`` (shape (columns,)), keeping grid lines visible."""
-        bottom = int(np.ceil(depth.max(initial=top)))
-        part = self.pixels[top:bottom, left : left + len(depth)]
-        shaded = np.arange(top, bottom)[:, None] + 0.5 < depth[None, :]
-        on_grid = shaded & (part == BASE["grid"])
-        part[shaded] = BASE["area"]
-        part[on_grid] = BASE["grid_in_area"]
+        """Shade each column from row ``top`` to ``depth`` (shape (columns,)), keeping grid lines visible."""
+        rows = np.rint(depth).astype(np.int16)
+        part = self.pixels[top : int(rows.max(initial=top)), left : left + len(depth)]
+        shaded = np.arange(top, top + part.shape[0], dtype=np.int16)[:, None] < rows
+        part += shaded.view(np.uint8) * np.uint8(BASE["area"])
 
-    def marks(self, x: NDArray[np.float64], y: NDArray[np.float64], kind: str, size: int, colour: str) -> None:
+    def marks(
+        self, x: NDArray[np.float64], y: NDArray[np.float64], kind: str, size: int, colour: str
+    ) -> None:
         """Put one mark at each position (centres; shape (n,)), each with a white rim."""
-        if len(x) == 0:
-            return
-        mask = mark_mask(kind, size)
-        half = mask.shape[0] // 2
-        rows, columns = np.nonzero(mask != 255)
-        level = mask[rows, columns]
-        value = np.where(level > 0, level + BASE[colour], 0).astype(np.uint8)
-        row = np.rint(y).astype(np.int64)[:, None] - half + rows
-        column = np.rint(x).astype(np.int64)[:, None] - half + columns
-        inside = (row >= 0) & (row < self.height) & (column >= 0) & (column < self.width)
-        self.pixels[row[inside], column[inside]] = np.broadcast_to(value, row.shape)[inside]
+        stride = self.width + 1
+        offsets, value = _mark_stencil(kind, size, colour, stride)
+        room = size // 2 + 2
+        column = np.rint(np.clip(x, room, self.width - room - 1)).astype(np.int64)
+        row = np.rint(np.clip(y, room, self.height - room - 1)).astype(np.int64)
+        at = (row * stride + column + 1)[:, None] + offsets
+        self._flat[at] = value
 
     def png(self) -> bytes:
         """The picture as PNG bytes.

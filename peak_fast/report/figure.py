@@ -92,7 +92,9 @@ def prepare_picture(
     bar_times = None if times is None else np.asarray(times, dtype=np.int64)
     for name, array in (("time_us", bar_times), ("benchmark", reference)):
         if array is not None and len(array) != n_bars:
-            raise ConfigError(f"{name}: expected {n_bars} values as in equity, got {len(array)}; pass arrays of one length")
+            raise ConfigError(
+                f"{name}: expected {n_bars} values as in equity, got {len(array)}; pass arrays of one length"
+            )
     drawdown = drawdown_of(money_curve)
     columns = trade_columns(trades, bar_times)
     markers = pick_markers(columns, n_bars, max_marked)
@@ -129,7 +131,9 @@ def _wants_log(equity: FloatArray, benchmark: FloatArray | None) -> bool:
     return low > 0.0 and high / low >= LOG_SCALE_FROM
 
 
-def _subtitle(stats: Mapping[str, Any], equity: FloatArray, drawdown: FloatArray, times: Any, trades: int) -> str:
+def _subtitle(
+    stats: Mapping[str, Any], equity: FloatArray, drawdown: FloatArray, times: Any, trades: int
+) -> str:
     if len(equity) == 0:
         return "0 bars"
     total = stats.get("total_return")
@@ -207,7 +211,9 @@ def figure_png(figure: Any) -> bytes:
     return buffer.getvalue()
 
 
-def equity_figure(source: Any, equity: Any = None, *, size: tuple[int, int] = DEFAULT_SIZE, **options: Any) -> Any:
+def equity_figure(
+    source: Any, equity: Any = None, *, size: tuple[int, int] = DEFAULT_SIZE, **options: Any
+) -> Any:
     """The equity picture as a ``matplotlib.figure.Figure`` (Agg canvas, not registered with pyplot).
 
     Parameters
@@ -265,7 +271,12 @@ def _style(axes: Any) -> None:
 
 def _draw_curves(picture: Picture, upper: Any, lower: Any) -> None:
     if picture.benchmark is not None:
-        upper.plot(*min_max_points(picture.benchmark, MAX_POINTS), color="#94a3b8", linewidth=1.1, label="Buy and hold")
+        upper.plot(
+            *min_max_points(picture.benchmark, MAX_POINTS),
+            color="#94a3b8",
+            linewidth=1.1,
+            label="Buy and hold",
+        )
     upper.plot(*min_max_points(picture.equity, MAX_POINTS), color="#1d4ed8", linewidth=1.4, label="Equity")
     index, depth = min_max_points(picture.drawdown, MAX_POINTS)
     lower.fill_between(index, depth, 0.0, color="#fae0dc", linewidth=0)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
-from peak_fast.report.canvas import Canvas, text_mask
+from peak_fast.report.canvas import Canvas, Pixels, text_mask
 from peak_fast.report.series import (
     FloatArray,
     Picture,
@@ -86,13 +87,16 @@ def render_lean(picture: Picture, size: tuple[int, int] = (1100, 640)) -> bytes:
     ticks = time_ticks(picture.time_us, len(picture.equity), picture.time_zone, max(upper.columns // 120, 2))
     _time_axis(canvas, ticks, len(picture.equity), upper, lower)
     _value_axis(canvas, upper, marks)
-    _value_axis(canvas, lower, [Tick(t, percent(t, _decimals(lower))) for t in linear_ticks(lower.low, 0.0, 4)])
+    _value_axis(
+        canvas, lower, [Tick(t, percent(t, _decimals(lower))) for t in linear_ticks(lower.low, 0.0, 4)]
+    )
     _curves(canvas, picture, upper, lower, scale)
     _trade_marks(canvas, picture, upper, scale)
     _frame(canvas, upper)
     _frame(canvas, lower)
-    canvas.text(upper.left + 8, upper.top + 5, "Equity (log scale)" if upper.log else "Equity", 12, "muted", bold=True)
-    canvas.text(lower.left + 8, lower.bottom - 19, "Drawdown", 12, "muted", bold=True)
+    name = "Equity (log scale)" if upper.log else "Equity"
+    canvas.text(upper.left + 8, upper.top + 5, name, 12, "muted", bold=True, over=True)
+    canvas.text(lower.left + 8, lower.bottom - 19, "Drawdown", 12, "muted", bold=True, over=True)
     return canvas.png()
 
 
@@ -101,7 +105,9 @@ def _decimals(panel: Panel) -> int:
     return 0 if span >= 0.035 else 1 if span >= 0.0035 else 2
 
 
-def _panels(canvas: Canvas, picture: Picture, scale: Callable[[FloatArray], FloatArray]) -> tuple[Panel, Panel, list[Tick]]:
+def _panels(
+    canvas: Canvas, picture: Picture, scale: Callable[[FloatArray], FloatArray]
+) -> tuple[Panel, Panel, list[Tick]]:
     """Both panels and the equity ticks; the left margin fits the widest label."""
     curves = [picture.equity] if picture.benchmark is None else [picture.equity, picture.benchmark]
     low, high = min(float(c.min()) for c in curves), max(float(c.max()) for c in curves)
@@ -121,28 +127,36 @@ def _panels(canvas: Canvas, picture: Picture, scale: Callable[[FloatArray], Floa
 def _header(canvas: Canvas, picture: Picture, upper: Panel) -> None:
     canvas.text(upper.left - 1, 10, picture.title, 17, bold=True)
     canvas.text(upper.left - 1, 38, picture.subtitle, 13, "muted")
-    entries: list[tuple[str, str, str]] = [("line", "equity", "Equity")]
-    if picture.benchmark is not None:
-        entries.append(("line", "benchmark", "Buy and hold"))
     marks = picture.markers
-    if marks.is_long.any():
-        entries.append(("up", "long", "Long entry"))
-    if not marks.is_long.all():
-        entries.append(("down", "short", "Short entry"))
-    if len(marks.entry_bar):
-        entries += [("dot", "long", "Exit, profit"), ("dot", "loss", "Exit, loss")]
-    widths = [text_mask(label, 12).shape[1] + 38 for _, _, label in entries]
-    x = upper.right - sum(widths) + 12
-    for (kind, colour, label), width in zip(entries, widths, strict=True):
-        if kind == "line":
-            canvas.spans(x, np.full(18, 19.0), np.full(18, 21.5), colour)
-        else:
-            canvas.marks(np.array([x + 10.0]), np.array([20.0]), kind, MARK, colour)
-        canvas.text(x + 22, 12, label, 12, "muted")
-        x += width
+    any_long, any_short = bool(marks.is_long.any()), not marks.is_long.all()
+    legend = _legend(picture.benchmark is not None, any_long, any_short)
+    canvas.paste(max(upper.right - legend.shape[1], 0), 8, legend)
     if marks.total > len(marks.entry_bar):
         note = f"{len(marks.entry_bar)} largest of {marks.total:,} trades marked"
-        canvas.text(upper.right, 40, note, 12, "muted", anchor="right")
+        canvas.text(upper.right, 38, note, 12, "muted", anchor="right")
+
+
+@lru_cache(maxsize=8)
+def _legend(benchmark: bool, any_long: bool, any_short: bool) -> Pixels:
+    """The legend as pixels: the same for many pictures."""
+    entries = [("line", "equity", "Equity")]
+    entries += [("line", "benchmark", "Buy and hold")] if benchmark else []
+    entries += [("up", "long", "Long entry")] if any_long else []
+    entries += [("down", "short", "Short entry")] if any_short else []
+    entries += (
+        [("dot", "long", "Exit, profit"), ("dot", "loss", "Exit, loss")] if any_long or any_short else []
+    )
+    widths = [text_mask(label, 12).shape[1] + 36 for _, _, label in entries]
+    strip = Canvas(sum(widths) - 12, 24)
+    x = 0
+    for (kind, colour, label), width in zip(entries, widths, strict=True):
+        if kind == "line":
+            strip.block(x, 11, x + 16, 13, colour)
+        else:
+            strip.marks(np.array([x + 9.0]), np.array([12.0]), kind, MARK, colour)
+        strip.text(x + 20, 4, label, 12, "muted")
+        x += width
+    return strip.pixels
 
 
 def _time_axis(canvas: Canvas, ticks: list[Tick], n_bars: int, upper: Panel, lower: Panel) -> None:
@@ -150,11 +164,11 @@ def _time_axis(canvas: Canvas, ticks: list[Tick], n_bars: int, upper: Panel, low
     for tick in ticks:
         x = float(upper.x(np.array([tick.at]), n_bars)[0])
         for panel in (upper, lower):
-            canvas.vertical(round(x), panel.top, panel.bottom, "grid")
+            canvas.block(round(x), panel.top, round(x) + 1, panel.bottom, "grid")
         width = text_mask(tick.label, 12).shape[1]
         start = min(max(x - width / 2, 2.0), canvas.width - width - 2.0)
         if start >= free_from:
-            canvas.vertical(round(x), lower.bottom, lower.bottom + 4, "frame")
+            canvas.block(round(x), lower.bottom, round(x) + 1, lower.bottom + 4, "frame")
             canvas.text(start, lower.bottom + 9, tick.label, 12, "muted")
             free_from = start + width + 14
 
@@ -163,16 +177,18 @@ def _value_axis(canvas: Canvas, panel: Panel, ticks: list[Tick]) -> None:
     for tick in ticks:
         y = float(panel.y(np.array([tick.at]))[0])
         if panel.top <= y <= panel.bottom:
-            canvas.horizontal(round(y), panel.left, panel.right, "grid")
+            canvas.block(panel.left, round(y), panel.right, round(y) + 1, "grid")
             canvas.text(panel.left - 8, y - 7, tick.label, 12, "muted", anchor="right")
 
 
 def _frame(canvas: Canvas, panel: Panel) -> None:
-    canvas.horizontal(panel.bottom, panel.left, panel.right, "frame")
-    canvas.vertical(panel.left - 1, panel.top, panel.bottom + 1, "frame")
+    canvas.block(panel.left, panel.bottom, panel.right, panel.bottom + 1, "frame")
+    canvas.block(panel.left - 1, panel.top, panel.left, panel.bottom + 1, "frame")
 
 
-def _curves(canvas: Canvas, picture: Picture, upper: Panel, lower: Panel, scale: Callable[[FloatArray], FloatArray]) -> None:
+def _curves(
+    canvas: Canvas, picture: Picture, upper: Panel, lower: Panel, scale: Callable[[FloatArray], FloatArray]
+) -> None:
     def curve(values: FloatArray, panel: Panel, colour: str, line: float) -> None:
         low, high = column_spans(values, panel.columns)
         canvas.spans(panel.left, panel.y(high) - line / 2, panel.y(low) + line / 2, colour)
@@ -185,7 +201,9 @@ def _curves(canvas: Canvas, picture: Picture, upper: Panel, lower: Panel, scale:
     canvas.spans(lower.left, lower.y(shallowest) - 0.5, lower.y(deepest) + 0.5, "drawdown")
 
 
-def _trade_marks(canvas: Canvas, picture: Picture, upper: Panel, scale: Callable[[FloatArray], FloatArray]) -> None:
+def _trade_marks(
+    canvas: Canvas, picture: Picture, upper: Panel, scale: Callable[[FloatArray], FloatArray]
+) -> None:
     marks, n_bars = picture.markers, len(picture.equity)
     if len(marks.entry_bar) == 0:
         return

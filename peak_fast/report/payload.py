@@ -41,12 +41,14 @@ def payload_of(source: Any) -> Payload:
     if isinstance(source, Mapping):
         if "equity" not in source:
             raise ConfigError(
-                f"payload: expected a key 'equity', got {sorted(map(str, source))}; pass the dict that payload_of(result) returns"
+                f"payload: expected a key 'equity', got {sorted(map(str, source))}; "
+                "pass what payload_of(result) returns"
             )
         return dict(source)
     if not is_result(source):
         raise ConfigError(
-            f"expected a BacktestResult or a payload dict, got {type(source).__name__}; pass what BacktestEngine.run returned"
+            f"expected a BacktestResult or a payload dict, got {type(source).__name__}; "
+            "pass what BacktestEngine.run returned"
         )
     bars = getattr(source, "bars", None)
     return {

@@ -16,6 +16,7 @@ from pathlib import PurePath
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 def json_safe(value: Any) -> Any:
@@ -32,7 +33,7 @@ def json_safe(value: Any) -> Any:
     Any
         Only ``dict`` (string keys), ``list``, ``str``, ``int``, ``float`` (finite), ``bool`` and ``None``.
     """
-    if value is None or isinstance(value, (str, bool, int)) and not isinstance(value, enum.Enum):
+    if value is None or (isinstance(value, (str, bool, int)) and not isinstance(value, enum.Enum)):
         return value
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
@@ -71,9 +72,16 @@ def dump_json(value: Mapping[str, Any]) -> str:
     ``json.dumps(indent=2)`` falls back to the pure-Python encoder (2 ms for a summary of 40 trades) and puts
     each number on its own line; this layout is shorter to read and takes the compiled encoder.
     """
+    try:
+        return _dumped(value)
+    except (TypeError, ValueError):
+        return _dumped(json_safe(value))
+
+
+def _dumped(value: Mapping[str, Any]) -> str:
     lines: list[str] = []
-    for key, item in json_safe(value).items():
-        head = f"  {json.dumps(key, ensure_ascii=False)}: "
+    for key, item in value.items():
+        head = f"  {json.dumps(str(key), ensure_ascii=False)}: "
         if isinstance(item, list) and item and all(isinstance(entry, dict) for entry in item):
             rows = ",\n    ".join(json.dumps(entry, allow_nan=False, ensure_ascii=False) for entry in item)
             lines.append(f"{head}[\n    {rows}\n  ]")
@@ -82,12 +90,11 @@ def dump_json(value: Mapping[str, Any]) -> str:
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
-def iso_time(time_us: int | None) -> str | None:
-    """ISO 8601 text (UTC) of microseconds since the epoch; ``None`` for a missing or impossible time."""
-    if time_us is None:
-        return None
-    try:
-        moment = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=int(time_us))
-    except (OverflowError, ValueError):
-        return None
-    return moment.isoformat()
+def iso_times(time_us: NDArray[np.int64]) -> list[str | None]:
+    """ISO 8601 texts (UTC) of microseconds since the epoch; the smallest int64 gives ``None``."""
+    if len(time_us) == 0:
+        return []
+    moments = time_us.view("datetime64[us]")
+    whole = not (time_us % 1_000_000).any()
+    texts = np.datetime_as_string(moments.astype("datetime64[s]") if whole else moments)
+    return [None if text == "NaT" else f"{text}Z" for text in texts.tolist()]

@@ -138,7 +138,11 @@ def min_max_points(values: FloatArray, max_points: int = 2_000) -> tuple[IntArra
     full = n // width
     blocks = values[: full * width].reshape(full, width)
     start = np.arange(full, dtype=np.int64) * width
-    picks = [np.array([0, n - 1], dtype=np.int64), start + blocks.argmin(axis=1), start + blocks.argmax(axis=1)]
+    picks = [
+        np.array([0, n - 1], dtype=np.int64),
+        start + blocks.argmin(axis=1),
+        start + blocks.argmax(axis=1),
+    ]
     if full * width < n:
         tail = values[full * width :]
         picks.append(np.array([tail.argmin(), tail.argmax()], dtype=np.int64) + full * width)
@@ -201,7 +205,9 @@ def log_ticks(low: float, high: float, count: int = 7) -> list[float]:
 def money(value: float, step: float | None = None) -> str:
     """Short label of an amount: ``950``, ``12.5k``, ``1.2M``; ``step`` sets the digits needed."""
     size = abs(value)
-    scale, unit = next(((s, u) for s, u in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")) if size >= s), (1.0, ""))
+    scale, unit = next(
+        ((s, u) for s, u in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")) if size >= s), (1.0, "")
+    )
     scaled = value / scale
     smallest = abs(step) / scale if step else abs(scaled) * 0.01
     decimals = min(max(-math.floor(math.log10(smallest) + 1e-9), 0), 6) if smallest > 0.0 else 0

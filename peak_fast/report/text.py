@@ -128,7 +128,9 @@ def _data(stats: Mapping[str, Any], metadata: Mapping[str, Any]) -> Iterable[str
     data.setdefault("end", stats.get("end"))
     for name, value in data.items():
         if value is not None:
-            yield _line(str(name), f"{value:,}" if isinstance(value, int) and name == "bars" else _setting(value))
+            yield _line(
+                str(name), f"{value:,}" if isinstance(value, int) and name == "bars" else _setting(value)
+            )
 
 
 def _groups(summary: Mapping[str, Any]) -> Iterable[str]:
@@ -149,8 +151,8 @@ def _groups(summary: Mapping[str, Any]) -> Iterable[str]:
 def _trade(label: str, trade: Mapping[str, Any]) -> str:
     when = trade["entry_time"] or f"bar {trade['entry_bar']}"
     share = trade["return"]
-    text = f"{_number(trade['net_pnl'], 'money')} ({_number(share, 'percent')}), {trade['side']}, {str(when)[:19]}"
-    return _line(label, f"{text}, {trade['exit_reason']}")
+    text = f"{_number(trade['net_pnl'], 'money')} ({_number(share, 'percent')}), {trade['side']}"
+    return _line(label, f"{text}, {str(when)[:19]}, {trade['exit_reason']}")
 
 
 def _trades(stats: Mapping[str, Any], summary: Mapping[str, Any]) -> Iterable[str]:
@@ -158,7 +160,9 @@ def _trades(stats: Mapping[str, Any], summary: Mapping[str, Any]) -> Iterable[st
     if not summary:
         return
     counts, streaks = summary["counts"], summary["streaks"]
-    yield _line("Winning / losing / even", f"{counts['winning']:,} / {counts['losing']:,} / {counts['breakeven']:,}")
+    yield _line(
+        "Winning / losing / even", f"{counts['winning']:,} / {counts['losing']:,} / {counts['breakeven']:,}"
+    )
     if counts["open"]:
         yield _line("Still open", _number(counts["open"], "count"))
     yield _line("Longest winning / losing run", f"{streaks['longest_winning']} / {streaks['longest_losing']}")
@@ -185,14 +189,19 @@ def warnings_of(stats: Mapping[str, Any], metadata: Mapping[str, Any]) -> list[s
             found.append(f"{round(count):,} {sentence}")
     rule = str(metadata.get("fill_rule") or "")
     if rule.startswith("close"):
-        found.append("fills happen at the close of the bar that gave the signal: this assumes trading on a price while it forms")
+        found.append(
+            "fills happen at the close of the bar that gave the signal: "
+            "this assumes trading at a price that is not yet known"
+        )
     if stats.get("total_trades") == 0:
         found.append("no trade was made: ratios of trades have no value")
     found.extend(str(note) for note in metadata.get("warnings") or ())
     return found
 
 
-def report_text(stats: Mapping[str, Any], metadata: Mapping[str, Any], summary: Mapping[str, Any] | None = None) -> str:
+def report_text(
+    stats: Mapping[str, Any], metadata: Mapping[str, Any], summary: Mapping[str, Any] | None = None
+) -> str:
     """The text report of one backtest.
 
     Parameters

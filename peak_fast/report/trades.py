@@ -1,18 +1,19 @@
 """Trade statistics as plain data: the content of ``reports/trades_summary.json``.
 
-The layout is described by ``docs/trades_summary.schema.json``; :data:`SCHEMA_VERSION` grows when a key changes
-its meaning or goes away.
+The layout is described by ``docs/trades_summary.schema.json``; :data:`SCHEMA_VERSION` grows when a key
+changes its meaning or goes away.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from peak_fast.report.plain import iso_time, json_safe
+from peak_fast.report.plain import iso_times, json_safe
 
 SCHEMA_VERSION = 1
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -21,7 +22,18 @@ FloatArray = NDArray[np.float64]
 Columns = dict[str, Any]
 
 _INTEGERS = ("trade_id", "entry_bar", "exit_bar", "bars_held")
-_NUMBERS = ("entry_price", "exit_price", "size", "fees", "slippage", "gross_pnl", "net_pnl", "return", "mae", "mfe")
+_NUMBERS = (
+    "entry_price",
+    "exit_price",
+    "size",
+    "fees",
+    "slippage",
+    "gross_pnl",
+    "net_pnl",
+    "return",
+    "mae",
+    "mfe",
+)
 _TIMES = ("entry_time", "exit_time")
 _LONG = ("long", "1", "1.0", "buy")
 
@@ -47,7 +59,8 @@ def _raw_columns(trades: Any) -> Mapping[str, Any]:
         names = trades[0].keys() if trades else ()
         return {name: [row.get(name) for row in trades] for name in names}
     raise TypeError(
-        f"trades: expected a frame, a structured array, a dict of columns or a list of dicts, got {type(trades).__name__}"
+        "trades: expected a frame, a structured array, a dict of columns or a list of dicts, "
+        f"got {type(trades).__name__}"
     )
 
 
@@ -55,7 +68,9 @@ def _times(values: Any) -> NDArray[np.int64]:
     """Microseconds since the epoch (UTC); a missing time is the smallest int64."""
     array = values.to_numpy() if hasattr(values, "to_numpy") else np.asarray(values)
     if array.dtype.kind == "O":
-        array = np.array([None if v is None else np.datetime64(_naive_utc(v), "us") for v in array], "datetime64[us]")
+        array = np.array(
+            [None if v is None else np.datetime64(_naive_utc(v), "us") for v in array], "datetime64[us]"
+        )
     if array.dtype.kind in "US":
         array = array.astype("datetime64[us]")
     if array.dtype.kind == "M":
@@ -108,7 +123,9 @@ def trade_columns(trades: Any, time_us: Any = None) -> Columns:
     for name in _TIMES:
         columns[name] = _times(raw[name]) if name in raw else _bar_times(columns[name[:-4] + "bar"], time_us)
     if "bars_held" not in raw:
-        columns["bars_held"] = np.where(columns["exit_bar"] >= 0, columns["exit_bar"] - columns["entry_bar"], -1)
+        columns["bars_held"] = np.where(
+            columns["exit_bar"] >= 0, columns["exit_bar"] - columns["entry_bar"], -1
+        )
     columns["exit_reason"] = [str(v) for v in raw["exit_reason"]] if "exit_reason" in raw else ["unknown"] * n
     return columns
 
@@ -181,21 +198,22 @@ def _streaks(profit: FloatArray) -> dict[str, int]:
     }
 
 
-def trade_record(columns: Columns, i: int) -> dict[str, Any]:
-    """One trade as a JSON-safe dict."""
-    record: dict[str, Any] = {
-        "trade_id": int(columns["trade_id"][i]),
-        "side": "long" if columns["side"][i] > 0 else "short",
-        "exit_reason": columns["exit_reason"][i],
-        "entry_bar": int(columns["entry_bar"][i]),
-        "exit_bar": int(columns["exit_bar"][i]),
+def trade_records(columns: Columns, chosen: Sequence[int]) -> list[dict[str, Any]]:
+    """The chosen trades as JSON-safe dicts, in the order of ``chosen``."""
+    at = np.asarray(chosen, dtype=np.int64)
+    fields: dict[str, list[Any]] = {
+        "trade_id": columns["trade_id"][at].tolist(),
+        "side": ["long" if side > 0 else "short" for side in columns["side"][at].tolist()],
+        "exit_reason": [columns["exit_reason"][i] for i in at.tolist()],
+        "entry_bar": columns["entry_bar"][at].tolist(),
+        "exit_bar": columns["exit_bar"][at].tolist(),
     }
     for name in _TIMES:
-        record[name] = None if columns[name] is None else iso_time(int(columns[name][i]))
-    record["bars_held"] = int(columns["bars_held"][i])
+        fields[name] = [None] * len(at) if columns[name] is None else iso_times(columns[name][at])
+    fields["bars_held"] = columns["bars_held"][at].tolist()
     for name in _NUMBERS:
-        record[name] = json_safe(float(columns[name][i]))
-    return record
+        fields[name] = [value if math.isfinite(value) else None for value in columns[name][at].tolist()]
+    return [dict(zip(fields, row, strict=True)) for row in zip(*fields.values(), strict=True)]
 
 
 def _holding(columns: Columns) -> dict[str, float | None]:
@@ -206,7 +224,13 @@ def _holding(columns: Columns) -> dict[str, float | None]:
         known = (columns["entry_time"] != missing) & (columns["exit_time"] != missing)
         seconds = _mean((columns["exit_time"][known] - columns["entry_time"][known]) / 1e6)
     if len(held) == 0:
-        return {"mean_bars": None, "median_bars": None, "min_bars": None, "max_bars": None, "mean_seconds": None}
+        return {
+            "mean_bars": None,
+            "median_bars": None,
+            "min_bars": None,
+            "max_bars": None,
+            "mean_seconds": None,
+        }
     return {
         "mean_bars": float(held.mean()),
         "median_bars": float(np.median(held)),
@@ -216,7 +240,9 @@ def _holding(columns: Columns) -> dict[str, float | None]:
     }
 
 
-def trades_summary(trades: Any, stats: Mapping[str, Any] | None = None, *, time_us: Any = None, listed: int = 10) -> dict[str, Any]:
+def trades_summary(
+    trades: Any, stats: Mapping[str, Any] | None = None, *, time_us: Any = None, listed: int = 10
+) -> dict[str, Any]:
     """Everything worth knowing about the trades of a backtest, as strict JSON data.
 
     Parameters
@@ -245,7 +271,8 @@ def trades_summary(trades: Any, stats: Mapping[str, Any] | None = None, *, time_
     mean_win, mean_loss = whole["mean_win"], whole["mean_loss"]
     ranked = np.argsort(np.nan_to_num(profit), kind="stable")
     shown = min(listed, n)
-    summary = {
+    extremes = trade_records(columns, [int(ranked[-1]), int(ranked[0])] if n else [])
+    return {
         "schema_version": SCHEMA_VERSION,
         "counts": {
             "total": n,
@@ -260,7 +287,9 @@ def trades_summary(trades: Any, stats: Mapping[str, Any] | None = None, *, time_
         "profit_factor": whole["profit_factor"],
         "expectancy": whole["mean_net_pnl"],
         "payoff_ratio": mean_win / -mean_loss if mean_win is not None and mean_loss else None,
-        "totals": {name: float(np.nansum(columns[name])) for name in ("net_pnl", "gross_pnl", "fees", "slippage")},
+        "totals": {
+            name: float(np.nansum(columns[name])) for name in ("net_pnl", "gross_pnl", "fees", "slippage")
+        },
         "net_pnl": _distribution(profit),
         "return": _distribution(columns["return"]),
         "by_side": {
@@ -271,10 +300,9 @@ def trades_summary(trades: Any, stats: Mapping[str, Any] | None = None, *, time_
         "holding": _holding(columns),
         "excursions": {"mean_mae": _mean(columns["mae"]), "mean_mfe": _mean(columns["mfe"])},
         "streaks": _streaks(profit),
-        "best": trade_record(columns, int(ranked[-1])) if n else None,
-        "worst": trade_record(columns, int(ranked[0])) if n else None,
-        "first": [trade_record(columns, i) for i in range(shown)],
-        "last": [trade_record(columns, i) for i in range(n - shown, n)],
+        "best": extremes[0] if n else None,
+        "worst": extremes[1] if n else None,
+        "first": trade_records(columns, range(shown)),
+        "last": trade_records(columns, range(n - shown, n)),
         "stats": json_safe(dict(stats or {})),
     }
-    return summary
