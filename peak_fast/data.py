@@ -1,0 +1,467 @@
+"""Price bars: any frame, file or SQL query becomes :class:`Bars`, checked once.
+
+All validation of prices and timestamps lives behind :meth:`Bars.from_frame`; what comes after trusts its input.
+
+>>> bars = Bars.from_frame({"open": [10.0, 11.0], "high": [12.0, 11.5], "low": [9.0, 10.5], "close": [11.0, 11.0]})
+>>> len(bars), float(bars.close[0]), bars.has_time
+(2, 11.0, False)
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from peak_fast._checks import FloatArray, IntArray, check, moment, normalise_repair
+from peak_fast._frames import extract, slice_rows, source_column, take_rows
+from peak_fast._time import DAY_US, periods_per_year
+from peak_fast.errors import DataError, did_you_mean, require
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["Bars", "load"]
+
+_HASH_BLOCK = 8192
+AnyArray = TypeVar("AnyArray", bound=np.ndarray[Any, Any])
+
+
+class Bars:
+    """Open, high, low, close, volume and time of one asset; immutable.
+
+    Make one with :meth:`from_frame`, :func:`load`, :func:`sample` or :func:`synthetic`, which check the data.
+
+    Attributes
+    ----------
+    open, high, low, close : numpy.ndarray
+        Shape ``(n_bars,)``, float64, C-contiguous, read-only (numba therefore sees one array type, whatever
+        frame the data came from). A bar with a missing price is NaN in all four; no price is infinite or <= 0.
+    volume : numpy.ndarray or None
+        Shape ``(n_bars,)``, float64, read-only, >= 0, NaN where unknown; None if the frame has none.
+    time_us : numpy.ndarray
+        Shape ``(n_bars,)``, int64, read-only, strictly increasing: microseconds of the Unix epoch, UTC. Without
+        timestamps in the frame (``has_time`` is False) bar *i* stands at *i* days after 1970-01-01.
+    has_time : bool
+        Whether the times come from the frame.
+    time_zone : str or None
+        Time zone the frame displayed its times in; None if they were naive (they are taken as UTC).
+    name : str
+        Name of the asset or file, for display.
+    source : object
+        The user's frame, of the type that came in, row for row with the bars.
+    n_invalid : int
+        Bars with a missing price.
+    repaired : dict of str to int
+        What ``repair`` changed: rows moved by "sort", rows removed by "drop", prices moved by "clip".
+    """
+
+    __slots__ = (
+        "_hash", "_mark", "_periods_per_year", "close", "has_time", "high", "low", "n_invalid", "name", "open",
+        "repaired", "source", "time_us", "time_zone", "volume",
+    )  # fmt: skip
+
+    open: FloatArray
+    high: FloatArray
+    low: FloatArray
+    close: FloatArray
+    volume: FloatArray | None
+    time_us: IntArray
+    has_time: bool
+    time_zone: str | None
+    name: str
+    source: Any
+    n_invalid: int
+    repaired: dict[str, int]
+    _hash: str | None
+    _mark: FloatArray | None
+    _periods_per_year: float | None
+
+    def __init__(
+        self,
+        prices: tuple[FloatArray, FloatArray, FloatArray, FloatArray],
+        volume: FloatArray | None,
+        time_us: IntArray | None,
+        *,
+        name: str = "bars",
+        time_zone: str | None = None,
+        source: Any = None,
+        n_invalid: int = 0,
+        repaired: Mapping[str, int] | None = None,
+    ) -> None:
+        """Wrap arrays that already passed the checks; use :meth:`from_frame` for anything else."""
+        put = object.__setattr__
+        put(self, "has_time", time_us is not None)
+        if time_us is None:
+            time_us = np.arange(prices[0].size, dtype=np.int64) * DAY_US
+        put(self, "open", _read_only(prices[0]))
+        put(self, "high", _read_only(prices[1]))
+        put(self, "low", _read_only(prices[2]))
+        put(self, "close", _read_only(prices[3]))
+        put(self, "volume", None if volume is None else _read_only(volume))
+        put(self, "time_us", _read_only(time_us))
+        put(self, "time_zone", time_zone)
+        put(self, "name", name)
+        put(self, "source", source)
+        put(self, "n_invalid", n_invalid)
+        put(self, "repaired", dict(repaired or {}))
+        put(self, "_hash", None)
+        put(self, "_mark", None)
+        put(self, "_periods_per_year", None)
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: Any,
+        name: str | None = None,
+        repair: str | Iterable[str] | None = None,
+        timestamp: str | None = None,
+    ) -> Bars:
+        """Check a frame and take its columns, without a copy where they already are contiguous float64.
+
+        Parameters
+        ----------
+        frame
+            Polars DataFrame or LazyFrame, pandas DataFrame, pyarrow Table, DuckDB relation, dict of arrays, numpy
+            structured array, any frame narwhals knows, or Bars (returned as they are). Columns ``open``, ``high``,
+            ``low``, ``close`` and optionally ``volume``, in any case. Null and NaN both mean "missing".
+        name
+            Display name; default "bars".
+        repair
+            One of these, or several: ``"sort"`` puts rows in order of time; ``"drop"`` keeps the last of the rows
+            that share a timestamp; ``"clip"`` moves an open or close outside ``[low, high]`` to the nearer end
+            (``source`` keeps the value it had).
+        timestamp
+            Name of the time column. Default: a pandas DatetimeIndex, else the first of timestamp, datetime, date,
+            time, ts, open_time (in any case), else the only column of a date or datetime type, else none.
+
+        Raises
+        ------
+        DataError
+            The frame cannot be used; the message names column, first offending row, value and remedy.
+        ConfigError
+            Unknown ``repair``.
+        """
+        if isinstance(frame, Bars):
+            return frame
+        repairs = normalise_repair(repair)
+        extracted = extract(frame, timestamp)
+        checked = check(extracted.columns, repairs, extracted.hint)
+        open_, high, low, close, volume, time_us = checked.columns
+        source = extracted.source if checked.rows is None else take_rows(extracted.source, checked.rows)
+        return cls(
+            (open_, high, low, close),
+            volume,
+            time_us,
+            name=name or "bars",
+            time_zone=extracted.time_zone,
+            source=source,
+            n_invalid=checked.n_invalid,
+            repaired=checked.repaired,
+        )
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(
+            f"Bars are immutable; make new ones with Bars.from_frame (tried to set {name!r})"
+        )
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"Bars are immutable (tried to delete {name!r})")
+
+    def __len__(self) -> int:
+        return self.close.size
+
+    def __repr__(self) -> str:
+        start, end = self.span
+        when = f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC" if self.has_time else "no timestamps"
+        missing = f", {self.n_invalid} missing" if self.n_invalid else ""
+        return f"Bars({self.name!r}, {len(self)} bars{missing}, {when})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        prices = (self.open, self.high, self.low, self.close)
+        time_us = self.time_us if self.has_time else None
+        rest = (self.name, self.time_zone, self.source, self.n_invalid, self.repaired)
+        return _restore, (prices, self.volume, time_us, *rest)
+
+    @property
+    def has_nan(self) -> bool:
+        """Whether any bar has a missing price."""
+        return self.n_invalid > 0
+
+    @property
+    def mark(self) -> FloatArray:
+        """Close, forward-filled over missing bars: shape ``(n_bars,)``, float64, read-only.
+
+        NaN only before the first bar with a price (nothing is known there). The same array as ``close`` if no
+        bar is missing.
+        """
+        if self._mark is None:
+            object.__setattr__(self, "_mark", _forward_fill(self.close) if self.has_nan else self.close)
+        mark: FloatArray = self._mark  # type: ignore[assignment]
+        return mark
+
+    @property
+    def hash(self) -> str:
+        """32 hexadecimal digits that change when a price, a volume, a timestamp or their order changes.
+
+        Independent of the frame type the data came from, of ``name`` and of ``time_zone``. It guards against
+        accidental change, not against an attacker: see ``docs/data.md`` for the construction.
+        """
+        if self._hash is None:
+            object.__setattr__(self, "_hash", _content_hash(self))
+        return str(self._hash)
+
+    @property
+    def periods_per_year(self) -> float:
+        """Bars per year inferred from the timestamps (``docs/data.md`` has the formula); 252 without timestamps."""
+        if self._periods_per_year is None:
+            value = periods_per_year(self.time_us) if self.has_time else 252.0
+            object.__setattr__(self, "_periods_per_year", value)
+        return float(self._periods_per_year)  # type: ignore[arg-type]
+
+    @property
+    def span(self) -> tuple[datetime, datetime]:
+        """Times of the first and the last bar, as aware datetimes in UTC."""
+        return moment(int(self.time_us[0])), moment(int(self.time_us[-1]))
+
+    @property
+    def timestamp(self) -> pl.Series:
+        """Times as a Polars series ``timestamp`` of type Datetime("us", ``time_zone`` or "UTC")."""
+        import polars as pl
+
+        series = pl.Series("timestamp", self.time_us).cast(pl.Datetime("us", "UTC"))
+        if self.time_zone in (None, "UTC"):
+            return series
+        try:
+            return series.dt.convert_time_zone(str(self.time_zone))
+        except pl.exceptions.ComputeError:  # a fixed offset, which has no zone name
+            return series
+
+    def column(self, name: str) -> FloatArray:
+        """One numeric column of the user's frame (in any case), as float64 with NaN for null; shape ``(n_bars,)``.
+
+        Raises
+        ------
+        DataError
+            There is no such column, or it is not numeric.
+        """
+        if self.source is None:
+            raise DataError(f"column {name!r} is missing: these bars were made without a frame")
+        return source_column(self.source, name)
+
+    def slice(self, start: int | None, stop: int | None = None) -> Bars:
+        """Bars ``start`` to ``stop`` (exclusive; negative values count from the end), sharing memory.
+
+        ``periods_per_year`` is that of the whole, so that a short window is annualised like the rest.
+
+        Raises
+        ------
+        DataError
+            No bar is left.
+        """
+        first, last, _ = slice(start, stop).indices(len(self))
+        if first >= last:
+            raise DataError(
+                f"the slice {start}:{stop} of {len(self)} bars is empty; expected at least one bar"
+            )
+        window = slice(first, last)
+        part = Bars(
+            (self.open[window], self.high[window], self.low[window], self.close[window]),
+            None if self.volume is None else self.volume[window],
+            self.time_us[window],
+            name=self.name,
+            time_zone=self.time_zone,
+            source=slice_rows(self.source, first, last),
+            n_invalid=int(np.count_nonzero(np.isnan(self.close[window]))) if self.has_nan else 0,
+        )
+        object.__setattr__(part, "has_time", self.has_time)
+        object.__setattr__(part, "_periods_per_year", self.periods_per_year)
+        return part
+
+    def to_polars(self) -> pl.DataFrame:
+        """Columns timestamp, open, high, low, close and, if known, volume (missing bars are NaN)."""
+        import polars as pl
+
+        names = ["open", "high", "low", "close"] + ([] if self.volume is None else ["volume"])
+        return pl.DataFrame([self.timestamp, *(pl.Series(name, getattr(self, name)) for name in names)])
+
+
+def _restore(prices: Any, volume: Any, time_us: Any, name: str, zone: str | None, *rest: Any) -> Bars:
+    """Unpickle; arrays come back writable, so they pass through the constructor again."""
+    source, n_invalid, repaired = rest
+    return Bars(
+        prices,
+        volume,
+        time_us,
+        name=name,
+        time_zone=zone,
+        source=source,
+        n_invalid=n_invalid,
+        repaired=repaired,
+    )
+
+
+def _read_only(array: AnyArray) -> AnyArray:
+    """The array itself or a view of it that cannot be written through."""
+    if not array.flags.writeable:
+        return array
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def _forward_fill(values: FloatArray) -> FloatArray:
+    """Last value that is not NaN, at every position; NaN before the first."""
+    rows = np.where(np.isnan(values), 0, np.arange(values.size))
+    np.maximum.accumulate(rows, out=rows)
+    return _read_only(values[rows])
+
+
+def _content_hash(bars: Bars) -> str:
+    """Two multiply-add lanes over blocks of 64-bit words, their sums digested with BLAKE2b.
+
+    BLAKE2b over all bytes would cost five times as much, SHA-256 twice. Each word is folded (``w ^ w >> 32``)
+    before it is multiplied by odd pseudo-random keys that differ by position, so that prices whose low mantissa
+    bits are zero still reach every bit of the sum; two sets that differ collide with probability <= 2**-64.
+    """
+    keys = _keys()
+    folded = np.empty(_HASH_BLOCK, dtype=np.uint64)
+    shift = np.uint64(32)
+    sums: list[int] = []
+    arrays: list[NDArray[Any]] = [bars.open, bars.high, bars.low, bars.close, bars.time_us]
+    if bars.volume is not None:
+        arrays.append(bars.volume)
+    for array in arrays:
+        words = array.view(np.uint64)
+        for start in range(0, words.size, _HASH_BLOCK):
+            block = words[start : start + _HASH_BLOCK]
+            fold = folded[: block.size]
+            np.right_shift(block, shift, out=fold)
+            np.bitwise_xor(fold, block, out=fold)
+            sums.append(int(np.dot(fold, keys[0, : block.size])))
+            sums.append(int(np.dot(fold, keys[1, : block.size])))
+    digest = hashlib.blake2b(f"peak_fast bars {len(bars)} {len(arrays)}".encode(), digest_size=16)
+    digest.update(np.array(sums, dtype="<u8").tobytes())
+    return digest.hexdigest()
+
+
+@functools.cache
+def _keys() -> NDArray[np.uint64]:
+    """Odd 64-bit keys, shape (2, _HASH_BLOCK): the SplitMix64 sequence from zero (Steele, Lea, Flood 2014)."""
+    words = np.arange(1, 2 * _HASH_BLOCK + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    words ^= words >> np.uint64(31)
+    return (words | np.uint64(1)).reshape(2, _HASH_BLOCK)
+
+
+def load(
+    path: str | Path,
+    name: str | None = None,
+    repair: str | Iterable[str] | None = None,
+    timestamp: str | None = None,
+) -> Bars:
+    """Read bars from a file or an SQL query; ``source`` is the Polars frame that was read.
+
+    Parameters
+    ----------
+    path
+        ``.csv``, ``.csv.gz``, ``.parquet``, ``.feather``, ``.arrow`` or ``.ipc`` file, or ``"duckdb:SELECT ..."``
+        (needs the extra ``duckdb``; the query may read files, as in ``duckdb:SELECT * FROM 'prices/*.parquet'``).
+    name
+        Display name; default the file name without suffix.
+    repair, timestamp
+        As for :meth:`Bars.from_frame`.
+
+    Raises
+    ------
+    DataError
+        No such file, an unknown suffix, a file or query that cannot be read, or bars that fail the checks.
+    """
+    text = str(path)
+    if text.startswith("duckdb:"):
+        return Bars.from_frame(_query(text.removeprefix("duckdb:")), name or "duckdb", repair, timestamp)
+    file = Path(path)
+    frame = _read_file(file)
+    return Bars.from_frame(frame, name or file.name.split(".")[0], repair, timestamp)
+
+
+def _read_file(file: Path) -> pl.DataFrame:
+    import polars as pl
+
+    suffix = file.suffix.lower()
+    if suffix == ".gz":
+        suffix = "".join(file.suffixes[-2:]).lower()
+    if suffix not in _READERS:
+        raise DataError(f"{file}: cannot read files of type {suffix!r}; {did_you_mean(suffix, _READERS)}")
+    if not file.is_file():
+        beside = file.parent.iterdir() if file.parent.is_dir() else ()
+        raise DataError(f"{file}: no such file; {_similar(file.name, [entry.name for entry in beside])}")
+    try:
+        frame: pl.DataFrame = _READERS[suffix](file)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise DataError(f"{file}: cannot be read as {suffix} ({str(error).splitlines()[0]})") from error
+    # One chunk per column, copied by Polars' threads; each column is then taken without a further copy.
+    return frame.rechunk()
+
+
+def _similar(name: str, names: list[str]) -> str:
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"did you mean {close[0]!r}?" if close else "check the path"
+
+
+def _read_csv(file: Path) -> pl.DataFrame:
+    import polars as pl
+
+    try:
+        return pl.read_csv(file, try_parse_dates=True, infer_schema_length=10_000)
+    except pl.exceptions.ComputeError:  # a value further down does not fit the type of the first rows
+        return pl.read_csv(file, try_parse_dates=True, infer_schema_length=None)
+
+
+def _read_parquet(file: Path) -> pl.DataFrame:
+    import polars as pl
+
+    return pl.read_parquet(file, glob=False)
+
+
+def _read_ipc(file: Path) -> pl.DataFrame:
+    import polars as pl
+
+    return pl.read_ipc(file)
+
+
+_READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
+    ".csv": _read_csv,
+    ".csv.gz": _read_csv,
+    ".parquet": _read_parquet,
+    ".feather": _read_ipc,
+    ".arrow": _read_ipc,
+    ".ipc": _read_ipc,
+}
+
+
+def _query(sql: str) -> pl.DataFrame:
+    """Result of an SQL query in an in-memory DuckDB, as a Polars frame."""
+    import polars as pl
+
+    duckdb = require("duckdb", extra="duckdb")
+    if not sql.strip():
+        raise DataError(
+            "duckdb: expected a query after 'duckdb:', for example \"duckdb:SELECT * FROM 'aapl.csv'\""
+        )
+    with duckdb.connect(":memory:") as connection:
+        try:
+            relation = connection.sql(sql)
+            if relation is None:
+                raise DataError(f"duckdb: {sql.strip()!r} returns no rows; expected a SELECT")
+            return pl.DataFrame(relation).rechunk()
+        except duckdb.Error as error:
+            raise DataError(f"duckdb: the query failed: {str(error).splitlines()[0]}") from error
