@@ -86,30 +86,31 @@ def mean_of(values: FloatArray) -> float:
 def smooth(source: FloatArray, alpha: float, level: float, out: FloatArray) -> float:
     """Exponential smoothing from ``level``: ``y += alpha * (source[i] - y)``; returns the last level.
 
-    Four bars are advanced at once with the recursion multiplied out, because one addition must wait for
-    another: written bar by bar, the loop takes three times as long.  Each step starts from the difference
-    to the level, so a constant series stays exactly constant.  A series may be smoothed in pieces with
-    bit-equal results if all pieces but the last have a multiple of four bars.  ``out`` may be ``source``.
+    Bar by bar, each step would wait for three operations of the one before.  Four bars are advanced at once
+    instead, with the recursion multiplied out so that only the last term waits for the level: 2.6 times as
+    fast.  Everything is a difference to the level or to a bar, so a constant series stays exactly constant.
+    A series may be smoothed in pieces with bit-equal results if all pieces but the last have a multiple of
+    four bars.  ``out`` may be ``source``.
     """
     keep = 1.0 - alpha
-    second = alpha * keep
-    third = second * keep
-    fourth = third * keep
+    third_weight = alpha * keep
+    second_weight = third_weight * keep
+    first_weight = second_weight * keep
+    all_weights = ((first_weight + second_weight) + third_weight) + alpha
     whole = source.size - source.size % 4
     for i in range(0, whole, 4):
-        first_difference = source[i] - level
-        second_difference = source[i + 1] - level
-        third_difference = source[i + 2] - level
-        last_difference = source[i + 3] - level
-        step = alpha * first_difference
+        first = source[i]
+        second = source[i + 1]
+        third = source[i + 2]
+        last = source[i + 3]
+        lag = first_weight * (first - last) + second_weight * (second - last) + third_weight * (third - last)
+        step = alpha * (first - level)
         out[i] = level + step
-        step = keep * step + alpha * second_difference
+        step = keep * step + alpha * (second - level)
         out[i + 1] = level + step
-        step = keep * step + alpha * third_difference
+        step = keep * step + alpha * (third - level)
         out[i + 2] = level + step
-        level += (fourth * first_difference + third * second_difference) + (
-            second * third_difference + alpha * last_difference
-        )
+        level += all_weights * (last - level) + lag
         out[i + 3] = level
     step = 0.0
     for i in range(whole, source.size):
