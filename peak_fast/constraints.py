@@ -105,6 +105,7 @@ class _Parser:
     def __init__(self, text: str) -> None:
         self.text = text
         self.names: list[str] = []
+        self.ends: tuple[_Node, _Node] | None = None
 
     def parse(self) -> _Node:
         try:
@@ -116,6 +117,12 @@ class _Parser:
             ) from error
         if not isinstance(body, ast.Compare | ast.BoolOp | ast.Name | ast.UnaryOp):
             raise self._refuse(type(body).__name__)
+        if isinstance(body, ast.Compare) and len(body.ops) == 1:
+            left, right = body.left, body.comparators[0]
+            if isinstance(body.ops[0], ast.Lt | ast.LtE):
+                self.ends = self._node(left), self._node(right)
+            elif isinstance(body.ops[0], ast.Gt | ast.GtE):
+                self.ends = self._node(right), self._node(left)
         return self._node(body)
 
     def _refuse(self, what: str) -> StrategyError:
@@ -213,16 +220,17 @@ class Constraint:
         The text is not a condition made of the allowed operations.
     """
 
-    __slots__ = ("_condition", "_kind", "_tree", "names", "text")
+    __slots__ = ("_condition", "_ends", "_kind", "_tree", "names", "text")
 
     def __init__(self, condition: str | Callable[[dict[str, Any]], Any] | Any) -> None:
         self._condition: Any = condition
         self._tree: _Node | None = None
+        self._ends: tuple[_Node, _Node] | None = None
         self.names: tuple[str, ...] = ()
         if isinstance(condition, str):
             parser = _Parser(condition)
             self._kind, self.text, self._tree = "text", condition.strip(), parser.parse()
-            self.names = tuple(parser.names)
+            self.names, self._ends = tuple(parser.names), parser.ends
         elif type(condition).__module__.split(".")[0] == "polars" and hasattr(condition, "meta"):
             self._kind, self.text = "polars", str(condition)
             self.names = tuple(condition.meta.root_names())
@@ -260,6 +268,19 @@ class Constraint:
             frame = pl.DataFrame({name: [value] for name, value in params.items()})
             return bool(frame.select(self._condition).to_series().fill_null(False).item())
         return bool(self._condition(dict(params)))
+
+    def excess(self, params: Mapping[str, Any]) -> float:
+        """By how much the condition is missed.
+
+        Returns
+        -------
+        float
+            For ``left < right`` (also <=, >, >=) the difference of the sides, negative where it is met; for
+            any other condition 0 where it is met and 1 where not. NaN where a side is NaN.
+        """
+        if self._ends is None:
+            return 0.0 if self.holds(params) else 1.0
+        return float(self._ends[0](params) - self._ends[1](params))
 
     def mask(self, columns: Mapping[str, Any]) -> Any:
         """Evaluate on columns.

@@ -274,6 +274,14 @@ def test_anything_but_conditions_is_refused(text):
         Constraint(text)
 
 
+def test_excess_is_the_distance_from_the_condition():
+    assert Constraint("a + 1 < b").excess({"a": 5, "b": 2}) == 4
+    assert Constraint("a >= 30").excess({"a": 12}) == 18
+    assert Constraint("a >= 30").excess({"a": 40}) == -10
+    assert Constraint("a == 30").excess({"a": 40}) == 1
+    assert Constraint("1 < a < 30").excess({"a": 5}) == 0
+
+
 def test_functions_and_polars_expressions():
     columns = {"fast": np.array([5, 60, 50]), "slow": np.array([50, 50, 50])}
     expected = [True, False, False]
