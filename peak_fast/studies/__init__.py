@@ -1,1 +1,1 @@
-"""The parts of ``peak_fast.study``: objectives, search points, samplers, storage, the loop, results, figures."""
+"""The parts of ``peak_fast.study``: objectives, points, samplers, storage, the loop, results, figures."""

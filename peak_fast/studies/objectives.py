@@ -2,7 +2,7 @@
 
 An objective is a metric and a direction. ``max_drawdown`` is a negative fraction in every result of this
 package; people write both "minimise the drawdown" and "maximise the drawdown figure" for the same wish, so
-here ``"minimize"`` reads its size (0.25 for a fall by a quarter) and ``"maximize"`` the signed figure (-0.25).
+here ``"minimize"`` reads its size (0.25 for a fall by a quarter), ``"maximize"`` the signed figure (-0.25).
 Either way a smaller loss wins.
 """
 
@@ -103,7 +103,8 @@ def _direction(metric: str, way: str | None) -> Direction:
         return _DIRECTIONS[str(way).lower()]
     except KeyError:
         raise ConfigError(
-            f"objective {metric!r}: expected maximize or minimize; got {way!r}; write '{metric}:max' or '{metric}:min'"
+            f"objective {metric!r}: expected maximize or minimize; got {way!r}; "
+            f"write '{metric}:max' or '{metric}:min'"
         ) from None
 
 
