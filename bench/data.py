@@ -36,7 +36,7 @@ class BenchBars:
     def __len__(self) -> int:
         return len(self.close)
 
-    def frame(self):  # noqa: ANN201 - polars is imported late on purpose
+    def frame(self):
         """Return the bars as a Polars frame with the columns every engine of the bench reads."""
         import polars as pl
 

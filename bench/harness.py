@@ -2,9 +2,9 @@
 
 A result file (``bench/results/<bench>.json``) is one object::
 
-    {"schema": 1, "bench": "engine", "question": "...", "command": "...", "date": "2026-01-31T12:00:00+00:00",
-     "commit": "...", "scale": "full", "machine": {...}, "versions": {...}, "load": [1-minute load at start, at end],
-     "notes": ["..."], "records": [...]}
+    {"schema": 1, "bench": "engine", "question": "...", "command": "...",
+     "date": "2026-01-31T12:00:00+00:00", "commit": "...", "scale": "full", "machine": {...},
+     "versions": {...}, "load": [one-minute load at start, at end], "notes": ["..."], "records": [...]}
 
 and a record is::
 
@@ -26,6 +26,8 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -227,7 +229,7 @@ def write_json(path: Path, document: Any) -> None:
     """Write a JSON file through a temporary name, so that no reader sees half of it."""
     part = path.with_suffix(path.suffix + ".part")
     part.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    os.replace(part, path)
+    part.replace(path)
 
 
 def interleave(
@@ -295,35 +297,25 @@ def run_process(
     """
     merged = {**os.environ, **(env or {})}
     begin = time.perf_counter()
-    process = subprocess.Popen(
-        arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=merged, cwd=cwd or ROOT
-    )
-    timer = _Killer(process, timeout)
-    with timer:
-        output, errors = process.stdout.read(), process.stderr.read()  # type: ignore[union-attr]
+    with tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(
+            arguments, stdout=subprocess.PIPE, stderr=errors, text=True, env=merged, cwd=cwd or ROOT
+        )
+        killer = threading.Timer(timeout, process.kill)
+        killer.start()
+        assert process.stdout is not None
+        output = process.stdout.read()
         _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - begin
+        killer.cancel()
+        seconds = time.perf_counter() - begin
+        errors.seek(0)
+        tail = "\n".join(errors.read().strip().splitlines()[-8:])
     process.returncode = os.waitstatus_to_exitcode(status)
+    process.stdout.close()
     if process.returncode != 0:
-        tail = "\n".join(errors.strip().splitlines()[-8:])
         raise RuntimeError(f"{' '.join(arguments[:3])} ... ended with {process.returncode}:\n{tail}")
     divisor = 1024**2 if sys.platform == "darwin" else 1024
     return Finished(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / divisor, output)
-
-
-class _Killer:
-    """Ends a process that outlives its time."""
-
-    def __init__(self, process: subprocess.Popen[str], timeout: float) -> None:
-        import threading
-
-        self._timer = threading.Timer(timeout, process.kill)
-
-    def __enter__(self) -> None:
-        self._timer.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
 
 
 def run_snippet(code: str, env: dict[str, str] | None = None, timeout: float = 600.0) -> Finished:

@@ -1,4 +1,4 @@
-"""backtrader's runner: orders placed at the open that they fill at (cheat-on-open), from the last close's signal."""
+"""backtrader's runner: signals of a close become orders at the next open, where they fill (cheat-on-open)."""
 
 import sys
 from pathlib import Path

@@ -33,12 +33,12 @@ class Peer:
         windows, rows = baselines.index_grid(np.array(pairs, dtype=np.int64))
         means = baselines.sma_rows(self.close, windows)
         parts = np.array_split(rows, threads)
+
+        def run(part):
+            return baselines.lanes_sweep(self.open, self.close, means, part, CASH, FEE, SLIPPAGE)
+
         with ThreadPoolExecutor(threads) as pool:
-            done = pool.map(
-                lambda part: baselines.lanes_sweep(self.open, self.close, means, part, CASH, FEE, SLIPPAGE),
-                parts,
-            )
-            out = np.concatenate(list(done))
+            out = np.concatenate(list(pool.map(run, parts)))
         return list(zip(1.0 + out[:, 0], out[:, 3], strict=True))
 
 

@@ -1,4 +1,4 @@
-"""vectorbt's runner: ``runner.py numba`` or ``runner.py auto`` (Rust wherever vectorbt has it, else Numba)."""
+"""vectorbt's runner: ``runner.py numba`` or ``runner.py auto`` (Rust where vectorbt has it, else Numba)."""
 
 import sys
 from pathlib import Path
