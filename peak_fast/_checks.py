@@ -9,7 +9,7 @@ searched column by column for the first offending row.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,7 +24,8 @@ REPAIRS = ("clip", "drop", "sort")
 PRICE_COLUMNS = ("open", "high", "low", "close")
 MISSING_TIME = np.iinfo(np.int64).min
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_WINDOW = 32_768
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # The years a Python datetime can hold: 0001-01-01 to 9999-12-31, in microseconds of the Unix epoch.
 _FIRST_TIME = -62_135_596_800_000_000
 _LAST_TIME = 253_402_300_799_999_999
@@ -112,7 +113,21 @@ def check(columns: Columns, repairs: frozenset[str], hint: str = "") -> Checked:
 
 
 def _is_clean(columns: Columns) -> bool:
-    """Whether no check can fail, at the price of a few passes over the arrays."""
+    """Whether no check can fail, in windows that stay in the cache while several passes go over them."""
+    rows = columns.close.size
+    if rows <= _WINDOW:
+        return _window_is_clean(columns)
+    for start in range(0, rows, _WINDOW):
+        stop = start + _WINDOW
+        values = [None if column is None else column[start:stop] for column in columns[:5]]
+        # One timestamp more, to compare it with the first one of the next window.
+        time_us = None if columns.time_us is None else columns.time_us[start : stop + 1]
+        if not _window_is_clean(Columns(*values, time_us)):  # type: ignore[arg-type, call-arg]
+            return False
+    return True
+
+
+def _window_is_clean(columns: Columns) -> bool:
     open_, high, low, close, volume, time_us = columns
     if not (low.min() > 0.0 and high.max() < np.inf):
         return False
@@ -163,16 +178,16 @@ def _check_times(
     row = _first((time_us < _FIRST_TIME) | (time_us > _LAST_TIME))
     if row is not None:
         raise DataError(
-            f"timestamp: row {row} is {int(time_us[row])} microseconds after 1970, outside the years 1 to 9999; "
-            "check the unit of the column"
+            f"timestamp: row {row} is {int(time_us[row])} microseconds after 1970, outside the years 1 to "
+            "9999; check the unit of the column"
         )
     rows: IntArray | None = None
     backward = _first(time_us[1:] < time_us[:-1])
     if backward is not None:
         if "sort" not in repairs:
             raise DataError(
-                f"timestamp: {_row(columns, backward + 1)} is earlier than {_row(columns, backward)}; bars must be "
-                f"in increasing order of time: sort the frame, or pass repair='sort'{hint}"
+                f"timestamp: {_row(columns, backward + 1)} is earlier than {_row(columns, backward)}; "
+                f"bars must be in increasing order of time: sort the frame, or pass repair='sort'{hint}"
             )
         rows = np.argsort(time_us, kind="stable").astype(np.int64)
         repaired["sort"] = int(np.count_nonzero(rows != np.arange(rows.size)))
@@ -215,7 +230,7 @@ def _check_missing(columns: Columns) -> tuple[Columns, int]:
     if n_invalid == 0:
         return columns, 0
     filled = [np.where(invalid, np.nan, values) for values in prices]
-    return Columns(*filled, columns.volume, columns.time_us), n_invalid
+    return Columns(filled[0], filled[1], filled[2], filled[3], columns.volume, columns.time_us), n_invalid
 
 
 def _check_signs(columns: Columns) -> None:
@@ -224,8 +239,8 @@ def _check_signs(columns: Columns) -> None:
         row = _first(bad)
         if row is not None:
             raise DataError(
-                f"column {name!r}: {_row(columns, row)} is {values[row]!s}, {_count(bad)}; prices must be greater "
-                "than zero: correct it, or set it to NaN to mark the bar as missing"
+                f"column {name!r}: {_row(columns, row)} is {values[row]!s}, {_count(bad)}; prices must be "
+                "greater than zero: correct it, or set it to NaN to mark the bar as missing"
             )
 
 
@@ -236,8 +251,8 @@ def _check_ranges(columns: Columns, repairs: frozenset[str], repaired: dict[str,
     row = _first(crossed)
     if row is not None:
         raise DataError(
-            f"column 'high': {_row(columns, row)} is {high[row]!s}, below low {low[row]!s}, {_count(crossed)}; "
-            "check that the columns are not swapped, and correct the row or set it to NaN"
+            f"column 'high': {_row(columns, row)} is {high[row]!s}, below low {low[row]!s}, "
+            f"{_count(crossed)}; check that the columns are not swapped, and correct the row or set it to NaN"
         )
     changed: dict[str, FloatArray] = {}
     for name, values in (("open", open_), ("close", close)):
@@ -248,7 +263,8 @@ def _check_ranges(columns: Columns, repairs: frozenset[str], repaired: dict[str,
         if "clip" not in repairs:
             raise DataError(
                 f"column {name!r}: {_row(columns, row)} is {values[row]!s}, outside low {low[row]!s} to high "
-                f"{high[row]!s}, {_count(outside)}; correct it, or pass repair='clip' to move it to the nearer end"
+                f"{high[row]!s}, {_count(outside)}; correct it, or pass repair='clip' to move it to the "
+                "nearer end"
             )
         repaired["clip"] = repaired.get("clip", 0) + int(np.count_nonzero(outside))
         changed[name] = np.clip(values, low, high)
@@ -263,8 +279,8 @@ def _check_volume(columns: Columns) -> FloatArray | None:
     row = _first(bad)
     if row is not None:
         raise DataError(
-            f"column 'volume': {_row(columns, row)} is {volume[row]!s}, {_count(bad)}; volume must be finite and not "
-            "negative: correct it, or set it to NaN where it is unknown"
+            f"column 'volume': {_row(columns, row)} is {volume[row]!s}, {_count(bad)}; volume must be finite "
+            "and not negative: correct it, or set it to NaN where it is unknown"
         )
     missing = np.isnan(volume)
     # One bit pattern for NaN, so that the hash does not depend on who wrote it.

@@ -20,7 +20,7 @@ TIME_NAMES = ("timestamp", "datetime", "date", "time", "ts", "open_time")
 
 
 class Table(NamedTuple):
-    """A frame reduced to names and a way to get a column; ``index`` is a pandas DatetimeIndex or PeriodIndex."""
+    """A frame reduced to names and a way to get a column; ``index`` is a pandas index of times, or None."""
 
     names: list[str]
     get: Callable[[str], Any]
@@ -70,8 +70,8 @@ def extract(frame: Any, timestamp: str | None) -> Extracted:
 def _collect(frame: Any) -> tuple[Any, Any]:
     """The frame to read and the frame to keep for the user's own functions.
 
-    A lazy frame is collected once; what is kept is a lazy view of the collected rows, so that a signal function
-    sees the type that came in without running the whole query again.
+    A lazy frame is collected once; what is kept is a lazy view of the collected rows, so that a signal
+    function sees the type that came in without running the whole query again.
     """
     package = package_of(frame)
     if package == "polars" and type(frame).__name__ == "LazyFrame":
@@ -93,8 +93,8 @@ def _to_polars(frame: Any) -> Any:
         wrapped = nw.from_native(frame)
     except TypeError:
         raise DataError(
-            f"expected a frame (Polars, pandas, pyarrow, DuckDB relation) or a dict of arrays with columns open, "
-            f"high, low, close; got {type(frame).__module__}.{type(frame).__qualname__}"
+            "expected a frame (Polars, pandas, pyarrow, DuckDB relation) or a dict of arrays with columns "
+            f"open, high, low, close; got {type(frame).__module__}.{type(frame).__qualname__}"
         ) from None
     collected = wrapped.lazy().collect("polars")
     return collected.to_native()
@@ -119,8 +119,8 @@ def _table(frame: Any) -> Table:
 def _pandas_table(frame: Any) -> Table:
     if frame.columns.nlevels > 1:
         raise DataError(
-            "the pandas frame has several levels of column names (one per symbol, as some downloads return them); "
-            "select one symbol first, for example frame.xs('AAPL', axis=1, level=1)"
+            "the pandas frame has several levels of column names (one per symbol, as some downloads return "
+            "them); select one symbol first, for example frame.xs('AAPL', axis=1, level=1)"
         )
     is_time = type(frame.index).__name__ in ("DatetimeIndex", "PeriodIndex")
     index = frame.index if is_time else None
@@ -208,7 +208,7 @@ def _object_floats(array: NDArray[Any], label: str) -> FloatArray:
 
     result = np.empty(array.size, dtype=np.float64)
     for row, value in enumerate(array.tolist()):
-        if value is None or value is getattr(value, "NA", value) and str(value) == "<NA>":
+        if value is None or (value is getattr(value, "NA", value) and str(value) == "<NA>"):
             result[row] = np.nan
         elif isinstance(value, Number) and not isinstance(value, bool | complex):
             result[row] = float(value)  # type: ignore[arg-type]
@@ -303,8 +303,8 @@ def _polars_time(series: Any, label: str) -> tuple[IntArray, str | None]:
     kind = type(series.dtype).__name__
     if kind in ("Duration", "Time"):
         raise DataError(
-            f"column {label!r} holds {kind.lower()}s, not dates; combine it with the date, or name another column "
-            "with timestamp="
+            f"column {label!r} holds {kind.lower()}s, not dates; combine it with the date, or name another "
+            "column with timestamp="
         )
     array = series.to_numpy()  # instants in UTC, also where the series has a time zone
     time_us, zone = time_from_array(array, label)

@@ -1,36 +1,35 @@
 """Price bars: any frame, file or SQL query becomes :class:`Bars`, checked once.
 
-All validation of prices and timestamps lives behind :meth:`Bars.from_frame`; what comes after trusts its input.
+All validation of prices and timestamps lives behind :meth:`Bars.from_frame`; what comes after trusts its
+input.
 
->>> bars = Bars.from_frame({"open": [10.0, 11.0], "high": [12.0, 11.5], "low": [9.0, 10.5], "close": [11.0, 11.0]})
+>>> frame = {"open": [10.0, 11.0], "high": [12.0, 12.0], "low": [9.0, 9.0], "close": [11.0, 10.0]}
+>>> bars = Bars.from_frame(frame)
 >>> len(bars), float(bars.close[0]), bars.has_time
 (2, 11.0, False)
 """
 
 from __future__ import annotations
 
-import difflib
-import functools
-import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from peak_fast._checks import FloatArray, IntArray, check, moment, normalise_repair
 from peak_fast._frames import extract, slice_rows, source_column, take_rows
+from peak_fast._hash import content_hash
+from peak_fast._read import read_file, read_query
 from peak_fast._time import DAY_US, periods_per_year
-from peak_fast.errors import DataError, did_you_mean, require
+from peak_fast.errors import DataError
 
 if TYPE_CHECKING:
     import polars as pl
 
 __all__ = ["Bars", "load"]
 
-_HASH_BLOCK = 8192
 AnyArray = TypeVar("AnyArray", bound=np.ndarray[Any, Any])
 
 
@@ -42,13 +41,14 @@ class Bars:
     Attributes
     ----------
     open, high, low, close : numpy.ndarray
-        Shape ``(n_bars,)``, float64, C-contiguous, read-only (numba therefore sees one array type, whatever
-        frame the data came from). A bar with a missing price is NaN in all four; no price is infinite or <= 0.
+        Shape ``(n_bars,)``, float64, C-contiguous, read-only (numba therefore sees one array type,
+        whatever frame the data came from). A bar with a missing price is NaN in all four; no price is
+        infinite or <= 0.
     volume : numpy.ndarray or None
         Shape ``(n_bars,)``, float64, read-only, >= 0, NaN where unknown; None if the frame has none.
     time_us : numpy.ndarray
-        Shape ``(n_bars,)``, int64, read-only, strictly increasing: microseconds of the Unix epoch, UTC. Without
-        timestamps in the frame (``has_time`` is False) bar *i* stands at *i* days after 1970-01-01.
+        Shape ``(n_bars,)``, int64, read-only, strictly increasing: microseconds of the Unix epoch, UTC.
+        Without timestamps in the frame (``has_time`` is False) bar *i* stands *i* days after 1970-01-01.
     has_time : bool
         Whether the times come from the frame.
     time_zone : str or None
@@ -64,8 +64,8 @@ class Bars:
     """
 
     __slots__ = (
-        "_hash", "_mark", "_periods_per_year", "close", "has_time", "high", "low", "n_invalid", "name", "open",
-        "repaired", "source", "time_us", "time_zone", "volume",
+        "_hash", "_mark", "_periods_per_year", "close", "has_time", "high", "low", "n_invalid", "name",
+        "open", "repaired", "source", "time_us", "time_zone", "volume",
     )  # fmt: skip
 
     open: FloatArray
@@ -129,18 +129,20 @@ class Bars:
         Parameters
         ----------
         frame
-            Polars DataFrame or LazyFrame, pandas DataFrame, pyarrow Table, DuckDB relation, dict of arrays, numpy
-            structured array, any frame narwhals knows, or Bars (returned as they are). Columns ``open``, ``high``,
-            ``low``, ``close`` and optionally ``volume``, in any case. Null and NaN both mean "missing".
+            Polars DataFrame or LazyFrame, pandas DataFrame, pyarrow Table, DuckDB relation, dict of arrays,
+            numpy structured array, any frame narwhals knows, or Bars (returned as they are). Columns
+            ``open``, ``high``, ``low``, ``close`` and optionally ``volume``, in any case. Null and NaN both
+            mean "missing".
         name
             Display name; default "bars".
         repair
-            One of these, or several: ``"sort"`` puts rows in order of time; ``"drop"`` keeps the last of the rows
-            that share a timestamp; ``"clip"`` moves an open or close outside ``[low, high]`` to the nearer end
-            (``source`` keeps the value it had).
+            One of these, or several: ``"sort"`` puts rows in order of time; ``"drop"`` keeps the last of the
+            rows that share a timestamp; ``"clip"`` moves an open or close outside ``[low, high]`` to the
+            nearer end (``source`` keeps the value it had).
         timestamp
-            Name of the time column. Default: a pandas DatetimeIndex, else the first of timestamp, datetime, date,
-            time, ts, open_time (in any case), else the only column of a date or datetime type, else none.
+            Name of the time column. Default: a pandas DatetimeIndex, else the first of timestamp, datetime,
+            date, time, ts, open_time (in any case), else the only column of a date or datetime type, else
+            none.
 
         Raises
         ------
@@ -185,10 +187,7 @@ class Bars:
         return f"Bars({self.name!r}, {len(self)} bars{missing}, {when})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        prices = (self.open, self.high, self.low, self.close)
-        time_us = self.time_us if self.has_time else None
-        rest = (self.name, self.time_zone, self.source, self.n_invalid, self.repaired)
-        return _restore, (prices, self.volume, time_us, *rest)
+        return _restore, ({slot: getattr(self, slot) for slot in self.__slots__},)
 
     @property
     def has_nan(self) -> bool:
@@ -215,12 +214,15 @@ class Bars:
         accidental change, not against an attacker: see ``docs/data.md`` for the construction.
         """
         if self._hash is None:
-            object.__setattr__(self, "_hash", _content_hash(self))
+            arrays = [self.open, self.high, self.low, self.close, self.time_us]
+            if self.volume is not None:
+                arrays.append(self.volume)
+            object.__setattr__(self, "_hash", content_hash(arrays))
         return str(self._hash)
 
     @property
     def periods_per_year(self) -> float:
-        """Bars per year inferred from the timestamps (``docs/data.md`` has the formula); 252 without timestamps."""
+        """Bars per year inferred from the timestamps (formula: ``docs/data.md``); 252 without timestamps."""
         if self._periods_per_year is None:
             value = periods_per_year(self.time_us) if self.has_time else 252.0
             object.__setattr__(self, "_periods_per_year", value)
@@ -245,7 +247,7 @@ class Bars:
             return series
 
     def column(self, name: str) -> FloatArray:
-        """One numeric column of the user's frame (in any case), as float64 with NaN for null; shape ``(n_bars,)``.
+        """A numeric column of the user's frame: shape ``(n_bars,)``, float64, NaN for null, name in any case.
 
         Raises
         ------
@@ -293,19 +295,13 @@ class Bars:
         return pl.DataFrame([self.timestamp, *(pl.Series(name, getattr(self, name)) for name in names)])
 
 
-def _restore(prices: Any, volume: Any, time_us: Any, name: str, zone: str | None, *rest: Any) -> Bars:
-    """Unpickle; arrays come back writable, so they pass through the constructor again."""
-    source, n_invalid, repaired = rest
-    return Bars(
-        prices,
-        volume,
-        time_us,
-        name=name,
-        time_zone=zone,
-        source=source,
-        n_invalid=n_invalid,
-        repaired=repaired,
-    )
+def _restore(state: dict[str, Any]) -> Bars:
+    """Unpickle; arrays come back writable and are locked again."""
+    bars = Bars.__new__(Bars)
+    for slot, value in state.items():
+        locked = _read_only(value) if isinstance(value, np.ndarray) and slot != "source" else value
+        object.__setattr__(bars, slot, locked)
+    return bars
 
 
 def _read_only(array: AnyArray) -> AnyArray:
@@ -324,44 +320,6 @@ def _forward_fill(values: FloatArray) -> FloatArray:
     return _read_only(values[rows])
 
 
-def _content_hash(bars: Bars) -> str:
-    """Two multiply-add lanes over blocks of 64-bit words, their sums digested with BLAKE2b.
-
-    BLAKE2b over all bytes would cost five times as much, SHA-256 twice. Each word is folded (``w ^ w >> 32``)
-    before it is multiplied by odd pseudo-random keys that differ by position, so that prices whose low mantissa
-    bits are zero still reach every bit of the sum; two sets that differ collide with probability <= 2**-64.
-    """
-    keys = _keys()
-    folded = np.empty(_HASH_BLOCK, dtype=np.uint64)
-    shift = np.uint64(32)
-    sums: list[int] = []
-    arrays: list[NDArray[Any]] = [bars.open, bars.high, bars.low, bars.close, bars.time_us]
-    if bars.volume is not None:
-        arrays.append(bars.volume)
-    for array in arrays:
-        words = array.view(np.uint64)
-        for start in range(0, words.size, _HASH_BLOCK):
-            block = words[start : start + _HASH_BLOCK]
-            fold = folded[: block.size]
-            np.right_shift(block, shift, out=fold)
-            np.bitwise_xor(fold, block, out=fold)
-            sums.append(int(np.dot(fold, keys[0, : block.size])))
-            sums.append(int(np.dot(fold, keys[1, : block.size])))
-    digest = hashlib.blake2b(f"peak_fast bars {len(bars)} {len(arrays)}".encode(), digest_size=16)
-    digest.update(np.array(sums, dtype="<u8").tobytes())
-    return digest.hexdigest()
-
-
-@functools.cache
-def _keys() -> NDArray[np.uint64]:
-    """Odd 64-bit keys, shape (2, _HASH_BLOCK): the SplitMix64 sequence from zero (Steele, Lea, Flood 2014)."""
-    words = np.arange(1, 2 * _HASH_BLOCK + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    words ^= words >> np.uint64(31)
-    return (words | np.uint64(1)).reshape(2, _HASH_BLOCK)
-
-
 def load(
     path: str | Path,
     name: str | None = None,
@@ -373,8 +331,9 @@ def load(
     Parameters
     ----------
     path
-        ``.csv``, ``.csv.gz``, ``.parquet``, ``.feather``, ``.arrow`` or ``.ipc`` file, or ``"duckdb:SELECT ..."``
-        (needs the extra ``duckdb``; the query may read files, as in ``duckdb:SELECT * FROM 'prices/*.parquet'``).
+        ``.csv``, ``.csv.gz``, ``.parquet``, ``.feather``, ``.arrow`` or ``.ipc`` file, or
+        ``"duckdb:SELECT ..."`` (needs the extra ``duckdb``; the query may read files, as in
+        ``duckdb:SELECT * FROM 'prices/*.parquet'``).
     name
         Display name; default the file name without suffix.
     repair, timestamp
@@ -387,81 +346,7 @@ def load(
     """
     text = str(path)
     if text.startswith("duckdb:"):
-        return Bars.from_frame(_query(text.removeprefix("duckdb:")), name or "duckdb", repair, timestamp)
+        return Bars.from_frame(read_query(text.removeprefix("duckdb:")), name or "duckdb", repair, timestamp)
     file = Path(path)
-    frame = _read_file(file)
+    frame = read_file(file)
     return Bars.from_frame(frame, name or file.name.split(".")[0], repair, timestamp)
-
-
-def _read_file(file: Path) -> pl.DataFrame:
-    import polars as pl
-
-    suffix = file.suffix.lower()
-    if suffix == ".gz":
-        suffix = "".join(file.suffixes[-2:]).lower()
-    if suffix not in _READERS:
-        raise DataError(f"{file}: cannot read files of type {suffix!r}; {did_you_mean(suffix, _READERS)}")
-    if not file.is_file():
-        beside = file.parent.iterdir() if file.parent.is_dir() else ()
-        raise DataError(f"{file}: no such file; {_similar(file.name, [entry.name for entry in beside])}")
-    try:
-        frame: pl.DataFrame = _READERS[suffix](file)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(f"{file}: cannot be read as {suffix} ({str(error).splitlines()[0]})") from error
-    # One chunk per column, copied by Polars' threads; each column is then taken without a further copy.
-    return frame.rechunk()
-
-
-def _similar(name: str, names: list[str]) -> str:
-    close = difflib.get_close_matches(name, names, n=1)
-    return f"did you mean {close[0]!r}?" if close else "check the path"
-
-
-def _read_csv(file: Path) -> pl.DataFrame:
-    import polars as pl
-
-    try:
-        return pl.read_csv(file, try_parse_dates=True, infer_schema_length=10_000)
-    except pl.exceptions.ComputeError:  # a value further down does not fit the type of the first rows
-        return pl.read_csv(file, try_parse_dates=True, infer_schema_length=None)
-
-
-def _read_parquet(file: Path) -> pl.DataFrame:
-    import polars as pl
-
-    return pl.read_parquet(file, glob=False)
-
-
-def _read_ipc(file: Path) -> pl.DataFrame:
-    import polars as pl
-
-    return pl.read_ipc(file)
-
-
-_READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
-    ".csv": _read_csv,
-    ".csv.gz": _read_csv,
-    ".parquet": _read_parquet,
-    ".feather": _read_ipc,
-    ".arrow": _read_ipc,
-    ".ipc": _read_ipc,
-}
-
-
-def _query(sql: str) -> pl.DataFrame:
-    """Result of an SQL query in an in-memory DuckDB, as a Polars frame."""
-    import polars as pl
-
-    duckdb = require("duckdb", extra="duckdb")
-    if not sql.strip():
-        raise DataError(
-            "duckdb: expected a query after 'duckdb:', for example \"duckdb:SELECT * FROM 'aapl.csv'\""
-        )
-    with duckdb.connect(":memory:") as connection:
-        try:
-            relation = connection.sql(sql)
-            if relation is None:
-                raise DataError(f"duckdb: {sql.strip()!r} returns no rows; expected a SELECT")
-            return pl.DataFrame(relation).rechunk()
-        except duckdb.Error as error:
-            raise DataError(f"duckdb: the query failed: {str(error).splitlines()[0]}") from error
