@@ -51,7 +51,9 @@ def trade_table(n_bars, n_trades, seed=1, time_us=None):
             "mae": -random.random(n_trades) * 0.02,
             "mfe": random.random(n_trades) * 0.02,
             "bars_held": leave - entry,
-            "exit_reason": [("signal", "stop_loss", "take_profit")[r] for r in random.integers(0, 3, n_trades)],
+            "exit_reason": [
+                ("signal", "stop_loss", "take_profit")[r] for r in random.integers(0, 3, n_trades)
+            ],
         },
         schema_overrides={"entry_time": pl.Datetime("us"), "exit_time": pl.Datetime("us")},
     )

@@ -114,6 +114,19 @@ def text_mask(text: str, size: int, bold: bool = False) -> Pixels:
     return line
 
 
+def fitted(text: str, size: int, width: int, bold: bool = False) -> str:
+    """``text``, cut with an ellipsis where it would be wider than ``width`` pixels."""
+    text = " ".join(text.split())
+    if text_mask(text, size, bold).shape[1] <= width:
+        return text
+    used = _glyph("\u2026", size, bold).shape[1]
+    for count, character in enumerate(text):
+        used += _glyph(character, size, bold).shape[1] - 2
+        if used > width:
+            return text[:count].rstrip() + "\u2026"
+    return text
+
+
 @lru_cache(maxsize=16)
 def mark_mask(kind: str, size: int) -> Pixels:
     """A mark of ``size`` pixels: 255 = leave alone, 0 = white rim, 1..15 = coverage.
@@ -197,7 +210,7 @@ class Canvas:
         """
         top = np.clip(top, 0.0, self.height - 1.0)
         bottom = np.clip(bottom, top + 1e-3, self.height - 1e-3)
-        first, last = np.floor(top), np.floor(bottom)
+        first, last = np.floor(top), np.ceil(bottom) - 1.0
         count = (last - first).astype(np.int64) + 1
         ends = np.cumsum(count)
         starts = ends - count

@@ -35,7 +35,7 @@ from peak_fast.report.trades import trade_columns
 
 Engine = Literal["auto", "lean", "matplotlib"]
 ENGINES = ("auto", "lean", "matplotlib")
-DEFAULT_SIZE = (1100, 640)
+DEFAULT_SIZE = (1000, 580)
 MAX_MARKED = 60
 MAX_POINTS = 2_000
 
@@ -105,7 +105,7 @@ def prepare_picture(
         time_us=bar_times,
         time_zone=zone,
         markers=markers,
-        title=title or "Backtest",
+        title=" ".join((title or "Backtest").split()),
         subtitle=_subtitle(stats or {}, money_curve, drawdown, bar_times, markers.total),
         log_scale=_wants_log(money_curve, reference),
     )
@@ -254,8 +254,16 @@ def _draw(picture: Picture, size: tuple[int, int]) -> Any:
     _draw_curves(picture, upper, lower)
     _draw_marks(picture, upper)
     _draw_axes(picture, upper, lower)
-    upper.legend(loc="lower right", bbox_to_anchor=(1.005, 1.0), ncols=6, frameon=False, fontsize=9,
-                 handletextpad=0.4, columnspacing=1.2, labelcolor="#6b7280")  # fmt: skip
+    figure.legend(
+        loc="upper right",
+        bbox_to_anchor=(0.988, 0.998),
+        ncols=6,
+        frameon=False,
+        fontsize=9,
+        handletextpad=0.4,
+        columnspacing=1.2,
+        labelcolor="#6b7280",
+    )
     return figure
 
 
@@ -270,14 +278,12 @@ def _style(axes: Any) -> None:
 
 
 def _draw_curves(picture: Picture, upper: Any, lower: Any) -> None:
+    curves = [(picture.equity, "#1d4ed8", 1.4, 3, "Equity")]
     if picture.benchmark is not None:
-        upper.plot(
-            *min_max_points(picture.benchmark, MAX_POINTS),
-            color="#94a3b8",
-            linewidth=1.1,
-            label="Buy and hold",
-        )
-    upper.plot(*min_max_points(picture.equity, MAX_POINTS), color="#1d4ed8", linewidth=1.4, label="Equity")
+        curves.append((picture.benchmark, "#94a3b8", 1.1, 2, "Buy and hold"))
+    for values, colour, width, order, label in curves:
+        index, value = min_max_points(values, MAX_POINTS)
+        upper.plot(index, value, color=colour, linewidth=width, zorder=order, label=label)
     index, depth = min_max_points(picture.drawdown, MAX_POINTS)
     lower.fill_between(index, depth, 0.0, color="#fae0dc", linewidth=0)
     lower.plot(index, depth, color="#c83c32", linewidth=0.9)
@@ -288,17 +294,30 @@ def _draw_marks(picture: Picture, upper: Any) -> None:
     if len(marks.entry_bar) == 0:
         return
     closed = marks.exit_bar >= 0
+    transforms = require("matplotlib.transforms", extra="plot")
     groups = (
-        (marks.entry_bar, marks.is_long, "^", "#048a6e", "Long entry", 36),
-        (marks.entry_bar, ~marks.is_long, "v", "#d95c0f", "Short entry", 36),
-        (marks.exit_bar, closed & marks.is_win, "o", "#048a6e", "Exit, profit", 20),
-        (marks.exit_bar, closed & ~marks.is_win, "o", "#be1e3c", "Exit, loss", 20),
+        (marks.entry_bar, marks.is_long, "^", "#048a6e", "Long entry", 38, -7.0),
+        (marks.entry_bar, ~marks.is_long, "v", "#d95c0f", "Short entry", 38, 7.0),
+        (marks.exit_bar, closed & marks.is_win, "o", "#048a6e", "Exit, profit", 24, 0.0),
+        (marks.exit_bar, closed & ~marks.is_win, "o", "#be1e3c", "Exit, loss", 24, 0.0),
     )
-    for bars, chosen, shape, colour, label, area in groups:
-        if chosen.any():
-            at = bars[chosen]
-            upper.scatter(at, picture.equity[at], marker=shape, s=area, color=colour, edgecolors="white",
-                          linewidths=0.6, label=label, zorder=4)  # fmt: skip
+    for bars, chosen, shape, colour, label, area, shift in groups:
+        if not chosen.any():
+            continue
+        # Entries stand beside the curve, so that an exit on the same bar does not cover them.
+        moved = transforms.offset_copy(upper.transData, fig=upper.figure, y=shift, units="points")
+        upper.scatter(
+            bars[chosen],
+            picture.equity[bars[chosen]],
+            marker=shape,
+            s=area,
+            color=colour,
+            edgecolors="white",
+            linewidths=0.6,
+            label=label,
+            zorder=4,
+            transform=moved,
+        )
     if marks.total > len(marks.entry_bar):
         note = f"{len(marks.entry_bar)} largest of {marks.total:,} trades marked"
         upper.text(0.995, 0.02, note, ha="right", fontsize=9, color="#6b7280", transform=upper.transAxes)

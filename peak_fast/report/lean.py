@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from peak_fast.report.canvas import Canvas, Pixels, text_mask
+from peak_fast.report.canvas import Canvas, Pixels, fitted, text_mask
 from peak_fast.report.series import (
     FloatArray,
     Picture,
@@ -56,7 +56,7 @@ class Panel:
         return np.asarray(self.left + bars * ((self.columns - 1) / max(n_bars - 1, 1)))
 
 
-def render_lean(picture: Picture, size: tuple[int, int] = (1100, 640)) -> bytes:
+def render_lean(picture: Picture, size: tuple[int, int] = (1000, 580)) -> bytes:
     """Draw ``picture`` as PNG.
 
     Parameters
@@ -111,7 +111,11 @@ def _panels(
     """Both panels and the equity ticks; the left margin fits the widest label."""
     curves = [picture.equity] if picture.benchmark is None else [picture.equity, picture.benchmark]
     low, high = min(float(c.min()) for c in curves), max(float(c.max()) for c in curves)
-    values = log_ticks(low, high) if picture.log_scale else linear_ticks(low, high)
+    if picture.log_scale:
+        values = log_ticks(low * 0.95, high * 1.05)
+    else:
+        margin = 0.05 * (high - low)
+        values = linear_ticks(low - margin, high + margin)
     step = None if picture.log_scale or len(values) < 2 else values[1] - values[0]
     ticks = [Tick(float(scale(np.float64(v))), money(v, step)) for v in values]  # type: ignore[arg-type]
     bottom, top = float(scale(np.float64(low))), float(scale(np.float64(high)))  # type: ignore[arg-type]
@@ -125,12 +129,15 @@ def _panels(
 
 
 def _header(canvas: Canvas, picture: Picture, upper: Panel) -> None:
-    canvas.text(upper.left - 1, 10, picture.title, 17, bold=True)
-    canvas.text(upper.left - 1, 38, picture.subtitle, 13, "muted")
     marks = picture.markers
     any_long, any_short = bool(marks.is_long.any()), not marks.is_long.all()
     legend = _legend(picture.benchmark is not None, any_long, any_short)
-    canvas.paste(max(upper.right - legend.shape[1], 0), 8, legend)
+    edge = max(upper.right - legend.shape[1], 0)
+    canvas.paste(edge, 8, legend[:, : canvas.width])
+    canvas.text(
+        upper.left - 1, 10, fitted(picture.title, 17, edge - upper.left - 12, bold=True), 17, bold=True
+    )
+    canvas.text(upper.left - 1, 38, fitted(picture.subtitle, 13, upper.columns), 13, "muted")
     if marks.total > len(marks.entry_bar):
         note = f"{len(marks.entry_bar)} largest of {marks.total:,} trades marked"
         canvas.text(upper.right, 38, note, 12, "muted", anchor="right")
@@ -189,13 +196,14 @@ def _frame(canvas: Canvas, panel: Panel) -> None:
 def _curves(
     canvas: Canvas, picture: Picture, upper: Panel, lower: Panel, scale: Callable[[FloatArray], FloatArray]
 ) -> None:
-    def curve(values: FloatArray, panel: Panel, colour: str, line: float) -> None:
-        low, high = column_spans(values, panel.columns)
-        canvas.spans(panel.left, panel.y(high) - line / 2, panel.y(low) + line / 2, colour)
+    def curve(values: FloatArray, colour: str, line: float) -> None:
+        # The scale is monotone, so it is applied to two values per column and not to each bar.
+        low, high = column_spans(values, upper.columns)
+        canvas.spans(upper.left, upper.y(scale(high)) - line / 2, upper.y(scale(low)) + line / 2, colour)
 
     if picture.benchmark is not None:
-        curve(scale(picture.benchmark), upper, "benchmark", LINE - 0.3)
-    curve(scale(picture.equity), upper, "equity", LINE)
+        curve(picture.benchmark, "benchmark", LINE - 0.3)
+    curve(picture.equity, "equity", LINE)
     deepest, shallowest = column_spans(picture.drawdown, lower.columns)
     canvas.area(lower.left, lower.top, lower.y(deepest))
     canvas.spans(lower.left, lower.y(shallowest) - 0.5, lower.y(deepest) + 0.5, "drawdown")

@@ -52,7 +52,8 @@ def payload_of(source: Any) -> Payload:
         )
     bars = getattr(source, "bars", None)
     return {
-        "time_us": getattr(bars, "time_us", None),
+        # Bars without timestamps carry made-up days: bar numbers say more.
+        "time_us": getattr(bars, "time_us", None) if getattr(bars, "has_time", True) else None,
         "equity": source.equity,
         "close": getattr(bars, "close", None),
         "trades": source.trades,

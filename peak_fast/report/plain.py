@@ -95,6 +95,6 @@ def iso_times(time_us: NDArray[np.int64]) -> list[str | None]:
     if len(time_us) == 0:
         return []
     moments = time_us.view("datetime64[us]")
-    whole = not (time_us % 1_000_000).any()
+    whole = not (time_us[~np.isnat(moments)] % 1_000_000).any()
     texts = np.datetime_as_string(moments.astype("datetime64[s]") if whole else moments)
     return [None if text == "NaT" else f"{text}Z" for text in texts.tolist()]

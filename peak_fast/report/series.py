@@ -26,7 +26,7 @@ _EPOCH = dt.datetime(1970, 1, 1)
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 _SECOND_STEPS = (1, 5, 15, 30, _MINUTE, 5 * _MINUTE, 15 * _MINUTE, 30 * _MINUTE,
                  _HOUR, 2 * _HOUR, 6 * _HOUR, 12 * _HOUR, _DAY, 2 * _DAY, 7 * _DAY, 14 * _DAY)  # fmt: skip
-_MONTH_STEPS = (1, 2, 3, 6, 12, 24, 60, 120, 240, 600, 1_200)
+_MONTH_STEPS = (1, 2, 3, 6, 12, 24, 60, 120, 240, 600, 1_200, 2_400, 6_000, 12_000, 24_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +172,10 @@ def column_spans(values: FloatArray, columns: int) -> tuple[FloatArray, FloatArr
     first = np.ceil(position).astype(np.int64)
     inside = first[1:] > first[:-1]
     if inside.any():
-        starts = first[:-1][inside]
-        low[inside] = np.minimum(low[inside], np.minimum.reduceat(values, starts))
-        high[inside] = np.maximum(high[inside], np.maximum.reduceat(values, starts))
+        # The last bar lies on the last border, so it is already counted.
+        starts, bars = first[:-1][inside], values[:-1]
+        low[inside] = np.minimum(low[inside], np.minimum.reduceat(bars, starts))
+        high[inside] = np.maximum(high[inside], np.maximum.reduceat(bars, starts))
     return low, high
 
 
