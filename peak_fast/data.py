@@ -24,11 +24,12 @@ from peak_fast._hash import content_hash
 from peak_fast._read import read_file, read_query
 from peak_fast._time import DAY_US, periods_per_year
 from peak_fast.errors import DataError
+from peak_fast.sample import SAMPLE_SYMBOLS, sample, synthetic
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Bars", "load"]
+__all__ = ["SAMPLE_SYMBOLS", "Bars", "load", "sample", "synthetic"]
 
 AnyArray = TypeVar("AnyArray", bound=np.ndarray[Any, Any])
 

@@ -1,0 +1,230 @@
+"""Bars without a file of one's own: real daily prices shipped with the package, and a seeded generator.
+
+>>> from peak_fast.data import sample, synthetic
+>>> len(sample("AAPL"))
+3270
+>>> synthetic(1_000, "1m", seed=7).hash == synthetic(1_000, "1m", seed=7).hash
+True
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from peak_fast._checks import FloatArray, IntArray
+from peak_fast._time import DAY_US
+from peak_fast.errors import ConfigError, DataError, did_you_mean
+
+if TYPE_CHECKING:
+    from peak_fast.data import Bars
+
+SAMPLE_SYMBOLS = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
+
+_UNITS_US = {"s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": DAY_US, "w": 7 * DAY_US}
+# Log-price distance from the starting price at which the generated walk is reflected: prices stay within a
+# factor of 20, however long the series.
+_REFLECTION = float(np.log(20.0))
+
+
+def sample(symbol: str = "AAPL", adjust: bool = True) -> Bars:
+    """Real daily bars shipped with the package: AAPL, IBM and MSFT from 2000-03-01, GOOG from 2004, FB from 2012.
+
+    All end on 2013-03-01. They come from Quandl WIKI Prices, which its publisher declared public domain
+    (``peak_fast/datasets/ATTRIBUTION.md``).
+
+    Parameters
+    ----------
+    symbol
+        One of :data:`SAMPLE_SYMBOLS`, in any case.
+    adjust
+        True: open, high, low and close times ``adj_close / close``, so that splits and dividends are no jumps. All
+        four are multiplied by the same factor, which keeps their order; close may therefore differ from
+        ``adj_close`` in the last bit. Volume stays as traded. False: prices as they were traded.
+
+    Returns
+    -------
+    Bars
+        Named after the symbol; ``source`` is a Polars frame with timestamp (UTC midnight of the trading day),
+        open, high, low, close, volume, adj_close.
+
+    Raises
+    ------
+    DataError
+        Unknown symbol.
+    """
+    from importlib.resources import files
+    from io import BytesIO
+
+    import polars as pl
+
+    from peak_fast.data import Bars
+
+    wanted = symbol.upper()
+    if wanted not in SAMPLE_SYMBOLS:
+        raise DataError(f"no sample data for {symbol!r}; {did_you_mean(wanted, SAMPLE_SYMBOLS)}")
+    packed = files("peak_fast").joinpath("datasets", "stocks.parquet").read_bytes()
+    frame = pl.read_parquet(BytesIO(packed)).filter(pl.col("symbol") == wanted)
+    factor = pl.col("adj_close") / pl.col("close") if adjust else pl.lit(1.0)
+    frame = frame.select(
+        pl.col("date").cast(pl.Datetime("us", "UTC")).alias("timestamp"),
+        *(pl.col(name) * factor for name in ("open", "high", "low", "close")),
+        pl.col("volume").cast(pl.Float64),
+        pl.col("adj_close"),
+    )
+    return Bars.from_frame(frame.rechunk(), name=wanted)
+
+
+def synthetic(
+    n: int,
+    freq: str = "1d",
+    seed: int = 0,
+    *,
+    start: str = "2000-01-03",
+    price: float = 100.0,
+    volatility: float = 0.25,
+    gaps: float = 0.0,
+    missing: float = 0.0,
+    weekends: bool | None = None,
+) -> Bars:
+    """Seeded random bars of any length; the same arguments give the same bars.
+
+    The log close is a random walk with volatility clusters (one log-normal factor per 32 bars), reflected so
+    that prices stay within a factor of 20 of ``price``. Each bar opens near the previous close; high and low
+    reach beyond open and close by a random fraction. The walk has no drift: it is meant for tests and
+    benchmarks, not for judging a strategy.
+
+    Parameters
+    ----------
+    n
+        Number of bars, at least 1.
+    freq
+        Distance between bars: a whole number and one of s, m, h, d, w ("1d", "1m", "15m", "4h").
+    seed
+        Seed of the generator, >= 0.
+    start
+        Time of the first bar, ISO 8601, UTC.
+    price
+        First price, > 0.
+    volatility
+        Standard deviation of the log return per year, > 0.
+    gaps
+        Probability that one to five bars are absent before a bar, in [0, 1).
+    missing
+        Fraction of bars whose prices are NaN, in [0, 1].
+    weekends
+        Whether Saturdays and Sundays have bars. Default: not for whole days, yes for other distances.
+
+    Raises
+    ------
+    ConfigError
+        An argument outside its range.
+    """
+    import polars as pl
+
+    from peak_fast.data import Bars
+
+    step_us = _step(freq)
+    _check_arguments(n, price, volatility, gaps, missing)
+    if weekends is None:
+        weekends = step_us % DAY_US != 0 or step_us > DAY_US
+    random = np.random.default_rng(seed)
+    time_us = _times(n, step_us, start, gaps, weekends, random)
+    bars_per_year = (365.25 if weekends else 252.0) * DAY_US / step_us
+    columns = _prices(n, price, volatility / np.sqrt(bars_per_year), random)
+    volume = np.floor(1e5 + 9e5 * random.random(n))
+    if missing > 0.0:
+        absent = random.random(n) < missing
+        for values in columns.values():
+            values[absent] = np.nan
+        volume[absent] = 0.0
+    timestamp = pl.Series("timestamp", time_us).cast(pl.Datetime("us", "UTC"))
+    frame = pl.DataFrame({"timestamp": timestamp, **columns, "volume": volume})
+    return Bars.from_frame(frame, name=f"synthetic {freq} seed {seed}")
+
+
+def _step(freq: str) -> int:
+    """Distance between bars in microseconds."""
+    match = re.fullmatch(r"([1-9]\d*)([smhdw])", freq)
+    if match is None:
+        raise ConfigError(
+            f"freq: got {freq!r}; expected a whole number and one of s, m, h, d, w, such as '1d' or '15m'"
+        )
+    return int(match[1]) * _UNITS_US[match[2]]
+
+
+def _check_arguments(n: int, price: float, volatility: float, gaps: float, missing: float) -> None:
+    if n < 1:
+        raise ConfigError(f"n: got {n}; expected at least one bar")
+    for name, value in (("price", price), ("volatility", volatility)):
+        if not 0.0 < value < np.inf:
+            raise ConfigError(f"{name}: got {value}; expected a number greater than zero")
+    if not 0.0 <= gaps < 1.0:
+        raise ConfigError(f"gaps: got {gaps}; expected a probability in [0, 1)")
+    if not 0.0 <= missing <= 1.0:
+        raise ConfigError(f"missing: got {missing}; expected a fraction in [0, 1]")
+
+
+def _times(
+    n: int, step_us: int, start: str, gaps: float, weekends: bool, random: np.random.Generator
+) -> IntArray:
+    """Times of the bars in microseconds, with absent bars and weekends left out."""
+    try:
+        first = int(np.datetime64(datetime.fromisoformat(start).replace(tzinfo=None), "us").astype(np.int64))
+    except ValueError:
+        raise ConfigError(f"start: got {start!r}; expected ISO 8601, such as '2000-01-03'") from None
+    numbers = np.arange(n, dtype=np.int64)
+    if gaps > 0.0:
+        skipped = np.where(random.random(n) < gaps, random.integers(1, 6, n), 0)
+        skipped[0] = 0
+        numbers += np.cumsum(skipped)
+    offsets = numbers * step_us
+    if weekends:
+        return first + offsets
+    if DAY_US % step_us != 0:
+        raise ConfigError("weekends=False needs a freq that divides a day, such as '1d', '1h' or '1m'")
+    return _skip_weekends(first, offsets)
+
+
+def _skip_weekends(first: int, offsets: IntArray) -> IntArray:
+    """Times at ``offsets`` after ``first``, counted in a week that has five days."""
+    weekday = (first // DAY_US + 3) % 7
+    if weekday > 4:  # begin on the Monday after
+        first += (7 - weekday) * DAY_US
+        weekday = 0
+    monday = first - first % DAY_US - weekday * DAY_US
+    trading = offsets + (first - monday)
+    weeks = trading // (5 * DAY_US)
+    trading += weeks * (2 * DAY_US) + monday
+    return trading
+
+
+def _prices(n: int, price: float, deviation: float, random: np.random.Generator) -> dict[str, FloatArray]:
+    """Open, high, low, close of a reflected random walk with the given deviation per bar."""
+    cluster = np.exp(0.4 * random.standard_normal(n // 32 + 1))
+    scale = np.repeat(deviation * cluster, 32)[:n]
+    walk = random.standard_normal(n)
+    walk *= scale
+    np.cumsum(walk, out=walk)
+    close = price * np.exp(_reflect(walk))
+    open_ = np.empty(n)
+    open_[0] = price
+    np.multiply(close[:-1], 1.0 + 0.2 * scale[1:] * (2.0 * random.random(n - 1) - 1.0), out=open_[1:])
+    # Products with a factor >= 1 or <= 1 round to a value on the right side, so high >= open, close >= low holds.
+    reach = np.minimum(scale, 0.5)
+    high = np.maximum(open_, close)
+    high *= 1.0 + reach * random.random(n)
+    low = np.minimum(open_, close)
+    low *= 1.0 - reach * random.random(n)
+    return {"open": open_, "high": high, "low": low, "close": close}
+
+
+def _reflect(walk: NDArray[Any]) -> FloatArray:
+    """Fold a walk into [-_REFLECTION, _REFLECTION] without changing the size of its steps away from the ends."""
+    span = 2.0 * _REFLECTION
+    folded: FloatArray = np.abs((walk + _REFLECTION) % (2.0 * span) - span)
+    return span - folded - _REFLECTION
