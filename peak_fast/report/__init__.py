@@ -14,9 +14,11 @@ Example
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
+from peak_fast.errors import MissingDependencyError
 from peak_fast.report.figure import Engine, equity_figure, figure_png, prepare_picture, render_equity_png
 from peak_fast.report.payload import payload_of
 from peak_fast.report.plain import dump_json, json_safe
@@ -57,20 +59,22 @@ def render_artifacts(source: Mapping[str, Any] | Any, *, engine: Engine = "auto"
     Returns
     -------
     dict of str to bytes
-        ``plots/equity_curve.png``, ``reports/trades_summary.json``, ``reports/backtest_report.txt``.
+        ``plots/equity_curve.png``, ``reports/trades_summary.json``, ``reports/backtest_report.txt``. Without
+        Pillow and Matplotlib the picture is left out, with a warning.
 
     Raises
     ------
     ConfigError
         No equity in ``source``, or arrays of different length.
-    MissingDependencyError
-        Neither Pillow nor Matplotlib is installed.
     """
     payload = payload_of(source)
     stats, metadata = payload.get("stats") or {}, payload.get("metadata") or {}
     summary = trades_summary(payload.get("trades"), stats, time_us=payload.get("time_us"))
-    return {
-        EQUITY_PNG: render_equity_png(payload, engine=engine),
-        TRADES_JSON: dump_json(summary).encode(),
-        REPORT_TXT: report_text(stats, metadata, summary).encode(),
-    }
+    files: dict[str, bytes] = {}
+    try:
+        files[EQUITY_PNG] = render_equity_png(payload, engine=engine)
+    except MissingDependencyError as error:
+        warnings.warn(f"{EQUITY_PNG} is left out: {error}", stacklevel=2)
+    files[TRADES_JSON] = dump_json(summary).encode()
+    files[REPORT_TXT] = report_text(stats, metadata, summary).encode()
+    return files
