@@ -32,9 +32,10 @@ _REFLECTION = float(np.log(20.0))
 
 
 def sample(symbol: str = "AAPL", adjust: bool = True) -> Bars:
-    """Real daily bars shipped with the package: AAPL, IBM and MSFT from 2000-03-01, GOOG from 2004, FB from 2012.
+    """Real daily bars shipped with the package.
 
-    All end on 2013-03-01. They come from Quandl WIKI Prices, which its publisher declared public domain
+    AAPL, IBM and MSFT begin on 2000-03-01, GOOG on 2004-08-19, FB on 2012-05-18; all end on 2013-03-01. They
+    come from Quandl WIKI Prices, which its publisher declared public domain
     (``peak_fast/datasets/ATTRIBUTION.md``).
 
     Parameters
@@ -42,8 +43,8 @@ def sample(symbol: str = "AAPL", adjust: bool = True) -> Bars:
     symbol
         One of :data:`SAMPLE_SYMBOLS`, in any case.
     adjust
-        True: open, high, low and close times ``adj_close / close``, so that splits and dividends are no jumps. All
-        four are multiplied by the same factor, which keeps their order; close may therefore differ from
+        True: open, high, low and close times ``adj_close / close``, so that splits and dividends are no jumps.
+        All four are multiplied by the same factor, which keeps their order; close may therefore differ from
         ``adj_close`` in the last bit. Volume stays as traded. False: prices as they were traded.
 
     Returns
@@ -205,7 +206,8 @@ def _skip_weekends(first: int, offsets: IntArray) -> IntArray:
 
 def _prices(n: int, price: float, deviation: float, random: np.random.Generator) -> dict[str, FloatArray]:
     """Open, high, low, close of a reflected random walk with the given deviation per bar."""
-    cluster = np.exp(0.4 * random.standard_normal(n // 32 + 1))
+    # The mean of the squared factor is one, so that the deviation of the whole is the one asked for.
+    cluster = np.exp(0.4 * random.standard_normal(n // 32 + 1) - 0.16)
     scale = np.repeat(deviation * cluster, 32)[:n]
     walk = random.standard_normal(n)
     walk *= scale
@@ -214,7 +216,7 @@ def _prices(n: int, price: float, deviation: float, random: np.random.Generator)
     open_ = np.empty(n)
     open_[0] = price
     np.multiply(close[:-1], 1.0 + 0.2 * scale[1:] * (2.0 * random.random(n - 1) - 1.0), out=open_[1:])
-    # Products with a factor >= 1 or <= 1 round to a value on the right side, so high >= open, close >= low holds.
+    # A product with a factor on one side of 1 is rounded to that side: open and close stay within the range.
     reach = np.minimum(scale, 0.5)
     high = np.maximum(open_, close)
     high *= 1.0 + reach * random.random(n)
@@ -224,7 +226,9 @@ def _prices(n: int, price: float, deviation: float, random: np.random.Generator)
 
 
 def _reflect(walk: NDArray[Any]) -> FloatArray:
-    """Fold a walk into [-_REFLECTION, _REFLECTION] without changing the size of its steps away from the ends."""
+    """Fold a walk into [-_REFLECTION, _REFLECTION]; the size of its steps is kept away from the ends."""
+    if max(float(walk.max()), -float(walk.min())) <= _REFLECTION:
+        return walk
     span = 2.0 * _REFLECTION
     folded: FloatArray = np.abs((walk + _REFLECTION) % (2.0 * span) - span)
     return span - folded - _REFLECTION

@@ -7,7 +7,6 @@ Usage: ``pip install bokeh_sampledata==2026.1`` into a separate environment that
 from __future__ import annotations
 
 import argparse
-import os
 from importlib.metadata import version
 from pathlib import Path
 
@@ -44,7 +43,7 @@ def main() -> None:
     frame = stocks_frame()
     temporary = out.with_suffix(".tmp")
     frame.write_parquet(temporary, compression="zstd", compression_level=19, statistics=False)
-    os.replace(temporary, out)
+    temporary.replace(out)
     print(f"{out}: {frame.height} rows, {out.stat().st_size} bytes")
 
 
