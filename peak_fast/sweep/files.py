@@ -25,8 +25,17 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_atomically(path: Path, content: bytes | memoryview) -> None:
+def write_atomically(path: Path, content: bytes | memoryview, remedy: str = "try again") -> None:
     """Write a file so that its name shows either nothing (or the old content) or all of it.
+
+    Parameters
+    ----------
+    path
+        The file.
+    content
+        All of it.
+    remedy
+        What to do after a failure, for the end of the message.
 
     Raises
     ------
@@ -44,21 +53,20 @@ def write_atomically(path: Path, content: bytes | memoryview) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
-        raise _write_error(path, len(content), error) from error
+        raise _write_error(path, len(content), error, remedy) from error
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
 
 
-def _write_error(path: Path, size: int, error: OSError) -> StoreError:
-    kept = "everything written before stays readable, and the same call continues from there"
+def _write_error(path: Path, size: int, error: OSError, remedy: str) -> StoreError:
     if error.errno not in _FULL:
-        return StoreError(f"expected to write {path}; the system refused ({error}); {kept}")
+        return StoreError(f"expected to write {path}; the system refused ({error}); {remedy}")
     free = "unknown"
     with contextlib.suppress(OSError):
         free = f"{shutil.disk_usage(path.parent).free / 1e6:,.1f} MB"
     return StoreError(
         f"expected room for {size / 1e6:,.1f} MB in {path.parent}; the disk is full "
-        f"({error.strerror}, free: {free}); free some space and run again: {kept}"
+        f"({error.strerror}, free: {free}); free some space, then {remedy}"
     )

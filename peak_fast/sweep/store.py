@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 MANIFEST = "manifest.json"
 LOCK = "lock"
+_REMEDY = "run again: what was written before stays readable, and the same call continues from there"
 _PART = re.compile(r"part-(\d{8,})\.parquet")
 
 
@@ -280,7 +281,7 @@ class SweepStore:
         frame = table(self._grid, columns, start, stop)
         buffer = io.BytesIO()
         frame.write_parquet(buffer, compression="lz4")
-        write_atomically(self.folder / part_name(tile), buffer.getbuffer())
+        write_atomically(self.folder / part_name(tile), buffer.getbuffer(), _REMEDY)
         self._finished.add(tile)
 
     def _check_columns(self, tile: int, columns: Mapping[str, Array], rows: int) -> None:

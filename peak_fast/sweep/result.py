@@ -1,0 +1,401 @@
+"""What a sweep found: a table of parameters and metrics, and the ways to look at it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from peak_fast.errors import ConfigError, StoreError, SweepError, did_you_mean
+from peak_fast.sweep.axis import Array
+from peak_fast.sweep.senses import higher_is_better
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from peak_fast.result import BacktestResult
+    from peak_fast.sweep.grid import Grid
+    from peak_fast.sweep.heatmap import Aggregate
+    from peak_fast.sweep.store import SweepStore
+
+
+class SweepResult:
+    """Table of a sweep: one row per configuration, in the order of the grid.
+
+    Columns are ``config`` (number of the configuration), the parameters, the metrics and, where they were
+    asked for, ``block_sum`` and ``block_sumsq``: sums and sums of squares of the returns in 16 equal blocks
+    of time.
+
+    Parameters
+    ----------
+    table
+        A store, or the folder of one, whose parts are read when needed; a Polars frame; or a dict of one
+        result array per metric, which becomes a frame together with the grid when it is first looked at.
+    grid
+        The configurations; None for a table read from a file.
+    metrics
+        Names of the metrics, in order.
+    rerun
+        Runs one configuration in full: ``rerun(params) -> BacktestResult``.
+    settings
+        What the sweep ran with, for display and for ``save``.
+    parameters
+        Names of the parameters; from the grid where there is one.
+    is_full
+        Whether the configurations are all combinations of values; from the grid where there is one.
+
+    Raises
+    ------
+    ConfigError
+        Columns that are neither parameters nor metrics, or missing ones.
+    """
+
+    def __init__(
+        self,
+        table: SweepStore | Path | pl.DataFrame | Mapping[str, Array],
+        grid: Grid | None,
+        metrics: Sequence[str],
+        rerun: Callable[[dict[str, Any]], BacktestResult] | None = None,
+        settings: Mapping[str, Any] | None = None,
+        *,
+        parameters: Sequence[str] | None = None,
+        is_full: bool = False,
+    ) -> None:
+        if grid is None and parameters is None:
+            raise ConfigError("expected a grid or the names of the parameters; got neither")
+        self.grid = grid
+        self.metrics = tuple(metrics)
+        self.parameters = tuple(grid.names if grid is not None else parameters or ())
+        self.settings = dict(settings or {})
+        self.is_full = grid.is_full if grid is not None else is_full
+        self._rerun = rerun
+        # of a store, only the place is kept: it may be closed by now
+        self._table: Path | pl.DataFrame | Mapping[str, Array] = getattr(table, "folder", table)
+        if not self.metrics:
+            raise ConfigError("expected at least one metric; got none")
+
+    @classmethod
+    def load(
+        cls, path: str | Path, rerun: Callable[[dict[str, Any]], BacktestResult] | None = None
+    ) -> SweepResult:
+        """Open a store, or a folder that ``save`` wrote, without its data and strategy.
+
+        Parameters
+        ----------
+        path
+            Folder with ``manifest.json`` and parts. It may be incomplete, or in use by a running sweep.
+        rerun
+            Needed by ``best`` and ``curves`` only.
+
+        Raises
+        ------
+        StoreError
+            There is no store, or none that has a finished tile.
+        """
+        from peak_fast.sweep.store import MANIFEST, read_manifest, scan_parts
+
+        folder = Path(path).expanduser()
+        manifest = read_manifest(folder)
+        if manifest is None:
+            raise StoreError(f"expected a sweep's folder with {MANIFEST}; {folder} has none; check the path")
+        scan_parts(folder)
+        return cls(
+            folder,
+            None,
+            manifest["metrics"],
+            rerun,
+            manifest["key"].get("settings"),
+            parameters=list(manifest["parameters"]),
+            is_full=manifest["is_full"],
+        )
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether the table stays in files and is read when needed."""
+        return isinstance(self._table, Path)
+
+    def parts(self) -> list[Path]:
+        """Files of a stored table, in the order of the configurations; empty for one in memory."""
+        from peak_fast.sweep.store import find_parts
+
+        return list(find_parts(self._table).values()) if isinstance(self._table, Path) else []
+
+    def lazy(self) -> pl.LazyFrame:
+        """The table as a lazy frame: over Parquet where it is stored, over memory otherwise."""
+        from peak_fast.sweep.store import scan_parts
+
+        return scan_parts(self._table) if isinstance(self._table, Path) else self.frame.lazy()
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        """The whole table in memory, in the order of the grid; prefer ``lazy`` for stored sweeps."""
+        if isinstance(self._table, Path):
+            return self.lazy().collect()
+        if isinstance(self._table, Mapping):
+            from peak_fast.sweep.store import table
+
+            if self.grid is None:
+                raise ConfigError("expected a grid next to bare result columns; got none")
+            self._table = table(self.grid, self._table)
+        return self._table
+
+    def __len__(self) -> int:
+        """Number of finished configurations."""
+        import polars as pl
+
+        if isinstance(self._table, Path):
+            return int(self.lazy().select(pl.len()).collect().item())
+        if isinstance(self._table, Mapping):
+            return len(self._table[self.metrics[0]])
+        return len(self._table)
+
+    @property
+    def default_metric(self) -> str:
+        """What ``by`` means where it is not given: ``"sharpe"`` where it was computed, else the first."""
+        return "sharpe" if "sharpe" in self.metrics else self.metrics[0]
+
+    def _metric(self, by: str | None) -> str:
+        if by is None:
+            return self.default_metric
+        if by not in self.metrics:
+            raise ConfigError(
+                f"expected a metric of this sweep; got {by!r}; {did_you_mean(str(by), self.metrics)}; "
+                "others must be asked for when the sweep runs: Sweep(..., metrics=[...])"
+            )
+        return by
+
+    def top(self, n: int = 10, by: str | None = None, descending: bool | None = None) -> pl.DataFrame:
+        """The ``n`` best rows, best first; equal values in the order of the grid, NaN last.
+
+        Parameters
+        ----------
+        n
+            Number of rows.
+        by
+            Metric; ``default_metric`` where not given.
+        descending
+            Whether large is good; None decides by the metric (drawdowns are negative, so larger is better).
+        """
+        import polars as pl
+
+        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+            raise ConfigError(f"expected a positive whole number of rows; got n={n!r}")
+        by = self._metric(by)
+        down = higher_is_better(by) if descending is None else descending
+        ranks = self.lazy().select("config", pl.col(by).cast(pl.Float64)).collect()
+        configs = best_configs(ranks["config"].to_numpy(), ranks[by].to_numpy(), n, down)
+        order = pl.DataFrame({"config": configs, "__order": np.arange(len(configs))})
+        rows = self.lazy().filter(pl.col("config").is_in(configs.tolist())).collect()
+        return rows.join(order, on="config").sort("__order").drop("__order")
+
+    def params_of(self, config: int) -> dict[str, Any]:
+        """Parameters of a configuration as plain Python values."""
+        import polars as pl
+
+        if self.grid is not None:
+            return self.grid[config]
+        row = self.lazy().filter(pl.col("config") == config).select(self.parameters).collect()
+        if not len(row):
+            raise IndexError(f"expected the number of a finished configuration; got {config}")
+        return row.row(0, named=True)
+
+    def rerun(self, params: Mapping[str, Any]) -> BacktestResult:
+        """Run one configuration in full, with curves, trades and orders."""
+        if self._rerun is None:
+            raise SweepError(
+                "expected a sweep that still knows its data and strategy; this one was read from files; "
+                "run Sweep(...).run(store=...) on the same store (nothing is computed again), "
+                "or load it with rerun="
+            )
+        return self._rerun(dict(params))
+
+    def best(self, by: str | None = None, *, radius: int = 0) -> BacktestResult:
+        """Full result of the best configuration, by running it again.
+
+        Parameters
+        ----------
+        by
+            Metric; see ``top``.
+        radius
+            Above 0: best on average over its neighbours; see ``plateau``.
+
+        Raises
+        ------
+        SweepError
+            No configuration has a number for the metric, or the data is not at hand.
+        """
+        by = self._metric(by)
+        rows = self.plateau(by, radius=radius, n=1) if radius else self.top(1, by)
+        if not len(rows) or rows[by][0] is None or math.isnan(rows[by][0]):
+            raise SweepError(
+                f"expected a configuration with a value of {by!r}; all are NaN; try another metric"
+            )
+        return self.rerun(self.params_of(int(rows["config"][0])))
+
+    def curves(self, n: int = 10, by: str | None = None) -> pl.DataFrame:
+        """Equity curves of the ``n`` best configurations, by running them again.
+
+        Returns
+        -------
+        polars.DataFrame
+            Columns ``config``, ``timestamp``, ``equity``; the best configuration first.
+        """
+        import polars as pl
+
+        parts: list[pl.DataFrame] = []
+        for config in self.top(n, by)["config"].to_list():
+            curve = self.rerun(self.params_of(config)).equity_curve.select("timestamp", "equity")
+            parts.append(curve.select(pl.lit(config, dtype=pl.Int64).alias("config"), "timestamp", "equity"))
+        return pl.concat(parts)
+
+    def plateau(
+        self, by: str | None = None, radius: int = 1, n: int | None = None, min_coverage: float = 0.5
+    ) -> pl.DataFrame:
+        """Configurations by their average over neighbours: a lone peak is luck, a plateau is a finding.
+
+        Parameters
+        ----------
+        by
+            Metric; see ``top``.
+        radius
+            How many places apart the values of each numeric parameter may be.
+        n
+            Number of rows; None for all.
+        min_coverage
+            Leave out configurations with fewer neighbours than this share of a whole neighbourhood: at the
+            edges an average of few is easily the best by chance.
+
+        Returns
+        -------
+        polars.DataFrame
+            ``config``, parameters, the metric, ``<metric>_plateau`` (mean over the neighbours and itself) and
+            ``neighbours`` (how many have a finite value), best first.
+        """
+        import polars as pl
+
+        from peak_fast.sweep.plateau import lattice, neighbourhood
+
+        if isinstance(radius, bool) or not isinstance(radius, int) or radius < 1:
+            raise ConfigError(f"expected a radius of at least 1; got {radius!r}")
+        by = self._metric(by)
+        rows = self.lazy().select("config", *self.parameters, pl.col(by).cast(pl.Float64)).collect()
+        cells = lattice(rows.select(self.parameters), radius, self.is_full)
+        means, counts = neighbourhood(cells, rows[by].to_numpy())
+        means = np.where(counts >= min_coverage * cells.full, means, np.nan)
+        rows = rows.with_columns(pl.Series(f"{by}_plateau", means), pl.Series("neighbours", counts))
+        key = pl.col(f"{by}_plateau").fill_nan(None)
+        ordered = rows.filter(key.is_not_null()).sort(
+            [key, pl.col("config")], descending=[higher_is_better(by), False]
+        )
+        return ordered.head(len(ordered) if n is None else n)
+
+    def heatmap(
+        self,
+        x: str | None = None,
+        y: str | None = None,
+        metric: str | None = None,
+        aggregate: Aggregate = "best",
+        path: str | Path | None = None,
+        log: bool | None = None,
+    ) -> Any:
+        """Picture of a metric over two parameters.
+
+        Parameters
+        ----------
+        x, y
+            Parameters; the first two that have several values where they are not given.
+        metric
+            See ``top``.
+        aggregate
+            What a cell shows where further parameters vary: ``"best"`` (the largest value, or the smallest of
+            metrics for which less is better), ``"max"``, ``"min"``, ``"mean"`` or ``"median"``.
+        path
+            File to write as well: ``.png``, ``.svg`` or ``.pdf``.
+        log
+            Logarithmic colours; None decides by the values.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+        """
+        from peak_fast.sweep.heatmap import draw_heatmap, heatmap_data
+
+        metric = self._metric(metric)
+        first, second = self._two_parameters(x, y)
+        data = heatmap_data(self.lazy(), list(self.parameters), first, second, metric, aggregate)
+        return draw_heatmap(data, path, log)
+
+    def _two_parameters(self, x: str | None, y: str | None) -> tuple[str, str]:
+        if x is not None and y is not None:
+            return x, y
+        counts = self.lazy().select(self.parameters).unique().collect()
+        varied = [name for name in self.parameters if counts[name].n_unique() > 1 and name not in (x, y)]
+        if len(varied) < (x is None) + (y is None):
+            raise ConfigError(
+                "expected two parameters with several values for a heatmap; this sweep has fewer"
+            )
+        first = x if x is not None else varied.pop(0)
+        return first, y if y is not None else varied.pop(0)
+
+    def sql(self, query: str) -> pl.DataFrame:
+        """Answer of a DuckDB query in which the table is called ``sweep``.
+
+        Raises
+        ------
+        MissingDependencyError
+            DuckDB (or pyarrow, through which the answer travels) is not installed.
+        ConfigError
+            DuckDB refuses the query.
+        """
+        from peak_fast.sweep.export import query_table
+
+        return query_table(self, query)
+
+    def to_duckdb(self, path: str | Path, table: str = "sweep") -> int:
+        """Write the table into a DuckDB file, replacing a table of that name; returns the number of rows."""
+        from peak_fast.sweep.export import write_table
+
+        return write_table(self, Path(path).expanduser(), table)
+
+    def to_pandas(self) -> Any:
+        """The table as a pandas frame (block sums as object columns of arrays)."""
+        from peak_fast.sweep.export import pandas_frame
+
+        return pandas_frame(self.frame)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the table: ``.parquet``, ``.csv`` (without block sums), or a folder that ``load`` reads."""
+        from peak_fast.sweep.export import save_table
+
+        return save_table(self, Path(path).expanduser())
+
+    def __repr__(self) -> str:
+        from peak_fast.sweep.display import headline
+
+        return f"SweepResult({headline(self)})"
+
+    def _repr_html_(self) -> str:
+        from peak_fast.sweep.display import html_table
+
+        return html_table(self)
+
+    def __rich__(self) -> Any:
+        from peak_fast.sweep.display import rich_table
+
+        return rich_table(self)
+
+
+def best_configs(configs: Array, values: Array, n: int, descending: bool) -> Array:
+    """Numbers of the ``n`` best configurations, best first; ties in ascending order, NaN last."""
+    keys = -values if descending else values
+    if n < len(keys):
+        limit = np.partition(keys, n - 1)[n - 1]  # NaN sorts last
+        chosen = np.flatnonzero(np.ones(len(keys), np.bool_) if np.isnan(limit) else keys <= limit)
+    else:
+        chosen = np.arange(len(keys))
+    order = np.lexsort((configs[chosen], keys[chosen]))
+    picked: Array = configs[chosen[order]][:n].astype(np.int64)
+    return picked

@@ -1,0 +1,69 @@
+"""Which way a metric is good, and how people write it."""
+
+from __future__ import annotations
+
+import math
+
+LOWER_IS_BETTER = frozenset(
+    {
+        "volatility",
+        "ulcer_index",
+        "max_drawdown_duration",
+        "total_fees",
+        "total_slippage",
+        "rejected_orders",
+        "blocked_trades",
+        "ambiguous_bars",
+    }
+)
+"""Everything else is better when higher, drawdowns included: they are negative fractions here."""
+
+_FRACTIONS = frozenset(
+    {
+        "total_return",
+        "cagr",
+        "volatility",
+        "max_drawdown",
+        "exposure",
+        "win_rate",
+        "average_trade_return",
+        "benchmark_return",
+    }
+)
+
+
+def higher_is_better(metric: str) -> bool:
+    """Whether a larger value of a metric is the better one."""
+    return metric not in LOWER_IS_BETTER
+
+
+def is_fraction(metric: str) -> bool:
+    """Whether a metric is a fraction that people read in per cent."""
+    return metric in _FRACTIONS
+
+
+def format_metric(metric: str, value: float | None) -> str:
+    """A metric's value in few characters: per cent for fractions, about three digits otherwise."""
+    if value is None or math.isnan(value):
+        return "none"
+    if math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    if is_fraction(metric):
+        return f"{value:.1%}" if abs(value) < 10 else f"{value:,.0%}"
+    return format_number(value)
+
+
+def format_number(value: object) -> str:
+    """A number in about three digits, whole numbers in full; other values as text."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "none" if value is None else str(value)
+    if float(value).is_integer() and abs(value) < 1e15:
+        return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.0f}"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if abs(value) < 1 else f"{value:.4g}" if abs(value) >= 100 else f"{value:.2f}"
+
+
+def format_params(params: dict[str, object]) -> str:
+    """Parameters as ``fast=10, slow=50``."""
+    return ", ".join(f"{name}={format_number(value)}" for name, value in params.items())
