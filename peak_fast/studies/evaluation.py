@@ -1,18 +1,19 @@
 """From points to metrics: one call for many configurations, on one or several steps of data.
 
-A step is a stretch of time (segment or walk-forward fold), an asset, or a stretch of an asset. Without any, the
-data is one step. A study with several steps optimises the mean of its objective over them.
+A step is a stretch of time (segment or walk-forward fold), an asset, or a stretch of an asset. Without any,
+the data is one step. A study with several steps optimises the mean of its objective over them.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
-from peak_fast.errors import ConfigError, PeakFastError, StrategyError, did_you_mean
+from peak_fast.errors import ConfigError, DataError, StrategyError, did_you_mean
 from peak_fast.params import column_of
 from peak_fast.studies.points import FAILED, Point, Space
 
@@ -119,7 +120,7 @@ def _stretches(bars: Any, segments: Any) -> list[tuple[int, int]]:
                 "choose fewer segments or more data"
             )
         edges = [round(count * k / segments) for k in range(segments + 1)]
-        return list(zip(edges[:-1], edges[1:], strict=True))
+        return list(itertools.pairwise(edges))
     found = []
     for item in segments:
         start, stop = (int(end) for end in item)
@@ -178,7 +179,7 @@ class BatchRunner:
             return []
         try:
             found = self._call(points, step)
-        except PeakFastError:
+        except (ConfigError, DataError):
             raise
         except Exception as error:
             found = self._one_by_one(points, step, error)
@@ -200,8 +201,8 @@ class BatchRunner:
             column = np.asarray(found[name], dtype=np.float64)
             if column.shape != (len(points),):
                 raise ConfigError(
-                    f"expected {len(points)} values of {name!r} from the evaluator; got shape {column.shape}; "
-                    "return one value per configuration"
+                    f"expected {len(points)} values of {name!r} from the evaluator; "
+                    f"got shape {column.shape}; return one value per configuration"
                 )
             rows.append(column.tolist())
         return [dict(zip(self.metrics, row, strict=True)) for row in zip(*rows, strict=True)]

@@ -1,0 +1,400 @@
+"""The study's trials in its storage: claimed before they run, finished once, rescued from dead workers.
+
+On a shared storage a point goes through three writes: a running trial that carries the worker's name (the
+claim), its result, its final state. Three rules keep every trial counted exactly once, on any storage that
+creates trials one after the other, as all of Optuna's do:
+
+* Of two claims on the same numbered point the trial with the lower number stays, the other fails as surplus.
+* Of more claims than the study has room for, the ones with the highest numbers fail as surplus.
+* A trial is finished only from its running state. A worker that was taken for dead and comes back finds its
+  trial failed, and its result is dropped; the retry counts.
+
+In memory there is nobody else: finished trials are simply added.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from peak_fast.errors import StoreError
+from peak_fast.studies.bulk import writer_for
+from peak_fast.studies.points import (
+    COMPLETE,
+    FAILED,
+    INDEX,
+    METRICS,
+    REASON,
+    SOURCE,
+    SURPLUS,
+    WARM_START,
+    WORKER,
+    Point,
+    Space,
+)
+from peak_fast.studies.workers import Heartbeat, new_worker_name
+
+_log = logging.getLogger("peak_fast.study")
+_Result = TypeVar("_Result")
+_RETRIES = "peak_fast:retries"
+_MAX_RETRIES = 3
+_ATTEMPTS = 6
+
+
+class Ledger:
+    """Trials of one study.
+
+    Parameters
+    ----------
+    study
+        The ``optuna.Study`` that users see.
+    space
+        What is searched.
+    is_shared
+        Whether other processes can write to the storage.
+    heartbeat
+        Interval and grace period in seconds.
+
+    Attributes
+    ----------
+    name : str
+        This worker.
+    """
+
+    def __init__(
+        self, study: Any, space: Space, is_shared: bool, heartbeat: tuple[float, float] = (5.0, 60.0)
+    ) -> None:
+        self._study = study
+        self._space = space
+        self.is_shared = is_shared
+        self._storage = study._storage
+        self._study_id = study._study_id
+        self._writer = writer_for(self._storage) if is_shared else None
+        self.name = new_worker_name()
+        self._heartbeat = Heartbeat(study, self.name, *heartbeat)
+        self._states: dict[int, Any] = {}
+        self._own: set[int] = set()
+        self._settled = 0
+        self._settled_counted = 0
+        self._settled_indices: dict[int, int] = {}
+        self._open: list[Any] = []
+        self._news: list[Any] = []
+
+    def start(self) -> int:
+        """Begin to work on the study; returns this worker's position among the living ones."""
+        if not self.is_shared:
+            return 0
+        self._heartbeat.start()
+        return self._heartbeat.rank()
+
+    def stop(self) -> None:
+        """Stop working on the study."""
+        self._heartbeat.stop()
+
+    def rank(self) -> int:
+        """Position of this worker among the living ones."""
+        return self._heartbeat.rank() if self.is_shared else 0
+
+    def sync(self) -> None:
+        """Read the storage."""
+        trials = _patiently(lambda: self._study.get_trials(deepcopy=False))
+        for trial in trials[self._settled :]:
+            if self._states.get(trial.number) != trial.state:
+                self._states[trial.number] = trial.state
+                if trial.number not in self._own:
+                    self._news.append(trial)
+        while self._settled < len(trials) and trials[self._settled].state.is_finished():
+            trial = trials[self._settled]
+            if self._is_counted(trial):
+                self._settled_counted += 1
+                if INDEX in trial.user_attrs:
+                    self._settled_indices[trial.user_attrs[INDEX]] = trial.number
+            self._settled += 1
+        self._open = trials[self._settled :]
+
+    def news(self) -> list[Any]:
+        """Trials of others that were new or had changed state at a sync since the last call, in order."""
+        news, self._news = self._news, []
+        return news
+
+    def _is_counted(self, trial: Any) -> bool:
+        """Whether a trial takes a place in the study: not failed, not from outside, not a stranger's."""
+        if trial.state.name == FAILED or trial.user_attrs.get(SOURCE) == WARM_START:
+            return False
+        return trial.state.name != "RUNNING" or WORKER in trial.user_attrs
+
+    @property
+    def counted(self) -> int:
+        """Trials that have a place: finished, running and waiting ones (as of the last sync)."""
+        return self._settled_counted + sum(map(self._is_counted, self._open))
+
+    @property
+    def finished(self) -> int:
+        """Trials that have a place and a result (as of the last sync)."""
+        return self._settled_counted + sum(
+            1 for trial in self._open if trial.state.is_finished() and self._is_counted(trial)
+        )
+
+    def pop_waiting(self, count: int) -> list[Point]:
+        """Take trials that wait in the queue: retries, and those that users enqueued."""
+        points: list[Point] = []
+        from optuna.trial import TrialState
+
+        for trial in [trial for trial in self._open if trial.state == TrialState.WAITING]:
+            if len(points) == count:
+                break
+            if not self._take(trial._trial_id):
+                continue
+            values = dict(trial.system_attrs.get("fixed_params", {})) | trial.params
+            known = {name: value for name, value in values.items() if name in self._space.names}
+            defaults = {item.name: item.default for item in self._space.schema}
+            point = self._space.point({**defaults, **known}, index=trial.user_attrs.get(INDEX))
+            point.trial_id, point.number = trial._trial_id, trial.number
+            self._own.add(trial.number)
+            missing = {name: v for name, v in point.searched.items() if name not in trial.params}
+            for name, value in missing.items():
+                distribution = self._space.distributions[name]
+                internal = distribution.to_internal_repr(value)
+                self._storage.set_trial_param(trial._trial_id, name, internal, distribution)
+            points.append(point)
+        return points
+
+    def _take(self, trial_id: int) -> bool:
+        """Move a waiting trial to running; False when another worker was faster."""
+        from optuna.exceptions import UpdateFinishedTrialError
+        from optuna.trial import TrialState
+
+        try:
+            # The name goes first, so that there is no moment in which a running trial belongs to nobody; the
+            # loser of a race may have overwritten it, hence the second time.
+            self._storage.set_trial_user_attr(trial_id, WORKER, self.name)
+            if not _patiently(lambda: self._storage.set_trial_state_values(trial_id, TrialState.RUNNING)):
+                return False
+            self._storage.set_trial_user_attr(trial_id, WORKER, self.name)
+        except UpdateFinishedTrialError:
+            return False
+        return True
+
+    def claim(self, points: Sequence[Point], target: int | None) -> list[Point]:
+        """Reserve points on a shared storage.
+
+        Parameters
+        ----------
+        points
+            Points to run; those with a ``trial_id`` are claimed already.
+        target
+            Number of trials that the study has room for.
+
+        Returns
+        -------
+        list of Point
+            The points that are this worker's to run.
+        """
+        if not self.is_shared:
+            return list(points)
+        fresh = [point for point in points if point.trial_id is None]
+        templates = [self._template(point, "RUNNING") for point in fresh]
+        for point, (trial_id, number) in zip(fresh, self._create(templates), strict=True):
+            point.trial_id, point.number = trial_id, number
+            self._own.add(number)
+        self.sync()
+        surplus = self._surplus({point.number for point in points}, target)
+        for point in points:
+            if point.number in surplus:
+                point.finish(FAILED, SURPLUS)
+        self.finish([point for point in points if point.number in surplus])
+        return [point for point in points if point.number not in surplus]
+
+    def _create(self, templates: Sequence[Any]) -> list[tuple[int, int]]:
+        if not templates:
+            return []
+        writer = self._writer
+        if writer is not None:
+            return _patiently(lambda: writer.create(self._study_id, templates))
+        created = []
+        for template in templates:
+            trial_id = self._storage.create_new_trial(self._study_id, template_trial=template)
+            created.append((trial_id, self._storage.get_trial_number_from_id(trial_id)))
+        return created
+
+    def _surplus(self, own: set[int | None], target: int | None) -> set[int]:
+        """Numbers of own trials that lost to a trial with a lower number."""
+        counted = [trial for trial in self._open if self._is_counted(trial)]
+        holders: dict[Any, int] = {}
+        surplus: set[int] = set()
+        for place, trial in enumerate(counted, start=self._settled_counted):
+            index = trial.user_attrs.get(INDEX)
+            holder = self._settled_indices.get(index, holders.setdefault(index, trial.number))
+            taken = index is not None and holder != trial.number
+            if trial.number in own and (taken or (target is not None and place >= target)):
+                surplus.add(trial.number)
+        return surplus
+
+    def _template(self, point: Point, state: str) -> Any:
+        from optuna.trial import TrialState, create_trial
+
+        user, system = self._attributes(point)
+        if state == "RUNNING":
+            user = {WORKER: self.name, **user}
+        return create_trial(
+            state=TrialState[state],
+            values=point.values if state == COMPLETE else None,
+            params=point.searched,
+            distributions=self._space.distributions_of(point),
+            user_attrs=user,
+            system_attrs=system,
+            intermediate_values=point.steps,
+        )
+
+    @staticmethod
+    def _attributes(point: Point) -> tuple[dict[str, Any], dict[str, Any]]:
+        """User and system attributes of a trial, as far as they are known."""
+        user = dict(point.attrs)
+        if point.index is not None:
+            user[INDEX] = point.index
+        if point.metrics:
+            user[METRICS] = {name: _jsonable(value) for name, value in point.metrics.items()}
+        system: dict[str, Any] = {}
+        if point.trial is not None:
+            system = {k: v for k, v in point.trial.system_attrs.items() if k != "fixed_params"}
+        for name, value in point.constraints.items():
+            system.setdefault(f"constraints:{name}", value)
+        return user, system
+
+    def finish(self, points: Sequence[Point]) -> list[Point]:
+        """Write results.
+
+        Returns
+        -------
+        list of Point
+            Those that were accepted; the others were taken over by another worker meanwhile.
+        """
+        fresh = [point for point in points if point.trial_id is None]
+        if fresh:
+            first = len(self._study.get_trials(deepcopy=False))
+            for number, point in enumerate(fresh, start=first):
+                point.number = number
+                self._own.add(number)
+            self._study.add_trials([self._template(point, point.state) for point in fresh])
+        running = [point for point in points if point.trial_id is not None]
+        return fresh + self._finish_running(running)
+
+    def _finish_running(self, points: list[Point]) -> list[Point]:
+        if not points:
+            return []
+        writer, attrs = self._writer, [self._attributes(point) for point in points]
+        if writer is not None:
+            done = _patiently(lambda: writer.finish(points, attrs))
+            return [point for point in points if point.trial_id in done]
+        return [
+            p for p, (user, system) in zip(points, attrs, strict=True) if self._finish_one(p, user, system)
+        ]
+
+    def _finish_one(self, point: Point, user: dict[str, Any], system: dict[str, Any]) -> bool:
+        from optuna.exceptions import UpdateFinishedTrialError
+        from optuna.trial import TrialState
+
+        storage, trial_id = self._storage, point.trial_id
+        try:
+            for key, value in user.items():
+                storage.set_trial_user_attr(trial_id, key, value)
+            for key, value in system.items():
+                storage.set_trial_system_attr(trial_id, key, value)
+            for step, value in point.steps.items():
+                storage.set_trial_intermediate_value(trial_id, step, value)
+            values = point.values if point.state == COMPLETE else None
+            return bool(
+                _patiently(lambda: storage.set_trial_state_values(trial_id, TrialState[point.state], values))
+            )
+        except UpdateFinishedTrialError:
+            return False
+
+    def rescue(self) -> int:
+        """Fail the running trials of dead workers and queue them again; returns how many."""
+        if not self.is_shared:
+            return 0
+        running = [t for t in self._open if t.state.name == "RUNNING" and t.user_attrs.get(WORKER)]
+        if not running:
+            return 0
+        stamps = self._heartbeat.stamps()
+        dead = [t for t in running if not self._heartbeat.is_alive(t.user_attrs[WORKER], stamps)]
+        return sum(self._retry(trial, "the worker died") for trial in dead)
+
+    def abandon(self, points: Sequence[Point]) -> None:
+        """Give back claimed points that will not be finished, so that a resumed study runs them."""
+        numbers = {point.number for point in points if point.trial_id is not None and not point.state}
+        self.sync()
+        for trial in self._open:
+            if trial.number in numbers and trial.state.name == "RUNNING":
+                self._retry(trial, "interrupted")
+
+    def retry_failed(self) -> int:
+        """Queue the trials that failed with an error again; returns how many."""
+        from optuna.trial import TrialState
+
+        failed = self._study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
+        mine = [t for t in failed if t.params and t.user_attrs.get(REASON) not in (None, SURPLUS)]
+        retried = {t.user_attrs.get("peak_fast:retry_of") for t in self._study.get_trials(deepcopy=False)}
+        return sum(self._enqueue(trial) for trial in mine if trial.number not in retried)
+
+    def _retry(self, trial: Any, reason: str) -> bool:
+        from optuna.exceptions import UpdateFinishedTrialError
+        from optuna.trial import TrialState
+
+        try:
+            self._storage.set_trial_user_attr(trial._trial_id, REASON, reason)
+            if not _patiently(lambda: self._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)):
+                return False
+        except UpdateFinishedTrialError:
+            return False  # finished after all, or rescued by another worker
+        return self._enqueue(trial)
+
+    def _enqueue(self, trial: Any) -> bool:
+        from optuna.trial import TrialState, create_trial
+
+        history = [*trial.system_attrs.get("retry_history", []), trial.number]
+        if len(history) > _MAX_RETRIES:
+            _log.warning(
+                "trial %d was tried %d times and no worker survived it; it is left out: %s",
+                trial.number,
+                len(history),
+                trial.params,
+            )
+            return False
+        keep = {k: v for k, v in trial.user_attrs.items() if k in (INDEX, SOURCE)}
+        system = {"failed_trial": history[0], "retry_history": history}
+        template = create_trial(
+            state=TrialState.WAITING,
+            params=trial.params,
+            distributions=trial.distributions,
+            user_attrs={**keep, "peak_fast:retry_of": trial.number},
+            system_attrs=system,
+        )
+        self._storage.create_new_trial(self._study_id, template_trial=template)
+        return True
+
+
+def _jsonable(value: Any) -> Any:
+    """Numbers as float, undefined and infinite ones as text, so that every database stores them."""
+    number = float(value)
+    return number if number - number == 0 else str(number)
+
+
+def _patiently(action: Callable[[], _Result]) -> _Result:
+    """Do something on a storage that may be locked for a moment."""
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import OperationalError
+
+    for attempt in range(_ATTEMPTS):
+        try:
+            return action()
+        except (StorageInternalError, OperationalError) as error:
+            last = error
+            time.sleep(0.05 * 2**attempt)
+    detail = str(last.__cause__ or last).splitlines()[0]
+    raise StoreError(
+        f"expected the study's storage to answer; got {detail!r} {_ATTEMPTS} times; "
+        "what was written stays, so start the same command again to resume"
+    ) from last
