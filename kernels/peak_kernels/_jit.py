@@ -118,7 +118,9 @@ def jit(function: F | None = None, *, inline: bool = False, fastmath: bool = Fal
     Parameters
     ----------
     inline
-        Ask LLVM to inline the function into its callers (``forceinline``); for small rule functions.
+        Make it part of its callers.  A call passes arrays field by field, which costs more than the arithmetic
+        of a rule; a function with one call site costs no more compile time either.  Inlined functions have
+        no cache entry of their own.
     fastmath
         Allow reassociation.  Never for money arithmetic: it would break bit equality between runs.
     """
@@ -129,7 +131,9 @@ def jit(function: F | None = None, *, inline: bool = False, fastmath: bool = Fal
             error_model="numpy",
             fastmath=fastmath,
             forceinline=inline,
-            cache=cache_dir() is not None,
+            cache=cache_dir() is not None and not inline,
+            no_cfunc_wrapper=True,
+            no_cpython_wrapper=inline,
         )(func)
         return compiled
 

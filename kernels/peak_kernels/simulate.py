@@ -1,0 +1,295 @@
+"""Loops only: walk from event to event, mark the stretches of bars between them.
+
+Between two fills nothing about the account changes, so a run is a handful of events (a decision that fills,
+a stop, a risk limit) and the stretches between them; stretches are folded eight bars at a time
+(`reduce.fold`).  The rules are in `rules.py`.
+
+`run_configurations` is the one compiled entry: a single run is a batch of one configuration, hence a row of
+a sweep and the single run of its parameters agree bit for bit.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from peak_kernels import simd
+from peak_kernels import types as t
+from peak_kernels._jit import jit
+from peak_kernels.decide import decide
+from peak_kernels.reduce import finish, fold, fold_blocks, fold_curve
+from peak_kernels.rules import (
+    closing_size,
+    entry_block,
+    exit_price,
+    fill,
+    first_exit,
+    opening_size,
+    slipped,
+    status_of,
+    write_order,
+)
+from peak_kernels.types import FloatArray, IntArray
+
+# What the loop is on its way to.
+NEXT, ORDER, DROP, END = range(4)
+
+
+@jit(inline=True)
+def reset(state: FloatArray, settings: FloatArray) -> None:
+    """State before the first bar: the settings, initial cash, no position, nothing counted."""
+    for slot in range(t.N_SETTINGS):
+        state[slot] = settings[slot]
+    for slot in range(t.N_SETTINGS, t.N_STATE):
+        state[slot] = 0.0
+    initial = settings[t.INITIAL_CASH]
+    state[t.CASH] = initial
+    state[t.PREVIOUS_EQUITY] = initial
+    state[t.PEAK_EQUITY] = initial
+    state[t.DAY_EQUITY] = initial
+    state[t.WORST_RATIO] = 1.0
+    state[t.CURRENT_DAY] = -1.0
+
+
+@jit(inline=True)
+def next_priced(calendar: IntArray, bars: int, bar: int) -> int:
+    """First bar at or after ``bar`` that has prices; ``bars`` where there is none."""
+    if bar >= bars or calendar.shape[1] == 0:
+        return min(bar, bars)
+    return calendar[t.NEXT_VALID, bar]
+
+
+@jit(inline=True)
+def limit_reached(state: FloatArray, calendar: IntArray, bar: int) -> bool:
+    """Check the risk limits at the close of ``bar``; True when the position must go."""
+    equity = state[t.PREVIOUS_EQUITY]
+    breached = False
+    worst = state[t.MAX_DRAWDOWN_LIMIT]
+    if worst > 0.0 and state[t.HALTED] == 0.0 and equity <= state[t.PEAK_EQUITY] * (1.0 - worst):
+        state[t.HALTED] = 1.0
+        breached = True
+    daily = state[t.DAILY_LOSS_LIMIT]
+    if daily > 0.0 and state[t.HALTED_DAY] != calendar[t.DAY, bar] + 1:
+        if equity <= state[t.DAY_EQUITY] * (1.0 - daily):
+            state[t.HALTED_DAY] = calendar[t.DAY, bar] + 1
+            breached = True
+    return breached
+
+
+@jit(inline=True)
+def start_day(state: FloatArray, calendar: IntArray, bar: int) -> None:
+    """On the first bar of a calendar day, remember the equity of the last close."""
+    if calendar.shape[1] > 0 and calendar[t.DAY, bar] != state[t.CURRENT_DAY]:
+        state[t.CURRENT_DAY] = calendar[t.DAY, bar]
+        state[t.DAY_EQUITY] = state[t.PREVIOUS_EQUITY]
+
+
+@jit(inline=True)
+def carry_out(
+    state: FloatArray,
+    records: FloatArray,
+    bars: tuple[int, int],
+    kind: int,
+    prices: tuple[float, float],
+    sizes: tuple[float, float],
+    blocked: int,
+) -> None:
+    """Apply one order: its closing part, then its opening part, then the record of it.
+
+    ``bars = (decided, filled)``, ``prices = (reference, price of a resting order or 0)``,
+    ``sizes = (size to close, target to open or 0)``.
+    """
+    decided, bar = bars
+    reference, resting = prices
+    closed, target = sizes
+    side = (-1.0 if state[t.UNITS] > 0.0 else 1.0) if closed > 0.0 else (1.0 if target > 0.0 else -1.0)
+    requested, opened, reason = 0.0, 0.0, t.NO_REASON
+    price = resting if resting > 0.0 else slipped(state, reference, side)
+    size = closed
+    for leg in range(2):
+        if leg == 1:
+            if target == 0.0:
+                break
+            requested, opened, reason = opening_size(state, blocked, reference, price, target)
+            size = opened
+        if size > 0.0:
+            fill(state, records, bar, side, size, (reference, price), kind)
+    if requested <= 0.0 and closed == 0.0 and reason == t.TOO_SMALL:
+        # A weight that is already held, to the last lot: there was nothing to do.
+        return
+    status = status_of(closed, target != 0.0, opened, reason)
+    write_order(state, records, bars, kind, side, (closed + requested, closed + opened), (status, reason))
+
+
+@jit(inline=True)
+def wants_nothing(state: FloatArray, target: float) -> bool:
+    """Whether a decision leaves the position alone: its side is held, or entries need a flat account."""
+    units = state[t.UNITS]
+    if target == 0.0:
+        return units == 0.0
+    if units == 0.0:
+        return False
+    return state[t.ENTER_ONLY_FLAT] > 0.0 or (units * target > 0.0 and state[t.WEIGHT_TARGETS] == 0.0)
+
+
+@jit(inline=True)
+def simulate(
+    prices: FloatArray,
+    calendar: IntArray,
+    bar_of: IntArray,
+    target_of: FloatArray,
+    decisions: int,
+    settings: FloatArray,
+    state: FloatArray,
+    records: FloatArray,
+    curve: FloatArray,
+) -> None:
+    """Run one configuration: ``decisions`` targets, each decided at the close of its bar (ascending).
+
+    A decision waits for a bar with prices; one that is still waiting when the next is made is replaced.
+    """
+    bars = prices.shape[1]
+    reset(state, settings)
+    limited = settings[t.MAX_DRAWDOWN_LIMIT] > 0.0 or settings[t.DAILY_LOSS_LIMIT] > 0.0
+    delay = 0 if settings[t.FILL_AT_CLOSE] > 0.0 else 1
+    # np.int64: a literal would compile everything it is passed to a second time.
+    at, scan = np.int64(0), np.int64(0)  # first bar not yet marked, first bar not yet searched for stops
+    leaving, breach = -1, -1  # bar of a forced exit, bar whose close asked for it
+    k, heading, until, scan_until = -1, NEXT, 0, 0
+    while True:
+        if heading == NEXT:
+            k += 1
+            heading, until = END, bars
+            if k < decisions:
+                until = next_priced(calendar, bars, bar_of[k] + delay)
+                heading = ORDER if until < bars else DROP
+                if k + 1 < decisions and bar_of[k + 1] + delay <= until:
+                    heading, until = DROP, bar_of[k] + 1
+            scan_until = until + 1 - delay if heading == ORDER else until
+        mark_to, scan_to = (leaving, leaving) if leaving >= 0 else (until, scan_until)
+        stepping = limited and at < mark_to
+        if stepping:
+            # With limits on, one bar at a time: each close is looked at before the next bar begins.
+            mark_to, scan_to = at + 1, at + 1
+            start_day(state, calendar, at)
+        kind, level, goal, exiting = t.SIGNAL, 0.0, 0.0, False
+        if state[t.UNITS] != 0.0 and max(at, scan) < scan_to:
+            scan, level, kind, goal = first_exit(state, prices, max(at, scan), scan_to)
+            exiting = scan < scan_to
+            mark_to = min(mark_to, scan)
+        if mark_to > at:
+            fold(state, prices, curve, at, mark_to)
+            at = mark_to
+        if stepping and not exiting:
+            if limit_reached(state, calendar, at - 1) and state[t.UNITS] != 0.0 and leaving < 0:
+                breach = at - 1
+                leaving = next_priced(calendar, bars, at)
+            continue
+        # What happens now, said first; applied once below.
+        decided, bar, status, resting, closed, target = at, at, t.FILLED, 0.0, abs(state[t.UNITS]), 0.0
+        reference = 0.0
+        if exiting:
+            decided = bar = scan
+            reference, kind = exit_price(state, prices, scan, level, kind, goal)
+            resting = reference if kind == t.TARGET_REACHED else 0.0
+        elif leaving >= 0:
+            decided, bar, kind = breach, leaving, t.RISK_HALT
+            leaving = -1
+            if closed == 0.0:
+                continue
+            if bar < bars:
+                reference = prices[t.OPEN, bar]
+            else:
+                status = t.UNFILLED
+        elif heading == END:
+            break
+        else:
+            decided, target, bar, kind = bar_of[k], target_of[k], until, t.SIGNAL
+            if heading == DROP:
+                status = t.UNFILLED
+            heading = NEXT
+            if wants_nothing(state, target):
+                continue
+            if status == t.FILLED:
+                reference = prices[t.CLOSE, bar] if delay == 0 else prices[t.OPEN, bar]
+                closed = closing_size(state, reference, target)
+                if closed > 0.0 and state[t.UNITS] * target > 0.0:
+                    target = 0.0
+        if status == t.UNFILLED:
+            side = (
+                (-1.0 if state[t.UNITS] > 0.0 else 1.0) if target == 0.0 else (1.0 if target > 0.0 else -1.0)
+            )
+            replaced = kind == t.SIGNAL and k + 1 < decisions and until < bars
+            outcome = (t.CANCELLED, t.REPLACED) if replaced else (t.UNFILLED, t.END_OF_DATA)
+            write_order(state, records, (decided, np.int64(-1)), kind, side, (0.0, 0.0), outcome)
+            continue
+        before = state[t.UNITS]
+        carry_out(
+            state,
+            records,
+            (decided, bar),
+            kind,
+            (reference, resting),
+            (closed, target),
+            entry_block(state, calendar, bar),
+        )
+        after = state[t.UNITS]
+        opened_now = after != 0.0 and before * after <= 0.0
+        if opened_now and (delay == 0 or state[t.ENTRY_BAR_STOPS] == 0.0):
+            scan = bar + 1
+
+
+@jit
+def run_configurations(
+    prices: FloatArray,
+    calendar: IntArray,
+    plane: FloatArray,
+    stride: int,
+    rules: IntArray,
+    settings: FloatArray,
+    decisions: tuple[IntArray, FloatArray, int],
+    scratch: tuple[FloatArray, FloatArray, FloatArray],
+    out: FloatArray,
+) -> None:
+    """Run a batch of configurations, one after the other, over the same prices.
+
+    Parameters
+    ----------
+    prices, calendar
+        See `types`.
+    plane, stride
+        Indicator rows (see `decide`).
+    rules
+        int64[configurations, RULE_SIZE]; with no rows the decisions are taken as given, for a batch of one.
+    settings
+        float64[configurations, N_SETTINGS].
+    decisions
+        ``(bar_of, target_of, count)``: given decisions, or scratch space of one element a bar.
+    scratch
+        ``(state, records, curve)``; records and curve may have no elements.
+    out
+        float64[configurations, N_FOLDED or more]: metrics; the columns behind N_FOLDED need a curve.
+        With 16 more columns than N_METRICS: sums and sums of squares of returns by stretch of time.
+    """
+    bar_of, target_of = simd.borrow(decisions[0]), simd.borrow(decisions[1])
+    state, records, curve = simd.borrow(scratch[0]), simd.borrow(scratch[1]), simd.borrow(scratch[2])
+    table, dates, rows = simd.borrow(prices), simd.borrow(calendar), simd.borrow(plane)
+    choices, costs, results = simd.borrow(rules), simd.borrow(settings), simd.borrow(out)
+    bars = table.shape[1]
+    count = decisions[2]
+    for c in range(costs.shape[0]):
+        if choices.shape[0] > 0:
+            count = decide(rows, stride, choices[c], bars, bar_of, target_of)
+        simulate(table, dates, bar_of, target_of, count, costs[c], state, records, curve)
+        result = results[c]
+        finish(state, bars, result)
+        if curve.shape[1] > 0 and result.shape[0] > t.N_FOLDED:
+            equity, initial = curve[t.CURVE_EQUITY], costs[c, t.INITIAL_CASH]
+            fold_curve(equity, initial, result)
+            blocks = (result.shape[0] - t.N_METRICS) // 2
+            if blocks > 0:
+                fold_blocks(
+                    equity,
+                    initial,
+                    result[t.N_METRICS : t.N_METRICS + blocks],
+                    result[t.N_METRICS + blocks :],
+                )
