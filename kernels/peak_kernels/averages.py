@@ -12,12 +12,13 @@ from peak_kernels.indicators import ema
 from peak_kernels.rolling import (
     FloatArray,
     count_nan,
-    drop_gaps,
     fill_nan,
     mean_of,
     put_back,
     rolling_mean,
+    row_without_gaps,
     smooth,
+    without_gaps,
 )
 
 
@@ -134,12 +135,8 @@ def _trix(values: FloatArray, period: int, out: FloatArray) -> None:
 def trix(values: FloatArray, period: int, out: FloatArray) -> None:
     """Percent change from bar to bar of a triple-smoothed EMA; first value at ``3 * (period - 1) + 1``."""
     gaps = count_nan(values)
-    if gaps == 0:
-        _trix(values, period, out)
-        return
-    kept = drop_gaps(values, values, gaps)
-    change = np.empty(kept.size)
-    _trix(kept, period, change)
+    change = row_without_gaps(out, gaps)
+    _trix(without_gaps(values, values, gaps), period, change)
     put_back(values, change, out)
 
 
@@ -169,12 +166,8 @@ def _kama(values: FloatArray, period: int, out: FloatArray) -> None:
 def kama(values: FloatArray, period: int, out: FloatArray) -> None:
     """Kaufman's adaptive moving average between EMA 2 and EMA 30; starts from the bar ``period - 1``."""
     gaps = count_nan(values)
-    if gaps == 0:
-        _kama(values, period, out)
-        return
-    kept = drop_gaps(values, values, gaps)
-    average = np.empty(kept.size)
-    _kama(kept, period, average)
+    average = row_without_gaps(out, gaps)
+    _kama(without_gaps(values, values, gaps), period, average)
     put_back(values, average, out)
 
 
@@ -212,12 +205,10 @@ def macdfix(
 ) -> None:
     """MACD 12/26 with Appel's rounded smoothing constants 0.15 and 0.075 (TA-Lib MACDFIX)."""
     gaps = count_nan(values)
-    if gaps == 0:
-        _macdfix(values, signal_period, line, signal, histogram)
-        return
-    kept = drop_gaps(values, values, gaps)
-    rows = np.empty((3, kept.size))
-    _macdfix(kept, signal_period, rows[0], rows[1], rows[2])
-    put_back(values, rows[0], line)
-    put_back(values, rows[1], signal)
-    put_back(values, rows[2], histogram)
+    line_row = row_without_gaps(line, gaps)
+    signal_row = row_without_gaps(signal, gaps)
+    histogram_row = row_without_gaps(histogram, gaps)
+    _macdfix(without_gaps(values, values, gaps), signal_period, line_row, signal_row, histogram_row)
+    put_back(values, line_row, line)
+    put_back(values, signal_row, signal)
+    put_back(values, histogram_row, histogram)

@@ -24,7 +24,6 @@ from peak_kernels.rolling import (
     TILE,
     FloatArray,
     count_nan,
-    drop_gaps,
     fill_nan,
     mean_of,
     put_back,
@@ -32,36 +31,29 @@ from peak_kernels.rolling import (
     rolling_mean,
     rolling_mean_variance,
     rolling_min,
+    row_without_gaps,
     smooth,
+    without_gaps,
 )
 
-
-@jit
-def sma(values: FloatArray, period: int, out: FloatArray) -> None:
-    """Simple moving average; first value at ``period - 1``."""
-    rolling_mean(values, period, out)
-
-
-@jit
-def _ema(values: FloatArray, period: int, out: FloatArray) -> None:
-    fill_nan(out, 0, period - 1)
-    if values.size < period:
-        return
-    level = mean_of(values[:period])
-    out[period - 1] = level
-    smooth(values[period:], 2.0 / (period + 1), level, out[period:])
+# Names of the field for window statistics that are building blocks too.  An alias, not a wrapper: numba would
+# compile and optimise the wrapped loop a second time.
+sma = rolling_mean
+highest = rolling_max
+lowest = rolling_min
 
 
 @jit
 def ema(values: FloatArray, period: int, out: FloatArray) -> None:
     """Exponential moving average, ``k = 2 / (period + 1)``, seeded with the mean of the first ``period``."""
     gaps = count_nan(values)
-    if gaps == 0:
-        _ema(values, period, out)
-        return
-    kept = drop_gaps(values, values, gaps)
-    average = np.empty(kept.size)
-    _ema(kept, period, average)
+    source = without_gaps(values, values, gaps)
+    average = row_without_gaps(out, gaps)
+    fill_nan(average, 0, period - 1)
+    if source.size >= period:
+        level = mean_of(source[:period])
+        average[period - 1] = level
+        smooth(source[period:], 2.0 / (period + 1), level, average[period:])
     put_back(values, average, out)
 
 
@@ -103,12 +95,8 @@ def _rsi(values: FloatArray, period: int, out: FloatArray) -> None:
 def rsi(values: FloatArray, period: int, out: FloatArray) -> None:
     """Relative strength index (Wilder 1978); first value at ``period``, 0 for prices that never moved."""
     gaps = count_nan(values)
-    if gaps == 0:
-        _rsi(values, period, out)
-        return
-    kept = drop_gaps(values, values, gaps)
-    strength = np.empty(kept.size)
-    _rsi(kept, period, strength)
+    strength = row_without_gaps(out, gaps)
+    _rsi(without_gaps(values, values, gaps), period, strength)
     put_back(values, strength, out)
 
 
@@ -192,30 +180,15 @@ def macd(
     As in TA-Lib the fast average is seeded with the ``fast`` bars up to bar ``slow - 1``, not with the first
     ones, and the periods change places where ``slow < fast``.
     """
-    shorter = min(fast, slow)
-    longer = max(fast, slow)
     gaps = count_nan(values)
-    if gaps == 0:
-        _macd(values, shorter, longer, signal_period, line, signal, histogram)
-        return
-    kept = drop_gaps(values, values, gaps)
-    rows = np.empty((3, kept.size))
-    _macd(kept, shorter, longer, signal_period, rows[0], rows[1], rows[2])
-    put_back(values, rows[0], line)
-    put_back(values, rows[1], signal)
-    put_back(values, rows[2], histogram)
-
-
-@jit
-def highest(values: FloatArray, period: int, out: FloatArray) -> None:
-    """Rolling maximum (TA-Lib MAX), current bar included; O(1) per bar for any period."""
-    rolling_max(values, period, out)
-
-
-@jit
-def lowest(values: FloatArray, period: int, out: FloatArray) -> None:
-    """Rolling minimum (TA-Lib MIN), current bar included; O(1) per bar for any period."""
-    rolling_min(values, period, out)
+    line_row = row_without_gaps(line, gaps)
+    signal_row = row_without_gaps(signal, gaps)
+    histogram_row = row_without_gaps(histogram, gaps)
+    source = without_gaps(values, values, gaps)
+    _macd(source, min(fast, slow), max(fast, slow), signal_period, line_row, signal_row, histogram_row)
+    put_back(values, line_row, line)
+    put_back(values, signal_row, signal)
+    put_back(values, histogram_row, histogram)
 
 
 @jit
@@ -262,34 +235,23 @@ def true_range(high: FloatArray, low: FloatArray, close: FloatArray, out: FloatA
 
 
 @jit
-def _atr(high: FloatArray, low: FloatArray, close: FloatArray, period: int, out: FloatArray) -> None:
-    true_range(high, low, close, out)
-    if close.size <= period:
-        fill_nan(out, 0, close.size)
-        return
-    level = mean_of(out[1 : period + 1])
-    fill_nan(out, 0, period)
-    out[period] = level
-    smooth(out[period + 1 :], 1.0 / period, level, out[period + 1 :])
-
-
-@jit
 def atr(high: FloatArray, low: FloatArray, close: FloatArray, period: int, out: FloatArray) -> None:
     """Average true range (Wilder 1978): seeded with the mean of the first ``period`` true ranges."""
     marker = high + low + close
     gaps = count_nan(marker)
-    if gaps == 0:
-        _atr(high, low, close, period, out)
-        return
-    kept = np.empty(close.size - gaps)
-    _atr(
-        drop_gaps(high, marker, gaps),
-        drop_gaps(low, marker, gaps),
-        drop_gaps(close, marker, gaps),
-        period,
-        kept,
+    row = row_without_gaps(out, gaps)
+    true_range(
+        without_gaps(high, marker, gaps),
+        without_gaps(low, marker, gaps),
+        without_gaps(close, marker, gaps),
+        row,
     )
-    put_back(marker, kept, out)
+    if row.size > period:
+        level = mean_of(row[1 : period + 1])
+        row[period] = level
+        smooth(row[period + 1 :], 1.0 / period, level, row[period + 1 :])
+    fill_nan(row, 0, period)
+    put_back(marker, row, out)
 
 
 @jit

@@ -49,8 +49,10 @@ def count_nan(values: FloatArray) -> int:
 
 
 @jit
-def drop_gaps(values: FloatArray, marker: FloatArray, gaps: int) -> FloatArray:
-    """Copy of the bars of ``values`` where ``marker`` (with ``gaps`` NaN) is not NaN."""
+def without_gaps(values: FloatArray, marker: FloatArray, gaps: int) -> FloatArray:
+    """Bars of ``values`` where ``marker`` is not NaN; ``values`` itself where it has no NaN (``gaps`` 0)."""
+    if gaps == 0:
+        return values
     kept = np.empty(values.size - gaps)
     row = 0
     for i in range(values.size):
@@ -61,8 +63,16 @@ def drop_gaps(values: FloatArray, marker: FloatArray, gaps: int) -> FloatArray:
 
 
 @jit
+def row_without_gaps(out: FloatArray, gaps: int) -> FloatArray:
+    """Where to write results for `without_gaps`: ``out`` itself, or a shorter row if there are gaps."""
+    return out if gaps == 0 else np.empty(out.size - gaps)
+
+
+@jit
 def put_back(marker: FloatArray, kept: FloatArray, out: FloatArray) -> None:
-    """Undo `drop_gaps`: ``kept`` goes to the bars where ``marker`` is not NaN, NaN to the others."""
+    """Undo `without_gaps`: results go to the bars where ``marker`` is not NaN, NaN to the others."""
+    if kept.size == out.size:
+        return
     row = 0
     for i in range(marker.size):
         if marker[i] == marker[i]:
@@ -120,29 +130,24 @@ def smooth(source: FloatArray, alpha: float, level: float, out: FloatArray) -> f
 
 
 @jit
-def _short_mean(values: FloatArray, period: int, out: FloatArray) -> None:
-    scale = 1.0 / period
-    for begin in range(period - 1, values.size, TILE):
-        current = values[begin : min(values.size, begin + TILE)]
-        result = out[begin : begin + current.size]
-        for i in range(result.size):
-            result[i] = 0.0
-        for lag in range(period - 1, 0, -1):
-            earlier = values[begin - lag : begin - lag + current.size]
-            for i in range(result.size):
-                result[i] += earlier[i] - current[i]
-        for i in range(result.size):
-            result[i] = current[i] + result[i] * scale
-
-
-@jit
 def rolling_mean(values: FloatArray, period: int, out: FloatArray) -> None:
     """Mean of the last ``period`` bars; NaN before the first full window and where a window holds a NaN."""
-    fill_nan(out, 0, period - 1)
-    if period <= SHORT_PERIOD:
-        _short_mean(values, period, out)
-        return
     scale = 1.0 / period
+    for i in range(min(period - 1, out.size)):
+        out[i] = np.nan
+    if period <= SHORT_PERIOD:
+        for begin in range(period - 1, values.size, TILE):
+            current = values[begin : min(values.size, begin + TILE)]
+            result = out[begin : begin + current.size]
+            for i in range(result.size):
+                result[i] = 0.0
+            for lag in range(period - 1, 0, -1):
+                earlier = values[begin - lag : begin - lag + current.size]
+                for i in range(result.size):
+                    result[i] += earlier[i] - current[i]
+            for i in range(result.size):
+                result[i] = current[i] + result[i] * scale
+        return
     left = np.empty(period)
     for anchor in range(period - 1, values.size, period):
         reference = values[anchor]
