@@ -1,0 +1,48 @@
+"""Fixtures of the benches: a recorder per module, and interleaved rounds under pytest-benchmark.
+
+A bench module names itself with ``BENCH`` and ``QUESTION``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from bench import harness
+
+
+@pytest.fixture(scope="module")
+def recorder(request: pytest.FixtureRequest) -> Iterator[harness.Recorder]:
+    """Collect the module's records; the result file is written after its last test."""
+    module = request.module
+    command = f"python -m pytest bench/{module.__name__.rsplit('.', 1)[-1]}.py"
+    found = harness.Recorder(module.BENCH, module.QUESTION, command)
+    yield found
+    if found.records:
+        found.write()
+
+
+@pytest.fixture
+def rounds(benchmark: Any) -> Callable[..., dict[str, list[float]]]:
+    """Time variants in turn under pytest-benchmark.
+
+    Returns a function of ``(variants, rounds, clock)`` like :func:`bench.harness.interleave`.  One round of
+    pytest-benchmark is one turn of all variants; the samples of each go into its ``extra_info``.
+    """
+
+    def run(variants: dict[str, Callable[[], Any]], count: int, **options: Any) -> dict[str, list[float]]:
+        samples: dict[str, list[float]] = {name: [] for name in variants}
+        for function in variants.values():
+            function()
+
+        def turn() -> None:
+            for name, values in harness.interleave(variants, 1, warm_up=0, **options).items():
+                samples[name] += values
+
+        benchmark.pedantic(turn, rounds=count, iterations=1, warmup_rounds=0)
+        benchmark.extra_info.update(samples)
+        return samples
+
+    return run

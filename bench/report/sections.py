@@ -1,0 +1,125 @@
+"""Sections of ``docs/BENCHMARKS.md``: each takes one result document and returns Markdown lines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bench.report import numbers
+
+Document = dict[str, Any]
+NEAR = 10.0  # rows where a peer is within this factor are listed with the reason
+
+
+def by_name(document: Document) -> dict[str, dict[str, Any]]:
+    """Return the records of a document by their name without the bench's prefix."""
+    prefix = document["bench"] + "/"
+    return {record["name"].removeprefix(prefix): record for record in document["records"]}
+
+
+def generic(document: Document) -> list[str]:
+    """One table of all records: figure, median, spread, and the target where one is documented."""
+    records = document["records"]
+    with_target = any("target" in record for record in records)
+    header = ["figure", "median", "smallest - largest"]
+    if with_target:
+        header += ["documented", "measured / documented", "verdict"]
+    rows = []
+    for record in records:
+        label = record["label"] + (f" ({record['note']})" if record.get("note") else "")
+        row = [label, numbers.figure(record["median"], record["unit"]), numbers.spread(record)]
+        if with_target:
+            row += list(numbers.target(record))
+        rows.append(row)
+    return numbers.table(header, rows)
+
+
+def grouped(document: Document) -> list[str]:
+    """As :func:`generic`, with one table per value of the parameter ``group``, in order of appearance."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for record in document["records"]:
+        groups.setdefault(record["params"].get("group", ""), []).append(record)
+    lines: list[str] = []
+    for group, records in groups.items():
+        if group:
+            lines += ["", f"**{group}**", ""]
+        lines += generic({**document, "records": records})
+    return lines
+
+
+def _peer_rows(document: Document) -> dict[str, list[dict[str, Any]]]:
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for record in document["records"]:
+        if record["name"].endswith(("/time", "/warm", "/cold")):
+            rows.setdefault(record["params"]["row"], []).append(record)
+    return rows
+
+
+def _times_ours(record: dict[str, Any], records: list[dict[str, Any]], names: dict[str, Any]) -> float | None:
+    """Peer's time over ours: from the interleaved rounds where recorded, else from the medians."""
+    ours = next((other for other in records if other["params"]["engine"] == "peak_fast"), None)
+    if ours is None or ours is record:
+        return None
+    paired = names.get(record["name"].removeprefix("peers/").removesuffix("/time") + "/times_ours")
+    if paired is not None:
+        return float(paired["median"])
+    return float(record["median"] / ours["median"])
+
+
+def peers(document: Document, reasons: dict[str, str]) -> list[str]:
+    """One table per row of work, the rows with a narrow margin, and the differences between engines."""
+    names = by_name(document)
+    lines: list[str] = []
+    narrow: list[str] = []
+    for row, records in _peer_rows(document).items():
+        cells = []
+        for record in sorted(records, key=lambda item: item["median"]):
+            engine = record["params"]["engine"]
+            factor = _times_ours(record, records, names)
+            memory = names.get(record["name"].removeprefix("peers/").removesuffix("/time") + "/rss")
+            if factor is not None and factor < NEAR and not engine.startswith(("peak_fast", "bare_loop")):
+                reason = reasons.get(engine, "")
+                narrow.append(f"* {row}: {record['label']} {numbers.significant(factor)}x. {reason}".rstrip())
+            cells.append(
+                [
+                    record["label"],
+                    numbers.figure(record["median"], record["unit"]),
+                    numbers.spread(record),
+                    "" if factor is None else f"{numbers.significant(factor)}x",
+                    "" if memory is None else f"{numbers.significant(memory['median'])} MB",
+                    record.get("note", ""),
+                ]
+            )
+        lines += ["", f"**{row}**", ""]
+        lines += numbers.table(
+            ["engine", "median", "smallest - largest", "time / ours", "peak memory", "note"], cells
+        )
+    if narrow:
+        lines += ["", f"Rows where a peer is within {NEAR:.0f}x of us:", "", *narrow]
+    return lines
+
+
+def growth(document: Document) -> list[str]:
+    """Fitted exponents first, then the measured points."""
+    records = document["records"]
+    exponents = [record for record in records if record["name"].endswith("/exponent")]
+    points = [record for record in records if not record["name"].endswith("/exponent")]
+    lines = ["![Time and memory against size](benchmarks_growth.png)", ""]
+    lines += numbers.table(
+        ["growth", "exponent"], [[record["label"], f"{record['median']:.2f}"] for record in exponents]
+    )
+    return [*lines, "", *grouped({**document, "records": points})]
+
+
+def notes(document: Document) -> list[str]:
+    """Return the notes of a document as a list."""
+    return ["", *(f"* {note}" for note in document["notes"])] if document["notes"] else []
+
+
+def provenance(document: Document) -> str:
+    """Return one line: when, on which commit, by which command, under which load."""
+    load = " and ".join("?" if value is None else f"{value:.2f}" for value in document["load"])
+    small = " Small scale: rough figures." if document["scale"] != "full" else ""
+    return (
+        f"Taken {document['date']} at commit `{document['commit'] or 'unknown'}` with "
+        f"`{document['command']}`; load of the machine {load} (start and end).{small}"
+    )
