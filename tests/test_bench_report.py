@@ -1,0 +1,438 @@
+"""The benches' machinery: result format, report, guard, comparison of peers' outputs.  Never speed."""
+
+import copy
+import itertools
+import json
+import re
+
+import numpy as np
+import pytest
+
+from bench import baselines, bench_peers, data, guard, harness
+from bench.peers.contestants import ALL, CONTESTANTS, ROWS, Contestant, Row
+from bench.report import __main__ as report
+from bench.report import drawing, numbers, page, sections
+
+
+def document(bench="engine", records=(), **changes):
+    return {
+        "schema": harness.SCHEMA,
+        "bench": bench,
+        "question": "How fast?",
+        "command": "python -m pytest bench/bench_engine.py",
+        "date": "2026-01-31T12:00:00+00:00",
+        "commit": "0123456789",
+        "scale": "full",
+        "machine": {"cpu": "C", "cores": 2, "memory_gb": 24.0, "system": "Linux", "python": "3.12.1"},
+        "versions": {"numba": "0.61.0"},
+        "load": [0.1, 0.2],
+        "notes": ["a remark"],
+        "records": list(records),
+        **changes,
+    }
+
+
+def ratio(name, *samples, guarded=True):
+    return harness.make_record(name, samples, "ratio", guard=guarded)
+
+
+# --- records --------------------------------------------------------------------------------------
+
+
+def test_record_has_median_and_range():
+    record = harness.make_record("engine/x", [3.0, 1.0, 2.0, 10.0], "s", label="x", params={"bars": 5})
+    assert (record["median"], record["min"], record["max"]) == (2.5, 1.0, 10.0)
+    assert record["samples"] == [3.0, 1.0, 2.0, 10.0]
+    assert record["params"] == {"bars": 5}
+
+
+def test_record_without_samples_is_refused():
+    with pytest.raises(ValueError, match="no samples"):
+        harness.make_record("engine/x", [], "s")
+
+
+def test_only_ratios_are_guarded():
+    with pytest.raises(ValueError, match="only ratios are guarded"):
+        harness.make_record("engine/x", [1.0], "s", guard=True)
+
+
+@pytest.mark.parametrize(
+    ("relation", "value", "verdict"),
+    [("<=", 2.0, "met"), ("<=", 2.1, "missed"), (">=", 2.0, "met"), (">=", 1.9, "missed")],
+)
+def test_target_verdict(relation, value, verdict):
+    judged = harness.Target(2.0, "specification", relation).judge(value)
+    assert judged["verdict"] == verdict
+    assert judged["ratio"] == pytest.approx(value / 2.0)
+
+
+def test_target_with_unknown_relation_is_refused():
+    with pytest.raises(ValueError, match="expected <= or >="):
+        harness.Target(2.0, "specification", "<").judge(1.0)
+
+
+def test_recorder_writes_the_format_and_refuses_a_second_record_of_one_name(tmp_path):
+    recorder = harness.Recorder("engine", "How fast?", "command")
+    recorder.add("5000/time", [0.5, 0.7], "ms", target=harness.Target(1.0, "step 1"))
+    with pytest.raises(ValueError, match="added before"):
+        recorder.add("5000/time", [0.5], "ms")
+    found = json.loads(recorder.write(tmp_path).read_text())
+    expected = {"schema", "bench", "question", "command", "date", "commit", "scale", "machine", "versions"}
+    assert set(found) == expected | {"load", "notes", "records"}
+    assert found["records"][0]["name"] == "engine/5000/time"
+    assert found["records"][0]["target"]["verdict"] == "met"
+    assert list(tmp_path.iterdir()) == [tmp_path / "engine.json"]
+
+
+def test_scale_is_full_or_small(monkeypatch):
+    monkeypatch.setenv("PEAK_FAST_BENCH", "small")
+    assert harness.pick(10, 1) == 1
+    monkeypatch.setenv("PEAK_FAST_BENCH", "tiny")
+    with pytest.raises(ValueError, match="expected full or small"):
+        harness.scale()
+
+
+def test_interleaved_rounds_take_turns_and_reverse():
+    calls = []
+    ticks = iter(range(100))
+    variants = {"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}
+    samples = harness.interleave(variants, rounds=3, clock=lambda: float(next(ticks)))
+    assert "".join(calls) == "ab" + "ab" + "ba" + "ab"
+    assert samples == {"a": [1.0] * 3, "b": [1.0] * 3}
+
+
+def test_ratios_are_taken_round_by_round():
+    assert harness.ratios([2.0, 9.0], [1.0, 3.0]) == [2.0, 3.0]
+    with pytest.raises(ValueError):
+        harness.ratios([2.0], [1.0, 3.0])
+
+
+def test_a_process_that_fails_says_why():
+    with pytest.raises(RuntimeError, match=r"(?s)ended with 1:.*ValueError: reason"):
+        harness.run_snippet("raise ValueError('reason')")
+
+
+def test_a_process_reports_output_and_memory():
+    done = harness.run_snippet("x = bytearray(60_000_000); print(len(x))")
+    assert done.output == "60000000\n"
+    assert 60 < done.peak_rss_mb < 400
+    assert done.seconds >= 0 and done.cpu_seconds > 0
+
+
+# --- the yardstick --------------------------------------------------------------------------------
+
+
+def plain_run(open_, close, fast, slow, cash, fee, slippage):
+    """Independent of the yardstick: Python floats, means summed afresh."""
+    initial, units, entries = cash, 0.0, 0
+    equity = [cash]
+    for i in range(len(close)):
+        want = i >= slow and sum(close[i - fast : i]) / fast > sum(close[i - slow : i]) / slow
+        if want and units == 0.0:
+            units, cash, entries = cash / (open_[i] * (1 + slippage) * (1 + fee)), 0.0, entries + 1
+        elif units > 0.0 and not want:
+            units, cash = 0.0, units * open_[i] * (1 - slippage) * (1 - fee)
+        equity.append(cash + units * close[i])
+    changes = [after / before - 1 for before, after in itertools.pairwise(equity)]
+    mean = sum(changes) / len(changes)
+    deviation = (sum((change - mean) ** 2 for change in changes) / (len(changes) - 1)) ** 0.5
+    peaks = [max(equity[: i + 1]) for i in range(len(equity))]
+    drawdown = min(value / peak - 1 for value, peak in zip(equity, peaks, strict=True))
+    return equity[-1] / initial - 1, mean / deviation, drawdown, entries
+
+
+@pytest.mark.parametrize(("fast", "slow"), [(3, 8), (20, 50)])
+def test_yardstick_equals_plain_python(fast, slow):
+    bars = data.make_bars(700, seed=3)
+    found = baselines.scalar_run(bars.open, bars.close, fast, slow, 1000.0, 0.001, 0.0005)
+    expected = plain_run(bars.open.tolist(), bars.close.tolist(), fast, slow, 1000.0, 0.001, 0.0005)
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+    assert found[3] > 0
+
+
+def test_lanes_equal_the_scalar_sweep_and_the_single_run():
+    bars = data.make_bars(1_300)
+    grid = baselines.sma_grid(150)
+    windows, rows = baselines.index_grid(grid)
+    means = baselines.sma_rows(bars.close, windows)
+    lanes = baselines.lanes_sweep(bars.open, bars.close, means, rows)
+    scalar = baselines.scalar_sweep(bars.open, bars.close, means, rows)
+    np.testing.assert_allclose(lanes, scalar, rtol=1e-9, atol=1e-12)
+    single = baselines.scalar_run(bars.open, bars.close, *grid[77])
+    np.testing.assert_allclose(scalar[77], single, rtol=1e-12)
+
+
+def test_grid_has_no_configuration_twice_and_keeps_fast_below_slow():
+    grid = baselines.sma_grid(10_000)
+    assert len(np.unique(grid, axis=0)) == 10_000
+    assert (grid[:, 0] < grid[:, 1]).all()
+
+
+def test_bench_bars_are_valid_and_repeatable():
+    bars, again = data.make_bars(5_000), data.make_bars(5_000)
+    for name in ("open", "high", "low", "close", "volume"):
+        np.testing.assert_array_equal(getattr(bars, name), getattr(again, name))
+    assert (bars.high >= np.maximum(bars.open, bars.close)).all()
+    assert (bars.low <= np.minimum(bars.open, bars.close)).all()
+    assert (bars.low > 0).all() and (np.diff(bars.time_us) > 0).all()
+
+
+# --- peers ----------------------------------------------------------------------------------------
+
+PEER = Contestant("p", "Peer", "p")
+
+
+def test_reference_at_the_next_open_is_the_single_run():
+    bars = data.make_bars(2_000)
+    found = bench_peers.reference(bars, np.array([[20, 50]]), PEER)
+    expected = baselines.scalar_run(bars.open, bars.close, 20, 50)
+    np.testing.assert_allclose(found, [[1 + expected[0], expected[3]]], rtol=1e-12)
+
+
+def test_reference_at_the_close_trades_at_the_deciding_close():
+    bars = data.make_bars(600)
+    peer = Contestant("p", "Peer", "p", fill="close", fee=0.0015, slippage=0.0)
+    found = bench_peers.reference(bars, np.array([[5, 12]]), peer)[0]
+    close, cash, units, entries = bars.close, 1.0, 0.0, 0
+    for i in range(11, len(close)):
+        want = close[i - 4 : i + 1].mean() > close[i - 11 : i + 1].mean()
+        if want and units == 0:
+            units, cash, entries = cash / (close[i] * 1.0015), 0.0, entries + 1
+        elif units > 0 and not want:
+            cash, units = units * close[i] * 0.9985, 0.0
+    assert found[0] == pytest.approx(cash + units * close[-1], rel=1e-9)
+    assert found[1] == entries
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "message"),
+    [
+        ([[1.5, 3.0], [0.5, 4.0]], ""),
+        ([[1.5, 3.0]], "1 results, expected 2"),
+        ([[1.5, 3.0], [0.6, 4.0]], "growth of equity 0.6, expected 0.5"),
+        ([[1.5, 3.0], [float("nan"), 4.0]], "growth of equity"),
+        ([[1.5, 2.0], [0.5, 4.0]], "2 entries, expected 3"),
+    ],
+)
+def test_a_peer_whose_result_differs_is_found(outcomes, message):
+    found = bench_peers.disagreement(outcomes, np.array([[1.5, 3.0], [0.5, 4.0]]), 1e-6)
+    assert message in found
+    assert bool(found) == bool(message)
+
+
+def test_contestants_are_unique_and_ours_runs_every_row_whole():
+    assert len({contestant.name for contestant in CONTESTANTS}) == len(CONTESTANTS)
+    ours = next(contestant for contestant in CONTESTANTS if contestant.name == "peak_fast")
+    for row in ROWS:
+        assert ours.asked(row) == row.configurations
+    for contestant in CONTESTANTS:
+        assert set(contestant.configurations) <= set(ALL)
+        assert contestant.runner.name == "runner.py"
+
+
+def test_a_row_is_asked_only_of_those_fast_enough():
+    slow = Contestant("s", "S", "s", longest_single=100, configurations={50: 4})
+    assert slow.asked(Row("single", 100)) == 1
+    assert slow.asked(Row("single", 101)) == 0
+    assert slow.asked(Row("sweep", 50, 1_000)) == 4
+    assert slow.asked(Row("sweep", 60, 1_000)) == 0
+
+
+def peers_document():
+    def params(engine):
+        return {"engine": engine, "row": "one backtest, 5,000 bars"}
+
+    records = [
+        harness.make_record("peers/single_5000/peak_fast/time", [0.001], "s", label="peak_fast",
+                            params=params("peak_fast")),
+        harness.make_record("peers/single_5000/raptorbt/time", [0.004], "s", label="raptorbt",
+                            params=params("raptorbt")),
+        harness.make_record("peers/single_5000/raptorbt/times_ours", [4.2], "ratio", label="raptorbt",
+                            params=params("raptorbt")),
+        harness.make_record("peers/single_5000/backtrader/time", [0.5], "s", label="backtrader",
+                            params=params("backtrader"), note="scaled from 4 configurations"),
+        harness.make_record("peers/single_5000/backtrader/times_ours", [500.0], "ratio", label="backtrader",
+                            params=params("backtrader")),
+    ]  # fmt: skip
+    return document("peers", records)
+
+
+def test_peers_section_lists_narrow_rows_with_their_reason():
+    text = "\n".join(sections.peers(peers_document(), {"raptorbt": "It is compiled."}))
+    assert "| raptorbt | 4 ms | once | 4.2x |" in text
+    assert "* one backtest, 5,000 bars: raptorbt 4.2x. It is compiled." in text
+    assert "scaled from 4 configurations" in text
+    assert "* one backtest, 5,000 bars: backtrader" not in text
+
+
+# --- report ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.00081, "810 us"), (12.345, "12.3 s"), (1.5e-9, "1.5 ns"), (0.0, "0 ns"), (120.0, "120 s")],
+)
+def test_times_are_written_in_a_readable_unit(value, text):
+    assert numbers.seconds(value) == text
+
+
+def test_figures_keep_three_digits():
+    assert numbers.figure(1234567.0, "runs/s") == "1,234,567 runs/s"
+    assert numbers.figure(1.2345, "ratio") == "1.23x"
+    assert numbers.figure(0.5, "%") == "+0.5 %"
+    assert numbers.significant(float("nan")) == "n/a"
+
+
+def published():
+    target = harness.Target(0.6e-3, "step 1")
+    engine = [
+        harness.make_record("engine/5000/time", [0.4e-3, 0.5e-3], "s", label="5,000 bars", target=target)
+    ]
+    curve = {"curve": "bars", "quantity": "time"}
+    growth = [
+        harness.make_record("growth/bars/time/exponent", [0.97], "exponent", label="time against bars"),
+        harness.make_record("growth/bars/time/10", [1e-3], "s", label="10", params={**curve, "size": 10}),
+        harness.make_record("growth/bars/time/100", [9e-3], "s", label="100", params={**curve, "size": 100}),
+    ]
+    results = {
+        "engine": document("engine", engine),
+        "growth": document("growth", growth),
+        "peers": peers_document(),
+    }
+    return report.collate(results, None)
+
+
+def test_page_says_machine_date_versions_and_how_to_reproduce():
+    text = page.render(published())
+    for part in ("C, 2 cores", "2026-01-31", "numba: 0.61.0", "`make bench`", "0123456789", "a remark"):
+        assert part in text
+    assert "| 5,000 bars | 450 us | 400 us - 500 us | <= 600 us | 0.75x | met |" in text
+    assert "| time against bars | 0.97 |" in text
+    assert "raptorbt 4.2x, backtrader 500x" in text
+
+
+def test_small_scale_is_said():
+    small = document("engine", [harness.make_record("engine/x", [1.0], "s")], scale="small")
+    assert "rough figures" in page.render(report.collate({"engine": small}, None))
+    assert "rough figures" not in page.render(published())
+
+
+def test_a_new_run_replaces_its_bench_only():
+    before = published()
+    newer = document("engine", before["benches"]["engine"]["records"], date="2026-02-02T00:00:00+00:00")
+    after = report.collate({"engine": newer}, before)
+    assert after["benches"]["engine"]["date"].startswith("2026-02-02")
+    assert after["benches"]["peers"] == before["benches"]["peers"]
+
+
+def test_writing_fills_the_markers_and_nothing_else(tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text(f"# Title\n\n{page.START}\nold\n{page.END}\n\nEnd\n")
+    written = report.write(published(), tmp_path / "docs", {readme: "there"})
+    text = readme.read_text()
+    assert text.startswith("# Title\n") and text.endswith("\nEnd\n")
+    assert "old" not in text and "450 us" in text
+    assert {path.name for path in written} == {
+        "benchmarks.json", "BENCHMARKS.md", "benchmarks_growth.png", "README.md",
+    }  # fmt: skip
+    again = report.write(json.loads((tmp_path / "docs" / "benchmarks.json").read_text()), tmp_path / "docs",
+                         {readme: "there"})  # fmt: skip
+    assert again == written and readme.read_text() == text
+
+
+def test_missing_markers_are_an_error():
+    with pytest.raises(ValueError, match="expected the markers"):
+        page.insert_block("# no markers", [])
+
+
+def test_results_of_another_schema_are_refused(tmp_path):
+    (tmp_path / "engine.json").write_text(json.dumps(document(schema=0)))
+    with pytest.raises(ValueError, match="schema 0, expected 1"):
+        report.load_results(tmp_path)
+
+
+def test_growth_curves_are_sorted_and_drawn(tmp_path):
+    growth = published()["benches"]["growth"]
+    assert drawing.curves(growth) == {"time": {"bars": [(10.0, 1e-3), (100.0, 9e-3)]}}
+    drawing.draw(growth, tmp_path / "growth.png")
+    assert (tmp_path / "growth.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_published_page_is_what_the_published_json_says():
+    if not report.PUBLISHED.exists():
+        pytest.skip("no published results yet: run `make bench`")
+    found = json.loads(report.PUBLISHED.read_text(encoding="utf-8"))
+    assert (report.DOCS / "BENCHMARKS.md").read_text(encoding="utf-8") == page.render(found)
+    for readme, details in (
+        (harness.ROOT / "README.md", "[docs/BENCHMARKS.md](docs/BENCHMARKS.md)"),
+        (harness.ROOT / "bench" / "README.md", "[docs/BENCHMARKS.md](../docs/BENCHMARKS.md)"),
+    ):
+        text = readme.read_text(encoding="utf-8")
+        if page.START in text:
+            assert page.insert_block(text, page.block(found, details)) == text, readme.name
+
+
+# --- guard ----------------------------------------------------------------------------------------
+
+
+def check_run(*records):
+    return document("check", records)
+
+
+def test_guard_passes_within_the_tolerance_and_fails_above():
+    baseline = guard.make_baseline(check_run(ratio("check/a", 2.0), ratio("check/b", 1.0)), None)
+    rows = guard.compare(check_run(ratio("check/a", 2.6), ratio("check/b", 1.4)), baseline)
+    assert [(row.name, row.verdict) for row in rows] == [("check/b", "regression"), ("check/a", "ok")]
+
+
+def test_guard_knows_missing_and_new_ratios():
+    baseline = guard.make_baseline(check_run(ratio("check/a", 2.0)), None)
+    rows = guard.compare(check_run(ratio("check/b", 9.0)), baseline)
+    assert [(row.name, row.verdict) for row in rows] == [
+        ("check/a", "missing from the run"),
+        ("check/b", "new: not in the baseline"),
+    ]
+
+
+def test_guard_leaves_unguarded_records_out():
+    run = check_run(ratio("check/a", 2.0), ratio("check/b", 2.0, guarded=False))
+    assert guard.guarded(run) == {"check/a": 2.0}
+
+
+def test_update_keeps_tolerances_set_by_hand():
+    run = check_run(ratio("check/a", 2.0), ratio("check/b", 1.0))
+    before = guard.make_baseline(run, None)
+    before["tolerance"] = 0.5
+    before["ratios"]["check/a"]["tolerance"] = 1.0
+    after = guard.make_baseline(
+        check_run(ratio("check/a", 3.0), ratio("check/b", 1.0)), copy.deepcopy(before)
+    )
+    assert after["ratios"]["check/a"] == {"median": 3.0, "tolerance": 1.0}
+    assert after["tolerance"] == 0.5
+    rows = guard.compare(check_run(ratio("check/a", 5.9), ratio("check/b", 1.6)), after)
+    assert {row.name: row.verdict for row in rows} == {"check/a": "ok", "check/b": "regression"}
+
+
+def write(path, found):
+    path.write_text(json.dumps(found))
+    return str(path)
+
+
+def test_guard_exit_codes_and_worst_offenders(tmp_path, capsys):
+    run, slow = tmp_path / "check.json", tmp_path / "slow.json"
+    baseline = str(tmp_path / "baseline.json")
+    write(run, check_run(ratio("check/a", 2.0), ratio("check/b", 1.0)))
+    assert guard.main(["--run", str(run), "--baseline", baseline]) == 2
+    assert "--update" in capsys.readouterr().err
+    assert guard.main(["--run", str(run), "--baseline", baseline, "--update"]) == 0
+    assert guard.main(["--run", str(run), "--baseline", baseline]) == 0
+    write(slow, check_run(ratio("check/a", 4.0), ratio("check/b", 9.0)))
+    assert guard.main(["--run", str(slow), "--baseline", baseline]) == 1
+    out = capsys.readouterr().out
+    assert re.search(r"2 of 2 ratios fail; worst: check/b, check/a", out)
+
+
+def test_guard_refuses_another_schema(tmp_path, capsys):
+    run = write(tmp_path / "check.json", document("check", schema=9))
+    assert guard.main(["--run", run, "--baseline", str(tmp_path / "none.json")]) == 2
+    assert "schema 9, expected 1" in capsys.readouterr().err
