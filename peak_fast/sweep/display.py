@@ -38,7 +38,7 @@ def rich_table(result: SweepResult, n: int = _ROWS, by: str | None = None) -> An
     table = Table(title=headline(result), title_justify="left")
     names = ["config", *result.parameters, *result.metrics]
     for name in names:
-        table.add_column(name, justify="right")
+        table.add_column(name.replace("_", "\n"), justify="right", vertical="bottom")
     for row in result.top(n, by).select(names).iter_rows():
         cells = zip(names, row, strict=True)
         table.add_row(*(format_metric(k, v) if k in result.metrics else format_number(v) for k, v in cells))

@@ -35,21 +35,21 @@ def _attach(connection: Any, result: SweepResult, name: str) -> None:
 
 def query_table(result: SweepResult, query: str) -> pl.DataFrame:
     """See ``SweepResult.sql``."""
-    import polars as pl
-
     duckdb = require("duckdb", extra="duckdb")
     require("pyarrow", extra="duckdb")
     with duckdb.connect() as connection:
         _attach(connection, result, "sweep")
         try:
-            answer = connection.execute(query).fetch_arrow_table()
+            relation = connection.sql(query)
+            answer: pl.DataFrame | None = None if relation is None else relation.pl()
         except duckdb.Error as error:
             names = ", ".join(result.lazy().collect_schema().names())
             raise ConfigError(
                 f"expected a query on the table sweep with columns {names}; DuckDB refused {query!r}: {error}"
             ) from error
-    frame = pl.from_arrow(answer)
-    return frame if isinstance(frame, pl.DataFrame) else frame.to_frame()
+    if answer is None:
+        raise ConfigError(f"expected a query with an answer, such as 'select ... from sweep'; got {query!r}")
+    return answer
 
 
 def write_table(result: SweepResult, path: Path, table: str) -> int:

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from peak_fast.errors import ConfigError, SweepError, did_you_mean, require
 from peak_fast.sweep.files import write_atomically
-from peak_fast.sweep.senses import format_metric, format_number, format_params, higher_is_better
+from peak_fast.sweep.senses import format_metric, format_number, format_params, higher_is_better, is_fraction
 
 if TYPE_CHECKING:
     import polars as pl
@@ -235,12 +235,14 @@ def _ticks(axes: Any, data: HeatmapData) -> None:
 
 
 def _style_bar(bar: Any, data: HeatmapData) -> None:
-    from matplotlib.ticker import FuncFormatter
+    from matplotlib.ticker import FuncFormatter, PercentFormatter
 
     bar.outline.set_visible(False)
     bar.ax.tick_params(colors=_MUTED, labelsize=8.5, length=2.5, width=0.6)
-    if not bar.norm.__class__.__name__.startswith("Log"):
+    if bar.norm.__class__.__name__.startswith("Log"):
         bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: format_metric(data.metric, value)))
+    elif is_fraction(data.metric):
+        bar.ax.yaxis.set_major_formatter(PercentFormatter(1.0))
     better = "" if higher_is_better(data.metric) else " (less is better)"
     bar.set_label(data.metric.replace("_", " ") + better, color=_INK, fontsize=9.5)
 
@@ -267,7 +269,7 @@ def _mark_best(axes: Any, data: HeatmapData) -> None:
         box.set_zorder(5)
         axes.add_patch(box)
     height, width = data.cells.shape
-    if height > 30 or width > 30:  # the cell alone would be too small to find
+    if height > 40 or width > 40:  # the cell alone would be too small to find
         axes.plot(
             column,
             row,

@@ -72,8 +72,8 @@ class SweepResult:
         self.settings = dict(settings or {})
         self.is_full = grid.is_full if grid is not None else is_full
         self._rerun = rerun
-        # of a store, only the place is kept: it may be closed by now
-        self._table: Path | pl.DataFrame | Mapping[str, Array] = getattr(table, "folder", table)
+        place: Any = getattr(table, "folder", table)  # of a store, only the place: it may be closed by now
+        self._table: Path | pl.DataFrame | Mapping[str, Array] = place
         if not self.metrics:
             raise ConfigError("expected at least one metric; got none")
 

@@ -1,0 +1,277 @@
+"""How far a sweep is: a bar in terminals and notebooks, a line per tenth elsewhere.
+
+Threads report finished configurations with ``advance``. At most ten times a second one of them redraws, so
+that the display costs nothing that could be measured next to the work. A sweep that ends within a third of a
+second shows no bar at all.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TextIO
+
+from peak_fast.sweep.senses import format_metric, format_params, higher_is_better
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+INTERVAL = 0.1
+QUIET = 0.3
+_WIDTH = 40
+
+Mode = Literal["auto", "bar", "lines", "notebook", "off"]
+
+
+class _State:
+    """What there is to show."""
+
+    def __init__(self, total: int, done: int, metric: str | None) -> None:
+        self.total = total
+        self.done = done
+        self.already = done
+        self.metric = metric
+        self.started = time.perf_counter()
+        self.best: float | None = None
+        self.best_params: Mapping[str, Any] | None = None
+
+    @property
+    def elapsed(self) -> float:
+        return time.perf_counter() - self.started
+
+    @property
+    def rate(self) -> float:
+        """Configurations per second of this run; what an earlier run finished does not count."""
+        return (self.done - self.already) / max(self.elapsed, 1e-9)
+
+    def consider(self, value: float, params: Mapping[str, Any] | None) -> None:
+        if math.isnan(value):
+            return
+        if self.best is not None:
+            better = value > self.best if higher_is_better(self.metric or "") else value < self.best
+            if not better:
+                return
+        self.best, self.best_params = value, params
+
+    def text(self) -> str:
+        parts = [f"{self.rate:,.0f}/s"]
+        if self.done < self.total:
+            left = (self.total - self.done) / self.rate if self.rate > 0 else math.inf
+            parts.append(f"{duration(left)} left")
+        else:
+            parts.append(duration(self.elapsed))
+        if self.best is not None and self.metric is not None:
+            where = f" at {format_params(dict(self.best_params))}" if self.best_params else ""
+            parts.append(f"best {self.metric} {format_metric(self.metric, self.best)}{where}")
+        return " · ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """A time span as people say it: ``0.4 s``, ``3 min 20 s``, ``2 h 05 min``."""
+    if not math.isfinite(seconds):
+        return "unknown time"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+class _View(Protocol):
+    def show(self, state: _State) -> None:
+        """Draw a state."""
+
+    def close(self, state: _State) -> None:
+        """Leave the display after the last state was drawn."""
+
+
+class _Lines:
+    """A line whenever another tenth is done: for log files and pipes."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._tenth = 0
+
+    def show(self, state: _State) -> None:
+        tenth = 10 * state.done // max(state.total, 1)
+        if tenth > self._tenth:
+            self._tenth = tenth
+            self._write(state)
+
+    def _write(self, state: _State) -> None:
+        share = f"{100 * state.done // max(state.total, 1)}%"
+        print(
+            f"sweep {share:>4} · {state.done:,} of {state.total:,} · {state.text()}",
+            file=self._stream,
+            flush=True,
+        )
+
+    def close(self, state: _State) -> None:
+        if state.done < state.total:
+            self._write(state)
+
+
+class _Bar:
+    """A bar drawn by rich, without its refresh thread."""
+
+    def __init__(self, console: Console | None) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+        self._progress = Progress(
+            TextColumn("sweep"),
+            BarColumn(bar_width=24),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[text]}"),
+            console=console or Console(stderr=True),
+            auto_refresh=False,
+        )
+        self._task: Any = None
+
+    def show(self, state: _State) -> None:
+        if self._task is None:
+            self._progress.start()
+            self._task = self._progress.add_task("sweep", total=state.total, text="")
+        self._progress.update(self._task, completed=state.done, text=state.text())
+        self._progress.refresh()
+
+    def close(self, state: _State) -> None:
+        if self._task is not None:
+            self._progress.stop()
+
+
+class _Notebook:
+    """An HTML bar that is replaced in place; needs no widgets."""
+
+    def __init__(self) -> None:
+        self._handle: Any = None
+
+    def show(self, state: _State) -> None:
+        from IPython.display import HTML, display
+
+        share = 100 * state.done / max(state.total, 1)
+        content = HTML(
+            f'<div style="font-family:monospace"><progress value="{state.done}" max="{state.total}" '
+            f'style="width:{_WIDTH * 5}px"></progress> {share:.0f}% · {state.done:,} of {state.total:,} · '
+            f"{state.text()}</div>"
+        )
+        if self._handle is None:
+            self._handle = display(content, display_id=True)
+        else:
+            self._handle.update(content)
+
+    def close(self, state: _State) -> None:
+        self._handle = None
+
+
+def in_notebook() -> bool:
+    """Whether output goes to a Jupyter kernel."""
+    module = sys.modules.get("IPython")
+    shell = module.get_ipython() if module is not None else None
+    return shell is not None and type(shell).__name__ == "ZMQInteractiveShell"
+
+
+class SweepProgress:
+    """Progress of one sweep; use as a context manager.
+
+    Parameters
+    ----------
+    total
+        Number of configurations.
+    done
+        How many of them an earlier run had finished.
+    metric
+        Whose best value is shown.
+    mode
+        ``"bar"``, ``"lines"``, ``"notebook"``, ``"off"``, or ``"auto"``: what fits where the output goes.
+        True means ``"auto"`` and False ``"off"``.
+    stream
+        Where lines go, and what decides whether this is a terminal: standard error by default.
+    console
+        Rich console of the bar.
+
+    Attributes
+    ----------
+    done : int
+        Finished configurations, earlier ones included.
+    """
+
+    def __init__(
+        self,
+        total: int,
+        *,
+        done: int = 0,
+        metric: str | None = None,
+        mode: Mode | bool = "auto",
+        stream: TextIO | None = None,
+        console: Console | None = None,
+    ) -> None:
+        self._state = _State(total, done, metric)
+        self._stream = stream
+        self._console = console
+        self._mode = {True: "auto", False: "off"}.get(mode, mode) if isinstance(mode, bool) else mode
+        self._view: _View | None = None
+        self._lock = threading.Lock()
+        self._next = self._state.started + QUIET
+
+    @property
+    def done(self) -> int:
+        """Finished configurations, those of an earlier run included."""
+        return self._state.done
+
+    def _open_view(self) -> _View:
+        stream = self._stream if self._stream is not None else sys.stderr
+        mode = self._mode
+        if mode == "auto":
+            is_terminal = self._console.is_terminal if self._console is not None else stream.isatty()
+            mode = "notebook" if in_notebook() else "bar" if is_terminal else "lines"
+        if mode == "notebook":
+            return _Notebook()
+        return _Bar(self._console) if mode == "bar" else _Lines(stream)
+
+    def advance(
+        self, count: int, best: float | None = None, best_params: Mapping[str, Any] | None = None
+    ) -> None:
+        """Report finished configurations; may be called by any thread.
+
+        Parameters
+        ----------
+        count
+            How many more.
+        best
+            Best value of the metric among them; NaN and None are passed over.
+        best_params
+            Their parameters, for display.
+        """
+        state = self._state
+        with self._lock:
+            state.done += count
+            if best is not None:
+                state.consider(float(best), best_params)
+            now = time.perf_counter()
+            if self._mode == "off" or now < self._next:
+                return
+            self._next = now + INTERVAL
+            if self._view is None:
+                self._view = self._open_view()
+            self._view.show(state)
+
+    def close(self) -> None:
+        """Draw the last state and leave the line."""
+        with self._lock:
+            view, self._view, self._mode = self._view, None, "off"
+            if view is not None:
+                view.show(self._state)
+                view.close(self._state)
+
+    def __enter__(self) -> SweepProgress:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
