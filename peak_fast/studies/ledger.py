@@ -324,7 +324,7 @@ class Ledger:
 
     def abandon(self, points: Sequence[Point]) -> None:
         """Give back claimed points that will not be finished, so that a resumed study runs them."""
-        numbers = {point.number for point in points if point.trial_id is not None and not point.state}
+        numbers = {point.number for point in points if point.trial_id is not None}
         self.sync()
         for trial in self._open:
             if trial.number in numbers and trial.state.name == "RUNNING":

@@ -112,3 +112,17 @@ class Space:
         if not self.is_conditional:
             return self.distributions
         return {name: self.distributions[name] for name in point.searched}
+
+    def nearest(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The same values moved to the nearest ones that a search may take (low plus whole steps)."""
+        moved: dict[str, Any] = {}
+        for item in self.schema:
+            value = item.validate_value(values[item.name])
+            if item.kind in ("int", "float") and not item.log and (item.step or item.kind == "int"):
+                grid = self.distributions[item.name]
+                index = min(round((value - grid.low) / grid.step), round((grid.high - grid.low) / grid.step))
+                value = item.validate_value(min(grid.low + index * grid.step, grid.high))
+                if item.kind == "float":
+                    value = item.grid()[index]
+            moved[item.name] = value
+        return moved

@@ -1,0 +1,346 @@
+"""The loop of a study: propose, claim, run, record, learn."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from peak_fast.errors import StrategyError
+from peak_fast.studies.evaluation import BatchRunner, combine
+from peak_fast.studies.ledger import Ledger
+from peak_fast.studies.objectives import Feasibility, Objective
+from peak_fast.studies.points import (
+    COMPLETE,
+    DUPLICATE,
+    FAILED,
+    METRICS,
+    PRUNED,
+    REASON,
+    SURPLUS,
+    Key,
+    Point,
+    Space,
+)
+from peak_fast.studies.proposing import Proposer
+
+_log = logging.getLogger("peak_fast.study")
+_RESCUE_SECONDS = 2.0
+_WAIT_SECONDS = 0.05
+_HOPELESS_FAILURES = 50
+
+
+@dataclass(slots=True)
+class Limits:
+    """When a study ends.
+
+    Attributes
+    ----------
+    n_trials : int or None
+        Finished trials in the whole study, all workers and earlier runs together.
+    timeout : float or None
+        Seconds of this run.
+    targets : dict
+        Objective values that are good enough, by metric; all of them in one trial.
+    """
+
+    n_trials: int | None = None
+    timeout: float | None = None
+    targets: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a run did.
+
+    Attributes
+    ----------
+    seconds, evaluation_seconds, pruning_seconds : float
+        Time of the run, in the evaluator, and in the pruner's decisions.
+    run, duplicates, pruned, undefined, failed, lost : int
+        Points run, answered from the cache, pruned, without a defined objective, failed with an error, and
+        given up to another worker.
+    steps_done, steps_skipped : int
+        Pairs of trial and step that were run, and that pruning saved.
+    """
+
+    seconds: float = 0.0
+    evaluation_seconds: float = 0.0
+    pruning_seconds: float = 0.0
+    run: int = 0
+    duplicates: int = 0
+    pruned: int = 0
+    undefined: int = 0
+    failed: int = 0
+    lost: int = 0
+    steps_done: int = 0
+    steps_skipped: int = 0
+
+
+class Loop:
+    """Runs a study until a limit is reached.
+
+    Parameters
+    ----------
+    space, objectives, feasibility
+        What is searched, optimised and accepted.
+    runner
+        Runs points on steps.
+    ledger
+        Keeps the trials.
+    proposer
+        Finds points.
+    pruning
+        None, ``"mean"`` (report the running mean of the steps) or ``"step"`` (report each step's own value).
+    space_size
+        Number of distinct feasible points; None when it is unknown or without end.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        objectives: Sequence[Objective],
+        feasibility: Feasibility,
+        runner: BatchRunner,
+        ledger: Ledger,
+        proposer: Proposer,
+        pruning: str | None = None,
+        space_size: int | None = None,
+    ) -> None:
+        self._space = space
+        self._objectives = tuple(objectives)
+        self._feasibility = feasibility
+        self._runner = runner
+        self._ledger = ledger
+        self._proposer = proposer
+        self._pruning = pruning
+        self._space_size = space_size
+        self._cache: dict[Key, Point] = {}
+        self._visited: set[Key] = set()
+        self._unchecked: list[Point] = []
+        self._first_failure = ""
+        self.tally = Tally()
+
+    def run(
+        self,
+        limits: Limits,
+        first: Sequence[Point] = (),
+        observe: Callable[[Sequence[Point]], None] | None = None,
+    ) -> str:
+        """Work until a limit is reached.
+
+        Parameters
+        ----------
+        limits
+            When to stop.
+        first
+            Points to run before any other, unless their like is in the study already.
+        observe
+            Called after every generation with its points.
+
+        Returns
+        -------
+        str
+            Why it stopped: ``"trials"``, ``"timeout"``, ``"target"`` or ``"exhausted"``.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            After the points at work have been given back.
+        """
+        started = time.perf_counter()
+        rank = self._ledger.start()
+        rescued = -_RESCUE_SECONDS
+        queue = list(first)
+        try:
+            while True:
+                self._catch_up()
+                if self._ledger.is_shared and time.perf_counter() - rescued > _RESCUE_SECONDS:
+                    rescued = time.perf_counter()
+                    if self._ledger.rescue():
+                        self._catch_up()
+                    rank = self._ledger.rank()
+                stop = self._reason_to_stop(limits, time.perf_counter() - started)
+                if stop:
+                    return stop
+                begun = time.perf_counter()
+                points = self._gather(queue, limits, rank)
+                if points is None:
+                    return "exhausted"
+                if not points:
+                    time.sleep(_WAIT_SECONDS)
+                    continue
+                done = self._generation(points, limits)
+                self._proposer.took(time.perf_counter() - begun)
+                if observe is not None:
+                    self.tally.seconds = time.perf_counter() - started
+                    observe(done)
+        finally:
+            self.tally.seconds = time.perf_counter() - started
+            self._ledger.stop()
+
+    def _catch_up(self) -> None:
+        self._ledger.sync()
+        for trial in self._ledger.news():
+            self._proposer.learn(trial)
+            if trial.state.name == COMPLETE and METRICS in trial.user_attrs and trial.params:
+                known = self._space.point(trial.params)
+                known.number, known.values = trial.number, list(trial.values)
+                known.metrics = {name: float(v) for name, v in trial.user_attrs[METRICS].items()}
+                known.constraints = {
+                    k: v for k, v in trial.constraints.items() if k in self._feasibility.texts
+                }
+                known.steps = dict(trial.intermediate_values)
+                self._cache.setdefault(known.key, known)
+
+    def _reason_to_stop(self, limits: Limits, seconds: float) -> str | None:
+        if limits.n_trials is not None and self._ledger.finished >= limits.n_trials:
+            return "trials"
+        unchecked, self._unchecked = self._unchecked, []
+        if limits.targets and any(self._meets(point, limits.targets) for point in unchecked):
+            return "target"
+        if limits.timeout is not None and seconds >= limits.timeout:
+            return "timeout"
+        if self._space_size is not None and len(self._visited) >= self._space_size:
+            return "exhausted"
+        if self.tally.failed >= _HOPELESS_FAILURES and self.tally.run == self.tally.failed:
+            raise StrategyError(
+                f"expected the strategy to run; got an error in all of {self.tally.failed} trials, "
+                f"the first: {self._first_failure}; correct the strategy or the ranges of its parameters"
+            )
+        return None
+
+    def _meets(self, point: Point, targets: dict[str, float]) -> bool:
+        if any(value > 0 for value in point.constraints.values()) or point.values is None:
+            return False
+        for objective, value in zip(self._objectives, point.values, strict=True):
+            goal = targets.get(objective.metric)
+            if goal is not None and (value < goal if objective.maximize else value > goal):
+                return False
+        return True
+
+    def _gather(self, queue: list[Point], limits: Limits, rank: int) -> list[Point] | None:
+        """The next generation; empty when others finish the rest, None when there are no more points."""
+        size = self._proposer.size(self._ledger.finished)
+        points = self._ledger.pop_waiting(size)
+        for point in points:
+            self._proposer.adopt(point)
+        counted = self._ledger.counted
+        room = size if limits.n_trials is None else limits.n_trials - counted
+        room = min(room, size - len(points))
+        while room > 0 and queue:
+            point = queue.pop(0)
+            if point.key not in self._cache:
+                self._proposer.adopt(point)
+                points.append(point)
+                room -= 1
+        if room > 0:
+            fresh = self._proposer.propose(room, rank)
+            points += fresh
+            if not fresh and not points and self._ledger.finished == counted:
+                return None
+        return points
+
+    def _generation(self, points: list[Point], limits: Limits) -> list[Point]:
+        claimed = points
+        try:
+            claimed = self._ledger.claim(points, limits.n_trials)
+            self._evaluate(claimed)
+            accepted = self._ledger.finish(claimed)
+        except BaseException:
+            self._ledger.abandon(points)
+            raise
+        if len(accepted) < len(claimed):
+            kept = {id(point) for point in accepted}
+            for point in claimed:
+                if id(point) not in kept:
+                    point.finish(FAILED, SURPLUS)
+        for point in points:
+            self.tally.lost += point.attrs.get(REASON) == SURPLUS
+            self._proposer.tell(point)
+            if point.state in (COMPLETE, PRUNED):
+                self._remember(point)
+        return accepted
+
+    def _evaluate(self, points: Sequence[Point]) -> None:
+        """Give every point a state, values and metrics."""
+        fresh: dict[Key, Point] = {}
+        twins: list[tuple[Point, Point]] = []
+        for point in points:
+            known = self._cache.get(point.key) or fresh.get(point.key)
+            if known is None:
+                fresh[point.key] = point
+            else:
+                twins.append((point, known))
+        self._run_steps(list(fresh.values()))
+        for point, known in twins:
+            self._answer(point, known)
+
+    def _answer(self, point: Point, known: Point) -> None:
+        """Give a point the result of the finished one with the same parameters."""
+        self.tally.duplicates += 1
+        point.values, point.metrics = known.values, dict(known.metrics)
+        point.constraints, point.steps = dict(known.constraints), dict(known.steps)
+        point.finish(known.state or COMPLETE, known.attrs.get(REASON))
+        if known.number is not None:
+            point.attrs[DUPLICATE] = known.number
+        if point.trial is not None and self._pruning:
+            for step, value in point.steps.items():
+                if value == value:
+                    point.trial.report(value, step)
+
+    def _run_steps(self, points: list[Point]) -> None:
+        rows: dict[int, list[dict[str, float]]] = {id(point): [] for point in points}
+        last = len(self._runner.steps) - 1
+        alive = points
+        for step in range(last + 1):
+            begun = time.perf_counter()
+            found = self._runner.run(alive, step)
+            self.tally.evaluation_seconds += time.perf_counter() - begun
+            self.tally.steps_done += len(alive)
+            for point, row in zip(alive, found, strict=True):
+                rows[id(point)].append(row)
+            alive = [point for point in alive if not point.state]
+            if self._pruning:
+                alive = self._prune(alive, rows, step, last)
+            if not alive:
+                break
+        for point in alive:
+            self._conclude(point, combine(rows[id(point)]))
+        self.tally.run += len(points)
+        failures = [point for point in points if point.state == FAILED]
+        self.tally.failed += len(failures)
+        if failures and not self._first_failure:
+            self._first_failure = str(failures[0].attrs.get(REASON))
+            _log.warning("a trial failed: %s with %s", self._first_failure, failures[0].params)
+
+    def _prune(
+        self, alive: list[Point], rows: dict[int, list[dict[str, float]]], step: int, last: int
+    ) -> list[Point]:
+        begun = time.perf_counter()
+        objective, kept = self._objectives[0], []
+        for point in alive:
+            history = [float(objective.value(row[objective.metric])) for row in rows[id(point)]]
+            value = history[-1] if self._pruning == "step" else sum(history) / len(history)
+            if self._proposer.prunes(point, step, value) and step < last:
+                point.metrics = combine(rows[id(point)])
+                point.finish(PRUNED, f"pruned after step {step + 1} of {last + 1}")
+                self.tally.pruned += 1
+                self.tally.steps_skipped += last - step
+            else:
+                kept.append(point)
+        self.tally.pruning_seconds += time.perf_counter() - begun
+        return kept
+
+    def _conclude(self, point: Point, metrics: dict[str, float]) -> None:
+        point.metrics = metrics
+        values = [float(objective.value(metrics[objective.metric])) for objective in self._objectives]
+        undefined = [o.metric for o, v in zip(self._objectives, values, strict=True) if v - v != 0]
+        point.constraints = self._feasibility.violations(metrics)
+        if undefined:
+            self.tally.undefined += 1
+            point.finish(PRUNED, f"undefined: {', '.join(undefined)}")
+        else:
+            point.values = values
+            point.finish(COMPLETE)
