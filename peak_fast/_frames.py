@@ -7,6 +7,7 @@ other frame goes through the Arrow C stream interface or, where it has none, thr
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import PurePath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -73,6 +74,8 @@ def _collect(frame: Any) -> tuple[Any, Any]:
     A lazy frame is collected once; what is kept is a lazy view of the collected rows, so that a signal
     function sees the type that came in without running the whole query again.
     """
+    if isinstance(frame, str | PurePath):
+        raise DataError(f"expected a frame, got a path or query; use load({str(frame)!r})")
     package = package_of(frame)
     if package == "polars" and type(frame).__name__ == "LazyFrame":
         collected = frame.collect()
@@ -197,7 +200,9 @@ def _pandas_floats(series: Any, label: str) -> NDArray[Any]:
     dtype = series.dtype
     if isinstance(dtype, np.dtype):
         return np.asarray(series.to_numpy())
-    if not getattr(dtype, "_is_numeric", False) or getattr(dtype, "_is_boolean", False):
+    from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+    if not is_numeric_dtype(dtype) or is_bool_dtype(dtype):
         raise _not_numeric(label, str(dtype), series)
     return np.asarray(series.to_numpy(dtype=np.float64, na_value=np.nan))
 
@@ -208,7 +213,7 @@ def _object_floats(array: NDArray[Any], label: str) -> FloatArray:
 
     result = np.empty(array.size, dtype=np.float64)
     for row, value in enumerate(array.tolist()):
-        if value is None or (value is getattr(value, "NA", value) and str(value) == "<NA>"):
+        if value is None or type(value).__name__ == "NAType":
             result[row] = np.nan
         elif isinstance(value, Number) and not isinstance(value, bool | complex):
             result[row] = float(value)  # type: ignore[arg-type]
@@ -250,6 +255,8 @@ def _times(
     """Microseconds UTC and the time zone's name; None where the frame has no time."""
     if timestamp is not None:
         if timestamp not in table.names:
+            if table.index is not None and table.index.name == timestamp:
+                return as_time(table.index, timestamp)
             raise DataError(
                 f"timestamp column {timestamp!r} is missing; {did_you_mean(timestamp, table.names)}"
             )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from peak_fast._checks import FloatArray, IntArray
+from peak_fast._checks import PRICE_COLUMNS, FloatArray, IntArray
 from peak_fast._time import DAY_US
 from peak_fast.errors import ConfigError, DataError, did_you_mean
 
@@ -29,6 +29,8 @@ _UNITS_US = {"s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": DAY_US, "
 # Log-price distance from the starting price at which the generated walk is reflected: prices stay within a
 # factor of 20, however long the series.
 _REFLECTION = float(np.log(20.0))
+_CLUSTER = 32  # bars that share a volatility
+_BLOCK = 65_536  # bars made at a time; a multiple of _CLUSTER
 
 
 def sample(symbol: str = "AAPL", adjust: bool = True) -> Bars:
@@ -43,9 +45,9 @@ def sample(symbol: str = "AAPL", adjust: bool = True) -> Bars:
     symbol
         One of :data:`SAMPLE_SYMBOLS`, in any case.
     adjust
-        True: open, high, low and close times ``adj_close / close``, so that splits and dividends are no jumps.
-        All four are multiplied by the same factor, which keeps their order; close may therefore differ from
-        ``adj_close`` in the last bit. Volume stays as traded. False: prices as they were traded.
+        True: open, high, low and close times ``adj_close / close``, so that splits and dividends are no
+        jumps. All four are multiplied by the same factor, which keeps their order; close may therefore differ
+        from ``adj_close`` in the last bit. Volume stays as traded. False: prices as they were traded.
 
     Returns
     -------
@@ -178,14 +180,15 @@ def _times(
         first = int(np.datetime64(datetime.fromisoformat(start).replace(tzinfo=None), "us").astype(np.int64))
     except ValueError:
         raise ConfigError(f"start: got {start!r}; expected ISO 8601, such as '2000-01-03'") from None
-    numbers = np.arange(n, dtype=np.int64)
+    offsets = np.arange(n, dtype=np.int64)
     if gaps > 0.0:
         skipped = np.where(random.random(n) < gaps, random.integers(1, 6, n), 0)
         skipped[0] = 0
-        numbers += np.cumsum(skipped)
-    offsets = numbers * step_us
+        offsets += np.cumsum(skipped)
+    offsets *= step_us
     if weekends:
-        return first + offsets
+        offsets += first
+        return offsets
     if DAY_US % step_us != 0:
         raise ConfigError("weekends=False needs a freq that divides a day, such as '1d', '1h' or '1m'")
     return _skip_weekends(first, offsets)
@@ -205,24 +208,34 @@ def _skip_weekends(first: int, offsets: IntArray) -> IntArray:
 
 
 def _prices(n: int, price: float, deviation: float, random: np.random.Generator) -> dict[str, FloatArray]:
-    """Open, high, low, close of a reflected random walk with the given deviation per bar."""
-    # The mean of the squared factor is one, so that the deviation of the whole is the one asked for.
-    cluster = np.exp(0.4 * random.standard_normal(n // 32 + 1) - 0.16)
-    scale = np.repeat(deviation * cluster, 32)[:n]
-    walk = random.standard_normal(n)
-    walk *= scale
-    np.cumsum(walk, out=walk)
-    close = price * np.exp(_reflect(walk))
-    open_ = np.empty(n)
-    open_[0] = price
-    np.multiply(close[:-1], 1.0 + 0.2 * scale[1:] * (2.0 * random.random(n - 1) - 1.0), out=open_[1:])
-    # A product with a factor on one side of 1 is rounded to that side: open and close stay within the range.
-    reach = np.minimum(scale, 0.5)
-    high = np.maximum(open_, close)
-    high *= 1.0 + reach * random.random(n)
-    low = np.minimum(open_, close)
-    low *= 1.0 - reach * random.random(n)
-    return {"open": open_, "high": high, "low": low, "close": close}
+    """Open, high, low, close of a reflected random walk with the given deviation per bar.
+
+    Made block by block: intermediate arrays of the whole length would cost several times as much.
+    """
+    columns = {name: np.empty(n) for name in PRICE_COLUMNS}
+    level, previous = 0.0, price
+    for start in range(0, n, _BLOCK):
+        size = min(_BLOCK, n - start)
+        # The mean of the squared factor is one, so that the deviation of the whole is the one asked for.
+        cluster = np.exp(0.4 * random.standard_normal(size // _CLUSTER + 1) - 0.16)
+        scale = np.repeat(deviation * cluster, _CLUSTER)[:size]
+        walk = random.standard_normal(size)
+        walk *= scale
+        walk[0] += level
+        np.cumsum(walk, out=walk)
+        level = float(walk[-1])
+        close = price * np.exp(_reflect(walk))
+        open_ = np.append(previous, close[:-1])
+        previous = float(close[-1])
+        # A product with a factor on one side of 1 is rounded to that side: open and close stay in the range.
+        reach = np.minimum(scale, 0.5)
+        open_ *= 1.0 + 0.2 * reach * (2.0 * random.random(size) - 1.0)
+        block = slice(start, start + size)
+        columns["open"][block] = open_
+        columns["close"][block] = close
+        np.multiply(np.maximum(open_, close), 1.0 + reach * random.random(size), out=columns["high"][block])
+        np.multiply(np.minimum(open_, close), 1.0 - reach * random.random(size), out=columns["low"][block])
+    return columns
 
 
 def _reflect(walk: NDArray[Any]) -> FloatArray:
