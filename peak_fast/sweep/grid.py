@@ -254,7 +254,7 @@ class Grid:
             made = grid
         elif isinstance(grid, list | tuple) and grid and all(isinstance(item, Mapping) for item in grid):
             made = cls.from_columns(_transpose(grid), schema=items)
-        elif hasattr(grid, "columns") or hasattr(grid, "collect_schema"):
+        elif hasattr(grid, "collect_schema") or hasattr(grid, "columns"):
             made = cls.from_frame(grid, schema=items)
         else:
             raise ConfigError(
