@@ -20,9 +20,10 @@ from typing import Any
 
 from peak_fast.errors import MissingDependencyError
 from peak_fast.report.figure import Engine, equity_figure, figure_png, prepare_picture, render_equity_png
+from peak_fast.report.html import html_report
 from peak_fast.report.payload import payload_of
 from peak_fast.report.plain import dump_json, json_safe
-from peak_fast.report.text import report_text
+from peak_fast.report.text import report_text, summary_text
 from peak_fast.report.trades import trades_summary
 
 __all__ = [
@@ -32,12 +33,14 @@ __all__ = [
     "dump_json",
     "equity_figure",
     "figure_png",
+    "html_report",
     "json_safe",
     "payload_of",
     "prepare_picture",
     "render_artifacts",
     "render_equity_png",
     "report_text",
+    "summary_text",
     "trades_summary",
 ]
 

@@ -53,7 +53,8 @@ WARNINGS = (
 )
 
 
-def _number(value: Any, kind: str) -> str:
+def show_number(value: Any, kind: str) -> str:
+    """One figure as text; ``kind`` is percent, count, money or ratio. None and NaN read ``n/a``."""
     if value is None or isinstance(value, bool):
         return "n/a" if value is None else str(value)
     if not isinstance(value, (int, float)):
@@ -82,16 +83,17 @@ def _section(title: str, lines: Iterable[str]) -> list[str]:
     return ["", title, "-" * WIDTH, *body] if body else []
 
 
-def _flat(value: Any, prefix: str = "") -> Iterable[tuple[str, Any]]:
+def flat_items(value: Any, prefix: str = "") -> Iterable[tuple[str, Any]]:
     """Nested mappings as dotted names, in their order."""
     if isinstance(value, Mapping):
         for key, item in value.items():
-            yield from _flat(item, f"{prefix}.{key}" if prefix else str(key))
+            yield from flat_items(item, f"{prefix}.{key}" if prefix else str(key))
     else:
         yield prefix, value
 
 
-def _setting(value: Any) -> str:
+def show_setting(value: Any) -> str:
+    """One setting as text."""
     if value is None:
         return "none"
     if isinstance(value, float):
@@ -100,26 +102,26 @@ def _setting(value: Any) -> str:
 
 
 def _known(stats: Mapping[str, Any], rows: Iterable[tuple[str, str, str]]) -> Iterable[str]:
-    return (_line(label, _number(stats[key], kind)) for key, label, kind in rows if key in stats)
+    return (_line(label, show_number(stats[key], kind)) for key, label, kind in rows if key in stats)
 
 
 def _other(stats: Mapping[str, Any]) -> Iterable[str]:
     shown = {key for key, _, _ in (*PERFORMANCE, *TRADING)} | {"start", "end"}
     for key, value in stats.items():
         if key not in shown and not isinstance(value, (Mapping, list, tuple)):
-            yield _line(str(key), _number(value, "ratio"))
+            yield _line(str(key), show_number(value, "ratio"))
 
 
 def _settings(metadata: Mapping[str, Any]) -> Iterable[str]:
     strategy = metadata.get("strategy") or {}
     if strategy.get("name"):
         yield _line("strategy", str(strategy["name"]))
-    for name, value in _flat(strategy.get("params") or {}):
-        yield _line(f"  {name}", _setting(value))
+    for name, value in flat_items(strategy.get("params") or {}):
+        yield _line(f"  {name}", show_setting(value))
     if metadata.get("fill_rule"):
-        yield _line("fill rule", _setting(metadata["fill_rule"]))
-    for name, value in _flat(metadata.get("settings") or {}):
-        yield _line(name, _setting(value))
+        yield _line("fill rule", show_setting(metadata["fill_rule"]))
+    for name, value in flat_items(metadata.get("settings") or {}):
+        yield _line(name, show_setting(value))
 
 
 def _data(stats: Mapping[str, Any], metadata: Mapping[str, Any]) -> Iterable[str]:
@@ -129,7 +131,7 @@ def _data(stats: Mapping[str, Any], metadata: Mapping[str, Any]) -> Iterable[str
     for name, value in data.items():
         if value is not None:
             yield _line(
-                str(name), f"{value:,}" if isinstance(value, int) and name == "bars" else _setting(value)
+                str(name), f"{value:,}" if isinstance(value, int) and name == "bars" else show_setting(value)
             )
 
 
@@ -142,8 +144,8 @@ def _groups(summary: Mapping[str, Any]) -> Iterable[str]:
     for name, group in groups:
         held = group["mean_bars_held"]
         yield (
-            f"  {name[:20]:<20}{group['count']:>8,}{_number(group['win_rate'], 'percent'):>10}"
-            f"{_number(group['net_pnl'], 'money'):>15}{_number(group['mean_net_pnl'], 'money'):>12}"
+            f"  {name[:20]:<20}{group['count']:>8,}{show_number(group['win_rate'], 'percent'):>10}"
+            f"{show_number(group['net_pnl'], 'money'):>15}{show_number(group['mean_net_pnl'], 'money'):>12}"
             f"{'n/a' if held is None else format(held, ',.1f'):>9}"
         )
 
@@ -151,7 +153,7 @@ def _groups(summary: Mapping[str, Any]) -> Iterable[str]:
 def _trade(label: str, trade: Mapping[str, Any]) -> str:
     when = trade["entry_time"] or f"bar {trade['entry_bar']}"
     share = trade["return"]
-    text = f"{_number(trade['net_pnl'], 'money')} ({_number(share, 'percent')}), {trade['side']}"
+    text = f"{show_number(trade['net_pnl'], 'money')} ({show_number(share, 'percent')}), {trade['side']}"
     return _line(label, f"{text}, {str(when)[:19]}, {trade['exit_reason']}")
 
 
@@ -164,12 +166,12 @@ def _trades(stats: Mapping[str, Any], summary: Mapping[str, Any]) -> Iterable[st
         "Winning / losing / even", f"{counts['winning']:,} / {counts['losing']:,} / {counts['breakeven']:,}"
     )
     if counts["open"]:
-        yield _line("Still open", _number(counts["open"], "count"))
+        yield _line("Still open", show_number(counts["open"], "count"))
     yield _line("Longest winning / losing run", f"{streaks['longest_winning']} / {streaks['longest_losing']}")
-    yield _line("Mean holding (bars)", _number(summary["holding"]["mean_bars"], "ratio"))
+    yield _line("Mean holding (bars)", show_number(summary["holding"]["mean_bars"], "ratio"))
     middle = summary["net_pnl"]["quantiles"]
     if middle["p50"] is not None:
-        quantiles = " / ".join(_number(middle[q], "money") for q in ("p05", "p50", "p95"))
+        quantiles = " / ".join(show_number(middle[q], "money") for q in ("p05", "p50", "p95"))
         yield _line("Net profit 5 / 50 / 95 %", quantiles)
     for label in ("best", "worst"):
         if summary[label] is not None:
@@ -232,5 +234,50 @@ def report_text(
     lines += _section("OTHER FIGURES", _other(stats))
     known = {"strategy", "settings", "data", "fill_rule", "warnings"}
     rest = {key: value for key, value in json_safe(metadata).items() if key not in known}
-    lines += _section("PROVENANCE", (_line(key, _setting(value)) for key, value in _flat(rest)))
+    lines += _section("PROVENANCE", (_line(key, show_setting(value)) for key, value in flat_items(rest)))
     return "\n".join(lines) + "\n"
+
+
+SUMMARY = (
+    (("total_return", "Return", "percent"), ("total_trades", "Trades", "count")),
+    (("benchmark_return", "Buy and hold", "percent"), ("win_rate", "Win rate", "percent")),
+    (("cagr", "Per year", "percent"), ("profit_factor", "Profit factor", "ratio")),
+    (("sharpe", "Sharpe", "ratio"), ("expectancy", "Per trade", "money")),
+    (("sortino", "Sortino", "ratio"), ("exposure", "Exposure", "percent")),
+    (("max_drawdown", "Max drawdown", "percent"), ("total_fees", "Fees", "money")),
+    (("volatility", "Volatility", "percent"), ("final_equity", "Final equity", "money")),
+)
+
+
+def summary_text(stats: Mapping[str, Any], metadata: Mapping[str, Any]) -> str:
+    """The short summary that a terminal shows: a headline, two columns of figures, the fill rule, warnings.
+
+    Parameters
+    ----------
+    stats, metadata
+        ``BacktestResult.stats`` and ``BacktestResult.metadata``.
+
+    Returns
+    -------
+    str
+        About ten lines without a final newline; a figure that ``stats`` lacks leaves its place empty.
+    """
+    stats = {k: v.item() if hasattr(v, "item") else v for k, v in stats.items()}
+    strategy, data = metadata.get("strategy") or {}, metadata.get("data") or {}
+    params = ", ".join(
+        f"{name}={show_setting(value)}" for name, value in flat_items(strategy.get("params") or {})
+    )
+    head = f"{strategy.get('name') or 'backtest'}({params})"
+    span = " to ".join(str(data[key])[:10] for key in ("start", "end") if data.get(key))
+    where = ", ".join(str(part) for part in (data.get("name"), span) if part)
+    lines = [f"{head} on {where}" if where else head]
+    for pair in SUMMARY:
+        cells = (
+            f"{label:<14}{show_number(stats[key], kind):>14}" if key in stats else " " * 28
+            for key, label, kind in pair
+        )
+        lines.append("  " + "    ".join(cells).rstrip())
+    rule = metadata.get("fill_rule")
+    lines += [f"  Fills: {rule}"] if rule else []
+    lines += [f"  ! {note}" for note in warnings_of(stats, metadata)]
+    return "\n".join(line for line in lines if line.strip())
