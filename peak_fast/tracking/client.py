@@ -1,0 +1,406 @@
+"""Updates through MLflow's public client: every store that has no bulk path.
+
+A store of this kind chooses the run ids itself.  What makes a replay exact all the same:
+
+* each run carries our id in the tag ``peak_fast.run_id``;
+* the segment's ``.ids`` file says, before a run is created, that it is about to be, and afterwards which id it
+  got.  Only a run between these two lines has to be looked up in the store;
+* metric points of a run that an earlier process may have touched are compared with its history first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from peak_fast.errors import require
+from peak_fast.tracking.files import make_durable, write_artifacts
+from peak_fast.tracking.sanitize import (
+    MAX_METRICS_PER_BATCH,
+    MAX_PARAMS_PER_BATCH,
+    MAX_TAGS_PER_BATCH,
+    batches,
+)
+from peak_fast.tracking.updates import (
+    CONTEXT_TAG,
+    OWN_RUN_ID,
+    PARENT_RUN_ID,
+    Creation,
+    Dataset,
+    Rejection,
+    RunUpdate,
+    StoreUnavailable,
+)
+from peak_fast.tracking.uris import is_file_store, is_remote, local_path, mask_in
+
+# MLflow's own retries would block for four minutes on a dead server, and may repeat a request that was
+# carried out.  The spool is the retry.
+_ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ENABLE_ASYNC_LOGGING": "false",
+}
+_FILE_STORE_GATE = {"MLFLOW_ALLOW_FILE_STORE": "true"}
+# Answers that no repetition will change.
+_FINAL_CODES = frozenset(
+    ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST", "INVALID_STATE", "NOT_FOUND")
+)
+
+
+class _SharedEnvironment:
+    """Environment variables that hold while at least one call of MLflow's client is under way.
+
+    Threads overlap: the first one sets the variables, the last one puts back what was there.
+    """
+
+    def __init__(self, wanted: dict[str, str]) -> None:
+        self._wanted = wanted
+        self._lock = threading.Lock()
+        self._users = 0
+        self._saved: dict[str, str | None] = {}
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._users == 0:
+                self._saved = {name: os.environ.get(name) for name in self._wanted}
+                os.environ.update(self._wanted)
+            self._users += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users:
+                return
+            for name, value in self._saved.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
+
+
+_CALLS = _SharedEnvironment(_ENVIRONMENT)
+_FILE_CALLS = _SharedEnvironment(_FILE_STORE_GATE)
+
+
+@contextlib.contextmanager
+def client_environment(uri: str) -> Iterator[None]:
+    """Environment variables for calls of MLflow's client, put back afterwards."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_CALLS)
+        if is_file_store(uri):
+            stack.enter_context(_FILE_CALLS)
+        yield
+
+
+class RunIds:
+    """Which id a store gave to each of our runs, on disk.
+
+    Parameters
+    ----------
+    path
+        The segment's ``.ids`` file: JSON lines ``["begin", ours]`` and ``["done", ours, theirs]``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: dict[str, str] = {}
+        self._begun: set[str] = set()
+        for line in path.read_text().splitlines() if path.exists() else ():
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue  # the line that a kill tore
+            if entry[0] == "begin":
+                self._begun.add(entry[1])
+            else:
+                self._known[entry[1]] = entry[2]
+
+    def get(self, run_id: str) -> str | None:
+        """The store's id, if it is known."""
+        return self._known.get(run_id)
+
+    def uncertain(self, run_id: str) -> bool:
+        """Whether the run may exist although its id is not known."""
+        return run_id in self._begun and run_id not in self._known
+
+    def begin(self, run_id: str) -> None:
+        """Say that the run is about to be created."""
+        self._append(["begin", run_id])
+        self._begun.add(run_id)
+
+    def done(self, run_id: str, store_id: str) -> None:
+        """Say which id the run got."""
+        self._append(["done", run_id, store_id])
+        self._known[run_id] = store_id
+
+    def _append(self, entry: list[str]) -> None:
+        with self._path.open("a") as file:
+            file.write(json.dumps(entry) + "\n")
+
+
+class ClientStore:
+    """Applies updates run by run with ``MlflowClient``.
+
+    Parameters
+    ----------
+    uri
+        Resolved tracking URI.
+
+    Raises
+    ------
+    MissingDependencyError
+        MLflow is not installed.
+    StoreUnavailable
+        The store cannot be opened.
+    """
+
+    def __init__(self, uri: str) -> None:
+        self._uri = uri
+        with client_environment(uri):
+            tracking = require("mlflow.tracking", extra="mlflow")
+            self._entities = require("mlflow.entities", extra="mlflow")
+            try:
+                self._client = tracking.MlflowClient(tracking_uri=uri)
+            except Exception as error:
+                raise StoreUnavailable(self._text(error)) from error
+        self._experiments: dict[str, str] = {}
+        self._roots: dict[str, Path | None] = {}
+        self._own: set[str] = set()
+        self._parents: dict[str, str] = {}
+
+    def prepare(self) -> None:
+        """Make the store create its tables or folders.
+
+        Raises
+        ------
+        StoreUnavailable
+            The store did not answer.
+        """
+        with client_environment(self._uri):
+            try:
+                self._client.search_experiments(max_results=1)
+            except Exception as error:
+                raise StoreUnavailable(self._text(error)) from error
+
+    def read_run(self, run_id: str) -> Any:
+        """An MLflow ``Run`` by the store's id."""
+        with client_environment(self._uri):
+            return self._client.get_run(run_id)
+
+    def apply(self, updates: Sequence[RunUpdate], ids: RunIds) -> list[Rejection]:
+        """Write updates; see the class.
+
+        Raises
+        ------
+        StoreUnavailable
+            The store did not answer; updates before the current one are in it.
+        """
+        rejections: list[Rejection] = []
+        with client_environment(self._uri):
+            for update in updates:
+                try:
+                    self._apply_one(update, ids)
+                except StoreUnavailable:
+                    raise
+                except Exception as error:
+                    if not _is_final(error):
+                        raise StoreUnavailable(self._text(error)) from error
+                    rejections.append(Rejection(update.run_id, self._text(error)))
+        return rejections
+
+    def upload(self, update: RunUpdate) -> list[str]:
+        """Send the artifacts of a run that the store knows under our id.
+
+        Raises
+        ------
+        StoreUnavailable
+            The artifact store did not answer.
+        """
+        with client_environment(self._uri):
+            try:
+                return self._send_files(update.run_id, update)
+            except Exception as error:
+                raise StoreUnavailable(self._text(error)) from error
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _text(self, error: BaseException) -> str:
+        return mask_in(f"{type(error).__name__}: {error}", self._uri)[:500]
+
+    def _apply_one(self, update: RunUpdate, ids: RunIds) -> None:
+        run_id = self._run(update, ids)
+        metrics = update.metrics
+        if metrics and run_id not in self._own:
+            metrics = self._new_points(run_id, metrics)
+        self._log_values(run_id, update, metrics)
+        if update.inputs:
+            self._client.log_inputs(run_id, [self._input(dataset) for dataset in update.inputs])
+        problems = self._write_files(run_id, update)
+        if problems:
+            self._client.set_tag(run_id, "peak_fast.artifact_error", "; ".join(problems)[:1_000])
+        if update.end is not None:
+            self._client.set_terminated(run_id, update.end[0], update.end[1])
+
+    def _run(self, update: RunUpdate, ids: RunIds) -> str:
+        """The store's id of the run, which is created if need be."""
+        known = ids.get(update.run_id)
+        parent = update.tags.get(PARENT_RUN_ID)
+        if parent:
+            update.tags[PARENT_RUN_ID] = self._parent(parent, update, ids)
+        if known is not None:
+            return known
+        if update.create is None:
+            return update.run_id  # a run of the user's, joined under the store's own id
+        if ids.uncertain(update.run_id):
+            found = self._find(update.run_id, update.create)
+            if found is not None:
+                ids.done(update.run_id, found)
+                return found
+        else:
+            ids.begin(update.run_id)
+        tags = dict(list(update.tags.items())[: MAX_TAGS_PER_BATCH - 1])
+        tags[OWN_RUN_ID] = update.run_id
+        create = update.create
+        run = self._client.create_run(
+            self._experiment(create),
+            start_time=create.start_ms,
+            tags=tags,
+            run_name=None if "mlflow.runName" in tags else create.name,
+        )
+        store_id = str(run.info.run_id)
+        ids.done(update.run_id, store_id)
+        self._own.add(store_id)
+        self._roots[store_id] = local_path(run.info.artifact_uri)
+        for key in tags:
+            update.tags.pop(key, None)
+        return store_id
+
+    def _parent(self, parent: str, update: RunUpdate, ids: RunIds) -> str:
+        """The store's id of a parent run, which may have been logged by another tracker or process."""
+        known = ids.get(parent) or self._parents.get(parent)
+        if known is None:
+            known = (self._find(parent, update.create) if update.create else None) or parent
+            self._parents[parent] = known
+        return known
+
+    def _find(self, run_id: str, create: Creation) -> str | None:
+        experiment = self._experiment(create)
+        found = self._client.search_runs([experiment], f"tags.`{OWN_RUN_ID}` = '{run_id}'", max_results=1)
+        return str(found[0].info.run_id) if found else None
+
+    def _experiment(self, create: Creation) -> str:
+        known = self._experiments.get(create.experiment)
+        if known is not None:
+            return known
+        experiment = self._client.get_experiment_by_name(create.experiment)
+        if experiment is None:
+            try:
+                known = str(self._client.create_experiment(create.experiment))
+            except Exception:
+                experiment = self._client.get_experiment_by_name(create.experiment)
+                if experiment is None:
+                    raise
+        if experiment is not None:
+            if experiment.lifecycle_stage != "active":
+                raise StoreUnavailable(
+                    f"experiment {create.experiment!r} is deleted; restore it (mlflow experiments restore "
+                    f"--experiment-id {experiment.experiment_id}) or use another experiment_name"
+                )
+            known = str(experiment.experiment_id)
+        if known is None:
+            raise StoreUnavailable(f"experiment {create.experiment!r} could not be created")
+        self._experiments[create.experiment] = known
+        return known
+
+    def _new_points(
+        self, run_id: str, metrics: list[tuple[str, float, int, int]]
+    ) -> list[tuple[str, float, int, int]]:
+        """The metric points that the store does not have; NaN equals NaN here."""
+        have: set[tuple[str, str, int, int]] = set()
+        for key in {point[0] for point in metrics}:
+            for metric in self._client.get_metric_history(run_id, key):
+                have.add((key, repr(float(metric.value)), int(metric.timestamp), int(metric.step)))
+        return [p for p in metrics if (p[0], repr(float(p[1])), p[2], p[3]) not in have]
+
+    def _log_values(
+        self,
+        run_id: str,
+        update: RunUpdate,
+        metrics: list[tuple[str, float, int, int]],
+    ) -> None:
+        entities = self._entities
+        params = [entities.Param(key, value) for key, value in update.params.items()]
+        tags = [entities.RunTag(key, value) for key, value in update.tags.items()]
+        points = [entities.Metric(key, value, timestamp, step) for key, value, timestamp, step in metrics]
+        room = MAX_METRICS_PER_BATCH - MAX_PARAMS_PER_BATCH - MAX_TAGS_PER_BATCH
+        groups = [
+            list(batches(params, MAX_PARAMS_PER_BATCH)),
+            list(batches(tags, MAX_TAGS_PER_BATCH)),
+            list(batches(points, room)),
+        ]
+        for index in range(max(map(len, groups))):
+            some_params, some_tags, some_points = (
+                group[index] if index < len(group) else [] for group in groups
+            )
+            try:
+                self._client.log_batch(run_id, metrics=some_points, params=some_params, tags=some_tags)
+            except Exception as error:
+                if not (some_params and _is_final(error)):
+                    raise
+                # Parameters cannot change: one that was logged with another value keeps the first.
+                self._log_params_singly(run_id, some_params)
+                self._client.log_batch(run_id, metrics=some_points, tags=some_tags)
+
+    def _log_params_singly(self, run_id: str, params: list[Any]) -> None:
+        for param in params:
+            try:
+                self._client.log_batch(run_id, params=[param])
+            except Exception as error:
+                if str(getattr(error, "error_code", "")) != "INVALID_PARAMETER_VALUE":
+                    raise
+
+    def _input(self, dataset: Dataset) -> Any:
+        entities = self._entities
+        tag = entities.InputTag(CONTEXT_TAG, dataset.context)
+        content = entities.Dataset(
+            name=dataset.name,
+            digest=dataset.digest,
+            source_type=dataset.source_type,
+            source=dataset.source,
+            schema=dataset.schema,
+            profile=dataset.profile,
+        )
+        return entities.DatasetInput(dataset=content, tags=[tag])
+
+    def _write_files(self, run_id: str, update: RunUpdate) -> list[str]:
+        if not update.artifacts:
+            return []
+        if run_id not in self._roots:
+            self._roots[run_id] = local_path(self._client.get_run(run_id).info.artifact_uri)
+        root = self._roots[run_id]
+        # A path that a server names is a path of the server's machine.
+        if root is None or is_remote(self._uri):
+            return self._send_files(run_id, update)
+        written: list[Path] = []
+        problems = write_artifacts(root, update.artifacts, written)
+        make_durable(written)
+        return problems
+
+    def _send_files(self, run_id: str, update: RunUpdate) -> list[str]:
+        with tempfile.TemporaryDirectory(prefix="peak-fast-") as folder:
+            problems = write_artifacts(Path(folder), update.artifacts, [])
+            self._client.log_artifacts(run_id, folder)
+        return problems
+
+
+def _is_final(error: BaseException) -> bool:
+    return str(getattr(error, "error_code", "")) in _FINAL_CODES

@@ -1,0 +1,139 @@
+"""Plain values to bytes and back: pickle's speed without pickle's power to run code.
+
+Writing turns every value that is not plain data into plain data (NumPy scalars to numbers, models and
+dataclasses to dicts, anything else to its text).  Reading refuses everything but plain data, so a spool
+file that somebody else put into the folder can be wrong, but cannot execute anything.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import enum
+import io
+import pickle
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+
+# Everything that reading may call.
+_ALLOWED: dict[tuple[str, str], Any] = {
+    ("builtins", "float"): float,
+    ("builtins", "int"): int,
+    ("builtins", "str"): str,
+    ("builtins", "bool"): bool,
+    ("builtins", "list"): list,
+    ("builtins", "dict"): dict,
+    ("builtins", "bytes"): bytes,
+    ("builtins", "bytearray"): bytes,
+    ("builtins", "set"): list,
+    ("builtins", "frozenset"): list,
+    ("datetime", "datetime"): dt.datetime,
+    ("datetime", "date"): dt.date,
+    ("datetime", "time"): dt.time,
+    ("datetime", "timedelta"): dt.timedelta,
+    ("datetime", "timezone"): dt.timezone,
+}
+_KEPT = (dt.date, dt.time, dt.timedelta, dt.timezone)
+_CALLED = frozenset(_ALLOWED.values())
+
+
+def plain(value: Any) -> Any:
+    """The plain value that stands for an object which is not plain data."""
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, np.generic):
+        return value.item() if not isinstance(value, (np.datetime64, np.timedelta64)) else str(value)
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, type):
+        return value.__qualname__
+    if hasattr(value, "model_dump"):
+        return value.model_dump()
+    if hasattr(value, "_asdict"):
+        return dict(value._asdict())
+    if dataclasses.is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if isinstance(value, PurePath):
+        return str(value)
+    if callable(value):
+        return getattr(value, "__qualname__", None) or repr(value)
+    try:
+        if hasattr(value, "keys"):
+            return dict(value)
+        return list(value) if isinstance(value, (list, tuple, range)) else str(value)
+    except Exception:
+        return f"<{type(value).__name__}>"
+
+
+class _PlainPickler(pickle.Pickler):
+    """Pickler that asks :func:`plain` for every object that needs code to be rebuilt."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, type) and obj in _CALLED:
+            return NotImplemented
+        if isinstance(obj, _KEPT) and (
+            not isinstance(obj, (dt.datetime, dt.time)) or isinstance(obj.tzinfo, (dt.timezone, type(None)))
+        ):
+            return NotImplemented
+        if isinstance(obj, (dt.datetime, dt.time)):
+            return (str, (obj.isoformat(),))
+        value = plain(obj)
+        kind = type(value)
+        if kind is dict:
+            return (dict, (list(value.items()),))
+        if kind in (float, int, str, bool, list):
+            return (kind, (value,))
+        return (str, (str(value),))
+
+
+class Encoder:
+    """Reusable encoder (a new pickler per value costs a microsecond).  Not thread-safe.
+
+    Numbers, text, bytes, None, lists, tuples, sets, dicts and dates keep their type; everything else is
+    replaced as :func:`plain` says.
+    """
+
+    def __init__(self) -> None:
+        self._buffer = io.BytesIO()
+        self._pickler = _PlainPickler(self._buffer, protocol=5)
+
+    def encode(self, value: Any) -> bytes:
+        """The bytes of a value."""
+        buffer = self._buffer
+        buffer.seek(0)
+        buffer.truncate()
+        # The memo holds references to what was pickled before: without this, memory and wrong back-references.
+        self._pickler.clear_memo()
+        self._pickler.dump(value)
+        return buffer.getvalue()
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        try:
+            return _ALLOWED[module, name]
+        except KeyError:
+            raise pickle.UnpicklingError(f"spool record names {module}.{name}, which is not plain data") from None
+
+
+def encode(value: Any) -> bytes:
+    """The bytes of a value; see :class:`Encoder`."""
+    return Encoder().encode(value)
+
+
+def decode(data: bytes) -> Any:
+    """The value of bytes that :func:`encode` made.
+
+    Raises
+    ------
+    pickle.UnpicklingError
+        The bytes are damaged or name something that is not plain data.
+    """
+    try:
+        return _PlainUnpickler(io.BytesIO(data)).load()
+    except pickle.UnpicklingError:
+        raise
+    except Exception as error:  # damaged bytes raise nearly anything
+        raise pickle.UnpicklingError(f"damaged record: {error}") from error

@@ -1,0 +1,154 @@
+"""What a run's surroundings were: user, script, versions, git commit.  Found once per process and folder.
+
+Reading ``.git`` directly takes 50 microseconds where ``git rev-parse`` takes milliseconds; only whether the
+work tree is dirty needs git itself, which is started in the background and asked for its answer later.
+"""
+
+from __future__ import annotations
+
+import functools
+import getpass
+import os
+import platform
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+GIT_TIMEOUT = 2.0
+_PACKAGES = ("numpy", "numba", "polars", "pandas")
+
+
+@functools.cache
+def user_name() -> str:
+    """Name of the user, or ``"unknown"``."""
+    try:
+        return getpass.getuser()
+    except Exception:  # no name for this uid, as in many containers
+        return "unknown"
+
+
+def source_name() -> str:
+    """Path of the script that runs, or the interpreter's name in a session without one."""
+    first = sys.argv[0] if getattr(sys, "argv", None) else ""
+    return first if first not in ("", "-c", "-m") else Path(sys.executable or "python").name
+
+
+def version_tags() -> dict[str, str]:
+    """Versions of Python, of this package and of the libraries that are loaded."""
+    from peak_fast import __version__
+
+    tags = {"version.python": platform.python_version(), "version.peak_fast": __version__}
+    for name in _PACKAGES:
+        version = getattr(sys.modules.get(name), "__version__", None)
+        if version:
+            tags[f"version.{name}"] = str(version)
+    return tags
+
+
+@functools.lru_cache(maxsize=64)
+def git_tags(folder: str) -> dict[str, str]:
+    """Commit and branch of the repository that holds a folder, in MLflow's tag names; empty outside of one."""
+    found = _git_folder(Path(folder))
+    if found is None:
+        return {}
+    git, common = found
+    try:
+        head = (git / "HEAD").read_text().strip()
+    except OSError:
+        return {}
+    if not head.startswith("ref:"):
+        return {"mlflow.source.git.commit": head}
+    reference = head[4:].strip()
+    commit = _commit_of(git, common, reference)
+    if commit is None:
+        return {}
+    return {
+        "mlflow.source.git.commit": commit,
+        "mlflow.source.git.branch": reference.removeprefix("refs/heads/"),
+    }
+
+
+def _git_folder(start: Path) -> tuple[Path, Path] | None:
+    """The work tree's git folder and the one that it shares with other work trees."""
+    for folder in (start, *start.parents):
+        entry = folder / ".git"
+        if entry.is_dir():
+            return entry, entry
+        if entry.is_file():
+            try:
+                git = folder / entry.read_text().partition("gitdir:")[2].strip()
+                pointer = git / "commondir"
+                return git, (git / pointer.read_text().strip() if pointer.exists() else git)
+            except OSError:
+                return None
+    return None
+
+
+def _commit_of(git: Path, common: Path, reference: str) -> str | None:
+    for base in (git, common):
+        try:
+            return (base / reference).read_text().strip()
+        except OSError:
+            continue
+    try:
+        for line in (common / "packed-refs").read_text().splitlines():
+            commit, _, name = line.partition(" ")
+            if name == reference:
+                return commit
+    except OSError:
+        pass
+    return None
+
+
+class GitStatus:
+    """Whether the work tree has changes that are not committed; asked in the background.
+
+    Parameters
+    ----------
+    folder
+        A folder inside a repository, or anywhere else: then nothing is started.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._deadline = time.monotonic() + GIT_TIMEOUT
+        if not git_tags(folder):
+            return
+        # Neither a lock file nor a rewritten index: asking must not disturb the user's own git commands.
+        command = ["git", "--no-optional-locks", "status", "--porcelain", "--untracked-files=no"]
+        try:
+            self._process = subprocess.Popen(
+                command,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={**os.environ, "LC_ALL": "C"},
+            )
+        except OSError:
+            self._process = None
+
+    @property
+    def pending(self) -> bool:
+        """Whether an answer is still to be collected."""
+        return self._process is not None
+
+    def result(self, wait: bool) -> dict[str, str]:
+        """The tag ``mlflow.source.git.dirty``, once; empty while there is no answer or if there never is.
+
+        ``wait`` allows git two seconds in all, counted from its start.
+        """
+        process = self._process
+        if process is None or (not wait and process.poll() is None and time.monotonic() < self._deadline):
+            return {}
+        self._process = None
+        try:
+            output, _ = process.communicate(timeout=max(self._deadline - time.monotonic(), 0.05))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            return {}
+        if process.returncode != 0:
+            return {}
+        return {"mlflow.source.git.dirty": "true" if output.strip() else "false"}

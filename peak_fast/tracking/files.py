@@ -1,0 +1,97 @@
+"""Artifact files in a local artifact root."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from peak_fast.tracking.updates import Artifact
+
+_BAD_PART = re.compile(r'[\x00-\x1f<>:"|?*\\]')
+_fdatasync = getattr(os, "fdatasync", os.fsync)
+
+
+def clean_artifact_path(path: str) -> str:
+    """A relative path below the artifact root: no ``..``, no drive, no characters that a file system refuses."""
+    parts = [_BAD_PART.sub("_", part) for part in str(path).replace("\\", "/").split("/")]
+    kept = ["_" if part.strip(". ") == "" else part[:200] for part in parts if part not in ("", ".")]
+    return str(PurePosixPath(*kept)) if kept else "artifact"
+
+
+def write_artifacts(root: Path, artifacts: Iterable[Artifact], written: list[Path]) -> list[str]:
+    """Write artifacts below a local root, each under a temporary name first.
+
+    Parameters
+    ----------
+    root
+        Artifact root of the run; created if need be.
+    written
+        Gains the path of every file, for :func:`make_durable`.
+
+    Returns
+    -------
+    list of str
+        One message per artifact whose content could not be made or read (a figure that does not render must
+        not lose its run).
+
+    Raises
+    ------
+    OSError
+        The disk refused; nothing is said about the artifacts after this one.
+    """
+    problems = []
+    for artifact in artifacts:
+        target = root / artifact.path
+        try:
+            data = None if artifact.source is not None else artifact.content()
+        except Exception as error:
+            problems.append(f"{artifact.path}: {type(error).__name__}: {error}")
+            continue
+        if artifact.source is not None and not artifact.source.exists() and target.exists():
+            continue  # an earlier writer placed it and was stopped before it could say so
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(f".{target.name[:200]}.part")
+        try:
+            if data is None and artifact.source is not None:
+                shutil.copyfile(artifact.source, temporary)
+            else:
+                temporary.write_bytes(data or b"")
+            temporary.replace(target)
+        except FileNotFoundError as error:
+            problems.append(f"{artifact.path}: {error}")
+            continue
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+        written.append(target)
+    return problems
+
+
+def make_durable(paths: Iterable[Path]) -> None:
+    """Ask the disk to keep these files, and their names, through a power cut.
+
+    The first request makes a journalling file system write everything that waits, so the others are quick.
+    """
+    folders = set()
+    for path in paths:
+        folders.add(path.parent)
+        _sync(path)
+    if os.name != "nt":
+        for folder in folders:
+            _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
+    except OSError:
+        return
+    try:
+        _fdatasync(descriptor)
+    except OSError:
+        pass  # some network file systems do not offer it; the content is with their server
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,305 @@
+"""From the records of a segment to updates of runs, and from these into a store.
+
+One :class:`SegmentReplay` follows one segment.  It may be created anew at any time: everything that it knows
+(open runs, bars, environment) is in the records, and what the store has confirmed is in the ``.ack`` file.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from peak_fast.tracking import spool
+from peak_fast.tracking.unpack import Bars, backtest_update
+from peak_fast.tracking.base import logger
+from peak_fast.tracking.client import RunIds
+from peak_fast.tracking.files import clean_artifact_path
+from peak_fast.tracking.sanitize import MAX_RUN_NAME, clean_tags, clean_text, split_metrics
+from peak_fast.tracking.spool import Ack, Record, SegmentPaths, read_ack, read_records, write_ack
+from peak_fast.tracking.stores import Store
+from peak_fast.tracking.updates import (
+    PARENT_RUN_ID,
+    RUN_NAME,
+    USER,
+    Artifact,
+    Creation,
+    RunUpdate,
+    StoreUnavailable,
+)
+
+# One transaction: small enough that others get their turn, large enough that commits do not count.
+RUNS_PER_BATCH = 100
+BYTES_PER_BATCH = 32 << 20
+
+
+@dataclass(slots=True)
+class RunState:
+    """A run as the records seen so far leave it.
+
+    Attributes
+    ----------
+    joined
+        A run of the user's own, which is never created, named or ended here.
+    named
+        Whether the user gave it a name.
+    n_results
+        Backtests logged into it.
+    ended, seen_ms
+        Whether it has ended, and the time of its last record.
+    """
+
+    joined: bool
+    named: bool
+    seen_ms: int
+    n_results: int = 0
+    ended: bool = False
+
+
+@dataclass(slots=True)
+class Batch:
+    """Updates of one transaction and the offset up to which they speak."""
+
+    updates: list[RunUpdate]
+    end: int
+    finished: bool = False
+
+
+@dataclass(slots=True)
+class Progress:
+    """What one pass over a segment did.
+
+    Attributes
+    ----------
+    runs, records
+        Runs touched and records applied.
+    orphans
+        Ids of runs ended as KILLED because their process is gone.
+    done
+        Whether everything is confirmed and the segment was deleted.
+    """
+
+    runs: int = 0
+    records: int = 0
+    orphans: list[str] = field(default_factory=list)
+    rejected: list[str] = field(default_factory=list)
+    done: bool = False
+
+
+class SegmentReplay:
+    """Follows one segment.
+
+    Parameters
+    ----------
+    segment
+        Path of the ``.seg`` file.
+    """
+
+    def __init__(self, segment: Path) -> None:
+        self.paths = SegmentPaths(segment)
+        self.header: dict[str, Any] = {}
+        self._environment: dict[str, str] = {}
+        self._runs: dict[str, RunState] = {}
+        self._bars: dict[str, Bars] = {}
+        self._confirmed = read_ack(self.paths.ack)
+        self._position = 0
+        self._closed = False
+        self._ids: RunIds | None = None
+
+    @property
+    def ids(self) -> RunIds:
+        """Ids that the store chose for runs of this segment."""
+        if self._ids is None:
+            self._ids = RunIds(self.paths.ids)
+        return self._ids
+
+    def run(self, store: Store, *, orphan: bool) -> Progress:
+        """Apply everything that is not confirmed yet; delete the segment once it is finished.
+
+        Parameters
+        ----------
+        orphan
+            The owner is gone (checked before this call): open runs end as KILLED.
+
+        Raises
+        ------
+        StoreUnavailable
+            The store stopped; the ``.ack`` file says how far it came, and why.
+        """
+        progress = Progress()
+        for batch in self.batches(orphan=orphan):
+            try:
+                self._apply(store, batch, progress)
+            except StoreUnavailable as error:
+                self._fail(str(error))
+                raise
+        if orphan or self._closed:
+            self.paths.delete()
+            progress.done = True
+        elif self._confirmed.error is not None or not self.paths.ack.exists():
+            self._confirm(self._position)
+        return progress
+
+    def _apply(self, store: Store, batch: Batch, progress: Progress) -> None:
+        if batch.updates:
+            rejections = store.apply(batch.updates, self.ids)
+            for rejection in rejections:
+                logger.warning("run %s: the store refuses a part of it: %s", rejection.run_id, rejection.reason)
+                progress.rejected.append(f"{rejection.run_id}: {rejection.reason}")
+            if rejections:
+                self._confirmed.rejected += len(rejections)
+                with self.paths.rejected.open("a") as file:
+                    for rejection in rejections:
+                        file.write(json.dumps([rejection.run_id, rejection.reason]) + "\n")
+        progress.runs += len(batch.updates)
+        self._confirm(batch.end)
+
+    def _confirm(self, offset: int) -> None:
+        self._confirmed = Ack(offset, time.time_ns(), None, self._confirmed.rejected)
+        write_ack(self.paths.ack, self._confirmed)
+
+    def _fail(self, reason: str) -> None:
+        self._confirmed = Ack(self._confirmed.offset, time.time_ns(), reason, self._confirmed.rejected)
+        try:
+            write_ack(self.paths.ack, self._confirmed)
+        except OSError as error:
+            logger.warning("%s: %s", self.paths.ack, error)
+
+    def batches(self, *, orphan: bool) -> Iterator[Batch]:
+        """The updates that the store has not confirmed, in transactions.
+
+        Reading only: nothing is written or deleted, so this also serves ``peak-fast sync --dry-run``.
+        """
+        updates: dict[str, RunUpdate] = {}
+        size = 0
+        for record in read_records(self.paths.segment, self._position):
+            self._position = record.end
+            if record.end <= self._confirmed.offset:
+                self._note(record, {})
+                continue
+            self._note(record, updates)
+            size += len(record.buffers)
+            if len(updates) >= RUNS_PER_BATCH or size >= BYTES_PER_BATCH:
+                yield Batch(list(updates.values()), record.end)
+                updates, size = {}, 0
+        if orphan and not self._closed:
+            for run_id, state in self._runs.items():
+                if not state.ended and not state.joined:
+                    self._update(updates, run_id).end = ("KILLED", state.seen_ms)
+                    state.ended = True
+        if updates or self._position > self._confirmed.offset:
+            yield Batch(list(updates.values()), self._position)
+
+    def open_runs(self) -> list[str]:
+        """Ids of runs that have begun and not ended, as far as the records were read."""
+        return [run_id for run_id, state in self._runs.items() if not state.ended and not state.joined]
+
+    @staticmethod
+    def _update(updates: dict[str, RunUpdate], run_id: str) -> RunUpdate:
+        update = updates.get(run_id)
+        if update is None:
+            update = updates[run_id] = RunUpdate(run_id)
+        return update
+
+    def _note(self, record: Record, updates: dict[str, RunUpdate]) -> None:
+        """Take one record into the state and into the updates of its run."""
+        head = record.head
+        match record.kind:
+            case spool.HEADER:
+                self.header = head[1]
+                self._environment = dict(head[1]["tags"])
+            case spool.ENVIRONMENT:
+                self._environment.update(head[1])
+                for run_id, state in self._runs.items():
+                    if not state.joined:
+                        self._update(updates, run_id).tags.update(head[1])
+            case spool.BARS:
+                self._bars[head[1]] = Bars.decode(head[1:], record.buffers)
+            case spool.START:
+                self._start(head, updates)
+            case spool.RUNS:
+                self._many(record, updates)
+            case spool.CLOSE:
+                self._closed = True
+            case _ if head[0] in self._runs:
+                self._note_run(record, self._runs[head[0]], self._update(updates, head[0]))
+
+    def _start(self, head: Any, updates: dict[str, RunUpdate]) -> None:
+        run_id, started, name, parent, tags, joined = head
+        self._runs[run_id] = RunState(joined, bool(name), started)
+        if joined:
+            return
+        update = self._update(updates, run_id)
+        update.create = self._creation(run_id, name, started)
+        update.tags = {
+            **self._environment,
+            **clean_tags(tags),
+            USER: self.header["user"],
+            "mlflow.source.name": self.header["source"],
+            "mlflow.source.type": "LOCAL",
+        }
+        if name:
+            update.tags[RUN_NAME] = update.create.name
+        if parent:
+            update.tags[PARENT_RUN_ID] = parent
+
+    def _creation(self, run_id: str, name: str | None, started: int) -> Creation:
+        header = self.header
+        text = clean_text(str(name or f"run-{run_id[:8]}"), MAX_RUN_NAME)
+        return Creation(header["experiment"], header["folder"], text, started, header["user"])
+
+    def _note_run(self, record: Record, state: RunState, update: RunUpdate) -> None:
+        head = record.head
+        match record.kind:
+            case spool.PARAMS:
+                _, state.seen_ms, params = head
+                for key, value in params.items():
+                    update.params.setdefault(key, value)
+            case spool.METRICS:
+                _, state.seen_ms, metrics, step = head
+                split = split_metrics(metrics)
+                update.metrics += [(key, value, state.seen_ms, step) for key, value in split.numbers.items()]
+                update.tags.update(split.tags)
+            case spool.TAGS:
+                _, state.seen_ms, tags = head
+                update.tags.update(clean_tags(tags))
+                state.named = state.named or RUN_NAME in tags
+            case spool.ARTIFACT:
+                _, state.seen_ms, path, file = head
+                update.artifacts.append(self._artifact(path, file, record.buffers))
+            case spool.RESULT:
+                state.seen_ms = head[1]
+                backtest_update(update, head, record.buffers, self._bars, state.n_results, state.named or state.joined)
+                state.n_results += 1
+            case spool.END:
+                _, state.seen_ms, status = head
+                update.end = (status, state.seen_ms)
+                state.ended = True
+
+    def _artifact(self, path: str, file: str | None, data: bytes) -> Artifact:
+        clean = clean_artifact_path(path)
+        if file is not None:
+            return Artifact(clean, source=self.paths.files / file)
+        return Artifact(clean, load=partial(bytes, data))
+
+    def _many(self, record: Record, updates: dict[str, RunUpdate]) -> None:
+        """Runs of a frame: each begins and ends in this record."""
+        from peak_fast.tracking.frames import frame_runs
+
+        for run in frame_runs(record.head, record.buffers):
+            update = self._update(updates, run.run_id)
+            update.create = self._creation(run.run_id, run.name, run.start_ms)
+            update.params, update.metrics = run.params, run.metrics
+            update.tags = {
+                **self._environment,
+                USER: self.header["user"],
+                "mlflow.source.name": self.header["source"],
+                "mlflow.source.type": "LOCAL",
+                **run.tags,
+                RUN_NAME: update.create.name,
+            }
+            update.end = (run.status, run.end_ms)

@@ -1,0 +1,254 @@
+"""From whatever users log to what MLflow can store: keys, values, limits.
+
+The limits are MLflow's (version 3): keys of at most 250 characters out of letters, digits and ``/ _ . - : ``
+and space, and in the normal form of a relative path; parameter values of 6,000 characters, tag values of
+8,000; metrics are floats.  What does not fit is made to fit here and never refused.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import enum
+import hashlib
+import json
+import math
+import posixpath
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+
+MAX_KEY = 250
+MAX_PARAM = 6_000
+MAX_TAG = 8_000
+MAX_RUN_NAME = 250
+MAX_PARAMS_PER_BATCH = 100
+MAX_TAGS_PER_BATCH = 100
+MAX_METRICS_PER_BATCH = 1_000
+MAX_DEPTH = 20
+
+_BAD = re.compile(r"[^/\w.\- :]" if sys.platform != "win32" else r"[^/\w.\- ]")
+_SIMPLE_KEY = re.compile(r"[A-Za-z_][\w]*(?:\.[\w]+)*")
+
+
+def clean_key(key: Any) -> str:
+    """A key that MLflow accepts.
+
+    Characters that are not allowed become ``_``; path parts that would resolve to another name are changed;
+    a key that is too long is cut and ends with ``-`` and eight digits of its hash, so that two long keys
+    stay two keys.
+    """
+    text = key if type(key) is str else str(key)
+    if len(text) <= MAX_KEY and _SIMPLE_KEY.fullmatch(text):
+        return text
+    name = _BAD.sub("_", text)
+    parts = ["_" * len(part) if part.strip(".") == "" else part for part in name.split("/") if part]
+    name = "/".join(parts) or "_"
+    if len(name) > MAX_KEY:
+        name = f"{name[: MAX_KEY - 9]}-{_digits(text)}"
+    return name if posixpath.normpath(name) == name else _digits(text)
+
+
+def _digits(text: str) -> str:
+    return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=4).hexdigest()
+
+
+def clean_keys(entries: Mapping[Any, Any]) -> dict[str, Any]:
+    """The entries under clean keys; two keys that become equal are told apart by digits of their hash."""
+    result: dict[str, Any] = {}
+    for key, value in entries.items():
+        name = clean_key(key)
+        if name in result:
+            name = f"{name[: MAX_KEY - 9]}-{_digits(repr(key))}"
+        result[name] = value
+    return result
+
+
+def clean_text(text: str, limit: int) -> str:
+    """Text of at most ``limit`` characters; a cut one ends with a marker that says so."""
+    text = text.replace("\x00", "")
+    if text and not text.isascii():
+        # Half of a surrogate pair cannot be written as UTF-8, which every store does.
+        text = text.encode("utf-8", "replace").decode("utf-8")
+    if len(text) <= limit:
+        return text
+    marker = f"... [cut, {len(text)} characters]"
+    return text[: limit - len(marker)] + marker
+
+
+def as_text(value: Any) -> str:
+    """The text of one parameter or tag value: JSON for lists, ISO 8601 for times, names for functions."""
+    kind = type(value)
+    if kind is str:
+        return str(value)
+    if kind is float or kind is int or kind is bool or value is None:
+        return repr(value)
+    if isinstance(value, np.generic) and not isinstance(value, (np.datetime64, np.timedelta64)):
+        return as_text(value.item())
+    if isinstance(value, enum.Enum):
+        return as_text(value.value)
+    if isinstance(value, (dt.datetime, dt.date, dt.time)):
+        return value.isoformat()
+    if isinstance(value, (list, tuple, set, frozenset, np.ndarray, Mapping, range)):
+        return _json(value)
+    if isinstance(value, (str, PurePath, dt.timedelta)):
+        return str(value)
+    if callable(value) and hasattr(value, "__qualname__"):
+        return str(value.__qualname__)
+    try:
+        return str(value)
+    except Exception:
+        return f"<{type(value).__name__}>"
+
+
+def _json(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    elif isinstance(value, (set, frozenset)):
+        value = sorted(value, key=str)
+    elif isinstance(value, range):
+        value = list(value)
+    elif isinstance(value, Mapping):
+        value = {str(key): item for key, item in value.items()}
+    try:
+        return json.dumps(value, default=_json_default, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):
+        return str(value)
+
+
+def _json_default(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, (set, frozenset)):
+        return sorted(value, key=str)
+    if isinstance(value, np.generic) and not isinstance(value, (np.datetime64, np.timedelta64)):
+        return value.item()
+    return as_text(value)
+
+
+def mapping_of(value: Any) -> Mapping[Any, Any] | None:
+    """The mapping that a value is or stands for (pydantic model, dataclass, named tuple), else None."""
+    if isinstance(value, Mapping):
+        return value
+    if isinstance(value, type):
+        return None
+    for name in ("model_dump", "_asdict"):
+        dump: Callable[[], Any] | None = getattr(value, name, None)
+        if callable(dump):
+            found = dump()
+            return found if isinstance(found, Mapping) else None
+    if dataclasses.is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return None
+
+
+def flatten(params: Any, limit: int = MAX_PARAM) -> dict[str, str]:
+    """Parameters as flat text: nested mappings joined with dots, lists as JSON, values cut to ``limit``.
+
+    Parameters
+    ----------
+    params
+        A mapping, pydantic model, dataclass or named tuple; None is empty.
+
+    Returns
+    -------
+    dict of str to str
+        Clean keys; an empty nested mapping is ``"{}"``.
+    """
+    if params is None:
+        return {}
+    top = mapping_of(params)
+    if top is None:
+        return {"value": clean_text(as_text(params), limit)}
+    flat: dict[Any, str] = {}
+    _flatten_into(flat, "", top, limit, 0)
+    return clean_keys(flat)
+
+
+def _flatten_into(flat: dict[Any, str], prefix: str, mapping: Mapping[Any, Any], limit: int, depth: int) -> None:
+    for key, value in mapping.items():
+        name = f"{prefix}{key}"
+        inner = None if type(value) in (float, int, str, bool) else mapping_of(value)
+        if inner and depth < MAX_DEPTH:
+            _flatten_into(flat, f"{name}.", inner, limit, depth + 1)
+            continue
+        flat[name] = clean_text(as_text(value if inner is None else inner), limit)
+
+
+def clean_tags(tags: Mapping[Any, Any] | None) -> dict[str, str]:
+    """Tags under clean keys with text values cut to MLflow's limit; None values are left out."""
+    if not tags:
+        return {}
+    kept = {key: value for key, value in tags.items() if value is not None}
+    return {key: clean_text(as_text(value), MAX_TAG) for key, value in clean_keys(kept).items()}
+
+
+@dataclasses.dataclass(slots=True)
+class SplitMetrics:
+    """What becomes of a mapping of metrics.
+
+    Attributes
+    ----------
+    numbers
+        Finite values, and NaN for those that are not finite.
+    tags
+        Text of the values that are no finite number: ``metric.<key>`` for NaN and infinities, the key itself
+        for text, dates and everything else.
+    dropped
+        Keys whose value was None or empty.
+    """
+
+    numbers: dict[str, float]
+    tags: dict[str, str]
+    dropped: list[str]
+
+
+def split_metrics(metrics: Mapping[Any, Any]) -> SplitMetrics:
+    """Sort metrics into numbers, tags and what is dropped; never raises because of a value."""
+    found = SplitMetrics({}, {}, [])
+    for key, value in clean_keys(metrics).items():
+        if type(value) is not float:
+            value = as_number(value)
+        if isinstance(value, float):
+            found.numbers[key] = value if math.isfinite(value) else math.nan
+            if not math.isfinite(value):
+                found.tags[clean_key(f"metric.{key}")] = repr(value)
+        elif value is None:
+            found.dropped.append(key)
+        else:
+            found.tags[key] = clean_text(as_text(value), MAX_TAG)
+    return found
+
+
+def as_number(value: Any) -> Any:
+    """The value as float where it is a number, None where it is nothing, else unchanged."""
+    if value is None or isinstance(value, str):
+        return value if value else None
+    if isinstance(value, (np.datetime64, np.timedelta64)):
+        return str(value)
+    if isinstance(value, np.ndarray):
+        return as_number(value.item()) if value.size == 1 else (value.tolist() or None)
+    if isinstance(value, (list, tuple, Mapping, complex, dt.date, dt.time, dt.timedelta)):
+        return value if value or not isinstance(value, (list, tuple, Mapping)) else None
+    try:
+        return float(value)
+    except OverflowError:
+        return str(value)
+    except Exception:  # an object of the user's with any __float__
+        return as_text(value)
+
+
+def batches(entries: Iterable[Any], size: int) -> Iterable[list[Any]]:
+    """The entries in lists of at most ``size``."""
+    batch: list[Any] = []
+    for entry in entries:
+        batch.append(entry)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -1,0 +1,127 @@
+"""Which path leads into a store: bulk SQL where it is proven safe, MLflow's client everywhere else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from peak_fast.tracking.base import logger
+from peak_fast.tracking.bulk import BulkStore, revision, schema_problem
+from peak_fast.tracking.client import ClientStore, RunIds
+from peak_fast.tracking.database import Database, connect
+from peak_fast.tracking.updates import Rejection, RunUpdate, StoreUnavailable
+from peak_fast.tracking.uris import mask, sqlite_path
+
+
+class Store:
+    """A tracking store that takes updates.
+
+    Parameters
+    ----------
+    uri
+        Resolved tracking URI.
+    folder
+        The caller's folder: default artifact root of an SQLite database that is created.
+
+    Raises
+    ------
+    StoreUnavailable
+        The store does not answer.
+    MissingDependencyError
+        MLflow, or the driver of the database, is not installed.
+
+    Attributes
+    ----------
+    path
+        ``"bulk"`` or ``"client"``: the way that updates take.
+    """
+
+    def __init__(self, uri: str, folder: str) -> None:
+        self._uri = uri
+        self._client: ClientStore | None = None
+        self._bulk = self._open_bulk(folder)
+        if self._bulk is None:
+            # MLflow creates the tables of an empty database; then the bulk path may be open.
+            self._client_store().prepare()
+            self._bulk = self._open_bulk(folder)
+        self.path = "client" if self._bulk is None else "bulk"
+
+    @property
+    def chooses_ids(self) -> bool:
+        """Whether the store gives its own ids to runs."""
+        return self._bulk is None
+
+    def apply(self, updates: Sequence[RunUpdate], ids: RunIds) -> list[Rejection]:
+        """Make updates durable; doing it twice changes nothing.
+
+        Parameters
+        ----------
+        updates
+            At most one per run.
+        ids
+            The segment's run ids, for a store that chooses its own.
+
+        Returns
+        -------
+        list of Rejection
+            What the store refuses for good.
+
+        Raises
+        ------
+        StoreUnavailable
+            Not all of it is in the store; apply the same updates again later.
+        """
+        if self._bulk is None:
+            return self._client_store().apply(updates, ids)
+        return self._bulk.apply(updates)
+
+    def close(self) -> None:
+        """Close connections."""
+        if self._bulk is not None:
+            self._bulk.close()
+
+    def _client_store(self) -> ClientStore:
+        if self._client is None:
+            self._client = ClientStore(self._uri)
+        return self._client
+
+    def _upload(self, update: RunUpdate) -> list[str]:
+        return self._client_store().upload(update)
+
+    def _open_bulk(self, folder: str) -> BulkStore | None:
+        if os.environ.get("PEAK_FAST_BULK", "1") == "0" or os.environ.get("MLFLOW_ENABLE_WORKSPACES", "") in (
+            "true",
+            "1",
+        ):
+            return None
+        from peak_fast.tracking import selftest
+
+        path = sqlite_path(self._uri)
+        if path is not None and not path.exists():
+            try:
+                selftest.create_database(path, folder)
+            except OSError as error:
+                raise StoreUnavailable(f"SQLite file {path}: {error}") from error
+        database = connect(self._uri)
+        if database is None:
+            return None
+        problem = self._problem(database)
+        if problem is None:
+            return BulkStore(database, self._upload)
+        database.close()
+        logger.info("%s: written through MLflow's client, because %s", mask(self._uri), problem)
+        return None
+
+    def _problem(self, database: Database) -> str | None:
+        """Why the bulk path is not safe for this database; None if it is."""
+        from peak_fast.tracking import selftest
+
+        found = revision(database)
+        if found is None:
+            return "the database is empty"
+        tested = selftest.verdict()
+        if tested.problem is not None:
+            return f"the self-test failed: {tested.problem}"
+        if found != tested.revision:
+            return f"its schema is {found}, that of the installed MLflow {tested.revision}"
+        return schema_problem(database)

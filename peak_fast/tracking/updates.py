@@ -1,0 +1,106 @@
+"""What one run gains in one transaction: the form between the spool and the stores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from peak_fast.errors import PeakFastError
+
+RUN_NAME = "mlflow.runName"
+PARENT_RUN_ID = "mlflow.parentRunId"
+USER = "mlflow.user"
+OWN_RUN_ID = "peak_fast.run_id"
+CONTEXT_TAG = "mlflow.data.context"
+
+
+class StoreUnavailable(PeakFastError):
+    """The store cannot take anything now; the spool stays and the same updates can be applied later."""
+
+
+@dataclass(slots=True)
+class Creation:
+    """How a run begins.
+
+    Attributes
+    ----------
+    experiment
+        Name of the experiment, which is created if need be.
+    folder
+        The owner's folder; the default artifact root of a new SQL experiment is ``mlruns`` in it.
+    name, start_ms, user
+        Name, start (milliseconds since the epoch) and user of the run.
+    """
+
+    experiment: str
+    folder: str
+    name: str
+    start_ms: int
+    user: str
+
+
+@dataclass(slots=True, frozen=True)
+class Dataset:
+    """An MLflow dataset: name, digest (at most 36 characters), and JSON texts."""
+
+    name: str
+    digest: str
+    source_type: str
+    source: str
+    schema: str | None
+    profile: str | None
+    context: str = "backtest"
+
+
+@dataclass(slots=True)
+class Artifact:
+    """One file of a run: ``path`` relative to the artifact root, content from ``source`` or ``load()``."""
+
+    path: str
+    load: Callable[[], bytes] | None = None
+    source: Path | None = None
+
+    def content(self) -> bytes:
+        """The bytes of the file."""
+        if self.load is not None:
+            return self.load()
+        if self.source is None:
+            return b""
+        return self.source.read_bytes()
+
+
+@dataclass(slots=True)
+class RunUpdate:
+    """New facts about one run; applying an update twice must leave what applying it once leaves.
+
+    Attributes
+    ----------
+    run_id
+        The id that the tracker made; the store's own id where a run of the user's was joined.
+    create
+        Set if the run begins with this update.
+    metrics
+        ``(key, value, timestamp in milliseconds, step)``; NaN allowed, infinities not.
+    end
+        ``(status, end in milliseconds)`` if the run ends.
+    end_offset
+        Offset in the segment up to which this update speaks.
+    """
+
+    run_id: str
+    create: Creation | None = None
+    params: dict[str, str] = field(default_factory=dict)
+    metrics: list[tuple[str, float, int, int]] = field(default_factory=list)
+    tags: dict[str, str] = field(default_factory=dict)
+    inputs: list[Dataset] = field(default_factory=list)
+    artifacts: list[Artifact] = field(default_factory=list)
+    end: tuple[str, int] | None = None
+
+
+@dataclass(slots=True, frozen=True)
+class Rejection:
+    """A part of an update that the store refuses for good."""
+
+    run_id: str
+    reason: str
