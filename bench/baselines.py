@@ -12,86 +12,36 @@ what is left is about the least that a program can do.  Three shapes:
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numba import njit
 
+from peak_fast.benchmarking.yardstick import (
+    FEE,
+    INITIAL_CASH,
+    SLIPPAGE,
+    scalar_run,
+    simulate,
+    sma,
+    summary,
+)
+
+__all__ = [
+    "FEE",
+    "INITIAL_CASH",
+    "SLIPPAGE",
+    "index_grid",
+    "lanes_sweep",
+    "scalar_run",
+    "scalar_sweep",
+    "sma",
+    "sma_grid",
+    "sma_rows",
+]
+
 LANES = 32
 BLOCK = 512
-INITIAL_CASH = 100_000.0
-FEE = 0.001
-SLIPPAGE = 0.0005
 # rows of the lanes' state array
 CASH, UNITS, PREVIOUS, TOTAL, SQUARES, PEAK, DRAWDOWN, ENTRIES = range(8)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def sma(close: np.ndarray, window: int) -> np.ndarray:
-    """Return the rolling mean ``float64[n]``; NaN before the first full window."""
-    out = np.empty(len(close))
-    total = 0.0
-    for i in range(len(close)):
-        total += close[i]
-        if i >= window:
-            total -= close[i - window]
-        out[i] = total / window if i >= window - 1 else np.nan
-    return out
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _metrics(n, initial, equity, total, squares, drawdown, entries):
-    mean = total / n
-    variance = max(squares / n - mean * mean, 0.0) * n / (n - 1)
-    sharpe = mean / math.sqrt(variance) if variance > 0.0 else np.nan
-    return equity / initial - 1.0, sharpe, drawdown, float(entries)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _simulate(open_, close, fast, slow, initial, fee, slippage, entry_bar, exit_bar, pnl):
-    """One scalar pass; trades go into the three record arrays (length 0: none are kept)."""
-    cash, units, previous, peak = initial, 0.0, initial, initial
-    total, squares, drawdown, paid = 0.0, 0.0, 0.0, 0.0
-    entries, exits = 0, 0
-    for i in range(len(close)):
-        if i > 0:
-            want = fast[i - 1] > slow[i - 1]
-            if want and units == 0.0:
-                units = cash / (open_[i] * (1.0 + slippage) * (1.0 + fee))
-                paid, cash = cash, 0.0
-                if entries < len(entry_bar):
-                    entry_bar[entries] = i
-                entries += 1
-            elif not want and units > 0.0:
-                cash = units * open_[i] * (1.0 - slippage) * (1.0 - fee)
-                units = 0.0
-                if exits < len(exit_bar):
-                    exit_bar[exits] = i
-                    pnl[exits] = cash - paid
-                exits += 1
-        equity = cash + units * close[i]
-        change = equity / previous - 1.0
-        total += change
-        squares += change * change
-        previous = equity
-        peak = max(peak, equity)
-        drawdown = min(drawdown, equity / peak - 1.0)
-    return _metrics(len(close), initial, previous, total, squares, drawdown, entries)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def scalar_run(open_, close, fast, slow, initial=INITIAL_CASH, fee=FEE, slippage=SLIPPAGE):
-    """One configuration, indicators included, no records.
-
-    Returns
-    -------
-    tuple of float
-        Total return, mean over deviation of bar returns (not annualised), maximum drawdown (<= 0), entries.
-    """
-    bars = np.empty(0, np.int64)
-    return _simulate(
-        open_, close, sma(close, fast), sma(close, slow), initial, fee, slippage, bars, bars, np.empty(0)
-    )
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -121,10 +71,10 @@ def scalar_sweep(open_, close, rows, pairs, initial=INITIAL_CASH, fee=FEE, slipp
     """
     out = np.empty((len(pairs), 4))
     most = len(close) // 2 + 1
-    entry_bar, exit_bar, pnl = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most)
+    records = (np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most))
     for k in range(len(pairs)):
         fast, slow = rows[pairs[k, 0]], rows[pairs[k, 1]]
-        out[k] = _simulate(open_, close, fast, slow, initial, fee, slippage, entry_bar, exit_bar, pnl)
+        out[k] = simulate(open_, close, fast, slow, initial, fee, slippage, records)
     return out
 
 
@@ -195,7 +145,7 @@ def lanes_sweep(open_, close, rows, pairs, initial=INITIAL_CASH, fee=FEE, slippa
             _block_signals(rows, pairs, first, start, stop, bits)
             _lane_block(state, bits, start, stop, buy_units, sell_price, close)
         for k in range(min(lanes, len(pairs) - first)):
-            out[first + k] = _metrics(
+            out[first + k] = summary(
                 n,
                 initial,
                 state[PREVIOUS * lanes + k],

@@ -1,0 +1,166 @@
+"""How long until the first result, with and without compiled kernels on disk, and what does it weigh?"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+from importlib import metadata
+from pathlib import Path
+
+from bench import harness
+
+BENCH = "startup"
+QUESTION = (
+    "How long until the first result, with and without compiled kernels on disk, and what does it weigh?"
+)
+
+IMPORT_OURS = "import time; t = time.perf_counter(); import peak_fast; print(time.perf_counter() - t)"
+IMPORT_STACK = (
+    "import time; t = time.perf_counter(); import numpy, numba, polars; print(time.perf_counter() - t)"
+)
+FIRST_RESULT = """
+import peak_fast
+bars = peak_fast.synthetic(5_000, seed=7)
+costs = peak_fast.Costs(rate=0.001, slippage_bps=5.0)
+result = peak_fast.BacktestEngine(costs=costs).run(bars, "ma_crossover", {"fast": 20, "slow": 50})
+assert result.stats["total_trades"] > 0
+"""
+FIRST_BARE = """
+import numpy as np
+from bench import baselines
+close = 100.0 * np.exp(np.cumsum(np.random.default_rng(7).normal(0.0, 0.01, 5_000)))
+assert baselines.scalar_run(close, close, 20, 50)[3] > 0
+"""
+STEP_1 = "issue 2, must show"
+
+
+def _rounds(full: int = 7) -> int:
+    return harness.pick(full, 2)
+
+
+def _fresh(code: str, cold: bool = False) -> float:
+    """Process start to exit in seconds, with the caches as they are or empty."""
+    if not cold:
+        return harness.run_snippet(code).seconds
+    with tempfile.TemporaryDirectory() as empty:
+        env = {"PEAK_FAST_CACHE_DIR": empty, "NUMBA_CACHE_DIR": empty}
+        return harness.run_snippet(code, env=env).seconds
+
+
+def test_import(benchmark, recorder):
+    ours: list[float] = []
+    stack: list[float] = []
+
+    def turn() -> None:
+        ours.append(float(harness.run_snippet(IMPORT_OURS).output))
+        stack.append(float(harness.run_snippet(IMPORT_STACK).output))
+
+    benchmark.pedantic(turn, rounds=_rounds(), iterations=1, warmup_rounds=1)
+    ours, stack = ours[1:], stack[1:]
+    target = harness.Target(0.15, STEP_1)
+    recorder.add("import", ours, "s", label="`import peak_fast`", target=target)
+    recorder.add("import_stack", stack, "s", label="`import numpy, numba, polars`, for comparison")
+    recorder.add(
+        "import_ratio", harness.ratios(ours, stack), "ratio", label="import, ours / that of the three"
+    )
+
+
+def test_first_result(benchmark, recorder):
+    samples: dict[str, list[float]] = {"warm": [], "cold": [], "bare_warm": [], "bare_cold": []}
+    _fresh(FIRST_RESULT)
+    _fresh(FIRST_BARE)
+
+    def turn() -> None:
+        samples["warm"].append(_fresh(FIRST_RESULT))
+        samples["bare_warm"].append(_fresh(FIRST_BARE))
+        samples["cold"].append(_fresh(FIRST_RESULT, cold=True))
+        samples["bare_cold"].append(_fresh(FIRST_BARE, cold=True))
+
+    benchmark.pedantic(turn, rounds=_rounds(5), iterations=1)
+    what = "process start to the end of the first backtest"
+    recorder.add("first_result/warm", samples["warm"], "s", label=f"{what}, warm cache",
+                 target=harness.Target(0.8, STEP_1))  # fmt: skip
+    recorder.add("first_result/cold", samples["cold"], "s", label=f"{what}, empty cache",
+                 target=harness.Target(4.0, STEP_1))  # fmt: skip
+    recorder.add("first_result/bare_warm", samples["bare_warm"], "s", label="a bare Numba loop, warm cache")
+    recorder.add("first_result/bare_cold", samples["bare_cold"], "s", label="a bare Numba loop, empty cache")
+    peak = harness.run_snippet(FIRST_RESULT).peak_rss_mb
+    recorder.add("first_result/rss", [peak], "MB", label="peak memory of that process, warm cache")
+
+
+def test_warmup(benchmark, recorder):
+    def warm_up() -> float:
+        with tempfile.TemporaryDirectory() as empty:
+            env = {"PEAK_FAST_CACHE_DIR": empty, "NUMBA_CACHE_DIR": empty}
+            return harness.run_process([sys.executable, "-m", "peak_fast.cli", "warmup"], env=env).seconds
+
+    samples = []
+    benchmark.pedantic(lambda: samples.append(warm_up()), rounds=harness.pick(2, 1), iterations=1)
+    recorder.add("warmup", samples, "s", label="`peak-fast warmup` into an empty cache")
+
+
+def requirement_names(distribution: str) -> list[str]:
+    """Names of what a distribution requires without extras, as far as installed here."""
+    names = []
+    for requirement in metadata.requires(distribution) or []:
+        if "extra ==" in requirement:
+            continue
+        match = re.match(r"[A-Za-z0-9._-]+", requirement)
+        if match is not None:
+            names.append(match[0])
+    return names
+
+
+def closure(distribution: str) -> set[str]:
+    """Return the distribution's installed dependencies, theirs included, by normalised name."""
+    found: set[str] = set()
+    waiting = requirement_names(distribution)
+    while waiting:
+        name = re.sub(r"[-_.]+", "-", waiting.pop()).lower()
+        if name in found:
+            continue
+        try:
+            metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue  # a requirement of another platform or Python version
+        found.add(name)
+        waiting += requirement_names(name)
+    return found
+
+
+def installed_mb(distribution: str) -> float:
+    """Bytes on disk of a distribution's files, compiled Python left out."""
+    total = 0
+    for file in metadata.files(distribution) or []:
+        path = Path(str(file.locate()))
+        if path.suffix != ".pyc" and path.is_file():
+            total += path.stat().st_size
+    return total / 1024**2
+
+
+def test_sizes(benchmark, recorder):
+    def build() -> float:
+        with tempfile.TemporaryDirectory() as folder:
+            command = [
+                sys.executable,
+                "-m",
+                "pip",
+                "wheel",
+                "-q",
+                "--no-deps",
+                "-w",
+                folder,
+                str(harness.ROOT),
+            ]
+            harness.run_process(command)
+            return next(Path(folder).glob("*.whl")).stat().st_size / 1024**2
+
+    size = benchmark.pedantic(build, rounds=1, iterations=1)
+    recorder.add("wheel", [size], "MB", label="wheel")
+    sizes = {name: installed_mb(name) for name in sorted(closure("peak-fast"))}
+    recorder.add("dependencies", [sum(sizes.values())], "MB", label="installed dependencies, extras left out",
+                 params={name: round(size, 2) for name, size in sizes.items()})  # fmt: skip
+    largest = sorted(sizes, key=lambda name: sizes[name], reverse=True)[:4]
+    for name in largest:
+        recorder.add(f"dependencies/{name}", [sizes[name]], "MB", label=f"of which {name}")
