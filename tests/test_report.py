@@ -424,6 +424,14 @@ class TestTradesSummary:
         assert summary["first"][1]["net_pnl"] is None
         assert summary["counts"]["open"] == 1
 
+    def test_kernel_records_with_numbered_reasons(self):
+        kinds = [(name, "f8") for name in ("side", "entry_bar", "exit_bar", "net_pnl", "exit_reason")]
+        records = np.array([(1, 0, 2, 5.0, 0), (-1, 3, 4, -2.0, 1), (1, 5, 9, 1.0, 6)], dtype=kinds)
+        summary = trades_summary(records)
+        assert [t["exit_reason"] for t in summary["first"]] == ["signal", "stop_loss", "open"]
+        assert [t["side"] for t in summary["first"]] == ["long", "short", "long"]
+        assert summary["counts"]["open"] == 1
+
     def test_no_trades(self):
         summary = trades_summary(None, {"sharpe": float("nan")})
         assert summary["counts"]["total"] == 0
@@ -552,12 +560,12 @@ class TestText:
     def test_warnings(self):
         notes = warnings_of(
             {"ambiguous_bars": 3, "rejected_orders": 2, "blocked_trades": 0, "total_trades": 0},
-            {"fill_rule": "close of the signal bar", "warnings": ["short history"]},
+            {"settings": {"execution": {"fill_at": "close"}}, "warnings": ["short history"]},
         )
         assert [n.split()[0] for n in notes] == ["3", "2", "fills", "no", "short"]
-        assert (
-            warnings_of({"ambiguous_bars": float("nan"), "total_trades": 5}, {"fill_rule": "next_open"}) == []
-        )
+        assert warnings_of({"ambiguous_bars": float("nan"), "total_trades": 5}, {}) == []
+        assert len(warnings_of({}, {"fill_rule": "same bar's close as the decision"})) == 1
+        assert warnings_of({}, {"fill_rule": "next bar's open after the deciding close"}) == []
 
     def test_numpy_scalars_and_empty_input(self):
         assert "1,234.50" in report_text({"final_equity": np.float64(1234.5)}, {})

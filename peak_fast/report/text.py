@@ -182,6 +182,13 @@ def _trades(stats: Mapping[str, Any], summary: Mapping[str, Any]) -> Iterable[st
         yield from table
 
 
+def _fills_at_close(metadata: Mapping[str, Any]) -> bool:
+    execution = (metadata.get("settings") or {}).get("execution") or {}
+    if isinstance(execution, Mapping) and "fill_at" in execution:
+        return bool(execution["fill_at"] == "close")
+    return str(metadata.get("fill_rule") or "").startswith(("close", "same bar"))
+
+
 def warnings_of(stats: Mapping[str, Any], metadata: Mapping[str, Any]) -> list[str]:
     """Sentences about what a reader of this result must know, empty when there is nothing."""
     found = []
@@ -189,8 +196,7 @@ def warnings_of(stats: Mapping[str, Any], metadata: Mapping[str, Any]) -> list[s
         count = stats.get(key)
         if isinstance(count, (int, float)) and math.isfinite(count) and count > 0:
             found.append(f"{round(count):,} {sentence}")
-    rule = str(metadata.get("fill_rule") or "")
-    if rule.startswith("close"):
+    if _fills_at_close(metadata):
         found.append(
             "fills happen at the close of the bar that gave the signal: "
             "this assumes trading at a price that is not yet known"

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from peak_fast.report.plain import iso_times, json_safe
 
 SCHEMA_VERSION = 1
+# Exit reason of a position that the last bar left open.
+STILL_OPEN = "open"
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 FloatArray = NDArray[np.float64]
@@ -126,8 +128,19 @@ def trade_columns(trades: Any, time_us: Any = None) -> Columns:
         columns["bars_held"] = np.where(
             columns["exit_bar"] >= 0, columns["exit_bar"] - columns["entry_bar"], -1
         )
-    columns["exit_reason"] = [str(v) for v in raw["exit_reason"]] if "exit_reason" in raw else ["unknown"] * n
+    columns["exit_reason"] = _reasons(raw["exit_reason"]) if "exit_reason" in raw else ["unknown"] * n
     return columns
+
+
+def _reasons(values: Any) -> list[str]:
+    """Names of exit reasons; the numbers in kernel records are positions in ``peak_kernels.types.KINDS``."""
+    if isinstance(values, np.ndarray) and values.dtype.kind in "iuf":
+        from peak_kernels.types import KINDS
+
+        return [
+            KINDS[code] if 0 <= code < len(KINDS) else str(code) for code in values.astype(np.int64).tolist()
+        ]
+    return [str(value) for value in values]
 
 
 def _numbers(values: Any) -> FloatArray:
@@ -281,7 +294,7 @@ def trades_summary(
             "breakeven": n - whole["winning"] - whole["losing"],
             "long": int((columns["side"] > 0).sum()),
             "short": int((columns["side"] < 0).sum()),
-            "open": int((columns["exit_bar"] < 0).sum()),
+            "open": int(((columns["exit_bar"] < 0) | (reasons == STILL_OPEN)).sum()),
         },
         "win_rate": whole["win_rate"],
         "profit_factor": whole["profit_factor"],
