@@ -8,8 +8,8 @@ A column's name is read as function and parameters (``MACD_12_26_9_signal``).  W
 * Metastock variants, which seed differently and which we do not offer.
 
 TA-Lib computes a variance as ``E[x^2] - E[x]^2`` with running sums, so its own error is a share of the
-squared price, not of the variance.  ``VAR`` and ``STDDEV`` are therefore compared as variances, with an absolute
-tolerance of 1e-14 squared prices; test_indicators.py holds ours to exact arithmetic.
+squared price, not of the variance.  ``VAR`` and ``STDDEV`` are therefore compared as variances, with an
+absolute tolerance of 1e-14 squared prices; test_indicators.py holds ours to exact arithmetic.
 """
 
 import json
