@@ -87,9 +87,9 @@ def test_examples_per_second(benchmark, recorder):
 
 
 def _record(recorder: harness.Recorder, name: str, tried: Tried) -> None:
-    params = {"tests": tried.tests, "examples": tried.examples, "group": name}
+    params = {"tests": tried.tests, "examples": tried.examples}
     rate = tried.examples / max(tried.seconds, 1e-9)
-    label = f"{tried.tests} tests, {tried.examples:,} examples"
+    label = f"{name}: {tried.tests} tests, {tried.examples:,} examples"
     recorder.add(f"{name}/rate", [rate], "examples/s", label=label, params=params)
     share = 100.0 * tried.passing / max(tried.examples, 1)
-    recorder.add(f"{name}/hit_rate", [share], "% valid", label="share that counts", params=params)
+    recorder.add(f"{name}/hit_rate", [share], "% valid", label=f"{name}: share that counts", params=params)

@@ -93,7 +93,9 @@ def test_warmup(benchmark, recorder):
     def warm_up() -> float:
         with tempfile.TemporaryDirectory() as empty:
             env = {"PEAK_FAST_CACHE_DIR": empty, "NUMBA_CACHE_DIR": empty}
-            return harness.run_process([sys.executable, "-m", "peak_fast.cli", "warmup"], env=env).seconds
+            return harness.run_process(
+                [sys.executable, "-c", "from peak_fast.cli import main; main()", "warmup"], env=env
+            ).seconds
 
     samples = []
     benchmark.pedantic(lambda: samples.append(warm_up()), rounds=harness.pick(2, 1), iterations=1)
