@@ -180,13 +180,14 @@ class FolderLock:
                 if owner and not is_stale(owner):
                     raise StoreError(self._refusal(owner))
                 self.taken_over = owner or None
+                _HELD.add(self.token)  # before others may read it: they would take it for a leftover
                 _write(descriptor, self._identity())
         except OSError as error:
+            _HELD.discard(self.token)
             raise StoreError(
                 f"expected a folder that can be written; could not create the lock file {path} ({error}); "
                 "choose another folder or free some space"
             ) from error
-        _HELD.add(self.token)
         self._finalizer = weakref.finalize(self, _release, path, self.token, os.getpid())
 
     def _identity(self) -> bytes:

@@ -220,26 +220,35 @@ class SweepStore:
         return store
 
     def _find_finished(self) -> None:
-        for tile, path in find_parts(self.folder).items():
-            if tile < self.tiles and self._is_whole(tile, path):
-                self._finished.add(tile)
-            else:
+        parts = find_parts(self.folder)
+        tiles = [tile for tile in parts if tile < self.tiles and self._has_columns(parts[tile])]
+        if not self._hold_their_numbers(tiles, [parts[tile] for tile in tiles]):
+            tiles = [tile for tile in tiles if self._hold_their_numbers([tile], [parts[tile]])]
+        self._finished = set(tiles)
+        for tile, path in parts.items():
+            if tile not in self._finished:
                 path.unlink()
 
-    def _is_whole(self, tile: int, path: Path) -> bool:
-        """Whether a part can be read and holds exactly the configurations of its tile."""
+    def _has_columns(self, path: Path) -> bool:
         import polars as pl
 
-        start, stop = self._layout.bounds(tile)
         try:
-            lazy = pl.scan_parquet(path, glob=False)
-            names = lazy.collect_schema().names()
-            if not {"config", *self._grid.names, *self._metrics} <= set(names):
-                return False
-            numbers = lazy.select("config").collect()["config"].to_numpy()
+            return {"config", *self._grid.names, *self._metrics} <= set(pl.read_parquet_schema(path))
         except (pl.exceptions.PolarsError, OSError):
             return False
-        return len(numbers) == stop - start and bool((numbers == np.arange(start, stop)).all())
+
+    def _hold_their_numbers(self, tiles: list[int], paths: list[Path]) -> bool:
+        """Whether parts can be read and hold exactly the configurations of their tiles."""
+        import polars as pl
+
+        if not tiles:
+            return True
+        expected = np.concatenate([np.arange(*self.bounds(tile)) for tile in tiles])
+        try:
+            numbers = pl.scan_parquet(paths, glob=False).select("config").collect()["config"].to_numpy()
+        except (pl.exceptions.PolarsError, OSError):
+            return False
+        return np.array_equal(numbers, expected)
 
     def bounds(self, tile: int) -> tuple[int, int]:
         """Configuration numbers ``[start, stop)`` of a tile."""

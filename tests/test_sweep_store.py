@@ -1,0 +1,486 @@
+"""The store: parts, resume, refusals, locks, a full disk, and kill -9 at random moments."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from peak_fast.errors import ConfigError, StoreError
+from peak_fast.sweep import lock as lock_module
+from peak_fast.sweep.key import changes
+from peak_fast.sweep.lock import FolderLock, process_start
+from peak_fast.sweep.result import SweepResult
+from peak_fast.sweep.store import SweepStore, default_tile_size, find_parts, part_name, scan_parts
+from tests.sweep_fakes import GRID, compute, fill, make_grid, make_key
+
+
+def undisturbed(tmp_path, tile_size=50):
+    grid = make_grid()
+    with SweepStore.open(tmp_path / "undisturbed", make_key(), grid, tile_size=tile_size) as store:
+        fill(store, grid)
+        return store.scan().collect()
+
+
+def test_a_store_gives_back_what_was_written_in_order(tmp_path):
+    grid = make_grid()
+    with SweepStore.open(tmp_path / "s", make_key(), grid, tile_size=100) as store:
+        tiles = list(range(store.tiles))
+        random.Random(1).shuffle(tiles)
+        fill(store, grid, tiles)
+        assert store.is_complete and not store.is_resumed and store.missing() == []
+        frame = store.scan().collect()
+    expected = compute(grid, 0, len(grid))
+    assert frame.columns == ["config", *GRID, *expected]
+    assert frame["config"].to_list() == list(range(len(grid)))
+    assert np.array_equal(frame["sharpe"].to_numpy(), expected["sharpe"])
+    assert np.array_equal(frame["trades"].to_numpy(), expected["trades"])
+    assert frame["block_sum"].dtype == pl.Array(pl.Float64, 16)
+    assert np.array_equal(frame["block_sumsq"].to_numpy(), expected["block_sumsq"])
+    assert frame.select("config", *GRID).equals(grid.frame())
+
+
+def test_resume_keeps_finished_tiles_and_equals_one_go(tmp_path):
+    grid = make_grid()
+    with SweepStore.open(tmp_path / "s", make_key(), grid, tile_size=50) as store:
+        fill(store, grid, [3, 0, 7])
+    stamps = {tile: path.stat().st_mtime_ns for tile, path in find_parts(tmp_path / "s").items()}
+    assert sorted(stamps) == [0, 3, 7]
+    with SweepStore.open(tmp_path / "s", make_key(), grid, tile_size=999) as store:
+        assert store.is_resumed and store.tile_size == 50
+        assert store.finished() == {0, 3, 7}
+        assert store.scan().select("config").collect()["config"].to_list() == [
+            number for tile in (0, 3, 7) for number in range(*store.bounds(tile))
+        ]
+        fill(store, grid)
+        frame = store.scan().collect()
+    assert all(
+        path.stat().st_mtime_ns == stamps.get(tile, path.stat().st_mtime_ns)
+        for tile, path in find_parts(tmp_path / "s").items()
+    )
+    assert frame.equals(undisturbed(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"data": "ffff"}, r"data \(\"0123456789abcdef\" -> \"ffff\"\)"),
+        ({"strategy": {"name": "sma_cross", "source": "77ab"}}, r"strategy\.source"),
+        (
+            {"settings": {"costs": {"rate": 0.002, "fixed": 0.0}, "initial_cash": 100_000.0}},
+            r"changed: settings\.costs\.rate \(0\.001 -> 0\.002\);",
+        ),
+        ({"grid": "abc"}, "grid"),
+        ({"metrics": ["sharpe"]}, "metrics"),
+        ({"code_version": "0.2.0"}, "code_version"),
+    ],
+)
+def test_changed_work_is_refused_and_named(tmp_path, changed, message):
+    grid = make_grid()
+    with SweepStore.open(tmp_path, make_key(), grid, tile_size=100) as store:
+        fill(store, grid, [0])
+    with pytest.raises(StoreError, match=message):
+        SweepStore.open(tmp_path, make_key(**changed), grid)
+    with SweepStore.open(tmp_path, make_key(), grid) as store:  # the refusal gave the lock back
+        assert store.finished() == {0}
+    with SweepStore.open(tmp_path, make_key(**changed), grid, resume="restart") as store:
+        assert store.finished() == set() and not store.is_resumed
+    assert find_parts(tmp_path) == {}
+    SweepStore.open(tmp_path, make_key(**changed), grid).close()
+
+
+def test_changes_lists_leaves_and_stays_short():
+    assert changes({"a": {"b": 1, "c": float("nan")}}, {"a": {"b": 1, "c": float("nan")}}) == []
+    assert changes({"a": {"b": 1}}, {"a": {"b": True}}) == ["a.b (1 -> true)"]
+    assert changes({"a": {"b": 1}}, {"a": {"d": 1}}) == ["a.b (1 -> null)", "a.d (null -> 1)"]
+    many = changes({str(n): n for n in range(50)}, {str(n): -n - 1 for n in range(50)})
+    assert len(many) == 8 and many[-1] == "and 43 more"
+    assert len(changes({"a": "x" * 500}, {"a": "y"})[0]) < 100
+
+
+def test_key_takes_models_and_arrays_and_hashes_alike():
+    from pydantic import BaseModel
+
+    class Costs(BaseModel):
+        rate: float = 0.001
+
+    first = make_key(settings={"costs": Costs(), "levels": np.array([1.0, 2.0])})
+    second = make_key(settings={"levels": [1.0, 2.0], "costs": {"rate": 0.001}})
+    assert first.hash == second.hash != make_key().hash
+    assert changes(first.parts(), second.parts()) == []
+    with pytest.raises(ConfigError, match="plain values"):
+        make_key(settings=object()).parts()
+
+
+def test_resume_false_refuses_an_existing_store(tmp_path):
+    SweepStore.open(tmp_path, make_key(), make_grid(), resume=False).close()
+    with pytest.raises(StoreError, match="resume='restart'"):
+        SweepStore.open(tmp_path, make_key(), make_grid(), resume=False)
+    with pytest.raises(ConfigError, match="expected resume as"):
+        SweepStore.open(tmp_path, make_key(), make_grid(), resume="maybe")
+
+
+def test_restart_deletes_only_what_belongs_to_the_store(tmp_path):
+    grid = make_grid()
+    (tmp_path / "notes.txt").write_text("mine")
+    with SweepStore.open(tmp_path, make_key(), grid, tile_size=100) as store:
+        fill(store, grid, [0, 1])
+    with SweepStore.open(tmp_path, make_key(), grid, tile_size=200, resume="restart") as store:
+        assert store.tile_size == 200
+        fill(store, grid, [1])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["manifest.json", "notes.txt", part_name(1)]
+
+
+def _truncate(path):
+    path.write_bytes(path.read_bytes()[:-200])
+
+
+def _empty(path):
+    path.write_bytes(b"")
+
+
+def _garbage(path):
+    path.write_bytes(b"PAR1" + os.urandom(500) + b"PAR1")
+
+
+def _of_another_tile(path):
+    path.write_bytes(path.with_name(part_name(1)).read_bytes())
+
+
+def _without_metrics(path):
+    pl.read_parquet(path).drop("sharpe").write_parquet(path)
+
+
+@pytest.mark.parametrize("damage", [_truncate, _empty, _garbage, _of_another_tile, _without_metrics])
+def test_a_damaged_part_is_computed_again(tmp_path, damage):
+    grid = make_grid()
+    with SweepStore.open(tmp_path / "s", make_key(), grid, tile_size=50) as store:
+        fill(store, grid)
+        tiles = set(range(store.tiles))
+    damage(tmp_path / "s" / part_name(4))
+    with SweepStore.open(tmp_path / "s", make_key(), grid) as store:
+        assert store.finished() == tiles - {4}
+        fill(store, grid)
+        assert store.scan().collect().equals(undisturbed(tmp_path))
+
+
+def test_leftover_temporary_files_are_removed(tmp_path):
+    SweepStore.open(tmp_path, make_key(), make_grid()).close()
+    leftover = tmp_path / f".{part_name(0)}.12ab34cd.tmp"
+    leftover.write_bytes(b"half a part")
+    SweepStore.open(tmp_path, make_key(), make_grid()).close()
+    assert not leftover.exists()
+
+
+def test_broken_or_foreign_folders_are_refused(tmp_path):
+    grid = make_grid()
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(StoreError, match="could not create"):
+        SweepStore.open(tmp_path / "file", make_key(), grid)
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "manifest.json").write_text(json.dumps({"format": 99}))
+    with pytest.raises(StoreError, match="format 99"):
+        SweepStore.open(tmp_path / "old", make_key(), grid)
+    (tmp_path / "torn").mkdir()
+    (tmp_path / "torn" / "manifest.json").write_text("{")
+    with pytest.raises(StoreError, match="could not read"):
+        SweepStore.open(tmp_path / "torn", make_key(), grid)
+    (tmp_path / "bare").mkdir()
+    (tmp_path / "bare" / part_name(0)).write_bytes(b"")
+    with pytest.raises(StoreError, match="parts without"):
+        SweepStore.open(tmp_path / "bare", make_key(), grid)
+    with pytest.raises(StoreError, match="got none"):
+        scan_parts(tmp_path / "nowhere")
+
+
+def test_wrong_columns_are_refused(tmp_path):
+    grid = make_grid()
+    with SweepStore.open(tmp_path, make_key(), grid, tile_size=50) as store:
+        good = compute(grid, *store.bounds(0))
+        with pytest.raises(ConfigError, match="expected 50 rows"):
+            store.write(0, {**good, "sharpe": good["sharpe"][:-1]})
+        with pytest.raises(ConfigError, match=r"missing: \['trades'\]"):
+            store.write(0, {"sharpe": good["sharpe"]})
+        with pytest.raises(ConfigError, match="rename the parameter"):
+            store.write(0, {**good, "fast": good["sharpe"]})
+        with pytest.raises(IndexError, match="expected a tile"):
+            store.write(store.tiles, good)
+        assert find_parts(tmp_path) == {}
+    with pytest.raises(ConfigError, match="tile_size"):
+        SweepStore.open(tmp_path / "t", make_key(), grid, tile_size=0)
+
+
+def test_folder_names_with_pattern_characters_work(tmp_path):
+    grid, folder = make_grid(), tmp_path / "a[1]*b ünï"
+    with SweepStore.open(folder, make_key(), grid, tile_size=500) as store:
+        fill(store, grid)
+    assert len(SweepResult.load(folder)) == len(grid)
+
+
+def test_threads_write_different_tiles_at_once(tmp_path):
+    grid = make_grid()
+    with SweepStore.open(tmp_path / "s", make_key(), grid, tile_size=50) as store:
+        halves = (store.missing()[::2], store.missing()[1::2])
+        threads = [threading.Thread(target=fill, args=(store, grid, half)) for half in halves]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert store.is_complete
+        assert store.scan().collect().equals(undisturbed(tmp_path))
+
+
+def test_default_tile_size_bounds_parts_and_loss():
+    assert default_tile_size(10) == 256
+    assert default_tile_size(100_000) == 1563
+    assert default_tile_size(10_000_000) == 16_384
+
+
+# --- a full disk -------------------------------------------------------------------------------------------
+
+FULL_DISK = """
+import sys
+sys.path.insert(0, {root!r})
+from peak_fast.errors import StoreError
+from peak_fast.sweep.store import SweepStore
+from tests.sweep_fakes import compute, fill, make_grid, make_key
+grid = make_grid()
+limit = {limit!r}
+store = SweepStore.open({folder!r}, make_key(), grid, tile_size=100)
+store.write(0, compute(grid, *store.bounds(0)))
+if limit:
+    import resource
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+try:
+    for tile in range(1, store.tiles):
+        store.write(tile, compute(grid, *store.bounds(tile)))
+except StoreError as error:
+    print("REFUSED", error)
+    print("ROWS", len(store.scan().collect()))
+    store.close()
+    sys.exit(0)
+sys.exit("the disk was never full")
+"""
+
+
+def run_full_disk(folder, limit=None):
+    code = FULL_DISK.format(root=str(Path(__file__).parent.parent), folder=str(folder), limit=limit)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def check_continues(folder, tmp_path, first):
+    grid = make_grid()
+    names = {path.name for path in folder.iterdir()} - {"lost+found"}
+    assert names == {"manifest.json", *(part_name(tile) for tile in range(first))}
+    with SweepStore.open(folder, make_key(), grid) as store:
+        assert store.finished() == set(range(first))
+        return store.scan().collect()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs RLIMIT_FSIZE")
+def test_a_refused_write_leaves_a_readable_store(tmp_path):
+    out = run_full_disk(tmp_path / "s", limit=2000)
+    assert "the disk is full" in out and "ROWS 100" in out and "run again" in out
+    frame = check_continues(tmp_path / "s", tmp_path, 1)
+    assert frame.equals(undisturbed(tmp_path).head(100))
+
+
+@pytest.fixture
+def tiny_disk(tmp_path):
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(folder)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError as error:
+        pytest.skip(f"cannot mount a small disk: {error}")
+    if done.returncode:
+        pytest.skip(f"cannot mount a small disk: {done.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_leaves_a_readable_store(tiny_disk, tmp_path):
+    out = run_full_disk(tiny_disk / "s")
+    assert "the disk is full" in out and "free some space" in out
+    rows = int(out.split("ROWS ")[1].split()[0])
+    assert rows > 0 and rows % 100 == 0
+    frame = check_continues(tiny_disk / "s", tmp_path, rows // 100)
+    assert frame.equals(undisturbed(tmp_path).head(rows))
+
+
+# --- locks -------------------------------------------------------------------------------------------------
+
+
+def test_a_second_writer_is_refused_with_the_first_ones_identity(tmp_path):
+    grid = make_grid()
+    with SweepStore.open(tmp_path, make_key(), grid) as store:
+        with pytest.raises(StoreError, match=f"process {os.getpid()} on host .*close the other sweep"):
+            SweepStore.open(tmp_path, make_key(), grid)
+        for resume in (False, "restart"):
+            with pytest.raises(StoreError, match="in use by"):
+                SweepStore.open(tmp_path, make_key(), grid, resume=resume)
+        assert store.folder == tmp_path
+    assert not (tmp_path / "lock").exists()
+    SweepStore.open(tmp_path, make_key(), grid).close()
+
+
+def test_a_live_process_is_refused_and_a_dead_one_taken_over(tmp_path):
+    grid = make_grid()
+    code = (
+        "import sys, time; from pathlib import Path; from peak_fast.sweep.lock import FolderLock; "
+        "held = FolderLock(Path(sys.argv[1])); print('held', flush=True); time.sleep(60)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "lock")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout.readline() == "held\n"
+        with pytest.raises(StoreError, match=f"process {child.pid} on host"):
+            SweepStore.open(tmp_path, make_key(), grid)
+        child.kill()
+        child.wait()
+    assert (tmp_path / "lock").exists()
+    taken = FolderLock(tmp_path / "lock")
+    assert taken.taken_over["pid"] == child.pid
+    taken.release()
+    taken.release()
+
+
+def write_lock(path, **changed):
+    content = {
+        "pid": os.getppid(),
+        "host": lock_module.socket.gethostname(),
+        "started": process_start(os.getppid()),
+        "token": "00",
+        "since": "2026-01-01T00:00:00+00:00",
+    }
+    path.write_text(json.dumps({**content, **changed}))
+
+
+def test_a_reused_process_id_does_not_keep_a_lock(tmp_path):
+    path = tmp_path / "lock"
+    write_lock(path)
+    with pytest.raises(StoreError, match=f"process {os.getppid()}"):
+        FolderLock(path)
+    write_lock(path, started="another time")
+    FolderLock(path).release()
+    write_lock(path, pid=os.getpid(), started=process_start(os.getpid()))  # an earlier life of this process
+    FolderLock(path).release()
+
+
+def test_a_lock_of_another_host_is_respected_and_a_torn_one_is_not(tmp_path):
+    path = tmp_path / "lock"
+    write_lock(path, host="elsewhere", pid=1)
+    with pytest.raises(StoreError, match=r"host elsewhere.*delete"):
+        FolderLock(path)
+    for torn in ("", '{"pid": 12', "[]", '{"pid": "x"}'):
+        path.write_text(torn)
+        FolderLock(path).release()
+
+
+def test_a_forgotten_lock_is_released_and_a_forked_child_keeps_the_parents(tmp_path):
+    path = tmp_path / "lock"
+    held = FolderLock(path)
+    lock_module._release(path, held.token, os.getpid() + 1)  # what a forked child's exit would do
+    assert path.exists()
+    del held
+    assert not path.exists()
+
+
+def test_only_one_of_many_takes_a_stale_lock_over(tmp_path):
+    path, winners, losers = tmp_path / "lock", [], []
+    write_lock(path, started="another time")
+    barrier = threading.Barrier(8)
+
+    def contend():
+        barrier.wait()
+        try:
+            winners.append(FolderLock(path))
+        except StoreError:
+            losers.append(1)
+
+    threads = [threading.Thread(target=contend) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(winners), len(losers)) == (1, 7)
+
+
+def test_process_start_tells_processes_apart():
+    assert process_start(os.getpid()) == process_start(os.getpid()) != process_start(os.getppid())
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    assert process_start(child.pid) is None
+
+
+# --- kill -9 -----------------------------------------------------------------------------------------------
+
+WRITER = """
+import sys
+sys.path.insert(0, {root!r})
+import threading, time
+import polars
+from peak_fast.sweep.store import SweepStore
+from tests.sweep_fakes import fill, make_grid, make_key
+grid = make_grid()
+print("ready", flush=True)
+store = SweepStore.open({folder!r}, make_key(), grid, tile_size=4)
+def work(tiles):
+    for tile in tiles:
+        time.sleep(0.004)
+        fill(store, grid, [tile])
+threads = [threading.Thread(target=work, args=(store.missing()[n::2],)) for n in range(2)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+store.close()
+print("done", flush=True)
+"""
+
+
+def wait_for_another_part(folder, before):
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if folder.exists() and len(find_parts(folder)) > before:
+            return
+        time.sleep(0.001)
+    raise AssertionError("the writer made no progress")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+def test_a_sweep_killed_at_20_random_moments_ends_as_if_undisturbed(tmp_path):
+    folder, moments = tmp_path / "s", random.Random(20)
+    code = WRITER.format(root=str(Path(__file__).parent.parent), folder=str(folder))
+    killed, progress = 0, [0]
+    for number in range(20):
+        with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as child:
+            assert child.stdout.readline() == "ready\n"
+            if number % 2:  # while it writes; else at any moment since its start, opening the store included
+                wait_for_another_part(folder, progress[-1])
+                time.sleep(moments.uniform(0.0, 0.03))
+            else:
+                time.sleep(moments.uniform(0.0, 0.12))
+            child.send_signal(signal.SIGKILL)
+            killed += child.wait() == -signal.SIGKILL
+        progress.append(len(find_parts(folder)) if folder.exists() else 0)
+        if progress[-1]:
+            scan_parts(folder).collect()  # whatever is there can be read without opening the store
+    assert killed == 20
+    assert progress == sorted(progress) and len(set(progress)) > 10
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "ready\ndone\n", done.stderr
+    expected = undisturbed(tmp_path, tile_size=4)
+    frame = scan_parts(folder).collect()
+    assert frame.equals(expected)
+    assert progress[-1] < len(find_parts(folder))
+    assert not list(folder.glob(".*.tmp")) and not (folder / "lock").exists()
