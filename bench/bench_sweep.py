@@ -65,7 +65,7 @@ def test_sma(rounds, recorder, size):
         recorder.add(f"sma/{size}/{variant}/time", seconds, "s", label=label, params=params, target=target)
         nanoseconds = [value / cells * 1e9 for value in seconds]
         target = harness.Target(2.0, STEP_3) if variant == "threads_1" else None
-        recorder.add(f"sma/{size}/{variant}/ns", nanoseconds, "ns", label=f"{label}, per bar and configuration",
+        recorder.add(f"sma/{size}/{variant}/ns", nanoseconds, "ns", label=f"{label}, a bar and configuration",
                      params=params, target=target)  # fmt: skip
     one, two, bare = samples["threads_1"], samples["threads_2"], samples["bare_lanes"]
     recorder.add(f"sma/{size}/over_bare", harness.ratios(one, bare), "ratio",

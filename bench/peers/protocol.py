@@ -4,7 +4,8 @@ A runner is a script that hands an object to :func:`serve`.  It runs in the peer
 so this file needs NumPy and pyarrow only.  The object has
 
 * ``versions() -> dict``: packages that matter,
-* ``load(columns)``: keep the bars (a dict of NumPy arrays: time_us, open, high, low, close, volume),
+* ``load(columns)``: keep the bars (a dict of NumPy arrays: time_us, open, high, low, close, volume), or
+  ``load_path(path)`` for an engine that reads Parquet itself,
 * ``single(fast, slow) -> (final equity / initial cash, entries)``: one backtest with its statistics,
 * ``sweep(pairs, threads) -> list of such pairs``, where the peer can.
 
@@ -67,7 +68,10 @@ def _answer(peer, request: dict) -> dict:
     if operation == "versions":
         return {"versions": peer.versions()}
     if operation == "load":
-        peer.load(read_columns(request["path"]))
+        if hasattr(peer, "load_path"):
+            peer.load_path(request["path"])
+        else:
+            peer.load(read_columns(request["path"]))
         return {"rss_mb": _peak_rss_mb()}
     begin = time.perf_counter()
     if operation == "single":

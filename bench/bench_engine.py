@@ -1,0 +1,122 @@
+"""What does one backtest cost at each length, next to a bare loop, and where does the time go?"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bench import baselines, data, harness, probe
+
+BENCH = "engine"
+QUESTION = "What does one backtest cost at each length, next to a bare loop, and where does the time go?"
+STEP_1 = "issue 2, must show"
+
+SIZES = (1_000, 5_000, 10_000, 100_000, 1_000_000, 10_000_000)
+SMALL_SIZES = (1_000, 5_000, 100_000)
+TARGETS = {5_000: 0.6e-3, 100_000: 3e-3, 1_000_000: 25e-3}
+ROUNDS = {1_000: 101, 5_000: 101, 10_000: 51, 100_000: 31, 1_000_000: 11, 10_000_000: 3}
+STAGED = (5_000, 100_000, 1_000_000)
+
+
+def _sizes() -> tuple[int, ...]:
+    return SIZES if harness.scale() == "full" else SMALL_SIZES
+
+
+def _check(stats, raw: data.BenchBars) -> None:
+    """Outputs before times: the bare loop's return, drawdown and entries."""
+    bare = baselines.scalar_run(raw.open, raw.close, 20, 50)
+    np.testing.assert_allclose(1.0 + stats["total_return"], 1.0 + bare[0], rtol=1e-9)
+    np.testing.assert_allclose(stats["max_drawdown"], bare[2], rtol=1e-7, atol=1e-9)
+    assert stats["total_trades"] in (bare[3], bare[3] - 1)  # a position may be open at the end
+
+
+@pytest.mark.parametrize("n", _sizes())
+def test_one_backtest(rounds, recorder, n):
+    raw, bars, engine = data.make_bars(n), probe.load_bars(n), probe.engine()
+    _check(engine.run(bars, "ma_crossover", probe.PARAMS).stats, raw)
+    samples = rounds(
+        {
+            "ours": lambda: engine.run(bars, "ma_crossover", probe.PARAMS).stats,
+            "bare": lambda: baselines.scalar_run(raw.open, raw.close, 20, 50),
+        },
+        harness.pick(ROUNDS[n], 3),
+    )
+    params = {"bars": n, "group": "SMA 20/50 with indicators, records and all statistics"}
+    limit = TARGETS.get(n)
+    recorder.add(f"{n}/time", samples["ours"], "s", label=f"{n:,} bars", params=params,
+                 target=harness.Target(limit, STEP_1) if limit else None)  # fmt: skip
+    recorder.add(f"{n}/bare", samples["bare"], "s", label=f"{n:,} bars, bare Numba loop", params=params)
+    recorder.add(f"{n}/over_bare", harness.ratios(samples["ours"], samples["bare"]), "ratio",
+                 label=f"{n:,} bars, ours / bare loop", params=params)  # fmt: skip
+
+
+@pytest.mark.parametrize("n", _sizes())
+def test_memory(benchmark, recorder, n):
+    answers = []
+    benchmark.pedantic(lambda: answers.append(probe.ask(job="engine", bars=n)), rounds=1, iterations=1)
+    recorder.add(
+        f"{n}/memory",
+        [answer["memory_mb"] for answer in answers],
+        "MB",
+        label=f"{n:,} bars",
+        params={"bars": n, "group": "Peak memory of one backtest above its data"},
+    )
+
+
+@pytest.mark.parametrize("n", STAGED)
+def test_where_the_time_goes(rounds, recorder, n):
+    """The engine's own steps, called one by one as it calls them."""
+    import peak_fast
+    from peak_fast import _run
+    from peak_fast.strategy import resolve
+
+    frame, bars, engine = data.make_bars(n).frame(), probe.load_bars(n), probe.engine()
+    item = resolve("ma_crossover")
+    params = {**probe.PARAMS, "allow_short": False}
+    result = engine.run(bars, "ma_crossover", params)
+    settings = engine._settings(bars)
+    decisions = _run.rule_decisions(item, bars, params)
+
+    def fresh_tables() -> None:
+        again = engine.run(bars, "ma_crossover", params)
+        for table in (again.equity_curve, again.drawdown, again.trades, again.orders, again.fills):
+            assert table is not None
+
+    samples = rounds(
+        {
+            "validation": lambda: peak_fast.Bars.from_frame(frame),
+            "indicators": lambda: _run.rule_decisions(item, bars, params),
+            "kernel": lambda: _run.run_single(bars, decisions, settings),
+            "engine": lambda: engine.run(bars, "ma_crossover", params),
+            "with_stats": lambda: engine.run(bars, "ma_crossover", params).stats,
+            "with_tables": fresh_tables,
+        },
+        harness.pick(max(5, ROUNDS[n] // 2), 3),
+    )
+    assert result.stats
+    labels = {
+        "validation": "a Polars frame to checked Bars",
+        "indicators": "indicator rows",
+        "kernel": "decisions, simulation and metrics in the kernel",
+        "engine": "the whole run, result not looked at",
+        "with_stats": "the whole run, statistics read",
+        "with_tables": "the whole run, all five tables read",
+    }
+    for stage, seconds in samples.items():
+        recorder.add(
+            f"{n}/stage/{stage}",
+            seconds,
+            "s",
+            label=labels[stage],
+            params={"bars": n, "group": f"Where the time goes, {n:,} bars"},
+        )
+
+
+def test_load_parquet(rounds, recorder):
+    import peak_fast
+
+    path = data.parquet(harness.pick(1_000_000, 100_000))
+    samples = rounds({"load": lambda: peak_fast.load(path)}, harness.pick(11, 2))
+    recorder.add("load_parquet", samples["load"], "s", label="1,000,000 rows of Parquet to Bars",
+                 params={"group": "Reading"},
+                 target=harness.Target(0.05, "issue 2, deliver"))  # fmt: skip
