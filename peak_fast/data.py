@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from peak_fast._checks import FloatArray, IntArray, check, moment, normalise_repair
-from peak_fast._frames import extract, slice_rows, source_column, take_rows
+from peak_fast._frames import extract, source_column
 from peak_fast._hash import content_hash
 from peak_fast._read import read_file, read_query
+from peak_fast._rows import slice_rows, take_rows
 from peak_fast._time import DAY_US, periods_per_year
 from peak_fast.errors import DataError
 from peak_fast.sample import SAMPLE_SYMBOLS, sample, synthetic
@@ -65,7 +66,7 @@ class Bars:
     """
 
     __slots__ = (
-        "_hash", "_mark", "_periods_per_year", "close", "has_time", "high", "low", "n_invalid", "name",
+        "_hash", "_mark", "_periods_per_year", "_table", "close", "has_time", "high", "low", "n_invalid", "name",
         "open", "repaired", "source", "time_us", "time_zone", "volume",
     )  # fmt: skip
 
@@ -84,6 +85,7 @@ class Bars:
     _hash: str | None
     _mark: FloatArray | None
     _periods_per_year: float | None
+    _table: FloatArray | None
 
     def __init__(
         self,
@@ -116,6 +118,8 @@ class Bars:
         put(self, "_hash", None)
         put(self, "_mark", None)
         put(self, "_periods_per_year", None)
+        # The kernel's matrix of prices, made by the first run on these bars.
+        put(self, "_table", None)
 
     @classmethod
     def from_frame(
@@ -188,7 +192,7 @@ class Bars:
         return f"Bars({self.name!r}, {len(self)} bars{missing}, {when})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, ({slot: getattr(self, slot) for slot in self.__slots__},)
+        return _restore, ({slot: getattr(self, slot) for slot in self.__slots__ if slot != "_table"},)
 
     @property
     def has_nan(self) -> bool:
@@ -299,6 +303,7 @@ class Bars:
 def _restore(state: dict[str, Any]) -> Bars:
     """Unpickle; arrays come back writable and are locked again."""
     bars = Bars.__new__(Bars)
+    object.__setattr__(bars, "_table", None)
     for slot, value in state.items():
         locked = _read_only(value) if isinstance(value, np.ndarray) and slot != "source" else value
         object.__setattr__(bars, slot, locked)
