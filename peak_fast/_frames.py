@@ -61,7 +61,9 @@ def extract(frame: Any, timestamp: str | None) -> Extracted:
     table = _table(frame)
     known = _lower_names(table.names)
     prices = [as_float64(table.get(_find(name, known, table.names)), name) for name in PRICE_COLUMNS]
-    volume = as_float64(table.get(known["volume"][0]), "volume") if "volume" in known else None
+    volume = None
+    if "volume" in known:
+        volume = as_float64(table.get(_find("volume", known, table.names)), "volume")
     time_us, zone = _times(table, known, timestamp)
     columns = Columns(prices[0], prices[1], prices[2], prices[3], volume, time_us)
     _check_lengths(columns)
@@ -82,12 +84,15 @@ def _collect(frame: Any) -> tuple[Any, Any]:
         return collected, collected.lazy()
     if package in ("polars", "pandas", "numpy") or isinstance(frame, Mapping):
         return frame, frame
-    return _to_polars(frame), frame
+    return to_polars(frame), frame
 
 
-def _to_polars(frame: Any) -> Any:
+def to_polars(frame: Any) -> Any:
     import polars as pl
 
+    if package_of(frame) in ("duckdb", "_duckdb"):
+        # A relation may be read only once; one derived from it leaves the user's own untouched.
+        frame = frame.select("*")
     if hasattr(frame, "__arrow_c_stream__"):
         return pl.DataFrame(frame)
     import narwhals as nw
@@ -222,15 +227,11 @@ def _object_floats(array: NDArray[Any], label: str) -> FloatArray:
     return result
 
 
-def _not_numeric(label: str, dtype: str, values: Any, row: int | None = None) -> DataError:
-    """Error for a column of the wrong type; names the first value that is no number."""
-    if row is None:
-        row = next((i for i, value in enumerate(values) if not _reads_as_number(value)), 0)
-    shown = (
-        describe(values[row] if isinstance(values, np.ndarray) else list(values)[row])
-        if len(values)
-        else "nothing"
-    )
+def _not_numeric(label: str, dtype: str, values: Any, row: int = 0) -> DataError:
+    """Error for a column of the wrong type; names the first value that reads as no number, else ``row``."""
+    items = list(values)
+    row = next((i for i, value in enumerate(items) if not _reads_as_number(value)), row)
+    shown = describe(items[row]) if items else "nothing"
     return DataError(
         f"column {label!r} is not numeric (its type is {dtype}); row {row} is {shown}; "
         "convert the column to float64 first"
@@ -345,46 +346,6 @@ def _symbol_hint(table: Table, known: dict[str, list[str]]) -> str:
         if name in known:
             return f"; if column {known[name][0]!r} holds several symbols, filter the frame to one"
     return ""
-
-
-def take_rows(source: Any, rows: IntArray) -> Any:
-    """The user's frame reduced to the given rows, in that order; its type is kept where that is possible."""
-    if source is None:
-        return None
-    if isinstance(source, Mapping):
-        return {name: _as_indexable(values)[rows] for name, values in source.items()}
-    package, kind = package_of(source), type(source).__name__
-    if package == "polars":
-        return source.collect()[rows].lazy() if kind == "LazyFrame" else source[rows]
-    if package == "pandas":
-        return source.iloc[rows]
-    if package == "pyarrow":
-        return source.take(rows)
-    if package == "numpy":
-        return source[rows]
-    return _to_polars(source)[rows]
-
-
-def slice_rows(source: Any, start: int, stop: int) -> Any:
-    """Rows ``start`` to ``stop`` of the user's frame, as a view where the library offers one."""
-    if source is None:
-        return None
-    if isinstance(source, Mapping):
-        return {name: values[start:stop] for name, values in source.items()}
-    package = package_of(source)
-    if package == "pandas":
-        return source.iloc[start:stop]
-    if package == "numpy":
-        return source[start:stop]
-    if package not in ("polars", "pyarrow"):
-        source = _to_polars(source)
-    return source.slice(start, stop - start)
-
-
-def _as_indexable(values: Any) -> Any:
-    return (
-        np.asarray(values) if isinstance(values, list | tuple) or package_of(values) == "pandas" else values
-    )
 
 
 def source_column(source: Any, name: str) -> FloatArray:

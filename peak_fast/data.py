@@ -25,7 +25,7 @@ from peak_fast._read import read_file, read_query
 from peak_fast._rows import slice_rows, take_rows
 from peak_fast._time import DAY_US, periods_per_year
 from peak_fast.errors import DataError
-from peak_fast.sample import SAMPLE_SYMBOLS, sample, synthetic
+from peak_fast._sample import SAMPLE_SYMBOLS, sample, synthetic
 
 if TYPE_CHECKING:
     import polars as pl
@@ -66,8 +66,8 @@ class Bars:
     """
 
     __slots__ = (
-        "_hash", "_mark", "_periods_per_year", "_table", "close", "has_time", "high", "low", "n_invalid", "name",
-        "open", "repaired", "source", "time_us", "time_zone", "volume",
+        "_hash", "_mark", "_periods_per_year", "_table", "close", "has_time", "high", "low", "n_invalid",
+        "name", "open", "repaired", "source", "time_us", "time_zone", "volume",
     )  # fmt: skip
 
     open: FloatArray

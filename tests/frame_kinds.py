@@ -46,12 +46,18 @@ def _pandas_index(columns):
 
 
 def _pandas_arrow(columns):
-    pytest.importorskip("pyarrow")
-    return _pandas(columns).convert_dtypes(dtype_backend="pyarrow")
+    return _pandas_extension(columns, "float64[pyarrow]")
 
 
 def _pandas_nullable(columns):
-    return _pandas(columns).convert_dtypes(dtype_backend="numpy_nullable")
+    return _pandas_extension(columns, "Float64")
+
+
+def _pandas_extension(columns, floats):
+    """Float columns of an extension type; the conversion of pandas warns of infinite values."""
+    frame = _pandas(columns)
+    numbers = [name for name in frame.columns if frame[name].dtype == np.float64]
+    return frame.astype(dict.fromkeys(numbers, floats))
 
 
 def _arrow(columns):

@@ -144,6 +144,7 @@ def test_steps_without_gaps():
 
 def test_gaps_leave_bars_out():
     bars = synthetic(20_000, "1m", gaps=0.2)
+    assert all(synthetic(2, "1m", seed, gaps=0.9).time_us[0] == bars.time_us[0] for seed in range(10))
     skipped = np.diff(bars.time_us) // 60_000_000 - 1
     assert set(skipped) == {0, 1, 2, 3, 4, 5}
     assert np.mean(skipped > 0) == pytest.approx(0.2, abs=0.02)
