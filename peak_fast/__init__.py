@@ -1,3 +1,102 @@
-"""Fast, trustworthy backtesting."""
+"""Fast, trustworthy backtesting: compiled kernels, recorded runs, sweeps in constant memory.
+
+>>> from peak_fast import BacktestEngine, Costs, sample
+>>> engine = BacktestEngine(costs=Costs.from_bps(10, slippage_bps=5))
+>>> result = engine.run(sample("AAPL"), "ma_crossover", {"fast": 20, "slow": 50})
+>>> result.stats["total_trades"] > 0
+True
+
+Names are loaded on first use, so that ``import peak_fast`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "Above": "_strategy",
+    "AtLeast": "_strategy",
+    "BacktestConfig": "config",
+    "BacktestEngine": "engine",
+    "BacktestResult": "result",
+    "Bars": "data",
+    "ConfigError": "errors",
+    "Costs": "config",
+    "DataError": "errors",
+    "Execution": "config",
+    "FixedUnits": "config",
+    "FixedValue": "config",
+    "FractionOfEquity": "config",
+    "Grid": "sweep.grid",
+    "MLflowTracker": "tracking",
+    "MissingDependencyError": "errors",
+    "NoopTracker": "tracking",
+    "Param": "params",
+    "PeakFastError": "errors",
+    "RiskLimits": "config",
+    "RiskPerTrade": "config",
+    "Row": "_strategy",
+    "RuleStrategy": "_strategy",
+    "Stops": "config",
+    "StoreError": "errors",
+    "StrategyError": "errors",
+    "Study": "study",
+    "Sweep": "sweep",
+    "SweepError": "errors",
+    "SweepResult": "sweep.result",
+    "TrackingError": "errors",
+    "build_tracker_from_config": "tracking",
+    "load": "data",
+    "log_backtest_artifacts": "tracking",
+    "sample": "data",
+    "simulate_orders": "orders",
+    "strategy": "_strategy",
+    "synthetic": "data",
+}
+
+__all__ = ["__version__", *sorted(_HOMES)]  # noqa: PLE0604
+
+if TYPE_CHECKING:
+    from peak_fast.config import (
+        BacktestConfig,
+        Costs,
+        Execution,
+        FixedUnits,
+        FixedValue,
+        FractionOfEquity,
+        RiskLimits,
+        RiskPerTrade,
+        Stops,
+    )
+    from peak_fast.data import Bars, load, sample, synthetic
+    from peak_fast.engine import BacktestEngine
+    from peak_fast.errors import (
+        ConfigError,
+        DataError,
+        MissingDependencyError,
+        PeakFastError,
+        StoreError,
+        StrategyError,
+        SweepError,
+        TrackingError,
+    )
+    from peak_fast.params import Param
+    from peak_fast.result import BacktestResult
+    from peak_fast._strategy import Above, AtLeast, Row, RuleStrategy, strategy
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'peak_fast' has no attribute {name!r}")
+
+    value = getattr(importlib.import_module(f"peak_fast.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -1,0 +1,198 @@
+"""Columns, codes and containers of the order-level kernels.
+
+The order book, the open lots, the fills and the settings live in float64 arrays with one column per
+field, so that every kernel has exactly one signature whatever a user asks for.  The names below are the
+columns.  A missing price is NaN, a missing reference (parent, lot, group) is -1.
+
+Prefixes: ``X_`` action, ``O_`` order, ``L_`` lot, ``A_`` asset, ``S_`` account state, ``R_`` rule,
+``F_`` fill, ``T_`` closed trade, ``E_`` log event.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+
+class Market(NamedTuple):
+    """What the market does.  Two-dimensional arrays are ``[asset, bar]``; an unused one is ``(0, 0)``."""
+
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+    volume: Floats
+    half_spread: Floats
+    """Half of the quoted spread in price units."""
+    funding: Floats
+    """Rate that a long position pays at the close of the bar, as a fraction of its value."""
+    day: Ints
+    """Number of the calendar day of each bar."""
+    auction: Ints
+    """``[2, bar]``: for an order placed at the bar, the bar that works a market-on-close order, and the
+    bar whose close it gets; empty when no such order is used."""
+    detail: Floats
+    """``[fine bar, 4]`` open, high, low, close of finer bars of asset 0; empty when there are none."""
+    detail_start: Ints
+    """First finer bar of each bar, one entry more than bars."""
+
+
+class Sim(NamedTuple):
+    """Everything the kernels change, and the settings they obey."""
+
+    rules: Floats
+    tiers: Floats
+    """``[tier, 2]``: traded value from which on, fee rate."""
+    state: Floats
+    assets: Floats
+    book: Floats
+    lots: Floats
+    queue: Ints
+    scratch: Ints
+    open_lots: Ints
+    fills: Floats
+    trades: Floats
+    log: Floats
+
+
+# Actions: one row per instruction.
+X_BAR, X_OP, X_ASSET, X_KIND, X_SIDE, X_SIZE, X_UNIT, X_LIMIT, X_STOP, X_TRAIL, X_TRAIL_UNIT = range(11)
+X_STOP_LOSS, X_TAKE_PROFIT, X_EXIT_UNIT, X_VALID, X_TIF, X_PARENT, X_OCO, X_TAG, X_REDUCE = range(11, 20)
+X_ORDER = 20
+"""Written by the kernel: number of the order that the action created, else -1."""
+N_ACTION = 21
+
+OP_PLACE, OP_MODIFY, OP_CANCEL, OP_CLOSE, OP_TRAIL_LOTS = range(5)
+
+# Kinds of order.
+MARKET, LIMIT, STOP, STOP_LIMIT, TRAILING_STOP, TRAILING_STOP_LIMIT, MARKET_ON_CLOSE = range(7)
+
+# Units of a size.
+UNITS, VALUE, EQUITY_FRACTION, MARGIN_FRACTION, POSITION_FRACTION = range(5)
+TARGET_UNITS, TARGET_VALUE, TARGET_FRACTION = range(5, 8)
+
+# Units of a distance (trail, attached exits).
+PRICE, FRACTION, DISTANCE = range(3)
+
+# Time in force.
+GTC, DAY, GTD, IOC, FOK = range(5)
+
+# Orders.
+O_STATUS, O_REASON, O_ASSET, O_KIND, O_SIDE, O_SIZE, O_UNIT, O_REMAINING, O_LIMIT, O_STOP = range(10)
+O_TRAIL, O_TRAIL_UNIT, O_OFFSET, O_TRIGGERED, O_VALID, O_TIF, O_PARENT, O_OCO, O_LOT, O_ROLE = range(10, 20)
+O_STOP_LOSS, O_TAKE_PROFIT, O_EXIT_UNIT, O_REDUCE, O_BAR, O_ACTIVE, O_LAST, O_FILLED = range(20, 28)
+O_VALUE, O_FEES, O_TAG, O_REFERENCE, O_ACTION, O_CUT, O_FRESH, O_TRIED = range(28, 36)
+N_ORDER = 36
+
+# Status.
+NONE, SUBMITTED, WORKING, WAITING, FILLED, CANCELLED, EXPIRED, REJECTED = range(8)
+
+# Role of an order.
+ALONE, STOP_LOSS, TAKE_PROFIT, CLOSE_LOT, CHILD, LIQUIDATION = range(6)
+
+# Reason codes.
+(
+    NO_REASON,
+    BY_USER,
+    BY_OCO,
+    BY_PARENT,
+    BY_EXCLUSIVE,
+    LOT_CLOSED,
+    REPLACED,
+    VALIDITY_OVER,
+    IOC_REST,
+    FOK_NOT_FILLED,
+    NO_CASH,
+    NO_MARGIN,
+    NOT_PAYABLE_AT_SUBMISSION,
+    SIZE_ZERO,
+    BOOK_FULL,
+    NOTHING_TO_REDUCE,
+    PARENT_MISSING,
+    HALTED,
+    END_OF_DATA,
+    CUT_TO_CASH,
+    SHORT_NOT_ALLOWED,
+    BY_SIBLING,
+    BY_LIQUIDATION,
+    BAD_PRICE,
+) = range(24)
+
+# Lots: a lot is an opening fill, or what is left of it.
+L_OPEN, L_ASSET, L_SIZE, L_PRICE, L_BAR, L_ORDER, L_TAG, L_STOP_ORDER, L_TARGET_ORDER, L_FEE = range(10)
+N_LOT = 10
+
+# Assets: settings, position and the current bar.
+A_MULTIPLIER, A_MARGIN, A_TICK, A_LOT, A_MIN_SIZE, A_POSITION, A_AVERAGE, A_COST, A_ADJUSTED = range(9)
+A_LAST_DAY, A_WAKE_LOW, A_WAKE_HIGH, A_OPEN, A_HIGH, A_LOW, A_CLOSE, A_PREVIOUS, A_VOLUME = range(9, 18)
+A_USED, A_HALF_SPREAD, A_MARK, A_SEGMENT = range(18, 22)
+N_ASSET = 22
+
+# Account state.
+S_CASH, S_QUEUE, S_ORDERS, S_LOTS, S_OPEN_LOTS, S_FILLS, S_TRADES, S_LOG, S_WAKE_BAR = range(9)
+S_OVERFLOW, S_HALTED, S_AGAIN, S_DAY, S_DAY_EQUITY, S_CARRY, S_TURNOVER, S_STOPPED = range(9, 17)
+S_AMBIGUOUS, S_SERIAL, S_AMBIGUOUS_BAR, S_LAST_EQUITY = range(17, 21)
+N_STATE = 21
+
+# Rules: one named setting each; peak_fast.orders.OrderRules documents them.
+R_MARKET_AT, R_LATENCY, R_START_BAR, R_CLOSE_FRONT, R_EXCLUSIVE, R_HEDGING = range(6)
+R_STOP_LIMIT, R_CHILD_BAR, R_RETRIGGER, R_SLIP_KIND, R_SLIP_AMOUNT, R_SLIP_OPEN, R_SLIP_LIMIT = range(6, 13)
+R_SLIP_CAP, R_SLIP_STOP, R_SPREAD, R_LIMIT_TOUCH, R_LIMIT_CHANCE, R_SEED = range(13, 19)
+R_VOLUME_KIND, R_VOLUME_AMOUNT, R_VOLUME_STEP, R_VOLUME_SHARED = range(19, 23)
+R_FEE_RATE, R_FEE_FIXED, R_FEE_UNIT, R_FEE_MINIMUM, R_FEE_MAKER = range(23, 28)
+R_LEDGER, R_AFFORD, R_SHORTFALL, R_LEVERAGE, R_MARGIN_MARK, R_FEE_AS_ORDERED = range(28, 34)
+R_CHECK_SUBMISSION, R_SHORT_PROCEEDS, R_SHORTING, R_BORROW_SHORT, R_BORROW_LONG = range(34, 39)
+R_MAINTENANCE, R_LIQUIDATION_FEE, R_RUIN, R_FLOOR, R_DAILY_LOSS, R_FINALIZE = range(39, 45)
+R_TRAIL_MARK, R_MERGE, R_STOP_BASE, R_PATH, R_TARGET_FIRST, R_INTRABAR = range(45, 51)
+R_SELL_LIMIT_FLOOR, R_BORROW_CASH, R_CHECK_AT_OPEN, R_SLIP_OUTSIDE, R_FUTURES, R_INTEREST_BASE = range(51, 57)
+R_SLIP_LIMIT_CAP, R_VOLUME_WHOLE, R_FAMILY, R_AGAIN_ALL, R_LIQUIDATE = range(57, 62)
+N_RULE = 62
+
+# R_MARKET_AT
+NEXT_OPEN, PLACING_CLOSE, SAME_CLOSE = range(3)
+# R_STOP_LIMIT
+REST_NEXT_BAR, LIMIT_CAME_FIRST, BY_CLOSE_DIRECTION = range(3)
+# R_CHILD_BAR
+CHILD_NEXT_BAR, CHILD_AFTER_MARKET, CHILD_AFTER_ANY = range(3)
+# R_SLIP_KIND
+SLIP_NONE, SLIP_FRACTION, SLIP_ABSOLUTE, SLIP_HALF_SPREAD, SLIP_VOLUME_ROOT, SLIP_VOLUME_LINEAR = range(6)
+# R_SLIP_CAP
+SLIP_FREE, SLIP_AT_RANGE, SLIP_NO_FILL = range(3)
+# R_LIMIT_TOUCH
+TOUCH, THROUGH, CHANCE = range(3)
+# R_VOLUME_KIND
+VOLUME_ANY, VOLUME_FIXED, VOLUME_SHARE, VOLUME_RANGE = range(4)
+# R_LEDGER
+PAID, SETTLED = range(2)
+# R_AFFORD
+AFFORD_ANY, AFFORD_CASH, AFFORD_MARGIN = range(3)
+# R_SHORTFALL
+REJECT, CUT = range(2)
+# R_MARGIN_MARK
+MARK_CLOSE, MARK_FILL = range(2)
+# R_TRAIL_MARK
+TRAIL_CLOSE, TRAIL_EXTREME, TRAIL_OPPOSITE = range(3)
+# R_PATH
+PATH_QUEUE, PATH_OHLC, PATH_OLHC, PATH_NEAREST, PATH_WORST, PATH_BEST = range(6)
+
+# Where the price of a fill comes from.
+AT_NOWHERE, AT_OPEN, AT_TRIGGER, AT_TRIGGER_LIMIT, AT_LIMIT, AT_LIMIT_OPEN, AT_CLOSE = range(7)
+
+# Fills.
+F_ORDER, F_BAR, F_BOOKED, F_ASSET, F_SIDE, F_SIZE, F_PRICE, F_FEE, F_SLIPPAGE, F_ROLE, F_LOT, F_CLOSED = (
+    range(12)
+)
+N_FILL = 12
+# Closed trades.
+T_LOT, T_ASSET, T_SIZE, T_ENTRY_BAR, T_EXIT_BAR, T_ENTRY, T_EXIT, T_FEES, T_PNL, T_ORDER, T_ROLE, T_TAG = (
+    range(12)
+)
+N_TRADE = 12
+# Log events.
+E_ORDER, E_BAR, E_STATUS, E_REASON, E_FILLED = range(5)
+N_EVENT = 5

@@ -1,0 +1,131 @@
+"""A result as a folder: JSON and Parquet, written to a temporary name and renamed."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from peak_kernels import types as t
+from pydantic import TypeAdapter
+
+from peak_fast._records import jsonable
+from peak_fast._run import Outcome
+from peak_fast.config import AnySizing, Costs, Execution, RiskLimits, Stops
+from peak_fast.data import Bars
+from peak_fast.errors import DataError
+
+if TYPE_CHECKING:
+    from peak_fast.result import BacktestResult
+
+FORMAT = 1
+_TABLES = {"orders": t.ORDER_COLUMNS, "fills": t.FILL_COLUMNS, "trades": t.TRADE_COLUMNS}
+
+
+def save(result: BacktestResult, folder: Path) -> Path:
+    """Write a result; see `BacktestResult.save`."""
+    import polars as pl
+
+    outcome = result._outcome
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        result.bars.to_polars().write_parquet(work / "bars.parquet")
+        pl.DataFrame(dict(zip(("equity", "cash", "position"), outcome.curve, strict=True))).write_parquet(
+            work / "curve.parquet"
+        )
+        for name, columns in _TABLES.items():
+            rows = getattr(outcome, name)
+            cells = {label: np.ascontiguousarray(rows[:, k]) for k, label in enumerate(columns)}
+            pl.DataFrame(cells).write_parquet(work / f"{name}.parquet")
+        (work / "result.json").write_text(json.dumps(_document(result), indent=1, allow_nan=False))
+        _replace(work, folder)
+    except BaseException:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
+    return folder
+
+
+def _replace(work: Path, folder: Path) -> None:
+    """Move a finished folder into place; the old one is removed only once the new one stands there."""
+    if not folder.exists():
+        work.rename(folder)
+        return
+    if not (folder / "result.json").is_file():
+        raise DataError(f"{str(folder)!r} exists and holds no saved result; choose another folder")
+    old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
+    os.replace(folder, old / "result")
+    work.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _document(result: BacktestResult) -> dict[str, Any]:
+    """Everything that is not a table."""
+    outcome = result._outcome
+    return {
+        "format": FORMAT,
+        "symbol": result.symbol,
+        "bars": {
+            "name": result.bars.name,
+            "time_zone": result.bars.time_zone,
+            "has_time": result.bars.has_time,
+        },
+        # repr keeps every bit of a float; NaN is written as text because strict JSON has none.
+        "settings": [repr(float(x)) for x in result._settings],
+        "state": [repr(float(x)) for x in outcome.state],
+        "metrics": [repr(float(x)) for x in outcome.metrics],
+        "stats": jsonable(result.stats),
+        "metadata": jsonable(result.metadata),
+    }
+
+
+def load(cls: type[BacktestResult], folder: Path) -> BacktestResult:
+    """Read a result; see `BacktestResult.load`."""
+    import polars as pl
+
+    try:
+        document = json.loads((folder / "result.json").read_text())
+        frames = {name: pl.read_parquet(folder / f"{name}.parquet") for name in (*_TABLES, "bars", "curve")}
+    except (OSError, ValueError) as error:
+        raise DataError(f"{str(folder)!r} holds no saved result: {error}") from None
+    if document.get("format") != FORMAT:
+        raise DataError(f"{str(folder)!r}: expected format {FORMAT}; got {document.get('format')!r}")
+    frame = frames["bars"]
+    about = document["bars"]
+    bars = Bars.from_frame(frame if about["has_time"] else frame.drop("timestamp"), name=about["name"])
+    tables = {}
+    for name in _TABLES:
+        rows = np.zeros((frames[name].height, t.RECORD_WIDTH))
+        rows[:, : frames[name].width] = frames[name].to_numpy()
+        tables[name] = rows
+    numbers = {key: np.array([float(x) for x in document[key]]) for key in ("settings", "state", "metrics")}
+    curve = np.ascontiguousarray(frames["curve"].to_numpy().T)
+    outcome = Outcome(metrics=numbers["metrics"], curve=curve, state=numbers["state"], **tables)
+    metadata = document["metadata"]
+    strategy = metadata["strategy"]
+    used = _settings_of(metadata["settings"])
+    result = cls(
+        bars, outcome, numbers["settings"], strategy["name"], strategy["params"], used, document["symbol"]
+    )
+    if result.hash != metadata["hash"]:
+        raise DataError(f"{str(folder)!r} is damaged: its numbers do not match the hash it was saved with")
+    return result
+
+
+def _settings_of(saved: dict[str, Any]) -> dict[str, Any]:
+    """Settings objects from their saved values."""
+    kinds: dict[str, Any] = {
+        "execution": Execution,
+        "costs": Costs,
+        "stops": Stops,
+        "risk_limits": RiskLimits,
+    }
+    used = {name: kinds[name](**value) if name in kinds else value for name, value in saved.items()}
+    used["sizing"] = TypeAdapter(AnySizing).validate_python(saved["sizing"])
+    used["risk_free"] = float(saved["risk_free"]) if saved["risk_free"] is not None else math.nan
+    return used

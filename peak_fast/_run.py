@@ -1,0 +1,188 @@
+"""From bars, decisions and settings to one call of the kernel; shared by single runs and sweeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from peak_kernels import types as t
+from peak_kernels.decide import RULE_SIZE
+
+from peak_fast.data import Bars
+from peak_fast.errors import StrategyError
+from peak_fast.strategies.rows import Key, check_kind, plane_of, stride_of
+from peak_fast._strategy import RuleStrategy
+
+FloatArray = np.ndarray[Any, np.dtype[np.float64]]
+IntArray = np.ndarray[Any, np.dtype[np.int64]]
+
+NO_RULES = np.empty((0, RULE_SIZE), np.int64)
+NO_PLANE = np.empty(0)
+DAY_US = 86_400_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """What a strategy decided over the bars: a rule for the kernel to apply, or targets at given bars."""
+
+    plane: FloatArray
+    stride: int
+    rules: IntArray
+    bar_of: IntArray
+    target_of: FloatArray
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Arrays of one finished run."""
+
+    metrics: FloatArray
+    curve: FloatArray
+    state: FloatArray
+    orders: FloatArray
+    fills: FloatArray
+    trades: FloatArray
+
+
+def price_table(bars: Bars) -> FloatArray:
+    """float64[5, n_bars] of open, high, low, close and last known close; made once for each Bars."""
+    table = bars._table
+    if table is None:
+        table = np.empty((5, len(bars)))
+        rows = (bars.open, bars.high, bars.low, bars.close, bars.mark)
+        for row, values in zip(table, rows, strict=True):
+            row[:] = values
+        object.__setattr__(bars, "_table", table)
+    result: FloatArray = table
+    return result
+
+
+def calendar_table(bars: Bars, daily: bool) -> IntArray:
+    """int64[2, n_bars]: next bar with prices, number of the day; no columns where neither is needed."""
+    if not (daily or bars.has_nan):
+        return np.empty((2, 0), np.int64)
+    count = len(bars)
+    table = np.empty((2, count), np.int64)
+    valid = np.where(np.isnan(bars.close), count, np.arange(count))
+    table[t.NEXT_VALID] = np.minimum.accumulate(valid[::-1])[::-1]
+    table[t.DAY] = bars.time_us // DAY_US
+    return table
+
+
+def rule_decisions(strategy: RuleStrategy, bars: Bars, params: Mapping[str, Any]) -> Decisions:
+    """Indicator rows and the rule of one configuration."""
+    keys: list[Key] = []
+    places: dict[Key, int] = {}
+    rule = np.full((1, RULE_SIZE), -1, np.int64)
+    shorts = strategy.short_switch is None or bool(params[strategy.short_switch])
+    for number, condition in enumerate(strategy.conditions):
+        if condition is None or (number >= 2 and not shorts):
+            continue
+        cells = []
+        for row in (condition.x, condition.y):
+            check_kind(row.kind, len(row.args))
+            key = (row.kind, *(params[a] if isinstance(a, str) else a for a in row.args))
+            if key not in places:
+                places[key] = len(keys)
+                keys.append(key)
+            cells.append(places[key])
+        rule[0, number * 3 : number * 3 + 3] = (*cells, condition.code)
+    plane = plane_of(bars, keys).reshape(-1)
+    count = len(bars)
+    return Decisions(plane, stride_of(count), rule, np.empty(count, np.int64), np.empty(count), 0)
+
+
+def given_decisions(bar_of: IntArray, target_of: FloatArray) -> Decisions:
+    """Decisions that were made outside the kernel."""
+    return Decisions(NO_PLANE, 0, NO_RULES, bar_of, target_of, bar_of.size)
+
+
+def target_decisions(target: FloatArray) -> Decisions:
+    """Decisions of a row of targets: each bar whose target differs from the last one that was not NaN."""
+    known = np.flatnonzero(target == target)
+    values = target[known]
+    changed = np.empty(values.size, bool)
+    if values.size:
+        changed[0] = values[0] != 0.0
+        np.not_equal(values[1:], values[:-1], out=changed[1:])
+    return given_decisions(known[changed], np.ascontiguousarray(values[changed]))
+
+
+def signal_decisions(signal: FloatArray) -> Decisions:
+    """Decisions of buy/sell/hold signals: each bar whose signal is not 0 and differs from the bar before."""
+    before = np.empty_like(signal)
+    before[0] = 0.0
+    before[1:] = signal[:-1]
+    bars = np.flatnonzero((signal != before) & (signal != 0.0))
+    return given_decisions(bars, np.ascontiguousarray(signal[bars]))
+
+
+def legacy_decisions(signal: FloatArray) -> Decisions:
+    """Decisions of the long-only mode: every 1 asks for a long, every -1 for no position."""
+    bars = np.flatnonzero(signal != 0.0)
+    return given_decisions(bars, np.maximum(signal[bars], 0.0))
+
+
+def as_row(values: Any, count: int, what: str) -> FloatArray:
+    """One float64 value a bar from whatever a strategy returned.
+
+    Raises
+    ------
+    StrategyError
+        Not one number a bar.
+    """
+    if hasattr(values, "to_numpy"):
+        values = values.to_numpy()
+    try:
+        array = np.asarray(values)
+        if array.dtype.kind == "b":
+            array = array.astype(np.float64)
+        row = np.ascontiguousarray(array, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise StrategyError(
+            f"{what}: expected one number a bar; got {type(values).__name__} that is not numeric"
+        ) from None
+    if row.ndim == 2 and 1 in row.shape:
+        row = row.reshape(-1)
+    if row.ndim != 1 or row.size != count:
+        raise StrategyError(f"{what}: expected one value a bar ({count}); got shape {row.shape}")
+    if np.isinf(row).any():
+        raise StrategyError(
+            f"{what}: bar {int(np.flatnonzero(np.isinf(row))[0])} is infinite; expected a number"
+        )
+    return row
+
+
+def run_single(bars: Bars, decisions: Decisions, settings: FloatArray) -> Outcome:
+    """One configuration with curve and records."""
+    from peak_kernels.simulate import run_configurations
+
+    prices = price_table(bars)
+    calendar = calendar_table(bars, settings[t.DAILY_LOSS_LIMIT] > 0.0)
+    count = len(bars)
+    curve = np.empty((3, count))
+    state = np.empty(t.N_STATE)
+    out = np.empty((1, t.N_METRICS))
+    rows = count // 4 + 64
+    while True:
+        records = np.empty((3, rows, t.RECORD_WIDTH))
+        run_configurations(
+            prices,
+            calendar,
+            decisions.plane,
+            decisions.stride,
+            decisions.rules,
+            settings.reshape(1, -1),
+            (decisions.bar_of, decisions.target_of, decisions.count),
+            (state, records, curve),
+            out,
+        )
+        used = [int(state[slot]) for slot in (t.N_ORDERS, t.N_FILLS, t.N_TRADES)]
+        if max(used) <= rows:
+            break
+        rows = max(used)
+    orders, fills, trades = (records[k, :n].copy() for k, n in enumerate(used))
+    return Outcome(out[0], curve, state, orders, fills, trades)

@@ -1,0 +1,290 @@
+"""How a strategy is written, and how the engine reads it.
+
+Four forms, from the quickest to run to the quickest to write:
+
+1. **Rules** (`RuleStrategy`): four comparisons of indicator rows; all built-in strategies are rules.
+2. **Compiled block** (`@strategy` on a function of ``(i, bars, params, memory, account)``): one call a bar in
+   machine code, sees the account.
+3. **Targets**: an array or a Polars expression with one target a bar: sides (-1, 0, 1) or weights.
+4. **Signal function** ``fn(df, params) -> signals``: any Python; sees the frame type that came in.
+
+>>> cross = RuleStrategy(
+...     name="price_above_average",
+...     schema=(Param("period", "int", 50, low=2, high=400),),
+...     enter_long=Above(Row("close"), Row("sma", "period")),
+...     leave_long=AtLeast(Row("sma", "period"), Row("close")),
+... )
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from peak_fast.errors import StrategyError, did_you_mean
+from peak_fast.params import Param, extract_defaults, validate_params
+
+__all__ = [
+    "Above",
+    "AtLeast",
+    "Block",
+    "Param",
+    "Row",
+    "RuleStrategy",
+    "SignalStrategy",
+    "Strategy",
+    "register",
+    "resolve",
+    "strategy",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One indicator over all bars: a kind and its arguments, numbers or names of parameters.
+
+    Kinds are listed in `peak_fast.strategies.rows.KINDS`.
+    """
+
+    kind: str
+    args: tuple[str | float, ...] = ()
+
+    def __init__(self, kind: str, *args: str | float) -> None:
+        object.__setattr__(self, "kind", kind)
+        object.__setattr__(self, "args", args)
+
+
+@dataclass(frozen=True, slots=True)
+class Above:
+    """Condition ``x > y``; false where either is NaN."""
+
+    x: Row
+    y: Row
+    code: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AtLeast:
+    """Condition ``x >= y``; false where either is NaN."""
+
+    x: Row
+    y: Row
+    code: int = 1
+
+
+Condition = Above | AtLeast
+
+
+class Strategy(Protocol):
+    """What every form of strategy has."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def schema(self) -> tuple[Param, ...]: ...
+    @property
+    def constraints(self) -> tuple[Any, ...]: ...
+    def fingerprint(self) -> str:
+        """Hash of what the strategy does; changes when its source changes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RuleStrategy:
+    """Four conditions over indicator rows; runs compiled, in single runs and in sweeps.
+
+    Flat: enter long, else enter short.  Long: a short entry reverses, else ``leave_long``.  Short mirrored.
+    At most one change of side a bar.
+
+    Parameters
+    ----------
+    short_switch
+        Name of a boolean parameter that turns the short side on; None: always on where conditions are given.
+    """
+
+    name: str
+    schema: tuple[Param, ...] = ()
+    enter_long: Condition | None = None
+    leave_long: Condition | None = None
+    enter_short: Condition | None = None
+    leave_short: Condition | None = None
+    constraints: tuple[Any, ...] = ()
+    short_switch: str | None = None
+    description: str = ""
+
+    @property
+    def conditions(self) -> tuple[Condition | None, ...]:
+        """The four conditions in the order of the kernel."""
+        return self.enter_long, self.leave_long, self.enter_short, self.leave_short
+
+    def fingerprint(self) -> str:
+        """Hash of the conditions and the names they use."""
+        text = repr((self.name, self.conditions, self.short_switch))
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _source_hash(function: Callable[..., Any]) -> str:
+    """Hash of a function's source, or of its machine-independent code where the source is not at hand."""
+    try:
+        text = inspect.getsource(function).encode()
+    except (OSError, TypeError):
+        code = getattr(function, "__code__", None)
+        text = repr(function).encode() if code is None else code.co_code + repr(code.co_consts).encode()
+    return hashlib.blake2b(text, digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class SignalStrategy:
+    """A Python function ``fn(df, params)`` that returns one signal or target a bar.
+
+    Parameters
+    ----------
+    returns
+        ``"targets"`` (default): -1, 0, 1 is the side to hold.  ``"signals"``: 1 buys, -1 sells, 0 holds what is
+        held.  ``"weights"``: fractions of equity.
+    """
+
+    function: Callable[..., Any]
+    name: str = "signals"
+    schema: tuple[Param, ...] = ()
+    constraints: tuple[Any, ...] = ()
+    returns: str = "targets"
+    description: str = ""
+
+    def __call__(self, frame: Any, params: Mapping[str, Any]) -> Any:
+        return self.function(frame, params)
+
+    def fingerprint(self) -> str:
+        """Hash of the function's source."""
+        return _source_hash(self.function)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A compiled function called once a bar: ``block(i, bars, params, memory, account) -> target``.
+
+    Parameters
+    ----------
+    function
+        Plain Python that numba can compile.  ``i``: bar; ``bars``: float64[6, n_bars], rows open, high, low,
+        close, last known close, volume (only columns up to ``i`` are the past); ``params``: float64 in the
+        order of the schema; ``memory``: float64[memory], zero at the start, the block's own; ``account``:
+        float64[5]: cash, position, equity at this close, average entry price (0 when flat), bars held.
+        Returns the target (-1, 0, 1, or a weight), NaN for "no change".
+    memory
+        Number of float64 cells that the block keeps between bars.
+    """
+
+    function: Callable[..., Any]
+    name: str = "block"
+    schema: tuple[Param, ...] = ()
+    constraints: tuple[Any, ...] = ()
+    memory: int = 0
+    weights: bool = False
+    description: str = ""
+    compiled: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def fingerprint(self) -> str:
+        """Hash of the function's source."""
+        return _source_hash(self.function)
+
+
+_registry: dict[str, Any] = {}
+
+
+def register(item: Any) -> Any:
+    """Make a strategy known by its name; returns it.
+
+    Raises
+    ------
+    StrategyError
+        Another strategy has the name.
+    """
+    known = _registry.get(item.name)
+    if known is not None and known.fingerprint() != item.fingerprint():
+        raise StrategyError(f"the strategy name {item.name!r} is taken; choose another name")
+    _registry[item.name] = item
+    return item
+
+
+def strategy(
+    function: Callable[..., Any] | None = None,
+    *,
+    name: str | None = None,
+    schema: tuple[Param, ...] = (),
+    constraints: tuple[Any, ...] = (),
+    memory: int = 0,
+    returns: str = "targets",
+    weights: bool = False,
+) -> Any:
+    """Turn a function into a named strategy.
+
+    A function of ``(i, bars, params, memory, account)`` becomes a compiled `Block`, a function of ``(df, params)`` a
+    `SignalStrategy`.  The result is registered, so ``engine.run(df, "its_name")`` works.
+
+    Raises
+    ------
+    StrategyError
+        The function takes neither two nor five arguments.
+    """
+
+    def build(target: Callable[..., Any]) -> Any:
+        count = len(inspect.signature(target).parameters)
+        label = name or target.__name__
+        text = inspect.getdoc(target) or ""
+        common = {"name": label, "schema": schema, "constraints": constraints, "description": text}
+        if count == 5:
+            return register(Block(target, memory=memory, weights=weights, **common))
+        if count == 2:
+            return register(SignalStrategy(target, returns="weights" if weights else returns, **common))
+        raise StrategyError(
+            f"strategy {label!r}: expected a function of (df, params), or of (i, bars, params, memory, account) "
+            f"to compile; got {count} arguments"
+        )
+
+    return build if function is None else build(function)
+
+
+def names() -> tuple[str, ...]:
+    """Names of all registered strategies, the built-in ones among them."""
+    from peak_fast import strategies
+
+    return tuple(sorted({*_registry, *strategies.NAMES}))
+
+
+def resolve(item: Any) -> Any:
+    """Strategy object for a name, a strategy object or a function.
+
+    Raises
+    ------
+    StrategyError
+        Unknown name, or something that is no strategy.
+    """
+    if isinstance(item, str):
+        if item not in _registry:
+            from peak_fast import strategies
+
+            if item in strategies.NAMES:
+                return strategies.load(item)
+            raise StrategyError(f"no strategy {item!r}; {did_you_mean(item, names())}")
+        return _registry[item]
+    if isinstance(item, RuleStrategy | SignalStrategy | Block):
+        return item
+    if callable(item):
+        return SignalStrategy(item, name=getattr(item, "__name__", "signals"), returns="signals")
+    raise StrategyError(
+        "expected the name of a strategy, a strategy object, a function (df, params), an array of targets or a "
+        f"Polars expression; got {type(item).__name__}"
+    )
+
+
+def complete_params(item: Any, params: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Parameters with defaults filled in and values checked; free-form where the strategy has no schema."""
+    if not item.schema:
+        return dict(params or {})
+    if not params:
+        return extract_defaults(item.schema)
+    return validate_params(item.schema, params, constraints=item.constraints)

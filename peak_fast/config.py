@@ -1,0 +1,264 @@
+"""Settings of a backtest: frozen, validated once, the same in Python and in TOML.
+
+>>> costs = Costs(rate=0.001, slippage_bps=5)
+>>> Stops(stop_loss=0.02, trailing=0.05).trailing
+0.05
+>>> Execution(fill_at="tomorrow")
+Traceback (most recent call last):
+peak_fast.errors.ConfigError: Execution.fill_at: expected 'next_open' or 'close'; got 'tomorrow'
+
+`BacktestConfig` groups them as the tables of a TOML file: ``[execution]``, ``[costs]``, ``[stops]``,
+``[sizing]``, ``[risk_limits]``, ``[tracking]``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from peak_fast.errors import ConfigError, did_you_mean
+
+Fraction = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Settings(BaseModel):
+    """Base of all settings: unknown names and wrong values are one clear `ConfigError`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise ConfigError(explain(type(self), error)) from None
+
+
+def explain(model: type[BaseModel], error: ValidationError) -> str:
+    """One line for a failed validation: field, what was expected, what came."""
+    parts = []
+    for item in error.errors():
+        field = ".".join(str(step) for step in item["loc"])
+        name = f"{model.__name__}.{field}" if field else model.__name__
+        if item["type"] == "extra_forbidden":
+            parts.append(f"{name}: no such setting; {did_you_mean(field, model.model_fields)}")
+            continue
+        wanted = item["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+        parts.append(f"{name}: expected {wanted}; got {item['input']!r}")
+    return "; ".join(parts)
+
+
+class Execution(Settings):
+    """How and when orders fill.
+
+    Parameters
+    ----------
+    fill_at
+        ``"next_open"`` (default): a decision made at the close of a bar fills at the next bar's open.
+        ``"close"``: it fills at the close it was made at, which assumes that the close is known before it
+        trades; every result says so.
+    both_hit
+        What fills when a bar reaches stop and target: ``"stop_first"``, ``"target_first"`` or
+        ``"nearest_to_open"`` (a tie goes to the stop).  Such bars are counted as ``ambiguous_bars``.
+    entry_bar_stops
+        Whether stops may end a position in the bar whose open it was entered at.
+    lot_size
+        Sizes are rounded down to a multiple of it; 0: any size.
+    min_size
+        Smallest size worth an order.
+    leverage
+        Largest position value as a multiple of equity; 1: a cash account, shorts backed in full.
+    """
+
+    fill_at: Literal["next_open", "close"] = "next_open"
+    both_hit: Literal["stop_first", "target_first", "nearest_to_open"] = "stop_first"
+    entry_bar_stops: bool = True
+    lot_size: NonNegative = 0.0
+    min_size: NonNegative = 0.0
+    leverage: Positive = 1.0
+
+    @property
+    def fill_rule(self) -> str:
+        """The fill rule in words, as every result states it."""
+        if self.fill_at == "next_open":
+            return "next bar's open after the deciding close"
+        return "same bar's close as the decision (assumes the close is known before it trades)"
+
+
+class Costs(Settings):
+    """What trading costs.
+
+    Parameters
+    ----------
+    rate
+        Fee as a fraction of the traded value: 0.001 is 10 basis points.
+    fixed
+        Fee per fill, in currency.
+    minimum
+        Smallest fee of a fill, in currency.
+    per_unit
+        Fee per unit traded, in currency.
+    maker_rate
+        Rate of fills at a resting price (take-profit); None: the same as ``rate``.
+    slippage_bps
+        Market and stop fills are worse by this many basis points of the price.
+    slippage_abs
+        The same in price units; both add up.
+    """
+
+    rate: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.0
+    fixed: NonNegative = 0.0
+    minimum: NonNegative = 0.0
+    per_unit: NonNegative = 0.0
+    maker_rate: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] | None = None
+    slippage_bps: Annotated[float, Field(ge=0, lt=10_000, allow_inf_nan=False)] = 0.0
+    slippage_abs: NonNegative = 0.0
+
+    @classmethod
+    def from_bps(cls, fee_bps: float = 0.0, slippage_bps: float = 0.0) -> Costs:
+        """Costs from a fee and a slippage in basis points."""
+        return cls(rate=fee_bps / 10_000.0, slippage_bps=slippage_bps)
+
+
+class Stops(Settings):
+    """Orders that protect or take the profit of an open position.
+
+    Parameters
+    ----------
+    stop_loss, take_profit
+        Distance from the average entry price; None: off.
+    trailing
+        Distance from the best price since entry; None: off.
+    unit
+        ``"fraction"`` of the entry price (trailing: of the best price), or ``"absolute"`` price units.
+    watermark
+        What the best price is made of: ``"extreme"`` (the high for longs, the low for shorts), ``"close"``,
+        ``"high"`` or ``"low"``.
+    """
+
+    stop_loss: Positive | None = None
+    take_profit: Positive | None = None
+    trailing: Positive | None = None
+    unit: Literal["fraction", "absolute"] = "fraction"
+    watermark: Literal["extreme", "close", "high", "low"] = "extreme"
+
+    def model_post_init(self, context: Any, /) -> None:
+        """A stop of 100 % or more of a long's price could never be reached."""
+        for name in ("stop_loss", "trailing"):
+            value = getattr(self, name)
+            if self.unit == "fraction" and value is not None and value >= 1.0:
+                raise ConfigError(f"Stops.{name}: expected a fraction below 1 (0.02 is 2 %); got {value!r}")
+
+
+class FractionOfEquity(Settings):
+    """Position worth ``fraction`` of equity at the fill, as far as it can be paid with its fee."""
+
+    kind: Literal["fraction_of_equity"] = "fraction_of_equity"
+    fraction: Positive = 1.0
+
+
+class FixedUnits(Settings):
+    """Position of ``units`` shares, coins or contracts; cut to what can be paid."""
+
+    kind: Literal["fixed_units"] = "fixed_units"
+    units: Positive
+
+
+class FixedValue(Settings):
+    """Position worth ``value`` in currency at the fill; cut to what can be paid."""
+
+    kind: Literal["fixed_value"] = "fixed_value"
+    value: Positive
+
+
+class RiskPerTrade(Settings):
+    """Lose ``risk`` of equity if the stop is hit: size = risk * equity / stop distance.
+
+    At most ``max_position`` of equity; refused where the position would be worth less than ``min_value``.
+    Needs a stop-loss or a trailing stop.
+    """
+
+    kind: Literal["risk_per_trade"] = "risk_per_trade"
+    risk: Fraction = 0.01
+    max_position: Positive = 1.0
+    min_value: NonNegative = 0.0
+
+
+Sizing = FractionOfEquity | FixedUnits | FixedValue | RiskPerTrade
+AnySizing = Annotated[Sizing, Field(discriminator="kind")]
+
+
+class RiskLimits(Settings):
+    """Limits of the account, checked at each close; a breach closes the position at the next open.
+
+    Parameters
+    ----------
+    max_drawdown
+        Fraction of the highest equity; reached once, no more positions are opened.
+    daily_loss
+        Fraction of the equity at the end of the day before; no more positions on that day.
+    max_position
+        Largest position value as a fraction of equity; larger orders are cut.
+    """
+
+    max_drawdown: Fraction | None = None
+    daily_loss: Fraction | None = None
+    max_position: Positive | None = None
+
+
+class MLflowTracking(Settings):
+    """``[tracking.mlflow]``: see `peak_fast.tracking.MLflowTracker`."""
+
+    tracking_uri: str | None = None
+    experiment_name: str = "peak_fast"
+    auto_start_run: bool = False
+    run_name: str | None = None
+    mode: Literal["background", "sync"] = "background"
+    artifacts: Literal["full", "light", "none"] = "full"
+    tags: dict[str, str] = {}
+
+
+class Tracking(Settings):
+    """``[tracking]``: which tracker records the runs."""
+
+    enabled: bool = False
+    backend: str = "noop"
+    mlflow: MLflowTracking = MLflowTracking()
+
+
+class BacktestConfig(Settings):
+    """All settings of a backtest as the tables of one TOML file."""
+
+    initial_cash: Positive = 100_000.0
+    execution: Execution = Execution()
+    costs: Costs = Costs()
+    stops: Stops = Stops()
+    sizing: AnySizing = FractionOfEquity()
+    risk_limits: RiskLimits = RiskLimits()
+    tracking: Tracking = Tracking()
+    periods_per_year: Positive | None = None
+    risk_free: Annotated[float, Field(gt=-1, lt=10, allow_inf_nan=False)] = 0.0
+    use_execution_pipeline: bool = True
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> BacktestConfig:
+        """Read a TOML file.
+
+        Raises
+        ------
+        ConfigError
+            The file is missing or not TOML, or a setting is unknown or wrong.
+        """
+        import tomllib
+
+        try:
+            with Path(path).open("rb") as file:
+                values = tomllib.load(file)
+        except FileNotFoundError:
+            raise ConfigError(f"no settings file at {str(path)!r}; expected a TOML file") from None
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigError(f"{str(path)!r} is not valid TOML: {error}") from None
+        return cls(**values)

@@ -1,0 +1,363 @@
+"""The engine: check the input, run the kernel, hand out the result, tell the tracker.
+
+>>> engine = BacktestEngine(costs=Costs.from_bps(10, slippage_bps=5))       # doctest: +SKIP
+>>> engine.run(frame, "ma_crossover", {"fast": 20, "slow": 50}).stats["sharpe"]  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from peak_fast import _run
+from peak_fast._slots import settings_vector
+from peak_fast.config import (
+    BacktestConfig,
+    Costs,
+    Execution,
+    FractionOfEquity,
+    RiskLimits,
+    Settings,
+    Stops,
+)
+from peak_fast.data import Bars
+from peak_fast.errors import ConfigError, StrategyError
+from peak_fast.result import BacktestResult
+from peak_fast._strategy import Block, RuleStrategy, SignalStrategy, complete_params, resolve
+
+if TYPE_CHECKING:
+    from peak_fast.tracking.base import Tracker
+
+logger = logging.getLogger("peak_fast.engine")
+
+LEGACY_STOP = 0.02
+
+
+class BacktestEngine:
+    """Runs backtests with one set of settings.
+
+    Parameters
+    ----------
+    initial_cash
+        Cash before the first bar.
+    execution, costs, sizing, stops, risk_limits
+        See `peak_fast.config`; None: the defaults there (next open, no costs, all equity, no stops, no limits).
+    tracker
+        Gets every finished run if it has an active run; the engine never starts one.
+    use_execution_pipeline
+        Mode of `run_realistic`: True: a change of signal sets the target side, reversals allowed.  False:
+        1 enters long when flat, -1 exits, with a stop of ``stop_pct`` (a strategy parameter, default 0.02).
+    periods_per_year
+        Bars a year for annualised metrics; None: inferred from the timestamps.
+    risk_free
+        Yearly risk-free rate of Sharpe and Sortino.
+
+    Raises
+    ------
+    ConfigError
+        A setting has the wrong type or value.
+    """
+
+    def __init__(
+        self,
+        *,
+        initial_cash: float = 100_000.0,
+        execution: Execution | None = None,
+        costs: Costs | None = None,
+        sizing: Settings | None = None,
+        stops: Stops | None = None,
+        risk_limits: RiskLimits | None = None,
+        tracker: Tracker | None = None,
+        use_execution_pipeline: bool = True,
+        periods_per_year: float | None = None,
+        risk_free: float = 0.0,
+    ) -> None:
+        given = {"execution": execution, "costs": costs, "stops": stops, "risk_limits": risk_limits}
+        for name, kind in (
+            ("execution", Execution),
+            ("costs", Costs),
+            ("stops", Stops),
+            ("risk_limits", RiskLimits),
+        ):
+            if given[name] is not None and not isinstance(given[name], kind):
+                raise ConfigError(f"{name}: expected {kind.__name__}; got {type(given[name]).__name__}")
+        if not (isinstance(initial_cash, int | float) and 0 < initial_cash < float("inf")):
+            raise ConfigError(f"initial_cash: expected a positive number; got {initial_cash!r}")
+        if periods_per_year is not None and not 0 < periods_per_year < float("inf"):
+            raise ConfigError(f"periods_per_year: expected a positive number; got {periods_per_year!r}")
+        self.initial_cash = float(initial_cash)
+        self.execution = execution or Execution()
+        self.costs = costs or Costs()
+        self.sizing = sizing or FractionOfEquity()
+        self.stops = stops or Stops()
+        self.risk_limits = risk_limits or RiskLimits()
+        self.tracker = tracker
+        self.use_execution_pipeline = use_execution_pipeline
+        self.periods_per_year = periods_per_year
+        self.risk_free = risk_free
+        self._vectors: dict[Any, Any] = {}
+
+    @classmethod
+    def from_config(cls, config: BacktestConfig, tracker: Tracker | None = None) -> BacktestEngine:
+        """Engine with the settings of a `BacktestConfig` (``[tracking]`` is read by `build_tracker_from_config`)."""
+        return cls(
+            initial_cash=config.initial_cash,
+            execution=config.execution,
+            costs=config.costs,
+            sizing=config.sizing,
+            stops=config.stops,
+            risk_limits=config.risk_limits,
+            tracker=tracker,
+            use_execution_pipeline=config.use_execution_pipeline,
+            periods_per_year=config.periods_per_year,
+            risk_free=config.risk_free,
+        )
+
+    def run(
+        self,
+        data: Any,
+        strategy: Any,
+        params: Mapping[str, Any] | None = None,
+        *,
+        symbol: str | None = None,
+        weights: bool = False,
+    ) -> BacktestResult:
+        """Backtest a strategy.
+
+        Parameters
+        ----------
+        data
+            `Bars`, or anything `Bars.from_frame` takes.
+        strategy
+            Name of a registered strategy, a strategy object, a compiled block, a signal function
+            ``fn(df, params)`` returning 1 (buy), -1 (sell), 0 (hold), an array of targets with one value a bar,
+            or a Polars expression over the frame's columns that gives targets.
+        params
+            Parameters of the strategy; missing ones take their defaults.
+        symbol
+            Name of the asset in the result.
+        weights
+            Targets are fractions of equity instead of sides.
+
+        Raises
+        ------
+        DataError, StrategyError, ConfigError
+            Input that cannot be used.
+        """
+        bars = Bars.from_frame(data, name=symbol) if not isinstance(data, Bars) else data
+        if (
+            isinstance(strategy, np.ndarray | list | tuple)
+            or hasattr(strategy, "meta")
+            or _is_series(strategy)
+        ):
+            row = self._targets(bars, strategy)
+            name = "targets" if not weights else "weights"
+            return self._finish(
+                bars, _run.target_decisions(row), name, dict(params or {}), symbol, weights=weights
+            )
+        item = resolve(strategy)
+        values = complete_params(item, params)
+        return self._run_item(bars, item, values, symbol, weights)
+
+    def _run_item(
+        self, bars: Bars, item: Any, values: dict[str, Any], symbol: str | None, weights: bool
+    ) -> BacktestResult:
+        if isinstance(item, RuleStrategy):
+            decisions = _run.rule_decisions(item, bars, values)
+            return self._finish(bars, decisions, item.name, values, symbol, strategy=item)
+        if isinstance(item, Block):
+            from peak_fast._block import block_decisions
+
+            decisions = block_decisions(item, bars, values, self._settings(bars, weights=item.weights))
+            return self._finish(
+                bars, decisions, item.name, values, symbol, weights=item.weights, strategy=item
+            )
+        row = self._call(item, bars, values)
+        by_weight = weights or item.returns == "weights"
+        decide = (
+            _run.signal_decisions if item.returns == "signals" and not by_weight else _run.target_decisions
+        )
+        return self._finish(bars, decide(row), item.name, values, symbol, weights=by_weight, strategy=item)
+
+    def run_realistic(
+        self,
+        df: Any,
+        strategy_signal_fn: Callable[[Any, Mapping[str, Any]], Any],
+        strategy_params: Mapping[str, Any] | None = None,
+        symbol: str = "asset",
+        fee_bps: float | None = None,
+        slippage_bps: float | None = None,
+    ) -> BacktestResult:
+        """Backtest a signal function: 1 buy, -1 sell, 0 hold, in the mode of ``use_execution_pipeline``.
+
+        ``fee_bps`` and ``slippage_bps`` replace the engine's costs for this run.  The function gets the frame as
+        it was passed (Bars: their source).
+        """
+        engine = self._with_costs(fee_bps, slippage_bps)
+        bars = df if isinstance(df, Bars) else Bars.from_frame(df, name=symbol)
+        params = dict(strategy_params or {})
+        name = getattr(strategy_signal_fn, "__name__", "signals")
+        item = SignalStrategy(strategy_signal_fn, name=name, returns="signals")
+        signal = engine._call(item, bars, params)
+        if self.use_execution_pipeline:
+            return engine._finish(bars, _run.signal_decisions(signal), name, params, symbol, strategy=item)
+        stops = engine.stops
+        if stops.stop_loss is None:
+            stops = stops.model_copy(update={"stop_loss": _stop_pct(params), "unit": "fraction"})
+        decisions = _run.legacy_decisions(signal)
+        return engine._finish(bars, decisions, name, params, symbol, stops=stops, legacy=True, strategy=item)
+
+    def run_vectorized(
+        self,
+        df: Any,
+        strategy_signal_fn: Callable[[Any, Mapping[str, Any]], Any],
+        strategy_params: Mapping[str, Any] | None = None,
+        symbol: str = "asset",
+    ) -> BacktestResult:
+        """Quick look at a signal function: full equity on the side of the last signal, no stops, no limits.
+
+        Costs and the fill rule are those of the engine.
+        """
+        quick = BacktestEngine(
+            initial_cash=self.initial_cash,
+            execution=self.execution,
+            costs=self.costs,
+            tracker=self.tracker,
+            periods_per_year=self.periods_per_year,
+            risk_free=self.risk_free,
+        )
+        return quick.run_realistic(df, strategy_signal_fn, strategy_params, symbol)
+
+    def _with_costs(self, fee_bps: float | None, slippage_bps: float | None) -> BacktestEngine:
+        """This engine, or one with other costs."""
+        if fee_bps is None and slippage_bps is None:
+            return self
+        values = self.costs.model_dump()
+        if fee_bps is not None:
+            values.update(rate=fee_bps / 10_000.0, maker_rate=None)
+        if slippage_bps is not None:
+            values.update(slippage_bps=slippage_bps)
+        return BacktestEngine(
+            initial_cash=self.initial_cash,
+            execution=self.execution,
+            costs=Costs(**values),
+            sizing=self.sizing,
+            stops=self.stops,
+            risk_limits=self.risk_limits,
+            tracker=self.tracker,
+            use_execution_pipeline=self.use_execution_pipeline,
+            periods_per_year=self.periods_per_year,
+            risk_free=self.risk_free,
+        )
+
+    def _call(self, item: SignalStrategy, bars: Bars, params: Mapping[str, Any]) -> Any:
+        """Call a signal function on the user's frame and check what it returns."""
+        frame = bars.source if bars.source is not None else bars.to_polars()
+        try:
+            values = item(frame, params)
+        except KeyError as error:
+            raise StrategyError(
+                f"the signal function {item.name!r} asked for {error}, which is neither a column nor a parameter; "
+                f"parameters given: {sorted(params)}"
+            ) from error
+        if hasattr(values, "meta"):
+            return self._targets(bars, values)
+        row = _run.as_row(values, len(bars), f"the signal function {item.name!r}")
+        if item.returns == "signals":
+            row = np.where(np.isnan(row), 0.0, row)
+            if (np.abs(row) > 1.0).any() or (row != np.rint(row)).any():
+                bad = int(np.flatnonzero((np.abs(row) > 1.0) | (row != np.rint(row)))[0])
+                raise StrategyError(
+                    f"the signal function {item.name!r} returned {row[bad]} at bar {bad}; expected 1 (buy), "
+                    "-1 (sell) or 0 (hold)"
+                )
+        return row
+
+    def _targets(self, bars: Bars, values: Any) -> Any:
+        """One target a bar from an array or a Polars expression."""
+        if hasattr(values, "meta"):
+            import polars as pl
+
+            source = bars.source
+            frame = source if isinstance(source, pl.DataFrame) else bars.to_polars()
+            values = frame.select(values.alias("target"))["target"]
+        return _run.as_row(values, len(bars), "the targets")
+
+    def _settings(
+        self, bars: Bars, *, weights: bool = False, stops: Stops | None = None, legacy: bool = False
+    ) -> Any:
+        """Flat settings for the kernel, kept for the next run with the same ones."""
+        year = self.periods_per_year or bars.periods_per_year
+        key = (year, weights, legacy, stops)
+        if key not in self._vectors:
+            self._vectors[key] = settings_vector(
+                initial_cash=self.initial_cash,
+                execution=self.execution,
+                costs=self.costs,
+                stops=stops or self.stops,
+                sizing=self.sizing,
+                risk_limits=self.risk_limits,
+                periods_per_year=year,
+                risk_free=self.risk_free,
+                weights=weights,
+                enter_only_flat=legacy,
+            )
+        return self._vectors[key]
+
+    def _finish(
+        self,
+        bars: Bars,
+        decisions: _run.Decisions,
+        name: str,
+        params: dict[str, Any],
+        symbol: str | None,
+        *,
+        weights: bool = False,
+        stops: Stops | None = None,
+        legacy: bool = False,
+        strategy: Any = None,
+    ) -> BacktestResult:
+        """Run the kernel, wrap its arrays, tell the tracker."""
+        settings = self._settings(bars, weights=weights, stops=stops, legacy=legacy)
+        outcome = _run.run_single(bars, decisions, settings)
+        used = {
+            "initial_cash": self.initial_cash,
+            "execution": self.execution,
+            "costs": self.costs,
+            "stops": stops or self.stops,
+            "sizing": self.sizing,
+            "risk_limits": self.risk_limits,
+            "risk_free": self.risk_free,
+            "mode": "legacy" if legacy else "pipeline",
+            "targets": "weights" if weights else "sides",
+        }
+        result = BacktestResult(bars, outcome, settings, name, params, used, symbol or bars.name, strategy)
+        if self.tracker is not None:
+            self._track(result)
+        return result
+
+    def _track(self, result: BacktestResult) -> None:
+        """Hand the result to the tracker; its troubles never become the run's."""
+        try:
+            from peak_fast.tracking.backtest import log_backtest
+
+            log_backtest(self.tracker, result)
+        except Exception as error:
+            warnings.warn(f"the tracker could not record this run: {error!r}", RuntimeWarning, stacklevel=4)
+
+
+def _is_series(value: Any) -> bool:
+    """Whether a value is a column of numbers of some frame library."""
+    return hasattr(value, "to_numpy") and not callable(value) and hasattr(value, "dtype")
+
+
+def _stop_pct(params: Mapping[str, Any]) -> float:
+    """Stop distance of the long-only mode from the strategy's parameters."""
+    value = params.get("stop_pct", LEGACY_STOP)
+    if not isinstance(value, int | float) or not 0 < value < 1:
+        raise ConfigError(f"stop_pct: expected a fraction between 0 and 1; got {value!r}")
+    return float(value)

@@ -1,0 +1,326 @@
+"""Settings of the order-level simulation: one named field for every question on which engines differ.
+
+`OrderRules` is the whole list.  The defaults are this package's own rules; `peak_fast.presets` holds the
+settings that reproduce other engines.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args, get_type_hints
+
+import numpy as np
+import numpy.typing as npt
+from peak_kernels import orders_fields as f
+
+from peak_fast.errors import ConfigError, did_you_mean
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asset:
+    """One tradable asset.
+
+    Parameters
+    ----------
+    multiplier
+        Money per point and unit (futures: contract size).
+    margin
+        Money that one unit ties up (futures).  0 means the asset is paid in full, or on `OrderRules.leverage`.
+    tick
+        Smallest price step; order prices are rounded to it.  0 means any price.
+    lot
+        Smallest size step; sizes are rounded down to it.  0 means any size.
+    min_size
+        Smallest size that may be opened.
+    """
+
+    multiplier: float = 1.0
+    margin: float = 0.0
+    tick: float = 0.0
+    lot: float = 0.0
+    min_size: float = 0.0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not value >= 0.0 or (field.name == "multiplier" and value == 0.0):
+                raise ConfigError(f"Asset({field.name}=...) must be a number >= 0, got {value!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderRules:
+    """Every rule of the order-level simulation; all of them take effect, none is a hint.
+
+    Parameters
+    ----------
+    market_fill
+        Price of a market order: ``next_open``; ``same_close``, the close of the bar that placed it, at once;
+        ``placing_close``, the same price, but booked on the next bar.
+    latency
+        Bars that an order needs to arrive, on top of the one after the placing bar.
+    first_bar
+        Bars before this one are not simulated; their equity is that of the first simulated bar.
+    exclusive
+        A new order cancels all pending ones and closes the open position first.
+    hedging
+        Opposite orders open lots of their own instead of closing (oldest first) what is open.
+    close_stop_base
+        With ``placing_close``: every order without a limit starts from the previous close, not the open.
+    exits_active
+        When attached exits and child orders begin to work: ``next_bar``; ``after_market``: in the entry bar
+        when a market order opened the position (or a stop order whose target alone lies in the bar);
+        ``same_bar``: always in the entry bar.
+    repeat_queue
+        Whether all pending orders, not only the new exits, are tried again when exits work in the entry bar.
+    target_first
+        Which attached exit is tried first when both could fill in a bar: the target, not the stop.
+    family_cancel
+        Cancelling one member of a bracket cancels all of it.
+    path
+        What is assumed about prices inside a bar.  ``queue``: nothing, orders are tried in their sequence
+        (stop before target).  ``ohlc``, ``olhc``, ``nearest`` (nearer extreme first), ``worst`` (against the
+        position first), ``best``: orders act in the order in which that path meets their prices.
+    stop_limit
+        Stop and limit of a stop-limit order in the bar of the trigger.  ``rest``: fills at the trigger when
+        the limit allows that price, else it rests from the next bar; ``limit_first``: the limit was touched
+        before the stop when it lies on the near side; ``close_direction``: a bar that closes on the other
+        side of its open came back to its close.
+    stop_stays_stop
+        A partly filled stop order needs its trigger again for the rest.
+    trail_watermark
+        Price that moves a trailing stop after each bar: ``close``, ``extreme`` (a sell: the high),
+        ``opposite`` (a sell: the low).
+    limit_fill
+        A limit order fills when the price ``touch``-es its limit, trades ``through`` it, or, when it is
+        touched only, by ``chance`` with the probability ``limit_chance`` (seeded by ``seed``).
+    slippage, slippage_amount
+        ``none``; ``fraction`` of the price; ``absolute``; ``half_spread`` (column); ``volume_root`` and
+        ``volume_linear``: amount x price x (size / volume) to the power 0.5 or 1.
+    slip_open, slip_stop, slip_limit
+        Whether slippage applies to fills at the open, to stops at their trigger, to limits filled at the open.
+    slip_cap, slip_limit_cap
+        A slipped price beyond the bar's range (beyond the limit): ``free`` keeps it, ``range`` caps it,
+        ``no_fill`` lets the order wait.
+    slip_past_limit
+        A stop-limit order that fills at its trigger may slip past its own limit.
+    sell_limit_floor
+        The cap of a sell limit that fills at the open is its limit even below the bar's low.
+    spread
+        Fraction by which opening fills are worse; closing fills are not.
+    volume, volume_amount, volume_step
+        Size per bar: ``any``; ``fixed`` units; ``share`` in percent of the volume; ``range``: percent of the
+        volume that falls to one step of the bar's range.  No volume, no fill.
+    volume_shared
+        All orders of a bar share the limit (else each order has it for itself).
+    volume_whole
+        Limits are rounded down to whole units.
+    fee_rate, fee_fixed, fee_per_unit, fee_minimum, maker_rate
+        Fee of a fill: ``fixed + per_unit * size + rate * value``, at least the minimum; ``maker_rate``
+        replaces the rate for limit fills when it is given.
+    fee_tiers
+        ``((traded value, rate), ...)``: the rate from that traded value on.
+    merge_fills
+        An order that closes and opens makes one fill with one fee; else one fill per lot.
+    ledger
+        ``paid``: purchases leave the cash; ``settled``: cash holds realised results only.  Equity is equal.
+    afford
+        What an opening needs: ``any`` nothing, ``cash`` non-negative cash, ``margin`` free margin.
+    shortfall
+        An opening that cannot be paid is refused (``reject``) or reduced to what can be paid (``cut``).
+    leverage
+        Value that can be held per unit of equity; ``1 / initial margin``.
+    margin_mark
+        Price that values positions when margin is judged: ``fill``, or ``close`` of the bar.
+    fee_as_ordered
+        Margin and relative sizes count the fee of the order's size as it was given (a fraction included).
+    check_submission, check_at_open
+        Orders are tried against the cash when they are submitted, at their own price; market orders at the
+        close of the placing bar, or at the open.
+    short_proceeds
+        Proceeds of a short sale become cash; else the short ties up its value.
+    shorting
+        Whether short positions may be opened.
+    borrow_short, borrow_long, borrow_cash, interest_on_average
+        Yearly rates on shorts, longs and negative cash, by calendar days; on the average price, or the mark.
+    maintenance, liquidation_fee
+        A position is liquidated when equity falls to this fraction of its value; fee as a fraction of value.
+    ruin
+        Equity of zero closes everything and ends the run.
+    equity_floor, daily_loss
+        Equity, and loss as a fraction of the last day's equity, at which everything is closed at the next
+        open and new entries are refused (for the rest of the run, of the day).
+    finalize
+        What is open at the end: ``keep``, ``close`` at the last close, or ``second_pass``: closed by market
+        orders in a second pass over the last bar.
+    """
+
+    market_fill: Literal["next_open", "placing_close", "same_close"] = "next_open"
+    latency: int = 0
+    first_bar: int = 0
+    exclusive: bool = False
+    hedging: bool = False
+    close_stop_base: bool = False
+    exits_active: Literal["next_bar", "after_market", "same_bar"] = "after_market"
+    repeat_queue: bool = False
+    target_first: bool = False
+    family_cancel: bool = False
+    path: Literal["queue", "ohlc", "olhc", "nearest", "worst", "best"] = "queue"
+    stop_limit: Literal["rest", "limit_first", "close_direction"] = "rest"
+    stop_stays_stop: bool = False
+    trail_watermark: Literal["close", "extreme", "opposite"] = "extreme"
+    limit_fill: Literal["touch", "through", "chance"] = "touch"
+    limit_chance: float = 1.0
+    seed: int = 0
+    slippage: Literal["none", "fraction", "absolute", "half_spread", "volume_root", "volume_linear"] = "none"
+    slippage_amount: float = 0.0
+    slip_open: bool = True
+    slip_stop: bool = True
+    slip_limit: bool = False
+    slip_cap: Literal["free", "range", "no_fill"] = "free"
+    slip_limit_cap: Literal["free", "range", "no_fill"] = "range"
+    slip_past_limit: bool = False
+    sell_limit_floor: bool = False
+    spread: float = 0.0
+    volume: Literal["any", "fixed", "share", "range"] = "any"
+    volume_amount: float = 0.0
+    volume_step: float = 0.0
+    volume_shared: bool = True
+    volume_whole: bool = False
+    fee_rate: float = 0.0
+    fee_fixed: float = 0.0
+    fee_per_unit: float = 0.0
+    fee_minimum: float = 0.0
+    maker_rate: float | None = None
+    fee_tiers: tuple[tuple[float, float], ...] = ()
+    merge_fills: bool = True
+    ledger: Literal["paid", "settled"] = "paid"
+    afford: Literal["any", "cash", "margin"] = "margin"
+    shortfall: Literal["reject", "cut"] = "reject"
+    leverage: float = 1.0
+    margin_mark: Literal["close", "fill"] = "fill"
+    fee_as_ordered: bool = False
+    check_submission: bool = False
+    check_at_open: bool = False
+    short_proceeds: bool = True
+    shorting: bool = True
+    borrow_short: float = 0.0
+    borrow_long: float = 0.0
+    borrow_cash: float = 0.0
+    interest_on_average: bool = False
+    maintenance: float = 0.0
+    liquidation_fee: float = 0.0
+    ruin: bool = False
+    equity_floor: float = 0.0
+    daily_loss: float = 0.0
+    finalize: Literal["keep", "close", "second_pass"] = "keep"
+
+    def __post_init__(self) -> None:
+        for name, hint in _hints().items():
+            _check_field(name, hint, getattr(self, name))
+        if not self.leverage > 0.0:
+            raise ConfigError(f"leverage must be > 0, got {self.leverage!r}")
+        for name in ("latency", "first_bar"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} must be >= 0, got {getattr(self, name)!r}")
+        if self.volume == "range" and not self.volume_step > 0.0:
+            raise ConfigError("volume='range' needs volume_step > 0, the price step that shares the volume")
+        if self.ledger == "settled" and self.merge_fills:
+            raise ConfigError("ledger='settled' books each lot by itself: give merge_fills=False with it")
+
+    def vector(self) -> Floats:
+        """Return the settings as the kernel's flat vector (``R_...`` of `peak_kernels.orders_fields`)."""
+        vector = np.zeros(f.N_RULE)
+        for name, column in _COLUMNS.items():
+            value = getattr(self, name)
+            if isinstance(value, str):
+                value = get_args(_hints()[name]).index(value)
+            vector[column] = float(value)
+        vector[f.R_FINALIZE] = {"keep": 0.0, "second_pass": 1.0, "close": 2.0}[self.finalize]
+        vector[f.R_FEE_MAKER] = self.fee_rate if self.maker_rate is None else self.maker_rate
+        return vector
+
+    @property
+    def every_bar(self) -> bool:
+        """Whether something can happen in a bar that no order reacts to."""
+        charges = (self.borrow_short, self.borrow_long, self.borrow_cash, self.maintenance)
+        return any(charges) or self.ruin or self.equity_floor > 0.0 or self.daily_loss > 0.0
+
+
+_COLUMNS: dict[str, int] = {
+    "market_fill": f.R_MARKET_AT,
+    "latency": f.R_LATENCY,
+    "first_bar": f.R_START_BAR,
+    "exclusive": f.R_EXCLUSIVE,
+    "hedging": f.R_HEDGING,
+    "close_stop_base": f.R_STOP_BASE,
+    "exits_active": f.R_CHILD_BAR,
+    "repeat_queue": f.R_AGAIN_ALL,
+    "target_first": f.R_TARGET_FIRST,
+    "family_cancel": f.R_FAMILY,
+    "path": f.R_PATH,
+    "stop_limit": f.R_STOP_LIMIT,
+    "stop_stays_stop": f.R_RETRIGGER,
+    "trail_watermark": f.R_TRAIL_MARK,
+    "limit_fill": f.R_LIMIT_TOUCH,
+    "limit_chance": f.R_LIMIT_CHANCE,
+    "seed": f.R_SEED,
+    "slippage": f.R_SLIP_KIND,
+    "slippage_amount": f.R_SLIP_AMOUNT,
+    "slip_open": f.R_SLIP_OPEN,
+    "slip_stop": f.R_SLIP_STOP,
+    "slip_limit": f.R_SLIP_LIMIT,
+    "slip_cap": f.R_SLIP_CAP,
+    "slip_limit_cap": f.R_SLIP_LIMIT_CAP,
+    "slip_past_limit": f.R_SLIP_OUTSIDE,
+    "sell_limit_floor": f.R_SELL_LIMIT_FLOOR,
+    "spread": f.R_SPREAD,
+    "volume": f.R_VOLUME_KIND,
+    "volume_amount": f.R_VOLUME_AMOUNT,
+    "volume_step": f.R_VOLUME_STEP,
+    "volume_shared": f.R_VOLUME_SHARED,
+    "volume_whole": f.R_VOLUME_WHOLE,
+    "fee_rate": f.R_FEE_RATE,
+    "fee_fixed": f.R_FEE_FIXED,
+    "fee_per_unit": f.R_FEE_UNIT,
+    "fee_minimum": f.R_FEE_MINIMUM,
+    "merge_fills": f.R_MERGE,
+    "ledger": f.R_LEDGER,
+    "afford": f.R_AFFORD,
+    "shortfall": f.R_SHORTFALL,
+    "leverage": f.R_LEVERAGE,
+    "margin_mark": f.R_MARGIN_MARK,
+    "fee_as_ordered": f.R_FEE_AS_ORDERED,
+    "check_submission": f.R_CHECK_SUBMISSION,
+    "check_at_open": f.R_CHECK_AT_OPEN,
+    "short_proceeds": f.R_SHORT_PROCEEDS,
+    "shorting": f.R_SHORTING,
+    "borrow_short": f.R_BORROW_SHORT,
+    "borrow_long": f.R_BORROW_LONG,
+    "borrow_cash": f.R_BORROW_CASH,
+    "interest_on_average": f.R_INTEREST_BASE,
+    "maintenance": f.R_MAINTENANCE,
+    "liquidation_fee": f.R_LIQUIDATION_FEE,
+    "ruin": f.R_RUIN,
+    "equity_floor": f.R_FLOOR,
+    "daily_loss": f.R_DAILY_LOSS,
+}
+
+
+def _hints() -> dict[str, Any]:
+    return get_type_hints(OrderRules)
+
+
+def _check_field(name: str, hint: Any, value: Any) -> None:
+    """Check one setting against its annotation."""
+    choices = get_args(hint)
+    if choices and all(isinstance(choice, str) for choice in choices):
+        if value not in choices:
+            raise ConfigError(f"{name}={value!r}: {did_you_mean(str(value), choices)}")
+    elif hint is bool:
+        if not isinstance(value, bool):
+            raise ConfigError(f"{name} must be True or False, got {value!r}")
+    elif hint in (int, float):
+        if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+            raise ConfigError(f"{name} must be a number, got {value!r}")

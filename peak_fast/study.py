@@ -1,0 +1,455 @@
+"""Studies: search a strategy's parameters with Optuna's samplers, at the speed of the compiled sweep.
+
+>>> study = Study("ma_crossover", bars, objectives={"sharpe": "maximize", "max_drawdown": "minimize"},
+...               sampler="nsga2", storage="sqlite:///study.db", study_name="trend", seed=1)  # doctest: +SKIP
+>>> result = study.run(n_trials=2000)                                                        # doctest: +SKIP
+>>> print(result.summary()); result.front                                                    # doctest: +SKIP
+
+The study is an ordinary ``optuna.Study`` (``study.optuna``), so its dashboard, plots and samplers work on it.
+Trials are asked and told in generations, and each generation is one call of the compiled sweep; grid, random and
+Sobol points are arrays. The guide is docs/OPTUNA_GUIDE.md.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from peak_fast.errors import ConfigError, StrategyError
+from peak_fast.params import Param, is_feasible
+from peak_fast.studies import setup
+from peak_fast.studies.asking import Asker
+from peak_fast.studies.evaluation import BatchRunner, Evaluator, SweepEvaluator, make_steps
+from peak_fast.studies.ledger import Ledger
+from peak_fast.studies.loop import Limits, Loop
+from peak_fast.studies.objectives import Feasibility, parse_objectives
+from peak_fast.studies.points import SOURCE, Point
+from peak_fast.studies.proposing import Proposer, SamplerProposer, SequenceProposer
+from peak_fast.studies.recording import Recorder
+from peak_fast.studies.results import (
+    StudyResult,
+    best_trial,
+    deflated_sharpe_inputs,
+    front_of,
+    is_feasible_trial,
+    pruning_report,
+    trials_frame,
+)
+from peak_fast.studies.robustness import neighbourhood_frame
+from peak_fast.studies.samplers import (
+    SEQUENCES,
+    Choice,
+    build_pruner,
+    build_sampler,
+    check_kind,
+    choose,
+    grid_size,
+)
+from peak_fast.studies.sequences import Cursor, GridSequence, RandomSequence, SobolSequence
+from peak_fast.studies.storage import open_storage
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from peak_fast.tracking.base import Tracker
+
+__all__ = ["Study", "StudyResult"]
+
+_log = logging.getLogger("peak_fast.study")
+_USUAL_METRICS = ("sharpe", "total_return", "max_drawdown", "total_trades")
+_COUNTED_SPACE = 200_000
+_ROBUST_TRIALS = 5
+_ROBUST_SECONDS = 2.0
+
+
+class Study:
+    """A search for good parameters.
+
+    Parameters
+    ----------
+    strategy
+        Name of a strategy, strategy object or signal function; None with ``schema`` and ``evaluator``.
+    data
+        ``Bars``, any frame that becomes one, or a dict of name to these: the mean over the assets is optimised.
+    schema
+        Parameters to search; the strategy's own where None.
+    objectives
+        ``{"sharpe": "maximize", "max_drawdown": "minimize"}``, ``"sharpe:max"``, or a list of such texts.
+        Metrics are those of a result's stats. Minimising a drawdown minimises its size.
+    sampler
+        ``"auto"``, ``"tpe"``, ``"nsga2"``, ``"cmaes"``, ``"gp"``, ``"grid"``, ``"random"``, ``"qmc"`` (Sobol),
+        or an Optuna sampler. ``"auto"`` chooses by budget and space and says why.
+    pruner
+        None, ``"median"``, ``"wilcoxon"``, ``"hyperband"``, ``"successive_halving"``, or an Optuna pruner; acts
+        between steps, so it needs ``segments`` or several assets, and one objective.
+    storage
+        None (memory), ``"sqlite:///s.db"``, ``"journal:///path/s.log"``, a PostgreSQL or MySQL address,
+        ``"grpc://host:port"``, or an Optuna storage. The same study may run in many processes at once.
+    study_name
+        Name in the storage.
+    resume
+        Take up a study of this name; off, an existing one is an error.
+    seed
+        Same seed, same trials, whatever the number of threads. A stored study keeps the seed it began with.
+    tracker
+        Gets one run per call of ``run``; see docs/OPTUNA_GUIDE.md.
+    batch
+        Largest generation, and NSGA-II's population.
+    constraints
+        Conditions between parameters, such as ``"fast < slow"``; the strategy's own where None.
+    feasible
+        Conditions on results, such as ``"total_trades >= 30"``.
+    segments
+        Number of consecutive stretches of the data, or (start, stop) of each: the objective is their mean.
+    grid_values
+        For ``"grid"``: at most so many values per number.
+    metrics
+        Further metrics to compute and keep.
+    warm_start, warm_start_limit
+        Earlier results (a sweep, a frame, a study, trials) that the sampler knows from the start.
+    defaults_first
+        Run the schema's defaults as the first trial (not in a grid).
+    retry_failed
+        Run trials again that failed with an error in an earlier run.
+    evaluator
+        Runs the configurations instead of the compiled sweep; see ``peak_fast.studies.evaluation.Evaluator``.
+    threads
+        Threads of the sweep.
+    heartbeat
+        Seconds between signs of life of a worker, and without one until its trials are run by others.
+    **settings
+        Settings of the engine: initial_cash, execution, costs, sizing, stops, risk_limits.
+
+    Raises
+    ------
+    ConfigError, StrategyError, StoreError, MissingDependencyError
+        Something does not fit; the message says what was expected.
+    """
+
+    def __init__(
+        self,
+        strategy: Any,
+        data: Any,
+        schema: Sequence[Param] | None = None,
+        objectives: Any = "sharpe",
+        sampler: Any = "auto",
+        pruner: Any = None,
+        storage: Any = None,
+        *,
+        study_name: str = "study",
+        resume: bool = True,
+        seed: int | None = None,
+        tracker: Tracker | None = None,
+        batch: int = 64,
+        constraints: Any = None,
+        feasible: Any = None,
+        segments: Any = None,
+        grid_values: int | None = None,
+        metrics: Sequence[str] = (),
+        warm_start: Any = None,
+        warm_start_limit: int = 200,
+        defaults_first: bool = True,
+        retry_failed: bool = False,
+        evaluator: Evaluator | None = None,
+        threads: int | None = None,
+        heartbeat: tuple[float, float] = (5.0, 60.0),
+        **settings: Any,
+    ) -> None:
+        if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
+            raise ConfigError(f"expected a batch of at least 1; got {batch!r}; 64 is a good size")
+        check_kind(sampler)
+        self._subject = setup.make_subject(strategy, schema, constraints)
+        self.space = self._subject.space
+        self.objectives = parse_objectives(objectives)
+        self._feasibility = Feasibility(feasible)
+        self._data = data if evaluator is not None and data is None else setup.make_bars(data)
+        steps = make_steps(self._data, segments)
+        self._pruner = build_pruner(pruner, len(steps), self.objectives)
+        wanted = [o.metric for o in self.objectives] + list(self._feasibility.metrics) + list(metrics)
+        if evaluator is None:
+            wanted += _USUAL_METRICS
+        self._settings = {name: value for name, value in settings.items() if value is not None}
+        run_batch = evaluator or SweepEvaluator(self._subject.strategy, threads, **self._settings)
+        self._runner = BatchRunner(self.space, run_batch, steps, tuple(dict.fromkeys(wanted)))
+        self._sampler, self._batch, self._grid_values = sampler, batch, grid_values
+        self._defaults_first, self._retry_failed = defaults_first, retry_failed
+        self._tracker = tracker
+        self._heartbeat = heartbeat
+        self._opened = open_storage(storage)
+        described = setup.identity(
+            self._subject, self.objectives, self._feasibility.texts, self._data, segments, self._settings
+        )
+        self.name = study_name
+        self.optuna = setup.open_study(self._opened, study_name, self.objectives, described, resume)
+        self.seed = setup.study_seed(self.optuna, seed, study_name, self._opened.is_shared)
+        if warm_start is not None:
+            setup.add_warm_start(self.optuna, warm_start, self.space, self.objectives, warm_start_limit)
+        self._queue: list[dict[str, Any]] = []
+        self._result: StudyResult | None = None
+
+    def enqueue(self, params: Mapping[str, Any]) -> None:
+        """Run these parameters (defaults for missing ones) before what the sampler proposes."""
+        from peak_fast.params import validate_params
+
+        self._queue.append(validate_params(self.space.schema, params, self.space.constraints))
+
+    def run(
+        self,
+        n_trials: int | None = None,
+        timeout: float | None = None,
+        target: float | Mapping[str, float] | None = None,
+        progress: bool | Callable[[Any], None] = False,
+    ) -> StudyResult:
+        """Search until a limit is reached.
+
+        Parameters
+        ----------
+        n_trials
+            Finished trials (complete or pruned) of the study as a whole: earlier runs and other workers count,
+            so the same call resumes an interrupted study. A grid may leave it out.
+        timeout
+            Seconds of this run.
+        target
+            Objective value that is good enough, or one per metric.
+        progress
+            True for a progress bar, or a function that gets a ``Progress`` after each generation.
+
+        Returns
+        -------
+        StudyResult
+            Also kept as ``study.result``.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            After Ctrl-C; finished trials stay in the storage, and the same call goes on from there.
+        """
+        limits = self._limits(n_trials, timeout, target)
+        choice = self._choose(limits)
+        _log.info("study %s: sampler %s (%s)", self.name, choice.kind, choice.reason)
+        ledger = Ledger(self.optuna, self.space, self._opened.is_shared, self._heartbeat)
+        recorder = Recorder(self, self._tracker, progress, limits, choice)
+        try:
+            rank = ledger.start()
+            if self._retry_failed:
+                ledger.retry_failed()
+            ledger.sync()
+            loop = Loop(
+                self.space,
+                self.objectives,
+                self._feasibility,
+                self._runner,
+                ledger,
+                self._proposer(choice, ledger.finished, rank),
+                self._pruning_style(),
+                self._space_size(),
+            )
+            with recorder:
+                stopped = loop.run(limits, self._first_points(choice), recorder.observe)
+                self._result = self._conclude(loop, choice, stopped)
+                recorder.finish(self._result)
+        finally:
+            ledger.stop()
+        return self._result
+
+    def _limits(self, n_trials: int | None, timeout: float | None, target: Any) -> Limits:
+        if n_trials is not None and (isinstance(n_trials, bool) or int(n_trials) != n_trials or n_trials < 1):
+            raise ConfigError(f"expected a positive number of trials; got {n_trials!r}")
+        if timeout is not None and not timeout > 0:
+            raise ConfigError(f"expected a positive timeout in seconds; got {timeout!r}")
+        if isinstance(target, Mapping):
+            targets = {str(name): float(value) for name, value in target.items()}
+        else:
+            targets = {} if target is None else {self.objectives[0].metric: float(target)}
+        known = {objective.metric for objective in self.objectives}
+        if not known.issuperset(targets):
+            raise ConfigError(f"expected targets for objectives ({', '.join(known)}); got {sorted(targets)}")
+        if n_trials is None and timeout is None and not targets and self._sampler != "grid":
+            raise ConfigError("expected a limit; got none; pass n_trials=, timeout= or target=")
+        return Limits(n_trials, timeout, targets)
+
+    def _choose(self, limits: Limits) -> Choice:
+        if self._sampler == "auto":
+            return choose(self.space, self.objectives, limits.n_trials, bool(self._feasibility))
+        if isinstance(self._sampler, str):
+            return Choice(self._sampler, "as asked for")
+        return Choice(type(self._sampler).__name__, "as given")
+
+    def _proposer(self, choice: Choice, finished: int, rank: int) -> Proposer:
+        seed = setup.worker_seed(self.seed, finished, rank)
+        if choice.kind in SEQUENCES:
+            if choice.kind == "grid":
+                cursor = Cursor(self.space, GridSequence(self.space, self._grid_values))
+            elif choice.kind == "random":
+                cursor = Cursor(self.space, RandomSequence(self.space, self.seed))
+            else:
+                cursor = Cursor(self.space, SobolSequence(self.space, self.seed))
+            asker = None
+            if self._pruner is not None:
+                from optuna.samplers import RandomSampler
+
+                asker = Asker(self.space, self.objectives, RandomSampler(seed=seed), self._pruner, seed)
+            return SequenceProposer(cursor, asker, self._batch)
+        sampler: Any = self._sampler
+        if isinstance(sampler, str):
+            sampler = build_sampler(
+                choice.kind, self.space, self.objectives, seed, self._batch, bool(self._feasibility)
+            )
+        asker = Asker(self.space, self.objectives, sampler, self._pruner, seed)
+        numeric = sum(item.kind in ("int", "float") for item in self.space.schema)
+        return SamplerProposer(asker, choice.kind, self._batch, numeric)
+
+    def _pruning_style(self) -> str | None:
+        if self._pruner is None:
+            return None
+        from optuna.pruners import WilcoxonPruner
+
+        return "step" if isinstance(self._pruner, WilcoxonPruner) else "mean"
+
+    def _space_size(self) -> int | None:
+        size = grid_size(self.space)
+        if size is None or size > _COUNTED_SPACE:
+            return None
+        return GridSequence(self.space).size
+
+    def _first_points(self, choice: Choice) -> list[Point]:
+        points = [self.space.point(params) for params in self._queue]
+        self._queue = []
+        if self._defaults_first and choice.kind != "grid":
+            defaults = self.space.nearest({item.name: item.default for item in self.space.schema})
+            if is_feasible(self.space.schema, self.space.constraints, defaults):
+                points.insert(0, self.space.point(defaults, attrs={SOURCE: "defaults"}))
+        return points
+
+    def _conclude(self, loop: Loop, choice: Choice, stopped: str) -> StudyResult:
+        trials = self.optuna.get_trials(deepcopy=False)
+        front = front_of(trials, self.objectives)
+        best = (
+            best_trial(trials, self.objectives[0]) if len(self.objectives) == 1 else next(iter(front), None)
+        )
+        frame = trials_frame(trials, self.space, self.objectives, self._runner.metrics)
+        numbers = [trial.number for trial in (front if len(self.objectives) > 1 else [best] if best else [])]
+        step = self._runner.steps[0].bars
+        deflated = deflated_sharpe_inputs(
+            trials, getattr(step, "periods_per_year", None), self._observations()
+        )
+        self.optuna.set_user_attr("peak_fast:deflated_sharpe", deflated)
+        metrics = {} if best is None else best.user_attrs.get("peak_fast:metrics", {})
+        return StudyResult(
+            objectives=self.objectives,
+            frame=frame,
+            front=_rows(frame, numbers),
+            best_params={} if best is None else self.space.point(best.params).params,
+            best_values={}
+            if best is None
+            else {o.metric: v for o, v in zip(self.objectives, best.values, strict=True)},
+            best_metrics={name: float(value) for name, value in metrics.items()},
+            best_number=None if best is None else best.number,
+            stopped=stopped,
+            tally=loop.tally,
+            choice=choice,
+            pruning=pruning_report(loop.tally, self._pruner, len(self._runner.steps)),
+            deflated_sharpe=deflated,
+            robustness=self._quick_robustness(loop, trials),
+            storage=self._opened.label,
+            name=self.name,
+        )
+
+    def _observations(self) -> int | None:
+        if self._data is None:
+            return None
+        assets = self._data.values() if isinstance(self._data, Mapping) else [self._data]
+        return sum(len(bars) for bars in assets)
+
+    def _quick_robustness(self, loop: Loop, trials: Sequence[Any]) -> pl.DataFrame | None:
+        """The neighbourhoods of the best trials, unless that would take long next to a backtest."""
+        each = loop.tally.evaluation_seconds / max(loop.tally.steps_done, 1) * len(self._runner.steps)
+        if each * 3 ** len(self.space.schema) * _ROBUST_TRIALS > _ROBUST_SECONDS or not trials:
+            return None
+        return self.robustness()
+
+    def robustness(self, top: int = _ROBUST_TRIALS, width: float = 0.05) -> pl.DataFrame:
+        """Neighbourhood averages of the first objective around the best trials; a lone peak is luck.
+
+        Parameters
+        ----------
+        top
+            Number of trials, best first (of the front with several objectives).
+        width
+            Distance of a neighbour as a fraction of each parameter's range.
+
+        Returns
+        -------
+        polars.DataFrame
+            See ``peak_fast.studies.robustness.neighbourhood_frame``.
+        """
+        trials = self.optuna.get_trials(deepcopy=False)
+        objective = self.objectives[0]
+        if len(self.objectives) > 1:
+            chosen = front_of(trials, self.objectives)[:top]
+        else:
+            sign = -1.0 if objective.maximize else 1.0
+            feasible = [trial for trial in trials if is_feasible_trial(trial)]
+            distinct = {self.space.point(trial.params).key: trial for trial in reversed(feasible)}
+            chosen = sorted(distinct.values(), key=lambda t: (sign * t.values[0], t.number))[:top]
+        return neighbourhood_frame(self._runner, self.space, objective, chosen, width, self.seed)
+
+    @property
+    def result(self) -> StudyResult:
+        """Result of the last run.
+
+        Raises
+        ------
+        StrategyError
+            Nothing has run yet.
+        """
+        if self._result is None:
+            raise StrategyError("expected a study that has run; call run(n_trials=...) first")
+        return self._result
+
+    @property
+    def trials(self) -> pl.DataFrame:
+        """All trials of the study as they are now, see ``StudyResult.frame``."""
+        trials = self.optuna.get_trials(deepcopy=False)
+        return trials_frame(trials, self.space, self.objectives, self._runner.metrics)
+
+    @property
+    def strategy_name(self) -> str:
+        """Name of the strategy."""
+        return self._subject.name
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What the study is about: strategy, schema, objectives, data, settings."""
+        found: dict[str, Any] = self.optuna.user_attrs[setup.IDENTITY]
+        return found
+
+    def best_result(self, asset: str | None = None) -> Any:
+        """Full backtest of the best parameters, on the whole data (or on one asset).
+
+        Returns
+        -------
+        BacktestResult
+        """
+        from peak_fast.engine import BacktestEngine
+
+        bars = self._data
+        if isinstance(bars, Mapping):
+            bars = bars[asset if asset is not None else next(iter(bars))]
+        engine = BacktestEngine(**self._settings)
+        return engine.run(bars, self._subject.strategy, self.result.best_params)
+
+    def figures(self) -> dict[str, Any]:
+        """Matplotlib figures: ``history``, ``importance``, ``slice``, and ``front`` with several objectives."""
+        from peak_fast.studies.figures import study_figures
+
+        return study_figures(self)
+
+
+def _rows(frame: pl.DataFrame, numbers: Sequence[int]) -> pl.DataFrame:
+    """Rows of a trials frame in the order of the numbers."""
+    import polars as pl
+
+    order = pl.DataFrame({"number": pl.Series(numbers, dtype=pl.Int64)})
+    return order.join(frame, on="number", how="left", maintain_order="left")
