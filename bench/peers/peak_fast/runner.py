@@ -5,8 +5,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import peak_fast
 from protocol import FEE, SLIPPAGE, package_versions, serve
+
+import peak_fast
 
 
 class Peer:
