@@ -6,8 +6,8 @@
 >>> print(result.summary()); result.front                                                    # doctest: +SKIP
 
 The study is an ordinary ``optuna.Study`` (``study.optuna``), so its dashboard, plots and samplers work on it.
-Trials are asked and told in generations, and each generation is one call of the compiled sweep; grid, random and
-Sobol points are arrays. The guide is docs/OPTUNA_GUIDE.md.
+Trials are asked and told in generations, and each generation is one call of the compiled sweep; grid, random
+and Sobol points are arrays. The guide is docs/OPTUNA_GUIDE.md.
 """
 
 from __future__ import annotations
@@ -19,35 +19,27 @@ from typing import TYPE_CHECKING, Any
 from peak_fast.errors import ConfigError, StrategyError
 from peak_fast.params import Param, is_feasible
 from peak_fast.studies import setup
-from peak_fast.studies.asking import Asker
 from peak_fast.studies.evaluation import BatchRunner, Evaluator, SweepEvaluator, make_steps
 from peak_fast.studies.ledger import Ledger
 from peak_fast.studies.loop import Limits, Loop
 from peak_fast.studies.objectives import Feasibility, parse_objectives
 from peak_fast.studies.points import SOURCE, Point
-from peak_fast.studies.proposing import Proposer, SamplerProposer, SequenceProposer
+from peak_fast.studies.proposing import Proposer, make_proposer
 from peak_fast.studies.recording import Recorder
 from peak_fast.studies.results import (
     StudyResult,
-    best_trial,
     deflated_sharpe_inputs,
     front_of,
     is_feasible_trial,
     pruning_report,
+    rows_of,
     trials_frame,
 )
 from peak_fast.studies.robustness import neighbourhood_frame
-from peak_fast.studies.samplers import (
-    SEQUENCES,
-    Choice,
-    build_pruner,
-    build_sampler,
-    check_kind,
-    choose,
-    grid_size,
-)
-from peak_fast.studies.sequences import Cursor, GridSequence, RandomSequence, SobolSequence
+from peak_fast.studies.samplers import Choice, build_pruner, check_kind, choose, grid_size
+from peak_fast.studies.sequences import GridSequence
 from peak_fast.studies.storage import open_storage
+from peak_fast.studies.warm import add_warm_start
 
 if TYPE_CHECKING:
     import polars as pl
@@ -71,18 +63,18 @@ class Study:
     strategy
         Name of a strategy, strategy object or signal function; None with ``schema`` and ``evaluator``.
     data
-        ``Bars``, any frame that becomes one, or a dict of name to these: the mean over the assets is optimised.
+        ``Bars``, any frame that becomes one, or a dict of name to these: the mean over assets is optimised.
     schema
         Parameters to search; the strategy's own where None.
     objectives
         ``{"sharpe": "maximize", "max_drawdown": "minimize"}``, ``"sharpe:max"``, or a list of such texts.
         Metrics are those of a result's stats. Minimising a drawdown minimises its size.
     sampler
-        ``"auto"``, ``"tpe"``, ``"nsga2"``, ``"cmaes"``, ``"gp"``, ``"grid"``, ``"random"``, ``"qmc"`` (Sobol),
-        or an Optuna sampler. ``"auto"`` chooses by budget and space and says why.
+        ``"auto"``, ``"tpe"``, ``"nsga2"``, ``"cmaes"``, ``"gp"``, ``"grid"``, ``"random"``, ``"qmc"``
+        (Sobol), or an Optuna sampler. ``"auto"`` chooses by budget and space and says why.
     pruner
-        None, ``"median"``, ``"wilcoxon"``, ``"hyperband"``, ``"successive_halving"``, or an Optuna pruner; acts
-        between steps, so it needs ``segments`` or several assets, and one objective.
+        None, ``"median"``, ``"wilcoxon"``, ``"hyperband"``, ``"successive_halving"``, or an Optuna pruner;
+        acts between steps, so it needs ``segments`` or several assets, and one objective.
     storage
         None (memory), ``"sqlite:///s.db"``, ``"journal:///path/s.log"``, a PostgreSQL or MySQL address,
         ``"grpc://host:port"``, or an Optuna storage. The same study may run in many processes at once.
@@ -184,7 +176,7 @@ class Study:
         self.optuna = setup.open_study(self._opened, study_name, self.objectives, described, resume)
         self.seed = setup.study_seed(self.optuna, seed, study_name, self._opened.is_shared)
         if warm_start is not None:
-            setup.add_warm_start(self.optuna, warm_start, self.space, self.objectives, warm_start_limit)
+            add_warm_start(self.optuna, warm_start, self.space, self.objectives, warm_start_limit)
         self._queue: list[dict[str, Any]] = []
         self._result: StudyResult | None = None
 
@@ -206,8 +198,8 @@ class Study:
         Parameters
         ----------
         n_trials
-            Finished trials (complete or pruned) of the study as a whole: earlier runs and other workers count,
-            so the same call resumes an interrupted study. A grid may leave it out.
+            Finished trials (complete or pruned) of the study as a whole: earlier runs and other workers
+            count, so the same call resumes an interrupted study. A grid may leave it out.
         timeout
             Seconds of this run.
         target
@@ -277,28 +269,17 @@ class Study:
         return Choice(type(self._sampler).__name__, "as given")
 
     def _proposer(self, choice: Choice, finished: int, rank: int) -> Proposer:
-        seed = setup.worker_seed(self.seed, finished, rank)
-        if choice.kind in SEQUENCES:
-            if choice.kind == "grid":
-                cursor = Cursor(self.space, GridSequence(self.space, self._grid_values))
-            elif choice.kind == "random":
-                cursor = Cursor(self.space, RandomSequence(self.space, self.seed))
-            else:
-                cursor = Cursor(self.space, SobolSequence(self.space, self.seed))
-            asker = None
-            if self._pruner is not None:
-                from optuna.samplers import RandomSampler
-
-                asker = Asker(self.space, self.objectives, RandomSampler(seed=seed), self._pruner, seed)
-            return SequenceProposer(cursor, asker, self._batch)
-        sampler: Any = self._sampler
-        if isinstance(sampler, str):
-            sampler = build_sampler(
-                choice.kind, self.space, self.objectives, seed, self._batch, bool(self._feasibility)
-            )
-        asker = Asker(self.space, self.objectives, sampler, self._pruner, seed)
-        numeric = sum(item.kind in ("int", "float") for item in self.space.schema)
-        return SamplerProposer(asker, choice.kind, self._batch, numeric)
+        return make_proposer(
+            choice.kind,
+            self._sampler,
+            self.space,
+            self.objectives,
+            pruner=self._pruner,
+            batch=self._batch,
+            grid_values=self._grid_values,
+            seeds=(self.seed, setup.worker_seed(self.seed, finished, rank)),
+            has_feasibility=bool(self._feasibility),
+        )
 
     def _pruning_style(self) -> str | None:
         if self._pruner is None:
@@ -324,28 +305,16 @@ class Study:
 
     def _conclude(self, loop: Loop, choice: Choice, stopped: str) -> StudyResult:
         trials = self.optuna.get_trials(deepcopy=False)
-        front = front_of(trials, self.objectives)
-        best = (
-            best_trial(trials, self.objectives[0]) if len(self.objectives) == 1 else next(iter(front), None)
-        )
-        frame = trials_frame(trials, self.space, self.objectives, self._runner.metrics)
-        numbers = [trial.number for trial in (front if len(self.objectives) > 1 else [best] if best else [])]
         step = self._runner.steps[0].bars
         deflated = deflated_sharpe_inputs(
             trials, getattr(step, "periods_per_year", None), self._observations()
         )
         self.optuna.set_user_attr("peak_fast:deflated_sharpe", deflated)
-        metrics = {} if best is None else best.user_attrs.get("peak_fast:metrics", {})
-        return StudyResult(
-            objectives=self.objectives,
-            frame=frame,
-            front=_rows(frame, numbers),
-            best_params={} if best is None else self.space.point(best.params).params,
-            best_values={}
-            if best is None
-            else {o.metric: v for o, v in zip(self.objectives, best.values, strict=True)},
-            best_metrics={name: float(value) for name, value in metrics.items()},
-            best_number=None if best is None else best.number,
+        return StudyResult.of(
+            trials,
+            self.space,
+            self.objectives,
+            self._runner.metrics,
             stopped=stopped,
             tally=loop.tally,
             choice=choice,
@@ -415,6 +384,13 @@ class Study:
         return trials_frame(trials, self.space, self.objectives, self._runner.metrics)
 
     @property
+    def front(self) -> pl.DataFrame:
+        """Feasible trials that no other one dominates, sorted by the first objective."""
+        trials = self.optuna.get_trials(deepcopy=False)
+        frame = trials_frame(trials, self.space, self.objectives, self._runner.metrics)
+        return rows_of(frame, front_of(trials, self.objectives))
+
+    @property
     def strategy_name(self) -> str:
         """Name of the strategy."""
         return self._subject.name
@@ -441,15 +417,7 @@ class Study:
         return engine.run(bars, self._subject.strategy, self.result.best_params)
 
     def figures(self) -> dict[str, Any]:
-        """Matplotlib figures: ``history``, ``importance``, ``slice``, and ``front`` with several objectives."""
+        """Matplotlib figures: ``history``, ``importance``, ``slice``, ``front`` (several objectives)."""
         from peak_fast.studies.figures import study_figures
 
         return study_figures(self)
-
-
-def _rows(frame: pl.DataFrame, numbers: Sequence[int]) -> pl.DataFrame:
-    """Rows of a trials frame in the order of the numbers."""
-    import polars as pl
-
-    order = pl.DataFrame({"number": pl.Series(numbers, dtype=pl.Int64)})
-    return order.join(frame, on="number", how="left", maintain_order="left")

@@ -11,6 +11,7 @@ from peak_fast.errors import StrategyError
 from peak_fast.studies.evaluation import BatchRunner, combine
 from peak_fast.studies.ledger import Ledger
 from peak_fast.studies.objectives import Feasibility, Objective
+from peak_fast.studies.pareto import pareto_mask
 from peak_fast.studies.points import (
     COMPLETE,
     DUPLICATE,
@@ -95,6 +96,13 @@ class Loop:
         None, ``"mean"`` (report the running mean of the steps) or ``"step"`` (report each step's own value).
     space_size
         Number of distinct feasible points; None when it is unknown or without end.
+
+    Attributes
+    ----------
+    best : Point or None
+        Feasible point with the best first objective, of all workers and earlier runs.
+    tally : Tally
+        What this run did.
     """
 
     def __init__(
@@ -120,13 +128,14 @@ class Loop:
         self._visited: set[Key] = set()
         self._unchecked: list[Point] = []
         self._first_failure = ""
+        self.best: Point | None = None
         self.tally = Tally()
 
     def run(
         self,
         limits: Limits,
         first: Sequence[Point] = (),
-        observe: Callable[[Sequence[Point]], None] | None = None,
+        observe: Callable[[Loop], None] | None = None,
     ) -> str:
         """Work until a limit is reached.
 
@@ -137,7 +146,7 @@ class Loop:
         first
             Points to run before any other, unless their like is in the study already.
         observe
-            Called after every generation with its points.
+            Called with this object after every generation.
 
         Returns
         -------
@@ -150,9 +159,7 @@ class Loop:
             After the points at work have been given back.
         """
         started = time.perf_counter()
-        rank = self._ledger.start()
-        rescued = -_RESCUE_SECONDS
-        queue = list(first)
+        rank, rescued, queue = 0, -_RESCUE_SECONDS, list(first)
         try:
             while True:
                 self._catch_up()
@@ -161,46 +168,75 @@ class Loop:
                     if self._ledger.rescue():
                         self._catch_up()
                     rank = self._ledger.rank()
-                stop = self._reason_to_stop(limits, time.perf_counter() - started)
+                self.tally.seconds = time.perf_counter() - started
+                if observe is not None:
+                    observe(self)
+                stop = self._reason_to_stop(limits)
                 if stop:
                     return stop
                 begun = time.perf_counter()
                 points = self._gather(queue, limits, rank)
                 if points is None:
                     return "exhausted"
-                if not points:
+                if points:
+                    self._generation(points, limits)
+                    self._proposer.took(time.perf_counter() - begun)
+                else:
                     time.sleep(_WAIT_SECONDS)
-                    continue
-                done = self._generation(points, limits)
-                self._proposer.took(time.perf_counter() - begun)
-                if observe is not None:
-                    self.tally.seconds = time.perf_counter() - started
-                    observe(done)
         finally:
             self.tally.seconds = time.perf_counter() - started
-            self._ledger.stop()
+
+    @property
+    def finished(self) -> int:
+        """Finished trials of the whole study."""
+        return self._ledger.finished
+
+    def front_size(self) -> int:
+        """Number of distinct feasible results that no other one dominates."""
+        values = [point.values for point in self._cache.values() if self._is_feasible(point)]
+        if not values:
+            return 0
+        return int(pareto_mask(values, [objective.maximize for objective in self._objectives]).sum())
 
     def _catch_up(self) -> None:
         self._ledger.sync()
         for trial in self._ledger.news():
             self._proposer.learn(trial)
             if trial.state.name == COMPLETE and METRICS in trial.user_attrs and trial.params:
-                known = self._space.point(trial.params)
-                known.number, known.values = trial.number, list(trial.values)
+                known = self._space.point(trial.params, number=trial.number, state=COMPLETE)
+                known.values = list(trial.values)
                 known.metrics = {name: float(v) for name, v in trial.user_attrs[METRICS].items()}
-                known.constraints = {
-                    k: v for k, v in trial.constraints.items() if k in self._feasibility.texts
-                }
+                texts = self._feasibility.texts
+                known.constraints = {k: v for k, v in trial.constraints.items() if k in texts}
                 known.steps = dict(trial.intermediate_values)
-                self._cache.setdefault(known.key, known)
+                self._remember(known)
+            elif trial.state.name == PRUNED and trial.params:
+                self._visited.add(self._space.point(trial.params).key)
 
-    def _reason_to_stop(self, limits: Limits, seconds: float) -> str | None:
+    def _remember(self, point: Point) -> None:
+        """Note a finished point; the first result for its parameters answers later duplicates."""
+        self._visited.add(point.key)
+        if point.state != COMPLETE or self._cache.setdefault(point.key, point) is not point:
+            return
+        self._unchecked.append(point)
+        if point.values is None or not self._is_feasible(point):
+            return
+        sign = 1.0 if self._objectives[0].maximize else -1.0
+        best = self.best.values if self.best is not None else None
+        if best is None or sign * point.values[0] > sign * best[0]:
+            self.best = point
+
+    @staticmethod
+    def _is_feasible(point: Point) -> bool:
+        return all(value <= 0 for value in point.constraints.values())
+
+    def _reason_to_stop(self, limits: Limits) -> str | None:
         if limits.n_trials is not None and self._ledger.finished >= limits.n_trials:
             return "trials"
         unchecked, self._unchecked = self._unchecked, []
         if limits.targets and any(self._meets(point, limits.targets) for point in unchecked):
             return "target"
-        if limits.timeout is not None and seconds >= limits.timeout:
+        if limits.timeout is not None and self.tally.seconds >= limits.timeout:
             return "timeout"
         if self._space_size is not None and len(self._visited) >= self._space_size:
             return "exhausted"
@@ -212,7 +248,7 @@ class Loop:
         return None
 
     def _meets(self, point: Point, targets: dict[str, float]) -> bool:
-        if any(value > 0 for value in point.constraints.values()) or point.values is None:
+        if point.values is None or not self._is_feasible(point):
             return False
         for objective, value in zip(self._objectives, point.values, strict=True):
             goal = targets.get(objective.metric)
@@ -242,26 +278,21 @@ class Loop:
                 return None
         return points
 
-    def _generation(self, points: list[Point], limits: Limits) -> list[Point]:
-        claimed = points
+    def _generation(self, points: list[Point], limits: Limits) -> None:
         try:
             claimed = self._ledger.claim(points, limits.n_trials)
             self._evaluate(claimed)
-            accepted = self._ledger.finish(claimed)
+            accepted = {id(point) for point in self._ledger.finish(claimed)}
         except BaseException:
             self._ledger.abandon(points)
             raise
-        if len(accepted) < len(claimed):
-            kept = {id(point) for point in accepted}
-            for point in claimed:
-                if id(point) not in kept:
-                    point.finish(FAILED, SURPLUS)
         for point in points:
-            self.tally.lost += point.attrs.get(REASON) == SURPLUS
+            if id(point) not in accepted:
+                point.finish(FAILED, SURPLUS)
+                self.tally.lost += 1
             self._proposer.tell(point)
             if point.state in (COMPLETE, PRUNED):
                 self._remember(point)
-        return accepted
 
     def _evaluate(self, points: Sequence[Point]) -> None:
         """Give every point a state, values and metrics."""

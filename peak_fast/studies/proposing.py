@@ -5,9 +5,16 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from peak_fast.studies.asking import Asker
-from peak_fast.studies.points import FAILED, INDEX, REASON, SURPLUS, Point
-from peak_fast.studies.samplers import generation_size
-from peak_fast.studies.sequences import Cursor
+from peak_fast.studies.objectives import Objective
+from peak_fast.studies.points import FAILED, INDEX, REASON, SURPLUS, Point, Space
+from peak_fast.studies.samplers import SEQUENCES, build_sampler, generation_size
+from peak_fast.studies.sequences import (
+    Cursor,
+    GridSequence,
+    NumberedSequence,
+    RandomSequence,
+    SobolSequence,
+)
 
 _RETRIED = (SURPLUS, "the worker died", "interrupted")
 _LARGEST_CHUNK = 4096
@@ -152,3 +159,46 @@ class SequenceProposer:
             self._chunk = min(self._chunk * 2, _LARGEST_CHUNK)
         elif seconds > 2 * _QUICK_SECONDS:
             self._chunk = max(self._chunk // 2, 1)
+
+
+def make_proposer(
+    kind: str,
+    sampler: Any,
+    space: Space,
+    objectives: tuple[Objective, ...],
+    *,
+    pruner: Any,
+    batch: int,
+    grid_values: int | None,
+    seeds: tuple[int, int],
+    has_feasibility: bool,
+) -> Proposer:
+    """The source of points for a sampler.
+
+    Parameters
+    ----------
+    kind
+        Name of the sampler.
+    sampler
+        The same name, ``"auto"``, or an Optuna sampler to use.
+    space, objectives, pruner, batch, grid_values, has_feasibility
+        As in ``Study``.
+    seeds
+        The study's seed, which numbers the points of a sequence for all workers alike, and this worker's.
+    """
+    if kind in SEQUENCES:
+        sequence: NumberedSequence
+        if kind == "grid":
+            sequence = GridSequence(space, grid_values)
+        else:
+            sequence = (RandomSequence if kind == "random" else SobolSequence)(space, seeds[0])
+        asker = None
+        if pruner is not None:
+            from optuna.samplers import RandomSampler
+
+            asker = Asker(space, objectives, RandomSampler(seed=seeds[1]), pruner, seeds[1])
+        return SequenceProposer(Cursor(space, sequence), asker, batch)
+    if isinstance(sampler, str):
+        sampler = build_sampler(kind, space, objectives, seeds[1], batch, has_feasibility)
+    numeric = sum(item.kind in ("int", "float") for item in space.schema)
+    return SamplerProposer(Asker(space, objectives, sampler, pruner, seeds[1]), kind, batch, numeric)

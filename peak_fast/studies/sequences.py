@@ -22,7 +22,7 @@ BLOCK = 1024
 _LARGEST_GRID = 5_000_000
 
 
-class Sequence_(Protocol):
+class NumberedSequence(Protocol):
     """A numbered list of points."""
 
     @property
@@ -68,7 +68,7 @@ class GridSequence:
             )
 
     def block(self, start: int) -> tuple[dict[str, Any], Any]:
-        """See ``Sequence_``."""
+        """See ``NumberedSequence``."""
         part = {name: column[start : start + BLOCK] for name, column in self._columns.items()}
         return part, np.ones(max(0, min(BLOCK, self.size - start)), dtype=bool)
 
@@ -86,7 +86,7 @@ class _UnitCube:
         raise NotImplementedError
 
     def block(self, start: int) -> tuple[dict[str, Any], Any]:
-        """See ``Sequence_``; ``start`` must be a multiple of ``BLOCK``."""
+        """See ``NumberedSequence``; ``start`` must be a multiple of ``BLOCK``."""
         unit = self._draw(start)
         schema = self._space.schema
         columns = {item.name: column_from_unit(item, unit[:, k]) for k, item in enumerate(schema)}
@@ -179,7 +179,7 @@ class Cursor:
 
     _EMPTY_BLOCKS = 256
 
-    def __init__(self, space: Space, sequence: Sequence_) -> None:
+    def __init__(self, space: Space, sequence: NumberedSequence) -> None:
         self._space = space
         self._sequence = sequence
         self._position = 0

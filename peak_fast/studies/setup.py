@@ -1,0 +1,232 @@
+"""What a study needs before it runs: strategy and schema, data, its identity in the storage."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from peak_fast.errors import StoreError, StrategyError, did_you_mean
+from peak_fast.params import Param, parse_constraints, validate_schema
+from peak_fast.studies.objectives import Objective
+from peak_fast.studies.points import Space
+from peak_fast.studies.storage import OpenStorage, quiet_optuna
+
+IDENTITY = "peak_fast:study"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is optimised.
+
+    Attributes
+    ----------
+    strategy : object
+        As the sweep and the engine take it; None when only an evaluator is given.
+    name, fingerprint : str
+        Name and hash of the strategy.
+    space : Space
+        Its parameters and constraints.
+    """
+
+    strategy: Any
+    name: str
+    fingerprint: str
+    space: Space
+
+
+def make_subject(strategy: Any, schema: Sequence[Param] | None, constraints: Any) -> Subject:
+    """Resolve a strategy and decide what to search.
+
+    Parameters
+    ----------
+    strategy
+        Name, strategy object or function; None with ``schema``.
+    schema
+        Parameters to search; the strategy's own where None.
+    constraints
+        Conditions between parameters; the strategy's own where None.
+
+    Raises
+    ------
+    StrategyError
+        No parameter to search, or one without a range.
+    """
+    resolved: Any = None
+    if strategy is not None:
+        from peak_fast._strategy import resolve
+
+        resolved = resolve(strategy)
+    own = getattr(resolved, "schema", ())
+    chosen = tuple(schema) if schema is not None else tuple(own)
+    if not chosen:
+        raise StrategyError(
+            "expected parameters to search; got none: the strategy has no schema; "
+            "pass schema=(Param('fast', 'int', 20, low=5, high=100), ...)"
+        )
+    if constraints is None:
+        names = {item.name for item in chosen}
+        parsed = parse_constraints(getattr(resolved, "constraints", ()))
+        parsed = tuple(c for c in parsed if names.issuperset(c.names))
+    else:
+        parsed = parse_constraints(constraints)
+    items = validate_schema(chosen, parsed)
+    for item in items:
+        if not item.is_bounded:
+            raise StrategyError(
+                f"parameter {item.name!r}: expected low and high for a search; "
+                f"got low={item.low}, high={item.high}; give both, or fix it with low = high"
+            )
+    name = getattr(resolved, "name", None) or getattr(strategy, "__name__", "objective")
+    fingerprint = resolved.fingerprint() if resolved is not None else ""
+    return Subject(resolved, str(name), fingerprint, Space(items, parsed))
+
+
+def make_bars(data: Any) -> Any:
+    """Bars, or a dict of Bars, from these or from any frame."""
+    from peak_fast.data import Bars
+
+    if isinstance(data, Mapping) and not _is_column_dict(data):
+        return {str(name): make_bars(item) for name, item in data.items()}
+    return data if isinstance(data, Bars) else Bars.from_frame(data)
+
+
+def _is_column_dict(data: Mapping[Any, Any]) -> bool:
+    return any(str(name).lower() == "close" for name in data)
+
+
+def identity(
+    subject: Subject,
+    objectives: Sequence[Objective],
+    feasibility: Sequence[str],
+    data: Any,
+    segments: Any,
+    settings: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Everything that the results of a study depend on, as plain data."""
+    bars = data if isinstance(data, Mapping) else {"": data}
+    schema = {}
+    for item in subject.space.schema:
+        described = {k: v for k, v in asdict(item).items() if v not in (None, "", False)}
+        described.pop("name")
+        described.pop("description", None)
+        schema[item.name] = _plain(described)
+    return {
+        "strategy": {"name": subject.name, "fingerprint": subject.fingerprint},
+        "schema": schema,
+        "constraints": [constraint.text for constraint in subject.space.constraints],
+        "objectives": [str(objective) for objective in objectives],
+        "feasible": list(feasibility),
+        "data": {name: getattr(item, "hash", None) for name, item in bars.items()},
+        "segments": _plain(segments),
+        "settings": {name: _plain(value) for name, value in settings.items() if value is not None},
+    }
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json")
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    if hasattr(value, "item"):
+        return value.item()
+    return value if value is None or isinstance(value, bool | int | float | str) else repr(value)
+
+
+def open_study(
+    opened: OpenStorage, name: str, objectives: Sequence[Objective], described: dict[str, Any], resume: bool
+) -> Any:
+    """Create the Optuna study or take up the one that exists.
+
+    Raises
+    ------
+    StoreError
+        The study exists and ``resume`` is off, or it is about something else: the message names what differs.
+    """
+    directions = [objective.direction for objective in objectives]
+    with quiet_optuna() as optuna:
+        try:
+            study = optuna.create_study(
+                storage=opened.storage, study_name=name, directions=directions, load_if_exists=resume
+            )
+        except optuna.exceptions.DuplicatedStudyError:
+            raise StoreError(
+                f"expected a new study; {name!r} exists in {opened.label}; "
+                "resume it (resume=True, --resume) or choose another name"
+            ) from None
+    if [direction.name.lower() for direction in study.directions] != directions:
+        found = ", ".join(direction.name.lower() for direction in study.directions)
+        raise StoreError(
+            f"expected a study with {len(directions)} objectives ({', '.join(directions)}); {name!r} in "
+            f"{opened.label} has {found}; choose another name"
+        )
+    known = study.user_attrs.get(IDENTITY)
+    if known is None:
+        study.set_user_attr(IDENTITY, described)
+        study.set_metric_names([objective.metric for objective in objectives])
+    else:
+        from peak_fast.sweep.key import changes
+
+        different = changes(known, _through_json(described))
+        if different:
+            raise StoreError(
+                f"expected the study {name!r} as it was started; got changes in {'; '.join(different)}; "
+                "choose another name for a new study, or put the old settings back"
+            )
+    return study
+
+
+def _through_json(value: Any) -> Any:
+    import json
+
+    return json.loads(json.dumps(value))
+
+
+def study_seed(study: Any, seed: int | None, name: str, is_shared: bool) -> int:
+    """The study's seed: as stored, else as given, else from the name (shared) or from chance (memory)."""
+    import secrets
+
+    stored = study.user_attrs.get("peak_fast:seed")
+    if stored is not None:
+        return int(stored)
+    if seed is None:
+        seed = zlib.crc32(name.encode()) if is_shared else secrets.randbits(31)
+    study.set_user_attr("peak_fast:seed", int(seed))
+    return int(seed)
+
+
+def worker_seed(seed: int, finished: int, rank: int) -> int:
+    """Seed of a sampler: the study's own for its first worker, another for a resumed run or a further one."""
+    if finished == 0 and rank == 0:
+        return seed
+    import numpy as np
+
+    return int(np.random.SeedSequence([seed, finished, rank]).generate_state(1)[0])
+
+
+def fixed(schema: Sequence[Param], values: Mapping[str, Any]) -> tuple[Param, ...]:
+    """The schema with some parameters held at one value.
+
+    Raises
+    ------
+    StrategyError
+        An unknown name or a value that is not allowed.
+    """
+    known = [item.name for item in schema]
+    for name in values:
+        if name not in known:
+            raise StrategyError(f"expected a parameter to fix; got {name!r}; " + did_you_mean(name, known))
+    held = []
+    for item in schema:
+        if item.name not in values:
+            held.append(item)
+            continue
+        value = item.validate_value(values[item.name])
+        if item.kind in ("choice", "bool"):
+            held.append(replace(item, kind="choice", choices=(value,), default=value))
+        else:
+            held.append(replace(item, low=value, high=value, step=None, log=False, default=value))
+    return tuple(held)
