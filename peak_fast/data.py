@@ -23,9 +23,9 @@ from peak_fast._frames import extract, source_column
 from peak_fast._hash import content_hash
 from peak_fast._read import read_file, read_query
 from peak_fast._rows import slice_rows, take_rows
+from peak_fast._sample import SAMPLE_SYMBOLS, sample, synthetic
 from peak_fast._time import DAY_US, periods_per_year
 from peak_fast.errors import DataError
-from peak_fast._sample import SAMPLE_SYMBOLS, sample, synthetic
 
 if TYPE_CHECKING:
     import polars as pl
