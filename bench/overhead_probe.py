@@ -37,7 +37,7 @@ def build_tracker(request: dict[str, Any]) -> Any:
 
 
 class Loop:
-    """The benched loop: ``runs`` backtests, statistics read, each a run of its own where there is a tracker."""
+    """The benched loop: ``runs`` backtests, statistics read, each tracked as a run of its own."""
 
     def __init__(self, bars: int, runs: int, tracker: Any) -> None:
         self.bars = probe.load_bars(bars)
