@@ -1,0 +1,181 @@
+"""Every command of the MLflow guide that is marked ``run`` is run, section by section, as a reader would.
+
+A fenced block whose info string is ``python run`` or ``bash run`` belongs to the section (``## ``) that it
+stands in. The blocks of a section share one new folder and one Python namespace; the sections run one after
+the other in one child process, so that MLflow is imported once.
+"""
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+pytest.importorskip("mlflow")
+pytest.importorskip("PIL")
+
+GUIDE = ROOT / "docs" / "MLFLOW_SETUP_GUIDE.md"
+RUNNER = """
+import json, os, pathlib, subprocess, sys, time, traceback
+
+blocks, folder = json.load(sys.stdin), pathlib.Path(sys.argv[1])
+report = open(folder / "report.ndjson", "w")
+namespace, section, failed = {}, None, False
+for block in blocks:
+    if block["section"] != section:
+        section, failed, namespace = block["section"], False, {"__name__": "__main__"}
+        place = folder / f"section{block['line']}"
+        place.mkdir()
+        os.chdir(place)
+    start, error = time.perf_counter(), ""
+    if failed:
+        error = "an earlier block of this section failed"
+    else:
+        try:
+            if block["language"] == "python":
+                exec(compile(block["code"], f"guide, line {block['line']}", "exec"), namespace)
+            else:
+                done = subprocess.run(["bash", "-euo", "pipefail", "-c", block["code"]], capture_output=True,
+                                      text=True, timeout=120)
+                if done.returncode:
+                    error = f"exit code {done.returncode}\\n{done.stdout}\\n{done.stderr}"
+        except BaseException:
+            error = traceback.format_exc()
+    failed = failed or bool(error)
+    outcome = {**block, "error": error, "seconds": time.perf_counter() - start}
+    print(json.dumps(outcome), file=report, flush=True)
+"""
+
+
+def blocks_of(text):
+    """All fenced blocks marked ``run``: section, line, language, code."""
+    found, section, inside = [], "", None
+    for number, line in enumerate(text.splitlines(), start=1):
+        if inside is None:
+            if line.startswith("## "):
+                section = line[3:]
+            fence = re.match(r"```(\w*) ?(.*)$", line)
+            if fence:
+                inside = {
+                    "section": section,
+                    "line": number,
+                    "language": fence[1],
+                    "info": fence[2],
+                    "code": "",
+                }
+        elif line.strip() == "```":
+            if inside.pop("info").split()[:1] == ["run"]:
+                found.append(inside)
+            inside = None
+        else:
+            inside["code"] += line + "\n"
+    assert inside is None, f"a block that begins in line {inside['line']} has no end"
+    return found
+
+
+TEXT = GUIDE.read_text(encoding="utf-8")
+BLOCKS = blocks_of(TEXT)
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory):
+    """Outcome of each block, by line."""
+    folder = tmp_path_factory.mktemp("guide")
+    environment = {
+        **os.environ,
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "PEAK_FAST_SPOOL_DIR": str(folder / "spool"),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "kernels")]),
+    }
+    for name in (
+        "MLFLOW_TRACKING_URI",
+        "MLFLOW_ALLOW_FILE_STORE",
+        "MLFLOW_EXPERIMENT_NAME",
+        "PYTHONWARNINGS",
+    ):
+        environment.pop(name, None)
+    subprocess.run(
+        [sys.executable, "-c", RUNNER, str(folder)],
+        input=json.dumps(BLOCKS),
+        text=True,
+        env=environment,
+        cwd=folder,
+        timeout=300,
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    lines = (folder / "report.ndjson").read_text().splitlines()
+    return {entry["line"]: entry for entry in map(json.loads, lines)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda b: f"{b['section'][:30]}, line {b['line']}")
+def test_block_runs(block, outcomes):
+    outcome = outcomes[block["line"]]
+    assert not outcome["error"], f"{outcome['code']}\n{outcome['error']}"
+
+
+@pytest.mark.slow
+def test_all_blocks_together_take_less_than_a_minute(outcomes):
+    slowest = sorted(outcomes.values(), key=lambda o: -o["seconds"])[:3]
+    total = sum(o["seconds"] for o in outcomes.values())
+    assert total < 60, f"{total:.0f} s; slowest: {[(o['line'], round(o['seconds'], 1)) for o in slowest]}"
+
+
+def test_the_guide_is_long_enough_and_mostly_run():
+    useful = [line for line in TEXT.splitlines() if line.strip()]
+    assert len(useful) >= 600
+    assert len(BLOCKS) >= 20
+    assert {b["language"] for b in BLOCKS} == {"python", "bash"}
+
+
+def test_python_blocks_parse_also_where_they_are_not_run():
+    for language, code in re.findall(r"```(\w+)[^\n]*\n(.*?)```", TEXT, flags=re.DOTALL):
+        if language == "python":
+            ast.parse(code)
+
+
+def test_images_and_links_exist():
+    targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", TEXT)
+    local = [t for t in targets if "://" not in t]
+    assert any(t.endswith(".png") for t in local)
+    missing = [t for t in local if not (GUIDE.parent / t).exists()]
+    assert missing == []
+
+
+def test_table_of_contents_points_to_sections():
+    anchors = {
+        re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in re.findall(r"^##+ (.+)$", TEXT, re.M)
+    }
+    named = re.findall(r"\]\(#([^)]+)\)", TEXT)
+    assert named and set(named) <= anchors
+
+
+def test_runner_reports_failures():
+    text = "## One\n```python run\nx = 1\n```\n```bash run\nfalse\n```\n```python\nnot run\n```\n## Two\n"
+    blocks = blocks_of(text)
+    assert [(b["section"], b["language"], b["line"]) for b in blocks] == [
+        ("One", "python", 2),
+        ("One", "bash", 5),
+    ]
+
+
+def test_runner_marks_a_failing_block_and_those_after_it(tmp_path):
+    blocks = blocks_of(
+        "## One\n```python run\nx = 1\n```\n```bash run\nexit 3\n```\n```python run\nx += 1\n```\n"
+        "## Two\n```python run\nassert 'x' not in globals()\n```\n"
+    )
+    subprocess.run(
+        [sys.executable, "-c", RUNNER, str(tmp_path)], input=json.dumps(blocks), text=True, check=True
+    )
+    errors = [json.loads(line)["error"] for line in (tmp_path / "report.ndjson").read_text().splitlines()]
+    assert errors[0] == "" and "exit code 3" in errors[1] and "earlier" in errors[2] and errors[3] == ""
