@@ -1,6 +1,6 @@
 """Figures relative to a benchmark's returns; the public names are in `peak_fast.metrics`.
 
-All use the periods in which both series are known.
+Means and regressions use the periods in which both series are known.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from peak_fast._ratios import both_known, deviation, mean, per_period, positive, ratio
+from peak_fast._columns import FloatArray
+from peak_fast._ratios import both_known, deviation, mean, per_period, positive, ratio, same_length
 from peak_fast.errors import ConfigError
 
 
@@ -55,7 +56,7 @@ def information_ratio(returns: Any, benchmark: Any) -> float:
     return mean(active) / spread if spread > 0.0 else math.nan
 
 
-def _yearly(returns: Any, periods_per_year: float) -> float:
+def _yearly(returns: FloatArray, periods_per_year: float) -> float:
     growth = float(np.prod(1.0 + returns))
     return growth ** (periods_per_year / returns.size) - 1.0 if growth > 0.0 else -1.0
 
@@ -66,15 +67,15 @@ def capture(
     periods_per_year: float,
     side: Literal["all", "up", "down"] = "all",
 ) -> float:
-    """Annual return over the benchmark's annual return, in periods when the benchmark rose, fell, or all.
+    """Annual growth over the benchmark's annual growth, in all periods or those when it rose or fell.
 
-    NaN for no such periods.
+    NaN counts as a return of 0; the result is NaN for no such periods.
     """
     if side not in ("all", "up", "down"):
         raise ConfigError(f"side: expected 'all', 'up' or 'down', got {side!r}")
-    own, other = both_known(returns, benchmark)
-    keep = np.ones(other.size, dtype=bool) if side == "all" else other > 0.0 if side == "up" else other < 0.0
+    own, other = (np.nan_to_num(column, nan=0.0) for column in same_length(returns, benchmark))
+    keep = {"all": np.isfinite(other), "up": other > 0.0, "down": other < 0.0}[side]
     if not keep.any():
         return math.nan
-    years = positive(periods_per_year, "periods_per_year")
-    return ratio(_yearly(own[keep], years), _yearly(other[keep], years))
+    per_year = positive(periods_per_year, "periods_per_year")
+    return ratio(_yearly(own[keep], per_year), _yearly(other[keep], per_year))

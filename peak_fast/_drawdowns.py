@@ -39,7 +39,7 @@ def drawdown(equity: Any, initial: float | None = None) -> FloatArray:
     Returns
     -------
     ndarray
-        Fractions ``<= 0``, shape ``(n,)``; NaN before the first finite value and while the peak is not positive.
+        Fractions ``<= 0``, shape ``(n,)``; NaN before the first value and where the peak is not positive.
     """
     curve = _filled(as_float_array(equity, "equity"))
     if curve.size == 0:
@@ -123,9 +123,9 @@ def max_drawdown_duration(returns: Any, include_start: bool = True) -> int:
 def ulcer_index(returns: Any, include_start: bool = True, ddof: int = 0) -> float:
     """Root mean square of the drawdown over all bars, ``sqrt(sum(d^2) / (n - ddof))``, a fraction.
 
-    Source: Martin & McCann, The Investor's Guide to Fidelity Funds (1989).  vectorbt: ``include_start=False``;
-    quantstats: ``ddof=1``; ffn counts the start as one more bar, ``ddof=-1``, and reports percent.
-    NaN where ``n <= ddof``.
+    vectorbt: ``include_start=False``; quantstats: ``ddof=1``; ffn counts the start as one more bar,
+    ``ddof=-1``, and reports percent.  NaN where ``n <= ddof``.
+    Source: Martin & McCann, The Investor's Guide to Fidelity Funds (1989).
     """
     depths = _depths(returns, include_start)
     if depths.size == 0 or depths.size <= ddof:

@@ -28,22 +28,28 @@ def known(values: Any, name: str = "returns") -> FloatArray:
     return array[~missing] if missing.any() else array
 
 
-def both_known(first: Any, second: Any) -> tuple[FloatArray, FloatArray]:
-    """The pairs in which neither value is NaN.
+def same_length(returns: Any, benchmark: Any) -> tuple[FloatArray, FloatArray]:
+    """Both series as arrays.
 
     Raises
     ------
     DataError
         For series of different lengths.
     """
-    left, right = as_float_array(first, "returns"), as_float_array(second, "benchmark")
-    if left.size != right.size:
+    own, other = as_float_array(returns, "returns"), as_float_array(benchmark, "benchmark")
+    if own.size != other.size:
         raise DataError(
-            f"expected returns and benchmark of one length, got {left.size} and {right.size}; "
+            f"expected returns and benchmark of one length, got {own.size} and {other.size}; "
             "join them on their timestamps first"
         )
-    keep = ~(np.isnan(left) | np.isnan(right))
-    return left[keep], right[keep]
+    return own, other
+
+
+def both_known(returns: Any, benchmark: Any) -> tuple[FloatArray, FloatArray]:
+    """The pairs in which neither value is NaN; raises as `same_length`."""
+    own, other = same_length(returns, benchmark)
+    keep = ~(np.isnan(own) | np.isnan(other))
+    return own[keep], other[keep]
 
 
 def mean(values: FloatArray) -> float:
@@ -63,7 +69,8 @@ def deviation(values: FloatArray) -> float:
 
 def growth_curve(returns: Any) -> FloatArray:
     """Value of 1 invested before the first return, after each of them: ``cumprod(1 + r)``, NaN as 0."""
-    return np.cumprod(1.0 + np.nan_to_num(as_float_array(returns, "returns"), nan=0.0))
+    factors: FloatArray = 1.0 + np.nan_to_num(as_float_array(returns, "returns"), nan=0.0)
+    return np.cumprod(factors, dtype=np.float64)
 
 
 def positive(value: float, name: str) -> float:
@@ -74,11 +81,8 @@ def positive(value: float, name: str) -> float:
     ConfigError
         Naming the parameter and what came.
     """
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float | np.number)
-        or not 0.0 < value < math.inf
-    ):
+    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not number or not 0.0 < value < math.inf:
         raise ConfigError(f"{name}: expected a positive number, got {value!r}")
     return float(value)
 

@@ -22,7 +22,7 @@ def win_rate(pnl: Any) -> float:
 
 
 def profit_factor(pnl: Any) -> float:
-    """Gross profit over gross loss, ``sum(pnl > 0) / -sum(pnl < 0)``; inf without a loss, NaN without either."""
+    """Gross profit over gross loss, ``sum(wins) / -sum(losses)``; inf without losses, NaN without both."""
     values = known(pnl, "pnl")
     return ratio(float(values[values > 0.0].sum()), -float(values[values < 0.0].sum()))
 

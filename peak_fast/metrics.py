@@ -151,7 +151,7 @@ def cagr(returns: Any, periods_per_year: float, years: float | None = None) -> f
 
 
 def geometric_mean(returns: Any) -> float:
-    """Constant return per period with the same growth, ``prod(1 + r)^(1 / n) - 1``; -1 where nothing is left."""
+    """Constant return per period of that growth, ``prod(1 + r)^(1 / n) - 1``; -1 where nothing is left."""
     return cagr(returns, 1.0)
 
 
@@ -391,19 +391,18 @@ def return_statistics(returns: Any, periods_per_year: float, risk_free: float = 
         Name of the function -> value; ``max_drawdown_duration`` in bars, all else fractions or ratios.
     """
     values = as_float_array(returns, "returns")
-    rate = {"periods_per_year": periods_per_year, "risk_free": risk_free}
     return {
         "total_return": total_return(values),
         "cagr": cagr(values, periods_per_year),
         "volatility": volatility(values, periods_per_year),
-        "sharpe": sharpe(values, **rate),
-        "sortino": sortino(values, **rate),
+        "sharpe": sharpe(values, periods_per_year, risk_free),
+        "sortino": sortino(values, periods_per_year, risk_free),
         "calmar": calmar(values, periods_per_year),
-        "omega": omega(values, **rate),
+        "omega": omega(values, periods_per_year, risk_free),
         "max_drawdown": max_drawdown(values),
         "max_drawdown_duration": float(max_drawdown_duration(values)),
         "ulcer_index": ulcer_index(values),
-        "martin_ratio": martin_ratio(values, **rate),
+        "martin_ratio": martin_ratio(values, periods_per_year, risk_free),
         "recovery_factor": recovery_factor(values),
         "gain_to_pain": gain_to_pain(values),
         "tail_ratio": tail_ratio(values),
