@@ -66,8 +66,8 @@ def test_memory(benchmark, recorder, n):
 @pytest.mark.parametrize("n", STAGED)
 def test_where_the_time_goes(rounds, recorder, n):
     """The engine's own steps, called one by one as it calls them."""
-    import peak_fast
     from peak_fast import _run
+    from peak_fast.data import Bars
     from peak_fast.strategy import resolve
 
     frame, bars, engine = data.make_bars(n).frame(), probe.load_bars(n), probe.engine()
@@ -84,7 +84,7 @@ def test_where_the_time_goes(rounds, recorder, n):
 
     samples = rounds(
         {
-            "validation": lambda: peak_fast.Bars.from_frame(frame),
+            "validation": lambda: Bars.from_frame(frame),
             "indicators": lambda: _run.rule_decisions(item, bars, params),
             "kernel": lambda: _run.run_single(bars, decisions, settings),
             "engine": lambda: engine.run(bars, "ma_crossover", params),
@@ -113,10 +113,10 @@ def test_where_the_time_goes(rounds, recorder, n):
 
 
 def test_load_parquet(rounds, recorder):
-    import peak_fast
+    from peak_fast.data import load
 
     path = data.parquet(harness.pick(1_000_000, 100_000))
-    samples = rounds({"load": lambda: peak_fast.load(path)}, harness.pick(11, 2))
+    samples = rounds({"load": lambda: load(path)}, harness.pick(11, 2))
     recorder.add("load_parquet", samples["load"], "s", label="1,000,000 rows of Parquet to Bars",
                  params={"group": "Reading"},
                  target=harness.Target(0.05, "issue 2, deliver"))  # fmt: skip

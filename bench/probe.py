@@ -29,26 +29,27 @@ RATE, SLIPPAGE_BPS = 0.001, 5.0
 
 def load_bars(n: int, seed: int = 7) -> Any:
     """Return the bench's bars as the package's own ``Bars``."""
-    import peak_fast
+    from peak_fast.data import Bars
 
-    return peak_fast.Bars.from_frame(data.make_bars(n, seed).frame(), name="BENCH")
+    return Bars.from_frame(data.make_bars(n, seed).frame(), name="BENCH")
 
 
 def engine(**options: Any) -> Any:
     """Return a backtest engine with the bench's costs."""
-    import peak_fast
+    from peak_fast.config import Costs
+    from peak_fast.engine import BacktestEngine
 
-    costs = peak_fast.Costs(rate=RATE, slippage_bps=SLIPPAGE_BPS)
-    return peak_fast.BacktestEngine(costs=costs, **options)
+    return BacktestEngine(costs=Costs(rate=RATE, slippage_bps=SLIPPAGE_BPS), **options)
 
 
 def sweep(strategy: str, grid: Any, bars: Any, **options: Any) -> Any:
     """Return a sweep with the bench's costs and the four metrics that every engine computes."""
-    import peak_fast
+    from peak_fast.config import Costs
+    from peak_fast.sweep import Sweep
 
-    costs = peak_fast.Costs(rate=RATE, slippage_bps=SLIPPAGE_BPS)
+    costs = Costs(rate=RATE, slippage_bps=SLIPPAGE_BPS)
     metrics = ["total_return", "sharpe", "max_drawdown", "total_trades"]
-    return peak_fast.Sweep(strategy, grid, bars, costs=costs, metrics=metrics, **options)
+    return Sweep(strategy, grid, bars, costs=costs, metrics=metrics, **options)
 
 
 def sma_frame(configurations: int) -> dict[str, list[int]]:

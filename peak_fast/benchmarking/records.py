@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 SCHEMA = 1
+TIME_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
 PACKAGES = (
     "peak-fast",
     "numba",
@@ -185,3 +186,34 @@ def interleave(
 def ratios(samples: list[float], reference: list[float]) -> list[float]:
     """Sample by sample, because both of a round were taken within moments of each other."""
     return [value / base for value, base in zip(samples, reference, strict=True)]
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """Plain decimal notation with ``digits`` significant digits and thousands separators."""
+    if value != value:
+        return "n/a"
+    if value == 0:
+        return "0"
+    if abs(value) >= 10 ** (digits - 1):
+        return f"{value:,.0f}"
+    text = f"{value:.{digits}g}"
+    return text if "e" not in text else f"{value:.{digits + 4}f}".rstrip("0")
+
+
+def seconds(value: float) -> str:
+    """A time in the unit that keeps it between 1 and 1000: ``0.00081`` becomes ``810 us``."""
+    for size, unit in TIME_UNITS:
+        if abs(value) >= size:
+            return f"{significant(value / size)} {unit}"
+    return f"{significant(value / 1e-9)} ns"
+
+
+def figure(value: float, unit: str) -> str:
+    """One value with its unit, as it is printed in tables."""
+    if unit == "s":
+        return seconds(value)
+    if unit == "ratio":
+        return f"{significant(value)}x"
+    if unit == "%":
+        return f"{value:+.1f} %"
+    return f"{significant(value)} {unit}"
