@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from peak_kernels import types as t
 
 from peak_fast import _run
-from peak_fast._slots import settings_vector
+from peak_fast._slots import VARIABLE, settings_vector
 from peak_fast.config import (
     BacktestConfig,
     Costs,
@@ -166,22 +167,41 @@ class BacktestEngine:
     def _run_item(
         self, bars: Bars, item: Any, values: dict[str, Any], symbol: str | None, weights: bool
     ) -> BacktestResult:
+        """Run a resolved strategy with complete parameters."""
+        by_weight = weights or getattr(item, "weights", False) or getattr(item, "returns", "") == "weights"
+        settings = self._settings(bars, weights=by_weight)
+        decisions = self.decisions(bars, item, values, settings)
+        return self._finish(bars, decisions, item.name, values, symbol, weights=by_weight, strategy=item)
+
+    def decisions(self, bars: Bars, item: Any, values: dict[str, Any], settings: Any) -> _run.Decisions:
+        """What a resolved strategy decides with complete parameters; ``settings`` is the kernel's flat vector."""
         if isinstance(item, RuleStrategy):
-            decisions = _run.rule_decisions(item, bars, values)
-            return self._finish(bars, decisions, item.name, values, symbol, strategy=item)
+            return _run.rule_decisions(item, bars, values)
         if isinstance(item, Block):
             from peak_fast._block import block_decisions
 
-            decisions = block_decisions(item, bars, values, self._settings(bars, weights=item.weights))
-            return self._finish(
-                bars, decisions, item.name, values, symbol, weights=item.weights, strategy=item
-            )
+            return block_decisions(item, bars, values, settings)
         row = self._call(item, bars, values)
-        by_weight = weights or item.returns == "weights"
-        decide = (
-            _run.signal_decisions if item.returns == "signals" and not by_weight else _run.target_decisions
-        )
-        return self._finish(bars, decide(row), item.name, values, symbol, weights=by_weight, strategy=item)
+        by_signal = item.returns == "signals" and settings[t.WEIGHT_TARGETS] == 0.0
+        return _run.signal_decisions(row) if by_signal else _run.target_decisions(row)
+
+    def rerun(
+        self, bars: Bars, item: Any, params: Mapping[str, Any], varied: Mapping[str, Any]
+    ) -> BacktestResult:
+        """Full result of one row of a sweep: parameters, and settings that the sweep varied by name."""
+        values = complete_params(item, params)
+        by_weight = getattr(item, "weights", False) or getattr(item, "returns", "") == "weights"
+        settings = self._settings(bars, weights=by_weight).copy()
+        for name, value in varied.items():
+            slots, factor = VARIABLE[name]
+            for slot in slots:
+                settings[slot] = (0.0 if value is None or value != value else float(value)) * factor
+        decisions = self.decisions(bars, item, values, settings)
+        outcome = _run.run_single(bars, decisions, settings)
+        used = self._used(None, legacy=False, weights=by_weight)
+        if varied:
+            used["varied"] = dict(varied)
+        return BacktestResult(bars, outcome, settings, item.name, {**values, **varied}, used, bars.name, item)
 
     def run_realistic(
         self,
@@ -324,7 +344,15 @@ class BacktestEngine:
         """Run the kernel, wrap its arrays, tell the tracker."""
         settings = self._settings(bars, weights=weights, stops=stops, legacy=legacy)
         outcome = _run.run_single(bars, decisions, settings)
-        used = {
+        used = self._used(stops, legacy=legacy, weights=weights)
+        result = BacktestResult(bars, outcome, settings, name, params, used, symbol or bars.name, strategy)
+        if self.tracker is not None:
+            self._track(result)
+        return result
+
+    def _used(self, stops: Stops | None, *, legacy: bool, weights: bool) -> dict[str, Any]:
+        """Settings as the result names them."""
+        return {
             "initial_cash": self.initial_cash,
             "execution": self.execution,
             "costs": self.costs,
@@ -335,10 +363,6 @@ class BacktestEngine:
             "mode": "legacy" if legacy else "pipeline",
             "targets": "weights" if weights else "sides",
         }
-        result = BacktestResult(bars, outcome, settings, name, params, used, symbol or bars.name, strategy)
-        if self.tracker is not None:
-            self._track(result)
-        return result
 
     def _track(self, result: BacktestResult) -> None:
         """Hand the result to the tracker; its troubles never become the run's."""

@@ -1,0 +1,388 @@
+"""Sweeps: every configuration of a grid through the kernel, in constant memory, resumable.
+
+>>> sweep = Sweep("ma_crossover", {"fast": range(5, 50), "slow": range(20, 200, 5)}, bars)  # doctest: +SKIP
+>>> sweep.run(store="sweep_1").top(5)                                                       # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from peak_fast._records import code_version, jsonable
+from peak_fast._slots import VARIABLE
+from peak_fast._strategy import RuleStrategy, resolve
+from peak_fast.config import Costs, Execution, RiskLimits, Settings, Stops
+from peak_fast.data import Bars
+from peak_fast.engine import BacktestEngine
+from peak_fast.errors import ConfigError, SweepError
+from peak_fast.sweep.batch import BLOCKS, Batch, check_metrics, default_threads
+from peak_fast.sweep.grid import Grid
+from peak_fast.sweep.progress import SweepProgress
+from peak_fast.sweep.result import SweepResult
+
+logger = logging.getLogger("peak_fast.sweep")
+
+DEFAULT_METRICS = ("total_return", "sharpe", "max_drawdown", "total_trades")
+# Configurations whose rules and settings are laid out at a time: about 10 MB of tables.
+_CHUNK = 16_384
+_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+
+
+def parse_memory(memory: str | int | None) -> int:
+    """Bytes of a budget such as ``"2GB"``; None: a quarter of what is free.
+
+    Raises
+    ------
+    ConfigError
+        Not a size.
+    """
+    if memory is None:
+        return available_memory() // 4
+    if isinstance(memory, int) and not isinstance(memory, bool) and memory > 0:
+        return memory
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", str(memory))
+    if match is None or match[2].upper() not in _UNITS:
+        raise ConfigError(f"memory: expected a size such as '2GB' or a number of bytes; got {memory!r}")
+    return int(float(match[1]) * _UNITS[match[2].upper()])
+
+
+def available_memory() -> int:
+    """Bytes of free memory as the system tells it; 4 GB where it does not."""
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return 4 * 10**9
+
+
+def _engine(settings: Mapping[str, Any]) -> BacktestEngine:
+    return BacktestEngine(**{name: value for name, value in settings.items() if value is not None})
+
+
+def evaluate(
+    strategy: Any,
+    bars: Bars,
+    columns: Mapping[str, Any],
+    *,
+    metrics: Sequence[str] = DEFAULT_METRICS,
+    threads: int | None = None,
+    memory: str | int | None = None,
+    **settings: Any,
+) -> dict[str, Any]:
+    """Metrics of many configurations, one value a configuration in each column.
+
+    Parameters
+    ----------
+    columns
+        Per parameter or setting (`peak_fast._slots.VARIABLE`) one array; all of one length.
+    settings
+        Keyword arguments of `BacktestEngine`.
+
+    Returns
+    -------
+    dict of numpy.ndarray
+        float64[configurations] for each metric.
+    """
+    names = check_metrics(metrics)
+    lengths = {len(column) for column in columns.values()}
+    if len(lengths) != 1:
+        raise ConfigError(f"columns: expected one length; got {sorted(lengths)}")
+    count = lengths.pop()
+    item = resolve(strategy)
+    _check_names(item, columns)
+    batch = Batch(
+        _engine(settings),
+        item,
+        bars,
+        names,
+        threads=threads or default_threads(),
+        budget=parse_memory(memory),
+    )
+    out = batch.run(columns, count)
+    return {name: np.ascontiguousarray(out[:, k]) for k, name in enumerate(names)}
+
+
+def _check_names(item: Any, names: Any) -> None:
+    """Names must be parameters or settings, where the strategy says what its parameters are."""
+    known = {param.name for param in item.schema}
+    unknown = [name for name in names if name not in known and name not in VARIABLE]
+    if unknown and (known or isinstance(item, RuleStrategy)):
+        from peak_fast.errors import did_you_mean
+
+        raise ConfigError(f"no parameter {unknown[0]!r}; {did_you_mean(unknown[0], {*known, *VARIABLE})}")
+
+
+class Sweep:
+    """A strategy, a grid and data.
+
+    Parameters
+    ----------
+    strategy
+        Name, rule strategy, compiled block or signal function.
+    grid
+        Anything `Grid.make` takes; columns may be parameters of the strategy or settings such as ``stop_loss``,
+        ``take_profit``, ``trailing``, ``fee_bps``, ``slippage_bps``, ``size``.
+    data
+        `Bars` or a frame, or a dict of them by name (several assets or date ranges: the grid is run on each,
+        with ``data`` as the first column).
+    execution, costs, sizing, stops, risk_limits, initial_cash, periods_per_year, risk_free
+        See `BacktestEngine`.
+    metrics
+        Columns of the result.
+    constraint
+        Polars expression, text or function; configurations that do not meet it are not run.
+    blocks
+        Also keep sums and sums of squares of returns in 16 stretches of time.
+    """
+
+    def __init__(
+        self,
+        strategy: Any,
+        grid: Any,
+        data: Any,
+        *,
+        execution: Execution | None = None,
+        costs: Costs | None = None,
+        sizing: Settings | None = None,
+        stops: Stops | None = None,
+        risk_limits: RiskLimits | None = None,
+        initial_cash: float = 100_000.0,
+        periods_per_year: float | None = None,
+        risk_free: float = 0.0,
+        metrics: Sequence[str] = DEFAULT_METRICS,
+        constraint: Any = None,
+        blocks: bool = False,
+    ) -> None:
+        self.strategy = resolve(strategy)
+        self.metrics = check_metrics(metrics)
+        self.blocks = blocks
+        self.engine = BacktestEngine(
+            initial_cash=initial_cash,
+            execution=execution,
+            costs=costs,
+            sizing=sizing,
+            stops=stops,
+            risk_limits=risk_limits,
+            periods_per_year=periods_per_year,
+            risk_free=risk_free,
+        )
+        self.data = self._bars_of(data)
+        schema = self.strategy.schema or None
+        made = Grid.make(grid, schema, constraint, known=VARIABLE)
+        for rule in self.strategy.constraints:
+            made = made.filter(rule, schema)
+        self.grid = made.crossed("data", list(self.data)) if len(self.data) > 1 else made
+
+    @staticmethod
+    def _bars_of(data: Any) -> dict[str, Bars]:
+        """Bars by name; a dict of arrays is a frame, a dict of frames is several data sets."""
+        several = isinstance(data, Mapping) and all(
+            isinstance(value, Bars) or hasattr(value, "columns") or isinstance(value, Mapping)
+            for value in data.values()
+        )
+        if not several:
+            bars = Bars.from_frame(data)
+            return {bars.name: bars}
+        if not data:
+            raise ConfigError("data: expected at least one set of bars; got an empty dict")
+        return {str(name): Bars.from_frame(value, name=str(name)) for name, value in data.items()}
+
+    def settings(self) -> dict[str, Any]:
+        """Settings that all configurations share, as plain values."""
+        engine = self.engine
+        plain: dict[str, Any] = jsonable(
+            {
+                "initial_cash": engine.initial_cash,
+                "execution": engine.execution.model_dump(),
+                "costs": engine.costs.model_dump(),
+                "sizing": engine.sizing.model_dump(),
+                "stops": engine.stops.model_dump(),
+                "risk_limits": engine.risk_limits.model_dump(),
+                "periods_per_year": engine.periods_per_year,
+                "risk_free": engine.risk_free,
+                "strategy": self.strategy.name,
+            }
+        )
+        return plain
+
+    def rerun(self, params: Mapping[str, Any]) -> Any:
+        """Full result of one configuration: a dict of parameters and varied settings."""
+        values = dict(params)
+        name = values.pop("data", None)
+        bars = self.data[name] if name is not None else next(iter(self.data.values()))
+        own = {item.name for item in self.strategy.schema}
+        varied = {k: values.pop(k) for k in list(values) if k in VARIABLE and k not in own}
+        return self.engine.rerun(bars, self.strategy, values, varied)
+
+    def run(
+        self,
+        threads: int | None = None,
+        store: str | Path | None = None,
+        resume: bool | Literal["restart"] = True,
+        progress: bool | Literal["auto", "bar", "lines", "notebook", "off"] = True,
+        tracker: Any = None,
+        keep_curves: str | int | None = "best:10",
+        memory: str | int | None = None,
+    ) -> SweepResult:
+        """Run what is not yet done.
+
+        Parameters
+        ----------
+        threads
+            None: all processors.
+        store
+            Folder for the results; with it an interrupted sweep goes on where it stopped.
+        resume
+            See `SweepStore.open`.
+        progress
+            See `SweepProgress`.
+        tracker
+            Gets one parent run with the table, and child runs of the best configurations.
+        keep_curves
+            Equity curves of the best ``n`` that the tracker gets with the table: ``"best:n"``, n or None.
+        memory
+            Budget for working memory; None: a quarter of what is free.
+
+        Raises
+        ------
+        SweepError
+            The memory budget does not hold a single configuration.
+        StoreError
+            The store is locked, belongs to other work, or its disk is full.
+        """
+        if isinstance(threads, int) and threads < 1:
+            raise ConfigError(f"threads: expected at least 1; got {threads}")
+        runner = _Runner(self, threads or default_threads(), parse_memory(memory))
+        if store is None:
+            with self._progress(0, progress) as shown:
+                columns = runner.range(0, len(self.grid), shown)
+            result = SweepResult(columns, self.grid, self.metrics, self.rerun, self.settings())
+        else:
+            result = self._run_stored(runner, Path(store), resume, progress)
+        if tracker is not None:
+            from peak_fast.sweep.tracked import log_sweep
+
+            log_sweep(tracker, self, result, keep_curves)
+        return result
+
+    def _progress(self, done: int, mode: Any) -> SweepProgress:
+        return SweepProgress(len(self.grid), done=done, metric=self.metrics[0], mode=mode)
+
+    def _run_stored(self, runner: _Runner, folder: Path, resume: Any, progress: Any) -> SweepResult:
+        from peak_fast.sweep.key import StoreKey
+        from peak_fast.sweep.store import SweepStore
+
+        key = StoreKey(
+            data={name: bars.hash for name, bars in self.data.items()},
+            strategy={"name": self.strategy.name, "source": self.strategy.fingerprint()},
+            settings={**self.settings(), "blocks": self.blocks},
+            grid=self.grid.hash,
+            metrics=self.metrics,
+            code_version=code_version(),
+        )
+        with SweepStore.open(folder, key, self.grid, resume=resume) as opened:
+            missing = opened.missing()
+            left = sum(opened.bounds(tile)[1] - opened.bounds(tile)[0] for tile in missing)
+            try:
+                with self._progress(len(self.grid) - left, progress) as shown:
+                    for tile in missing:
+                        opened.write(tile, runner.range(*opened.bounds(tile), shown))
+            except KeyboardInterrupt:
+                logger.warning(
+                    "sweep stopped: %d of %d tiles are in %s; the same call continues there",
+                    len(opened.finished()), opened.tiles, folder,
+                )  # fmt: skip
+                raise
+            return SweepResult(opened, self.grid, self.metrics, self.rerun, self.settings())
+
+
+class _Runner:
+    """Evaluates ranges of a sweep's grid, keeping indicator rows between them."""
+
+    def __init__(self, sweep: Sweep, threads: int, memory: int) -> None:
+        self.sweep, self.threads, self.memory = sweep, threads, memory
+        self._batches: dict[str, Batch] = {}
+        self._check_memory()
+        if not isinstance(sweep.strategy, RuleStrategy):
+            logger.info(
+                "%r is a Python function or block: it is called once a configuration, on one thread; "
+                "a RuleStrategy runs in tiles on all threads (docs/strategies.md)",
+                sweep.strategy.name,
+            )
+
+    def _check_memory(self) -> None:
+        """Say at once when the results or one thread's working memory exceed the budget."""
+        results = (
+            len(self.sweep.grid) * 8 * (len(self.sweep.metrics) + (2 * BLOCKS if self.sweep.blocks else 0))
+        )
+        longest = max(len(bars) for bars in self.sweep.data.values())
+        working = self.threads * longest * 8 * 3 + results + longest * 8 * 5
+        if working > self.memory:
+            raise SweepError(
+                f"this sweep needs about {working / 1e6:,.0f} MB ({results / 1e6:,.0f} MB of results, the rest for "
+                f"{self.threads} threads over {longest:,} bars), more than the budget of {self.memory / 1e6:,.0f} MB; "
+                "raise memory=..., use fewer threads, or pass store=... and fewer metrics"
+            )
+        self._plane = (self.memory - working) // max(len(self.sweep.data), 1)
+
+    def batch(self, name: str) -> Batch:
+        """Batch of one set of bars."""
+        if name not in self._batches:
+            sweep = self.sweep
+            self._batches[name] = Batch(
+                sweep.engine,
+                sweep.strategy,
+                sweep.data[name],
+                sweep.metrics,
+                threads=self.threads,
+                budget=max(self._plane, 1),
+                blocks=sweep.blocks,
+            )
+        return self._batches[name]
+
+    def range(self, start: int, stop: int, shown: SweepProgress) -> dict[str, Any]:
+        """Result columns of configurations ``[start, stop)``."""
+        names = self.sweep.metrics
+        width = len(names) + (2 * BLOCKS if self.sweep.blocks else 0)
+        out = np.empty((stop - start, width))
+        for first in range(start, stop, _CHUNK):
+            last = min(first + _CHUNK, stop)
+            self._chunk(first, last, out[first - start : last - start], shown)
+        columns: dict[str, Any] = {name: np.ascontiguousarray(out[:, k]) for k, name in enumerate(names)}
+        if self.sweep.blocks:
+            columns["block_sum"] = np.ascontiguousarray(out[:, len(names) : len(names) + BLOCKS])
+            columns["block_sumsq"] = np.ascontiguousarray(out[:, len(names) + BLOCKS :])
+        return columns
+
+    def _chunk(self, first: int, last: int, out: Any, shown: SweepProgress) -> None:
+        columns = self.sweep.grid.columns(first, last)
+        stop = threading.Event()
+        report = self._reporter(shown)
+        if "data" not in columns or len(self.sweep.data) == 1:
+            columns.pop("data", None)
+            out[:] = self.batch(next(iter(self.sweep.data))).run(columns, last - first, report, stop)
+            return
+        which = columns.pop("data")
+        for name in dict.fromkeys(which.tolist()):
+            mine = which == name
+            part = {key: column[mine] for key, column in columns.items()}
+            out[mine] = self.batch(name).run(part, int(mine.sum()), report, stop)
+
+    def _reporter(self, shown: SweepProgress) -> Callable[[int, Any], None]:
+        from peak_fast.sweep.senses import higher_is_better
+
+        best = np.fmax if higher_is_better(self.sweep.metrics[0]) else np.fmin
+
+        def report(count: int, rows: Any) -> None:
+            shown.advance(count, float(best.reduce(rows[:, 0])))
+
+        return report
