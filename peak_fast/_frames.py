@@ -84,6 +84,8 @@ def _collect(frame: Any) -> tuple[Any, Any]:
         return collected, collected.lazy()
     if package in ("polars", "pandas", "numpy") or isinstance(frame, Mapping):
         return frame, frame
+    if package == "pyarrow" and type(frame).__name__ == "RecordBatchReader":
+        frame = frame.read_all()  # a stream is gone once it is read; the table stays
     return to_polars(frame), frame
 
 
@@ -93,6 +95,8 @@ def to_polars(frame: Any) -> Any:
     if package_of(frame) in ("duckdb", "_duckdb"):
         # A relation may be read only once; one derived from it leaves the user's own untouched.
         frame = frame.select("*")
+    if package_of(frame) == "pyarrow":
+        return pl.from_arrow(frame)
     if hasattr(frame, "__arrow_c_stream__"):
         return pl.DataFrame(frame)
     import narwhals as nw

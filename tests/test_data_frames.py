@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 
+import narwhals
 import numpy as np
 import polars as pl
 import pytest
@@ -53,6 +54,46 @@ def test_frames_without_times_count_days(kind):
     assert bars.periods_per_year == 252.0
     np.testing.assert_array_equal(bars.time_us, np.arange(6) * DAY_US)
     assert "no timestamps" in repr(bars)
+
+
+class OnlyArrow:
+    """A frame of an unknown library that offers nothing but the Arrow C stream interface."""
+
+    def __init__(self, columns):
+        self._frame = pl.DataFrame(columns)
+
+    def __arrow_c_stream__(self, requested_schema=None):
+        return self._frame.__arrow_c_stream__(requested_schema)
+
+
+def arrow_batch(columns):
+    return pytest.importorskip("pyarrow").table(columns).to_batches()[0]
+
+
+def arrow_stream(columns):
+    table = pytest.importorskip("pyarrow").table(columns)
+    return table.to_reader(max_chunksize=7)
+
+
+OTHERS = {
+    "any Arrow stream": OnlyArrow,
+    "Arrow batch": arrow_batch,
+    "Arrow reader": arrow_stream,
+    "narwhals": lambda columns: narwhals.from_native(pl.DataFrame(columns)),
+    "narwhals lazy": lambda columns: narwhals.from_native(pl.LazyFrame(columns)),
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_other_frames(kind):
+    columns = clean_columns(30)
+    columns["funding"] = np.arange(30.0)
+    bars = Bars.from_frame(OTHERS[kind](columns))
+    assert bars.hash == Bars.from_frame(columns).hash
+    np.testing.assert_array_equal(bars.column("funding"), columns["funding"])
+    np.testing.assert_array_equal(bars.slice(3, 9).column("funding"), columns["funding"][3:9])
+    backwards = OTHERS[kind]({name: values[::-1].copy() for name, values in columns.items()})
+    assert Bars.from_frame(backwards, repair="sort").hash == bars.hash
 
 
 @pytest.mark.parametrize("dtype", ["f4", "i4", "i8", "u2", ">f8", "f2"])
