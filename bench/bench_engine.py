@@ -67,8 +67,8 @@ def test_memory(benchmark, recorder, n):
 def test_where_the_time_goes(rounds, recorder, n):
     """The engine's own steps, called one by one as it calls them."""
     from peak_fast import _run
+    from peak_fast._strategy import resolve
     from peak_fast.data import Bars
-    from peak_fast.strategy import resolve
 
     frame, bars, engine = data.make_bars(n).frame(), probe.load_bars(n), probe.engine()
     item = resolve("ma_crossover")

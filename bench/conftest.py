@@ -5,6 +5,7 @@ A bench module names itself with ``BENCH`` and ``QUESTION``.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -37,8 +38,11 @@ def rounds(benchmark: Any) -> Callable[..., dict[str, list[float]]]:
         for function in variants.values():
             function()
 
+        gc.collect()
+
         def turn() -> None:
-            for name, values in harness.interleave(variants, 1, warm_up=0, **options).items():
+            found = harness.interleave(variants, 1, warm_up=0, collect=False, **options)
+            for name, values in found.items():
                 samples[name] += values
 
         benchmark.pedantic(turn, rounds=count, iterations=1, warmup_rounds=0)

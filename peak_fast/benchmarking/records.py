@@ -150,6 +150,7 @@ def interleave(
     rounds: int,
     clock: Callable[[], float] = time.perf_counter,
     warm_up: int = 1,
+    collect: bool = True,
 ) -> dict[str, list[float]]:
     """Time the variants in turn, round after round, so that a slow spell of the machine hits all alike.
 
@@ -163,6 +164,8 @@ def interleave(
         Seconds; ``time.process_time`` for CPU time.
     warm_up
         Calls of each variant before the first sample.
+    collect
+        Collect garbage once before the first sample.
 
     Returns
     -------
@@ -172,11 +175,12 @@ def interleave(
     for function in variants.values():
         for _ in range(warm_up):
             function()
+    if collect:
+        gc.collect()
     samples: dict[str, list[float]] = {name: [] for name in variants}
     names = list(variants)
     for turn in range(rounds):
         for name in names if turn % 2 == 0 else reversed(names):
-            gc.collect()
             begin = clock()
             variants[name]()
             samples[name].append(clock() - begin)
