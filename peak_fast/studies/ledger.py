@@ -15,6 +15,7 @@ In memory there is nobody else: finished trials are simply added.
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -258,7 +259,8 @@ class Ledger:
             user[METRICS] = {name: _jsonable(value) for name, value in point.metrics.items()}
         system: dict[str, Any] = {}
         if point.trial is not None:
-            system = {k: v for k, v in point.trial.system_attrs.items() if k != "fixed_params"}
+            found = point.trial.storage.get_trial_system_attrs(point.trial._trial_id)
+            system = {key: value for key, value in found.items() if key != "fixed_params"}
         for name, value in point.constraints.items():
             system.setdefault(f"constraints:{name}", value)
         return user, system
@@ -385,12 +387,15 @@ def _jsonable(value: Any) -> Any:
 def _patiently(action: Callable[[], _Result]) -> _Result:
     """Do something on a storage that may be locked for a moment."""
     from optuna.exceptions import StorageInternalError
-    from sqlalchemy.exc import OperationalError
 
     for attempt in range(_ATTEMPTS):
         try:
             return action()
-        except (StorageInternalError, OperationalError) as error:
+        except Exception as error:
+            database = sys.modules.get("sqlalchemy.exc")  # not imported for a study in memory
+            busy = (StorageInternalError, *([database.OperationalError] if database is not None else []))
+            if not isinstance(error, busy):
+                raise
             last = error
             time.sleep(0.05 * 2**attempt)
     detail = str(last.__cause__ or last).splitlines()[0]

@@ -30,6 +30,7 @@ _log = logging.getLogger("peak_fast.study")
 _RESCUE_SECONDS = 2.0
 _WAIT_SECONDS = 0.05
 _HOPELESS_FAILURES = 50
+_STALLED_PROPOSALS = 300
 
 
 @dataclass(slots=True)
@@ -128,6 +129,7 @@ class Loop:
         self._visited: set[Key] = set()
         self._unchecked: list[Point] = []
         self._first_failure = ""
+        self._stalled = 0
         self.best: Point | None = None
         self.tally = Tally()
 
@@ -151,7 +153,8 @@ class Loop:
         Returns
         -------
         str
-            Why it stopped: ``"trials"``, ``"timeout"``, ``"target"`` or ``"exhausted"``.
+            Why it stopped: ``"trials"``, ``"timeout"``, ``"target"``, ``"exhausted"`` (every point has been
+            run) or ``"converged"`` (the last 300 proposals had all been run before).
 
         Raises
         ------
@@ -240,6 +243,8 @@ class Loop:
             return "timeout"
         if self._space_size is not None and len(self._visited) >= self._space_size:
             return "exhausted"
+        if self._stalled >= _STALLED_PROPOSALS:
+            return "converged"
         if self.tally.failed >= _HOPELESS_FAILURES and self.tally.run == self.tally.failed:
             raise StrategyError(
                 f"expected the strategy to run; got an error in all of {self.tally.failed} trials, "
@@ -304,6 +309,7 @@ class Loop:
                 fresh[point.key] = point
             else:
                 twins.append((point, known))
+        self._stalled = 0 if fresh else self._stalled + len(points)
         self._run_steps(list(fresh.values()))
         for point, known in twins:
             self._answer(point, known)

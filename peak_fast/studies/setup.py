@@ -118,7 +118,7 @@ def identity(
         "constraints": [constraint.text for constraint in subject.space.constraints],
         "objectives": [str(objective) for objective in objectives],
         "feasible": list(feasibility),
-        "data": {name: getattr(item, "hash", None) for name, item in bars.items()},
+        "data": {name or "bars": getattr(item, "hash", None) for name, item in bars.items()},
         "segments": _plain(segments),
         "settings": {name: _plain(value) for name, value in settings.items() if value is not None},
     }
@@ -166,7 +166,8 @@ def open_study(
     known = study.user_attrs.get(IDENTITY)
     if known is None:
         study.set_user_attr(IDENTITY, described)
-        study.set_metric_names([objective.metric for objective in objectives])
+        with quiet_optuna():
+            study.set_metric_names([objective.metric for objective in objectives])
     else:
         from peak_fast.sweep.key import changes
 
