@@ -38,6 +38,15 @@ STEP_2 = "issue 3, must show"
 
 RUNS, BARS = 100, 5_000
 REFERENCE_SECONDS = {"none": 10.2, "noop": 10.3, "mlflow": 11.5}
+NOTES = [
+    "The documented targets are those of the system that this package replaces: 100 backtests of 5,000 bars "
+    "took it 10.2 s untracked, 10.3 s with its null tracker, 11.5 s with MLflow and artifacts, on another "
+    "machine. Ours take milliseconds, so any percentage of our own untracked time is a far harder limit.",
+    "(a) is the time until every run, metric and artifact is durable in the store; (b) is the time that the "
+    "caller's loop is busy. In the background mode the writer process does the rest after or beside it.",
+    "Every measurement counts the finished runs and the pictures in the store afterwards; one that is missing "
+    "fails the bench.",
+]
 
 
 @dataclass(frozen=True)
@@ -201,6 +210,8 @@ def _targets(way: Way) -> dict[str, harness.Target]:
         return {"durable": harness.Target(REFERENCE_SECONDS["none"], SPECIFICATION)}
     found = {
         "durable": harness.Target(REFERENCE_SECONDS["mlflow"], SPECIFICATION),
+        "durable_over_reference": harness.Target(1.0, SPECIFICATION),
+        "blocked_over_reference": harness.Target(1.0, SPECIFICATION),
         "disk": harness.Target(1.0, f"{SPECIFICATION}: 1-5 MB per run"),
         "caller_mb": harness.Target(50.0, f"{SPECIFICATION}: about 50 MB"),
     }
@@ -247,6 +258,8 @@ def test_totals(benchmark, recorder, request, way):
     reference = REFERENCE_SECONDS["mlflow"]
     add("durable_over_reference", [value / reference for value in all_of("cold_durable")], "ratio",
         "(a) over the replaced system's 11.5 s")  # fmt: skip
+    add("blocked_over_reference", [value / reference for value in all_of("cold_blocked")], "ratio",
+        "(b) over the replaced system's 11.5 s")  # fmt: skip
     add("warm_durable", all_of("warm_durable"), "s", "(a) the next 100, with the writer warm")
     add("per_run", [value / runs for value in all_of("warm_blocked")], "s", "(b) per run")
     share = [100 * (a["cold_cpu"] / a["untracked_cpu"] - 1) for a in answers]
@@ -311,12 +324,16 @@ def test_slowdown_of_the_loop(rounds, recorder, tmp_path, monkeypatch):
 
     recorder.add("noop/caller_percent", noop, "%", label="NoopTracker, CPU time", params={"group": group},
                  target=harness.Target(1.0, SPECIFICATION))  # fmt: skip
-    recorder.add("background_sqlite_full/caller_percent", percent("mlflow", "wall"), "%",
-                 label="MLflow in the background, SQLite, with artifacts, wall time",
-                 params={"group": group}, target=harness.Target(5.0, STEP_2))  # fmt: skip
-    recorder.add("background_sqlite_full/caller_cpu_percent", percent("mlflow", "cpu"), "%",
-                 label="the same, CPU time", params={"group": group},
-                 target=harness.Target(13.0, SPECIFICATION))  # fmt: skip
+    label = "MLflow in the background, SQLite, with artifacts"
+    wall, cpu = percent("mlflow", "wall"), percent("mlflow", "cpu")
+    for name, samples, what, target in (
+        ("caller_percent", wall, "wall time", harness.Target(5.0, STEP_2)),
+        ("caller_percent_documented", wall, "wall time, documented", harness.Target(13.0, SPECIFICATION)),
+        ("caller_cpu_percent", cpu, "CPU time", harness.Target(10.0, f"{SPECIFICATION}: 5-10 % CPU")),
+    ):
+        recorder.add(f"background_sqlite_full/{name}", samples, "%", label=f"{label}, {what}",
+                     params={"group": group}, target=target)  # fmt: skip
+    recorder.notes += NOTES
 
 
 def test_bulk(benchmark, recorder, tmp_path, monkeypatch):

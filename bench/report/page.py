@@ -152,6 +152,12 @@ def render(published: Published) -> str:
         "",
         *headline_table(published),
         *["", *peer_headlines(published)],
+        "",
+        "## Documented limits",
+        "",
+        "Every figure that has a documented limit. `issue N` are the steps of the project's plan.",
+        "",
+        *sections.documented([document for document in published["benches"].values() if document]),
     ]
     for bench in ORDER:
         document = published["benches"].get(bench)

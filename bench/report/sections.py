@@ -33,6 +33,22 @@ def generic(document: Document) -> list[str]:
     return numbers.table(header, rows)
 
 
+def documented(documents: list[Document]) -> list[str]:
+    """One table of every figure that has a documented limit, with its verdict and where it is written."""
+    rows = []
+    for document in documents:
+        for record in document["records"]:
+            if "target" not in record:
+                continue
+            limit, ratio, verdict = numbers.target(record)
+            group = record["params"].get("group", "")
+            label = f"{group}: {record['label']}" if group else record["label"]
+            measured = numbers.figure(record["median"], record["unit"])
+            rows.append([label, limit, measured, ratio, verdict, record["target"]["source"]])
+    header = ["figure", "documented", "measured", "measured / documented", "verdict", "source"]
+    return numbers.table(header, rows)
+
+
 def grouped(document: Document) -> list[str]:
     """As :func:`generic`, with one table per value of the parameter ``group``, in order of appearance."""
     groups: dict[str, list[dict[str, Any]]] = {}
