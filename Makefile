@@ -1,0 +1,51 @@
+# Two commands to start with: `make demo` and `make test`. Both make their own virtual environment.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help demo test lint types lock lowest clean
+
+help:
+	@echo "make demo    install, then backtest and sweep real prices"
+	@echo "make test    install, then run the whole test suite"
+	@echo "make lint types    ruff and mypy"
+	@echo "make lowest  the test suite with the lowest supported versions"
+	@echo "make bench bench-overhead bench-peers bench-check    see bench/README.md"
+
+# constraints.txt holds the versions that CI tests; users get the ranges of pyproject.toml.
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(STAMP)
+	$(BIN)/peak-fast demo
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+lock: $(STAMP)
+	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt
+
+# Oldest versions of the runtime dependencies that the ranges allow, without the optional packages.
+lowest:
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet --upgrade pip
+	.venv-lowest/bin/python -m pip install --quiet --constraint constraints-lowest.txt --editable . pytest hypothesis
+	.venv-lowest/bin/python -m pytest tests/test_engine.py tests/test_kernel_oracle.py tests/test_data.py
+
+clean:
+	rm -rf $(VENV) .venv-lowest dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+BENCH_PYTHON = $(BIN)/python
+bench bench-overhead bench-peers bench-check bench-report: $(STAMP)
+-include bench/targets.mk

@@ -1,0 +1,71 @@
+"""What ``peak-fast sweep`` does once its arguments are parsed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from peak_fast.config import BacktestConfig
+
+
+def run_sweep(
+    bars: Any,
+    strategy: str,
+    grid: dict[str, list[Any]] | None,
+    config: BacktestConfig,
+    *,
+    store: Path | None,
+    restart: bool,
+    metrics: list[str] | None,
+    constraint: str | None,
+    threads: int | None,
+    memory: str | None,
+    top: int,
+    by: str | None,
+    heatmap: Path | None,
+) -> None:
+    """Run the sweep, print its best rows, write the heatmap."""
+    from rich.console import Console
+
+    from peak_fast.sweep.display import rich_table
+    from peak_fast.sweep.runner import DEFAULT_METRICS, Sweep
+    from peak_fast.tracking import build_tracker_from_config
+
+    work = Sweep(
+        strategy,
+        grid,
+        bars,
+        execution=config.execution,
+        costs=config.costs,
+        sizing=config.sizing,
+        stops=config.stops,
+        risk_limits=config.risk_limits,
+        initial_cash=config.initial_cash,
+        periods_per_year=config.periods_per_year,
+        risk_free=config.risk_free,
+        metrics=metrics or DEFAULT_METRICS,
+        constraint=constraint,
+    )
+    tracker = build_tracker_from_config(config.tracking)
+    try:
+        result = work.run(
+            threads=threads,
+            store=store,
+            resume="restart" if restart else True,
+            tracker=tracker,
+            memory=memory,
+        )
+    except KeyboardInterrupt:
+        kept = (
+            f"finished tiles are in {store}; the same command goes on from there"
+            if store
+            else "nothing was kept; pass --store"
+        )
+        typer.echo(f"peak-fast: stopped; {kept}", err=True)
+        raise
+    Console().print(rich_table(result, top, by))
+    if heatmap is not None:
+        result.heatmap(path=heatmap)
+        typer.echo(f"heatmap written to {heatmap}")

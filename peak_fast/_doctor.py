@@ -1,0 +1,56 @@
+"""What ``peak-fast doctor`` and ``peak-fast warmup`` do."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import time
+from collections.abc import Callable
+from typing import Any
+
+_PACKAGES = (
+    "numba", "numpy", "polars", "narwhals", "pydantic", "typer", "rich",
+    "mlflow", "matplotlib", "optuna", "scipy", "duckdb", "pyarrow", "pandas",
+)  # fmt: skip
+
+
+def report() -> Any:
+    """Table of the installation."""
+    from peak_kernels._jit import cache_dir, source_stamp
+    from rich.table import Table
+
+    from peak_fast import __version__
+    from peak_fast.sweep.batch import default_threads
+
+    folder = cache_dir()
+    compiled = len(list(folder.glob("*.nbc"))) if folder else 0
+    table = Table(title="peak_fast", show_header=False)
+    table.add_column(style="dim")
+    table.add_column()
+    table.add_row("version", f"{__version__}, kernels {source_stamp()}")
+    table.add_row("Python", f"{platform.python_version()} on {platform.platform()}")
+    table.add_row("processors", f"{os.cpu_count()}, sweeps use {default_threads()} threads")
+    table.add_row(
+        "kernel cache", f"{folder}, {compiled} compiled" if folder else "none: no folder can be written"
+    )
+    for name in _PACKAGES:
+        try:
+            table.add_row(name, importlib.metadata.version(name))
+        except importlib.metadata.PackageNotFoundError:
+            table.add_row(name, "not installed")
+    return table
+
+
+def warm_up(say: Callable[[str], object]) -> None:
+    """Compile what the built-in strategies need: one run of each on a short series."""
+    from peak_fast.data import synthetic
+    from peak_fast.engine import BacktestEngine
+    from peak_fast.strategies import NAMES
+
+    bars = synthetic(600, seed=0)
+    engine = BacktestEngine()
+    for name in NAMES:
+        begin = time.perf_counter()
+        engine.run(bars, name)
+        say(f"{name:<20} {time.perf_counter() - begin:6.2f} s")

@@ -1,0 +1,221 @@
+"""The command line: argument parsing only.  Every command is a few lines around the library."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from peak_fast.errors import ConfigError, PeakFastError
+
+app = typer.Typer(
+    name="peak-fast",
+    help="Fast, trustworthy backtesting: single runs, sweeps, studies, tracking.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Data = Annotated[
+    str, typer.Option("--data", help="CSV, Parquet, Feather, 'duckdb:SELECT ...', or a packaged symbol")
+]
+StrategyName = Annotated[str, typer.Option("--strategy", help="name of a strategy")]
+Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings")]
+
+
+def load_data(data: str) -> Any:
+    """Bars from a file, a query or a packaged symbol."""
+    from peak_fast.data import SAMPLE_SYMBOLS, load, sample
+
+    return sample(data) if data in SAMPLE_SYMBOLS else load(data)
+
+
+def parse_value(text: str) -> Any:
+    """Number, boolean or text, as written."""
+    lowered = text.lower()
+    if lowered in ("true", "false"):
+        return lowered == "true"
+    if lowered == "none":
+        return None
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def parse_params(pairs: list[str]) -> dict[str, Any]:
+    """``["fast=20"]`` as ``{"fast": 20}``."""
+    values = {}
+    for pair in pairs:
+        name, sign, text = pair.partition("=")
+        if not sign or not name:
+            raise ConfigError(f"--param: expected name=value; got {pair!r}")
+        values[name.strip()] = parse_value(text.strip())
+    return values
+
+
+def parse_grid(pairs: list[str]) -> dict[str, list[Any]]:
+    """``["fast=5:100:5", "slow=20,50"]`` as lists of values; a range includes its end."""
+    grid = {}
+    for pair in pairs:
+        name, sign, text = pair.partition("=")
+        if not sign or not name or not text:
+            raise ConfigError(f"--grid: expected name=start:stop[:step] or name=a,b,c; got {pair!r}")
+        grid[name.strip()] = _values(name, text)
+    return grid
+
+
+def _values(name: str, text: str) -> list[Any]:
+    if ":" not in text:
+        return [parse_value(part.strip()) for part in text.split(",")]
+    parts = [parse_value(part) for part in text.split(":")]
+    if len(parts) not in (2, 3) or not all(
+        isinstance(p, int | float) and not isinstance(p, bool) for p in parts
+    ):
+        raise ConfigError(f"--grid {name}: expected start:stop or start:stop:step; got {text!r}")
+    start, stop, step = (*parts, 1)[:3]
+    if step <= 0 or stop < start:
+        raise ConfigError(f"--grid {name}: expected start <= stop and a positive step; got {text!r}")
+    # Counting steps instead of adding them up keeps 0.1:0.3:0.1 at three values.
+    count = int((stop - start) / step + 1e-9) + 1
+    return [start + k * step if isinstance(step, int) else round(start + k * step, 12) for k in range(count)]
+
+
+def _config(path: Path | None) -> Any:
+    from peak_fast.config import BacktestConfig
+
+    return BacktestConfig.from_toml(path) if path else BacktestConfig()
+
+
+@app.command()
+def run(
+    data: Data,
+    strategy: StrategyName,
+    param: Annotated[list[str] | None, typer.Option("--param", help="name=value, repeatable")] = None,
+    config: Config = None,
+    out: Annotated[Path | None, typer.Option("--out", help="folder for the full result")] = None,
+) -> None:
+    """Backtest one strategy on one file."""
+    from rich.console import Console
+
+    from peak_fast.engine import BacktestEngine
+    from peak_fast.tracking import build_tracker_from_config
+
+    settings = _config(config)
+    tracker = build_tracker_from_config(settings.tracking)
+    engine = BacktestEngine.from_config(settings, tracker)
+    bars = load_data(data)
+    with tracker:
+        if tracker.get_run_id() is None:
+            tracker.start_run(f"{strategy} {bars.name}")
+        result = engine.run(bars, strategy, parse_params(param or []))
+    Console().print(result)
+    if out is not None:
+        typer.echo(f"result written to {result.save(out)}")
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option("--out", help="where the demo writes")] = Path("peak_fast_demo"),
+) -> None:
+    """Backtest and sweep the packaged real prices; log to MLflow where it is installed."""
+    from peak_fast._demo import run_demo
+
+    run_demo(folder)
+
+
+@app.command()
+def warmup() -> None:
+    """Compile all kernels now, so that the first backtest does not have to."""
+    from peak_fast._doctor import warm_up
+
+    warm_up(typer.echo)
+
+
+@app.command()
+def doctor() -> None:
+    """Show versions, cache folder, threads and which extras are installed."""
+    from rich.console import Console
+
+    from peak_fast._doctor import report
+
+    Console().print(report())
+
+
+@app.command()
+def sweep(
+    data: Data,
+    strategy: StrategyName,
+    grid: Annotated[
+        list[str] | None, typer.Option("--grid", help="name=start:stop:step or name=a,b,c")
+    ] = None,
+    config: Config = None,
+    store: Annotated[
+        Path | None, typer.Option("--store", help="folder; an interrupted sweep goes on there")
+    ] = None,
+    restart: Annotated[bool, typer.Option("--restart", help="clear the store first")] = False,
+    metric: Annotated[list[str] | None, typer.Option("--metric", help="columns of the result")] = None,
+    constraint: Annotated[str | None, typer.Option("--constraint", help="such as 'fast < slow'")] = None,
+    threads: Annotated[int | None, typer.Option("--threads")] = None,
+    memory: Annotated[str | None, typer.Option("--memory", help="such as 2GB")] = None,
+    top: Annotated[int, typer.Option("--top", help="rows to print")] = 10,
+    by: Annotated[str | None, typer.Option("--by", help="metric to sort by")] = None,
+    heatmap: Annotated[Path | None, typer.Option("--heatmap", help="PNG of the first two parameters")] = None,
+) -> None:
+    """Run every configuration of a grid."""
+    from peak_fast._cli_sweep import run_sweep
+
+    run_sweep(
+        load_data(data), strategy, parse_grid(grid or []) or None, _config(config), store=store, restart=restart,
+        metrics=metric, constraint=constraint, threads=threads, memory=memory, top=top, by=by, heatmap=heatmap,
+    )  # fmt: skip
+
+
+@app.command()
+def sync(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what is waiting")] = False,
+) -> None:
+    """Replay what trackers could not deliver, and end the runs of processes that died."""
+    from peak_fast.tracking.sync import sync as replay
+
+    report = replay(dry_run=dry_run)
+    typer.echo(str(report))
+
+
+@app.command()
+def bench(
+    out: Annotated[Path | None, typer.Option("--out", help="JSON file")] = None,
+) -> None:
+    """Half a minute of benchmarks on this machine."""
+    from peak_fast.benchmarking import run_bench
+
+    run_bench(out)
+
+
+def main() -> None:
+    """Entry point: a wrong input is one line on standard error and exit code 2."""
+    try:
+        app(standalone_mode=False)
+    except PeakFastError as error:
+        typer.echo(f"peak-fast: {error}", err=True)
+        sys.exit(2)
+    except typer.Exit as stop:
+        sys.exit(stop.exit_code)
+    except typer.Abort:
+        sys.exit(130)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        # Usage errors of the parser, without depending on which parser it is.
+        if hasattr(error, "format_message"):
+            typer.echo(f"peak-fast: {error.format_message()}", err=True)
+            sys.exit(2)
+        raise
+
+
+if __name__ == "__main__":
+    main()
