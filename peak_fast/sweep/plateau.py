@@ -145,11 +145,11 @@ def _spread(values: Floats, axis: int, reach: int) -> Floats:
 
 
 def _sparse(cells: Cells, clean: Floats, finite: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    shifts = list(itertools.product(*(range(-reach, reach + 1) for reach in cells.radii)))
-    if math.prod(cells.sizes) >= 2**62 or len(shifts) * len(clean) > _MAX_LOOKUPS:
+    shifts = math.prod(2 * reach + 1 for reach in cells.radii)
+    if math.prod(cells.sizes) >= 2**62 or shifts * len(clean) > _MAX_LOOKUPS:
         raise SweepError(
             f"expected a grid on which neighbours can be counted; got {len(cells.sizes)} parameters with "
-            f"{len(shifts):,} neighbours each; use a smaller radius or fix some parameters with a filter"
+            f"{shifts:,} neighbours each; use a smaller radius or fix some parameters with a filter"
         )
     unique, inverse = np.unique(_keys(cells), return_inverse=True)
     inverse = inverse.reshape(-1)
@@ -157,7 +157,7 @@ def _sparse(cells: Cells, clean: Floats, finite: npt.NDArray[np.bool_]) -> tuple
     cell_counts = np.bincount(inverse, weights=finite, minlength=len(unique))
     sums, counts = np.zeros(len(unique)), np.zeros(len(unique))
     where = _unravel(unique, cells.sizes)
-    for shift in shifts:
+    for shift in itertools.product(*(range(-reach, reach + 1) for reach in cells.radii)):
         moved = [place + step for place, step in zip(where, shift, strict=True)]
         inside = np.logical_and.reduce(
             [(place >= 0) & (place < size) for place, size in zip(moved, cells.sizes, strict=True)]
