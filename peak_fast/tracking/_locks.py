@@ -6,13 +6,10 @@ Both must be freed by the operating system when a process is killed, which a loc
 
 from __future__ import annotations
 
+import importlib
 import os
 from pathlib import Path
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+from typing import Any
 
 # Windows locks byte ranges and makes them unreadable for others, so a byte far behind the data is locked.
 _LOCK_AT = 1 << 62
@@ -26,22 +23,24 @@ def try_lock(descriptor: int) -> bool:
     bool
         False if another process (or another open file of this one) holds it.
     """
-    if fcntl is not None:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
-        return True
-    return _try_lock_windows(descriptor)
+    return _try_lock_posix(descriptor) if os.name == "posix" else _try_lock_windows(descriptor)
+
+
+def _try_lock_posix(descriptor: int) -> bool:
+    fcntl: Any = importlib.import_module("fcntl")
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _try_lock_windows(descriptor: int) -> bool:
-    import msvcrt
-
+    msvcrt: Any = importlib.import_module("msvcrt")
     position = os.lseek(descriptor, 0, os.SEEK_CUR)
     try:
         os.lseek(descriptor, _LOCK_AT, os.SEEK_SET)
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
     except OSError:
         return False
     finally:

@@ -30,6 +30,7 @@ from peak_fast.tracking.updates import (
     RUN_NAME,
     Creation,
     Dataset,
+    ExperimentDeleted,
     Rejection,
     RunUpdate,
     StoreUnavailable,
@@ -37,24 +38,38 @@ from peak_fast.tracking.updates import (
 from peak_fast.tracking.uris import local_path
 
 # Columns that this module fills, by table.
+_METRIC = frozenset(("key", "value", "timestamp", "step", "is_nan", "run_uuid"))
+_TEXT = frozenset(("key", "value", "run_uuid"))
 KNOWN: dict[str, frozenset[str]] = {
     "experiments": frozenset(
-        "experiment_id name artifact_location lifecycle_stage creation_time last_update_time workspace".split()
-    ),
+        ("experiment_id", "name", "artifact_location", "lifecycle_stage", "creation_time", "last_update_time")
+    )
+    | {"workspace"},
     "runs": frozenset(
-        "run_uuid name source_type source_name entry_point_name user_id status start_time end_time "
-        "deleted_time source_version lifecycle_stage artifact_uri experiment_id".split()
-    ),
-    "params": frozenset("key value run_uuid".split()),
-    "metrics": frozenset("key value timestamp step is_nan run_uuid".split()),
-    "latest_metrics": frozenset("key value timestamp step is_nan run_uuid".split()),
-    "tags": frozenset("key value run_uuid".split()),
+        (
+            "run_uuid",
+            "name",
+            "source_type",
+            "source_name",
+            "entry_point_name",
+            "user_id",
+            "status",
+            "start_time",
+        )
+    )
+    | {"end_time", "deleted_time", "source_version", "lifecycle_stage", "artifact_uri", "experiment_id"},
+    "params": _TEXT,
+    "tags": _TEXT,
+    "metrics": _METRIC,
+    "latest_metrics": _METRIC,
     "datasets": frozenset(
-        "dataset_uuid experiment_id name digest dataset_source_type dataset_source dataset_schema "
-        "dataset_profile".split()
+        ("dataset_uuid", "experiment_id", "name", "digest", "dataset_source_type", "dataset_source")
+    )
+    | {"dataset_schema", "dataset_profile"},
+    "inputs": frozenset(
+        ("input_uuid", "source_type", "source_id", "destination_type", "destination_id", "step")
     ),
-    "inputs": frozenset("input_uuid source_type source_id destination_type destination_id step".split()),
-    "input_tags": frozenset("input_uuid name value".split()),
+    "input_tags": frozenset(("input_uuid", "name", "value")),
 }
 _CHUNK = 400
 
@@ -69,8 +84,8 @@ _KEEP = "ON CONFLICT DO NOTHING"
 _SET_TAG = "ON CONFLICT (key, run_uuid) DO UPDATE SET value = excluded.value"
 _SET_LATEST = (
     "ON CONFLICT (key, run_uuid) DO UPDATE SET value = excluded.value, timestamp = excluded.timestamp, "
-    "step = excluded.step, is_nan = excluded.is_nan WHERE (excluded.step, excluded.timestamp, excluded.value) "
-    "> (latest_metrics.step, latest_metrics.timestamp, latest_metrics.value)"
+    "step = excluded.step, is_nan = excluded.is_nan "
+    "WHERE (excluded.step, excluded.timestamp, excluded.value) > (latest_metrics.step, latest_metrics.timestamp, latest_metrics.value)"
 )
 
 
@@ -205,13 +220,14 @@ class BulkStore:
     def _find_experiment(self, name: str) -> tuple[int, str] | None:
         scope = " AND workspace = 'default'" if self._has_workspace else ""
         rows = self._database.query(
-            f"SELECT experiment_id, artifact_location, lifecycle_stage FROM experiments WHERE name = ?{scope}",
+            "SELECT experiment_id, artifact_location, lifecycle_stage FROM experiments "
+            f"WHERE name = ?{scope}",
             (name,),
         )
         if not rows:
             return None
         if rows[0][2] != "active":
-            raise StoreUnavailable(
+            raise ExperimentDeleted(
                 f"experiment {name!r} is deleted; restore it (mlflow experiments restore "
                 f"--experiment-id {rows[0][0]}) or use another experiment_name"
             )

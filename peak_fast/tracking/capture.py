@@ -8,8 +8,8 @@ Head of a RESULT record::
 
     (run id, time in ms, stats, metadata, key of the bars or None, parts, n_bars, n_points, trades)
 
-``trades`` is None, ``("records", dtype text, n)``, ``("ipc", "", 0)`` or ``("columns", dict, 0)``; the buffers are
-the equity points and the trade bytes.
+``trades`` is None, ``("records", dtype text, n)``, ``("ipc", "", 0)`` or ``("columns", dict, 0)``; the
+buffers are the equity points and the trade bytes.
 """
 
 from __future__ import annotations
@@ -73,20 +73,28 @@ class Capture:
         """Head and buffers of a BARS record, the first time that a key is seen in this segment."""
         if key is None or key in self._bars:
             return None
-        bars = result.bars
-        time_us = np.ascontiguousarray(bars.time_us, dtype=np.int64)
-        close = np.ascontiguousarray(bars.close, dtype=np.float64)
         if not key.startswith("id-"):  # another object may get the same id later
             self._bars.add(key)
-        return (None, key, len(time_us), getattr(bars, "time_zone", None)), [time_us, close]
+        return bars_record(key, result.bars)
 
     def _trades(self, result: Any) -> tuple[tuple[str, Any, int] | None, Any]:
         records = getattr(result, "trade_records", None)
-        if isinstance(records, np.ndarray) and records.dtype.names is not None and not records.dtype.hasobject:
+        if (
+            isinstance(records, np.ndarray)
+            and records.dtype.names is not None
+            and not records.dtype.hasobject
+        ):
             if records.dtype is not self._dtype:
                 self._dtype, self._dtype_text = records.dtype, repr(records.dtype.descr)
             return ("records", self._dtype_text, len(records)), np.ascontiguousarray(records)
         return encode_trades(getattr(result, "trades", None))
+
+
+def bars_record(key: str, bars: Any) -> tuple[Head, list[Any]]:
+    """Head and buffers of a BARS record: key, number of bars, time zone; times and closes."""
+    time_us = np.ascontiguousarray(bars.time_us, dtype=np.int64)
+    close = np.ascontiguousarray(bars.close, dtype=np.float64)
+    return (None, key, len(time_us), getattr(bars, "time_zone", None)), [time_us, close]
 
 
 def encode_trades(trades: Any) -> tuple[tuple[str, Any, int] | None, Any]:
@@ -114,8 +122,8 @@ def reduce_curve(values: Any) -> Any:
     Returns
     -------
     ndarray of float32
-        Shape (n,) up to 16,384 values; else (2 * n_buckets,), in each bucket in the order in which a rising or
-        falling curve passes them.  NaN in a bucket makes its two points NaN.
+        Shape (n,) up to 16,384 values; else (2 * n_buckets,), in each bucket in the order in which a rising
+        or falling curve passes them.  NaN in a bucket makes its two points NaN.
     """
     array = np.ascontiguousarray(values, dtype=np.float64)
     n = len(array)

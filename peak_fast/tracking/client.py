@@ -3,7 +3,8 @@
 A store of this kind chooses the run ids itself.  What makes a replay exact all the same:
 
 * each run carries our id in the tag ``peak_fast.run_id``;
-* the segment's ``.ids`` file says, before a run is created, that it is about to be, and afterwards which id it
+* the segment's ``.ids`` file says, before a run is created, that it is about to be, and afterwards which id
+it
   got.  Only a run between these two lines has to be looked up in the store;
 * metric points of a run that an earlier process may have touched are compared with its history first.
 """
@@ -33,6 +34,7 @@ from peak_fast.tracking.updates import (
     PARENT_RUN_ID,
     Creation,
     Dataset,
+    ExperimentDeleted,
     Rejection,
     RunUpdate,
     StoreUnavailable,
@@ -311,7 +313,7 @@ class ClientStore:
                     raise
         if experiment is not None:
             if experiment.lifecycle_stage != "active":
-                raise StoreUnavailable(
+                raise ExperimentDeleted(
                     f"experiment {create.experiment!r} is deleted; restore it (mlflow experiments restore "
                     f"--experiment-id {experiment.experiment_id}) or use another experiment_name"
                 )

@@ -104,7 +104,8 @@ class Encoder:
         buffer = self._buffer
         buffer.seek(0)
         buffer.truncate()
-        # The memo holds references to what was pickled before: without this, memory and wrong back-references.
+        # The memo holds references to what was pickled before: without this, memory and wrong
+        # back-references.
         self._pickler.clear_memo()
         self._pickler.dump(value)
         return buffer.getvalue()
@@ -115,7 +116,9 @@ class _PlainUnpickler(pickle.Unpickler):
         try:
             return _ALLOWED[module, name]
         except KeyError:
-            raise pickle.UnpicklingError(f"spool record names {module}.{name}, which is not plain data") from None
+            raise pickle.UnpicklingError(
+                f"spool record names {module}.{name}, which is not plain data"
+            ) from None
 
 
 def encode(value: Any) -> bytes:

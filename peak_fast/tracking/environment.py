@@ -12,6 +12,7 @@ import os
 import platform
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -48,7 +49,8 @@ def version_tags() -> dict[str, str]:
 
 @functools.lru_cache(maxsize=64)
 def git_tags(folder: str) -> dict[str, str]:
-    """Commit and branch of the repository that holds a folder, in MLflow's tag names; empty outside of one."""
+    """Commit and branch of the repository that holds a folder, in MLflow's tag names; empty outside of
+    one."""
     found = _git_folder(Path(folder))
     if found is None:
         return {}
@@ -112,6 +114,8 @@ class GitStatus:
 
     def __init__(self, folder: str) -> None:
         self._process: subprocess.Popen[bytes] | None = None
+        self._answer: dict[str, str] | None = {}
+        self._lock = threading.Lock()
         self._deadline = time.monotonic() + GIT_TIMEOUT
         if not git_tags(folder):
             return
@@ -126,23 +130,24 @@ class GitStatus:
                 stderr=subprocess.DEVNULL,
                 env={**os.environ, "LC_ALL": "C"},
             )
+            self._answer = None
         except OSError:
             self._process = None
 
-    @property
-    def pending(self) -> bool:
-        """Whether an answer is still to be collected."""
-        return self._process is not None
-
-    def result(self, wait: bool) -> dict[str, str]:
-        """The tag ``mlflow.source.git.dirty``, once; empty while there is no answer or if there never is.
+    def result(self, wait: bool) -> dict[str, str] | None:
+        """The tag ``mlflow.source.git.dirty``; None while there is no answer, empty if there never will be.
 
         ``wait`` allows git two seconds in all, counted from its start.
         """
-        process = self._process
-        if process is None or (not wait and process.poll() is None and time.monotonic() < self._deadline):
-            return {}
-        self._process = None
+        with self._lock:
+            if self._answer is None and self._process is not None:
+                late = time.monotonic() > self._deadline
+                if wait or late or self._process.poll() is not None:
+                    self._answer = self._collect(self._process)
+                    self._process = None
+            return self._answer
+
+    def _collect(self, process: subprocess.Popen[bytes]) -> dict[str, str]:
         try:
             output, _ = process.communicate(timeout=max(self._deadline - time.monotonic(), 0.05))
         except subprocess.TimeoutExpired:
@@ -152,3 +157,25 @@ class GitStatus:
         if process.returncode != 0:
             return {}
         return {"mlflow.source.git.dirty": "true" if output.strip() else "false"}
+
+
+_statuses: dict[str, GitStatus] = {}
+
+
+def git_status(folder: str) -> GitStatus:
+    """The question for a folder, asked once per process."""
+    status = _statuses.get(folder)
+    if status is None:
+        status = _statuses.setdefault(folder, GitStatus(folder))
+    return status
+
+
+def collect_all() -> None:
+    """At exit: no child process of ours is left without its status being read."""
+    for status in _statuses.values():
+        status.result(wait=True)
+
+
+def forget() -> None:
+    """In the child of a fork: the parent's child processes are not ours."""
+    _statuses.clear()

@@ -6,16 +6,19 @@ import os
 import re
 import shutil
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
 from peak_fast.tracking.updates import Artifact
 
 _BAD_PART = re.compile(r'[\x00-\x1f<>:"|?*\\]')
+SYNC_THREADS = 16
 _fdatasync = getattr(os, "fdatasync", os.fsync)
 
 
 def clean_artifact_path(path: str) -> str:
-    """A relative path below the artifact root: no ``..``, no drive, no characters that a file system refuses."""
+    """A relative path below the artifact root: no ``..``, no drive, no characters that a file system
+    refuses."""
     parts = [_BAD_PART.sub("_", part) for part in str(path).replace("\\", "/").split("/")]
     kept = ["_" if part.strip(". ") == "" else part[:200] for part in parts if part not in ("", ".")]
     return str(PurePosixPath(*kept)) if kept else "artifact"
@@ -73,15 +76,15 @@ def write_artifacts(root: Path, artifacts: Iterable[Artifact], written: list[Pat
 def make_durable(paths: Iterable[Path]) -> None:
     """Ask the disk to keep these files, and their names, through a power cut.
 
-    The first request makes a journalling file system write everything that waits, so the others are quick.
+    Requests that are under way at one time share one commit of the file system's journal, so they are made by
+    many threads at once (one after the other they took ten times as long).
     """
-    folders = set()
-    for path in paths:
-        folders.add(path.parent)
-        _sync(path)
-    if os.name != "nt":
-        for folder in folders:
-            _sync(folder)
+    files = list(paths)
+    if not files:
+        return
+    folders = {path.parent for path in files} if os.name != "nt" else set()
+    with ThreadPoolExecutor(SYNC_THREADS) as pool:
+        list(pool.map(_sync, [*files, *folders]))
 
 
 def _sync(path: Path) -> None:

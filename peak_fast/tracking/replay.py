@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from peak_fast.tracking import spool
-from peak_fast.tracking.unpack import Bars, backtest_update
 from peak_fast.tracking.base import logger
 from peak_fast.tracking.client import RunIds
 from peak_fast.tracking.files import clean_artifact_path
-from peak_fast.tracking.sanitize import MAX_RUN_NAME, clean_tags, clean_text, split_metrics
+from peak_fast.tracking.sanitize import MAX_RUN_NAME, clean_tags, clean_text
 from peak_fast.tracking.spool import Ack, Record, SegmentPaths, read_ack, read_records, write_ack
 from peak_fast.tracking.stores import Store
+from peak_fast.tracking.unpack import Bars, backtest_update
 from peak_fast.tracking.updates import (
     PARENT_RUN_ID,
     RUN_NAME,
@@ -91,12 +91,19 @@ class Progress:
 
 
 class SegmentReplay:
-    """Follows one segment.
+    """Follows one segment.  After :meth:`run` has raised, a new object must take over.
 
     Parameters
     ----------
     segment
         Path of the ``.seg`` file.
+
+    Attributes
+    ----------
+    header
+        What the owner said of itself; see :class:`~peak_fast.tracking.channel.Channel`.
+    killed
+        Runs that were ended because their process is gone.
     """
 
     def __init__(self, segment: Path) -> None:
@@ -109,6 +116,15 @@ class SegmentReplay:
         self._position = 0
         self._closed = False
         self._ids: RunIds | None = None
+        self.killed: list[str] = []
+
+    def read_header(self) -> bool:
+        """Read what the owner said of itself; False if it did not live to say anything."""
+        record = next(read_records(self.paths.segment), None)
+        if record is None or record.kind != spool.HEADER:
+            return False
+        self.header = record.head[1]
+        return True
 
     @property
     def ids(self) -> RunIds:
@@ -138,8 +154,9 @@ class SegmentReplay:
                 self._fail(str(error))
                 raise
         if orphan or self._closed:
-            self.paths.delete()
+            self._finish()
             progress.done = True
+            progress.orphans = self.killed
         elif self._confirmed.error is not None or not self.paths.ack.exists():
             self._confirm(self._position)
         return progress
@@ -148,7 +165,9 @@ class SegmentReplay:
         if batch.updates:
             rejections = store.apply(batch.updates, self.ids)
             for rejection in rejections:
-                logger.warning("run %s: the store refuses a part of it: %s", rejection.run_id, rejection.reason)
+                logger.warning(
+                    "run %s: the store refuses a part of it: %s", rejection.run_id, rejection.reason
+                )
                 progress.rejected.append(f"{rejection.run_id}: {rejection.reason}")
             if rejections:
                 self._confirmed.rejected += len(rejections)
@@ -157,6 +176,15 @@ class SegmentReplay:
                         file.write(json.dumps([rejection.run_id, rejection.reason]) + "\n")
         progress.runs += len(batch.updates)
         self._confirm(batch.end)
+
+    def _finish(self) -> None:
+        """Delete the segment; one with readable records behind a damaged place is put aside instead."""
+        if spool.damaged(self.paths.segment, self._position):
+            aside = self.paths.segment.with_suffix(".damaged")
+            logger.warning("%s is damaged at byte %d; what could be read is stored, the file is kept as %s",
+                           self.paths.segment, self._position, aside)  # fmt: skip
+            self.paths.segment.replace(aside)
+        self.paths.delete()
 
     def _confirm(self, offset: int) -> None:
         self._confirmed = Ack(offset, time.time_ns(), None, self._confirmed.rejected)
@@ -190,7 +218,7 @@ class SegmentReplay:
             for run_id, state in self._runs.items():
                 if not state.ended and not state.joined:
                     self._update(updates, run_id).end = ("KILLED", state.seen_ms)
-                    state.ended = True
+                    self.killed.append(run_id)
         if updates or self._position > self._confirmed.offset:
             yield Batch(list(updates.values()), self._position)
 
@@ -260,10 +288,9 @@ class SegmentReplay:
                 for key, value in params.items():
                     update.params.setdefault(key, value)
             case spool.METRICS:
-                _, state.seen_ms, metrics, step = head
-                split = split_metrics(metrics)
-                update.metrics += [(key, value, state.seen_ms, step) for key, value in split.numbers.items()]
-                update.tags.update(split.tags)
+                _, state.seen_ms, numbers, step, tags = head
+                update.metrics += [(key, value, state.seen_ms, step) for key, value in numbers.items()]
+                update.tags.update(tags)
             case spool.TAGS:
                 _, state.seen_ms, tags = head
                 update.tags.update(clean_tags(tags))
@@ -273,7 +300,9 @@ class SegmentReplay:
                 update.artifacts.append(self._artifact(path, file, record.buffers))
             case spool.RESULT:
                 state.seen_ms = head[1]
-                backtest_update(update, head, record.buffers, self._bars, state.n_results, state.named or state.joined)
+                backtest_update(
+                    update, head, record.buffers, self._bars, state.n_results, state.named or state.joined
+                )
                 state.n_results += 1
             case spool.END:
                 _, state.seen_ms, status = head

@@ -169,7 +169,9 @@ def flatten(params: Any, limit: int = MAX_PARAM) -> dict[str, str]:
     return clean_keys(flat)
 
 
-def _flatten_into(flat: dict[Any, str], prefix: str, mapping: Mapping[Any, Any], limit: int, depth: int) -> None:
+def _flatten_into(
+    flat: dict[Any, str], prefix: str, mapping: Mapping[Any, Any], limit: int, depth: int
+) -> None:
     for key, value in mapping.items():
         name = f"{prefix}{key}"
         inner = None if type(value) in (float, int, str, bool) else mapping_of(value)

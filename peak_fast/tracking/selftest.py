@@ -1,10 +1,10 @@
 """Proof that the bulk path leaves what MLflow's client leaves, once per MLflow version.
 
 The same made-up runs are written twice into two fresh databases, by MLflow's client and by
-:class:`~peak_fast.tracking.bulk.BulkStore`; then every row of every table is compared, and the bulk one is read
-back through the client.  The verdict is kept in the spool's folder under MLflow's version and a hash of the
-bulk path's sources, beside an empty database of that version: a new ``mlflow.db`` starts as its copy, because
-MLflow takes two seconds to create one.
+:class:`~peak_fast.tracking.bulk.BulkStore`; then every row of every table is compared, and the bulk one is
+read back through the client.  The verdict is kept in the spool's folder under MLflow's version and a hash of
+the bulk path's sources, beside an empty database of that version: a new ``mlflow.db`` starts as its copy,
+because MLflow takes two seconds to create one.
 """
 
 from __future__ import annotations
@@ -160,7 +160,9 @@ def _place(temporary: Path, path: Path) -> bool:
         return True
 
 
-def _compare(work: Path, reference: ClientStore, database: Path, connection: SqliteDatabase, bulk: Path) -> str | None:
+def _compare(
+    work: Path, reference: ClientStore, database: Path, connection: SqliteDatabase, bulk: Path
+) -> str | None:
     """Write the same runs both ways; the first difference, or None."""
     ids = RunIds(work / "ids")
     for updates in _updates(work):
@@ -184,13 +186,13 @@ def _updates(work: Path) -> list[list[RunUpdate]]:
     one, two, three = (f"{n:032x}" for n in range(1, 4))
     common = {USER: "someone", "mlflow.source.type": "LOCAL"}
     points = [("sharpe", 1.5, _START, 0), ("nan", math.nan, _START, 0), ("big", -1e300, _START, 3)]
+    names = [{**common, RUN_NAME: f"name {n}"} for n in range(3)]
     first = [
-        RunUpdate(one, creation[0], {"a": "1", "b.c": "[1, 2]"}, points, {**common, RUN_NAME: "name 0"}, [dataset],
-                  [], ("FINISHED", _START + 50)),
-        RunUpdate(two, creation[1], {"a": "x" * 6_000}, [], {**common, RUN_NAME: "name 1", "text": "é" * 8_000}),
-        RunUpdate(three, creation[2], {}, [], {**common, RUN_NAME: "name 2", PARENT_RUN_ID: one}, [dataset], [],
-                  ("KILLED", _START + 60)),
-    ]  # fmt: skip
+        RunUpdate(one, creation[0], {"a": "1", "b.c": "[1, 2]"}, points, names[0], [dataset]),
+        RunUpdate(two, creation[1], {"a": "x" * 6_000}, [], {**names[1], "text": "é" * 8_000}),
+        RunUpdate(three, creation[2], {}, [], {**names[2], PARENT_RUN_ID: one}, [dataset]),
+    ]
+    first[0].end, first[2].end = ("FINISHED", _START + 50), ("KILLED", _START + 60)
     steps = [("curve", float(n % 4), _START + n % 2, n // 3) for n in range(12)]
     second = [
         RunUpdate(two, None, {"late": "yes"}, [*steps, *steps[:2]], {"text": "changed"}, [dataset]),
@@ -237,7 +239,9 @@ def _difference(expected: dict[str, list[Any]], found: dict[str, list[Any]]) -> 
     for table in sorted(set(expected) | set(found)):
         if expected.get(table) != found.get(table):
             left, right = set(expected.get(table, ())), set(found.get(table, ()))
-            return f"table {table!r}: client only {list(left - right)[:1]}, bulk only {list(right - left)[:1]}"
+            return (
+                f"table {table!r}: client only {list(left - right)[:1]}, bulk only {list(right - left)[:1]}"
+            )
     return None
 
 

@@ -11,8 +11,8 @@ Layout, below :func:`spool_root`::
         <segment>.ids       run ids that the store chose (HTTP and file stores)
         <segment>.rejected  records that the store refuses for good, with the reasons
 
-A record is one ``os.writev``: 24 bytes of prefix, the head (plain values, see :mod:`~peak_fast.tracking.codec`),
-raw array bytes, and an end mark::
+A record is one ``os.writev``: 24 bytes of prefix, the head (plain values, see
+:mod:`~peak_fast.tracking.codec`), raw array bytes, and an end mark::
 
     magic "PFR1" | kind u8 | 0 u8 | n_buffers u16 | head bytes u32 | CRC-32 of the head u32 | buffer bytes u64
 
@@ -76,8 +76,9 @@ def spool_root() -> Path:
 def store_folder(uri: str, root: Path | None = None) -> Path:
     """The spool folder of a store, created with access for its owner only.
 
-    ``store.json`` holds the URI, so that ``peak-fast sync`` can replay what a dead process left.  A URI with a
-    password is kept without it: ``sync`` then needs the URI from its caller or from ``MLFLOW_TRACKING_URI``.
+    ``store.json`` holds the URI, so that ``peak-fast sync`` can replay what a dead process left.  A URI with
+    a password is kept without it: ``sync`` then needs the URI from its caller or from
+    ``MLFLOW_TRACKING_URI``.
 
     Raises
     ------
@@ -106,6 +107,11 @@ def write_atomically(path: Path, data: bytes, *, durable: bool = False) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def new_run_id() -> str:
+    """A run id in MLflow's form: 32 hexadecimal digits."""
+    return os.urandom(16).hex()
 
 
 @dataclass(slots=True)
@@ -190,6 +196,7 @@ class SegmentWriter:
         self._waiting_bytes = 0
         self._synced = 0
         self._n_files = 0
+        self._torn = False
         self.offset = 0
         self.lost = 0
         self.error: str | None = None
@@ -217,6 +224,8 @@ class SegmentWriter:
 
     def _write(self, parts: list[Any], total: int) -> bool:
         written = 0
+        if self._torn and not self._cut():
+            return False
         try:
             if _HAS_WRITEV:
                 written = os.writev(self._descriptor, parts)
@@ -229,11 +238,19 @@ class SegmentWriter:
         except OSError as error:
             self.error = f"{error.strerror or error}"
         if written > 0:
-            try:
-                os.ftruncate(self._descriptor, self.offset)
-            except OSError as error:
-                self.error = f"{self.error}; {error.strerror or error}"
+            self._torn = True
+            self._cut()
         return False
+
+    def _cut(self) -> bool:
+        """Remove the part of a record that a short write left: readers would stop at it."""
+        try:
+            os.ftruncate(self._descriptor, self.offset)
+        except OSError as error:
+            self.error = f"{error.strerror or error}"
+            return False
+        self._torn = False
+        return True
 
     def _keep(self, parts: list[Any], total: int) -> None:
         if self._waiting_bytes + total > MAX_WAITING_BYTES:
@@ -328,6 +345,22 @@ def read_records(path: Path, start: int = 0) -> Iterator[Record]:
             end = position + PREFIX.size + head_size + buffer_size + len(END_MARK)
             yield Record(kind, codec.decode(data), buffers, position, end)
             position = end
+
+
+def damaged(path: Path, position: int) -> bool:
+    """Whether a complete record follows after a place that cannot be read.
+
+    A torn tail has nothing behind it; a damaged disk block may have.  Such a file must not be deleted.
+    """
+    with path.open("rb") as file:
+        file.seek(position)
+        rest = file.read()
+    found = rest.find(MAGIC, 1)
+    while found >= 0:
+        if next(read_records(path, position + found), None) is not None:
+            return True
+        found = rest.find(MAGIC, found + 1)
+    return False
 
 
 def segments(folder: Path) -> list[Path]:

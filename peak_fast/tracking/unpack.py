@@ -26,7 +26,11 @@ from peak_fast.tracking.updates import RUN_NAME, Artifact, Dataset, RunUpdate
 
 METADATA_JSON = "reports/metadata.json"
 # Entries of the metadata that describe the result and not how it was asked for.
-_TAGGED = {"code_version": "peak_fast.code_version", "fill_rule": "fill_rule", "hash": "peak_fast.result_hash"}
+_TAGGED = {
+    "code_version": "peak_fast.code_version",
+    "fill_rule": "fill_rule",
+    "hash": "peak_fast.result_hash",
+}
 
 
 @dataclass(slots=True, frozen=True)
@@ -144,6 +148,7 @@ class Rendering:
         self._parts, self._n_bars, self._n_points = parts, n_bars, n_points
         self._trades, self._data = trades, data
         self._lock = threading.Lock()
+        self._made: dict[str, Any] | None = None
 
     def artifacts(self, folder: str) -> list[Artifact]:
         """One artifact per file that was asked for."""
@@ -193,10 +198,14 @@ class Rendering:
         return render_equity_png(self.payload())
 
     def _summary(self) -> dict[str, Any]:
+        """Trade statistics; two files are made from them."""
         from peak_fast.report import trades_summary
 
-        payload = self.payload()
-        return trades_summary(payload["trades"], self._stats, time_us=payload["time_us"])
+        with self._lock:
+            if self._made is None:
+                payload = self.payload()
+                self._made = trades_summary(payload["trades"], self._stats, time_us=payload["time_us"])
+            return self._made
 
     def _summary_json(self) -> bytes:
         from peak_fast.report import dump_json

@@ -19,6 +19,10 @@ class StoreUnavailable(PeakFastError):
     """The store cannot take anything now; the spool stays and the same updates can be applied later."""
 
 
+class ExperimentDeleted(StoreUnavailable):
+    """The experiment is in the store's bin: only the user can say what should become of its runs."""
+
+
 @dataclass(slots=True)
 class Creation:
     """How a run begins.
@@ -84,8 +88,6 @@ class RunUpdate:
         ``(key, value, timestamp in milliseconds, step)``; NaN allowed, infinities not.
     end
         ``(status, end in milliseconds)`` if the run ends.
-    end_offset
-        Offset in the segment up to which this update speaks.
     """
 
     run_id: str

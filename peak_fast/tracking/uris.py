@@ -23,9 +23,9 @@ def resolve(uri: str | Path | None) -> str:
     Parameters
     ----------
     uri
-        What the user passed; None takes ``MLFLOW_TRACKING_URI`` (which ``mlflow.set_tracking_uri`` sets, too),
-        else ``mlflow.db`` in the current folder.  Relative SQLite files and folders are taken from the current
-        folder once, here, so that a later change of folder does not move the store.
+        What the user passed; None takes ``MLFLOW_TRACKING_URI`` (which ``mlflow.set_tracking_uri`` sets,
+        too), else ``mlflow.db`` in the current folder.  Relative SQLite files and folders are taken from the
+        current folder once, here, so that a later change of folder does not move the store.
 
     Raises
     ------

@@ -1,0 +1,119 @@
+"""What runs beside the trackers of a process: one sleeping thread, one exit handler, one fork handler.
+
+The thread wakes every two seconds.  Where a spool has grown it makes it durable on disk and starts a writer
+at the lowest priority, so that a long loop can be watched in the UI while it runs.  It ends when no spool is
+open.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from peak_fast.tracking import environment, launch
+from peak_fast.tracking.base import logger
+
+if TYPE_CHECKING:
+    from peak_fast.tracking.channel import Channel
+
+INTERVAL = float(os.environ.get("PEAK_FAST_WRITER_INTERVAL", "2"))
+MAX_INTERVAL = 60.0
+# Seconds at the end of the process for what is not yet in the store; beyond them it stays in the spool.
+EXIT_TIMEOUT = 30.0
+
+# Channels with an open segment, or with one that is closed and not confirmed.
+_channels: set[Channel] = set()
+_guard = threading.Lock()
+_thread: threading.Thread | None = None
+_registered = False
+
+
+def watch(channel: Channel) -> None:
+    """Look after a channel until it has nothing to look after."""
+    global _thread, _registered
+    with _guard:
+        _channels.add(channel)
+        if not _registered:
+            _registered = True
+            atexit.register(_at_exit)
+            if hasattr(os, "register_at_fork"):
+                os.register_at_fork(after_in_child=_in_child)
+        if INTERVAL > 0 and _thread is None:
+            _thread = threading.Thread(target=_run, name="peak-fast-tracking", daemon=True)
+            try:
+                _thread.start()
+            except RuntimeError as error:  # the interpreter is shutting down
+                logger.debug("no background thread: %s", error)
+                _thread = None
+
+
+def unwatch(channel: Channel) -> None:
+    """The channel has no open segment any more."""
+    with _guard:
+        _channels.discard(channel)
+
+
+def _run() -> None:
+    global _thread
+    pause = INTERVAL
+    while True:
+        time.sleep(pause)
+        failing = _round()
+        # A store that does not answer is asked less and less often.
+        pause = min(pause * 2, MAX_INTERVAL) if failing else INTERVAL
+        with _guard:
+            if not _channels:
+                _thread = None
+                return
+
+
+def _round() -> bool:
+    """Look at every channel once; whether a store does not answer.  (Its own function: no reference
+    stays.)"""
+    with _guard:
+        channels = list(_channels)
+    for channel in channels:
+        channel.kick()
+    return any(channel.failing for channel in channels)
+
+
+def _at_exit() -> None:
+    """End what is open, say how, and wait a little for the store."""
+    status = _exit_status()
+    deadline = time.monotonic() + EXIT_TIMEOUT
+    with _guard:
+        channels = list(_channels)
+    for channel in channels:
+        try:
+            channel.finish(status, max(deadline - time.monotonic(), 0.5))
+        except Exception as error:
+            # Nobody is left to catch it, and the spool has everything.
+            sys.stderr.write(f"peak_fast tracking: {error}\n")
+    environment.collect_all()
+    launch.forget_writers()
+
+
+def _exit_status() -> str:
+    """Status of runs that are still open at exit: an uncaught exception of a script leaves its trace here."""
+    if hasattr(sys, "ps1"):
+        return "FINISHED"  # interactive: the last error may be hours old
+    error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
+    if error is None or isinstance(error, SystemExit):
+        return "FINISHED"
+    return "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
+
+
+def _in_child() -> None:
+    """After a fork: runs and segments belong to the parent; the child may start its own."""
+    global _thread, _guard
+    _guard = threading.Lock()
+    _thread = None
+    environment.forget()
+    launch.forget_parents_writers()
+    for channel in list(_channels):
+        channel.abandon()
+    _channels.clear()

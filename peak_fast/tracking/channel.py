@@ -1,0 +1,385 @@
+"""The way from one tracker to its store: a spool segment, and who replays it.
+
+``mode="background"``: the writer process replays.  ``mode="sync"``: this process replays after every call;
+what the store does not take stays in the spool all the same, so both modes lose nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from peak_fast.errors import TrackingError
+from peak_fast.tracking import background, environment, launch, spool
+from peak_fast.tracking.base import TrackingWarning, logger
+from peak_fast.tracking.capture import Capture
+from peak_fast.tracking.spool import SegmentPaths, SegmentWriter, read_ack
+from peak_fast.tracking.uris import mask, mask_in
+
+if TYPE_CHECKING:
+    from peak_fast.tracking.inprocess import InProcess
+
+Mode = Literal["background", "sync"]
+
+# A confirmed segment of this size is replaced by a new one when no run is open.
+ROTATE_BYTES = 32 << 20
+_ALL = 1 << 62
+
+
+def now_ms() -> int:
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(slots=True)
+class OpenRun:
+    """A run that has begun.
+
+    Attributes
+    ----------
+    joined
+        A run of the user's own: not created, named or ended here.
+    named, used
+        Whether it has a name, and whether anything was logged into it.
+    params
+        Parameters logged so far: they cannot change.
+    """
+
+    run_id: str
+    joined: bool = False
+    named: bool = False
+    used: bool = False
+    params: dict[str, str] = field(default_factory=dict)
+
+
+class Channel:
+    """Appends records and gets them confirmed.
+
+    Parameters
+    ----------
+    uri
+        Resolved tracking URI.
+    experiment
+        Name of the experiment.
+    mode
+        Who replays; see the module's docstring.
+
+    Attributes
+    ----------
+    lock
+        Guards the channel and the tracker above it.
+    runs
+        Open runs, the innermost last.
+    """
+
+    def __init__(self, uri: str, experiment: str, mode: Mode) -> None:
+        self.uri = uri
+        self.experiment = experiment
+        self.mode = mode
+        self.home = str(Path.cwd())
+        self.lock = threading.RLock()
+        self.capture = Capture()
+        self.kicked = 0
+        self.runs: list[OpenRun] = []
+        self._segment: SegmentWriter | None = None
+        self._older: list[SegmentPaths] = []
+        self._folder: Path | None = None
+        self._replayer: InProcess | None = None
+        self._git: environment.GitStatus | None = None
+        self._warned: set[str] = set()
+        self._n_rejected = 0
+
+    @property
+    def folder(self) -> Path:
+        """Spool folder of the store."""
+        if self._folder is None:
+            self._folder = spool.store_folder(self.uri)
+        return self._folder
+
+    @property
+    def offset(self) -> int:
+        """Bytes appended to the current segment."""
+        return 0 if self._segment is None else self._segment.offset
+
+    def warn(self, topic: str, message: str) -> None:
+        """Warn once per topic."""
+        if topic not in self._warned:
+            self._warned.add(topic)
+            warnings.warn(mask_in(message, self.uri), TrackingWarning, stacklevel=4)
+        else:
+            logger.debug("%s", mask_in(message, self.uri))
+
+    def append(self, kind: int, head: Any, buffers: Sequence[Any] = ()) -> None:
+        """Append a record; the lock is held by the caller.  Never raises because of the disk."""
+        segment = self._segment
+        if segment is None:
+            segment = self._open()
+            if segment is None:
+                return
+        segment.append(kind, head, buffers)
+        if segment.error is not None:
+            self.warn(
+                "spool",
+                f"tracking: {segment.paths.segment} cannot be written ({segment.error}); "
+                "records wait in memory, the work goes on; call flush() when there is room again",
+            )
+
+    def segment_file(self, source: Path) -> str:
+        """Copy a file into the spool; its name there.
+
+        Raises
+        ------
+        OSError
+            The copy failed.
+        """
+        segment = self._segment or self._open()
+        if segment is None:
+            raise OSError("there is no spool to copy it to")
+        return segment.keep_file(source)
+
+    def applied(self) -> None:
+        """After records were appended: in sync mode replay them now."""
+        if self.mode == "sync" and self._segment is not None:
+            self._collect_git(wait=False)
+            problem = self._in_process().replay(self._segment.paths, force=False)
+            if problem is not None:
+                self.warn(
+                    "store",
+                    f"tracking: the store did not take the log now ({problem}); it stays in the spool",
+                )
+
+    def _open(self) -> SegmentWriter | None:
+        header = {
+            "format": spool.FORMAT,
+            "experiment": self.experiment,
+            "folder": self.home,
+            "mode": self.mode,
+            "user": environment.user_name(),
+            "source": environment.source_name(),
+            "pid": os.getpid(),
+            "tags": {**environment.version_tags(), **environment.git_tags(self.home)},
+        }
+        try:
+            self._segment = SegmentWriter(self.folder, header)
+        except OSError as error:
+            self.warn(
+                "spool",
+                f"tracking: no spool can be created in {spool.spool_root()} ({error}); nothing is "
+                "recorded; set PEAK_FAST_SPOOL_DIR to a folder that can be written",
+            )
+            return None
+        self.capture = Capture()
+        self._git = environment.git_status(self.home)
+        background.watch(self)
+        return self._segment
+
+    def _collect_git(self, wait: bool) -> None:
+        """Append git's answer to "is the work tree dirty?" once it is there."""
+        if self._git is not None and self._segment is not None:
+            tags = self._git.result(wait)
+            if tags is not None:
+                self._git = None
+                if tags:
+                    self._segment.append(spool.ENVIRONMENT, (None, tags))
+
+    def rotate(self) -> None:
+        """Begin a new segment once the current one is large; only while no run is open."""
+        segment = self._segment
+        if segment is None or self.runs or segment.offset < ROTATE_BYTES or segment.n_waiting:
+            return
+        self._collect_git(wait=True)
+        self.applied()
+        replayer, self._replayer = self._replayer, None
+        if replayer is not None:
+            replayer.close()
+        self._segment, self.kicked = None, 0
+        segment.close()
+        self._older = [paths for paths in (*self._older, segment.paths) if paths.segment.exists()]
+
+    def _in_process(self) -> InProcess:
+        if self._replayer is None:
+            from peak_fast.tracking.inprocess import InProcess
+
+            self._replayer = InProcess(self.uri, self.home)
+        return self._replayer
+
+    def flush(self, timeout: float | None) -> None:
+        """Return when all records are in the store.
+
+        Raises
+        ------
+        TrackingError
+            They are not; the message says what is missing and where it waits.
+        """
+        with self.lock:
+            segment = self._segment
+            if segment is not None:
+                self._collect_git(wait=True)
+                self._write_waiting(segment)
+                if self.mode == "sync":
+                    problem = self._in_process().replay(segment.paths, force=True)
+                    if problem is not None:
+                        raise TrackingError(self._missing(segment, problem))
+                    self._check_rejected(segment.paths)
+                    return
+            targets = [(paths, _ALL) for paths in self._older]
+            if segment is not None:
+                targets.append((segment.paths, segment.offset))
+        targets = [(paths, end) for paths, end in targets if paths.segment.exists()]
+        if not targets:
+            return
+        launch.confirm(targets, self.folder, self.uri, self.home, timeout)
+        if segment is not None:
+            self._check_rejected(segment.paths)
+
+    def _write_waiting(self, segment: SegmentWriter) -> None:
+        try:
+            if not segment.retry() or segment.lost:
+                raise TrackingError(
+                    self._missing(segment, segment.error or "memory for waiting records ran out")
+                )
+            segment.sync()
+        except OSError as error:
+            raise TrackingError(self._missing(segment, str(error))) from error
+
+    def _missing(self, segment: SegmentWriter, reason: str) -> str:
+        lost = f", {segment.lost} records are lost" if segment.lost else ""
+        waiting = f"the log waits in {segment.paths.segment}"
+        if segment.n_waiting or segment.lost:
+            waiting = f"{segment.n_waiting} records wait in memory{lost}"
+        return mask_in(f"not all runs are in {mask(self.uri)}: {reason}; {waiting}", self.uri)
+
+    def _check_rejected(self, paths: SegmentPaths) -> None:
+        rejected = read_ack(paths.ack).rejected
+        if rejected > self._n_rejected:
+            count, self._n_rejected = rejected - self._n_rejected, rejected
+            reason = ""
+            try:
+                reason = f", the last one: {paths.rejected.read_text().splitlines()[-1]}"
+            except (OSError, IndexError):
+                pass
+            raise TrackingError(
+                mask_in(
+                    f"{mask(self.uri)} refused {count} updates for good{reason}; see {paths.rejected}",
+                    self.uri,
+                )
+            )
+
+    def store_id(self, run_id: str) -> str:
+        """The store's id of a run of the current segment (they differ over HTTP and in file stores)."""
+        from peak_fast.tracking.client import RunIds
+
+        with self.lock:
+            segment = self._segment
+        if segment is None or not segment.paths.ids.exists():
+            return run_id
+        return RunIds(segment.paths.ids).get(run_id) or run_id
+
+    def kick(self) -> None:
+        """From the background thread: make the spool durable on disk and start an idle writer."""
+        with self.lock:
+            self._collect_git(wait=False)
+            segment, end = self._segment, self.offset
+            self._older = [paths for paths in self._older if paths.segment.exists()]
+            if segment is None and not self._older:
+                background.unwatch(self)
+                return
+            if end == self.kicked and not self._older:
+                return
+            self.kicked = end
+        try:
+            if segment is not None:
+                segment.sync()
+            if self.mode == "background" or self._older:
+                launch.start_writer(self.folder, self.uri, self.home, idle=True)
+        except OSError as error:
+            logger.debug("background writer: %s", error)
+
+    @property
+    def failing(self) -> bool:
+        """Whether the writer's last word was an error."""
+        segment = self._segment
+        return segment is not None and read_ack(segment.paths.ack).error is not None
+
+    def end_runs(self, status: str) -> None:
+        """End every open run, the innermost first; a joined run of the user's stays open."""
+        now = now_ms()
+        while self.runs:
+            run = self.runs.pop()
+            if not run.joined:
+                self.append(spool.END, (run.run_id, now, status))
+
+    def finish(self, status: str, timeout: float | None) -> None:
+        """End the open runs, close the segment and wait for the store; a later record begins a new segment.
+
+        Raises
+        ------
+        TrackingError
+            See :meth:`flush`; the segment stays for ``peak-fast sync``.
+        """
+        with self.lock:
+            self.end_runs(status)
+            segment = self._segment
+            if segment is not None:
+                self._collect_git(wait=True)
+        if segment is None and not self._older:
+            return
+        try:
+            if self.mode == "sync":
+                self.flush(timeout)
+            elif segment is not None:
+                self._write_waiting(segment)
+        finally:
+            replayer = self._shut(segment)
+        if replayer is not None and segment is not None:
+            segment.paths.delete()
+            return
+        targets = [(paths, _ALL) for paths in self._older if paths.segment.exists()]
+        self._older = []
+        if targets:
+            launch.confirm(targets, self.folder, self.uri, self.home, timeout)
+
+    def _shut(self, segment: SegmentWriter | None) -> InProcess | None:
+        """Close the segment and its store; the store's replayer, if there was one."""
+        with self.lock:
+            replayer, self._replayer = self._replayer, None
+            self._segment, self.kicked = None, 0
+            if segment is not None:
+                segment.close()
+                if replayer is None:
+                    self._older.append(segment.paths)
+        background.unwatch(self)
+        if replayer is not None:
+            replayer.close()
+        return replayer
+
+    def drop(self) -> None:
+        """The tracker was forgotten without being closed: end its runs, and leave the rest to a writer."""
+        try:
+            with self.lock:
+                self.end_runs("FINISHED")
+                segment, replayer = self._segment, self._replayer
+                self._collect_git(wait=False)
+                self.applied()
+                self._segment, self._replayer = None, None
+                if segment is not None:
+                    segment.close()
+                    self._older.append(segment.paths)
+            if replayer is not None:
+                replayer.close()
+        except Exception as error:  # called by the garbage collector: nobody could catch it
+            logger.debug("tracker dropped: %s", error)
+
+    def abandon(self) -> None:
+        """In the child of a fork: runs and segment belong to the parent."""
+        self.lock = threading.RLock()
+        self.runs.clear()
+        if self._segment is not None:
+            self._segment.close(abandon=True)
+        self._segment, self._replayer, self._git, self._older = None, None, None, []

@@ -1,0 +1,192 @@
+"""The caller's side of the writer process: start it, ask it, wait for its word."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from peak_fast.errors import TrackingError
+from peak_fast.tracking._locks import is_locked
+from peak_fast.tracking.base import logger
+from peak_fast.tracking.spool import SegmentPaths, read_ack
+from peak_fast.tracking.uris import mask_in
+
+URI_VARIABLE = "PEAK_FAST_TRACKING_URI"
+DEFAULT_TIMEOUT = 90.0
+_POLL = 0.002
+_LOG_LIMIT = 1 << 20
+
+# Writers that this process started: kept so that they are reaped, and never waited for.
+_started: list[subprocess.Popen[bytes]] = []
+
+
+def start_writer(
+    folder: Path,
+    uri: str,
+    home: str,
+    *,
+    idle: bool = False,
+    arguments: Sequence[str] = (),
+    pipe: bool = False,
+) -> subprocess.Popen[bytes]:
+    """Start the writer process of a store's spool folder; it ends at once if there is one already.
+
+    Parameters
+    ----------
+    folder
+        Spool folder of the store.
+    uri
+        Tracking URI with credentials; handed over in the environment, never on the command line.
+    home
+        Folder in which the writer runs (the caller's, for relative artifact roots).
+    idle
+        Run at the lowest priority.
+    arguments
+        Further arguments of ``python -m peak_fast.tracking.writer``.
+    pipe
+        Give the writer's standard output to the caller, for its report.
+
+    Raises
+    ------
+    OSError
+        No process could be started.
+    """
+    _reap()
+    # -P: a file of the user's named like a module of the library must not be imported in its place.
+    command = [
+        sys.executable,
+        "-P",
+        "-W",
+        "ignore",
+        "-m",
+        "peak_fast.tracking.writer",
+        str(folder),
+        *arguments,
+    ]
+    if idle:
+        command.append("--idle")
+    options: dict[str, object] = {"start_new_session": True} if os.name != "nt" else {
+        "creationflags": getattr(subprocess, "CREATE_NO_WINDOW", 0)
+        | getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
+    }  # fmt: skip
+    log = folder / "writer.log"
+    with log.open("wb" if log.exists() and log.stat().st_size > _LOG_LIMIT else "ab") as stream:
+        process: subprocess.Popen[bytes] = subprocess.Popen(  # type: ignore[call-overload]
+            command,
+            cwd=home if Path(home).is_dir() else None,
+            env=_environment(uri),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if pipe else subprocess.DEVNULL,
+            stderr=stream,
+            **options,
+        )
+    if not pipe:
+        _started.append(process)
+    return process
+
+
+def _environment(uri: str) -> dict[str, str]:
+    package_root = str(Path(__file__).resolve().parents[2])
+    search = [package_root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    return {
+        **os.environ,
+        URI_VARIABLE: uri,
+        "PYTHONPATH": os.pathsep.join(search),
+        # One thread is enough, and each pool of a library costs memory.
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "POLARS_MAX_THREADS": "1",
+    }
+
+
+def _reap() -> None:
+    _started[:] = [process for process in _started if process.poll() is None]
+
+
+def forget_writers() -> None:
+    """At exit: the writers may outlive this process, so nobody needs to know how they ended."""
+    _reap()
+    for process in _started:
+        process.returncode = 0
+    _started.clear()
+
+
+def forget_parents_writers() -> None:
+    """In the child of a fork: the parent reaps them."""
+    for process in _started:
+        process.returncode = 0
+    _started.clear()
+
+
+def confirm(
+    targets: Sequence[tuple[SegmentPaths, int]], folder: Path, uri: str, home: str, timeout: float | None
+) -> None:
+    """Wait until the store has confirmed segments up to given offsets.
+
+    Parameters
+    ----------
+    targets
+        Segments and the offsets that must be confirmed; a segment that is gone is confirmed.
+    timeout
+        Seconds; None is 90.
+
+    Raises
+    ------
+    TrackingError
+        The store refused, or the time is over.
+    """
+    deadline = time.monotonic() + (DEFAULT_TIMEOUT if timeout is None else timeout)
+    asked = time.time_ns()
+    for paths, _ in targets:
+        if paths.segment.exists():
+            paths.request.touch()
+    process = start_writer(folder, uri, home)
+    pause = _POLL
+    while True:
+        waiting = [(paths, offset) for paths, offset in targets if not _confirmed(paths, offset)]
+        if not waiting:
+            return
+        for paths, _ in waiting:
+            ack = read_ack(paths.ack)
+            if ack.error is not None and ack.stamp > asked:
+                raise TrackingError(_problem(uri, waiting, ack.error))
+        if time.monotonic() > deadline:
+            reason = "the writer has not confirmed in time"
+            raise TrackingError(_problem(uri, waiting, reason))
+        code = process.poll()
+        if code is not None:
+            if code not in (0, 3):
+                reason = f"the writer process ended with code {code}: {_tail(folder, uri)}"
+                raise TrackingError(_problem(uri, waiting, reason))
+            # Another writer held the folder; it works on the request, or ended before it saw it.
+            pause = 0.01
+            if not is_locked(folder / "writer.lock"):
+                process = start_writer(folder, uri, home)
+        time.sleep(pause)
+
+
+def _confirmed(paths: SegmentPaths, offset: int) -> bool:
+    return read_ack(paths.ack).offset >= offset or not paths.segment.exists()
+
+
+def _problem(uri: str, waiting: Sequence[tuple[SegmentPaths, int]], reason: str) -> str:
+    missing = sum(max(offset - read_ack(paths.ack).offset, 0) for paths, offset in waiting)
+    place = waiting[0][0].segment.parent
+    text = (
+        f"not all runs are in {uri}: {reason}. {missing:,} bytes of log wait in {place}; nothing is "
+        "lost: they are written by the next flush, by the next tracker of this store, or by `peak-fast sync`"
+    )
+    return mask_in(text, uri)
+
+
+def _tail(folder: Path, uri: str) -> str:
+    try:
+        lines = (folder / "writer.log").read_text(errors="replace").strip().splitlines()
+    except OSError as error:
+        logger.debug("no writer log: %s", error)
+        return "no log"
+    return mask_in(lines[-1][:300] if lines else "no log", uri)

@@ -1,0 +1,340 @@
+"""The tracker that records runs in MLflow.
+
+>>> from peak_fast.tracking import MLflowTracker
+>>> with MLflowTracker("sqlite:///mlflow.db", "ideas") as tracker:        # doctest: +SKIP
+...     tracker.start_run("first")
+...     BacktestEngine(tracker=tracker).run(bars, strategy)
+
+In the default mode a call appends a few hundred bytes to a spool file, and mlflow is never imported in the
+caller's process: see ``docs/tracking.md`` for how the runs get into the store.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import warnings
+import weakref
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+from peak_fast.errors import ConfigError, MissingDependencyError, did_you_mean
+from peak_fast.tracking import launch, spool
+from peak_fast.tracking._locks import is_locked
+from peak_fast.tracking.base import STATUSES, RunHandle, TrackingWarning, logger, status_of
+from peak_fast.tracking.capture import ARTIFACT_PARTS
+from peak_fast.tracking.channel import ROTATE_BYTES, Channel, Mode, OpenRun, now_ms
+from peak_fast.tracking.recorder import Recorder
+from peak_fast.tracking.updates import RUN_NAME
+from peak_fast.tracking.uris import is_file_store, mask, resolve
+
+Artifacts = Literal["full", "light", "none"]
+MODES = ("background", "sync")
+
+
+class MLflowTracker(Recorder):
+    """Records runs in an MLflow store.
+
+    Parameters
+    ----------
+    tracking_uri
+        ``sqlite:///file.db``, ``postgresql://...``, ``http://...``, or a folder (the old file store).  None
+        takes ``MLFLOW_TRACKING_URI``, else ``mlflow.db`` in the current folder.
+    experiment_name
+        Experiment of the runs; created with the first of them.
+    auto_start_run
+        Start a run at once, named ``run_name``.
+    run_name
+        Name of the run that ``auto_start_run`` or the context manager starts.
+    mode
+        ``"background"``: a call costs microseconds, a separate process writes to the store.  ``"sync"``: each
+        call returns when the store has it.
+    artifacts
+        What a logged backtest gains: ``"full"`` picture, trade statistics and report; ``"light"`` all but the
+        picture; ``"none"`` nothing.
+    tags
+        Tags of every run.
+
+    Raises
+    ------
+    ConfigError
+        An unknown mode or kind of artifacts, or a URI that cannot work.
+    MissingDependencyError
+        MLflow is not installed.
+    """
+
+    def __init__(
+        self,
+        tracking_uri: str | Path | None = None,
+        experiment_name: str = "peak_fast",
+        auto_start_run: bool = False,
+        run_name: str | None = None,
+        mode: Mode = "background",
+        artifacts: Artifacts = "full",
+        tags: Mapping[str, Any] | None = None,
+    ) -> None:
+        if mode not in MODES:
+            raise ConfigError(f"mode: got {mode!r}; {did_you_mean(str(mode), MODES)}")
+        if artifacts not in ARTIFACT_PARTS:
+            raise ConfigError(f"artifacts: got {artifacts!r}; {did_you_mean(str(artifacts), ARTIFACT_PARTS)}")
+        _check_installed()
+        uri = resolve(tracking_uri)
+        if is_file_store(uri):
+            _warn_file_store(uri)
+        self._explicit = tracking_uri is not None
+        self._run_name = run_name
+        self._tags = dict(tags or {})
+        self._artifacts = artifacts
+        super().__init__(
+            Channel(uri, str(experiment_name or "peak_fast")[:250], mode), ARTIFACT_PARTS[artifacts]
+        )
+        self._finalizer = weakref.finalize(self, self._channel.drop)
+        self._finalizer.atexit = False  # the exit handler of ``background`` knows how the process ended
+        self._entered: list[str] = []
+        _finish_old_segments(self._channel)
+        if auto_start_run:
+            self.start_run(run_name)
+
+    def __repr__(self) -> str:
+        channel = self._channel
+        return (
+            f"MLflowTracker({mask(channel.uri)!r}, {channel.experiment!r}, mode={channel.mode!r}, "
+            f"artifacts={self._artifacts!r})"
+        )
+
+    @property
+    def tracking_uri(self) -> str:
+        """The resolved tracking URI, with its credentials if it has any."""
+        return self._channel.uri
+
+    @property
+    def experiment_name(self) -> str:
+        """Name of the experiment."""
+        return self._channel.experiment
+
+    @property
+    def mode(self) -> str:
+        """``"background"`` or ``"sync"``."""
+        return self._channel.mode
+
+    @property
+    def active(self) -> bool:
+        """Whether a run is open."""
+        return bool(self._channel.runs)
+
+    def start_run(
+        self, run_name: str | None = None, *, nested: bool = False, tags: Mapping[str, Any] | None = None
+    ) -> RunHandle:
+        """Start a run, or keep the active one.
+
+        A run of the user's own (``mlflow.start_run``) that is active in this thread is joined: logged into,
+        and not ended by us.
+
+        Parameters
+        ----------
+        run_name
+            Name; without one the first backtest names the run.
+        nested
+            With a run active: start a child of it.
+        tags
+            Tags of this run, besides those of the tracker.
+
+        Returns
+        -------
+        RunHandle
+            The run id; as a context manager it ends the run.
+        """
+        channel = self._channel
+        with channel.lock:
+            if channel.runs and not nested:
+                return self._keep(channel.runs[-1], run_name, tags)
+            theirs = self._users_run() if not channel.runs else None
+            if theirs is not None and not nested:
+                run = OpenRun(theirs, joined=True, named=True)
+                parent = None
+            else:
+                run = OpenRun(spool.new_run_id(), named=run_name is not None)
+                parent = channel.runs[-1].run_id if channel.runs else theirs
+            merged = {**self._tags, **tags} if tags else self._tags
+            channel.append(spool.START, (run.run_id, now_ms(), run_name, parent, merged, run.joined))
+            channel.runs.append(run)
+            if channel.mode == "sync":
+                channel.applied()
+            return RunHandle(run.run_id, self)
+
+    def _keep(self, run: OpenRun, run_name: str | None, tags: Mapping[str, Any] | None) -> RunHandle:
+        """A run is active: keep it.  One that nobody named and used yet (of a ``with`` block) takes the
+        name."""
+        if run_name and not run.named and not run.used and not run.joined:
+            run.named = True
+            self._append(spool.TAGS, {RUN_NAME: run_name})
+        else:
+            logger.debug("a run is active: %s is kept", run.run_id)
+        if tags:
+            self._append(spool.TAGS, dict(tags))
+        return RunHandle(run.run_id)
+
+    def _users_run(self) -> str | None:
+        """Id of the user's own active fluent run in the same store; mlflow is not imported for it."""
+        mlflow = sys.modules.get("mlflow")
+        find = getattr(mlflow, "active_run", None)
+        if find is None:
+            return None
+        try:
+            run = find()
+            if run is None:
+                return None
+            if self._explicit and resolve(getattr(mlflow, "get_tracking_uri")()) != self._channel.uri:  # noqa: B009
+                return None
+            return str(run.info.run_id)
+        except Exception as error:  # another version of mlflow, or a half-initialised one
+            logger.debug("mlflow.active_run(): %s", error)
+            return None
+
+    def end_run(self, status: str = "FINISHED") -> None:
+        """End the innermost run.
+
+        Parameters
+        ----------
+        status
+            ``FINISHED``, ``FAILED`` or ``KILLED``; anything else counts as ``FINISHED``, with a warning.
+        """
+        channel = self._channel
+        with channel.lock:
+            if not channel.runs:
+                logger.debug("no active run: end_run is ignored")
+                return
+            if status not in STATUSES:
+                channel.warn(
+                    "status", f"end_run: {status!r} is not one of {STATUSES}; the run ends as FINISHED"
+                )
+                status = "FINISHED"
+            run = channel.runs.pop()
+            if not run.joined:
+                channel.append(spool.END, (run.run_id, now_ms(), status))
+                if channel.mode == "sync":
+                    channel.applied()
+                if channel.offset > ROTATE_BYTES:
+                    channel.rotate()
+
+    def end_run_by_id(self, run_id: str, status: str) -> None:
+        """End a run and the runs inside it; nothing happens if it has ended."""
+        channel = self._channel
+        with channel.lock:
+            if any(run.run_id == run_id for run in channel.runs):
+                while channel.runs[-1].run_id != run_id:
+                    self.end_run(status)
+                self.end_run(status)
+
+    def get_run_id(self) -> str | None:
+        """Id of the innermost active run, or None.
+
+        In SQL stores this is the store's id.  Over HTTP and in file stores the store chooses its own: it is
+        known after a ``flush`` (see :meth:`store_run_id`), and our id is the tag ``peak_fast.run_id``.
+        """
+        runs = self._channel.runs
+        return runs[-1].run_id if runs else None
+
+    def store_run_id(self, run_id: str | None = None) -> str | None:
+        """The store's id of a run (default: the active one), after a ``flush``.
+
+        Raises
+        ------
+        TrackingError
+            See :meth:`flush`.
+        """
+        wanted = run_id or self.get_run_id()
+        if wanted is None:
+            return None
+        self.flush()
+        return self._channel.store_id(str(wanted))
+
+    def flush(self, timeout: float | None = None) -> None:
+        """Return when everything logged so far is durable in the store.
+
+        Parameters
+        ----------
+        timeout
+            Seconds to wait; None is 90.  A store that does not answer is reported at once.
+
+        Raises
+        ------
+        TrackingError
+            Something is not in the store; the message says what and where it waits.
+        """
+        self._channel.flush(timeout)
+
+    def close(self, timeout: float | None = None) -> None:
+        """End all runs, flush, and delete the spool; the tracker can be used again afterwards.
+
+        Raises
+        ------
+        TrackingError
+            See :meth:`flush`; the spool stays for ``peak-fast sync``.
+        """
+        self._entered.clear()
+        self._channel.finish("FINISHED", timeout)
+
+    def __enter__(self) -> MLflowTracker:
+        """Start a run unless one is active; ``start_run`` inside the block may still name it."""
+        started = "" if self.active else str(self.start_run(self._run_name))
+        self._entered.append(started)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the run that the block started, and everything inside it."""
+        started = self._entered.pop() if self._entered else ""
+        if started:
+            self.end_run_by_id(started, status_of(kind))
+
+
+def _check_installed() -> None:
+    """Without importing mlflow, which takes two seconds and 200 MB.
+
+    Raises
+    ------
+    MissingDependencyError
+        MLflow is not installed.
+    """
+    try:
+        found = "mlflow" in sys.modules or importlib.util.find_spec("mlflow") is not None
+    except (ImportError, ValueError):
+        found = False
+    if not found:
+        raise MissingDependencyError(
+            "MLflowTracker needs the package 'mlflow', which is not installed; install it with: "
+            "pip install 'peak-fast[mlflow]'"
+        )
+
+
+_warned_file_store = False
+
+
+def _warn_file_store(uri: str) -> None:
+    global _warned_file_store
+    if not _warned_file_store:
+        _warned_file_store = True
+        warnings.warn(
+            f"the MLflow file store {uri} is deprecated and slow; it goes on working here, but MLflow >= 3.13 "
+            "itself refuses it without MLFLOW_ALLOW_FILE_STORE=true. Move the runs with "
+            "`mlflow migrate-filestore` and use the default tracking_uri 'sqlite:///mlflow.db'",
+            TrackingWarning,
+            stacklevel=3,
+        )
+
+
+def _finish_old_segments(channel: Channel) -> None:
+    """Start a writer if an earlier process left something for this store."""
+    try:
+        if not spool.spool_root().is_dir():
+            return
+        left = [path for path in spool.segments(channel.folder) if not is_locked(path)]
+        if left:
+            logger.info("%d unfinished spool files of earlier processes are replayed", len(left))
+            launch.start_writer(channel.folder, channel.uri, channel.home, idle=True)
+    except OSError as error:
+        logger.debug("unfinished spool files: %s", error)

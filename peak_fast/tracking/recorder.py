@@ -1,0 +1,371 @@
+"""The logging calls of a tracker that writes to a spool."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from peak_fast.tracking import frames, spool
+from peak_fast.tracking.base import logger
+from peak_fast.tracking.capture import FIGURE, REPORTS, VALUES, bars_record, encode_trades, reduce_curve
+from peak_fast.tracking.channel import Channel, now_ms
+from peak_fast.tracking.files import clean_artifact_path
+from peak_fast.tracking.payloads import figure_bytes, table_bytes
+from peak_fast.tracking.sanitize import as_text, flatten, mapping_of, split_metrics
+
+# Files up to this size travel inside the spool, larger ones beside it.
+INLINE_BYTES = 1 << 18
+_BUNDLE = "bundle"
+
+
+class Recorder:
+    """Turns logging calls into records of a channel.
+
+    Parameters
+    ----------
+    channel
+        Where the records go.
+    parts
+        Artifacts of a logged backtest, see :data:`peak_fast.tracking.capture.ARTIFACT_PARTS`.
+    """
+
+    def __init__(self, channel: Channel, parts: int) -> None:
+        self._channel = channel
+        self._parts = parts
+
+    def _append(self, kind: int, value: Any, *more: Any, buffers: Sequence[Any] = ()) -> None:
+        """Append a record about the innermost run; without one, say so at debug level."""
+        channel = self._channel
+        with channel.lock:
+            if not channel.runs:
+                logger.debug("no active run: the call is ignored")
+                return
+            run = channel.runs[-1]
+            run.used = True
+            channel.append(kind, (run.run_id, now_ms(), value, *more), buffers)
+            if channel.mode == "sync":
+                channel.applied()
+
+    def log_params(self, params: Any) -> None:
+        """Log parameters of the active run.
+
+        Parameters
+        ----------
+        params
+            Mapping, pydantic model or dataclass.  Nested ones are flattened with dots, lists become JSON,
+            values are cut to 6,000 characters.  A parameter keeps its first value; another one is dropped
+            with a warning.
+        """
+        channel = self._channel
+        with channel.lock:
+            if not channel.runs:
+                logger.debug("no active run: log_params is ignored")
+                return
+            known = channel.runs[-1].params
+            flat = flatten(params)
+            changed = [key for key, value in flat.items() if known.get(key, value) != value]
+            if changed:
+                channel.warn(
+                    f"params {changed}",
+                    f"log_params: {changed} were logged with other values; the first ones stay",
+                )
+            known.update({key: value for key, value in flat.items() if key not in known})
+            self._append(spool.PARAMS, flat)
+
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """Log metrics of the active run.
+
+        Parameters
+        ----------
+        metrics
+            Numbers of any type.  NaN and infinities are stored as NaN plus the tag ``metric.<key>``; text
+            becomes a tag; None is dropped with one warning.
+        step
+            Position in a series; 0 if None.
+        """
+        entries = mapping_of(metrics)
+        if not self._channel.runs or entries is None:
+            logger.debug("no active run, or no mapping: log_metrics is ignored")
+            return
+        split = split_metrics(entries)
+        if split.dropped:
+            self._channel.warn("None", f"log_metrics: {split.dropped} have no value and are dropped")
+        try:
+            position = int(step or 0)
+        except (TypeError, ValueError, OverflowError):
+            self._channel.warn("step", f"log_metrics: step {step!r} is not a whole number; 0 is taken")
+            position = 0
+        self._append(spool.METRICS, split.numbers, position, split.tags)
+
+    def set_tags(self, tags: Mapping[str, Any]) -> None:
+        """Set tags of the active run; a later value replaces an earlier one, None values are left out."""
+        self._append(spool.TAGS, dict(mapping_of(tags) or {}))
+
+    def log_artifact(self, path: str | Path, artifact_path: str | None = None) -> None:
+        """Log a file, or all files of a folder, as they are now.
+
+        Parameters
+        ----------
+        path
+            A missing file is a warning.
+        artifact_path
+            Folder inside the run's artifacts.
+        """
+        if not self._channel.runs:
+            logger.debug("no active run: log_artifact is ignored")
+            return
+        source = Path(path)
+        base = f"{artifact_path}/" if artifact_path else ""
+        if source.is_dir():
+            found = sorted(file for file in source.rglob("*") if file.is_file())
+            names = [(file, f"{base}{source.name}/{file.relative_to(source).as_posix()}") for file in found]
+        else:
+            names = [(source, base + source.name)]
+        for file, name in names:
+            try:
+                self._log_file(file, name)
+            except OSError as error:
+                self._channel.warn(f"artifact {file}", f"log_artifact: {file} cannot be logged: {error}")
+
+    def _log_file(self, file: Path, name: str) -> None:
+        target = clean_artifact_path(name)
+        if file.stat().st_size <= INLINE_BYTES:
+            self._append(spool.ARTIFACT, target, None, buffers=[file.read_bytes()])
+            return
+        with self._channel.lock:
+            self._append(spool.ARTIFACT, target, self._channel.segment_file(file))
+
+    def _log_bytes(self, data: bytes, artifact_file: str, artifact_path: str | None) -> None:
+        name = f"{artifact_path}/{artifact_file}" if artifact_path else artifact_file
+        self._append(spool.ARTIFACT, clean_artifact_path(name), None, buffers=[data])
+
+    def log_figure(self, figure: Any, artifact_file: str, artifact_path: str | None = None) -> None:
+        """Log a Matplotlib or Plotly figure, a Pillow image, or finished PNG bytes.
+
+        A figure that cannot be drawn is a warning.
+        """
+        if not self._channel.runs:
+            logger.debug("no active run: log_figure is ignored")
+            return
+        try:
+            name, data = figure_bytes(figure, str(artifact_file))
+        except Exception as error:  # drawing runs the user's code
+            self._channel.warn(
+                f"figure {artifact_file}", f"log_figure: {artifact_file} cannot be drawn: {error}"
+            )
+            return
+        self._log_bytes(data, name, artifact_path)
+
+    def log_text(self, text: str, artifact_file: str) -> None:
+        """Log text as a UTF-8 file."""
+        self._log_bytes(str(text).encode("utf-8", "replace"), str(artifact_file), None)
+
+    def log_dict(self, dictionary: Mapping[str, Any], artifact_file: str) -> None:
+        """Log a mapping (or a list) as a JSON file; values that JSON cannot hold become text."""
+        name = str(artifact_file)
+        try:
+            text = json.dumps(dictionary, default=as_text, indent=2, ensure_ascii=False)
+        except (TypeError, ValueError, RecursionError):
+            text = json.dumps(flatten(dictionary), indent=2, ensure_ascii=False)
+        self._log_bytes(text.encode("utf-8", "replace"), name if "." in name else f"{name}.json", None)
+
+    def log_table(self, table: Any, artifact_file: str) -> None:
+        """Log a data frame as ``.parquet``, ``.json`` or ``.csv``, by the ending of the name.
+
+        What is no table, or another ending, is a warning.
+        """
+        if not self._channel.runs:
+            logger.debug("no active run: log_table is ignored")
+            return
+        try:
+            name, data = table_bytes(table, str(artifact_file))
+        except Exception as error:  # a cell that the format cannot hold, an object that is no table
+            self._channel.warn(
+                f"table {artifact_file}", f"log_table: {artifact_file} cannot be written: {error}"
+            )
+            return
+        self._log_bytes(data, name, None)
+
+    def log_result(self, result: Any, *, bundle: bool = False) -> None:
+        """Log a finished backtest into the active run: parameters, metrics, tags, dataset, artifacts.
+
+        Parameters
+        ----------
+        result
+            A ``BacktestResult``.
+        bundle
+            Also log everything that ``result.save`` writes, below ``bundle/``.
+        """
+        channel = self._channel
+        with channel.lock:
+            if not channel.runs:
+                logger.debug("no active run: log_result is ignored")
+                return
+            run = channel.runs[-1]
+            run.used = True
+            self._append_result(run.run_id, result, VALUES | self._parts)
+            if channel.mode == "sync":
+                channel.applied()
+        if bundle:
+            self._log_bundle(result)
+
+    def log_result_values(self, result: Any) -> None:
+        """Log parameters, metrics, tags and dataset of a finished backtest, without artifacts."""
+        channel = self._channel
+        with channel.lock:
+            if channel.runs:
+                self._append_result(channel.runs[-1].run_id, result, VALUES)
+                if channel.mode == "sync":
+                    channel.applied()
+
+    def _append_result(self, run_id: str, result: Any, parts: int) -> None:
+        channel = self._channel
+        head, buffers = channel.capture.result(run_id, now_ms(), result, parts)
+        bars = channel.capture.new_bars(head[4], result)
+        if bars is not None:
+            channel.append(spool.BARS, *bars)
+        channel.append(spool.RESULT, head, buffers)
+
+    def _log_bundle(self, result: Any) -> None:
+        with tempfile.TemporaryDirectory(prefix="peak-fast-") as folder:
+            target = Path(folder) / _BUNDLE
+            result.save(target)
+            self.log_artifact(target)
+
+    def spool_backtest_artifacts(self, payload: Mapping[str, Any]) -> bool:
+        """Let the writer render the three artifacts of a payload (see :mod:`peak_fast.report.payload`).
+
+        Returns
+        -------
+        bool
+            True: they are on their way (also without an active run, where nothing is logged).
+        """
+        channel = self._channel
+        with channel.lock:
+            if not channel.runs:
+                return True
+            points = reduce_curve(payload["equity"])
+            trades, data = encode_trades(payload.get("trades"))
+            n_bars = len(payload["equity"])
+            key = None
+            if payload.get("time_us") is not None and payload.get("close") is not None:
+                key = f"id-{id(payload)}"
+                channel.append(spool.BARS, *bars_record(key, _PayloadBars(payload)))
+            head = (
+                payload.get("stats"),
+                payload.get("metadata"),
+                key,
+                FIGURE | REPORTS,
+                n_bars,
+                len(points),
+                trades,
+            )
+            self._append(spool.RESULT, *head, buffers=[points, data])
+        return True
+
+    def log_results(
+        self,
+        results: Iterable[Any],
+        *,
+        parent_run_id: str | None = None,
+        run_names: Sequence[str] | None = None,
+        tags: Mapping[str, Any] | None = None,
+    ) -> list[str]:
+        """Log finished backtests, each as a run of its own.
+
+        Parameters
+        ----------
+        results
+            ``BacktestResult`` objects.
+        parent_run_id
+            Parent of the runs; the active run if None, else no parent.
+        run_names
+            A name per result; otherwise strategy and data name the run.
+        tags
+            Tags of each run.
+
+        Returns
+        -------
+        list of str
+            Run ids, in order.
+        """
+        channel = self._channel
+        made = []
+        names = list(run_names or ())
+        with channel.lock:
+            parent = parent_run_id or (channel.runs[-1].run_id if channel.runs else None)
+            for number, result in enumerate(results):
+                run_id = spool.new_run_id()
+                name = names[number] if number < len(names) else None
+                channel.append(spool.START, (run_id, now_ms(), name, parent, dict(tags or {}), False))
+                self._append_result(run_id, result, VALUES | self._parts)
+                channel.append(spool.END, (run_id, now_ms(), "FINISHED"))
+                made.append(run_id)
+                channel.rotate()
+            if channel.mode == "sync":
+                channel.applied()
+        return made
+
+    def log_runs(
+        self,
+        frame: Any,
+        *,
+        parent_run_id: str | None = None,
+        params: Sequence[str] | None = None,
+        metrics: Sequence[str] | None = None,
+        tags: Sequence[str] | None = None,
+        run_name: str | None = None,
+        common_tags: Mapping[str, Any] | None = None,
+    ) -> list[str]:
+        """Log the rows of a frame as finished runs.
+
+        Parameters
+        ----------
+        frame
+            Any data frame, with columns ``params.x``, ``metrics.y``, ``tags.z`` and optionally ``run_name``,
+            ``status``, ``start_time``, ``end_time``.
+        parent_run_id
+            Parent of the runs; the active run if None, else no parent.
+        params, metrics, tags
+            Columns without prefix that play these roles.
+        run_name
+            Column with the names, if it is not called ``run_name``.
+        common_tags
+            Tags of every run.
+
+        Returns
+        -------
+        list of str
+            Run ids, in the order of the rows.
+
+        Raises
+        ------
+        ConfigError
+            A column without a role, or one that is named and not there.
+        TypeError
+            Not a table.
+        """
+        table = frames.prefixed(frame, params, metrics, tags, run_name)
+        channel = self._channel
+        made: list[str] = []
+        with channel.lock:
+            parent = parent_run_id or (channel.runs[-1].run_id if channel.runs else None)
+            for head, data, run_ids in frames.records(table, now_ms(), parent, common_tags):
+                channel.append(spool.RUNS, head, [data])
+                made += run_ids
+                channel.rotate()
+            if channel.mode == "sync":
+                channel.applied()
+        return made
+
+
+class _PayloadBars:
+    """A payload's arrays under the names that bars have."""
+
+    def __init__(self, payload: Mapping[str, Any]) -> None:
+        self.time_us = payload["time_us"]
+        self.close = payload["close"]
+        self.time_zone = payload.get("time_zone")

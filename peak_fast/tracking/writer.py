@@ -1,0 +1,277 @@
+"""The writer process: replays a store's spool into the store.
+
+Started by trackers (at ``flush``, ``close``, exit, or at idle priority while a loop runs) and by
+``peak-fast sync``::
+
+    python -m peak_fast.tracking.writer FOLDER [--idle] [--once] [--report]
+
+One writer per folder: a second one ends at once.  It stays while trackers of the folder are alive and for
+some seconds after their last request, so that the next ``flush`` finds it warm; it ends when all owners are
+gone or the store does not answer.  Exit codes: 0 done, 3 the store did not answer, anything else a defect.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+import time
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from peak_fast.errors import MissingDependencyError, TrackingError
+from peak_fast.tracking._locks import FolderLock
+from peak_fast.tracking.base import logger
+from peak_fast.tracking.launch import URI_VARIABLE
+from peak_fast.tracking.replay import SegmentReplay
+from peak_fast.tracking.spool import Ack, SegmentPaths, read_ack, segments, write_ack
+from peak_fast.tracking.stores import Store
+from peak_fast.tracking.updates import ExperimentDeleted, StoreUnavailable
+from peak_fast.tracking.uris import mask_in
+
+# Seconds that a writer waits for more work of living trackers.
+LINGER = float(os.environ.get("PEAK_FAST_WRITER_LINGER", "15"))
+# Without a request, what has grown is written this often.
+IDLE_INTERVAL = 2.0
+_POLL = 0.01
+# A file without content that is younger than this may still get its owner's lock.
+_YOUNG = 10.0
+
+
+@dataclass(slots=True)
+class Pass:
+    """What one pass over a folder did.
+
+    Attributes
+    ----------
+    runs
+        Runs touched.
+    orphans
+        Runs ended as KILLED.
+    rejected
+        What the store refuses for good.
+    live
+        Segments whose owner is alive.
+    error
+        Why the store did not take everything; None if it did.
+    """
+
+    runs: int = 0
+    orphans: list[str] = field(default_factory=list)
+    rejected: list[str] = field(default_factory=list)
+    live: int = 0
+    error: str | None = None
+
+
+class FolderWriter:
+    """Replays the segments of one folder.
+
+    Parameters
+    ----------
+    folder
+        Spool folder of a store.
+    uri
+        Its tracking URI, with credentials.
+    """
+
+    def __init__(self, folder: Path, uri: str) -> None:
+        self._folder = folder
+        self._uri = uri
+        self._store: Store | None = None
+        self._replays: dict[Path, SegmentReplay] = {}
+
+    def serve(self, linger: float) -> Pass:
+        """Replay until there is nothing more to expect; the sum of all passes.
+
+        Parameters
+        ----------
+        linger
+            Seconds to wait for more work while owners are alive; 0 makes one pass.
+        """
+        lock = FolderLock(self._folder)
+        total = Pass()
+        if not lock.acquire():
+            return total
+        try:
+            while True:
+                step = self.replay_all()
+                total.runs += step.runs
+                total.orphans += step.orphans
+                total.rejected += step.rejected
+                total.live, total.error = step.live, step.error
+                if step.error is not None or step.live == 0 or not self._await_work(linger):
+                    return total
+        finally:
+            self._drop_store()
+            lock.release()
+
+    def replay_all(self) -> Pass:
+        """One pass over all segments, oldest first."""
+        step = Pass()
+        # Before the pass, so that a request which comes during it leads to another one.
+        for request in self._folder.glob("*.flush"):
+            request.unlink(missing_ok=True)
+        for path in segments(self._folder):
+            paths = SegmentPaths(path)
+            # Asked before reading: what an owner writes before it ends is then read below.
+            owned = paths.owned()
+            step.live += owned
+            if step.error is not None:
+                self._say(paths, step.error)
+                continue
+            try:
+                self._replay(path, owned, step)
+            except ExperimentDeleted as error:
+                logger.warning("%s", error)
+                self._replays.pop(path, None)
+            except (StoreUnavailable, MissingDependencyError) as error:
+                step.error = mask_in(str(error), self._uri)
+                self._drop_store()
+                self._replays.clear()
+                self._say(paths, step.error)
+            except Exception as error:
+                # A defect or a damaged file: the others go on, this segment stays.
+                traceback.print_exc()
+                self._replays.pop(path, None)
+                self._say(paths, mask_in(f"{type(error).__name__}: {error}", self._uri))
+        return step
+
+    def _replay(self, path: Path, owned: bool, step: Pass) -> None:
+        replay = self._replays.get(path)
+        if replay is None:
+            replay = SegmentReplay(path)
+            if not replay.read_header():
+                self._discard(path, owned)
+                return
+            self._replays[path] = replay
+        if owned and replay.header["mode"] == "sync":
+            return  # its owner applies it
+        progress = replay.run(self._open(replay.header["folder"]), orphan=not owned)
+        step.runs += progress.runs
+        step.orphans += progress.orphans
+        step.rejected += progress.rejected
+        if progress.done:
+            self._replays.pop(path, None)
+
+    def _discard(self, path: Path, owned: bool) -> None:
+        """Delete a segment that its owner did not live to begin."""
+        try:
+            young = time.time() - path.stat().st_mtime < _YOUNG
+        except OSError:
+            return
+        if not owned and not young:
+            SegmentPaths(path).delete()
+
+    def _open(self, home: str) -> Store:
+        if self._store is None:
+            try:
+                os.chdir(home)  # relative artifact roots are relative to the owner's folder
+            except OSError as error:
+                logger.info("folder %s: %s", home, error)
+            self._store = Store(self._uri, home)
+        return self._store
+
+    def _drop_store(self) -> None:
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    @staticmethod
+    def _say(paths: SegmentPaths, error: str) -> None:
+        """Tell the owner, who may be waiting, that the store did not take everything."""
+        ack = read_ack(paths.ack)
+        try:
+            write_ack(paths.ack, Ack(ack.offset, time.time_ns(), error, ack.rejected))
+        except OSError as problem:
+            logger.warning("%s: %s", paths.ack, problem)
+
+    def _await_work(self, linger: float) -> bool:
+        """Wait for a request or for growth; False when the time is over or all owners are gone."""
+        end = time.monotonic() + linger
+        look = time.monotonic() + IDLE_INTERVAL
+        while time.monotonic() < end:
+            time.sleep(_POLL)
+            names = [path.name for path in self._folder.iterdir()]
+            if any(name.endswith(".flush") for name in names):
+                return True
+            if not any(name.endswith(".seg") for name in names):
+                return False
+            if time.monotonic() > look:
+                look = time.monotonic() + IDLE_INTERVAL
+                if self._grown():
+                    return True
+        return False
+
+    def _grown(self) -> bool:
+        for path in segments(self._folder):
+            try:
+                size = path.stat().st_size
+            except OSError:
+                continue
+            replay = self._replays.get(path)
+            own_work = replay is not None and replay.header["mode"] == "sync"
+            if not own_work and size > read_ack(SegmentPaths(path).ack).offset:
+                return True
+            if not SegmentPaths(path).owned():
+                return True
+        return False
+
+
+def uri_of(folder: Path) -> str:
+    """The tracking URI of a spool folder: from the environment if it fits, else from ``store.json``.
+
+    Raises
+    ------
+    TrackingError
+        The URI needs credentials, which are never written to disk.
+    """
+    from peak_fast.tracking.uris import store_key
+
+    for name in (URI_VARIABLE, "MLFLOW_TRACKING_URI"):
+        given = os.environ.get(name)
+        if given and store_key(given) == folder.name:
+            return given
+    description = json.loads((folder / "store.json").read_bytes())
+    if description["needs_credentials"]:
+        raise TrackingError(
+            f"the store {description['uri']} needs credentials, which are not kept on disk; set "
+            "MLFLOW_TRACKING_URI to its full URI, or pass tracking_uri to sync()"
+        )
+    return str(description["uri"])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry point of the writer process; returns its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m peak_fast.tracking.writer")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--idle", action="store_true", help="run at the lowest priority")
+    parser.add_argument("--once", action="store_true", help="make one pass and end")
+    parser.add_argument("--report", action="store_true", help="print what was done as JSON")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    if options.idle and hasattr(os, "nice"):
+        os.nice(19)
+    try:
+        total = FolderWriter(options.folder, uri_of(options.folder)).serve(0.0 if options.once else LINGER)
+    except TrackingError as error:
+        total = Pass(error=str(error))
+    if options.report:
+        content = {
+            "runs": total.runs,
+            "orphans": total.orphans,
+            "rejected": total.rejected,
+            "live": total.live,
+            "error": total.error,
+        }
+        sys.stdout.write(json.dumps(content) + "\n")
+    if total.error is not None:
+        logger.warning("%s", total.error)
+        return 3
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
