@@ -187,7 +187,8 @@ def build_pruner(pruner: Any, steps: int, objectives: tuple[Objective, ...]) -> 
     if pruner == "median":
         return pruners.MedianPruner(n_startup_trials=5)
     if pruner == "wilcoxon":
-        return pruners.WilcoxonPruner(p_threshold=0.1, n_startup_steps=2)
+        with quiet_optuna():
+            return pruners.WilcoxonPruner(p_threshold=0.1, n_startup_steps=2)
     if pruner == "hyperband":
         return pruners.HyperbandPruner(min_resource=1, max_resource=steps, reduction_factor=2)
     if pruner == "successive_halving":

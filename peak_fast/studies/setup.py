@@ -84,12 +84,18 @@ def make_subject(strategy: Any, schema: Sequence[Param] | None, constraints: Any
 
 
 def make_bars(data: Any) -> Any:
-    """Bars, or a dict of Bars, from these or from any frame."""
-    from peak_fast.data import Bars
+    """Bars, or a dict of Bars, from these or from any frame.
 
+    What has a ``hash`` and can be sliced and measured like Bars passes as it is: an evaluator of one's own may
+    run on anything.
+    """
     if isinstance(data, Mapping) and not _is_column_dict(data):
         return {str(name): make_bars(item) for name, item in data.items()}
-    return data if isinstance(data, Bars) else Bars.from_frame(data)
+    if all(hasattr(data, name) for name in ("hash", "slice", "__len__")) and not hasattr(data, "columns"):
+        return data
+    from peak_fast.data import Bars
+
+    return Bars.from_frame(data)
 
 
 def _is_column_dict(data: Mapping[Any, Any]) -> bool:
