@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from peak_fast.errors import ConfigError, MissingDependencyError, StoreError, require
 from peak_fast.sweep.axis import RESERVED
 from peak_fast.sweep.files import write_atomically
-from peak_fast.sweep.store import FORMAT, MANIFEST, find_parts, part_name
+from peak_fast.sweep.folder import FORMAT, MANIFEST, find_parts, part_name
 
 if TYPE_CHECKING:
     import polars as pl

@@ -95,7 +95,7 @@ class SweepResult:
         StoreError
             There is no store, or none that has a finished tile.
         """
-        from peak_fast.sweep.store import MANIFEST, read_manifest, scan_parts
+        from peak_fast.sweep.folder import MANIFEST, read_manifest, scan_parts
 
         folder = Path(path).expanduser()
         manifest = read_manifest(folder)
@@ -119,13 +119,13 @@ class SweepResult:
 
     def parts(self) -> list[Path]:
         """Files of a stored table, in the order of the configurations; empty for one in memory."""
-        from peak_fast.sweep.store import find_parts
+        from peak_fast.sweep.folder import find_parts
 
         return list(find_parts(self._table).values()) if isinstance(self._table, Path) else []
 
     def lazy(self) -> pl.LazyFrame:
         """The table as a lazy frame: over Parquet where it is stored, over memory otherwise."""
-        from peak_fast.sweep.store import scan_parts
+        from peak_fast.sweep.folder import scan_parts
 
         return scan_parts(self._table) if isinstance(self._table, Path) else self.frame.lazy()
 
@@ -135,7 +135,7 @@ class SweepResult:
         if isinstance(self._table, Path):
             return self.lazy().collect()
         if isinstance(self._table, Mapping):
-            from peak_fast.sweep.store import table
+            from peak_fast.sweep.folder import table
 
             if self.grid is None:
                 raise ConfigError("expected a grid next to bare result columns; got none")

@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import io
 import json
-import re
+from collections import deque
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +29,7 @@ import numpy as np
 from peak_fast.errors import ConfigError, StoreError
 from peak_fast.sweep.axis import Array
 from peak_fast.sweep.files import sync_folder, write_atomically
+from peak_fast.sweep.folder import FORMAT, MANIFEST, find_parts, part_name, read_manifest, scan_parts, table
 from peak_fast.sweep.key import StoreKey, changes
 from peak_fast.sweep.lock import FolderLock
 
@@ -36,67 +38,16 @@ if TYPE_CHECKING:
 
     from peak_fast.sweep.grid import Grid
 
-FORMAT = 1
-MANIFEST = "manifest.json"
 LOCK = "lock"
 _REMEDY = "run again: what was written before stays readable, and the same call continues from there"
-_PART = re.compile(r"part-(\d{8,})\.parquet")
 
 
 def default_tile_size(configurations: int) -> int:
-    """Configurations per part: about 64 parts, none below 256 or above 16,384 rows."""
-    return int(min(max(-(-configurations // 64), 256), 16_384))
+    """Configurations per part: about ten parts, none below 256 or above 16,384 rows.
 
-
-def part_name(tile: int) -> str:
-    """File name of a tile."""
-    return f"part-{tile:08d}.parquet"
-
-
-def find_parts(folder: Path) -> dict[int, Path]:
-    """Part files of a folder by tile, ascending."""
-    found = {int(match[1]): path for path in folder.iterdir() if (match := _PART.fullmatch(path.name))}
-    return dict(sorted(found.items()))
-
-
-def scan_parts(folder: Path) -> pl.LazyFrame:
-    """All parts of a folder as one lazy frame in the order of the configurations.
-
-    Raises
-    ------
-    StoreError
-        There is no part.
+    A part costs some milliseconds whatever its size, and a killed sweep loses the parts it was working on.
     """
-    import polars as pl
-
-    parts = list(find_parts(folder).values()) if folder.is_dir() else []
-    if not parts:
-        raise StoreError(f"expected a store with finished tiles in {folder}; got none; run the sweep first")
-    return pl.scan_parquet(parts, glob=False)
-
-
-def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """Content of the manifest; None where there is none.
-
-    Raises
-    ------
-    StoreError
-        The file is not a manifest of a format that this version reads.
-    """
-    path = folder / MANIFEST
-    try:
-        content = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise StoreError(f"expected a sweep's manifest in {path}; could not read it ({error})") from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        got = content.get("format") if isinstance(content, dict) else type(content).__name__
-        raise StoreError(
-            f"expected a store of format {FORMAT} in {folder}; got format {got!r}; "
-            "use another folder or the version of peak_fast that wrote it"
-        )
-    return content
+    return int(min(max(-(-configurations // 10), 256), 16_384))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +94,8 @@ class SweepStore:
         self._lock = lock
         self._metrics = tuple(manifest["metrics"])
         self._finished: set[int] = set()
+        self._writer: ThreadPoolExecutor | None = None
+        self._pending: deque[Future[None]] = deque()
 
     @classmethod
     def open(
@@ -293,6 +246,23 @@ class SweepStore:
         write_atomically(self.folder / part_name(tile), buffer.getbuffer(), _REMEDY)
         self._finished.add(tile)
 
+    def submit(self, tile: int, columns: Mapping[str, Array]) -> None:
+        """Like ``write``, but on a thread of the store while the caller computes the next tile.
+
+        At most two tiles wait. A failure is raised by a later ``submit``, by ``flush`` or by leaving the
+        ``with`` block. The arrays must not be changed afterwards.
+        """
+        if self._writer is None:
+            self._writer = ThreadPoolExecutor(1, thread_name_prefix="sweep-store")
+        while len(self._pending) > 1 or (self._pending and self._pending[0].done()):
+            self._pending.popleft().result()
+        self._pending.append(self._writer.submit(self.write, tile, columns))
+
+    def flush(self) -> None:
+        """Wait for submitted tiles; raises the first failure."""
+        while self._pending:
+            self._pending.popleft().result()
+
     def _check_columns(self, tile: int, columns: Mapping[str, Array], rows: int) -> None:
         lengths = {name: len(column) for name, column in columns.items() if len(column) != rows}
         if lengths:
@@ -306,33 +276,30 @@ class SweepStore:
         return scan_parts(self.folder)
 
     def close(self) -> None:
-        """Let others write; what is stored stays readable."""
-        self._lock.release()
+        """Finish submitted tiles and let others write; what is stored stays readable.
+
+        Raises
+        ------
+        StoreError
+            A submitted tile could not be written.
+        """
+        try:
+            self.flush()
+        finally:
+            if self._writer is not None:
+                self._writer.shutdown()
+                self._pending.clear()
+            self._lock.release()
 
     def __enter__(self) -> SweepStore:
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-
-def table(grid: Grid, columns: Mapping[str, Array], start: int = 0, stop: int | None = None) -> pl.DataFrame:
-    """Frame of configurations ``[start, stop)``: number, parameters, then the given result columns.
-
-    Raises
-    ------
-    ConfigError
-        A result column is named like a parameter or ``config``.
-    """
-    import polars as pl
-
-    clash = [name for name in columns if name == "config" or name in grid.names]
-    if clash:
-        raise ConfigError(
-            f"expected result columns named unlike the parameters; got {clash} in both; rename the parameter"
-        )
-    results = [pl.Series(name, np.ascontiguousarray(column)) for name, column in columns.items()]
-    return grid.frame(start, stop).hstack(results)
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        try:
+            self.close()
+        except StoreError:
+            if kind is None:  # else the first failure is the one to see
+                raise
 
 
 def _existing(path: Path, key: StoreKey, resume: bool) -> dict[str, Any] | None:
