@@ -239,46 +239,6 @@ def test_threads_write_different_tiles_at_once(tmp_path):
         assert store.scan().collect().equals(undisturbed(tmp_path))
 
 
-def test_submitted_tiles_are_written_behind_the_caller(tmp_path, monkeypatch):
-    grid, free = make_grid(), threading.Event()
-    written = SweepStore.write
-
-    def slow(self, tile, columns):
-        assert free.wait(30)
-        written(self, tile, columns)
-
-    monkeypatch.setattr(SweepStore, "write", slow)
-    with SweepStore.open(tmp_path / "s", make_key(), grid, tile_size=50) as store:
-        for tile in (0, 1):
-            store.submit(tile, compute(grid, *store.bounds(tile)))
-        assert store.finished() == set()
-        threading.Timer(0.05, free.set).start()
-        for tile in range(2, store.tiles):
-            store.submit(tile, compute(grid, *store.bounds(tile)))
-            assert len(store._pending) <= 2
-    assert store.is_complete
-    monkeypatch.undo()
-    assert scan_parts(tmp_path / "s").collect().equals(undisturbed(tmp_path))
-
-
-def test_a_failed_submission_is_raised_and_gives_the_lock_back(tmp_path, monkeypatch):
-    grid = make_grid()
-
-    def full(self, tile, columns):
-        raise StoreError(f"full at {tile}")
-
-    monkeypatch.setattr(SweepStore, "write", full)
-    with pytest.raises(StoreError, match="full at 0"), SweepStore.open(tmp_path, make_key(), grid) as store:
-        store.submit(0, {})
-        with pytest.raises(StoreError, match="full at 0"):
-            store.flush()
-        store.submit(0, {})
-    with pytest.raises(KeyError), SweepStore.open(tmp_path, make_key(), grid) as store:
-        store.submit(0, {})
-        raise KeyError("the first failure is the one to see")
-    assert not (tmp_path / "lock").exists()
-
-
 def test_default_tile_size_bounds_parts_and_loss():
     assert default_tile_size(10) == 256
     assert default_tile_size(100_000) == 10_000

@@ -16,9 +16,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections import deque
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -94,8 +92,6 @@ class SweepStore:
         self._lock = lock
         self._metrics = tuple(manifest["metrics"])
         self._finished: set[int] = set()
-        self._writer: ThreadPoolExecutor | None = None
-        self._pending: deque[Future[None]] = deque()
 
     @classmethod
     def open(
@@ -246,23 +242,6 @@ class SweepStore:
         write_atomically(self.folder / part_name(tile), buffer.getbuffer(), _REMEDY)
         self._finished.add(tile)
 
-    def submit(self, tile: int, columns: Mapping[str, Array]) -> None:
-        """Like ``write``, but on a thread of the store while the caller computes the next tile.
-
-        At most two tiles wait. A failure is raised by a later ``submit``, by ``flush`` or by leaving the
-        ``with`` block. The arrays must not be changed afterwards.
-        """
-        if self._writer is None:
-            self._writer = ThreadPoolExecutor(1, thread_name_prefix="sweep-store")
-        while len(self._pending) > 1 or (self._pending and self._pending[0].done()):
-            self._pending.popleft().result()
-        self._pending.append(self._writer.submit(self.write, tile, columns))
-
-    def flush(self) -> None:
-        """Wait for submitted tiles; raises the first failure."""
-        while self._pending:
-            self._pending.popleft().result()
-
     def _check_columns(self, tile: int, columns: Mapping[str, Array], rows: int) -> None:
         lengths = {name: len(column) for name, column in columns.items() if len(column) != rows}
         if lengths:
@@ -276,30 +255,14 @@ class SweepStore:
         return scan_parts(self.folder)
 
     def close(self) -> None:
-        """Finish submitted tiles and let others write; what is stored stays readable.
-
-        Raises
-        ------
-        StoreError
-            A submitted tile could not be written.
-        """
-        try:
-            self.flush()
-        finally:
-            if self._writer is not None:
-                self._writer.shutdown()
-                self._pending.clear()
-            self._lock.release()
+        """Let others write; what is stored stays readable."""
+        self._lock.release()
 
     def __enter__(self) -> SweepStore:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        try:
-            self.close()
-        except StoreError:
-            if kind is None:  # else the first failure is the one to see
-                raise
+    def __exit__(self, *exception: object) -> None:
+        self.close()
 
 
 def _existing(path: Path, key: StoreKey, resume: bool) -> dict[str, Any] | None:
