@@ -57,9 +57,10 @@ _HOMES = {
     "synthetic": "data",
 }
 
-__all__ = ["__version__", *sorted(_HOMES)]  # noqa: PLE0604
+__all__ = ["__version__", *sorted(_HOMES)]
 
 if TYPE_CHECKING:
+    from peak_fast._strategy import Above, AtLeast, Row, RuleStrategy, strategy
     from peak_fast.config import (
         BacktestConfig,
         Costs,
@@ -83,9 +84,17 @@ if TYPE_CHECKING:
         SweepError,
         TrackingError,
     )
+    from peak_fast.orders import simulate_orders
     from peak_fast.params import Param
     from peak_fast.result import BacktestResult
-    from peak_fast._strategy import Above, AtLeast, Row, RuleStrategy, strategy
+    from peak_fast.study import Study
+    from peak_fast.sweep import Grid, Sweep, SweepResult
+    from peak_fast.tracking import (
+        MLflowTracker,
+        NoopTracker,
+        build_tracker_from_config,
+        log_backtest_artifacts,
+    )
 
 
 def __getattr__(name: str) -> Any:

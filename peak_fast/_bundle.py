@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from peak_kernels import types as t
 from pydantic import TypeAdapter
 
 from peak_fast._records import jsonable
@@ -19,6 +17,7 @@ from peak_fast._run import Outcome
 from peak_fast.config import AnySizing, Costs, Execution, RiskLimits, Stops
 from peak_fast.data import Bars
 from peak_fast.errors import DataError
+from peak_kernels import types as t
 
 if TYPE_CHECKING:
     from peak_fast.result import BacktestResult
@@ -59,7 +58,7 @@ def _replace(work: Path, folder: Path) -> None:
     if not (folder / "result.json").is_file():
         raise DataError(f"{str(folder)!r} exists and holds no saved result; choose another folder")
     old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
-    os.replace(folder, old / "result")
+    folder.rename(old / "result")
     work.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
 

@@ -17,11 +17,11 @@ _PACKAGES = (
 
 def report() -> Any:
     """Table of the installation."""
-    from peak_kernels._jit import cache_dir, source_stamp
     from rich.table import Table
 
     from peak_fast import __version__
     from peak_fast.sweep.batch import default_threads
+    from peak_kernels._jit import cache_dir, source_stamp
 
     folder = cache_dir()
     compiled = len(list(folder.glob("*.nbc"))) if folder else 0

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
 from peak_kernels import types as t
 from peak_kernels._jit import source_stamp
 

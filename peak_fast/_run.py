@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from peak_kernels import types as t
-from peak_kernels.decide import RULE_SIZE
 
+from peak_fast._block import BlockCall, prepare, run_block
+from peak_fast._strategy import Block, RuleStrategy
 from peak_fast.data import Bars
 from peak_fast.errors import StrategyError
 from peak_fast.strategies.rows import Key, check_kind, plane_of, stride_of
-from peak_fast._strategy import RuleStrategy
+from peak_kernels import types as t
+from peak_kernels.decide import RULE_SIZE
 
 FloatArray = np.ndarray[Any, np.dtype[np.float64]]
 IntArray = np.ndarray[Any, np.dtype[np.int64]]
@@ -33,6 +35,7 @@ class Decisions:
     bar_of: IntArray
     target_of: FloatArray
     count: int
+    block: BlockCall | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,12 @@ def rule_decisions(strategy: RuleStrategy, bars: Bars, params: Mapping[str, Any]
     plane = plane_of(bars, keys).reshape(-1)
     count = len(bars)
     return Decisions(plane, stride_of(count), rule, np.empty(count, np.int64), np.empty(count), 0)
+
+
+def block_decisions(block: Block, bars: Bars, params: Mapping[str, Any]) -> Decisions:
+    """A compiled block, which decides while the kernel runs."""
+    nothing = given_decisions(np.empty(0, np.int64), NO_PLANE)
+    return dataclasses.replace(nothing, block=prepare(block, bars, params))
 
 
 def given_decisions(bar_of: IntArray, target_of: FloatArray) -> Decisions:
@@ -156,11 +165,36 @@ def as_row(values: Any, count: int, what: str) -> FloatArray:
     return row
 
 
-def run_single(bars: Bars, decisions: Decisions, settings: FloatArray) -> Outcome:
-    """One configuration with curve and records."""
+def call_kernel(
+    bars: Bars,
+    calendar: IntArray,
+    decisions: Decisions,
+    settings: FloatArray,
+    scratch: tuple[FloatArray, FloatArray, FloatArray],
+    out: FloatArray,
+) -> None:
+    """Run one configuration: ``settings`` and ``out`` have one row, ``scratch = (state, records, curve)``."""
+    if decisions.block is not None:
+        run_block(decisions.block, price_table(bars), calendar, settings[0], scratch, out[0])
+        return
     from peak_kernels.simulate import run_configurations
 
-    prices = price_table(bars)
+    given = (decisions.bar_of, decisions.target_of, decisions.count)
+    run_configurations(
+        price_table(bars),
+        calendar,
+        decisions.plane,
+        decisions.stride,
+        decisions.rules,
+        settings,
+        given,
+        scratch,
+        out,
+    )
+
+
+def run_single(bars: Bars, decisions: Decisions, settings: FloatArray) -> Outcome:
+    """One configuration with curve and records."""
     calendar = calendar_table(bars, settings[t.DAILY_LOSS_LIMIT] > 0.0)
     count = len(bars)
     curve = np.empty((3, count))
@@ -169,17 +203,7 @@ def run_single(bars: Bars, decisions: Decisions, settings: FloatArray) -> Outcom
     rows = count // 4 + 64
     while True:
         records = np.empty((3, rows, t.RECORD_WIDTH))
-        run_configurations(
-            prices,
-            calendar,
-            decisions.plane,
-            decisions.stride,
-            decisions.rules,
-            settings.reshape(1, -1),
-            (decisions.bar_of, decisions.target_of, decisions.count),
-            (state, records, curve),
-            out,
-        )
+        call_kernel(bars, calendar, decisions, settings.reshape(1, -1), (state, records, curve), out)
         used = [int(state[slot]) for slot in (t.N_ORDERS, t.N_FILLS, t.N_TRADES)]
         if max(used) <= rows:
             break

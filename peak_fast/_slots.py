@@ -9,11 +9,20 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from peak_kernels import types as t
 
-from peak_fast.config import Costs, Execution, FixedUnits, FixedValue, FractionOfEquity, RiskLimits
-from peak_fast.config import RiskPerTrade, Settings, Stops
+from peak_fast.config import (
+    Costs,
+    Execution,
+    FixedUnits,
+    FixedValue,
+    FractionOfEquity,
+    RiskLimits,
+    RiskPerTrade,
+    Settings,
+    Stops,
+)
 from peak_fast.errors import ConfigError
+from peak_kernels import types as t
 
 _BOTH_HIT = {"stop_first": 0.0, "target_first": 1.0, "nearest_to_open": 2.0}
 _WATERMARK = {"extreme": 0.0, "close": 1.0, "high": 2.0, "low": 3.0}

@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from peak_kernels import types as t
 
 from peak_fast import _run
 from peak_fast._slots import VARIABLE, settings_vector
+from peak_fast._strategy import Block, RuleStrategy, SignalStrategy, complete_params, resolve
 from peak_fast.config import (
     BacktestConfig,
     Costs,
@@ -28,7 +28,7 @@ from peak_fast.config import (
 from peak_fast.data import Bars
 from peak_fast.errors import ConfigError, StrategyError
 from peak_fast.result import BacktestResult
-from peak_fast._strategy import Block, RuleStrategy, SignalStrategy, complete_params, resolve
+from peak_kernels import types as t
 
 if TYPE_CHECKING:
     from peak_fast.tracking.base import Tracker
@@ -178,9 +178,7 @@ class BacktestEngine:
         if isinstance(item, RuleStrategy):
             return _run.rule_decisions(item, bars, values)
         if isinstance(item, Block):
-            from peak_fast._block import block_decisions
-
-            return block_decisions(item, bars, values, settings)
+            return _run.block_decisions(item, bars, values)
         row = self._call(item, bars, values)
         by_signal = item.returns == "signals" and settings[t.WEIGHT_TARGETS] == 0.0
         return _run.signal_decisions(row) if by_signal else _run.target_decisions(row)

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from peak_kernels import types as t
 
 from peak_fast import _records
 from peak_fast._run import Outcome
 from peak_fast.data import Bars
+from peak_kernels import types as t
 
 if TYPE_CHECKING:
     import polars as pl
@@ -101,7 +101,8 @@ class BacktestResult:
     @functools.cached_property
     def trade_records(self) -> FloatArray:
         """All trades as a NumPy structured array; the one still open comes last with reason "open"."""
-        return _records.trade_array(self)
+        records: FloatArray = _records.trade_array(self)
+        return records
 
     @functools.cached_property
     def stats(self) -> dict[str, Any]:

@@ -91,7 +91,7 @@ def write_order(
     sizes: tuple[float, float],
     outcome: tuple[int, int],
 ) -> None:
-    """Record an order: ``bars = (decided, filled)``, ``sizes = (requested, filled)``, ``outcome = (status, reason)``."""
+    """Record an order: ``bars`` decided and filled, ``sizes`` requested and filled, status and reason."""
     status, reason = outcome
     row = int(state[t.N_ORDERS])
     state[t.N_ORDERS] += 1.0

@@ -10,6 +10,8 @@ a sweep and the single run of its parameters agree bit for bit.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from peak_kernels import simd
@@ -31,7 +33,7 @@ from peak_kernels.rules import (
 from peak_kernels.types import FloatArray, IntArray
 
 # What the loop is on its way to.
-NEXT, ORDER, DROP, END = range(4)
+NEXT, ORDER, DROP, THINK, END = range(5)
 
 
 @jit(inline=True)
@@ -68,10 +70,10 @@ def limit_reached(state: FloatArray, calendar: IntArray, bar: int) -> bool:
         state[t.HALTED] = 1.0
         breached = True
     daily = state[t.DAILY_LOSS_LIMIT]
-    if daily > 0.0 and state[t.HALTED_DAY] != calendar[t.DAY, bar] + 1:
-        if equity <= state[t.DAY_EQUITY] * (1.0 - daily):
-            state[t.HALTED_DAY] = calendar[t.DAY, bar] + 1
-            breached = True
+    fresh = daily > 0.0 and state[t.HALTED_DAY] != calendar[t.DAY, bar] + 1
+    if fresh and equity <= state[t.DAY_EQUITY] * (1.0 - daily):
+        state[t.HALTED_DAY] = calendar[t.DAY, bar] + 1
+        breached = True
     return breached
 
 
@@ -98,7 +100,7 @@ def carry_out(
     ``bars = (decided, filled)``, ``prices = (reference, price of a resting order or 0)``,
     ``sizes = (size to close, target to open or 0)``.
     """
-    decided, bar = bars
+    bar = bars[1]
     reference, resting = prices
     closed, target = sizes
     side = (-1.0 if state[t.UNITS] > 0.0 else 1.0) if closed > 0.0 else (1.0 if target > 0.0 else -1.0)
@@ -132,20 +134,57 @@ def wants_nothing(state: FloatArray, target: float) -> bool:
 
 
 @jit(inline=True)
+def next_decision(
+    calendar: IntArray, bars: int, bar_of: IntArray, decisions: int, k: int, delay: int
+) -> tuple[int, int]:
+    """Where decision ``k`` leads: ``(ORDER, bar of its fill)``, or ``(DROP, bar)`` when it finds no price.
+
+    A decision waits for a bar with prices; one that is still waiting when the next is made is replaced.
+    """
+    until = next_priced(calendar, bars, bar_of[k] + delay)
+    if k + 1 < decisions and bar_of[k + 1] + delay <= until:
+        return DROP, bar_of[k] + 1
+    return (ORDER if until < bars else DROP), until
+
+
+@jit(inline=True)
+def look_at(state: FloatArray, prices: FloatArray, bar: int, view: FloatArray) -> None:
+    """What a block sees of the account at the close of ``bar``."""
+    units = state[t.UNITS]
+    view[0] = state[t.CASH]
+    view[1] = units
+    view[2] = state[t.CASH] + units * prices[t.MARK, bar] if units != 0.0 else state[t.CASH]
+    view[3] = state[t.ENTRY_VALUE] / state[t.ENTRY_UNITS] if units != 0.0 else 0.0
+    view[4] = bar - state[t.ENTRY_BAR] if units != 0.0 else 0.0
+
+
+@jit(inline=True)
+def never_filled(
+    state: FloatArray, records: FloatArray, decided: int, kind: int, target: float, replaced: bool
+) -> None:
+    """Record an order that found no price: a later decision replaced it, or the data ended."""
+    held = state[t.UNITS]
+    side = 1.0 if target > 0.0 or (target == 0.0 and held < 0.0) else -1.0
+    outcome = (t.CANCELLED, t.REPLACED) if replaced else (t.UNFILLED, t.END_OF_DATA)
+    write_order(state, records, (decided, np.int64(-1)), kind, side, (0.0, 0.0), outcome)
+
+
+@jit(inline=True)
 def simulate(
     prices: FloatArray,
     calendar: IntArray,
-    bar_of: IntArray,
-    target_of: FloatArray,
-    decisions: int,
+    decisions: tuple[IntArray, FloatArray, int],
     settings: FloatArray,
     state: FloatArray,
     records: FloatArray,
     curve: FloatArray,
+    block: tuple[Any, ...] | None,
 ) -> None:
-    """Run one configuration: ``decisions`` targets, each decided at the close of its bar (ascending).
+    """Run one configuration.
 
-    A decision waits for a bar with prices; one that is still waiting when the next is made is replaced.
+    ``decisions = (bar_of, target_of, count)``: targets decided at the closes of bars, ascending; or
+    ``block = (function, bars, params, memory, view)``, which is asked at every close.  Exactly one is used:
+    numba drops the other's branches.
     """
     bars = prices.shape[1]
     reset(state, settings)
@@ -154,28 +193,40 @@ def simulate(
     # np.int64: a literal would compile everything it is passed to a second time.
     at, scan = np.int64(0), np.int64(0)  # first bar not yet marked, first bar not yet searched for stops
     leaving, breach = -1, -1  # bar of a forced exit, bar whose close asked for it
-    k, heading, until, scan_until = -1, NEXT, 0, 0
+    k, heading, until, scan_until = np.int64(-1), NEXT, np.int64(0), np.int64(0)
+    decided, wish, last_wish = np.int64(0), 0.0, 0.0
     while True:
+        # Where to go next.
         if heading == NEXT:
-            k += 1
             heading, until = END, bars
-            if k < decisions:
-                until = next_priced(calendar, bars, bar_of[k] + delay)
-                heading = ORDER if until < bars else DROP
-                if k + 1 < decisions and bar_of[k + 1] + delay <= until:
-                    heading, until = DROP, bar_of[k] + 1
-            scan_until = until + 1 - delay if heading == ORDER else until
+            k += 1
+            if block is None:
+                if k < decisions[2]:
+                    heading, until = next_decision(calendar, bars, decisions[0], decisions[2], k, delay)
+                    decided, wish = decisions[0][k], decisions[1][k]
+            else:
+                k = next_priced(calendar, bars, k)
+                if k < bars:
+                    heading, until = THINK, k
+            scan_until = until
+            if heading == THINK or (heading == ORDER and delay == 0):
+                scan_until = until + 1
         mark_to, scan_to = (leaving, leaving) if leaving >= 0 else (until, scan_until)
+        if heading == THINK and leaving < 0 and not limited:
+            # Asking a block marks nothing: stretches end where the account changes, as they do without blocks.
+            mark_to = at
         stepping = limited and at < mark_to
         if stepping:
             # With limits on, one bar at a time: each close is looked at before the next bar begins.
             mark_to, scan_to = at + 1, at + 1
             start_day(state, calendar, at)
+        # Live through the bars up to there, or to the first stop on the way.
         kind, level, goal, exiting = t.SIGNAL, 0.0, 0.0, False
         if state[t.UNITS] != 0.0 and max(at, scan) < scan_to:
             scan, level, kind, goal = first_exit(state, prices, max(at, scan), scan_to)
             exiting = scan < scan_to
-            mark_to = min(mark_to, scan)
+            if exiting:
+                mark_to = scan
         if mark_to > at:
             fold(state, prices, curve, at, mark_to)
             at = mark_to
@@ -184,58 +235,53 @@ def simulate(
                 breach = at - 1
                 leaving = next_priced(calendar, bars, at)
             continue
-        # What happens now, said first; applied once below.
-        decided, bar, status, resting, closed, target = at, at, t.FILLED, 0.0, abs(state[t.UNITS]), 0.0
-        reference = 0.0
+        # Say what happens there; it is applied once, below.
+        bars_of_order, resting, closed, target, reference = (at, at), 0.0, abs(state[t.UNITS]), 0.0, 0.0
         if exiting:
-            decided = bar = scan
+            bars_of_order = (scan, scan)
             reference, kind = exit_price(state, prices, scan, level, kind, goal)
             resting = reference if kind == t.TARGET_REACHED else 0.0
         elif leaving >= 0:
-            decided, bar, kind = breach, leaving, t.RISK_HALT
+            bars_of_order, kind = (breach, leaving), t.RISK_HALT
             leaving = -1
             if closed == 0.0:
                 continue
-            if bar < bars:
-                reference = prices[t.OPEN, bar]
-            else:
-                status = t.UNFILLED
+            if bars_of_order[1] < bars:
+                reference = prices[t.OPEN, bars_of_order[1]]
         elif heading == END:
             break
+        elif heading == THINK:
+            heading = NEXT
+            if block is not None:
+                look_at(state, prices, k, block[4])
+                wish = block[0](k, block[1], block[2], block[3], block[4])
+                if wish == last_wish or wish != wish:
+                    continue
+                last_wish = wish
+                decided, until = k, next_priced(calendar, bars, k + delay)
+                heading = ORDER if until < bars else DROP
+                scan_until = until + 1 - delay if heading == ORDER else until
+            continue
         else:
-            decided, target, bar, kind = bar_of[k], target_of[k], until, t.SIGNAL
-            if heading == DROP:
-                status = t.UNFILLED
+            bars_of_order, target, kind = (decided, until), wish, t.SIGNAL
+            dropped = heading == DROP
             heading = NEXT
             if wants_nothing(state, target):
                 continue
-            if status == t.FILLED:
-                reference = prices[t.CLOSE, bar] if delay == 0 else prices[t.OPEN, bar]
+            if not dropped:
+                reference = prices[t.CLOSE, until] if delay == 0 else prices[t.OPEN, until]
                 closed = closing_size(state, reference, target)
                 if closed > 0.0 and state[t.UNITS] * target > 0.0:
                     target = 0.0
-        if status == t.UNFILLED:
-            side = (
-                (-1.0 if state[t.UNITS] > 0.0 else 1.0) if target == 0.0 else (1.0 if target > 0.0 else -1.0)
-            )
-            replaced = kind == t.SIGNAL and k + 1 < decisions and until < bars
-            outcome = (t.CANCELLED, t.REPLACED) if replaced else (t.UNFILLED, t.END_OF_DATA)
-            write_order(state, records, (decided, np.int64(-1)), kind, side, (0.0, 0.0), outcome)
+        if reference == 0.0:
+            never_filled(state, records, bars_of_order[0], kind, target, kind == t.SIGNAL and until < bars)
             continue
         before = state[t.UNITS]
-        carry_out(
-            state,
-            records,
-            (decided, bar),
-            kind,
-            (reference, resting),
-            (closed, target),
-            entry_block(state, calendar, bar),
-        )
-        after = state[t.UNITS]
-        opened_now = after != 0.0 and before * after <= 0.0
+        blocked = entry_block(state, calendar, bars_of_order[1])
+        carry_out(state, records, bars_of_order, kind, (reference, resting), (closed, target), blocked)
+        opened_now = state[t.UNITS] != 0.0 and before * state[t.UNITS] <= 0.0
         if opened_now and (delay == 0 or state[t.ENTRY_BAR_STOPS] == 0.0):
-            scan = bar + 1
+            scan = bars_of_order[1] + 1
 
 
 @jit
@@ -279,7 +325,7 @@ def run_configurations(
     for c in range(costs.shape[0]):
         if choices.shape[0] > 0:
             count = decide(rows, stride, choices[c], bars, bar_of, target_of)
-        simulate(table, dates, bar_of, target_of, count, costs[c], state, records, curve)
+        simulate(table, dates, (bar_of, target_of, count), costs[c], state, records, curve, None)
         result = results[c]
         finish(state, bars, result)
         if curve.shape[1] > 0 and result.shape[0] > t.N_FOLDED:

@@ -8,7 +8,7 @@ _CHANGE = Row("roc", "period")
 
 STRATEGY = RuleStrategy(
     name="momentum",
-    description="Long while the rate of change over `period` bars is above `threshold` percent; shorts below its negative.",
+    description="Long while the change over `period` bars is above `threshold` percent; shorts mirrored.",
     schema=(
         Param("period", "int", 60, low=1, high=400, description="bars of the rate of change"),
         Param("threshold", "float", 0.0, low=0.0, high=50.0, step=0.5, description="percent"),

@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from peak_kernels import indicators as kernels
 
 from peak_fast.data import Bars
 from peak_fast.errors import StrategyError, did_you_mean
+from peak_kernels import indicators as kernels
 
 FloatArray = np.ndarray[Any, np.dtype[np.float64]]
 Key = tuple[Any, ...]  # (kind, argument, ...)

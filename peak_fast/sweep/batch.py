@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from peak_kernels import types as t
 
 from peak_fast import _run
 from peak_fast._slots import VARIABLE
@@ -19,6 +18,7 @@ from peak_fast.data import Bars
 from peak_fast.engine import BacktestEngine
 from peak_fast.errors import ConfigError, SweepError, did_you_mean
 from peak_fast.sweep.rows import PlaneFull, RowCache, RulePlan, capacity_for
+from peak_kernels import types as t
 
 FloatArray = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -290,21 +290,10 @@ class Batch:
                 done(1, out[number : number + 1][:, self._places])
 
     def _one(self, values: dict[str, Any], settings: FloatArray, out: FloatArray) -> None:
-        from peak_kernels.simulate import run_configurations
-
         decisions = self.engine.decisions(self.bars, self.strategy, values, settings[0])
         scratch = self._scratch()
-        run_configurations(
-            self._prices,
-            self._calendar(settings),
-            decisions.plane,
-            decisions.stride,
-            decisions.rules,
-            settings,
-            (decisions.bar_of, decisions.target_of, decisions.count),
-            (scratch.state, scratch.records, scratch.curve),
-            out,
-        )
+        room = (scratch.state, scratch.records, scratch.curve)
+        _run.call_kernel(self.bars, self._calendar(settings), decisions, settings, room, out)
 
 
 def _each(work: Callable[[Any], None], items: Sequence[Any], pool: Any, stop: Any) -> None:
