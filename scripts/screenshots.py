@@ -55,14 +55,14 @@ def record_runs(uri: str) -> None:
     from peak_fast import BacktestEngine, sample
     from peak_fast.tracking import MLflowTracker
 
-    with MLflowTracker(uri, experiment_name=EXPERIMENT) as tracker:
-        engine = BacktestEngine(tracker=tracker)
-        for symbol in ("AAPL", "IBM", "MSFT"):
-            bars = sample(symbol)
-            for fast, slow in ((10, 50), (20, 50), (20, 100), (50, 200)):
-                with tracker.start_run(f"ma_crossover {symbol} {fast}/{slow}", tags={"symbol": symbol}):
-                    engine.run(bars, "ma_crossover", {"fast": fast, "slow": slow})
-        tracker.flush()
+    tracker = MLflowTracker(uri, experiment_name=EXPERIMENT)
+    engine = BacktestEngine(tracker=tracker)
+    for symbol in ("AAPL", "IBM", "MSFT"):
+        bars = sample(symbol)
+        for fast, slow in ((10, 50), (20, 50), (20, 100), (50, 200)):
+            with tracker.start_run(f"ma_crossover {symbol} {fast}/{slow}", tags={"symbol": symbol}):
+                engine.run(bars, "ma_crossover", {"fast": fast, "slow": slow})
+    tracker.close()
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import sys
 import tempfile
@@ -31,6 +32,7 @@ class Store:
     def __init__(self, uri: str, folder: Path) -> None:
         from mlflow import MlflowClient
 
+        logging.getLogger("mlflow").setLevel(logging.WARNING)
         self.uri, self.folder = uri, folder
         self.client = MlflowClient(uri)
         self.run_ids: list[str] = []
@@ -75,7 +77,7 @@ def check_basics(store: Store) -> str:
     tracker.log_metrics({"sharpe": 1.25, "total_return": 0.2})
     tracker.set_tags({"symbol": "AAPL"})
     tracker.end_run()
-    tracker.flush()
+    tracker.close()
     run = store.run(name)
     expect(run.data.params.get("strategy.fast") == "10", f"parameters in the store: {run.data.params}")
     expect(run.data.metrics.get("sharpe") == 1.25, f"metrics in the store: {run.data.metrics}")
@@ -87,17 +89,18 @@ def check_basics(store: Store) -> str:
 def check_context_manager(store: Store) -> str:
     """A block that ends well is FINISHED, one that raises is FAILED and passes the exception on."""
     good, bad = unique("context"), unique("context failing")
-    with store.tracker() as tracker, tracker.start_run(good):
-        tracker.log_metrics({"value": 1.0})
+    with store.tracker(run_name=good) as first:
+        first.log_metrics({"value": 1.0})
+    second = store.tracker(run_name=bad)
     passed_on = False
     try:
-        with store.tracker() as tracker, tracker.start_run(bad):
+        with second:
             raise ValueError("on purpose")
     except ValueError:
         passed_on = True
     expect(passed_on, "the exception did not leave the block")
-    with store.tracker() as tracker:
-        tracker.flush()
+    first.close()
+    second.close()
     statuses = store.run(good).info.status, store.run(bad).info.status
     expect(statuses == ("FINISHED", "FAILED"), f"statuses in the store: {statuses}")
     return "FINISHED and FAILED"
@@ -108,12 +111,12 @@ def check_artifact_upload(store: Store) -> str:
     name = unique("artifacts")
     source = store.folder / "notes.md"
     source.write_text("# notes\n", encoding="utf-8")
-    with store.tracker() as tracker:
-        with tracker.start_run(name):
-            tracker.log_artifact(source, "docs")
-            tracker.log_text("hello\n", "hello.txt")
-            tracker.log_dict({"a": [1, 2.5, None]}, "data/values.json")
-        tracker.flush()
+    tracker = store.tracker()
+    with tracker.start_run(name):
+        tracker.log_artifact(source, "docs")
+        tracker.log_text("hello\n", "hello.txt")
+        tracker.log_dict({"a": [1, 2.5, None]}, "data/values.json")
+    tracker.close()
     run = store.run(name)
     expect(store.artifact(run, "docs/notes.md") == b"# notes\n", "docs/notes.md differs")
     expect(store.artifact(run, "hello.txt") == b"hello\n", "hello.txt differs")
@@ -133,10 +136,9 @@ def check_config_builder(store: Store) -> str:
         {"tracking": {"enabled": True, "backend": "mlflow", "mlflow": settings}}
     )
     expect(isinstance(tracker, MLflowTracker), f"expected an MLflowTracker, got {type(tracker).__name__}")
-    with tracker:
-        with tracker.start_run(name):
-            tracker.log_params({"from": "config"})
-        tracker.flush()
+    with tracker.start_run(name):
+        tracker.log_params({"from": "config"})
+    tracker.close()
     expect(store.run(name).data.params == {"from": "config"}, "the parameter is not in the store")
     off = build_tracker_from_config({"tracking": {"enabled": False, "backend": "mlflow", "mlflow": settings}})
     expect(isinstance(off, NoopTracker), f"disabled: expected a NoopTracker, got {type(off).__name__}")
@@ -153,10 +155,10 @@ def backtest(tracker: Any) -> Any:
 def check_engine(store: Store) -> str:
     """An engine with a tracker records strategy, settings and figures of a run."""
     name = unique("engine")
-    with store.tracker(artifacts="none") as tracker:
-        with tracker.start_run(name):
-            result = backtest(tracker)
-        tracker.flush()
+    tracker = store.tracker(artifacts="none")
+    with tracker.start_run(name):
+        result = backtest(tracker)
+    tracker.close()
     run = store.run(name)
     for figure in ("total_return", "sharpe", "max_drawdown", "total_trades"):
         stored = run.data.metrics.get(figure)
@@ -173,10 +175,10 @@ def check_backtest_artifacts(store: Store) -> str:
 
     name = unique("backtest artifacts")
     result = backtest(NoopTracker())
-    with store.tracker() as tracker:
-        with tracker.start_run(name):
-            log_backtest_artifacts(tracker, result)
-        tracker.flush()
+    tracker = store.tracker()
+    with tracker.start_run(name):
+        log_backtest_artifacts(tracker, result)
+    tracker.close()
     run = store.run(name)
     picture = store.artifact(run, "plots/equity_curve.png")
     summary = json.loads(store.artifact(run, "reports/trades_summary.json"))
@@ -228,6 +230,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--verbose", action="store_true", help="print tracebacks of failed checks")
     options = parser.parse_args(arguments)
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name)
         # Spooled runs of this test stay out of the user's own spool.

@@ -27,7 +27,6 @@ from peak_fast.report import (
     render_artifacts,
     render_equity_png,
     report_text,
-    summary_text,
     trades_summary,
 )
 from peak_fast.report.canvas import BASE, LEVELS, PALETTE, Canvas, fitted, text_mask
@@ -84,6 +83,9 @@ class TestSeries:
     def test_drawdown_by_hand(self):
         assert drawdown_of(np.array([100.0, 120.0, 90.0, 126.0])).tolist() == [0.0, 0.0, -0.25, 0.0]
 
+    def test_drawdown_counts_from_the_start_capital(self):
+        assert drawdown_of(np.array([75.0, 120.0, 60.0]), start=100.0).tolist() == [-0.25, 0.0, -0.5]
+
     def test_drawdown_is_zero_while_the_peak_is_not_positive(self):
         assert drawdown_of(np.array([-5.0, -9.0, 10.0, 5.0])).tolist() == [0.0, 0.0, 0.0, -0.5]
 
@@ -119,9 +121,15 @@ class TestSeries:
         assert {0, n - 1, int(values.argmin()), int(values.argmax())} <= set(index.tolist())
 
     def test_linear_ticks_are_round_and_inside(self):
-        assert linear_ticks(97_000, 131_000) == [100_000, 110_000, 120_000, 130_000]
+        assert linear_ticks(97_000, 141_000) == [100_000, 110_000, 120_000, 130_000, 140_000]
         assert linear_ticks(-0.23, 0.0, 4) == pytest.approx([-0.2, -0.1, 0.0])
+        assert linear_ticks(-0.84, 0.0, 4) == pytest.approx([-0.8, -0.6, -0.4, -0.2, 0.0])
         assert linear_ticks(5.0, 5.0) == [5.0]
+
+    @given(st.floats(-1e9, 1e9), st.floats(1e-6, 1e9), st.integers(3, 10))
+    def test_number_of_linear_ticks_is_near_what_is_wanted(self, low, span, count):
+        ticks = linear_ticks(low, low + span, count)
+        assert count / 2.6 - 1 <= len(ticks) <= 1.3 * count + 1
 
     def test_log_ticks(self):
         assert log_ticks(60_000, 5_100_000) == [1e5, 2e5, 5e5, 1e6, 2e6, 5e6]
@@ -290,6 +298,12 @@ class TestPicture:
         marked = trades.filter(pl.col("net_pnl").abs() >= largest)
         assert picture.markers.total == 400
         assert sorted(picture.markers.entry_bar.tolist()) == sorted(marked["entry_bar"].to_list())
+
+    def test_an_open_trade_has_no_exit_mark(self):
+        trades = {"entry_bar": [5, 20], "exit_bar": [10, 49], "exit_reason": ["signal", "open"]}
+        markers = prepare_picture(None, walk(50), trades=trades).markers
+        assert markers.entry_bar.tolist() == [5, 20]
+        assert markers.exit_bar.tolist() == [10, -1]
 
     def test_headline(self):
         picture = prepare_picture(fake_result())
@@ -564,26 +578,15 @@ class TestText:
         )
         assert [n.split()[0] for n in notes] == ["3", "2", "fills", "no", "short"]
         assert warnings_of({"ambiguous_bars": float("nan"), "total_trades": 5}, {}) == []
+        assert len(warnings_of({"blocked_trades": 4}, {})) == 1
+        assert len(warnings_of({"blocked_trades": 4, "rejected_orders": 4}, {})) == 1
+        assert len(warnings_of({}, {"data": {"bars_without_prices": 2}})) == 1
         assert len(warnings_of({}, {"fill_rule": "same bar's close as the decision"})) == 1
         assert warnings_of({}, {"fill_rule": "next bar's open after the deciding close"}) == []
 
     def test_numpy_scalars_and_empty_input(self):
         assert "1,234.50" in report_text({"final_equity": np.float64(1234.5)}, {})
         assert report_text({}, {}).startswith("=" * 78)
-
-
-class TestSummaryText:
-    def test_headline_and_columns(self):
-        result = fake_result()
-        lines = summary_text(result.stats, result.metadata).splitlines()
-        assert lines[0] == "sma_cross(fast=10, slow=50) on AAPL, 2015-01-02 to 2021-11-05"
-        assert any("Sharpe" in line and "0.830" in line for line in lines)
-        assert any("Trades" in line and "40" in line for line in lines)
-        assert "  Fills: next_open" in lines
-        assert len(lines) <= 12 and max(map(len, lines)) <= 110
-
-    def test_missing_figures_leave_their_place(self):
-        assert summary_text({}, {}) == "backtest()"
 
 
 class TestHtml:

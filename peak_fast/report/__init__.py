@@ -23,7 +23,7 @@ from peak_fast.report.figure import Engine, equity_figure, figure_png, prepare_p
 from peak_fast.report.html import html_report
 from peak_fast.report.payload import payload_of
 from peak_fast.report.plain import dump_json, json_safe
-from peak_fast.report.text import report_text, summary_text
+from peak_fast.report.text import report_text
 from peak_fast.report.trades import trades_summary
 
 __all__ = [
@@ -40,7 +40,6 @@ __all__ = [
     "render_artifacts",
     "render_equity_png",
     "report_text",
-    "summary_text",
     "trades_summary",
 ]
 

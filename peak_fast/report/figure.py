@@ -95,7 +95,8 @@ def prepare_picture(
             raise ConfigError(
                 f"{name}: expected {n_bars} values as in equity, got {len(array)}; pass arrays of one length"
             )
-    drawdown = drawdown_of(money_curve)
+    initial = (stats or {}).get("initial_cash")
+    drawdown = drawdown_of(money_curve, None if initial is None else float(initial))
     columns = trade_columns(trades, bar_times)
     markers = pick_markers(columns, n_bars, max_marked)
     return Picture(

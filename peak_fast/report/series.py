@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
+# Exit reason of a position that the last bar left open.
+STILL_OPEN = "open"
 # A linear axis shows nothing of the early years once a curve has grown by this factor.
 LOG_SCALE_FROM = 20.0
 _EPOCH = dt.datetime(1970, 1, 1)
@@ -96,9 +98,14 @@ def filled(values: Any) -> FloatArray:
     return np.asarray(array[index])
 
 
-def drawdown_of(equity: FloatArray) -> FloatArray:
-    """Fraction below the running maximum, <= 0; 0 where the running maximum is not positive."""
+def drawdown_of(equity: FloatArray, start: float | None = None) -> FloatArray:
+    """Fraction below the running maximum, <= 0; 0 where the running maximum is not positive.
+
+    ``start`` is the capital before the first bar, which counts as the first maximum.
+    """
     peak = np.maximum.accumulate(equity)
+    if start is not None:
+        peak = np.maximum(peak, start)
     positive = peak > 0.0
     ratio = np.divide(equity, peak, out=np.ones_like(equity), where=positive)
     return np.asarray(np.minimum(ratio - 1.0, 0.0))
@@ -186,7 +193,7 @@ def linear_ticks(low: float, high: float, count: int = 6) -> list[float]:
         return [low]
     raw = span / max(count, 1)
     power = 10.0 ** math.floor(math.log10(raw))
-    step = next(m * power for m in (1.0, 2.0, 5.0, 10.0) if m * power >= raw * (1.0 - 1e-9))
+    step = next(m * power for m in (1.0, 2.0, 5.0, 10.0) if m * power >= 0.8 * raw)
     first = math.ceil(low / step - 1e-9)
     last = math.floor(high / step + 1e-9)
     return [round(i * step, 12) if step < 1.0 else i * step for i in range(first, last + 1)]
@@ -294,7 +301,8 @@ def pick_markers(columns: Mapping[str, Any], n_bars: int, max_marked: int) -> Ma
     ``columns`` is what :func:`peak_fast.report.trades.trade_columns` returns.
     """
     entry = np.asarray(columns["entry_bar"], dtype=np.int64)
-    leave = np.asarray(columns["exit_bar"], dtype=np.int64)
+    still_open = np.array([reason == STILL_OPEN for reason in columns["exit_reason"]], dtype=np.bool_)
+    leave = np.where(still_open, -1, np.asarray(columns["exit_bar"], dtype=np.int64))
     profit = np.asarray(columns["net_pnl"], dtype=np.float64)
     side = np.asarray(columns["side"], dtype=np.int64)
     total = len(entry)

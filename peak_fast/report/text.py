@@ -47,9 +47,6 @@ TRADING = (
 WARNINGS = (
     ("ambiguous_bars", "bars touched stop and target both: the outcome rests on the setting both_hit"),
     ("rejected_orders", "orders were rejected: see the orders table for the reasons"),
-    ("blocked_trades", "trades were blocked by risk limits or lack of cash"),
-    ("invalid_bars", "bars had a missing or invalid price: nothing was filled there"),
-    ("liquidations", "positions were liquidated"),
 )
 
 
@@ -196,6 +193,12 @@ def warnings_of(stats: Mapping[str, Any], metadata: Mapping[str, Any]) -> list[s
         count = stats.get(key)
         if isinstance(count, (int, float)) and math.isfinite(count) and count > 0:
             found.append(f"{round(count):,} {sentence}")
+    blocked = stats.get("blocked_trades")
+    if "rejected_orders" not in stats and isinstance(blocked, (int, float)) and blocked > 0:
+        found.append(f"{round(blocked):,} trades were blocked by risk limits or lack of cash")
+    without = (metadata.get("data") or {}).get("bars_without_prices")
+    if isinstance(without, int) and without > 0:
+        found.append(f"{without:,} bars had no valid prices: nothing was filled there")
     if _fills_at_close(metadata):
         found.append(
             "fills happen at the close of the bar that gave the signal: "
@@ -242,48 +245,3 @@ def report_text(
     rest = {key: value for key, value in json_safe(metadata).items() if key not in known}
     lines += _section("PROVENANCE", (_line(key, show_setting(value)) for key, value in flat_items(rest)))
     return "\n".join(lines) + "\n"
-
-
-SUMMARY = (
-    (("total_return", "Return", "percent"), ("total_trades", "Trades", "count")),
-    (("benchmark_return", "Buy and hold", "percent"), ("win_rate", "Win rate", "percent")),
-    (("cagr", "Per year", "percent"), ("profit_factor", "Profit factor", "ratio")),
-    (("sharpe", "Sharpe", "ratio"), ("expectancy", "Per trade", "money")),
-    (("sortino", "Sortino", "ratio"), ("exposure", "Exposure", "percent")),
-    (("max_drawdown", "Max drawdown", "percent"), ("total_fees", "Fees", "money")),
-    (("volatility", "Volatility", "percent"), ("final_equity", "Final equity", "money")),
-)
-
-
-def summary_text(stats: Mapping[str, Any], metadata: Mapping[str, Any]) -> str:
-    """The short summary that a terminal shows: a headline, two columns of figures, the fill rule, warnings.
-
-    Parameters
-    ----------
-    stats, metadata
-        ``BacktestResult.stats`` and ``BacktestResult.metadata``.
-
-    Returns
-    -------
-    str
-        About ten lines without a final newline; a figure that ``stats`` lacks leaves its place empty.
-    """
-    stats = {k: v.item() if hasattr(v, "item") else v for k, v in stats.items()}
-    strategy, data = metadata.get("strategy") or {}, metadata.get("data") or {}
-    params = ", ".join(
-        f"{name}={show_setting(value)}" for name, value in flat_items(strategy.get("params") or {})
-    )
-    head = f"{strategy.get('name') or 'backtest'}({params})"
-    span = " to ".join(str(data[key])[:10] for key in ("start", "end") if data.get(key))
-    where = ", ".join(str(part) for part in (data.get("name"), span) if part)
-    lines = [f"{head} on {where}" if where else head]
-    for pair in SUMMARY:
-        cells = (
-            f"{label:<14}{show_number(stats[key], kind):>14}" if key in stats else " " * 28
-            for key, label, kind in pair
-        )
-        lines.append("  " + "    ".join(cells).rstrip())
-    rule = metadata.get("fill_rule")
-    lines += [f"  Fills: {rule}"] if rule else []
-    lines += [f"  ! {note}" for note in warnings_of(stats, metadata)]
-    return "\n".join(line for line in lines if line.strip())

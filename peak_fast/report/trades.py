@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from peak_fast.report.plain import iso_times, json_safe
+from peak_fast.report.series import STILL_OPEN
 
 SCHEMA_VERSION = 1
-# Exit reason of a position that the last bar left open.
-STILL_OPEN = "open"
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 FloatArray = NDArray[np.float64]
