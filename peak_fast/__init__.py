@@ -57,7 +57,47 @@ _HOMES = {
     "synthetic": "data",
 }
 
-__all__ = ["__version__", *sorted(_HOMES)]
+__all__ = [
+    "Above",
+    "AtLeast",
+    "BacktestConfig",
+    "BacktestEngine",
+    "BacktestResult",
+    "Bars",
+    "ConfigError",
+    "Costs",
+    "DataError",
+    "Execution",
+    "FixedUnits",
+    "FixedValue",
+    "FractionOfEquity",
+    "Grid",
+    "MLflowTracker",
+    "MissingDependencyError",
+    "NoopTracker",
+    "Param",
+    "PeakFastError",
+    "RiskLimits",
+    "RiskPerTrade",
+    "Row",
+    "RuleStrategy",
+    "Stops",
+    "StoreError",
+    "StrategyError",
+    "Study",
+    "Sweep",
+    "SweepError",
+    "SweepResult",
+    "TrackingError",
+    "__version__",
+    "build_tracker_from_config",
+    "load",
+    "log_backtest_artifacts",
+    "sample",
+    "simulate_orders",
+    "strategy",
+    "synthetic",
+]
 
 if TYPE_CHECKING:
     from peak_fast._strategy import Above, AtLeast, Row, RuleStrategy, strategy
