@@ -1,0 +1,23 @@
+"""The Python of docs/sweeps.md runs, top to bottom."""
+
+import re
+
+from tests.conftest import ROOT
+
+
+def test_the_examples_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "docs" / "sweeps.md").read_text("utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    assert len(blocks) >= 8
+    names = {}
+    for block in blocks:
+        exec(compile(block, "docs/sweeps.md", "exec"), names)
+    assert len(names["result"]) == len(names["sweep"].grid) == len(names["stored"]) > 50
+    best = names["best"]
+    row = names["result"].top(1, "sharpe").row(0, named=True)
+    for metric in ("sharpe", "total_return", "max_drawdown", "total_trades"):
+        assert best.stats[metric] == row[metric]  # the run again equals the row of the sweep, bit for bit
+    assert names["curves"]["config"].n_unique() == 5
+    for file in ("heatmap.png", "results.duckdb", "my_sweep/manifest.json"):
+        assert (tmp_path / file).stat().st_size > 0
