@@ -67,6 +67,7 @@ def test_sweep(rounds, recorder):
 
 def test_tracking(recorder, benchmark, tmp_path, monkeypatch):
     monkeypatch.setenv("PEAK_FAST_SPOOL_DIR", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     request = {"uri": f"sqlite:///{tmp_path}/store.db", "mode": "background", "artifacts": "full"}
     names = ["noop"]

@@ -37,6 +37,7 @@ SPECIFICATION = "specification of the replaced system"
 STEP_2 = "issue 3, must show"
 
 RUNS, BARS = 100, 5_000
+ROUNDS = {"none": 3, "noop": 3, "background_sqlite_full": 5, "sync_sqlite_none": 2, "sync_sqlite_full": 2}
 REFERENCE_SECONDS = {"none": 10.2, "noop": 10.3, "mlflow": 11.5}
 NOTES = (
     """The documented targets are those of the system that this package replaces: 100 backtests of 5,000 bars
@@ -176,6 +177,7 @@ def measure(way: Way, runs: int, server: tuple[str, Path] | None) -> dict[str, A
             "MLFLOW_ALLOW_FILE_STORE": "true",
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "PEAK_FAST_WRITER_LINGER": "2",
+            "PYTHONPATH": str(harness.ROOT),
         }
         tracked = way.tracker == "mlflow"
         known = (place.runs(), place.pictures()) if tracked and way.backend == "server" else (0, 0)
@@ -189,7 +191,8 @@ def measure(way: Way, runs: int, server: tuple[str, Path] | None) -> dict[str, A
         }
         request["uri"] = place.uri if tracked else ""
         command = [sys.executable, "-m", "bench.overhead_probe", json.dumps(request)]
-        done = harness.run_process(command, env=env)
+        # MLflow keeps the artifacts of a database under the working folder
+        done = harness.run_process(command, env=env, cwd=folder)
         answer: dict[str, Any] = json.loads(done.output.strip().splitlines()[-1])
         if tracked:
             assert place.runs() - known[0] == 2 * runs, "the store does not hold every run"
@@ -233,7 +236,7 @@ def test_totals(benchmark, recorder, request, way):
     runs = harness.pick(RUNS, 10)
     server = request.getfixturevalue("server") if way.backend == "server" else None
     answers: list[dict[str, Any]] = []
-    count = harness.pick(3 if way.mode == "background" else 2, 1)
+    count = harness.pick(ROUNDS.get(way.name, 1 if way.mode == "sync" else 2), 1)
     benchmark.pedantic(lambda: answers.append(measure(way, runs, server)), rounds=count, iterations=1)
     targets = _targets(way) if harness.scale() == "full" else {}
     group = f"{runs} backtests of {BARS:,} bars: {way.label}"
@@ -275,6 +278,7 @@ def test_totals(benchmark, recorder, request, way):
 def test_slowdown_of_the_loop(rounds, recorder, tmp_path, monkeypatch):
     """Untracked, NoopTracker and background MLflow in turn within one process; CPU and wall time."""
     monkeypatch.setenv("PEAK_FAST_SPOOL_DIR", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     runs = harness.pick(RUNS, 10)
     request = {"uri": f"sqlite:///{tmp_path}/store.db", "mode": "background", "artifacts": "full"}
@@ -343,6 +347,7 @@ def test_bulk(benchmark, recorder, tmp_path, monkeypatch):
     from peak_fast import tracking
 
     monkeypatch.setenv("PEAK_FAST_SPOOL_DIR", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     count = harness.pick(2_000, 50)
     columns: dict[str, Any] = {f"params.p{k}": list(range(count)) for k in range(20)}
