@@ -122,7 +122,7 @@ class TestSeries:
 
     def test_linear_ticks_are_round_and_inside(self):
         assert linear_ticks(97_000, 141_000) == [100_000, 110_000, 120_000, 130_000, 140_000]
-        assert linear_ticks(-0.23, 0.0, 4) == pytest.approx([-0.2, -0.1, 0.0])
+        assert linear_ticks(-0.23, 0.0, 4) == pytest.approx([-0.2, -0.15, -0.1, -0.05, 0.0])
         assert linear_ticks(-0.84, 0.0, 4) == pytest.approx([-0.8, -0.6, -0.4, -0.2, 0.0])
         assert linear_ticks(5.0, 5.0) == [5.0]
 
