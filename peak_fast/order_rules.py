@@ -11,9 +11,9 @@ from typing import Any, Literal, get_args, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
-from peak_kernels import orders_fields as f
 
 from peak_fast.errors import ConfigError, did_you_mean
+from peak_kernels import orders_fields as f
 
 Floats = npt.NDArray[np.float64]
 
@@ -245,7 +245,7 @@ class OrderRules:
     def every_bar(self) -> bool:
         """Whether something can happen in a bar that no order reacts to."""
         charges = (self.borrow_short, self.borrow_long, self.borrow_cash, self.maintenance)
-        return any(charges) or self.ruin or self.equity_floor > 0.0 or self.daily_loss > 0.0
+        return any(charges) or not self.short_proceeds or self.ruin or self.equity_floor > 0.0 or self.daily_loss > 0.0
 
 
 _COLUMNS: dict[str, int] = {

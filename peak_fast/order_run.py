@@ -7,17 +7,16 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from peak_kernels import orders_fields as f
-from peak_kernels.orders import simulate_orders as simulate_kernel
 
 from peak_fast.errors import ConfigError
 from peak_fast.order_rules import Asset, OrderRules
+from peak_kernels import orders_fields as f
+from peak_kernels.orders import simulate_orders as simulate_kernel
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 _NO_FLOATS = np.empty((0, 0))
-_NO_INTS = np.empty((0, 0), dtype=np.int64)
 _MICROSECONDS_PER_DAY = 86_400_000_000
 
 
@@ -32,7 +31,6 @@ class Prices(NamedTuple):
     half_spread: Floats = _NO_FLOATS
     funding: Floats = _NO_FLOATS
     day: Ints = np.empty(0, dtype=np.int64)
-    auction: Ints = _NO_INTS
     detail: Floats = _NO_FLOATS
     detail_start: Ints = np.empty(0, dtype=np.int64)
 
@@ -49,7 +47,6 @@ class Records(NamedTuple):
     cash: Floats
     position: Floats
     state: Floats
-    action_order: Ints
 
 
 def calendar_day(time_us: Ints) -> Ints:
@@ -67,34 +64,61 @@ def _market(prices: Prices) -> f.Market:
     return f.Market(*arrays)
 
 
-def _sim(rules: OrderRules, assets: Sequence[Asset], cash: float, sizes: tuple[int, int], book: int) -> f.Sim:
-    """Fresh records: ``sizes`` are the numbers of orders and of other records."""
-    orders, records = sizes
-    state = np.zeros(f.N_STATE)
-    state[f.S_CASH] = cash
-    state[f.S_WAKE_BAR] = np.inf
-    state[f.S_DAY] = -1.0
-    state[f.S_LAST_EQUITY] = cash
-    table = np.zeros((len(assets), f.N_ASSET))
+class _Sections:
+    """Lays out the sections of the kernel's memory one behind the other."""
+
+    def __init__(self) -> None:
+        self.end = f.N_FIXED
+        self.slots: dict[int, float] = {}
+
+    def add(self, at: int, length: int, *, stop: int = -1, free: int = -1) -> None:
+        """Reserve ``length`` slots and note where they begin, end and are free."""
+        self.slots[at] = float(self.end)
+        if free >= 0:
+            self.slots[free] = float(self.end)
+        self.end += length
+        if stop >= 0:
+            self.slots[stop] = float(self.end)
+
+
+def _memory(rules: OrderRules, assets: Sequence[Asset], actions: Floats, sizes: tuple[int, int, int]) -> Floats:
+    """Fresh memory of a run; ``sizes``: orders, other records, live orders at once."""
+    orders, records, book = sizes
+    sections = _Sections()
+    sections.add(f.S_ASSETS_AT, len(assets) * f.N_ASSET, stop=f.S_ASSETS_END)
+    sections.add(f.S_ACTIONS_AT, actions.size, stop=f.S_ACTIONS_END)
+    sections.add(f.S_QUEUE_AT, book, stop=f.S_QUEUE_END)
+    sections.add(f.S_SCRATCH_AT, book)
+    sections.add(f.S_LISTED_AT, orders)
+    sections.add(f.S_LOTS_AT, orders * f.N_LOT, free=f.S_LOTS_NEXT, stop=f.S_LOTS_END)
+    sections.add(f.S_BOOK_AT, orders * f.N_ORDER, free=f.S_BOOK_NEXT, stop=f.S_BOOK_END)
+    sections.add(f.S_FILLS_AT, records * f.N_FILL, free=f.S_FILLS_NEXT, stop=f.S_FILLS_END)
+    sections.add(f.S_TRADES_AT, records * f.N_TRADE, free=f.S_TRADES_NEXT, stop=f.S_TRADES_END)
+    sections.add(f.S_LOG_AT, 3 * records * f.N_EVENT, free=f.S_LOG_NEXT, stop=f.S_LOG_END)
+    memory = np.empty(sections.end)
+    memory[: f.N_FIXED] = 0.0
+    memory[: f.N_RULE] = rules.vector()
+    for slot, value in sections.slots.items():
+        memory[slot] = value
+    _put_assets(memory, assets)
+    at = int(memory[f.S_ACTIONS_AT])
+    memory[at : at + actions.size] = actions.ravel()
+    memory[f.S_TIERS] = len(rules.fee_tiers)
+    tiers = np.array(rules.fee_tiers, dtype=np.float64).ravel()
+    memory[f.TIERS_AT : f.TIERS_AT + tiers.size] = tiers
+    memory[f.S_WAKE_BAR] = np.inf
+    memory[f.S_DAY] = -1.0
+    return memory
+
+
+def _put_assets(memory: Floats, assets: Sequence[Asset]) -> None:
+    at, end = int(memory[f.S_ASSETS_AT]), int(memory[f.S_ASSETS_END])
+    table = memory[at:end].reshape(-1, f.N_ASSET)
+    table[:] = 0.0
     for row, asset in zip(table, assets, strict=True):
         row[f.A_MULTIPLIER], row[f.A_MARGIN], row[f.A_TICK] = asset.multiplier, asset.margin, asset.tick
         row[f.A_LOT], row[f.A_MIN_SIZE] = asset.lot, asset.min_size
         row[f.A_WAKE_LOW], row[f.A_WAKE_HIGH] = -np.inf, np.inf
-        row[f.A_MARK] = np.nan
-    return f.Sim(
-        rules=rules.vector(),
-        tiers=np.array(rules.fee_tiers, dtype=np.float64).reshape(-1, 2),
-        state=state,
-        assets=table,
-        book=np.empty((orders, f.N_ORDER)),
-        lots=np.empty((orders, f.N_LOT)),
-        queue=np.empty(book, dtype=np.int64),
-        scratch=np.empty(book, dtype=np.int64),
-        open_lots=np.empty(orders, dtype=np.int64),
-        fills=np.empty((records, f.N_FILL)),
-        trades=np.empty((records, f.N_TRADE)),
-        log=np.empty((4 * records, f.N_EVENT)),
-    )
 
 
 def run_actions(
@@ -132,37 +156,47 @@ def run_actions(
     if book_size < 1:
         raise ConfigError(f"book_size must be >= 1, got {book_size}")
     market = _market(prices)
-    orders, records = 4 * len(actions) + 64, 4 * len(actions) + 64
+    work = np.ascontiguousarray(actions, dtype=np.float64).reshape(-1, f.N_ACTION)
+    orders, records = 2 * len(work) + 64, 2 * len(work) + 64
+    futures = any(asset.margin > 0.0 for asset in assets)
     while True:
-        sim = _sim(rules, assets, float(initial_cash), (orders, records), book_size)
-        every_bar = rules.every_bar or prices.funding.size > 0 or any(asset.margin > 0.0 for asset in assets)
-        sim.state[f.S_CARRY] = float(every_bar)
-        sim.rules[f.R_INTRABAR] = float(rules.path != "queue" or prices.detail_start.size > 0)
-        if sim.rules[f.R_INTRABAR] and rules.path == "queue":
-            sim.rules[f.R_PATH] = f.PATH_NEAREST
-        work = np.array(actions, dtype=np.float64, order="C").reshape(-1, f.N_ACTION)
+        memory = _memory(rules, assets, work, (orders, records, book_size))
+        memory[f.S_CASH] = memory[f.S_LAST_EQUITY] = float(initial_cash)
+        memory[f.R_CARRY] = float(rules.every_bar or futures or prices.funding.size > 0)
+        memory[f.R_INTRABAR] = float(rules.path != "queue" or prices.detail_start.size > 0)
+        if memory[f.R_INTRABAR] > 0.0 and rules.path == "queue":
+            memory[f.R_PATH] = f.PATH_NEAREST
         equity, cash, position = np.empty(bars), np.empty(bars), np.empty((count, bars))
-        simulate_kernel(sim, market, work, equity, cash, position)
-        if sim.state[f.S_OVERFLOW] == 0.0:
-            break
+        simulate_kernel(memory, market, equity, cash, position)
+        if memory[f.S_OVERFLOW] == 0.0:
+            return _records(memory, (equity, cash, position))
         orders, records = 2 * orders, 4 * records
-    return _records(sim, work, equity, cash, position)
 
 
-def _records(sim: f.Sim, work: Floats, equity: Floats, cash: Floats, position: Floats) -> Records:
-    state = sim.state
-    return Records(
-        book=sim.book[: int(state[f.S_ORDERS])],
-        fills=sim.fills[: int(state[f.S_FILLS])],
-        trades=sim.trades[: int(state[f.S_TRADES])],
-        lots=sim.lots[: int(state[f.S_LOTS])],
-        log=sim.log[: int(state[f.S_LOG])],
-        equity=equity,
-        cash=cash,
-        position=position,
-        state=state,
-        action_order=work[:, f.X_ORDER].astype(np.int64),
-    )
+def _records(memory: Floats, curves: tuple[Floats, Floats, Floats]) -> Records:
+    """Cut the records out of the memory and turn references (positions of rows) into row numbers."""
+
+    def table(at: int, stop: int, width: int) -> Floats:
+        return memory[int(memory[at]) : int(memory[stop])].reshape(-1, width)
+
+    def number(column: Floats, at: int, width: int) -> None:
+        known = column >= 0.0
+        column[known] = (column[known] - memory[at]) / width
+
+    book = table(f.S_BOOK_AT, f.S_BOOK_NEXT, f.N_ORDER)
+    fills = table(f.S_FILLS_AT, f.S_FILLS_NEXT, f.N_FILL)
+    trades = table(f.S_TRADES_AT, f.S_TRADES_NEXT, f.N_TRADE)
+    lots = table(f.S_LOTS_AT, f.S_LOTS_NEXT, f.N_LOT)
+    log = table(f.S_LOG_AT, f.S_LOG_NEXT, f.N_EVENT)
+    orders = ((book, f.O_PARENT), (fills, f.F_ORDER), (trades, f.T_ORDER), (lots, f.L_ORDER), (log, f.E_ORDER))
+    for records, column in orders:
+        number(records[:, column], f.S_BOOK_AT, f.N_ORDER)
+    for records, column in ((book, f.O_LOT), (fills, f.F_LOT), (trades, f.T_LOT)):
+        number(records[:, column], f.S_LOTS_AT, f.N_LOT)
+    assets = ((book, f.O_ASSET), (fills, f.F_ASSET), (trades, f.T_ASSET), (lots, f.L_ASSET))
+    for records, column in assets:
+        number(records[:, column], f.S_ASSETS_AT, f.N_ASSET)
+    return Records(book, fills, trades, lots, log, *curves, memory[: f.N_FIXED].copy())
 
 
 def blank_actions(count: int) -> Floats:

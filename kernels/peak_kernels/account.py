@@ -12,234 +12,189 @@ import numpy as np
 
 from peak_kernels import orders_fields as f
 from peak_kernels._jit import jit
-from peak_kernels.orders_fields import Floats, Sim
+from peak_kernels.orders_fields import Floats
 
 
 @jit
-def fee(sim: Sim, size: float, price: float, multiplier: float, maker: bool) -> float:
+def fee(m: Floats, row: int, size: float, price: float, maker: bool) -> float:
     """Fee of one fill: ``fixed + per_unit * size + rate * value``, at least the minimum."""
-    rules = sim.rules
-    value = size * price * multiplier
-    rate = rules[f.R_FEE_MAKER] if maker else rules[f.R_FEE_RATE]
-    for tier in range(sim.tiers.shape[0]):
-        if sim.state[f.S_TURNOVER] >= sim.tiers[tier, 0]:
-            rate = sim.tiers[tier, 1]
-    paid = rules[f.R_FEE_FIXED] + rules[f.R_FEE_UNIT] * size + rate * abs(value)
-    return max(paid, rules[f.R_FEE_MINIMUM])
+    rate = m[f.R_FEE_MAKER] if maker else m[f.R_FEE_RATE]
+    for tier in range(int(m[f.S_TIERS])):
+        if m[f.S_TURNOVER] >= m[f.TIERS_AT + 2 * tier]:
+            rate = m[f.TIERS_AT + 2 * tier + 1]
+    value = size * price * m[row + f.A_MULTIPLIER]
+    paid = m[f.R_FEE_FIXED] + m[f.R_FEE_UNIT] * size + rate * abs(value)
+    return max(paid, m[f.R_FEE_MINIMUM])
 
 
 @jit
-def unrealised(sim: Sim, asset: int, price: float) -> float:
-    """Result of the open lots of one asset if they were closed at ``price`` without cost."""
-    row = sim.assets[asset]
-    if row[f.A_POSITION] == 0.0 and row[f.A_COST] == 0.0:
+def worth(m: Floats, row: int, price: float) -> float:
+    """What a position adds to the cash of its ledger to give the equity, at ``price``."""
+    position = m[row + f.A_POSITION]
+    if position == 0.0:
         return 0.0
-    return (row[f.A_POSITION] * price - row[f.A_COST]) * row[f.A_MULTIPLIER]
+    multiplier = m[row + f.A_MULTIPLIER]
+    if m[f.R_LEDGER] == f.SETTLED:
+        return (position * price - m[row + f.A_COST]) * multiplier
+    average = m[row + f.A_AVERAGE]
+    if m[row + f.A_MARGIN] > 0.0:
+        return abs(position) * m[row + f.A_MARGIN] + position * (price - m[row + f.A_ADJUSTED]) * multiplier
+    value = position * price * multiplier
+    if position < 0.0:
+        if m[f.R_SHORT_PROCEEDS] == 0.0:
+            return abs(position * average + (average - price) * position)
+        return value
+    if m[f.R_LEVERAGE] == 1.0:
+        return value
+    gain = position * (price - average) * multiplier
+    return (value - gain) / m[f.R_LEVERAGE] + gain
 
 
 @jit
-def equity_of(sim: Sim) -> float:
+def equity_of(m: Floats) -> float:
     """Account value at the marks of all assets (``A_MARK``)."""
-    rules = sim.rules
-    value = sim.state[f.S_CASH]
-    for a in range(sim.assets.shape[0]):
-        row = sim.assets[a]
-        position = row[f.A_POSITION]
-        if position == 0.0:
-            continue
-        price = row[f.A_MARK]
-        if rules[f.R_LEDGER] == f.SETTLED:
-            value += unrealised(sim, a, price)
-        elif row[f.A_MARGIN] > 0.0:
-            value += abs(position) * row[f.A_MARGIN]
-        else:
-            worth = position * price * row[f.A_MULTIPLIER]
-            if rules[f.R_SHORT_PROCEEDS] == 0.0 and position < 0.0:
-                worth = abs(position * row[f.A_AVERAGE] + (row[f.A_AVERAGE] - price) * position)
-            elif position > 0.0 and rules[f.R_LEVERAGE] != 1.0:
-                gain = position * (price - row[f.A_AVERAGE]) * row[f.A_MULTIPLIER]
-                worth = (worth - gain) / rules[f.R_LEVERAGE] + gain
-            value += worth
+    value = m[f.S_CASH]
+    for row in range(int(m[f.S_ASSETS_AT]), int(m[f.S_ASSETS_END]), f.N_ASSET):
+        value += worth(m, row, m[row + f.A_MARK])
     return value
 
 
 @jit
-def settled_equity(sim: Sim, asset: int, price: float) -> float:
-    """Equity of a settled ledger, lot by lot, with ``asset`` marked at ``price``."""
-    value = sim.state[f.S_CASH]
-    for j in range(int(sim.state[f.S_OPEN_LOTS])):
-        lot = sim.lots[sim.open_lots[j]]
-        row = sim.assets[int(lot[f.L_ASSET])]
-        mark = price if lot[f.L_ASSET] == asset else row[f.A_MARK]
-        value += lot[f.L_SIZE] * (mark - lot[f.L_PRICE]) * row[f.A_MULTIPLIER]
-    return value
-
-
-@jit
-def margin_available(sim: Sim, asset: int, price: float) -> float:
-    """Equity that no open lot ties up: ``max(0, equity - sum(value) / leverage)``."""
-    value = settled_equity(sim, asset, price) if sim.rules[f.R_LEDGER] == f.SETTLED else equity_of(sim)
-    if sim.rules[f.R_LEDGER] == f.PAID and sim.rules[f.R_MARGIN_MARK] == f.MARK_FILL:
-        row = sim.assets[asset]
-        value += row[f.A_POSITION] * (price - row[f.A_MARK]) * row[f.A_MULTIPLIER]
-    used = 0.0
-    for j in range(int(sim.state[f.S_OPEN_LOTS])):
-        lot = sim.lots[sim.open_lots[j]]
-        row = sim.assets[int(lot[f.L_ASSET])]
-        if row[f.A_MARGIN] > 0.0:
-            used += abs(lot[f.L_SIZE]) * row[f.A_MARGIN]
+def margin_available(m: Floats, row: int, price: float) -> float:
+    """Equity that no open lot ties up, ``max(0, equity - sum(value) / leverage)``, ``row`` being at ``price``."""
+    value, used = m[f.S_CASH], 0.0
+    settled = m[f.R_LEDGER] == f.SETTLED
+    if not settled:
+        for other in range(int(m[f.S_ASSETS_AT]), int(m[f.S_ASSETS_END]), f.N_ASSET):
+            value += worth(m, other, price if other == row else m[other + f.A_MARK])
+    listed = int(m[f.S_LISTED_AT])
+    for j in range(listed, listed + int(m[f.S_OPEN_LOTS])):
+        lot = int(m[j])
+        other = int(m[lot + f.L_ASSET])
+        mark = price if other == row else m[other + f.A_MARK]
+        size = m[lot + f.L_SIZE]
+        if settled:
+            value += size * (mark - m[lot + f.L_PRICE]) * m[other + f.A_MULTIPLIER]
+        if m[other + f.A_MARGIN] > 0.0:
+            used += abs(size) * m[other + f.A_MARGIN]
         else:
-            mark = price if lot[f.L_ASSET] == asset else row[f.A_MARK]
-            used += abs(lot[f.L_SIZE]) * mark * row[f.A_MULTIPLIER] / sim.rules[f.R_LEVERAGE]
+            used += abs(size) * mark * m[other + f.A_MULTIPLIER] / m[f.R_LEVERAGE]
     return max(0.0, value - used)
 
 
 @jit
-def cash_for(sim: Sim, row: Floats, size: float, price: float) -> float:
+def cash_for(m: Floats, row: int, size: float, price: float) -> float:
     """Cash that opening the signed ``size`` takes out of a paid ledger (negative: it brings cash)."""
-    if row[f.A_MARGIN] > 0.0:
-        value = abs(size) * row[f.A_MARGIN]
-    elif sim.rules[f.R_SHORT_PROCEEDS] == 0.0:
-        value = abs(size) * price * row[f.A_MULTIPLIER]
+    if m[row + f.A_MARGIN] > 0.0:
+        value = abs(size) * m[row + f.A_MARGIN]
+    elif m[f.R_SHORT_PROCEEDS] == 0.0:
+        value = abs(size) * price * m[row + f.A_MULTIPLIER]
     else:
-        value = size * price * row[f.A_MULTIPLIER]
-    return value / sim.rules[f.R_LEVERAGE] if value > 0.0 else value
+        value = size * price * m[row + f.A_MULTIPLIER]
+    return value / m[f.R_LEVERAGE] if value > 0.0 else value
 
 
 @jit
-def settle_close(sim: Sim, asset: int, size: float, price: float) -> None:
+def settle_close(m: Floats, row: int, size: float, price: float) -> None:
     """Cash of a paid ledger after closing the signed ``size`` of a position (same sign as it)."""
-    row = sim.assets[asset]
-    gain = size * (price - row[f.A_AVERAGE]) * row[f.A_MULTIPLIER]
-    cash = sim.state[f.S_CASH] + cash_for(sim, row, size, row[f.A_AVERAGE])
-    if row[f.A_MARGIN] > 0.0:
-        cash += size * (price - row[f.A_ADJUSTED]) * row[f.A_MULTIPLIER]
-    else:
-        cash += gain
-    sim.state[f.S_CASH] = cash
+    average = m[row + f.A_AVERAGE]
+    cash = m[f.S_CASH] + cash_for(m, row, size, average)
+    if m[row + f.A_MARGIN] > 0.0:
+        average = m[row + f.A_ADJUSTED]
+    m[f.S_CASH] = cash + size * (price - average) * m[row + f.A_MULTIPLIER]
 
 
 @jit
-def settle_open(sim: Sim, asset: int, size: float, price: float) -> None:
-    """Cash, average price and settlement base of a paid ledger after opening the signed ``size``."""
-    row = sim.assets[asset]
-    sim.state[f.S_CASH] -= cash_for(sim, row, size, price)
-    if row[f.A_MARGIN] > 0.0:
-        sim.state[f.S_CASH] += row[f.A_POSITION] * (price - row[f.A_ADJUSTED]) * row[f.A_MULTIPLIER]
-    row[f.A_ADJUSTED] = price
+def settle_open(m: Floats, row: int, size: float, price: float) -> None:
+    """Cash and settlement base of a paid ledger before the signed ``size`` joins the position."""
+    m[f.S_CASH] -= cash_for(m, row, size, price)
+    if m[row + f.A_MARGIN] > 0.0:
+        move = price - m[row + f.A_ADJUSTED] if m[row + f.A_POSITION] != 0.0 else 0.0
+        m[f.S_CASH] += m[row + f.A_POSITION] * move * m[row + f.A_MULTIPLIER]
+    m[row + f.A_ADJUSTED] = price
 
 
 @jit
-def settle_futures(sim: Sim, asset: int) -> None:
-    """Daily settlement: the move since the last settlement becomes cash."""
-    row = sim.assets[asset]
-    if row[f.A_MARGIN] > 0.0 and row[f.A_POSITION] != 0.0 and sim.rules[f.R_LEDGER] == f.PAID:
-        move = row[f.A_MARK] - row[f.A_ADJUSTED]
-        sim.state[f.S_CASH] += row[f.A_POSITION] * move * row[f.A_MULTIPLIER]
-        row[f.A_ADJUSTED] = row[f.A_MARK]
-
-
-@jit
-def open_lot(sim: Sim, asset: int, size: float, price: float, bar: int, order: int, paid: float) -> int:
-    """Add a lot at the end of the list and to the position; its number, or -1 when the table is full."""
-    state = sim.state
-    number = int(state[f.S_LOTS])
-    listed = int(state[f.S_OPEN_LOTS])
-    if number >= sim.lots.shape[0] or listed >= sim.open_lots.shape[0]:
-        state[f.S_OVERFLOW] = 1.0
+def open_lot(m: Floats, k: int, size: float, price: float, bar: int, paid: float) -> int:
+    """Add a lot at the end of the list and to the position; -1 when the records are full."""
+    lot = int(m[f.S_LOTS_NEXT])
+    if lot >= m[f.S_LOTS_END]:
+        m[f.S_OVERFLOW] = 1.0
         return -1
-    lot = sim.lots[number]
-    lot[f.L_OPEN], lot[f.L_ASSET], lot[f.L_SIZE], lot[f.L_PRICE] = 1.0, asset, size, price
-    lot[f.L_BAR], lot[f.L_ORDER], lot[f.L_TAG] = bar, order, sim.book[order, f.O_TAG]
-    lot[f.L_STOP_ORDER], lot[f.L_TARGET_ORDER], lot[f.L_FEE] = -1.0, -1.0, paid
-    sim.open_lots[listed] = number
-    state[f.S_LOTS], state[f.S_OPEN_LOTS] = number + 1, listed + 1
-    row = sim.assets[asset]
-    before = row[f.A_POSITION]
-    row[f.A_POSITION] = before + size
-    row[f.A_COST] += size * price
-    if before == 0.0 or before * size < 0.0:
-        row[f.A_AVERAGE] = price
+    row = int(m[k + f.O_ASSET])
+    m[lot + f.L_OPEN], m[lot + f.L_ASSET], m[lot + f.L_SIZE], m[lot + f.L_PRICE] = 1.0, row, size, price
+    m[lot + f.L_BAR], m[lot + f.L_ORDER], m[lot + f.L_TAG], m[lot + f.L_FEE] = bar, k, m[k + f.O_TAG], paid
+    m[lot + f.L_STOP_ORDER], m[lot + f.L_TARGET_ORDER] = -1.0, -1.0
+    m[int(m[f.S_LISTED_AT] + m[f.S_OPEN_LOTS])] = lot
+    m[f.S_LOTS_NEXT] += f.N_LOT
+    m[f.S_OPEN_LOTS] += 1.0
+    before = m[row + f.A_POSITION]
+    m[row + f.A_POSITION] = before + size
+    m[row + f.A_COST] += size * price
+    if before * size <= 0.0:
+        m[row + f.A_AVERAGE] = price
     else:
-        row[f.A_AVERAGE] = (row[f.A_AVERAGE] * before + size * price) / row[f.A_POSITION]
-    return number
+        m[row + f.A_AVERAGE] = (m[row + f.A_AVERAGE] * before + size * price) / m[row + f.A_POSITION]
+    return lot
 
 
 @jit
-def shrink_lot(sim: Sim, number: int, size: float, price: float, bar: int, order: int, paid: float) -> None:
-    """Close ``size`` (> 0) of a lot at ``price``, having paid the fee ``paid``; write the closed trade."""
-    lot = sim.lots[number]
-    row = sim.assets[int(lot[f.L_ASSET])]
-    held = lot[f.L_SIZE]
-    signed = size if held > 0.0 else -size
-    share = lot[f.L_FEE] * (signed / held)
-    gain = signed * (price - lot[f.L_PRICE]) * row[f.A_MULTIPLIER]
-    if sim.rules[f.R_LEDGER] == f.SETTLED:
-        sim.state[f.S_CASH] += gain - paid
+def shrink_lot(m: Floats, lot: int, signed: float) -> None:
+    """Take ``signed`` out of a lot and its position; a lot of nothing leaves the list."""
+    row = int(m[lot + f.L_ASSET])
+    held = m[lot + f.L_SIZE]
     rest = held - signed
-    lot[f.L_SIZE] = rest if abs(rest) > 1e-12 * abs(held) else 0.0
-    lot[f.L_FEE] -= share
-    row[f.A_COST] -= signed * lot[f.L_PRICE]
-    row[f.A_POSITION] -= signed if lot[f.L_SIZE] != 0.0 else held
-    trade_row(sim, number, signed, price, bar, order, share + paid, gain)
-    if lot[f.L_SIZE] == 0.0:
-        lot[f.L_OPEN] = 0.0
-        unlist(sim, number)
-        if sim.state[f.S_OPEN_LOTS] == 0.0 or not holds(sim, int(lot[f.L_ASSET])):
-            row[f.A_POSITION], row[f.A_COST], row[f.A_AVERAGE] = 0.0, 0.0, 0.0
-
-
-@jit
-def holds(sim: Sim, asset: int) -> bool:
-    """Whether any lot of the asset is open."""
-    for j in range(int(sim.state[f.S_OPEN_LOTS])):
-        if sim.lots[sim.open_lots[j], f.L_ASSET] == asset:
-            return True
-    return False
-
-
-@jit
-def unlist(sim: Sim, number: int) -> None:
-    """Take a closed lot out of the list of open lots, keeping the order of the rest."""
-    listed = int(sim.state[f.S_OPEN_LOTS])
-    to = 0
-    for j in range(listed):
-        if sim.open_lots[j] != number:
-            sim.open_lots[to] = sim.open_lots[j]
-            to += 1
-    sim.state[f.S_OPEN_LOTS] = to
-
-
-@jit
-def trade_row(
-    sim: Sim, number: int, signed: float, price: float, bar: int, order: int, fees: float, gain: float
-) -> None:
-    """Write one closed trade: the part ``signed`` of a lot, entry fee prorated by size."""
-    n = int(sim.state[f.S_TRADES])
-    if n >= sim.trades.shape[0]:
-        sim.state[f.S_OVERFLOW] = 1.0
+    if abs(rest) <= 1e-12 * abs(held):
+        rest = 0.0
+    m[lot + f.L_SIZE] = rest
+    m[lot + f.L_FEE] -= m[lot + f.L_FEE] * (signed / held)
+    m[row + f.A_COST] -= (held - rest) * m[lot + f.L_PRICE]
+    m[row + f.A_POSITION] -= held - rest
+    if rest != 0.0:
         return
-    lot, row = sim.lots[number], sim.trades[n]
-    row[f.T_LOT], row[f.T_ASSET], row[f.T_SIZE] = number, lot[f.L_ASSET], signed
-    row[f.T_ENTRY_BAR], row[f.T_EXIT_BAR] = lot[f.L_BAR], bar
-    row[f.T_ENTRY], row[f.T_EXIT], row[f.T_FEES], row[f.T_PNL] = lot[f.L_PRICE], price, fees, gain - fees
-    row[f.T_ORDER], row[f.T_TAG] = order, lot[f.L_TAG]
-    row[f.T_ROLE] = sim.book[order, f.O_ROLE] if order >= 0 else f.LIQUIDATION
-    sim.state[f.S_TRADES] = n + 1
+    m[lot + f.L_OPEN] = 0.0
+    listed = int(m[f.S_LISTED_AT])
+    to, same = listed, 0
+    for j in range(listed, listed + int(m[f.S_OPEN_LOTS])):
+        if m[j] != lot:
+            m[to] = m[j]
+            same += int(m[int(m[j]) + f.L_ASSET] == row)
+            to += 1
+    m[f.S_OPEN_LOTS] = to - listed
+    if same == 0:
+        # No rounding error survives a flat position.
+        m[row + f.A_POSITION], m[row + f.A_COST], m[row + f.A_AVERAGE] = 0.0, 0.0, 0.0
 
 
 @jit
-def fill_row(sim: Sim, order: int, bars: tuple[int, int], size: float, price: float, paid: float) -> int:
+def trade_row(m: Floats, k: int, lot: int, signed: float, price: float, bar: int, paid: float) -> float:
+    """Write one closed trade: the part ``signed`` of a lot, entry fee prorated.  Returns the gross result."""
+    n = int(m[f.S_TRADES_NEXT])
+    if n >= m[f.S_TRADES_END]:
+        m[f.S_OVERFLOW] = 1.0
+        return 0.0
+    row = int(m[lot + f.L_ASSET])
+    gain = signed * (price - m[lot + f.L_PRICE]) * m[row + f.A_MULTIPLIER]
+    fees = m[lot + f.L_FEE] * (signed / m[lot + f.L_SIZE]) + paid
+    m[n + f.T_LOT], m[n + f.T_ASSET], m[n + f.T_SIZE], m[n + f.T_TAG] = lot, row, signed, m[lot + f.L_TAG]
+    m[n + f.T_ENTRY_BAR], m[n + f.T_EXIT_BAR] = m[lot + f.L_BAR], bar
+    m[n + f.T_ENTRY], m[n + f.T_EXIT], m[n + f.T_FEES], m[n + f.T_PNL] = m[lot + f.L_PRICE], price, fees, gain - fees
+    m[n + f.T_ORDER], m[n + f.T_ROLE] = k, m[k + f.O_ROLE]
+    m[f.S_TRADES_NEXT] = n + f.N_TRADE
+    return gain
+
+
+@jit
+def fill_row(m: Floats, k: int, size: float, price: float, bars: tuple[int, int], paid: float) -> int:
     """Write one fill; ``bars`` are the reported and the booked bar, ``size`` is signed.  Returns its row."""
-    n = int(sim.state[f.S_FILLS])
-    if n >= sim.fills.shape[0]:
-        sim.state[f.S_OVERFLOW] = 1.0
-        return 0
-    row = sim.fills[n]
-    row[f.F_ORDER], row[f.F_BAR], row[f.F_BOOKED] = order, bars[0], bars[1]
-    row[f.F_ASSET], row[f.F_ROLE] = sim.book[order, f.O_ASSET], sim.book[order, f.O_ROLE]
-    row[f.F_SIDE], row[f.F_SIZE] = np.sign(size), abs(size)
-    row[f.F_PRICE], row[f.F_FEE], row[f.F_LOT], row[f.F_CLOSED] = price, paid, -1.0, 0.0
-    row[f.F_SLIPPAGE] = 0.0
-    sim.state[f.S_FILLS] = n + 1
+    n = int(m[f.S_FILLS_NEXT])
+    if n >= m[f.S_FILLS_END]:
+        m[f.S_OVERFLOW] = 1.0
+        return int(m[f.S_FILLS_AT])
+    m[n + f.F_ORDER], m[n + f.F_BAR], m[n + f.F_BOOKED] = k, bars[0], bars[1]
+    m[n + f.F_ASSET], m[n + f.F_ROLE] = m[k + f.O_ASSET], m[k + f.O_ROLE]
+    m[n + f.F_SIDE], m[n + f.F_SIZE] = np.sign(size), abs(size)
+    m[n + f.F_PRICE], m[n + f.F_FEE], m[n + f.F_LOT], m[n + f.F_CLOSED] = price, paid, -1.0, 0.0
+    m[n + f.F_SLIPPAGE] = 0.0
+    m[f.S_FILLS_NEXT] = n + f.N_FILL
     return n

@@ -11,254 +11,233 @@ import numpy as np
 
 from peak_kernels import orders_fields as f
 from peak_kernels._jit import jit
-from peak_kernels.orders_fields import Floats, Sim
+from peak_kernels.orders_fields import Floats
 
 
 @jit
-def is_live(order: Floats) -> bool:
+def is_live(m: Floats, k: int) -> bool:
     """Submitted, working or waiting for its parent."""
-    return f.SUBMITTED <= order[f.O_STATUS] <= f.WAITING
+    return f.SUBMITTED <= m[k + f.O_STATUS] <= f.WAITING
 
 
 @jit
-def set_status(sim: Sim, k: int, status: int, reason: int, bar: int) -> None:
-    """Change the status of order ``k`` and log it, without consequences for other orders."""
-    order = sim.book[k]
-    order[f.O_STATUS], order[f.O_REASON], order[f.O_LAST] = status, reason, bar
-    log_event(sim, k, bar)
+def is_exit(m: Floats, k: int) -> bool:
+    """Stop-loss or take-profit of a lot."""
+    return m[k + f.O_ROLE] == f.STOP_LOSS or m[k + f.O_ROLE] == f.TAKE_PROFIT
 
 
 @jit
-def log_event(sim: Sim, k: int, bar: int) -> None:
-    """Append the present status of order ``k`` to the log."""
-    n = int(sim.state[f.S_LOG])
-    if n >= sim.log.shape[0]:
-        sim.state[f.S_OVERFLOW] = 1.0
+def set_status(m: Floats, k: int, status: int, reason: int, bar: int) -> None:
+    """Change the status of an order and log it, without consequences for other orders."""
+    m[k + f.O_STATUS], m[k + f.O_REASON], m[k + f.O_LAST] = status, reason, bar
+    n = int(m[f.S_LOG_NEXT])
+    if n >= m[f.S_LOG_END]:
+        m[f.S_OVERFLOW] = 1.0
         return
-    order, row = sim.book[k], sim.log[n]
-    row[f.E_ORDER], row[f.E_BAR], row[f.E_STATUS] = k, bar, order[f.O_STATUS]
-    row[f.E_REASON], row[f.E_FILLED] = order[f.O_REASON], order[f.O_FILLED]
-    sim.state[f.S_LOG] = n + 1
+    m[n + f.E_ORDER], m[n + f.E_BAR], m[n + f.E_STATUS] = k, bar, status
+    m[n + f.E_REASON], m[n + f.E_FILLED] = reason, m[k + f.O_FILLED]
+    m[f.S_LOG_NEXT] = n + f.N_EVENT
 
 
 @jit
-def compact(sim: Sim) -> None:
+def compact(m: Floats) -> None:
     """Take the orders that are no longer live out of the queue."""
-    n = int(sim.state[f.S_QUEUE])
-    to = 0
-    for j in range(n):
-        if is_live(sim.book[sim.queue[j]]):
-            sim.queue[to] = sim.queue[j]
+    queue = int(m[f.S_QUEUE_AT])
+    to = queue
+    for j in range(queue, queue + int(m[f.S_QUEUED])):
+        if is_live(m, int(m[j])):
+            m[to] = m[j]
             to += 1
-    sim.state[f.S_QUEUE] = to
+    m[f.S_QUEUED] = to - queue
 
 
 @jit
-def new_order(sim: Sim, asset: int, kind: int, side: float, size: float, bar: int) -> int:
-    """Number and default fields of a new order that is not in the queue yet."""
-    k = int(sim.state[f.S_ORDERS])
-    if k >= sim.book.shape[0]:
-        sim.state[f.S_OVERFLOW] = 1.0
-        k = sim.book.shape[0] - 1
+def new_order(m: Floats, row: int, kind: int, side: float, size: float, bar: int) -> int:
+    """Default fields of a new order that is not in the queue yet."""
+    k = int(m[f.S_BOOK_NEXT])
+    if k >= m[f.S_BOOK_END]:
+        # The run is repeated with more room; until it ends the last order is overwritten.
+        m[f.S_OVERFLOW] = 1.0
+        k -= f.N_ORDER
     else:
-        sim.state[f.S_ORDERS] = k + 1
-    order = sim.book[k]
-    order[:] = 0.0
-    order[f.O_ASSET], order[f.O_KIND], order[f.O_SIDE] = asset, kind, side
-    order[f.O_SIZE], order[f.O_REMAINING] = size, size
-    for column in (f.O_LIMIT, f.O_STOP, f.O_TRAIL, f.O_STOP_LOSS, f.O_TAKE_PROFIT):
-        order[column] = np.nan
-    for column in (f.O_PARENT, f.O_OCO, f.O_LOT, f.O_TAG, f.O_ACTION):
-        order[column] = -1.0
-    order[f.O_VALID] = np.inf
-    order[f.O_BAR], order[f.O_ACTIVE], order[f.O_LAST] = bar, bar + 1, bar
-    order[f.O_FRESH], order[f.O_TRIED] = -1.0, -1.0
-    order[f.O_REFERENCE] = sim.assets[asset, f.A_MARK]
+        m[f.S_BOOK_NEXT] = k + f.N_ORDER
+    for column in range(f.N_ORDER):
+        m[k + column] = 0.0
+    m[k + f.O_ASSET], m[k + f.O_KIND], m[k + f.O_SIDE] = row, kind, side
+    m[k + f.O_SIZE], m[k + f.O_REMAINING] = size, size
+    m[k + f.O_LIMIT], m[k + f.O_STOP], m[k + f.O_TRAIL] = np.nan, np.nan, np.nan
+    m[k + f.O_STOP_LOSS], m[k + f.O_TAKE_PROFIT] = np.nan, np.nan
+    m[k + f.O_PARENT], m[k + f.O_OCO], m[k + f.O_LOT] = -1.0, -1.0, -1.0
+    m[k + f.O_TAG], m[k + f.O_ACTION], m[k + f.O_FRESH], m[k + f.O_TRIED] = -1.0, -1.0, -1.0, -1.0
+    m[k + f.O_VALID] = np.inf
+    m[k + f.O_BAR], m[k + f.O_LAST] = bar, bar
+    # A market order can fill at the close of the bar that places it; anything else comes later.
+    at_once = kind == f.MARKET and m[f.R_MARKET_AT] == f.SAME_CLOSE and m[f.R_LATENCY] == 0.0
+    m[k + f.O_ACTIVE] = float(bar) if at_once else bar + 1.0 + m[f.R_LATENCY]
+    m[k + f.O_REFERENCE] = m[row + f.A_MARK]
     return k
 
 
 @jit
-def enqueue(sim: Sim, k: int, status: int, front: bool, bar: int) -> bool:
-    """Put order ``k`` into the queue, at the front or the end; False (and rejected) when it is full."""
-    n = int(sim.state[f.S_QUEUE])
-    if n >= sim.queue.shape[0]:
-        compact(sim)
-        n = int(sim.state[f.S_QUEUE])
-    if n >= sim.queue.shape[0]:
-        set_status(sim, k, f.REJECTED, f.BOOK_FULL, bar)
+def enqueue(m: Floats, k: int, status: int, front: bool, bar: int) -> bool:
+    """Put an order into the queue, at the front or the end; False (and rejected) when it is full."""
+    queue = int(m[f.S_QUEUE_AT])
+    if queue + m[f.S_QUEUED] >= m[f.S_QUEUE_END]:
+        compact(m)
+    end = queue + int(m[f.S_QUEUED])
+    if end >= m[f.S_QUEUE_END]:
+        set_status(m, k, f.REJECTED, f.BOOK_FULL, bar)
         return False
     if front:
-        for j in range(n, 0, -1):
-            sim.queue[j] = sim.queue[j - 1]
-        sim.queue[0] = k
+        for j in range(end, queue, -1):
+            m[j] = m[j - 1]
+        m[queue] = k
     else:
-        sim.queue[n] = k
-    sim.state[f.S_QUEUE] = n + 1
-    set_status(sim, k, status, f.NO_REASON, bar)
+        m[end] = k
+    m[f.S_QUEUED] += 1.0
+    set_status(m, k, status, f.NO_REASON, bar)
     return True
 
 
 @jit
-def cancel_family(sim: Sim, k: int, bar: int, completed: bool) -> None:
-    """End the relatives of order ``k``: its children, or its siblings when it is a child.
+def work_now(m: Floats, k: int, bar: int) -> None:
+    """Let an order that was born inside a bar act in the rest of that bar."""
+    m[k + f.O_ACTIVE], m[k + f.O_FRESH] = bar, bar
+    m[f.S_AGAIN] = 1.0
+
+
+@jit
+def release(m: Floats, k: int, bar: int) -> None:
+    """A child whose parent is complete: it works from the next bar, or from this one if the rules say so."""
+    m[k + f.O_STATUS], m[k + f.O_ACTIVE] = f.WORKING, bar + 1
+    rule = m[f.R_CHILD_BAR]
+    after_market = rule == f.CHILD_AFTER_MARKET and m[int(m[k + f.O_PARENT]) + f.O_KIND] == f.MARKET
+    if m[f.R_INTRABAR] > 0.0 or rule == f.CHILD_AFTER_ANY or after_market:
+        work_now(m, k, bar)
+
+
+@jit
+def cancel_family(m: Floats, k: int, bar: int, completed: bool) -> None:
+    """End the relatives of an order: its children, or its siblings when it is a child.
 
     A completed parent releases its children instead; a completed child ends its siblings.  An order that
     ends otherwise takes its children with it, and with ``R_FAMILY`` also its siblings and its parent.
     """
-    parent = sim.book[k, f.O_PARENT]
-    whole = completed or sim.rules[f.R_FAMILY] > 0.0
-    for j in range(int(sim.state[f.S_QUEUE])):
-        other = int(sim.queue[j])
-        order = sim.book[other]
-        if other == k or not is_live(order) or order[f.O_STATUS] == f.SUBMITTED:
+    parent = m[k + f.O_PARENT]
+    whole = parent >= 0.0 and (completed or m[f.R_FAMILY] > 0.0)
+    queue = int(m[f.S_QUEUE_AT])
+    for j in range(queue, queue + int(m[f.S_QUEUED])):
+        other = int(m[j])
+        if other == k or not f.WORKING <= m[other + f.O_STATUS] <= f.WAITING:
             continue
-        if order[f.O_PARENT] == k:
+        if m[other + f.O_PARENT] == k:
             if completed:
-                release(sim, other, bar)
+                release(m, other, bar)
             else:
-                set_status(sim, other, f.CANCELLED, f.BY_PARENT, bar)
-        elif parent >= 0.0 and whole and (order[f.O_PARENT] == parent or other == parent):
-            set_status(sim, other, f.CANCELLED, f.BY_SIBLING, bar)
+                set_status(m, other, f.CANCELLED, f.BY_PARENT, bar)
+        elif whole and (m[other + f.O_PARENT] == parent or other == parent):
+            set_status(m, other, f.CANCELLED, f.BY_SIBLING, bar)
 
 
 @jit
-def release(sim: Sim, k: int, bar: int) -> None:
-    """A child whose parent is complete: it works from the next bar, or from this one if the rules say so."""
-    order = sim.book[k]
-    order[f.O_STATUS] = f.WORKING
-    order[f.O_ACTIVE] = bar + 1
-    parent = sim.book[int(order[f.O_PARENT])]
-    child_bar = sim.rules[f.R_CHILD_BAR]
-    market = parent[f.O_KIND] == f.MARKET
-    inside = sim.rules[f.R_INTRABAR] > 0.0 or child_bar == f.CHILD_AFTER_ANY
-    if inside or (child_bar == f.CHILD_AFTER_MARKET and market):
-        work_now(sim, order, bar)
-
-
-@jit
-def work_now(sim: Sim, order: Floats, bar: int) -> None:
-    """Let an order that was born inside a bar act in the rest of that bar."""
-    order[f.O_ACTIVE], order[f.O_FRESH] = bar, bar
-    sim.state[f.S_AGAIN] = 1.0
-
-
-@jit
-def first_bar(rules: Floats, kind: int, bar: int) -> float:
-    """First bar in which an order placed at the close of ``bar`` can act."""
-    at_once = kind == f.MARKET and rules[f.R_MARKET_AT] == f.SAME_CLOSE and rules[f.R_LATENCY] == 0.0
-    return float(bar) if at_once else bar + 1.0 + rules[f.R_LATENCY]
-
-
-@jit
-def cancel_group(sim: Sim, k: int, bar: int) -> None:
-    """One-cancels-other: end the other live orders of the group of ``k``; the group is dissolved."""
-    group = sim.book[k, f.O_OCO]
+def cancel_group(m: Floats, k: int, bar: int) -> None:
+    """One-cancels-other: end the other live orders of the order's group; the group is dissolved."""
+    group = m[k + f.O_OCO]
     if group < 0.0:
         return
-    for j in range(int(sim.state[f.S_QUEUE])):
-        other = int(sim.queue[j])
-        order = sim.book[other]
-        if order[f.O_OCO] != group or other == k or not is_live(order):
+    queue = int(m[f.S_QUEUE_AT])
+    for j in range(queue, queue + int(m[f.S_QUEUED])):
+        other = int(m[j])
+        if m[other + f.O_OCO] != group or other == k or not is_live(m, other):
             continue
-        order[f.O_OCO] = -1.0
-        if order[f.O_STATUS] != f.SUBMITTED:
-            set_status(sim, other, f.CANCELLED, f.BY_OCO, bar)
-            cancel_family(sim, other, bar, False)
-    sim.book[k, f.O_OCO] = -1.0
+        m[other + f.O_OCO] = -1.0
+        if m[other + f.O_STATUS] != f.SUBMITTED:
+            set_status(m, other, f.CANCELLED, f.BY_OCO, bar)
+            cancel_family(m, other, bar, False)
+    m[k + f.O_OCO] = -1.0
 
 
 @jit
-def end_order(sim: Sim, k: int, status: int, reason: int, bar: int) -> None:
-    """An order ends unfilled: status, attached lot, group and family."""
-    set_status(sim, k, status, reason, bar)
-    forget(sim, k)
-    cancel_group(sim, k, bar)
-    cancel_family(sim, k, bar, False)
-
-
-@jit
-def forget(sim: Sim, k: int) -> None:
-    """A lot no longer points to its attached order ``k``."""
-    lot = int(sim.book[k, f.O_LOT])
+def end_order(m: Floats, k: int, status: int, reason: int, bar: int) -> None:
+    """An order ends without (further) fills: status, attached lot, group and family."""
+    set_status(m, k, status, reason, bar)
+    lot = int(m[k + f.O_LOT])
     if lot >= 0:
         for column in (f.L_STOP_ORDER, f.L_TARGET_ORDER):
-            if sim.lots[lot, column] == k:
-                sim.lots[lot, column] = -1.0
+            if m[lot + column] == k:
+                m[lot + column] = -1.0
+    cancel_group(m, k, bar)
+    cancel_family(m, k, bar, False)
 
 
 @jit
-def attach(sim: Sim, lot_number: int, role: int, price: float, bar: int) -> None:
+def lot_order(m: Floats, lot: int, role: int, kind: int, size: float, bar: int) -> int:
+    """New reduce-only order that belongs to a lot."""
+    k = new_order(m, int(m[lot + f.L_ASSET]), kind, -np.sign(m[lot + f.L_SIZE]), size, bar)
+    m[k + f.O_ROLE], m[k + f.O_LOT], m[k + f.O_TAG], m[k + f.O_REDUCE] = role, lot, m[lot + f.L_TAG], 1.0
+    return k
+
+
+@jit
+def attach(m: Floats, lot: int, role: int, price: float, bar: int) -> None:
     """Set, replace or (``price`` NaN) remove the stop-loss or take-profit order of a lot."""
-    lot = sim.lots[lot_number]
-    column = f.L_STOP_ORDER if role == f.STOP_LOSS else f.L_TARGET_ORDER
-    old = int(lot[column])
-    if old >= 0 and is_live(sim.book[old]):
-        set_status(sim, old, f.CANCELLED, f.REPLACED, bar)
-    lot[column] = -1.0
+    is_stop = role == f.STOP_LOSS
+    column = lot + (f.L_STOP_ORDER if is_stop else f.L_TARGET_ORDER)
+    old = int(m[column])
+    if old >= 0 and is_live(m, old):
+        set_status(m, old, f.CANCELLED, f.REPLACED, bar)
+    m[column] = -1.0
     if np.isnan(price):
         return
-    side = -np.sign(lot[f.L_SIZE])
-    kind = f.STOP if role == f.STOP_LOSS else f.LIMIT
-    k = new_order(sim, int(lot[f.L_ASSET]), kind, side, abs(lot[f.L_SIZE]), bar)
-    order = sim.book[k]
-    order[f.O_STOP if role == f.STOP_LOSS else f.O_LIMIT] = price
-    order[f.O_ROLE], order[f.O_LOT], order[f.O_TAG], order[f.O_REDUCE] = role, lot_number, lot[f.L_TAG], 1.0
-    if sim.rules[f.R_AGAIN_ALL] > 0.0:
-        order[f.O_ACTIVE] = bar
-    if enqueue(sim, k, f.WORKING, True, bar):
-        lot[column] = k
+    k = lot_order(m, lot, role, f.STOP if is_stop else f.LIMIT, abs(m[lot + f.L_SIZE]), bar)
+    m[k + (f.O_STOP if is_stop else f.O_LIMIT)] = price
+    m[k + f.O_ACTIVE] = float(bar) if m[f.R_AGAIN_ALL] > 0.0 else bar + 1.0
+    if enqueue(m, k, f.WORKING, True, bar):
+        m[column] = k
 
 
 @jit
-def close_order(sim: Sim, lot_number: int, portion: float, bar: int) -> None:
+def close_order(m: Floats, lot: int, portion: float, bar: int) -> None:
     """Place a market order at the front of the queue that closes a portion of one lot."""
-    lot = sim.lots[lot_number]
-    size = abs(lot[f.L_SIZE]) * portion
-    unit = sim.assets[int(lot[f.L_ASSET]), f.A_LOT]
+    size = abs(m[lot + f.L_SIZE]) * portion
+    unit = m[int(m[lot + f.L_ASSET]) + f.A_LOT]
     if unit > 0.0:
         # Half to even, and at least one unit.
         size = max(unit, np.rint(size / unit) * unit)
-    k = new_order(sim, int(lot[f.L_ASSET]), f.MARKET, -np.sign(lot[f.L_SIZE]), size, bar)
-    order = sim.book[k]
-    order[f.O_ROLE], order[f.O_LOT], order[f.O_TAG], order[f.O_REDUCE] = (
-        f.CLOSE_LOT,
-        lot_number,
-        lot[f.L_TAG],
-        1.0,
-    )
-    order[f.O_ACTIVE] = first_bar(sim.rules, f.MARKET, bar)
-    enqueue(sim, k, f.WORKING, True, bar)
+    enqueue(m, lot_order(m, lot, f.CLOSE_LOT, f.MARKET, size, bar), f.WORKING, True, bar)
 
 
 @jit
-def set_wakes(sim: Sim, bar: int) -> None:
+def set_wakes(m: Floats, bar: int) -> None:
     """Levels and bar at which the queue has to be looked at again; quiet bars are skipped.
 
     A limit or a stop can only act in a bar whose low is at or below, or whose high is at or above, its
     level; every other order names a bar.
     """
-    for a in range(sim.assets.shape[0]):
-        sim.assets[a, f.A_WAKE_LOW], sim.assets[a, f.A_WAKE_HIGH] = -np.inf, np.inf
+    for row in range(int(m[f.S_ASSETS_AT]), int(m[f.S_ASSETS_END]), f.N_ASSET):
+        m[row + f.A_WAKE_LOW], m[row + f.A_WAKE_HIGH] = -np.inf, np.inf
     wake_bar = np.inf
-    for j in range(int(sim.state[f.S_QUEUE])):
-        order = sim.book[sim.queue[j]]
-        status = order[f.O_STATUS]
-        if not is_live(order):
+    queue = int(m[f.S_QUEUE_AT])
+    for j in range(queue, queue + int(m[f.S_QUEUED])):
+        k = int(m[j])
+        status, kind = m[k + f.O_STATUS], m[k + f.O_KIND]
+        if not is_live(m, k):
             continue
-        wake_bar = min(wake_bar, order[f.O_VALID] + 1.0)
+        wake_bar = min(wake_bar, m[k + f.O_VALID] + 1.0)
         if status == f.WAITING:
             continue
-        trails = order[f.O_KIND] == f.TRAILING_STOP or order[f.O_KIND] == f.TRAILING_STOP_LIMIT
-        stop_pending = not np.isnan(order[f.O_STOP]) and order[f.O_TRIGGERED] == 0.0
-        level = order[f.O_STOP] if stop_pending else order[f.O_LIMIT]
-        if status == f.SUBMITTED or trails or np.isnan(level) or order[f.O_ACTIVE] > bar + 1:
-            wake_bar = min(wake_bar, max(order[f.O_ACTIVE], bar + 1.0))
-        elif order[f.O_TIF] >= f.IOC:
+        trails = kind == f.TRAILING_STOP or kind == f.TRAILING_STOP_LIMIT
+        stop_pending = not np.isnan(m[k + f.O_STOP]) and m[k + f.O_TRIGGERED] == 0.0
+        level = m[k + f.O_STOP] if stop_pending else m[k + f.O_LIMIT]
+        names_bar = trails or np.isnan(level) or m[k + f.O_TIF] >= f.IOC
+        if status == f.SUBMITTED:
             wake_bar = bar + 1.0
+        elif names_bar or m[k + f.O_ACTIVE] > bar + 1:
+            wake_bar = min(wake_bar, max(m[k + f.O_ACTIVE], bar + 1.0))
         else:
-            row = sim.assets[int(order[f.O_ASSET])]
-            if (order[f.O_SIDE] > 0.0) == stop_pending:
-                row[f.A_WAKE_HIGH] = min(row[f.A_WAKE_HIGH], level)
+            row = int(m[k + f.O_ASSET])
+            if (m[k + f.O_SIDE] > 0.0) == stop_pending:
+                m[row + f.A_WAKE_HIGH] = min(m[row + f.A_WAKE_HIGH], level)
             else:
-                row[f.A_WAKE_LOW] = max(row[f.A_WAKE_LOW], level)
-    sim.state[f.S_WAKE_BAR] = wake_bar
+                m[row + f.A_WAKE_LOW] = max(m[row + f.A_WAKE_LOW], level)
+    m[f.S_WAKE_BAR] = wake_bar

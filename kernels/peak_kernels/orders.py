@@ -1,8 +1,8 @@
 """The order-level simulation: one pass over the bars, events inside a bar, marks at the close.
 
-Order of events in a bar: submission check, interest, the queue (all orders placed on earlier bars), daily
-settlement, margin and risk limits, mark at the close, then the strategy's actions.  A bar that no order
-can react to costs a comparison or two (`book.set_wakes`).
+Order of events in a bar: submission check, interest, liquidation at the open, the queue (all orders placed
+on earlier bars), liquidation inside the bar, settlement, ruin, mark at the close, risk limits, then the
+strategy's actions.  A bar that no order can react to costs a comparison or two (`book.set_wakes`).
 """
 
 from __future__ import annotations
@@ -12,193 +12,274 @@ import numpy as np
 from peak_kernels import orders_fields as f
 from peak_kernels._jit import jit
 from peak_kernels.account import equity_of
-from peak_kernels.book import compact, set_status, set_wakes
+from peak_kernels.book import close_order, compact, is_live, set_status, set_wakes
 from peak_kernels.orders_actions import act, check_submissions
-from peak_kernels.orders_fields import Floats, Market, Sim
-from peak_kernels.orders_limits import after_bar, before_bar, finalize, liquidate_at_open
-from peak_kernels.orders_work import work_bar, work_queue
+from peak_kernels.orders_fields import Floats, Market
+from peak_kernels.orders_limits import charge_interest, check_limits, forced_close, settle_bar
+from peak_kernels.orders_work import expire_or_kill, high_first, trail_orders, work, workable
+
+# Passes over a bar.
+NORMAL, AT_CLOSE, SECOND = range(3)
 
 
 @jit
-def load_bar(sim: Sim, market: Market, bar: int) -> None:
+def load_bar(m: Floats, market: Market, bar: int) -> None:
     """Copy the prices of a bar into the assets' rows."""
-    by_close = sim.rules[f.R_MARGIN_MARK] == f.MARK_CLOSE
-    for a in range(sim.assets.shape[0]):
-        row = sim.assets[a]
-        row[f.A_OPEN], row[f.A_HIGH] = market.open[a, bar], market.high[a, bar]
-        row[f.A_LOW], row[f.A_CLOSE] = market.low[a, bar], market.close[a, bar]
-        row[f.A_PREVIOUS] = market.close[a, bar - 1] if bar > 0 else np.nan
-        row[f.A_VOLUME] = market.volume[a, bar] if market.volume.shape[0] > 0 else np.nan
-        row[f.A_HALF_SPREAD] = market.half_spread[a, bar] if market.half_spread.shape[0] > 0 else 0.0
-        row[f.A_USED] = 0.0
-        if by_close and not np.isnan(market.close[a, bar]):
-            row[f.A_MARK] = market.close[a, bar]
+    row = int(m[f.S_ASSETS_AT])
+    for a in range(market.close.shape[0]):
+        m[row + f.A_OPEN], m[row + f.A_HIGH] = market.open[a, bar], market.high[a, bar]
+        m[row + f.A_LOW], m[row + f.A_CLOSE] = market.low[a, bar], market.close[a, bar]
+        m[row + f.A_PREVIOUS] = market.close[a, bar - 1] if bar > 0 else np.nan
+        m[row + f.A_VOLUME] = market.volume[a, bar] if market.volume.shape[0] > 0 else np.nan
+        m[row + f.A_HALF_SPREAD] = market.half_spread[a, bar] if market.half_spread.shape[0] > 0 else 0.0
+        m[row + f.A_FUNDING] = market.funding[a, bar] if market.funding.shape[0] > 0 else np.nan
+        m[row + f.A_USED] = 0.0
+        if m[f.R_MARGIN_MARK] == f.MARK_CLOSE and not np.isnan(m[row + f.A_CLOSE]):
+            m[row + f.A_MARK] = m[row + f.A_CLOSE]
+        row += f.N_ASSET
 
 
 @jit
-def mark_bar(sim: Sim, market: Market, bar: int) -> None:
+def begin_pass(m: Floats, market: Market, bar: int, which: int) -> None:
+    """What comes before the queue in a pass over a bar."""
+    load_bar(m, market, bar)
+    if which == AT_CLOSE:
+        # Only what was placed at this close can act, and there is no price but the close.
+        for row in range(int(m[f.S_ASSETS_AT]), int(m[f.S_ASSETS_END]), f.N_ASSET):
+            for column in (f.A_OPEN, f.A_HIGH, f.A_LOW):
+                m[row + column] = m[row + f.A_CLOSE]
+        queue = int(m[f.S_QUEUE_AT])
+        for j in range(queue, queue + int(m[f.S_QUEUED])):
+            k = int(m[j])
+            if m[k + f.O_BAR] == bar and m[k + f.O_KIND] == f.MARKET:
+                m[k + f.O_FRESH] = bar
+    elif which == SECOND:
+        listed = int(m[f.S_LISTED_AT])
+        for j in range(int(m[f.S_OPEN_LOTS]) - 1, -1, -1):
+            close_order(m, int(m[listed + j]), 1.0, bar)
+    else:
+        if m[f.R_CHECK_SUBMISSION] > 0.0:
+            check_submissions(m, bar)
+        if m[f.R_CARRY] > 0.0 and bar > 0 and market.day.shape[0] > 0:
+            days = float(market.day[bar] - market.day[bar - 1])
+            if days > 0.0:
+                charge_interest(m, days)
+
+
+@jit
+def begin_stretch(m: Floats, market: Market, bar: int, stretch: int) -> tuple[int, float]:
+    """Asset and end of a stretch of the bar's path; the asset's row becomes the stretch.
+
+    A bar, or each of the finer bars of asset 0, has three stretches.  All finer bars of one asset come
+    before the next asset.
+    """
+    fine = stretch // 3
+    row = int(m[f.S_ASSETS_AT])
+    detailed = market.detail_start.shape[0] > 0
+    count = max(1, int(market.detail_start[bar + 1] - market.detail_start[bar])) if detailed else 1
+    a = 0 if fine < count else fine - count + 1
+    row += a * f.N_ASSET
+    prices = (market.open[a, bar], market.high[a, bar], market.low[a, bar], market.close[a, bar])
+    if detailed and a == 0 and market.detail_start[bar + 1] > market.detail_start[bar]:
+        d = int(market.detail_start[bar]) + fine
+        prices = (market.detail[d, 0], market.detail[d, 1], market.detail[d, 2], market.detail[d, 3])
+    if stretch % 3 == 0:
+        m[row + f.A_OPEN], m[row + f.A_HIGH], m[row + f.A_LOW], m[row + f.A_CLOSE] = prices
+        m[f.S_UP] = 1.0 if high_first(m, row) else 0.0
+    up = m[f.S_UP] > 0.0
+    first, second = (prices[1], prices[2]) if up else (prices[2], prices[1])
+    start, end = prices[0], first
+    if stretch % 3 == 1:
+        start, end = first, second
+    elif stretch % 3 == 2:
+        start, end = second, prices[3]
+    m[row + f.A_OPEN], m[row + f.A_CLOSE] = start, end
+    m[row + f.A_HIGH], m[row + f.A_LOW] = max(start, end), min(start, end)
+    return row, end
+
+
+@jit
+def count_stretches(m: Floats, market: Market, bar: int) -> int:
+    """Number of calls of `work` that a bar needs: one, or three for each bar on the path."""
+    if m[f.R_INTRABAR] == 0.0:
+        return 1
+    count = market.close.shape[0]
+    if market.detail_start.shape[0] > 0:
+        count += max(1, int(market.detail_start[bar + 1] - market.detail_start[bar])) - 1
+    return 3 * count
+
+
+@jit
+def end_path(m: Floats, market: Market, bar: int) -> None:
+    """After the last stretch: the whole bar again, and the orders that live for one bar only end."""
+    load_bar(m, market, bar)
+    queue = int(m[f.S_QUEUE_AT])
+    for j in range(queue, queue + int(m[f.S_QUEUED])):
+        if workable(m, int(m[j]), bar):
+            expire_or_kill(m, int(m[j]), bar, True)
+
+
+@jit
+def mark_bar(m: Floats, market: Market, bar: int) -> None:
     """Marks at the close of a bar; a bar without a price keeps the last one."""
-    for a in range(sim.assets.shape[0]):
-        close = market.close[a, bar]
-        if not np.isnan(close):
-            sim.assets[a, f.A_MARK] = close
+    row = int(m[f.S_ASSETS_AT])
+    for a in range(market.close.shape[0]):
+        if not np.isnan(market.close[a, bar]):
+            m[row + f.A_MARK] = market.close[a, bar]
+        row += f.N_ASSET
 
 
 @jit
-def wakes(sim: Sim, market: Market, bar: int) -> bool:
-    """Whether an order can act in this bar."""
-    if bar >= sim.state[f.S_WAKE_BAR]:
+def write_curves(m: Floats, curves: tuple[Floats, Floats, Floats], bar: int) -> None:
+    """State at the close of a bar: equity, cash, positions."""
+    curves[0][bar], curves[1][bar] = equity_of(m), m[f.S_CASH]
+    row = int(m[f.S_ASSETS_AT])
+    for a in range(curves[2].shape[0]):
+        curves[2][a, bar] = m[row + f.A_POSITION]
+        row += f.N_ASSET
+
+
+@jit
+def wakes(m: Floats, market: Market, bar: int) -> bool:
+    """Whether an order, or a charge, can act in this bar."""
+    if m[f.R_CARRY] > 0.0 or bar >= m[f.S_WAKE_BAR]:
         return True
-    for a in range(sim.assets.shape[0]):
-        row = sim.assets[a]
-        if market.low[a, bar] <= row[f.A_WAKE_LOW] or market.high[a, bar] >= row[f.A_WAKE_HIGH]:
+    row = int(m[f.S_ASSETS_AT])
+    for a in range(market.close.shape[0]):
+        if market.low[a, bar] <= m[row + f.A_WAKE_LOW] or market.high[a, bar] >= m[row + f.A_WAKE_HIGH]:
             return True
+        row += f.N_ASSET
     return False
 
 
 @jit
-def live_bar(sim: Sim, market: Market, bar: int) -> None:
-    """Everything that happens in a bar before the strategy acts at its close."""
-    load_bar(sim, market, bar)
-    if sim.rules[f.R_CHECK_SUBMISSION] > 0.0:
-        check_submissions(sim, bar)
-    before_bar(sim, market, bar)
-    liquidate_at_open(sim, bar)
-    work_bar(sim, market, bar)
-    mark_bar(sim, market, bar)
-    after_bar(sim, market, bar)
-    compact(sim)
-    set_wakes(sim, bar)
-
-
-@jit
-def write_curves(sim: Sim, equity: Floats, cash: Floats, position: Floats, bar: int) -> None:
-    """State at the close of a bar."""
-    cash[bar] = sim.state[f.S_CASH]
-    equity[bar] = equity_of(sim)
-    for a in range(sim.assets.shape[0]):
-        position[a, bar] = sim.assets[a, f.A_POSITION]
-
-
-@jit
-def quiet_until(sim: Sim, market: Market, bar: int, stop: int) -> int:
-    """First bar from ``bar`` on (at most ``stop``) in which an order of the only asset can act."""
-    row = sim.assets[0]
-    low, high = row[f.A_WAKE_LOW], row[f.A_WAKE_HIGH]
-    stop = min(stop, int(min(sim.state[f.S_WAKE_BAR], float(stop))))
+def skip_quiet(m: Floats, market: Market, curves: tuple[Floats, Floats, Floats], bar: int, stop: int) -> int:
+    """Mark the bars before ``stop`` in which no order of the only asset can act; returns the next bar."""
+    row = int(m[f.S_ASSETS_AT])
+    low, high = m[row + f.A_WAKE_LOW], m[row + f.A_WAKE_HIGH]
+    if m[f.S_WAKE_BAR] < stop:
+        stop = int(m[f.S_WAKE_BAR])
+    equity, cash, position = curves
+    held, settled, mark = m[row + f.A_POSITION], m[f.S_CASH], m[row + f.A_MARK]
+    # Between two fills the worth of a position is a straight line in the price.
+    m[row + f.A_MARK] = 0.0
+    base, slope = equity_of(m), 0.0
+    if held != 0.0:
+        m[row + f.A_MARK] = 1.0
+        slope = equity_of(m) - base
+    simple = m[f.R_LEDGER] == f.PAID and m[f.R_LEVERAGE] == 1.0 and base == settled
+    slope = held * m[row + f.A_MULTIPLIER] if simple else slope
     while bar < stop and not (market.low[0, bar] <= low or market.high[0, bar] >= high):
+        if not np.isnan(market.close[0, bar]):
+            mark = market.close[0, bar]
+        equity[bar] = base + slope * mark if held != 0.0 else base
+        cash[bar], position[0, bar] = settled, held
         bar += 1
+    m[row + f.A_MARK] = mark
     return bar
 
 
 @jit
-def mark_stretch(
-    sim: Sim, market: Market, curves: tuple[Floats, Floats, Floats], start: int, stop: int
-) -> None:
-    """Curves of bars in which nothing happens, for one asset."""
-    equity, cash, position = curves
-    row = sim.assets[0]
-    held, settled = row[f.A_POSITION], sim.state[f.S_CASH]
-    cash[start:stop] = settled
-    position[0, start:stop] = held
-    if held == 0.0:
-        equity[start:stop] = settled
-        mark_bar(sim, market, stop - 1)
-        if np.isnan(market.close[0, stop - 1]):
-            for bar in range(start, stop):
-                mark_bar(sim, market, bar)
-        return
-    for bar in range(start, stop):
-        mark_bar(sim, market, bar)
-        equity[bar] = equity_of(sim)
+def end_pass(m: Floats, market: Market, bar: int, which: int) -> None:
+    """What comes after the queue in a pass over a bar."""
+    mark_bar(m, market, bar)
+    if which != AT_CLOSE:
+        if m[f.R_MAINTENANCE] > 0.0:
+            forced_close(m, bar, 1)
+        if m[f.R_CARRY] > 0.0:
+            settle_bar(m)
+        if m[f.R_FLOOR] > 0.0 or m[f.R_DAILY_LOSS] > 0.0:
+            check_limits(m, float(market.day[bar]) if market.day.shape[0] > 0 else 0.0, bar)
+    compact(m)
+    set_wakes(m, bar)
 
 
 @jit
-def simulate_orders(
-    sim: Sim, market: Market, actions: Floats, equity: Floats, cash: Floats, position: Floats
-) -> None:
-    """Run all bars.  ``actions`` are sorted by bar; curves are written at every close.
+def act_at(m: Floats, action: int, bar: int) -> int:
+    """Carry out the actions of a bar, which begin at ``action``; returns the first one of a later bar."""
+    end = int(m[f.S_ACTIONS_END])
+    while action < end and m[action + f.X_BAR] <= bar:
+        if bar >= m[f.R_START_BAR]:
+            act(m, action, bar)
+        action += f.N_ACTION
+    return action
 
-    ``sim.state[S_OVERFLOW]`` is 1 afterwards when a record array was too small: run again with larger ones.
+
+@jit
+def passes_after(m: Floats, bar: int, bars: int) -> int:
+    """Pass that follows a bar's actions: fills at the very close, the second pass of the end, or -1."""
+    if m[f.S_STOPPED] > 0.0:
+        return -1
+    if m[f.R_MARKET_AT] == f.SAME_CLOSE and m[f.R_LATENCY] == 0.0:
+        return AT_CLOSE
+    return SECOND if bar == bars - 1 and m[f.R_FINALIZE] == 1.0 else -1
+
+
+@jit
+def finish(m: Floats, curves: tuple[Floats, Floats, Floats], bar: int) -> None:
+    """End of the run at ``bar``: orders that are still live, curves after a ruin or before the first bar."""
+    bars = curves[0].shape[0]
+    queue = int(m[f.S_QUEUE_AT])
+    for j in range(queue, queue + int(m[f.S_QUEUED])):
+        if is_live(m, int(m[j])):
+            set_status(m, int(m[j]), f.CANCELLED, f.END_OF_DATA, min(bar, bars - 1))
+    for i in range(bar + 1, bars):
+        write_curves(m, curves, i)
+    first = int(m[f.R_START_BAR])
+    for i in range(min(first, bars - 1)):
+        curves[0][i] = curves[0][min(first, bars - 1)]
+
+
+@jit
+def simulate_orders(m: Floats, market: Market, equity: Floats, cash: Floats, position: Floats) -> None:
+    """Run all bars; curves are written at every close.
+
+    ``m[S_OVERFLOW]`` is 1 afterwards when a section of records was too small: run again with more room.
     """
     bars = market.close.shape[1]
-    first = int(sim.rules[f.R_START_BAR])
-    carry = sim.state[f.S_CARRY] > 0.0
-    skips = sim.assets.shape[0] == 1 and not carry
-    m = 0
+    curves = (equity, cash, position)
+    skips = market.close.shape[0] == 1 and m[f.R_CARRY] == 0.0
+    action, end = int(m[f.S_ACTIONS_AT]), int(m[f.S_ACTIONS_END])
+    m[f.S_LAST_BAR] = bars - 1
     bar = 0
-    while bar < bars:
-        if bar < first:
-            mark_bar(sim, market, bar)
-            write_curves(sim, equity, cash, position, bar)
-            while m < actions.shape[0] and actions[m, f.X_BAR] <= bar:
-                m += 1
-            bar += 1
-            continue
-        if skips:
-            coming = int(actions[m, f.X_BAR]) if m < actions.shape[0] else bars
-            quiet = quiet_until(sim, market, bar, min(coming, bars))
-            if quiet > bar:
-                mark_stretch(sim, market, (equity, cash, position), bar, quiet)
-                bar = quiet
-                continue
-        if carry or wakes(sim, market, bar):
-            live_bar(sim, market, bar)
-        else:
-            mark_bar(sim, market, bar)
-        write_curves(sim, equity, cash, position, bar)
-        if sim.state[f.S_STOPPED] > 0.0:
-            equity[bar:] = sim.state[f.S_CASH]
-            cash[bar:] = sim.state[f.S_CASH]
-            position[:, bar + 1 :] = 0.0
-            break
-        acted = False
-        while m < actions.shape[0] and actions[m, f.X_BAR] <= bar:
-            act(sim, market, actions, m, bar)
-            acted = True
-            m += 1
-        if acted:
-            after_actions(sim, market, (equity, cash, position), bar)
-        if sim.state[f.S_OVERFLOW] > 0.0:
+    while bar < bars and m[f.S_OVERFLOW] == 0.0:
+        coming = bars - 1
+        if action < end and m[action + f.X_BAR] < bars - 1:
+            coming = int(m[action + f.X_BAR])
+        if skips and bar < coming:
+            bar = skip_quiet(m, market, curves, bar, coming)
+        acting = action < end and m[action + f.X_BAR] <= bar
+        which = NORMAL
+        if bar < m[f.R_START_BAR] or not (bar == bars - 1 or wakes(m, market, bar)):
+            mark_bar(m, market, bar)
+            which = -1
+        while True:
+            if which >= 0:
+                begin_pass(m, market, bar, which)
+                if which == NORMAL and m[f.R_MAINTENANCE] > 0.0:
+                    forced_close(m, bar, 0)
+                walking = m[f.R_INTRABAR] > 0.0 and which == NORMAL
+                until = bar + 1 if which == SECOND else bar
+                for stretch in range(count_stretches(m, market, bar) if walking else 1):
+                    row, goal = begin_stretch(m, market, bar, stretch) if walking else (-1, 0.0)
+                    work(m, bar, until, which == AT_CLOSE, row, goal)
+                    if walking:
+                        trail_orders(m, row, bar)
+                if walking:
+                    end_path(m, market, bar)
+                end_pass(m, market, bar, which)
+                if m[f.R_RUIN] > 0.0 or (m[f.R_FINALIZE] == 2.0 and bar == bars - 1):
+                    forced_close(m, bar, 2)
+            write_curves(m, curves, bar)
+            if which > NORMAL or m[f.S_STOPPED] > 0.0:
+                break
+            action = act_at(m, action, bar)
+            which = passes_after(m, bar, bars)
+            if acting:
+                set_wakes(m, bar)
+            if which < 0 or (which == AT_CLOSE and not acting):
+                break
+        if m[f.S_STOPPED] > 0.0:
             break
         bar += 1
-    end_run(sim, market, equity, cash, position, bars)
-
-
-@jit
-def after_actions(sim: Sim, market: Market, curves: tuple[Floats, Floats, Floats], bar: int) -> None:
-    """Fills at the very close of the placing bar, if the rules have them; then new wake levels."""
-    if sim.rules[f.R_MARKET_AT] == f.SAME_CLOSE and sim.rules[f.R_LATENCY] == 0.0:
-        load_bar(sim, market, bar)
-        for a in range(sim.assets.shape[0]):
-            row = sim.assets[a]
-            for column in (f.A_OPEN, f.A_HIGH, f.A_LOW, f.A_PREVIOUS):
-                row[column] = row[f.A_CLOSE]
-        for j in range(int(sim.state[f.S_QUEUE])):
-            k = int(sim.queue[j])
-            if sim.book[k, f.O_BAR] == bar and sim.book[k, f.O_KIND] == f.MARKET:
-                sim.book[k, f.O_FRESH] = bar
-        work_queue(sim, market, bar, bar, True)
-        sim.state[f.S_AGAIN] = 0.0
-        write_curves(sim, curves[0], curves[1], curves[2], bar)
-    compact(sim)
-    set_wakes(sim, bar)
-
-
-@jit
-def end_run(sim: Sim, market: Market, equity: Floats, cash: Floats, position: Floats, bars: int) -> None:
-    """Close what the rules want closed, then mark the orders that are still live."""
-    if bars == 0:
-        return
-    if sim.rules[f.R_FINALIZE] > 0.0 and sim.state[f.S_STOPPED] == 0.0:
-        load_bar(sim, market, bars - 1)
-        finalize(sim, market, bars - 1)
-        mark_bar(sim, market, bars - 1)
-        write_curves(sim, equity, cash, position, bars - 1)
-    for j in range(int(sim.state[f.S_QUEUE])):
-        k = int(sim.queue[j])
-        if sim.book[k, f.O_STATUS] >= f.SUBMITTED and sim.book[k, f.O_STATUS] <= f.WAITING:
-            set_status(sim, k, f.CANCELLED, f.END_OF_DATA, bars - 1)
-    first = int(sim.rules[f.R_START_BAR])
-    if 0 < first < bars:
-        equity[:first] = equity[first]
+    finish(m, curves, bar)

@@ -1,8 +1,12 @@
-"""Columns, codes and containers of the order-level kernels.
+"""Where the order-level kernels keep things: one flat float64 vector, and the names of its slots.
 
-The order book, the open lots, the fills and the settings live in float64 arrays with one column per
-field, so that every kernel has exactly one signature whatever a user asks for.  The names below are the
-columns.  A missing price is NaN, a missing reference (parent, lot, group) is -1.
+Settings, account, assets, order book, lots and records of a run share one vector, ``m`` in all kernels.
+A row of it (an order, a lot, an asset, an action, a fill) is named by the position of its first slot, and
+``m[order + O_LIMIT]`` is a field of it.  The reason is compile time: numba passes an array as seven values
+and a tuple of twelve arrays as ninety, and every function that takes them is compiled with all of them.
+The same kernels with a tuple of arrays took 111 seconds to compile.
+
+A missing price is NaN, a missing reference (parent, lot, group) is -1.
 
 Prefixes: ``X_`` action, ``O_`` order, ``L_`` lot, ``A_`` asset, ``S_`` account state, ``R_`` rule,
 ``F_`` fill, ``T_`` closed trade, ``E_`` log event.
@@ -33,39 +37,19 @@ class Market(NamedTuple):
     """Rate that a long position pays at the close of the bar, as a fraction of its value."""
     day: Ints
     """Number of the calendar day of each bar."""
-    auction: Ints
-    """``[2, bar]``: for an order placed at the bar, the bar that works a market-on-close order, and the
-    bar whose close it gets; empty when no such order is used."""
     detail: Floats
     """``[fine bar, 4]`` open, high, low, close of finer bars of asset 0; empty when there are none."""
     detail_start: Ints
     """First finer bar of each bar, one entry more than bars."""
 
 
-class Sim(NamedTuple):
-    """Everything the kernels change, and the settings they obey."""
-
-    rules: Floats
-    tiers: Floats
-    """``[tier, 2]``: traded value from which on, fee rate."""
-    state: Floats
-    assets: Floats
-    book: Floats
-    lots: Floats
-    queue: Ints
-    scratch: Ints
-    open_lots: Ints
-    fills: Floats
-    trades: Floats
-    log: Floats
-
-
 # Actions: one row per instruction.
 X_BAR, X_OP, X_ASSET, X_KIND, X_SIDE, X_SIZE, X_UNIT, X_LIMIT, X_STOP, X_TRAIL, X_TRAIL_UNIT = range(11)
 X_STOP_LOSS, X_TAKE_PROFIT, X_EXIT_UNIT, X_VALID, X_TIF, X_PARENT, X_OCO, X_TAG, X_REDUCE = range(11, 20)
-X_ORDER = 20
-"""Written by the kernel: number of the order that the action created, else -1."""
-N_ACTION = 21
+X_ORDER, X_AUCTION, X_AUCTION_CLOSE = range(20, 23)
+"""``X_ORDER``: written by the kernel, the order that the action created, else -1.  ``X_AUCTION``: bar that works
+a market-on-close order; ``X_AUCTION_CLOSE``: 0 when it gets that bar's close, 1 for the close before it."""
+N_ACTION = 23
 
 OP_PLACE, OP_MODIFY, OP_CANCEL, OP_CLOSE, OP_TRAIL_LOTS = range(5)
 
@@ -86,8 +70,8 @@ GTC, DAY, GTD, IOC, FOK = range(5)
 O_STATUS, O_REASON, O_ASSET, O_KIND, O_SIDE, O_SIZE, O_UNIT, O_REMAINING, O_LIMIT, O_STOP = range(10)
 O_TRAIL, O_TRAIL_UNIT, O_OFFSET, O_TRIGGERED, O_VALID, O_TIF, O_PARENT, O_OCO, O_LOT, O_ROLE = range(10, 20)
 O_STOP_LOSS, O_TAKE_PROFIT, O_EXIT_UNIT, O_REDUCE, O_BAR, O_ACTIVE, O_LAST, O_FILLED = range(20, 28)
-O_VALUE, O_FEES, O_TAG, O_REFERENCE, O_ACTION, O_CUT, O_FRESH, O_TRIED = range(28, 36)
-N_ORDER = 36
+O_VALUE, O_FEES, O_TAG, O_REFERENCE, O_ACTION, O_CUT, O_FRESH, O_TRIED, O_AUCTION, O_ORDERED = range(28, 38)
+N_ORDER = 38
 
 # Status.
 NONE, SUBMITTED, WORKING, WAITING, FILLED, CANCELLED, EXPIRED, REJECTED = range(8)
@@ -130,14 +114,9 @@ N_LOT = 10
 # Assets: settings, position and the current bar.
 A_MULTIPLIER, A_MARGIN, A_TICK, A_LOT, A_MIN_SIZE, A_POSITION, A_AVERAGE, A_COST, A_ADJUSTED = range(9)
 A_LAST_DAY, A_WAKE_LOW, A_WAKE_HIGH, A_OPEN, A_HIGH, A_LOW, A_CLOSE, A_PREVIOUS, A_VOLUME = range(9, 18)
-A_USED, A_HALF_SPREAD, A_MARK, A_SEGMENT = range(18, 22)
-N_ASSET = 22
-
-# Account state.
-S_CASH, S_QUEUE, S_ORDERS, S_LOTS, S_OPEN_LOTS, S_FILLS, S_TRADES, S_LOG, S_WAKE_BAR = range(9)
-S_OVERFLOW, S_HALTED, S_AGAIN, S_DAY, S_DAY_EQUITY, S_CARRY, S_TURNOVER, S_STOPPED = range(9, 17)
-S_AMBIGUOUS, S_SERIAL, S_AMBIGUOUS_BAR, S_LAST_EQUITY = range(17, 21)
-N_STATE = 21
+A_USED, A_HALF_SPREAD, A_MARK, A_FUNDING = range(18, 22)
+A_PSEUDO = 22
+N_ASSET = 23
 
 # Rules: one named setting each; peak_fast.orders.OrderRules documents them.
 R_MARKET_AT, R_LATENCY, R_START_BAR, R_CLOSE_FRONT, R_EXCLUSIVE, R_HEDGING = range(6)
@@ -150,8 +129,60 @@ R_CHECK_SUBMISSION, R_SHORT_PROCEEDS, R_SHORTING, R_BORROW_SHORT, R_BORROW_LONG 
 R_MAINTENANCE, R_LIQUIDATION_FEE, R_RUIN, R_FLOOR, R_DAILY_LOSS, R_FINALIZE = range(39, 45)
 R_TRAIL_MARK, R_MERGE, R_STOP_BASE, R_PATH, R_TARGET_FIRST, R_INTRABAR = range(45, 51)
 R_SELL_LIMIT_FLOOR, R_BORROW_CASH, R_CHECK_AT_OPEN, R_SLIP_OUTSIDE, R_FUTURES, R_INTEREST_BASE = range(51, 57)
-R_SLIP_LIMIT_CAP, R_VOLUME_WHOLE, R_FAMILY, R_AGAIN_ALL, R_LIQUIDATE = range(57, 62)
+R_SLIP_LIMIT_CAP, R_VOLUME_WHOLE, R_FAMILY, R_AGAIN_ALL, R_CARRY = range(57, 62)
 N_RULE = 62
+
+# State of the run.  ``..._AT`` is where a section begins, ``..._END`` where it ends, ``..._NEXT`` its first
+# free row.
+(
+    S_CASH,
+    S_QUEUED,
+    S_OPEN_LOTS,
+    S_WAKE_BAR,
+    S_OVERFLOW,
+    S_HALTED,
+    S_AGAIN,
+    S_DAY,
+    S_DAY_EQUITY,
+    S_LAST_EQUITY,
+    S_TURNOVER,
+    S_STOPPED,
+    S_AMBIGUOUS,
+    S_AMBIGUOUS_BAR,
+    S_SERIAL,
+    S_DAYS,
+    S_QUEUE_AT,
+    S_QUEUE_END,
+    S_SCRATCH_AT,
+    S_LISTED_AT,
+    S_ASSETS_AT,
+    S_ASSETS_END,
+    S_ACTIONS_AT,
+    S_ACTIONS_END,
+    S_BOOK_AT,
+    S_BOOK_NEXT,
+    S_BOOK_END,
+    S_LOTS_AT,
+    S_LOTS_NEXT,
+    S_LOTS_END,
+    S_FILLS_AT,
+    S_FILLS_NEXT,
+    S_FILLS_END,
+    S_TRADES_AT,
+    S_TRADES_NEXT,
+    S_TRADES_END,
+    S_LOG_AT,
+    S_LOG_NEXT,
+    S_LOG_END,
+    S_TIERS,
+    S_COPIED,
+    S_LAST_BAR,
+    S_UP,
+) = range(N_RULE, N_RULE + 43)
+TIERS_AT = N_RULE + 43
+"""Fee tiers: pairs of traded value and rate."""
+MAX_TIERS = 12
+N_FIXED = TIERS_AT + 2 * MAX_TIERS
 
 # R_MARKET_AT
 NEXT_OPEN, PLACING_CLOSE, SAME_CLOSE = range(3)

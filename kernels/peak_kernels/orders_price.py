@@ -3,6 +3,9 @@
 All rules are written once, for a buy.  A sell is the same rule on the negated price axis: open, close,
 stop and limit change sign, and the low becomes the negated high.  Negation is exact, so both sides
 round alike.
+
+In all kernels of the order level ``m`` is the memory of the run, ``k`` an order in it, ``row`` the order's
+asset (see `peak_kernels.orders_fields`).
 """
 
 from __future__ import annotations
@@ -27,165 +30,154 @@ def chance(seed: float, order: float, bar: float) -> float:
 
 
 @jit
-def limit_price(rules: Floats, limit: float, asset: Floats, side: float, draw: float) -> tuple[float, int]:
-    """Fill of a limit order on the buy axis: the open when it is better, else the limit when reached."""
-    open_ = side * asset[f.A_OPEN]
-    low = asset[f.A_LOW] if side > 0.0 else -asset[f.A_HIGH]
+def limit_price(m: Floats, k: int, row: int, bar: int) -> tuple[float, int]:
+    """Fill of a limit order (buy axis): the open when it is better, else the limit when it is reached."""
+    side = m[k + f.O_SIDE]
+    limit, open_ = side * m[k + f.O_LIMIT], side * m[row + f.A_OPEN]
+    low = m[row + f.A_LOW] if side > 0.0 else -m[row + f.A_HIGH]
     if open_ <= limit:
         return open_, f.AT_LIMIT_OPEN
-    if low < limit or (low == limit and rules[f.R_LIMIT_TOUCH] != f.THROUGH):
-        if low < limit or rules[f.R_LIMIT_TOUCH] != f.CHANCE or draw < rules[f.R_LIMIT_CHANCE]:
-            return limit, f.AT_LIMIT
-    return np.nan, f.AT_NOWHERE
+    rule = m[f.R_LIMIT_TOUCH]
+    reached = low < limit or (low == limit and rule == f.TOUCH)
+    if low == limit and rule == f.CHANCE:
+        number = (k - m[f.S_BOOK_AT]) / f.N_ORDER
+        reached = chance(m[f.R_SEED], number, float(bar)) < m[f.R_LIMIT_CHANCE]
+    return (limit, f.AT_LIMIT) if reached else (np.nan, f.AT_NOWHERE)
 
 
 @jit
-def stop_limit_price(rules: Floats, order: Floats, asset: Floats) -> tuple[float, int]:
+def stop_limit_price(m: Floats, k: int, row: int, bar: int) -> tuple[float, int]:
     """Fill in the bar that triggers a stop-limit order (buy axis); NaN: it rests as a limit order."""
-    side = order[f.O_SIDE]
-    open_, close = side * asset[f.A_OPEN], side * asset[f.A_CLOSE]
-    low = asset[f.A_LOW] if side > 0.0 else -asset[f.A_HIGH]
-    stop, limit = side * order[f.O_STOP], side * order[f.O_LIMIT]
-    if rules[f.R_STOP_LIMIT] == f.LIMIT_CAME_FIRST:
-        if limit <= stop or low > limit:
-            return np.nan, f.AT_NOWHERE
-        return stop, f.AT_TRIGGER_LIMIT
+    side = m[k + f.O_SIDE]
+    open_, close = side * m[row + f.A_OPEN], side * m[row + f.A_CLOSE]
+    low = m[row + f.A_LOW] if side > 0.0 else -m[row + f.A_HIGH]
+    stop, limit = side * m[k + f.O_STOP], side * m[k + f.O_LIMIT]
+    if m[f.R_STOP_LIMIT] == f.LIMIT_CAME_FIRST:
+        waits = limit <= stop or low > limit
+        return (np.nan, f.AT_NOWHERE) if waits else (stop, f.AT_TRIGGER_LIMIT)
     if open_ >= stop:
-        return limit_price(rules, limit, asset, side, 0.0)
+        return limit_price(m, k, row, bar)
     if limit >= stop:
         return stop, f.AT_TRIGGER_LIMIT
-    if rules[f.R_STOP_LIMIT] == f.BY_CLOSE_DIRECTION:
-        # The bar came back to its close after the trigger; a sell counts an unchanged bar as such, too.
-        came_back = open_ > close or (side < 0.0 and open_ == close)
-        if came_back and limit >= close:
-            return limit, f.AT_LIMIT
+    # The bar came back to its close after the trigger; a sell counts an unchanged bar as such, too.
+    came_back = open_ > close or (side < 0.0 and open_ == close)
+    if m[f.R_STOP_LIMIT] == f.BY_CLOSE_DIRECTION and came_back and limit >= close:
+        return limit, f.AT_LIMIT
     return np.nan, f.AT_NOWHERE
 
 
 @jit
-def reach(rules: Floats, order: Floats, asset: Floats, draw: float) -> tuple[float, int]:
+def reach(m: Floats, k: int, row: int, bar: int) -> tuple[float, int]:
     """Price at which a working order can fill in the asset's current bar, before slippage; NaN if none.
 
     Marks a stop as triggered.  The second value says where the price comes from (``AT_...``).
     """
-    side = order[f.O_SIDE]
-    high = asset[f.A_HIGH] if side > 0.0 else -asset[f.A_LOW]
-    stop = side * order[f.O_STOP]
-    has_limit = not np.isnan(order[f.O_LIMIT])
-    contingent = order[f.O_ROLE] == f.STOP_LOSS or order[f.O_ROLE] == f.TAKE_PROFIT
-    base = side * asset[f.A_OPEN]
-    if rules[f.R_STOP_BASE] > 0.0 and not contingent:
-        base = side * asset[f.A_PREVIOUS]
-    if not np.isnan(stop) and order[f.O_TRIGGERED] == 0.0:
+    side = m[k + f.O_SIDE]
+    high = m[row + f.A_HIGH] if side > 0.0 else -m[row + f.A_LOW]
+    stop = side * m[k + f.O_STOP]
+    has_limit = not np.isnan(m[k + f.O_LIMIT])
+    contingent = m[k + f.O_ROLE] == f.STOP_LOSS or m[k + f.O_ROLE] == f.TAKE_PROFIT
+    base = side * m[row + f.A_OPEN]
+    if m[f.R_STOP_BASE] > 0.0 and not contingent:
+        base = side * m[row + f.A_PREVIOUS]
+    price, at = base, f.AT_OPEN
+    if not np.isnan(stop) and m[k + f.O_TRIGGERED] == 0.0:
         if high < stop:
             return np.nan, f.AT_NOWHERE
-        order[f.O_TRIGGERED] = 1.0 if has_limit or rules[f.R_RETRIGGER] == 0.0 else 0.0
+        m[k + f.O_TRIGGERED] = 1.0 if has_limit or m[f.R_RETRIGGER] == 0.0 else 0.0
         if has_limit:
-            price, at = stop_limit_price(rules, order, asset)
-            return side * price, at
-        if base >= stop:
-            return side * base, f.AT_OPEN
-        return side * stop, f.AT_TRIGGER
-    if has_limit:
-        price, at = limit_price(rules, side * order[f.O_LIMIT], asset, side, draw)
-        return side * price, at
-    return side * base, f.AT_OPEN
+            price, at = stop_limit_price(m, k, row, bar)
+        elif base < stop:
+            price, at = stop, f.AT_TRIGGER
+    elif has_limit:
+        price, at = limit_price(m, k, row, bar)
+    return side * price, at
 
 
 @jit
-def trail(rules: Floats, order: Floats, asset: Floats) -> None:
-    """Move the stop of an unfilled trailing order with the bar that was just tested; never back."""
-    side = order[f.O_SIDE]
-    if rules[f.R_TRAIL_MARK] == f.TRAIL_CLOSE:
-        mark = asset[f.A_CLOSE]
-    else:
-        lowest = (side > 0.0) == (rules[f.R_TRAIL_MARK] == f.TRAIL_EXTREME)
-        mark = asset[f.A_LOW] if lowest else asset[f.A_HIGH]
-    trail_from(order, mark)
-
-
-@jit
-def trail_from(order: Floats, mark: float) -> None:
-    """Set stop (and limit) of a trailing order from a watermark, if that is an improvement."""
-    side = order[f.O_SIDE]
-    distance = order[f.O_TRAIL] * (mark if order[f.O_TRAIL_UNIT] == f.FRACTION else 1.0)
+def trail(m: Floats, k: int, mark: float) -> None:
+    """Move stop (and limit) of a trailing order to its distance from a price, never back."""
+    side = m[k + f.O_SIDE]
+    distance = m[k + f.O_TRAIL] * (mark if m[k + f.O_TRAIL_UNIT] == f.FRACTION else 1.0)
     stop = mark + side * distance
-    if np.isnan(order[f.O_STOP]) or side * stop < side * order[f.O_STOP]:
-        order[f.O_STOP] = stop
-        if order[f.O_KIND] == f.TRAILING_STOP_LIMIT:
-            order[f.O_LIMIT] = stop - order[f.O_OFFSET]
+    if np.isnan(m[k + f.O_STOP]) or side * stop < side * m[k + f.O_STOP]:
+        m[k + f.O_STOP] = stop
+        if m[k + f.O_KIND] == f.TRAILING_STOP_LIMIT:
+            m[k + f.O_LIMIT] = stop - m[k + f.O_OFFSET]
 
 
 @jit
-def slippage_amount(rules: Floats, asset: Floats, price: float, size: float) -> float:
-    """Price units by which a fill is worse than its reference price."""
-    kind = rules[f.R_SLIP_KIND]
-    amount = rules[f.R_SLIP_AMOUNT]
+def trail_mark(m: Floats, k: int, row: int) -> float:
+    """Price of the bar just tested that moves a trailing order."""
+    if m[f.R_TRAIL_MARK] == f.TRAIL_CLOSE:
+        return m[row + f.A_CLOSE]
+    lowest = (m[k + f.O_SIDE] > 0.0) == (m[f.R_TRAIL_MARK] == f.TRAIL_EXTREME)
+    return m[row + f.A_LOW] if lowest else m[row + f.A_HIGH]
+
+
+@jit
+def slipped_price(m: Floats, row: int, side: float, price: float, size: float) -> float:
+    """Price made worse by the slippage model, without any cap."""
+    kind, amount = m[f.R_SLIP_KIND], m[f.R_SLIP_AMOUNT]
     if kind == f.SLIP_FRACTION:
-        return price * amount
+        return price * (1.0 + side * amount)
     if kind == f.SLIP_ABSOLUTE:
-        return amount
+        return price + side * amount
     if kind == f.SLIP_HALF_SPREAD:
-        return asset[f.A_HALF_SPREAD]
-    volume = asset[f.A_VOLUME]
+        return price + side * m[row + f.A_HALF_SPREAD]
+    volume = m[row + f.A_VOLUME]
     share = size / volume if volume > 0.0 else 1.0
-    return price * amount * (np.sqrt(share) if kind == f.SLIP_VOLUME_ROOT else share)
+    if kind == f.SLIP_VOLUME_ROOT:
+        share = np.sqrt(share)
+    return price * (1.0 + side * amount * share)
 
 
 @jit
-def slip(rules: Floats, order: Floats, asset: Floats, price: float, at: int, size: float) -> float:
+def slip(m: Floats, k: int, row: int, price: float, at: int, size: float) -> float:
     """Price after slippage; NaN when the rules allow no fill at the slipped price."""
-    kind = rules[f.R_SLIP_KIND]
-    if kind == f.SLIP_NONE or at == f.AT_LIMIT or at == f.AT_CLOSE:
+    at_open = at == f.AT_OPEN or at == f.AT_LIMIT_OPEN
+    if m[f.R_SLIP_KIND] == f.SLIP_NONE or at == f.AT_LIMIT or at == f.AT_CLOSE:
         return price
-    opens = at == f.AT_OPEN or at == f.AT_LIMIT_OPEN
-    if (opens and rules[f.R_SLIP_OPEN] == 0.0) or (at == f.AT_LIMIT_OPEN and rules[f.R_SLIP_LIMIT] == 0.0):
+    if (at_open and m[f.R_SLIP_OPEN] == 0.0) or (at == f.AT_LIMIT_OPEN and m[f.R_SLIP_LIMIT] == 0.0):
         return price
-    if not opens and rules[f.R_SLIP_STOP] == 0.0:
+    if not at_open and m[f.R_SLIP_STOP] == 0.0:
         return price
-    side = order[f.O_SIDE]
-    if kind == f.SLIP_FRACTION:
-        slipped = price * (1.0 + side * rules[f.R_SLIP_AMOUNT])
-    else:
-        slipped = price + side * slippage_amount(rules, asset, price, size)
-    worst = asset[f.A_HIGH] if side > 0.0 else asset[f.A_LOW]
-    if at == f.AT_LIMIT_OPEN:
-        limit = order[f.O_LIMIT]
-        floor_only = side < 0.0 and rules[f.R_SELL_LIMIT_FLOOR] > 0.0
+    side = m[k + f.O_SIDE]
+    slipped = slipped_price(m, row, side, price, size)
+    tick = m[row + f.A_TICK]
+    if tick > 0.0:
+        # Rounded to the worse price: slippage never helps.
+        slipped = side * np.ceil(side * slipped / tick - 1e-9) * tick
+    limited = at == f.AT_LIMIT_OPEN or at == f.AT_TRIGGER_LIMIT
+    worst = m[row + f.A_HIGH] if side > 0.0 else m[row + f.A_LOW]
+    if at == f.AT_LIMIT_OPEN or (limited and m[f.R_SLIP_OUTSIDE] == 0.0):
+        floor_only = side < 0.0 and at == f.AT_LIMIT_OPEN and m[f.R_SELL_LIMIT_FLOOR] > 0.0
+        limit = m[k + f.O_LIMIT]
         worst = limit if floor_only else side * min(side * worst, side * limit)
-    elif at == f.AT_TRIGGER_LIMIT and rules[f.R_SLIP_OUTSIDE] == 0.0:
-        worst = side * min(side * worst, side * order[f.O_LIMIT])
     if side * slipped <= side * worst:
         return slipped
-    limited = at == f.AT_LIMIT_OPEN or at == f.AT_TRIGGER_LIMIT
-    cap = rules[f.R_SLIP_LIMIT_CAP] if limited else rules[f.R_SLIP_CAP]
+    cap = m[f.R_SLIP_LIMIT_CAP] if limited else m[f.R_SLIP_CAP]
     if cap == f.SLIP_FREE:
         return slipped
     return worst if cap == f.SLIP_AT_RANGE else np.nan
 
 
 @jit
-def volume_cap(rules: Floats, asset: Floats, size: float) -> float:
+def volume_cap(m: Floats, row: int, size: float) -> float:
     """Largest size that the bar's volume allows (volume participation); at most ``size``."""
-    kind = rules[f.R_VOLUME_KIND]
+    kind = m[f.R_VOLUME_KIND]
     if kind == f.VOLUME_ANY:
         return size
-    volume = asset[f.A_VOLUME]
+    volume = m[row + f.A_VOLUME]
     if not volume > 0.0:
         return 0.0
-    amount = rules[f.R_VOLUME_AMOUNT]
-    cap = 0.0
-    if kind == f.VOLUME_FIXED:
-        cap = min(volume, amount)
-        product = 0.0
-    elif kind == f.VOLUME_SHARE:
-        product = volume * amount
-    else:
-        step = rules[f.R_VOLUME_STEP]
-        parts = (asset[f.A_HIGH] - asset[f.A_LOW] + step) // step
-        product = (volume / parts) * amount
+    cap = min(volume, m[f.R_VOLUME_AMOUNT])
     if kind != f.VOLUME_FIXED:
-        cap = product // 100.0 if rules[f.R_VOLUME_WHOLE] > 0.0 else product / 100.0
-    if rules[f.R_VOLUME_SHARED] > 0.0:
-        cap -= asset[f.A_USED]
+        if kind == f.VOLUME_RANGE:
+            step = m[f.R_VOLUME_STEP]
+            volume /= (m[row + f.A_HIGH] - m[row + f.A_LOW] + step) // step
+        cap = volume * m[f.R_VOLUME_AMOUNT]
+        cap = cap // 100.0 if m[f.R_VOLUME_WHOLE] > 0.0 else cap / 100.0
+    if m[f.R_VOLUME_SHARED] > 0.0:
+        cap -= m[row + f.A_USED]
     return max(0.0, min(cap, size))

@@ -1,0 +1,109 @@
+"""backtesting.py case -> actions of the order kernel under `peak_fast.presets.backtesting_py`.
+
+Field by field: ``cash`` is the initial cash; ``commission`` a rate or ``[fixed, rate]``; ``spread``, ``margin``,
+``trade_on_close``, ``hedging``, ``exclusive_orders`` and ``finalize_trades`` go to the preset as they are;
+``fractional_unit`` u multiplies the prices by u, and sizes are counted in units of u: fills are converted back.
+Units are whole: ``Asset(lot=1)``.  A size below 1 is a fraction of the free margin; no size is the engine's
+default, 1 - eps.  Actions of bar 0 never run (the engine's loop begins at bar 1).
+"""
+
+import sys
+
+import numpy as np
+from peak_kernels import orders_fields as f
+
+from peak_fast.order_run import Prices, blank_actions, calendar_day, run_actions
+from peak_fast.order_rules import Asset
+from peak_fast.presets import backtesting_py
+from tests.parity.cases import Case, Run, Unsupported
+
+ALL_IN = 1.0 - sys.float_info.epsilon
+
+
+def _size(entry):
+    size = entry.get("size")
+    return ALL_IN if size is None else abs(size)
+
+
+def _given(value):
+    """Prices that are null or 0 are not set, as in the engine."""
+    return float(value) if value else np.nan
+
+
+def _place(row, entry, tags):
+    size = _size(entry)
+    row[f.X_SIDE] = 1.0 if entry["op"] == "buy" else -1.0
+    row[f.X_SIZE], row[f.X_UNIT] = size, f.MARGIN_FRACTION if size < 1.0 else f.UNITS
+    row[f.X_LIMIT], row[f.X_STOP] = _given(entry.get("limit")), _given(entry.get("stop"))
+    row[f.X_STOP_LOSS], row[f.X_TAKE_PROFIT] = _given(entry.get("sl")), _given(entry.get("tp"))
+    has_limit, has_stop = not np.isnan(row[f.X_LIMIT]), not np.isnan(row[f.X_STOP])
+    kinds = {(False, False): f.MARKET, (True, False): f.LIMIT, (False, True): f.STOP, (True, True): f.STOP_LIMIT}
+    row[f.X_KIND] = kinds[has_limit, has_stop]
+    row[f.X_TAG] = tags.setdefault(str(entry.get("tag")), len(tags)) if entry.get("tag") is not None else -1.0
+
+
+def _fill_action(row, entry, tags):
+    """One script entry -> one action."""
+    op = entry["op"]
+    row[f.X_BAR] = entry["bar"]
+    tag = entry.get("trade_tag", entry.get("tag"))
+    if op in ("buy", "sell"):
+        _place(row, entry, tags)
+        return
+    row[f.X_TAG] = tags.setdefault(str(tag), len(tags)) if tag is not None else -1.0
+    if op == "cancel":
+        row[f.X_OP] = f.OP_CANCEL
+    elif op in ("close_position", "close_trade"):
+        row[f.X_OP], row[f.X_SIZE] = f.OP_CLOSE, entry.get("portion") or 1.0
+    elif op in ("set_sl", "set_tp"):
+        row[f.X_OP] = f.OP_MODIFY
+        row[f.X_STOP_LOSS if op == "set_sl" else f.X_TAKE_PROFIT] = entry["price"]
+    elif op == "trail_all":
+        row[f.X_OP] = f.OP_TRAIL_LOTS
+        row[f.X_TRAIL], row[f.X_TRAIL_UNIT] = entry["pct"], f.FRACTION
+    else:
+        raise Unsupported(f"script operation {op!r}")
+
+
+def run(case: Case) -> Run:
+    config = case.config
+    unit = config.get("fractional_unit") or 1.0
+    prices = case.prices()
+    commission = config.get("commission", 0.0)
+    fixed, rate = commission if isinstance(commission, list) else (0.0, commission)
+    rules = backtesting_py(
+        commission=rate,
+        fixed_commission=fixed,
+        spread=config.get("spread", 0.0),
+        margin=config.get("margin", 1.0),
+        trade_on_close=config.get("trade_on_close", False),
+        hedging=config.get("hedging", False),
+        exclusive_orders=config.get("exclusive_orders", False),
+        finalize_trades=config.get("finalize_trades", False),
+    )
+    script = sorted(case.script(), key=lambda entry: entry["bar"])
+    actions = blank_actions(len(script))
+    tags: dict[str, int] = {}
+    for row, entry in zip(actions, script, strict=True):
+        _fill_action(row, entry, tags)
+        for column in (f.X_LIMIT, f.X_STOP, f.X_STOP_LOSS, f.X_TAKE_PROFIT):
+            row[column] *= unit
+    market = Prices(
+        *(prices[name] * unit for name in ("open", "high", "low", "close")), day=calendar_day(prices["time_us"])
+    )
+    records = run_actions(market, actions, rules=rules, assets=[Asset(lot=1.0)], initial_cash=config["cash"])
+    fills = records.fills
+    return Run(
+        fills={
+            "bar": fills[:, f.F_BAR].astype(int),
+            "booked_bar": fills[:, f.F_BOOKED].astype(int),
+            "asset": fills[:, f.F_ASSET].astype(int),
+            "side": fills[:, f.F_SIDE].astype(int),
+            "size": fills[:, f.F_SIZE] * unit,
+            "price": fills[:, f.F_PRICE] / unit,
+            "fee": fills[:, f.F_FEE],
+        },
+        equity=records.equity[None],
+        cash=records.cash[None],
+        position=records.position * unit,
+    )

@@ -1,0 +1,210 @@
+"""backtrader case -> actions of the order kernel under `peak_fast.presets.backtrader`.
+
+Field by field: ``cash``; ``commission.commission`` is a rate, or money per contract when ``commission.margin``
+is given (then ``margin`` and ``mult`` make the asset a future); ``leverage``, ``interest``, ``interest_long``;
+``broker`` flags by name; ``slippage`` (kind, amount, slip_* flags); ``filler``; ``session_end`` (time of day).
+An order's ``id`` is its tag.  A bracket is three orders: parent, stop child, limit child of the other side and
+the same size.  ``oco`` names the leader of a group.  ``valid_bar`` is the last bar on which an order may fill.
+``order_target_*`` is sized when it is placed, in whole units.
+"""
+
+import numpy as np
+from peak_kernels import orders_fields as f
+
+from peak_fast.order_run import Prices, blank_actions, calendar_day, run_actions
+from peak_fast.order_rules import Asset
+from peak_fast.presets import backtrader
+from tests.parity.cases import Case, Run, Unsupported
+
+DAY_US = 86_400_000_000
+KINDS = {
+    None: f.MARKET,
+    "Market": f.MARKET,
+    "Limit": f.LIMIT,
+    "Stop": f.STOP,
+    "StopLimit": f.STOP_LIMIT,
+    "StopTrail": f.TRAILING_STOP,
+    "StopTrailLimit": f.TRAILING_STOP_LIMIT,
+    "Close": f.MARKET_ON_CLOSE,
+}
+TARGETS = {
+    "order_target_size": f.TARGET_UNITS,
+    "order_target_value": f.TARGET_VALUE,
+    "order_target_percent": f.TARGET_FRACTION,
+}
+
+
+def _filler(config):
+    filler = config.get("filler")
+    if not filler:
+        return None
+    ((name, settings),) = filler.items()
+    if name == "FixedSize":
+        size = settings.get("size")
+        return ("fixed", float("inf") if size is None else float(size), 0.0)
+    if name == "FixedBarPerc":
+        return ("share", float(settings.get("perc", 100.0)), 0.0)
+    if name == "BarPointPerc":
+        return ("range", float(settings.get("perc", 100.0)), float(settings.get("minmov") or 0.01))
+    raise Unsupported(f"filler {name!r}")
+
+
+def _rules(config):
+    commission = config.get("commission") or {}
+    futures = commission.get("margin") is not None
+    rate = commission.get("commission", 0.0)
+    slippage = config.get("slippage") or {}
+    flags = {name: slippage[name] for name in ("slip_open", "slip_limit", "slip_match", "slip_out") if name in slippage}
+    broker = config.get("broker") or {}
+    return backtrader(
+        commission=0.0 if futures else rate,
+        per_contract=rate if futures else 0.0,
+        leverage=commission.get("leverage") or 1.0,
+        interest=commission.get("interest") or 0.0,
+        interest_long=commission.get("interest_long") or False,
+        slip_perc=slippage.get("perc") or 0.0,
+        slip_fixed=slippage.get("fixed") or 0.0,
+        filler=_filler(config),
+        **{name: broker[name] for name in ("checksubmit", "coc", "coo", "shortcash") if name in broker},
+        **flags,
+    )
+
+
+def _auction(time_us, bar, session_end):
+    """Bar that works a Close order placed at ``bar``, and whether it gets the close of the bar before."""
+    hours, minutes, seconds = (float(part) for part in (session_end or "23:59:59.999990").split(":"))
+    end = (time_us[bar] // DAY_US) * DAY_US + round((hours * 3600 + minutes * 60 + seconds) * 1e6)
+    if time_us[bar] > end:
+        end += DAY_US
+    later = int(np.searchsorted(time_us, end, side="left"))
+    at = max(later, bar + 1)
+    if at >= len(time_us):
+        return np.inf, 0.0
+    first_look = at == bar + 1
+    return at, 0.0 if time_us[at] == end or first_look else 1.0
+
+
+class _Script:
+    """Translates a script; remembers names, groups and the rows of named orders."""
+
+    def __init__(self, case, time_us):
+        self.rows, self.tags, self.groups, self.first_row = [], {}, {}, {}
+        self.time_us = time_us
+        self.session_end = case.config.get("session_end")
+
+    def row(self, entry, name):
+        row = blank_actions(1)[0]
+        row[f.X_BAR], row[f.X_ASSET] = entry["bar"], entry.get("data") or 0
+        if name is not None:
+            row[f.X_TAG] = self.tags.setdefault(name, len(self.tags))
+        return row
+
+    def add(self, row, name):
+        if name is not None:
+            self.first_row[name] = len(self.rows)
+        self.rows.append(row)
+
+    def priced(self, row, entry, prefix=""):
+        """Kind and prices of an order: price, plimit, trail, validity."""
+        kind = KINDS[entry.get(prefix + "exectype")]
+        price, limit = entry.get("price"), entry.get("plimit")
+        row[f.X_KIND] = kind
+        if kind == f.LIMIT:
+            row[f.X_LIMIT] = price
+        elif kind in (f.STOP, f.STOP_LIMIT, f.TRAILING_STOP, f.TRAILING_STOP_LIMIT):
+            row[f.X_STOP] = np.nan if price is None else price
+            row[f.X_LIMIT] = np.nan if limit is None or kind in (f.STOP, f.TRAILING_STOP) else limit
+        if entry.get("trailamount"):
+            row[f.X_TRAIL], row[f.X_TRAIL_UNIT] = entry["trailamount"], f.DISTANCE
+        elif entry.get("trailpercent"):
+            row[f.X_TRAIL], row[f.X_TRAIL_UNIT] = entry["trailpercent"], f.FRACTION
+        if entry.get("valid_bar") is not None:
+            row[f.X_VALID] = entry["valid_bar"]
+        if kind == f.MARKET_ON_CLOSE:
+            row[f.X_AUCTION], row[f.X_AUCTION_CLOSE] = _auction(self.time_us, int(entry["bar"]), self.session_end)
+
+    def order(self, entry):
+        op, name = entry["op"], entry.get("id")
+        row = self.row(entry, name)
+        self.priced(row, entry)
+        if op in TARGETS:
+            row[f.X_UNIT], row[f.X_SIZE] = TARGETS[op], entry.get("target", entry.get("size"))
+        elif op == "close":
+            row[f.X_UNIT], row[f.X_SIZE] = f.POSITION_FRACTION, 1.0
+        else:
+            row[f.X_SIDE], row[f.X_SIZE] = (1.0 if op == "buy" else -1.0), abs(entry.get("size") or 1.0)
+        if entry.get("oco") is not None:
+            leader = self.groups.setdefault(entry["oco"], len(self.groups))
+            self.groups[name] = leader
+            row[f.X_OCO] = leader
+            self.rows[self.first_row[entry["oco"]]][f.X_OCO] = leader
+        self.add(row, name)
+
+    def bracket(self, entry):
+        side = 1.0 if entry["op"] == "buy_bracket" else -1.0
+        name = entry.get("id")
+        main = self.row(entry, f"{name}:main")
+        self.priced(main, {"exectype": "Limit", **entry})
+        main[f.X_SIDE], main[f.X_SIZE] = side, abs(entry.get("size") or 1.0)
+        parent = len(self.rows)
+        self.add(main, f"{name}:main")
+        for kind, key, column in ((f.STOP, "stop", f.X_STOP), (f.LIMIT, "limit", f.X_LIMIT)):
+            if entry.get(f"{key}price") is None:
+                continue
+            child = self.row(entry, f"{name}:{key}")
+            child[f.X_KIND], child[column], child[f.X_PARENT] = kind, entry[f"{key}price"], parent
+            child[f.X_SIDE], child[f.X_SIZE], child[f.X_VALID] = -side, main[f.X_SIZE], main[f.X_VALID]
+            self.add(child, f"{name}:{key}")
+
+    def cancel(self, entry):
+        target = next((entry[key] for key in ("order", "ref", "target", "id") if entry.get(key) in self.tags), None)
+        row = self.row(entry, target)
+        row[f.X_OP] = f.OP_CANCEL
+        self.rows.append(row)
+
+    def translate(self, entry):
+        op = entry["op"]
+        if op in ("buy", "sell", "close") or op in TARGETS:
+            self.order(entry)
+        elif op in ("buy_bracket", "sell_bracket"):
+            self.bracket(entry)
+        elif op == "cancel":
+            self.cancel(entry)
+        else:
+            raise Unsupported(f"script operation {op!r}")
+
+
+def run(case: Case) -> Run:
+    config = case.config
+    prices = case.prices()
+    script = _Script(case, prices["time_us"])
+    for entry in sorted(case.script(), key=lambda item: item["bar"]):
+        script.translate(entry)
+    actions = np.array(script.rows).reshape(-1, f.N_ACTION)
+    commission = config.get("commission") or {}
+    whole = any(row[f.X_UNIT] in (f.TARGET_VALUE, f.TARGET_FRACTION) for row in actions)
+    asset = Asset(
+        multiplier=commission.get("mult") or 1.0, margin=commission.get("margin") or 0.0, lot=1.0 if whole else 0.0
+    )
+    market = Prices(
+        prices["open"], prices["high"], prices["low"], prices["close"], prices["volume"],
+        day=calendar_day(prices["time_us"]),
+    )  # fmt: skip
+    records = run_actions(
+        market, actions, rules=_rules(config), assets=[asset] * case.meta["n_assets"], initial_cash=config["cash"]
+    )
+    fills = records.fills
+    return Run(
+        fills={
+            "bar": fills[:, f.F_BAR].astype(int),
+            "booked_bar": fills[:, f.F_BOOKED].astype(int),
+            "asset": fills[:, f.F_ASSET].astype(int),
+            "side": fills[:, f.F_SIDE].astype(int),
+            "size": fills[:, f.F_SIZE],
+            "price": fills[:, f.F_PRICE],
+            "fee": fills[:, f.F_FEE],
+        },
+        equity=records.equity[None],
+        cash=records.cash[None],
+        position=records.position,
+    )

@@ -1,0 +1,124 @@
+"""Reading the cases of other engines and comparing runs with them (no rule of any engine lives here)."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+
+class Unsupported(Exception):  # noqa: N818 - it is an answer, not an error
+    """The adapter does not claim this case; the message says why."""
+
+
+@dataclass
+class Run:
+    """What an adapter hands back, in the layout of the case folder."""
+
+    fills: dict[str, np.ndarray]
+    """bar, booked_bar, asset, side, size, price, fee: one element a fill, in sequence."""
+    equity: np.ndarray
+    """``[group, bar]``."""
+    cash: np.ndarray
+    """``[group, bar]``."""
+    position: np.ndarray
+    """``[asset, bar]``."""
+    status: dict[str, list] = field(default_factory=dict)
+    """Order name -> list of (status, bar), where the case knows it."""
+
+
+@dataclass
+class Case:
+    """One case folder."""
+
+    folder: Path
+    meta: dict
+    config: dict
+
+    @property
+    def engine(self) -> str:
+        return self.meta["engine"]
+
+    def table(self, name: str) -> pl.DataFrame:
+        return pl.read_parquet(self.folder / f"{name}.parquet")
+
+    def script(self) -> list[dict]:
+        return json.loads((self.folder / "script.json").read_text())
+
+    def prices(self) -> dict[str, np.ndarray]:
+        """``[asset, bar]`` arrays of open, high, low, close, volume, and the time stamps (us) of the bars."""
+        bars = self.table("bars").sort("asset", "bar")
+        assets = self.meta["n_assets"]
+        out = {
+            name: np.ascontiguousarray(bars[name].cast(pl.Float64).fill_null(np.nan).to_numpy().reshape(assets, -1))
+            for name in ("open", "high", "low", "close", "volume")
+        }
+        out["time_us"] = bars["timestamp"].dt.epoch("us").to_numpy().reshape(assets, -1)[0]
+        return out
+
+    def inputs(self, name: str) -> np.ndarray | None:
+        """``[asset, bar]`` array of a column of ``inputs.parquet``; None when it has no such column."""
+        frame = self.table("inputs").sort("asset", "bar")
+        if name not in frame.columns:
+            return None
+        column = frame[name]
+        if column.dtype == pl.Boolean:
+            return column.fill_null(False).to_numpy().reshape(self.meta["n_assets"], -1)
+        return column.cast(pl.Float64).fill_null(np.nan).to_numpy().reshape(self.meta["n_assets"], -1)
+
+
+def number(value):
+    """JSON number, with infinities and NaN written as words."""
+    return float(value) if isinstance(value, str) else value
+
+
+def load_case(folder: Path) -> Case:
+    meta = json.loads((folder / "case.json").read_text())
+    return Case(folder, meta, meta["config"])
+
+
+def find_cases(root: Path) -> list[Case]:
+    """All case folders below ``root``, by name."""
+    return [load_case(path.parent) for path in sorted(root.glob("*/case.json"))]
+
+
+def _close(ours, theirs, rtol, atol):
+    ours, theirs = np.asarray(ours, float), np.asarray(theirs, float)
+    same = (ours == theirs) | (np.isnan(ours) & np.isnan(theirs))
+    with np.errstate(invalid="ignore"):
+        return same | (np.abs(ours - theirs) <= atol + rtol * np.abs(theirs))
+
+
+def differences(case: Case, run: Run) -> list[str]:
+    """What differs between a run and the stored numbers; empty when the case is reproduced."""
+    tolerance = case.meta.get("tolerance", {})
+    rtol = tolerance.get("rtol", 1e-9)
+    atol_cash, atol = tolerance.get("atol_cash", 1e-6), tolerance.get("atol_other", 1e-9)
+    found = []
+    fills = case.table("fills").sort("seq")
+    count = len(run.fills["bar"])
+    if count != fills.height:
+        found.append(f"{count} fills, expected {fills.height}")
+    common = min(count, fills.height)
+    for name in ("bar", "booked_bar", "asset", "side"):
+        wrong = np.flatnonzero(run.fills[name][:common] != fills[name].to_numpy()[:common])
+        if wrong.size:
+            found.append(f"fill {wrong[0]}: {name} {run.fills[name][wrong[0]]}, expected {fills[name][int(wrong[0])]}")
+    for name, slack in (("size", atol), ("price", 0.0), ("fee", atol)):
+        wrong = np.flatnonzero(~_close(run.fills[name][:common], fills[name].to_numpy()[:common], rtol, slack))
+        if wrong.size:
+            found.append(f"fill {wrong[0]}: {name} {run.fills[name][wrong[0]]}, expected {fills[name][int(wrong[0])]}")
+    equity = case.table("equity").sort("group", "bar")
+    for name, ours in (("equity", run.equity), ("cash", run.cash)):
+        theirs = equity[name].to_numpy().reshape(ours.shape[0], -1)
+        wrong = np.argwhere(~_close(ours, theirs, rtol, atol_cash))
+        if len(wrong):
+            group, bar = wrong[0]
+            found.append(f"{name} of group {group} at bar {bar}: {ours[group, bar]}, expected {theirs[group, bar]}")
+    theirs = case.table("positions").sort("asset", "bar")["position"].to_numpy().reshape(run.position.shape)
+    wrong = np.argwhere(~_close(run.position, theirs, rtol, atol))
+    if len(wrong):
+        asset, bar = wrong[0]
+        found.append(f"position of asset {asset} at bar {bar}: {run.position[asset, bar]}, expected {theirs[asset, bar]}")
+    return found
