@@ -25,6 +25,14 @@ def clean_columns(rows=6):
     }
 
 
+def with_value(name, row, value, rows=6):
+    """Clean columns with one value replaced."""
+    columns = clean_columns(rows)
+    columns[name] = columns[name].copy()
+    columns[name][row] = value
+    return columns
+
+
 def _polars(columns):
     return pl.DataFrame(columns)
 

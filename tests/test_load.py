@@ -1,0 +1,108 @@
+"""Files and SQL queries."""
+
+import gzip
+
+import numpy as np
+import polars as pl
+import pytest
+
+from peak_fast.data import load, synthetic
+from peak_fast.errors import DataError
+
+
+def write_csv(frame, path):
+    frame.write_csv(path)
+
+
+def write_gzip(frame, path):
+    path.write_bytes(gzip.compress(frame.write_csv().encode()))
+
+
+def write_ipc(frame, path):
+    frame.write_ipc(path)
+
+
+FILES = {
+    "prices.csv": write_csv,
+    "prices.csv.gz": write_gzip,
+    "Prices.CSV": write_csv,
+    "prices.parquet": lambda frame, path: frame.write_parquet(path),
+    "chunked.parquet": lambda frame, path: frame.write_parquet(path, row_group_size=100),
+    "prices.feather": write_ipc,
+    "prices.arrow": write_ipc,
+    "prices.ipc": lambda frame, path: frame.write_ipc(path, compression="zstd"),
+}
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_files(file, tmp_path):
+    expected = synthetic(500, "1h", seed=3, gaps=0.05, missing=0.02)
+    frame = expected.to_polars().with_columns(note=pl.lit("x"))
+    FILES[file](frame, tmp_path / file)
+    bars = load(tmp_path / file)
+    assert bars.hash == expected.hash
+    assert bars.name == file.split(".")[0]
+    assert bars.n_invalid == expected.n_invalid > 0
+    assert "note" in bars.source.columns
+    assert load(str(tmp_path / file), name="mine").name == "mine"
+    assert np.shares_memory(bars.volume, bars.source["volume"].to_numpy())
+
+
+def test_query(tmp_path):
+    pytest.importorskip("duckdb")
+    pytest.importorskip("pyarrow")
+    expected = synthetic(300, seed=1)
+    expected.to_polars().write_parquet(tmp_path / "prices.parquet")
+    bars = load(f"duckdb:SELECT * FROM '{tmp_path / 'prices.parquet'}' ORDER BY timestamp")
+    assert bars.hash == expected.hash
+    assert bars.name == "duckdb"
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("duckdb:", "expected a query"),
+        ("duckdb:SELEC 1", "query failed"),
+        ("duckdb:SELECT * FROM 'nowhere.csv'", "query failed"),
+        ("duckdb:CREATE TABLE t (a INTEGER)", "returns no rows|'open' is missing"),
+        ("duckdb:SELECT 1 AS a", "'open' is missing"),
+    ],
+)
+def test_bad_queries(query, message):
+    pytest.importorskip("duckdb")
+    with pytest.raises(DataError, match=message):
+        load(query)
+
+
+def test_missing_file_and_unknown_type(tmp_path):
+    synthetic(5).to_polars().write_csv(tmp_path / "prices.csv")
+    with pytest.raises(DataError, match=r"no such file; did you mean 'prices.csv'"):
+        load(tmp_path / "price.csv")
+    with pytest.raises(DataError, match="no such file; check the path"):
+        load(tmp_path / "elsewhere" / "x.parquet")
+    with pytest.raises(DataError, match=r"files of type '.xlsx'; .*'.csv'"):
+        load(tmp_path / "prices.xlsx")
+    with pytest.raises(DataError, match=r"files of type '.json.gz'"):
+        load(tmp_path / "prices.json.gz")
+    (tmp_path / "broken.parquet").write_bytes(b"not a parquet file")
+    with pytest.raises(DataError, match=r"cannot be read as \.parquet"):
+        load(tmp_path / "broken.parquet")
+    (tmp_path / "empty.csv").write_text("")
+    with pytest.raises(DataError, match=r"cannot be read as \.csv"):
+        load(tmp_path / "empty.csv")
+
+
+def test_csv_with_text_far_down(tmp_path):
+    lines = synthetic(12_000, "1m").to_polars().write_csv().splitlines()
+    lines[11_000] = lines[11_000].rsplit(",", 1)[0] + ",many"
+    (tmp_path / "prices.csv").write_text("\n".join(lines))
+    with pytest.raises(DataError, match=r"'volume' is not numeric .*row 10999 is 'many'"):
+        load(tmp_path / "prices.csv")
+
+
+def test_repair_reaches_files(tmp_path):
+    frame = synthetic(20).to_polars().reverse()
+    frame.write_csv(tmp_path / "prices.csv")
+    with pytest.raises(DataError, match="repair='sort'"):
+        load(tmp_path / "prices.csv")
+    assert load(tmp_path / "prices.csv", repair="sort").hash == synthetic(20).hash
