@@ -418,9 +418,12 @@ def test_only_one_of_many_takes_a_stale_lock_over(tmp_path):
 
 
 def test_process_start_tells_processes_apart():
-    assert process_start(os.getpid()) == process_start(os.getpid()) != process_start(os.getppid())
-    child = subprocess.Popen([sys.executable, "-c", ""])
-    child.wait()
+    own = process_start(os.getpid())
+    assert own and own == process_start(os.getpid())
+    time.sleep(0.05)  # start times are counted in hundredths of a second
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    assert process_start(child.pid) not in (own, None, "")
+    child.communicate(b"\n")
     assert process_start(child.pid) is None
 
 
