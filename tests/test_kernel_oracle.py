@@ -3,7 +3,7 @@
 import math
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from peak_kernels import types as t
@@ -28,6 +28,14 @@ def names(codes, table):
 
 
 @given(cases())
+@example(
+    # A stop in the very bar whose close replaces a waiting decision.
+    (
+        oracle.Rules(fill_at="close", trailing=0.125, unit="absolute", enter_only_flat=True),
+        [(16.0, 16.0, 16.0, 16.0), None, (16.0, 16.25, 16.0, 16.0)],
+        {0: -1.0, 1: -1.0, 2: -1.0},
+    )
+)
 def test_kernel_equals_oracle(case):
     rules, bars, decide = case
     days = [bar // 3 for bar in range(len(bars))]

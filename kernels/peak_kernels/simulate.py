@@ -139,11 +139,11 @@ def next_decision(
 ) -> tuple[int, int]:
     """Where decision ``k`` leads: ``(ORDER, bar of its fill)``, or ``(DROP, bar)`` when it finds no price.
 
-    A decision waits for a bar with prices; one that is still waiting when the next is made is replaced.
+    A decision waits for a bar with prices; one that is still waiting when the next is made is replaced then.
     """
     until = next_priced(calendar, bars, bar_of[k] + delay)
     if k + 1 < decisions and bar_of[k + 1] + delay <= until:
-        return DROP, bar_of[k] + 1
+        return DROP, bar_of[k + 1]
     return (ORDER if until < bars else DROP), until
 
 
@@ -209,7 +209,7 @@ def simulate(
                 if k < bars:
                     heading, until = THINK, k
             scan_until = until
-            if heading == THINK or (heading == ORDER and delay == 0):
+            if until < bars and (heading == THINK or delay == 0):
                 scan_until = until + 1
         mark_to, scan_to = (leaving, leaving) if leaving >= 0 else (until, scan_until)
         if heading == THINK and leaving < 0 and not limited:
