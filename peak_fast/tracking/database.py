@@ -89,7 +89,10 @@ class SqliteDatabase:
     def __init__(self, path: Path, timeout: float = LOCK_TIMEOUT) -> None:
         self._timeout = timeout
         try:
-            self._connection = sqlite3.connect(path, timeout=timeout, isolation_level=None)
+            # Threads share it, one at a time: the tracker's lock sees to that.
+            self._connection = sqlite3.connect(
+                path, timeout=timeout, isolation_level=None, check_same_thread=False
+            )
             self._connection.execute("PRAGMA foreign_keys = ON")
         except sqlite3.Error as error:
             raise StoreUnavailable(f"SQLite file {path}: {error}") from error

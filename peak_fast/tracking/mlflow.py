@@ -319,7 +319,7 @@ def _warn_file_store(uri: str) -> None:
     if not _warned_file_store:
         _warned_file_store = True
         warnings.warn(
-            f"the MLflow file store {uri} is deprecated and slow; it goes on working here, but MLflow >= 3.13 "
+            f"the MLflow file store {uri} is deprecated and slow; it works here, but MLflow >= 3.13 "
             "itself refuses it without MLFLOW_ALLOW_FILE_STORE=true. Move the runs with "
             "`mlflow migrate-filestore` and use the default tracking_uri 'sqlite:///mlflow.db'",
             TrackingWarning,

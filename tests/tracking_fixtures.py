@@ -1,0 +1,128 @@
+"""Fixtures of the tracking tests: spool folders and real stores.  Loaded through ``pytest_plugins``.
+
+MLflow is imported once per session (two seconds), its self-test and its empty database are made once, and
+SQLite tests share a database and tell themselves apart by their experiment.
+"""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import uuid
+import warnings
+from pathlib import Path
+
+import pytest
+
+from peak_fast.tracking import selftest
+from tests.tracking_stores import Reader, Server, free_port, use_spool
+
+
+@pytest.fixture(scope="session")
+def mlflow_module():
+    """mlflow, imported with its own warnings ignored; tests that need it skip where it is missing."""
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        module = pytest.importorskip(
+            "mlflow", reason="mlflow is not installed: pip install 'peak-fast[mlflow]'"
+        )
+        import mlflow.store.tracking.sqlalchemy_store
+        import mlflow.tracking  # noqa: F401
+    return module
+
+
+@pytest.fixture(scope="session")
+def tested_bulk(mlflow_module, tmp_path_factory):
+    """Folder with the verdict of the self-test and an empty database, made once per session."""
+    root = tmp_path_factory.mktemp("selftest")
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        patch.setenv("PEAK_FAST_SPOOL_DIR", str(root))
+        assert selftest.verdict().problem is None
+        return selftest.cache_folder()
+
+
+@pytest.fixture
+def spool_dir(tmp_path, monkeypatch, tested_bulk):
+    """A spool of this test's own; the current folder is the test's, too."""
+    root = tmp_path / "spool"
+    use_spool(monkeypatch, root, tested_bulk)
+    monkeypatch.chdir(tmp_path)
+    return root
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory):
+    """Folder of the SQLite database that tests share."""
+    return tmp_path_factory.mktemp("shared")
+
+
+@pytest.fixture(scope="session")
+def reader_of(mlflow_module):
+    """``reader_of(uri)``: a :class:`Reader`, one per store."""
+    readers = {}
+
+    def find(uri):
+        if uri not in readers:
+            readers[uri] = Reader(mlflow_module, uri)
+        return readers[uri]
+
+    return find
+
+
+@pytest.fixture
+def experiment():
+    """An experiment name of this test's own."""
+    return f"test-{uuid.uuid4().hex[:10]}"
+
+
+@pytest.fixture(scope="session")
+def server(mlflow_module, tested_bulk, tmp_path_factory):
+    """A running ``mlflow server`` over SQLite with proxied artifacts."""
+    folder = tmp_path_factory.mktemp("server")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PEAK_FAST_SPOOL_DIR", str(tested_bulk.parent))
+        selftest.create_database(folder / "server.db", str(folder))
+    made = Server(folder)
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory):
+    """URI of a PostgreSQL server of this session's own; skips where there is no server or no driver."""
+    driver = next((name for name in ("psycopg2", "psycopg") if importlib.util.find_spec(name)), None)
+    if driver is None:
+        pytest.skip("no PostgreSQL driver: pip install psycopg2-binary")
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
+    if not found:
+        pytest.skip("no PostgreSQL server: apt-get install postgresql")
+    tools = found[-1].parent
+    prefix = []
+    if os.geteuid() == 0:
+        if shutil.which("runuser") is None:
+            pytest.skip("PostgreSQL does not run as root, and there is no runuser")
+        prefix = ["runuser", "-u", "postgres", "--"]
+    folder = Path(subprocess.check_output([*prefix, "mktemp", "-d"], text=True).strip())
+    port = free_port()
+
+    def run(*command):
+        outcome = subprocess.run([*prefix, *command], cwd="/", capture_output=True, text=True, check=False)
+        if outcome.returncode != 0:
+            pytest.skip(f"PostgreSQL does not start: {outcome.stderr[-300:]}")
+
+    run(str(tools / "initdb"), "-D", str(folder / "data"), "-A", "trust", "-U", "tester")
+    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+    log = str(folder / "log")
+    run(str(tools / "pg_ctl"), "-D", str(folder / "data"), "-w", "-l", log, "-o", options, "start")
+    run(str(tools / "createdb"), "-h", "127.0.0.1", "-p", str(port), "-U", "tester", "mlflow")
+    yield f"postgresql+{driver}://tester:secret-word@127.0.0.1:{port}/mlflow"
+    subprocess.run(
+        [*prefix, str(tools / "pg_ctl"), "-D", str(folder / "data"), "-m", "immediate", "stop"],
+        cwd="/",
+        capture_output=True,
+        check=False,
+    )
+    subprocess.run([*prefix, "rm", "-rf", str(folder)], cwd="/", check=False)

@@ -1,0 +1,193 @@
+"""Helpers of the tracking tests: spool folders, a server, and what is in a store."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from peak_fast.tracking import spool
+
+
+def use_spool(patch, root, tested):
+    """Make ``root`` the spool of this process and of those that it starts."""
+    root.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        (root / tested.name).symlink_to(tested, target_is_directory=True)
+    patch.setenv("PEAK_FAST_SPOOL_DIR", str(root))
+    patch.setenv("PEAK_FAST_WRITER_LINGER", "5")
+    patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+@dataclass
+class SeenRun:
+    """A run as the store shows it."""
+
+    run_id: str
+    name: str
+    status: str
+    params: dict
+    metrics: dict
+    tags: dict
+    artifact_uri: str
+    start: int
+    end: int
+    datasets: list = field(default_factory=list)
+
+
+class Reader:
+    """Reads a store through MLflow's client."""
+
+    def __init__(self, mlflow, uri):
+        self._environment = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_ALLOW_FILE_STORE": "true"}
+        with self._quiet():
+            self.client = mlflow.tracking.MlflowClient(uri)
+
+    @contextlib.contextmanager
+    def _quiet(self):
+        with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for name, value in self._environment.items():
+                patch.setenv(name, value)
+            yield
+
+    def runs(self, experiment):
+        """All runs of an experiment by name, oldest first; an experiment that does not exist has none."""
+        with self._quiet():
+            found = self.client.get_experiment_by_name(experiment)
+            if found is None:
+                return []
+            runs = []
+            token = None
+            while True:
+                page = self.client.search_runs(
+                    [found.experiment_id], max_results=1000, order_by=["start_time ASC"], page_token=token
+                )
+                runs += page
+                token = page.token
+                if not token:
+                    break
+        return [_seen(run) for run in runs]
+
+    def run(self, experiment):
+        """The only run of an experiment."""
+        runs = self.runs(experiment)
+        assert len(runs) == 1, [run.name for run in runs]
+        return runs[0]
+
+    def history(self, run_id, key):
+        """``(step, value)`` of a metric, by step."""
+        with self._quiet():
+            points = self.client.get_metric_history(run_id, key)
+        return sorted((point.step, point.value) for point in points)
+
+    def artifacts(self, run_id, path=None):
+        """Paths of all artifact files of a run."""
+        with self._quiet():
+            return sorted(self._walk(run_id, path))
+
+    def _walk(self, run_id, path):
+        for entry in self.client.list_artifacts(run_id, path):
+            if entry.is_dir:
+                yield from self._walk(run_id, entry.path)
+            else:
+                yield entry.path
+
+    def read(self, run_id, path, folder):
+        """Bytes of an artifact."""
+        with self._quiet():
+            return Path(self.client.download_artifacts(run_id, path, str(folder))).read_bytes()
+
+
+def _seen(run):
+    return SeenRun(
+        run.info.run_id,
+        run.info.run_name,
+        run.info.status,
+        dict(run.data.params),
+        dict(run.data.metrics),
+        dict(run.data.tags),
+        run.info.artifact_uri,
+        run.info.start_time,
+        run.info.end_time,
+        [item.dataset for item in run.inputs.dataset_inputs],
+    )
+
+
+def free_port():
+    """A TCP port that nobody uses just now."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        return server.getsockname()[1]
+
+
+class Server:
+    """A local ``mlflow server`` that can be stopped and started again on its port."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.port = free_port()
+        self.uri = f"http://127.0.0.1:{self.port}"
+        self._process = None
+
+    def start(self):
+        command = [sys.executable, "-P", "-m", "mlflow", "server", "--host", "127.0.0.1"]
+        command += ["--port", str(self.port), "--workers", "1"]
+        command += ["--backend-store-uri", f"sqlite:///{self.folder / 'server.db'}"]
+        command += ["--artifacts-destination", str(self.folder / "artifacts")]
+        environment = {
+            **os.environ,
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+        }
+        with (self.folder / "server.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                command, cwd=self.folder, env=environment, stdout=log, stderr=log, start_new_session=True
+            )
+        self._await_answer()
+
+    def _await_answer(self):
+        deadline = time.monotonic() + 60.0
+        while time.monotonic() < deadline:
+            assert self._process.poll() is None, (self.folder / "server.log").read_text()
+            with (
+                contextlib.suppress(OSError, urllib.error.URLError),
+                urllib.request.urlopen(f"{self.uri}/health", timeout=2.0) as answer,
+            ):
+                if answer.status == 200:
+                    return
+            time.sleep(0.1)
+        raise AssertionError((self.folder / "server.log").read_text())
+
+    def stop(self):
+        """Kill the server and its workers at once."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, 9)
+            self._process.wait(timeout=20)
+            self._process = None
+
+
+def spool_files(root):
+    """What is left in a spool besides the self-test, locks and logs."""
+    kept = (".lock", ".log", ".json")
+    return [
+        path
+        for folder in Path(root).iterdir()
+        if not folder.is_symlink() and folder.is_dir() and not folder.name.startswith("mlflow-")
+        for path in folder.iterdir()
+        if path.suffix not in kept
+    ]
+
+
+def segments_of(root):
+    """All segment files below a spool root."""
+    return [path for folder in Path(root).iterdir() if folder.is_dir() for path in spool.segments(folder)]
