@@ -261,7 +261,7 @@ class Sweep:
         """
         if isinstance(threads, int) and threads < 1:
             raise ConfigError(f"threads: expected at least 1; got {threads}")
-        runner = _Runner(self, threads or default_threads(), parse_memory(memory))
+        runner = _Runner(self, threads or default_threads(), parse_memory(memory), stored=store is not None)
         if store is None:
             with self._progress(0, progress) as shown:
                 columns = runner.range(0, len(self.grid), shown)
@@ -289,7 +289,9 @@ class Sweep:
             metrics=self.metrics,
             code_version=code_version(),
         )
-        with SweepStore.open(folder, key, self.grid, resume=resume) as opened:
+        # A Python function may take a second a run: small parts, so that an interruption loses little.
+        tile = None if isinstance(self.strategy, RuleStrategy) else 64
+        with SweepStore.open(folder, key, self.grid, tile_size=tile, resume=resume) as opened:
             missing = opened.missing()
             left = sum(opened.bounds(tile)[1] - opened.bounds(tile)[0] for tile in missing)
             try:
@@ -308,8 +310,9 @@ class Sweep:
 class _Runner:
     """Evaluates ranges of a sweep's grid, keeping indicator rows between them."""
 
-    def __init__(self, sweep: Sweep, threads: int, memory: int) -> None:
+    def __init__(self, sweep: Sweep, threads: int, memory: int, *, stored: bool) -> None:
         self.sweep, self.threads, self.memory = sweep, threads, memory
+        self._rows_held = min(len(sweep.grid), 16_384) if stored else len(sweep.grid)
         self._batches: dict[str, Batch] = {}
         self._check_memory()
         if not isinstance(sweep.strategy, RuleStrategy):

@@ -69,6 +69,7 @@ def _log_parent(tracker: Any, sweep: Sweep, result: SweepResult, curves: int) ->
     tracker.log_table(rows, "sweep/table.parquet")
     tracker.log_table(result.top(100, by), "sweep/top.json")
     numeric = [name for name in result.parameters if rows[name].dtype.is_numeric()]
+    numeric = [name for name in numeric if rows[name].n_unique() > 1]
     if len(numeric) >= 2 and importlib.util.find_spec("matplotlib") is not None:
         tracker.log_figure(result.heatmap(numeric[0], numeric[1], by), "sweep/heatmap.png")
     if curves:
