@@ -24,6 +24,7 @@ from peak_fast.errors import StoreError
 from peak_fast.studies.bulk import writer_for
 from peak_fast.studies.points import (
     COMPLETE,
+    DUPLICATE,
     FAILED,
     INDEX,
     METRICS,
@@ -253,6 +254,8 @@ class Ledger:
     def _attributes(point: Point) -> tuple[dict[str, Any], dict[str, Any]]:
         """User and system attributes of a trial, as far as they are known."""
         user = dict(point.attrs)
+        if point.twin is not None and point.twin.number is not None:
+            user[DUPLICATE] = point.twin.number
         if point.index is not None:
             user[INDEX] = point.index
         if point.metrics:

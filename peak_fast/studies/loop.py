@@ -14,7 +14,6 @@ from peak_fast.studies.objectives import Feasibility, Objective
 from peak_fast.studies.pareto import pareto_mask
 from peak_fast.studies.points import (
     COMPLETE,
-    DUPLICATE,
     FAILED,
     METRICS,
     PRUNED,
@@ -320,8 +319,7 @@ class Loop:
         point.values, point.metrics = known.values, dict(known.metrics)
         point.constraints, point.steps = dict(known.constraints), dict(known.steps)
         point.finish(known.state or COMPLETE, known.attrs.get(REASON))
-        if known.number is not None:
-            point.attrs[DUPLICATE] = known.number
+        point.twin = known
         if point.trial is not None and self._pruning:
             for step, value in point.steps.items():
                 if value == value:

@@ -45,6 +45,8 @@ class Point:
         Intermediate objective value by step.
     attrs : dict
         Further things to remember with the trial.
+    twin : Point or None
+        The point with the same parameters whose result this one shares.
     """
 
     params: dict[str, Any]
@@ -59,6 +61,7 @@ class Point:
     constraints: dict[str, float] = field(default_factory=dict)
     steps: dict[int, float] = field(default_factory=dict)
     attrs: dict[str, Any] = field(default_factory=dict)
+    twin: Point | None = None
 
     @property
     def key(self) -> Key:

@@ -86,8 +86,8 @@ def make_subject(strategy: Any, schema: Sequence[Param] | None, constraints: Any
 def make_bars(data: Any) -> Any:
     """Bars, or a dict of Bars, from these or from any frame.
 
-    What has a ``hash`` and can be sliced and measured like Bars passes as it is: an evaluator of one's own may
-    run on anything.
+    What has a ``hash`` and can be sliced and measured like Bars passes as it is: an evaluator of one's own
+    may run on anything.
     """
     if isinstance(data, Mapping) and not _is_column_dict(data):
         return {str(name): make_bars(item) for name, item in data.items()}

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import re
+import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from peak_fast.errors import ConfigError, MissingDependencyError, StoreError, re
 _JOURNAL_SUFFIXES = (".log", ".journal", ".jsonl")
 _SQLITE_TIMEOUT_SECONDS = 60
 _LOCK_GRACE_SECONDS = 10
+_OPEN_ATTEMPTS = 6
 _FORMS = (
     "None (memory), 'sqlite:///study.db', 'postgresql://user@host/db', 'mysql+pymysql://user@host/db', "
     "'journal:///path/study.log', 'grpc://host:13000', or an optuna storage object"
@@ -142,7 +144,7 @@ def _open_database(optuna: Any, url: str) -> OpenStorage:
         if path and path != ":memory:" and not path.startswith("file:"):
             _check_folder(Path(path), "SQLite file")
     try:
-        backend = optuna.storages.RDBStorage(url, engine_kwargs=settings)
+        backend = _create_backend(optuna, url, settings)
     except ImportError as error:
         raise MissingDependencyError(
             f"the storage {mask_url(url)} needs a database driver that could not be imported ({error}); "
@@ -155,6 +157,22 @@ def _open_database(optuna: Any, url: str) -> OpenStorage:
             "check that the server runs and the address is right"
         ) from error
     return OpenStorage(optuna.storages.get_storage(backend), True, mask_url(url))
+
+
+def _create_backend(optuna: Any, url: str, settings: dict[str, Any]) -> Any:
+    """A database storage; several workers may create its tables at the same moment."""
+    from sqlalchemy.exc import DatabaseError
+
+    for attempt in range(_OPEN_ATTEMPTS):
+        try:
+            return optuna.storages.RDBStorage(url, engine_kwargs=settings)
+        except (DatabaseError, optuna.exceptions.StorageInternalError) as error:
+            text = str(error).lower()
+            lost_race = any(word in text for word in ("already exists", "unique", "duplicate", "locked"))
+            if not lost_race or attempt + 1 == _OPEN_ATTEMPTS:
+                raise
+            time.sleep(0.1 * 2**attempt)
+    raise AssertionError("unreachable")
 
 
 def host_name() -> str:

@@ -1,0 +1,475 @@
+"""Studies on shared storages: several workers, killed workers, resume, torn journals, bulk writes."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+optuna = pytest.importorskip("optuna")
+
+from peak_fast.errors import ConfigError, MissingDependencyError, StoreError  # noqa: E402
+from peak_fast.studies import bulk  # noqa: E402
+from peak_fast.studies.storage import mask_url, open_storage  # noqa: E402
+from tests.study_worker import open_study, surface  # noqa: E402
+
+ROOT = Path(__file__).resolve().parent.parent
+STATE = optuna.trial.TrialState
+KINDS = ["sqlite", "journal"]
+
+
+def address(kind, folder):
+    return {"sqlite": f"sqlite:///{folder}/study.db", "journal": f"journal://{folder}/study.log"}[kind]
+
+
+def start_worker(storage, trials, sampler, delay, log):
+    command = [
+        sys.executable,
+        "-m",
+        "tests.study_worker",
+        storage,
+        str(trials),
+        sampler,
+        str(delay),
+        str(log),
+    ]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(worker, timeout=90):
+    out, err = worker.communicate(timeout=timeout)
+    assert worker.returncode == 0, err
+    return out.split()
+
+
+def by_state(study):
+    return Counter(trial.state.name for trial in study.optuna.trials)
+
+
+def check_values(study):
+    for trial in study.optuna.trials:
+        if trial.state == STATE.COMPLETE:
+            assert trial.value == pytest.approx(float(surface(**trial.params)))
+            assert trial.user_attrs["peak_fast:metrics"]["sharpe"] == pytest.approx(trial.value)
+
+
+def complete_points(study):
+    trials = study.optuna.get_trials(states=(STATE.COMPLETE,))
+    return Counter((trial.params["fast"], trial.params["slow"]) for trial in trials)
+
+
+def read_log(log):
+    return [tuple(map(int, line.split())) for line in Path(log).read_text().splitlines()]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("sampler", ["grid", "random", "tpe", "nsga2"])
+def test_a_stored_study_equals_the_one_in_memory(kind, sampler, tmp_path):
+    plain, stored = open_study(None, sampler), open_study(address(kind, tmp_path), sampler)
+    for study in (plain, stored):
+        study.run(n_trials=60)
+    assert stored.trials.drop("seconds").equals(plain.trials.drop("seconds"))
+    for mine, theirs in zip(plain.optuna.trials, stored.optuna.trials, strict=True):
+        assert mine.params == theirs.params
+        assert mine.values == theirs.values
+        assert mine.distributions == theirs.distributions
+        assert mine.system_attrs == theirs.system_attrs
+        assert {k: v for k, v in theirs.user_attrs.items() if k != "peak_fast:worker"} == mine.user_attrs
+    loaded = optuna.load_study(study_name="shared", storage=open_storage(address(kind, tmp_path)).storage)
+    assert loaded.best_params == plain.result.best_params
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("sampler", ["grid", "tpe"])
+def test_a_stopped_study_resumes_without_running_anything_twice(kind, sampler, tmp_path):
+    log = tmp_path / "log"
+    first = open_study(address(kind, tmp_path), sampler, log=log)
+    first.run(n_trials=40)
+    second = open_study(address(kind, tmp_path), sampler, log=log)
+    result = second.run(n_trials=100)
+    assert by_state(second) == {"COMPLETE": 100}
+    assert result.tally.run + result.tally.duplicates == 60
+    trials = [row[1:] for row in read_log(log)]
+    robust = {(row["fast"], row["slow"]) for row in first.trials.iter_rows(named=True)}
+    assert robust <= set(trials)
+    check_values(second)
+    if sampler == "grid":
+        assert set(complete_points(second).values()) == {1}
+    else:
+        rows = second.trials.select("fast", "slow").rows()
+        assert rows[40:50] != rows[:10]  # the random start is not played again
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("sampler", ["grid", "random", "tpe"])
+def test_two_workers_share_a_study_exactly(kind, sampler, tmp_path):
+    log, storage = tmp_path / "log", address(kind, tmp_path)
+    workers = [start_worker(storage, 120, sampler, 0.002, log) for _ in range(2)]
+    for worker in workers:
+        assert finish(worker)[0] == "trials"
+    study = open_study(storage, sampler)
+    assert by_state(study)["COMPLETE"] == 120
+    assert by_state(study)["RUNNING"] == by_state(study)["WAITING"] == 0
+    check_values(study)
+    if sampler == "grid":
+        assert set(complete_points(study).values()) == {1}
+    assert len({trial.user_attrs["peak_fast:worker"] for trial in study.optuna.trials}) == 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("sampler", ["grid", "tpe"])
+def test_kill_9_of_one_of_two_workers_leaves_every_trial_exactly_once(kind, sampler, tmp_path):
+    log, storage = tmp_path / "log", address(kind, tmp_path)
+    victim = start_worker(storage, 160, sampler, 0.0, log, 20)
+    survivor = start_worker(storage, 160, sampler, 0.005, log)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "log.hangs").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    victim.send_signal(signal.SIGKILL)
+    victim.communicate()
+    assert finish(survivor)[0] == "trials"
+    study = open_study(storage, sampler)
+    states = by_state(study)
+    assert states["COMPLETE"] == 160
+    assert states["RUNNING"] == states["WAITING"] == 0
+    assert states["FAIL"] >= 1  # what the victim had claimed
+    check_values(study)
+    if sampler == "grid":
+        assert set(complete_points(study).values()) == {1}
+    retried = [t for t in study.optuna.trials if "peak_fast:retry_of" in t.user_attrs]
+    lost = {
+        t.number for t in study.optuna.trials if t.user_attrs.get("peak_fast:reason") == "the worker died"
+    }
+    assert {t.user_attrs["peak_fast:retry_of"] for t in retried} == lost
+    for trial in retried:
+        assert trial.params == study.optuna.trials[trial.user_attrs["peak_fast:retry_of"]].params
+        assert trial.system_attrs["failed_trial"] in lost
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_killed_study_resumes_with_the_same_command(kind, tmp_path):
+    log, storage = tmp_path / "log", address(kind, tmp_path)
+    for _ in range(2):
+        worker = start_worker(storage, 150, "grid", 0.02, log)
+        before = len(read_log(log)) if log.exists() else 0
+        deadline = time.monotonic() + 60
+        while not (log.exists() and len(read_log(log)) > before) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(0.3)
+        worker.send_signal(signal.SIGKILL)
+        worker.communicate()
+    assert finish(start_worker(storage, 150, "grid", 0.0, log))[0] == "trials"
+    study = open_study(storage, "grid")
+    assert by_state(study)["COMPLETE"] == 150
+    assert set(complete_points(study).values()) == {1}
+    check_values(study)
+
+
+def test_trials_of_a_worker_on_another_machine_are_taken_over_when_its_stamp_is_old(tmp_path):
+    study = open_study(address("sqlite", tmp_path), "grid", heartbeat=(0.1, 1.0))
+    distant = "00000000000000000001-elsewhere-1-abcdef01"
+    study.optuna.set_user_attr(f"peak_fast:worker:{distant}", time.time())
+    study.optuna.add_trial(
+        optuna.create_trial(
+            state=STATE.RUNNING,
+            params={"fast": 5, "slow": 50},
+            distributions=study.space.distributions,
+            user_attrs={"peak_fast:worker": distant, "peak_fast:index": 0},
+        )
+    )
+    started = time.monotonic()
+    result = study.run()
+    assert result.stopped == "exhausted"
+    assert time.monotonic() - started > 0.8  # as long as it may be alive, its trial is left alone
+    assert by_state(study) == {"COMPLETE": 200, "FAIL": 1}
+    assert set(complete_points(study).values()) == {1}
+
+
+def test_a_worker_that_was_taken_for_dead_cannot_count_its_trial_again(tmp_path):
+    storage = address("sqlite", tmp_path)
+
+    class Sleeper:
+        calls = 0
+
+        def __call__(self, columns, bars, metrics):
+            self.calls += 1
+            if self.calls == 1:
+                for trial in outer.get_trials(states=(STATE.RUNNING,)):
+                    outer.tell(trial.number, state=STATE.FAIL)  # what another worker's rescue does
+            return {"sharpe": surface(columns["fast"], columns["slow"])}
+
+    from peak_fast.study import Study
+    from tests.study_worker import SCHEMA
+
+    study = Study(None, None, SCHEMA, storage=storage, sampler="random", evaluator=Sleeper(), batch=8, seed=1)
+    outer = optuna.load_study(study_name="study", storage=storage)
+    result = study.run(n_trials=40)
+    assert result.tally.lost == 8
+    assert by_state(study) == {"COMPLETE": 40, "FAIL": 8}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_ctrl_c_gives_claimed_trials_back(kind, tmp_path):
+    storage = address(kind, tmp_path)
+
+    def interrupted(columns, bars, metrics):
+        raise KeyboardInterrupt
+
+    from peak_fast.study import Study
+    from tests.study_worker import SCHEMA
+
+    options = {"storage": storage, "sampler": "grid", "batch": 8, "seed": 1}
+    study = Study(None, None, SCHEMA, evaluator=interrupted, **options)
+    with pytest.raises(KeyboardInterrupt):
+        study.run()
+    assert by_state(study) == {"FAIL": 8, "WAITING": 8}
+    again = Study(None, None, SCHEMA, evaluator=lambda c, b, m: {"sharpe": surface(**c)}, **options)
+    assert again.run().stopped == "exhausted"
+    assert by_state(again) == {"FAIL": 8, "COMPLETE": 200}
+    assert set(complete_points(again).values()) == {1}
+
+
+def test_failed_trials_are_retried_when_asked_for(tmp_path):
+    storage = address("sqlite", tmp_path)
+    broken = [True]
+
+    def evaluator(columns, bars, metrics):
+        if broken[0] and 7 in columns["fast"]:
+            raise OSError("disk away")
+        return {"sharpe": surface(**columns)}
+
+    from peak_fast.study import Study
+    from tests.study_worker import SCHEMA
+
+    options = {"storage": storage, "sampler": "grid", "evaluator": evaluator, "batch": 8, "seed": 1}
+    first = Study(None, None, SCHEMA, **options)
+    first.run()
+    assert by_state(first) == {"COMPLETE": 180, "FAIL": 20}
+    broken[0] = False
+    untouched = Study(None, None, SCHEMA, **options)
+    assert untouched.run().tally.run == 0
+    again = Study(None, None, SCHEMA, retry_failed=True, **options)
+    again.run()
+    assert by_state(again) == {"COMPLETE": 200, "FAIL": 20}
+    assert set(complete_points(again).values()) == {1}
+    once_more = Study(None, None, SCHEMA, retry_failed=True, **options)
+    assert once_more.run().tally.run == 0
+
+
+# --- identity of a study -----------------------------------------------------------------------------------
+
+
+def test_a_study_about_something_else_is_refused(tmp_path):
+    storage = address("sqlite", tmp_path)
+    open_study(storage, "grid").run(n_trials=5)
+    with pytest.raises(StoreError, match="'shared' exists in sqlite"):
+        open_study(storage, "grid", resume=False)
+    with pytest.raises(StoreError, match=r"changes in feasible .*another name"):
+        open_study(storage, "grid", feasible="sharpe > 0")
+    with pytest.raises(StoreError, match=r"changes in constraints"):
+        open_study(storage, "grid", constraints="fast < slow")
+    from peak_fast.study import Study
+    from tests.study_worker import SCHEMA
+
+    with pytest.raises(StoreError, match="expected a study with 2 objectives"):
+        Study(None, None, SCHEMA, ["sharpe", "calmar"], storage=storage, study_name="shared", evaluator=max)
+    with pytest.raises(StoreError, match=r"schema\.slow\.high \(69 -> 70\)"):
+        from dataclasses import replace
+
+        wider = (SCHEMA[0], replace(SCHEMA[1], high=70))
+        Study(None, None, wider, "sharpe", storage=storage, study_name="shared", evaluator=max)
+
+
+def test_a_stored_study_keeps_its_seed(tmp_path):
+    storage = address("sqlite", tmp_path)
+    assert open_study(storage, "random", seed=77).seed == 77
+    assert open_study(storage, "random", seed=78).seed == 77
+    named = open_study(storage, "random", seed=None, study_name="a")
+    assert named.seed == open_study(storage, "random", seed=None, study_name="a").seed
+
+
+# --- addresses ---------------------------------------------------------------------------------------------
+
+
+def test_passwords_are_masked():
+    assert mask_url("postgresql://me:secret@host:5432/db") == "postgresql://me:***@host:5432/db"
+    assert mask_url("sqlite:///a.db") == "sqlite:///a.db"
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "words"),
+    [
+        ("study.db", ConfigError, r"write 'sqlite:///study\.db'"),
+        ("sqlite:////no/such/folder/s.db", ConfigError, "existing folder for the SQLite file"),
+        ("journal:///no/such/folder/s.log", ConfigError, "existing folder for the journal file"),
+        ("grpc://localhost", (ConfigError, MissingDependencyError), "grpc"),
+        (7, ConfigError, "got int"),
+        ("oracle9://x/y", StoreError, "expected a database"),
+    ],
+)
+def test_addresses_that_are_refused(given, error, words):
+    with pytest.raises(error, match=words):
+        open_storage(given)
+
+
+def test_a_database_that_does_not_answer_hides_the_password():
+    pytest.importorskip("psycopg2")
+    with pytest.raises(StoreError) as caught:
+        open_storage("postgresql://me:secret@127.0.0.1:1/db")
+    assert "secret" not in str(caught.value)
+    assert "me:***@127.0.0.1:1/db" in str(caught.value)
+
+
+def test_an_open_optuna_storage_may_be_given(tmp_path):
+    storage = optuna.storages.RDBStorage(address("sqlite", tmp_path))
+    study = open_study(storage, "random")
+    study.run(n_trials=20)
+    assert by_state(study) == {"COMPLETE": 20}
+
+
+# --- journal -----------------------------------------------------------------------------------------------
+
+
+def test_a_torn_last_line_of_a_journal_is_cut(tmp_path):
+    storage = address("journal", tmp_path)
+    open_study(storage, "random").run(n_trials=16)
+    path = tmp_path / "study.log"
+    with path.open("ab") as file:
+        file.write(b'{"op_code":4,"worker_id":"gone","study_id":0,"datetime')
+    study = open_study(storage, "random")
+    study.run(n_trials=32)
+    assert by_state(study)["COMPLETE"] == 32
+    for line in path.read_text().splitlines():
+        json.loads(line)
+    check_values(study)
+
+
+def test_the_lock_of_a_dead_process_is_taken_over_even_with_a_relative_path(tmp_path, monkeypatch):
+    import peak_fast.studies.storage as module
+
+    monkeypatch.setattr(module, "_LOCK_GRACE_SECONDS", 3)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "study.log").touch()
+    (tmp_path / "study.log.lock").symlink_to(tmp_path / "study.log")
+    started = time.monotonic()
+    study = open_study("journal:study.log", "random")
+    study.run(n_trials=8)
+    assert time.monotonic() - started < 30
+    assert by_state(study) == {"COMPLETE": 8}
+
+
+# --- bulk writes -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe", "nsga2"])
+def test_bulk_writes_leave_the_same_tables_as_optunas_own_calls(sampler, tmp_path, monkeypatch):
+    tables = {}
+    for way in ("bulk", "plain"):
+        folder = tmp_path / way
+        folder.mkdir()
+        with monkeypatch.context() as patch:
+            if way == "plain":
+                patch.setattr("peak_fast.studies.ledger.writer_for", lambda storage: None)
+            study = open_study(address("sqlite", folder), sampler, feasible="sharpe > 0.2")
+            assert (study.run(n_trials=40).stopped) == "trials"
+        tables[way] = dump(folder / "study.db")
+    assert tables["bulk"] == tables["plain"]
+    assert len(tables["bulk"]["trials"]) == 40
+
+
+def dump(path):
+    """All rows of a study's tables, without ids, times and worker names."""
+    import sqlite3
+
+    queries = {
+        "trials": "select number, state from trials order by number",
+        "params": "select number, param_name, param_value, distribution_json from trial_params "
+        "join trials using (trial_id) order by number, param_name",
+        "values": "select number, objective, value, value_type from trial_values "
+        "join trials using (trial_id) order by number, objective",
+        "user": "select number, key, value_json from trial_user_attributes join trials using (trial_id) "
+        "where key != 'peak_fast:worker' order by number, key",
+        "system": "select number, key, value_json from trial_system_attributes join trials using (trial_id) "
+        "order by number, key",
+    }
+    with sqlite3.connect(path) as connection:
+        rows = {name: connection.execute(query).fetchall() for name, query in queries.items()}
+    connection.close()
+    return rows
+
+
+def test_bulk_writes_step_aside_when_the_schema_is_unknown(tmp_path, monkeypatch):
+    storage = open_storage(address("sqlite", tmp_path)).storage
+    assert bulk.writer_for(storage) is not None
+    from optuna.storages._rdb import models
+
+    monkeypatch.setattr(models, "SCHEMA_VERSION", 13)
+    assert bulk.writer_for(storage) is None
+    monkeypatch.undo()
+    monkeypatch.delattr(models, "TrialValueModel")
+    assert bulk.writer_for(storage) is None
+    assert bulk.writer_for(optuna.storages.InMemoryStorage()) is None
+
+
+def test_infinite_and_undefined_metrics_are_stored(tmp_path):
+    import numpy as np
+
+    from peak_fast.study import Study
+    from tests.study_worker import SCHEMA
+
+    def evaluator(columns, bars, metrics):
+        count = len(columns["fast"])
+        return {
+            "sharpe": np.arange(count, dtype=float),
+            "profit_factor": np.full(count, np.inf),
+            "sqn": np.full(count, np.nan),
+        }
+
+    options = {"storage": address("sqlite", tmp_path), "sampler": "random", "evaluator": evaluator, "seed": 1}
+    study = Study(None, None, SCHEMA, metrics=["profit_factor", "sqn"], **options)
+    study.run(n_trials=5)
+    again = Study(None, None, SCHEMA, metrics=["profit_factor", "sqn"], **options)
+    again.run(n_trials=8)
+    frame = again.trials
+    assert frame["profit_factor"].to_list() == [float("inf")] * 8
+    assert frame["sqn"].is_nan().all()
+
+
+# --- servers -----------------------------------------------------------------------------------------------
+
+
+def test_grpc_proxy(tmp_path):
+    pytest.importorskip("grpc")
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    code = (
+        "import optuna, sys; from peak_fast.studies.storage import open_storage; "
+        "optuna.storages.run_grpc_proxy_server("
+        "open_storage(sys.argv[1]).storage, host='127.0.0.1', port=int(sys.argv[2]))"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", code, address("sqlite", tmp_path), str(port)]
+    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.1)
+        log = tmp_path / "log"
+        workers = [start_worker(f"grpc://127.0.0.1:{port}", 60, "grid", 0.0, log) for _ in range(2)]
+        for worker in workers:
+            assert finish(worker)[0] == "trials"
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
+    study = open_study(address("sqlite", tmp_path), "grid")
+    assert by_state(study)["COMPLETE"] == 60
+    assert set(complete_points(study).values()) == {1}
