@@ -26,17 +26,9 @@ def address(kind, folder):
     return {"sqlite": f"sqlite:///{folder}/study.db", "journal": f"journal://{folder}/study.log"}[kind]
 
 
-def start_worker(storage, trials, sampler, delay, log):
-    command = [
-        sys.executable,
-        "-m",
-        "tests.study_worker",
-        storage,
-        str(trials),
-        sampler,
-        str(delay),
-        str(log),
-    ]
+def start_worker(storage, trials, sampler, delay, *rest):
+    arguments = [storage, str(trials), sampler, str(delay), *map(str, rest)]
+    command = [sys.executable, "-m", "tests.study_worker", *arguments]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
