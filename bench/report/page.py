@@ -58,6 +58,8 @@ def headline_table(published: Published) -> list[str]:
         if record is not None:
             limit, _, verdict = numbers.target(record)
             goal = f"{limit} ({verdict})" if limit else ""
+            small = published["benches"][bench]["scale"] != "full"
+            text += " (small scale: less work than this)" if small else ""
             rows.append([text, numbers.figure(record["median"], record["unit"]), goal])
     return numbers.table(["figure", "median", "documented target"], rows)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,6 +88,10 @@ def _costs() -> Any:
     return Costs(rate=yardstick.FEE, slippage_bps=yardstick.SLIPPAGE * 10_000)
 
 
+def _statistics(engine: Any, bars: Bars, params: Mapping[str, Any]) -> Any:
+    return engine.run(bars, "ma_crossover", params).stats
+
+
 def single_runs() -> list[dict[str, Any]]:
     """One SMA 20/50 backtest with all statistics at three lengths, next to a bare loop."""
     from peak_fast.engine import BacktestEngine
@@ -95,10 +101,9 @@ def single_runs() -> list[dict[str, Any]]:
     found = []
     for count, rounds in SIZES.items():
         bars = _bars(count)
-        open_, close = bars.open, bars.close
         variants: dict[str, Callable[[], Any]] = {
-            "ours": lambda bars=bars: engine.run(bars, "ma_crossover", params).stats,  # type: ignore[misc]
-            "bare": lambda open_=open_, close=close: yardstick.scalar_run(open_, close, 20, 50),  # type: ignore[misc]
+            "ours": partial(_statistics, engine, bars, params),
+            "bare": partial(yardstick.scalar_run, bars.open, bars.close, 20, 50),
         }
         samples = records.interleave(variants, rounds)
         label = f"one backtest, {count:,} bars"
@@ -122,8 +127,7 @@ def sweeps() -> list[dict[str, Any]]:
     grid = {"fast": range(5, 105), "slow": range(110, 310, 2)}
     work = Sweep("ma_crossover", grid, bars, costs=_costs())
     variants: dict[str, Callable[[], Any]] = {
-        f"{threads}": lambda threads=threads: work.run(threads=threads, progress=False)  # type: ignore[misc]
-        for threads in (1, 2)
+        f"{threads}": partial(work.run, threads=threads, progress=False) for threads in (1, 2)
     }
     samples = records.interleave(variants, 5)
     found = []
@@ -159,7 +163,8 @@ def tracking(notes: list[str]) -> list[dict[str, Any]]:
 
     samples = records.interleave({"none": loop(None), "noop": loop(NoopTracker())}, 10)
     found = [_percent("quick/tracking/noop", samples, "noop", "NoopTracker, slowdown of the loop")]
-    with tempfile.TemporaryDirectory() as folder:
+    # MLflow keeps the artifacts of a database under the working folder
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         try:
             found += _mlflow(folder, loop)
         except ImportError as error:
