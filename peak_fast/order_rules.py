@@ -245,7 +245,13 @@ class OrderRules:
     def every_bar(self) -> bool:
         """Whether something can happen in a bar that no order reacts to."""
         charges = (self.borrow_short, self.borrow_long, self.borrow_cash, self.maintenance)
-        return any(charges) or not self.short_proceeds or self.ruin or self.equity_floor > 0.0 or self.daily_loss > 0.0
+        return (
+            any(charges)
+            or not self.short_proceeds
+            or self.ruin
+            or self.equity_floor > 0.0
+            or self.daily_loss > 0.0
+        )
 
 
 _COLUMNS: dict[str, int] = {

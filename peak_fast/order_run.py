@@ -81,7 +81,9 @@ class _Sections:
             self.slots[stop] = float(self.end)
 
 
-def _memory(rules: OrderRules, assets: Sequence[Asset], actions: Floats, sizes: tuple[int, int, int]) -> Floats:
+def _memory(
+    rules: OrderRules, assets: Sequence[Asset], actions: Floats, sizes: tuple[int, int, int]
+) -> Floats:
     """Fresh memory of a run; ``sizes``: orders, other records, live orders at once."""
     orders, records, book = sizes
     sections = _Sections()
@@ -188,7 +190,13 @@ def _records(memory: Floats, curves: tuple[Floats, Floats, Floats]) -> Records:
     trades = table(f.S_TRADES_AT, f.S_TRADES_NEXT, f.N_TRADE)
     lots = table(f.S_LOTS_AT, f.S_LOTS_NEXT, f.N_LOT)
     log = table(f.S_LOG_AT, f.S_LOG_NEXT, f.N_EVENT)
-    orders = ((book, f.O_PARENT), (fills, f.F_ORDER), (trades, f.T_ORDER), (lots, f.L_ORDER), (log, f.E_ORDER))
+    orders = (
+        (book, f.O_PARENT),
+        (fills, f.F_ORDER),
+        (trades, f.T_ORDER),
+        (lots, f.L_ORDER),
+        (log, f.E_ORDER),
+    )
     for records, column in orders:
         number(records[:, column], f.S_BOOK_AT, f.N_ORDER)
     for records, column in ((book, f.O_LOT), (fills, f.F_LOT), (trades, f.T_LOT)):

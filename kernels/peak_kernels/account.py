@@ -178,7 +178,12 @@ def trade_row(m: Floats, k: int, lot: int, signed: float, price: float, bar: int
     fees = m[lot + f.L_FEE] * (signed / m[lot + f.L_SIZE]) + paid
     m[n + f.T_LOT], m[n + f.T_ASSET], m[n + f.T_SIZE], m[n + f.T_TAG] = lot, row, signed, m[lot + f.L_TAG]
     m[n + f.T_ENTRY_BAR], m[n + f.T_EXIT_BAR] = m[lot + f.L_BAR], bar
-    m[n + f.T_ENTRY], m[n + f.T_EXIT], m[n + f.T_FEES], m[n + f.T_PNL] = m[lot + f.L_PRICE], price, fees, gain - fees
+    m[n + f.T_ENTRY], m[n + f.T_EXIT], m[n + f.T_FEES], m[n + f.T_PNL] = (
+        m[lot + f.L_PRICE],
+        price,
+        fees,
+        gain - fees,
+    )
     m[n + f.T_ORDER], m[n + f.T_ROLE] = k, m[k + f.O_ROLE]
     m[f.S_TRADES_NEXT] = n + f.N_TRADE
     return gain

@@ -192,7 +192,8 @@ def attach(m: Floats, lot: int, role: int, price: float, bar: int) -> None:
     k = lot_order(m, lot, role, f.STOP if is_stop else f.LIMIT, abs(m[lot + f.L_SIZE]), bar)
     m[k + (f.O_STOP if is_stop else f.O_LIMIT)] = price
     m[k + f.O_ACTIVE] = float(bar) if m[f.R_AGAIN_ALL] > 0.0 else bar + 1.0
-    if enqueue(m, k, f.WORKING, True, bar):
+    # The exit that is to be tried first goes to the front, the other one to the end.
+    if enqueue(m, k, f.WORKING, is_stop != (m[f.R_TARGET_FIRST] > 0.0), bar):
         m[column] = k
 
 

@@ -179,13 +179,10 @@ def open_part(m: Floats, k: int, size: float, price: float, bars: tuple[int, int
     stop = exit_price(m, k, m[k + f.O_STOP_LOSS], price, -side)
     if np.isnan(target) and np.isnan(stop):
         return
-    # Each goes to the front of the queue: the one attached last is worked first.
-    for first in range(2):
-        if (first == 1) == (m[f.R_TARGET_FIRST] > 0.0):
-            if not np.isnan(target):
-                attach(m, lot, f.TAKE_PROFIT, target, bars[1])
-        elif not np.isnan(stop):
-            attach(m, lot, f.STOP_LOSS, stop, bars[1])
+    if not np.isnan(target):
+        attach(m, lot, f.TAKE_PROFIT, target, bars[1])
+    if not np.isnan(stop):
+        attach(m, lot, f.STOP_LOSS, stop, bars[1])
     if exits_in_entry_bar(m, k, row, stop, target):
         for column in (f.L_STOP_ORDER, f.L_TARGET_ORDER):
             if m[lot + column] >= 0.0:
@@ -248,7 +245,9 @@ def execute(m: Floats, k: int, size: float, price: float, bars: tuple[int, int],
     if done > 0.0 and m[f.R_MERGE] > 0.0:
         n = fill_row(m, k, side * done, price, bars, paid)
         m[n + f.F_CLOSED] = closed
-    conclude(m, k, done, price, paid, bars[1], reason if opened < rest and rest > 1e-12 * size else f.NO_REASON)
+    conclude(
+        m, k, done, price, paid, bars[1], reason if opened < rest and rest > 1e-12 * size else f.NO_REASON
+    )
 
 
 @jit

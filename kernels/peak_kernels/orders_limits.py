@@ -6,7 +6,7 @@ import numpy as np
 
 from peak_kernels import orders_fields as f
 from peak_kernels._jit import jit
-from peak_kernels.account import equity_of, fee, fill_row
+from peak_kernels.account import equity_of, fee
 from peak_kernels.book import close_order, end_order, is_exit, is_live, new_order, set_status
 from peak_kernels.orders_fields import Floats
 from peak_kernels.orders_fill import close_lot

@@ -7,7 +7,7 @@ import numpy as np
 from peak_kernels import orders_fields as f
 from peak_kernels._jit import jit
 from peak_kernels.account import fee
-from peak_kernels.book import end_order, is_exit, is_live, set_status
+from peak_kernels.book import end_order, is_live, set_status
 from peak_kernels.orders_fields import Floats
 from peak_kernels.orders_fill import close_lot, conclude, execute, floor_to_lot, resolve_size
 from peak_kernels.orders_price import reach, slip, trail, trail_mark, volume_cap

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 
-class Unsupported(Exception):  # noqa: N818 - it is an answer, not an error
+class Unsupported(Exception):
     """The adapter does not claim this case; the message says why."""
 
 
@@ -51,7 +51,9 @@ class Case:
         bars = self.table("bars").sort("asset", "bar")
         assets = self.meta["n_assets"]
         out = {
-            name: np.ascontiguousarray(bars[name].cast(pl.Float64).fill_null(np.nan).to_numpy().reshape(assets, -1))
+            name: np.ascontiguousarray(
+                bars[name].cast(pl.Float64).fill_null(np.nan).to_numpy().reshape(assets, -1)
+            )
             for name in ("open", "high", "low", "close", "volume")
         }
         out["time_us"] = bars["timestamp"].dt.epoch("us").to_numpy().reshape(assets, -1)[0]
@@ -104,21 +106,31 @@ def differences(case: Case, run: Run) -> list[str]:
     for name in ("bar", "booked_bar", "asset", "side"):
         wrong = np.flatnonzero(run.fills[name][:common] != fills[name].to_numpy()[:common])
         if wrong.size:
-            found.append(f"fill {wrong[0]}: {name} {run.fills[name][wrong[0]]}, expected {fills[name][int(wrong[0])]}")
+            found.append(
+                f"fill {wrong[0]}: {name} {run.fills[name][wrong[0]]}, expected {fills[name][int(wrong[0])]}"
+            )
     for name, slack in (("size", atol), ("price", 0.0), ("fee", atol)):
-        wrong = np.flatnonzero(~_close(run.fills[name][:common], fills[name].to_numpy()[:common], rtol, slack))
+        wrong = np.flatnonzero(
+            ~_close(run.fills[name][:common], fills[name].to_numpy()[:common], rtol, slack)
+        )
         if wrong.size:
-            found.append(f"fill {wrong[0]}: {name} {run.fills[name][wrong[0]]}, expected {fills[name][int(wrong[0])]}")
+            found.append(
+                f"fill {wrong[0]}: {name} {run.fills[name][wrong[0]]}, expected {fills[name][int(wrong[0])]}"
+            )
     equity = case.table("equity").sort("group", "bar")
     for name, ours in (("equity", run.equity), ("cash", run.cash)):
         theirs = equity[name].to_numpy().reshape(ours.shape[0], -1)
         wrong = np.argwhere(~_close(ours, theirs, rtol, atol_cash))
         if len(wrong):
             group, bar = wrong[0]
-            found.append(f"{name} of group {group} at bar {bar}: {ours[group, bar]}, expected {theirs[group, bar]}")
+            found.append(
+                f"{name} of group {group} at bar {bar}: {ours[group, bar]}, expected {theirs[group, bar]}"
+            )
     theirs = case.table("positions").sort("asset", "bar")["position"].to_numpy().reshape(run.position.shape)
     wrong = np.argwhere(~_close(run.position, theirs, rtol, atol))
     if len(wrong):
         asset, bar = wrong[0]
-        found.append(f"position of asset {asset} at bar {bar}: {run.position[asset, bar]}, expected {theirs[asset, bar]}")
+        found.append(
+            f"position of asset {asset} at bar {bar}: {run.position[asset, bar]}, expected {theirs[asset, bar]}"
+        )
     return found

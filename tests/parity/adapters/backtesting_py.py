@@ -10,11 +10,11 @@ default, 1 - eps.  Actions of bar 0 never run (the engine's loop begins at bar 1
 import sys
 
 import numpy as np
-from peak_kernels import orders_fields as f
 
-from peak_fast.order_run import Prices, blank_actions, calendar_day, run_actions
 from peak_fast.order_rules import Asset
+from peak_fast.order_run import Prices, blank_actions, calendar_day, run_actions
 from peak_fast.presets import backtesting_py
+from peak_kernels import orders_fields as f
 from tests.parity.cases import Case, Run, Unsupported
 
 ALL_IN = 1.0 - sys.float_info.epsilon
@@ -37,7 +37,12 @@ def _place(row, entry, tags):
     row[f.X_LIMIT], row[f.X_STOP] = _given(entry.get("limit")), _given(entry.get("stop"))
     row[f.X_STOP_LOSS], row[f.X_TAKE_PROFIT] = _given(entry.get("sl")), _given(entry.get("tp"))
     has_limit, has_stop = not np.isnan(row[f.X_LIMIT]), not np.isnan(row[f.X_STOP])
-    kinds = {(False, False): f.MARKET, (True, False): f.LIMIT, (False, True): f.STOP, (True, True): f.STOP_LIMIT}
+    kinds = {
+        (False, False): f.MARKET,
+        (True, False): f.LIMIT,
+        (False, True): f.STOP,
+        (True, True): f.STOP_LIMIT,
+    }
     row[f.X_KIND] = kinds[has_limit, has_stop]
     row[f.X_TAG] = tags.setdefault(str(entry.get("tag")), len(tags)) if entry.get("tag") is not None else -1.0
 
@@ -89,7 +94,8 @@ def run(case: Case) -> Run:
         for column in (f.X_LIMIT, f.X_STOP, f.X_STOP_LOSS, f.X_TAKE_PROFIT):
             row[column] *= unit
     market = Prices(
-        *(prices[name] * unit for name in ("open", "high", "low", "close")), day=calendar_day(prices["time_us"])
+        *(prices[name] * unit for name in ("open", "high", "low", "close")),
+        day=calendar_day(prices["time_us"]),
     )
     records = run_actions(market, actions, rules=rules, assets=[Asset(lot=1.0)], initial_cash=config["cash"])
     fills = records.fills

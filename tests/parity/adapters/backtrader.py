@@ -9,11 +9,11 @@ the same size.  ``oco`` names the leader of a group.  ``valid_bar`` is the last 
 """
 
 import numpy as np
-from peak_kernels import orders_fields as f
 
-from peak_fast.order_run import Prices, blank_actions, calendar_day, run_actions
 from peak_fast.order_rules import Asset
+from peak_fast.order_run import Prices, blank_actions, calendar_day, run_actions
 from peak_fast.presets import backtrader
+from peak_kernels import orders_fields as f
 from tests.parity.cases import Case, Run, Unsupported
 
 DAY_US = 86_400_000_000
@@ -54,7 +54,11 @@ def _rules(config):
     futures = commission.get("margin") is not None
     rate = commission.get("commission", 0.0)
     slippage = config.get("slippage") or {}
-    flags = {name: slippage[name] for name in ("slip_open", "slip_limit", "slip_match", "slip_out") if name in slippage}
+    flags = {
+        name: slippage[name]
+        for name in ("slip_open", "slip_limit", "slip_match", "slip_out")
+        if name in slippage
+    }
     broker = config.get("broker") or {}
     return backtrader(
         commission=0.0 if futures else rate,
@@ -121,7 +125,9 @@ class _Script:
         if entry.get("valid_bar") is not None:
             row[f.X_VALID] = entry["valid_bar"]
         if kind == f.MARKET_ON_CLOSE:
-            row[f.X_AUCTION], row[f.X_AUCTION_CLOSE] = _auction(self.time_us, int(entry["bar"]), self.session_end)
+            row[f.X_AUCTION], row[f.X_AUCTION_CLOSE] = _auction(
+                self.time_us, int(entry["bar"]), self.session_end
+            )
 
     def order(self, entry):
         op, name = entry["op"], entry.get("id")
@@ -157,7 +163,9 @@ class _Script:
             self.add(child, f"{name}:{key}")
 
     def cancel(self, entry):
-        target = next((entry[key] for key in ("order", "ref", "target", "id") if entry.get(key) in self.tags), None)
+        target = next(
+            (entry[key] for key in ("order", "ref", "target", "id") if entry.get(key) in self.tags), None
+        )
         row = self.row(entry, target)
         row[f.X_OP] = f.OP_CANCEL
         self.rows.append(row)
@@ -184,14 +192,20 @@ def run(case: Case) -> Run:
     commission = config.get("commission") or {}
     whole = any(row[f.X_UNIT] in (f.TARGET_VALUE, f.TARGET_FRACTION) for row in actions)
     asset = Asset(
-        multiplier=commission.get("mult") or 1.0, margin=commission.get("margin") or 0.0, lot=1.0 if whole else 0.0
+        multiplier=commission.get("mult") or 1.0,
+        margin=commission.get("margin") or 0.0,
+        lot=1.0 if whole else 0.0,
     )
     market = Prices(
         prices["open"], prices["high"], prices["low"], prices["close"], prices["volume"],
         day=calendar_day(prices["time_us"]),
     )  # fmt: skip
     records = run_actions(
-        market, actions, rules=_rules(config), assets=[asset] * case.meta["n_assets"], initial_cash=config["cash"]
+        market,
+        actions,
+        rules=_rules(config),
+        assets=[asset] * case.meta["n_assets"],
+        initial_cash=config["cash"],
     )
     fills = records.fills
     return Run(

@@ -1,0 +1,171 @@
+"""Buying and selling under a cash limit, with a relative tolerance: fills of the signal simulation.
+
+Both functions return ``(status, size filled, price with slippage, fee)`` and change cash, free cash, debt and
+position when the order is filled.  A refused order changes nothing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from peak_kernels import signal_fields as f
+from peak_kernels._jit import jit
+from peak_kernels.orders_fields import Floats
+
+Fill = tuple[int, float, float, float]
+
+
+@jit
+def close_to(a: float, b: float) -> bool:
+    """Equal up to a relative error of 1e-9 (1e-12 near zero)."""
+    if a == b:
+        return True
+    if np.isinf(a) or np.isinf(b):
+        return False
+    return abs(a - b) <= max(1e-9 * max(abs(a), abs(b)), 1e-12)
+
+
+@jit
+def add(a: float, b: float) -> float:
+    """Sum that is exactly 0 when the terms cancel up to the tolerance."""
+    return 0.0 if close_to(a, -b) else a + b
+
+
+@jit
+def fit_size(m: Floats, size: float, requested: float) -> tuple[float, int]:
+    """Size after the largest size and the granularity; the status says whether that is allowed."""
+    if size > m[f.P_MAX_SIZE]:
+        if m[f.P_PARTIAL] == 0.0:
+            return 0.0, f.MAX_SIZE_EXCEEDED
+        size = m[f.P_MAX_SIZE]
+    if m[f.P_GRANULARITY] > 0.0 and np.isfinite(size):
+        size = np.floor(size / m[f.P_GRANULARITY]) * m[f.P_GRANULARITY]
+    return size, f.FILLED
+
+
+@jit
+def final_status(m: Floats, size: float, requested: float) -> int:
+    """Whether a size is large enough, and complete where it has to be."""
+    if size < m[f.P_MIN_SIZE] and not close_to(size, m[f.P_MIN_SIZE]):
+        return f.MIN_SIZE_NOT_REACHED
+    short_of = size < requested and not close_to(size, requested)
+    if np.isfinite(requested) and short_of and m[f.P_PARTIAL] == 0.0:
+        return f.PARTIAL_FILL
+    return f.FILLED
+
+
+@jit
+def cash_limit(m: Floats, row: int, g: int, price: float) -> float:
+    """Cash that a purchase may spend, without percent."""
+    cash, free = m[g + f.G_CASH], m[g + f.G_FREE]
+    if m[f.P_LOCK_CASH] == 0.0:
+        return cash
+    held, debt = m[row + f.A_POSITION], m[row + f.A_DEBT]
+    if held >= 0.0:
+        return min(cash, free)
+    fees, fixed = m[row + f.A_FEES], m[row + f.A_FIXED]
+    spare = add(free + 2.0 * debt, -(abs(held) * price * (1.0 + fees) + fixed))
+    limit = cash
+    if spare > 0.0:
+        limit = free + 2.0 * debt
+    elif spare < 0.0:
+        most = (free - fixed) / (price * (1.0 + fees) - 2.0 * debt / abs(held))
+        limit = most * price * (1.0 + fees) + fixed
+    return min(cash, limit)
+
+
+@jit
+def buy(m: Floats, row: int, g: int, size: float) -> Fill:
+    """Buy ``size`` units, or the share ``size`` of the cash when the order is a percent."""
+    price = m[row + f.A_ORDER_PRICE] * (1.0 + m[row + f.A_ORDER_SLIPPAGE])
+    fees, fixed, held = m[row + f.A_FEES], m[row + f.A_FIXED], m[row + f.A_POSITION]
+    nothing = 0.0, price, 0.0
+    cover_only = m[row + f.A_ORDER_DIRECTION] == f.SHORT_ONLY
+    if cover_only and held >= 0.0:
+        return f.NO_OPEN_POSITION, *nothing
+    limit = cash_limit(m, row, g, price)
+    if m[row + f.A_ORDER_TYPE] == f.PERCENT:
+        limit = min(limit, size * limit)
+        size = np.inf
+    if limit <= 0.0:
+        return f.NO_CASH_LONG, *nothing
+    requested = size
+    if cover_only:
+        size = min(size, abs(held))
+    size, status = fit_size(m, size, requested)
+    if status != f.FILLED:
+        return status, *nothing
+    needed = size * price * (1.0 + fees) + fixed
+    if needed <= limit or close_to(needed, limit):
+        paid = size * price * fees + fixed
+        spent = size * price + paid
+    else:
+        money = add(limit, -fixed) / (1.0 + fees)
+        if money <= 0.0:
+            return f.CANNOT_COVER_FEES, *nothing
+        size = money / price
+        paid, spent = limit - money, limit
+        if m[f.P_GRANULARITY] > 0.0:
+            size = np.floor(size / m[f.P_GRANULARITY]) * m[f.P_GRANULARITY]
+            paid = size * price * fees + fixed
+            spent = size * price + paid
+    status = final_status(m, size, requested)
+    if status != f.FILLED:
+        return status, *nothing
+    after_buy(m, row, g, size, spent)
+    return f.FILLED, size, price, paid
+
+
+@jit
+def after_buy(m: Floats, row: int, g: int, size: float, spent: float) -> None:
+    """Cash, position, debt and free cash after a purchase."""
+    held, debt = m[row + f.A_POSITION], m[row + f.A_DEBT]
+    position = add(held, size)
+    if held < 0.0:
+        covered = size if position < 0.0 else abs(held)
+        released = covered * debt / abs(held)
+        m[row + f.A_DEBT] = add(debt, -released)
+        m[g + f.G_FREE] = add(m[g + f.G_FREE] + 2.0 * released, -spent)
+    else:
+        m[g + f.G_FREE] = add(m[g + f.G_FREE], -spent)
+    m[g + f.G_CASH] = add(m[g + f.G_CASH], -spent)
+    m[row + f.A_POSITION] = position
+
+
+@jit
+def sell(m: Floats, row: int, g: int, size: float) -> Fill:
+    """Sell ``size`` units, or the share ``size`` of what can be sold when the order is a percent."""
+    price = m[row + f.A_ORDER_PRICE] * (1.0 - m[row + f.A_ORDER_SLIPPAGE])
+    fees, fixed, held = m[row + f.A_FEES], m[row + f.A_FIXED], m[row + f.A_POSITION]
+    nothing = 0.0, price, 0.0
+    is_percent = m[row + f.A_ORDER_TYPE] == f.PERCENT
+    requested = np.inf if is_percent else size
+    if m[row + f.A_ORDER_DIRECTION] == f.LONG_ONLY:
+        if held <= 0.0:
+            return f.NO_OPEN_POSITION, *nothing
+        size = size * held if is_percent else min(held, size)
+    elif is_percent or m[f.P_LOCK_CASH] > 0.0 or np.isinf(size):
+        long = max(held, 0.0)
+        proceeds = m[g + f.G_FREE] + long * price * (1.0 - fees)
+        most = long + (proceeds - fixed) / (price * (1.0 + fees))
+        if most <= 0.0:
+            return f.NO_CASH_SHORT, *nothing
+        size = size * most if is_percent else min(size, most)
+    size, status = fit_size(m, size, requested)
+    if status == f.FILLED:
+        status = final_status(m, size, requested)
+    if status != f.FILLED:
+        return status, *nothing
+    paid = size * price * fees + fixed
+    received = add(size * price, -paid)
+    if received < 0.0:
+        return f.CANNOT_COVER_FEES, *nothing
+    position = add(held, -size)
+    short = 0.0
+    if position < 0.0:
+        short = (size if held < 0.0 else abs(position)) * price
+    m[row + f.A_DEBT] += short
+    m[g + f.G_FREE] = add(m[g + f.G_FREE], received - 2.0 * short)
+    m[g + f.G_CASH] = add(m[g + f.G_CASH], received)
+    m[row + f.A_POSITION] = position
+    return f.FILLED, size, price, paid

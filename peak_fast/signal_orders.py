@@ -1,0 +1,373 @@
+"""Signals and target sizes for several assets and groups, filled in the bar that gives them.
+
+This is the other way to describe trading: not orders that rest in a book, but for each bar and asset entry
+and exit signals (`simulate_signals`) or sizes (`simulate_sizes`), as vectorbt has it.  Filling at the close
+that gives the signal is a look-ahead unless the signal was known before; shift the signals, or give ``price``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args, get_type_hints
+
+import numpy as np
+import numpy.typing as npt
+
+from peak_fast.errors import ConfigError, DataError, did_you_mean
+from peak_kernels import signal_fields as f
+from peak_kernels.orders_signals import simulate_signals as simulate_kernel
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Floats = npt.NDArray[np.float64]
+Conflict = Literal["ignore", "entry", "exit", "adjacent", "opposite"]
+
+STATUSES = (
+    "filled", "no_size", "price_missing", "size_zero", "no_cash", "no_cash_for_short", "cannot_cover_fees",
+    "min_size_not_reached", "max_size_exceeded", "partial_fill", "no_open_position", "valuation_missing",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignalRules:
+    """Rules of the signal simulation; the names are those of vectorbt 1.2, whose defaults they have.
+
+    Parameters
+    ----------
+    size_type
+        ``amount``, ``value`` (divided by the valuation price), ``percent`` of the cash, or a target.
+    direction
+        For `simulate_sizes`: ``longonly``, ``shortonly`` (positive sizes sell), ``both``.
+    accumulate
+        ``off``; ``both``: entries add to and exits take from the position; ``addonly``, ``removeonly``.
+    upon_long_conflict, upon_short_conflict
+        Entry and exit of one direction in one bar: ``ignore`` both, keep the ``entry`` or the ``exit``,
+        ``adjacent``: what the position is already, ``opposite``.
+    upon_dir_conflict
+        Long and short entry in one bar.
+    upon_opposite_entry
+        Entry against the position: ``ignore``, ``close``, ``closereduce``, ``reverse``, ``reversereduce``.
+    upon_stop_exit, upon_stop_update, stop_entry_price, stop_exit_price, sl_trail
+        What a hit stop does, whether an added entry moves the stops, the price that stops refer to, the
+        price at which they fill, and whether the stop-loss trails the running extreme.
+    stops_use_range
+        Stops look at open, high and low; else at the close only.
+    min_size, max_size, size_granularity, allow_partial
+        Limits of an order's size.
+    lock_cash
+        Shorts tie up their value and the proceeds; else finite short sales are not limited.
+    call_seq
+        Order of the assets of a group in a bar: ``default``, ``reversed``, ``auto`` (sales first).
+    update_value
+        The group's value is taken again after each order of the bar.
+    ffill_val_price
+        A missing price leaves the valuation where it was.
+    """
+
+    size_type: Literal["amount", "value", "percent", "targetamount", "targetvalue", "targetpercent"] = (
+        "amount"
+    )
+    direction: Literal["longonly", "shortonly", "both"] = "both"
+    accumulate: Literal["off", "both", "addonly", "removeonly"] = "off"
+    upon_long_conflict: Conflict = "ignore"
+    upon_short_conflict: Conflict = "ignore"
+    upon_dir_conflict: Literal["ignore", "long", "short", "adjacent", "opposite"] = "ignore"
+    upon_opposite_entry: Literal["ignore", "close", "closereduce", "reverse", "reversereduce"] = (
+        "reversereduce"
+    )
+    upon_stop_exit: Literal["close", "closereduce", "reverse", "reversereduce"] = "close"
+    upon_stop_update: Literal["keep", "override", "overridenan"] = "override"
+    stop_entry_price: Literal["close", "price", "fillprice", "valprice"] = "close"
+    stop_exit_price: Literal["stoplimit", "stopmarket", "close", "price"] = "stoplimit"
+    sl_trail: bool = False
+    stops_use_range: bool = True
+    min_size: float = 1e-8
+    max_size: float = float("inf")
+    size_granularity: float = 0.0
+    lock_cash: bool = False
+    allow_partial: bool = True
+    call_seq: Literal["default", "reversed", "auto"] = "default"
+    update_value: bool = False
+    ffill_val_price: bool = True
+
+    def __post_init__(self) -> None:
+        for name, hint in get_type_hints(SignalRules).items():
+            choices = get_args(hint)
+            value = getattr(self, name)
+            if choices and value not in choices:
+                raise ConfigError(f"{name}={value!r}: {did_you_mean(str(value), choices)}")
+            if not choices and value != value:
+                raise ConfigError(f"{name} must be a number, got {value!r}")
+
+
+_COLUMNS = {
+    "size_type": f.P_SIZE_TYPE,
+    "direction": f.P_DIRECTION,
+    "accumulate": f.P_ACCUMULATE,
+    "upon_long_conflict": f.P_LONG_CONFLICT,
+    "upon_short_conflict": f.P_SHORT_CONFLICT,
+    "upon_dir_conflict": f.P_DIR_CONFLICT,
+    "upon_opposite_entry": f.P_OPPOSITE,
+    "upon_stop_exit": f.P_STOP_EXIT,
+    "upon_stop_update": f.P_STOP_UPDATE,
+    "stop_entry_price": f.P_STOP_ENTRY_PRICE,
+    "stop_exit_price": f.P_STOP_EXIT_PRICE,
+    "sl_trail": f.P_TRAIL,
+    "stops_use_range": f.P_OHLC,
+    "min_size": f.P_MIN_SIZE,
+    "max_size": f.P_MAX_SIZE,
+    "size_granularity": f.P_GRANULARITY,
+    "lock_cash": f.P_LOCK_CASH,
+    "allow_partial": f.P_PARTIAL,
+    "call_seq": f.P_SEQUENCE,
+    "update_value": f.P_UPDATE_VALUE,
+    "ffill_val_price": f.P_CARRY_VALUATION,
+}
+
+
+def _settings(rules: SignalRules, *, from_orders: bool) -> Floats:
+    vector = np.zeros(f.N_SETTINGS)
+    hints = get_type_hints(SignalRules)
+    for name, column in _COLUMNS.items():
+        value = getattr(rules, name)
+        vector[column] = get_args(hints[name]).index(value) if isinstance(value, str) else float(value)
+    vector[f.P_FROM_ORDERS] = float(from_orders)
+    return vector
+
+
+class SignalResult(NamedTuple):
+    """Outcome of a signal simulation.
+
+    Attributes
+    ----------
+    events : numpy.ndarray
+        ``[order, N_EVENT]``, one row for each order, filled or not, in the sequence of execution.
+    equity, cash : numpy.ndarray
+        ``[group, bar]`` at the close; prices that are missing are carried forward, then backward.
+    position : numpy.ndarray
+        ``[asset, bar]``.
+    groups : numpy.ndarray
+        Group number of each asset.
+    """
+
+    events: Floats
+    equity: Floats
+    cash: Floats
+    position: Floats
+    groups: npt.NDArray[np.int64]
+
+    @property
+    def fills(self) -> pl.DataFrame:
+        """Filled orders: bar, asset, side (+1/-1), size, price, fee, by_stop."""
+        frame = self.orders.filter(self.orders["status"] == "filled")
+        return frame.select("bar", "asset", "side", "size", "price", "fee", "by_stop")
+
+    @property
+    def orders(self) -> pl.DataFrame:
+        """All orders: bar, asset, requested, side, size, price, fee, by_stop, status."""
+        import polars as pl
+
+        e = self.events
+        status = [STATUSES[int(code)] for code in e[:, f.V_STATUS]]
+        return pl.DataFrame(
+            {
+                "bar": e[:, f.V_BAR].astype(np.int64),
+                "asset": e[:, f.V_ASSET].astype(np.int64),
+                "requested": e[:, f.V_REQUESTED],
+                "side": e[:, f.V_SIDE].astype(np.int8),
+                "size": e[:, f.V_SIZE],
+                "price": e[:, f.V_PRICE],
+                "fee": e[:, f.V_FEE],
+                "by_stop": e[:, f.V_BY_STOP] > 0.0,
+                "status": pl.Series(status, dtype=pl.String),
+            }
+        )
+
+
+def _table(name: str, value: Any, shape: tuple[int, int]) -> Floats:
+    """A scalar, ``[bar]``, ``[asset, 1]`` or ``[asset, bar]`` input as a two-dimensional array."""
+    array = np.asarray(value, dtype=np.float64)
+    array = array.reshape(1, -1) if array.ndim <= 1 else array
+    fits = array.ndim == 2 and array.shape[0] in (1, shape[0]) and array.shape[1] in (1, shape[1])
+    if not fits:
+        raise DataError(
+            f"{name} has the shape {np.shape(value)}; expected a number, ({shape[1]},), or {shape} as [asset, bar]"
+        )
+    return array
+
+
+def _signals(parts: Sequence[Any], shape: tuple[int, int]) -> Floats:
+    """Four signal arrays as one array of bits."""
+    bits = np.zeros(shape)
+    for part, bit in zip(parts, (f.ENTRY, f.EXIT, f.SHORT_ENTRY, f.SHORT_EXIT), strict=True):
+        if part is not None:
+            bits += bit * (_table("a signal", part, shape) != 0.0)
+    return bits
+
+
+def _carry(close: Floats) -> Floats:
+    """Close with missing prices carried forward, then backward."""
+    out = close.copy()
+    for row in out:
+        known = np.flatnonzero(~np.isnan(row))
+        if known.size and known.size < row.size:
+            at = np.searchsorted(known, np.arange(row.size), side="right") - 1
+            row[:] = row[known[np.maximum(at, 0)]]
+    return out
+
+
+def _group_numbers(groups: Any, assets: int) -> npt.NDArray[np.int64]:
+    """Group number of each asset: each its own (None), all one (True), or as given."""
+    if groups is None or groups is False:
+        return np.arange(assets)
+    if groups is True:
+        return np.zeros(assets, dtype=np.int64)
+    _, numbers = np.unique(np.asarray(groups), return_inverse=True)
+    if numbers.size != assets:
+        raise ConfigError(f"groups names {numbers.size} assets, there are {assets}")
+    return np.asarray(numbers, dtype=np.int64)
+
+
+def _run(
+    ohlc: Sequence[Any],
+    inputs: dict[int, Any],
+    rules: SignalRules,
+    *,
+    initial_cash: Any,
+    groups: Any,
+    from_orders: bool,
+) -> SignalResult:
+    close = np.atleast_2d(np.asarray(ohlc[3], dtype=np.float64))
+    assets, bars = close.shape
+    numbers = _group_numbers(groups, assets)
+    count = int(numbers.max()) + 1
+    tables = [_table("a price", array, close.shape) for array in ohlc]
+    tables += [_table("an input", inputs[column], close.shape) for column in range(f.A_PRICE, f.A_INDEX)]
+    at = np.zeros((len(tables), 3), dtype=np.int64)
+    start = 0
+    for row, table in zip(at, tables, strict=True):
+        row[:] = start, table.shape[1] if table.shape[0] > 1 else 0, 1 if table.shape[1] > 1 else 0
+        start += table.size
+    data = np.concatenate([table.ravel() for table in tables])
+    memory, places = _memory(rules, numbers, count, initial_cash, from_orders=from_orders)
+    events = np.empty((assets * bars, f.N_EVENT))
+    cash, position = np.empty((count, bars)), np.empty((assets, bars))
+    simulate_kernel(memory, data, at, bars, places, events, cash, position)
+    equity = cash.copy()
+    value = np.where(position == 0.0, 0.0, position * _carry(close))
+    np.add.at(equity, numbers, value)
+    return SignalResult(events[: int(memory[f.P_EVENTS])], equity, cash, position, numbers)
+
+
+def _memory(
+    rules: SignalRules, numbers: npt.NDArray[np.int64], count: int, initial_cash: Any, *, from_orders: bool
+) -> tuple[Floats, npt.NDArray[np.int64]]:
+    """The kernel's memory and where groups and assets lie in it."""
+    assets = numbers.size
+    groups_at = f.N_SETTINGS
+    assets_at = groups_at + count * f.N_GROUP
+    memory = np.zeros(assets_at + assets * f.N_ASSET)
+    memory[:groups_at] = _settings(rules, from_orders=from_orders)
+    rows = memory[assets_at:].reshape(assets, f.N_ASSET)
+    rows[:, (f.A_VALUATION, f.A_LAST_CLOSE, f.A_STOP, f.A_STOP_REFERENCE, f.A_TARGET)] = np.nan
+    rows[:, f.A_INDEX] = np.arange(assets)
+    order = np.argsort(numbers, kind="stable")
+    rows[:, f.A_MEMBER] = assets_at + order * f.N_ASSET
+    table = memory[groups_at:assets_at].reshape(count, f.N_GROUP)
+    table[:, f.G_CASH] = table[:, f.G_FREE] = np.broadcast_to(
+        np.asarray(initial_cash, dtype=np.float64), count
+    )
+    sizes = np.bincount(numbers, minlength=count)
+    table[:, f.G_COUNT] = sizes
+    table[:, f.G_FIRST] = assets_at + (np.cumsum(sizes) - sizes) * f.N_ASSET
+    return memory, np.array([groups_at, count, assets_at, assets])
+
+
+def simulate_signals(
+    ohlc: Sequence[Any],
+    *,
+    entries: Any = None,
+    exits: Any = None,
+    short_entries: Any = None,
+    short_exits: Any = None,
+    size: Any = np.inf,
+    price: Any = None,
+    stop_loss: Any = np.nan,
+    take_profit: Any = np.nan,
+    fees: Any = 0.0,
+    fixed_fees: Any = 0.0,
+    slippage: Any = 0.0,
+    rules: SignalRules | None = None,
+    initial_cash: Any = 100_000.0,
+    groups: Any = None,
+) -> SignalResult:
+    """Trade entry and exit signals.
+
+    Parameters
+    ----------
+    ohlc
+        Open, high, low, close: each ``[bar]`` or ``[asset, bar]``.  NaN: no price, no order.
+    entries, exits, short_entries, short_exits
+        Booleans of the shape of the close.
+    size, price, stop_loss, take_profit, fees, fixed_fees, slippage
+        Numbers or arrays ``[bar]``, ``[asset, 1]`` or ``[asset, bar]``.  ``price`` is the close when None;
+        stops and slippage are fractions; NaN: none.
+    rules
+        `SignalRules`.
+    initial_cash
+        Cash of each group.
+    groups
+        None: each asset for itself; True: all share one cash; a sequence: group of each asset.
+
+    Raises
+    ------
+    ConfigError
+        A rule has an unknown value, or percent sizes would have to be added to a position.
+    DataError
+        An input has the wrong shape.
+    """
+    rules = rules or SignalRules()
+    reverses = rules.upon_opposite_entry in ("reverse", "reversereduce") or "reverse" in rules.upon_stop_exit
+    if rules.size_type == "percent" and reverses and short_entries is not None and rules.accumulate == "off":
+        raise ConfigError(
+            "size_type='percent' cannot reverse a position: use accumulate, or another size type"
+        )
+    if rules.size_type.startswith("target"):
+        raise ConfigError(f"signals cannot use size_type={rules.size_type!r}; use simulate_sizes")
+    close = np.atleast_2d(np.asarray(ohlc[3], dtype=np.float64))
+    bits = _signals((entries, exits, short_entries, short_exits), (close.shape[0], close.shape[1]))
+    inputs = {
+        f.A_PRICE: close if price is None else price, f.A_SIZE: size, f.A_NEW_STOP: stop_loss,
+        f.A_NEW_TARGET: take_profit, f.A_FEES: fees, f.A_FIXED: fixed_fees, f.A_SLIPPAGE: slippage,
+        f.A_SIGNALS: bits,
+    }  # fmt: skip
+    return _run(ohlc, inputs, rules, initial_cash=initial_cash, groups=groups, from_orders=False)
+
+
+def simulate_sizes(
+    ohlc: Sequence[Any],
+    size: Any,
+    *,
+    price: Any = None,
+    fees: Any = 0.0,
+    fixed_fees: Any = 0.0,
+    slippage: Any = 0.0,
+    rules: SignalRules | None = None,
+    initial_cash: Any = 100_000.0,
+    groups: Any = None,
+) -> SignalResult:
+    """Trade a size for each bar and asset (NaN: no order); the meaning of a size is ``rules.size_type``.
+
+    Parameters and errors are those of `simulate_signals`.
+    """
+    close = np.atleast_2d(np.asarray(ohlc[3], dtype=np.float64))
+    inputs = {
+        f.A_PRICE: close if price is None else price, f.A_SIZE: size, f.A_NEW_STOP: np.nan,
+        f.A_NEW_TARGET: np.nan, f.A_FEES: fees, f.A_FIXED: fixed_fees, f.A_SLIPPAGE: slippage,
+        f.A_SIGNALS: 0.0,
+    }  # fmt: skip
+    return _run(
+        ohlc, inputs, rules or SignalRules(), initial_cash=initial_cash, groups=groups, from_orders=True
+    )
