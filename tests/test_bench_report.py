@@ -1,17 +1,30 @@
 """The benches' machinery: result format, report, guard, comparison of peers' outputs.  Never speed."""
 
 import copy
+import io
 import itertools
 import json
 import re
 
 import numpy as np
 import pytest
+from rich.console import Console
 
-from bench import baselines, bench_peers, data, guard, harness
+from bench import (
+    baselines,
+    bench_growth,
+    bench_peers,
+    bench_properties,
+    bench_startup,
+    data,
+    guard,
+    harness,
+    probe,
+)
 from bench.peers.contestants import ALL, CONTESTANTS, ROWS, Contestant, Row
 from bench.report import __main__ as report
 from bench.report import drawing, numbers, page, sections
+from peak_fast.benchmarking import quick, run_bench
 
 
 def document(bench="engine", records=(), **changes):
@@ -436,3 +449,101 @@ def test_guard_refuses_another_schema(tmp_path, capsys):
     run = write(tmp_path / "check.json", document("check", schema=9))
     assert guard.main(["--run", run, "--baseline", str(tmp_path / "none.json")]) == 2
     assert "schema 9, expected 1" in capsys.readouterr().err
+
+
+# --- what the benches compute from what they measure ----------------------------------------------
+
+STATISTICS = """
+============================ Hypothesis Statistics =============================
+tests/test_a.py::test_one:
+
+  - during reuse phase (0.50 seconds):
+    - 7 passing, 0 failing, and 0 invalid test cases
+
+  - during generate phase (2.00 seconds):
+    - Typical runtimes: ~ 1-2 ms, of which ~ 0-1 ms in data generation
+    - 60 passing, 1 failing, and 3 invalid test cases
+
+tests/test_a.py::test_two[x]:
+
+  - during generate phase (1.00 seconds):
+    - 40 passing, 0 failing, and 0 invalid test cases
+
+  - Stopped because settings.max_examples=60
+"""
+
+
+def test_property_statistics_are_summed_by_file_in_the_generate_phase():
+    found = bench_properties.parse(STATISTICS)
+    assert list(found) == ["tests/test_a.py"]
+    tried = found["tests/test_a.py"]
+    assert (tried.tests, tried.seconds) == (2, 3.0)
+    assert (tried.passing, tried.failing, tried.invalid, tried.examples) == (100, 1, 3, 104)
+
+
+def test_exponent_is_the_slope_of_the_larger_sizes():
+    sizes = [1.0, 10.0, 100.0, 1000.0]
+    assert bench_growth.exponent(sizes, [5.0, 5.0, 50.0, 500.0]) == pytest.approx(1.0)
+    assert bench_growth.exponent(sizes, [1.0, 2.0, 3.0, 3.0]) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_dependencies_are_followed_and_extras_left_out():
+    found = bench_startup.closure("peak-fast")
+    assert {"numba", "numpy", "polars", "llvmlite"} <= found
+    assert "mlflow" not in found and "peak-fast" not in found
+    assert bench_startup.installed_mb("numpy") > 1.0
+
+
+def test_large_grids_have_as_many_configurations_as_asked():
+    for count in (1_000, 10_000, 1_000_000):
+        grid = probe.large_grid(count)
+        assert np.prod([len(values) for values in grid.values()]) == count
+        assert max(grid["fast"]) < min(grid["slow"])
+
+
+def test_probe_measures_a_job_and_its_memory():
+    found = probe.measure({"job": "engine", "bars": 2_000, "repeat": 2})
+    assert len(found["seconds"]) == 2 and min(found["seconds"]) > 0
+    assert found["memory_mb"] >= 0 and found["start_mb"] > 10
+
+
+def test_trades_job_makes_as_many_trades_as_asked():
+    stats = probe.JOBS["trades"](bars=4_000, trades=100)()
+    assert stats["total_trades"] == pytest.approx(100, abs=1)
+
+
+# --- the half-minute bench ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def short_bench(monkeypatch):
+    monkeypatch.setattr(quick, "SIZES", {500: 2})
+    monkeypatch.setattr(quick, "GRID", {"fast": range(5, 8), "slow": range(20, 22)})
+    monkeypatch.setattr(quick, "SWEEP_BARS", 400)
+    monkeypatch.setattr(quick, "RUNS", 2)
+    monkeypatch.setattr(quick, "start_up", list)
+
+
+def without_mlflow(folder, loop):
+    raise ImportError("install the extra mlflow")
+
+
+def test_quick_bench_prints_a_table_and_writes_the_format(short_bench, monkeypatch, tmp_path):
+    monkeypatch.setattr(quick, "_mlflow", without_mlflow)
+    text = io.StringIO()
+    path = tmp_path / "new" / "bench.json"
+    found = run_bench(path, console=Console(file=text, width=140))
+    assert json.loads(path.read_text()) == found
+    assert found["schema"] == harness.SCHEMA and found["bench"] == "quick"
+    names = [record["name"] for record in found["records"]]
+    assert names[:2] == ["quick/500/time", "quick/500/over_bare"]
+    assert "quick/sweep/threads_2/ns" in names and "quick/tracking/noop" in names
+    assert "one backtest, 500 bars" in text.getvalue()
+    assert "MLflow tracking is left out: install the extra mlflow" in text.getvalue()
+
+
+def test_quick_bench_counts_nanoseconds_by_the_grid_it_runs(short_bench):
+    found = {record["name"]: record["median"] for record in quick.sweeps()}
+    cells = 3 * 2 * 400
+    expected = found["quick/sweep/threads_1/time"] / cells * 1e9
+    assert found["quick/sweep/threads_1/ns"] == pytest.approx(expected)

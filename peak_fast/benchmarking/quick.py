@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import math
 import subprocess
 import sys
 import tempfile
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 COMMAND = "peak-fast bench"
 QUESTION = "How fast is this machine at the main jobs?"
 SIZES = {5_000: 60, 100_000: 20, 1_000_000: 5}
-CONFIGURATIONS, SWEEP_BARS = 10_000, 5_000
+GRID = {"fast": range(5, 105), "slow": range(110, 310, 2)}
+SWEEP_BARS = 5_000
 RUNS = 50
 
 Samples = dict[str, list[float]]
@@ -124,16 +126,16 @@ def sweeps() -> list[dict[str, Any]]:
     from peak_fast.sweep import Sweep
 
     bars = _bars(SWEEP_BARS)
-    grid = {"fast": range(5, 105), "slow": range(110, 310, 2)}
-    work = Sweep("ma_crossover", grid, bars, costs=_costs())
+    work = Sweep("ma_crossover", GRID, bars, costs=_costs())
     variants: dict[str, Callable[[], Any]] = {
         f"{threads}": partial(work.run, threads=threads, progress=False) for threads in (1, 2)
     }
     samples = records.interleave(variants, 5)
     found = []
-    cells = CONFIGURATIONS * SWEEP_BARS
+    configurations = math.prod(map(len, GRID.values()))
+    cells = configurations * SWEEP_BARS
     for threads, seconds in samples.items():
-        label = f"sweep of {CONFIGURATIONS:,} x {SWEEP_BARS:,} bars, threads: {threads}"
+        label = f"sweep of {configurations:,} x {SWEEP_BARS:,} bars, threads: {threads}"
         found.append(records.make_record(f"quick/sweep/threads_{threads}/time", seconds, "s", label=label))
         nanoseconds = [value / cells * 1e9 for value in seconds]
         name = f"quick/sweep/threads_{threads}/ns"
