@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import shutil
-import tempfile
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from peak_kernels import types as t
 if TYPE_CHECKING:
     from peak_fast.result import BacktestResult
 
-FORMAT = 1
+FORMAT = 2
 _TABLES = {"orders": t.ORDER_COLUMNS, "fills": t.FILL_COLUMNS, "trades": t.TRADE_COLUMNS}
 
 
@@ -32,7 +33,8 @@ def save(result: BacktestResult, folder: Path) -> Path:
 
     outcome = result._outcome
     folder.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    work = folder.parent / f".{folder.name}-{uuid.uuid4().hex}"
+    work.mkdir()
     try:
         result.bars.to_polars().write_parquet(work / "bars.parquet")
         pl.DataFrame(dict(zip(("equity", "cash", "position"), outcome.curve, strict=True))).write_parquet(
@@ -57,9 +59,13 @@ def _replace(work: Path, folder: Path) -> None:
         return
     if not (folder / "result.json").is_file():
         raise DataError(f"{str(folder)!r} exists and holds no saved result; choose another folder")
-    old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
-    folder.rename(old / "result")
-    work.rename(folder)
+    old = folder.parent / f".{folder.name}-old-{uuid.uuid4().hex}"
+    folder.rename(old)
+    try:
+        work.rename(folder)
+    except OSError:
+        old.rename(folder)
+        raise
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -78,9 +84,18 @@ def _document(result: BacktestResult) -> dict[str, Any]:
         "settings": [repr(float(x)) for x in result._settings],
         "state": [repr(float(x)) for x in outcome.state],
         "metrics": [repr(float(x)) for x in outcome.metrics],
+        "records": _digest(outcome),
         "stats": jsonable(result.stats),
         "metadata": jsonable(result.metadata),
     }
+
+
+def _digest(outcome: Outcome) -> str:
+    """Hash of what the result's own hash does not cover: orders, trades and the account at the end."""
+    digest = hashlib.blake2b(digest_size=16)
+    for array in (outcome.orders, outcome.trades, outcome.state):
+        digest.update(np.ascontiguousarray(array))
+    return digest.hexdigest()
 
 
 def load(cls: type[BacktestResult], folder: Path) -> BacktestResult:
@@ -90,30 +105,45 @@ def load(cls: type[BacktestResult], folder: Path) -> BacktestResult:
     try:
         document = json.loads((folder / "result.json").read_text())
         frames = {name: pl.read_parquet(folder / f"{name}.parquet") for name in (*_TABLES, "bars", "curve")}
-    except (OSError, ValueError) as error:
-        raise DataError(f"{str(folder)!r} holds no saved result: {error}") from None
-    if document.get("format") != FORMAT:
-        raise DataError(f"{str(folder)!r}: expected format {FORMAT}; got {document.get('format')!r}")
-    frame = frames["bars"]
-    about = document["bars"]
+        found = document["format"]
+    except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
+        raise DataError(f"{str(folder)!r} holds no saved result that can be read: {error}") from None
+    if found != FORMAT:
+        raise DataError(f"{str(folder)!r}: expected format {FORMAT}; got {found!r}")
+    try:
+        result = _result_of(cls, document, frames)
+        metadata = document["metadata"]
+        same = (
+            result.hash == metadata["hash"]
+            and result.bars.hash == metadata["data"]["hash"]
+            and _digest(result._outcome) == document["records"]
+        )
+    except (LookupError, TypeError, ValueError, pl.exceptions.PolarsError) as error:
+        raise DataError(f"{str(folder)!r} is damaged: {error!r}") from None
+    if not same:
+        raise DataError(f"{str(folder)!r} is damaged: its numbers do not match the hash it was saved with")
+    # As it was saved: the code that reads a result need not be the code that computed it.
+    result.__dict__["metadata"] = metadata
+    return result
+
+
+def _result_of(cls: type[BacktestResult], document: dict[str, Any], frames: dict[str, Any]) -> BacktestResult:
+    """The result from its document and its tables."""
+    frame, about = frames["bars"], document["bars"]
     bars = Bars.from_frame(frame if about["has_time"] else frame.drop("timestamp"), name=about["name"])
     tables = {}
-    for name in _TABLES:
+    for name, columns in _TABLES.items():
         rows = np.zeros((frames[name].height, t.RECORD_WIDTH))
-        rows[:, : frames[name].width] = frames[name].to_numpy()
+        rows[:, : len(columns)] = frames[name].select(columns).to_numpy()
         tables[name] = rows
     numbers = {key: np.array([float(x) for x in document[key]]) for key in ("settings", "state", "metrics")}
-    curve = np.ascontiguousarray(frames["curve"].to_numpy().T)
+    curve = np.ascontiguousarray(frames["curve"].select("equity", "cash", "position").to_numpy().T)
     outcome = Outcome(metrics=numbers["metrics"], curve=curve, state=numbers["state"], **tables)
-    metadata = document["metadata"]
-    strategy = metadata["strategy"]
-    used = _settings_of(metadata["settings"])
-    result = cls(
+    strategy = document["metadata"]["strategy"]
+    used = _settings_of(document["metadata"]["settings"])
+    return cls(
         bars, outcome, numbers["settings"], strategy["name"], strategy["params"], used, document["symbol"]
     )
-    if result.hash != metadata["hash"]:
-        raise DataError(f"{str(folder)!r} is damaged: its numbers do not match the hash it was saved with")
-    return result
 
 
 def _settings_of(saved: dict[str, Any]) -> dict[str, Any]:
