@@ -1,6 +1,6 @@
 """From settings to the flat vector that kernels read; the only place that knows both sides.
 
-The same table says which settings a sweep may vary: ``VARIABLE["stop_loss"]`` is the slot and the factor of
+The same table says which settings a sweep may vary: ``VARIABLE["stop_loss"]`` is the slot and the divisor of
 the grid's column.
 """
 
@@ -27,17 +27,20 @@ from peak_kernels import types as t
 _BOTH_HIT = {"stop_first": 0.0, "target_first": 1.0, "nearest_to_open": 2.0}
 _WATERMARK = {"extreme": 0.0, "close": 1.0, "high": 2.0, "low": 3.0}
 
-# Settings that a sweep may vary by name: slots that take the value, and the factor applied to it.
+BASIS_POINTS = 10_000.0
+
+# Settings that a sweep may vary by name: slots that take the value, and what it is divided by.  A division, as in
+# `Costs.from_bps`: multiplying by 1e-4 would give other last bits than the single run.
 VARIABLE: dict[str, tuple[tuple[int, ...], float]] = {
     "stop_loss": ((t.STOP_LOSS,), 1.0),
     "take_profit": ((t.TAKE_PROFIT,), 1.0),
     "trailing": ((t.TRAILING,), 1.0),
     "fee_rate": ((t.RATE, t.MAKER_RATE), 1.0),
-    "fee_bps": ((t.RATE, t.MAKER_RATE), 1e-4),
+    "fee_bps": ((t.RATE, t.MAKER_RATE), BASIS_POINTS),
     "fee_fixed": ((t.FEE_FIXED,), 1.0),
     "fee_minimum": ((t.FEE_MINIMUM,), 1.0),
     "fee_per_unit": ((t.FEE_PER_UNIT,), 1.0),
-    "slippage_bps": ((t.SLIPPAGE_RATE,), 1e-4),
+    "slippage_bps": ((t.SLIPPAGE_RATE,), BASIS_POINTS),
     "slippage_abs": ((t.SLIPPAGE_ABSOLUTE,), 1.0),
     "size": ((t.SIZE_VALUE,), 1.0),
     "max_position": ((t.MAX_POSITION,), 1.0),
@@ -85,7 +88,7 @@ def settings_vector(
     vector[t.FEE_FIXED] = costs.fixed
     vector[t.FEE_MINIMUM] = costs.minimum
     vector[t.FEE_PER_UNIT] = costs.per_unit
-    vector[t.SLIPPAGE_RATE] = costs.slippage_bps * 1e-4
+    vector[t.SLIPPAGE_RATE] = costs.slippage_bps / BASIS_POINTS
     vector[t.SLIPPAGE_ABSOLUTE] = costs.slippage_abs
     vector[t.STOP_LOSS] = stops.stop_loss or 0.0
     vector[t.TAKE_PROFIT] = stops.take_profit or 0.0

@@ -90,6 +90,8 @@ class BacktestEngine:
             raise ConfigError(f"initial_cash: expected a positive number; got {initial_cash!r}")
         if periods_per_year is not None and not 0 < periods_per_year < float("inf"):
             raise ConfigError(f"periods_per_year: expected a positive number; got {periods_per_year!r}")
+        if not (isinstance(risk_free, int | float) and -1 < risk_free < float("inf")):
+            raise ConfigError(f"risk_free: expected a yearly rate above -1; got {risk_free!r}")
         self.initial_cash = float(initial_cash)
         self.execution = execution or Execution()
         self.costs = costs or Costs()
@@ -191,9 +193,9 @@ class BacktestEngine:
         by_weight = getattr(item, "weights", False) or getattr(item, "returns", "") == "weights"
         settings = self._settings(bars, weights=by_weight).copy()
         for name, value in varied.items():
-            slots, factor = VARIABLE[name]
+            slots, divisor = VARIABLE[name]
             for slot in slots:
-                settings[slot] = (0.0 if value is None or value != value else float(value)) * factor
+                settings[slot] = (0.0 if value is None or value != value else float(value)) / divisor
         decisions = self.decisions(bars, item, values, settings)
         outcome = _run.run_single(bars, decisions, settings)
         used = self._used(None, legacy=False, weights=by_weight)

@@ -146,9 +146,9 @@ class Batch:
                 bad |= values == 0.0
             if bad.any():
                 raise ConfigError(f"{name}: {values[np.argmax(bad)]!r} in the grid is out of range")
-            slots, factor = VARIABLE[name]
+            slots, divisor = VARIABLE[name]
             for slot in slots:
-                rows[:, slot] = values * factor
+                rows[:, slot] = values / divisor
         if (rows[:, t.SIZE_MODE] == t.SIZE_RISK).any():
             bare = (rows[:, t.STOP_LOSS] == 0.0) & (rows[:, t.TRAILING] == 0.0)
             if bare.any():
