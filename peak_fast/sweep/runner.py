@@ -283,15 +283,20 @@ class Sweep:
 
         key = StoreKey(
             data={name: bars.hash for name, bars in self.data.items()},
-            strategy={"name": self.strategy.name, "source": self.strategy.fingerprint()},
+            strategy={
+                "name": self.strategy.name,
+                "source": self.strategy.fingerprint(),
+                # Parameters that the grid does not name take these.
+                "defaults": {item.name: item.default for item in self.strategy.schema},
+            },
             settings={**self.settings(), "blocks": self.blocks},
             grid=self.grid.hash,
             metrics=self.metrics,
             code_version=code_version(),
         )
         # A Python function may take a second a run: small parts, so that an interruption loses little.
-        tile = None if isinstance(self.strategy, RuleStrategy) else 64
-        with SweepStore.open(folder, key, self.grid, tile_size=tile, resume=resume) as opened:
+        size = None if isinstance(self.strategy, RuleStrategy) else 64
+        with SweepStore.open(folder, key, self.grid, tile_size=size, resume=resume) as opened:
             missing = opened.missing()
             left = sum(opened.bounds(tile)[1] - opened.bounds(tile)[0] for tile in missing)
             try:
@@ -324,9 +329,7 @@ class _Runner:
 
     def _check_memory(self) -> None:
         """Say at once when the results or one thread's working memory exceed the budget."""
-        results = (
-            len(self.sweep.grid) * 8 * (len(self.sweep.metrics) + (2 * BLOCKS if self.sweep.blocks else 0))
-        )
+        results = self._rows_held * 8 * (len(self.sweep.metrics) + (2 * BLOCKS if self.sweep.blocks else 0))
         longest = max(len(bars) for bars in self.sweep.data.values())
         working = self.threads * longest * 8 * 3 + results + longest * 8 * 5
         if working > self.memory:
