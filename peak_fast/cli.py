@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -74,7 +75,7 @@ def _values(name: str, text: str) -> list[Any]:
         return [parse_value(part.strip()) for part in text.split(",")]
     parts = [parse_value(part) for part in text.split(":")]
     if len(parts) not in (2, 3) or not all(
-        isinstance(p, int | float) and not isinstance(p, bool) for p in parts
+        isinstance(p, int | float) and not isinstance(p, bool) and math.isfinite(p) for p in parts
     ):
         raise ConfigError(f"--grid {name}: expected start:stop or start:stop:step; got {text!r}")
     start, stop, step = (*parts, 1)[:3]
