@@ -305,10 +305,7 @@ class Study:
 
     def _conclude(self, loop: Loop, choice: Choice, stopped: str) -> StudyResult:
         trials = self.optuna.get_trials(deepcopy=False)
-        step = self._runner.steps[0].bars
-        deflated = deflated_sharpe_inputs(
-            trials, getattr(step, "periods_per_year", None), self._observations()
-        )
+        deflated = deflated_sharpe_inputs(trials, self._periods_per_year(), self._observations())
         self.optuna.set_user_attr("peak_fast:deflated_sharpe", deflated)
         return StudyResult.of(
             trials,
@@ -324,6 +321,10 @@ class Study:
             storage=self._opened.label,
             name=self.name,
         )
+
+    def _periods_per_year(self) -> float | None:
+        given = self._settings.get("periods_per_year")
+        return given or getattr(self._runner.steps[0].bars, "periods_per_year", None)
 
     def _observations(self) -> int | None:
         if self._data is None:
@@ -353,13 +354,12 @@ class Study:
         polars.DataFrame
             See ``peak_fast.studies.robustness.neighbourhood_frame``.
         """
-        trials = self.optuna.get_trials(deepcopy=False)
+        feasible = [trial for trial in self.optuna.get_trials(deepcopy=False) if is_feasible_trial(trial)]
         objective = self.objectives[0]
         if len(self.objectives) > 1:
-            chosen = front_of(trials, self.objectives)[:top]
+            chosen = front_of(feasible, self.objectives)[:top]
         else:
             sign = -1.0 if objective.maximize else 1.0
-            feasible = [trial for trial in trials if is_feasible_trial(trial)]
             distinct = {self.space.point(trial.params).key: trial for trial in reversed(feasible)}
             chosen = sorted(distinct.values(), key=lambda t: (sign * t.values[0], t.number))[:top]
         return neighbourhood_frame(self._runner, self.space, objective, chosen, width, self.seed)
@@ -388,7 +388,8 @@ class Study:
         """Feasible trials that no other one dominates, sorted by the first objective."""
         trials = self.optuna.get_trials(deepcopy=False)
         frame = trials_frame(trials, self.space, self.objectives, self._runner.metrics)
-        return rows_of(frame, front_of(trials, self.objectives))
+        feasible = [trial for trial in trials if is_feasible_trial(trial)]
+        return rows_of(frame, front_of(feasible, self.objectives))
 
     @property
     def strategy_name(self) -> str:

@@ -27,6 +27,8 @@ def pareto_mask(values: Any, maximize: Sequence[bool]) -> Any:
     losses = np.where(np.asarray(maximize), -1.0, 1.0) * np.asarray(values, dtype=np.float64).reshape(
         -1, len(maximize)
     )
+    if losses.shape[1] == 1:
+        return losses[:, 0] == losses[:, 0].min(initial=np.inf)
     unique, inverse = np.unique(losses, axis=0, return_inverse=True)
     keep = np.zeros(len(unique), dtype=bool)
     if unique.shape[1] == 2:

@@ -69,15 +69,22 @@ def trials_frame(
 
 
 def front_of(trials: Sequence[Any], objectives: Sequence[Objective]) -> list[Any]:
-    """Feasible trials that no other one dominates, each result once, best first objective first."""
-    feasible = [trial for trial in trials if is_feasible_trial(trial)]
-    if not feasible:
+    """Trials that no other one dominates, each parameter set once, best first objective first.
+
+    Parameters
+    ----------
+    trials
+        Feasible trials.
+    objectives
+        What they are compared by.
+    """
+    if not trials:
         return []
-    values = np.array([trial.values for trial in feasible], dtype=np.float64)
+    values = np.array([trial.values for trial in trials], dtype=np.float64)
     mask = pareto_mask(values, [objective.maximize for objective in objectives])
     seen: set[tuple[Any, ...]] = set()
     front = []
-    for trial, keep in zip(feasible, mask.tolist(), strict=True):
+    for trial, keep in zip(trials, mask.tolist(), strict=True):
         key = tuple(sorted(trial.params.items()))
         if keep and key not in seen:
             seen.add(key)
@@ -95,10 +102,9 @@ def rows_of(frame: pl.DataFrame, trials: Sequence[Any]) -> pl.DataFrame:
 
 
 def best_trial(trials: Sequence[Any], objective: Objective) -> Any:
-    """The feasible trial with the best value, the earliest of equal ones; None without any."""
-    feasible = [trial for trial in trials if is_feasible_trial(trial)]
+    """Of feasible trials the one with the best value, the earliest of equal ones; None without any."""
     sign = -1.0 if objective.maximize else 1.0
-    return min(feasible, key=lambda trial: (sign * trial.values[0], trial.number), default=None)
+    return min(trials, key=lambda trial: (sign * trial.values[0], trial.number), default=None)
 
 
 def deflated_sharpe_inputs(
@@ -245,10 +251,11 @@ class StudyResult:
         **rest: Any,
     ) -> StudyResult:
         """Result from the trials of a study; ``rest`` are the attributes that they do not tell."""
-        front = front_of(trials, objectives)
-        best = best_trial(trials, objectives[0]) if len(objectives) == 1 else next(iter(front), None)
-        chosen = front if len(objectives) > 1 else [trial for trial in (best,) if trial is not None]
         frame = trials_frame(trials, space, objectives, metrics)
+        feasible = [trial for trial, ok in zip(trials, frame["feasible"], strict=True) if ok]
+        front = front_of(feasible, objectives) if len(objectives) > 1 else []
+        best = next(iter(front), None) if len(objectives) > 1 else best_trial(feasible, objectives[0])
+        chosen = front if len(objectives) > 1 else [trial for trial in (best,) if trial is not None]
         found: dict[str, Any] = {
             "best_params": {},
             "best_values": {},
