@@ -52,15 +52,15 @@ def free_port() -> int:
 
 def record_runs(uri: str) -> None:
     """Twelve backtests of three stocks with all artifacts."""
-    from peak_fast import BacktestEngine, sample
-    from peak_fast.tracking import MLflowTracker
+    from peak_fast import BacktestEngine, Costs, MLflowTracker, sample
 
     tracker = MLflowTracker(uri, experiment_name=EXPERIMENT)
-    engine = BacktestEngine(tracker=tracker)
+    engine = BacktestEngine(costs=Costs.from_bps(10, slippage_bps=5), tracker=tracker)
+    engine.run(sample("AAPL"), "ma_crossover")  # compiles; without an active run nothing is logged
     for symbol in ("AAPL", "IBM", "MSFT"):
         bars = sample(symbol)
         for fast, slow in ((10, 50), (20, 50), (20, 100), (50, 200)):
-            with tracker.start_run(f"ma_crossover {symbol} {fast}/{slow}", tags={"symbol": symbol}):
+            with tracker.start_run(f"{symbol} {fast}/{slow}", tags={"symbol": symbol}):
                 engine.run(bars, "ma_crossover", {"fast": fast, "slow": slow})
     tracker.close()
 
@@ -114,10 +114,19 @@ def open_runs(page: Any, address: str, experiment_id: str) -> None:
     for name in (*SHOWN, "Dataset", "Source", "Models"):
         search.fill(name)
         page.wait_for_timeout(300)
-        page.get_by_title(name, exact=True).or_(page.get_by_text(name, exact=True)).last.click()
+        page.get_by_role("dialog").get_by_text(name, exact=True).first.click()
     page.keyboard.press("Escape")
     page.mouse.click(900, 820)
     page.wait_for_timeout(800)
+
+
+def shrink(path: Path) -> None:
+    """Store a screenshot with 256 colours, which halves the file."""
+    from PIL import Image
+
+    with Image.open(path) as image:
+        small = image.convert("RGB").quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    small.save(path, optimize=True)
 
 
 def quote(values: list[str]) -> str:
@@ -132,21 +141,26 @@ def take(page: Any, address: str, experiment_id: str, run_ids: list[str], folder
     def shoot(name: str) -> None:
         path = folder / f"{name}.png"
         page.screenshot(path=str(path))
+        shrink(path)
         taken.append(path)
 
     open_runs(page, address, experiment_id)
     shoot("mlflow_runs")
     runs = f"{address}/#/experiments/{experiment_id}/runs?workflowType=machine_learning"
     page.goto(f"{runs}&compareRunsMode=CHART")
-    page.get_by_text("Model metrics (").wait_for()
-    page.wait_for_timeout(3_000)
+    page.reload()
+    page.get_by_placeholder("Search metric charts").fill(
+        "^(sharpe|total_return|max_drawdown|win_rate|exposure|sqn)$"
+    )
+    page.wait_for_timeout(4_000)
     shoot("mlflow_charts")
     page.goto(f"{address}/#/compare-runs?runs={quote(run_ids)}&experiments={quote([experiment_id])}")
     page.get_by_text("Parallel Coordinates Plot").wait_for()
     page.wait_for_timeout(3_000)
     shoot("mlflow_compare")
     page.goto(runs)
-    page.get_by_role("link", name="ma_crossover AAPL 20/50").first.click()
+    page.reload()
+    page.get_by_role("link", name="AAPL 20/50").first.click()
     page.get_by_text("Metrics (", exact=False).first.wait_for()
     page.wait_for_timeout(1_500)
     shoot("mlflow_run_overview")
@@ -172,9 +186,13 @@ def main() -> int:
     from mlflow import MlflowClient
     from playwright.sync_api import sync_playwright
 
-    options.output.mkdir(parents=True, exist_ok=True)
+    output = options.output.absolute()
+    output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+        folder = Path(name) / "research"
+        folder.mkdir()
+        # MLflow keeps the artifacts of a SQLite store below the working folder.
+        os.chdir(folder)
         uri = f"sqlite:///{folder / 'mlflow.db'}"
         record_runs(uri)
         client = MlflowClient(uri)
@@ -183,9 +201,10 @@ def main() -> int:
         with server(folder, uri) as address, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=options.chromium, args=list(FLAGS))
             page = browser.new_page(viewport={"width": 1500, "height": 860})
-            for path in take(page, address, experiment_id, run_ids, options.output):
+            for path in take(page, address, experiment_id, run_ids, output):
                 print(f"{path.name}: {path.stat().st_size // 1024} KB")
             browser.close()
+        os.chdir(output)
     return 0
 
 
