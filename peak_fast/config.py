@@ -46,6 +46,11 @@ def explain(model: type[BaseModel], error: ValidationError) -> str:
         if item["type"] == "extra_forbidden":
             parts.append(f"{name}: no such setting; {did_you_mean(field, model.model_fields)}")
             continue
+        inner = item.get("ctx", {}).get("error")
+        if isinstance(inner, ConfigError):
+            # A table inside a table has said it already.
+            parts.append(str(inner))
+            continue
         wanted = item["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
         parts.append(f"{name}: expected {wanted}; got {item['input']!r}")
     return "; ".join(parts)
@@ -259,6 +264,10 @@ class BacktestConfig(Settings):
                 values = tomllib.load(file)
         except FileNotFoundError:
             raise ConfigError(f"no settings file at {str(path)!r}; expected a TOML file") from None
+        except OSError as error:
+            raise ConfigError(f"expected a TOML file of settings; {str(path)!r}: {error.strerror}") from None
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"{str(path)!r} is not valid TOML: {error}") from None
         except tomllib.TOMLDecodeError as error:
             raise ConfigError(f"{str(path)!r} is not valid TOML: {error}") from None
         return cls(**values)
