@@ -177,6 +177,61 @@ def sweep(
 
 
 @app.command()
+def optimize(
+    data: Data,
+    strategy: StrategyName,
+    objective: Annotated[
+        list[str] | None, typer.Option("--objective", help="metric:max or metric:min")
+    ] = None,
+    trials: Annotated[int | None, typer.Option("--trials", help="of the whole study")] = None,
+    timeout: Annotated[float | None, typer.Option("--timeout", help="seconds")] = None,
+    target: Annotated[list[str] | None, typer.Option("--target", help="value, or metric=value")] = None,
+    sampler: Annotated[
+        str, typer.Option("--sampler", help="auto, tpe, nsga2, cmaes, gp, grid, random, qmc")
+    ] = "auto",
+    param: Annotated[
+        list[str] | None, typer.Option("--param", help="name=low:high[:step], name=a,b,c or name=value")
+    ] = None,
+    constraint: Annotated[
+        list[str] | None, typer.Option("--constraint", help="on parameters: 'fast < slow'")
+    ] = None,
+    feasible: Annotated[
+        list[str] | None, typer.Option("--feasible", help="on results: 'total_trades >= 30'")
+    ] = None,
+    metric: Annotated[list[str] | None, typer.Option("--metric", help="further metrics to keep")] = None,
+    segments: Annotated[int | None, typer.Option("--segments", help="stretches of the data")] = None,
+    pruner: Annotated[
+        str | None, typer.Option("--pruner", help="median, wilcoxon, hyperband, successive_halving")
+    ] = None,
+    storage: Annotated[
+        str | None, typer.Option("--storage", help="sqlite:///s.db, journal:///path, grpc://host:port, ...")
+    ] = None,
+    study_name: Annotated[str, typer.Option("--study-name")] = "study",
+    resume: Annotated[bool, typer.Option("--resume", help="go on with a study that exists")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="run failed trials again")] = False,
+    seed: Annotated[int | None, typer.Option("--seed")] = None,
+    batch: Annotated[int, typer.Option("--batch", help="largest generation")] = 64,
+    threads: Annotated[int | None, typer.Option("--threads")] = None,
+    config: Config = None,
+    out: Annotated[Path | None, typer.Option("--out", help="folder for tables and figures")] = None,
+    top: Annotated[int, typer.Option("--top", help="rows to print")] = 10,
+) -> None:
+    """Search parameters with Optuna's samplers."""
+    from peak_fast._cli_optimize import parse_space, parse_target, run_optimize
+
+    run_optimize(
+        load_data(data), strategy, _config(config), objectives=objective or [], out=out, top=top, show=typer.echo,
+        limits={"n_trials": trials, "timeout": timeout, "target": parse_target(target or [])},
+        options={
+            "sampler": sampler, "space": parse_space(param or []), "constraints": constraint or None,
+            "feasible": feasible, "metrics": metric, "segments": segments, "pruner": pruner, "storage": storage,
+            "study_name": study_name, "resume": resume, "retry_failed": retry_failed, "seed": seed,
+            "batch": batch, "threads": threads,
+        },
+    )  # fmt: skip
+
+
+@app.command()
 def sync(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what is waiting")] = False,
 ) -> None:

@@ -21,7 +21,8 @@ from peak_fast.params import Param, is_feasible
 from peak_fast.studies import setup
 from peak_fast.studies.evaluation import BatchRunner, Evaluator, SweepEvaluator, make_steps
 from peak_fast.studies.ledger import Ledger
-from peak_fast.studies.loop import Limits, Loop
+from peak_fast.studies.limits import Limits, make_limits
+from peak_fast.studies.loop import Loop
 from peak_fast.studies.objectives import Feasibility, parse_objectives
 from peak_fast.studies.points import SOURCE, Point
 from peak_fast.studies.proposing import Proposer, make_proposer
@@ -31,6 +32,7 @@ from peak_fast.studies.results import (
     deflated_sharpe_inputs,
     front_of,
     is_feasible_trial,
+    leading_trials,
     pruning_report,
     rows_of,
     trials_frame,
@@ -88,6 +90,10 @@ class Study:
         Gets one run per call of ``run``; see docs/OPTUNA_GUIDE.md.
     batch
         Largest generation, and NSGA-II's population.
+    space
+        Changes of the schema: ``{"fast": (5, 60), "slow": [50, 100, 200], "allow_short": False}`` narrows a
+        range (low, high, step), lists choices, holds a value. Settings such as ``"stop_loss": (0.01, 0.1)``
+        may be searched too.
     constraints
         Conditions between parameters, such as ``"fast < slow"``; the strategy's own where None.
     feasible
@@ -134,6 +140,7 @@ class Study:
         seed: int | None = None,
         tracker: Tracker | None = None,
         batch: int = 64,
+        space: Mapping[str, Any] | None = None,
         constraints: Any = None,
         feasible: Any = None,
         segments: Any = None,
@@ -151,7 +158,7 @@ class Study:
         if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
             raise ConfigError(f"expected a batch of at least 1; got {batch!r}; 64 is a good size")
         check_kind(sampler)
-        self._subject = setup.make_subject(strategy, schema, constraints)
+        self._subject = setup.make_subject(strategy, schema, constraints, space)
         self.space = self._subject.space
         self.objectives = parse_objectives(objectives)
         self._feasibility = Feasibility(feasible)
@@ -217,7 +224,7 @@ class Study:
         KeyboardInterrupt
             After Ctrl-C; finished trials stay in the storage, and the same call goes on from there.
         """
-        limits = self._limits(n_trials, timeout, target)
+        limits = make_limits(n_trials, timeout, target, self.objectives, self._sampler == "grid")
         choice = self._choose(limits)
         _log.info("study %s: sampler %s (%s)", self.name, choice.kind, choice.reason)
         ledger = Ledger(self.optuna, self.space, self._opened.is_shared, self._heartbeat)
@@ -244,22 +251,6 @@ class Study:
         finally:
             ledger.stop()
         return self._result
-
-    def _limits(self, n_trials: int | None, timeout: float | None, target: Any) -> Limits:
-        if n_trials is not None and (isinstance(n_trials, bool) or int(n_trials) != n_trials or n_trials < 1):
-            raise ConfigError(f"expected a positive number of trials; got {n_trials!r}")
-        if timeout is not None and not timeout > 0:
-            raise ConfigError(f"expected a positive timeout in seconds; got {timeout!r}")
-        if isinstance(target, Mapping):
-            targets = {str(name): float(value) for name, value in target.items()}
-        else:
-            targets = {} if target is None else {self.objectives[0].metric: float(target)}
-        known = {objective.metric for objective in self.objectives}
-        if not known.issuperset(targets):
-            raise ConfigError(f"expected targets for objectives ({', '.join(known)}); got {sorted(targets)}")
-        if n_trials is None and timeout is None and not targets and self._sampler != "grid":
-            raise ConfigError("expected a limit; got none; pass n_trials=, timeout= or target=")
-        return Limits(n_trials, timeout, targets)
 
     def _choose(self, limits: Limits) -> Choice:
         if self._sampler == "auto":
@@ -311,7 +302,7 @@ class Study:
             trials,
             self.space,
             self.objectives,
-            self._runner.metrics,
+            self.metrics,
             stopped=stopped,
             tally=loop.tally,
             choice=choice,
@@ -354,15 +345,8 @@ class Study:
         polars.DataFrame
             See ``peak_fast.studies.robustness.neighbourhood_frame``.
         """
-        feasible = [trial for trial in self.optuna.get_trials(deepcopy=False) if is_feasible_trial(trial)]
-        objective = self.objectives[0]
-        if len(self.objectives) > 1:
-            chosen = front_of(feasible, self.objectives)[:top]
-        else:
-            sign = -1.0 if objective.maximize else 1.0
-            distinct = {self.space.point(trial.params).key: trial for trial in reversed(feasible)}
-            chosen = sorted(distinct.values(), key=lambda t: (sign * t.values[0], t.number))[:top]
-        return neighbourhood_frame(self._runner, self.space, objective, chosen, width, self.seed)
+        chosen = leading_trials(self.optuna.get_trials(deepcopy=False), self.space, self.objectives, top)
+        return neighbourhood_frame(self._runner, self.space, self.objectives[0], chosen, width, self.seed)
 
     @property
     def result(self) -> StudyResult:
@@ -381,15 +365,25 @@ class Study:
     def trials(self) -> pl.DataFrame:
         """All trials of the study as they are now, see ``StudyResult.frame``."""
         trials = self.optuna.get_trials(deepcopy=False)
-        return trials_frame(trials, self.space, self.objectives, self._runner.metrics)
+        return trials_frame(trials, self.space, self.objectives, self.metrics)
 
     @property
     def front(self) -> pl.DataFrame:
         """Feasible trials that no other one dominates, sorted by the first objective."""
         trials = self.optuna.get_trials(deepcopy=False)
-        frame = trials_frame(trials, self.space, self.objectives, self._runner.metrics)
+        frame = trials_frame(trials, self.space, self.objectives, self.metrics)
         feasible = [trial for trial in trials if is_feasible_trial(trial)]
         return rows_of(frame, front_of(feasible, self.objectives))
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Metrics that are computed for every trial."""
+        return self._runner.metrics
+
+    @property
+    def storage(self) -> str:
+        """Where the study is kept, without credentials."""
+        return self._opened.label
 
     @property
     def strategy_name(self) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from peak_fast.errors import StrategyError
 from peak_fast.studies.evaluation import BatchRunner, combine
 from peak_fast.studies.ledger import Ledger
+from peak_fast.studies.limits import Limits
 from peak_fast.studies.objectives import Feasibility, Objective
 from peak_fast.studies.pareto import pareto_mask
 from peak_fast.studies.points import (
@@ -30,25 +31,6 @@ _RESCUE_SECONDS = 2.0
 _WAIT_SECONDS = 0.05
 _HOPELESS_FAILURES = 50
 _STALLED_PROPOSALS = 300
-
-
-@dataclass(slots=True)
-class Limits:
-    """When a study ends.
-
-    Attributes
-    ----------
-    n_trials : int or None
-        Finished trials in the whole study, all workers and earlier runs together.
-    timeout : float or None
-        Seconds of this run.
-    targets : dict
-        Objective values that are good enough, by metric; all of them in one trial.
-    """
-
-    n_trials: int | None = None
-    timeout: float | None = None
-    targets: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from peak_fast.studies.loop import Limits, Loop
+from peak_fast.studies.limits import Limits
+from peak_fast.studies.loop import Loop
 from peak_fast.studies.results import StudyResult
 from peak_fast.studies.samplers import Choice
 
@@ -77,8 +78,10 @@ class Recorder:
         limits: Limits,
         choice: Choice,
     ) -> None:
+        from peak_fast.tracking.noop import NoopTracker
+
         self._study = study
-        self._tracker = tracker
+        self._tracker = None if isinstance(tracker, NoopTracker) else tracker  # figures for nobody take time
         self._limits = limits
         self._choice = choice
         self._show: Callable[[Any], None] | None = progress if callable(progress) else None
@@ -194,15 +197,8 @@ class Recorder:
         self._log_children(result)
 
     def _log_children(self, result: StudyResult) -> None:
-        rows = result.front
-        if len(self._study.objectives) == 1:
-            objective = self._study.objectives[0]
-            ranked = result.frame.filter(result.frame["feasible"] & result.frame["duplicate_of"].is_null())
-            rows = ranked.sort(
-                f"objective_{objective.metric}", descending=objective.maximize, maintain_order=True
-            )
         names = self._study.space.names
-        for row in rows.head(_CHILDREN).iter_rows(named=True):
+        for row in result.top(_CHILDREN).iter_rows(named=True):
             self._tracker.start_run(f"trial {row['number']}", nested=True, tags={"peak_fast.kind": "trial"})
             try:
                 self._tracker.log_params({name: row[name] for name in names if row[name] is not None})

@@ -107,6 +107,18 @@ def best_trial(trials: Sequence[Any], objective: Objective) -> Any:
     return min(trials, key=lambda trial: (sign * trial.values[0], trial.number), default=None)
 
 
+def leading_trials(
+    trials: Sequence[Any], space: Space, objectives: Sequence[Objective], count: int
+) -> list[Any]:
+    """The best feasible trials with distinct parameters; with several objectives the front's first ones."""
+    feasible = [trial for trial in trials if is_feasible_trial(trial)]
+    if len(objectives) > 1:
+        return front_of(feasible, objectives)[:count]
+    sign = -1.0 if objectives[0].maximize else 1.0
+    distinct = {space.point(trial.params).key: trial for trial in reversed(feasible)}
+    return sorted(distinct.values(), key=lambda trial: (sign * trial.values[0], trial.number))[:count]
+
+
 def deflated_sharpe_inputs(
     trials: Sequence[Any], periods_per_year: float | None, observations: int | None
 ) -> dict[str, Any]:
@@ -297,6 +309,15 @@ class StudyResult:
         """Trials of this run by its time."""
         done = self.tally.run + self.tally.duplicates
         return done / self.tally.seconds if self.tally.seconds > 0 else 0.0
+
+    def top(self, n: int = 10) -> pl.DataFrame:
+        """The ``n`` best feasible trials, best first; with several objectives the front's first ones."""
+        if len(self.objectives) > 1:
+            return self.front.head(n)
+        (objective,) = self.objectives
+        usable = self.frame.filter(self.frame["feasible"] & self.frame["duplicate_of"].is_null())
+        column = f"objective_{objective.metric}"
+        return usable.sort(column, descending=objective.maximize, maintain_order=True).head(n)
 
     def summary(self) -> str:
         """A few lines of text for people."""

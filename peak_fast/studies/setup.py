@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from peak_fast.errors import StoreError, StrategyError, did_you_mean
+from peak_fast.errors import StoreError, StrategyError
 from peak_fast.params import Param, parse_constraints, validate_schema
+from peak_fast.studies.narrowing import narrow
 from peak_fast.studies.objectives import Objective
 from peak_fast.studies.points import Space
 from peak_fast.studies.storage import OpenStorage, quiet_optuna
@@ -36,7 +37,12 @@ class Subject:
     space: Space
 
 
-def make_subject(strategy: Any, schema: Sequence[Param] | None, constraints: Any) -> Subject:
+def make_subject(
+    strategy: Any,
+    schema: Sequence[Param] | None,
+    constraints: Any,
+    space: Mapping[str, Any] | None = None,
+) -> Subject:
     """Resolve a strategy and decide what to search.
 
     Parameters
@@ -47,6 +53,8 @@ def make_subject(strategy: Any, schema: Sequence[Param] | None, constraints: Any
         Parameters to search; the strategy's own where None.
     constraints
         Conditions between parameters; the strategy's own where None.
+    space
+        Changes of the schema, see ``peak_fast.studies.narrowing.narrow``.
 
     Raises
     ------
@@ -65,6 +73,7 @@ def make_subject(strategy: Any, schema: Sequence[Param] | None, constraints: Any
             "expected parameters to search; got none: the strategy has no schema; "
             "pass schema=(Param('fast', 'int', 20, low=5, high=100), ...)"
         )
+    chosen = narrow(chosen, space or {})
     if constraints is None:
         names = {item.name for item in chosen}
         parsed = parse_constraints(getattr(resolved, "constraints", ()))
@@ -212,28 +221,3 @@ def worker_seed(seed: int, finished: int, rank: int) -> int:
     import numpy as np
 
     return int(np.random.SeedSequence([seed, finished, rank]).generate_state(1)[0])
-
-
-def fixed(schema: Sequence[Param], values: Mapping[str, Any]) -> tuple[Param, ...]:
-    """The schema with some parameters held at one value.
-
-    Raises
-    ------
-    StrategyError
-        An unknown name or a value that is not allowed.
-    """
-    known = [item.name for item in schema]
-    for name in values:
-        if name not in known:
-            raise StrategyError(f"expected a parameter to fix; got {name!r}; " + did_you_mean(name, known))
-    held = []
-    for item in schema:
-        if item.name not in values:
-            held.append(item)
-            continue
-        value = item.validate_value(values[item.name])
-        if item.kind in ("choice", "bool"):
-            held.append(replace(item, kind="choice", choices=(value,), default=value))
-        else:
-            held.append(replace(item, low=value, high=value, step=None, log=False, default=value))
-    return tuple(held)

@@ -1,0 +1,178 @@
+"""What ``peak-fast optimize`` does once its arguments are parsed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from peak_fast.config import BacktestConfig
+from peak_fast.errors import ConfigError
+
+_SHOWN_COLUMNS = 14
+
+
+def parse_space(pairs: Sequence[str]) -> dict[str, str]:
+    """``["fast=5:60:5"]`` as ``{"fast": "5:60:5"}``.
+
+    Raises
+    ------
+    ConfigError
+        No equals sign, or a name twice.
+    """
+    found: dict[str, str] = {}
+    for pair in pairs:
+        name, sign, text = (part.strip() for part in pair.partition("="))
+        if not sign or not name or not text:
+            raise ConfigError(
+                f"--param: expected name=low:high[:step], name=a,b,c or name=value; got {pair!r}"
+            )
+        if name in found:
+            raise ConfigError(f"--param: expected each name once; got {name!r} twice")
+        found[name] = text
+    return found
+
+
+def parse_target(texts: Sequence[str]) -> float | dict[str, float] | None:
+    """``["1.5"]`` as 1.5, ``["sharpe=1.5", "max_drawdown=0.2"]`` as a dict.
+
+    Raises
+    ------
+    ConfigError
+        Something that is not a number.
+    """
+    try:
+        if len(texts) == 1 and "=" not in texts[0]:
+            return float(texts[0])
+        pairs = [text.partition("=") for text in texts]
+        return {name.strip(): float(value) for name, _, value in pairs} or None
+    except ValueError:
+        raise ConfigError(f"--target: expected a number, or metric=number; got {', '.join(texts)}") from None
+
+
+def run_optimize(
+    bars: Any,
+    strategy: str,
+    config: BacktestConfig,
+    *,
+    objectives: Sequence[str],
+    limits: Mapping[str, Any],
+    options: Mapping[str, Any],
+    out: Path | None = None,
+    top: int = 10,
+    show: Callable[[str], None] = print,
+    progress: bool = True,
+) -> Any:
+    """Run a study, print its summary and best trials, write its files.
+
+    Parameters
+    ----------
+    bars
+        ``Bars``.
+    strategy
+        Name of the strategy.
+    config
+        Engine settings and tracking.
+    objectives
+        Such as ``["sharpe:max"]``.
+    limits
+        ``n_trials``, ``timeout``, ``target`` of ``Study.run``.
+    options
+        Further arguments of ``Study``; None values are left out.
+    out
+        Folder for trials.parquet, front.parquet, best.json, summary.txt and the figures.
+    top
+        Rows to print.
+    show
+        Prints a line.
+    progress
+        Whether to show progress.
+
+    Returns
+    -------
+    StudyResult
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After Ctrl-C, once it has been said how to go on.
+    """
+    from rich.console import Console
+
+    from peak_fast.study import Study
+    from peak_fast.tracking import build_tracker_from_config
+
+    tracker = build_tracker_from_config(config.tracking)
+    given = {name: value for name, value in options.items() if value is not None}
+    study = Study(
+        strategy, bars, objectives=list(objectives) or "sharpe", tracker=tracker, **given, **_engine(config)
+    )
+    try:
+        with tracker:
+            result = study.run(progress=progress, **limits)
+    except KeyboardInterrupt:
+        storage = options.get("storage")
+        kept = f"finished trials are in {study.storage}; the same command with --resume goes on from there"
+        show(f"peak-fast: stopped; {kept if storage else 'nothing was kept; pass --storage'}")
+        raise
+    show(result.summary())
+    Console().print(_table(study, result, top))
+    if out is not None:
+        write_files(study, result, out)
+        show(f"files written to {out}")
+    return result
+
+
+def _engine(config: BacktestConfig) -> dict[str, Any]:
+    names = (
+        "initial_cash",
+        "execution",
+        "costs",
+        "sizing",
+        "stops",
+        "risk_limits",
+        "periods_per_year",
+        "risk_free",
+    )
+    return {name: getattr(config, name) for name in names}
+
+
+def _table(study: Any, result: Any, top: int) -> Any:
+    """The best trials as a rich table."""
+    from rich.table import Table
+
+    rows = result.top(top)
+    names = ["number", *study.space.names]
+    names += [name for name in rows.columns if name.startswith("objective_")]
+    names += [name for name in study.metrics if name in rows.columns]
+    table = Table(title="Pareto front" if len(study.objectives) > 1 else "Best trials")
+    for name in names[:_SHOWN_COLUMNS]:
+        table.add_column(name.removeprefix("objective_"), justify="right")
+    for row in rows.select(names[:_SHOWN_COLUMNS]).iter_rows():
+        table.add_row(*(f"{cell:.5g}" if isinstance(cell, float) else str(cell) for cell in row))
+    return table
+
+
+def write_files(study: Any, result: Any, folder: Path) -> None:
+    """Write the trials, the front, the best parameters, the summary and the figures to a folder."""
+    from peak_fast.errors import MissingDependencyError
+
+    folder.mkdir(parents=True, exist_ok=True)
+    result.frame.write_parquet(folder / "trials.parquet")
+    result.front.write_parquet(folder / "front.parquet")
+    best = {
+        "number": result.best_number,
+        "params": result.best_params,
+        "values": result.best_values,
+        "metrics": result.best_metrics,
+        "deflated_sharpe": dict(result.deflated_sharpe),
+    }
+    (folder / "best.json").write_text(json.dumps(best, indent=2) + "\n")
+    (folder / "summary.txt").write_text(result.summary() + "\n")
+    try:
+        figures = study.figures()
+    except MissingDependencyError:
+        return  # tables are complete without pictures
+    for name, figure in figures.items():
+        figure.savefig(folder / f"{name}.png")
