@@ -22,7 +22,7 @@ TITLES = {
 }
 # why a compiled peer can come near: printed beside every row where one does
 REASONS = {
-    "raptorbt": "It is compiled Rust called on ready NumPy arrays, without checks or frames of its own.",
+    "raptorbt": "It is Rust compiled ahead of time, called on ready NumPy arrays; it imports nothing but NumPy.",
     "hftbacktest": "It is compiled Rust driven by a compiled loop, with statistics folded in that loop.",
     "backtesting_py": "It compiles nothing, so it has no start-up cost beyond its imports.",
     "backtrader": "It compiles nothing, so it has no start-up cost beyond its imports.",

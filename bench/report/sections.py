@@ -94,7 +94,9 @@ def peers(document: Document, reasons: dict[str, str]) -> list[str]:
             memory = names.get(record["name"].removeprefix("peers/").removesuffix("/time") + "/rss")
             if factor is not None and factor < NEAR and not engine.startswith(("peak_fast", "bare_loop")):
                 reason = reasons.get(engine, "")
-                narrow.append(f"* {row}: {record['label']} {numbers.significant(factor)}x. {reason}".rstrip())
+                side = "**faster than us**, " if factor < 1 else ""
+                near = f"{record['label']} {side}{numbers.significant(factor)}x"
+                narrow.append(f"* {row}: {near}. {reason}".rstrip())
             cells.append(
                 [
                     record["label"],
