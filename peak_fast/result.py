@@ -236,8 +236,10 @@ class BacktestResult:
         return _records.rich_table(self)
 
     def _repr_html_(self) -> str:
+        from html import escape
+
         rows = "".join(
             f"<tr><td>{label}</td><td style='text-align:right'>{text}</td></tr>"
             for label, text in _records.summary_rows(self)
         )
-        return f"<table><caption>{self.strategy_name} on {self.symbol}</caption>{rows}</table>"
+        return f"<table><caption>{escape(f'{self.strategy_name} on {self.symbol}')}</caption>{rows}</table>"
