@@ -145,12 +145,13 @@ def _table(study: Any, result: Any, top: int) -> Any:
     rows = result.top(top)
     names = ["number", *study.space.names]
     names += [name for name in rows.columns if name.startswith("objective_")]
-    names += [name for name in study.metrics if name in rows.columns]
+    shown = {objective.metric for objective in study.objectives}
+    names += [name for name in study.metrics if name in rows.columns and name not in shown]
     table = Table(title="Pareto front" if len(study.objectives) > 1 else "Best trials")
     for name in names[:_SHOWN_COLUMNS]:
-        table.add_column(name.removeprefix("objective_"), justify="right")
+        table.add_column(name.removeprefix("objective_"), justify="right", overflow="fold")
     for row in rows.select(names[:_SHOWN_COLUMNS]).iter_rows():
-        table.add_row(*(f"{cell:.5g}" if isinstance(cell, float) else str(cell) for cell in row))
+        table.add_row(*(f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row))
     return table
 
 

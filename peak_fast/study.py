@@ -296,7 +296,7 @@ class Study:
 
     def _conclude(self, loop: Loop, choice: Choice, stopped: str) -> StudyResult:
         trials = self.optuna.get_trials(deepcopy=False)
-        deflated = deflated_sharpe_inputs(trials, self._periods_per_year(), self._observations())
+        deflated = deflated_sharpe_inputs(trials, *setup.time_scale(self._data, self._settings))
         self.optuna.set_user_attr("peak_fast:deflated_sharpe", deflated)
         return StudyResult.of(
             trials,
@@ -312,16 +312,6 @@ class Study:
             storage=self._opened.label,
             name=self.name,
         )
-
-    def _periods_per_year(self) -> float | None:
-        given = self._settings.get("periods_per_year")
-        return given or getattr(self._runner.steps[0].bars, "periods_per_year", None)
-
-    def _observations(self) -> int | None:
-        if self._data is None:
-            return None
-        assets = self._data.values() if isinstance(self._data, Mapping) else [self._data]
-        return sum(len(bars) for bars in assets)
 
     def _quick_robustness(self, loop: Loop, trials: Sequence[Any]) -> pl.DataFrame | None:
         """The neighbourhoods of the best trials, unless that would take long next to a backtest."""

@@ -79,6 +79,7 @@ def _new(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
     axes = figure.subplots(1, columns, squeeze=False)[0]
     for axis in axes:
         axis.grid(alpha=0.3, linewidth=0.5)
+        axis.set_axisbelow(True)
         axis.spines[["top", "right"]].set_visible(False)
     return figure, axes
 
@@ -111,7 +112,7 @@ def _importance(shares: dict[str, float], metric: str) -> Any:
 
 
 def _slices(frame: pl.DataFrame, value: str, metric: str, names: list[str]) -> Any:
-    shown = names[:_MOST_SLICES]
+    shown = [name for name in names if frame[name].n_unique() > 1][:_MOST_SLICES] or names[:1]
     thin = _thin(frame)
     figure, axes = _new(2.6 * len(shown) + 0.8, 3.2, len(shown))
     for axis, name in zip(axes, shown, strict=True):

@@ -111,6 +111,15 @@ def _is_column_dict(data: Mapping[Any, Any]) -> bool:
     return any(str(name).lower() == "close" for name in data)
 
 
+def time_scale(data: Any, settings: Mapping[str, Any]) -> tuple[float | None, int | None]:
+    """Periods per year, and bars of all assets together; None where it cannot be told."""
+    if data is None:
+        return None, None
+    assets = list(data.values()) if isinstance(data, Mapping) else [data]
+    periods = settings.get("periods_per_year") or getattr(assets[0], "periods_per_year", None)
+    return periods, sum(len(bars) for bars in assets)
+
+
 def identity(
     subject: Subject,
     objectives: Sequence[Objective],
