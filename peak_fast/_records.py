@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from peak_kernels import types as t
-from peak_kernels._jit import source_stamp
 
 if TYPE_CHECKING:
     import polars as pl
@@ -177,7 +176,9 @@ def fills_frame(result: BacktestResult) -> pl.DataFrame:
 @functools.cache
 def code_version() -> dict[str, str]:
     """Version of the package and hash of its kernels."""
+    # Here, because it imports numba, which the tracking writer has no other use for.
     from peak_fast import __version__
+    from peak_kernels._jit import source_stamp
 
     return {"peak_fast": __version__, "kernels": source_stamp()}
 
