@@ -122,13 +122,13 @@ class TestFrames:
 
 class TestTradesByHand:
     # Entry at the open of bar 1 (100), exit at the open of bar 4.
-    ROWS = [
+    ROWS = (
         (100, 101, 99, 100),
         (100, 110, 95, 105),
         (105, 120, 104, 118),
         (118, 119, 90, 100),
         (102, 150, 50, 100),
-    ]
+    )
 
     def test_long(self):
         trade = (
