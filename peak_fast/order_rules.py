@@ -64,6 +64,9 @@ class OrderRules:
         Bars before this one are not simulated; their equity is that of the first simulated bar.
     exclusive
         A new order cancels all pending ones and closes the open position first.
+    alternate_removal
+        When many orders or lots are removed at once, the one behind each removed one is passed over: what
+        happens to a list that is changed while it is walked.
     hedging
         Opposite orders open lots of their own instead of closing (oldest first) what is open.
     close_stop_base
@@ -160,6 +163,7 @@ class OrderRules:
     latency: int = 0
     first_bar: int = 0
     exclusive: bool = False
+    alternate_removal: bool = False
     hedging: bool = False
     close_stop_base: bool = False
     exits_active: Literal["next_bar", "after_market", "same_bar"] = "after_market"
@@ -226,6 +230,8 @@ class OrderRules:
                 raise ConfigError(f"{name} must be >= 0, got {getattr(self, name)!r}")
         if self.volume == "range" and not self.volume_step > 0.0:
             raise ConfigError("volume='range' needs volume_step > 0, the price step that shares the volume")
+        if self.hedging and self.ledger == "paid":
+            raise ConfigError("hedging=True keeps lots of both sides, which needs ledger='settled'")
         if self.ledger == "settled" and self.merge_fills:
             raise ConfigError("ledger='settled' books each lot by itself: give merge_fills=False with it")
 
@@ -259,6 +265,7 @@ _COLUMNS: dict[str, int] = {
     "latency": f.R_LATENCY,
     "first_bar": f.R_START_BAR,
     "exclusive": f.R_EXCLUSIVE,
+    "alternate_removal": f.R_ALTERNATE,
     "hedging": f.R_HEDGING,
     "close_stop_base": f.R_STOP_BASE,
     "exits_active": f.R_CHILD_BAR,
@@ -327,6 +334,5 @@ def _check_field(name: str, hint: Any, value: Any) -> None:
     elif hint is bool:
         if not isinstance(value, bool):
             raise ConfigError(f"{name} must be True or False, got {value!r}")
-    elif hint in (int, float):
-        if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
-            raise ConfigError(f"{name} must be a number, got {value!r}")
+    elif hint in (int, float) and (isinstance(value, bool) or not isinstance(value, int | float) or value != value):
+        raise ConfigError(f"{name} must be a number, got {value!r}")

@@ -43,6 +43,8 @@ def backtesting_py(
         first_bar=1,
         hedging=hedging,
         exclusive=exclusive_orders,
+        # That engine removes orders and trades from the lists that it walks.
+        alternate_removal=True,
         # Exits of a market order, and a target beyond its stop entry, can fire in the entry bar ...
         exits_active="after_market",
         # ... by a second pass over the whole queue.

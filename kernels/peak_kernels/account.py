@@ -30,12 +30,13 @@ def fee(m: Floats, row: int, size: float, price: float, maker: bool) -> float:
 @jit
 def worth(m: Floats, row: int, price: float) -> float:
     """What a position adds to the cash of its ledger to give the equity, at ``price``."""
-    position = m[row + f.A_POSITION]
+    position, multiplier = m[row + f.A_POSITION], m[row + f.A_MULTIPLIER]
+    if m[f.R_LEDGER] == f.SETTLED:
+        # Lots of both sides can add up to no position and still have a result.
+        held = price if position != 0.0 else 0.0
+        return (position * held - m[row + f.A_COST]) * multiplier
     if position == 0.0:
         return 0.0
-    multiplier = m[row + f.A_MULTIPLIER]
-    if m[f.R_LEDGER] == f.SETTLED:
-        return (position * price - m[row + f.A_COST]) * multiplier
     average = m[row + f.A_AVERAGE]
     if m[row + f.A_MARGIN] > 0.0:
         return abs(position) * m[row + f.A_MARGIN] + position * (price - m[row + f.A_ADJUSTED]) * multiplier

@@ -133,6 +133,9 @@ def mark_bar(m: Floats, market: Market, bar: int) -> None:
 def write_curves(m: Floats, curves: tuple[Floats, Floats, Floats], bar: int) -> None:
     """State at the close of a bar: equity, cash, positions."""
     curves[0][bar], curves[1][bar] = equity_of(m), m[f.S_CASH]
+    if m[f.S_STOPPED] > 0.0:
+        # Nothing is left after a ruin.
+        curves[0][bar] = 0.0
     row = int(m[f.S_ASSETS_AT])
     for a in range(curves[2].shape[0]):
         curves[2][a, bar] = m[row + f.A_POSITION]

@@ -110,12 +110,21 @@ def admit(m: Floats, k: int, bar: int) -> None:
 
 @jit
 def clear_for(m: Floats, row: int, bar: int) -> None:
-    """Exclusive orders: cancel what is pending, except attached exits, and close all open lots."""
+    """Exclusive orders: cancel what is pending, except attached exits, and close all open lots.
+
+    With ``R_ALTERNATE`` the order behind each cancelled one is passed over.
+    """
     queue = int(m[f.S_QUEUE_AT])
+    passed_over = False
     for j in range(queue, queue + int(m[f.S_QUEUED])):
         k = int(m[j])
-        if is_live(m, k) and not is_exit(m, k) and m[k + f.O_ASSET] == row:
+        if not is_live(m, k) or m[k + f.O_ASSET] != row:
+            continue
+        if passed_over:
+            passed_over = False
+        elif not is_exit(m, k):
             set_status(m, k, f.CANCELLED, f.BY_EXCLUSIVE, bar)
+            passed_over = m[f.R_ALTERNATE] > 0.0
     listed = int(m[f.S_LISTED_AT])
     for j in range(listed, listed + int(m[f.S_OPEN_LOTS])):
         if m[int(m[j]) + f.L_ASSET] == row:

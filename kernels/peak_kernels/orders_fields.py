@@ -51,7 +51,7 @@ X_ORDER, X_AUCTION, X_AUCTION_CLOSE = range(20, 23)
 a market-on-close order; ``X_AUCTION_CLOSE``: 0 when it gets that bar's close, 1 for the close before it."""
 N_ACTION = 23
 
-OP_PLACE, OP_MODIFY, OP_CANCEL, OP_CLOSE, OP_TRAIL_LOTS = range(5)
+OP_PLACE, OP_MODIFY, OP_CANCEL, OP_CLOSE, OP_TRAIL_LOTS, OP_EXITS = range(6)
 
 # Kinds of order.
 MARKET, LIMIT, STOP, STOP_LIMIT, TRAILING_STOP, TRAILING_STOP_LIMIT, MARKET_ON_CLOSE = range(7)
@@ -130,7 +130,8 @@ R_MAINTENANCE, R_LIQUIDATION_FEE, R_RUIN, R_FLOOR, R_DAILY_LOSS, R_FINALIZE = ra
 R_TRAIL_MARK, R_MERGE, R_STOP_BASE, R_PATH, R_TARGET_FIRST, R_INTRABAR = range(45, 51)
 R_SELL_LIMIT_FLOOR, R_BORROW_CASH, R_CHECK_AT_OPEN, R_SLIP_OUTSIDE, R_FUTURES, R_INTEREST_BASE = range(51, 57)
 R_SLIP_LIMIT_CAP, R_VOLUME_WHOLE, R_FAMILY, R_AGAIN_ALL, R_CARRY = range(57, 62)
-N_RULE = 62
+R_ALTERNATE = 62
+N_RULE = 63
 
 # State of the run.  ``..._AT`` is where a section begins, ``..._END`` where it ends, ``..._NEXT`` its first
 # free row.

@@ -112,9 +112,14 @@ def forced_price(m: Floats, whole_bar: bool) -> float:
 
 @jit
 def close_all(m: Floats, bar: int, reason: int, price: float) -> None:
-    """Close every open lot now at ``price`` (0: at each asset's mark), each with an order of its own."""
-    while m[f.S_OPEN_LOTS] > 0.0 and m[f.S_OVERFLOW] == 0.0:
-        lot = int(m[int(m[f.S_LISTED_AT])])
+    """Close every open lot now at ``price`` (0: at each asset's mark), each with an order of its own.
+
+    With ``R_ALTERNATE`` every second lot stays open.
+    """
+    place = 0
+    while place < m[f.S_OPEN_LOTS] and m[f.S_OVERFLOW] == 0.0:
+        lot = int(m[int(m[f.S_LISTED_AT]) + place])
+        place += 1 if m[f.R_ALTERNATE] > 0.0 else 0
         row = int(m[lot + f.L_ASSET])
         size, side = abs(m[lot + f.L_SIZE]), -np.sign(m[lot + f.L_SIZE])
         at = price if price > 0.0 else m[row + f.A_MARK]

@@ -61,7 +61,7 @@ def _fill_action(row, entry, tags):
     elif op in ("close_position", "close_trade"):
         row[f.X_OP], row[f.X_SIZE] = f.OP_CLOSE, entry.get("portion") or 1.0
     elif op in ("set_sl", "set_tp"):
-        row[f.X_OP] = f.OP_MODIFY
+        row[f.X_OP] = f.OP_EXITS
         row[f.X_STOP_LOSS if op == "set_sl" else f.X_TAKE_PROFIT] = entry["price"]
     elif op == "trail_all":
         row[f.X_OP] = f.OP_TRAIL_LOTS
