@@ -18,6 +18,7 @@ take a value between two steps.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -54,7 +55,19 @@ def parse_constraints(
         return ()
     if isinstance(constraints, str | Constraint) or not isinstance(constraints, Iterable):
         constraints = (constraints,)
-    return tuple(c if isinstance(c, Constraint) else Constraint(c) for c in constraints)
+    return tuple(_constraint(c) for c in constraints)
+
+
+def _constraint(item: ConstraintLike) -> Constraint:
+    if isinstance(item, Constraint):
+        return item
+    return _parsed(item) if isinstance(item, str) else Constraint(item)
+
+
+@functools.lru_cache(maxsize=256)
+def _parsed(text: str) -> Constraint:
+    """Parsing costs as much as a short backtest, and a strategy's constraints never change."""
+    return Constraint(text)
 
 
 def validate_schema(schema: Iterable[Param], constraints: Any = None) -> tuple[Param, ...]:
