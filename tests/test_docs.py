@@ -1,0 +1,254 @@
+"""Documentation tells the truth: examples run and print what they say, commands and links exist, tables are current."""
+
+import ast
+import contextlib
+import io
+import re
+import runpy
+import shlex
+import warnings
+
+import pytest
+import typer.main
+
+from peak_fast.cli import app
+from peak_fast.strategies.rows import KINDS
+from tests.conftest import ROOT
+
+# Pages whose Python is run here; the guides of sweeps, tracking and studies have tests of their own.
+RUN = ("README.md", "docs/strategies.md", "docs/how_it_works.md")
+PAGES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for path in (
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/*.md"),
+        ROOT / "tests/README.md",
+        ROOT / "bench/README.md",
+    )
+)
+FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def read(page):
+    return (ROOT / page).read_text("utf-8")
+
+
+def blocks(text):
+    """(language, code) of every fenced block, in order."""
+    return FENCE.findall(text)
+
+
+def prose(text):
+    """The text without fenced blocks."""
+    return FENCE.sub("", text)
+
+
+def run_blocks(text, page):
+    """Run the Python of a page from top to bottom; each ``text`` block must be what the block before printed."""
+    names, printed = {"__name__": "__main__"}, None
+    for language, code in blocks(text):
+        if language == "python":
+            out = io.StringIO()
+            with contextlib.redirect_stdout(out):
+                # In angle brackets: nobody then looks for the source in the page itself.
+                exec(compile(code, f"<{page}>", "exec"), names)
+            printed = out.getvalue()
+        elif language == "text" and printed is not None:
+            assert printed == code, (
+                f"{page}: the page says\n{code}\nbut the block before it printed\n{printed}"
+            )
+            printed = None
+    return names
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """An empty folder to run examples in; strategies that they register are forgotten afterwards."""
+    from peak_fast import _strategy
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(_strategy, "_registry", dict(_strategy._registry))
+    return tmp_path
+
+
+# ---- examples
+
+
+@pytest.mark.parametrize("page", RUN)
+def test_examples_run_and_print_what_the_page_says(page, place):
+    pytest.importorskip("pandas")
+    pytest.importorskip("matplotlib")
+    text = read(page)
+    with warnings.catch_warnings():
+        # Blocks defined on a page have no source file to cache next to; numba says so.
+        warnings.filterwarnings("ignore", message=".*annot cache compiled function")
+        run_blocks(text, page)
+    assert sum(language == "text" for language, _ in blocks(text)) >= 1
+
+
+def test_the_readme_example_is_ten_lines_and_its_sweep_row_is_the_single_run(place):
+    pytest.importorskip("matplotlib")
+    text = read("README.md")
+    code = next(code for language, code in blocks(text) if language == "python")
+    assert len([line for line in code.splitlines() if line.strip()]) <= 10
+    names = run_blocks(text, "README.md")
+    best = names["best"]
+    again = names["BacktestEngine"](costs=names["costs"]).run(names["prices"], "ma_crossover", best.params)
+    assert again.hash == best.hash
+    assert (place / "heatmap.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_page_whose_output_is_wrong_is_noticed():
+    page = "```python\nprint(1 + 1)\n```\nsome words\n```text\n3\n```\n"
+    with pytest.raises(AssertionError, match="the block before it printed"):
+        run_blocks(page, "page")
+    run_blocks(page.replace("3\n", "2\n"), "page")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_python_parses_also_where_it_is_not_run(page):
+    for language, code in blocks(read(page)):
+        if language == "python":
+            ast.parse(code)
+
+
+# ---- set-up and commands
+
+
+def shell_lines(text):
+    """Commands of the shell blocks of a page, continuation lines joined."""
+    found = []
+    for language, code in blocks(text):
+        if language in ("console", "bash", "sh", "shell"):
+            lines = code.replace("\\\n", " ").splitlines()
+            found += [line.strip().removeprefix("$ ") for line in lines if line.strip()]
+    return found
+
+
+def test_readme_names_exactly_two_set_up_commands():
+    lines = shell_lines(read("README.md"))
+    setting_up = [line for line in lines if not line.startswith("peak-fast ")]
+    assert setting_up == ["make demo", "make test"]
+    assert not re.search(r"pip install|python -m venv|conda|uv (add|pip)", read("README.md"))
+
+
+def make_targets():
+    text = (ROOT / "Makefile").read_text() + (ROOT / "bench" / "targets.mk").read_text()
+    return {name for line in re.findall(r"^([a-z][\w -]*):", text, re.MULTILINE) for name in line.split()}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_make_targets_exist(page):
+    named = set(re.findall(r"(?:^|`)make ((?:[a-z][\w-]*)(?: [a-z][\w-]*)*)", read(page), re.MULTILINE))
+    wanted = {name for names in named for name in names.split()} if named else set()
+    assert wanted <= make_targets()
+
+
+def peak_fast_commands(text):
+    """Every use of the command line on a page: in shell blocks, and whole in backticks."""
+    lines = [line for line in shell_lines(text) if line.startswith("peak-fast ")]
+    return lines + re.findall(r"`(peak-fast [^`]+)`", prose(text))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_command_lines_exist(page):
+    known = typer.main.get_command(app).commands
+    for line in peak_fast_commands(read(page)):
+        words = shlex.split(line.split(" #")[0], comments=False)
+        name = words[1].rstrip(".,:")
+        if name.startswith("-"):
+            continue
+        assert name in known, f"{page}: `{line}`: no command {name!r}"
+        options = {option for item in known[name].params for option in item.opts} | {"--help"}
+        used = {word.split("=")[0] for word in words[2:] if word.startswith("--")}
+        assert used <= options, f"{page}: `{line}`: no option {sorted(used - options)}"
+
+
+def test_the_readme_commands_run(place, capsys):
+    from peak_fast import sample
+    from peak_fast.cli import main
+
+    sample("IBM").slice(0, 700).to_polars().write_parquet("prices.parquet")
+    lines = [
+        line
+        for line in shell_lines(read("README.md"))
+        if line.startswith(("peak-fast run", "peak-fast sweep"))
+    ]
+    assert len(lines) == 2
+    for line in lines:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("sys.argv", shlex.split(line))
+            with contextlib.suppress(SystemExit):
+                main()
+    shown = capsys.readouterr()
+    assert "ma_crossover" in shown.out and "sharpe" in shown.out
+    assert shown.err == "" or "peak-fast:" not in shown.err
+    assert (place / "result" / "result.json").exists()
+
+
+# ---- links and tables
+
+
+def slug(heading):
+    """Anchor of a heading, as GitHub makes it."""
+    return re.sub(r"[^\w\- ]", "", re.sub(r"[`*]", "", heading).strip().lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page):
+    text = prose(read(page))
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if "://" in target or target.startswith("mailto:"):
+            continue
+        path, _, anchor = target.partition("#")
+        file = (ROOT / page).parent / path if path else ROOT / page
+        assert file.exists(), f"{page}: {target} does not exist"
+        if anchor and file.suffix == ".md":
+            headings = re.findall(r"^#+ (.+)$", prose(file.read_text("utf-8")), re.MULTILINE)
+            assert anchor in {slug(heading) for heading in headings}, f"{page}: no heading for {target}"
+
+
+def test_the_index_names_every_page():
+    index = read("docs/README.md")
+    missing = [path.name for path in (ROOT / "docs").glob("*.md") if f"({path.name}" not in index]
+    assert [name for name in missing if name != "README.md"] == []
+
+
+def script(name):
+    """What a script of this repository defines."""
+    return runpy.run_path(str(ROOT / "scripts" / name))
+
+
+def test_strategy_tables_are_current():
+    text = read("docs/strategies.md")
+    assert script("make_strategy_tables.py")["with_tables"](text) == text, (
+        "run: python scripts/make_strategy_tables.py"
+    )
+
+
+def test_table_of_rows_is_complete():
+    section = read("docs/strategies.md").split("### Rows")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]*) \|", section, re.MULTILINE)
+    listed = {kind: len([part for part in arguments.split(",") if part.strip()]) for kind, arguments in rows}
+    assert listed == {kind: count for kind, (_, count) in KINDS.items()}
+
+
+def test_the_readme_has_room_for_the_benchmark_table_and_no_figures_of_its_own():
+    text = read("README.md")
+    assert text.count("<!-- bench:start -->") == text.count("<!-- bench:end -->") == 1
+    before, rest = text.split("<!-- bench:start -->")
+    own = prose(before + rest.split("<!-- bench:end -->")[1])
+    speed = re.findall(r"\b\d[\d.,]*\s?(?:ns|us|µs|ms|s|seconds|x|times|MB|GB|/s)\b", own)
+    assert speed == [], "figures stand in the generated table only"
+
+
+@pytest.mark.parametrize("page", ("docs/how_it_works.md", "tests/README.md"))
+def test_files_named_on_a_page_exist(page):
+    named = re.findall(r"`((?:peak_fast|kernels|bench|tests|scripts|docs)/[\w/.-]+)`", read(page))
+    assert named
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_pictures_of_the_readme_come_from_the_script():
+    shown = re.findall(r"!\[[^\]]+\]\(docs/images/([^)]+)\)", read("README.md"))
+    assert sorted(shown) == sorted(script("make_pictures.py")["PICTURES"])
