@@ -37,6 +37,27 @@ TRADE_DTYPE = np.dtype(
 )
 
 
+_COUNTED = ("total_trades", "closed_trades", "total_orders", "filled_orders", "rejected_orders",
+            "ambiguous_bars", "max_drawdown_duration")  # fmt: skip
+
+
+def stats_of(result: BacktestResult) -> dict[str, Any]:
+    """Dict behind `BacktestResult.stats`."""
+    values: dict[str, Any] = dict(zip(t.METRICS, result._outcome.metrics.tolist(), strict=True))
+    for name in _COUNTED:
+        values[name] = int(values[name])
+    values["blocked_trades"] = values["rejected_orders"]
+    start, end = result.bars.span
+    mark = result.bars.mark
+    first = mark[int(np.argmin(np.isnan(mark)))] if np.isnan(mark[0]) else mark[0]
+    values["benchmark_return"] = float(mark[-1] / first - 1.0)
+    values["initial_cash"] = float(result._settings[t.INITIAL_CASH])
+    values["start"], values["end"] = start, end
+    values["bars"] = len(result.bars)
+    values["periods_per_year"] = float(result._settings[t.PERIODS_PER_YEAR])
+    return values
+
+
 def trade_array(result: BacktestResult) -> Any:
     """Closed trades and the open one as a structured array of `TRADE_DTYPE`."""
     rows = result._outcome.trades

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
 FloatArray = np.ndarray[Any, np.dtype[np.float64]]
 
-_COUNTED = ("total_trades", "closed_trades", "total_orders", "filled_orders", "rejected_orders",
-            "ambiguous_bars", "max_drawdown_duration")  # fmt: skip
-
 
 class BacktestResult:
     """One finished backtest; immutable.  Frames, statistics and metadata are built on first use.
@@ -107,19 +104,7 @@ class BacktestResult:
     @functools.cached_property
     def stats(self) -> dict[str, Any]:
         """Statistics; undefined ones are NaN.  Definitions: docs/metrics.md."""
-        values: dict[str, Any] = dict(zip(t.METRICS, self._outcome.metrics.tolist(), strict=True))
-        for name in _COUNTED:
-            values[name] = int(values[name])
-        values["blocked_trades"] = values["rejected_orders"]
-        start, end = self.bars.span
-        mark = self.bars.mark
-        first = mark[int(np.argmin(np.isnan(mark)))] if np.isnan(mark[0]) else mark[0]
-        values["benchmark_return"] = float(mark[-1] / first - 1.0)
-        values["initial_cash"] = float(self._settings[t.INITIAL_CASH])
-        values["start"], values["end"] = start, end
-        values["bars"] = len(self.bars)
-        values["periods_per_year"] = float(self._settings[t.PERIODS_PER_YEAR])
-        return values
+        return _records.stats_of(self)
 
     @functools.cached_property
     def hash(self) -> str:
