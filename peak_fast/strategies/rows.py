@@ -53,35 +53,6 @@ def _roc(bars: Bars, out: FloatArray, period: float) -> None:
     kernels.roc(bars.close, _whole(period), out)
 
 
-def _bollinger(bars: Bars, out: FloatArray, period: float, width: float, upper: bool) -> None:
-    spare = np.empty((2, len(bars)))
-    rows = (out, spare[0], spare[1]) if upper else (spare[0], spare[1], out)
-    kernels.bollinger(bars.close, _whole(period), float(width), *rows)
-
-
-def _bollinger_upper(bars: Bars, out: FloatArray, period: float, width: float) -> None:
-    _bollinger(bars, out, period, width, upper=True)
-
-
-def _bollinger_lower(bars: Bars, out: FloatArray, period: float, width: float) -> None:
-    _bollinger(bars, out, period, width, upper=False)
-
-
-def _macd_rows(
-    bars: Bars, fast: float, slow: float, signal: float, line: FloatArray, lag: FloatArray
-) -> None:
-    spare = np.empty(len(bars))
-    kernels.macd(bars.close, _whole(fast), _whole(slow), _whole(signal), line, lag, spare)
-
-
-def _macd(bars: Bars, out: FloatArray, fast: float, slow: float, signal: float) -> None:
-    _macd_rows(bars, fast, slow, signal, out, np.empty(len(bars)))
-
-
-def _macd_signal(bars: Bars, out: FloatArray, fast: float, slow: float, signal: float) -> None:
-    _macd_rows(bars, fast, slow, signal, np.empty(len(bars)), out)
-
-
 def _one_later(out: FloatArray, row: FloatArray) -> None:
     """The row of the bar before: what was known when this bar began."""
     out[0] = np.nan
@@ -100,22 +71,47 @@ def _lowest_before(bars: Bars, out: FloatArray, period: float) -> None:
     _one_later(out, row)
 
 
-# Kind: (function, number of arguments).
-KINDS: dict[str, tuple[Callable[..., None], int]] = {
-    "bollinger_lower": (_bollinger_lower, 2),
-    "bollinger_upper": (_bollinger_upper, 2),
+def _bollinger_group(bars: Bars, keys: Sequence[Key], rows: Sequence[FloatArray]) -> None:
+    """Bands of one period: mean and deviation once, then one row for each width and side."""
+    period = _whole(keys[0][1])
+    mean, deviation = np.empty(len(bars)), np.empty(len(bars))
+    kernels.sma(bars.close, period, mean)
+    kernels.std(bars.close, period, deviation)
+    for (kind, _, width), row in zip(keys, rows, strict=True):
+        np.multiply(deviation, width, out=row)
+        (np.add if kind == "bollinger_upper" else np.subtract)(mean, row, out=row)
+
+
+def _macd_group(bars: Bars, keys: Sequence[Key], rows: Sequence[FloatArray]) -> None:
+    """Line and signal line of one set of periods from one pass."""
+    out = {key[0]: row for key, row in zip(keys, rows, strict=True)}
+    spare = np.empty(len(bars))
+    line, lag = (out.get(kind, np.empty(len(bars))) for kind in ("macd", "macd_signal"))
+    fast, slow, signal = (_whole(period) for period in keys[0][1:])
+    kernels.macd(bars.close, fast, slow, signal, line, lag, spare)
+
+
+# Kind: (function of one row, number of arguments).
+_SINGLE: dict[str, tuple[Callable[..., None], int]] = {
     "close": (_close, 0),
     "constant": (_constant, 1),
     "ema": (_ema, 1),
     "highest_before": (_highest_before, 1),
     "lowest_before": (_lowest_before, 1),
-    "macd": (_macd, 3),
-    "macd_signal": (_macd_signal, 3),
     "negative": (_negative, 1),
     "roc": (_roc, 1),
     "rsi": (_rsi, 1),
     "sma": (_sma, 1),
 }
+# Kind: (function of all rows that share work, number of arguments, how many of them are shared).
+_GROUPED: dict[str, tuple[Callable[..., None], int, int]] = {
+    "bollinger_lower": (_bollinger_group, 2, 1),
+    "bollinger_upper": (_bollinger_group, 2, 1),
+    "macd": (_macd_group, 3, 3),
+    "macd_signal": (_macd_group, 3, 3),
+}
+KINDS: dict[str, int] = {name: entry[1] for name, entry in _SINGLE.items()}
+KINDS |= {name: entry[1] for name, entry in _GROUPED.items()}
 
 
 def stride_of(bars: int) -> int:
@@ -127,21 +123,37 @@ def check_kind(kind: str, arguments: int) -> None:
     """Raise StrategyError for an unknown kind of row or a wrong number of arguments."""
     if kind not in KINDS:
         raise StrategyError(f"no indicator row {kind!r}; {did_you_mean(kind, KINDS)}")
-    if KINDS[kind][1] != arguments:
-        raise StrategyError(f"indicator row {kind!r} takes {KINDS[kind][1]} arguments; got {arguments}")
+    if KINDS[kind] != arguments:
+        raise StrategyError(f"indicator row {kind!r} takes {KINDS[kind]} arguments; got {arguments}")
 
 
-def compute(bars: Bars, key: Key, row: FloatArray) -> None:
-    """Write one row: ``row`` has ``stride_of(len(bars))`` elements, the padding becomes NaN."""
+def groups_of(keys: Sequence[Key]) -> list[list[int]]:
+    """Positions of keys that are computed together, because they share work."""
+    found: dict[Any, list[int]] = {}
+    for position, key in enumerate(keys):
+        group: Any = key
+        if key[0] in _GROUPED:
+            function, _, shared = _GROUPED[key[0]]
+            group = (function, key[1 : 1 + shared])
+        found.setdefault(group, []).append(position)
+    return list(found.values())
+
+
+def compute_group(bars: Bars, keys: Sequence[Key], rows: Sequence[FloatArray]) -> None:
+    """Write the rows of one group: each has ``stride_of(len(bars))`` elements, the padding becomes NaN."""
     count = len(bars)
-    function, arguments = KINDS[key[0]]
-    function(bars, row[:count], *key[1 : 1 + arguments])
-    row[count:] = np.nan
+    inner = [row[:count] for row in rows]
+    if keys[0][0] in _GROUPED:
+        _GROUPED[keys[0][0]][0](bars, keys, inner)
+    else:
+        _SINGLE[keys[0][0]][0](bars, inner[0], *keys[0][1:])
+    for row in rows:
+        row[count:] = np.nan
 
 
 def plane_of(bars: Bars, keys: Sequence[Key]) -> FloatArray:
     """A plane with one row for each key."""
     plane = np.empty((len(keys), stride_of(len(bars))))
-    for key, row in zip(keys, plane, strict=True):
-        compute(bars, key, row)
+    for group in groups_of(keys):
+        compute_group(bars, [keys[k] for k in group], [plane[k] for k in group])
     return plane

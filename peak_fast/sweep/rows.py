@@ -10,7 +10,7 @@ import numpy as np
 
 from peak_fast._strategy import Row, RuleStrategy
 from peak_fast.data import Bars
-from peak_fast.strategies.rows import Key, check_kind, compute, stride_of
+from peak_fast.strategies.rows import Key, check_kind, compute_group, groups_of, stride_of
 from peak_kernels.decide import RULE_SIZE
 
 FloatArray = np.ndarray[Any, np.dtype[np.float64]]
@@ -59,21 +59,24 @@ class RowCache:
             self._places.clear()
             missing = wanted
         first = len(self._places)
-        jobs = list(zip(missing, range(first, first + len(missing)), strict=True))
+        jobs = [
+            ([missing[k] for k in group], [self.plane[first + k] for k in group])
+            for group in groups_of(missing)
+        ]
         if pool is None or len(jobs) < 2:
             for job in jobs:
                 self._compute(job)
         else:
-            # One key of each kind first: it compiles its kernel once, the rest find it ready.
-            kinds = {key[0]: (key, place) for key, place in reversed(jobs)}
-            for job in kinds.values():
-                self._compute(job)
-            firsts = {key for key, _ in kinds.values()}
-            list(pool.map(self._compute, [job for job in jobs if job[0] not in firsts]))
-        self._places.update(jobs)
+            # One group of each kind first: it compiles its kernel once, the rest find it ready.
+            kinds = {job[0][0][0]: number for number, job in reversed(list(enumerate(jobs)))}
+            for number in kinds.values():
+                self._compute(jobs[number])
+            firsts = set(kinds.values())
+            list(pool.map(self._compute, [job for number, job in enumerate(jobs) if number not in firsts]))
+        self._places.update({key: first + k for k, key in enumerate(missing)})
 
-    def _compute(self, job: tuple[Key, int]) -> None:
-        compute(self.bars, job[0], self.plane[job[1]])
+    def _compute(self, job: tuple[list[Key], list[FloatArray]]) -> None:
+        compute_group(self.bars, *job)
 
     def place(self, key: Key) -> int:
         """Number of a row that `ensure` computed."""
