@@ -42,9 +42,9 @@ def worth(m: Floats, row: int, price: float) -> float:
         return abs(position) * m[row + f.A_MARGIN] + position * (price - m[row + f.A_ADJUSTED]) * multiplier
     value = position * price * multiplier
     if position < 0.0:
-        if m[f.R_SHORT_PROCEEDS] == 0.0:
-            return abs(position * average + (average - price) * position)
-        return value
+        if m[f.R_SHORT_PROCEEDS] > 0.0:
+            return value
+        value = abs(position * average + (average - price) * position)
     if m[f.R_LEVERAGE] == 1.0:
         return value
     gain = position * (price - average) * multiplier

@@ -141,20 +141,24 @@ def cancel_family(m: Floats, k: int, bar: int, completed: bool) -> None:
 
 @jit
 def cancel_group(m: Floats, k: int, bar: int) -> None:
-    """One-cancels-other: end the other live orders of the order's group; the group is dissolved."""
+    """One-cancels-other: end the other live orders of the order's group.
+
+    A group is ended once: members that survive (they were not accepted yet) stay outside of it, but an order
+    that joins later is ended by the next fill of any member.
+    """
     group = m[k + f.O_OCO]
     if group < 0.0:
         return
+    m[k + f.O_LISTED] = 0.0
     queue = int(m[f.S_QUEUE_AT])
     for j in range(queue, queue + int(m[f.S_QUEUED])):
         other = int(m[j])
-        if m[other + f.O_OCO] != group or other == k or not is_live(m, other):
+        if m[other + f.O_OCO] != group or m[other + f.O_LISTED] == 0.0 or not is_live(m, other):
             continue
-        m[other + f.O_OCO] = -1.0
+        m[other + f.O_LISTED] = 0.0
         if m[other + f.O_STATUS] != f.SUBMITTED:
             set_status(m, other, f.CANCELLED, f.BY_OCO, bar)
             cancel_family(m, other, bar, False)
-    m[k + f.O_OCO] = -1.0
 
 
 @jit

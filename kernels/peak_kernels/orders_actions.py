@@ -36,6 +36,8 @@ def aim(m: Floats, row: int, unit: float, target: float) -> tuple[float, float]:
         target *= equity_of(m)
     per_unit = m[row + f.A_MARK] * m[row + f.A_MULTIPLIER]
     held = position * per_unit
+    if position < 0.0 and m[f.R_SHORT_PROCEEDS] == 0.0:
+        held += 2.0 * position * (m[row + f.A_AVERAGE] * m[row + f.A_MULTIPLIER] - per_unit)
     if m[row + f.A_MARGIN] > 0.0:
         per_unit = m[row + f.A_MARGIN]
         held = abs(position) * per_unit
@@ -77,7 +79,7 @@ def place(m: Floats, action: int, bar: int) -> int:
     m[k + f.O_STOP_LOSS], m[k + f.O_TAKE_PROFIT] = m[action + f.X_STOP_LOSS], m[action + f.X_TAKE_PROFIT]
     m[k + f.O_EXIT_UNIT], m[k + f.O_REDUCE] = m[action + f.X_EXIT_UNIT], m[action + f.X_REDUCE]
     m[k + f.O_VALID], m[k + f.O_TIF] = m[action + f.X_VALID], m[action + f.X_TIF]
-    m[k + f.O_OCO], m[k + f.O_TAG] = m[action + f.X_OCO], m[action + f.X_TAG]
+    m[k + f.O_OCO], m[k + f.O_TAG], m[k + f.O_LISTED] = m[action + f.X_OCO], m[action + f.X_TAG], 1.0
     if kind == f.MARKET_ON_CLOSE:
         m[k + f.O_ACTIVE], m[k + f.O_AUCTION] = m[action + f.X_AUCTION], m[action + f.X_AUCTION_CLOSE]
     if kind == f.TRAILING_STOP or kind == f.TRAILING_STOP_LIMIT:
