@@ -61,13 +61,13 @@ def _one_later(out: FloatArray, row: FloatArray) -> None:
 
 def _highest_before(bars: Bars, out: FloatArray, period: float) -> None:
     row = np.empty(len(bars))
-    kernels.rolling_max(bars.high, _whole(period), row)
+    kernels.highest(bars.high, _whole(period), row)
     _one_later(out, row)
 
 
 def _lowest_before(bars: Bars, out: FloatArray, period: float) -> None:
     row = np.empty(len(bars))
-    kernels.rolling_min(bars.low, _whole(period), row)
+    kernels.lowest(bars.low, _whole(period), row)
     _one_later(out, row)
 
 
