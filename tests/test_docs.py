@@ -228,7 +228,7 @@ def test_strategy_tables_are_current():
 
 def test_table_of_rows_is_complete():
     section = read("docs/strategies.md").split("### Rows")[1].split("\n## ")[0]
-    rows = re.findall(r"^\| `(\w+)` \| ([^|]*) \|", section, re.MULTILINE)
+    rows = re.findall(r"^\| `(\w+)` \|([^|]*)\|", section, re.MULTILINE)
     listed = {kind: len([part for part in arguments.split(",") if part.strip()]) for kind, arguments in rows}
     assert listed == {kind: count for kind, (_, count) in KINDS.items()}
 
