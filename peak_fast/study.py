@@ -393,13 +393,10 @@ class Study:
         -------
         BacktestResult
         """
-        from peak_fast.engine import BacktestEngine
-
         bars = self._data
         if isinstance(bars, Mapping):
             bars = bars[asset if asset is not None else next(iter(bars))]
-        engine = BacktestEngine(**self._settings)
-        return engine.run(bars, self._subject.strategy, self.result.best_params)
+        return setup.rerun(self._subject.strategy, bars, self.result.best_params, self._settings)
 
     def figures(self) -> dict[str, Any]:
         """Matplotlib figures: ``history``, ``importance``, ``slice``, ``front`` (several objectives)."""

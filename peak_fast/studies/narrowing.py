@@ -20,7 +20,8 @@ def narrow(schema: Sequence[Param], changes: Mapping[str, Any]) -> tuple[Param, 
     changes
         Per name: a tuple ``(low, high)`` or ``(low, high, step)``, a list of choices, or one value to hold; or
         the same as text: ``"5:60"``, ``"5:60:5"``, ``"50,100,200"``, ``"50"``. A name that is no parameter but
-        a setting that sweeps may vary (``stop_loss``, ``fee_bps``, ...) is added as a parameter.
+        a setting that sweeps may vary (``stop_loss``, ``fee_bps``, ...) is added as a parameter; None among
+        its choices turns it off.
 
     Raises
     ------
@@ -111,11 +112,13 @@ def _held(item: Param, value: Any) -> Param:
 
 def _setting(name: str, change: Any) -> Param:
     free = Param(name, "float", 0.0, description="setting of the engine")
-    way, values = _parts(free, change)
-    if way == "choices":
-        return Param(
-            name, "choice", values[0], choices=tuple(map(float, values)), description=free.description
-        )
+    if isinstance(change, str) and "," in change:
+        change = [None if part.strip().lower() == "none" else part for part in change.split(",")]
+        change = [part if part is None else free.parse(part) for part in change]
+    if isinstance(change, list):
+        values = tuple(value if value is None else free.validate_value(value) for value in change)
+        return Param(name, "choice", values[0], choices=values, description=free.description)
+    way, numbers = _parts(free, change)
     if way == "hold":
-        return Param(name, "float", values[0], low=values[0], high=values[0], description=free.description)
-    return _changed(replace(free, default=float(values[0])), tuple(map(float, values)))
+        return Param(name, "float", numbers[0], low=numbers[0], high=numbers[0], description=free.description)
+    return _changed(replace(free, default=float(numbers[0])), tuple(map(float, numbers)))

@@ -111,6 +111,22 @@ def _is_column_dict(data: Mapping[Any, Any]) -> bool:
     return any(str(name).lower() == "close" for name in data)
 
 
+def rerun(strategy: Any, bars: Any, params: Mapping[str, Any], settings: Mapping[str, Any]) -> Any:
+    """One full backtest; parameters that are settings of the engine go to the engine.
+
+    Returns
+    -------
+    BacktestResult
+    """
+    from peak_fast._slots import VARIABLE
+    from peak_fast.engine import BacktestEngine
+
+    own = {item.name for item in strategy.schema} or set(params)
+    varied = {name: value for name, value in params.items() if name in VARIABLE and name not in own}
+    values = {name: value for name, value in params.items() if name not in varied}
+    return BacktestEngine(**settings).rerun(bars, strategy, values, varied)
+
+
 def time_scale(data: Any, settings: Mapping[str, Any]) -> tuple[float | None, int | None]:
     """Periods per year, and bars of all assets together; None where it cannot be told."""
     if data is None:
