@@ -25,6 +25,7 @@ FloatArray = np.ndarray[Any, np.dtype[np.float64]]
 BLOCKS = 16
 # A tile is about this many bars of work: long enough to hide its fixed cost, short enough to stop within it.
 _TILE_BARS = 4_000_000
+_SMALL_PLANE = 8 << 20
 _ALIASES = {"blocked_trades": "rejected_orders"}
 
 
@@ -189,7 +190,11 @@ class Batch:
         plan = RulePlan(self.strategy, params, count)
         keys = list(dict.fromkeys(plan.keys()))
         if self._cache is None or len(self._cache.plane) < len(keys):
-            capacity = capacity_for(self.bars, max(len(keys), 8), self._budget)
+            # Rows that hardly any two configurations share need not all be there at once: a plane that
+            # stays in the cache beats one whose pages the system must provide first.
+            budget = self._budget if len(keys) * 2 < count else min(self._budget, _SMALL_PLANE)
+            capacity = capacity_for(self.bars, max(len(keys), 8), budget)
+            capacity = max(capacity, capacity_for(self.bars, min(len(keys), 64), self._budget))
             if self._cache is None or capacity > len(self._cache.plane):
                 self._cache = RowCache(self.bars, capacity)
         if self.threads == 1 or count <= self._tile():

@@ -108,11 +108,13 @@ class RulePlan:
 
     def __init__(self, strategy: RuleStrategy, columns: Mapping[str, Any], count: int) -> None:
         self._count = count
-        self._conditions = strategy.conditions
-        rows = {row for c in strategy.conditions if c is not None for row in (c.x, c.y)}
-        self._operands = {row: row_keys(row, columns, count) for row in rows}
         switch = strategy.short_switch
         self._shorts = None if switch is None else np.asarray(columns[switch]).astype(bool)
+        # Rows of the short side are not computed where no configuration goes short.
+        used = 4 if self._shorts is None or self._shorts.any() else 2
+        self._conditions = strategy.conditions[:used]
+        rows = {row for c in self._conditions if c is not None for row in (c.x, c.y)}
+        self._operands = {row: row_keys(row, columns, count) for row in rows}
 
     def keys(self) -> list[Key]:
         """All distinct rows that the configurations need."""
