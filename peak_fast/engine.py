@@ -186,7 +186,13 @@ class BacktestEngine:
         return _run.signal_decisions(row) if by_signal else _run.target_decisions(row)
 
     def rerun(
-        self, bars: Bars, item: Any, params: Mapping[str, Any], varied: Mapping[str, Any]
+        self,
+        bars: Bars,
+        item: Any,
+        params: Mapping[str, Any],
+        varied: Mapping[str, Any],
+        *,
+        symbol: str | None = None,
     ) -> BacktestResult:
         """Full result of one row of a sweep: parameters, and settings that the sweep varied by name."""
         values = complete_params(item, params)
@@ -201,7 +207,8 @@ class BacktestEngine:
         used = self._used(None, legacy=False, weights=by_weight)
         if varied:
             used["varied"] = dict(varied)
-        return BacktestResult(bars, outcome, settings, item.name, {**values, **varied}, used, bars.name, item)
+        shown = {**values, **varied}
+        return BacktestResult(bars, outcome, settings, item.name, shown, used, symbol or bars.name, item)
 
     def run_realistic(
         self,

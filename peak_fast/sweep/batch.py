@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from peak_fast.data import Bars
 from peak_fast.engine import BacktestEngine
 from peak_fast.errors import ConfigError, SweepError, did_you_mean
 from peak_fast.sweep.rows import PlaneFull, RowCache, RulePlan, capacity_for
+from peak_fast.sweep.threads import run_all
 from peak_kernels import types as t
 
 FloatArray = np.ndarray[Any, np.dtype[np.float64]]
@@ -266,7 +267,7 @@ class Batch:
         return kept
 
     def _scratch(self) -> Scratch:
-        kept = getattr(self._local, "scratch", None)
+        kept: Scratch | None = getattr(self._local, "scratch", None)
         if kept is None:
             count = len(self.bars)
             kept = self._local.scratch = Scratch(
@@ -276,7 +277,7 @@ class Batch:
                 np.empty((3, 0, t.RECORD_WIDTH)),
                 np.empty((1, count if self._needs_curve else 0)),
             )
-        return kept  # type: ignore[no-any-return]
+        return kept
 
     def _run_each(
         self, params: Mapping[str, Any], rows: FloatArray, out: FloatArray, done: Any, stop: Any
@@ -307,14 +308,6 @@ def _each(work: Callable[[Any], None], items: Sequence[Any], pool: Any, stop: An
         for item in items:
             work(item)
     else:
-        futures = [pool.submit(work, item) for item in items]
-        try:
-            wait(futures, return_when=FIRST_EXCEPTION)
-        except KeyboardInterrupt:
-            for future in futures:
-                future.cancel()
-            raise
-        for future in futures:
-            future.result()
+        run_all(pool, work, items)
     if stop is not None and stop.is_set():
         raise KeyboardInterrupt

@@ -11,6 +11,7 @@ import numpy as np
 from peak_fast._strategy import Row, RuleStrategy
 from peak_fast.data import Bars
 from peak_fast.strategies.rows import Key, check_kind, compute_group, groups_of, stride_of
+from peak_fast.sweep.threads import run_all
 from peak_kernels.decide import RULE_SIZE
 
 FloatArray = np.ndarray[Any, np.dtype[np.float64]]
@@ -72,7 +73,7 @@ class RowCache:
             for number in kinds.values():
                 self._compute(jobs[number])
             firsts = set(kinds.values())
-            list(pool.map(self._compute, [job for number, job in enumerate(jobs) if number not in firsts]))
+            run_all(pool, self._compute, [job for number, job in enumerate(jobs) if number not in firsts])
         self._places.update({key: first + k for k, key in enumerate(missing)})
 
     def _compute(self, job: tuple[list[Key], list[FloatArray]]) -> None:

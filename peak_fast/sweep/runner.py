@@ -48,7 +48,7 @@ def parse_memory(memory: str | int | None) -> int:
     if isinstance(memory, int) and not isinstance(memory, bool) and memory > 0:
         return memory
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", str(memory))
-    if match is None or match[2].upper() not in _UNITS:
+    if match is None or match[2].upper() not in _UNITS or float(match[1]) <= 0.0:
         raise ConfigError(f"memory: expected a size such as '2GB' or a number of bytes; got {memory!r}")
     return int(float(match[1]) * _UNITS[match[2].upper()])
 
@@ -221,7 +221,7 @@ class Sweep:
         bars = self.data[name] if name is not None else next(iter(self.data.values()))
         own = {item.name for item in self.strategy.schema}
         varied = {k: values.pop(k) for k in list(values) if k in VARIABLE and k not in own}
-        return self.engine.rerun(bars, self.strategy, values, varied)
+        return self.engine.rerun(bars, self.strategy, values, varied, symbol=name)
 
     def run(
         self,
