@@ -347,3 +347,13 @@ def test_blocks_and_rules_share_one_loop():
     decide = dict(zip(decided["bar"].to_list(), side.tolist(), strict=True))
     outcome = run_kernel(bars, decide, engine._settings(bars))
     assert outcome.curve.tobytes() == by_rule._outcome.curve.tobytes()
+
+
+def test_an_error_inside_a_block_reaches_the_caller():
+    def breaks(i, bars, params, memory, account):
+        if i == 3:
+            raise ValueError("not on bar three")
+        return 1.0
+
+    with pytest.raises(ValueError, match="not on bar three"):
+        BacktestEngine().run(synthetic(10, seed=1), Block(breaks, name="breaks"))
