@@ -81,7 +81,8 @@ class Recorder:
         from peak_fast.tracking.noop import NoopTracker
 
         self._study = study
-        self._tracker = None if isinstance(tracker, NoopTracker) else tracker  # figures for nobody take time
+        # Figures that nobody sees take time.
+        self._tracker: Any = None if isinstance(tracker, NoopTracker) else tracker
         self._limits = limits
         self._choice = choice
         self._show: Callable[[Any], None] | None = progress if callable(progress) else None
