@@ -101,6 +101,8 @@ class OrderRules:
     slippage, slippage_amount
         ``none``; ``fraction`` of the price; ``absolute``; ``half_spread`` (column); ``volume_root`` and
         ``volume_linear``: amount x price x (size / volume) to the power 0.5 or 1.
+    slippage_extra
+        Price units on top of ``slippage="fraction"``.
     slip_open, slip_stop, slip_limit
         Whether slippage applies to fills at the open, to stops at their trigger, to limits filled at the open.
     slip_cap, slip_limit_cap
@@ -179,6 +181,7 @@ class OrderRules:
     seed: int = 0
     slippage: Literal["none", "fraction", "absolute", "half_spread", "volume_root", "volume_linear"] = "none"
     slippage_amount: float = 0.0
+    slippage_extra: float = 0.0
     slip_open: bool = True
     slip_stop: bool = True
     slip_limit: bool = False
@@ -228,6 +231,8 @@ class OrderRules:
         for name in ("latency", "first_bar"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} must be >= 0, got {getattr(self, name)!r}")
+        if len(self.fee_tiers) > f.MAX_TIERS:
+            raise ConfigError(f"fee_tiers has {len(self.fee_tiers)} tiers, the most is {f.MAX_TIERS}")
         if self.volume == "range" and not self.volume_step > 0.0:
             raise ConfigError("volume='range' needs volume_step > 0, the price step that shares the volume")
         if self.hedging and self.ledger == "paid":
@@ -281,6 +286,7 @@ _COLUMNS: dict[str, int] = {
     "seed": f.R_SEED,
     "slippage": f.R_SLIP_KIND,
     "slippage_amount": f.R_SLIP_AMOUNT,
+    "slippage_extra": f.R_SLIP_EXTRA,
     "slip_open": f.R_SLIP_OPEN,
     "slip_stop": f.R_SLIP_STOP,
     "slip_limit": f.R_SLIP_LIMIT,
@@ -334,5 +340,7 @@ def _check_field(name: str, hint: Any, value: Any) -> None:
     elif hint is bool:
         if not isinstance(value, bool):
             raise ConfigError(f"{name} must be True or False, got {value!r}")
-    elif hint in (int, float) and (isinstance(value, bool) or not isinstance(value, int | float) or value != value):
+    elif hint in (int, float) and (
+        isinstance(value, bool) or not isinstance(value, int | float) or value != value
+    ):
         raise ConfigError(f"{name} must be a number, got {value!r}")

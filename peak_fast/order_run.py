@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -56,12 +56,13 @@ def calendar_day(time_us: Ints) -> Ints:
 
 def _market(prices: Prices) -> f.Market:
     """The kernel's market: contiguous, read-only arrays, so that there is one compiled signature."""
-    arrays = []
-    for array in prices:
+
+    def frozen(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
         view = np.ascontiguousarray(array).view()
         view.flags.writeable = False
-        arrays.append(view)
-    return f.Market(*arrays)
+        return view
+
+    return f.Market(*map(frozen, prices))
 
 
 class _Sections:

@@ -103,7 +103,7 @@ def count_stretches(m: Floats, market: Market, bar: int) -> int:
     """Number of calls of `work` that a bar needs: one, or three for each bar on the path."""
     if m[f.R_INTRABAR] == 0.0:
         return 1
-    count = market.close.shape[0]
+    count = int(market.close.shape[0])
     if market.detail_start.shape[0] > 0:
         count += max(1, int(market.detail_start[bar + 1] - market.detail_start[bar])) - 1
     return 3 * count

@@ -120,7 +120,7 @@ def slipped_price(m: Floats, row: int, side: float, price: float, size: float) -
     """Price made worse by the slippage model, without any cap."""
     kind, amount = m[f.R_SLIP_KIND], m[f.R_SLIP_AMOUNT]
     if kind == f.SLIP_FRACTION:
-        return price * (1.0 + side * amount)
+        return price * (1.0 + side * amount) + side * m[f.R_SLIP_EXTRA]
     if kind == f.SLIP_ABSOLUTE:
         return price + side * amount
     if kind == f.SLIP_HALF_SPREAD:

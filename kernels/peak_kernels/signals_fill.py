@@ -147,7 +147,8 @@ def sell(m: Floats, row: int, g: int, size: float) -> Fill:
     elif is_percent or m[f.P_LOCK_CASH] > 0.0 or np.isinf(size):
         long = max(held, 0.0)
         proceeds = m[g + f.G_FREE] + long * price * (1.0 - fees)
-        most = long + (proceeds - fixed) / (price * (1.0 + fees))
+        # What is held can always be sold, whatever the free cash says.
+        most = long + max(0.0, (proceeds - fixed) / (price * (1.0 + fees)))
         if most <= 0.0:
             return f.NO_CASH_SHORT, *nothing
         size = size * most if is_percent else min(size, most)

@@ -1,0 +1,317 @@
+"""From a frame of instructions (one row per action) to the action array of the order kernel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from peak_fast.errors import ConfigError, DataError, did_you_mean
+from peak_fast.order_run import Floats, Ints, blank_actions
+from peak_kernels import orders_fields as f
+
+if TYPE_CHECKING:
+    import polars as pl
+
+ACTIONS = {
+    "place": f.OP_PLACE, "modify": f.OP_MODIFY, "cancel": f.OP_CANCEL, "close": f.OP_CLOSE,
+    "trail_stops": f.OP_TRAIL_LOTS, "set_exits": f.OP_EXITS,
+}  # fmt: skip
+KINDS = {
+    "market": f.MARKET, "limit": f.LIMIT, "stop": f.STOP, "stop_limit": f.STOP_LIMIT,
+    "trailing_stop": f.TRAILING_STOP, "trailing_stop_limit": f.TRAILING_STOP_LIMIT,
+    "market_on_close": f.MARKET_ON_CLOSE,
+}  # fmt: skip
+UNITS = {
+    "units": f.UNITS, "value": f.VALUE, "equity_fraction": f.EQUITY_FRACTION,
+    "margin_fraction": f.MARGIN_FRACTION, "position_fraction": f.POSITION_FRACTION,
+    "target_units": f.TARGET_UNITS, "target_value": f.TARGET_VALUE, "target_fraction": f.TARGET_FRACTION,
+}  # fmt: skip
+SIDES = {"buy": 1.0, "sell": -1.0, "long": 1.0, "short": -1.0, "1": 1.0, "-1": -1.0}
+TRAIL_UNITS = {"fraction": f.FRACTION, "distance": f.DISTANCE}
+EXIT_UNITS = {"price": f.PRICE, "fraction": f.FRACTION, "distance": f.DISTANCE}
+TIMES_IN_FORCE = {"gtc": f.GTC, "day": f.DAY, "gtd": f.GTD, "ioc": f.IOC, "fok": f.FOK}
+COLUMNS = (
+    "bar", "timestamp", "action", "type", "side", "size", "size_unit", "limit", "stop", "trail", "trail_unit",
+    "stop_loss", "take_profit", "exit_unit", "valid_until", "time_in_force", "parent", "oco_group", "tag",
+    "reduce_only", "asset",
+)  # fmt: skip
+_PRICES = {
+    "limit": f.X_LIMIT, "stop": f.X_STOP, "trail": f.X_TRAIL,
+    "stop_loss": f.X_STOP_LOSS, "take_profit": f.X_TAKE_PROFIT,
+}  # fmt: skip
+_WORDS: dict[str, tuple[int, dict[str, Any], str]] = {
+    "action": (f.X_OP, ACTIONS, "place"),
+    "type": (f.X_KIND, KINDS, "market"),
+    "size_unit": (f.X_UNIT, UNITS, "units"),
+    "trail_unit": (f.X_TRAIL_UNIT, TRAIL_UNITS, "fraction"),
+    "exit_unit": (f.X_EXIT_UNIT, EXIT_UNITS, "price"),
+    "time_in_force": (f.X_TIF, TIMES_IN_FORCE, "gtc"),
+}
+
+
+class Actions:
+    """Parsed instructions: the kernel's array, and the names that it holds as numbers."""
+
+    def __init__(self, array: Floats, tags: list[str], rows: Ints) -> None:
+        self.array = array
+        self.tags = tags
+        self.rows = rows
+        """Row of the user's frame of each action (actions are sorted by bar)."""
+
+
+class _Reader:
+    """Reads the columns of one frame; every complaint names the row."""
+
+    def __init__(self, frame: pl.DataFrame, time_us: Ints, assets: list[str]) -> None:
+        unknown = [name for name in frame.columns if name not in COLUMNS]
+        if unknown:
+            raise DataError(
+                f"orders has an unknown column {unknown[0]!r}; {did_you_mean(unknown[0], COLUMNS)}"
+            )
+        if "bar" not in frame.columns and "timestamp" not in frame.columns:
+            raise DataError("orders needs a column 'bar' (index) or 'timestamp': when each action is taken")
+        self.frame, self.time_us, self.assets = frame, time_us, assets
+        self.height = frame.height
+
+    def values(self, name: str) -> list[Any]:
+        return self.frame[name].to_list() if name in self.frame.columns else [None] * self.height
+
+    def numbers(self, name: str) -> Floats:
+        """Numbers of a column, NaN where it says nothing."""
+        out = np.full(self.height, np.nan)
+        for row, value in enumerate(self.values(name)):
+            if value is not None:
+                try:
+                    out[row] = float(value)
+                except (TypeError, ValueError):
+                    raise DataError(f"orders row {row}: {name} must be a number, got {value!r}") from None
+        return out
+
+    def words(self, name: str) -> Floats:
+        """Codes of a column of words."""
+        _, known, default = _WORDS[name]
+        out = np.empty(self.height)
+        for row, value in enumerate(self.values(name)):
+            word = default if value is None else str(value).lower()
+            if word not in known:
+                raise DataError(f"orders row {row}: {name}={value!r}; {did_you_mean(word, known)}")
+            out[row] = known[word]
+        return out
+
+    def bar_of(self, value: Any, row: int, name: str) -> int:
+        """Bar of a time stamp: the last one that is not later."""
+        import polars as pl
+
+        from peak_fast._frames import as_time
+
+        moments, _ = as_time(pl.Series([value]), name)
+        return int(np.searchsorted(self.time_us, moments[0], side="right")) - 1
+
+    def bars(self) -> Ints:
+        """Bar of each action."""
+        given, moments = self.values("bar"), self.values("timestamp")
+        out = np.empty(self.height, dtype=np.int64)
+        for row in range(self.height):
+            if given[row] is not None:
+                out[row] = int(given[row])
+            elif moments[row] is not None:
+                out[row] = self.bar_of(moments[row], row, "timestamp")
+            else:
+                raise DataError(f"orders row {row}: neither bar nor timestamp is given")
+            if not 0 <= out[row] < self.time_us.size:
+                raise DataError(f"orders row {row}: bar {out[row]} is not in 0..{self.time_us.size - 1}")
+        return out
+
+    def valid_bars(self, bars: Ints, codes: Floats) -> Floats:
+        """Last bar on which an order may fill; infinite: no end."""
+        out = np.full(self.height, np.inf)
+        days = self.time_us // 86_400_000_000
+        for row, value in enumerate(self.values("valid_until")):
+            if value is not None:
+                plain = isinstance(value, int | float) and not isinstance(value, bool)
+                out[row] = float(value) if plain else self.bar_of(value, row, "valid_until")
+            elif codes[row] == f.GTD:
+                raise DataError(f"orders row {row}: time_in_force='gtd' needs valid_until (bar or timestamp)")
+            if codes[row] == f.DAY:
+                first = min(int(bars[row]) + 1, self.time_us.size - 1)
+                out[row] = int(np.searchsorted(days, days[first], side="right")) - 1
+        return out
+
+    def sides(self, actions: Floats, units: Floats) -> Floats:
+        out = np.zeros(self.height)
+        for row, value in enumerate(self.values("side")):
+            if value is None:
+                if actions[row] == f.OP_PLACE and units[row] < f.POSITION_FRACTION:
+                    raise DataError(f"orders row {row}: side is missing (buy or sell)")
+                continue
+            word = str(value).lower()
+            if word not in SIDES:
+                raise DataError(f"orders row {row}: side={value!r}; {did_you_mean(word, SIDES)}")
+            out[row] = SIDES[word]
+        return out
+
+    def asset_numbers(self) -> Floats:
+        out = np.zeros(self.height)
+        for row, value in enumerate(self.values("asset")):
+            if value is None:
+                continue
+            if isinstance(value, int) and 0 <= value < len(self.assets):
+                out[row] = value
+            elif value in self.assets:
+                out[row] = self.assets.index(value)
+            else:
+                raise DataError(f"orders row {row}: asset={value!r}; {did_you_mean(str(value), self.assets)}")
+        return out
+
+    def names(self, name: str, known: dict[str, int]) -> Floats:
+        """Numbers that stand for names; -1 where there is none."""
+        out = np.full(self.height, -1.0)
+        for row, value in enumerate(self.values(name)):
+            if value is not None:
+                out[row] = known.setdefault(str(value), len(known))
+        return out
+
+
+def _auctions(array: Floats, time_us: Ints, session_end_us: int | None) -> None:
+    """Bar that works each market-on-close order, and whether it gets the close of the bar before.
+
+    The session ends at ``session_end_us`` after midnight (None: at the last bar of each calendar day).
+    """
+    day_us = 86_400_000_000
+    for row in array[array[:, f.X_KIND] == f.MARKET_ON_CLOSE]:
+        bar = int(row[f.X_BAR])
+        if session_end_us is None:
+            first = min(bar + 1, time_us.size - 1)
+            day = time_us // day_us
+            row[f.X_AUCTION] = (
+                int(np.searchsorted(day, day[first], side="right")) - 1 if bar + 1 < time_us.size else np.inf
+            )
+            continue
+        end = int(time_us[bar] // day_us * day_us + session_end_us)
+        end += day_us if time_us[bar] > end else 0
+        at = max(int(np.searchsorted(time_us, end, side="left")), bar + 1)
+        row[f.X_AUCTION] = at if at < time_us.size else np.inf
+        if at < time_us.size:
+            row[f.X_AUCTION_CLOSE] = float(time_us[at] != end and at > bar + 1)
+
+
+def _check(array: Floats, rows: npt.NDArray[np.int64]) -> None:
+    """Each kind of order has the prices that it needs."""
+    placed = array[:, f.X_OP] == f.OP_PLACE
+    kind = array[:, f.X_KIND]
+    needs: tuple[tuple[str, int, tuple[int, ...]], ...] = (
+        ("limit", f.X_LIMIT, (f.LIMIT, f.STOP_LIMIT, f.TRAILING_STOP_LIMIT)),
+        ("stop", f.X_STOP, (f.STOP, f.STOP_LIMIT)),
+        ("trail", f.X_TRAIL, (f.TRAILING_STOP, f.TRAILING_STOP_LIMIT)),
+    )
+    names = {code: name for name, code in KINDS.items()}
+    for name, column, kinds in needs:
+        missing = placed & np.isin(kind, kinds) & np.isnan(array[:, column])
+        if missing.any():
+            at = int(np.argmax(missing))
+            raise DataError(f"orders row {rows[at]}: type={names[int(kind[at])]!r} needs {name}")
+    unused = placed & ~np.isin(kind, (f.LIMIT, f.STOP_LIMIT, f.TRAILING_STOP_LIMIT))
+    if (unused & ~np.isnan(array[:, f.X_LIMIT])).any():
+        at = int(np.argmax(unused & ~np.isnan(array[:, f.X_LIMIT])))
+        raise DataError(f"orders row {rows[at]}: type={names[int(kind[at])]!r} takes no limit price")
+    no_size = placed & ~(np.abs(array[:, f.X_SIZE]) >= 0.0)
+    if no_size.any():
+        raise DataError(f"orders row {rows[int(np.argmax(no_size))]}: size is missing")
+
+
+def read_actions(
+    orders: Any, time_us: Ints, assets: list[str], *, session_end_us: int | None = None
+) -> Actions:
+    """Read instructions.
+
+    Parameters
+    ----------
+    orders
+        Polars frame, any frame narwhals knows, list of dicts, or dict of lists; columns `COLUMNS`.
+    time_us
+        Time of each bar, microseconds.
+    assets
+        Names of the assets.
+    session_end_us
+        Time of day at which market-on-close orders fill; None: the last bar of the day.
+
+    Raises
+    ------
+    DataError
+        A column or a word is unknown, or a row lacks what its action needs.
+    """
+    reader = _Reader(_to_polars(orders), time_us, assets)
+    array = blank_actions(reader.height)
+    for name, (column, _, _) in _WORDS.items():
+        array[:, column] = reader.words(name)
+    for name, column in _PRICES.items():
+        array[:, column] = reader.numbers(name)
+    bars = reader.bars()
+    array[:, f.X_BAR] = bars
+    array[:, f.X_SIZE] = reader.numbers("size")
+    array[:, f.X_SIDE] = reader.sides(array[:, f.X_OP], array[:, f.X_UNIT])
+    array[:, f.X_VALID] = reader.valid_bars(bars, array[:, f.X_TIF])
+    array[:, f.X_ASSET] = reader.asset_numbers()
+    tags: dict[str, int] = {}
+    array[:, f.X_TAG] = reader.names("tag", tags)
+    array[:, f.X_OCO] = reader.names("oco_group", {})
+    array[:, f.X_REDUCE] = [float(bool(value)) for value in reader.values("reduce_only")]
+    _fill_defaults(array)
+    order = np.argsort(bars, kind="stable")
+    array = array[order]
+    _link_parents(array, reader.values("parent"), order, tags)
+    _check(array, order)
+    _auctions(array, time_us, session_end_us)
+    return Actions(array, list(tags), order)
+
+
+def _fill_defaults(array: Floats) -> None:
+    """Closing without a size closes all; a negative size turns the side round."""
+    op, size = array[:, f.X_OP], array[:, f.X_SIZE]
+    size[(op == f.OP_CLOSE) & np.isnan(size)] = 1.0
+    negative = (op == f.OP_PLACE) & (size < 0.0) & (array[:, f.X_UNIT] < f.POSITION_FRACTION)
+    if negative.any():
+        raise DataError(
+            f"orders row {int(np.argmax(negative))}: size must be >= 0; the side says buy or sell"
+        )
+    tagless = np.isin(op, (f.OP_MODIFY, f.OP_CANCEL)) & (array[:, f.X_TAG] < 0.0)
+    if tagless.any():
+        raise DataError(f"orders row {int(np.argmax(tagless))}: modify and cancel need the tag of an order")
+
+
+def _link_parents(array: Floats, parents: list[Any], order: Ints, tags: dict[str, int]) -> None:
+    """Replace the parent's tag by the number of the action that last placed an order of that tag."""
+    placed: dict[float, int] = {}
+    for number, row in enumerate(array):
+        parent = parents[int(order[number])]
+        if parent is not None:
+            tag = tags.get(str(parent))
+            if tag is None or float(tag) not in placed:
+                raise DataError(
+                    f"orders row {order[number]}: no order with the tag {parent!r} was placed before"
+                )
+            row[f.X_PARENT] = placed[float(tag)]
+        if row[f.X_OP] == f.OP_PLACE and row[f.X_TAG] >= 0.0:
+            placed[float(row[f.X_TAG])] = number
+
+
+def _to_polars(orders: Any) -> pl.DataFrame:
+    import polars as pl
+
+    if isinstance(orders, pl.DataFrame):
+        return orders
+    if isinstance(orders, list | dict):
+        return pl.DataFrame(orders, infer_schema_length=None, strict=False)
+    from peak_fast._frames import to_polars
+
+    try:
+        frame = to_polars(orders)
+    except (TypeError, AttributeError) as error:
+        raise ConfigError(
+            f"orders must be a data frame or a list of dicts, got {type(orders).__name__}"
+        ) from error
+    if not isinstance(frame, pl.DataFrame):
+        raise ConfigError(f"orders must be a data frame or a list of dicts, got {type(orders).__name__}")
+    return frame

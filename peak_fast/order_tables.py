@@ -1,0 +1,176 @@
+"""Record arrays of the order kernel as Polars frames."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from peak_fast.order_actions import KINDS
+from peak_kernels import orders_fields as f
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from peak_fast.order_run import Floats, Records
+    from peak_fast.orders import Tables
+
+STATUSES = ("none", "submitted", "working", "waiting", "filled", "cancelled", "expired", "rejected")
+REASONS = (
+    "", "by_user", "one_cancels_other", "parent_ended", "exclusive_order", "lot_closed", "replaced",
+    "validity_over", "immediate_or_cancel", "fill_or_kill", "insufficient_cash", "insufficient_margin",
+    "not_payable_at_submission", "size_zero", "book_full", "nothing_to_reduce", "parent_missing", "halted",
+    "end_of_data", "cut_to_cash", "shorting_not_allowed", "sibling_ended", "liquidation", "bad_price",
+)  # fmt: skip
+ROLES = ("order", "stop_loss", "take_profit", "close", "child", "liquidation")
+
+
+def _words(names: tuple[str, ...], codes: Floats) -> pl.Series:
+    import polars as pl
+
+    return pl.Series(np.array(names, dtype=object)[codes.astype(np.int64)], dtype=pl.String)
+
+
+def _tags(tables: Tables, codes: Floats) -> pl.Series:
+    """Tags by number; null where there is none."""
+    import polars as pl
+
+    known = np.array([*tables.tags, None], dtype=object)
+    return pl.Series(known[np.where(codes < 0.0, len(tables.tags), codes).astype(np.int64)], dtype=pl.String)
+
+
+def _times(tables: Tables, bars: Floats) -> pl.Series:
+    import polars as pl
+
+    return pl.Series(tables.time_us[bars.astype(np.int64)]).cast(pl.Datetime("us"))
+
+
+def _ints(column: Floats) -> npt.NDArray[np.int64]:
+    return column.astype(np.int64)
+
+
+def fills_frame(records: Records, tables: Tables) -> pl.DataFrame:
+    """One row per fill, in the sequence of execution."""
+    import polars as pl
+
+    fills = records.fills
+    owner = records.book[_ints(fills[:, f.F_ORDER])]
+    return pl.DataFrame(
+        {
+            "fill_id": np.arange(len(fills)),
+            "order_id": _ints(fills[:, f.F_ORDER]),
+            "tag": _tags(tables, owner[:, f.O_TAG]),
+            "bar": _ints(fills[:, f.F_BAR]),
+            "booked_bar": _ints(fills[:, f.F_BOOKED]),
+            "time": _times(tables, fills[:, f.F_BAR]),
+            "asset": _words(tables.assets, fills[:, f.F_ASSET]),
+            "side": fills[:, f.F_SIDE].astype(np.int8),
+            "size": fills[:, f.F_SIZE],
+            "closed": fills[:, f.F_CLOSED],
+            "price": fills[:, f.F_PRICE],
+            "fee": fills[:, f.F_FEE],
+            "slippage": fills[:, f.F_SLIPPAGE],
+            "reason": _words(ROLES, fills[:, f.F_ROLE]),
+        }
+    )
+
+
+def orders_frame(records: Records, tables: Tables) -> pl.DataFrame:
+    """One row per order, those that the kernel made itself (exits, closings) included."""
+    import polars as pl
+
+    book = records.book
+    filled = book[:, f.O_FILLED]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        average = np.where(filled > 0.0, book[:, f.O_VALUE] / filled, np.nan)
+    action = _ints(book[:, f.O_ACTION])
+    row = np.where(action >= 0, np.append(tables.rows, -1)[action], -1)
+    return pl.DataFrame(
+        {
+            "order_id": np.arange(len(book)),
+            "row": row,
+            "tag": _tags(tables, book[:, f.O_TAG]),
+            "asset": _words(tables.assets, book[:, f.O_ASSET]),
+            "bar": _ints(book[:, f.O_BAR]),
+            "type": _words(tuple(KINDS), book[:, f.O_KIND]),
+            "role": _words(ROLES, book[:, f.O_ROLE]),
+            "side": book[:, f.O_SIDE].astype(np.int8),
+            "size": book[:, f.O_SIZE],
+            "filled": filled,
+            "average_price": average,
+            "fees": book[:, f.O_FEES],
+            "limit": book[:, f.O_LIMIT],
+            "stop": book[:, f.O_STOP],
+            "parent": _ints(book[:, f.O_PARENT]),
+            "last_bar": _ints(book[:, f.O_LAST]),
+            "status": _words(STATUSES, book[:, f.O_STATUS]),
+            "reason": _words(REASONS, book[:, f.O_REASON]),
+        }
+    )
+
+
+def log_frame(records: Records) -> pl.DataFrame:
+    """Every status of every order, in the sequence of events."""
+    import polars as pl
+
+    log = records.log
+    return pl.DataFrame(
+        {
+            "order_id": _ints(log[:, f.E_ORDER]),
+            "bar": _ints(log[:, f.E_BAR]),
+            "status": _words(STATUSES, log[:, f.E_STATUS]),
+            "reason": _words(REASONS, log[:, f.E_REASON]),
+            "filled": log[:, f.E_FILLED],
+        }
+    )
+
+
+def _excursions(trades: Floats, tables: Tables) -> tuple[Floats, Floats]:
+    """Largest adverse and favourable move of each trade as a fraction of its entry price (from bar ranges)."""
+    adverse, favourable = np.zeros(len(trades)), np.zeros(len(trades))
+    for n, trade in enumerate(trades):
+        asset = int(trade[f.T_ASSET])
+        first, last = int(trade[f.T_ENTRY_BAR]), int(trade[f.T_EXIT_BAR])
+        low = np.nanmin(tables.prices.low[asset, first : last + 1])
+        high = np.nanmax(tables.prices.high[asset, first : last + 1])
+        entry = trade[f.T_ENTRY]
+        down, up = low / entry - 1.0, high / entry - 1.0
+        long = trade[f.T_SIZE] > 0.0
+        adverse[n], favourable[n] = (down, up) if long else (-up, -down)
+    return np.minimum(adverse, 0.0), np.maximum(favourable, 0.0)
+
+
+def trades_frame(records: Records, tables: Tables) -> pl.DataFrame:
+    """Closed trades: each closing of (a part of) a lot, with its share of the entry fee."""
+    import polars as pl
+
+    trades = records.trades
+    adverse, favourable = _excursions(trades, tables)
+    size = np.abs(trades[:, f.T_SIZE])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        result = trades[:, f.T_PNL] / (size * trades[:, f.T_ENTRY])
+    return pl.DataFrame(
+        {
+            "trade_id": np.arange(len(trades)),
+            "lot_id": _ints(trades[:, f.T_LOT]),
+            "tag": _tags(tables, trades[:, f.T_TAG]),
+            "asset": _words(tables.assets, trades[:, f.T_ASSET]),
+            "side": _words(("short", "long"), (trades[:, f.T_SIZE] > 0.0).astype(np.float64)),
+            "size": size,
+            "entry_bar": _ints(trades[:, f.T_ENTRY_BAR]),
+            "exit_bar": _ints(trades[:, f.T_EXIT_BAR]),
+            "entry_time": _times(tables, trades[:, f.T_ENTRY_BAR]),
+            "exit_time": _times(tables, trades[:, f.T_EXIT_BAR]),
+            "entry_price": trades[:, f.T_ENTRY],
+            "exit_price": trades[:, f.T_EXIT],
+            "fees": trades[:, f.T_FEES],
+            "gross_pnl": trades[:, f.T_PNL] + trades[:, f.T_FEES],
+            "net_pnl": trades[:, f.T_PNL],
+            "return": result,
+            "mae": adverse,
+            "mfe": favourable,
+            "bars_held": _ints(trades[:, f.T_EXIT_BAR] - trades[:, f.T_ENTRY_BAR]),
+            "exit_reason": _words(ROLES, trades[:, f.T_ROLE]),
+        }
+    )

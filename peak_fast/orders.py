@@ -1,0 +1,383 @@
+"""Order-level backtests: `simulate_orders` takes bars and a frame of instructions.
+
+>>> import polars as pl
+>>> bars = {"open": [10.0, 11, 12, 13], "high": [11.0, 12, 13, 14], "low": [9.0, 10, 11, 12],
+...         "close": [10.5, 11.5, 12.5, 13.5]}
+>>> orders = [{"bar": 0, "side": "buy", "size": 5}, {"bar": 1, "side": "sell", "size": 5,
+...            "type": "limit", "limit": 12.5}]
+>>> result = simulate_orders(bars, orders, initial_cash=1000)
+>>> result.fills.select("bar", "side", "price").rows()
+[(1, 1, 11.0), (2, -1, 12.5)]
+
+An action of bar *i* is decided at the close of bar *i*; its order works from bar *i + 1* on.  What every rule
+is, and how to change it, says `peak_fast.order_rules.OrderRules`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from peak_fast.data import Bars
+from peak_fast.errors import ConfigError, DataError
+from peak_fast.order_actions import Actions, read_actions
+from peak_fast.order_rules import Asset, OrderRules
+from peak_fast.order_run import Floats, Ints, Prices, Records, calendar_day, run_actions
+from peak_fast.order_tables import fills_frame, log_frame, orders_frame, trades_frame
+from peak_kernels import orders_fields as f
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["Asset", "OrderResult", "OrderRules", "simulate_orders"]
+
+
+@dataclass(frozen=True)
+class Ambiguity:
+    """Bars whose outcome depends on the order of events inside them.
+
+    Attributes
+    ----------
+    bars
+        Bars in which stop-loss and take-profit of an open lot were both reachable.
+    final_equity
+        Final equity of the run itself.
+    worst, best
+        Final equity when the price inside each bar moves against the position first, or with it.
+    """
+
+    bars: int
+    final_equity: float
+    worst: float
+    best: float
+
+
+class OrderResult:
+    """Outcome of `simulate_orders`; tables are Polars frames, made when they are asked for.
+
+    Attributes
+    ----------
+    equity, cash : numpy.ndarray
+        ``[bar]``, at the close.
+    position : numpy.ndarray
+        ``[asset, bar]`` units at the close.
+    records : Records
+        The kernel's record arrays (`peak_kernels.orders_fields` names their columns).
+    """
+
+    def __init__(self, run: _Inputs, records: Records) -> None:
+        self._run = run
+        self.records = records
+        self.equity, self.cash, self.position = records.equity, records.cash, records.position
+        self.bars = run.bars
+        self.rules = run.rules
+
+    @cached_property
+    def fills(self) -> pl.DataFrame:
+        """One row per fill: order_id, tag, bar, booked_bar, time, asset, side, size, price, fee, slippage, reason."""
+        return fills_frame(self.records, self._run.tables)
+
+    @cached_property
+    def orders(self) -> pl.DataFrame:
+        """One row per order with its final status and the reason for it."""
+        return orders_frame(self.records, self._run.tables)
+
+    @cached_property
+    def log(self) -> pl.DataFrame:
+        """Every status that an order had: order_id, bar, status, reason, filled."""
+        return log_frame(self.records)
+
+    @cached_property
+    def trades(self) -> pl.DataFrame:
+        """Closed trades, one row for each closing of (a part of) a lot."""
+        return trades_frame(self.records, self._run.tables)
+
+    @cached_property
+    def equity_curve(self) -> pl.DataFrame:
+        """Time, equity and cash of every bar."""
+        import polars as pl
+
+        times = pl.Series("timestamp", self._run.tables.time_us).cast(pl.Datetime("us"))
+        return pl.DataFrame({"timestamp": times, "equity": self.equity, "cash": self.cash})
+
+    @cached_property
+    def positions(self) -> pl.DataFrame:
+        """Units of every asset at every close: bar, one column per asset."""
+        import polars as pl
+
+        columns = dict(zip(self._run.tables.assets, self.position, strict=True))
+        return pl.DataFrame({"bar": np.arange(self.equity.size), **columns})
+
+    @cached_property
+    def stats(self) -> dict[str, float]:
+        """Counts and sums: orders by status, fills, fees, slippage, return, drawdown."""
+        status = self.records.book[:, f.O_STATUS]
+        equity = np.concatenate(([self._run.initial_cash], self.equity))
+        peaks = np.maximum.accumulate(equity)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            drawdown = np.where(peaks > 0.0, equity / peaks - 1.0, 0.0)
+        return {
+            "initial_cash": self._run.initial_cash,
+            "final_equity": float(equity[-1]),
+            "total_return": float(equity[-1] / self._run.initial_cash - 1.0),
+            "max_drawdown": float(drawdown.min()),
+            "total_orders": int(status.size),
+            "filled_orders": int((status == f.FILLED).sum()),
+            "cancelled_orders": int((status == f.CANCELLED).sum()),
+            "expired_orders": int((status == f.EXPIRED).sum()),
+            "rejected_orders": int((status == f.REJECTED).sum()),
+            "fills": int(self.records.fills.shape[0]),
+            "closed_trades": int(self.records.trades.shape[0]),
+            "total_fees": float(self.records.fills[:, f.F_FEE].sum()),
+            "total_slippage": float(self.records.fills[:, f.F_SLIPPAGE].sum()),
+            "ambiguous_bars": int(self.records.state[f.S_AMBIGUOUS]),
+        }
+
+    @cached_property
+    def ambiguity(self) -> Ambiguity:
+        """How far the result depends on the unknown path inside bars; runs the worst and the best path."""
+        bars = int(self.records.state[f.S_AMBIGUOUS])
+        final = float(self.equity[-1]) if self.equity.size else self._run.initial_cash
+        if bars == 0:
+            return Ambiguity(0, final, final, final)
+        ends = [
+            float(self._run.repeat(replace(self.rules, path=path)).equity[-1]) for path in ("worst", "best")
+        ]
+        return Ambiguity(bars, final, min(final, *ends), max(final, *ends))
+
+    def __repr__(self) -> str:
+        stats = self.stats
+        return (
+            f"OrderResult({stats['filled_orders']} of {stats['total_orders']} orders filled, "
+            f"{stats['fills']} fills, final equity {stats['final_equity']:,.2f})"
+        )
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What the result tables need to name things."""
+
+    time_us: Ints
+    assets: tuple[str, ...]
+    tags: tuple[str, ...]
+    rows: Ints
+    prices: Prices
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """Inputs of a run, kept so that it can be repeated under other rules."""
+
+    bars: tuple[Bars, ...]
+    prices: Prices
+    actions: Actions
+    rules: OrderRules
+    assets: tuple[Asset, ...]
+    initial_cash: float
+    book_size: int
+    tables: Tables
+
+    def repeat(self, rules: OrderRules) -> Records:
+        return run_actions(
+            self.prices,
+            self.actions.array,
+            rules=rules,
+            assets=self.assets,
+            initial_cash=self.initial_cash,
+            book_size=self.book_size,
+        )
+
+
+def _all_bars(bars: Any) -> tuple[tuple[str, ...], tuple[Bars, ...]]:
+    """Names and bars of the assets; all share one calendar."""
+    if isinstance(bars, Mapping) and not {"open", "close"} <= {str(key).lower() for key in bars}:
+        names = tuple(str(name) for name in bars)
+        every = tuple(Bars.from_frame(frame, name=str(name)) for name, frame in bars.items())
+    else:
+        every = (Bars.from_frame(bars),)
+        names = (every[0].name,)
+    if not every:
+        raise DataError("bars is empty: give a frame, or a dict of asset name to frame")
+    for name, item in zip(names, every, strict=True):
+        if len(item) != len(every[0]) or not np.array_equal(item.time_us, every[0].time_us):
+            raise DataError(f"asset {name!r} has other time stamps than {names[0]!r}: align the frames first")
+    return names, every
+
+
+def _column(name: str, value: Any, shape: tuple[int, int]) -> Floats:
+    """A constant, ``[bar]`` or ``[asset, bar]`` column; None is an unused one."""
+    if value is None:
+        return np.empty((0, 0))
+    array = np.asarray(value, dtype=np.float64)
+    try:
+        return np.array(np.broadcast_to(array, shape))
+    except ValueError:
+        raise DataError(
+            f"{name} has the shape {array.shape}, expected a number, ({shape[1]},) or {shape}"
+        ) from None
+
+
+def _stack(every: Sequence[Bars], name: str) -> Floats:
+    arrays = [getattr(item, name) for item in every]
+    return arrays[0].reshape(1, -1) if len(arrays) == 1 else np.stack(arrays)
+
+
+def _detail(detail: Any, time_us: Ints) -> tuple[Floats, Ints]:
+    """Finer bars of the first asset, and where each bar's begin."""
+    if detail is None:
+        return np.empty((0, 4)), np.empty(0, dtype=np.int64)
+    fine = Bars.from_frame(detail)
+    if fine.has_nan:
+        raise DataError("detail bars have missing prices: drop those rows")
+    start = np.searchsorted(fine.time_us, time_us, side="left")
+    prices = np.ascontiguousarray(np.column_stack((fine.open, fine.high, fine.low, fine.close)))
+    return prices, np.append(start, len(fine)).astype(np.int64)
+
+
+def merge_rules(rules: OrderRules | None, costs: Any, execution: Any) -> OrderRules:
+    """Order rules with the settings of `Costs` and `Execution` put in."""
+    rules = rules or OrderRules()
+    changes: dict[str, Any] = {}
+    if execution is not None:
+        paths = {"stop_first": "queue", "target_first": "queue", "nearest_to_open": "nearest"}
+        changes["market_fill"] = "same_close" if execution.fill_at == "close" else "next_open"
+        changes["target_first"] = execution.both_hit == "target_first"
+        changes["path"] = paths[execution.both_hit]
+        changes["exits_active"] = "after_market" if execution.entry_bar_stops else "next_bar"
+        changes["leverage"] = execution.leverage
+    if costs is not None:
+        changes["fee_rate"], changes["fee_fixed"] = costs.rate, costs.fixed
+        changes["fee_minimum"], changes["fee_per_unit"] = costs.minimum, costs.per_unit
+        changes["maker_rate"] = costs.maker_rate
+        if costs.slippage_bps or costs.slippage_abs:
+            changes["slippage"], changes["slippage_amount"] = "fraction", costs.slippage_bps / 1e4
+            changes["slippage_extra"] = costs.slippage_abs
+    return replace(rules, **changes)
+
+
+def simulate_orders(
+    bars: Any,
+    orders: Any,
+    *,
+    initial_cash: float = 100_000.0,
+    rules: OrderRules | None = None,
+    costs: Any = None,
+    execution: Any = None,
+    assets: Asset | Mapping[str, Asset] | None = None,
+    half_spread: Any = None,
+    funding: Any = None,
+    detail: Any = None,
+    session_end: str | None = None,
+    book_size: int = 4096,
+) -> OrderResult:
+    """Simulate orders given as a frame of instructions.
+
+    Parameters
+    ----------
+    bars
+        A frame of bars (or `Bars`), or a dict of asset name to frame; all on one calendar.
+    orders
+        One row per instruction; columns (all but the first are optional):
+
+        ``bar`` or ``timestamp``: close at which it is decided; ``action``: place, modify, cancel (the orders
+        of ``tag``), close (open lots, or those of ``tag``; ``size`` is the portion), trail_stops, set_exits;
+        ``type``: market, limit, stop, stop_limit, trailing_stop, trailing_stop_limit, market_on_close;
+        ``side``: buy or sell; ``size`` and ``size_unit``: units, value, equity_fraction, margin_fraction,
+        position_fraction, target_units, target_value, target_fraction; ``limit``, ``stop`` (for a trailing
+        stop: its first reference price), ``trail`` and ``trail_unit``: fraction or distance;
+        ``stop_loss``, ``take_profit`` and ``exit_unit``: price, fraction of the fill price, distance;
+        ``valid_until``: last bar or time stamp; ``time_in_force``: gtc, day, gtd, ioc, fok; ``parent``: tag
+        of the order that has to be filled first; ``oco_group``; ``tag``; ``reduce_only``; ``asset``.
+    initial_cash
+        Cash before the first bar.
+    rules
+        `OrderRules`; `peak_fast.presets` has those of other engines.
+    costs, execution
+        `Costs` and `Execution`; they replace the rules of the same meaning.
+    assets
+        Contract sizes, margins, ticks and lots: one `Asset` for all, or a dict by name.
+    half_spread, funding
+        Number, ``[bar]`` or ``[asset, bar]``: half of the spread in price units (``slippage="half_spread"``);
+        rate that longs pay on their value at the close of the bar (NaN: none).
+    detail
+        Finer bars of the (first) asset: they decide the order of events inside a bar.
+    session_end
+        Time of day (``"17:00"``) at which market-on-close orders fill; None: last bar of each day.
+    book_size
+        Live orders that the book can hold; one more is rejected with the reason ``book_full``.
+
+    Returns
+    -------
+    OrderResult
+
+    Raises
+    ------
+    DataError
+        Bars or instructions that cannot be used; the message names the row.
+    ConfigError
+        A setting that cannot be used.
+    """
+    names, every = _all_bars(bars)
+    count, length = len(every), len(every[0])
+    if not initial_cash > 0.0:
+        raise ConfigError(f"initial_cash must be > 0, got {initial_cash!r}")
+    time_us = every[0].time_us
+    actions = read_actions(orders, time_us, list(names), session_end_us=_time_of_day(session_end))
+    settled = merge_rules(rules, costs, execution)
+    has_volume = all(item.volume is not None for item in every)
+    if not has_volume and (settled.volume != "any" or settled.slippage.startswith("volume")):
+        raise DataError("these rules need a volume column in every frame of bars")
+    fine, fine_start = _detail(detail, time_us)
+    prices = Prices(
+        _stack(every, "open"),
+        _stack(every, "high"),
+        _stack(every, "low"),
+        _stack(every, "close"),
+        _stack(every, "volume") if has_volume else np.empty((0, 0)),
+        _column("half_spread", half_spread, (count, length)),
+        _column("funding", funding, (count, length)),
+        calendar_day(time_us),
+        fine,
+        fine_start,
+    )
+    run = _Inputs(
+        bars=every,
+        prices=prices,
+        actions=actions,
+        rules=settled,
+        assets=_assets(assets, names, execution),
+        initial_cash=float(initial_cash),
+        book_size=book_size,
+        tables=Tables(time_us, names, tuple(actions.tags), actions.rows, prices),
+    )
+    return OrderResult(run, run.repeat(settled))
+
+
+def _time_of_day(text: str | None) -> int | None:
+    """Microseconds after midnight."""
+    if text is None:
+        return None
+    try:
+        parts = [float(part) for part in text.split(":")]
+    except ValueError:
+        raise ConfigError(f"session_end must look like '17:00' or '17:00:00', got {text!r}") from None
+    return round(sum(part * unit for part, unit in zip(parts, (3600, 60, 1), strict=False)) * 1e6)
+
+
+def _assets(
+    assets: Asset | Mapping[str, Asset] | None, names: tuple[str, ...], execution: Any
+) -> tuple[Asset, ...]:
+    if assets is None and execution is not None:
+        assets = Asset(lot=execution.lot_size, min_size=execution.min_size)
+    if assets is None or isinstance(assets, Asset):
+        return tuple(assets or Asset() for _ in names)
+    unknown = set(assets) - set(names)
+    if unknown:
+        raise ConfigError(
+            f"assets names {sorted(unknown)[0]!r}, which has no bars; known: {', '.join(names)}"
+        )
+    return tuple(assets.get(name, Asset()) for name in names)
