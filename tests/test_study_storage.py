@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections import Counter
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from peak_fast.errors import ConfigError, MissingDependencyError, StoreError  # 
 from peak_fast.studies import bulk  # noqa: E402
 from peak_fast.studies.storage import mask_url, open_storage  # noqa: E402
 from tests.study_worker import open_study, surface  # noqa: E402
+from tests.tracking_fixtures import postgres  # noqa: E402, F401
 
 ROOT = Path(__file__).resolve().parent.parent
 STATE = optuna.trial.TrialState
@@ -432,6 +434,45 @@ def test_infinite_and_undefined_metrics_are_stored(tmp_path):
 
 
 # --- servers -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def database(postgres):  # noqa: F811
+    """An empty database on the session's PostgreSQL server (Optuna and MLflow cannot share one)."""
+    psycopg2 = pytest.importorskip("psycopg2")
+    base = postgres.rpartition("/")[0]
+    connection = psycopg2.connect(base.replace("+psycopg2", "") + "/postgres")
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        name = f"studies_{uuid.uuid4().hex}"
+        cursor.execute(f"CREATE DATABASE {name}")
+    connection.close()
+    return f"{base}/{name}"
+
+
+@pytest.mark.parametrize("sampler", ["grid", "tpe"])
+def test_postgresql_with_two_workers_of_which_one_dies(database, sampler, tmp_path):
+    log = tmp_path / "log"
+    victim = start_worker(database, 120, sampler, 0.0, log, 20)
+    survivor = start_worker(database, 120, sampler, 0.002, log)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "log.hangs").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    victim.send_signal(signal.SIGKILL)
+    victim.communicate()
+    assert finish(survivor)[0] == "trials"
+    study = open_study(database, sampler)
+    states = by_state(study)
+    assert states["COMPLETE"] == 120
+    assert states["RUNNING"] == states["WAITING"] == 0
+    check_values(study)
+    if sampler == "grid":
+        assert set(complete_points(study).values()) == {1}
+    plain = open_study(None, "random")
+    stored = open_study(database, "random", study_name="second")
+    for one in (plain, stored):
+        one.run(n_trials=40)
+    assert stored.trials.drop("seconds").equals(plain.trials.drop("seconds"))
 
 
 def test_grpc_proxy(tmp_path):
