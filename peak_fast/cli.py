@@ -255,7 +255,10 @@ def bench(
 def main() -> None:
     """Entry point: a wrong input is one line on standard error and exit code 2."""
     try:
-        app(standalone_mode=False)
+        # Without standalone mode some ways to stop, Ctrl-C among them, come back as an exit code.
+        code = app(standalone_mode=False)
+        if isinstance(code, int):
+            sys.exit(code)
     except PeakFastError as error:
         typer.echo(f"peak-fast: {error}", err=True)
         sys.exit(2)
