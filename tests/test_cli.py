@@ -1,0 +1,352 @@
+"""The command line: every command, what it prints, and what wrong input looks like."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from peak_fast import BacktestEngine, BacktestResult, Costs, sample, synthetic
+from peak_fast import cli as cli_module
+from peak_fast.cli import main, parse_grid, parse_params, parse_value
+from peak_fast.errors import ConfigError
+from peak_fast.strategies import NAMES
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def command(monkeypatch, capsys, tmp_path):
+    """Run ``peak-fast ...`` in a folder of its own; gives (exit code, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "160")
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["peak-fast", *arguments])
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = stop.code or 0
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call
+
+
+@pytest.fixture
+def prices(tmp_path):
+    path = tmp_path / "prices.parquet"
+    synthetic(400, seed=3).to_polars().write_parquet(path)
+    return path
+
+
+class TestParsing:
+    @pytest.mark.parametrize(
+        ("text", "value"),
+        [
+            ("20", 20),
+            ("-3", -3),
+            ("0.5", 0.5),
+            ("1e-3", 0.001),
+            ("true", True),
+            ("False", False),
+            ("none", None),
+            ("ema", "ema"),
+        ],
+    )
+    def test_values(self, text, value):
+        found = parse_value(text)
+        assert found == value and type(found) is type(value)
+
+    def test_params(self):
+        assert parse_params(["fast=20", " slow = 50", "kind=a=b"]) == {"fast": 20, "slow": 50, "kind": "a=b"}
+        assert parse_params([]) == {}
+
+    @pytest.mark.parametrize(
+        ("text", "values"),
+        [
+            ("x=5:8", [5, 6, 7, 8]),
+            ("x=5:20:5", [5, 10, 15, 20]),
+            ("x=5:21:5", [5, 10, 15, 20]),
+            ("x=0.1:0.3:0.1", [0.1, 0.2, 0.3]),
+            ("x=0:1:0.25", [0, 0.25, 0.5, 0.75, 1.0]),
+            ("x=0.01:0.07:0.02", [0.01, 0.03, 0.05, 0.07]),
+            ("x=3:3", [3]),
+            ("x=20,50, 80", [20, 50, 80]),
+            ("x=none,0.02", [None, 0.02]),
+            ("x=true,false", [True, False]),
+            ("x=sma,ema", ["sma", "ema"]),
+            ("x=7", [7]),
+        ],
+    )
+    def test_grids(self, text, values):
+        assert parse_grid([text]) == {"x": values}
+
+    def test_whole_steps_stay_whole_numbers(self):
+        assert [type(value) for value in parse_grid(["x=5:15:5"])["x"]] == [int] * 3
+
+    @pytest.mark.parametrize("text", ["x", "=5", "x=", "x=1:2:3:4", "x=a:b", "x=5:1", "x=1:5:0", "x=1:5:-1",
+                                      "x=1:inf", "x=nan:2", "x=0:1:nan", "x=true:5"])  # fmt: skip
+    def test_wrong_grids(self, text):
+        with pytest.raises(ConfigError, match="--grid"):
+            parse_grid([text])
+
+    @pytest.mark.parametrize("text", ["fast", "=3"])
+    def test_wrong_params(self, text):
+        with pytest.raises(ConfigError, match="--param: expected name=value"):
+            parse_params([text])
+
+
+class TestRun:
+    def test_on_a_file(self, command, prices):
+        code, out, err = command(
+            "run",
+            "--data",
+            str(prices),
+            "--strategy",
+            "ma_crossover",
+            "--param",
+            "fast=5",
+            "--param",
+            "slow=20",
+        )
+        expected = BacktestEngine().run(synthetic(400, seed=3), "ma_crossover", {"fast": 5, "slow": 20})
+        assert code == 0 and err == ""
+        assert "ma_crossover on prices" in out
+        assert f"{expected.stats['final_equity']:,.2f}" in out
+
+    def test_on_a_packaged_symbol_with_settings(self, command, tmp_path):
+        (tmp_path / "s.toml").write_text("initial_cash = 5000\n[costs]\nrate = 0.002\n")
+        code, out, _ = command(
+            "run", "--data", "IBM", "--strategy", "momentum", "--config", "s.toml", "--out", "result"
+        )
+        assert code == 0
+        assert "result written to result" in out
+        loaded = BacktestResult.load(tmp_path / "result")
+        expected = BacktestEngine(initial_cash=5000, costs=Costs(rate=0.002)).run(sample("IBM"), "momentum")
+        assert loaded.hash == expected.hash
+        assert loaded.metadata["settings"]["costs"]["rate"] == 0.002
+
+    def test_csv_and_query(self, command, prices, tmp_path):
+        pytest.importorskip("duckdb")
+        pl.read_parquet(prices).write_csv(tmp_path / "prices.csv")
+        outputs = []
+        for data in ("prices.csv", f"duckdb:SELECT * FROM '{prices}'"):
+            code, out, err = command("run", "--data", data, "--strategy", "macd")
+            assert code == 0, err
+            outputs.append(next(line for line in out.splitlines() if "Final equity" in line).split()[-1])
+        assert outputs[0] == outputs[1]
+
+
+class TestSweep:
+    def test_table_store_and_picture(self, command, prices, tmp_path):
+        arguments = (
+            "sweep", "--data", str(prices), "--strategy", "ma_crossover", "--grid", "fast=5:20:5",
+            "--grid", "slow=30,40", "--metric", "sharpe", "--metric", "total_return", "--top", "3",
+            "--by", "total_return", "--store", "store", "--heatmap", "map.png", "--threads", "2", "--memory", "1GB",
+        )  # fmt: skip
+        code, out, err = command(*arguments)
+        assert code == 0, err
+        assert "heatmap written to map.png" in out
+        assert (tmp_path / "map.png").read_bytes()[:4] == b"\x89PNG"
+        assert len(pl.read_parquet(tmp_path / "store" / "part-*.parquet")) == 8
+        again = command(*arguments)
+        assert again[0] == 0 and again[1] == out
+        code, _, err = command(*arguments[:-4], "--metric", "sqn")
+        assert code == 2 and "changed: metrics" in err
+        code, _, err = command(*arguments, "--metric", "sqn", "--restart")
+        assert code == 0
+
+    def test_without_a_grid_it_sweeps_the_schema(self, command, prices, monkeypatch):
+        code, out, _ = command(
+            "sweep",
+            "--data",
+            str(prices),
+            "--strategy",
+            "buy_and_hold",
+            "--grid",
+            "fee_bps=0:10:5",
+            "--top",
+            "2",
+        )
+        assert code == 0 and "fee_bps" in out
+
+    def test_constraint(self, command, prices):
+        code, out, _ = command(
+            "sweep", "--data", str(prices), "--strategy", "ma_crossover", "--grid", "fast=5:9", "--grid", "slow=6:10",
+            "--constraint", "slow - fast > 4", "--top", "30",
+        )  # fmt: skip
+        assert code == 0 and "1 configuration" in out
+
+
+class TestOthers:
+    def test_doctor(self, command):
+        import peak_fast
+
+        code, out, _ = command("doctor")
+        assert code == 0
+        for word in (peak_fast.__version__, "numba", "kernel cache", "threads", "Python"):
+            assert word in out
+
+    def test_warmup(self, command):
+        code, out, _ = command("warmup")
+        assert code == 0
+        assert [line.split()[0] for line in out.splitlines()][: len(NAMES)] == list(NAMES)
+
+    def test_help_names_every_command(self, command):
+        code, out, _ = command("--help")
+        assert code == 0
+        for name in ("run", "sweep", "demo", "warmup", "doctor", "sync", "bench"):
+            assert name in out
+
+    def test_demo(self, command, tmp_path, monkeypatch):
+        import importlib.util
+
+        found = importlib.util.find_spec
+        monkeypatch.setattr(
+            importlib.util, "find_spec", lambda name: None if name == "mlflow" else found(name)
+        )
+        code, out, err = command("demo", "--out", "shown")
+        assert code == 0, err
+        assert "ma_crossover on AAPL" in out
+        assert "configurations of 3," in out
+        assert "MLflow is not installed" in out
+        assert (tmp_path / "shown" / "heatmap.png").exists()
+        count = next(line for line in out.splitlines() if "configurations of" in line).split()[0]
+        assert int(count.replace(",", "")) >= 10_000
+
+    def test_config_for_a_tracker_that_is_off(self, command, prices, tmp_path):
+        (tmp_path / "s.toml").write_text('[tracking]\nenabled = false\nbackend = "mlflow"\n')
+        code, _, err = command("run", "--data", str(prices), "--strategy", "momentum", "--config", "s.toml")
+        assert code == 0, err
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["prices.parquet", "s.toml"]
+
+
+WRONG = {
+    "no file": (("run", "--data", "none.csv", "--strategy", "momentum"), "none.csv"),
+    "strategy": (("run", "--data", "IBM", "--strategy", "momentun"), "did you mean 'momentum'"),
+    "parameter": (("run", "--data", "IBM", "--strategy", "momentum", "--param", "perid=3"), "period"),
+    "value": (("run", "--data", "IBM", "--strategy", "momentum", "--param", "period=ten"), "period"),
+    "pair": (
+        ("run", "--data", "IBM", "--strategy", "momentum", "--param", "period"),
+        "--param: expected name=value",
+    ),
+    "config": (("run", "--data", "IBM", "--strategy", "momentum", "--config", "no.toml"), "no settings file"),
+    "setting": (("run", "--data", "IBM", "--strategy", "momentum", "--config", "bad.toml"), "Costs.rat"),
+    "missing option": (("run", "--data", "IBM"), "--strategy"),
+    "unknown option": (("run", "--data", "IBM", "--strategy", "momentum", "--fast", "3"), "--fast"),
+    "unknown command": (("rum",), "rum"),
+    "bad prices": (("run", "--data", "bad.csv", "--strategy", "momentum"), "high"),
+    "not prices": (("run", "--data", "bad.toml", "--strategy", "momentum"), "bad.toml"),
+    "folder": (("run", "--data", ".", "--strategy", "momentum"), "."),
+    "occupied": (("run", "--data", "IBM", "--strategy", "momentum", "--out", "."), "choose another folder"),
+    "grid": (("sweep", "--data", "IBM", "--strategy", "momentum", "--grid", "period=9:1"), "--grid period"),
+    "grid name": (("sweep", "--data", "IBM", "--strategy", "momentum", "--grid", "perod=1:9"), "period"),
+    "grid type": (("sweep", "--data", "IBM", "--strategy", "momentum", "--grid", "period=a,b"), "period"),
+    "metric": (
+        ("sweep", "--data", "IBM", "--strategy", "momentum", "--grid", "period=1:9", "--metric", "sharp"),
+        "did you mean 'sharpe'",
+    ),
+    "by": (
+        ("sweep", "--data", "IBM", "--strategy", "momentum", "--grid", "period=1:9", "--by", "sqn"),
+        "sqn",
+    ),
+    "threads": (
+        ("sweep", "--data", "IBM", "--strategy", "momentum", "--grid", "period=1:9", "--threads", "0"),
+        "threads",
+    ),
+    "not a number": (("sweep", "--data", "IBM", "--strategy", "momentum", "--threads", "two"), "--threads"),
+    "memory": (
+        ("sweep", "--data", "IBM", "--strategy", "momentum", "--grid", "period=1:9", "--memory", "lots"),
+        "such as '2GB'",
+    ),
+    "constraint": (
+        (
+            "sweep",
+            "--data",
+            "IBM",
+            "--strategy",
+            "momentum",
+            "--grid",
+            "period=1:9",
+            "--constraint",
+            "period <",
+        ),
+        "period <",
+    ),
+    "heatmap": (
+        ("sweep", "--data", "IBM", "--strategy", "momentum", "--grid", "period=1:9", "--heatmap", "x.png"),
+        "two parameters",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_input_is_one_line_and_exit_2(command, tmp_path, case):
+    (tmp_path / "bad.toml").write_text("[costs]\nrat = 1\n")
+    (tmp_path / "bad.csv").write_text("open,high,low,close\n1,2,1,1\n5,2,1,1\n")
+    arguments, word = WRONG[case]
+    code, _, err = command(*arguments)
+    assert code == 2
+    assert err.startswith("peak-fast: ") and err.count("\n") == 1, err
+    assert word in err
+    assert "Traceback" not in err
+
+
+def test_a_bug_is_not_hidden(command, monkeypatch):
+    """Only errors that peak_fast raises on purpose become one line."""
+
+    def broken(name):
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(cli_module, "load_data", broken)
+    with pytest.raises(ZeroDivisionError, match="a bug"):
+        command("run", "--data", "IBM", "--strategy", "momentum")
+
+
+def process(*arguments, folder, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "peak_fast", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        **options,
+    )
+
+
+def test_as_a_process(tmp_path):
+    done = process("run", "--data", "AAPL", "--strategy", "ma_crossover", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Final equity" in done.stdout
+    failed = process("run", "--data", "AAPL", "--strategy", "nothing", folder=tmp_path)
+    assert (failed.returncode, failed.stdout) == (2, "")
+    assert failed.stderr.count("\n") == 1 and failed.stderr.startswith("peak-fast: no strategy 'nothing'")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGINT to another process is POSIX")
+def test_ctrl_c_says_how_to_go_on(tmp_path):
+    synthetic(20_000, seed=1, freq="1h").to_polars().write_parquet(tmp_path / "p.parquet")
+    sweep = subprocess.Popen(
+        [
+            sys.executable, "-m", "peak_fast", "sweep", "--data", "p.parquet", "--strategy", "ma_crossover",
+            "--grid", "fast=2:199", "--grid", "slow=200:400", "--grid", "fee_bps=1:9", "--store", "store",
+        ],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    end = time.monotonic() + 60
+    while not list(tmp_path.glob("store/part-*.parquet")):
+        assert time.monotonic() < end and sweep.poll() is None, sweep.communicate()
+        time.sleep(0.01)
+    sweep.send_signal(signal.SIGINT)
+    _, err = sweep.communicate(timeout=30)
+    assert sweep.returncode == 130
+    assert "peak-fast: stopped; finished tiles are in store; the same command goes on from there" in err
+    assert "Traceback" not in err
