@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -58,5 +59,6 @@ def _say_where(tracker: Any, console: Any) -> None:
         return
     tracker.flush()
     console.print(
-        f"recorded; look at it with:  mlflow ui --backend-store-uri {tracker.tracking_uri}", soft_wrap=True
+        f"recorded; look at it with:  {sys.executable} -m mlflow ui --backend-store-uri {tracker.tracking_uri}",
+        soft_wrap=True,
     )

@@ -27,7 +27,7 @@ def report() -> Any:
     compiled = len(list(folder.glob("*.nbc"))) if folder else 0
     table = Table(title="peak_fast", show_header=False)
     table.add_column(style="dim")
-    table.add_column()
+    table.add_column(overflow="fold")
     table.add_row("version", f"{__version__}, kernels {source_stamp()}")
     table.add_row("Python", f"{platform.python_version()} on {platform.platform()}")
     table.add_row("processors", f"{os.cpu_count()}, sweeps use {default_threads()} threads")

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import tokenize
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -130,7 +131,7 @@ def _source_hash(function: Callable[..., Any]) -> str:
     """Hash of a function's source, or of its machine-independent code where the source is not at hand."""
     try:
         text = inspect.getsource(function).encode()
-    except (OSError, TypeError):
+    except (OSError, TypeError, SyntaxError, tokenize.TokenError):
         code = getattr(function, "__code__", None)
         text = repr(function).encode() if code is None else code.co_code + repr(code.co_consts).encode()
     return hashlib.blake2b(text, digest_size=16).hexdigest()

@@ -7,6 +7,7 @@ costs only its own compilation.  Decisions and fills go through the same `simula
 from __future__ import annotations
 
 import functools
+import inspect
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import numba
 import numpy as np
 from numba.core import types as nb
+from numba.core.dispatcher import Dispatcher
 from numba.core.errors import NumbaExperimentalFeatureWarning
 
 from peak_kernels import simd
@@ -82,8 +84,24 @@ def compile_block(function: Callable[..., float]) -> Any:
         The function uses something that cannot be compiled.
     """
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+    if _calls_other_files(function):
+        # Numba would go on using the old machine code after an edit there.
+        return numba.njit(BLOCK_SIGNATURE, **options)(function)
     try:
         return numba.njit(BLOCK_SIGNATURE, cache=True, **options)(function)
     except RuntimeError:
         # No file to cache next to: defined at a prompt or by exec.
         return numba.njit(BLOCK_SIGNATURE, **options)(function)
+
+
+def _calls_other_files(function: Callable[..., Any]) -> bool:
+    """Whether a function uses compiled functions that were written in another file."""
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return True
+    closed = inspect.getclosurevars(function)
+    used = [*closed.globals.values(), *closed.nonlocals.values()]
+    return any(
+        isinstance(item, Dispatcher) and item.py_func.__code__.co_filename != code.co_filename
+        for item in used
+    )
