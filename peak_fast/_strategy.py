@@ -83,11 +83,20 @@ class Strategy(Protocol):
     """What every form of strategy has."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What it is called."""
+        ...
+
     @property
-    def schema(self) -> tuple[Param, ...]: ...
+    def schema(self) -> tuple[Param, ...]:
+        """Its parameters; empty where any are taken."""
+        ...
+
     @property
-    def constraints(self) -> tuple[Any, ...]: ...
+    def constraints(self) -> tuple[Any, ...]:
+        """What parameters must fulfil together."""
+        ...
+
     def fingerprint(self) -> str:
         """Hash of what the strategy does; changes when its source changes."""
         ...
@@ -236,7 +245,12 @@ def strategy(
         count = len(inspect.signature(target).parameters)
         label = name or target.__name__
         text = inspect.getdoc(target) or ""
-        common = {"name": label, "schema": schema, "constraints": constraints, "description": text}
+        common: dict[str, Any] = {
+            "name": label,
+            "schema": schema,
+            "constraints": constraints,
+            "description": text,
+        }
         if count == 5:
             return register(Block(target, memory=memory, weights=weights, **common))
         if count == 2:

@@ -96,9 +96,9 @@ class BacktestResult:
         return position
 
     @functools.cached_property
-    def trade_records(self) -> FloatArray:
+    def trade_records(self) -> Any:
         """All trades as a NumPy structured array; the one still open comes last with reason "open"."""
-        records: FloatArray = _records.trade_array(self)
+        records: Any = _records.trade_array(self)
         return records
 
     @functools.cached_property

@@ -14,7 +14,6 @@ from typing import Any
 
 import numba
 import numpy as np
-from numba.core import types as nb
 from numba.core.dispatcher import Dispatcher
 from numba.core.errors import NumbaExperimentalFeatureWarning
 
@@ -23,6 +22,8 @@ from peak_kernels import types as t
 from peak_kernels._jit import cache_dir
 from peak_kernels.reduce import finish, fold_blocks, fold_curve
 from peak_kernels.simulate import simulate
+
+nb: Any = numba.types
 
 BLOCK_SIGNATURE = nb.float64(nb.int64, nb.float64[:, ::1], nb.float64[::1], nb.float64[::1], nb.float64[::1])
 _TABLE, _ROW, _RECORDS = nb.float64[:, ::1], nb.float64[::1], nb.float64[:, :, ::1]
@@ -50,7 +51,7 @@ def _run_block(
     prices, seen, calendar = simd.borrow(prices), simd.borrow(seen), simd.borrow(calendar)
     settings, params, records = simd.borrow(settings), simd.borrow(params), simd.borrow(records)
     curve, out = simd.borrow(curve), simd.borrow(out)
-    nothing = (np.empty(0, np.int64), np.empty(0), np.int64(0))
+    nothing: Any = (np.empty(0, np.int64), np.empty(0), np.int64(0))
     simulate(
         prices, calendar, nothing, settings, state, records, curve, (function, seen, params, memory, view)
     )

@@ -14,6 +14,8 @@ read past the last bar.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from peak_kernels import simd
@@ -26,7 +28,7 @@ RULE_SIZE = CONDITIONS * FIELDS
 
 
 @jit(inline=True)
-def _word(plane: FloatArray, stride: int, rule: IntArray, condition: int, bar: int) -> int:
+def _word(plane: FloatArray, stride: int, rule: IntArray, condition: Any, bar: int) -> int:
     """Bits of one condition for the 64 bars from ``bar`` on."""
     x = rule[condition * FIELDS]
     if x < 0:

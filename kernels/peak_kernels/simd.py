@@ -24,6 +24,8 @@ _DOUBLE = ir.DoubleType()
 _VECTOR = ir.VectorType(_DOUBLE, LANES)
 _MASK = ir.VectorType(ir.IntType(1), LANES)
 _I64 = ir.IntType(64)
+# The stubs of numba do not know every type.
+_FIVE: Any = getattr(types, "UniTuple")(types.float64, 5)  # noqa: B009
 _FLOAT_ARRAY = types.Array(types.float64, 1, "C")
 _FLOAT_TABLE = types.Array(types.float64, 2, "C")
 
@@ -91,7 +93,7 @@ def fold_equity(
     for ``start <= t < stop`` (``start >= 1``) it returns ``(sum r, sum r*r, sum d*d, max e, min e)``.
     An empty range gives ``(0, 0, 0, -inf, inf)``.
     """
-    signature = types.UniTuple(types.float64, 5)(_FLOAT_TABLE, *[types.int64] * 3, *[types.float64] * 3)
+    signature = _FIVE(_FLOAT_TABLE, *[types.int64] * 3, *[types.float64] * 3)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         data = _row(context, builder, sig.args[0], args[0], args[1])

@@ -166,7 +166,8 @@ def never_filled(
     held = state[t.UNITS]
     side = 1.0 if target > 0.0 or (target == 0.0 and held < 0.0) else -1.0
     outcome = (t.CANCELLED, t.REPLACED) if replaced else (t.UNFILLED, t.END_OF_DATA)
-    write_order(state, records, (decided, np.int64(-1)), kind, side, (0.0, 0.0), outcome)
+    nowhere: Any = np.int64(-1)
+    write_order(state, records, (decided, nowhere), kind, side, (0.0, 0.0), outcome)
 
 
 @jit(inline=True)
@@ -191,10 +192,14 @@ def simulate(
     limited = settings[t.MAX_DRAWDOWN_LIMIT] > 0.0 or settings[t.DAILY_LOSS_LIMIT] > 0.0
     delay = 0 if settings[t.FILL_AT_CLOSE] > 0.0 else 1
     # np.int64: a literal would compile everything it is passed to a second time.
-    at, scan = np.int64(0), np.int64(0)  # first bar not yet marked, first bar not yet searched for stops
+    at: Any = np.int64(0)  # first bar not yet marked
+    scan: Any = np.int64(0)  # first bar not yet searched for stops
     leaving, breach = -1, -1  # bar of a forced exit, bar whose close asked for it
-    k, heading, until, scan_until = np.int64(-1), NEXT, np.int64(0), np.int64(0)
-    decided, wish, last_wish = np.int64(0), 0.0, 0.0
+    k: Any = np.int64(-1)
+    until: Any = np.int64(0)
+    scan_until: Any = np.int64(0)
+    decided: Any = np.int64(0)
+    heading, wish, last_wish = NEXT, 0.0, 0.0
     while True:
         # Where to go next.
         if heading == NEXT:
