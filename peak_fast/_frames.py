@@ -90,6 +90,7 @@ def _collect(frame: Any) -> tuple[Any, Any]:
 
 
 def to_polars(frame: Any) -> Any:
+    """The frame as a Polars frame, whatever library it comes from; without a copy where Arrow allows it."""
     import polars as pl
 
     if package_of(frame) in ("duckdb", "_duckdb"):

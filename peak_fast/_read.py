@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 
 def read_file(file: Path) -> pl.DataFrame:
+    """Read a file by its ending; see `peak_fast.data.load`."""
     import polars as pl
 
     suffix = file.suffix.lower()
