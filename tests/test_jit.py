@@ -1,0 +1,148 @@
+"""The kernel cache: an edit anywhere in the package counts, and no folder or process can break a run."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from peak_kernels._jit import PACKAGE_DIR, cache_dir, source_stamp
+
+HELPER = '''"""A helper."""
+
+from small_kernels._jit import jit
+
+
+@jit{options}
+def factor(x: float) -> float:
+    """Factor."""
+    return x * {factor}
+'''
+
+CALLER = '''"""A caller in another file."""
+
+from small_kernels._jit import jit
+from small_kernels.helper import factor
+
+
+@jit
+def answer(x: float) -> float:
+    """Twice the factor."""
+    return factor(x) + factor(x)
+'''
+
+ASK = """
+import os, sys
+sys.path.insert(0, {root!r})
+from small_kernels.caller import answer
+from small_kernels._jit import cache_dir
+value = answer(1.0)
+print(value, sum(answer.stats.cache_hits.values()), cache_dir() is not None)
+"""
+
+
+@pytest.fixture
+def package(tmp_path):
+    """A package with the real `_jit` and two small kernels: compiles in a fraction of a second."""
+    folder = tmp_path / "small_kernels"
+    folder.mkdir()
+    shutil.copy(PACKAGE_DIR / "_jit.py", folder / "_jit.py")
+    (folder / "__init__.py").write_text("")
+    (folder / "caller.py").write_text(CALLER)
+    write_helper(folder, 3)
+    return folder
+
+
+def write_helper(folder, factor, options=""):
+    (folder / "helper.py").write_text(HELPER.format(factor=factor, options=options))
+
+
+def environment(cache):
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")}
+    return {**kept, "PEAK_FAST_CACHE_DIR": str(cache), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def start(package, cache):
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", ASK.format(root=str(package.parent))],
+        env=environment(cache), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def finish(process):
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    value, hits, cached = out.split()
+    return float(value), int(hits), cached == "True"
+
+
+def ask(package, cache):
+    """(result, cache hits, whether there is a cache) in a new process."""
+    return finish(start(package, cache))
+
+
+@pytest.mark.parametrize("options", ["", "(inline=True)"])
+def test_an_edit_in_another_file_counts(package, tmp_path, options):
+    """Numba alone would go on using the old machine code of the caller's file."""
+    cache = tmp_path / "cache"
+    write_helper(package, 3, options)
+    assert ask(package, cache) == (6.0, 0, True)
+    assert ask(package, cache) == (6.0, 1, True)
+    # Same length, and the time set back: only the content tells.
+    times = (package / "helper.py").stat()
+    write_helper(package, 5, options)
+    os.utime(package / "helper.py", ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert ask(package, cache) == (10.0, 0, True)
+    # And back again: each version of the sources keeps its folder.
+    write_helper(package, 3, options)
+    assert ask(package, cache) == (6.0, 1, True)
+    assert len(list(cache.iterdir())) == 2
+
+
+def test_a_folder_that_cannot_be_written(package, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    assert ask(package, tmp_path / "file" / "cache") == (6.0, 0, False)
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_without_permission(package, tmp_path):
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o555)
+    assert ask(package, locked) == (6.0, 0, False)
+
+
+def test_several_processes_compile_at_once(package, tmp_path):
+    cache = tmp_path / "cache"
+    running = [start(package, cache) for _ in range(3)]
+    assert [finish(process)[0] for process in running] == [6.0] * 3
+    assert ask(package, cache)[:2] == (6.0, 1)
+
+
+def test_the_stamp_covers_every_source():
+    import hashlib
+
+    digest = hashlib.blake2b(digest_size=8)
+    for path in sorted(PACKAGE_DIR.glob("*.py")):
+        digest.update(path.name.encode() + path.read_bytes())
+    assert len(source_stamp()) == 16
+    assert list(PACKAGE_DIR.rglob("*/*.py")) == [], "the stamp looks at one folder"
+    done = subprocess.run(
+        [sys.executable, "-c", "from peak_kernels._jit import source_stamp; print(source_stamp())"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == digest.hexdigest()
+
+
+def test_the_cache_is_where_it_was_asked_for(tmp_path):
+    code = "from peak_kernels._jit import cache_dir; print(cache_dir())"
+    for name in ("PEAK_FAST_CACHE_DIR", "NUMBA_CACHE_DIR"):
+        kept = {k: v for k, v in os.environ.items() if k not in ("PEAK_FAST_CACHE_DIR", "NUMBA_CACHE_DIR")}
+        done = subprocess.run(
+            [sys.executable, "-c", code], env={**kept, name: str(tmp_path / name)},
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert Path(done.stdout.strip()).parent == tmp_path / name
+    folder = cache_dir()
+    assert folder is None or folder.is_dir()
