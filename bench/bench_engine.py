@@ -120,3 +120,43 @@ def test_load_parquet(rounds, recorder):
     recorder.add("load_parquet", samples["load"], "s", label="1,000,000 rows of Parquet to Bars",
                  params={"group": "Reading"},
                  target=harness.Target(0.05, "issue 2, deliver"))  # fmt: skip
+
+
+def _order_frame(raw: data.BenchBars, count: int):
+    """Orders at even distances: buys in turn by limit below and by stop above, sells the other way round."""
+    import polars as pl
+
+    bars = np.linspace(0, len(raw) - 200, count).astype(np.int64)
+    number = np.arange(count)
+    buy = number % 2 == 0
+    limit = number % 4 < 2
+    close = raw.close[bars]
+    below = limit == buy  # a buy limit and a sell stop rest below the price, the others above
+    price = np.where(below, close * 0.999, close * 1.001)
+    return pl.DataFrame(
+        {
+            "bar": bars,
+            "side": np.where(buy, "buy", "sell"),
+            "size": np.full(count, 1.0),
+            "type": np.where(limit, "limit", "stop"),
+            "limit": pl.Series(np.where(limit, price, np.nan)).fill_nan(None),
+            "stop": pl.Series(np.where(limit, np.nan, price)).fill_nan(None),
+        }
+    )
+
+
+def test_orders(rounds, recorder):
+    from peak_fast.orders import simulate_orders
+
+    n, count = harness.pick((1_000_000, 10_000), (100_000, 1_000))
+    raw, bars = data.make_bars(n), probe.load_bars(n)
+    frame = _order_frame(raw, count)
+    result = simulate_orders(bars, frame, initial_cash=1e6)
+    assert result.stats["total_orders"] == count
+    assert result.stats["filled_orders"] > count // 2
+    samples = rounds(
+        {"orders": lambda: simulate_orders(bars, frame, initial_cash=1e6).stats}, harness.pick(11, 2)
+    )
+    label = f"{n:,} bars, {count:,} limit and stop orders"
+    recorder.add("orders", samples["orders"], "s", label=label, params={"group": "Order level"},
+                 target=harness.Target(0.06, "issue 6, must show"))  # fmt: skip

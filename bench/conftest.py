@@ -22,7 +22,10 @@ def recorder(request: pytest.FixtureRequest) -> Iterator[harness.Recorder]:
     found = harness.Recorder(module.BENCH, module.QUESTION, command)
     yield found
     if found.records:
-        found.write()
+        options = request.config.option
+        partial = options.keyword or options.markexpr or any("::" in name for name in request.config.args)
+        # a part of a bench never replaces the results of the whole
+        found.write(harness.RESULTS / "partial" if partial else harness.RESULTS)
 
 
 @pytest.fixture
