@@ -258,6 +258,8 @@ def read_actions(
     array[:, f.X_TAG] = reader.names("tag", tags)
     array[:, f.X_OCO] = reader.names("oco_group", {})
     array[:, f.X_REDUCE] = [float(bool(value)) for value in reader.values("reduce_only")]
+    with_exits = [str(value).lower() == "cancel_with_exits" for value in reader.values("action")]
+    array[with_exits, f.X_REDUCE] = 1.0
     _fill_defaults(array)
     order = np.argsort(bars, kind="stable")
     array = array[order]

@@ -284,7 +284,7 @@ def simulate_orders(
         One row per instruction; columns (all but the first are optional):
 
         ``bar`` or ``timestamp``: close at which it is decided; ``action``: place, modify, cancel (the orders
-        of ``tag``), close (open lots, or those of ``tag``; ``size`` is the portion), trail_stops, set_exits;
+        of ``tag``; cancel_with_exits also the exits of its open lots), close (open lots, or those of ``tag``; ``size`` is the portion), trail_stops, set_exits;
         ``type``: market, limit, stop, stop_limit, trailing_stop, trailing_stop_limit, market_on_close;
         ``side``: buy or sell; ``size`` and ``size_unit``: units, value, equity_fraction, margin_fraction,
         position_fraction, target_units, target_value, target_fraction; ``limit``, ``stop`` (for a trailing

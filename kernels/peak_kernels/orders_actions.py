@@ -191,7 +191,10 @@ def modify(m: Floats, k: int, action: int) -> None:
 
 @jit
 def act(m: Floats, action: int, bar: int) -> None:
-    """Carry out an action at the close of ``bar``; cancel and modify find orders by their tag."""
+    """Carry out an action at the close of ``bar``; cancel and modify find orders by their tag.
+
+    The exits of an open lot carry its tag, too; only a cancellation with ``X_REDUCE`` takes them away.
+    """
     op = m[action + f.X_OP]
     if op == f.OP_PLACE:
         k = place(m, action, bar)
@@ -205,7 +208,8 @@ def act(m: Floats, action: int, bar: int) -> None:
             submitted = m[k + f.O_STATUS] == f.SUBMITTED
             if m[k + f.O_TAG] != m[action + f.X_TAG] or not is_live(m, k):
                 continue
-            if op == f.OP_CANCEL and not submitted:
+            spared = is_exit(m, k) and m[action + f.X_REDUCE] == 0.0
+            if op == f.OP_CANCEL and not submitted and not spared:
                 end_order(m, k, f.CANCELLED, f.BY_USER, bar)
             elif op == f.OP_MODIFY and not is_exit(m, k):
                 modify(m, k, action)

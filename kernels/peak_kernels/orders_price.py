@@ -180,4 +180,6 @@ def volume_cap(m: Floats, row: int, size: float) -> float:
         cap = cap // 100.0 if m[f.R_VOLUME_WHOLE] > 0.0 else cap / 100.0
     if m[f.R_VOLUME_SHARED] > 0.0:
         cap -= m[row + f.A_USED]
+        # What rounding leaves of a used-up volume is not a size.
+        cap = cap if cap > 1e-12 * volume else 0.0
     return max(0.0, min(cap, size))

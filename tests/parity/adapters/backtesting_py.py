@@ -57,7 +57,8 @@ def _fill_action(row, entry, tags):
         return
     row[f.X_TAG] = tags.setdefault(str(tag), len(tags)) if tag is not None else -1.0
     if op == "cancel":
-        row[f.X_OP] = f.OP_CANCEL
+        # The engine's exits carry the tag of their trade: they are cancelled with it.
+        row[f.X_OP], row[f.X_REDUCE] = f.OP_CANCEL, 1.0
     elif op in ("close_position", "close_trade"):
         row[f.X_OP], row[f.X_SIZE] = f.OP_CLOSE, entry.get("portion") or 1.0
     elif op in ("set_sl", "set_tp"):

@@ -1,0 +1,202 @@
+"""Order kernel: equal to the plain-Python oracle, and what must hold whatever the orders are."""
+
+import math
+
+import numpy as np
+import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
+
+from peak_fast.orders import OrderRules, simulate_orders
+from tests.oracle_orders import Oracle
+
+KINDS = ("market", "limit", "stop", "stop_limit", "trailing_stop")
+
+
+def make_bars(rng, count):
+    close = 100.0 * np.exp(np.cumsum(rng.normal(0, 0.02, count)))
+    open_ = np.concatenate(([close[0]], close[:-1])) * np.exp(rng.normal(0, 0.01, count))
+    high = np.maximum(open_, close) * np.exp(np.abs(rng.normal(0, 0.008, count)))
+    low = np.minimum(open_, close) * np.exp(-np.abs(rng.normal(0, 0.008, count)))
+    prices = {"open": open_, "high": high, "low": low, "close": close}
+    bars = {name: np.round(values, 1) for name, values in prices.items()}
+    bars["volume"] = rng.integers(0, 300, count).astype(float)
+    return bars
+
+
+def make_orders(rng, bars, count):
+    """Random instructions: (rows for simulate_orders, specifications for the oracle)."""
+    rows, specs = [], []
+    for number in range(count):
+        bar = int(rng.integers(0, len(bars["close"]) - 1))
+        close, side = bars["close"][bar], 1 if rng.random() < 0.5 else -1
+        if specs and rng.random() < 0.1:
+            of = specs[int(rng.integers(len(specs)))]
+            if "kind" in of and of["bar"] <= bar:
+                rows.append({"bar": bar, "action": "cancel", "tag": of["name"]})
+                specs.append({"bar": bar, "action": "cancel", "of": of})
+            continue
+        kind = str(rng.choice(KINDS))
+        away = lambda low, high, side=side: round(float(close * (1 + side * rng.uniform(low, high))), 1)  # noqa: E731
+        spec = {"bar": bar, "kind": kind, "side": side, "size": float(rng.integers(0, 60))}
+        if kind == "limit":
+            spec["limit"] = away(-0.03, 0.01)
+        if kind in ("stop", "stop_limit"):
+            spec["stop"] = away(-0.01, 0.03)
+        if kind == "stop_limit":
+            spec["limit"] = away(-0.02, 0.04)
+        if kind == "trailing_stop":
+            spec["trail"] = round(float(rng.uniform(0.01, 0.04)), 3)
+        if rng.random() < 0.4:
+            spec["stop_loss"] = away(-0.06, -0.01)
+        if rng.random() < 0.4:
+            spec["take_profit"] = away(0.01, 0.06)
+        if kind != "market" and rng.random() < 0.3:
+            spec["valid"] = bar + int(rng.integers(0, 8))
+        if rng.random() < 0.15:
+            spec["tif"] = str(rng.choice(["ioc", "fok"]))
+        if rng.random() < 0.2:
+            spec["oco"] = int(rng.integers(3))
+        if rng.random() < 0.15:
+            spec["reduce"] = True
+        parents = [other for other in specs if "kind" in other and other["bar"] <= bar]
+        if parents and rng.random() < 0.15:
+            spec["parent"] = parents[int(rng.integers(len(parents)))]
+        spec["name"] = f"order {number}"
+        specs.append(spec)
+        rows.append(row_of(spec))
+    order = sorted(range(len(specs)), key=lambda n: specs[n]["bar"])
+    return [rows[n] for n in order], [specs[n] for n in order]
+
+
+def row_of(spec):
+    row = {"bar": spec["bar"], "type": spec["kind"], "side": "buy" if spec["side"] > 0 else "sell"}
+    row |= {"size": spec["size"], "tag": spec["name"], "reduce_only": bool(spec.get("reduce"))}
+    for name in ("limit", "stop", "trail", "stop_loss", "take_profit"):
+        row[name] = spec.get(name)
+    row["valid_until"] = spec.get("valid")
+    row["time_in_force"] = spec.get("tif")
+    row["oco_group"] = None if spec.get("oco") is None else f"group {spec['oco']}"
+    row["parent"] = spec["parent"]["name"] if spec.get("parent") else None
+    return row
+
+
+def settings_of(rng):
+    share = None if rng.random() < 0.5 else float(rng.choice([0.05, 0.25]))
+    return {
+        "rate": float(rng.choice([0.0, 0.001])),
+        "fixed": float(rng.choice([0.0, 1.5])),
+        "slippage": float(rng.choice([0.0, 0.002])),
+        "share": share,
+        "leverage": float(rng.choice([1.0, 3.0])),
+        "target_first": bool(rng.random() < 0.3),
+    }
+
+
+def rules_of(settings):
+    return OrderRules(
+        fee_rate=settings["rate"],
+        fee_fixed=settings["fixed"],
+        slippage="fraction" if settings["slippage"] else "none",
+        slippage_amount=settings["slippage"],
+        volume="any" if settings["share"] is None else "share",
+        volume_amount=0.0 if settings["share"] is None else settings["share"] * 100.0,
+        leverage=settings["leverage"],
+        target_first=settings["target_first"],
+    )
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+def test_kernel_equals_the_plain_python_oracle(seed):
+    rng = np.random.default_rng(seed)
+    bars = make_bars(rng, 40)
+    rows, specs = make_orders(rng, bars, 14)
+    if not rows:
+        return
+    settings, cash = settings_of(rng), float(rng.choice([2_000.0, 20_000.0]))
+    ours = simulate_orders(bars, rows, initial_cash=cash, rules=rules_of(settings))
+    for spec in specs:
+        spec.pop("name", None)
+    fills, orders, equity, cash_curve, position = Oracle(bars, specs, cash=cash, **settings).run()
+    table = ours.fills
+    assert table["bar"].to_list() == [fill[0] for fill in fills]
+    assert table["side"].to_list() == [fill[1] for fill in fills]
+    for name, place in (("size", 2), ("price", 3), ("fee", 4)):
+        np.testing.assert_allclose(
+            table[name].to_numpy(), [fill[place] for fill in fills], rtol=1e-9, atol=1e-9
+        )
+    theirs = [(order["status"], order["reason"]) for order in orders]
+    assert ours.orders.select("status", "reason").rows() == theirs
+    np.testing.assert_allclose(ours.equity, equity, rtol=1e-9)
+    np.testing.assert_allclose(ours.cash, cash_curve, rtol=1e-9, atol=1e-6)
+    np.testing.assert_allclose(ours.position[0], position, rtol=1e-9, atol=1e-9)
+
+
+RULES = (
+    OrderRules(),
+    OrderRules(volume="share", volume_amount=10.0),
+    OrderRules(path="worst"),
+    OrderRules(path="ohlc", exits_active="same_bar"),
+    OrderRules(ledger="settled", merge_fills=False, hedging=True, leverage=2.0),
+    OrderRules(shortfall="cut", slippage="volume_root", slippage_amount=0.1, slip_cap="range"),
+    OrderRules(market_fill="same_close", limit_fill="through", latency=0),
+    OrderRules(latency=2, limit_fill="chance", limit_chance=0.4, seed=7),
+    OrderRules(maintenance=0.2, leverage=4.0, borrow_cash=0.1, borrow_short=0.05),
+)
+
+
+@given(seed=st.integers(0, 2**32 - 1), rules=st.sampled_from(RULES))
+def test_invariants_hold_under_all_rules(seed, rules):
+    rng = np.random.default_rng(seed)
+    bars = make_bars(rng, 40)
+    rows, _ = make_orders(rng, bars, 14)
+    if not rows:
+        return
+    result = simulate_orders(bars, rows, initial_cash=5_000.0, rules=rules)
+    fills = result.fills
+    check_prices(bars, rules, fills)
+    if rules.volume == "share":
+        used = fills.group_by("bar").agg(pl.col("size").sum())
+        for bar, size in used.rows():
+            assert size <= bars["volume"][bar] * rules.volume_amount / 100.0 * (1 + 1e-12)
+    check_ends(result)
+    position = np.zeros(40)
+    for bar, side, size in fills.select("booked_bar", "side", "size").rows():
+        position[bar:] += side * size
+    np.testing.assert_allclose(position, result.position[0], atol=1e-7)
+    if rules.ledger == "paid" and rules.leverage == 1.0:
+        np.testing.assert_allclose(
+            result.cash + result.position[0] * bars["close"], result.equity, rtol=1e-12
+        )
+
+
+def check_prices(bars, rules, fills):
+    """No fill outside the bar's range without a setting that says so."""
+    if rules.slippage != "none" and rules.slip_cap == "free":
+        return
+    for bar, price in fills.select("bar", "price").rows():
+        assert bars["low"][bar] * (1 - 1e-12) <= price <= bars["high"][bar] * (1 + 1e-12)
+
+
+def check_ends(result):
+    """Every order ends exactly once, and with a reason where it was not filled."""
+    final = result.log.filter(result.log["status"].is_in(["filled", "cancelled", "expired", "rejected"]))
+    assert sorted(final["order_id"].to_list()) == list(range(result.orders.height))
+    unfilled = result.orders.filter(result.orders["status"] != "filled")
+    assert "" not in unfilled["reason"].to_list()
+    assert (result.orders["filled"] <= result.orders["size"] * (1 + 1e-9) + 1e-12).all()
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+def test_one_cancels_other_never_fills_two(seed):
+    rng = np.random.default_rng(seed)
+    bars = make_bars(rng, 30)
+    close = bars["close"][0]
+    rows = [
+        {"bar": 0, "type": "limit", "side": "buy", "size": 5, "limit": round(close * 0.99, 1), "oco_group": "g", "tag": "a"},
+        {"bar": 0, "type": "stop", "side": "buy", "size": 5, "stop": round(close * 1.01, 1), "oco_group": "g", "tag": "b"},
+        {"bar": 0, "type": "stop", "side": "sell", "size": 5, "stop": round(close * 0.98, 1), "oco_group": "g", "tag": "c"},
+    ]  # fmt: skip
+    result = simulate_orders(bars, rows, initial_cash=10_000.0)
+    assert result.fills.height <= 1
+    assert math.isclose(result.equity[0], 10_000.0)
