@@ -72,8 +72,7 @@ def _run() -> None:
 
 
 def _round() -> bool:
-    """Look at every channel once; whether a store does not answer.  (Its own function: no reference
-    stays.)"""
+    """Look at every channel once; whether a store does not answer."""
     with _guard:
         channels = list(_channels)
     for channel in channels:

@@ -117,7 +117,7 @@ class RunHandle(str):
     _owner: Any
 
     def __new__(cls, run_id: str, owner: Any = None) -> RunHandle:
-        handle = super().__new__(cls, run_id)
+        handle = str.__new__(cls, run_id)
         handle._owner = owner
         return handle
 

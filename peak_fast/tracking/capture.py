@@ -4,9 +4,9 @@ Everything that can wait (flattening parameters, sorting metrics, trade statisti
 writer from what is captured here: two dicts, the equity curve as float32 points, the trades as raw records.
 The float32 curve is for the picture only (relative error 6e-8); figures come from ``stats``.
 
-Head of a RESULT record::
+Head of a RESULT record (an engine's own results take the quicker way of :mod:`~peak_fast.tracking.frozen`)::
 
-    (run id, time in ms, stats, metadata, key of the bars or None, parts, n_bars, n_points, trades)
+    (run id, time in ms, key of the bars or None, parts, (stats, metadata, n_bars, n_points, trades))
 
 ``trades`` is None, ``("records", dtype text, n)``, ``("ipc", "", 0)`` or ``("columns", dict, 0)``; the
 buffers are the equity points and the trade bytes.
@@ -15,86 +15,105 @@ buffers are the equity points and the trade bytes.
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-# Parts of a result that a record asks the writer to log.
-VALUES, FIGURE, REPORTS = 1, 2, 4
-ARTIFACT_PARTS = {"full": FIGURE | REPORTS, "light": REPORTS, "none": 0}
-
-# Longer curves are reduced to the lowest and the highest value of each of MAX_POINTS / 2 buckets.
-MAX_POINTS = 8_192
-RAW_POINTS = 16_384
+from peak_fast.tracking.curves import FIGURE, REPORTS, reduce_curve
+from peak_fast.tracking.frozen import describe, shared_by
+from peak_fast.tracking.spool import BARS, STATIC
 
 Head = tuple[Any, ...]
 
 
 class Capture:
-    """Captures results for one segment; remembers which bars the segment already holds."""
+    """Captures results for one segment; remembers what the segment already holds."""
 
     def __init__(self) -> None:
-        self._bars: set[str] = set()
+        self.bars_key = ""
+        self.static = -1
+        self._shared: tuple[Any, ...] = ()
+        self._keys: set[str] = set()
+        self._n_static = 0
         self._dtype: Any = None
         self._dtype_text = ""
 
-    def result(self, run_id: str, now_ms: int, result: Any, parts: int) -> tuple[Head, list[Any]]:
-        """Head and buffers of the RESULT record of a ``BacktestResult`` (or anything with its attributes)."""
-        metadata = getattr(result, "metadata", None)
+    def holds(self, result: Any) -> bool:
+        """Whether the segment has bars and settings of a result, as it has those of the one before."""
+        try:
+            # Equal tuples of the same objects: no setting is compared by value unless it changed.
+            return shared_by(result) == self._shared
+        except AttributeError:
+            return False
+
+    def share(self, result: Any) -> Iterator[tuple[int, Head, list[Any]]]:
+        """The BARS and STATIC records that must precede the record of a frozen result."""
+        shared = shared_by(result)
+        if shared == self._shared:
+            return
+        self.bars_key, record = self.bars(result)
+        if record is not None:
+            yield BARS, *record
+        self.static, self._n_static = self._n_static, self._n_static + 1
+        self._shared = shared
+        yield STATIC, (None, self.static, describe(result)), [result._settings.tobytes()]
+
+    def bars(self, result: Any, metadata: Any = None) -> tuple[str, tuple[Head, list[Any]] | None]:
+        """Key of a result's bars, and head and buffers of their BARS record if the segment lacks it."""
+        bars = getattr(result, "bars", None)
+        if bars is None:
+            return "", None
+        digest = getattr(bars, "hash", None) or _digest(metadata)
+        key = str(digest or f"object {id(bars)}")
+        known = key in self._keys
+        if digest:  # another object may get the same id later
+            self._keys.add(key)
+        return key, (None if known else bars_record(key, bars, str(digest or "")))
+
+    def result(self, result: Any, parts: int) -> tuple[Head, list[Any]]:
+        """Head and buffers of the RESULT record of anything with the attributes of a ``BacktestResult``."""
         n_bars, n_points = 0, 0
         buffers: list[Any] = []
         trades = None
-        key = None
-        if parts & (FIGURE | REPORTS):
-            key = self.bars_key(result, metadata)
         if parts & FIGURE:
-            equity = result.equity
-            n_bars = len(equity)
-            points = reduce_curve(equity)
+            n_bars = len(result.equity)
+            points = reduce_curve(result.equity)
             n_points = len(points)
             buffers.append(points)
         if parts & (FIGURE | REPORTS):
             trades, data = self._trades(result)
             buffers.append(data)
-        return (run_id, now_ms, result.stats, metadata, key, parts, n_bars, n_points, trades), buffers
-
-    def bars_key(self, result: Any, metadata: Any) -> str | None:
-        """Key under which the segment holds, or will hold, the bars of a result."""
-        bars = getattr(result, "bars", None)
-        if bars is None:
-            return None
-        try:
-            found = metadata["data"]["hash"]
-        except (KeyError, TypeError):
-            found = None
-        return str(found or getattr(bars, "hash", "") or f"id-{id(bars)}")
-
-    def new_bars(self, key: str | None, result: Any) -> tuple[Head, list[Any]] | None:
-        """Head and buffers of a BARS record, the first time that a key is seen in this segment."""
-        if key is None or key in self._bars:
-            return None
-        if not key.startswith("id-"):  # another object may get the same id later
-            self._bars.add(key)
-        return bars_record(key, result.bars)
+        return (result.stats, getattr(result, "metadata", None), n_bars, n_points, trades), buffers
 
     def _trades(self, result: Any) -> tuple[tuple[str, Any, int] | None, Any]:
         records = getattr(result, "trade_records", None)
-        if (
-            isinstance(records, np.ndarray)
-            and records.dtype.names is not None
-            and not records.dtype.hasobject
-        ):
+        if isinstance(records, np.ndarray) and records.dtype.names and not records.dtype.hasobject:
             if records.dtype is not self._dtype:
                 self._dtype, self._dtype_text = records.dtype, repr(records.dtype.descr)
             return ("records", self._dtype_text, len(records)), np.ascontiguousarray(records)
         return encode_trades(getattr(result, "trades", None))
 
 
-def bars_record(key: str, bars: Any) -> tuple[Head, list[Any]]:
-    """Head and buffers of a BARS record: key, number of bars, time zone; times and closes."""
-    time_us = np.ascontiguousarray(bars.time_us, dtype=np.int64)
-    close = np.ascontiguousarray(bars.close, dtype=np.float64)
-    return (None, key, len(time_us), getattr(bars, "time_zone", None)), [time_us, close]
+def _digest(metadata: Any) -> str | None:
+    try:
+        return str(metadata["data"]["hash"] or "") or None
+    except (KeyError, TypeError):
+        return None
+
+
+def bars_record(key: str, bars: Any, digest: str) -> tuple[Head, list[Any]]:
+    """Head and buffers of a BARS record.
+
+    The head is ``(None, key, n_bars, time zone, number of price arrays, hash, bars without prices)``; the
+    buffers are times, closes and, where the bars have them, highs and lows.
+    """
+    arrays = [np.ascontiguousarray(bars.time_us, dtype=np.int64)]
+    names = ("close", "high", "low") if getattr(bars, "high", None) is not None else ("close",)
+    arrays += [np.ascontiguousarray(getattr(bars, name), dtype=np.float64) for name in names]
+    n_invalid = int(getattr(bars, "n_invalid", 0))
+    zone = getattr(bars, "time_zone", None)
+    return (None, key, len(arrays[0]), zone, len(names), digest, n_invalid), arrays
 
 
 def encode_trades(trades: Any) -> tuple[tuple[str, Any, int] | None, Any]:
@@ -110,48 +129,3 @@ def encode_trades(trades: Any) -> tuple[tuple[str, Any, int] | None, Any]:
     if hasattr(trades, "columns") and hasattr(trades, "to_dict"):
         return ("columns", trades.to_dict("list"), 0), b""
     return ("columns", trades, 0), b""
-
-
-def reduce_curve(values: Any) -> Any:
-    """A curve as float32 points: all of them, or lowest and highest value of each bucket.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n,)
-
-    Returns
-    -------
-    ndarray of float32
-        Shape (n,) up to 16,384 values; else (2 * n_buckets,), in each bucket in the order in which a rising
-        or falling curve passes them.  NaN in a bucket makes its two points NaN.
-    """
-    array = np.ascontiguousarray(values, dtype=np.float64)
-    n = len(array)
-    if n <= RAW_POINTS:
-        return array.astype(np.float32)
-    width = -(-n // (MAX_POINTS // 2))
-    full = n // width
-    blocks = array[: full * width].reshape(full, width)
-    low, high = blocks.min(axis=1), blocks.max(axis=1)
-    rising = blocks[:, 0] <= blocks[:, -1]
-    tail = array[full * width :]
-    if len(tail):
-        low, high = np.append(low, tail.min()), np.append(high, tail.max())
-        rising = np.append(rising, tail[0] <= tail[-1])
-    points = np.empty((len(low), 2), dtype=np.float32)
-    points[:, 0] = np.where(rising, low, high)
-    points[:, 1] = np.where(rising, high, low)
-    return points.ravel()
-
-
-def expand_curve(points: Any, n_bars: int) -> Any:
-    """The curve of ``n_bars`` values that has the extremes of each bucket of :func:`reduce_curve`.
-
-    The first half of a bucket holds its first point, the second half the other one.
-    """
-    if len(points) == n_bars:
-        return points.astype(np.float64)
-    width = -(-n_bars // (MAX_POINTS // 2))
-    half = width // 2
-    pairs = points.reshape(-1, 2).astype(np.float64)
-    return np.repeat(pairs.ravel(), np.tile([half, width - half], len(pairs)))[:n_bars]

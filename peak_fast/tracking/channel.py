@@ -11,7 +11,6 @@ import threading
 import time
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -37,7 +36,6 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-@dataclass(slots=True)
 class OpenRun:
     """A run that has begun.
 
@@ -48,14 +46,17 @@ class OpenRun:
     named, used
         Whether it has a name, and whether anything was logged into it.
     params
-        Parameters logged so far: they cannot change.
+        Parameters logged so far: they cannot change.  None stands for none.
     """
 
-    run_id: str
-    joined: bool = False
-    named: bool = False
-    used: bool = False
-    params: dict[str, str] = field(default_factory=dict)
+    # Defaults of the class: most runs of a loop never set them.
+    joined = False
+    named = False
+    used = False
+    params: dict[str, str] | None = None
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
 
 
 class Channel:
@@ -69,6 +70,8 @@ class Channel:
         Name of the experiment.
     mode
         Who replays; see the module's docstring.
+    parts
+        What is wanted of a logged backtest, see :mod:`peak_fast.tracking.curves`.
 
     Attributes
     ----------
@@ -78,10 +81,11 @@ class Channel:
         Open runs, the innermost last.
     """
 
-    def __init__(self, uri: str, experiment: str, mode: Mode) -> None:
+    def __init__(self, uri: str, experiment: str, mode: Mode, parts: int) -> None:
         self.uri = uri
         self.experiment = experiment
         self.mode = mode
+        self.parts = parts
         self.home = str(Path.cwd())
         self.lock = threading.RLock()
         self.capture = Capture()
@@ -94,6 +98,14 @@ class Channel:
         self._git: environment.GitStatus | None = None
         self._warned: set[str] = set()
         self._n_rejected = 0
+        self.ids: list[str] = []
+
+    def new_run_id(self) -> str:
+        """A run id in MLflow's form; the random numbers are fetched for many at once."""
+        if not self.ids:
+            digits = os.urandom(16 * 64).hex()
+            self.ids = [digits[i : i + 32] for i in range(0, len(digits), 32)]
+        return self.ids.pop()
 
     @property
     def folder(self) -> Path:
@@ -115,20 +127,26 @@ class Channel:
         else:
             logger.debug("%s", mask_in(message, self.uri))
 
-    def append(self, kind: int, head: Any, buffers: Sequence[Any] = ()) -> None:
-        """Append a record; the lock is held by the caller.  Never raises because of the disk."""
+    def append(self, kind: int, head: Any, buffers: Sequence[Any] = (), plain: bool = False) -> None:
+        """Append a record; the lock is held by the caller.  Never raises because of the disk.
+
+        ``plain``: the head is known to hold built-in values only.
+        """
         segment = self._segment
         if segment is None:
             segment = self._open()
             if segment is None:
                 return
-        segment.append(kind, head, buffers)
+        segment.append(kind, head, buffers, plain=plain)
         if segment.error is not None:
-            self.warn(
-                "spool",
-                f"tracking: {segment.paths.segment} cannot be written ({segment.error}); "
-                "records wait in memory, the work goes on; call flush() when there is room again",
-            )
+            self._warn_disk(segment)
+
+    def _warn_disk(self, segment: SegmentWriter) -> None:
+        self.warn(
+            "spool",
+            f"tracking: {segment.paths.segment} cannot be written ({segment.error}); "
+            "records wait in memory, the work goes on; call flush() when there is room again",
+        )
 
     def segment_file(self, source: Path) -> str:
         """Copy a file into the spool; its name there.
@@ -174,7 +192,6 @@ class Channel:
                 "recorded; set PEAK_FAST_SPOOL_DIR to a folder that can be written",
             )
             return None
-        self.capture = Capture()
         self._git = environment.git_status(self.home)
         background.watch(self)
         return self._segment
@@ -188,6 +205,11 @@ class Channel:
                 if tags:
                     self._segment.append(spool.ENVIRONMENT, (None, tags))
 
+    def _detach(self) -> None:
+        """The next record begins a new segment, which holds neither bars nor settings yet."""
+        self._segment, self.kicked = None, 0
+        self.capture = Capture()
+
     def rotate(self) -> None:
         """Begin a new segment once the current one is large; only while no run is open."""
         segment = self._segment
@@ -198,7 +220,7 @@ class Channel:
         replayer, self._replayer = self._replayer, None
         if replayer is not None:
             replayer.close()
-        self._segment, self.kicked = None, 0
+        self._detach()
         segment.close()
         self._older = [paths for paths in (*self._older, segment.paths) if paths.segment.exists()]
 
@@ -349,7 +371,7 @@ class Channel:
         """Close the segment and its store; the store's replayer, if there was one."""
         with self.lock:
             replayer, self._replayer = self._replayer, None
-            self._segment, self.kicked = None, 0
+            self._detach()
             if segment is not None:
                 segment.close()
                 if replayer is None:
@@ -367,7 +389,8 @@ class Channel:
                 segment, replayer = self._segment, self._replayer
                 self._collect_git(wait=False)
                 self.applied()
-                self._segment, self._replayer = None, None
+                self._detach()
+                self._replayer = None
                 if segment is not None:
                     segment.close()
                     self._older.append(segment.paths)
@@ -380,6 +403,8 @@ class Channel:
         """In the child of a fork: runs and segment belong to the parent."""
         self.lock = threading.RLock()
         self.runs.clear()
+        self.ids = []  # the parent goes on with the same ones
         if self._segment is not None:
             self._segment.close(abandon=True)
-        self._segment, self._replayer, self._git, self._older = None, None, None, []
+        self._detach()
+        self._replayer, self._git, self._older = None, None, []

@@ -174,13 +174,21 @@ def _confirmed(paths: SegmentPaths, offset: int) -> bool:
 
 
 def _problem(uri: str, waiting: Sequence[tuple[SegmentPaths, int]], reason: str) -> str:
-    missing = sum(max(offset - read_ack(paths.ack).offset, 0) for paths, offset in waiting)
+    missing = sum(_missing(paths, offset) for paths, offset in waiting)
     place = waiting[0][0].segment.parent
     text = (
         f"not all runs are in {uri}: {reason}. {missing:,} bytes of log wait in {place}; nothing is "
         "lost: they are written by the next flush, by the next tracker of this store, or by `peak-fast sync`"
     )
     return mask_in(text, uri)
+
+
+def _missing(paths: SegmentPaths, offset: int) -> int:
+    try:
+        size = paths.segment.stat().st_size
+    except OSError:
+        return 0
+    return max(min(offset, size) - read_ack(paths.ack).offset, 0)
 
 
 def _tail(folder: Path, uri: str) -> str:

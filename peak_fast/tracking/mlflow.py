@@ -24,8 +24,8 @@ from peak_fast.errors import ConfigError, MissingDependencyError, did_you_mean
 from peak_fast.tracking import launch, spool
 from peak_fast.tracking._locks import is_locked
 from peak_fast.tracking.base import STATUSES, RunHandle, TrackingWarning, logger, status_of
-from peak_fast.tracking.capture import ARTIFACT_PARTS
 from peak_fast.tracking.channel import ROTATE_BYTES, Channel, Mode, OpenRun, now_ms
+from peak_fast.tracking.curves import ARTIFACT_PARTS, VALUES
 from peak_fast.tracking.recorder import Recorder
 from peak_fast.tracking.updates import RUN_NAME
 from peak_fast.tracking.uris import is_file_store, mask, resolve
@@ -87,9 +87,8 @@ class MLflowTracker(Recorder):
         self._run_name = run_name
         self._tags = dict(tags or {})
         self._artifacts = artifacts
-        super().__init__(
-            Channel(uri, str(experiment_name or "peak_fast")[:250], mode), ARTIFACT_PARTS[artifacts]
-        )
+        name = str(experiment_name or "peak_fast")[:250]
+        super().__init__(Channel(uri, name, mode, VALUES | ARTIFACT_PARTS[artifacts]))
         self._finalizer = weakref.finalize(self, self._channel.drop)
         self._finalizer.atexit = False  # the exit handler of ``background`` knows how the process ended
         self._entered: list[str] = []
@@ -150,19 +149,32 @@ class MLflowTracker(Recorder):
         with channel.lock:
             if channel.runs and not nested:
                 return self._keep(channel.runs[-1], run_name, tags)
-            theirs = self._users_run() if not channel.runs else None
-            if theirs is not None and not nested:
-                run = OpenRun(theirs, joined=True, named=True)
-                parent = None
+            if nested or tags or self._tags or "mlflow" in sys.modules:
+                run = self._start_with_relations(run_name, nested, tags)
             else:
-                run = OpenRun(spool.new_run_id(), named=run_name is not None)
-                parent = channel.runs[-1].run_id if channel.runs else theirs
-            merged = {**self._tags, **tags} if tags else self._tags
-            channel.append(spool.START, (run.run_id, now_ms(), run_name, parent, merged, run.joined))
+                run = OpenRun(channel.ids.pop() if channel.ids else channel.new_run_id())
+                if run_name is not None:
+                    run_name, run.named = str(run_name), True
+                channel.append(spool.START, (run.run_id, now_ms(), run_name, None, None, False), (), True)
             channel.runs.append(run)
             if channel.mode == "sync":
                 channel.applied()
             return RunHandle(run.run_id, self)
+
+    def _start_with_relations(
+        self, run_name: str | None, nested: bool, tags: Mapping[str, Any] | None
+    ) -> OpenRun:
+        """Start a run that may have a parent, tags, or be a run of the user's own."""
+        channel = self._channel
+        theirs = self._users_run() if not channel.runs else None
+        joined = theirs is not None and not nested
+        run = OpenRun(theirs if theirs is not None and joined else channel.new_run_id())
+        run.joined, run.named = joined, joined or run_name is not None
+        parent = None if joined else channel.runs[-1].run_id if channel.runs else theirs
+        name = None if run_name is None else str(run_name)
+        head = (run.run_id, now_ms(), name, parent, {**self._tags, **(tags or {})}, joined)
+        channel.append(spool.START, head)
+        return run
 
     def _keep(self, run: OpenRun, run_name: str | None, tags: Mapping[str, Any] | None) -> RunHandle:
         """A run is active: keep it.  One that nobody named and used yet (of a ``with`` block) takes the
@@ -213,11 +225,11 @@ class MLflowTracker(Recorder):
                 status = "FINISHED"
             run = channel.runs.pop()
             if not run.joined:
-                channel.append(spool.END, (run.run_id, now_ms(), status))
+                channel.append(spool.END, (run.run_id, now_ms(), status), (), True)
                 if channel.mode == "sync":
                     channel.applied()
-                if channel.offset > ROTATE_BYTES:
-                    channel.rotate()
+            if channel.offset > ROTATE_BYTES:
+                channel.rotate()
 
     def end_run_by_id(self, run_id: str, status: str) -> None:
         """End a run and the runs inside it; nothing happens if it has ended."""

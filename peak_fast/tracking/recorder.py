@@ -10,9 +10,11 @@ from typing import Any
 
 from peak_fast.tracking import frames, spool
 from peak_fast.tracking.base import logger
-from peak_fast.tracking.capture import FIGURE, REPORTS, VALUES, bars_record, encode_trades, reduce_curve
+from peak_fast.tracking.capture import bars_record, encode_trades
 from peak_fast.tracking.channel import Channel, now_ms
+from peak_fast.tracking.curves import FIGURE, REPORTS, VALUES, reduce_curve
 from peak_fast.tracking.files import clean_artifact_path
+from peak_fast.tracking.frozen import can_freeze, freeze, is_plain
 from peak_fast.tracking.payloads import figure_bytes, table_bytes
 from peak_fast.tracking.sanitize import as_text, flatten, mapping_of, split_metrics
 
@@ -28,13 +30,10 @@ class Recorder:
     ----------
     channel
         Where the records go.
-    parts
-        Artifacts of a logged backtest, see :data:`peak_fast.tracking.capture.ARTIFACT_PARTS`.
     """
 
-    def __init__(self, channel: Channel, parts: int) -> None:
+    def __init__(self, channel: Channel) -> None:
         self._channel = channel
-        self._parts = parts
 
     def _append(self, kind: int, value: Any, *more: Any, buffers: Sequence[Any] = ()) -> None:
         """Append a record about the innermost run; without one, say so at debug level."""
@@ -64,7 +63,8 @@ class Recorder:
             if not channel.runs:
                 logger.debug("no active run: log_params is ignored")
                 return
-            known = channel.runs[-1].params
+            run = channel.runs[-1]
+            known = run.params = run.params or {}
             flat = flatten(params)
             changed = [key for key, value in flat.items() if known.get(key, value) != value]
             if changed:
@@ -206,7 +206,7 @@ class Recorder:
                 return
             run = channel.runs[-1]
             run.used = True
-            self._append_result(run.run_id, result, VALUES | self._parts)
+            self._append_result(run.run_id, result, channel.parts)
             if channel.mode == "sync":
                 channel.applied()
         if bundle:
@@ -223,11 +223,24 @@ class Recorder:
 
     def _append_result(self, run_id: str, result: Any, parts: int) -> None:
         channel = self._channel
-        head, buffers = channel.capture.result(run_id, now_ms(), result, parts)
-        bars = channel.capture.new_bars(head[4], result)
-        if bars is not None:
-            channel.append(spool.BARS, *bars)
-        channel.append(spool.RESULT, head, buffers)
+        capture = channel.capture
+        if not capture.holds(result):
+            if not can_freeze(result):
+                self._append_plain(run_id, result, parts)
+                return
+            for kind, shared, arrays in capture.share(result):
+                channel.append(kind, shared, arrays)
+        head, buffers = freeze(result, capture.static, bool(parts & FIGURE))
+        plain = is_plain(head[1])
+        channel.append(spool.FROZEN, (run_id, now_ms(), capture.bars_key, parts, head), buffers, plain)
+
+    def _append_plain(self, run_id: str, result: Any, parts: int) -> None:
+        channel = self._channel
+        key, record = channel.capture.bars(result, getattr(result, "metadata", None))
+        if record is not None:
+            channel.append(spool.BARS, *record)
+        content, buffers = channel.capture.result(result, parts)
+        channel.append(spool.RESULT, (run_id, now_ms(), key, parts, content), buffers)
 
     def _log_bundle(self, result: Any) -> None:
         with tempfile.TemporaryDirectory(prefix="peak-fast-") as folder:
@@ -252,18 +265,10 @@ class Recorder:
             n_bars = len(payload["equity"])
             key = None
             if payload.get("time_us") is not None and payload.get("close") is not None:
-                key = f"id-{id(payload)}"
-                channel.append(spool.BARS, *bars_record(key, _PayloadBars(payload)))
-            head = (
-                payload.get("stats"),
-                payload.get("metadata"),
-                key,
-                FIGURE | REPORTS,
-                n_bars,
-                len(points),
-                trades,
-            )
-            self._append(spool.RESULT, *head, buffers=[points, data])
+                key = f"payload {id(payload)}"
+                channel.append(spool.BARS, *bars_record(key, _PayloadBars(payload), ""))
+            content = (payload.get("stats"), payload.get("metadata"), n_bars, len(points), trades)
+            self._append(spool.RESULT, key, FIGURE | REPORTS, content, buffers=[points, data])
         return True
 
     def log_results(
@@ -298,10 +303,10 @@ class Recorder:
         with channel.lock:
             parent = parent_run_id or (channel.runs[-1].run_id if channel.runs else None)
             for number, result in enumerate(results):
-                run_id = spool.new_run_id()
+                run_id = channel.new_run_id()
                 name = names[number] if number < len(names) else None
                 channel.append(spool.START, (run_id, now_ms(), name, parent, dict(tags or {}), False))
-                self._append_result(run_id, result, VALUES | self._parts)
+                self._append_result(run_id, result, channel.parts)
                 channel.append(spool.END, (run_id, now_ms(), "FINISHED"))
                 made.append(run_id)
                 channel.rotate()

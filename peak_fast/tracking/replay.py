@@ -21,13 +21,15 @@ from peak_fast.tracking.files import clean_artifact_path
 from peak_fast.tracking.sanitize import MAX_RUN_NAME, clean_tags, clean_text
 from peak_fast.tracking.spool import Ack, Record, SegmentPaths, read_ack, read_records, write_ack
 from peak_fast.tracking.stores import Store
-from peak_fast.tracking.unpack import Bars, backtest_update
+from peak_fast.tracking.thawed import Static, Thawed
+from peak_fast.tracking.unpack import Bars, Captured, Source, backtest_update
 from peak_fast.tracking.updates import (
     PARENT_RUN_ID,
     RUN_NAME,
     USER,
     Artifact,
     Creation,
+    Rejection,
     RunUpdate,
     StoreUnavailable,
 )
@@ -112,6 +114,8 @@ class SegmentReplay:
         self._environment: dict[str, str] = {}
         self._runs: dict[str, RunState] = {}
         self._bars: dict[str, Bars] = {}
+        self._statics: dict[int, Static] = {}
+        self._refused: list[Rejection] = []
         self._confirmed = read_ack(self.paths.ack)
         self._position = 0
         self._closed = False
@@ -162,18 +166,19 @@ class SegmentReplay:
         return progress
 
     def _apply(self, store: Store, batch: Batch, progress: Progress) -> None:
+        rejections, self._refused = self._refused, []
         if batch.updates:
-            rejections = store.apply(batch.updates, self.ids)
+            rejections += store.apply(batch.updates, self.ids)
+        if rejections:
             for rejection in rejections:
                 logger.warning(
                     "run %s: the store refuses a part of it: %s", rejection.run_id, rejection.reason
                 )
                 progress.rejected.append(f"{rejection.run_id}: {rejection.reason}")
-            if rejections:
-                self._confirmed.rejected += len(rejections)
-                with self.paths.rejected.open("a") as file:
-                    for rejection in rejections:
-                        file.write(json.dumps([rejection.run_id, rejection.reason]) + "\n")
+            self._confirmed.rejected += len(rejections)
+            with self.paths.rejected.open("a") as file:
+                for rejection in rejections:
+                    file.write(json.dumps([rejection.run_id, rejection.reason]) + "\n")
         progress.runs += len(batch.updates)
         self._confirm(batch.end)
 
@@ -246,18 +251,33 @@ class SegmentReplay:
                     if not state.joined:
                         self._update(updates, run_id).tags.update(head[1])
             case spool.BARS:
-                self._bars[head[1]] = Bars.decode(head[1:], record.buffers)
+                self._bars[head[1]] = Bars(head[1:], record.buffers)
+            case spool.STATIC:
+                self._statics[head[1]] = Static(head[2], record.buffers)
             case spool.START:
-                self._start(head, updates)
+                self._start(head[0], head[1:], updates)
             case spool.RUNS:
                 self._many(record, updates)
+            case spool.UNREADABLE:
+                self._refused.append(Rejection("", f"record at byte {record.start}: {head[1]}"))
             case spool.CLOSE:
                 self._closed = True
             case _ if head[0] in self._runs:
                 self._note_run(record, self._runs[head[0]], self._update(updates, head[0]))
 
-    def _start(self, head: Any, updates: dict[str, RunUpdate]) -> None:
-        run_id, started, name, parent, tags, joined = head
+    def _result(self, update: RunUpdate, state: RunState, head: Any, data: bytes, *, frozen: bool) -> None:
+        state.seen_ms, key, parts, content = head
+        source: Source
+        if frozen:
+            source = Thawed(self._statics[content[0]], self._bars[key], content, data)
+        else:
+            source = Captured(self._bars.get(key), content, data)
+        named = state.named or state.joined
+        backtest_update(update, source, parts, state.seen_ms, state.n_results, named)
+        state.n_results += 1
+
+    def _start(self, run_id: str, start: Any, updates: dict[str, RunUpdate]) -> None:
+        started, name, parent, tags, joined = start
         self._runs[run_id] = RunState(joined, bool(name), started)
         if joined:
             return
@@ -298,12 +318,8 @@ class SegmentReplay:
             case spool.ARTIFACT:
                 _, state.seen_ms, path, file = head
                 update.artifacts.append(self._artifact(path, file, record.buffers))
-            case spool.RESULT:
-                state.seen_ms = head[1]
-                backtest_update(
-                    update, head, record.buffers, self._bars, state.n_results, state.named or state.joined
-                )
-                state.n_results += 1
+            case spool.RESULT | spool.FROZEN:
+                self._result(update, state, head[1:], record.buffers, frozen=record.kind == spool.FROZEN)
             case spool.END:
                 _, state.seen_ms, status = head
                 update.end = (status, state.seen_ms)

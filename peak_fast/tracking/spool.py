@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import shutil
 import struct
 import sys
@@ -43,10 +44,14 @@ from peak_fast.tracking.uris import has_credentials, mask, store_key
 MAGIC = b"PFR1"
 END_MARK = b"\nEOR"
 PREFIX = struct.Struct("<4sBBHIIQ")
+_PACK, _crc32 = PREFIX.pack, zlib.crc32
+_FRAME = PREFIX.size + len(END_MARK)
 FORMAT = 1
 
 # Kinds of record; each head starts with the run id (or None).
 HEADER, ENVIRONMENT, START, PARAMS, METRICS, TAGS, ARTIFACT, RESULT, BARS, END, RUNS, CLOSE = range(1, 13)
+STATIC, FROZEN = 13, 14
+UNREADABLE = 0  # what reading makes of a head that is whole but is not plain data
 
 # Records that cannot be written wait in memory up to this size; beyond it the newest are lost (and reported).
 MAX_WAITING_BYTES = 64 << 20
@@ -179,7 +184,7 @@ class SegmentWriter:
     folder
         Folder of the store.
     header
-        Plain values that describe the owner (see ``mlflow.py``); repeated by no other record.
+        Plain values that describe the owner (see ``channel.py``).
 
     Raises
     ------
@@ -202,7 +207,7 @@ class SegmentWriter:
         self.error: str | None = None
         self.append(HEADER, (None, header))
 
-    def append(self, kind: int, head: Any, buffers: Sequence[Any] = ()) -> None:
+    def append(self, kind: int, head: Any, buffers: Sequence[Any] = (), *, plain: bool = False) -> None:
         """Append one record; never raises because of the disk (see :attr:`error`, :attr:`n_waiting`).
 
         Parameters
@@ -211,14 +216,17 @@ class SegmentWriter:
             Plain values; everything else is replaced by plain values.
         buffers
             C-contiguous arrays or bytes, written as they are.
+        plain
+            The head is known to hold built-in values only, which is quicker.
         """
-        data = self._encoder.encode(head)
+        data = pickle.dumps(head, 5) if plain else self._encoder.encode(head)
         size = 0
         for buffer in buffers:
-            size += buffer.nbytes if hasattr(buffer, "nbytes") else len(buffer)
-        prefix = PREFIX.pack(MAGIC, kind, 0, len(buffers), len(data), zlib.crc32(data), size)
+            size += buffer.nbytes if type(buffer) is not bytes else len(buffer)
+        prefix = _PACK(MAGIC, kind, 0, len(buffers), len(data), _crc32(data), size)
         parts = [prefix, data, *buffers, END_MARK]
-        total = PREFIX.size + len(data) + size + len(END_MARK)
+        total = _FRAME + len(data) + size
+        # What waits is older, so nothing may pass it.
         if (self._waiting and not self.retry()) or not self._write(parts, total):
             self._keep(parts, total)
 
@@ -343,7 +351,10 @@ def read_records(path: Path, start: int = 0) -> Iterator[Record]:
             if len(buffers) < buffer_size or file.read(len(END_MARK)) != END_MARK:
                 return
             end = position + PREFIX.size + head_size + buffer_size + len(END_MARK)
-            yield Record(kind, codec.decode(data), buffers, position, end)
+            try:
+                yield Record(kind, codec.decode(data), buffers, position, end)
+            except pickle.UnpicklingError as error:
+                yield Record(UNREADABLE, (None, str(error)), b"", position, end)
             position = end
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import ast
+import functools
 import io
 import json
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from peak_fast.tracking.capture import FIGURE, REPORTS, VALUES, expand_curve
+from peak_fast.tracking.curves import FIGURE, REPORTS, VALUES, expand_curve
 from peak_fast.tracking.sanitize import (
     MAX_PARAM,
     MAX_RUN_NAME,
@@ -33,49 +34,126 @@ _TAGGED = {
 }
 
 
-@dataclass(slots=True, frozen=True)
 class Bars:
-    """Times and closes of the bars of one or more results; shape (n_bars,) each."""
+    """Bars of one or more results as the spool holds them.
 
-    time_us: Any
-    close: Any
-    time_zone: str | None
+    Attributes
+    ----------
+    time_us, close : ndarray, shape (n_bars,)
+    high, low : ndarray, shape (n_bars,), or None
+    digest
+        Hash of the data; empty if it is not known.
+    """
 
-    @classmethod
-    def decode(cls, head: Any, data: bytes) -> Bars:
+    def __init__(self, head: Any, data: bytes) -> None:
         """From the head (without the run id) and the buffers of a BARS record."""
-        _, n_bars, zone = head
-        values = np.frombuffer(data, dtype=np.int64, count=n_bars)
-        return cls(values, np.frombuffer(data, dtype=np.float64, offset=8 * n_bars, count=n_bars), zone)
+        _, n, self.time_zone, n_prices, self.digest, self.n_invalid = head
+        self.time_us = np.frombuffer(data, dtype=np.int64, count=n)
+        prices = np.frombuffer(data, dtype=np.float64, offset=8 * n, count=n_prices * n).reshape(n_prices, n)
+        self.close: Any = prices[0]
+        self.high: Any
+        self.low: Any
+        self.high, self.low = (prices[1], prices[2]) if n_prices == 3 else (None, None)
+
+    def __len__(self) -> int:
+        return len(self.close)
+
+    @functools.cached_property
+    def mark(self) -> Any:
+        """Closes, with the last known one where a bar has none."""
+        valid = ~np.isnan(self.close)
+        if valid.all():
+            return self.close
+        return self.close[np.maximum.accumulate(np.where(valid, np.arange(len(valid)), 0))]
+
+    @property
+    def span(self) -> tuple[datetime, datetime]:
+        """Times of the first and the last bar, UTC."""
+        epoch = datetime(1970, 1, 1, tzinfo=UTC)
+        start, end = (epoch + timedelta(microseconds=int(self.time_us[i])) for i in (0, -1))
+        return start, end
+
+
+class Source(Protocol):
+    """A captured backtest."""
+
+    @property
+    def stats(self) -> dict[str, Any]:
+        """Its statistics."""
+        ...
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """Its metadata."""
+        ...
+
+    @property
+    def bars(self) -> Bars | None:
+        """Its bars, if the segment has them."""
+        ...
+
+    def trades(self) -> Any:
+        """Trades in a form that :mod:`peak_fast.report` takes."""
+        ...
+
+    def equity(self) -> Any:
+        """The equity curve, shape (n_bars,)."""
+        ...
+
+
+class Captured:
+    """A result of any kind: stats, metadata, curve and trades as they were captured."""
+
+    def __init__(self, bars: Bars | None, head: Any, data: bytes) -> None:
+        stats, metadata, self._n_bars, self._n_points, self._trades = head
+        self.stats, self.metadata = dict(stats or {}), dict(metadata or {})
+        self.bars: Bars | None = bars
+        self._data = data
+
+    def trades(self) -> Any:
+        """The trades as they were captured: records, a frame or columns."""
+        if self._trades is None:
+            return None
+        kind, description, count = self._trades
+        data = self._data[4 * self._n_points :]
+        if kind == "records":
+            return np.frombuffer(data, dtype=np.dtype(ast.literal_eval(description)), count=count)
+        if kind == "ipc":
+            import polars as pl
+
+            return pl.read_ipc(io.BytesIO(data))
+        return description
+
+    def equity(self) -> Any:
+        """The curve of its float32 points."""
+        points = np.frombuffer(self._data, dtype=np.float32, count=self._n_points)
+        return expand_curve(points, self._n_bars) if self._n_points else np.empty(0)
 
 
 def backtest_update(
-    update: RunUpdate, head: Any, data: bytes, bars: Mapping[str, Bars], number: int, named: bool
+    update: RunUpdate, source: Source, parts: int, now_ms: int, number: int, named: bool
 ) -> None:
     """Add a captured backtest to an update.
 
     Parameters
     ----------
-    head, data
-        Head and buffers of a RESULT record.
+    parts
+        What is wanted of it, see :mod:`peak_fast.tracking.curves`.
     number
         How many backtests the run had before.  The first has the plain names; the metrics of later ones get
         the next step, and their files a folder of their own, so that nothing is overwritten.
     named
         Whether the run's name must stay.
     """
-    _, now_ms, stats, metadata, key, parts, n_bars, n_points, trades = head
-    stats, metadata = dict(stats or {}), dict(metadata or {})
     if parts & VALUES:
-        _add_values(update, stats, metadata, now_ms, number)
+        _add_values(update, source.stats, source.metadata, now_ms, number)
         if number == 0 and not named:
-            update.tags[RUN_NAME] = _run_name(update.run_id, metadata)
+            update.tags[RUN_NAME] = _run_name(update.run_id, source.metadata)
     folder = f"backtest_{number + 1}/" if number else ""
     if parts & (FIGURE | REPORTS):
-        rendering = Rendering(stats, metadata, bars.get(key or ""), parts, n_bars, n_points, trades, data)
-        update.artifacts += rendering.artifacts(folder)
+        update.artifacts += Rendering(source, parts).artifacts(folder)
     if parts & VALUES and any(len(value) >= MAX_PARAM for value in update.params.values()):
-        text = json.dumps(metadata, default=str, indent=1).encode()
+        text = json.dumps(source.metadata, default=str, indent=1).encode()
         update.artifacts.append(Artifact(folder + METADATA_JSON, load=partial(bytes, text)))
 
 
@@ -131,22 +209,10 @@ def _run_name(run_id: str, metadata: Mapping[str, Any]) -> str:
 
 
 class Rendering:
-    """The files of one backtest, made when the first of them is asked for."""
+    """The files of one backtest, made when they are asked for."""
 
-    def __init__(
-        self,
-        stats: dict[str, Any],
-        metadata: dict[str, Any],
-        bars: Bars | None,
-        parts: int,
-        n_bars: int,
-        n_points: int,
-        trades: Any,
-        data: bytes,
-    ) -> None:
-        self._stats, self._metadata, self._bars = stats, metadata, bars
-        self._parts, self._n_bars, self._n_points = parts, n_bars, n_points
-        self._trades, self._data = trades, data
+    def __init__(self, source: Source, parts: int) -> None:
+        self._source, self._parts = source, parts
         self._lock = threading.Lock()
         self._made: dict[str, Any] | None = None
 
@@ -164,33 +230,18 @@ class Rendering:
 
     def payload(self) -> dict[str, Any]:
         """What :mod:`peak_fast.report` needs of the backtest."""
-        bars = self._bars
-        points = np.frombuffer(self._data, dtype=np.float32, count=self._n_points)
-        equity = expand_curve(points, self._n_bars) if self._n_points else np.empty(0)
-        fits = bars is not None and (len(bars.time_us) == self._n_bars or not self._n_points)
+        source, bars = self._source, self._source.bars
+        equity = source.equity()
+        fits = bars is not None and len(bars) == len(equity)
         return {
             "time_us": bars.time_us if bars is not None and fits else None,
             "close": bars.close if bars is not None and fits else None,
             "time_zone": bars.time_zone if bars is not None else None,
             "equity": equity,
-            "trades": self.trades(),
-            "stats": self._stats,
-            "metadata": self._metadata,
+            "trades": source.trades(),
+            "stats": source.stats,
+            "metadata": source.metadata,
         }
-
-    def trades(self) -> Any:
-        """The trades as they were captured: records, a frame or columns."""
-        if self._trades is None:
-            return None
-        kind, description, count = self._trades
-        data = self._data[4 * self._n_points :]
-        if kind == "records":
-            return np.frombuffer(data, dtype=np.dtype(ast.literal_eval(description)), count=count)
-        if kind == "ipc":
-            import polars as pl
-
-            return pl.read_ipc(io.BytesIO(data))
-        return description
 
     def _picture(self) -> bytes:
         from peak_fast.report import render_equity_png
@@ -201,10 +252,11 @@ class Rendering:
         """Trade statistics; two files are made from them."""
         from peak_fast.report import trades_summary
 
+        source = self._source
         with self._lock:
             if self._made is None:
-                payload = self.payload()
-                self._made = trades_summary(payload["trades"], self._stats, time_us=payload["time_us"])
+                times = None if source.bars is None else source.bars.time_us
+                self._made = trades_summary(source.trades(), source.stats, time_us=times)
             return self._made
 
     def _summary_json(self) -> bytes:
@@ -215,4 +267,4 @@ class Rendering:
     def _report(self) -> bytes:
         from peak_fast.report import report_text
 
-        return report_text(self._stats, self._metadata, self._summary()).encode()
+        return report_text(self._source.stats, self._source.metadata, self._summary()).encode()

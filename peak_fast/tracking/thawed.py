@@ -1,0 +1,122 @@
+"""Frozen results as the writer reads them; see :mod:`peak_fast.tracking.frozen`."""
+
+from __future__ import annotations
+
+import functools
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from peak_fast.tracking.base import logger
+from peak_fast.tracking.curves import expand_curve
+from peak_fast.tracking.unpack import Bars
+
+# Largest difference between a rebuilt curve's end and the kernel's final equity, relative.
+TOLERANCE = 1e-6
+
+
+class Static:
+    """What results share, as the writer reads it from a STATIC record."""
+
+    def __init__(self, content: dict[str, Any], settings: bytes) -> None:
+        self.content = content
+        self.settings = np.frombuffer(settings, dtype=np.float64)
+
+
+class Thawed:
+    """A frozen result as the writer needs it.
+
+    Attributes
+    ----------
+    bars
+        The bars it ran on.
+    """
+
+    def __init__(self, static: Static, bars: Bars, head: Any, data: bytes) -> None:
+        from peak_kernels import types as t
+
+        _, self._params, self._symbol, self._n_bars, n_trades, n_fills, n_points = head
+        self.bars = bars
+        self._static = static
+        place = 0
+
+        def take(count: int, kind: Any = np.float64) -> Any:
+            nonlocal place
+            array = np.frombuffer(data, dtype=kind, count=count, offset=place)
+            place += array.nbytes
+            return array
+
+        metrics, state = take(t.N_METRICS), take(t.N_STATE)
+        trades = take(n_trades * t.RECORD_WIDTH).reshape(-1, t.RECORD_WIDTH)
+        self._fills = take(max(n_fills, 0) * t.RECORD_WIDTH).reshape(-1, t.RECORD_WIDTH)
+        self._points = take(n_points, np.float32)
+        self._has_fills = n_fills >= 0
+        outcome = SimpleNamespace(metrics=metrics, state=state, trades=trades)
+        # Enough of a result for the functions that make its statistics and trades.
+        self._result: Any = SimpleNamespace(bars=bars, _outcome=outcome, _settings=static.settings)
+
+    @functools.cached_property
+    def stats(self) -> dict[str, Any]:
+        """As ``BacktestResult.stats``."""
+        from peak_fast import _records
+
+        return _records.stats_of(self._result)
+
+    @functools.cached_property
+    def metadata(self) -> dict[str, Any]:
+        """As ``BacktestResult.metadata``, without the result's hash."""
+        content = self._static.content
+        start, end = self.bars.span
+        return {
+            "strategy": {
+                "name": content["strategy"]["name"],
+                "params": dict(self._params),
+                "fingerprint": content["strategy"]["fingerprint"],
+            },
+            "settings": content["settings"],
+            "data": {
+                "name": str(self._symbol),
+                "hash": self.bars.digest,
+                "start": start.isoformat(),
+                "end": end.isoformat(),
+                "bars": self._n_bars,
+                "bars_without_prices": self.bars.n_invalid,
+            },
+            "periods_per_year": self.stats["periods_per_year"],
+            "fill_rule": content["fill_rule"],
+            "code_version": content["code_version"],
+        }
+
+    def trades(self) -> dict[str, Any]:
+        """Trades as columns, with returns, excursions and the names of the exit reasons."""
+        from peak_fast import _records
+        from peak_kernels import types as t
+
+        records = _records.trade_array(self._result)
+        columns = {name: records[name] for name in records.dtype.names}
+        columns["exit_reason"] = np.asarray(t.KINDS, dtype=object)[records["exit_reason"].astype(np.int64)]
+        return columns
+
+    def equity(self) -> Any:
+        """The equity curve; shape (n_bars,)."""
+        if not self._has_fills:
+            return expand_curve(self._points, self._n_bars)
+        from peak_kernels import types as t
+
+        rows = dict(zip(t.FILL_COLUMNS, self._fills.T, strict=False))
+        signed = rows["side"] * rows["size"]
+        changes = -signed * rows["price"] - rows["fee"]
+        # Entry 0 is the time before the first fill.
+        cash = np.cumsum(np.concatenate(([self._static.settings[t.INITIAL_CASH]], changes)))
+        position = np.cumsum(np.concatenate(([0.0], signed)))
+        last = np.searchsorted(rows["bar"], np.arange(self._n_bars), side="right")
+        held = position[last]
+        # What is left of a closed position is rounding.
+        held[np.abs(held) < 1e-12 * max(float(np.abs(position).max()), 1e-300)] = 0.0
+        mark = np.where(held == 0.0, 0.0, self.bars.mark)
+        curve = cash[last] + held * mark
+        final = self.stats["final_equity"]
+        if len(curve) and abs(curve[-1] - final) > TOLERANCE * max(abs(final), 1.0):
+            logger.warning("the curve of the fills ends at %r, the backtest at %r", curve[-1], final)
+        return curve
