@@ -77,19 +77,20 @@ def prepare_picture(
     """
     if is_result(source) or isinstance(source, Mapping):
         payload = payload_of(source)
-        metadata = payload.get("metadata") or {}
-        money_curve = filled(payload["equity"])
-        if benchmark is None and len(money_curve) and payload.get("close") is not None:
-            benchmark = buy_and_hold(payload["close"], _initial(payload.get("stats"), money_curve))
-        times, zone = payload.get("time_us"), payload.get("time_zone") or time_zone
-        trades = payload.get("trades") if trades is None else trades
-        stats = payload.get("stats") if stats is None else stats
-        title = title or headline(metadata)
-    else:
-        money_curve, times, zone = filled([] if equity is None else equity), source, time_zone
+        return prepare_picture(
+            payload.get("time_us"),
+            payload["equity"],
+            benchmark=_buy_and_hold(payload) if benchmark is None else benchmark,
+            trades=payload.get("trades") if trades is None else trades,
+            title=title or headline(payload.get("metadata") or {}),
+            stats=payload.get("stats") if stats is None else stats,
+            time_zone=payload.get("time_zone") or time_zone,
+            max_marked=max_marked,
+        )
+    money_curve = filled([] if equity is None else equity)
     n_bars = len(money_curve)
     reference = None if benchmark is None or benchmark is False else filled(benchmark)
-    bar_times = None if times is None else np.asarray(times, dtype=np.int64)
+    bar_times = None if source is None else np.asarray(source, dtype=np.int64)
     for name, array in (("time_us", bar_times), ("benchmark", reference)):
         if array is not None and len(array) != n_bars:
             raise ConfigError(
@@ -97,14 +98,13 @@ def prepare_picture(
             )
     initial = (stats or {}).get("initial_cash")
     drawdown = drawdown_of(money_curve, None if initial is None else float(initial))
-    columns = trade_columns(trades, bar_times)
-    markers = pick_markers(columns, n_bars, max_marked)
+    markers = pick_markers(trade_columns(trades, bar_times), n_bars, max_marked)
     return Picture(
         equity=money_curve,
         benchmark=reference,
         drawdown=drawdown,
         time_us=bar_times,
-        time_zone=zone,
+        time_zone=time_zone,
         markers=markers,
         title=" ".join((title or "Backtest").split()),
         subtitle=_subtitle(stats or {}, money_curve, drawdown, bar_times, markers.total),
@@ -112,9 +112,13 @@ def prepare_picture(
     )
 
 
-def _initial(stats: Mapping[str, Any] | None, equity: FloatArray) -> float:
-    initial = (stats or {}).get("initial_cash")
-    return float(initial) if initial is not None else float(equity[0])
+def _buy_and_hold(payload: Mapping[str, Any]) -> FloatArray | None:
+    """The benchmark of a payload, from its closes; None where it has none."""
+    equity = filled(payload["equity"])
+    if payload.get("close") is None or len(equity) == 0:
+        return None
+    initial = (payload.get("stats") or {}).get("initial_cash")
+    return buy_and_hold(payload["close"], float(equity[0] if initial is None else initial))
 
 
 def headline(metadata: Mapping[str, Any]) -> str:

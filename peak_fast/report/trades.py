@@ -228,6 +228,18 @@ def trade_records(columns: Columns, chosen: Sequence[int]) -> list[dict[str, Any
     return [dict(zip(fields, row, strict=True)) for row in zip(*fields.values(), strict=True)]
 
 
+def _counts(columns: Columns, whole: Mapping[str, Any], reasons: NDArray[np.str_]) -> dict[str, int]:
+    return {
+        "total": whole["count"],
+        "winning": whole["winning"],
+        "losing": whole["losing"],
+        "breakeven": whole["count"] - whole["winning"] - whole["losing"],
+        "long": int((columns["side"] > 0).sum()),
+        "short": int((columns["side"] < 0).sum()),
+        "open": int(((columns["exit_bar"] < 0) | (reasons == STILL_OPEN)).sum()),
+    }
+
+
 def _holding(columns: Columns) -> dict[str, float | None]:
     held = columns["bars_held"][columns["bars_held"] >= 0].astype(np.float64)
     seconds = None
@@ -286,15 +298,7 @@ def trades_summary(
     extremes = trade_records(columns, [int(ranked[-1]), int(ranked[0])] if n else [])
     return {
         "schema_version": SCHEMA_VERSION,
-        "counts": {
-            "total": n,
-            "winning": whole["winning"],
-            "losing": whole["losing"],
-            "breakeven": n - whole["winning"] - whole["losing"],
-            "long": int((columns["side"] > 0).sum()),
-            "short": int((columns["side"] < 0).sum()),
-            "open": int(((columns["exit_bar"] < 0) | (reasons == STILL_OPEN)).sum()),
-        },
+        "counts": _counts(columns, whole, reasons),
         "win_rate": whole["win_rate"],
         "profit_factor": whole["profit_factor"],
         "expectancy": whole["mean_net_pnl"],
