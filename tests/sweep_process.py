@@ -1,7 +1,7 @@
 """A real sweep in a process of its own, to be killed or interrupted: ``python -m tests.sweep_process DIR``.
 
-Prints "ready" when everything is loaded and compiled and the sweep begins, and "stopped SECONDS" with the
-system's monotonic clock when Ctrl-C arrives.
+Prints "ready" when everything is loaded and compiled, begins when it gets a line, and prints "stopped SECONDS"
+with the system's monotonic clock when Ctrl-C arrives.
 """
 
 import sys
@@ -9,7 +9,7 @@ import time
 
 from peak_fast import Costs, Stops, Sweep, synthetic
 
-BARS = 20_000
+BARS = 8_000
 METRICS = ("total_return", "sharpe", "max_drawdown", "total_trades", "ulcer_index")
 
 
@@ -18,7 +18,7 @@ def make_sweep(scale=1):
     grid = {
         "fast": range(2, 42),
         "slow": range(50, 100),
-        "stop_loss": [0.02 + 0.01 * step for step in range(2 * scale)],
+        "stop_loss": [0.02 + 0.004 * step for step in range(2 * scale)],
     }
     return Sweep(
         "ma_crossover",
@@ -36,6 +36,7 @@ def main(folder, scale):
     )
     sweep = make_sweep(scale)
     print("ready", flush=True)
+    sys.stdin.readline()
     try:
         sweep.run(store=folder, progress=False)
     except KeyboardInterrupt:

@@ -642,34 +642,48 @@ class TestStore:
 # Processes
 
 
-def start(folder, scale=1):
-    """A sweep in another process, once it runs."""
-    process = subprocess.Popen(
+def prepare(folder, scale=1):
+    """A process that loads what a sweep needs."""
+    return subprocess.Popen(
         [sys.executable, "-m", "tests.sweep_process", str(folder), str(scale)],
         cwd=ROOT,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def begin(process):
+    """Let it sweep."""
     assert process.stdout.readline() == "ready\n", process.communicate()
-    return process
+    process.stdin.write("go\n")
+    process.stdin.flush()
 
 
-def wait_for_part(folder, count=1):
-    end = time.monotonic() + 60
-    while len(list(folder.glob("part-*.parquet"))) < count:
-        assert time.monotonic() < end, "no part within a minute"
-        time.sleep(0.005)
+@pytest.fixture
+def processes():
+    """Processes of a test; none outlives it."""
+    started = []
+    yield started
+    for process in started:
+        process.kill()
+        process.communicate()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGINT to another process is POSIX")
-def test_ctrl_c_stops_within_a_second_and_keeps_what_is_done(tmp_path):
+def test_ctrl_c_stops_within_a_second_and_keeps_what_is_done(tmp_path, processes):
     folder = tmp_path / "store"
-    process = start(folder, scale=40)
-    wait_for_part(folder)
+    process = prepare(folder, scale=100)
+    processes.append(process)
+    begin(process)
+    end = time.monotonic() + 60
+    while not list(folder.glob("part-*.parquet")):
+        assert time.monotonic() < end and process.poll() is None
+        time.sleep(0.005)
     # A second process is refused meanwhile, by the pid of the first.
     with pytest.raises(StoreError, match=rf"{process.pid}"):
-        run(make_sweep(40), store=folder)
+        run(make_sweep(100), store=folder)
     sent = time.monotonic()
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
@@ -677,7 +691,7 @@ def test_ctrl_c_stops_within_a_second_and_keeps_what_is_done(tmp_path):
     assert float(out.split()[-1]) - sent < 1.0
     assert "the same call continues there" in err
     kept = pl.concat([pl.read_parquet(part) for part in sorted(folder.glob("part-*.parquet"))])
-    assert 0 < len(kept) < len(make_sweep(40).grid)
+    assert 0 < len(kept) < len(make_sweep(100).grid)
     rows = kept.head(200)
     columns = {name: rows[name].to_numpy() for name in ("fast", "slow", "stop_loss")}
     sweep = make_sweep()
@@ -691,19 +705,23 @@ def test_ctrl_c_stops_within_a_second_and_keeps_what_is_done(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="kill -9 is POSIX")
-def test_killed_twenty_times_the_table_is_the_same(tmp_path):
-    began = time.perf_counter()
+def test_killed_twenty_times_the_table_is_the_same(tmp_path, processes):
     expected = run(make_sweep()).frame
+    began = time.perf_counter()
+    run(make_sweep(), store=tmp_path / "timed")
     took = time.perf_counter() - began
     generator = random.Random(20)
     folder = tmp_path / "store"
-    kills = cut = 0
-    while kills < 20:
-        process = start(folder)
+    cut = 0
+    processes += [prepare(folder), prepare(folder)]
+    for kill in range(20):
+        # The next ones load while this one is killed.
+        process = processes[kill]
+        processes.append(prepare(folder))
+        begin(process)
         time.sleep(generator.uniform(0.0, took))
         process.kill()
         out, _ = process.communicate(timeout=30)
-        kills += 1
         if "done" in out:
             same(run(make_sweep(), store=folder).frame, expected)
             shutil.rmtree(folder)
