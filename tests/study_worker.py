@@ -2,10 +2,14 @@
 
 Each configuration that it runs is appended to the log as one line, so that a test can tell who ran what. With a
 sixth argument the worker hangs in the first batch after so many configurations, with its trials claimed, and
-creates the file ``LOG.hangs``.
+creates the file ``LOG.hangs``. With STUDY_WORKERS_WAIT set it
+reports with ``LOG.ready.PID`` and begins when ``LOG.go`` appears. ``python -m tests.study_worker siege STORAGE TRIALS SAMPLER ROUNDS SEED`` kills
+workers at random moments.
 """
 
 import os
+import random
+import signal
 import sys
 import time
 from pathlib import Path
@@ -44,11 +48,38 @@ def open_study(storage, sampler, delay=0.0, log=None, hang_after=None, **options
     return Study(None, None, SCHEMA, "sharpe", sampler, storage=storage, evaluator=evaluator, **options)
 
 
+def siege(storage, trials, sampler, rounds, seed):
+    """Work in forked children that are killed at random moments, then once undisturbed; prints the kills."""
+    generator = random.Random(seed)
+    open_study(storage, sampler)  # imports everything and creates the study before the first fork
+    kills = 0
+    for _ in range(rounds):
+        child = os.fork()
+        if child == 0:
+            try:
+                open_study(storage, sampler, 0.0005).run(n_trials=trials)
+            finally:
+                os._exit(0)
+        time.sleep(generator.uniform(0.02, 0.5))
+        os.kill(child, signal.SIGKILL)
+        kills += os.WIFSIGNALED(os.waitpid(child, 0)[1])
+    result = open_study(storage, sampler).run(n_trials=trials)
+    print(kills, result.stopped, flush=True)
+
+
 def main():
+    if sys.argv[1] == "siege":
+        storage, trials, sampler, rounds, seed = sys.argv[2:7]
+        siege(storage, int(trials), sampler, int(rounds), int(seed))
+        return
     storage, trials, sampler, delay = sys.argv[1:5]
     log = sys.argv[5] if len(sys.argv) > 5 else None
     hang_after = int(sys.argv[6]) if len(sys.argv) > 6 else None
     study = open_study(storage, sampler, float(delay), log, hang_after)
+    if os.environ.get("STUDY_WORKERS_WAIT"):
+        Path(f"{log}.ready.{os.getpid()}").touch()
+        while not Path(f"{log}.go").exists():
+            time.sleep(0.005)
     result = study.run(n_trials=int(trials))
     print(result.stopped, result.tally.run, result.tally.duplicates, result.tally.lost, flush=True)
 

@@ -15,7 +15,7 @@ optuna = pytest.importorskip("optuna")
 
 from peak_fast.errors import ConfigError, MissingDependencyError, StoreError  # noqa: E402
 from peak_fast.studies import bulk  # noqa: E402
-from peak_fast.studies.storage import mask_url, open_storage  # noqa: E402
+from peak_fast.studies.storage import mask_url, open_storage, quiet_optuna  # noqa: E402
 from tests.study_worker import open_study, surface  # noqa: E402
 from tests.tracking_fixtures import postgres  # noqa: E402, F401
 
@@ -100,9 +100,14 @@ def test_a_stopped_study_resumes_without_running_anything_twice(kind, sampler, t
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("sampler", ["grid", "random", "tpe"])
-def test_two_workers_share_a_study_exactly(kind, sampler, tmp_path):
+def test_two_workers_share_a_study_exactly(kind, sampler, tmp_path, monkeypatch):
     log, storage = tmp_path / "log", address(kind, tmp_path)
-    workers = [start_worker(storage, 120, sampler, 0.002, log) for _ in range(2)]
+    monkeypatch.setenv("STUDY_WORKERS_WAIT", "1")
+    workers = [start_worker(storage, 120, sampler, 0.005, log) for _ in range(2)]
+    deadline = time.monotonic() + 90
+    while len(list(tmp_path.glob("log.ready.*"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    (tmp_path / "log.go").touch()
     for worker in workers:
         assert finish(worker)[0] == "trials"
     study = open_study(storage, sampler)
@@ -163,6 +168,26 @@ def test_a_killed_study_resumes_with_the_same_command(kind, tmp_path):
     check_values(study)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("sampler", ["grid", "nsga2"])
+def test_kill_9_at_twenty_random_moments(kind, sampler, tmp_path):
+    storage = address(kind, tmp_path)
+    command = ["-m", "tests.study_worker", "siege", storage, "200", sampler, "20", "7"]
+    worker = subprocess.Popen(
+        [sys.executable, *command], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    kills, stopped = finish(worker, timeout=180)
+    assert int(kills) >= 1
+    assert stopped == "trials"
+    study = open_study(storage, sampler)
+    states = by_state(study)
+    assert states["COMPLETE"] == 200
+    assert states["RUNNING"] == states["WAITING"] == 0
+    check_values(study)
+    if sampler == "grid":
+        assert set(complete_points(study).values()) == {1}
+
+
 def test_trials_of_a_worker_on_another_machine_are_taken_over_when_its_stamp_is_old(tmp_path):
     study = open_study(address("sqlite", tmp_path), "grid", heartbeat=(0.1, 1.0))
     distant = "00000000000000000001-elsewhere-1-abcdef01"
@@ -181,6 +206,24 @@ def test_trials_of_a_worker_on_another_machine_are_taken_over_when_its_stamp_is_
     assert time.monotonic() - started > 0.8  # as long as it may be alive, its trial is left alone
     assert by_state(study) == {"COMPLETE": 200, "FAIL": 1}
     assert set(complete_points(study).values()) == {1}
+
+
+def test_a_point_that_no_worker_survives_is_left_out_at_last(tmp_path, caplog):
+    study = open_study(address("sqlite", tmp_path), "grid")
+    gone = "00000000000000000001-elsewhere-1-abcdef01"
+    study.optuna.add_trial(
+        optuna.create_trial(
+            state=STATE.RUNNING,
+            params={"fast": 5, "slow": 50},
+            distributions=study.space.distributions,
+            user_attrs={"peak_fast:worker": gone, "peak_fast:index": 0},
+            system_attrs={"failed_trial": 0, "retry_history": list(range(10))},
+        )
+    )
+    assert study.run().stopped == "exhausted"
+    assert by_state(study) == {"COMPLETE": 199, "FAIL": 1}
+    assert study.trials["reason"][0] == "given up: the worker died 11 times"
+    assert "no worker survived it 11 times" in caplog.text
 
 
 def test_a_worker_that_was_taken_for_dead_cannot_count_its_trial_again(tmp_path):
@@ -340,6 +383,41 @@ def test_a_torn_last_line_of_a_journal_is_cut(tmp_path):
     for line in path.read_text().splitlines():
         json.loads(line)
     check_values(study)
+
+
+def test_a_journal_batch_is_visible_at_once_and_written_at_the_end(tmp_path):
+    opened = open_storage(f"journal://{tmp_path}/study.log").storage
+    other = open_storage(f"journal://{tmp_path}/study.log").storage
+    path = tmp_path / "study.log"
+    with quiet_optuna():
+        study = optuna.create_study(storage=opened, study_name="a")
+    before = path.read_bytes()
+    with opened._backend.batch():
+        trials = [study.ask({"x": optuna.distributions.FloatDistribution(0, 1)}) for _ in range(5)]
+        assert len(study.trials) == 5
+        assert path.read_bytes() == before
+        assert len(other.get_all_trials(0)) == 0
+    assert len(other.get_all_trials(0)) == 5
+    for trial in trials:
+        study.tell(trial, trial.params["x"])
+    assert [t.value for t in other.get_all_trials(0)] == [t.params["x"] for t in trials]
+    with pytest.raises(ZeroDivisionError), opened._backend.batch():
+        study.set_user_attr("before the error", 1)
+        _ = 1 / 0
+    assert other.get_study_user_attrs(0) == {"before the error": 1}
+
+
+def test_a_journal_is_shared_with_optunas_own_backend(tmp_path):
+    ours = open_study(address("journal", tmp_path), "random")
+    ours.run(n_trials=20)
+    path = str(tmp_path / "study.log")
+    plain = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(path))
+    theirs = optuna.load_study(study_name="shared", storage=plain)
+    assert [t.values for t in theirs.trials] == [t.values for t in ours.optuna.trials]
+    theirs.enqueue_trial({"fast": 9, "slow": 63})
+    ours.run(n_trials=30)
+    assert theirs.trials[20].params == {"fast": 9, "slow": 63}
+    assert len(theirs.get_trials(states=(STATE.COMPLETE,))) == 30
 
 
 def test_the_lock_of_a_dead_process_is_taken_over_even_with_a_relative_path(tmp_path, monkeypatch):

@@ -14,6 +14,7 @@ In memory there is nobody else: finished trials are simply added.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import time
@@ -41,7 +42,7 @@ from peak_fast.studies.workers import Heartbeat, new_worker_name
 _log = logging.getLogger("peak_fast.study")
 _Result = TypeVar("_Result")
 _RETRIES = "peak_fast:retries"
-_MAX_RETRIES = 3
+_MAX_RETRIES = 10
 _ATTEMPTS = 6
 
 
@@ -215,11 +216,15 @@ class Ledger:
         writer = self._writer
         if writer is not None:
             return _patiently(lambda: writer.create(self._study_id, templates))
-        created = []
-        for template in templates:
-            trial_id = self._storage.create_new_trial(self._study_id, template_trial=template)
-            created.append((trial_id, self._storage.get_trial_number_from_id(trial_id)))
-        return created
+        with self._together():
+            ids = [self._storage.create_new_trial(self._study_id, template_trial=t) for t in templates]
+            return [(trial_id, self._storage.get_trial_number_from_id(trial_id)) for trial_id in ids]
+
+    def _together(self) -> contextlib.AbstractContextManager[None]:
+        """Writes inside become one on a journal; elsewhere nothing changes."""
+        batch = getattr(getattr(self._storage, "_backend", None), "batch", contextlib.nullcontext)
+        found: contextlib.AbstractContextManager[None] = batch()
+        return found
 
     def _surplus(self, own: set[int | None], target: int | None) -> set[int]:
         """Numbers of own trials that lost to a trial with a lower number."""
@@ -293,9 +298,12 @@ class Ledger:
         if writer is not None:
             done = _patiently(lambda: writer.finish(points, attrs))
             return [point for point in points if point.trial_id in done]
-        return [
-            p for p, (user, system) in zip(points, attrs, strict=True) if self._finish_one(p, user, system)
-        ]
+        with self._together():
+            return [
+                point
+                for point, (user, system) in zip(points, attrs, strict=True)
+                if self._finish_one(point, user, system)
+            ]
 
     def _finish_one(self, point: Point, user: dict[str, Any], system: dict[str, Any]) -> bool:
         from optuna.exceptions import UpdateFinishedTrialError
@@ -348,26 +356,24 @@ class Ledger:
         from optuna.exceptions import UpdateFinishedTrialError
         from optuna.trial import TrialState
 
+        tried = len(trial.system_attrs.get("retry_history", [])) + 1
+        if tried > _MAX_RETRIES:
+            _log.warning(
+                "trial %d: no worker survived it %d times; left out: %s", trial.number, tried, trial.params
+            )
+            reason = f"given up: {reason} {tried} times"
         try:
             self._storage.set_trial_user_attr(trial._trial_id, REASON, reason)
             if not _patiently(lambda: self._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)):
                 return False
         except UpdateFinishedTrialError:
             return False  # finished after all, or rescued by another worker
-        return self._enqueue(trial)
+        return self._enqueue(trial) if tried <= _MAX_RETRIES else False
 
     def _enqueue(self, trial: Any) -> bool:
         from optuna.trial import TrialState, create_trial
 
         history = [*trial.system_attrs.get("retry_history", []), trial.number]
-        if len(history) > _MAX_RETRIES:
-            _log.warning(
-                "trial %d was tried %d times and no worker survived it; it is left out: %s",
-                trial.number,
-                len(history),
-                trial.params,
-            )
-            return False
         keep = {k: v for k, v in trial.user_attrs.items() if k in (INDEX, SOURCE)}
         system = {"failed_trial": history[0], "retry_history": history}
         template = create_trial(

@@ -118,12 +118,12 @@ def _check_folder(path: Path, what: str) -> Path:
 
 
 def _open_journal(optuna: Any, text: str) -> OpenStorage:
-    from peak_fast.studies.journal import repairing_backend
+    from peak_fast.studies.journal import make_backend
 
     # Absolute, because the lock is a symbolic link to the file: a relative target would dangle, and Optuna
     # then spins for ever on the lock of a killed process.
     path = _check_folder(Path(text), "journal file")
-    storage = optuna.storages.JournalStorage(repairing_backend(str(path), _LOCK_GRACE_SECONDS))
+    storage = optuna.storages.JournalStorage(make_backend(str(path), _LOCK_GRACE_SECONDS))
     return OpenStorage(storage, True, f"journal://{path}")
 
 
