@@ -101,7 +101,7 @@ def measure(request: dict[str, Any]) -> dict[str, Any]:
     before = probe.resident_mb()
     tracker = build_tracker(request)
     loop = Loop(request["bars"], request["runs"], tracker)
-    for turn in ("cold", "warm"):
+    for turn in request["turns"]:
         blocked, cpu = _timed(loop)
         begin = time.perf_counter()
         if tracker is not None:
