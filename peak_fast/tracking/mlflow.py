@@ -28,7 +28,7 @@ from peak_fast.tracking.channel import ROTATE_BYTES, Channel, Mode, OpenRun, now
 from peak_fast.tracking.curves import ARTIFACT_PARTS, VALUES
 from peak_fast.tracking.recorder import Recorder
 from peak_fast.tracking.updates import RUN_NAME
-from peak_fast.tracking.uris import is_file_store, mask, resolve
+from peak_fast.tracking.uris import is_file_store, mask, resolve, store_key
 
 Artifacts = Literal["full", "light", "none"]
 MODES = ("background", "sync")
@@ -342,9 +342,8 @@ def _warn_file_store(uri: str) -> None:
 def _finish_old_segments(channel: Channel) -> None:
     """Start a writer if an earlier process left something for this store."""
     try:
-        if not spool.spool_root().is_dir():
-            return
-        left = [path for path in spool.segments(channel.folder) if not is_locked(path)]
+        folder = spool.spool_root() / store_key(channel.uri)
+        left = [path for path in spool.segments(folder) if not is_locked(path)]
         if left:
             logger.info("%d unfinished spool files of earlier processes are replayed", len(left))
             launch.start_writer(channel.folder, channel.uri, channel.home, idle=True)
