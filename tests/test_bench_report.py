@@ -330,6 +330,13 @@ def test_small_scale_is_said():
     assert "rough figures" not in page.render(published())
 
 
+def test_a_busy_machine_is_said():
+    records = [harness.make_record("engine/x", [1.0], "s")]
+    busy = page.render(report.collate({"engine": document("engine", records, load=[0.1, 7.9])}, None))
+    assert "busy with other work" in busy
+    assert "busy with other work" not in page.render(published())
+
+
 def test_a_new_run_replaces_its_bench_only():
     before = published()
     newer = document("engine", before["benches"]["engine"]["records"], date="2026-02-02T00:00:00+00:00")

@@ -7,6 +7,7 @@ from typing import Any
 from bench.report import numbers
 
 Document = dict[str, Any]
+BUSY = 2.0  # load per core above which somebody else is at work; the benches themselves use all cores
 NEAR = 10.0  # rows where a peer is within this factor are listed with the reason
 
 
@@ -135,8 +136,11 @@ def notes(document: Document) -> list[str]:
 
 def provenance(document: Document) -> str:
     """Return one line: when, on which commit, by which command, under which load."""
+    cores = document["machine"]["cores"] or 1
     load = " and ".join("?" if value is None else f"{value:.2f}" for value in document["load"])
     small = " Small scale: rough figures." if document["scale"] != "full" else ""
+    if max((value for value in document["load"] if value is not None), default=0.0) > BUSY * cores:
+        small += " **The machine was busy with other work: times are too long.**"
     return (
         f"Taken {document['date']} at commit `{document['commit'] or 'unknown'}` with "
         f"`{document['command']}`; load of the machine {load} (start and end).{small}"
