@@ -21,7 +21,7 @@ def command(part: str) -> list[str]:
     """Return the command line of one bench."""
     if part == "peers":
         return [sys.executable, "-m", "bench.bench_peers"]
-    return [sys.executable, "-m", "pytest", f"bench/bench_{part}.py", "--benchmark-disable-gc"]
+    return [sys.executable, "-m", "pytest", f"bench/bench_{part}.py"]
 
 
 def main(parts: list[str]) -> int:

@@ -151,7 +151,7 @@ def run_process(
     Raises
     ------
     RuntimeError
-        Where it exits with another code than 0; the message ends with the last lines of its error output.
+        Where it exits with another code than 0; the message ends with the last lines that it wrote.
     """
     merged = {**os.environ, **(env or {})}
     begin = time.perf_counter()
@@ -167,7 +167,8 @@ def run_process(
         killer.cancel()
         seconds = time.perf_counter() - begin
         errors.seek(0)
-        tail = "\n".join(errors.read().strip().splitlines()[-8:])
+        said = errors.read().strip() or output.strip()
+        tail = "\n".join(said.splitlines()[-8:])
     process.returncode = os.waitstatus_to_exitcode(status)
     process.stdout.close()
     if process.returncode != 0:

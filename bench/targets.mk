@@ -14,7 +14,7 @@ bench-peers:
 	$(BENCH_PYTHON) -m bench peers
 
 bench-check:
-	$(BENCH_PYTHON) -m pytest bench/bench_check.py --benchmark-disable-gc
+	$(BENCH_PYTHON) -m pytest bench/bench_check.py
 	$(BENCH_PYTHON) -m bench.guard
 
 bench-report:
