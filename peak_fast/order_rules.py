@@ -6,6 +6,7 @@ settings that reproduce other engines.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args, get_type_hints
 
@@ -327,6 +328,7 @@ _COLUMNS: dict[str, int] = {
 }
 
 
+@functools.cache
 def _hints() -> dict[str, Any]:
     return get_type_hints(OrderRules)
 

@@ -7,6 +7,7 @@ that gives the signal is a look-ahead unless the signal was known before; shift 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args, get_type_hints
@@ -93,13 +94,18 @@ class SignalRules:
     ffill_val_price: bool = True
 
     def __post_init__(self) -> None:
-        for name, hint in get_type_hints(SignalRules).items():
+        for name, hint in _hints().items():
             choices = get_args(hint)
             value = getattr(self, name)
             if choices and value not in choices:
                 raise ConfigError(f"{name}={value!r}: {did_you_mean(str(value), choices)}")
             if not choices and value != value:
                 raise ConfigError(f"{name} must be a number, got {value!r}")
+
+
+@functools.cache
+def _hints() -> dict[str, Any]:
+    return get_type_hints(SignalRules)
 
 
 _COLUMNS = {
@@ -129,7 +135,7 @@ _COLUMNS = {
 
 def _settings(rules: SignalRules, *, from_orders: bool) -> Floats:
     vector = np.zeros(f.N_SETTINGS)
-    hints = get_type_hints(SignalRules)
+    hints = _hints()
     for name, column in _COLUMNS.items():
         value = getattr(rules, name)
         vector[column] = get_args(hints[name]).index(value) if isinstance(value, str) else float(value)

@@ -64,23 +64,31 @@ def equity_of(m: Floats) -> float:
 def margin_available(m: Floats, row: int, price: float) -> float:
     """Equity that no open lot ties up, ``max(0, equity - sum(value) / leverage)``, ``row`` being at ``price``."""
     value, used = m[f.S_CASH], 0.0
-    settled = m[f.R_LEDGER] == f.SETTLED
-    if not settled:
+    if m[f.R_LEDGER] == f.PAID:
         for other in range(int(m[f.S_ASSETS_AT]), int(m[f.S_ASSETS_END]), f.N_ASSET):
-            value += worth(m, other, price if other == row else m[other + f.A_MARK])
+            mark = price if other == row else m[other + f.A_MARK]
+            if m[other + f.A_POSITION] != 0.0:
+                value += worth(m, other, mark)
+                used += tied_up(m, other, m[other + f.A_POSITION], mark)
+        return max(0.0, value - used)
+    # Lot by lot, in the sequence of the lots: both sides may be open.
     listed = int(m[f.S_LISTED_AT])
     for j in range(listed, listed + int(m[f.S_OPEN_LOTS])):
         lot = int(m[j])
         other = int(m[lot + f.L_ASSET])
         mark = price if other == row else m[other + f.A_MARK]
         size = m[lot + f.L_SIZE]
-        if settled:
-            value += size * (mark - m[lot + f.L_PRICE]) * m[other + f.A_MULTIPLIER]
-        if m[other + f.A_MARGIN] > 0.0:
-            used += abs(size) * m[other + f.A_MARGIN]
-        else:
-            used += abs(size) * mark * m[other + f.A_MULTIPLIER] / m[f.R_LEVERAGE]
+        value += size * (mark - m[lot + f.L_PRICE]) * m[other + f.A_MULTIPLIER]
+        used += tied_up(m, other, size, mark)
     return max(0.0, value - used)
+
+
+@jit
+def tied_up(m: Floats, row: int, size: float, price: float) -> float:
+    """Margin of a position or lot: the contract's margin, or its value over the leverage."""
+    if m[row + f.A_MARGIN] > 0.0:
+        return abs(size) * m[row + f.A_MARGIN]
+    return abs(size) * price * m[row + f.A_MULTIPLIER] / m[f.R_LEVERAGE]
 
 
 @jit

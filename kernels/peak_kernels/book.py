@@ -193,6 +193,7 @@ def attach(m: Floats, lot: int, role: int, price: float, bar: int) -> None:
     m[column] = -1.0
     if np.isnan(price):
         return
+    m[f.S_EXITS] = 1.0
     k = lot_order(m, lot, role, f.STOP if is_stop else f.LIMIT, abs(m[lot + f.L_SIZE]), bar)
     m[k + (f.O_STOP if is_stop else f.O_LIMIT)] = price
     m[k + f.O_ACTIVE] = float(bar) if m[f.R_AGAIN_ALL] > 0.0 else bar + 1.0
@@ -213,36 +214,38 @@ def close_order(m: Floats, lot: int, portion: float, bar: int) -> None:
 
 
 @jit
-def set_wakes(m: Floats, bar: int) -> None:
-    """Levels and bar at which the queue has to be looked at again; quiet bars are skipped.
+def wake_for(m: Floats, k: int, bar: int) -> None:
+    """Widen the levels and the bar at which the queue is looked at again by those of one live order.
 
     A limit or a stop can only act in a bar whose low is at or below, or whose high is at or above, its
     level; every other order names a bar.
     """
+    wake_bar = min(m[f.S_WAKE_BAR], m[k + f.O_VALID] + 1.0)
+    status, kind = m[k + f.O_STATUS], m[k + f.O_KIND]
+    trails = kind == f.TRAILING_STOP or kind == f.TRAILING_STOP_LIMIT
+    stop_pending = not np.isnan(m[k + f.O_STOP]) and m[k + f.O_TRIGGERED] == 0.0
+    level = m[k + f.O_STOP] if stop_pending else m[k + f.O_LIMIT]
+    names_bar = trails or np.isnan(level) or m[k + f.O_TIF] >= f.IOC or m[k + f.O_ACTIVE] > bar + 1
+    if status == f.SUBMITTED:
+        wake_bar = bar + 1.0
+    elif status == f.WORKING and names_bar:
+        wake_bar = min(wake_bar, max(m[k + f.O_ACTIVE], bar + 1.0))
+    elif status == f.WORKING:
+        row = int(m[k + f.O_ASSET])
+        if (m[k + f.O_SIDE] > 0.0) == stop_pending:
+            m[row + f.A_WAKE_HIGH] = min(m[row + f.A_WAKE_HIGH], level)
+        else:
+            m[row + f.A_WAKE_LOW] = max(m[row + f.A_WAKE_LOW], level)
+    m[f.S_WAKE_BAR] = wake_bar
+
+
+@jit
+def set_wakes(m: Floats, bar: int) -> None:
+    """Compact the queue and find anew when it has to be looked at again; quiet bars are skipped."""
     for row in range(int(m[f.S_ASSETS_AT]), int(m[f.S_ASSETS_END]), f.N_ASSET):
         m[row + f.A_WAKE_LOW], m[row + f.A_WAKE_HIGH] = -np.inf, np.inf
-    wake_bar = np.inf
+    m[f.S_WAKE_BAR] = np.inf
+    compact(m)
     queue = int(m[f.S_QUEUE_AT])
     for j in range(queue, queue + int(m[f.S_QUEUED])):
-        k = int(m[j])
-        status, kind = m[k + f.O_STATUS], m[k + f.O_KIND]
-        if not is_live(m, k):
-            continue
-        wake_bar = min(wake_bar, m[k + f.O_VALID] + 1.0)
-        if status == f.WAITING:
-            continue
-        trails = kind == f.TRAILING_STOP or kind == f.TRAILING_STOP_LIMIT
-        stop_pending = not np.isnan(m[k + f.O_STOP]) and m[k + f.O_TRIGGERED] == 0.0
-        level = m[k + f.O_STOP] if stop_pending else m[k + f.O_LIMIT]
-        names_bar = trails or np.isnan(level) or m[k + f.O_TIF] >= f.IOC
-        if status == f.SUBMITTED:
-            wake_bar = bar + 1.0
-        elif names_bar or m[k + f.O_ACTIVE] > bar + 1:
-            wake_bar = min(wake_bar, max(m[k + f.O_ACTIVE], bar + 1.0))
-        else:
-            row = int(m[k + f.O_ASSET])
-            if (m[k + f.O_SIDE] > 0.0) == stop_pending:
-                m[row + f.A_WAKE_HIGH] = min(m[row + f.A_WAKE_HIGH], level)
-            else:
-                m[row + f.A_WAKE_LOW] = max(m[row + f.A_WAKE_LOW], level)
-    m[f.S_WAKE_BAR] = wake_bar
+        wake_for(m, int(m[j]), bar)

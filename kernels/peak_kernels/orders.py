@@ -12,7 +12,7 @@ import numpy as np
 from peak_kernels import orders_fields as f
 from peak_kernels._jit import jit
 from peak_kernels.account import equity_of
-from peak_kernels.book import close_order, compact, is_live, set_status, set_wakes
+from peak_kernels.book import close_order, is_live, set_status, set_wakes, wake_for
 from peak_kernels.orders_actions import act, check_submissions
 from peak_kernels.orders_fields import Floats, Market
 from peak_kernels.orders_limits import charge_interest, check_limits, forced_close, settle_bar
@@ -193,7 +193,6 @@ def end_pass(m: Floats, market: Market, bar: int, which: int) -> None:
             settle_bar(m)
         if m[f.R_FLOOR] > 0.0 or m[f.R_DAILY_LOSS] > 0.0:
             check_limits(m, float(market.day[bar]) if market.day.shape[0] > 0 else 0.0, bar)
-    compact(m)
     set_wakes(m, bar)
 
 
@@ -201,10 +200,18 @@ def end_pass(m: Floats, market: Market, bar: int, which: int) -> None:
 def act_at(m: Floats, action: int, bar: int) -> int:
     """Carry out the actions of a bar, which begin at ``action``; returns the first one of a later bar."""
     end = int(m[f.S_ACTIONS_END])
+    changed = False
     while action < end and m[action + f.X_BAR] <= bar:
         if bar >= m[f.R_START_BAR]:
             act(m, action, bar)
+            if m[action + f.X_OP] == f.OP_PLACE and m[f.R_EXCLUSIVE] == 0.0:
+                if is_live(m, int(m[action + f.X_ORDER])):
+                    wake_for(m, int(m[action + f.X_ORDER]), bar)
+            else:
+                changed = True
         action += f.N_ACTION
+    if changed:
+        set_wakes(m, bar)
     return action
 
 
@@ -278,8 +285,6 @@ def simulate_orders(m: Floats, market: Market, equity: Floats, cash: Floats, pos
                 break
             action = act_at(m, action, bar)
             which = passes_after(m, bar, bars)
-            if acting:
-                set_wakes(m, bar)
             if which < 0 or (which == AT_CLOSE and not acting):
                 break
         if m[f.S_STOPPED] > 0.0:

@@ -96,7 +96,8 @@ def expire_or_kill(m: Floats, k: int, bar: int, tried: bool) -> None:
 def count_ambiguous(m: Floats, bar: int) -> None:
     """Count the bar when both exits of a lot lie inside its range and the open decides neither."""
     listed = int(m[f.S_LISTED_AT])
-    for j in range(listed, listed + int(m[f.S_OPEN_LOTS])):
+    count = int(m[f.S_OPEN_LOTS]) if m[f.S_EXITS] > 0.0 else 0
+    for j in range(listed, listed + count):
         lot = int(m[j])
         stop, target = int(m[lot + f.L_STOP_ORDER]), int(m[lot + f.L_TARGET_ORDER])
         if m[f.S_AMBIGUOUS_BAR] == bar + 1 or stop < 0 or target < 0:
