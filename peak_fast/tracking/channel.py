@@ -98,6 +98,7 @@ class Channel:
         self._git: environment.GitStatus | None = None
         self._warned: set[str] = set()
         self._n_rejected = 0
+        self._n_unrecorded = 0
         self.ids: list[str] = []
 
     def new_run_id(self) -> str:
@@ -136,6 +137,7 @@ class Channel:
         if segment is None:
             segment = self._open()
             if segment is None:
+                self._n_unrecorded += 1
                 return
         segment.append(kind, head, buffers, plain=plain)
         if segment.error is not None:
@@ -241,6 +243,12 @@ class Channel:
         """
         with self.lock:
             segment = self._segment
+            lost, self._n_unrecorded = self._n_unrecorded, 0
+            if lost:
+                raise TrackingError(
+                    f"nothing was recorded: {lost} records found no spool in {spool.spool_root()}; set "
+                    "PEAK_FAST_SPOOL_DIR to a folder that can be written"
+                )
             if segment is not None:
                 self._collect_git(wait=True)
                 self._write_waiting(segment)

@@ -7,14 +7,20 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from peak_fast.tracking import launch
+from peak_fast.tracking._locks import is_locked
 from peak_fast.tracking.replay import SegmentReplay
-from peak_fast.tracking.spool import SegmentPaths, segments, spool_root
+from peak_fast.tracking.spool import SegmentPaths, read_ack, segments, spool_root
 from peak_fast.tracking.uris import mask, mask_in, resolve, store_key
+
+
+# Seconds for one store while another writer is at work in its folder.
+TIMEOUT = 120.0
 
 
 @dataclass(slots=True)
@@ -162,25 +168,44 @@ def _survey(folder: Path, found: StoreReport) -> None:
 
 
 def _replay(folder: Path, uri: str, found: StoreReport) -> None:
-    """Run a writer over the folder and take over its report."""
+    """Run writers over the folder until nothing of dead owners is left, and take over their reports.
+
+    A tracker's own writer may be at work in the folder: it is asked to go on, and waited for.
+    """
     found.error = None
-    home = _home(folder)
-    process = launch.start_writer(folder, uri, home, arguments=["--once", "--report"], pipe=True)
-    output, _ = process.communicate()
-    try:
-        content = json.loads(output)
-    except ValueError:
-        found.error = mask_in(
-            f"the writer ended with code {process.returncode}; see {folder / 'writer.log'}", uri
-        )
-        return
-    found.orphans, found.rejected = content["orphans"], content["rejected"]
-    found.error = content["error"]
-    left = sum(not SegmentPaths(path).owned() for path in segments(folder))
-    if found.error is None and left:
-        found.error = (
-            f"{left} spool files are left; another writer may be at work, see {folder / 'writer.log'}"
-        )
+    deadline = time.monotonic() + TIMEOUT
+    asked = time.time_ns()
+    while True:
+        if not is_locked(folder / "writer.lock"):
+            process = launch.start_writer(
+                folder, uri, _home(folder), arguments=["--once", "--report"], pipe=True
+            )
+            output, _ = process.communicate()
+            try:
+                content = json.loads(output)
+            except ValueError:
+                found.error = mask_in(
+                    f"the writer ended with code {process.returncode}; see {folder / 'writer.log'}", uri
+                )
+                return
+            found.rejected += content["rejected"]
+            if content["error"] is not None:
+                found.error = content["error"]
+                return
+        left = [paths for paths in map(SegmentPaths, segments(folder)) if not paths.owned()]
+        if not left:
+            return
+        for paths in left:
+            ack = read_ack(paths.ack)
+            if ack.error is not None and ack.stamp > asked:
+                found.error = mask_in(ack.error, uri)
+                return
+            if paths.segment.exists():
+                paths.request.touch()
+        if time.monotonic() > deadline:
+            found.error = f"{len(left)} spool files are left, see {folder / 'writer.log'}"
+            return
+        time.sleep(0.05)
 
 
 def _home(folder: Path) -> str:

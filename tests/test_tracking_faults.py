@@ -1,0 +1,489 @@
+"""Faults: whatever dies, fills up or locks, after a sync each run is in the store once with all its values."""
+
+import contextlib
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from peak_fast.errors import TrackingError
+from peak_fast.tracking import MLflowTracker, TrackingWarning, log_backtest, spool
+from peak_fast.tracking.launch import start_writer
+from peak_fast.tracking.sync import sync
+from tests.tracking_fakes import FakeBars, fake_result
+from tests.tracking_stores import Server, free_port, segments_of, spool_files
+
+pytest_plugins = ["tests.tracking_fixtures"]
+posix = pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
+
+# A caller that says after each run, on its standard output, that the run has ended.
+CALLER = """
+import os, sys, time
+sys.path.insert(0, {root!r})
+from tests.tracking_fakes import FakeBars, fake_result
+from peak_fast.tracking import MLflowTracker, log_backtest
+tracker = MLflowTracker({uri!r}, {experiment!r}, mode={mode!r})
+bars = FakeBars(200)
+results = [fake_result(bars=bars, fast=i, n_trades=5) for i in range(10)]
+print("ready", flush=True)
+i = 0
+while i < {n}:
+    with tracker.start_run(f"{name}-{{i}}"):
+        tracker.log_params({{"number": i}})
+        tracker.log_metrics({{"value": float(i)}})
+        log_backtest(tracker, results[i % 10])
+        for step in range(3):
+            tracker.log_metrics({{"curve": float(i + step)}}, step=step)
+    print(i, flush=True)
+    i += 1
+    {after}
+"""
+
+
+def start_caller(folder, uri, experiment, *, name="run", n=10**9, mode="background", after="pass"):
+    root = str(Path(__file__).parent.parent)
+    code = CALLER.format(root=root, uri=uri, experiment=experiment, mode=mode, n=n, name=name, after=after)
+    return subprocess.Popen(
+        [sys.executable, "-c", code], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+
+
+def kill_and_read(process, delay):
+    """Kill a caller some time after it is ready; the numbers of the runs that it said had ended."""
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(delay)
+    process.send_signal(signal.SIGKILL)
+    said = process.stdout.read().split("\n")
+    process.wait()
+    process.stdout.close()
+    return [int(line) for line in said[:-1]]
+
+
+def check_complete(runs, ended, name="run"):
+    """Each ended run once, whole; a run more at most, which was killed."""
+    names = [run.name for run in runs]
+    assert len(names) == len(set(names)), "a run is there twice"
+    by_name = {run.name: run for run in runs}
+    for i in ended:
+        run = by_name.pop(f"{name}-{i}")
+        assert run.status == "FINISHED"
+        assert run.params["number"] == str(i)
+        assert run.params["strategy.params.fast"] == str(i % 10)
+        assert run.metrics["value"] == float(i)
+        assert run.metrics["curve"] == float(i + 2)
+        assert run.metrics["sharpe"] == 1.1
+        assert run.end is not None
+        if run.artifact_uri.startswith("/"):
+            assert len([path for path in Path(run.artifact_uri).rglob("*") if path.is_file()]) == 3
+    assert len(by_name) <= 1
+    for run in by_name.values():
+        assert run.status in ("KILLED", "FINISHED")
+
+
+# --- kill -9 ---------------------------------------------------------------------------------------------------
+
+
+@posix
+@pytest.mark.slow
+def test_kill_9_of_the_caller_at_twenty_random_moments(spool_dir, tmp_path, experiment, reader_of):
+    generator = random.Random(20)
+    uri = f"sqlite:///{tmp_path}/killed.db"
+    ended = {}
+    for n in range(20):
+        process = start_caller(tmp_path, uri, experiment, name=f"kill{n}")
+        ended[n] = kill_and_read(process, generator.uniform(0.0, 0.12))
+    waiting = sync(dry_run=True)
+    assert sum(len(store.orphans) for store in waiting.stores) <= 20
+    report = sync()
+    assert report.ok, str(report)
+    assert sync().stores == []
+    runs = reader_of(uri).runs(experiment)
+    for n, numbers in ended.items():
+        check_complete([run for run in runs if run.name.startswith(f"kill{n}-")], numbers, f"kill{n}")
+    assert {run.status for run in runs} <= {"FINISHED", "KILLED"}
+    assert spool_files(spool_dir) == []
+
+
+@posix
+@pytest.mark.slow
+@pytest.mark.parametrize("path", ["bulk", "client"])
+def test_kill_9_of_the_writer_at_random_moments(
+    spool_dir, tmp_path, experiment, reader_of, monkeypatch, path
+):
+    generator = random.Random(21)
+    monkeypatch.setenv("PEAK_FAST_BULK", "1" if path == "bulk" else "0")
+    uri = f"sqlite:///{tmp_path}/writer.db"
+    n_runs = 120 if path == "bulk" else 25
+    tracker = MLflowTracker(uri, experiment)
+    bars = FakeBars(200)
+    for i in range(n_runs):
+        with tracker.start_run(f"run-{i}"):
+            tracker.log_params({"number": i})
+            tracker.log_metrics({"value": float(i)})
+            log_backtest(tracker, fake_result(bars=bars, fast=i % 10, n_trades=5))
+            for step in range(3):
+                tracker.log_metrics({"curve": float(i + step)}, step=step)
+    folder, home = tracker._channel.folder, str(tmp_path)
+    longest = 0.8 if path == "bulk" else 5.0
+    for _ in range(5 if path == "bulk" else 3):
+        process = start_writer(folder, uri, home)
+        time.sleep(generator.uniform(0.1, longest))
+        process.kill()
+        process.wait()
+    tracker.close()
+    runs = reader_of(uri).runs(experiment)
+    check_complete(runs, range(n_runs))
+    assert len(runs) == n_runs
+    for run in runs[:5]:
+        points = reader_of(uri).history(run.run_id, "curve")
+        assert [step for step, _ in points] == [0, 1, 2], "a point is there twice"
+    assert spool_files(spool_dir) == []
+
+
+@posix
+@pytest.mark.slow
+def test_kill_9_in_sync_mode_marks_the_run_killed(spool_dir, tmp_path, experiment, reader_of):
+    uri = f"sqlite:///{tmp_path}/sync.db"
+    process = start_caller(tmp_path, uri, experiment, mode="sync", after="time.sleep(0.01)")
+    ended = kill_and_read(process, 0.5)
+    running = [run for run in reader_of(uri).runs(experiment) if run.status == "RUNNING"]
+    report = sync()
+    assert report.ok
+    runs = reader_of(uri).runs(experiment)
+    check_complete(runs, ended)
+    by_id = {run.run_id: run.status for run in runs}
+    assert all(by_id[run.run_id] == "KILLED" for run in running)
+
+
+@posix
+def test_an_orphan_ends_as_killed_when_the_next_tracker_starts(spool_dir, tmp_path, experiment, reader_of):
+    uri = f"sqlite:///{tmp_path}/next.db"
+    code = (
+        "import os, signal; from peak_fast.tracking import MLflowTracker\n"
+        f"t = MLflowTracker({uri!r}, {experiment!r}); t.start_run('orphan'); t.log_metrics({{'a': 1.0}})\n"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False)
+    assert len(segments_of(spool_dir)) == 1
+    MLflowTracker(uri, experiment)
+    deadline = time.monotonic() + 60
+    while segments_of(spool_dir) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    run = reader_of(uri).run(experiment)
+    assert (run.status, run.metrics) == ("KILLED", {"a": 1.0})
+
+
+def test_a_torn_tail_loses_only_itself(spool_dir, tmp_path, experiment, reader_of):
+    uri = f"sqlite:///{tmp_path}/torn.db"
+    writer = spool.SegmentWriter(spool.store_folder(uri), header(tmp_path, experiment))
+    for i in range(3):
+        run_id = spool.new_run_id()
+        writer.append(spool.START, (run_id, 10 + i, f"run {i}", None, {}, False))
+        writer.append(spool.METRICS, (run_id, 11, {"value": float(i)}, 0, {}))
+        writer.append(spool.END, (run_id, 12, "FINISHED"))
+    writer.close(abandon=True)
+    data = writer.paths.segment.read_bytes()
+    writer.paths.segment.write_bytes(data[:-7])
+    assert sync().ok
+    runs = {run.name: run for run in reader_of(uri).runs(experiment)}
+    assert {name: run.metrics["value"] for name, run in runs.items()} == {
+        f"run {i}": float(i) for i in range(3)
+    }
+    assert [runs[f"run {i}"].status for i in range(3)] == ["FINISHED", "FINISHED", "KILLED"]
+
+
+def header(folder, experiment):
+    return {
+        "experiment": experiment,
+        "folder": str(folder),
+        "mode": "background",
+        "user": "u",
+        "source": "s",
+        "tags": {},
+    }
+
+
+def test_a_damaged_spool_is_put_aside(spool_dir, tmp_path, experiment, reader_of):
+    uri = f"sqlite:///{tmp_path}/damaged.db"
+    writer = spool.SegmentWriter(spool.store_folder(uri), header(tmp_path, experiment))
+    offsets = []
+    for i in range(3):
+        run_id = spool.new_run_id()
+        offsets.append(writer.offset)
+        writer.append(spool.START, (run_id, 10 + i, f"run {i}", None, {}, False))
+    writer.close(abandon=True)
+    data = bytearray(writer.paths.segment.read_bytes())
+    data[offsets[1] + 30] ^= 255
+    writer.paths.segment.write_bytes(data)
+    assert sync().ok
+    assert [run.name for run in reader_of(uri).runs(experiment)] == ["run 0"]
+    assert [path.suffix for path in spool_files(spool_dir)] == [".damaged"]
+
+
+# --- stores that do not answer ---------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_a_server_killed_and_restarted(spool_dir, tmp_path, experiment, reader_of, mlflow_module):
+    server = Server(tmp_path)
+    shutil.copyfile(next(spool_dir.glob("mlflow-*/template.db")), tmp_path / "server.db")
+    server.start()
+    try:
+        tracker = MLflowTracker(server.uri, experiment)
+        with tracker.start_run("before"):
+            tracker.log_metrics({"value": 1.0})
+        tracker.start_run("through")
+        tracker.log_metrics({"value": 2.0}, step=0)
+        tracker.flush()
+        server.stop()
+        start = time.monotonic()
+        tracker.log_metrics({"value": 3.0}, step=1)
+        tracker.end_run()
+        with tracker.start_run("while down"):
+            tracker.log_metrics({"value": 4.0})
+        assert time.monotonic() - start < 1.0
+        with pytest.raises(TrackingError, match="nothing is lost"):
+            tracker.flush()
+        assert time.monotonic() - start < 60.0
+        server.start()
+        tracker.close()
+        runs = {run.name: run for run in reader_of(server.uri).runs(experiment)}
+        assert len(reader_of(server.uri).runs(experiment)) == 3
+        assert {name: run.metrics["value"] for name, run in runs.items()} == {
+            "before": 1.0,
+            "through": 3.0,
+            "while down": 4.0,
+        }
+        assert {run.status for run in runs.values()} == {"FINISHED"}
+        assert reader_of(server.uri).history(runs["through"].run_id, "value") == [(0, 2.0), (1, 3.0)]
+        assert spool_files(spool_dir) == []
+    finally:
+        server.stop()
+
+
+def test_a_server_that_was_never_there(spool_dir, experiment):
+    tracker = MLflowTracker(f"http://127.0.0.1:{free_port()}", experiment)
+    start = time.monotonic()
+    with tracker.start_run("waits"):
+        tracker.log_metrics({"a": 1.0})
+    assert time.monotonic() - start < 1.0
+    with pytest.raises(TrackingError, match="peak-fast sync"):
+        tracker.close()
+    assert time.monotonic() - start < 60.0
+    assert len(segments_of(spool_dir)) == 1
+    report = sync()
+    assert not report.ok
+    assert "not synced" in str(report)
+    assert len(segments_of(spool_dir)) == 1
+
+
+@pytest.mark.parametrize("mode", ["background", "sync"])
+def test_a_database_locked_for_ten_seconds(spool_dir, tmp_path, experiment, reader_of, mode):
+    uri = f"sqlite:///{tmp_path}/locked.db"
+    tracker = MLflowTracker(uri, experiment, mode=mode)
+    with tracker.start_run("before"):
+        pass
+    tracker.flush()
+    other = sqlite3.connect(tmp_path / "locked.db", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN EXCLUSIVE")
+    seconds = 10.0 if mode == "background" else 2.0
+    timer = threading.Timer(seconds, lambda: other.execute("COMMIT"))
+    timer.start()
+    start = time.monotonic()
+    with tracker.start_run("locked"):
+        tracker.log_metrics({"a": 1.0})
+    blocked = time.monotonic() - start
+    assert blocked < 1.0 if mode == "background" else blocked < 30.0
+    tracker.close()
+    assert time.monotonic() - start >= seconds - 0.5
+    timer.join()
+    other.close()
+    assert {run.name for run in reader_of(uri).runs(experiment)} == {"before", "locked"}
+    assert spool_files(spool_dir) == []
+
+
+def test_sync_mode_goes_on_without_its_store(spool_dir, tmp_path, experiment, monkeypatch, reader_of):
+    """The store is away for a while: one warning, nothing raised, nothing lost."""
+    from peak_fast.tracking import inprocess
+    from peak_fast.tracking.updates import StoreUnavailable
+
+    uri = f"sqlite:///{tmp_path}/away.db"
+    tracker = MLflowTracker(uri, experiment, mode="sync")
+    real, away = inprocess.Store, [True]
+
+    def store(*arguments):
+        if away[0]:
+            raise StoreUnavailable("gone fishing")
+        return real(*arguments)
+
+    monkeypatch.setattr(inprocess, "Store", store)
+    with pytest.warns(TrackingWarning, match="gone fishing"):
+        tracker.start_run("patient")
+    tracker.log_metrics({"a": 1.0})
+    tracker.end_run()
+    with pytest.raises(TrackingError, match="gone fishing"):
+        tracker.flush()
+    away[0] = False
+    tracker.flush()
+    run = reader_of(uri).run(experiment)
+    assert (run.metrics, run.status) == ({"a": 1.0}, "FINISHED")
+    tracker.close()
+
+
+# --- disks -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of one megabyte; skips where none can be mounted."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("mounting a small tmpfs needs Linux and root")
+    outcome = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], capture_output=True, check=False
+    )
+    if outcome.returncode != 0:
+        pytest.skip("no tmpfs can be mounted here")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=False)
+
+
+def test_a_full_disk_under_the_spool(small_disk, spool_dir, tmp_path, experiment, reader_of, monkeypatch):
+    tested = next(spool_dir.glob("mlflow-*"))
+    (small_disk / tested.name).symlink_to(tested, target_is_directory=True)
+    monkeypatch.setenv("PEAK_FAST_SPOOL_DIR", str(small_disk))
+    uri = f"sqlite:///{tmp_path}/full.db"
+    tracker = MLflowTracker(uri, experiment)
+    bars = FakeBars(3_000)
+    with pytest.warns(TrackingWarning, match="cannot be written"):
+        for i in range(60):
+            with tracker.start_run(f"run-{i}"):
+                log_backtest(tracker, fake_result(bars=bars, fast=i, n_trades=50))
+                tracker.log_metrics({"value": float(i)})
+    with pytest.raises(TrackingError, match="wait in memory"):
+        tracker.flush()
+    subprocess.run(["mount", "-o", "remount,size=32m", str(small_disk)], check=True)
+    tracker.flush()
+    tracker.close()
+    runs = {run.name: run for run in reader_of(uri).runs(experiment)}
+    assert {name: run.metrics["value"] for name, run in runs.items()} == {
+        f"run-{i}": float(i) for i in range(60)
+    }
+    assert {run.status for run in runs.values()} == {"FINISHED"}
+
+
+def test_a_full_disk_under_the_artifacts(small_disk, spool_dir, experiment, reader_of):
+    """The artifact folder fills up: the spool keeps everything until there is room."""
+    os.chdir(small_disk)
+    tracker = MLflowTracker(f"sqlite:///{spool_dir.parent}/art.db", experiment)
+    for i in range(4):
+        with tracker.start_run(f"run-{i}"):
+            tracker.log_text("x" * 400_000, "large.txt")
+    with pytest.raises(TrackingError, match="artifact folder"):
+        tracker.flush()
+    subprocess.run(["mount", "-o", "remount,size=32m", str(small_disk)], check=True)
+    tracker.close()
+    runs = reader_of(tracker.tracking_uri).runs(experiment)
+    assert len(runs) == 4
+    assert all(Path(run.artifact_uri, "large.txt").stat().st_size == 400_000 for run in runs)
+
+
+def test_an_unwritable_cache_folder_stops_nothing(spool_dir, tmp_path, experiment, monkeypatch):
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    monkeypatch.setenv("PEAK_FAST_SPOOL_DIR", str(blocked / "spool"))
+    tracker = MLflowTracker(f"sqlite:///{tmp_path}/none.db", experiment)
+    with pytest.warns(TrackingWarning, match="PEAK_FAST_SPOOL_DIR"):
+        tracker.start_run("nowhere")
+    tracker.log_metrics({"a": 1.0})
+    log_backtest(tracker, fake_result(100))
+    tracker.end_run()
+    with pytest.raises(TrackingError, match="nothing was recorded"):
+        tracker.flush()
+
+
+# --- several processes -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_two_processes_with_one_database(spool_dir, tmp_path, experiment, reader_of):
+    uri = f"sqlite:///{tmp_path}/both.db"
+    callers = [start_caller(tmp_path, uri, experiment, name=name, n=200) for name in ("left", "right")]
+    for caller in callers:
+        caller.stdout.read()
+        assert caller.wait(timeout=120) == 0
+        caller.stdout.close()
+    deadline = time.monotonic() + 60
+    while spool_files(spool_dir) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    runs = reader_of(uri).runs(experiment)
+    assert len(runs) == 400
+    for name in ("left", "right"):
+        check_complete([run for run in runs if run.name.startswith(name)], range(200), name)
+    assert spool_files(spool_dir) == []
+
+
+def test_two_sync_processes_with_one_database(spool_dir, tmp_path, experiment, reader_of):
+    uri = f"sqlite:///{tmp_path}/sync.db"
+    callers = [
+        start_caller(tmp_path, uri, experiment, name=name, n=15, mode="sync") for name in ("left", "right")
+    ]
+    for caller in callers:
+        caller.stdout.read()
+        assert caller.wait(timeout=120) == 0
+        caller.stdout.close()
+    runs = reader_of(uri).runs(experiment)
+    assert len(runs) == 30
+    for name in ("left", "right"):
+        check_complete([run for run in runs if run.name.startswith(name)], range(15), name)
+
+
+def test_sync_reports_what_lives(spool_dir, tmp_path, experiment):
+    tracker = MLflowTracker(f"sqlite:///{tmp_path}/live.db", experiment)
+    tracker.start_run("alive")
+    report = sync(dry_run=True)
+    assert report.dry_run
+    (store,) = report.stores
+    assert (store.segments, store.live, store.pending_runs, store.orphans) == (1, 1, 1, [])
+    assert "would write 1 runs" in str(report)
+    assert not (tmp_path / "live.db").exists()
+    assert sync().ok
+    assert (tmp_path / "live.db").exists()
+    tracker.close()
+    assert str(sync()) == "nothing to sync"
+
+
+def test_credentials_are_asked_for(spool_dir, monkeypatch):
+    uri = "postgresql://ann:s3cret@127.0.0.1:1/none"
+    writer = spool.SegmentWriter(spool.store_folder(uri), header("/", "e"))
+    writer.append(spool.START, ("a" * 32, 1, "x", None, {}, False))
+    writer.close(abandon=True)
+    report = sync()
+    assert "credentials" in report.stores[0].error
+    assert "s3cret" not in str(report)
+    named = sync(tracking_uri=uri)
+    assert named.stores[0].error
+    assert "s3cret" not in str(named)
+    assert "credentials" not in named.stores[0].error
+    with contextlib.suppress(OSError):
+        shutil.rmtree(writer.paths.segment.parent)
+
+
+def test_channels_know_when_their_store_fails(spool_dir, experiment):
+    tracker = MLflowTracker(f"http://127.0.0.1:{free_port()}", experiment)
+    tracker.start_run("x")
+    assert not tracker._channel.failing
+    with pytest.raises(TrackingError):
+        tracker.flush()
+    assert tracker._channel.failing
+    with pytest.raises(TrackingError):
+        tracker.close()
