@@ -2,9 +2,10 @@
 
 Each configuration that it runs is appended to the log as one line, so that a test can tell who ran what. With a
 sixth argument the worker hangs in the first batch after so many configurations, with its trials claimed, and
-creates the file ``LOG.hangs``. With STUDY_WORKERS_WAIT set it
-reports with ``LOG.ready.PID`` and begins when ``LOG.go`` appears. ``python -m tests.study_worker siege STORAGE TRIALS SAMPLER ROUNDS SEED`` kills
-workers at random moments.
+creates the file ``LOG.hangs``. With STUDY_WORKERS_WAIT set it reports with ``LOG.ready.PID`` and begins when
+``LOG.go`` appears.
+
+``python -m tests.study_worker siege STORAGE TRIALS SAMPLER ROUNDS SEED`` kills workers at random moments.
 """
 
 import os

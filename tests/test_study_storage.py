@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections import Counter
@@ -405,6 +406,45 @@ def test_a_journal_batch_is_visible_at_once_and_written_at_the_end(tmp_path):
         study.set_user_attr("before the error", 1)
         _ = 1 / 0
     assert other.get_study_user_attrs(0) == {"before the error": 1}
+
+
+def test_a_journal_batch_is_refused_when_another_process_wrote_meanwhile(tmp_path):
+    storage = open_storage(f"journal://{tmp_path}/study.log").storage
+    path = tmp_path / "study.log"
+    with quiet_optuna():
+        study = optuna.create_study(storage=storage, study_name="a")
+    before = path.read_bytes()
+    stranger = before.replace(b'"a"', b'"b"')
+    with pytest.raises(StoreError, match="another process wrote to it"), storage._backend.batch():
+        study.set_user_attr("x", 1)
+        (tmp_path / "study.log.lock").unlink()  # the lock of a process that seems dead is taken over
+        path.write_bytes(before + stranger)
+    assert path.read_bytes() == before + stranger
+    again = open_storage(f"journal://{tmp_path}/study.log").storage
+    assert [found.study_name for found in again.get_all_studies()] == ["a", "b"]
+
+
+def test_heartbeats_and_batches_do_not_wait_for_each_other(tmp_path):
+    storage = open_storage(f"journal://{tmp_path}/study.log").storage
+    with quiet_optuna():
+        study = optuna.create_study(storage=storage, study_name="a")
+    stop = threading.Event()
+
+    def beat():
+        while not stop.is_set():
+            study.set_user_attr("beat", time.time())
+
+    thread = threading.Thread(target=beat)
+    thread.start()
+    started = time.monotonic()
+    for number in range(100):
+        with storage._backend.batch():
+            study.set_user_attr(f"number {number}", number)
+    seconds = time.monotonic() - started
+    stop.set()
+    thread.join()
+    assert seconds < 4.5  # a deadlock would last as long as the grace period of the lock, 5 s
+    assert sum(key.startswith("number") for key in study.user_attrs) == 100
 
 
 def test_a_journal_is_shared_with_optunas_own_backend(tmp_path):

@@ -21,6 +21,8 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
+from peak_fast.errors import StoreError
+
 _TAIL = 1 << 16
 
 
@@ -70,33 +72,57 @@ def make_backend(path: str, lock_grace_seconds: int) -> Any:
             return records
 
         def append_logs(self, logs: list[dict[str, Any]]) -> None:
+            # The mutex is held while waiting for the file, so that no other thread of this process can begin
+            # a batch meanwhile: it would hold the file and wait for the storage, which this thread holds.
             with self._mutex:
                 if self._held is not None:
                     self._held += logs
                     return
-            self._file_lock.acquire()
-            try:
-                _append(self._path, logs)
-            finally:
+                self._file_lock.acquire()
+                try:
+                    _append(self._path, logs)
+                finally:
+                    self._release()
+
+        def _release(self) -> None:
+            # A process that stood still for longer than the grace period has lost the lock already.
+            with contextlib.suppress(RuntimeError):
                 self._file_lock.release()
 
         @contextlib.contextmanager
         def batch(self) -> Iterator[None]:
-            """Collect what is appended and write it at the end, with the file locked in between."""
-            self._file_lock.acquire()
+            """Collect what is appended and write it at the end, with the file locked in between.
+
+            Raises
+            ------
+            StoreError
+                Another process wrote meanwhile, because this one stood still for longer than the grace period
+                of the lock. Nothing of the batch is written then.
+            """
+            with self._mutex:
+                self._file_lock.acquire()
+                self._read_file(len(self._offsets) - 1)
+                size = self._path.stat().st_size
+                self._held = []
             try:
-                with self._mutex:
-                    self._read_file(len(self._offsets) - 1)
-                    self._held = []
-                try:
-                    yield
-                finally:
-                    with self._mutex:
-                        logs, self._held = self._held, None
-                        if logs:
-                            _append(self._path, logs)
+                yield
             finally:
-                self._file_lock.release()
+                with self._mutex:
+                    logs, self._held = self._held, None
+                    try:
+                        self._write(logs, size)
+                    finally:
+                        self._release()
+
+        def _write(self, logs: list[dict[str, Any]] | None, size: int) -> None:
+            if not logs:
+                return
+            if self._path.stat().st_size != size:
+                raise StoreError(
+                    f"expected {self._path} to stay as it was while it was locked; another process wrote to it, "
+                    "because this one stood still for too long; start the same command again to resume"
+                )
+            _append(self._path, logs)
 
     return JournalBackend()
 

@@ -17,7 +17,7 @@ from peak_fast.errors import ConfigError, MissingDependencyError, StoreError, re
 
 _JOURNAL_SUFFIXES = (".log", ".journal", ".jsonl")
 _SQLITE_TIMEOUT_SECONDS = 60
-_LOCK_GRACE_SECONDS = 10
+_LOCK_GRACE_SECONDS = 5
 _OPEN_ATTEMPTS = 6
 _FORMS = (
     "None (memory), 'sqlite:///study.db', 'postgresql://user@host/db', 'mysql+pymysql://user@host/db', "
