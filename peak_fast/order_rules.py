@@ -93,6 +93,8 @@ class OrderRules:
         side of its open came back to its close.
     stop_stays_stop
         A partly filled stop order needs its trigger again for the rest.
+    stop_at_level
+        A stop that the bar opens beyond fills at its own price, which nobody could have had.
     trail_watermark
         Price that moves a trailing stop after each bar: ``close``, ``extreme`` (a sell: the high),
         ``opposite`` (a sell: the low).
@@ -148,6 +150,12 @@ class OrderRules:
         Proceeds of a short sale become cash; else the short ties up its value.
     shorting
         Whether short positions may be opened.
+    only_flat
+        An opening is refused while a position is open.
+    min_value
+        Smallest value that may be opened.
+    size_for_fee
+        Sizes as a fraction of equity leave room for the fee.
     borrow_short, borrow_long, borrow_cash, interest_on_average
         Yearly rates on shorts, longs and negative cash, by calendar days; on the average price, or the mark.
     maintenance, liquidation_fee
@@ -176,6 +184,7 @@ class OrderRules:
     path: Literal["queue", "ohlc", "olhc", "nearest", "worst", "best"] = "queue"
     stop_limit: Literal["rest", "limit_first", "close_direction"] = "rest"
     stop_stays_stop: bool = False
+    stop_at_level: bool = False
     trail_watermark: Literal["close", "extreme", "opposite"] = "extreme"
     limit_fill: Literal["touch", "through", "chance"] = "touch"
     limit_chance: float = 1.0
@@ -213,6 +222,9 @@ class OrderRules:
     check_at_open: bool = False
     short_proceeds: bool = True
     shorting: bool = True
+    only_flat: bool = False
+    min_value: float = 0.0
+    size_for_fee: bool = True
     borrow_short: float = 0.0
     borrow_long: float = 0.0
     borrow_cash: float = 0.0
@@ -316,6 +328,10 @@ _COLUMNS: dict[str, int] = {
     "check_at_open": f.R_CHECK_AT_OPEN,
     "short_proceeds": f.R_SHORT_PROCEEDS,
     "shorting": f.R_SHORTING,
+    "only_flat": f.R_ONLY_FLAT,
+    "min_value": f.R_MIN_VALUE,
+    "size_for_fee": f.R_SIZE_FEE,
+    "stop_at_level": f.R_STOP_AT_LEVEL,
     "borrow_short": f.R_BORROW_SHORT,
     "borrow_long": f.R_BORROW_LONG,
     "borrow_cash": f.R_BORROW_CASH,

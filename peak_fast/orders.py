@@ -283,15 +283,19 @@ def simulate_orders(
     orders
         One row per instruction; columns (all but the first are optional):
 
-        ``bar`` or ``timestamp``: close at which it is decided; ``action``: place, modify, cancel (the orders
-        of ``tag``; cancel_with_exits also the exits of its open lots), close (open lots, or those of ``tag``; ``size`` is the portion), trail_stops, set_exits;
+        ``bar`` or ``timestamp``: close at which it is decided;
+        ``action``: place, modify, cancel (orders of ``tag``; cancel_with_exits also the exits of its lots),
+        close (open lots, or those of ``tag``; ``size`` is the portion), trail_stops, set_exits;
         ``type``: market, limit, stop, stop_limit, trailing_stop, trailing_stop_limit, market_on_close;
-        ``side``: buy or sell; ``size`` and ``size_unit``: units, value, equity_fraction, margin_fraction,
-        position_fraction, target_units, target_value, target_fraction; ``limit``, ``stop`` (for a trailing
-        stop: its first reference price), ``trail`` and ``trail_unit``: fraction or distance;
+        ``side``: buy or sell;
+        ``size`` and ``size_unit``: units, value, equity_fraction, margin_fraction, position_fraction,
+        target_units, target_value, target_fraction;
+        ``limit``, ``stop`` (of a trailing stop: its first reference price), ``trail`` and ``trail_unit``:
+        fraction or distance;
         ``stop_loss``, ``take_profit`` and ``exit_unit``: price, fraction of the fill price, distance;
-        ``valid_until``: last bar or time stamp; ``time_in_force``: gtc, day, gtd, ioc, fok; ``parent``: tag
-        of the order that has to be filled first; ``oco_group``; ``tag``; ``reduce_only``; ``asset``.
+        ``valid_until``: last bar or time stamp; ``time_in_force``: gtc, day, gtd, ioc, fok;
+        ``parent``: tag of the order that has to be filled first; ``oco_group``; ``tag``; ``reduce_only``;
+        ``asset``.
     initial_cash
         Cash before the first bar.
     rules

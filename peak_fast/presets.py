@@ -1,13 +1,22 @@
-"""Settings that reproduce the order rules of other engines, field by field.
+"""Settings that reproduce the rules of other engines, field by field.
 
-Each function returns an `OrderRules`; what differs from this package's own defaults is said at the field.
+The functions named after an engine return its rules: `OrderRules`, or `SignalRules` for vectorbt, which trades
+signals in the bar that gives them.  What differs from this package's own defaults is said at the field.
+`run_peak_trade` turns a series of signals into the orders of the two peak_trade presets.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
+from peak_fast.errors import ConfigError
 from peak_fast.order_rules import OrderRules
+
+if TYPE_CHECKING:
+    from peak_fast.orders import OrderResult
+    from peak_fast.signal_orders import SignalRules
 
 
 def backtesting_py(
@@ -156,3 +165,159 @@ def backtrader(
         borrow_long=interest if interest_long else 0.0,
         interest_on_average=True,
     )
+
+
+def vectorbt(**rules: Any) -> SignalRules:
+    """Rules of vectorbt 1.2 (`from_signals`, `from_orders`), for `simulate_signals` and `simulate_sizes`.
+
+    Parameters
+    ----------
+    **rules
+        Fields of `SignalRules`, whose names and defaults are that engine's: fills at the close of the bar that
+        signals; stops from the next bar on, stop before target; buys cut to what can be paid; shorts
+        without limit unless ``lock_cash``; an opposite entry reverses the position.
+    """
+    from peak_fast.signal_orders import SignalRules
+
+    return SignalRules(**rules)
+
+
+def peak_trade_legacy(*, min_value: float = 0.0) -> OrderRules:
+    """Rules of peak_trade's first engine; `run_peak_trade` makes its orders from signals.
+
+    Parameters
+    ----------
+    min_value
+        Smallest value of a position; a smaller one is refused.
+    """
+    return OrderRules(
+        # Entries and exits fill at the close of the bar that signals.
+        market_fill="same_close",
+        # The stop is looked for from the next bar on ...
+        exits_active="next_bar",
+        # ... and fills at its own price even when the bar opens below it.
+        stop_at_level=True,
+        # Long only, one position at a time.
+        shorting=False,
+        only_flat=True,
+        min_value=min_value,
+        # Size is equity / price times a fraction: no room for a fee, which this engine does not know.
+        size_for_fee=False,
+        afford="any",
+        # Equity changes when a trade is closed, by its result: that is the cash of a settled ledger.
+        ledger="settled",
+        merge_fills=False,
+        # What is open at the end is closed at the last close.
+        finalize="close",
+    )
+
+
+def peak_trade_pipeline(*, fee_rate: float = 0.0, slippage: float = 0.0) -> OrderRules:
+    """Rules of peak_trade's execution pipeline; `run_peak_trade` makes its orders from signals.
+
+    Parameters
+    ----------
+    fee_rate
+        Fee of every fill as a fraction of its value.
+    slippage
+        Fraction by which every fill is worse than the close.
+    """
+    return OrderRules(
+        # A change of the signal trades at the close of its bar, worse by the slippage.
+        market_fill="same_close",
+        slippage="fraction" if slippage else "none",
+        slippage_amount=slippage,
+        fee_rate=fee_rate,
+        # A reversal closes, then opens: two fills, each with its fee.
+        merge_fills=False,
+        # Size is equity x max_position / close; the fee comes on top, and nothing is refused.
+        size_for_fee=False,
+        afford="any",
+        # What is open at the end is closed at the last close.
+        finalize="close",
+    )
+
+
+def _legacy_orders(sides: Any, fraction: float, stop_pct: float) -> list[dict[str, Any]]:
+    """An entry with its stop for every 1, a closing for every -1."""
+    entry = {"size": fraction, "size_unit": "equity_fraction", "stop_loss": stop_pct, "exit_unit": "fraction"}
+    return [
+        {"bar": int(bar), "side": "buy", **entry} if sides[bar] > 0 else {"bar": int(bar), "action": "close"}
+        for bar in np.flatnonzero(sides)
+    ]
+
+
+def _pipeline_orders(sides: Any, max_position: float) -> list[dict[str, Any]]:
+    """For every change of the side: close, then open the new side."""
+    rows: list[dict[str, Any]] = []
+    for bar in np.flatnonzero(np.diff(sides, prepend=0.0)):
+        rows.append({"bar": int(bar), "action": "close"})
+        if sides[bar] != 0.0:
+            side = "buy" if sides[bar] > 0 else "sell"
+            rows.append({"bar": int(bar), "side": side, "size": max_position, "size_unit": "equity_fraction"})
+    return rows
+
+
+def run_peak_trade(
+    bars: Any,
+    signal: Any,
+    *,
+    mode: Literal["legacy", "pipeline"],
+    initial_cash: float = 100_000.0,
+    max_position: float = 1.0,
+    risk_per_trade: float = 0.01,
+    stop_pct: float = 0.02,
+    min_value: float = 0.0,
+    fee_rate: float = 0.0,
+    slippage: float = 0.0,
+) -> tuple[OrderResult, np.ndarray[Any, np.dtype[np.float64]]]:
+    """Trade a signal as peak_trade does.
+
+    Parameters
+    ----------
+    bars
+        Bars of one asset.
+    signal
+        ``[bar]``; legacy: 1 enters, -1 leaves, 0 does nothing; pipeline: the side that is wanted (-1, 0, 1).
+    mode
+        Which of the two engines.
+    max_position
+        Largest value of a position as a fraction of equity.
+    risk_per_trade, stop_pct, min_value
+        Legacy only: size = min(equity x risk / stop distance, equity x max_position / price).
+    fee_rate, slippage
+        Pipeline only.
+
+    Returns
+    -------
+    OrderResult
+        Fills, orders and trades.
+    numpy.ndarray
+        The engine's equity curve: legacy, ``[bar + 1]`` with the initial cash in front, moved by closed trades
+        only; pipeline, ``[bar]``, marked at each close.
+
+    Raises
+    ------
+    ConfigError
+        The mode is unknown, or the signal has another length than the bars.
+    """
+    from peak_fast.data import Bars
+    from peak_fast.orders import simulate_orders
+
+    frame = Bars.from_frame(bars)
+    sides = np.nan_to_num(np.asarray(signal, dtype=np.float64))
+    if sides.shape != (len(frame),):
+        raise ConfigError(f"signal has the shape {sides.shape}, expected ({len(frame)},)")
+    if mode == "legacy":
+        rows = _legacy_orders(sides, min(risk_per_trade / stop_pct, max_position), stop_pct)
+        rules = peak_trade_legacy(min_value=min_value)
+    elif mode == "pipeline":
+        rows = _pipeline_orders(sides, max_position)
+        rules = peak_trade_pipeline(fee_rate=fee_rate, slippage=slippage)
+    else:
+        raise ConfigError(f"mode must be 'legacy' or 'pipeline', got {mode!r}")
+    result = simulate_orders(
+        frame, rows or [{"bar": 0, "action": "close"}], initial_cash=initial_cash, rules=rules
+    )
+    curve = np.concatenate(([initial_cash], result.cash)) if mode == "legacy" else result.equity
+    return result, curve

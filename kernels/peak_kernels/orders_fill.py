@@ -41,8 +41,11 @@ def resolve_size(m: Floats, k: int, row: int, price: float, opening_price: float
         m[row + f.A_MARK] = price
         value = equity_of(m) * given
         m[row + f.A_MARK] = mark
-        cost = opening_price * multiplier * (1.0 + m[f.R_FEE_RATE]) + m[f.R_FEE_UNIT]
-        units = floor_to_lot(m, row, max(0.0, value - m[f.R_FEE_FIXED]) / cost)
+        cost = opening_price * multiplier
+        if m[f.R_SIZE_FEE] > 0.0:
+            cost += cost * m[f.R_FEE_RATE] + m[f.R_FEE_UNIT]
+            value -= m[f.R_FEE_FIXED]
+        units = floor_to_lot(m, row, max(0.0, value) / cost)
     else:
         mark = m[row + f.A_CLOSE] if m[f.R_MARGIN_MARK] == f.MARK_CLOSE else price
         value = margin_available(m, row, mark) * m[f.R_LEVERAGE] * given
@@ -208,14 +211,18 @@ def exits_in_entry_bar(m: Floats, k: int, row: int, stop: float, target: float) 
 
 
 @jit
-def reason_not_to_open(m: Floats, k: int) -> int:
-    """Reason that forbids any opening by this order, else ``NO_REASON``."""
+def reason_not_to_open(m: Floats, k: int, value: float) -> int:
+    """Reason that forbids any opening by this order, worth ``value``, else ``NO_REASON``."""
     if m[k + f.O_REDUCE] > 0.0:
         return f.NOTHING_TO_REDUCE
     if m[f.S_HALTED] > 0.0:
         return f.HALTED
     if m[k + f.O_SIDE] < 0.0 and m[f.R_SHORTING] == 0.0:
         return f.SHORT_NOT_ALLOWED
+    if m[f.R_ONLY_FLAT] > 0.0 and m[int(m[k + f.O_ASSET]) + f.A_POSITION] != 0.0:
+        return f.POSITION_OPEN
+    if value < m[f.R_MIN_VALUE]:
+        return f.VALUE_TOO_SMALL
     return f.NO_REASON
 
 
@@ -230,7 +237,7 @@ def execute(m: Floats, k: int, size: float, price: float, bars: tuple[int, int],
     rest = size - closed
     opened, reason = 0.0, f.NO_REASON
     if rest > 1e-12 * size:
-        reason = reason_not_to_open(m, k)
+        reason = reason_not_to_open(m, k, rest * opening_price * m[row + f.A_MULTIPLIER])
         if reason == f.NO_REASON:
             opened = affordable(m, k, closed, rest, price, opening_price, maker)
             if opened < m[row + f.A_MIN_SIZE]:

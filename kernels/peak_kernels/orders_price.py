@@ -87,7 +87,7 @@ def reach(m: Floats, k: int, row: int, bar: int) -> tuple[float, int]:
         m[k + f.O_TRIGGERED] = 1.0 if has_limit or m[f.R_RETRIGGER] == 0.0 else 0.0
         if has_limit:
             price, at = stop_limit_price(m, k, row, bar)
-        elif base < stop:
+        elif base < stop or m[f.R_STOP_AT_LEVEL] > 0.0:
             price, at = stop, f.AT_TRIGGER
     elif has_limit:
         price, at = limit_price(m, k, row, bar)
