@@ -85,7 +85,7 @@ def begin_stretch(m: Floats, market: Market, bar: int, stretch: int) -> tuple[in
         prices = (market.detail[d, 0], market.detail[d, 1], market.detail[d, 2], market.detail[d, 3])
     if stretch % 3 == 0:
         m[row + f.A_OPEN], m[row + f.A_HIGH], m[row + f.A_LOW], m[row + f.A_CLOSE] = prices
-        m[f.S_UP] = 1.0 if high_first(m, row) else 0.0
+        m[f.S_UP] = 1.0 if high_first(m, row, bar) else 0.0
     up = m[f.S_UP] > 0.0
     first, second = (prices[1], prices[2]) if up else (prices[2], prices[1])
     start, end = prices[0], first

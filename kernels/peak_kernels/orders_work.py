@@ -139,14 +139,23 @@ def next_order(m: Floats, row: int, bar: int) -> tuple[int, float]:
 
 
 @jit
-def high_first(m: Floats, row: int) -> bool:
-    """Whether the path inside the asset's bar visits the high before the low."""
+def high_first(m: Floats, row: int, bar: int) -> bool:
+    """Whether the path inside the asset's bar visits the high before the low.
+
+    The worst and the best path are those of the open position, else of the first order that may open one.
+    """
     path = m[f.R_PATH]
     if path == f.PATH_OHLC or path == f.PATH_OLHC:
         return path == f.PATH_OHLC
-    if path == f.PATH_NEAREST or m[row + f.A_POSITION] == 0.0:
+    side = m[row + f.A_POSITION]
+    queue = int(m[f.S_QUEUE_AT])
+    for j in range(queue, queue + int(m[f.S_QUEUED])):
+        k = int(m[j])
+        if side == 0.0 and m[k + f.O_ASSET] == row and workable(m, k, bar):
+            side = m[k + f.O_SIDE]
+    if path == f.PATH_NEAREST or side == 0.0:
         return m[row + f.A_HIGH] - m[row + f.A_OPEN] <= m[row + f.A_OPEN] - m[row + f.A_LOW]
-    return (m[row + f.A_POSITION] < 0.0) == (path == f.PATH_WORST)
+    return (side < 0.0) == (path == f.PATH_WORST)
 
 
 @jit
