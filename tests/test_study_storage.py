@@ -18,7 +18,6 @@ from peak_fast.errors import ConfigError, MissingDependencyError, StoreError  # 
 from peak_fast.studies import bulk  # noqa: E402
 from peak_fast.studies.storage import mask_url, open_storage, quiet_optuna  # noqa: E402
 from tests.study_worker import open_study, surface  # noqa: E402
-from tests.tracking_fixtures import postgres  # noqa: E402, F401
 
 ROOT = Path(__file__).resolve().parent.parent
 STATE = optuna.trial.TrialState

@@ -21,7 +21,6 @@ from peak_fast.tracking.sync import sync
 from tests.tracking_fakes import FakeBars, fake_result
 from tests.tracking_stores import Server, free_port, segments_of, spool_files
 
-pytest_plugins = ["tests.tracking_fixtures"]
 posix = pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
 
 # A caller that says after each run, on its standard output, that the run has ended.
@@ -98,8 +97,8 @@ def test_kill_9_of_the_caller_at_twenty_random_moments(spool_dir, tmp_path, expe
     uri = f"sqlite:///{tmp_path}/killed.db"
     ended = {}
     for n in range(20):
-        process = start_caller(tmp_path, uri, experiment, name=f"kill{n}")
-        ended[n] = kill_and_read(process, generator.uniform(0.0, 0.12))
+        process = start_caller(tmp_path, uri, experiment, name=f"kill{n}", after="time.sleep(0.005)")
+        ended[n] = kill_and_read(process, generator.uniform(0.0, 0.15))
     waiting = sync(dry_run=True)
     assert sum(len(store.orphans) for store in waiting.stores) <= 20
     report = sync()
