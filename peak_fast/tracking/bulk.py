@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from peak_fast.tracking.database import Database
-from peak_fast.tracking.files import make_durable, write_artifacts
+from peak_fast.tracking.files import make_durable, prepare, write_artifacts
 from peak_fast.tracking.updates import (
     CONTEXT_TAG,
     RUN_NAME,
@@ -261,6 +261,7 @@ class BulkStore:
 
     def _write_files(self, updates: Iterable[RunUpdate], places: dict[str, _Run]) -> None:
         written: list[Path] = []
+        prepare(artifact for update in updates for artifact in update.artifacts)
         for update in updates:
             if not update.artifacts:
                 continue

@@ -18,7 +18,6 @@ from peak_fast.tracking.replay import SegmentReplay
 from peak_fast.tracking.spool import SegmentPaths, read_ack, segments, spool_root
 from peak_fast.tracking.uris import mask, mask_in, resolve, store_key
 
-
 # Seconds for one store while another writer is at work in its folder.
 TIMEOUT = 120.0
 
