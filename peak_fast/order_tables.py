@@ -21,7 +21,8 @@ REASONS = (
     "", "by_user", "one_cancels_other", "parent_ended", "exclusive_order", "lot_closed", "replaced",
     "validity_over", "immediate_or_cancel", "fill_or_kill", "insufficient_cash", "insufficient_margin",
     "not_payable_at_submission", "size_zero", "book_full", "nothing_to_reduce", "parent_missing", "halted",
-    "end_of_data", "cut_to_cash", "shorting_not_allowed", "sibling_ended", "liquidation", "bad_price", "position_open", "value_too_small",
+    "end_of_data", "cut_to_cash", "shorting_not_allowed", "sibling_ended", "liquidation", "bad_price",
+    "position_open", "value_too_small",
 )  # fmt: skip
 ROLES = ("order", "stop_loss", "take_profit", "close", "child", "liquidation")
 

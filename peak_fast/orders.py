@@ -244,6 +244,8 @@ def merge_rules(rules: OrderRules | None, costs: Any, execution: Any) -> OrderRu
     changes: dict[str, Any] = {}
     if execution is not None:
         paths = {"stop_first": "queue", "target_first": "queue", "nearest_to_open": "nearest"}
+        # The engine closes and opens in two fills.
+        changes["merge_fills"] = False
         changes["market_fill"] = "same_close" if execution.fill_at == "close" else "next_open"
         changes["target_first"] = execution.both_hit == "target_first"
         changes["path"] = paths[execution.both_hit]

@@ -286,8 +286,17 @@ class Oracle:
                         self.end(other, "cancelled", "sibling_ended")
 
     def work(self, bar, fresh):
+        if not fresh:
+            # Market orders trade at the open, before anything inside the bar.
+            self.turn(bar, False, lambda order: order["kind"] == "market")
+            self.again = False
+            self.turn(bar, False, lambda order: order["kind"] != "market")
+        else:
+            self.turn(bar, True, lambda order: True)
+
+    def turn(self, bar, fresh, chosen):
         for order in list(self.queue):
-            if fresh and order["fresh"] != bar:
+            if (fresh and order["fresh"] != bar) or not chosen(order):
                 continue
             if order["status"] in LIVE and bar > order["valid"] and order["kind"] != "market":
                 self.end_all(order, "expired", "validity_over")

@@ -12,6 +12,8 @@ from peak_kernels.orders_fields import Floats
 from peak_kernels.orders_fill import close_lot, conclude, execute, floor_to_lot, resolve_size
 from peak_kernels.orders_price import reach, slip, trail, trail_mark, volume_cap
 
+MARKET_ORDERS, OTHER_ORDERS, EVERYTHING = range(3)
+
 
 @jit
 def workable(m: Floats, k: int, bar: int) -> bool:
@@ -133,6 +135,8 @@ def next_order(m: Floats, row: int, bar: int) -> tuple[int, float]:
                 continue
             away = m[row + f.A_OPEN] - level
         away = away if away > 0.0 else 0.0
+        if m[k + f.O_KIND] == f.MARKET and m[f.R_MARKET_FIRST] > 0.0:
+            away = -1.0
         if away < distance:
             best, distance = k, away
     return best, distance
@@ -167,6 +171,7 @@ def step_on_path(m: Floats, row: int, bar: int, end: float) -> int:
     k, distance = next_order(m, row, bar)
     if k >= 0:
         start = m[row + f.A_OPEN]
+        distance = max(distance, 0.0)
         start = min(end, start + distance) if end >= start else max(end, start - distance)
         m[k + f.O_TRIED] = m[f.S_SERIAL]
         m[row + f.A_OPEN] = start
@@ -186,11 +191,16 @@ def trail_orders(m: Floats, row: int, bar: int) -> None:
 
 
 @jit
-def next_in_queue(m: Floats, place: int, fresh: bool, bar: int, until: int) -> tuple[int, int]:
-    """Next order of the copied queue from ``place`` on that may act, and its place; -1 at the end."""
+def next_in_queue(m: Floats, place: int, fresh: bool, bar: int, until: int, turn: int) -> tuple[int, int]:
+    """Next order of the copied queue from ``place`` on that may act, and its place; -1 at the end.
+
+    ``turn``: market orders only, all others, or everything.
+    """
     scratch = int(m[f.S_SCRATCH_AT])
     for j in range(place, int(m[f.S_COPIED])):
         k = int(m[scratch + j])
+        if turn != EVERYTHING and (m[k + f.O_KIND] == f.MARKET) != (turn == MARKET_ORDERS):
+            continue
         if not fresh or m[k + f.O_FRESH] == bar:
             expire_or_kill(m, k, bar, False)
             if workable(m, k, until):
@@ -228,18 +238,21 @@ def work(m: Floats, bar: int, until: int, fresh: bool, row: int, end: float) -> 
     else:
         copy_queue(m, bar)
     place = 0
+    # A market order trades at the open, before a level inside the bar can be reached.
+    turn = MARKET_ORDERS if m[f.R_MARKET_FIRST] > 0.0 and not fresh else EVERYTHING
     while m[f.S_OVERFLOW] == 0.0:
         if walking:
             k = step_on_path(m, row, bar, end)
         else:
-            k, place = next_in_queue(m, place, fresh, bar, until)
+            k, place = next_in_queue(m, place, fresh, bar, until, turn)
             place += 1
         if k < 0:
-            if walking or m[f.S_AGAIN] == 0.0:
+            if walking or (m[f.S_AGAIN] == 0.0 and turn != MARKET_ORDERS):
                 break
-            # Exits were born inside the bar: they, or everything, get another turn.
+            # The others' turn; or exits were born inside the bar: they, or everything, get another one.
+            fresh = fresh or (turn != MARKET_ORDERS and m[f.R_AGAIN_ALL] == 0.0)
+            turn = OTHER_ORDERS if turn == MARKET_ORDERS else EVERYTHING
             copy_queue(m, bar)
-            fresh = m[f.R_AGAIN_ALL] == 0.0
             place = 0
             continue
         triggered_before = m[k + f.O_TRIGGERED]
