@@ -103,7 +103,7 @@ def make_durable(paths: Iterable[Path]) -> None:
     if not files:
         return
     folders = {path.parent for path in files} if os.name != "nt" else set()
-    with ThreadPoolExecutor(SYNC_THREADS) as pool:
+    with ThreadPoolExecutor(min(SYNC_THREADS, len(files) + len(folders))) as pool:
         list(pool.map(_sync, [*files, *folders]))
 
 
