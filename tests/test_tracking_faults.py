@@ -422,7 +422,7 @@ def test_two_processes_with_one_database(spool_dir, tmp_path, experiment, reader
         assert caller.wait(timeout=120) == 0
         caller.stdout.close()
     deadline = time.monotonic() + 60
-    while spool_files(spool_dir) and time.monotonic() < deadline:
+    while segments_of(spool_dir) and time.monotonic() < deadline:
         time.sleep(0.1)
     runs = reader_of(uri).runs(experiment)
     assert len(runs) == 400

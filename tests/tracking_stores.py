@@ -176,8 +176,18 @@ class Server:
             self._process = None
 
 
-def spool_files(root):
-    """What is left in a spool besides the self-test, locks and logs."""
+def spool_files(root, patience=5.0):
+    """What is left in a spool besides the self-test, locks and logs.
+
+    The writer deletes a segment first and what belongs to it afterwards, so it gets a moment.
+    """
+    deadline = time.monotonic() + patience
+    while (found := _spool_files(root)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return found
+
+
+def _spool_files(root):
     kept = (".lock", ".log", ".json")
     return [
         path

@@ -374,6 +374,15 @@ def damaged(path: Path, position: int) -> bool:
     return False
 
 
+def remove_strays(folder: Path) -> None:
+    """Delete what belongs to segments that are gone: somebody was killed between two deletions."""
+    for path in folder.iterdir():
+        if path.suffix in (".ack", ".ids", ".flush") and not path.with_suffix(".seg").exists():
+            path.unlink(missing_ok=True)
+        elif path.suffix == ".files" and not path.with_suffix(".seg").exists():
+            shutil.rmtree(path, ignore_errors=True)
+
+
 def segments(folder: Path) -> list[Path]:
     """The segments of a store in the order in which they were begun."""
     try:

@@ -27,7 +27,7 @@ from peak_fast.tracking._locks import FolderLock
 from peak_fast.tracking.base import logger
 from peak_fast.tracking.launch import URI_VARIABLE
 from peak_fast.tracking.replay import SegmentReplay
-from peak_fast.tracking.spool import Ack, SegmentPaths, read_ack, segments, write_ack
+from peak_fast.tracking.spool import Ack, SegmentPaths, read_ack, remove_strays, segments, write_ack
 from peak_fast.tracking.stores import Store
 from peak_fast.tracking.updates import ExperimentDeleted, StoreUnavailable
 from peak_fast.tracking.uris import mask_in
@@ -96,6 +96,7 @@ class FolderWriter:
         if not lock.acquire():
             return total
         try:
+            remove_strays(self._folder)
             while True:
                 step = self.replay_all()
                 total.runs += step.runs
