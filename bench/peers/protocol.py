@@ -25,6 +25,8 @@ import numpy as np
 
 FEE = 0.001
 SLIPPAGE = 0.0005
+BUDGET_SECONDS = 0.1
+MOST_CALLS = 50
 
 
 def read_columns(path: str) -> dict[str, np.ndarray]:
@@ -63,6 +65,25 @@ def _outcomes(results) -> list[list[float]]:
     return [[float(equity), float(entries)] for equity, entries in results]
 
 
+def _timed(job):
+    """Seconds of one call and its results.
+
+    A process that has just waited starts with cold caches, which would be half of a short job's time: a job
+    that takes less than half of the budget is called again and again until the budget is spent (at most 50
+    times), and the mean of those calls counts.
+    """
+    begin = time.perf_counter()
+    results = job()
+    once = time.perf_counter() - begin
+    again = min(MOST_CALLS, int(BUDGET_SECONDS / max(once, 1e-9)))
+    if again < 2:
+        return once, results
+    begin = time.perf_counter()
+    for _ in range(again):
+        job()
+    return (time.perf_counter() - begin) / again, results
+
+
 def _answer(peer, request: dict) -> dict:
     operation = request["op"]
     if operation == "versions":
@@ -73,15 +94,20 @@ def _answer(peer, request: dict) -> dict:
         else:
             peer.load(read_columns(request["path"]))
         return {"rss_mb": _peak_rss_mb()}
-    begin = time.perf_counter()
     if operation == "single":
-        results = [peer.single(request["fast"], request["slow"])]
+
+        def job():
+            return [peer.single(request["fast"], request["slow"])]
+
     elif operation == "sweep":
         pairs = [(int(fast), int(slow)) for fast, slow in request["pairs"]]
-        results = peer.sweep(pairs, request["threads"])
+
+        def job():
+            return peer.sweep(pairs, request["threads"])
+
     else:
         raise ValueError(f"unknown operation {operation!r}")
-    seconds = time.perf_counter() - begin
+    seconds, results = _timed(job)
     return {"seconds": seconds, "outcomes": _outcomes(results), "rss_mb": _peak_rss_mb()}
 
 
