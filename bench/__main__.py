@@ -14,7 +14,7 @@ import time
 
 from bench import harness
 
-PARTS = ("engine", "sweep", "peers", "overhead", "startup", "growth", "check", "properties")
+PARTS = ("engine", "sweep", "peers", "overhead", "startup", "growth", "study", "check", "properties")
 
 
 def command(part: str) -> list[str]:

@@ -9,7 +9,7 @@ from bench.report import numbers, sections
 
 Published = dict[str, Any]
 START, END = "<!-- bench:start -->", "<!-- bench:end -->"
-ORDER = ("peers", "engine", "sweep", "overhead", "startup", "growth", "properties", "check")
+ORDER = ("peers", "engine", "sweep", "overhead", "startup", "growth", "study", "properties", "check")
 TITLES = {
     "peers": "Peers, side by side",
     "engine": "One backtest",
@@ -17,6 +17,7 @@ TITLES = {
     "overhead": "Tracking overhead",
     "startup": "Cold start and size",
     "growth": "Growth",
+    "study": "Studies",
     "properties": "Property tests",
     "check": "Guarded ratios",
 }
