@@ -104,8 +104,10 @@ def machine_line(published: Published) -> str:
 def block(published: Published, details: str) -> list[str]:
     """Return what stands between the markers of a README file."""
     peers = peer_headlines(published)
+    crowded = any(sections.busy(document) for document in published["benches"].values())
+    remark = " **The machine was busy with other work: times are too long.**" if crowded else ""
     return [
-        f"Measured on: {machine_line(published)}. All figures, with how they were taken: {details}.",
+        f"Measured on: {machine_line(published)}. All figures, with how they were taken: {details}.{remark}",
         "",
         *headline_table(published),
         *(["", *peers] if peers else []),

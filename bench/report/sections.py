@@ -134,12 +134,17 @@ def notes(document: Document) -> list[str]:
     return ["", *(f"* {note}" for note in document["notes"])] if document["notes"] else []
 
 
+def busy(document: Document) -> bool:
+    """Whether the load of the machine says that something else was at work during the bench."""
+    loads = [value for value in document["load"] if value is not None]
+    return max(loads, default=0.0) > BUSY * (document["machine"]["cores"] or 1)
+
+
 def provenance(document: Document) -> str:
     """Return one line: when, on which commit, by which command, under which load."""
-    cores = document["machine"]["cores"] or 1
     load = " and ".join("?" if value is None else f"{value:.2f}" for value in document["load"])
     small = " Small scale: rough figures." if document["scale"] != "full" else ""
-    if max((value for value in document["load"] if value is not None), default=0.0) > BUSY * cores:
+    if busy(document):
         small += " **The machine was busy with other work: times are too long.**"
     return (
         f"Taken {document['date']} at commit `{document['commit'] or 'unknown'}` with "
