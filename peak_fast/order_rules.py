@@ -78,8 +78,8 @@ class OrderRules:
         ``same_bar``: always in the entry bar.
     repeat_queue
         Whether all pending orders, not only the new exits, are tried again when exits work in the entry bar.
-    market_first
-        Market orders, which trade at the open, act before orders that wait for a level.
+    open_first
+        Market orders act first, then orders whose level the bar opens beyond, then what the bar reaches later.
     target_first
         Which attached exit is tried first when both could fill in a bar: the target, not the stop.
     family_cancel
@@ -181,7 +181,7 @@ class OrderRules:
     close_stop_base: bool = False
     exits_active: Literal["next_bar", "after_market", "same_bar"] = "after_market"
     repeat_queue: bool = False
-    market_first: bool = True
+    open_first: bool = True
     target_first: bool = False
     family_cancel: bool = False
     path: Literal["queue", "ohlc", "olhc", "nearest", "worst", "best"] = "queue"
@@ -291,7 +291,7 @@ _COLUMNS: dict[str, int] = {
     "close_stop_base": f.R_STOP_BASE,
     "exits_active": f.R_CHILD_BAR,
     "repeat_queue": f.R_AGAIN_ALL,
-    "market_first": f.R_MARKET_FIRST,
+    "open_first": f.R_OPEN_FIRST,
     "target_first": f.R_TARGET_FIRST,
     "family_cancel": f.R_FAMILY,
     "path": f.R_PATH,

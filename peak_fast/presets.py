@@ -59,7 +59,7 @@ def backtesting_py(
         # ... by a second pass over the whole queue.
         repeat_queue=True,
         # One queue for all orders: a stop-loss at its front is tried before a market order, at any price of the bar.
-        market_first=False,
+        open_first=False,
         # A stop-limit order whose limit lies on the near side of the stop waits: the limit came first.
         stop_limit="limit_first",
         spread=spread,
@@ -126,7 +126,7 @@ def backtrader(
         # Children work from the bar after their parent was filled completely.
         exits_active="next_bar",
         # One queue for all orders, in the sequence in which they were placed.
-        market_first=False,
+        open_first=False,
         # Any member of a bracket that is cancelled takes the others with it.
         family_cancel=True,
         # A bar that closed beyond its open came back to its close after the trigger.

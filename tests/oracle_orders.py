@@ -9,6 +9,13 @@ import math
 LIVE = ("working", "waiting")
 
 
+class Same(list):
+    """A list that knows its members by identity (orders refer to each other)."""
+
+    def __contains__(self, item):
+        return any(item is other for other in self)
+
+
 class Oracle:
     """Simulates orders bar by bar; `run` returns fills, final orders, equity and cash."""
 
@@ -279,20 +286,30 @@ class Oracle:
                     if order["kind"] == "market":
                         other["active"], other["fresh"] = bar, bar
                         self.again = True
-                elif (
-                    order["parent"] is not None and other["parent"] is order["parent"] and other is not order
-                ):
-                    if other["status"] in LIVE:
-                        self.end(other, "cancelled", "sibling_ended")
+                    continue
+                sibling = order["parent"] is not None and other["parent"] is order["parent"]
+                if sibling and other is not order and other["status"] in LIVE:
+                    self.end(other, "cancelled", "sibling_ended")
 
     def work(self, bar, fresh):
         if not fresh:
-            # Market orders trade at the open, before anything inside the bar.
+            # What trades at the open comes before anything inside the bar.
+            self.tried = []
             self.turn(bar, False, lambda order: order["kind"] == "market")
-            self.again = False
-            self.turn(bar, False, lambda order: order["kind"] != "market")
+            for chosen in (self.acts_at_open, lambda order, bar: True):
+                self.again, done = False, list(self.tried)
+                self.turn(
+                    bar, False, lambda o, done=done, chosen=chosen: o not in Same(done) and chosen(o, bar)
+                )
         else:
             self.turn(bar, True, lambda order: True)
+
+    def acts_at_open(self, order, bar):
+        o, buy = self.bars["open"][bar], order["side"] > 0
+        stop, limit = order["stop"], order["limit"]
+        if stop is not None and not order["triggered"] and ((o < stop) if buy else (o > stop)):
+            return False
+        return limit is None or ((o <= limit) if buy else (o >= limit))
 
     def turn(self, bar, fresh, chosen):
         for order in list(self.queue):
@@ -302,6 +319,7 @@ class Oracle:
                 self.end_all(order, "expired", "validity_over")
             if order["status"] != "working" or order["active"] > bar:
                 continue
+            self.tried = [*self.tried, order]
             self.try_order(order, bar)
             if order["status"] != "working":
                 continue

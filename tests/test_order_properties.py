@@ -7,6 +7,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
+from peak_fast import BacktestEngine, Costs, Execution, FixedUnits, Stops
 from peak_fast.orders import OrderRules, simulate_orders
 from tests.oracle_orders import Oracle
 
@@ -37,7 +38,10 @@ def make_orders(rng, bars, count):
                 specs.append({"bar": bar, "action": "cancel", "of": of})
             continue
         kind = str(rng.choice(KINDS))
-        away = lambda low, high, side=side: round(float(close * (1 + side * rng.uniform(low, high))), 1)  # noqa: E731
+
+        def away(low, high, close=close, side=side):
+            return round(float(close * (1 + side * rng.uniform(low, high))), 1)
+
         spec = {"bar": bar, "kind": kind, "side": side, "size": float(rng.integers(0, 60))}
         if kind == "limit":
             spec["limit"] = away(-0.03, 0.01)
@@ -192,11 +196,53 @@ def test_one_cancels_other_never_fills_two(seed):
     rng = np.random.default_rng(seed)
     bars = make_bars(rng, 30)
     close = bars["close"][0]
+    order = {"bar": 0, "size": 5, "oco_group": "g"}
     rows = [
-        {"bar": 0, "type": "limit", "side": "buy", "size": 5, "limit": round(close * 0.99, 1), "oco_group": "g", "tag": "a"},
-        {"bar": 0, "type": "stop", "side": "buy", "size": 5, "stop": round(close * 1.01, 1), "oco_group": "g", "tag": "b"},
-        {"bar": 0, "type": "stop", "side": "sell", "size": 5, "stop": round(close * 0.98, 1), "oco_group": "g", "tag": "c"},
-    ]  # fmt: skip
+        {**order, "type": "limit", "side": "buy", "limit": round(close * 0.99, 1)},
+        {**order, "type": "stop", "side": "buy", "stop": round(close * 1.01, 1)},
+        {**order, "type": "stop", "side": "sell", "stop": round(close * 0.98, 1)},
+    ]
     result = simulate_orders(bars, rows, initial_cash=10_000.0)
     assert result.fills.height <= 1
     assert math.isclose(result.equity[0], 10_000.0)
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+def test_market_orders_with_exits_equal_the_engine_of_signal_strategies(seed):
+    """Same targets, two machines: the engine's event loop and the order book."""
+    rng = np.random.default_rng(seed)
+    bars = make_bars(rng, 60)
+    targets = np.repeat(rng.choice([-1, 0, 1], 20), 3).astype(np.int8)
+    execution = Execution(
+        fill_at=str(rng.choice(["next_open", "close"])),
+        both_hit=str(rng.choice(["stop_first", "target_first"])),
+        entry_bar_stops=bool(rng.random() < 0.5),
+    )
+    costs = Costs(
+        rate=0.001,
+        fixed=float(rng.choice([0, 1])),
+        maker_rate=0.0004,
+        slippage_bps=float(rng.choice([0, 10])),
+    )
+    stop, target = (None if rng.random() < 0.3 else 0.02), (None if rng.random() < 0.3 else 0.03)
+    engine = BacktestEngine(
+        initial_cash=1e6,
+        execution=execution,
+        costs=costs,
+        sizing=FixedUnits(units=100),
+        stops=Stops(stop_loss=stop, take_profit=target),
+    )
+    theirs = engine.run(bars, targets)
+    exits = {"stop_loss": stop, "take_profit": target, "exit_unit": "fraction"}
+    rows = [
+        {"bar": int(bar), "size": 100 * int(targets[bar]), "size_unit": "target_units", **exits}
+        for bar in np.flatnonzero(np.diff(targets, prepend=0))
+    ]
+    ours = simulate_orders(
+        bars, rows or [{"bar": 0, "action": "close"}], initial_cash=1e6, costs=costs, execution=execution
+    )
+    columns = ("bar", "side", "size", "price", "fee")
+    np.testing.assert_allclose(
+        ours.fills.select(columns).to_numpy(), theirs.fills.select(columns).to_numpy(), rtol=1e-9
+    )
+    np.testing.assert_allclose(ours.equity, theirs.equity, rtol=1e-12)

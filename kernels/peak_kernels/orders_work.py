@@ -12,7 +12,17 @@ from peak_kernels.orders_fields import Floats
 from peak_kernels.orders_fill import close_lot, conclude, execute, floor_to_lot, resolve_size
 from peak_kernels.orders_price import reach, slip, trail, trail_mark, volume_cap
 
-MARKET_ORDERS, OTHER_ORDERS, EVERYTHING = range(3)
+MARKET_ORDERS, AT_THE_OPEN, AFTER_THE_OPEN, EVERYTHING = range(4)
+
+
+@jit
+def acts_at_open(m: Floats, k: int) -> bool:
+    """Whether the bar opens beyond the order's level (a market order has none)."""
+    side, open_ = m[k + f.O_SIDE], m[int(m[k + f.O_ASSET]) + f.A_OPEN]
+    stop_pending = not np.isnan(m[k + f.O_STOP]) and m[k + f.O_TRIGGERED] == 0.0
+    if stop_pending and not side * open_ >= side * m[k + f.O_STOP]:
+        return False
+    return np.isnan(m[k + f.O_LIMIT]) or side * open_ <= side * m[k + f.O_LIMIT]
 
 
 @jit
@@ -135,7 +145,7 @@ def next_order(m: Floats, row: int, bar: int) -> tuple[int, float]:
                 continue
             away = m[row + f.A_OPEN] - level
         away = away if away > 0.0 else 0.0
-        if m[k + f.O_KIND] == f.MARKET and m[f.R_MARKET_FIRST] > 0.0:
+        if m[k + f.O_KIND] == f.MARKET and m[f.R_OPEN_FIRST] > 0.0:
             away = -1.0
         if away < distance:
             best, distance = k, away
@@ -194,16 +204,21 @@ def trail_orders(m: Floats, row: int, bar: int) -> None:
 def next_in_queue(m: Floats, place: int, fresh: bool, bar: int, until: int, turn: int) -> tuple[int, int]:
     """Next order of the copied queue from ``place`` on that may act, and its place; -1 at the end.
 
-    ``turn``: market orders only, all others, or everything.
+    ``turn``: market orders, then what else acts at the open, then the rest; or everything.
     """
     scratch = int(m[f.S_SCRATCH_AT])
     for j in range(place, int(m[f.S_COPIED])):
         k = int(m[scratch + j])
-        if turn != EVERYTHING and (m[k + f.O_KIND] == f.MARKET) != (turn == MARKET_ORDERS):
+        if turn == MARKET_ORDERS and m[k + f.O_KIND] != f.MARKET:
+            continue
+        if turn == AT_THE_OPEN and not acts_at_open(m, k):
+            continue
+        if turn < EVERYTHING and m[k + f.O_TRIED] == m[f.S_SERIAL]:
             continue
         if not fresh or m[k + f.O_FRESH] == bar:
             expire_or_kill(m, k, bar, False)
             if workable(m, k, until):
+                m[k + f.O_TRIED] = m[f.S_SERIAL]
                 return k, j
     return -1, 0
 
@@ -233,13 +248,12 @@ def work(m: Floats, bar: int, until: int, fresh: bool, row: int, end: float) -> 
         Asset and end of a straight move inside the bar; ``row`` < 0: the whole bar of all assets.
     """
     walking = row >= 0
-    if walking:
-        m[f.S_SERIAL] += 1.0
-    else:
+    m[f.S_SERIAL] += 1.0
+    if not walking:
         copy_queue(m, bar)
     place = 0
-    # A market order trades at the open, before a level inside the bar can be reached.
-    turn = MARKET_ORDERS if m[f.R_MARKET_FIRST] > 0.0 and not fresh else EVERYTHING
+    # What trades at the open comes before a level inside the bar can be reached.
+    turn = MARKET_ORDERS if m[f.R_OPEN_FIRST] > 0.0 and not fresh else EVERYTHING
     while m[f.S_OVERFLOW] == 0.0:
         if walking:
             k = step_on_path(m, row, bar, end)
@@ -247,11 +261,11 @@ def work(m: Floats, bar: int, until: int, fresh: bool, row: int, end: float) -> 
             k, place = next_in_queue(m, place, fresh, bar, until, turn)
             place += 1
         if k < 0:
-            if walking or (m[f.S_AGAIN] == 0.0 and turn != MARKET_ORDERS):
+            if walking or (m[f.S_AGAIN] == 0.0 and turn >= AFTER_THE_OPEN):
                 break
             # The others' turn; or exits were born inside the bar: they, or everything, get another one.
-            fresh = fresh or (turn != MARKET_ORDERS and m[f.R_AGAIN_ALL] == 0.0)
-            turn = OTHER_ORDERS if turn == MARKET_ORDERS else EVERYTHING
+            fresh = fresh or (turn >= AFTER_THE_OPEN and m[f.R_AGAIN_ALL] == 0.0)
+            turn = min(turn + 1, EVERYTHING)
             copy_queue(m, bar)
             place = 0
             continue
