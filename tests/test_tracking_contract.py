@@ -12,7 +12,6 @@ from peak_fast.tracking import MLflowTracker, NoopTracker, Tracker, log_backtest
 from tests.tracking_fakes import fake_result
 from tests.tracking_stores import use_spool
 
-
 KINDS = (
     "noop",
     "background-sqlite",

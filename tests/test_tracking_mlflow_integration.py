@@ -34,7 +34,6 @@ from peak_fast.tracking.sync import sync
 from tests.tracking_fakes import fake_result
 from tests.tracking_stores import segments_of, spool_files, use_spool
 
-
 PNG = b"\x89PNG\r\n\x1a\n"
 
 

@@ -1,7 +1,7 @@
 """What runs beside the trackers of a process: one sleeping thread, one exit handler, one fork handler.
 
 The thread wakes every two seconds.  Where a spool has grown it makes it durable on disk and starts a writer
-at the lowest priority, so that a long loop can be watched in the UI while it runs.  It ends when no spool is
+at a low priority, so that a long loop can be watched in the UI while it runs.  It ends when no spool is
 open.
 """
 

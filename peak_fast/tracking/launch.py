@@ -44,7 +44,7 @@ def start_writer(
     home
         Folder in which the writer runs (the caller's, for relative artifact roots).
     idle
-        Run at the lowest priority.
+        Run at a low priority, until somebody asks for more.
     arguments
         Further arguments of ``python -m peak_fast.tracking.writer``.
     pipe

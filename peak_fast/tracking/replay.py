@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -106,6 +106,8 @@ class SegmentReplay:
         What the owner said of itself; see :class:`~peak_fast.tracking.channel.Channel`.
     killed
         Runs that were ended because their process is gone.
+    runs_per_batch
+        Runs per transaction.
     """
 
     def __init__(self, segment: Path) -> None:
@@ -121,6 +123,7 @@ class SegmentReplay:
         self._closed = False
         self._ids: RunIds | None = None
         self.killed: list[str] = []
+        self.runs_per_batch = RUNS_PER_BATCH
 
     def read_header(self) -> bool:
         """Read what the owner said of itself; False if it did not live to say anything."""
@@ -137,13 +140,15 @@ class SegmentReplay:
             self._ids = RunIds(self.paths.ids)
         return self._ids
 
-    def run(self, store: Store, *, orphan: bool) -> Progress:
+    def run(self, store: Store, *, orphan: bool, must_stop: Callable[[], bool] | None = None) -> Progress:
         """Apply everything that is not confirmed yet; delete the segment once it is finished.
 
         Parameters
         ----------
         orphan
             The owner is gone (checked before this call): open runs end as KILLED.
+        must_stop
+            Asked after each transaction; True ends the work early, and another object must go on.
 
         Raises
         ------
@@ -157,6 +162,8 @@ class SegmentReplay:
             except StoreUnavailable as error:
                 self._fail(str(error))
                 raise
+            if must_stop is not None and must_stop():
+                return progress
         if orphan or self._closed:
             self._finish()
             progress.done = True
@@ -216,7 +223,7 @@ class SegmentReplay:
                 continue
             self._note(record, updates)
             size += len(record.buffers)
-            if len(updates) >= RUNS_PER_BATCH or size >= BYTES_PER_BATCH:
+            if len(updates) >= self.runs_per_batch or size >= BYTES_PER_BATCH:
                 yield Batch(list(updates.values()), record.end)
                 updates, size = {}, 0
         if orphan and not self._closed:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import math
 import os
 import sys
 import time
@@ -37,7 +38,10 @@ LINGER = float(os.environ.get("PEAK_FAST_WRITER_LINGER", "15"))
 # Without a request, what has grown is written this often.
 IDLE_INTERVAL = 2.0
 _POLL = 0.01
-# A file without content that is younger than this may still get its owner's lock.
+# Runs per transaction of a writer with a low priority.
+IDLE_BATCH = 20
+# A segment without content that is younger than this may still get its owner's lock; a request that is older
+# was made by somebody who is gone.
 _YOUNG = 10.0
 
 
@@ -75,11 +79,15 @@ class FolderWriter:
         Spool folder of a store.
     uri
         Its tracking URI, with credentials.
+    idle
+        This process has a low priority: on a busy machine it would make a ``flush`` wait long, so it works in
+        small steps and ends when somebody asks; the one who asks starts a writer of its own.
     """
 
-    def __init__(self, folder: Path, uri: str) -> None:
+    def __init__(self, folder: Path, uri: str, *, idle: bool = False) -> None:
         self._folder = folder
         self._uri = uri
+        self._idle = idle
         self._store: Store | None = None
         self._replays: dict[Path, SegmentReplay] = {}
 
@@ -103,7 +111,9 @@ class FolderWriter:
                 total.orphans += step.orphans
                 total.rejected += step.rejected
                 total.live, total.error = step.live, step.error
-                if step.error is not None or step.live == 0 or not self._await_work(linger):
+                if step.error is not None or step.live == 0 or self._must_stop():
+                    return total
+                if not self._await_work(linger):
                     return total
         finally:
             self._drop_store()
@@ -113,9 +123,12 @@ class FolderWriter:
         """One pass over all segments, oldest first."""
         step = Pass()
         # Before the pass, so that a request which comes during it leads to another one.
-        for request in self._folder.glob("*.flush"):
+        for request in () if self._idle else self._folder.glob("*.flush"):
             request.unlink(missing_ok=True)
         for path in segments(self._folder):
+            if self._must_stop():
+                step.live += 1
+                return step
             paths = SegmentPaths(path)
             # Asked before reading: what an owner writes before it ends is then read below.
             owned = paths.owned()
@@ -147,23 +160,26 @@ class FolderWriter:
             if not replay.read_header():
                 self._discard(path, owned)
                 return
+            if self._idle:
+                replay.runs_per_batch = IDLE_BATCH
             self._replays[path] = replay
         if owned and replay.header["mode"] == "sync":
             return  # its owner applies it
-        progress = replay.run(self._open(replay.header["folder"]), orphan=not owned)
+        store = self._open(replay.header["folder"])
+        progress = replay.run(store, orphan=not owned, must_stop=self._must_stop)
         step.runs += progress.runs
         step.orphans += progress.orphans
         step.rejected += progress.rejected
         if progress.done:
             self._replays.pop(path, None)
 
+    def _must_stop(self) -> bool:
+        """Whether a process with a higher priority should do the work: somebody has just asked for it."""
+        return self._idle and any(_age(request) < _YOUNG for request in self._folder.glob("*.flush"))
+
     def _discard(self, path: Path, owned: bool) -> None:
         """Delete a segment that its owner did not live to begin."""
-        try:
-            young = time.time() - path.stat().st_mtime < _YOUNG
-        except OSError:
-            return
-        if not owned and not young:
+        if not owned and _age(path) > _YOUNG:
             SegmentPaths(path).delete()
 
     def _open(self, home: str) -> Store:
@@ -196,7 +212,7 @@ class FolderWriter:
         while time.monotonic() < end:
             time.sleep(_POLL)
             names = [path.name for path in self._folder.iterdir()]
-            if any(name.endswith(".flush") for name in names):
+            if any(name.endswith(".flush") for name in names) and (not self._idle or self._must_stop()):
                 return True
             if not any(name.endswith(".seg") for name in names):
                 return False
@@ -219,6 +235,14 @@ class FolderWriter:
             if not SegmentPaths(path).owned():
                 return True
         return False
+
+
+def _age(path: Path) -> float:
+    """Seconds since a file was changed; endless for one that is gone."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except OSError:
+        return math.inf
 
 
 def uri_of(folder: Path) -> str:
@@ -248,15 +272,16 @@ def main(arguments: list[str] | None = None) -> int:
     """Entry point of the writer process; returns its exit code."""
     parser = argparse.ArgumentParser(prog="python -m peak_fast.tracking.writer")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--idle", action="store_true", help="run at the lowest priority")
+    parser.add_argument("--idle", action="store_true", help="run at a low priority, until somebody asks")
     parser.add_argument("--once", action="store_true", help="make one pass and end")
     parser.add_argument("--report", action="store_true", help="print what was done as JSON")
     options = parser.parse_args(arguments)
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     if options.idle and hasattr(os, "nice"):
-        os.nice(19)
+        os.nice(10)
     try:
-        total = FolderWriter(options.folder, uri_of(options.folder)).serve(0.0 if options.once else LINGER)
+        writer = FolderWriter(options.folder, uri_of(options.folder), idle=options.idle)
+        total = writer.serve(0.0 if options.once else LINGER)
     except TrackingError as error:
         total = Pass(error=str(error))
     if options.report:
