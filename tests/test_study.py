@@ -2,6 +2,7 @@
 
 import logging
 import math
+import sys
 import warnings
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 optuna = pytest.importorskip("optuna")
 
-from peak_fast.errors import ConfigError, StrategyError  # noqa: E402
+from peak_fast.errors import ConfigError, MissingDependencyError, StrategyError  # noqa: E402
 from peak_fast.params import Param  # noqa: E402
 from peak_fast.studies.narrowing import narrow  # noqa: E402
 from peak_fast.studies.objectives import Feasibility, parse_objectives  # noqa: E402
@@ -270,6 +271,13 @@ def test_cmaes_finds_the_top_of_a_smooth_hill():
     assert result.best_value == pytest.approx(3.0, abs=1e-3)
     with pytest.raises(ConfigError, match="one objective"):
         make("cmaes", TWO).run(n_trials=5)
+
+
+@pytest.mark.parametrize(("sampler", "module"), [("gp", "torch"), ("cmaes", "cmaes")])
+def test_a_sampler_whose_package_is_missing_names_it(sampler, module, monkeypatch):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(MissingDependencyError, match=f"sampler='{sampler}' needs .* pip install {module}"):
+        make(sampler).run(n_trials=5)
 
 
 def test_an_optuna_sampler_may_be_given():

@@ -40,6 +40,13 @@ def finish(worker, timeout=90):
     return out.split()
 
 
+def wait_for(condition, seconds=90):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "nothing happened in time"
+        time.sleep(0.01)
+
+
 def by_state(study):
     return Counter(trial.state.name for trial in study.optuna.trials)
 
@@ -57,7 +64,8 @@ def complete_points(study):
 
 
 def read_log(log):
-    return [tuple(map(int, line.split())) for line in Path(log).read_text().splitlines()]
+    lines = Path(log).read_text().splitlines(keepends=True)
+    return [tuple(map(int, line.split())) for line in lines if line.endswith("\n")]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -104,9 +112,7 @@ def test_two_workers_share_a_study_exactly(kind, sampler, tmp_path, monkeypatch)
     log, storage = tmp_path / "log", address(kind, tmp_path)
     monkeypatch.setenv("STUDY_WORKERS_WAIT", "1")
     workers = [start_worker(storage, 120, sampler, 0.03, log) for _ in range(2)]
-    deadline = time.monotonic() + 90
-    while len(list(tmp_path.glob("log.ready.*"))) < 2 and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_for(lambda: len(list(tmp_path.glob("log.ready.*"))) == 2)
     (tmp_path / "log.go").touch()
     for worker in workers:
         assert finish(worker)[0] == "trials"
@@ -124,10 +130,9 @@ def test_two_workers_share_a_study_exactly(kind, sampler, tmp_path, monkeypatch)
 def test_kill_9_of_one_of_two_workers_leaves_every_trial_exactly_once(kind, sampler, tmp_path):
     log, storage = tmp_path / "log", address(kind, tmp_path)
     victim = start_worker(storage, 160, sampler, 0.0, log, 20)
+    wait_for(lambda: (tmp_path / "log.hangs").exists())
     survivor = start_worker(storage, 160, sampler, 0.005, log)
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "log.hangs").exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_for(lambda: len({pid for pid, *_ in read_log(log)}) == 2)
     victim.send_signal(signal.SIGKILL)
     victim.communicate()
     assert finish(survivor)[0] == "trials"
@@ -155,9 +160,7 @@ def test_a_killed_study_resumes_with_the_same_command(kind, tmp_path):
     for _ in range(2):
         worker = start_worker(storage, 150, "grid", 0.02, log)
         before = len(read_log(log)) if log.exists() else 0
-        deadline = time.monotonic() + 60
-        while not (log.exists() and len(read_log(log)) > before) and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_for(lambda before=before: log.exists() and len(read_log(log)) > before)
         time.sleep(0.3)
         worker.send_signal(signal.SIGKILL)
         worker.communicate()
@@ -554,7 +557,7 @@ def test_infinite_and_undefined_metrics_are_stored(tmp_path):
 
 
 @pytest.fixture
-def database(postgres):  # noqa: F811
+def database(postgres):
     """An empty database on the session's PostgreSQL server (Optuna and MLflow cannot share one)."""
     psycopg2 = pytest.importorskip("psycopg2")
     base = postgres.rpartition("/")[0]
@@ -571,10 +574,9 @@ def database(postgres):  # noqa: F811
 def test_postgresql_with_two_workers_of_which_one_dies(database, sampler, tmp_path):
     log = tmp_path / "log"
     victim = start_worker(database, 120, sampler, 0.0, log, 20)
+    wait_for(lambda: (tmp_path / "log.hangs").exists())
     survivor = start_worker(database, 120, sampler, 0.002, log)
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "log.hangs").exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_for(lambda: len({pid for pid, *_ in read_log(log)}) == 2)
     victim.send_signal(signal.SIGKILL)
     victim.communicate()
     assert finish(survivor)[0] == "trials"

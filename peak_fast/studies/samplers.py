@@ -15,7 +15,7 @@ from peak_fast.errors import ConfigError, did_you_mean, require
 from peak_fast.params import Param, schema_to_grid
 from peak_fast.studies.objectives import Objective
 from peak_fast.studies.points import Space
-from peak_fast.studies.storage import quiet_optuna
+from peak_fast.studies.storage import quiet_optuna, require_package
 
 SEQUENCES = ("grid", "random", "qmc")
 ADAPTIVE = ("tpe", "nsga2", "cmaes", "gp")
@@ -126,9 +126,9 @@ def build_sampler(
         if kind == "nsga2":
             return samplers.NSGAIISampler(population_size=max(batch, 2), seed=seed)
         if kind == "gp":
-            require("torch", extra="optuna")
+            require_package("torch", "torch", "sampler='gp'")
             return samplers.GPSampler(seed=seed, deterministic_objective=True)
-        require("cmaes", extra="optuna")
+        require_package("cmaes", "cmaes", "sampler='cmaes'")
         numeric = [item for item in space.schema if item.kind in ("int", "float")]
         if len(objectives) > 1 or feasibility or not numeric or space.is_conditional:
             raise ConfigError(

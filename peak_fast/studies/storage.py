@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import logging
 import os
 import re
@@ -42,6 +43,23 @@ class OpenStorage:
     storage: Any
     is_shared: bool
     label: str
+
+
+def require_package(module: str, package: str, purpose: str) -> Any:
+    """Import a package that no extra of ours brings.
+
+    Raises
+    ------
+    MissingDependencyError
+        It is not installed; the message names the package.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"{purpose} needs the package {package!r}, which could not be imported ({error}); "
+            f"install it with: pip install {package}"
+        ) from error
 
 
 def mask_url(url: str) -> str:
@@ -128,7 +146,7 @@ def _open_journal(optuna: Any, text: str) -> OpenStorage:
 
 
 def _open_grpc(optuna: Any, text: str) -> OpenStorage:
-    require("grpc", extra="optuna")
+    require_package("grpc", "grpcio", "a gRPC storage")
     host, _, port = text.removeprefix("grpc://").rstrip("/").rpartition(":")
     if not host or not port.isdigit():
         raise ConfigError(f"expected grpc://host:port; got {text!r}; the proxy's default port is 13000")
