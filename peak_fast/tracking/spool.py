@@ -33,7 +33,7 @@ import time
 import zlib
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -405,24 +405,26 @@ class Ack:
         Why the store did not take more; None if it took all.
     rejected
         Number of records that the store refuses for good.
+    writer
+        Process id of who says so.
     """
 
     offset: int = 0
     stamp: int = 0
     error: str | None = None
     rejected: int = 0
+    writer: int = 0
 
 
 def read_ack(path: Path) -> Ack:
     """The acknowledgement in a file; an empty one if there is none yet."""
     try:
         found = json.loads(path.read_bytes())
-        return Ack(int(found["offset"]), int(found["stamp"]), found["error"], int(found["rejected"]))
+        return Ack(**{name: found[name] for name in ("offset", "stamp", "error", "rejected", "writer")})
     except (OSError, ValueError, KeyError, TypeError):
         return Ack()
 
 
 def write_ack(path: Path, ack: Ack) -> None:
-    """Write an acknowledgement atomically."""
-    content = {"offset": ack.offset, "stamp": ack.stamp, "error": ack.error, "rejected": ack.rejected}
-    write_atomically(path, json.dumps(content).encode())
+    """Write an acknowledgement of this process atomically."""
+    write_atomically(path, json.dumps({**asdict(ack), "writer": os.getpid()}).encode())
