@@ -56,6 +56,13 @@ def explain(model: type[BaseModel], error: ValidationError) -> str:
     return "; ".join(parts)
 
 
+def _preset(name: str, changes: dict[str, Any]) -> Any:
+    """Named rules of another engine, with some of them changed."""
+    import importlib
+
+    return getattr(importlib.import_module("peak_fast.presets"), name)(**changes)
+
+
 class Execution(Settings):
     """How and when orders fill.
 
@@ -84,6 +91,31 @@ class Execution(Settings):
     lot_size: NonNegative = 0.0
     min_size: NonNegative = 0.0
     leverage: Positive = 1.0
+
+    @classmethod
+    def vectorbt(cls, **changes: Any) -> Any:
+        """Rules of vectorbt's signal simulation, for `simulate_signals`; see `peak_fast.presets.vectorbt`."""
+        return _preset("vectorbt", changes)
+
+    @classmethod
+    def backtesting_py(cls, **changes: Any) -> Any:
+        """Rules of backtesting.py, for `simulate_orders`; see `peak_fast.presets.backtesting_py`."""
+        return _preset("backtesting_py", changes)
+
+    @classmethod
+    def backtrader(cls, **changes: Any) -> Any:
+        """Rules of backtrader, for `simulate_orders`; see `peak_fast.presets.backtrader`."""
+        return _preset("backtrader", changes)
+
+    @classmethod
+    def peak_trade_legacy(cls, **changes: Any) -> Any:
+        """Rules of peak_trade's long-only mode; see `peak_fast.presets.peak_trade_legacy`."""
+        return _preset("peak_trade_legacy", changes)
+
+    @classmethod
+    def peak_trade_pipeline(cls, **changes: Any) -> Any:
+        """Rules of peak_trade's execution pipeline; see `peak_fast.presets.peak_trade_pipeline`."""
+        return _preset("peak_trade_pipeline", changes)
 
     @property
     def fill_rule(self) -> str:
