@@ -356,6 +356,12 @@ def test_addresses_that_are_refused(given, error, words):
         open_storage(given)
 
 
+def test_an_old_optuna_is_named(monkeypatch):
+    monkeypatch.setattr(optuna, "__version__", "4.6.0")
+    with pytest.raises(MissingDependencyError, match=r"expected optuna 5 or later; got 4\.6\.0"):
+        open_storage(None)
+
+
 def test_a_database_that_does_not_answer_hides_the_password():
     pytest.importorskip("psycopg2")
     with pytest.raises(StoreError) as caught:

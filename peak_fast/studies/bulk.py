@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from peak_fast.studies.points import Point
+from peak_fast.studies.points import INDEX, SOURCE, WARM_START, WORKER, Point
 
 _SCHEMA_VERSION = 12
 _CHUNK = 500
@@ -65,24 +65,85 @@ class BulkWriter:
         self._models = models
         self._dialect = backend.engine.dialect.name
 
-    def create(self, study_id: int, templates: Sequence[Any]) -> list[tuple[int, int]]:
-        """Insert trials as they stand.
+    def create(
+        self, study_id: int, templates: Sequence[Any], target: int | None
+    ) -> list[tuple[int, int] | None]:
+        """Insert running trials, as far as there is room and nobody else has their points.
+
+        Parameters
+        ----------
+        study_id
+            The study.
+        templates
+            Trials as they are to stand.
+        target
+            Number of trials that the study has room for; None without limit.
 
         Returns
         -------
         list of (trial id, number)
-            In the order of the templates.
+            In the order of the templates; None for those that were not inserted.
         """
-        created: list[tuple[int, int]] = []
+        created: list[tuple[int, int] | None] = []
+        pairs: list[tuple[int, Any]] = []
         with self._engine.begin() as connection:
             self._lock_study(connection, study_id)
             number = self._count(connection, study_id)
+            room = len(templates) if target is None else target - self._count_places(connection, study_id)
+            taken = self._taken(connection, study_id, [t.user_attrs.get(INDEX) for t in templates])
             for template in templates:
-                created.append((self._insert_trial(connection, study_id, number, template), number))
+                index = template.user_attrs.get(INDEX)
+                if len(pairs) >= room or (index is not None and index in taken):
+                    created.append(None)
+                    continue
+                trial_id = self._insert_trial(connection, study_id, number, template)
+                created.append((trial_id, number))
+                pairs.append((trial_id, template))
                 number += 1
-            pairs = [(trial_id, t) for (trial_id, _), t in zip(created, templates, strict=True)]
             self._insert_rows(connection, pairs)
         return created
+
+    def _count_places(self, connection: Any, study_id: int) -> int:
+        """Trials that take a place in the study, as ``Ledger`` counts them."""
+        import sqlalchemy as sa
+        from optuna.trial import TrialState
+
+        trial, attr = self._models.TrialModel.__table__, self._models.TrialUserAttributeModel.__table__
+
+        def has(*conditions: Any) -> Any:
+            return sa.exists().where(attr.c.trial_id == trial.c.trial_id, *conditions)
+
+        statement = sa.select(sa.func.count(trial.c.trial_id)).where(
+            trial.c.study_id == study_id,
+            trial.c.state != TrialState.FAIL,
+            ~has(attr.c.key == SOURCE, attr.c.value_json == json.dumps(WARM_START)),
+            sa.or_(trial.c.state != TrialState.RUNNING, has(attr.c.key == WORKER)),
+        )
+        return int(connection.execute(statement).scalar_one())
+
+    def _taken(self, connection: Any, study_id: int, indices: Sequence[int | None]) -> set[int]:
+        """Which numbered points somebody has claimed or finished."""
+        import sqlalchemy as sa
+        from optuna.trial import TrialState
+
+        wanted = [json.dumps(index) for index in indices if index is not None]
+        if not wanted:
+            return set()
+        trial, attr = self._models.TrialModel.__table__, self._models.TrialUserAttributeModel.__table__
+        found: set[int] = set()
+        for start in range(0, len(wanted), _CHUNK):
+            statement = (
+                sa.select(attr.c.value_json)
+                .join(trial, trial.c.trial_id == attr.c.trial_id)
+                .where(
+                    trial.c.study_id == study_id,
+                    trial.c.state != TrialState.FAIL,
+                    attr.c.key == INDEX,
+                    attr.c.value_json.in_(wanted[start : start + _CHUNK]),
+                )
+            )
+            found.update(int(text) for text in connection.execute(statement).scalars())
+        return found
 
     def _lock_study(self, connection: Any, study_id: int) -> None:
         """Keep other workers from numbering trials until the transaction ends."""

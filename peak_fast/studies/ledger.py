@@ -6,6 +6,7 @@ creates trials one after the other, as all of Optuna's do:
 
 * Of two claims on the same numbered point the trial with the lower number stays, the other fails as surplus.
 * Of more claims than the study has room for, the ones with the highest numbers fail as surplus.
+  (In a database both are checked in the transaction that makes the claim, so that no trial has to fail.)
 * A trial is finished only from its running state. A worker that was taken for dead and comes back finds its
   trial failed, and its result is dropped; the retry counts.
 
@@ -15,35 +16,27 @@ In memory there is nobody else: finished trials are simply added.
 from __future__ import annotations
 
 import contextlib
-import logging
-import sys
-import time
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
-from peak_fast.errors import StoreError
 from peak_fast.studies.bulk import writer_for
 from peak_fast.studies.points import (
     COMPLETE,
     DUPLICATE,
     FAILED,
     INDEX,
+    INTERRUPTED,
     METRICS,
-    REASON,
     SOURCE,
     SURPLUS,
     WARM_START,
     WORKER,
+    WORKER_DIED,
     Point,
     Space,
 )
+from peak_fast.studies.retries import Retries, patiently
 from peak_fast.studies.workers import Heartbeat, new_worker_name
-
-_log = logging.getLogger("peak_fast.study")
-_Result = TypeVar("_Result")
-_RETRIES = "peak_fast:retries"
-_MAX_RETRIES = 10
-_ATTEMPTS = 6
 
 
 class Ledger:
@@ -75,6 +68,7 @@ class Ledger:
         self._storage = study._storage
         self._study_id = study._study_id
         self._writer = writer_for(self._storage) if is_shared else None
+        self._retries = Retries(study)
         self.name = new_worker_name()
         self._heartbeat = Heartbeat(study, self.name, *heartbeat)
         self._states: dict[int, Any] = {}
@@ -102,7 +96,7 @@ class Ledger:
 
     def sync(self) -> None:
         """Read the storage."""
-        trials = _patiently(lambda: self._study.get_trials(deepcopy=False))
+        trials = patiently(lambda: self._study.get_trials(deepcopy=False))
         for trial in trials[self._settled :]:
             if self._states.get(trial.number) != trial.state:
                 self._states[trial.number] = trial.state
@@ -173,7 +167,7 @@ class Ledger:
             # The name goes first, so that there is no moment in which a running trial belongs to nobody; the
             # loser of a race may have overwritten it, hence the second time.
             self._storage.set_trial_user_attr(trial_id, WORKER, self.name)
-            if not _patiently(lambda: self._storage.set_trial_state_values(trial_id, TrialState.RUNNING)):
+            if not patiently(lambda: self._storage.set_trial_state_values(trial_id, TrialState.RUNNING)):
                 return False
             self._storage.set_trial_user_attr(trial_id, WORKER, self.name)
         except UpdateFinishedTrialError:
@@ -199,9 +193,17 @@ class Ledger:
             return list(points)
         fresh = [point for point in points if point.trial_id is None]
         templates = [self._template(point, "RUNNING") for point in fresh]
-        for point, (trial_id, number) in zip(fresh, self._create(templates), strict=True):
-            point.trial_id, point.number = trial_id, number
-            self._own.add(number)
+        writer = self._writer
+        if writer is not None:
+            places = patiently(lambda: writer.create(self._study_id, templates, target)) if fresh else []
+            for point, place in zip(fresh, places, strict=True):
+                if place is not None:
+                    point.trial_id, point.number = place
+                    self._own.add(place[1])
+            return [point for point in points if point.trial_id is not None]
+        for point, place in zip(fresh, self._create(templates), strict=True):
+            point.trial_id, point.number = place
+            self._own.add(place[1])
         self.sync()
         surplus = self._surplus({point.number for point in points}, target)
         for point in points:
@@ -211,11 +213,6 @@ class Ledger:
         return [point for point in points if point.number not in surplus]
 
     def _create(self, templates: Sequence[Any]) -> list[tuple[int, int]]:
-        if not templates:
-            return []
-        writer = self._writer
-        if writer is not None:
-            return _patiently(lambda: writer.create(self._study_id, templates))
         with self._together():
             ids = [self._storage.create_new_trial(self._study_id, template_trial=t) for t in templates]
             return [(trial_id, self._storage.get_trial_number_from_id(trial_id)) for trial_id in ids]
@@ -296,7 +293,7 @@ class Ledger:
             return []
         writer, attrs = self._writer, [self._attributes(point) for point in points]
         if writer is not None:
-            done = _patiently(lambda: writer.finish(points, attrs))
+            done = patiently(lambda: writer.finish(points, attrs))
             return [point for point in points if point.trial_id in done]
         with self._together():
             return [
@@ -319,7 +316,7 @@ class Ledger:
                 storage.set_trial_intermediate_value(trial_id, step, value)
             values = point.values if point.state == COMPLETE else None
             return bool(
-                _patiently(lambda: storage.set_trial_state_values(trial_id, TrialState[point.state], values))
+                patiently(lambda: storage.set_trial_state_values(trial_id, TrialState[point.state], values))
             )
         except UpdateFinishedTrialError:
             return False
@@ -333,7 +330,7 @@ class Ledger:
             return 0
         stamps = self._heartbeat.stamps()
         dead = [t for t in running if not self._heartbeat.is_alive(t.user_attrs[WORKER], stamps)]
-        return sum(self._retry(trial, "the worker died") for trial in dead)
+        return sum(self._retries.retry(trial, WORKER_DIED) for trial in dead)
 
     def abandon(self, points: Sequence[Point]) -> None:
         """Give back claimed points that will not be finished, so that a resumed study runs them."""
@@ -341,74 +338,14 @@ class Ledger:
         self.sync()
         for trial in self._open:
             if trial.number in numbers and trial.state.name == "RUNNING":
-                self._retry(trial, "interrupted")
+                self._retries.retry(trial, INTERRUPTED)
 
     def retry_failed(self) -> int:
         """Queue the trials that failed with an error again; returns how many."""
-        from optuna.trial import TrialState
-
-        failed = self._study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
-        mine = [t for t in failed if t.params and t.user_attrs.get(REASON) not in (None, SURPLUS)]
-        retried = {t.user_attrs.get("peak_fast:retry_of") for t in self._study.get_trials(deepcopy=False)}
-        return sum(self._enqueue(trial) for trial in mine if trial.number not in retried)
-
-    def _retry(self, trial: Any, reason: str) -> bool:
-        from optuna.exceptions import UpdateFinishedTrialError
-        from optuna.trial import TrialState
-
-        tried = len(trial.system_attrs.get("retry_history", [])) + 1
-        if tried > _MAX_RETRIES:
-            _log.warning(
-                "trial %d: no worker survived it %d times; left out: %s", trial.number, tried, trial.params
-            )
-            reason = f"given up: {reason} {tried} times"
-        try:
-            self._storage.set_trial_user_attr(trial._trial_id, REASON, reason)
-            if not _patiently(lambda: self._storage.set_trial_state_values(trial._trial_id, TrialState.FAIL)):
-                return False
-        except UpdateFinishedTrialError:
-            return False  # finished after all, or rescued by another worker
-        return self._enqueue(trial) if tried <= _MAX_RETRIES else False
-
-    def _enqueue(self, trial: Any) -> bool:
-        from optuna.trial import TrialState, create_trial
-
-        history = [*trial.system_attrs.get("retry_history", []), trial.number]
-        keep = {k: v for k, v in trial.user_attrs.items() if k in (INDEX, SOURCE)}
-        system = {"failed_trial": history[0], "retry_history": history}
-        template = create_trial(
-            state=TrialState.WAITING,
-            params=trial.params,
-            distributions=trial.distributions,
-            user_attrs={**keep, "peak_fast:retry_of": trial.number},
-            system_attrs=system,
-        )
-        self._storage.create_new_trial(self._study_id, template_trial=template)
-        return True
+        return self._retries.retry_failed()
 
 
 def _jsonable(value: Any) -> Any:
     """Numbers as float, undefined and infinite ones as text, so that every database stores them."""
     number = float(value)
     return number if number - number == 0 else str(number)
-
-
-def _patiently(action: Callable[[], _Result]) -> _Result:
-    """Do something on a storage that may be locked for a moment."""
-    from optuna.exceptions import StorageInternalError
-
-    for attempt in range(_ATTEMPTS):
-        try:
-            return action()
-        except Exception as error:
-            database = sys.modules.get("sqlalchemy.exc")  # not imported for a study in memory
-            busy = (StorageInternalError, *([database.OperationalError] if database is not None else []))
-            if not isinstance(error, busy):
-                raise
-            last = error
-            time.sleep(0.05 * 2**attempt)
-    detail = str(last.__cause__ or last).splitlines()[0]
-    raise StoreError(
-        f"expected the study's storage to answer; got {detail!r} {_ATTEMPTS} times; "
-        "what was written stays, so start the same command again to resume"
-    ) from last

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from peak_fast.errors import StrategyError
+from peak_fast.errors import PeakFastError, StrategyError
 from peak_fast.studies.evaluation import BatchRunner, combine
 from peak_fast.studies.ledger import Ledger
 from peak_fast.studies.limits import Limits
@@ -270,7 +270,12 @@ class Loop:
             self._evaluate(claimed)
             accepted = {id(point) for point in self._ledger.finish(claimed)}
         except BaseException:
-            self._ledger.abandon(points)
+            try:
+                self._ledger.abandon(points)
+            except PeakFastError as error:  # the storage is away: the first error says more
+                _log.warning(
+                    "trials at work were not given back (%s); a resumed study takes them over", error
+                )
             raise
         for point in points:
             if id(point) not in accepted:

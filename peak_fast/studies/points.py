@@ -14,7 +14,9 @@ COMPLETE, PRUNED, FAILED = "COMPLETE", "PRUNED", "FAIL"
 
 SOURCE, METRICS, WORKER = "peak_fast:source", "peak_fast:metrics", "peak_fast:worker"
 INDEX, DUPLICATE, REASON = "peak_fast:index", "peak_fast:duplicate_of", "peak_fast:reason"
+RETRY_OF = "peak_fast:retry_of"
 WARM_START, SURPLUS = "warm start", "surplus"
+WORKER_DIED, INTERRUPTED = "the worker died", "interrupted"
 
 
 @dataclass(slots=True)

@@ -6,7 +6,16 @@ from typing import Any, Protocol
 
 from peak_fast.studies.asking import Asker
 from peak_fast.studies.objectives import Objective
-from peak_fast.studies.points import FAILED, INDEX, REASON, SURPLUS, Point, Space
+from peak_fast.studies.points import (
+    FAILED,
+    INDEX,
+    INTERRUPTED,
+    REASON,
+    SURPLUS,
+    WORKER_DIED,
+    Point,
+    Space,
+)
 from peak_fast.studies.samplers import SEQUENCES, build_sampler, generation_size
 from peak_fast.studies.sequences import (
     Cursor,
@@ -16,7 +25,7 @@ from peak_fast.studies.sequences import (
     SobolSequence,
 )
 
-_RETRIED = (SURPLUS, "the worker died", "interrupted")
+_RETRIED = (SURPLUS, WORKER_DIED, INTERRUPTED)
 _LARGEST_CHUNK = 4096
 _QUICK_SECONDS = 0.25
 

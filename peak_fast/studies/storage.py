@@ -20,6 +20,7 @@ _JOURNAL_SUFFIXES = (".log", ".journal", ".jsonl")
 _SQLITE_TIMEOUT_SECONDS = 60
 _LOCK_GRACE_SECONDS = 5
 _OPEN_ATTEMPTS = 6
+_OLDEST_OPTUNA = 5
 _FORMS = (
     "None (memory), 'sqlite:///study.db', 'postgresql://user@host/db', 'mysql+pymysql://user@host/db', "
     "'journal:///path/study.log', 'grpc://host:13000', or an optuna storage object"
@@ -74,6 +75,11 @@ def quiet_optuna() -> Iterator[Any]:
     Optuna's own level is put back afterwards, so that a user's choice stays in force.
     """
     optuna = require("optuna", extra="optuna")
+    if int(optuna.__version__.split(".")[0]) < _OLDEST_OPTUNA:
+        raise MissingDependencyError(
+            f"expected optuna {_OLDEST_OPTUNA} or later; got {optuna.__version__}; "
+            "upgrade it with: pip install --upgrade 'peak-fast[optuna]'"
+        )
     logger = logging.getLogger("optuna")
     level = logger.level
     logger.setLevel(max(level, logging.WARNING))
