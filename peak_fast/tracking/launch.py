@@ -145,7 +145,6 @@ def confirm(
         if paths.segment.exists():
             paths.request.touch()
     process = start_writer(folder, uri, home)
-    ours = {process.pid}
     pause = _POLL
     while True:
         waiting = [(paths, offset) for paths, offset in targets if not _confirmed(paths, offset)]
@@ -153,8 +152,8 @@ def confirm(
             return
         for paths, _ in waiting:
             ack = read_ack(paths.ack)
-            # Another writer's error may be about an attempt that began before this request; ours is asked then.
-            if ack.error is not None and ack.stamp > asked and ack.writer in ours:
+            # An error of an attempt that began before this request says nothing about now.
+            if ack.error is not None and ack.begun > asked:
                 raise TrackingError(_problem(uri, waiting, ack.error))
         if time.monotonic() > deadline:
             reason = "the writer has not confirmed in time"
@@ -168,7 +167,6 @@ def confirm(
             pause = 0.01
             if not is_locked(folder / "writer.lock"):
                 process = start_writer(folder, uri, home)
-                ours.add(process.pid)
         time.sleep(pause)
 
 

@@ -405,26 +405,26 @@ class Ack:
         Why the store did not take more; None if it took all.
     rejected
         Number of records that the store refuses for good.
-    writer
-        Process id of who says so.
+    begun
+        When the attempt began that ended with ``error``, in nanoseconds since the epoch; 0: not said.
     """
 
     offset: int = 0
     stamp: int = 0
     error: str | None = None
     rejected: int = 0
-    writer: int = 0
+    begun: int = 0
 
 
 def read_ack(path: Path) -> Ack:
     """The acknowledgement in a file; an empty one if there is none yet."""
     try:
         found = json.loads(path.read_bytes())
-        return Ack(**{name: found[name] for name in ("offset", "stamp", "error", "rejected", "writer")})
+        return Ack(**{name: found[name] for name in ("offset", "stamp", "error", "rejected", "begun")})
     except (OSError, ValueError, KeyError, TypeError):
         return Ack()
 
 
 def write_ack(path: Path, ack: Ack) -> None:
-    """Write an acknowledgement of this process atomically."""
-    write_atomically(path, json.dumps({**asdict(ack), "writer": os.getpid()}).encode())
+    """Write an acknowledgement atomically."""
+    write_atomically(path, json.dumps(asdict(ack)).encode())

@@ -196,7 +196,7 @@ def _replay(folder: Path, uri: str, found: StoreReport) -> None:
             return
         for paths in left:
             ack = read_ack(paths.ack)
-            if ack.error is not None and ack.stamp > asked:
+            if ack.error is not None and ack.begun > asked:
                 found.error = mask_in(ack.error, uri)
                 return
             if paths.segment.exists():

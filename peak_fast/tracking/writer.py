@@ -88,6 +88,7 @@ class FolderWriter:
         self._folder = folder
         self._uri = uri
         self._idle = idle
+        self._begun = 0
         self._store: Store | None = None
         self._replays: dict[Path, SegmentReplay] = {}
 
@@ -125,6 +126,7 @@ class FolderWriter:
         # Before the pass, so that a request which comes during it leads to another one.
         for request in () if self._idle else self._folder.glob("*.flush"):
             request.unlink(missing_ok=True)
+        self._begun = time.time_ns()
         for path in segments(self._folder):
             if self._must_stop():
                 step.live += 1
@@ -141,6 +143,7 @@ class FolderWriter:
             except ExperimentDeleted as error:
                 logger.warning("%s", error)
                 self._replays.pop(path, None)
+                self._say(paths, str(error))
             except (StoreUnavailable, MissingDependencyError) as error:
                 step.error = mask_in(str(error), self._uri)
                 self._drop_store()
@@ -196,12 +199,11 @@ class FolderWriter:
             self._store.close()
             self._store = None
 
-    @staticmethod
-    def _say(paths: SegmentPaths, error: str) -> None:
+    def _say(self, paths: SegmentPaths, error: str) -> None:
         """Tell the owner, who may be waiting, that the store did not take everything."""
         ack = read_ack(paths.ack)
         try:
-            write_ack(paths.ack, Ack(ack.offset, time.time_ns(), error, ack.rejected))
+            write_ack(paths.ack, Ack(ack.offset, time.time_ns(), error, ack.rejected, self._begun))
         except OSError as problem:
             logger.warning("%s: %s", paths.ack, problem)
 
