@@ -167,7 +167,7 @@ def test_hundred_trials_with_sqlite_and_mlflow(rounds, recorder, tmp_path):
     assert Path(tmp_path / "mlflow.db").stat().st_size > 0
 
 
-@pytest.mark.parametrize("trials", [150, 300])
+@pytest.mark.parametrize("trials", [60, 150])
 def test_batches_do_not_cost_quality(recorder, trials):
     from peak_fast.data import sample
 

@@ -1,6 +1,6 @@
 """Which sampler to use, and Optuna's samplers set up for generations.
 
-Typical cost in milliseconds per trial in memory: grid, random and Sobol as arrays 0.1, NSGA-II 0.4 to 0.8,
+Typical cost in milliseconds per trial in memory: grid, random and Sobol as arrays 0.1, NSGA-II 0.7 to 1,
 CMA-ES 1 to 3, TPE 4 with 100 finished trials and 13 with 1,000 (it looks at all of them for every proposal).
 A backtest takes less than any of these, so the sampler decides how long a study takes.
 """
