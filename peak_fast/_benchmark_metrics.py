@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from peak_fast._columns import FloatArray
-from peak_fast._ratios import both_known, deviation, mean, per_period, positive, ratio, same_length
+from peak_fast._ratios import both_known, deviation, mean, per_period, positive, power, ratio, same_length
 from peak_fast.errors import ConfigError
 
 
@@ -37,7 +37,7 @@ def alpha(
     excess = mean(own) - free - beta(own, other) * (mean(other) - free)
     if not compounded:
         return excess * periods_per_year
-    return float((1.0 + excess) ** periods_per_year - 1.0) if excess > -1.0 else -1.0
+    return power(1.0 + excess, periods_per_year) - 1.0 if excess > -1.0 else -1.0
 
 
 def r_squared(returns: Any, benchmark: Any) -> float:
@@ -58,7 +58,7 @@ def information_ratio(returns: Any, benchmark: Any) -> float:
 
 def _yearly(returns: FloatArray, periods_per_year: float) -> float:
     growth = float(np.prod(1.0 + returns))
-    return growth ** (periods_per_year / returns.size) - 1.0 if growth > 0.0 else -1.0
+    return power(growth, periods_per_year / returns.size) - 1.0 if growth > 0.0 else -1.0
 
 
 def capture(

@@ -21,6 +21,14 @@ def ratio(numerator: float, denominator: float) -> float:
     return numerator / denominator
 
 
+def power(base: float, exponent: float) -> float:
+    """``base ** exponent`` of a positive base, infinite where it is beyond float64."""
+    try:
+        return math.pow(base, exponent)
+    except OverflowError:
+        return math.inf
+
+
 def known(values: Any, name: str = "returns") -> FloatArray:
     """The values that are not NaN."""
     array = as_float_array(values, name)

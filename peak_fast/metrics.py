@@ -37,7 +37,7 @@ from peak_fast._drawdowns import (
     max_drawdown_duration,
     ulcer_index,
 )
-from peak_fast._ratios import deviation, growth_curve, known, mean, per_period, positive, ratio, share
+from peak_fast._ratios import deviation, growth_curve, known, mean, per_period, positive, power, ratio, share
 from peak_fast._trade_metrics import (
     average_loss,
     average_win,
@@ -134,6 +134,8 @@ def total_return(returns: Any) -> float:
 def cagr(returns: Any, periods_per_year: float, years: float | None = None) -> float:
     """Compound annual growth rate, ``prod(1 + r)^(q / n) - 1``; -1 where nothing is left.
 
+    A few bars of a fast clock can give a power beyond float64: infinity.
+
     Parameters
     ----------
     returns
@@ -147,7 +149,7 @@ def cagr(returns: Any, periods_per_year: float, years: float | None = None) -> f
     if curve.size == 0:
         return math.nan
     span = curve.size / positive(periods_per_year, "periods_per_year") if years is None else years
-    return float(curve[-1]) ** (1.0 / positive(span, "years")) - 1.0 if curve[-1] > 0.0 else -1.0
+    return power(float(curve[-1]), 1.0 / positive(span, "years")) - 1.0 if curve[-1] > 0.0 else -1.0
 
 
 def geometric_mean(returns: Any) -> float:

@@ -28,6 +28,15 @@ def curve_of(returns, initial=1.0):
 # Worked by hand
 
 
+def test_growth_beyond_float64_is_infinite():
+    """One doubling a minute is 2**98280 a year."""
+    doubling = np.array([1.0, 1.0])
+    assert m.cagr(doubling, 98_280.0) == math.inf
+    assert m.calmar([3.0, -0.5], 98_280.0) == math.inf
+    assert m.alpha([1.0, 1.5], [0.1, 0.2], 98_280.0) == math.inf
+    assert m.capture([0.001, -0.002], doubling, 98_280.0) == 0.0
+
+
 def test_worked_example_of_growth_and_risk():
     returns = [0.10, -0.50, 0.20]
     assert m.total_return(returns) == pytest.approx(1.1 * 0.5 * 1.2 - 1.0)

@@ -3,7 +3,7 @@
 import math
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from peak_fast import metrics as m
@@ -11,6 +11,7 @@ from peak_fast._slots import settings_vector
 from peak_fast.config import Costs, Execution, FractionOfEquity, RiskLimits, Stops
 from peak_kernels import types as t
 from tests.kernel_cases import decisions_of, kernel_settings, make_bars, price_bars, rules_of, run_kernel
+from tests.oracle import Rules
 
 
 def from_the_curve(outcome, settings):
@@ -40,7 +41,7 @@ def from_the_curve(outcome, settings):
         "profit_factor": m.profit_factor(pnl),
         "expectancy": m.expectancy(pnl),
         "sqn": m.sqn(pnl),
-        "average_trade_return": float(np.mean(pnl / (entry * size))) if len(pnl) else math.nan,
+        "average_trade_return": average_trade_return(pnl, entry * size),
         "total_fees": outcome.fills[:, t.FILL_COLUMNS.index("fee")].sum(),
         "total_slippage": outcome.fills[:, t.FILL_COLUMNS.index("slippage")].sum(),
         "total_orders": len(outcome.orders),
@@ -49,6 +50,12 @@ def from_the_curve(outcome, settings):
         "max_drawdown_duration": m.max_drawdown_duration(returns),
         "ulcer_index": m.ulcer_index(returns),
     }
+
+
+def average_trade_return(pnl, invested):
+    """Mean return; infinite for a fixed fee on next to nothing."""
+    with np.errstate(over="ignore"):
+        return float(np.mean(pnl / invested)) if len(pnl) else math.nan
 
 
 def condition(outcome, settings):
@@ -89,6 +96,8 @@ def cases(draw):
 
 
 @given(cases())
+@example((Rules(minimum=1.0, trailing=0.125, weights=True), [(1,) * 4, (0.8,) * 4], {0: 5e-324}, 0.0, 52.0))
+@example((Rules(), [None, (1.0, 1.0, 0.96875, 0.96875)], {0: -1.0}, 0.0, 98_280.0))
 def test_folded_metrics_are_those_of_the_curve(case):
     rules, bars, decide, risk_free, year = case
     settings = kernel_settings(rules, year)
