@@ -1089,7 +1089,8 @@ def test_a_study_in_mlflow(bars, tmp_path, monkeypatch):
     assert len(children) == 10
     assert parent.data.metrics["best_sharpe"] == result.best_value
     assert parent.data.params["best.fast"] == str(result.best_params["fast"])
-    best = max(children, key=lambda run: run.data.metrics["sharpe"])
-    assert best.data.params["fast"] == str(result.best_params["fast"])
+    # Two windows may reach the same value: MLflow lists such children in either order.
+    best = [run.data.params for run in children if run.data.metrics["sharpe"] == result.best_value]
+    assert str(result.best_params["fast"]) in {params["fast"] for params in best}
     names = {item.path for item in client.list_artifacts(parent.info.run_id, "study")}
     assert {"study/trials.parquet", "study/history.png", "study/settings.json", "study/summary.txt"} <= names
