@@ -37,10 +37,14 @@ def build_tracker(request: dict[str, Any]) -> Any:
 
 
 class Loop:
-    """The benched loop: ``runs`` backtests, statistics read, each tracked as a run of its own."""
+    """The benched loop: ``runs`` backtests, statistics read, each tracked as a run of its own.
 
-    def __init__(self, bars: int, runs: int, tracker: Any) -> None:
-        self.bars = probe.load_bars(bars)
+    ``bars`` are loaded bars, or how many to load: loops that are compared share them, and with them their place
+    in the processor's caches.
+    """
+
+    def __init__(self, bars: Any, runs: int, tracker: Any) -> None:
+        self.bars = probe.load_bars(bars) if isinstance(bars, int) else bars
         self.runs = runs
         self.tracker = tracker
         self.engine = probe.engine(tracker=tracker)
@@ -48,10 +52,11 @@ class Loop:
     def __call__(self) -> None:
         for k in range(self.runs):
             params = {"fast": 10 + k % 40, "slow": 60 + k}
+            name = f"bench-{k}"
             if self.tracker is None:
                 self.engine.run(self.bars, "ma_crossover", params).stats  # noqa: B018 - computed when read
                 continue
-            self.tracker.start_run(f"bench-{k}")
+            self.tracker.start_run(name)
             self.engine.run(self.bars, "ma_crossover", params).stats  # noqa: B018
             self.tracker.end_run()
 

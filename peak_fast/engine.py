@@ -353,7 +353,9 @@ class BacktestEngine:
         outcome = _run.run_single(bars, decisions, settings)
         used = self._used(stops, legacy=legacy, weights=weights)
         result = BacktestResult(bars, outcome, settings, name, params, used, symbol or bars.name, strategy)
-        if self.tracker is not None:
+        tracker = self.tracker
+        # NoopTracker, and one without a run, say so in an attribute; trackers without it are asked
+        if tracker is not None and getattr(tracker, "active", True):
             self._track(result)
         return result
 

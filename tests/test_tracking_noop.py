@@ -1,5 +1,6 @@
 """The tracker that records nothing, and the light import of the package."""
 
+import os
 import pickle
 import subprocess
 import sys
@@ -182,3 +183,21 @@ def test_exports():
         assert getattr(tracking, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = tracking.nothing
+
+
+def test_the_engine_asks_a_null_tracker_for_nothing(empty_folder):
+    """Nothing is imported for it, and it is told nothing: one attribute is read."""
+    code = """
+import sys
+from peak_fast import BacktestEngine, NoopTracker, synthetic
+
+class Silent(NoopTracker):
+    def log_result(self, result, *, bundle=False):
+        raise SystemExit("the engine logged into a tracker without a run")
+
+for tracker in (NoopTracker(), Silent()):
+    BacktestEngine(tracker=tracker).run(synthetic(100, seed=1), "ma_crossover", {"fast": 2, "slow": 5})
+assert "peak_fast.tracking.backtest" not in sys.modules
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=empty_folder, env=environment)
