@@ -31,6 +31,7 @@ _HOMES = {
     "FixedValue": "config",
     "FractionOfEquity": "config",
     "Grid": "sweep.grid",
+    "KellyFraction": "config",
     "MLflowTracker": "tracking",
     "MissingDependencyError": "errors",
     "NoopTracker": "tracking",
@@ -48,6 +49,7 @@ _HOMES = {
     "SweepError": "errors",
     "SweepResult": "sweep.result",
     "TrackingError": "errors",
+    "VolatilityTarget": "config",
     "build_tracker_from_config": "tracking",
     "load": "data",
     "log_backtest_artifacts": "tracking",
@@ -72,6 +74,7 @@ __all__ = [
     "FixedValue",
     "FractionOfEquity",
     "Grid",
+    "KellyFraction",
     "MLflowTracker",
     "MissingDependencyError",
     "NoopTracker",
@@ -89,6 +92,7 @@ __all__ = [
     "SweepError",
     "SweepResult",
     "TrackingError",
+    "VolatilityTarget",
     "__version__",
     "build_tracker_from_config",
     "load",
@@ -108,9 +112,11 @@ if TYPE_CHECKING:
         FixedUnits,
         FixedValue,
         FractionOfEquity,
+        KellyFraction,
         RiskLimits,
         RiskPerTrade,
         Stops,
+        VolatilityTarget,
     )
     from peak_fast.data import Bars, load, sample, synthetic
     from peak_fast.engine import BacktestEngine

@@ -16,10 +16,12 @@ from peak_fast.config import (
     FixedUnits,
     FixedValue,
     FractionOfEquity,
+    KellyFraction,
     RiskLimits,
     RiskPerTrade,
     Settings,
     Stops,
+    VolatilityTarget,
 )
 from peak_fast.errors import ConfigError
 from peak_kernels import types as t
@@ -43,12 +45,29 @@ VARIABLE: dict[str, tuple[tuple[int, ...], float]] = {
     "slippage_bps": ((t.SLIPPAGE_RATE,), BASIS_POINTS),
     "slippage_abs": ((t.SLIPPAGE_ABSOLUTE,), 1.0),
     "size": ((t.SIZE_VALUE,), 1.0),
+    "size_window": ((t.SIZE_WINDOW,), 1.0),
+    "size_min_trades": ((t.SIZE_WINDOW,), 1.0),
+    "size_fallback": ((t.SIZE_FALLBACK,), 1.0),
+    "size_min_fraction": ((t.SIZE_LEAST,), 1.0),
+    "size_max_fraction": ((t.SIZE_MAX_POSITION,), 1.0),
     "max_position": ((t.MAX_POSITION,), 1.0),
     "max_drawdown_limit": ((t.MAX_DRAWDOWN_LIMIT,), 1.0),
     "daily_loss_limit": ((t.DAILY_LOSS_LIMIT,), 1.0),
     "leverage": ((t.LEVERAGE,), 1.0),
     "initial_cash": ((t.INITIAL_CASH,), 1.0),
 }
+
+# Names above that only these sizings have: with another they would change nothing.
+SIZINGS: dict[str, tuple[int, ...]] = {
+    "size_window": (t.SIZE_VOLATILITY,),
+    "size_min_trades": (t.SIZE_KELLY,),
+    "size_fallback": (t.SIZE_VOLATILITY, t.SIZE_KELLY),
+    "size_min_fraction": (t.SIZE_KELLY,),
+    "size_max_fraction": (t.SIZE_VOLATILITY, t.SIZE_KELLY),
+}
+
+# Names above that are counts, with the smallest one.
+WHOLE = {"size_window": 2, "size_min_trades": 1}
 
 
 def settings_vector(
@@ -125,8 +144,16 @@ def _put_sizing(vector: np.ndarray[Any, np.dtype[np.float64]], sizing: Settings,
             )
         vector[t.SIZE_MODE], vector[t.SIZE_VALUE] = t.SIZE_RISK, sizing.risk
         vector[t.SIZE_MAX_POSITION], vector[t.SIZE_MIN_VALUE] = sizing.max_position, sizing.min_value
+    elif isinstance(sizing, VolatilityTarget):
+        vector[t.SIZE_MODE], vector[t.SIZE_VALUE] = t.SIZE_VOLATILITY, sizing.volatility
+        vector[t.SIZE_WINDOW], vector[t.SIZE_FALLBACK] = sizing.window, sizing.fallback
+        vector[t.SIZE_MAX_POSITION] = sizing.max_fraction
+    elif isinstance(sizing, KellyFraction):
+        vector[t.SIZE_MODE], vector[t.SIZE_VALUE] = t.SIZE_KELLY, sizing.share
+        vector[t.SIZE_WINDOW], vector[t.SIZE_FALLBACK] = sizing.min_trades, sizing.fallback
+        vector[t.SIZE_LEAST], vector[t.SIZE_MAX_POSITION] = sizing.min_fraction, sizing.max_fraction
     else:
         raise ConfigError(
-            "sizing: expected FractionOfEquity, FixedUnits, FixedValue or RiskPerTrade; "
-            f"got {type(sizing).__name__}"
+            "sizing: expected FractionOfEquity, FixedUnits, FixedValue, RiskPerTrade, VolatilityTarget or "
+            f"KellyFraction; got {type(sizing).__name__}"
         )

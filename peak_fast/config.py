@@ -224,7 +224,61 @@ class RiskPerTrade(Settings):
     min_value: NonNegative = 0.0
 
 
-Sizing = FractionOfEquity | FixedUnits | FixedValue | RiskPerTrade
+class VolatilityTarget(Settings):
+    """Position whose yearly volatility is ``volatility``: fraction of equity = volatility / estimate.
+
+    The estimate is the standard deviation of the last ``window`` returns from close to close, up to the bar that
+    decides, times the square root of the bars a year.
+
+    Parameters
+    ----------
+    volatility
+        Target, a fraction a year: 0.2 is 20 %.
+    window
+        Returns that are looked at.
+    max_fraction
+        Largest fraction of equity.
+    fallback
+        Fraction of equity while fewer returns are known; 0: such an entry is refused (``no_estimate``).
+    """
+
+    kind: Literal["volatility_target"] = "volatility_target"
+    volatility: Positive = 0.2
+    window: Annotated[int, Field(ge=2)] = 20
+    max_fraction: Positive = 1.0
+    fallback: NonNegative = 0.0
+
+
+class KellyFraction(Settings):
+    """``share`` of the Kelly criterion of the run's own closed trades, as a fraction of equity.
+
+    The criterion is W - (1 - W) / R with the win rate W and the payoff ratio R: mean net return of the winning
+    trades over that of the others.
+
+    Parameters
+    ----------
+    share
+        Part of the criterion that is used; 0.5: half Kelly.
+    min_trades
+        Closed trades that an estimate needs.
+    fallback
+        Fraction of equity before that; 0: such an entry is refused (``no_estimate``), so nothing ever trades.
+    min_fraction
+        Smallest fraction of equity.  0: where the criterion is not positive, entries are refused (``no_edge``);
+        no further trade can change that, so the run stays out of the market from then on.
+    max_fraction
+        Largest fraction of equity.
+    """
+
+    kind: Literal["kelly"] = "kelly"
+    share: Positive = 0.5
+    min_trades: Annotated[int, Field(ge=1)] = 20
+    fallback: NonNegative = 0.1
+    min_fraction: NonNegative = 0.0
+    max_fraction: Positive = 1.0
+
+
+Sizing = FractionOfEquity | FixedUnits | FixedValue | RiskPerTrade | VolatilityTarget | KellyFraction
 AnySizing = Annotated[Sizing, Field(discriminator="kind")]
 
 

@@ -12,9 +12,11 @@ from peak_fast import (
     FixedUnits,
     FixedValue,
     FractionOfEquity,
+    KellyFraction,
     RiskLimits,
     RiskPerTrade,
     Stops,
+    VolatilityTarget,
     _run,
 )
 from peak_fast._slots import settings_vector
@@ -70,6 +72,21 @@ def rules_of(draw):
         ("fraction", draw(st.floats(0.1, 1.5))),
         ("units", draw(st.floats(0.1, 60))),
         ("value", draw(st.floats(10, 1500))),
+        (
+            "volatility",
+            draw(st.floats(0.05, 1.0)),
+            draw(st.integers(2, 8)),
+            draw(st.floats(0.2, 1.5)),
+            often_zero(st.floats(0.1, 1.0)),
+        ),
+        (
+            "kelly",
+            draw(st.floats(0.1, 3.0)),
+            draw(st.integers(1, 4)),
+            draw(st.floats(0.2, 1.5)),
+            often_zero(st.floats(0.1, 1.0)),
+            often_zero(st.floats(0.05, 0.3)),
+        ),
     ]
     if stop_loss or trailing:
         sizings.append(
@@ -125,6 +142,10 @@ def kernel_settings(rules, year=252.0):
         "units": lambda v: FixedUnits(units=v),
         "value": lambda v: FixedValue(value=v),
         "risk": lambda r, m, v: RiskPerTrade(risk=r, max_position=m, min_value=v),
+        "volatility": lambda v, w, m, f: VolatilityTarget(volatility=v, window=w, max_fraction=m, fallback=f),
+        "kelly": lambda s, n, m, f, least: KellyFraction(
+            share=s, min_trades=n, max_fraction=m, fallback=f, min_fraction=least
+        ),
     }
     return settings_vector(
         initial_cash=rules.initial_cash,

@@ -3,7 +3,9 @@
 Nothing is imported from the kernels or the engine.  Slow on purpose: every rule stands where the page has it.
 """
 
+import itertools
 import math
+import statistics
 from dataclasses import dataclass, field
 
 
@@ -25,7 +27,10 @@ class Rules:
     trailing: float | None = None
     unit: str = "fraction"
     watermark: str = "extreme"
-    sizing: tuple = ("fraction", 1.0)  # ("units", u) ("value", v) ("risk", r, max_position, min_value)
+    # ("units", u) ("value", v) ("risk", r, max_position, min_value)
+    # ("volatility", v, window, most, fallback) ("kelly", share, trades, most, fallback, least)
+    sizing: tuple = ("fraction", 1.0)
+    year: float = 252.0
     lot_size: float = 0.0
     min_size: float = 0.0
     leverage: float = 1.0
@@ -64,6 +69,7 @@ class Account:
     units: float = 0.0
     trade: Trade | None = None
     best: float = 0.0
+    estimate: tuple = (0.0, "")
     orders: list = field(default_factory=list)  # (decided, kind, side, requested, filled, status, reason)
     fills: list = field(default_factory=list)  # (bar, side, size, price, fee, reason)
     trades: list = field(default_factory=list)
@@ -117,6 +123,8 @@ class Account:
         kind, value = self.rules.sizing[:2]
         if kind == "fraction":
             return value * equity / price
+        if kind in ("volatility", "kelly"):
+            return self.estimate[0] * equity / price
         if kind == "units":
             return value
         if kind == "value":
@@ -124,6 +132,31 @@ class Account:
         stop = self.rules.stop_loss if self.rules.stop_loss else self.rules.trailing
         by_risk = value * equity / self.distance(stop, price)
         return min(by_risk, self.rules.sizing[2] * equity / price)
+
+    def estimate_fraction(self, decided, bars):
+        """Fraction of equity of an estimated size, and why it is zero if it is."""
+        rules = self.rules
+        kind, value, count, most, fallback = rules.sizing[:5]
+        found = None
+        if kind == "volatility":
+            closes = [bar[3] for bar in bars[: decided + 1] if bar is not None]
+            closes = closes[-(count + 1) :]
+            if len(closes) == count + 1:
+                returns = [after / before - 1 for before, after in itertools.pairwise(closes)]
+                risk = statistics.stdev(returns) * math.sqrt(rules.year)
+                found = value / risk if risk > 0 else math.inf
+        elif len(self.trades) >= count:
+            results = [(trade.gross - trade.fees) / trade.bought for trade in self.trades]
+            wins = [result for result in results if result > 0]
+            others = [-result for result in results if result <= 0]
+            rate = len(wins) / len(results)
+            criterion = rate
+            if wins and others:
+                payoff = statistics.fmean(wins) / max(statistics.fmean(others), 1e-300)
+                criterion = rate - (1 - rate) / payoff
+            found = max(value * criterion, rules.sizing[5])
+        fraction = max(min(fallback if found is None else found, most), 0.0)
+        return fraction, ("" if fraction > 0 else "no_estimate" if found is None else "no_edge")
 
     def payable(self, equity, reference, price):
         rules = self.rules
@@ -139,11 +172,13 @@ class Account:
             return 0.0, 0.0, "no_cash"
         equity = self.cash + self.units * reference
         wanted = self.wanted(target, equity, price) - abs(self.units)
+        halted = halted or self.estimate[1]
         if halted:
             return wanted, 0.0, halted
         payable = self.payable(equity, reference, price)
         requested, size, reason = wanted, wanted, ""
-        if (rules.weights or rules.sizing[0] == "fraction") and payable > 0:
+        by_fraction = rules.sizing[0] in ("fraction", "volatility", "kelly")
+        if (rules.weights or by_fraction) and payable > 0:
             requested = size = min(wanted, payable)
         if size > payable:
             size, reason = payable, ("cash" if payable > 0 else "no_cash")
@@ -161,10 +196,12 @@ class Account:
             return requested, 0.0, "below_minimum_value"
         return requested, size, reason
 
-    def order(self, decided, bar, target, reference, halted):
+    def order(self, decided, bar, target, reference, halted, bars):
         """Carry out a decision at its fill price."""
         units, held = self.units, abs(self.units)
         rules = self.rules
+        if rules.sizing[0] in ("volatility", "kelly") and not rules.weights:
+            self.estimate = self.estimate_fraction(decided, bars)
         if target == 0:
             if units != 0:
                 self.close_all(bar, reference, "signal", decided)
@@ -308,7 +345,7 @@ def run(bars, decide, rules, days=None):
                 leaving = None
             if not at_close and pending is not None:
                 before = account.trade
-                account.order(pending[0], bar, pending[1], o, block(bar))
+                account.order(pending[0], bar, pending[1], o, block(bar), bars)
                 opened_here = account.trade is not None and account.trade is not before
                 pending = None
             if account.units != 0 and (not opened_here or rules.entry_bar_stops):
@@ -320,7 +357,7 @@ def run(bars, decide, rules, days=None):
                     never(*pending, "cancelled", "replaced")
                 pending = (bar, decide[bar])
             if priced and pending is not None:
-                account.order(pending[0], bar, pending[1], c, block(bar))
+                account.order(pending[0], bar, pending[1], c, block(bar), bars)
                 pending = None
         equity = account.cash + account.units * mark if account.units != 0 else account.cash
         for curve, value in zip(curves, (equity, account.cash, account.units), strict=True):

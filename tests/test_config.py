@@ -13,9 +13,11 @@ from peak_fast import (
     FixedUnits,
     FixedValue,
     FractionOfEquity,
+    KellyFraction,
     RiskLimits,
     RiskPerTrade,
     Stops,
+    VolatilityTarget,
     synthetic,
 )
 from peak_fast._slots import VARIABLE, settings_vector
@@ -95,6 +97,31 @@ class TestSlots:
                     t.SIZE_MIN_VALUE: 9.0,
                 },
             ),
+            (
+                {"sizing": VolatilityTarget(volatility=0.3, window=30, max_fraction=2, fallback=0.1)},
+                {
+                    t.SIZE_MODE: t.SIZE_VOLATILITY,
+                    t.SIZE_VALUE: 0.3,
+                    t.SIZE_WINDOW: 30.0,
+                    t.SIZE_MAX_POSITION: 2.0,
+                    t.SIZE_FALLBACK: 0.1,
+                },
+            ),
+            (
+                {
+                    "sizing": KellyFraction(
+                        share=0.25, min_trades=7, fallback=0.2, min_fraction=0.05, max_fraction=3
+                    )
+                },
+                {
+                    t.SIZE_MODE: t.SIZE_KELLY,
+                    t.SIZE_VALUE: 0.25,
+                    t.SIZE_WINDOW: 7.0,
+                    t.SIZE_FALLBACK: 0.2,
+                    t.SIZE_LEAST: 0.05,
+                    t.SIZE_MAX_POSITION: 3.0,
+                },
+            ),
             ({"risk_limits": RiskLimits(max_position=0.4)}, {t.MAX_POSITION: 0.4}),
             ({"risk_limits": RiskLimits(max_drawdown=0.5)}, {t.MAX_DRAWDOWN_LIMIT: 0.5}),
             ({"risk_limits": RiskLimits(daily_loss=0.6)}, {t.DAILY_LOSS_LIMIT: 0.6}),
@@ -123,9 +150,10 @@ class TestSlots:
 _CODES = {
     "OPEN", "HIGH", "LOW", "CLOSE", "MARK", "NEXT_VALID", "DAY", "ORDERS", "FILLS", "TRADES", "RECORD_WIDTH",
     "CURVE_EQUITY", "CURVE_CASH", "CURVE_POSITION", "SIZE_FRACTION", "SIZE_UNITS", "SIZE_NOTIONAL", "SIZE_RISK",
+    "SIZE_VOLATILITY", "SIZE_KELLY", "NO_ESTIMATE", "NO_EDGE",
     "SIGNAL", "STOPPED", "TARGET_REACHED", "TRAILED", "LIQUIDATED", "RISK_HALT", "STILL_OPEN", "FILLED", "CUT",
     "REJECTED", "CANCELLED", "UNFILLED", "NO_REASON", "CASH_LIMIT", "POSITION_LIMIT", "TOO_SMALL", "BELOW_VALUE",
-    "DRAWDOWN_HALT", "DAILY_HALT", "REPLACED", "END_OF_DATA", "NO_CASH", "POSITION_OPEN", "N_FOLDED", "N_METRICS",
+    "DRAWDOWN_HALT", "DAILY_HALT", "REPLACED", "END_OF_DATA", "NO_CASH", "N_FOLDED", "N_METRICS",
     "N_SETTINGS",
 }  # fmt: skip
 
@@ -149,13 +177,40 @@ VARIED = {
     "leverage": lambda v: {"execution": Execution(leverage=v)},
     "initial_cash": lambda v: {"initial_cash": v},
 }
+# The same for names that belong to one sizing; (value, object with the value, object without it).
+SIZED = {
+    "size_window": (7, VolatilityTarget(window=7), VolatilityTarget()),
+    "size_min_trades": (3, KellyFraction(min_trades=3), KellyFraction()),
+    "size_fallback": (0.3, VolatilityTarget(fallback=0.3), VolatilityTarget()),
+    "size_min_fraction": (0.6, KellyFraction(min_fraction=0.6), KellyFraction()),
+    "size_max_fraction": (0.3, VolatilityTarget(max_fraction=0.3), VolatilityTarget()),
+}
 
 
 class TestVariable:
     """A name in a grid does to the kernel's settings what the settings object does, to the last bit."""
 
     def test_every_name_is_covered(self):
-        assert set(VARIED) == set(VARIABLE)
+        assert {*VARIED, *SIZED} == set(VARIABLE)
+
+    @pytest.mark.parametrize("name", sorted(SIZED))
+    def test_a_name_of_a_sizing(self, name):
+        from peak_fast.sweep import evaluate
+
+        value, given, base = SIZED[name]
+        slots, divisor = VARIABLE[name]
+        expected = vector(sizing=base)
+        expected[list(slots)] = value / divisor
+        np.testing.assert_array_equal(vector(sizing=given), expected)
+        assert (expected != vector(sizing=base)).sum() == len(slots)
+        bars, params = synthetic(900, seed=4), {"fast": 3, "slow": 9}
+        columns = {name: [value], **{key: [number] for key, number in params.items()}}
+        metrics = ("final_equity", "sharpe", "rejected_orders")
+        found = evaluate("ma_crossover", bars, columns, metrics=metrics, sizing=base)
+        stats = BacktestEngine(sizing=given).run(bars, "ma_crossover", params).stats
+        assert {m: float(found[m][0]) for m in metrics} == {m: stats[m] for m in metrics}
+        plain = BacktestEngine(sizing=base).run(bars, "ma_crossover", params).stats
+        assert plain["final_equity"] != stats["final_equity"]
 
     @pytest.mark.parametrize("name", sorted(VARIED))
     @pytest.mark.parametrize("value", [0.03, 0.7, 0.1 + 0.2])
@@ -294,6 +349,11 @@ class TestToml:
             ('kind = "fraction_of_equity"\nfraction = 0.5', FractionOfEquity(fraction=0.5)),
             ('kind = "fixed_units"\nunits = 3', FixedUnits(units=3)),
             ('kind = "fixed_value"\nvalue = 400', FixedValue(value=400)),
+            (
+                'kind = "volatility_target"\nvolatility = 0.1\nwindow = 60',
+                VolatilityTarget(volatility=0.1, window=60),
+            ),
+            ('kind = "kelly"\nshare = 0.25\nmin_trades = 5', KellyFraction(share=0.25, min_trades=5)),
         ],
     )
     def test_every_sizing(self, tmp_path, kind, expected):
@@ -309,7 +369,15 @@ class TestToml:
             ("[costs]\nrate = 'much'", r"^Costs\.rate: expected a valid number, .*; got .much.$"),
             ("[costs]\nrat = 1", r"^Costs\.rat: no such setting; did you mean .rate."),
             ("[cost]\nrate = 0.1", r"did you mean 'costs'"),
-            ("[sizing]\nkind = 'kelly'", r"sizing"),
+            ("[sizing]\nkind = 'all_in'", r"sizing"),
+            (
+                "[sizing]\nkind = 'kelly'\nmin_trades = 0",
+                r"min_trades: expected greater than or equal to 1; got 0",
+            ),
+            (
+                "[sizing]\nkind = 'volatility_target'\nwindow = 1",
+                r"window: expected greater than or equal to 2",
+            ),
             ("[stops]\nstop_loss = 2.0", r"fraction below 1"),
             ("costs = [", r"not valid TOML"),
             ("initial_cash = -1", r"initial_cash"),

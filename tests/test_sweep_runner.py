@@ -27,15 +27,17 @@ from peak_fast import (
     FixedValue,
     FractionOfEquity,
     Grid,
+    KellyFraction,
     Param,
     RiskLimits,
     RiskPerTrade,
     Stops,
     Sweep,
+    VolatilityTarget,
     synthetic,
 )
 from peak_fast import metrics as m
-from peak_fast._slots import VARIABLE
+from peak_fast._slots import SIZINGS, VARIABLE
 from peak_fast._strategy import Block, SignalStrategy, resolve
 from peak_fast.errors import ConfigError, StoreError, StrategyError, SweepError
 from peak_fast.params import validate_params
@@ -114,6 +116,21 @@ SETTINGS = {
     "initial_cash": st.sampled_from([500.0, 100_000.0]),
     "size": st.floats(0.05, 1.5),
 }
+# Settings of the sizings that estimate.
+SIZED = {
+    "size_window": st.integers(2, 30),
+    "size_min_trades": st.integers(1, 5),
+    "size_fallback": st.floats(0, 1),
+    "size_min_fraction": st.floats(0, 0.3),
+    "size_max_fraction": st.floats(0.1, 1.5),
+}
+SIZING_SETTINGS = {
+    "size_window": VolatilityTarget,
+    "size_min_trades": KellyFraction,
+    "size_fallback": VolatilityTarget | KellyFraction,
+    "size_min_fraction": KellyFraction,
+    "size_max_fraction": VolatilityTarget | KellyFraction,
+}
 
 
 @st.composite
@@ -133,6 +150,7 @@ def engines(draw):
     ]
     if stops.stop_loss is not None:
         sizings.append(RiskPerTrade(risk=0.02, min_value=100))
+    sizings += [VolatilityTarget(window=5, fallback=0.2), KellyFraction(share=2.0, min_trades=2)]
     return {
         "execution": Execution(
             fill_at=draw(st.sampled_from(["next_open", "close"])),
@@ -170,12 +188,15 @@ def sweeps(draw):
     varied = draw(st.lists(st.sampled_from(sorted(SETTINGS)), unique=True, max_size=4))
     if "fee_rate" in varied and "fee_bps" in varied:
         varied.remove("fee_bps")
+    if isinstance(settings["sizing"], VolatilityTarget | KellyFraction):
+        names = [n for n, kinds in SIZING_SETTINGS.items() if isinstance(settings["sizing"], kinds)]
+        varied += draw(st.lists(st.sampled_from(names), unique=True))
     if isinstance(settings["sizing"], RiskPerTrade):
         varied = [n for n in varied if n not in ("stop_loss", "trailing")]
     rows = []
     for _ in range(draw(st.integers(1, 4))):
         row = draw(parameters(item))
-        rows.append({**row, **{n: draw(SETTINGS[n]) for n in varied}})
+        rows.append({**row, **{n: draw({**SETTINGS, **SIZED}[n]) for n in varied}})
     return bars, name, settings, rows
 
 
@@ -467,6 +488,19 @@ class TestChecks:
         with pytest.raises(ConfigError, match=f"{name}.*{value}|{name}"):
             run(Sweep("momentum", {"period": [5], name: [value]}, synthetic(50, seed=1)))
 
+    def test_settings_of_sizings(self):
+        bars = synthetic(50, seed=1)
+        for value in (1, 2.5):
+            sweep = Sweep(
+                "momentum", {"period": [5], "size_window": [value]}, bars, sizing=VolatilityTarget()
+            )
+            with pytest.raises(ConfigError, match=f"size_window: .*{value}.* in the grid is out of range"):
+                run(sweep)
+        with pytest.raises(
+            ConfigError, match=r"size_window: the sizing KellyFraction has no such setting; expected"
+        ):
+            run(Sweep("momentum", {"period": [5], "size_window": [9]}, bars, sizing=KellyFraction()))
+
     def test_risk_sizing_needs_a_stop_in_every_configuration(self):
         sweep = Sweep(
             "momentum",
@@ -529,7 +563,9 @@ class TestEvaluate:
     def test_every_setting_name_is_taken(self):
         each = synthetic(120, seed=2)
         found = evaluate(
-            "momentum", each, {name: [0.5] for name in VARIABLE if name != "fee_bps"} | {"period": [4]}
+            "momentum",
+            each,
+            {name: [0.5] for name in VARIABLE if name != "fee_bps" and name not in SIZINGS} | {"period": [4]},
         )
         assert found["total_trades"][0] >= 0
 

@@ -55,6 +55,7 @@ def wanted_size(state: FloatArray, target: float, equity: float, price: float) -
 
     Fraction and weight: ``fraction * equity / price``.  Risk: ``risk * equity / stop distance``, at most
     ``max_position * equity / price``; the stop distance is the stop-loss, else the trailing distance.
+    Volatility and Kelly: the fraction that `estimates.estimate` has found.
     """
     if state[t.WEIGHT_TARGETS] > 0.0:
         return abs(target) * equity / price
@@ -66,6 +67,8 @@ def wanted_size(state: FloatArray, target: float, equity: float, price: float) -
         return value
     if mode == t.SIZE_NOTIONAL:
         return value / price
+    if mode > t.SIZE_RISK:
+        return state[t.SIZED_FRACTION] * equity / price
     stop = state[t.STOP_LOSS] if state[t.STOP_LOSS] > 0.0 else state[t.TRAILING]
     by_risk = value * equity / stop_distance(state, stop, price)
     return min(by_risk, state[t.SIZE_MAX_POSITION] * equity / price)
@@ -118,16 +121,19 @@ def close_trade(state: FloatArray, records: FloatArray, bar: int, side: float, r
     """Book a finished round trip (``side`` of the position) and clear the trade's running sums."""
     gross = side * (state[t.EXIT_VALUE] - state[t.ENTRY_VALUE])
     net = gross - state[t.TRADE_FEES]
+    share = net / state[t.ENTRY_VALUE]
     row = int(state[t.N_TRADES])
     state[t.N_TRADES] += 1.0
     if net > 0.0:
         state[t.N_WINS] += 1.0
         state[t.GROSS_WIN] += net
+        state[t.SUM_WIN_RETURN] += share
     else:
         state[t.GROSS_LOSS] -= net
+        state[t.SUM_LOSS_RETURN] -= share
     state[t.SUM_PNL] += net
     state[t.SUM_PNL_SQUARED] += net * net
-    state[t.SUM_TRADE_RETURN] += net / state[t.ENTRY_VALUE]
+    state[t.SUM_TRADE_RETURN] += share
     if row < records.shape[1]:
         entry = state[t.ENTRY_VALUE] / state[t.ENTRY_UNITS]
         leave = state[t.EXIT_VALUE] / state[t.EXIT_UNITS]
@@ -221,7 +227,7 @@ def limited_size(
     held = abs(state[t.UNITS])
     payable = affordable(state, state[t.LEVERAGE] * equity - held * reference, price)
     weights = state[t.WEIGHT_TARGETS] > 0.0
-    by_fraction = weights or state[t.SIZE_MODE] == t.SIZE_FRACTION
+    by_fraction = weights or state[t.SIZE_MODE] == t.SIZE_FRACTION or state[t.SIZE_MODE] > t.SIZE_RISK
     requested = min(wanted, payable) if by_fraction and payable > 0.0 else wanted
     allowed, reason = requested, t.NO_REASON
     if allowed > payable:

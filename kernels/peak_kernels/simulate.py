@@ -18,6 +18,7 @@ from peak_kernels import simd
 from peak_kernels import types as t
 from peak_kernels._jit import jit
 from peak_kernels.decide import decide
+from peak_kernels.estimates import estimate
 from peak_kernels.reduce import finish, fold, fold_blocks, fold_curve
 from peak_kernels.rules import (
     closing_size,
@@ -190,6 +191,7 @@ def simulate(
     bars = prices.shape[1]
     reset(state, settings)
     limited = settings[t.MAX_DRAWDOWN_LIMIT] > 0.0 or settings[t.DAILY_LOSS_LIMIT] > 0.0
+    estimated = settings[t.SIZE_MODE] > t.SIZE_RISK and settings[t.WEIGHT_TARGETS] == 0.0
     delay = 0 if settings[t.FILL_AT_CLOSE] > 0.0 else 1
     # np.int64: a literal would compile everything it is passed to a second time.
     at: Any = np.int64(0)  # first bar not yet marked
@@ -283,6 +285,8 @@ def simulate(
             continue
         before = state[t.UNITS]
         blocked = entry_block(state, calendar, bars_of_order[1])
+        if estimated and target != 0.0:
+            blocked = estimate(state, prices, bars_of_order[0], blocked)
         carry_out(state, records, bars_of_order, kind, (reference, resting), (closed, target), blocked)
         opened_now = state[t.UNITS] != 0.0 and before * state[t.UNITS] <= 0.0
         if opened_now and (delay == 0 or state[t.ENTRY_BAR_STOPS] == 0.0):

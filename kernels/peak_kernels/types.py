@@ -49,7 +49,7 @@ STOP_ABSOLUTE = 14  # 0: distances are fractions of the entry price, 1: price un
 WATERMARK = 15  # 0: the bar's best price, 1: close, 2: high, 3: low
 SIZE_MODE = 16
 SIZE_VALUE = 17
-SIZE_MAX_POSITION = 18  # risk sizing: highest value as a fraction of equity
+SIZE_MAX_POSITION = 18  # risk and estimated sizes: highest value as a fraction of equity
 SIZE_MIN_VALUE = 19  # risk sizing: smallest value worth trading
 LOT_SIZE = 20
 MIN_SIZE = 21
@@ -61,53 +61,59 @@ PERIODS_PER_YEAR = 26
 RISK_FREE = 27  # per period
 WEIGHT_TARGETS = 28  # 0: targets are sides, 1: fractions of equity
 ENTER_ONLY_FLAT = 29  # 1: an entry needs a flat account (no reversal, no second entry)
-N_SETTINGS = 30
+SIZE_WINDOW = 30  # volatility sizing: returns that are looked at; Kelly sizing: trades that are needed
+SIZE_FALLBACK = 31  # estimated sizes: fraction of equity where there is no estimate; 0: none
+SIZE_LEAST = 32  # Kelly sizing: smallest fraction of equity
+N_SETTINGS = 33
 
-SIZE_FRACTION, SIZE_UNITS, SIZE_NOTIONAL, SIZE_RISK = 0, 1, 2, 3
+SIZE_FRACTION, SIZE_UNITS, SIZE_NOTIONAL, SIZE_RISK, SIZE_VOLATILITY, SIZE_KELLY = range(6)
 
 # Account.
-CASH = 30
-UNITS = 31
-PREVIOUS_EQUITY = 32
-SUM_RETURN = 33
-SUM_RETURN_SQUARED = 34
-SUM_DOWNSIDE_SQUARED = 35
-PEAK_EQUITY = 36
-WORST_RATIO = 37  # lowest equity / earlier peak
-BEST_PRICE = 38  # trailing watermark of the open position
-ENTRY_VALUE = 39  # sum of size * price of the fills that built the position
-ENTRY_UNITS = 40
-EXIT_VALUE = 41
-EXIT_UNITS = 42
-TRADE_FEES = 43
-TRADE_SLIPPAGE = 44
-TOTAL_FEES = 45
-TOTAL_SLIPPAGE = 46
-GROSS_WIN = 47
-GROSS_LOSS = 48
-SUM_PNL = 49
-SUM_PNL_SQUARED = 50
-DAY_EQUITY = 51  # equity at the last close of the day before
-SUM_TRADE_RETURN = 52
+CASH = 33
+UNITS = 34
+PREVIOUS_EQUITY = 35
+SUM_RETURN = 36
+SUM_RETURN_SQUARED = 37
+SUM_DOWNSIDE_SQUARED = 38
+PEAK_EQUITY = 39
+WORST_RATIO = 40  # lowest equity / earlier peak
+BEST_PRICE = 41  # trailing watermark of the open position
+ENTRY_VALUE = 42  # sum of size * price of the fills that built the position
+ENTRY_UNITS = 43
+EXIT_VALUE = 44
+EXIT_UNITS = 45
+TRADE_FEES = 46
+TRADE_SLIPPAGE = 47
+TOTAL_FEES = 48
+TOTAL_SLIPPAGE = 49
+GROSS_WIN = 50
+GROSS_LOSS = 51
+SUM_PNL = 52
+SUM_PNL_SQUARED = 53
+DAY_EQUITY = 54  # equity at the last close of the day before
+SUM_TRADE_RETURN = 55
 
 # Counters.
-BAR = 53  # first bar whose close is not yet marked
-SCAN_FROM = 54  # first bar in which stops are looked for
-ENTRY_BAR = 55
-N_ORDERS = 56
-N_FILLS = 57
-N_TRADES = 58
-N_WINS = 59
-N_REJECTED = 60
-N_CUT = 61
-N_FILLED = 62
-N_AMBIGUOUS = 63
-BARS_IN_MARKET = 64
-HALTED = 65  # 1: maximum drawdown reached, no more entries
-HALTED_DAY = 66  # day + 1 on which the daily limit was reached
-CURRENT_DAY = 67
-N_CANCELLED = 68
-N_STATE = 69
+BAR = 56  # first bar whose close is not yet marked
+SCAN_FROM = 57  # first bar in which stops are looked for
+ENTRY_BAR = 58
+N_ORDERS = 59
+N_FILLS = 60
+N_TRADES = 61
+N_WINS = 62
+N_REJECTED = 63
+N_CUT = 64
+N_FILLED = 65
+N_AMBIGUOUS = 66
+BARS_IN_MARKET = 67
+HALTED = 68  # 1: maximum drawdown reached, no more entries
+HALTED_DAY = 69  # day + 1 on which the daily limit was reached
+CURRENT_DAY = 70
+N_CANCELLED = 71
+SIZED_FRACTION = 72  # estimated sizes: fraction of equity of the order under way
+SUM_WIN_RETURN = 73  # of net results over entry values
+SUM_LOSS_RETURN = 74  # positive
+N_STATE = 75
 
 # Records: columns of the two-dimensional record arrays.
 ORDER_COLUMNS = ("bar", "fill_bar", "kind", "side", "requested", "filled", "status", "reason")
@@ -143,7 +149,8 @@ REASONS = (
     "replaced",
     "end_of_data",
     "no_cash",
-    "position_open",
+    "no_estimate",
+    "no_edge",
 )
 (
     NO_REASON,
@@ -156,8 +163,9 @@ REASONS = (
     REPLACED,
     END_OF_DATA,
     NO_CASH,
-    POSITION_OPEN,
-) = range(11)
+    NO_ESTIMATE,
+    NO_EDGE,
+) = range(12)
 
 # Metrics folded while simulating, in the order of the output vector.
 METRICS = (

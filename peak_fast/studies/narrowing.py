@@ -111,7 +111,10 @@ def _held(item: Param, value: Any) -> Param:
 
 
 def _setting(name: str, change: Any) -> Param:
-    free = Param(name, "float", 0.0, description="setting of the engine")
+    from peak_fast._slots import WHOLE
+
+    number = int if name in WHOLE else float
+    free = Param(name, "int" if name in WHOLE else "float", number(0), description="setting of the engine")
     if isinstance(change, str) and "," in change:
         change = [None if part.strip().lower() == "none" else part for part in change.split(",")]
         change = [part if part is None else free.parse(part) for part in change]
@@ -120,5 +123,5 @@ def _setting(name: str, change: Any) -> Param:
         return Param(name, "choice", values[0], choices=values, description=free.description)
     way, numbers = _parts(free, change)
     if way == "hold":
-        return Param(name, "float", numbers[0], low=numbers[0], high=numbers[0], description=free.description)
-    return _changed(replace(free, default=float(numbers[0])), tuple(map(float, numbers)))
+        return _held(free, numbers[0])
+    return _changed(replace(free, default=number(numbers[0])), tuple(map(number, numbers)))

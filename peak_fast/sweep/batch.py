@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from peak_fast import _run
-from peak_fast._slots import VARIABLE
+from peak_fast._slots import SIZINGS, VARIABLE, WHOLE
 from peak_fast._strategy import RuleStrategy, complete_params
 from peak_fast.data import Bars
 from peak_fast.engine import BacktestEngine
@@ -144,10 +144,17 @@ class Batch:
             bad = (values < 0.0) | np.isinf(values)
             if name in ("stop_loss", "trailing") and base[t.STOP_ABSOLUTE] == 0.0:
                 bad |= values >= 1.0
-            if name in ("size", "leverage", "initial_cash"):
+            if name in ("size", "leverage", "initial_cash", "size_max_fraction"):
                 bad |= values == 0.0
+            if name in WHOLE:
+                bad |= (values < WHOLE[name]) | (values != np.rint(values))
             if bad.any():
                 raise ConfigError(f"{name}: {values[np.argmax(bad)]!r} in the grid is out of range")
+            if name in SIZINGS and base[t.SIZE_MODE] not in SIZINGS[name]:
+                raise ConfigError(
+                    f"{name}: the sizing {type(self.engine.sizing).__name__} has no such setting; expected "
+                    "sizing=VolatilityTarget(...) or KellyFraction(...)"
+                )
             slots, divisor = VARIABLE[name]
             for slot in slots:
                 rows[:, slot] = values / divisor

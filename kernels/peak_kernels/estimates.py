@@ -1,0 +1,78 @@
+"""Sizes that are estimated when an order fills: from the volatility of past closes, or from the run's own trades.
+
+Both give a fraction of equity.  The formulas are those of `docs/semantics.md`.
+"""
+
+from __future__ import annotations
+
+import math
+
+from peak_kernels import types as t
+from peak_kernels._jit import jit
+from peak_kernels.types import FloatArray
+
+
+@jit
+def yearly_volatility(prices: FloatArray, bar: int, window: int, year: float) -> float:
+    """Standard deviation of the last ``window`` simple returns up to the close of ``bar``, times sqrt(year).
+
+    Returns lie between consecutive known closes; NaN where there are fewer of them.  Two passes, because sums of
+    squares would lose the digits of calm prices.
+    """
+    total, squares, mean = 0.0, 0.0, 0.0
+    for second in range(2):
+        later, count, i = math.nan, 0, bar
+        while i >= 0 and count < window:
+            close = prices[t.CLOSE, i]
+            if close == close:
+                if later == later:
+                    change = later / close - 1.0
+                    count += 1
+                    if second == 0:
+                        total += change
+                    else:
+                        squares += (change - mean) * (change - mean)
+                later = close
+            i -= 1
+        if count < window:
+            return math.nan
+        mean = total / window
+    return math.sqrt(squares / (window - 1) * year)
+
+
+@jit
+def kelly_fraction(state: FloatArray) -> float:
+    """Kelly criterion of the closed trades, W - (1 - W) * L / G; NaN before enough of them.
+
+    W is the share of winning trades, G and L the mean net return of the winning and of the other trades.
+    """
+    trades, wins = state[t.N_TRADES], state[t.N_WINS]
+    if trades < state[t.SIZE_WINDOW]:
+        return math.nan
+    if wins == 0.0 or wins == trades:
+        return wins / trades
+    gain = state[t.SUM_WIN_RETURN] / wins
+    loss = state[t.SUM_LOSS_RETURN] / (trades - wins)
+    return wins / trades - (1.0 - wins / trades) * loss / gain
+
+
+@jit
+def estimate(state: FloatArray, prices: FloatArray, bar: int, blocked: int) -> int:
+    """Put the fraction of equity of an order decided at ``bar`` into the state.
+
+    Returns ``blocked``, or the reason why there is nothing to open.
+    """
+    wanted, reason = math.nan, t.NO_ESTIMATE
+    if state[t.SIZE_MODE] == t.SIZE_VOLATILITY:
+        year = state[t.PERIODS_PER_YEAR]
+        volatility = yearly_volatility(prices, bar, int(state[t.SIZE_WINDOW]), year)
+        if volatility < math.inf:
+            wanted = state[t.SIZE_VALUE] / volatility
+    else:
+        criterion = kelly_fraction(state)
+        if criterion == criterion:
+            wanted, reason = max(state[t.SIZE_VALUE] * criterion, state[t.SIZE_LEAST]), t.NO_EDGE
+    if wanted != wanted:
+        wanted = state[t.SIZE_FALLBACK]
+    state[t.SIZED_FRACTION] = max(min(wanted, state[t.SIZE_MAX_POSITION]), 0.0)
+    return reason if blocked == t.NO_REASON and state[t.SIZED_FRACTION] == 0.0 else blocked
