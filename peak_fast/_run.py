@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from peak_fast._block import BlockCall, prepare, run_block
-from peak_fast._strategy import Block, RuleStrategy
+from peak_fast._strategy import Block, Row, RuleStrategy
 from peak_fast.data import Bars
 from peak_fast.errors import StrategyError
 from peak_fast.strategies.rows import Key, check_kind, plane_of, stride_of
@@ -77,25 +77,26 @@ def calendar_table(bars: Bars, daily: bool) -> IntArray:
 
 def rule_decisions(strategy: RuleStrategy, bars: Bars, params: Mapping[str, Any]) -> Decisions:
     """Indicator rows and the rule of one configuration."""
-    keys: list[Key] = []
-    places: dict[Key, int] = {}
-    rule = np.full((1, RULE_SIZE), -1, np.int64)
     shorts = strategy.short_switch is None or bool(params[strategy.short_switch])
-    for number, condition in enumerate(strategy.conditions):
-        if condition is None or (number >= 2 and not shorts):
-            continue
-        cells = []
-        for row in (condition.x, condition.y):
-            check_kind(row.kind, len(row.args))
-            key = (row.kind, *(params[a] if isinstance(a, str) else a for a in row.args))
-            if key not in places:
-                places[key] = len(keys)
-                keys.append(key)
-            cells.append(places[key])
-        rule[0, number * 3 : number * 3 + 3] = (*cells, condition.code)
-    plane = plane_of(bars, keys).reshape(-1)
+    used = [
+        (number, condition)
+        for number, condition in enumerate(strategy.conditions)
+        if condition is not None and (number < 2 or shorts)
+    ]
+    keys = {row: _row_key(row, params) for _, condition in used for row in (condition.x, condition.y)}
+    plane, places = plane_of(bars, list(dict.fromkeys(keys.values())))
+    rule = np.full((1, RULE_SIZE), -1, np.int64)
+    for number, condition in used:
+        cells = (places[keys[condition.x]], places[keys[condition.y]], condition.code)
+        rule[0, number * 3 : number * 3 + 3] = cells
     count = len(bars)
-    return Decisions(plane, stride_of(count), rule, np.empty(count, np.int64), np.empty(count), 0)
+    return Decisions(plane.reshape(-1), stride_of(count), rule, np.empty(count, np.int64), np.empty(count), 0)
+
+
+def _row_key(row: Row, params: Mapping[str, Any]) -> Key:
+    """Key of an operand: its kind and the values of its arguments."""
+    check_kind(row.kind, len(row.args))
+    return (row.kind, *(params[a] if isinstance(a, str) else a for a in row.args))
 
 
 def block_decisions(block: Block, bars: Bars, params: Mapping[str, Any]) -> Decisions:

@@ -316,7 +316,7 @@ def run_configurations(
     rules
         int64[configurations, RULE_SIZE]; with no rows the decisions are taken as given, for a batch of one.
     settings
-        float64[configurations, N_SETTINGS].
+        float64[configurations, N_SETTINGS]; or one row, which serves all configurations.
     decisions
         ``(bar_of, target_of, count)``: given decisions, or scratch space of one element a bar.
     scratch
@@ -331,14 +331,16 @@ def run_configurations(
     choices, costs, results = simd.borrow(rules), simd.borrow(settings), simd.borrow(out)
     bars = table.shape[1]
     count = decisions[2]
-    for c in range(costs.shape[0]):
+    shared = costs.shape[0] == 1
+    for c in range(results.shape[0]):
+        row = costs[0 if shared else c]
         if choices.shape[0] > 0:
             count = decide(rows, stride, choices[c], bars, bar_of, target_of)
-        simulate(table, dates, (bar_of, target_of, count), costs[c], state, records, curve, None)
+        simulate(table, dates, (bar_of, target_of, count), row, state, records, curve, None)
         result = results[c]
         finish(state, bars, result)
         if curve.shape[1] > 0 and result.shape[0] > t.N_FOLDED:
-            equity, initial = curve[t.CURVE_EQUITY], costs[c, t.INITIAL_CASH]
+            equity, initial = curve[t.CURVE_EQUITY], row[t.INITIAL_CASH]
             fold_curve(equity, initial, result)
             blocks = (result.shape[0] - t.N_METRICS) // 2
             if blocks > 0:

@@ -7,111 +7,89 @@ float64 matrix ``[rows, stride]``; rows are padded with NaN to a multiple of 64 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from peak_fast.data import Bars
 from peak_fast.errors import StrategyError, did_you_mean
-from peak_kernels import indicators as kernels
+from peak_kernels import indicators
+from peak_kernels import rows as kernels
 
 FloatArray = np.ndarray[Any, np.dtype[np.float64]]
 Key = tuple[Any, ...]  # (kind, argument, ...)
 BLOCK = 64
 
 
-def _whole(value: float) -> int:
-    return int(value)
+# The function of a kind writes the rows of several keys: ``function(bars, keys, rows)`` with ``rows``
+# float64[len(keys), stride_of(len(bars))]; it leaves the padding alone.
 
 
-def _close(bars: Bars, out: FloatArray) -> None:
-    out[:] = bars.close
+def _close(bars: Bars, keys: Sequence[Key], rows: FloatArray) -> None:
+    rows[:, : len(bars)] = bars.close
 
 
-def _constant(bars: Bars, out: FloatArray, value: float) -> None:
-    out[:] = value
+def _constant(bars: Bars, keys: Sequence[Key], rows: FloatArray) -> None:
+    rows[:] = np.array([[key[1]] for key in keys], dtype=np.float64)
 
 
-def _negative(bars: Bars, out: FloatArray, value: float) -> None:
-    out[:] = -value
+def _negative(bars: Bars, keys: Sequence[Key], rows: FloatArray) -> None:
+    rows[:] = -np.array([[key[1]] for key in keys], dtype=np.float64)
 
 
-def _sma(bars: Bars, out: FloatArray, period: float) -> None:
-    kernels.sma(bars.close, _whole(period), out)
+def _by_period(kernel: str, column: str) -> Callable[..., None]:
+    """Function of a kind whose only argument is a number of bars."""
+
+    def write(bars: Bars, keys: Sequence[Key], rows: FloatArray) -> None:
+        periods = np.array([int(key[1]) for key in keys], dtype=np.int64)
+        getattr(kernels, kernel)(getattr(bars, column), periods, rows)
+
+    return write
 
 
-def _ema(bars: Bars, out: FloatArray, period: float) -> None:
-    kernels.ema(bars.close, _whole(period), out)
-
-
-def _rsi(bars: Bars, out: FloatArray, period: float) -> None:
-    kernels.rsi(bars.close, _whole(period), out)
-
-
-def _roc(bars: Bars, out: FloatArray, period: float) -> None:
-    kernels.roc(bars.close, _whole(period), out)
-
-
-def _one_later(out: FloatArray, row: FloatArray) -> None:
-    """The row of the bar before: what was known when this bar began."""
-    out[0] = np.nan
-    out[1:] = row[:-1]
-
-
-def _highest_before(bars: Bars, out: FloatArray, period: float) -> None:
-    row = np.empty(len(bars))
-    kernels.highest(bars.high, _whole(period), row)
-    _one_later(out, row)
-
-
-def _lowest_before(bars: Bars, out: FloatArray, period: float) -> None:
-    row = np.empty(len(bars))
-    kernels.lowest(bars.low, _whole(period), row)
-    _one_later(out, row)
-
-
-def _bollinger_group(bars: Bars, keys: Sequence[Key], rows: Sequence[FloatArray]) -> None:
+def _bollinger(bars: Bars, keys: Sequence[Key], rows: FloatArray) -> None:
     """Bands of one period: mean and deviation once, then one row for each width and side."""
-    period = _whole(keys[0][1])
+    period = int(keys[0][1])
     mean, deviation = np.empty(len(bars)), np.empty(len(bars))
-    kernels.sma(bars.close, period, mean)
-    kernels.std(bars.close, period, deviation)
-    for (kind, _, width), row in zip(keys, rows, strict=True):
+    indicators.sma(bars.close, period, mean)
+    indicators.std(bars.close, period, deviation)
+    for (kind, _, width), row in zip(keys, rows[:, : len(bars)], strict=True):
         np.multiply(deviation, width, out=row)
         (np.add if kind == "bollinger_upper" else np.subtract)(mean, row, out=row)
 
 
-def _macd_group(bars: Bars, keys: Sequence[Key], rows: Sequence[FloatArray]) -> None:
+def _macd(bars: Bars, keys: Sequence[Key], rows: FloatArray) -> None:
     """Line and signal line of one set of periods from one pass."""
-    out = {key[0]: row for key, row in zip(keys, rows, strict=True)}
+    out = {key[0]: row for key, row in zip(keys, rows[:, : len(bars)], strict=True)}
     spare = np.empty(len(bars))
     line, lag = (out.get(kind, np.empty(len(bars))) for kind in ("macd", "macd_signal"))
-    fast, slow, signal = (_whole(period) for period in keys[0][1:])
-    kernels.macd(bars.close, fast, slow, signal, line, lag, spare)
+    fast, slow, signal = (int(period) for period in keys[0][1:])
+    indicators.macd(bars.close, fast, slow, signal, line, lag, spare)
 
 
-# Kind: (function of one row, number of arguments).
+# Kind: (function, number of arguments).  Rows of one kind are computed together.
 _SINGLE: dict[str, tuple[Callable[..., None], int]] = {
     "close": (_close, 0),
     "constant": (_constant, 1),
-    "ema": (_ema, 1),
-    "highest_before": (_highest_before, 1),
-    "lowest_before": (_lowest_before, 1),
+    "ema": (_by_period("ema_rows", "close"), 1),
+    "highest_before": (_by_period("highest_before_rows", "high"), 1),
+    "lowest_before": (_by_period("lowest_before_rows", "low"), 1),
     "negative": (_negative, 1),
-    "roc": (_roc, 1),
-    "rsi": (_rsi, 1),
-    "sma": (_sma, 1),
+    "roc": (_by_period("roc_rows", "close"), 1),
+    "rsi": (_by_period("rsi_rows", "close"), 1),
+    "sma": (_by_period("sma_rows", "close"), 1),
 }
-# Kind: (function of all rows that share work, number of arguments, how many of them are shared).
-_GROUPED: dict[str, tuple[Callable[..., None], int, int]] = {
-    "bollinger_lower": (_bollinger_group, 2, 1),
-    "bollinger_upper": (_bollinger_group, 2, 1),
-    "macd": (_macd_group, 3, 3),
-    "macd_signal": (_macd_group, 3, 3),
+# Kind: (function, number of arguments, how many of them, counted from the first, rows that share work have in common).
+_SHARED: dict[str, tuple[Callable[..., None], int, int]] = {
+    "bollinger_lower": (_bollinger, 2, 1),
+    "bollinger_upper": (_bollinger, 2, 1),
+    "macd": (_macd, 3, 3),
+    "macd_signal": (_macd, 3, 3),
 }
-KINDS: dict[str, int] = {name: entry[1] for name, entry in _SINGLE.items()}
-KINDS |= {name: entry[1] for name, entry in _GROUPED.items()}
+KINDS = {name: entry[1] for name, entry in _SINGLE.items()} | {
+    name: entry[1] for name, entry in _SHARED.items()
+}
 
 
 def stride_of(bars: int) -> int:
@@ -127,33 +105,33 @@ def check_kind(kind: str, arguments: int) -> None:
         raise StrategyError(f"indicator row {kind!r} takes {KINDS[kind]} arguments; got {arguments}")
 
 
-def groups_of(keys: Sequence[Key]) -> list[list[int]]:
-    """Positions of keys that are computed together, because they share work."""
-    found: dict[Any, list[int]] = {}
-    for position, key in enumerate(keys):
-        group: Any = key
-        if key[0] in _GROUPED:
-            function, _, shared = _GROUPED[key[0]]
+def groups_of(keys: Iterable[Key], most: int | None = None) -> list[list[Key]]:
+    """Keys that are computed together: those that share work, else at most ``most`` of one kind."""
+    found: dict[Any, list[Key]] = {}
+    for key in keys:
+        group: Any = key[0]
+        if group in _SHARED:
+            function, _, shared = _SHARED[group]
             group = (function, key[1 : 1 + shared])
-        found.setdefault(group, []).append(position)
+        elif most is not None and len(found.get(group, ())) >= most:
+            found[group, len(found)] = found.pop(group)
+        found.setdefault(group, []).append(key)
     return list(found.values())
 
 
-def compute_group(bars: Bars, keys: Sequence[Key], rows: Sequence[FloatArray]) -> None:
-    """Write the rows of one group: each has ``stride_of(len(bars))`` elements, the padding becomes NaN."""
-    count = len(bars)
-    inner = [row[:count] for row in rows]
-    if keys[0][0] in _GROUPED:
-        _GROUPED[keys[0][0]][0](bars, keys, inner)
-    else:
-        _SINGLE[keys[0][0]][0](bars, inner[0], *keys[0][1:])
-    for row in rows:
-        row[count:] = np.nan
+def compute_group(bars: Bars, keys: Sequence[Key], rows: FloatArray) -> None:
+    """Write the rows of one group: float64[len(keys), stride_of(len(bars))], C-contiguous; the padding is NaN."""
+    function = (_SHARED if keys[0][0] in _SHARED else _SINGLE)[keys[0][0]][0]
+    function(bars, keys, rows)
+    rows[:, len(bars) :] = np.nan
 
 
-def plane_of(bars: Bars, keys: Sequence[Key]) -> FloatArray:
-    """A plane with one row for each key."""
+def plane_of(bars: Bars, keys: Sequence[Key]) -> tuple[FloatArray, dict[Key, int]]:
+    """A plane with one row for each of some distinct keys, and the row of each key."""
     plane = np.empty((len(keys), stride_of(len(bars))))
+    places: dict[Key, int] = {}
     for group in groups_of(keys):
-        compute_group(bars, [keys[k] for k in group], [plane[k] for k in group])
-    return plane
+        first = len(places)
+        compute_group(bars, group, plane[first : first + len(group)])
+        places.update(zip(group, range(first, first + len(group)), strict=True))
+    return plane, places

@@ -1,31 +1,34 @@
-"""Many configurations on one set of bars: rules in tiles on threads, anything else one by one."""
+"""Many configurations on one set of bars: rules and blocks in tiles on threads, functions one by one."""
 
 from __future__ import annotations
 
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from peak_fast import _run
-from peak_fast._slots import SIZINGS, VARIABLE, WHOLE
+from peak_fast._slots import VARIABLE
 from peak_fast._strategy import RuleStrategy, complete_params
 from peak_fast.data import Bars
 from peak_fast.engine import BacktestEngine
 from peak_fast.errors import ConfigError, SweepError, did_you_mean
 from peak_fast.sweep.rows import PlaneFull, RowCache, RulePlan, capacity_for
-from peak_fast.sweep.threads import run_all
+from peak_fast.sweep.settings import SettingsTable
+from peak_fast.sweep.threads import Team, cut
 from peak_kernels import types as t
 
 FloatArray = np.ndarray[Any, np.dtype[np.float64]]
+Report = Callable[[int, FloatArray], None]
 
 BLOCKS = 16
 # A tile is about this many bars of work: long enough to hide its fixed cost, short enough to stop within it.
 _TILE_BARS = 4_000_000
+# The last tiles are shorter, so that all threads end at about the same time.
+_SMALLEST_TILE_BARS = 200_000
 _SMALL_PLANE = 8 << 20
 _ALIASES = {"blocked_trades": "rejected_orders"}
 
@@ -69,6 +72,7 @@ class Scratch:
     state: FloatArray
     records: FloatArray
     curve: FloatArray
+    results: FloatArray
 
 
 class Batch:
@@ -84,8 +88,8 @@ class Batch:
         Prices.
     metrics
         Names out of `peak_kernels.types.METRICS`.
-    threads
-        Threads of rule strategies; others run in the caller's.
+    team
+        Threads of rules and blocks; functions are called in the caller's.
     budget
         Bytes for indicator rows.
     blocks
@@ -99,20 +103,23 @@ class Batch:
         bars: Bars,
         metrics: Sequence[str],
         *,
-        threads: int = 1,
+        team: Team,
         budget: int = 1 << 30,
         blocks: bool = False,
     ) -> None:
         self.engine, self.strategy, self.bars = engine, strategy, bars
         self.metrics = tuple(metrics)
-        self.threads = threads
+        self.team = team
         self.blocks = blocks
         self._budget = budget
         self._places = metric_places(metrics)
         self._needs_curve = blocks or max(self._places) >= t.N_FOLDED
         self._width = t.N_METRICS + 2 * BLOCKS if blocks else t.N_METRICS if self._needs_curve else t.N_FOLDED
+        if blocks:
+            self._places += range(t.N_METRICS, self._width)
         self._local = threading.local()
         self._cache: RowCache | None = None
+        self._dates: Any = None
         self._prices = _run.price_table(bars)
         self._schema_names = {item.name for item in strategy.schema}
 
@@ -122,137 +129,102 @@ class Batch:
         params = {n: c for n, c in columns.items() if n not in settings}
         for item in self.strategy.schema:
             if item.name not in params:
-                params[item.name] = np.full(count, item.default)
+                params[item.name] = np.broadcast_to(np.asarray(item.default), count)
         return params, settings
 
-    def settings_rows(self, columns: Mapping[str, Any], count: int) -> FloatArray:
-        """float64[count, N_SETTINGS]: the engine's settings, with what the columns vary.
-
-        Raises
-        ------
-        ConfigError
-            A value that the setting cannot take.
-        """
+    def settings(self, columns: Mapping[str, Any]) -> SettingsTable:
+        """The engine's settings, with what the columns vary."""
         weights = (
             getattr(self.strategy, "weights", False) or getattr(self.strategy, "returns", "") == "weights"
         )
         base = self.engine._settings(self.bars, weights=weights)
-        rows = np.repeat(base.reshape(1, -1), count, axis=0)
-        for name, column in columns.items():
-            values = np.asarray(column, dtype=np.float64)
-            values = np.where(np.isnan(values), 0.0, values)
-            bad = (values < 0.0) | np.isinf(values)
-            if name in ("stop_loss", "trailing") and base[t.STOP_ABSOLUTE] == 0.0:
-                bad |= values >= 1.0
-            if name in ("size", "leverage", "initial_cash", "size_max_fraction"):
-                bad |= values == 0.0
-            if name in WHOLE:
-                bad |= (values < WHOLE[name]) | (values != np.rint(values))
-            if bad.any():
-                raise ConfigError(f"{name}: {values[np.argmax(bad)]!r} in the grid is out of range")
-            if name in SIZINGS and base[t.SIZE_MODE] not in SIZINGS[name]:
-                raise ConfigError(
-                    f"{name}: the sizing {type(self.engine.sizing).__name__} has no such setting; expected "
-                    "sizing=VolatilityTarget(...) or KellyFraction(...)"
-                )
-            slots, divisor = VARIABLE[name]
-            for slot in slots:
-                rows[:, slot] = values / divisor
-        if (rows[:, t.SIZE_MODE] == t.SIZE_RISK).any():
-            bare = (rows[:, t.STOP_LOSS] == 0.0) & (rows[:, t.TRAILING] == 0.0)
-            if bare.any():
-                raise ConfigError(
-                    "RiskPerTrade needs a stop in every configuration; stop_loss and trailing are 0"
-                )
-        return rows
+        return SettingsTable(base, columns, type(self.engine.sizing).__name__)
 
-    def run(
-        self,
-        columns: Mapping[str, Any],
-        count: int,
-        done: Callable[[int, FloatArray], None] | None = None,
-        stop: threading.Event | None = None,
-    ) -> FloatArray:
-        """Metrics of ``count`` configurations: float64[count, len(metrics)], then block sums where asked for.
+    def run(self, columns: Mapping[str, Any], out: FloatArray, done: Report | None = None) -> None:
+        """Write the metrics of configurations to ``out``: float64[configurations, len(metrics)].
 
-        ``done(n, rows)`` is called as tiles finish; a set ``stop`` ends early with `KeyboardInterrupt`.
+        With ``blocks`` it has 32 more columns.  ``done(n, values of the first metric)`` is called as tiles finish.
         """
-        params, settings = self.split(columns, count)
-        rows = self.settings_rows(settings, count)
-        out = np.empty((count, self._width))
+        params, varied = self.split(columns, len(out))
+        settings = self.settings(varied)
         if isinstance(self.strategy, RuleStrategy):
-            self._run_rules(params, rows, out, done, stop)
+            self._run_rules(params, settings, out, done)
         else:
-            self._run_each(params, rows, out, done, stop)
-        picked: FloatArray = out[:, self._places]
-        return np.hstack([picked, out[:, t.N_METRICS :]]) if self.blocks else picked
+            self._run_each(params, settings, out, done)
 
     def _tile(self) -> int:
         return int(min(max(_TILE_BARS // len(self.bars), 1), 1024))
 
     def _run_rules(
-        self, params: Mapping[str, Any], rows: FloatArray, out: FloatArray, done: Any, stop: Any
+        self, params: Mapping[str, Any], settings: SettingsTable, out: FloatArray, done: Report | None
     ) -> None:
         """Rules: compute the rows, then tiles of configurations on threads."""
-        count = len(rows)
+        count = len(out)
         plan = RulePlan(self.strategy, params, count)
-        keys = list(dict.fromkeys(plan.keys()))
-        if self._cache is None or len(self._cache.plane) < len(keys):
+        rows = len(dict.fromkeys(plan.keys()))
+        if self._cache is None or len(self._cache.plane) < rows:
             # Rows that hardly any two configurations share need not all be there at once: a plane that
             # stays in the cache beats one whose pages the system must provide first.
-            budget = self._budget if len(keys) * 2 < count else min(self._budget, _SMALL_PLANE)
-            capacity = capacity_for(self.bars, max(len(keys), 8), budget)
-            capacity = max(capacity, capacity_for(self.bars, min(len(keys), 64), self._budget))
+            budget = self._budget if rows * 2 < count else min(self._budget, _SMALL_PLANE)
+            capacity = capacity_for(self.bars, max(rows, 8), budget)
+            capacity = max(capacity, capacity_for(self.bars, min(rows, 64), self._budget))
             if self._cache is None or capacity > len(self._cache.plane):
                 self._cache = RowCache(self.bars, capacity)
-        if self.threads == 1 or count <= self._tile():
-            self._run_planned(plan, keys, params, rows, out, done, stop, None)
-            return
-        with ThreadPoolExecutor(self.threads, thread_name_prefix="peak_fast") as pool:
-            self._run_planned(plan, keys, params, rows, out, done, stop, pool)
+        self._run_planned(plan, params, settings, (0, count), out, done)
 
     def _run_planned(
-        self, plan: RulePlan, keys: Any, params: Any, rows: Any, out: Any, done: Any, stop: Any, pool: Any
+        self,
+        plan: RulePlan,
+        params: Mapping[str, Any],
+        settings: SettingsTable,
+        bounds: tuple[int, int],
+        out: FloatArray,
+        done: Report | None,
     ) -> None:
+        """The configurations of a plan, ``[start, stop)`` of all; halves of them where their rows do not fit."""
         cache = self._cache
         assert cache is not None
-        count = len(rows)
+        start, stop = bounds
         try:
-            cache.ensure(keys, pool)
+            cache.ensure(plan.keys(), self.team)
         except PlaneFull:
-            if count == 1:
+            if stop - start == 1:
                 raise SweepError(
-                    f"one configuration needs {len(keys)} indicator rows of {len(self.bars)} bars, more than the "
-                    f"memory budget of {self._budget:,} bytes; expected a larger memory=..."
+                    f"one configuration needs {len(set(plan.keys()))} indicator rows of {len(self.bars)} bars, "
+                    f"more than the memory budget of {self._budget:,} bytes; expected a larger memory=..."
                 ) from None
-            for first, last in ((0, count // 2), (count // 2, count)):
+            middle = (start + stop) // 2
+            for first, last in ((start, middle), (middle, stop)):
                 part = {name: np.asarray(column)[first:last] for name, column in params.items()}
                 half = RulePlan(self.strategy, part, last - first)
-                self._run_planned(
-                    half, half.keys(), part, rows[first:last], out[first:last], done, stop, pool
-                )
+                self._run_planned(half, params, settings, (first, last), out, done)
             return
-        rules = plan.table(cache)
-        size = self._tile()
-        if pool is not None:
-            size = max(1, min(size, -(-count // (4 * self.threads))))
-        edges = [(first, min(first + size, count)) for first in range(0, count, size)]
+        plan.place(cache)
+        calendar = self._calendar(settings)
 
-        def work(edge: tuple[int, int]) -> None:
-            if stop is not None and stop.is_set():
-                return
-            first, last = edge
-            self._kernel(cache.flat, cache.stride, rules[first:last], rows[first:last], out[first:last])
-            if done is not None:
-                done(last - first, out[first:last][:, self._places])
+        def work(tile: tuple[int, int]) -> None:
+            first, last = start + tile[0], start + tile[1]
+            room = self._scratch()
+            found = room.results[: last - first]
+            rules, own = plan.table(*tile), settings.rows(first, last)
+            self._kernel(calendar, cache.flat, cache.stride, rules, own, room, found)
+            self._keep(found, first, out, done)
 
-        _each(work, edges, pool, stop)
+        smallest = _SMALLEST_TILE_BARS // len(self.bars)
+        self.team.share(work, cut(stop - start, self._tile(), smallest, self.team.threads))
 
-    def _kernel(self, plane: Any, stride: int, rules: Any, settings: Any, out: Any) -> None:
+    def _keep(self, found: FloatArray, first: int, out: FloatArray, done: Report | None) -> None:
+        """Copy what was asked for out of a thread's results."""
+        last = first + len(found)
+        out[first:last] = found[:, self._places]
+        if done is not None:
+            done(last - first, out[first:last, 0])
+
+    def _kernel(
+        self, calendar: Any, plane: Any, stride: int, rules: Any, settings: Any, room: Scratch, out: Any
+    ) -> None:
         from peak_kernels.simulate import run_configurations
 
-        scratch = self._scratch()
-        calendar = self._calendar(settings)
         run_configurations(
             self._prices,
             calendar,
@@ -260,18 +232,16 @@ class Batch:
             stride,
             rules,
             settings,
-            (scratch.bar_of, scratch.target_of, 0),
-            (scratch.state, scratch.records, scratch.curve),
+            (room.bar_of, room.target_of, 0),
+            (room.state, room.records, room.curve),
             out,
         )
 
-    def _calendar(self, settings: FloatArray) -> Any:
+    def _calendar(self, settings: SettingsTable) -> Any:
         """Calendar table, made once where it is needed."""
-        daily = bool((settings[:, t.DAILY_LOSS_LIMIT] > 0.0).any())
-        kept = getattr(self._local, "calendar", None)
-        if kept is None or (daily and kept.shape[1] == 0):
-            kept = self._local.calendar = _run.calendar_table(self.bars, daily)
-        return kept
+        if self._dates is None or (settings.any_daily_limit and self._dates.shape[1] == 0):
+            self._dates = _run.calendar_table(self.bars, settings.any_daily_limit)
+        return self._dates
 
     def _scratch(self) -> Scratch:
         kept: Scratch | None = getattr(self._local, "scratch", None)
@@ -283,38 +253,24 @@ class Batch:
                 np.empty(t.N_STATE),
                 np.empty((3, 0, t.RECORD_WIDTH)),
                 np.empty((1, count if self._needs_curve else 0)),
+                np.empty((self._tile(), self._width)),
             )
         return kept
 
     def _run_each(
-        self, params: Mapping[str, Any], rows: FloatArray, out: FloatArray, done: Any, stop: Any
+        self, params: Mapping[str, Any], settings: SettingsTable, out: FloatArray, done: Report | None
     ) -> None:
         """Python functions and blocks: decisions per configuration, then the same kernel."""
         names = list(params)
         plain = [np.asarray(params[name]).tolist() for name in names]
-        for number in range(len(rows)):
-            if stop is not None and stop.is_set():
-                raise KeyboardInterrupt
-            values = {name: column[number] for name, column in zip(names, plain, strict=True)}
-            self._one(
-                complete_params(self.strategy, values), rows[number : number + 1], out[number : number + 1]
-            )
-            if done is not None:
-                done(1, out[number : number + 1][:, self._places])
-
-    def _one(self, values: dict[str, Any], settings: FloatArray, out: FloatArray) -> None:
-        decisions = self.engine.decisions(self.bars, self.strategy, values, settings[0])
-        scratch = self._scratch()
-        room = (scratch.state, scratch.records, scratch.curve)
-        _run.call_kernel(self.bars, self._calendar(settings), decisions, settings, room, out)
-
-
-def _each(work: Callable[[Any], None], items: Sequence[Any], pool: Any, stop: Any) -> None:
-    """Run work on every item, on the pool's threads or here; Ctrl-C stops after the tiles under way."""
-    if pool is None:
-        for item in items:
-            work(item)
-    else:
-        run_all(pool, work, items)
-    if stop is not None and stop.is_set():
-        raise KeyboardInterrupt
+        calendar = self._calendar(settings)
+        room = self._scratch()
+        found = room.results[:1]
+        for number in range(len(out)):
+            given = {name: column[number] for name, column in zip(names, plain, strict=True)}
+            values = complete_params(self.strategy, given)
+            own = settings.rows(number, number + 1)
+            decisions = self.engine.decisions(self.bars, self.strategy, values, own[0])
+            scratch = (room.state, room.records, room.curve)
+            _run.call_kernel(self.bars, calendar, decisions, own, scratch, found)
+            self._keep(found, number, out, done)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Executor
 from typing import Any
 
 import numpy as np
@@ -11,11 +10,14 @@ import numpy as np
 from peak_fast._strategy import Row, RuleStrategy
 from peak_fast.data import Bars
 from peak_fast.strategies.rows import Key, check_kind, compute_group, groups_of, stride_of
-from peak_fast.sweep.threads import run_all
+from peak_fast.sweep.threads import Team
 from peak_kernels.decide import RULE_SIZE
 
 FloatArray = np.ndarray[Any, np.dtype[np.float64]]
 IntArray = np.ndarray[Any, np.dtype[np.int64]]
+
+# Bars of rows that one call computes: long enough to hide the call, short enough to be shared between threads.
+_GROUP_BARS = 100_000
 
 
 class PlaneFull(Exception):
@@ -44,7 +46,7 @@ class RowCache:
         """The plane as the kernel takes it."""
         return self.plane.reshape(-1)
 
-    def ensure(self, keys: Iterable[Key], pool: Executor | None = None) -> None:
+    def ensure(self, keys: Iterable[Key], team: Team) -> None:
         """Compute the rows that are missing; nobody may read the plane meanwhile.
 
         Raises
@@ -59,29 +61,31 @@ class RowCache:
                 raise PlaneFull
             self._places.clear()
             missing = wanted
+        groups = groups_of(missing, max(1, _GROUP_BARS // self.stride))
         first = len(self._places)
-        jobs = [
-            ([missing[k] for k in group], [self.plane[first + k] for k in group])
-            for group in groups_of(missing)
-        ]
-        if pool is None or len(jobs) < 2:
-            for job in jobs:
-                self._compute(job)
-        else:
-            # One group of each kind first: it compiles its kernel once, the rest find it ready.
-            kinds = {job[0][0][0]: number for number, job in reversed(list(enumerate(jobs)))}
-            for number in kinds.values():
-                self._compute(jobs[number])
-            firsts = set(kinds.values())
-            run_all(pool, self._compute, [job for number, job in enumerate(jobs) if number not in firsts])
-        self._places.update({key: first + k for k, key in enumerate(missing)})
-
-    def _compute(self, job: tuple[list[Key], list[FloatArray]]) -> None:
-        compute_group(self.bars, *job)
+        jobs = []
+        places: dict[Key, int] = {}
+        for group in groups:
+            begin = first + len(places)
+            jobs.append((group, self.plane[begin : begin + len(group)]))
+            places.update(zip(group, range(begin, begin + len(group)), strict=True))
+        team.share(lambda job: compute_group(self.bars, *job), jobs)
+        self._places.update(places)
 
     def place(self, key: Key) -> int:
         """Number of a row that `ensure` computed."""
         return self._places[key]
+
+
+def _distinct(column: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], IntArray]:
+    """Sorted distinct values and, for each element, which of them it is; as `numpy.unique` but without sorting."""
+    if column.dtype.kind == "i" and column.size:
+        low, high = int(column.min()), int(column.max())
+        if high - low <= 4 * column.size:
+            present = np.zeros(high - low + 1, bool)
+            present[column - low] = True
+            return np.flatnonzero(present) + low, (np.cumsum(present) - 1)[column - low]
+    return np.unique(column, return_inverse=True)
 
 
 def row_keys(row: Row, columns: Mapping[str, Any], count: int) -> tuple[list[Key], IntArray]:
@@ -93,13 +97,13 @@ def row_keys(row: Row, columns: Mapping[str, Any], count: int) -> tuple[list[Key
         if not isinstance(argument, str):
             keys = [(*key, argument) for key in keys]
             continue
-        values, codes = np.unique(np.asarray(columns[argument]), return_inverse=True)
+        values, codes = _distinct(np.asarray(columns[argument]))
         plain = values.tolist()
         keys = [(*key, value) for key in keys for value in plain]
         chosen = chosen * len(plain) + codes
     if len(row.args) > 1:
         # Not every combination of the arguments' values need occur.
-        present, chosen = np.unique(chosen, return_inverse=True)
+        present, chosen = _distinct(chosen)
         keys = [keys[number] for number in present.tolist()]
     return [(row.kind, *key) for key in keys], chosen
 
@@ -108,35 +112,39 @@ class RulePlan:
     """Rules of many configurations: which rows each compares, as the kernel reads them."""
 
     def __init__(self, strategy: RuleStrategy, columns: Mapping[str, Any], count: int) -> None:
-        self._count = count
         switch = strategy.short_switch
         self._shorts = None if switch is None else np.asarray(columns[switch]).astype(bool)
         # Rows of the short side are not computed where no configuration goes short.
         used = 4 if self._shorts is None or self._shorts.any() else 2
         self._conditions = strategy.conditions[:used]
-        rows = {row for c in self._conditions if c is not None for row in (c.x, c.y)}
-        self._operands = {row: row_keys(row, columns, count) for row in rows}
+        used_rows = (row for c in self._conditions if c is not None for row in (c.x, c.y))
+        self._operands = {row: row_keys(row, columns, count) for row in dict.fromkeys(used_rows)}
+        self._places: dict[Row, IntArray] = {}
 
     def keys(self) -> list[Key]:
         """All distinct rows that the configurations need."""
         return [key for keys, _ in self._operands.values() for key in keys]
 
-    def table(self, cache: RowCache) -> IntArray:
-        """int64[configurations, RULE_SIZE] with the places of the rows in the cache."""
-        rules = np.full((self._count, RULE_SIZE), -1, np.int64)
-        places = {
-            row: np.array([cache.place(key) for key in keys], np.int64)[chosen]
-            for row, (keys, chosen) in self._operands.items()
+    def place(self, cache: RowCache) -> None:
+        """Look up where the cache keeps the rows; it holds until the cache is asked for others."""
+        self._places = {
+            row: np.array([cache.place(key) for key in keys], np.int64)
+            for row, (keys, _) in self._operands.items()
         }
+
+    def table(self, first: int, last: int) -> IntArray:
+        """int64[last - first, RULE_SIZE]: places of the rows that configurations ``[first, last)`` compare."""
+        rules = np.full((last - first, RULE_SIZE), -1, np.int64)
         for number, condition in enumerate(self._conditions):
             if condition is None:
                 continue
             cell = number * 3
-            rules[:, cell] = places[condition.x]
-            rules[:, cell + 1] = places[condition.y]
-            rules[:, cell + 2] = condition.code
-        if self._shorts is not None:
-            rules[~self._shorts, 6:] = -1
+            for operand in (condition.x, condition.y):
+                rules[:, cell] = self._places[operand][self._operands[operand][1][first:last]]
+                cell += 1
+            rules[:, cell] = condition.code
+        if self._shorts is not None and len(self._conditions) > 2:
+            rules[~self._shorts[first:last], 6:] = -1
         return rules
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import re
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +25,7 @@ from peak_fast.sweep.batch import BLOCKS, Batch, check_metrics, default_threads
 from peak_fast.sweep.grid import Grid
 from peak_fast.sweep.progress import SweepProgress
 from peak_fast.sweep.result import SweepResult
+from peak_fast.sweep.threads import Team
 
 logger = logging.getLogger("peak_fast.sweep")
 
@@ -99,16 +99,11 @@ def evaluate(
     count = lengths.pop()
     item = resolve(strategy)
     _check_names(item, columns)
-    batch = Batch(
-        _engine(settings),
-        item,
-        bars,
-        names,
-        threads=threads or default_threads(),
-        budget=parse_memory(memory),
-    )
-    out = batch.run(columns, count)
-    return {name: np.ascontiguousarray(out[:, k]) for k, name in enumerate(names)}
+    out = np.empty((count, len(names)), order="F")
+    with Team(threads or default_threads()) as team:
+        batch = Batch(_engine(settings), item, bars, names, team=team, budget=parse_memory(memory))
+        batch.run(columns, out)
+    return {name: out[:, k] for k, name in enumerate(names)}
 
 
 def _check_names(item: Any, names: Any) -> None:
@@ -261,13 +256,14 @@ class Sweep:
         """
         if isinstance(threads, int) and threads < 1:
             raise ConfigError(f"threads: expected at least 1; got {threads}")
-        runner = _Runner(self, threads or default_threads(), parse_memory(memory), stored=store is not None)
-        if store is None:
-            with self._progress(0, progress) as shown:
-                columns = runner.range(0, len(self.grid), shown)
-            result = SweepResult(columns, self.grid, self.metrics, self.rerun, self.settings())
-        else:
-            result = self._run_stored(runner, Path(store), resume, progress)
+        with Team(threads or default_threads()) as team:
+            runner = _Runner(self, team, parse_memory(memory), stored=store is not None)
+            if store is None:
+                with self._progress(0, progress) as shown:
+                    columns = runner.range(0, len(self.grid), shown)
+                result = SweepResult(columns, self.grid, self.metrics, self.rerun, self.settings())
+            else:
+                result = self._run_stored(runner, Path(store), resume, progress)
         if tracker is not None:
             from peak_fast.sweep.tracked import log_sweep
 
@@ -315,8 +311,8 @@ class Sweep:
 class _Runner:
     """Evaluates ranges of a sweep's grid, keeping indicator rows between them."""
 
-    def __init__(self, sweep: Sweep, threads: int, memory: int, *, stored: bool) -> None:
-        self.sweep, self.threads, self.memory = sweep, threads, memory
+    def __init__(self, sweep: Sweep, team: Team, memory: int, *, stored: bool) -> None:
+        self.sweep, self.team, self.memory = sweep, team, memory
         self._rows_held = min(len(sweep.grid), 16_384) if stored else len(sweep.grid)
         self._batches: dict[str, Batch] = {}
         self._check_memory()
@@ -331,12 +327,12 @@ class _Runner:
         """Say at once when the results or one thread's working memory exceed the budget."""
         results = self._rows_held * 8 * (len(self.sweep.metrics) + (2 * BLOCKS if self.sweep.blocks else 0))
         longest = max(len(bars) for bars in self.sweep.data.values())
-        working = self.threads * longest * 8 * 3 + results + longest * 8 * 5
+        working = self.team.threads * longest * 8 * 3 + results + longest * 8 * 5
         if working > self.memory:
             raise SweepError(
                 f"this sweep needs about {working / 1e6:,.0f} MB ({results / 1e6:,.0f} MB of results, the rest for "
-                f"{self.threads} threads over {longest:,} bars), more than the budget of {self.memory / 1e6:,.0f} MB; "
-                "raise memory=..., use fewer threads, or pass store=... and fewer metrics"
+                f"{self.team.threads} threads over {longest:,} bars), more than the budget of "
+                f"{self.memory / 1e6:,.0f} MB; raise memory=..., use fewer threads, or pass store=... and fewer metrics"
             )
         self._plane = (self.memory - working) // max(len(self.sweep.data), 1)
 
@@ -349,7 +345,7 @@ class _Runner:
                 sweep.strategy,
                 sweep.data[name],
                 sweep.metrics,
-                threads=self.threads,
+                team=self.team,
                 budget=max(self._plane, 1),
                 blocks=sweep.blocks,
             )
@@ -359,11 +355,12 @@ class _Runner:
         """Result columns of configurations ``[start, stop)``."""
         names = self.sweep.metrics
         width = len(names) + (2 * BLOCKS if self.sweep.blocks else 0)
-        out = np.empty((stop - start, width))
+        # A column of the result is one piece of memory, so that it need not be copied.
+        out = np.empty((stop - start, width), order="F")
         for first in range(start, stop, _CHUNK):
             last = min(first + _CHUNK, stop)
             self._chunk(first, last, out[first - start : last - start], shown)
-        columns: dict[str, Any] = {name: np.ascontiguousarray(out[:, k]) for k, name in enumerate(names)}
+        columns: dict[str, Any] = {name: out[:, k] for k, name in enumerate(names)}
         if self.sweep.blocks:
             columns["block_sum"] = np.ascontiguousarray(out[:, len(names) : len(names) + BLOCKS])
             columns["block_sumsq"] = np.ascontiguousarray(out[:, len(names) + BLOCKS :])
@@ -371,24 +368,25 @@ class _Runner:
 
     def _chunk(self, first: int, last: int, out: Any, shown: SweepProgress) -> None:
         columns = self.sweep.grid.columns(first, last)
-        stop = threading.Event()
         report = self._reporter(shown)
         if "data" not in columns or len(self.sweep.data) == 1:
             columns.pop("data", None)
-            out[:] = self.batch(next(iter(self.sweep.data))).run(columns, last - first, report, stop)
+            self.batch(next(iter(self.sweep.data))).run(columns, out, report)
             return
         which = columns.pop("data")
         for name in dict.fromkeys(which.tolist()):
             mine = which == name
             part = {key: column[mine] for key, column in columns.items()}
-            out[mine] = self.batch(name).run(part, int(mine.sum()), report, stop)
+            found = np.empty((int(mine.sum()), out.shape[1]))
+            self.batch(name).run(part, found, report)
+            out[mine] = found
 
     def _reporter(self, shown: SweepProgress) -> Callable[[int, Any], None]:
         from peak_fast.sweep.senses import higher_is_better
 
         best = np.fmax if higher_is_better(self.sweep.metrics[0]) else np.fmin
 
-        def report(count: int, rows: Any) -> None:
-            shown.advance(count, float(best.reduce(rows[:, 0])))
+        def report(count: int, values: Any) -> None:
+            shown.advance(count, float(best.reduce(values)))
 
         return report
