@@ -17,7 +17,7 @@ from peak_fast._records import jsonable
 from peak_fast._run import Outcome
 from peak_fast.config import AnySizing, Costs, Execution, RiskLimits, Stops
 from peak_fast.data import Bars
-from peak_fast.errors import DataError
+from peak_fast.errors import DataError, writing
 from peak_kernels import types as t
 
 if TYPE_CHECKING:
@@ -29,10 +29,33 @@ _TABLES = {"orders": t.ORDER_COLUMNS, "fills": t.FILL_COLUMNS, "trades": t.TRADE
 
 def save(result: BacktestResult, folder: Path) -> Path:
     """Write a result; see `BacktestResult.save`."""
+    with writing(folder):
+        check_folder(folder)
+        _write(result, folder)
+    return folder
+
+
+def check_folder(folder: Path) -> None:
+    """Make the parents of a folder that will hold a result.
+
+    Raises
+    ------
+    DataError
+        Something else stands there.
+    StoreError
+        The parents cannot be made.
+    """
+    if folder.exists() and not (folder / "result.json").is_file():
+        raise DataError(f"{str(folder)!r} exists and holds no saved result; choose another folder")
+    with writing(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+
+
+def _write(result: BacktestResult, folder: Path) -> None:
+    """Write to a temporary name beside the folder, then rename."""
     import polars as pl
 
     outcome = result._outcome
-    folder.parent.mkdir(parents=True, exist_ok=True)
     work = folder.parent / f".{folder.name}-{uuid.uuid4().hex}"
     work.mkdir()
     try:
@@ -49,7 +72,6 @@ def save(result: BacktestResult, folder: Path) -> Path:
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
         raise
-    return folder
 
 
 def _replace(work: Path, folder: Path) -> None:
@@ -57,8 +79,6 @@ def _replace(work: Path, folder: Path) -> None:
     if not folder.exists():
         work.rename(folder)
         return
-    if not (folder / "result.json").is_file():
-        raise DataError(f"{str(folder)!r} exists and holds no saved result; choose another folder")
     old = folder.parent / f".{folder.name}-old-{uuid.uuid4().hex}"
     folder.rename(old)
     try:

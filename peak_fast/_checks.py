@@ -70,7 +70,7 @@ def normalise_repair(repair: str | Iterable[str] | None) -> frozenset[str]:
     """
     if repair is None:
         return frozenset()
-    names = (repair,) if isinstance(repair, str) else tuple(repair)
+    names = tuple(repair) if isinstance(repair, Iterable) and not isinstance(repair, str) else (repair,)
     for name in names:
         if name not in REPAIRS:
             raise ConfigError(f"repair: got {name!r}; {did_you_mean(str(name), REPAIRS)}")

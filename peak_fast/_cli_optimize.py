@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from peak_fast._cli_values import split_pairs
 from peak_fast.config import BacktestConfig
-from peak_fast.errors import ConfigError
+from peak_fast.errors import ConfigError, writing
 
 _SHOWN_COLUMNS = 14
 
@@ -21,17 +22,7 @@ def parse_space(pairs: Sequence[str]) -> dict[str, str]:
     ConfigError
         No equals sign, or a name twice.
     """
-    found: dict[str, str] = {}
-    for pair in pairs:
-        name, sign, text = (part.strip() for part in pair.partition("="))
-        if not sign or not name or not text:
-            raise ConfigError(
-                f"--param: expected name=low:high[:step], name=a,b,c or name=value; got {pair!r}"
-            )
-        if name in found:
-            raise ConfigError(f"--param: expected each name once; got {name!r} twice")
-        found[name] = text
-    return found
+    return split_pairs("--param", "name=low:high[:step], name=a,b,c or name=value", list(pairs))
 
 
 def parse_target(texts: Sequence[str]) -> float | dict[str, float] | None:
@@ -103,6 +94,9 @@ def run_optimize(
     from peak_fast.study import Study
     from peak_fast.tracking import build_tracker_from_config
 
+    if out is not None:
+        with writing(out):
+            out.mkdir(parents=True, exist_ok=True)
     tracker = build_tracker_from_config(config.tracking)
     given = {name: value for name, value in options.items() if value is not None}
     study = Study(

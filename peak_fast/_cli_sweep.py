@@ -29,10 +29,18 @@ def run_sweep(
     """Run the sweep, print its best rows, write the heatmap."""
     from rich.console import Console
 
+    from peak_fast._cli_values import check_output
+    from peak_fast.errors import ConfigError, require
     from peak_fast.sweep.display import rich_table
+    from peak_fast.sweep.heatmap import TOO_FEW_AXES, figure_format
     from peak_fast.sweep.runner import DEFAULT_METRICS, Sweep
+    from peak_fast.sweep.senses import check_metric
     from peak_fast.tracking import build_tracker_from_config
 
+    if heatmap is not None:
+        require("matplotlib", extra="plot")
+        figure_format(heatmap)
+        check_output(heatmap)
     work = Sweep(
         strategy,
         grid,
@@ -48,6 +56,11 @@ def run_sweep(
         metrics=metrics or DEFAULT_METRICS,
         constraint=constraint,
     )
+    # A long sweep shall not end in an error that its arguments already show.
+    if by is not None:
+        check_metric(by, work.metrics)
+    if heatmap is not None and sum(len(axis) > 1 for axis in work.grid.axes.values()) < 2:
+        raise ConfigError(TOO_FEW_AXES)
     tracker = build_tracker_from_config(config.tracking)
     try:
         result = work.run(

@@ -18,12 +18,14 @@ def run_demo(folder: Path) -> None:
     from peak_fast.config import Costs
     from peak_fast.data import sample
     from peak_fast.engine import BacktestEngine
+    from peak_fast.errors import writing
     from peak_fast.sweep.display import rich_table
     from peak_fast.sweep.runner import Sweep
     from peak_fast.sweep.tracked import log_sweep
 
     console = Console()
-    folder.mkdir(parents=True, exist_ok=True)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     bars = sample(SYMBOL)
     costs = Costs.from_bps(fee_bps=10, slippage_bps=5)
     tracker = _tracker(folder)

@@ -64,7 +64,7 @@ def extract(frame: Any, timestamp: str | None) -> Extracted:
     volume = None
     if "volume" in known:
         volume = as_float64(table.get(_find("volume", known, table.names)), "volume")
-    time_us, zone = _times(table, known, timestamp)
+    time_us, zone = _times(table, known, timestamp) if prices[0].size else (None, None)
     columns = Columns(prices[0], prices[1], prices[2], prices[3], volume, time_us)
     _check_lengths(columns)
     return Extracted(columns, zone, source, _symbol_hint(table, known))
@@ -168,6 +168,8 @@ def as_float64(values: Any, label: str) -> FloatArray:
     DataError
         The column is not numeric, or not one-dimensional.
     """
+    if hasattr(values, "__len__") and len(values) == 0:
+        return np.empty(0)  # a file without rows has no types
     package = package_of(values)
     if package == "polars":
         array = _polars_floats(values, label)

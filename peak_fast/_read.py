@@ -17,6 +17,11 @@ def read_file(file: Path) -> pl.DataFrame:
     """Read a file by its ending; see `peak_fast.data.load`."""
     import polars as pl
 
+    if file.is_dir():
+        raise DataError(
+            f"{file}: expected a file; got a folder; name one file, or read several with "
+            f"\"duckdb:SELECT * FROM '{file}/*.parquet' ORDER BY timestamp\""
+        )
     suffix = file.suffix.lower()
     if suffix == ".gz":
         suffix = "".join(file.suffixes[-2:]).lower()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from peak_fast.errors import ConfigError, PeakFastError
+from peak_fast._cli_values import check_output, parse_grid, parse_params
+from peak_fast.errors import ConfigError, DataError, PeakFastError, did_you_mean
 
 app = typer.Typer(
     name="peak-fast",
@@ -30,60 +30,14 @@ def load_data(data: str) -> Any:
     """Bars from a file, a query or a packaged symbol."""
     from peak_fast.data import SAMPLE_SYMBOLS, load, sample
 
-    return sample(data) if data in SAMPLE_SYMBOLS else load(data)
-
-
-def parse_value(text: str) -> Any:
-    """Number, boolean or text, as written."""
-    lowered = text.lower()
-    if lowered in ("true", "false"):
-        return lowered == "true"
-    if lowered == "none":
-        return None
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
-
-
-def parse_params(pairs: list[str]) -> dict[str, Any]:
-    """``["fast=20"]`` as ``{"fast": 20}``."""
-    values = {}
-    for pair in pairs:
-        name, sign, text = pair.partition("=")
-        if not sign or not name:
-            raise ConfigError(f"--param: expected name=value; got {pair!r}")
-        values[name.strip()] = parse_value(text.strip())
-    return values
-
-
-def parse_grid(pairs: list[str]) -> dict[str, list[Any]]:
-    """``["fast=5:100:5", "slow=20,50"]`` as lists of values; a range includes its end."""
-    grid = {}
-    for pair in pairs:
-        name, sign, text = pair.partition("=")
-        if not sign or not name or not text:
-            raise ConfigError(f"--grid: expected name=start:stop[:step] or name=a,b,c; got {pair!r}")
-        grid[name.strip()] = _values(name, text)
-    return grid
-
-
-def _values(name: str, text: str) -> list[Any]:
-    if ":" not in text:
-        return [parse_value(part.strip()) for part in text.split(",")]
-    parts = [parse_value(part) for part in text.split(":")]
-    if len(parts) not in (2, 3) or not all(
-        isinstance(p, int | float) and not isinstance(p, bool) and math.isfinite(p) for p in parts
-    ):
-        raise ConfigError(f"--grid {name}: expected start:stop or start:stop:step; got {text!r}")
-    start, stop, step = (*parts, 1)[:3]
-    if step <= 0 or stop < start:
-        raise ConfigError(f"--grid {name}: expected start <= stop and a positive step; got {text!r}")
-    # Counting steps instead of adding them up keeps 0.1:0.3:0.1 at three values.
-    count = int((stop - start) / step + 1e-9) + 1
-    return [start + k * step if isinstance(step, int) else round(start + k * step, 12) for k in range(count)]
+    if data in SAMPLE_SYMBOLS:
+        return sample(data)
+    if not data.startswith("duckdb:") and not Path(data).suffix and not Path(data).exists():
+        raise DataError(
+            f"--data: expected a file, 'duckdb:SELECT ...' or a packaged symbol; got {data!r}; "
+            + did_you_mean(data, SAMPLE_SYMBOLS)
+        )
+    return load(data)
 
 
 def _config(path: Path | None) -> Any:
@@ -103,10 +57,13 @@ def run(
     """Backtest one strategy on one file."""
     from rich.console import Console
 
+    from peak_fast._bundle import check_folder
     from peak_fast.engine import BacktestEngine
     from peak_fast.tracking import build_tracker_from_config
 
     settings = _config(config)
+    if out is not None:
+        check_folder(out)
     tracker = build_tracker_from_config(settings.tracking)
     engine = BacktestEngine.from_config(settings, tracker)
     bars = load_data(data)
@@ -170,6 +127,8 @@ def sweep(
     """Run every configuration of a grid."""
     from peak_fast._cli_sweep import run_sweep
 
+    if restart and store is None:
+        raise ConfigError("--restart: expected --store as well; got none; there is nothing to clear")
     run_sweep(
         load_data(data), strategy, parse_grid(grid or []) or None, _config(config), store=store, restart=restart,
         metrics=metric, constraint=constraint, threads=threads, memory=memory, top=top, by=by, heatmap=heatmap,
@@ -214,11 +173,15 @@ def optimize(
     threads: Annotated[int | None, typer.Option("--threads")] = None,
     config: Config = None,
     out: Annotated[Path | None, typer.Option("--out", help="folder for tables and figures")] = None,
-    top: Annotated[int, typer.Option("--top", help="rows to print")] = 10,
+    top: Annotated[int, typer.Option("--top", min=1, help="rows to print")] = 10,
 ) -> None:
     """Search parameters with Optuna's samplers."""
     from peak_fast._cli_optimize import parse_space, parse_target, run_optimize
 
+    if resume and storage is None:
+        raise ConfigError(
+            "--resume: expected --storage as well; got none; for example --storage sqlite:///study.db"
+        )
     run_optimize(
         load_data(data), strategy, _config(config), objectives=objective or [], out=out, top=top, show=typer.echo,
         limits={"n_trials": trials, "timeout": timeout, "target": parse_target(target or [])},
@@ -249,6 +212,8 @@ def bench(
     """Half a minute of benchmarks on this machine."""
     from peak_fast.benchmarking import run_bench
 
+    if out is not None:
+        check_output(out)
     run_bench(out)
 
 

@@ -7,7 +7,7 @@
     ├── ConfigError             (ValueError)    a setting with a wrong value or an unknown name
     ├── StrategyError           (ValueError)    a strategy or its parameters
     ├── TrackingError           (RuntimeError)  a tracking store that could not confirm
-    ├── StoreError              (RuntimeError)  a sweep store: locked, changed, full
+    ├── StoreError              (RuntimeError)  a store or folder: locked, changed, full, not writable
     ├── SweepError              (RuntimeError)  a sweep that cannot run as asked
     └── MissingDependencyError  (ImportError)   an optional package is not installed
 
@@ -16,9 +16,11 @@ Each message says what was expected, what came and what to do.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import importlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 
@@ -43,7 +45,7 @@ class TrackingError(PeakFastError, RuntimeError):
 
 
 class StoreError(PeakFastError, RuntimeError):
-    """A store that is locked, belongs to other work, or is full."""
+    """A store that is locked, belongs to other work, or is full; a folder that cannot be written."""
 
 
 class SweepError(PeakFastError, RuntimeError):
@@ -78,6 +80,24 @@ def require(module: str, extra: str) -> Any:
         ) from error
 
 
+@contextlib.contextmanager
+def writing(path: str | Path) -> Iterator[None]:
+    """Turn the operating system's refusal to write into an error that says what to do.
+
+    Raises
+    ------
+    StoreError
+        The path cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"expected a place that can be written; got {str(path)!r} "
+            f"({error.strerror or error}); choose another folder"
+        ) from error
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """End of an error message: the nearest known name, then all of them.
 
@@ -88,5 +108,5 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1)
-    listing = "known: " + ", ".join(repr(n) for n in names)
+    listing = "known: " + (", ".join(repr(n) for n in names) or "none")
     return f"did you mean {close[0]!r}? {listing}" if close else listing

@@ -190,6 +190,13 @@ class BacktestResult:
         """Write ``result.json``, and prices, curve, orders, fills and trades as Parquet, into a folder.
 
         The folder appears whole or not at all; an existing result there is replaced.
+
+        Raises
+        ------
+        DataError
+            The folder exists and holds something else.
+        StoreError
+            The folder cannot be written.
         """
         from peak_fast import _bundle
 

@@ -16,7 +16,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from peak_fast.errors import ConfigError, StrategyError
+from peak_fast.errors import StrategyError
 from peak_fast.params import Param, is_feasible
 from peak_fast.studies import setup
 from peak_fast.studies.evaluation import BatchRunner, Evaluator, SweepEvaluator, make_steps
@@ -155,8 +155,8 @@ class Study:
         heartbeat: tuple[float, float] = (5.0, 60.0),
         **settings: Any,
     ) -> None:
-        if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
-            raise ConfigError(f"expected a batch of at least 1; got {batch!r}; 64 is a good size")
+        setup.check_numbers(batch, threads, seed)
+        setup.check_name(study_name)
         check_kind(sampler)
         self._subject = setup.make_subject(strategy, schema, constraints, space)
         self.space = self._subject.space

@@ -12,7 +12,8 @@ import pytest
 
 from peak_fast import BacktestEngine, BacktestResult, Costs, sample, synthetic
 from peak_fast import cli as cli_module
-from peak_fast.cli import main, parse_grid, parse_params, parse_value
+from peak_fast._cli_values import parse_grid, parse_params, parse_value
+from peak_fast.cli import main
 from peak_fast.errors import ConfigError
 from peak_fast.strategies import NAMES
 
@@ -91,12 +92,19 @@ class TestParsing:
         assert [type(value) for value in parse_grid(["x=5:15:5"])["x"]] == [int] * 3
 
     @pytest.mark.parametrize("text", ["x", "=5", "x=", "x=1:2:3:4", "x=a:b", "x=5:1", "x=1:5:0", "x=1:5:-1",
-                                      "x=1:inf", "x=nan:2", "x=0:1:nan", "x=true:5"])  # fmt: skip
+                                      "x=1:inf", "x=nan:2", "x=0:1:nan", "x=true:5",
+                                      "x=0:1e12", "x=2:9:1e-300"])  # fmt: skip
     def test_wrong_grids(self, text):
         with pytest.raises(ConfigError, match="--grid"):
             parse_grid([text])
 
-    @pytest.mark.parametrize("text", ["fast", "=3"])
+    def test_a_name_twice_is_refused(self):
+        with pytest.raises(ConfigError, match="--param: expected each name once; got 'fast' twice"):
+            parse_params(["fast=2", "fast=3"])
+        with pytest.raises(ConfigError, match="--grid: expected each name once; got 'fast' twice"):
+            parse_grid(["fast=2:9", "fast=3"])
+
+    @pytest.mark.parametrize("text", ["fast", "=3", "fast="])
     def test_wrong_params(self, text):
         with pytest.raises(ConfigError, match="--param: expected name=value"):
             parse_params([text])
@@ -279,6 +287,28 @@ WRONG = {
         ),
         "period <",
     ),
+    "symbol": (("run", "--data", "AAP", "--strategy", "momentum"), "did you mean 'AAPL'"),
+    "empty": (("run", "--data", "empty.csv", "--strategy", "momentum"), "the frame has no rows"),
+    "folder of files": (("run", "--data", "folder.csv", "--strategy", "momentum"), "got a folder"),
+    "out below a file": (
+        ("run", "--data", "IBM", "--strategy", "momentum", "--out", "empty.csv/x"),
+        "can be written; got 'empty.csv/x'",
+    ),
+    "nothing to sweep": (
+        ("sweep", "--data", "IBM", "--strategy", "buy_and_hold"),
+        "--grid stop_loss=none,0.05",
+    ),
+    "restart": (("sweep", "--data", "IBM", "--strategy", "momentum", "--restart"), "--store"),
+    "setting out of range": (
+        ("sweep", "--data", "IBM", "--strategy", "momentum", "--grid", "stop_loss=-1"),
+        "stop_loss: -1.0 in the grid",
+    ),
+    "kind of picture": (
+        ("sweep", "--data", "IBM", "--strategy", "momentum", "--heatmap", "x.gif"),
+        ".png, .svg or .pdf",
+    ),
+    "demo": (("demo", "--out", "empty.csv"), "can be written; got 'empty.csv'"),
+    "bench": (("bench", "--out", "."), "add a file name"),
     "heatmap": (
         ("sweep", "--data", "IBM", "--strategy", "momentum", "--grid", "period=1:9", "--heatmap", "x.png"),
         "two parameters",
@@ -290,12 +320,44 @@ WRONG = {
 def test_wrong_input_is_one_line_and_exit_2(command, tmp_path, case):
     (tmp_path / "bad.toml").write_text("[costs]\nrat = 1\n")
     (tmp_path / "bad.csv").write_text("open,high,low,close\n1,2,1,1\n5,2,1,1\n")
+    (tmp_path / "empty.csv").write_text("timestamp,open,high,low,close\n")
+    (tmp_path / "folder.csv").mkdir()
     arguments, word = WRONG[case]
-    code, _, err = command(*arguments)
-    assert code == 2
+    check_wrong(command(*arguments), word)
+
+
+def check_wrong(outcome, word):
+    code, out, err = outcome
+    assert (code, out) == (2, "")
     assert err.startswith("peak-fast: ") and err.count("\n") == 1, err
     assert word in err
     assert "Traceback" not in err
+
+
+WRONG_STUDIES = {
+    "no limit": ((), "--trials"),
+    "trials": (("--trials", "0"), "positive number of trials"),
+    "objective": (("--trials", "5", "--objective", "sharp:max"), "did you mean 'sharpe'"),
+    "direction": (("--trials", "5", "--objective", "sharpe:"), "write 'sharpe:max'"),
+    "target": (("--trials", "5", "--target", "nan"), "finite targets"),
+    "threads": (("--trials", "5", "--threads", "0"), "threads: expected at least 1"),
+    "seed": (("--trials", "5", "--seed", "-1"), "seed: expected a whole number"),
+    "rows": (("--trials", "5", "--top", "0"), "--top"),
+    "name": (("--trials", "5", "--study-name", ""), "a name for the study"),
+    "pruner": (("--trials", "5", "--pruner", "medin"), "did you mean 'median'"),
+    "resume": (("--trials", "5", "--resume"), "--storage"),
+    "out": (("--trials", "5", "--out", "bad.csv"), "can be written; got 'bad.csv'"),
+    "journal": (("--trials", "5", "--storage", "journal:"), "add a file name"),
+    "no database": (("--trials", "5", "--storage", "sqlite:///bad.csv"), "sqlite:///bad.csv"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_STUDIES)
+def test_wrong_studies_are_one_line_and_exit_2(command, tmp_path, case):
+    pytest.importorskip("optuna")
+    (tmp_path / "bad.csv").write_text("not a database")
+    options, word = WRONG_STUDIES[case]
+    check_wrong(command("optimize", "--data", "IBM", "--strategy", "momentum", *options), word)
 
 
 def test_a_bug_is_not_hidden(command, monkeypatch):

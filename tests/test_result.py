@@ -21,7 +21,7 @@ from peak_fast import (
     synthetic,
 )
 from peak_fast import _bundle as bundle
-from peak_fast.errors import DataError
+from peak_fast.errors import DataError, StoreError
 
 ARRAYS = ("metrics", "curve", "state", "orders", "fills", "trades")
 FRAMES = ("equity_curve", "drawdown", "trades", "orders", "fills")
@@ -365,7 +365,7 @@ class TestSaving:
             monkeypatch.setattr(bundle, "_document", fail)
         else:
             monkeypatch.setattr(bundle, "_replace", fail)
-        with pytest.raises(OSError, match="disk full"):
+        with pytest.raises(StoreError, match=r"/run' \(disk full\); choose another folder"):
             result.save(folder)
         assert list(tmp_path.iterdir()) == []
 
@@ -381,7 +381,7 @@ class TestSaving:
             return rename(self, target)
 
         monkeypatch.setattr(bundle.Path, "rename", fail_to_move_in)
-        with pytest.raises(OSError, match="no"):
+        with pytest.raises(StoreError, match=r"\(no\)"):
             result.save(folder)
         monkeypatch.undo()
         assert BacktestResult.load(folder).hash == old.hash

@@ -16,6 +16,7 @@ optuna = pytest.importorskip("optuna")
 
 from peak_fast.errors import ConfigError, MissingDependencyError, StoreError  # noqa: E402
 from peak_fast.studies import bulk  # noqa: E402
+from peak_fast.studies import storage as storage_module  # noqa: E402
 from peak_fast.studies.storage import mask_url, open_storage, quiet_optuna  # noqa: E402
 from tests.study_worker import open_study, surface  # noqa: E402
 
@@ -362,6 +363,20 @@ def test_an_old_optuna_is_named(monkeypatch):
         open_storage(None)
 
 
+@pytest.mark.parametrize(
+    ("installed", "opened"),
+    [
+        (["psycopg2", "psycopg"], "postgresql+psycopg2://me@h/d"),
+        (["psycopg"], "postgresql+psycopg://me@h/d"),
+        ([], "postgresql://me@h/d"),
+    ],
+)
+def test_postgresql_without_a_driver_means_the_one_that_is_installed(installed, opened, monkeypatch):
+    monkeypatch.setattr(storage_module.importlib.util, "find_spec", lambda name: name in installed or None)
+    assert storage_module.with_driver("postgresql://me@h/d") == opened
+    assert storage_module.with_driver("postgresql+pg8000://me@h/d") == "postgresql+pg8000://me@h/d"
+
+
 def test_a_database_that_does_not_answer_hides_the_password():
     pytest.importorskip("psycopg2")
     with pytest.raises(StoreError) as caught:
@@ -557,6 +572,23 @@ def test_infinite_and_undefined_metrics_are_stored(tmp_path):
     frame = again.trials
     assert frame["profit_factor"].to_list() == [float("inf")] * 8
     assert frame["sqn"].is_nan().all()
+
+
+@pytest.mark.parametrize(("module", "package"), [("grpc", "grpcio"), ("google.protobuf", "protobuf")])
+def test_a_grpc_storage_names_the_package_that_is_missing(module, package, monkeypatch):
+    monkeypatch.setitem(sys.modules, "grpc", object())
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(MissingDependencyError, match=f"a gRPC storage needs .* pip install {package}$"):
+        open_storage("grpc://127.0.0.1:13000")
+
+
+def test_a_grpc_proxy_that_does_not_answer(monkeypatch):
+    pytest.importorskip("grpc")
+    monkeypatch.setattr(storage_module, "_GRPC_TIMEOUT_SECONDS", 0.2)
+    with pytest.raises(
+        StoreError, match=r"gRPC proxy at grpc://127\.0\.0\.1:1; nothing answered within 0\.2"
+    ):
+        open_storage("grpc://127.0.0.1:1")
 
 
 # --- servers -----------------------------------------------------------------------------------------------

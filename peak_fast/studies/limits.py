@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,6 +49,8 @@ def make_limits(
         targets = {str(name): float(value) for name, value in target.items()}
     else:
         targets = {} if target is None else {objectives[0].metric: float(target)}
+    if not all(math.isfinite(value) for value in targets.values()):
+        raise ConfigError(f"expected finite targets; got {target!r}; leave the target out for none")
     known = [objective.metric for objective in objectives]
     if not set(known).issuperset(targets):
         raise ConfigError(
@@ -55,5 +58,7 @@ def make_limits(
             "correct the names"
         )
     if n_trials is None and timeout is None and not targets and not is_grid:
-        raise ConfigError("expected a limit; got none; pass n_trials=, timeout= or target=")
+        raise ConfigError(
+            "expected a limit; got none; pass n_trials=, timeout= or target= (--trials, --timeout, --target)"
+        )
     return Limits(n_trials, timeout, targets)

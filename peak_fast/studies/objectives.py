@@ -81,9 +81,7 @@ def parse_objectives(objectives: Any) -> tuple[Objective, ...]:
     if isinstance(objectives, Mapping):
         pairs: list[tuple[str, str | None]] = [(str(metric), way) for metric, way in objectives.items()]
     elif isinstance(objectives, Sequence) and all(isinstance(item, str) for item in objectives):
-        pairs = [
-            (item.partition(":")[0].strip(), item.partition(":")[2].strip() or None) for item in objectives
-        ]
+        pairs = [_split(item) for item in objectives]
     else:
         raise ConfigError(
             f"expected objectives as {{'sharpe': 'maximize'}} or ['sharpe:max']; "
@@ -94,6 +92,12 @@ def parse_objectives(objectives: Any) -> tuple[Objective, ...]:
     if len({metric for metric, _ in pairs}) < len(pairs):
         raise ConfigError(f"expected each metric once among the objectives; got {objectives!r}; remove one")
     return tuple(Objective(metric, _direction(metric, way)) for metric, way in pairs)
+
+
+def _split(text: str) -> tuple[str, str | None]:
+    """``"sharpe:max"`` as metric and direction; None where there is no colon."""
+    metric, colon, way = (part.strip() for part in text.partition(":"))
+    return metric, way if colon else None
 
 
 def _direction(metric: str, way: str | None) -> Direction:

@@ -171,6 +171,10 @@ def build_pruner(pruner: Any, steps: int, objectives: tuple[Objective, ...]) -> 
     if pruner is None or pruner == "none":
         return None
     pruners = require("optuna", extra="optuna").pruners
+    if not isinstance(pruner, pruners.BasePruner) and pruner not in PRUNERS:
+        raise ConfigError(
+            f"expected a pruner; got {pruner!r}; " + did_you_mean(str(pruner), ("none", *PRUNERS))
+        )
     if len(objectives) > 1:
         raise ConfigError(
             f"expected one objective with a pruner; got {len(objectives)}; Optuna prunes single-objective "
@@ -191,6 +195,4 @@ def build_pruner(pruner: Any, steps: int, objectives: tuple[Objective, ...]) -> 
             return pruners.WilcoxonPruner(p_threshold=0.1, n_startup_steps=2)
     if pruner == "hyperband":
         return pruners.HyperbandPruner(min_resource=1, max_resource=steps, reduction_factor=2)
-    if pruner == "successive_halving":
-        return pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=2)
-    raise ConfigError(f"expected a pruner; got {pruner!r}; " + did_you_mean(str(pruner), ("none", *PRUNERS)))
+    return pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=2)

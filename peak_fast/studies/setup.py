@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import numbers
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from peak_fast.errors import StoreError, StrategyError
+from peak_fast.errors import ConfigError, StoreError, StrategyError
 from peak_fast.params import Param, parse_constraints, validate_schema
 from peak_fast.studies.narrowing import narrow
 from peak_fast.studies.objectives import Objective
@@ -15,6 +16,8 @@ from peak_fast.studies.points import Space
 from peak_fast.studies.storage import OpenStorage, quiet_optuna
 
 IDENTITY = "peak_fast:study"
+# Optuna's samplers seed NumPy generators of 32 bits.
+_SEEDS = 2**32
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,27 @@ class Subject:
     name: str
     fingerprint: str
     space: Space
+
+
+def check_numbers(batch: Any, threads: Any, seed: Any) -> None:
+    """Raise ConfigError unless these are whole numbers in range; threads and seed may be None."""
+    if not is_whole(batch) or batch < 1:
+        raise ConfigError(f"expected a batch of at least 1; got {batch!r}; 64 is a good size")
+    if threads is not None and (not is_whole(threads) or threads < 1):
+        raise ConfigError(f"threads: expected at least 1; got {threads!r}; leave it out for all")
+    if seed is not None and (not is_whole(seed) or not 0 <= seed < _SEEDS):
+        raise ConfigError(f"seed: expected a whole number from 0 to {_SEEDS - 1:,}; got {seed!r}")
+
+
+def is_whole(value: Any) -> bool:
+    """Whether a value is an integer, of NumPy's too, and not a truth value."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def check_name(name: Any) -> None:
+    """Raise ConfigError unless this can be a study's name."""
+    if not isinstance(name, str) or not name.strip():
+        raise ConfigError(f"expected a name for the study; got {name!r}; for example 'trend'")
 
 
 def make_subject(

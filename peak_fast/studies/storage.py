@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
+import importlib.util
 import logging
 import os
 import re
@@ -19,7 +19,9 @@ from peak_fast.errors import ConfigError, MissingDependencyError, StoreError, re
 _JOURNAL_SUFFIXES = (".log", ".journal", ".jsonl")
 _SQLITE_TIMEOUT_SECONDS = 60
 _LOCK_GRACE_SECONDS = 5
+_GRPC_TIMEOUT_SECONDS = 10
 _OPEN_ATTEMPTS = 6
+_POSTGRES_DRIVERS = ("psycopg2", "psycopg")
 _OLDEST_OPTUNA = 5
 _FORMS = (
     "None (memory), 'sqlite:///study.db', 'postgresql://user@host/db', 'mysql+pymysql://user@host/db', "
@@ -47,7 +49,7 @@ class OpenStorage:
 
 
 def require_package(module: str, package: str, purpose: str) -> Any:
-    """Import a package that no extra of ours brings.
+    """Import a package, or say what needs it.
 
     Raises
     ------
@@ -105,7 +107,7 @@ def open_storage(storage: Any) -> OpenStorage:
     ConfigError
         The address has none of these forms, or its folder does not exist.
     MissingDependencyError
-        The database driver, grpcio or Optuna is not installed.
+        The database driver, grpcio, protobuf or Optuna is not installed.
     StoreError
         The storage cannot be opened.
     """
@@ -147,16 +149,29 @@ def _open_journal(optuna: Any, text: str) -> OpenStorage:
     # Absolute, because the lock is a symbolic link to the file: a relative target would dangle, and Optuna
     # then spins for ever on the lock of a killed process.
     path = _check_folder(Path(text), "journal file")
+    if path.is_dir():
+        raise ConfigError(
+            f"expected a journal file; got the folder {str(path)!r}; add a file name, as in "
+            f"'journal://{path / 'study.log'}'"
+        )
     storage = optuna.storages.JournalStorage(make_backend(str(path), _LOCK_GRACE_SECONDS))
     return OpenStorage(storage, True, f"journal://{path}")
 
 
 def _open_grpc(optuna: Any, text: str) -> OpenStorage:
-    require_package("grpc", "grpcio", "a gRPC storage")
+    for module, package in (("grpc", "grpcio"), ("google.protobuf", "protobuf")):
+        require_package(module, package, "a gRPC storage")
     host, _, port = text.removeprefix("grpc://").rstrip("/").rpartition(":")
     if not host or not port.isdigit():
         raise ConfigError(f"expected grpc://host:port; got {text!r}; the proxy's default port is 13000")
     storage = optuna.storages.GrpcStorageProxy(host=host, port=int(port))
+    try:
+        storage.wait_server_ready(timeout=_GRPC_TIMEOUT_SECONDS)
+    except ConnectionError:
+        raise StoreError(
+            f"expected Optuna's gRPC proxy at {text}; nothing answered within {_GRPC_TIMEOUT_SECONDS} seconds; "
+            "check that it runs and the address is right (docs/OPTUNA_GUIDE.md says how to start one)"
+        ) from None
     return OpenStorage(storage, True, text)
 
 
@@ -168,11 +183,12 @@ def _open_database(optuna: Any, url: str) -> OpenStorage:
         if path and path != ":memory:" and not path.startswith("file:"):
             _check_folder(Path(path), "SQLite file")
     try:
-        backend = _create_backend(optuna, url, settings)
+        backend = _create_backend(optuna, with_driver(url), settings)
     except ImportError as error:
         raise MissingDependencyError(
             f"the storage {mask_url(url)} needs a database driver that could not be imported ({error}); "
-            "install it, for example: pip install psycopg2-binary (PostgreSQL) or pip install pymysql (MySQL)"
+            "install it, for example: pip install psycopg2-binary (PostgreSQL), or pip install pymysql (MySQL, "
+            "with an address that begins with mysql+pymysql://)"
         ) from error
     except Exception as error:
         detail = mask_url(str(error).splitlines()[0])
@@ -181,6 +197,18 @@ def _open_database(optuna: Any, url: str) -> OpenStorage:
             "check that the server runs and the address is right"
         ) from error
     return OpenStorage(optuna.storages.get_storage(backend), True, mask_url(url))
+
+
+def with_driver(url: str) -> str:
+    """The address with the PostgreSQL driver that is installed, where it names none.
+
+    Which one a bare ``postgresql://`` means depends on the version of SQLAlchemy: psycopg2 before 2.1, psycopg
+    since.
+    """
+    if not url.startswith("postgresql://"):
+        return url
+    driver = next((name for name in _POSTGRES_DRIVERS if importlib.util.find_spec(name)), None)
+    return url if driver is None else url.replace("postgresql", f"postgresql+{driver}", 1)
 
 
 def _create_backend(optuna: Any, url: str, settings: dict[str, Any]) -> Any:

@@ -244,7 +244,12 @@ class Grid:
         """
         items = validate_schema(schema) if schema is not None else None
         if grid is None:
-            grid = items or ()
+            if not items:
+                raise ConfigError(
+                    "expected a grid as {'stop_loss': [None, 0.05]}, because the strategy has no parameters; "
+                    "got none; vary a setting (--grid stop_loss=none,0.05)"
+                )
+            grid = items
         if isinstance(grid, list | tuple) and grid and all(isinstance(item, Param) for item in grid):
             grid = schema_to_grid(grid)
         if isinstance(grid, Mapping):

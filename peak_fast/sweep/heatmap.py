@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 Aggregate: TypeAlias = Literal["best", "max", "min", "mean", "median"]
 
+TOO_FEW_AXES = "expected two parameters with several values for a heatmap; this sweep has fewer"
+
 AGGREGATES = ("best", "max", "min", "mean", "median")
 _MAX_CELLS = 240
 _MAX_WRITTEN = 150
@@ -293,12 +295,23 @@ def _titles(figure: Any, axes: Any, data: HeatmapData) -> None:
         axes.set_title(note, loc="left", color=_MUTED, fontsize=8.5)
 
 
-def save_figure(figure: Any, path: Path) -> None:
-    """Write a figure in the format of the file's suffix, whole or not at all."""
+def figure_format(path: Path) -> str:
+    """Format of a figure by the file's suffix; PNG without one.
+
+    Raises
+    ------
+    ConfigError
+        Another suffix than png, svg and pdf.
+    """
     suffix = path.suffix.lower().lstrip(".") or "png"
     if suffix not in ("png", "svg", "pdf"):
-        raise ConfigError(f"expected a .png, .svg or .pdf file; got {path.name!r}")
+        raise ConfigError(f"expected a .png, .svg or .pdf file; got {path.name!r}; change the suffix")
+    return suffix
+
+
+def save_figure(figure: Any, path: Path) -> None:
+    """Write a figure in the format of the file's suffix, whole or not at all."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=suffix, facecolor=figure.get_facecolor())
+    figure.savefig(buffer, format=figure_format(path), facecolor=figure.get_facecolor())
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, buffer.getvalue())

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from peak_fast.errors import ConfigError, StoreError, SweepError, did_you_mean
+from peak_fast.errors import ConfigError, StoreError, SweepError
 from peak_fast.sweep.axis import Array
-from peak_fast.sweep.senses import higher_is_better
+from peak_fast.sweep.senses import check_metric, higher_is_better
 
 if TYPE_CHECKING:
     import polars as pl
@@ -158,14 +158,7 @@ class SweepResult:
         return "sharpe" if "sharpe" in self.metrics else self.metrics[0]
 
     def _metric(self, by: str | None) -> str:
-        if by is None:
-            return self.default_metric
-        if by not in self.metrics:
-            raise ConfigError(
-                f"expected a metric of this sweep; got {by!r}; {did_you_mean(str(by), self.metrics)}; "
-                "others must be asked for when the sweep runs: Sweep(..., metrics=[...])"
-            )
-        return by
+        return self.default_metric if by is None else check_metric(by, self.metrics)
 
     def top(self, n: int = 10, by: str | None = None, descending: bool | None = None) -> pl.DataFrame:
         """The ``n`` best rows, best first; equal values in the order of the grid, NaN last.
@@ -334,9 +327,9 @@ class SweepResult:
         counts = self.lazy().select(self.parameters).unique().collect()
         varied = [name for name in self.parameters if counts[name].n_unique() > 1 and name not in (x, y)]
         if len(varied) < (x is None) + (y is None):
-            raise ConfigError(
-                "expected two parameters with several values for a heatmap; this sweep has fewer"
-            )
+            from peak_fast.sweep.heatmap import TOO_FEW_AXES
+
+            raise ConfigError(TOO_FEW_AXES)
         first = x if x is not None else varied.pop(0)
         return first, y if y is not None else varied.pop(0)
 

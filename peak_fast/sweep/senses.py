@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+
+from peak_fast.errors import ConfigError, did_you_mean
 
 LOWER_IS_BETTER = frozenset(
     {
@@ -67,3 +70,20 @@ def format_number(value: object) -> str:
 def format_params(params: dict[str, object]) -> str:
     """Parameters as ``fast=10, slow=50``."""
     return ", ".join(f"{name}={format_number(value)}" for name, value in params.items())
+
+
+def check_metric(name: str, metrics: Iterable[str]) -> str:
+    """The name, if it is one of the metrics of a sweep.
+
+    Raises
+    ------
+    ConfigError
+        It is not.
+    """
+    known = list(metrics)
+    if name not in known:
+        raise ConfigError(
+            f"expected a metric of this sweep; got {name!r}; {did_you_mean(str(name), known)}; "
+            "others must be asked for when the sweep runs: Sweep(..., metrics=[...]), --metric"
+        )
+    return name

@@ -74,7 +74,7 @@ def _checked(name: str, column: Any, base: FloatArray, sizing: str) -> FloatArra
     if name in WHOLE:
         bad |= (values < WHOLE[name]) | (values != np.rint(values))
     if bad.any():
-        raise ConfigError(f"{name}: {values[np.argmax(bad)]!r} in the grid is out of range")
+        raise ConfigError(f"{name}: {values[np.argmax(bad)]} in the grid is out of range")
     if name in SIZINGS and base[t.SIZE_MODE] not in SIZINGS[name]:
         raise ConfigError(
             f"{name}: the sizing {sizing} has no such setting; expected "
