@@ -110,15 +110,41 @@ def given_decisions(bar_of: IntArray, target_of: FloatArray) -> Decisions:
     return Decisions(NO_PLANE, 0, NO_RULES, bar_of, target_of, bar_of.size)
 
 
-def target_decisions(target: FloatArray) -> Decisions:
-    """Decisions of a row of targets: each bar whose target differs from the last one that was not NaN."""
+def target_decisions(target: FloatArray, sides_of: str | None = None) -> Decisions:
+    """Decisions of a row of targets: each bar whose target differs from the last one that was not NaN.
+
+    Parameters
+    ----------
+    target
+        float64[n_bars], NaN for no change.
+    sides_of
+        What the targets are, for an error, where they must be sides; None: they are weights.
+
+    Raises
+    ------
+    StrategyError
+        A side other than -1, 0 and 1.
+    """
     known = np.flatnonzero(target == target)
     values = target[known]
     changed = np.empty(values.size, bool)
     if values.size:
         changed[0] = values[0] != 0.0
         np.not_equal(values[1:], values[:-1], out=changed[1:])
-    return given_decisions(known[changed], np.ascontiguousarray(values[changed]))
+    decided = given_decisions(known[changed], np.ascontiguousarray(values[changed]))
+    if sides_of is not None:
+        _check_sides(decided, sides_of)
+    return decided
+
+
+def _check_sides(decided: Decisions, what: str) -> None:
+    """Fractions are refused: taken as sides, half a position would be a full one."""
+    wrong = np.flatnonzero(decided.target_of != np.sign(decided.target_of))
+    if wrong.size:
+        raise StrategyError(
+            f"{what}: expected -1 (short), 0 (flat) or 1 (long); got {decided.target_of[wrong[0]]} at bar "
+            f"{decided.bar_of[wrong[0]]}; for fractions of equity pass weights=True"
+        )
 
 
 def signal_decisions(signal: FloatArray) -> Decisions:

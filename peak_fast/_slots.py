@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from peak_fast.config import (
+    BASIS_POINTS,
     Costs,
     Execution,
     FixedUnits,
@@ -29,7 +30,6 @@ from peak_kernels import types as t
 _BOTH_HIT = {"stop_first": 0.0, "target_first": 1.0, "nearest_to_open": 2.0}
 _WATERMARK = {"extreme": 0.0, "close": 1.0, "high": 2.0, "low": 3.0}
 
-BASIS_POINTS = 10_000.0
 
 # Settings that a sweep may vary by name: slots that take the value, and what it is divided by.  A division, as in
 # `Costs.from_bps`: multiplying by 1e-4 would give other last bits than the single run.

@@ -298,6 +298,10 @@ def resolve(item: Any) -> Any:
 
 def complete_params(item: Any, params: Mapping[str, Any] | None) -> dict[str, Any]:
     """Parameters with defaults filled in and values checked; free-form where the strategy has no schema."""
+    if params is not None and not isinstance(params, Mapping):
+        raise StrategyError(
+            f"params: expected a dict such as {{'fast': 20}}; got {type(params).__name__}: {params!r}"
+        )
     if not item.schema:
         return dict(params or {})
     if not params:

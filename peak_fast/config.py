@@ -13,12 +13,15 @@ peak_fast.errors.ConfigError: Execution.fill_at: expected 'next_open' or 'close'
 
 from __future__ import annotations
 
+import numbers
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from peak_fast.errors import ConfigError, did_you_mean
+
+BASIS_POINTS = 10_000.0
 
 Fraction = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -30,11 +33,19 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
-    def __init__(self, **values: Any) -> None:
+    def __init__(self, *unnamed: Any, **values: Any) -> None:
+        if unnamed:
+            values = self._named(unnamed, values)
         try:
             super().__init__(**values)
         except ValidationError as error:
             raise ConfigError(explain(type(self), error)) from None
+
+    @classmethod
+    def _named(cls, unnamed: tuple[Any, ...], values: dict[str, Any]) -> dict[str, Any]:
+        """Values by name; only sizes may be given without."""
+        first = next(iter(cls.model_fields))
+        raise ConfigError(f"{cls.__name__}: expected settings by name; got {unnamed[0]!r}; write {first}=...")
 
 
 def explain(model: type[BaseModel], error: ValidationError) -> str:
@@ -125,6 +136,19 @@ class Execution(Settings):
         return "same bar's close as the decision (assumes the close is known before it trades)"
 
 
+def rate_of_bps(name: str, value: Any) -> float:
+    """A number of basis points as a fraction.
+
+    Raises
+    ------
+    ConfigError
+        Not a number.
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise ConfigError(f"{name}: expected a number of basis points (10 is 0.1 %); got {value!r}")
+    return float(value) / BASIS_POINTS
+
+
 class Costs(Settings):
     """What trading costs.
 
@@ -157,7 +181,7 @@ class Costs(Settings):
     @classmethod
     def from_bps(cls, fee_bps: float = 0.0, slippage_bps: float = 0.0) -> Costs:
         """Costs from a fee and a slippage in basis points."""
-        return cls(rate=fee_bps / 10_000.0, slippage_bps=slippage_bps)
+        return cls(rate=rate_of_bps("fee_bps", fee_bps), slippage_bps=slippage_bps)
 
 
 class Stops(Settings):
@@ -190,28 +214,42 @@ class Stops(Settings):
                 raise ConfigError(f"Stops.{name}: expected a fraction below 1 (0.02 is 2 %); got {value!r}")
 
 
-class FractionOfEquity(Settings):
+class SizeRule(Settings):
+    """Base of the sizes; their class names the unit, so ``FractionOfEquity(0.5)`` is clear without a name."""
+
+    @classmethod
+    def _named(cls, unnamed: tuple[Any, ...], values: dict[str, Any]) -> dict[str, Any]:
+        names = [name for name in cls.model_fields if name != "kind"]
+        given = dict(zip(names, unnamed, strict=False))
+        if len(unnamed) > len(names) or given.keys() & values.keys():
+            raise ConfigError(
+                f"{cls.__name__}: expected each of {', '.join(names)} once; got {unnamed!r} and {values!r}"
+            )
+        return {**given, **values}
+
+
+class FractionOfEquity(SizeRule):
     """Position worth ``fraction`` of equity at the fill, as far as it can be paid with its fee."""
 
     kind: Literal["fraction_of_equity"] = "fraction_of_equity"
     fraction: Positive = 1.0
 
 
-class FixedUnits(Settings):
+class FixedUnits(SizeRule):
     """Position of ``units`` shares, coins or contracts; cut to what can be paid."""
 
     kind: Literal["fixed_units"] = "fixed_units"
     units: Positive
 
 
-class FixedValue(Settings):
+class FixedValue(SizeRule):
     """Position worth ``value`` in currency at the fill; cut to what can be paid."""
 
     kind: Literal["fixed_value"] = "fixed_value"
     value: Positive
 
 
-class RiskPerTrade(Settings):
+class RiskPerTrade(SizeRule):
     """Lose ``risk`` of equity if the stop is hit: size = risk * equity / stop distance.
 
     At most ``max_position`` of equity; refused where the position would be worth less than ``min_value``.
@@ -224,7 +262,7 @@ class RiskPerTrade(Settings):
     min_value: NonNegative = 0.0
 
 
-class VolatilityTarget(Settings):
+class VolatilityTarget(SizeRule):
     """Position whose yearly volatility is ``volatility``: fraction of equity = volatility / estimate.
 
     The estimate is the standard deviation of the last ``window`` returns from close to close, up to the bar that
@@ -249,7 +287,7 @@ class VolatilityTarget(Settings):
     fallback: NonNegative = 0.0
 
 
-class KellyFraction(Settings):
+class KellyFraction(SizeRule):
     """``share`` of the Kelly criterion of the run's own closed trades, as a fraction of equity.
 
     The criterion is W - (1 - W) / R with the win rate W and the payoff ratio R: mean net return of the winning

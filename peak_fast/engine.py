@@ -22,8 +22,9 @@ from peak_fast.config import (
     Execution,
     FractionOfEquity,
     RiskLimits,
-    Settings,
+    SizeRule,
     Stops,
+    rate_of_bps,
 )
 from peak_fast.data import Bars
 from peak_fast.errors import ConfigError, StrategyError
@@ -69,7 +70,7 @@ class BacktestEngine:
         initial_cash: float = 100_000.0,
         execution: Execution | None = None,
         costs: Costs | None = None,
-        sizing: Settings | None = None,
+        sizing: SizeRule | None = None,
         stops: Stops | None = None,
         risk_limits: RiskLimits | None = None,
         tracker: Tracker | None = None,
@@ -77,15 +78,16 @@ class BacktestEngine:
         periods_per_year: float | None = None,
         risk_free: float = 0.0,
     ) -> None:
-        given = {"execution": execution, "costs": costs, "stops": stops, "risk_limits": risk_limits}
-        for name, kind in (
-            ("execution", Execution),
-            ("costs", Costs),
-            ("stops", Stops),
-            ("risk_limits", RiskLimits),
+        for name, value, kind in (
+            ("execution", execution, Execution),
+            ("costs", costs, Costs),
+            ("sizing", sizing, SizeRule),
+            ("stops", stops, Stops),
+            ("risk_limits", risk_limits, RiskLimits),
         ):
-            if given[name] is not None and not isinstance(given[name], kind):
-                raise ConfigError(f"{name}: expected {kind.__name__}; got {type(given[name]).__name__}")
+            if value is not None and not isinstance(value, kind):
+                wanted = "a size such as FractionOfEquity(0.5)" if kind is SizeRule else kind.__name__
+                raise ConfigError(f"{name}: expected {wanted}; got {type(value).__name__}")
         if not (isinstance(initial_cash, int | float) and 0 < initial_cash < float("inf")):
             raise ConfigError(f"initial_cash: expected a positive number; got {initial_cash!r}")
         if periods_per_year is not None and not 0 < periods_per_year < float("inf"):
@@ -159,9 +161,8 @@ class BacktestEngine:
         ):
             row = self._targets(bars, strategy)
             name = "targets" if not weights else "weights"
-            return self._finish(
-                bars, _run.target_decisions(row), name, dict(params or {}), symbol, weights=weights
-            )
+            decisions = _run.target_decisions(row, None if weights else "the targets")
+            return self._finish(bars, decisions, name, dict(params or {}), symbol, weights=weights)
         item = resolve(strategy)
         values = complete_params(item, params)
         return self._run_item(bars, item, values, symbol, weights)
@@ -182,8 +183,11 @@ class BacktestEngine:
         if isinstance(item, Block):
             return _run.block_decisions(item, bars, values)
         row = self._call(item, bars, values)
-        by_signal = item.returns == "signals" and settings[t.WEIGHT_TARGETS] == 0.0
-        return _run.signal_decisions(row) if by_signal else _run.target_decisions(row)
+        if settings[t.WEIGHT_TARGETS] != 0.0:
+            return _run.target_decisions(row)
+        if item.returns == "signals":
+            return _run.signal_decisions(row)
+        return _run.target_decisions(row, f"the strategy {item.name!r}")
 
     def rerun(
         self,
@@ -265,7 +269,7 @@ class BacktestEngine:
             return self
         values = self.costs.model_dump()
         if fee_bps is not None:
-            values.update(rate=fee_bps / 10_000.0, maker_rate=None)
+            values.update(rate=rate_of_bps("fee_bps", fee_bps), maker_rate=None)
         if slippage_bps is not None:
             values.update(slippage_bps=slippage_bps)
         return BacktestEngine(
@@ -311,7 +315,13 @@ class BacktestEngine:
 
             source = bars.source
             frame = source if isinstance(source, pl.DataFrame) else bars.to_polars()
-            values = frame.select(values.alias("target"))["target"]
+            try:
+                values = frame.select(values.alias("target"))["target"]
+            except pl.exceptions.PolarsError as error:
+                raise StrategyError(
+                    f"the targets: expected an expression over the frame's columns; got "
+                    f"{type(error).__name__}: {str(error).splitlines()[0]}; correct the expression"
+                ) from error
         return _run.as_row(values, len(bars), "the targets")
 
     def _settings(
@@ -353,10 +363,14 @@ class BacktestEngine:
         outcome = _run.run_single(bars, decisions, settings)
         used = self._used(stops, legacy=legacy, weights=weights)
         result = BacktestResult(bars, outcome, settings, name, params, used, symbol or bars.name, strategy)
-        tracker = self.tracker
-        # NoopTracker, and one without a run, say so in an attribute; trackers without it are asked
-        if tracker is not None and getattr(tracker, "active", True):
-            self._track(result)
+        if self.tracker is not None:
+            try:
+                # NoopTracker, and one without a run, say so in an attribute; trackers without it are asked.
+                active = bool(getattr(self.tracker, "active", True))
+            except Exception:
+                active = True  # its trouble comes up again in `_track`, which warns
+            if active:
+                self._track(result)
         return result
 
     def _used(self, stops: Stops | None, *, legacy: bool, weights: bool) -> dict[str, Any]:

@@ -237,6 +237,12 @@ class TestVariable:
         assert {m: float(found[m][0]) for m in metrics} == {m: stats[m] for m in metrics}
 
 
+def test_a_size_names_its_unit_and_needs_no_second_name():
+    assert FractionOfEquity(0.5) == FractionOfEquity(fraction=0.5)
+    assert FixedUnits(7) == FixedUnits(units=7)
+    assert RiskPerTrade(0.02, 0.5, min_value=100) == RiskPerTrade(risk=0.02, max_position=0.5, min_value=100)
+
+
 class TestErrors:
     @pytest.mark.parametrize(
         ("make", "message"),
@@ -255,7 +261,15 @@ class TestErrors:
             (lambda: FixedUnits(), r"FixedUnits\.units"),
             (lambda: RiskPerTrade(risk=2), r"RiskPerTrade\.risk: expected less than or equal to 1; got 2"),
             (lambda: RiskLimits(max_drawdown=0), r"RiskLimits\.max_drawdown"),
-            (lambda: BacktestEngine(sizing=0.5), r"sizing"),
+            (
+                lambda: BacktestEngine(sizing=0.5),
+                r"sizing: expected a size such as .*\(0\.5\); got float",
+            ),
+            (lambda: Costs(0.001), r"Costs: expected settings by name; got 0\.001; write rate=\.\.\."),
+            (lambda: Costs.from_bps(fee_bps="10"), r"fee_bps: expected a number of basis points"),
+            (lambda: FixedUnits(1, units=2), r"FixedUnits: expected each of units once"),
+            (lambda: FixedValue(1, 2), r"FixedValue: expected each of value once"),
+            (lambda: RiskPerTrade(2), r"RiskPerTrade\.risk: expected less than or equal to 1; got 2"),
             (lambda: BacktestEngine(risk_free=-1), r"risk_free: expected a yearly rate above -1; got -1"),
             (lambda: BacktestEngine(periods_per_year=0), r"periods_per_year"),
         ],

@@ -18,7 +18,7 @@ from peak_fast import (
     strategy,
     synthetic,
 )
-from peak_fast._strategy import _registry
+from peak_fast._strategy import SignalStrategy, _registry
 from peak_fast.errors import ConfigError, DataError, StrategyError
 from peak_fast.strategies import NAMES
 
@@ -207,6 +207,27 @@ class TestErrors:
     def test_wrong_targets(self, bars, values):
         with pytest.raises(StrategyError):
             BacktestEngine().run(bars, values)
+
+    def test_fractions_are_no_sides(self, bars):
+        """Half a position must not become a full one because ``weights=True`` was forgotten."""
+        halves = np.full(len(bars), 0.5)
+        halves[:9] = 1
+        message = r"expected -1 \(short\), 0 \(flat\) or 1 \(long\); got 0\.5 at bar 9; .* weights=True"
+        with pytest.raises(StrategyError, match=f"the targets: {message}"):
+            BacktestEngine().run(bars, halves)
+        item = SignalStrategy(lambda df, params: halves, name="half")
+        with pytest.raises(StrategyError, match=f"the strategy 'half': {message}"):
+            BacktestEngine().run(bars, item)
+        result = BacktestEngine().run(bars, halves, weights=True)
+        assert result.orders["bar"].to_list()[:2] == [0, 9]
+
+    def test_an_expression_over_columns_that_are_not_there(self, bars):
+        with pytest.raises(StrategyError, match=r"ColumnNotFoundError: .*clos.*; correct the expression"):
+            BacktestEngine().run(bars, pl.col("clos") > 1)
+
+    def test_parameters_are_a_dict(self, bars):
+        with pytest.raises(StrategyError, match=r"params: expected a dict such as .*; got list"):
+            BacktestEngine().run(bars, "momentum", [20])
 
     def test_wrong_signals_name_the_bar(self, bars):
         with pytest.raises(StrategyError, match="at bar 7"):

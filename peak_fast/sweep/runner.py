@@ -17,7 +17,7 @@ import numpy as np
 from peak_fast._records import code_version, jsonable
 from peak_fast._slots import VARIABLE
 from peak_fast._strategy import RuleStrategy, resolve
-from peak_fast.config import Costs, Execution, RiskLimits, Settings, Stops
+from peak_fast.config import Costs, Execution, RiskLimits, SizeRule, Stops
 from peak_fast.data import Bars
 from peak_fast.engine import BacktestEngine
 from peak_fast.errors import ConfigError, SweepError
@@ -147,7 +147,7 @@ class Sweep:
         *,
         execution: Execution | None = None,
         costs: Costs | None = None,
-        sizing: Settings | None = None,
+        sizing: SizeRule | None = None,
         stops: Stops | None = None,
         risk_limits: RiskLimits | None = None,
         initial_cash: float = 100_000.0,
