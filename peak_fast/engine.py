@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -365,12 +364,11 @@ class BacktestEngine:
         result = BacktestResult(bars, outcome, settings, name, params, used, symbol or bars.name, strategy)
         if self.tracker is not None:
             try:
-                # NoopTracker, and one without a run, say so in an attribute; trackers without it are asked.
-                active = bool(getattr(self.tracker, "active", True))
-            except Exception:
-                active = True  # its trouble comes up again in `_track`, which warns
-            if active:
-                self._track(result)
+                # A NoopTracker says that it is not enabled; trackers that say nothing are.
+                if getattr(self.tracker, "enabled", True):
+                    self.tracker.log_result(result)  # type: ignore[attr-defined]
+            except Exception as error:
+                self._track(result, error)
         return result
 
     def _used(self, stops: Stops | None, *, legacy: bool, weights: bool) -> dict[str, Any]:
@@ -387,14 +385,18 @@ class BacktestEngine:
             "targets": "weights" if weights else "sides",
         }
 
-    def _track(self, result: BacktestResult) -> None:
-        """Hand the result to the tracker; its troubles never become the run's."""
-        try:
-            from peak_fast.tracking.backtest import log_backtest
+    def _track(self, result: BacktestResult, error: Exception) -> None:
+        """A tracker did not take a result whole: log it by the protocol, or warn; never the run's trouble."""
+        from peak_fast.tracking.backtest import log_backtest, warn_untracked
 
+        try:
+            whole = hasattr(self.tracker, "log_result")
+        except Exception:
+            whole = True
+        if whole:
+            warn_untracked(self.tracker, error)
+        else:
             log_backtest(self.tracker, result)
-        except Exception as error:
-            warnings.warn(f"the tracker could not record this run: {error!r}", RuntimeWarning, stacklevel=4)
 
 
 def _is_series(value: Any) -> bool:

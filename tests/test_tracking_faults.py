@@ -17,6 +17,7 @@ import pytest
 from peak_fast.errors import TrackingError
 from peak_fast.tracking import MLflowTracker, TrackingWarning, log_backtest, spool
 from peak_fast.tracking.launch import start_writer
+from peak_fast.tracking.segment import SegmentWriter
 from peak_fast.tracking.sync import sync
 from tests.tracking_fakes import FakeBars, fake_result
 from tests.tracking_stores import Server, free_port, segments_of, spool_files
@@ -181,7 +182,7 @@ def test_an_orphan_ends_as_killed_when_the_next_tracker_starts(spool_dir, tmp_pa
 
 def test_a_torn_tail_loses_only_itself(spool_dir, tmp_path, experiment, reader_of):
     uri = f"sqlite:///{tmp_path}/torn.db"
-    writer = spool.SegmentWriter(spool.store_folder(uri), header(tmp_path, experiment))
+    writer = SegmentWriter(spool.store_folder(uri), header(tmp_path, experiment))
     for i in range(3):
         run_id = spool.new_run_id()
         writer.append(spool.START, (run_id, 10 + i, f"run {i}", None, {}, False))
@@ -189,7 +190,7 @@ def test_a_torn_tail_loses_only_itself(spool_dir, tmp_path, experiment, reader_o
         writer.append(spool.END, (run_id, 12, "FINISHED"))
     writer.close(abandon=True)
     data = writer.paths.segment.read_bytes()
-    writer.paths.segment.write_bytes(data[:-7])
+    writer.paths.segment.write_bytes(data[: writer.offset - 7])
     assert sync().ok
     runs = {run.name: run for run in reader_of(uri).runs(experiment)}
     assert {name: run.metrics["value"] for name, run in runs.items()} == {
@@ -211,7 +212,7 @@ def header(folder, experiment):
 
 def test_a_damaged_spool_is_put_aside(spool_dir, tmp_path, experiment, reader_of):
     uri = f"sqlite:///{tmp_path}/damaged.db"
-    writer = spool.SegmentWriter(spool.store_folder(uri), header(tmp_path, experiment))
+    writer = SegmentWriter(spool.store_folder(uri), header(tmp_path, experiment))
     offsets = []
     for i in range(3):
         run_id = spool.new_run_id()
@@ -462,7 +463,7 @@ def test_sync_reports_what_lives(spool_dir, tmp_path, experiment):
 
 def test_credentials_are_asked_for(spool_dir, monkeypatch):
     uri = "postgresql://ann:s3cret@127.0.0.1:1/none"
-    writer = spool.SegmentWriter(spool.store_folder(uri), header("/", "e"))
+    writer = SegmentWriter(spool.store_folder(uri), header("/", "e"))
     writer.append(spool.START, ("a" * 32, 1, "x", None, {}, False))
     writer.close(abandon=True)
     report = sync()

@@ -4,6 +4,7 @@ import json
 import logging
 import math
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -25,9 +26,11 @@ from peak_fast.tracking import (
     build_tracker_from_config,
     log_backtest,
     log_backtest_metadata,
+    proven,
     selftest,
 )
 from peak_fast.tracking.bulk import BulkStore
+from peak_fast.tracking.client import ClientStore
 from peak_fast.tracking.database import SqliteDatabase, connect
 from peak_fast.tracking.stores import Store
 from peak_fast.tracking.sync import sync
@@ -93,6 +96,46 @@ def run_script(code, folder, **environment):
 def test_self_test_accepts_this_mlflow(module_folder):
     assert selftest.verdict().problem is None
     assert selftest.mlflow_version()
+
+
+def test_the_package_brings_the_verdict_of_this_version(tmp_path, monkeypatch, tested_bulk):
+    """Where nothing is known yet, no self-test runs for a version that it passed here."""
+    tested = json.loads((tested_bulk / "verdict.json").read_text())
+    content = json.loads(Path(proven.__file__).with_suffix(".json").read_text())
+    assert content["sources"] == selftest.sources(), "run python -m peak_fast.tracking.proven"
+    if selftest.mlflow_version() not in content["mlflow"]:
+        pytest.skip(f"tested here with MLflow {content['mlflow']}")
+    monkeypatch.setenv("PEAK_FAST_SPOOL_DIR", str(tmp_path))
+    monkeypatch.setattr(selftest.subprocess, "run", lambda *_, **__: pytest.fail("a self-test was started"))
+    found = selftest.verdict()
+    assert (found.revision, found.problem) == (tested["revision"], None)
+    assert selftest.verdict() == found
+    assert proven.installed_revision() == proven.revision() == found.revision
+    dump = proven.dump(selftest.cache_folder() / found.template)
+    assert dump == Path(proven.__file__).with_suffix(".sql").read_text()
+
+
+def test_an_unproven_version_runs_the_self_test(tmp_path, monkeypatch, tested_bulk):
+    monkeypatch.setenv("PEAK_FAST_SPOOL_DIR", str(tmp_path))
+    monkeypatch.setenv("PEAK_FAST_SELFTEST", "1")
+    started = []
+
+    def start(command, **options):
+        started.append(command[-1])
+        shutil.copytree(tested_bulk, selftest.cache_folder())
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(selftest.subprocess, "run", start)
+    assert selftest.verdict().problem is None
+    assert started == ["peak_fast.tracking.selftest"]
+
+
+def test_mlflow_makes_the_tables_that_the_package_brings(tmp_path, monkeypatch, mlflow_module):
+    if proven.installed_revision() != proven.revision():
+        pytest.skip("the installed MLflow has another schema")
+    path = tmp_path / "theirs.db"
+    ClientStore(f"sqlite:///{path}").prepare()
+    assert proven.dump(path) == Path(proven.__file__).with_suffix(".sql").read_text()
 
 
 def test_self_test_sees_a_difference(tmp_path, monkeypatch, tested_bulk):
@@ -706,11 +749,10 @@ def test_nothing_is_left_in_the_spool(spool_dir, tmp_path, experiment):
 
 
 def test_large_spools_are_replaced(spool_dir, experiment, reader_of, monkeypatch):
-    from peak_fast.tracking import channel
-    from peak_fast.tracking import mlflow as module
+    from peak_fast.tracking import segment, window
 
-    monkeypatch.setattr(channel, "ROTATE_BYTES", 20_000)
-    monkeypatch.setattr(module, "ROTATE_BYTES", 20_000)
+    monkeypatch.setattr(segment, "ROTATE_BYTES", 20_000)
+    monkeypatch.setattr(window, "SIZE", 1 << 16)
     bars = synthetic(400)
     tracker = MLflowTracker("sqlite:///mine.db", experiment)
     engine = BacktestEngine(tracker=tracker)

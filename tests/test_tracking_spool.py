@@ -20,15 +20,16 @@ from peak_fast.config import Costs, Execution, Stops
 from peak_fast.data import Bars
 from peak_fast.engine import BacktestEngine
 from peak_fast.errors import ConfigError
-from peak_fast.tracking import codec, sanitize, spool, uris
+from peak_fast.tracking import codec, sanitize, segment, spool, uris, window
 from peak_fast.tracking._locks import FolderLock, is_locked, try_lock
 from peak_fast.tracking.capture import Capture
 from peak_fast.tracking.curves import FIGURE, REPORTS, VALUES, expand_curve, reduce_curve
 from peak_fast.tracking.files import clean_artifact_path, write_artifacts
 from peak_fast.tracking.frames import frame_runs, prefixed, records
-from peak_fast.tracking.frozen import freeze
+from peak_fast.tracking.frozen import FILLS, freeze, params_bytes
 from peak_fast.tracking.replay import SegmentReplay
-from peak_fast.tracking.thawed import Static, Thawed
+from peak_fast.tracking.segment import SegmentWriter
+from peak_fast.tracking.thawed import Static, quick_result
 from peak_fast.tracking.unpack import Bars as SpooledBars
 from peak_fast.tracking.updates import Artifact
 
@@ -36,8 +37,10 @@ HEADER = {"experiment": "e", "folder": "/", "mode": "background", "user": "u", "
 
 
 @pytest.fixture
-def writer(tmp_path):
-    made = spool.SegmentWriter(tmp_path, HEADER)
+def writer(tmp_path, monkeypatch):
+    """A segment that is written by system calls."""
+    monkeypatch.setenv("PEAK_FAST_SPOOL_MAP", "0")
+    made = SegmentWriter(tmp_path, HEADER)
     yield made
     made.close()
 
@@ -144,7 +147,7 @@ class Disk:
 def test_full_disk_keeps_whole_records_and_order(writer, monkeypatch, room):
     writer.append(spool.PARAMS, ("run", 0))
     disk = Disk(room)
-    monkeypatch.setattr(spool.os, "writev", disk.writev)
+    monkeypatch.setattr(segment.os, "writev", disk.writev)
     for i in range(1, 6):
         writer.append(spool.PARAMS, ("run", i))
     assert writer.n_waiting > 0
@@ -159,8 +162,8 @@ def test_full_disk_keeps_whole_records_and_order(writer, monkeypatch, room):
 
 
 def test_full_disk_for_ever_loses_the_newest_and_says_so(writer, monkeypatch):
-    monkeypatch.setattr(spool, "MAX_WAITING_BYTES", 1_000)
-    monkeypatch.setattr(spool.os, "writev", Disk(0).writev)
+    monkeypatch.setattr(segment, "MAX_WAITING_BYTES", 1_000)
+    monkeypatch.setattr(segment.os, "writev", Disk(0).writev)
     for i in range(20):
         writer.append(spool.PARAMS, ("run", i, "x" * 100))
     assert 0 < writer.n_waiting < 20
@@ -170,7 +173,7 @@ def test_full_disk_for_ever_loses_the_newest_and_says_so(writer, monkeypatch):
 
 def test_waiting_records_do_not_follow_changes_of_their_arrays(writer, monkeypatch):
     disk = Disk(0)
-    monkeypatch.setattr(spool.os, "writev", disk.writev)
+    monkeypatch.setattr(segment.os, "writev", disk.writev)
     array = np.ones(3)
     writer.append(spool.RESULT, ("run", 1), [array])
     array[:] = 7.0
@@ -190,11 +193,115 @@ def test_what_belongs_to_no_segment_is_removed(writer, tmp_path):
     assert kept == {writer.paths.segment.name, writer.paths.ack.name, "writer.lock", "store.json"}
 
 
+# --- the window ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def mapped(tmp_path):
+    """A segment with a window, where the system has one."""
+    made = SegmentWriter(tmp_path, HEADER)
+    if made._window is None:
+        pytest.skip("no window on this system or file system")
+    yield made
+    made.close()
+
+
+def test_a_window_holds_what_system_calls_write(mapped, writer):
+    """Records of all sizes, some of them larger than the window: the same bytes in both files."""
+    for target in (mapped, writer):
+        for i, size in enumerate(
+            [3, 70_000, 5, window.SIZE * 2, 9, 200_000, 250_000, 240_000, 230_000, 220_000, 1]
+        ):
+            target.append(spool.RESULT, ("run", i), [np.full(size // 8 + 1, float(i)), b"tail"])
+            target.put(spool.QUICK_START, spool.NAMED, b"%d\n7000000\nname" % i)
+            target.put_head(segment.Prefixes(spool.QUICK_END), b"%d\n9000000\nFAILED" % i)
+    found = [list(spool.read_records(target.paths.segment)) for target in (mapped, writer)]
+    assert len(found[0]) == 34
+    assert found[0] == found[1]
+    assert found[0][2].kind == spool.START
+    assert found[0][2].head == ("0", 7, "name", None, None, False)
+    assert (found[0][3].kind, found[0][3].head) == (spool.END, ("0", 9, "FAILED"))
+    assert found[0][-1].end == mapped.offset == spool.records_end(mapped.paths.segment, 0)
+    assert not spool.has_record(mapped.paths.segment, mapped.offset)
+    assert spool.has_record(mapped.paths.segment, found[0][-1].start)
+    assert not spool.damaged(mapped.paths.segment, mapped.offset)
+
+
+def test_a_closed_segment_ends_behind_its_last_record(mapped):
+    mapped.append(spool.PARAMS, ("run", 1))
+    assert mapped.paths.segment.stat().st_size == window.SIZE
+    mapped.close()
+    found = list(spool.read_records(mapped.paths.segment))
+    assert found[-1].kind == spool.CLOSE
+    assert mapped.paths.segment.stat().st_size == found[-1].end
+
+
+def test_an_interrupted_copy_is_no_record(mapped):
+    """Killed between the body and the magic: what is there is not seen, by readers or as damage."""
+    mapped.append(spool.PARAMS, ("run", 1))
+    end, view = mapped.offset, mapped._window
+    mapped.append(spool.PARAMS, ("run", 2))
+    view[end : end + 4] = b"\0\0\0\0"
+    assert heads(mapped.paths.segment) == [(spool.PARAMS, ("run", 1))]
+    assert not spool.damaged(mapped.paths.segment, end)
+
+
+def test_a_full_disk_ends_the_window(mapped, monkeypatch):
+    """No room for another window: the rest goes by system calls, and waits when these fail, too."""
+    expected = [("run", i, "x" * 1_000) for i in range(1_100)]
+    full = OSError(28, "No space left on device")
+    monkeypatch.setattr(window.os, "posix_fallocate", lambda *arguments: (_ for _ in ()).throw(full))
+    for head in expected[:1_050]:
+        mapped.append(spool.PARAMS, head)
+    assert mapped._window is None
+    assert mapped.paths.segment.stat().st_size == mapped.offset
+    disk = Disk(500)
+    monkeypatch.setattr(segment.os, "writev", disk.writev)
+    for head in expected[1_050:]:
+        mapped.append(spool.PARAMS, head)
+    assert mapped.n_waiting == 50
+    assert len(heads(mapped.paths.segment)) == 1_050
+    disk.room = 1 << 20
+    assert mapped.retry()
+    assert [head for _, head in heads(mapped.paths.segment)] == expected
+
+
+def test_a_strange_record_of_the_quick_kinds_is_refused(mapped):
+    mapped.put(spool.QUICK_START, 0, b"no line ends")
+    mapped.put(spool.QUICK_RESULT, 1, b"run\n1\nno pickle")
+    kinds = [record.kind for record in spool.read_records(mapped.paths.segment)]
+    assert kinds == [spool.HEADER, spool.UNREADABLE, spool.UNREADABLE]
+
+
+@pytest.mark.parametrize(
+    "value", [np.float64(0.5), np.int64(3), len, decimal.Decimal("1.5"), lambda: 0, 1.5, "é\x93"]
+)
+def test_parameters_of_any_kind_can_be_read(value):
+    params = {"a": value, "b": 2}
+    assert codec.decode(params_bytes(params)) == codec.decode(codec.encode(params))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_what_is_in_the_window_survives_a_kill(tmp_path):
+    child = os.fork()
+    if child == 0:
+        made = SegmentWriter(tmp_path, HEADER)
+        for i in range(100):
+            made.append(spool.PARAMS, ("run", i), [np.full(2_000, float(i))])
+        os.kill(os.getpid(), 9)
+    os.waitpid(child, 0)
+    (path,) = tmp_path.glob("*.seg")
+    found = list(spool.read_records(path))[1:]
+    assert [record.head for record in found] == [("run", i) for i in range(100)]
+    assert all(record.buffers == np.full(2_000, float(i)).tobytes() for i, record in enumerate(found))
+    assert not is_locked(path)
+
+
 # --- locks -----------------------------------------------------------------------------------------------------
 
 
 def test_a_segment_is_locked_while_its_owner_lives(tmp_path):
-    writer = spool.SegmentWriter(tmp_path, HEADER)
+    writer = SegmentWriter(tmp_path, HEADER)
     assert writer.paths.owned()
     writer.close()
     assert not writer.paths.owned()
@@ -546,15 +653,14 @@ def test_a_frozen_result_thaws_to_itself(name, gaps, trading):
     capture = Capture()
     shared = [codec.decode(codec.encode(head)) for _, head, _ in capture.share(result)]
     arrays = [b"".join(bytes(a) for a in buffers) for _, _, buffers in Capture().share(result)]
-    head, buffers = freeze(result, capture.static, True)
+    flags, buffers = freeze(result, True)
     data = b"".join(bytes(np.ascontiguousarray(buffer)) for buffer in buffers)
-    thawed = Thawed(
-        Static(shared[1][2], arrays[1]),
-        SpooledBars(shared[0][1:], arrays[0]),
-        codec.decode(codec.encode(head)),
-        data,
-    )
+    params = codec.decode(params_bytes(result.params))
+    static, spooled = Static(arrays[1], *shared[1][2:]), SpooledBars(shared[0][1:], arrays[0])
+    assert static.bars_key == spooled.digest
+    thawed = quick_result(static, spooled, params, flags, data)
     exact = len(result._outcome.fills) * 88 <= 4 * 400
+    assert (flags == FILLS) == exact
     if name == "plain":
         assert exact == (trading != "often")
     tolerance = 1e-9 if exact else 1e-6
@@ -588,21 +694,21 @@ def test_bars_and_settings_are_written_once_per_segment():
 def test_freezing_asks_for_nothing_expensive():
     result = BacktestEngine().run(noisy_bars(), "ma_crossover", {"fast": 5, "slow": 20})
     list(Capture().share(result))
-    freeze(result, 0, True)
+    freeze(result, True)
     assert not {"hash", "trade_records", "trades", "metadata", "stats"} & set(result.__dict__)
 
 
 def test_a_replay_can_begin_anywhere(tmp_path):
-    writer = spool.SegmentWriter(tmp_path, HEADER)
+    writer = SegmentWriter(tmp_path, HEADER)
     result = BacktestEngine().run(noisy_bars(), "ma_crossover", {"fast": 5, "slow": 20})
     writer.append(spool.START, ("a" * 32, 5, None, None, {}, False))
-    for kind, head, arrays in (capture := Capture()).share(result):
+    for kind, head, arrays in Capture().share(result):
         writer.append(kind, head, arrays)
-    head, buffers = freeze(result, capture.static, True)
-    parts = VALUES | FIGURE | REPORTS
-    writer.append(spool.FROZEN, ("a" * 32, 6, capture.bars_key, parts, head), buffers)
+    curve, buffers = freeze(result, True)
+    flags, params = VALUES | FIGURE | REPORTS | curve, params_bytes(result.params)
+    writer.put(spool.QUICK_RESULT, flags, b"%b\n6000000\n%b" % (b"a" * 32, params), buffers)
     confirmed = writer.offset
-    writer.append(spool.FROZEN, ("a" * 32, 7, capture.bars_key, parts, head), buffers)
+    writer.put(spool.QUICK_RESULT, flags, b"%b\n7000000\n%b" % (b"a" * 32, params), buffers)
     writer.append(spool.END, ("a" * 32, 8, "FAILED"))
     first = next(SegmentReplay(writer.paths.segment).batches(orphan=False)).updates[0]
     assert first.create is not None

@@ -43,7 +43,7 @@ def log_backtest(tracker: Any, result: Any, *, bundle: bool = False) -> None:
             log_backtest_metadata(tracker, result)
             _log_through_protocol(tracker, result, bundle)
     except Exception as error:
-        _warn(tracker, error)
+        warn_untracked(tracker, error)
 
 
 def log_backtest_metadata(tracker: Any, result: Any) -> None:
@@ -67,7 +67,7 @@ def log_backtest_metadata(tracker: Any, result: Any) -> None:
         else:
             _log_values(tracker, result)
     except Exception as error:
-        _warn(tracker, error)
+        warn_untracked(tracker, error)
 
 
 def _log_values(tracker: Any, result: Any) -> None:
@@ -93,7 +93,7 @@ def _log_through_protocol(tracker: Any, result: Any, bundle: bool) -> None:
             tracker.log_artifact(target)
 
 
-def _warn(tracker: Any, error: Exception) -> None:
+def warn_untracked(tracker: Any, error: Exception) -> None:
     """One warning per kind of failure; not even ``-W error`` makes it stop the work."""
     topic = f"{type(tracker).__name__}: {type(error).__name__}"
     if topic in _warned:

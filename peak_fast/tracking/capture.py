@@ -32,32 +32,35 @@ class Capture:
 
     def __init__(self) -> None:
         self.bars_key = ""
-        self.static = -1
+        # What the latest STATIC record speaks of.
+        self.latest_bars: Any = None
+        self.latest_strategy: Any = None
+        self.latest_settings: Any = None
+        self.latest_symbol: Any = None
         self._shared: tuple[Any, ...] = ()
         self._keys: set[str] = set()
         self._n_static = 0
         self._dtype: Any = None
         self._dtype_text = ""
 
-    def holds(self, result: Any) -> bool:
-        """Whether the segment has bars and settings of a result, as it has those of the one before."""
-        try:
-            # Equal tuples of the same objects: no setting is compared by value unless it changed.
-            return shared_by(result) == self._shared
-        except AttributeError:
-            return False
-
     def share(self, result: Any) -> Iterator[tuple[int, Head, list[Any]]]:
-        """The BARS and STATIC records that must precede the record of a frozen result."""
+        """The BARS and STATIC records that must precede the record of a frozen result, if there are any.
+
+        An engine hands the same settings to each result, so identity tells that there are none in most cases
+        (see the caller); objects that are equal, of two engines, are found here.
+        """
         shared = shared_by(result)
-        if shared == self._shared:
-            return
-        self.bars_key, record = self.bars(result)
-        if record is not None:
-            yield BARS, *record
-        self.static, self._n_static = self._n_static, self._n_static + 1
-        self._shared = shared
-        yield STATIC, (None, self.static, describe(result)), [result._settings.tobytes()]
+        if shared != self._shared:
+            self.bars_key, record = self.bars(result)
+            if record is not None:
+                yield BARS, *record
+            self._shared = shared
+            content = describe(result)
+            head = (None, self._n_static, content, self.bars_key, str(result.symbol))
+            self._n_static += 1
+            yield STATIC, head, [result._settings.tobytes()]
+        self.latest_bars, self.latest_strategy = result.bars, result._strategy
+        self.latest_settings, self.latest_symbol = result._settings, result.symbol
 
     def bars(self, result: Any, metadata: Any = None) -> tuple[str, tuple[Head, list[Any]] | None]:
         """Key of a result's bars, and head and buffers of their BARS record if the segment lacks it."""

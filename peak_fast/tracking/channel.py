@@ -18,7 +18,8 @@ from peak_fast.errors import TrackingError
 from peak_fast.tracking import background, environment, launch, spool
 from peak_fast.tracking.base import TrackingWarning, logger
 from peak_fast.tracking.capture import Capture
-from peak_fast.tracking.spool import SegmentPaths, SegmentWriter, read_ack
+from peak_fast.tracking.segment import Prefixes, SegmentWriter
+from peak_fast.tracking.spool import SegmentPaths, read_ack
 from peak_fast.tracking.uris import mask, mask_in
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 Mode = Literal["background", "sync"]
 
-# A confirmed segment of this size is replaced by a new one when no run is open.
-ROTATE_BYTES = 32 << 20
 _ALL = 1 << 62
 
 
@@ -116,6 +115,11 @@ class Channel:
         return self._folder
 
     @property
+    def full(self) -> bool:
+        """Whether :meth:`rotate` has something to do."""
+        return self._segment is not None and self._segment.full
+
+    @property
     def offset(self) -> int:
         """Bytes appended to the current segment."""
         return 0 if self._segment is None else self._segment.offset
@@ -140,6 +144,26 @@ class Channel:
                 self._n_unrecorded += 1
                 return
         segment.append(kind, head, buffers, plain=plain)
+        if segment.error is not None:
+            self._warn_disk(segment)
+
+    def put(self, kind: int, flags: int, head: bytes, buffers: Sequence[Any] = ()) -> None:
+        """As :meth:`append`, for a head that is bytes already."""
+        segment = self._segment or self._open()
+        if segment is None:
+            self._n_unrecorded += 1
+            return
+        segment.put(kind, flags, head, buffers)
+        if segment.error is not None:
+            self._warn_disk(segment)
+
+    def put_head(self, prefixes: Prefixes, head: bytes) -> None:
+        """As :meth:`append`, for a short record; see :meth:`SegmentWriter.put_head`."""
+        segment = self._segment or self._open()
+        if segment is None:
+            self._n_unrecorded += 1
+            return
+        segment.put_head(prefixes, head)
         if segment.error is not None:
             self._warn_disk(segment)
 
@@ -215,7 +239,7 @@ class Channel:
     def rotate(self) -> None:
         """Begin a new segment once the current one is large; only while no run is open."""
         segment = self._segment
-        if segment is None or self.runs or segment.offset < ROTATE_BYTES or segment.n_waiting:
+        if segment is None or self.runs or not segment.full or segment.n_waiting:
             return
         self._collect_git(wait=True)
         self.applied()

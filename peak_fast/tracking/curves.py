@@ -8,6 +8,7 @@ import numpy as np
 
 # Parts of a result that a record asks the writer to log.
 VALUES, FIGURE, REPORTS = 1, 2, 4
+PARTS = VALUES | FIGURE | REPORTS
 ARTIFACT_PARTS = {"full": FIGURE | REPORTS, "light": REPORTS, "none": 0}
 
 # Longer curves are reduced to the lowest and the highest value of each of MAX_POINTS / 2 buckets.

@@ -14,13 +14,15 @@ The result's hash is left out: only the caller could compute it, at twice the co
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
+from peak_fast.tracking import codec
 from peak_fast.tracking.curves import reduce_curve
 
-_PLAIN = frozenset((float, int, str, bool, type(None)))
-
-Head = tuple[Any, ...]
+# What is kept of the equity curve: nothing, the fills, or float32 points.
+NO_CURVE, FILLS, POINTS = 0, 16, 32
+_SAFE = b"\x93"  # pickle's opcode for "look up a name": without it, the bytes hold plain data only
 
 
 def can_freeze(result: Any) -> bool:
@@ -28,44 +30,41 @@ def can_freeze(result: Any) -> bool:
     return hasattr(result, "_outcome") and hasattr(result, "_used") and hasattr(result, "_settings")
 
 
-def freeze(result: Any, static: int, curve: bool) -> tuple[Head, list[Any]]:
-    """Head and buffers of a result.
+def freeze(result: Any, curve: bool) -> tuple[int, tuple[Any, ...]]:
+    """What is kept of the curve, and the raw arrays of a result.
 
     Parameters
     ----------
-    static
-        Number of the STATIC record that holds what it shares with others.
     curve
         Whether the equity curve is wanted.
 
     Returns
     -------
     tuple
-        The head is ``(number of the STATIC record, params, symbol, n_bars, n_trades, n_fills, n_points)``;
-        the buffers are metrics, state, trades and either fills or the points of the curve.
+        ``NO_CURVE``, ``FILLS`` or ``POINTS``; metrics, state, trades and, for the last two, fills or the points
+        of the curve.
     """
     outcome = result._outcome
-    trades, fills, equity = outcome.trades, outcome.fills, outcome.curve[0]
-    n_bars = len(equity)
     if not curve:
-        head = (static, result.params, result.symbol, n_bars, len(trades), -1, 0)
-        return head, [outcome.metrics, outcome.state, trades]
-    if fills.nbytes <= 4 * n_bars:
-        head = (static, result.params, result.symbol, n_bars, len(trades), len(fills), 0)
-        return head, [outcome.metrics, outcome.state, trades, fills]
-    points = reduce_curve(equity)
-    head = (static, result.params, result.symbol, n_bars, len(trades), -1, len(points))
-    return head, [outcome.metrics, outcome.state, trades, points]
+        return NO_CURVE, (outcome.metrics, outcome.state, outcome.trades)
+    fills, equity = outcome.fills, outcome.curve
+    if fills.nbytes <= 4 * equity.shape[1]:
+        return FILLS, (outcome.metrics, outcome.state, outcome.trades, fills)
+    return POINTS, (outcome.metrics, outcome.state, outcome.trades, reduce_curve(equity[0]))
 
 
-def is_plain(params: dict[str, Any]) -> bool:
-    """Whether parameters hold numbers, text and None only."""
-    return _PLAIN.issuperset(map(type, params.values()))
+def params_bytes(params: Any) -> bytes:
+    """Parameters as :func:`peak_fast.tracking.codec.decode` reads them."""
+    try:
+        data = pickle.dumps(params, 5)
+    except Exception:  # a value that cannot be pickled has a plain form all the same
+        return codec.encode(params)
+    return data if _SAFE not in data else codec.encode(params)
 
 
 def shared_by(result: Any) -> tuple[Any, ...]:
     """What results of one engine, strategy and data set have in common; compared by identity first."""
-    return (result.bars, result._strategy, *result._used.values())
+    return (result.bars, result._strategy, result.symbol, *result._used.values())
 
 
 def describe(result: Any) -> dict[str, Any]:

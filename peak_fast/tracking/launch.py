@@ -12,7 +12,7 @@ from pathlib import Path
 from peak_fast.errors import TrackingError
 from peak_fast.tracking._locks import is_locked
 from peak_fast.tracking.base import logger
-from peak_fast.tracking.spool import SegmentPaths, read_ack
+from peak_fast.tracking.spool import SegmentPaths, read_ack, records_end
 from peak_fast.tracking.uris import mask_in
 
 URI_VARIABLE = "PEAK_FAST_TRACKING_URI"
@@ -185,11 +185,11 @@ def _problem(uri: str, waiting: Sequence[tuple[SegmentPaths, int]], reason: str)
 
 
 def _missing(paths: SegmentPaths, offset: int) -> int:
+    begin = read_ack(paths.ack).offset
     try:
-        size = paths.segment.stat().st_size
+        return max(min(offset, records_end(paths.segment, begin)) - begin, 0)
     except OSError:
         return 0
-    return max(min(offset, size) - read_ack(paths.ack).offset, 0)
 
 
 def _tail(folder: Path, uri: str) -> str:

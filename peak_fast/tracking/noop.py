@@ -22,6 +22,8 @@ class NoopTracker:
     tracking_uri = ""
     experiment_name = ""
     active = False
+    # The engine does not even call a tracker that is not enabled.
+    enabled = False
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         pass

@@ -6,6 +6,7 @@ import json
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from time import time_ns
 from typing import Any
 
 from peak_fast.tracking import frames, spool
@@ -14,7 +15,7 @@ from peak_fast.tracking.capture import bars_record, encode_trades
 from peak_fast.tracking.channel import Channel, now_ms
 from peak_fast.tracking.curves import FIGURE, REPORTS, VALUES, reduce_curve
 from peak_fast.tracking.files import clean_artifact_path
-from peak_fast.tracking.frozen import can_freeze, freeze, is_plain
+from peak_fast.tracking.frozen import can_freeze, freeze, params_bytes
 from peak_fast.tracking.payloads import figure_bytes, table_bytes
 from peak_fast.tracking.sanitize import as_text, flatten, mapping_of, split_metrics
 
@@ -31,6 +32,8 @@ class Recorder:
     channel
         Where the records go.
     """
+
+    enabled = True
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
@@ -224,15 +227,24 @@ class Recorder:
     def _append_result(self, run_id: str, result: Any, parts: int) -> None:
         channel = self._channel
         capture = channel.capture
-        if not capture.holds(result):
+        try:
+            known = (
+                result._settings is capture.latest_settings
+                and result.bars is capture.latest_bars
+                and result._strategy is capture.latest_strategy
+                and result.symbol == capture.latest_symbol
+            )
+        except AttributeError:
+            known = False
+        if not known:
             if not can_freeze(result):
                 self._append_plain(run_id, result, parts)
                 return
             for kind, shared, arrays in capture.share(result):
                 channel.append(kind, shared, arrays)
-        head, buffers = freeze(result, capture.static, bool(parts & FIGURE))
-        plain = is_plain(head[1])
-        channel.append(spool.FROZEN, (run_id, now_ms(), capture.bars_key, parts, head), buffers, plain)
+        curve, buffers = freeze(result, parts & FIGURE != 0)
+        head = f"{run_id}\n{time_ns()}\n".encode() + params_bytes(result.params)
+        channel.put(spool.QUICK_RESULT, parts | curve, head, buffers)
 
     def _append_plain(self, run_id: str, result: Any, parts: int) -> None:
         channel = self._channel

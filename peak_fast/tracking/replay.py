@@ -17,11 +17,12 @@ from typing import Any
 from peak_fast.tracking import spool
 from peak_fast.tracking.base import logger
 from peak_fast.tracking.client import RunIds
+from peak_fast.tracking.curves import PARTS
 from peak_fast.tracking.files import clean_artifact_path
 from peak_fast.tracking.sanitize import MAX_RUN_NAME, clean_tags, clean_text
 from peak_fast.tracking.spool import Ack, Record, SegmentPaths, read_ack, read_records, write_ack
 from peak_fast.tracking.stores import Store
-from peak_fast.tracking.thawed import Static, Thawed
+from peak_fast.tracking.thawed import Static, Thawed, quick_result
 from peak_fast.tracking.unpack import Bars, Captured, Source, backtest_update
 from peak_fast.tracking.updates import (
     PARENT_RUN_ID,
@@ -117,6 +118,7 @@ class SegmentReplay:
         self._runs: dict[str, RunState] = {}
         self._bars: dict[str, Bars] = {}
         self._statics: dict[int, Static] = {}
+        self._latest: Static | None = None
         self._refused: list[Rejection] = []
         self._confirmed = read_ack(self.paths.ack)
         self._position = 0
@@ -260,7 +262,7 @@ class SegmentReplay:
             case spool.BARS:
                 self._bars[head[1]] = Bars(head[1:], record.buffers)
             case spool.STATIC:
-                self._statics[head[1]] = Static(head[2], record.buffers)
+                self._latest = self._statics[head[1]] = Static(record.buffers, *head[2:])
             case spool.START:
                 self._start(head[0], head[1:], updates)
             case spool.RUNS:
@@ -272,15 +274,10 @@ class SegmentReplay:
             case _ if head[0] in self._runs:
                 self._note_run(record, self._runs[head[0]], self._update(updates, head[0]))
 
-    def _result(self, update: RunUpdate, state: RunState, head: Any, data: bytes, *, frozen: bool) -> None:
-        state.seen_ms, key, parts, content = head
-        source: Source
-        if frozen:
-            source = Thawed(self._statics[content[0]], self._bars[key], content, data)
-        else:
-            source = Captured(self._bars.get(key), content, data)
+    def _result(self, update: RunUpdate, state: RunState, when: int, parts: int, source: Source) -> None:
+        state.seen_ms = when
         named = state.named or state.joined
-        backtest_update(update, source, parts, state.seen_ms, state.n_results, named)
+        backtest_update(update, source, parts, when, state.n_results, named)
         state.n_results += 1
 
     def _start(self, run_id: str, start: Any, updates: dict[str, RunUpdate]) -> None:
@@ -325,8 +322,22 @@ class SegmentReplay:
             case spool.ARTIFACT:
                 _, state.seen_ms, path, file = head
                 update.artifacts.append(self._artifact(path, file, record.buffers))
-            case spool.RESULT | spool.FROZEN:
-                self._result(update, state, head[1:], record.buffers, frozen=record.kind == spool.FROZEN)
+            case spool.RESULT:
+                _, when, key, parts, content = head
+                self._result(
+                    update, state, when, parts, Captured(self._bars.get(key), content, record.buffers)
+                )
+            case spool.FROZEN:
+                _, when, key, parts, content = head
+                thawed = Thawed(self._statics[content[0]], self._bars[key], content[1:], record.buffers)
+                self._result(update, state, when, parts, thawed)
+            case spool.QUICK_RESULT:
+                _, when, flags, params = head
+                assert self._latest is not None  # written before it
+                thawed = quick_result(
+                    self._latest, self._bars[self._latest.bars_key], params, flags, record.buffers
+                )
+                self._result(update, state, when, flags & PARTS, thawed)
             case spool.END:
                 _, state.seen_ms, status = head
                 update.end = (status, state.seen_ms)

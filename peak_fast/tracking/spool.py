@@ -11,13 +11,14 @@ Layout, below :func:`spool_root`::
         <segment>.ids       run ids that the store chose (HTTP and file stores)
         <segment>.rejected  records that the store refuses for good, with the reasons
 
-A record is one ``os.writev``: 24 bytes of prefix, the head (plain values, see
-:mod:`~peak_fast.tracking.codec`), raw array bytes, and an end mark::
+A record has 24 bytes of prefix, the head (plain values, see :mod:`~peak_fast.tracking.codec`), raw array bytes,
+and an end mark::
 
-    magic "PFR1" | kind u8 | 0 u8 | n_buffers u16 | head bytes u32 | CRC-32 of the head u32 | buffer bytes u64
+    magic "PFR1" | kind u8 | flags u8 | n_buffers u16 | head bytes u32 | CRC-32 of the head u32 | buffer bytes u64
 
-A kill in mid-write leaves a record whose end mark is missing: readers stop there.  A short write (the disk is
-full) is undone at once, and the record waits in memory until there is room.
+It is copied into a mapped window of the file or written by one ``os.writev`` (:mod:`~peak_fast.tracking.segment`).
+A kill in mid-copy leaves no magic, one in mid-write no end mark: readers stop there.  A file whose owner lives or
+was killed may end in zeros, which were allocated ahead.
 """
 
 from __future__ import annotations
@@ -29,35 +30,32 @@ import shutil
 import struct
 import sys
 import tempfile
-import time
 import zlib
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from peak_fast.tracking import codec
-from peak_fast.tracking._locks import is_locked, try_lock
+from peak_fast.tracking._locks import is_locked
 from peak_fast.tracking.uris import has_credentials, mask, store_key
 
 MAGIC = b"PFR1"
 END_MARK = b"\nEOR"
 PREFIX = struct.Struct("<4sBBHIIQ")
-_PACK, _crc32 = PREFIX.pack, zlib.crc32
-_FRAME = PREFIX.size + len(END_MARK)
 FORMAT = 1
 
 # Kinds of record; each head starts with the run id (or None).
 HEADER, ENVIRONMENT, START, PARAMS, METRICS, TAGS, ARTIFACT, RESULT, BARS, END, RUNS, CLOSE = range(1, 13)
 STATIC, FROZEN = 13, 14
+# The three records of a run in a loop.  Their heads are the run id, the time in ns and the rest, between line ends;
+# readers see the first and the last as START and END.
+QUICK_START, QUICK_RESULT, QUICK_END = 15, 16, 17
+# Flags: the head has no checksum; a QUICK_START has a name.
+UNSUMMED, NAMED = 128, 1
 UNREADABLE = 0  # what reading makes of a head that is whole but is not plain data
 
-# Records that cannot be written wait in memory up to this size; beyond it the newest are lost (and reported).
-MAX_WAITING_BYTES = 64 << 20
-
-_fdatasync = getattr(os, "fdatasync", os.fsync)
-_HAS_WRITEV = hasattr(os, "writev")
+fdatasync = getattr(os, "fdatasync", os.fsync)
 
 
 def spool_root() -> Path:
@@ -107,7 +105,7 @@ def write_atomically(path: Path, data: bytes, *, durable: bool = False) -> None:
             file.write(data)
             if durable:
                 file.flush()
-                _fdatasync(file.fileno())
+                fdatasync(file.fileno())
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
@@ -159,203 +157,82 @@ class SegmentPaths:
         return is_locked(self.segment)
 
 
-def _create_locked(path: Path) -> int:
-    """Descriptor of a new file that never existed unlocked under its name.
-
-    A segment without a living owner is an orphan, which the writer process finishes and deletes.
-    """
-    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0)
-    if os.name == "nt":  # an open file cannot be renamed there; the writer leaves young empty files alone
-        descriptor = os.open(path, flags, 0o600)
-        try_lock(descriptor)
-        return descriptor
-    young = path.with_suffix(".new")
-    descriptor = os.open(young, flags, 0o600)
-    try_lock(descriptor)
-    young.rename(path)
-    return descriptor
-
-
-class SegmentWriter:
-    """The owner's side of a segment.  Not thread-safe: the tracker's lock guards it.
-
-    Parameters
-    ----------
-    folder
-        Folder of the store.
-    header
-        Plain values that describe the owner (see ``channel.py``).
-
-    Raises
-    ------
-    OSError
-        The file cannot be created.
-    """
-
-    def __init__(self, folder: Path, header: dict[str, Any]) -> None:
-        name = f"{time.time_ns():016x}-{os.getpid()}-{os.urandom(3).hex()}.seg"
-        self.paths = SegmentPaths(folder / name)
-        self._descriptor = _create_locked(self.paths.segment)
-        self._encoder = codec.Encoder()
-        self._waiting: deque[list[Any]] = deque()
-        self._waiting_bytes = 0
-        self._synced = 0
-        self._n_files = 0
-        self._torn = False
-        self.offset = 0
-        self.lost = 0
-        self.error: str | None = None
-        self.append(HEADER, (None, header))
-
-    def append(self, kind: int, head: Any, buffers: Sequence[Any] = (), *, plain: bool = False) -> None:
-        """Append one record; never raises because of the disk (see :attr:`error`, :attr:`n_waiting`).
-
-        Parameters
-        ----------
-        head
-            Plain values; everything else is replaced by plain values.
-        buffers
-            C-contiguous arrays or bytes, written as they are.
-        plain
-            The head is known to hold built-in values only, which is quicker.
-        """
-        data = pickle.dumps(head, 5) if plain else self._encoder.encode(head)
-        size = 0
-        for buffer in buffers:
-            size += buffer.nbytes if type(buffer) is not bytes else len(buffer)
-        prefix = _PACK(MAGIC, kind, 0, len(buffers), len(data), _crc32(data), size)
-        parts = [prefix, data, *buffers, END_MARK]
-        total = _FRAME + len(data) + size
-        # What waits is older, so nothing may pass it.
-        if (self._waiting and not self.retry()) or not self._write(parts, total):
-            self._keep(parts, total)
-
-    def _write(self, parts: list[Any], total: int) -> bool:
-        written = 0
-        if self._torn and not self._cut():
-            return False
-        try:
-            if _HAS_WRITEV:
-                written = os.writev(self._descriptor, parts)
-            else:
-                written = os.write(self._descriptor, b"".join(bytes(part) for part in parts))
-            if written == total:
-                self.offset += total
-                return True
-            self.error = f"the disk took {written} of {total} bytes"
-        except OSError as error:
-            self.error = f"{error.strerror or error}"
-        if written > 0:
-            self._torn = True
-            self._cut()
-        return False
-
-    def _cut(self) -> bool:
-        """Remove the part of a record that a short write left: readers would stop at it."""
-        try:
-            os.ftruncate(self._descriptor, self.offset)
-        except OSError as error:
-            self.error = f"{error.strerror or error}"
-            return False
-        self._torn = False
-        return True
-
-    def _keep(self, parts: list[Any], total: int) -> None:
-        if self._waiting_bytes + total > MAX_WAITING_BYTES:
-            self.lost += 1
-            return
-        # The arrays belong to the caller, who may change them before there is room.
-        self._waiting.append([b"".join(bytes(part) for part in parts), total])
-        self._waiting_bytes += total
-
-    def retry(self) -> bool:
-        """Write what waits in memory; True if nothing waits any more."""
-        while self._waiting:
-            data, total = self._waiting[0]
-            if not self._write([data], total):
-                return False
-            self._waiting.popleft()
-            self._waiting_bytes -= total
-        self.error = None
-        return True
-
-    @property
-    def n_waiting(self) -> int:
-        """Records that could not be written yet."""
-        return len(self._waiting)
-
-    def keep_file(self, source: Path) -> str:
-        """Copy a file into the side folder; returns its name there.
-
-        Raises
-        ------
-        OSError
-            The copy failed; nothing is left of it.
-        """
-        self.paths.files.mkdir(mode=0o700, exist_ok=True)
-        self._n_files += 1
-        name = f"{self._n_files:06d}"
-        target = self.paths.files / name
-        try:
-            shutil.copyfile(source, target)
-        except BaseException:
-            target.unlink(missing_ok=True)
-            raise
-        return name
-
-    def sync(self) -> None:
-        """Make what was appended survive a power cut.
-
-        Raises
-        ------
-        OSError
-            The disk refused.
-        """
-        if self._synced < self.offset:
-            end = self.offset
-            _fdatasync(self._descriptor)
-            self._synced = end
-
-    def close(self, *, abandon: bool = False) -> None:
-        """Say that nothing more will come, and free the lock.
-
-        ``abandon`` only closes the file: in the child of a fork the segment belongs to the parent.
-        """
-        if self._descriptor < 0:
-            return
-        if not abandon:
-            self.append(CLOSE, (None, time.time_ns() // 1_000_000))
-        os.close(self._descriptor)
-        self._descriptor = -1
-
-
 def read_records(path: Path, start: int = 0) -> Iterator[Record]:
     """The complete records of a segment from an offset on.
 
-    Stops without an error at a torn or damaged record; the caller compares ``end`` with the file's size.
+    Stops without an error at a torn or damaged record, and at the allocated zeros behind the last one.
     """
-    with path.open("rb") as file:
+    # Unbuffered: a body must be read after the magic that says that it is complete.
+    with path.open("rb", buffering=0) as file:
         file.seek(start)
         position = start
         while True:
             prefix = file.read(PREFIX.size)
             if len(prefix) < PREFIX.size:
                 return
-            magic, kind, _, _, head_size, checksum, buffer_size = PREFIX.unpack(prefix)
+            magic, kind, flags, _, head_size, checksum, buffer_size = PREFIX.unpack(prefix)
             if magic != MAGIC:
                 return
-            data = file.read(head_size)
-            if len(data) < head_size or zlib.crc32(data) != checksum:
+            size = head_size + buffer_size + len(END_MARK)
+            body = file.read(size)
+            if len(body) < size or not body.endswith(END_MARK):
                 return
-            buffers = file.read(buffer_size)
-            if len(buffers) < buffer_size or file.read(len(END_MARK)) != END_MARK:
+            data, buffers = body[:head_size], body[head_size : head_size + buffer_size]
+            if not flags & UNSUMMED and zlib.crc32(data) != checksum:
                 return
-            end = position + PREFIX.size + head_size + buffer_size + len(END_MARK)
+            end = position + PREFIX.size + size
             try:
-                yield Record(kind, codec.decode(data), buffers, position, end)
+                decoded, head = _decode(kind, flags, data)
+                yield Record(decoded, head, buffers, position, end)
             except pickle.UnpicklingError as error:
                 yield Record(UNREADABLE, (None, str(error)), b"", position, end)
             position = end
+
+
+def _decode(kind: int, flags: int, data: bytes) -> tuple[int, Any]:
+    """Kind and head of a record as readers see them.
+
+    Raises
+    ------
+    pickle.UnpicklingError
+        The head is not plain data.
+    """
+    if kind not in (QUICK_START, QUICK_RESULT, QUICK_END):
+        return kind, codec.decode(data)
+    try:
+        run_id, time_ns, rest = data.split(b"\n", 2)
+        run, time_ms = run_id.decode("ascii"), int(time_ns) // 1_000_000
+        if kind == QUICK_END:
+            return END, (run, time_ms, rest.decode("ascii"))
+        if kind == QUICK_START:
+            name = rest.decode("utf-8", "surrogatepass") if flags & NAMED else None
+            return START, (run, time_ms, name, None, None, False)
+    except ValueError as error:
+        raise pickle.UnpicklingError(f"damaged record: {error}") from error
+    return QUICK_RESULT, (run, time_ms, flags, codec.decode(rest))
+
+
+def has_record(path: Path, offset: int) -> bool:
+    """Whether a record begins at an offset."""
+    try:
+        with path.open("rb", buffering=0) as file:
+            file.seek(offset)
+            return file.read(len(MAGIC)) == MAGIC
+    except OSError:
+        return False
+
+
+def records_end(path: Path, start: int) -> int:
+    """Offset behind the last record, from the offset of a record on; nothing is decoded."""
+    position = start
+    with path.open("rb", buffering=0) as file:
+        while True:
+            file.seek(position)
+            prefix = file.read(PREFIX.size)
+            if len(prefix) < PREFIX.size or not prefix.startswith(MAGIC):
+                return position
+            _, _, _, _, head_size, _, buffer_size = PREFIX.unpack(prefix)
+            position += PREFIX.size + head_size + buffer_size + len(END_MARK)
 
 
 def damaged(path: Path, position: int) -> bool:

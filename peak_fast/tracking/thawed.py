@@ -10,6 +10,7 @@ import numpy as np
 
 from peak_fast.tracking.base import logger
 from peak_fast.tracking.curves import expand_curve
+from peak_fast.tracking.frozen import FILLS, POINTS
 from peak_fast.tracking.unpack import Bars
 
 # Largest difference between a rebuilt curve's end and the kernel's final equity, relative.
@@ -19,13 +20,37 @@ TOLERANCE = 1e-6
 class Static:
     """What results share, as the writer reads it from a STATIC record."""
 
-    def __init__(self, content: dict[str, Any], settings: bytes) -> None:
-        self.content = content
+    def __init__(
+        self, settings: bytes, content: dict[str, Any], bars_key: str = "", symbol: str = ""
+    ) -> None:
         self.settings = np.frombuffer(settings, dtype=np.float64)
+        self.content = content
+        self.bars_key = bars_key
+        self.symbol = symbol
+
+
+def quick_result(static: Static, bars: Bars, params: Any, flags: int, data: bytes) -> Thawed:
+    """The result of a QUICK_RESULT record: sizes that its head leaves out follow from the kernel's counters."""
+    from peak_kernels import types as t
+
+    state = np.frombuffer(data, count=t.N_STATE, offset=8 * t.N_METRICS)
+    n_trades, n_fills, n_points = int(state[t.N_TRADES]), -1, 0
+    if flags & FILLS:
+        n_fills = int(state[t.N_FILLS])
+    elif flags & POINTS:
+        n_points = (len(data) - 8 * (t.N_METRICS + t.N_STATE + n_trades * t.RECORD_WIDTH)) // 4
+    return Thawed(static, bars, (params, static.symbol, len(bars), n_trades, n_fills, n_points), data)
 
 
 class Thawed:
     """A frozen result as the writer needs it.
+
+    Parameters
+    ----------
+    head
+        ``(params, symbol, n_bars, n_trades, n_fills, n_points)``; ``n_fills`` is -1 where there are none.
+    data
+        Metrics, state, trades, fills and points, one after the other.
 
     Attributes
     ----------
@@ -36,7 +61,7 @@ class Thawed:
     def __init__(self, static: Static, bars: Bars, head: Any, data: bytes) -> None:
         from peak_kernels import types as t
 
-        _, self._params, self._symbol, self._n_bars, n_trades, n_fills, n_points = head
+        self._params, self._symbol, self._n_bars, n_trades, n_fills, n_points = head
         self.bars = bars
         self._static = static
         place = 0

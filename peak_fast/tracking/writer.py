@@ -28,7 +28,15 @@ from peak_fast.tracking._locks import FolderLock
 from peak_fast.tracking.base import logger
 from peak_fast.tracking.launch import URI_VARIABLE
 from peak_fast.tracking.replay import SegmentReplay
-from peak_fast.tracking.spool import Ack, SegmentPaths, read_ack, remove_strays, segments, write_ack
+from peak_fast.tracking.spool import (
+    Ack,
+    SegmentPaths,
+    has_record,
+    read_ack,
+    remove_strays,
+    segments,
+    write_ack,
+)
 from peak_fast.tracking.stores import Store
 from peak_fast.tracking.updates import ExperimentDeleted, StoreUnavailable
 from peak_fast.tracking.uris import mask_in
@@ -226,15 +234,12 @@ class FolderWriter:
 
     def _grown(self) -> bool:
         for path in segments(self._folder):
-            try:
-                size = path.stat().st_size
-            except OSError:
-                continue
             replay = self._replays.get(path)
             own_work = replay is not None and replay.header["mode"] == "sync"
-            if not own_work and size > read_ack(SegmentPaths(path).ack).offset:
+            paths = SegmentPaths(path)
+            if not own_work and has_record(path, read_ack(paths.ack).offset):
                 return True
-            if not SegmentPaths(path).owned():
+            if path.exists() and not paths.owned():
                 return True
         return False
 
