@@ -79,7 +79,8 @@ def validate_schema(schema: Iterable[Param], constraints: Any = None) -> tuple[P
         Not a Param, a name used twice, a ``when`` that names an unknown parameter or a value it cannot take,
         ``when`` in a circle, or a constraint over unknown names.
     """
-    items = tuple(schema)
+    # A lone Param, or anything else that cannot be listed, is named by the check below.
+    items = tuple(schema) if isinstance(schema, Iterable) else (schema,)
     by_name: dict[str, Param] = {}
     for item in items:
         if not isinstance(item, Param):

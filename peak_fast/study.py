@@ -169,12 +169,13 @@ class Study:
         if evaluator is None:
             wanted += _USUAL_METRICS
         self._settings = {name: value for name, value in settings.items() if value is not None}
+        setup.check_settings(self._settings)
         run_batch = evaluator or SweepEvaluator(self._subject.strategy, threads, **self._settings)
         self._runner = BatchRunner(self.space, run_batch, steps, tuple(dict.fromkeys(wanted)))
         self._sampler, self._batch, self._grid_values = sampler, batch, grid_values
         self._defaults_first, self._retry_failed = defaults_first, retry_failed
         self._tracker = tracker
-        self._heartbeat = heartbeat
+        self._heartbeat = setup.check_heartbeat(heartbeat)
         self._opened = open_storage(storage)
         described = setup.identity(
             self._subject, self.objectives, self._feasibility.texts, self._data, segments, self._settings
@@ -183,9 +184,15 @@ class Study:
         self.optuna = setup.open_study(self._opened, study_name, self.objectives, described, resume)
         self.seed = setup.study_seed(self.optuna, seed, study_name, self._opened.is_shared)
         if warm_start is not None:
-            add_warm_start(self.optuna, warm_start, self.space, self.objectives, warm_start_limit)
+            known = self._subject.defaults
+            add_warm_start(self.optuna, warm_start, self.space, self.objectives, warm_start_limit, known)
         self._queue: list[dict[str, Any]] = []
         self._result: StudyResult | None = None
+
+    def __repr__(self) -> str:
+        goals = ", ".join(str(objective) for objective in self.objectives)
+        done = len(self.optuna.get_trials(deepcopy=False))
+        return f"Study({self.strategy_name!r}, {goals}, {self.name!r} in {self.storage}, {done:,} trials)"
 
     def enqueue(self, params: Mapping[str, Any]) -> None:
         """Run these parameters (defaults for missing ones) before what the sampler proposes."""

@@ -301,6 +301,13 @@ def test_an_optuna_sampler_may_be_given():
         ({"feasible": "total_trades ~ 3"}, "expected a condition"),
         ({"schema": (Param("x", "int", 1),)}, "low and high for a search"),
         ({"schema": ()}, "parameters to search"),
+        ({"schema": 3}, "a schema of Param objects; got int"),
+        ({"segments": "x", "data": Pieces(0, 100)}, r"segments: expected a number, or \(start, stop\)"),
+        ({"warm_start": 3}, "warm_start: expected a SweepResult.*; got int"),
+        ({"heartbeat": 3}, "heartbeat: expected two numbers"),
+        ({"heartbeat": (5, 6)}, "at least twice the first"),
+        ({"costz": 3}, "got 'costz'; did you mean 'costs'"),
+        ({"costs": 3}, "costs: expected Costs; got int"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_a_reason(options, words):
@@ -315,7 +322,9 @@ def test_what_does_not_fit_is_refused_with_a_reason(options, words):
         ({"n_trials": 0}, "positive number of trials"),
         ({"n_trials": 2.5}, "positive number of trials"),
         ({"timeout": -1}, "positive timeout"),
+        ({"timeout": "3"}, "positive timeout"),
         ({"target": {"calmar": 1.0}}, "targets for objectives"),
+        ({"target": "high"}, "expected a target as a number"),
     ],
 )
 def test_limits_that_do_not_fit(limits, words):
@@ -470,6 +479,15 @@ def test_warm_start_from_every_form(form):
     assert warm["objective_sharpe"].min() < 0.5
     new = study.trials.filter(pl.col("source").is_null())
     assert new["objective_sharpe"].median() > 1.5  # it starts where the earlier study ended
+
+
+def test_parameters_that_a_sweep_did_not_vary_had_their_defaults():
+    schema = (*SCHEMA, Param("allow_short", "bool", False))
+    table = pl.DataFrame({"fast": [5, 10], "slow": [50, 60], "sharpe": [1.0, 2.0]})
+    study = make("tpe", schema=schema, warm_start=table)
+    assert study.trials.select("fast", "slow", "allow_short").rows() == [(10, 60, False), (5, 50, False)]
+    with pytest.raises(ConfigError, match="got 2 outside"):
+        make("tpe", schema=schema, warm_start=table, space={"allow_short": True})
 
 
 def test_warm_start_refuses_what_does_not_fit():
@@ -853,6 +871,14 @@ def test_progress_is_reported_and_ends_at_the_total():
     assert states[-1].finished == states[-1].total == 200
     assert states[-1].best["sharpe"] > 1.0
     assert states[-1].rate > 0
+
+
+def test_display_is_short():
+    study = make("random", study_name="trend", seed=1)
+    assert repr(study) == "Study('objective', sharpe:max, 'trend' in memory, 0 trials)"
+    result = study.run(n_trials=3)
+    assert repr(result).startswith(f"StudyResult('trend', 3 trials, best {result.best_values} at {{'fast': ")
+    assert result._repr_html_().startswith("<pre>Study trend (memory): 3 complete\n")
 
 
 def test_result_needs_a_run():

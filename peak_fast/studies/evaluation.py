@@ -122,17 +122,25 @@ def _stretches(bars: Any, segments: Any) -> list[tuple[int, int]]:
         edges = [round(count * k / segments) for k in range(segments + 1)]
         return list(itertools.pairwise(edges))
     found = []
-    for item in segments:
-        start, stop = (int(end) for end in item)
+    for start, stop in _pairs(segments):
         if not 0 <= start < stop <= count or stop - start < _MINIMUM_BARS:
             raise ConfigError(
                 f"expected folds as (start, stop) with 0 <= start < stop <= {count} and at least "
-                f"{_MINIMUM_BARS} bars; got {tuple(item)!r}; correct the fold"
+                f"{_MINIMUM_BARS} bars; got {(start, stop)}; correct the fold"
             )
         found.append((start, stop))
     if not found:
         raise ConfigError("expected at least one fold; got none; pass a number of segments or leave it out")
     return found
+
+
+def _pairs(segments: Any) -> list[tuple[int, int]]:
+    try:
+        return [(int(start), int(stop)) for start, stop in segments]
+    except (TypeError, ValueError):
+        raise ConfigError(
+            f"segments: expected a number, or (start, stop) bar positions of each; got {segments!r}"
+        ) from None
 
 
 class BatchRunner:

@@ -43,12 +43,13 @@ def make_limits(
     """
     if n_trials is not None and (isinstance(n_trials, bool) or int(n_trials) != n_trials or n_trials < 1):
         raise ConfigError(f"expected a positive number of trials; got {n_trials!r}; pass for example 100")
-    if timeout is not None and not timeout > 0:
+    if timeout is not None and not (isinstance(timeout, int | float) and timeout > 0):
         raise ConfigError(f"expected a positive timeout in seconds; got {timeout!r}; leave it out for none")
-    if isinstance(target, Mapping):
-        targets = {str(name): float(value) for name, value in target.items()}
-    else:
-        targets = {} if target is None else {objectives[0].metric: float(target)}
+    given = target if isinstance(target, Mapping) else {objectives[0].metric: target}
+    try:
+        targets = {} if target is None else {str(name): float(value) for name, value in given.items()}
+    except (TypeError, ValueError):
+        raise ConfigError(f"expected a target as a number, or one per metric; got {target!r}") from None
     if not all(math.isfinite(value) for value in targets.values()):
         raise ConfigError(f"expected finite targets; got {target!r}; leave the target out for none")
     known = [objective.metric for objective in objectives]

@@ -201,7 +201,7 @@ def pruning_report(tally: Tally, pruner: Any, distinct_steps: int) -> dict[str, 
     return report
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StudyResult:
     """What a run of a study left behind.
 
@@ -318,6 +318,19 @@ class StudyResult:
         usable = self.frame.filter(self.frame["feasible"] & self.frame["duplicate_of"].is_null())
         column = f"objective_{objective.metric}"
         return usable.sort(column, descending=objective.maximize, maintain_order=True).head(n)
+
+    def __repr__(self) -> str:
+        best = (
+            "no feasible trial"
+            if self.best_number is None
+            else f"best {self.best_values} at {self.best_params}"
+        )
+        return f"StudyResult({self.name!r}, {len(self.frame):,} trials, {best})"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f"<pre>{escape(self.summary())}</pre>"
 
     def summary(self) -> str:
         """A few lines of text for people."""

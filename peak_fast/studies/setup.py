@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import numbers
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from peak_fast.errors import ConfigError, StoreError, StrategyError
-from peak_fast.params import Param, parse_constraints, validate_schema
+from peak_fast.errors import ConfigError, StoreError, StrategyError, did_you_mean
+from peak_fast.params import Param, extract_defaults, parse_constraints, validate_schema
 from peak_fast.studies.narrowing import narrow
 from peak_fast.studies.objectives import Objective
 from peak_fast.studies.points import Space
@@ -32,12 +33,15 @@ class Subject:
         Name and hash of the strategy.
     space : Space
         Its parameters and constraints.
+    defaults : dict
+        What a parameter was in a run that did not name it: the schema's defaults before any narrowing.
     """
 
     strategy: Any
     name: str
     fingerprint: str
     space: Space
+    defaults: dict[str, Any]
 
 
 def check_numbers(batch: Any, threads: Any, seed: Any) -> None:
@@ -53,6 +57,39 @@ def check_numbers(batch: Any, threads: Any, seed: Any) -> None:
 def is_whole(value: Any) -> bool:
     """Whether a value is an integer, of NumPy's too, and not a truth value."""
     return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def check_heartbeat(heartbeat: Any) -> tuple[float, float]:
+    """Seconds between signs of life, and until a silent worker counts as dead.
+
+    Raises
+    ------
+    ConfigError
+        Not two numbers, the second at least twice the first.
+    """
+    try:
+        beat, dead = (float(seconds) for seconds in heartbeat)
+    except (TypeError, ValueError):
+        beat, dead = 0.0, 0.0
+    if not 0.0 < 2.0 * beat <= dead:
+        raise ConfigError(
+            "heartbeat: expected two numbers of seconds, the second at least twice the first; "
+            f"got {heartbeat!r}; for example (5, 60)"
+        )
+    return beat, dead
+
+
+def check_settings(settings: Mapping[str, Any]) -> None:
+    """Raise ConfigError for an argument that neither the study nor the engine knows, or a wrong one."""
+    if not settings:
+        return
+    from peak_fast.engine import BacktestEngine
+
+    known = set(inspect.signature(BacktestEngine).parameters) - {"tracker", "use_execution_pipeline"}
+    for name in settings:
+        if name not in known:
+            raise ConfigError(f"expected settings of the engine; got {name!r}; " + did_you_mean(name, known))
+    BacktestEngine(**settings)
 
 
 def check_name(name: Any) -> None:
@@ -91,12 +128,13 @@ def make_subject(
 
         resolved = resolve(strategy)
     own = getattr(resolved, "schema", ())
-    chosen = tuple(schema) if schema is not None else tuple(own)
+    chosen = validate_schema(schema if schema is not None else own)
     if not chosen:
         raise StrategyError(
             "expected parameters to search; got none: the strategy has no schema; "
             "pass schema=(Param('fast', 'int', 20, low=5, high=100), ...)"
         )
+    defaults = extract_defaults(chosen)
     chosen = narrow(chosen, space or {})
     if constraints is None:
         names = {item.name for item in chosen}
@@ -113,7 +151,7 @@ def make_subject(
             )
     name = getattr(resolved, "name", None) or getattr(strategy, "__name__", "objective")
     fingerprint = resolved.fingerprint() if resolved is not None else ""
-    return Subject(resolved, str(name), fingerprint, Space(items, parsed))
+    return Subject(resolved, str(name), fingerprint, Space(items, parsed), defaults)
 
 
 def make_bars(data: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from peak_fast.errors import ConfigError, StrategyError, did_you_mean
@@ -12,7 +12,14 @@ from peak_fast.studies.points import METRICS, SOURCE, WARM_START, Space
 _WARM_STARTED = "peak_fast:warm_started"
 
 
-def add_warm_start(study: Any, given: Any, space: Space, objectives: Sequence[Objective], limit: int) -> int:
+def add_warm_start(
+    study: Any,
+    given: Any,
+    space: Space,
+    objectives: Sequence[Objective],
+    limit: int,
+    defaults: Mapping[str, Any] | None = None,
+) -> int:
     """Add earlier results to a study as trials that were given from outside.
 
     Parameters
@@ -27,6 +34,8 @@ def add_warm_start(study: Any, given: Any, space: Space, objectives: Sequence[Ob
     limit
         At most so many trials: three quarters of them the best by the first objective, the rest spread over
         all others, so that a sampler learns what is bad as well.
+    defaults
+        What parameters without a column had in a sweep or frame.
 
     Returns
     -------
@@ -37,7 +46,7 @@ def add_warm_start(study: Any, given: Any, space: Space, objectives: Sequence[Ob
         return 0
     from optuna.trial import create_trial
 
-    rows = [row for row in _warm_rows(given, objectives) if row is not None]
+    rows = [row for row in _warm_rows(given, objectives, defaults or {}) if row is not None]
     trials, seen = [], set()
     for params, values, metrics in _spread(rows, objectives[0], limit, space):
         point = space.point(params)
@@ -62,7 +71,7 @@ def add_warm_start(study: Any, given: Any, space: Space, objectives: Sequence[Ob
     return len(trials)
 
 
-def _warm_rows(given: Any, objectives: Sequence[Objective]) -> list[Any]:
+def _warm_rows(given: Any, objectives: Sequence[Objective], defaults: Mapping[str, Any]) -> list[Any]:
     inner = getattr(given, "optuna", given)
     trials = inner if isinstance(inner, list | tuple) else getattr(inner, "trials", None)
     if trials is not None:
@@ -71,7 +80,12 @@ def _warm_rows(given: Any, objectives: Sequence[Objective]) -> list[Any]:
     frame = frame() if callable(frame) else frame
     import narwhals as nw
 
-    table = nw.from_native(frame, eager_only=True)
+    table = nw.from_native(frame, eager_only=True, pass_through=True)
+    if not isinstance(table, nw.DataFrame):
+        raise ConfigError(
+            "warm_start: expected a SweepResult, a frame, a study, an optuna.Study or a list of its trials; "
+            f"got {type(given).__name__}"
+        )
     for objective in objectives:
         if objective.metric not in table.columns:
             raise ConfigError(
@@ -81,6 +95,7 @@ def _warm_rows(given: Any, objectives: Sequence[Objective]) -> list[Any]:
     rows: list[Any] = []
     for row in table.iter_rows(named=True):
         values = [objective.value(row[objective.metric]) for objective in objectives]
+        row = {**defaults, **row}
         rows.append((row, values, None) if all(v is not None and v - v == 0 for v in values) else None)
     return rows
 
