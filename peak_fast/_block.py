@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from peak_fast._strategy import Block
+from peak_fast._strategy import Block, OrderBlock
 from peak_fast.data import Bars
 from peak_fast.errors import StrategyError
 
@@ -34,18 +34,25 @@ def prepare(block: Block, bars: Bars, values: Mapping[str, Any]) -> BlockCall:
     StrategyError
         The function cannot be compiled, or a parameter is no number.
     """
-    return BlockCall(_compiled(block), _seen(bars), _numbers(block, values), np.zeros(max(block.memory, 1)))
+    return BlockCall(compiled(block), _seen(bars), numbers(block, values), np.zeros(max(block.memory, 1)))
 
 
-def _compiled(block: Block) -> Any:
-    """Machine code of the block, made once."""
+def compiled(block: Block | OrderBlock) -> Any:
+    """Machine code of the block, made once.
+
+    Raises
+    ------
+    StrategyError
+        The function cannot be compiled.
+    """
     if "function" not in block.compiled:
         from numba.core.errors import NumbaError
 
-        from peak_kernels.block import compile_block
+        from peak_kernels.block import compile_block, compile_order_block
 
+        compiler = compile_block if isinstance(block, Block) else compile_order_block
         try:
-            block.compiled["function"] = compile_block(block.function)
+            block.compiled["function"] = compiler(block.function)
         except NumbaError as error:
             raise StrategyError(
                 f"the block {block.name!r} cannot be compiled; expected a function of numbers and arrays: "
@@ -64,8 +71,14 @@ def _seen(bars: Bars) -> FloatArray:
     return table
 
 
-def _numbers(block: Block, values: Mapping[str, Any]) -> FloatArray:
-    """Parameters in the order of the schema (of the given dict where there is none)."""
+def numbers(block: Block | OrderBlock, values: Mapping[str, Any]) -> FloatArray:
+    """Parameters in the order of the schema (of the given dict where there is none).
+
+    Raises
+    ------
+    StrategyError
+        A parameter is no number.
+    """
     names = [item.name for item in block.schema] or list(values)
     row = np.empty(len(names))
     for place, item in enumerate(names):

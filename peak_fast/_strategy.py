@@ -4,7 +4,7 @@ Four forms, from the quickest to run to the quickest to write:
 
 1. **Rules** (`RuleStrategy`): four comparisons of indicator rows; all built-in strategies are rules.
 2. **Compiled block** (`@strategy` on a function of ``(i, bars, params, memory, account)``): one call a bar in
-   machine code, sees the account.
+   machine code, sees the account.  With a sixth argument ``orders`` it places orders of every type.
 3. **Targets**: an array or a Polars expression with one target a bar: sides (-1, 0, 1) or weights.
 4. **Signal function** ``fn(df, params) -> signals``: any Python; sees the frame type that came in.
 
@@ -32,6 +32,7 @@ __all__ = [
     "Above",
     "AtLeast",
     "Block",
+    "OrderBlock",
     "Param",
     "Row",
     "RuleStrategy",
@@ -202,6 +203,36 @@ class Block:
         return _source_hash(self.function)
 
 
+@dataclass(frozen=True, slots=True)
+class OrderBlock:
+    """A compiled function called at every close that places orders.
+
+    Parameters
+    ----------
+    function
+        ``block(i, bars, params, memory, account, orders)``, plain Python that numba can compile.  ``i``, ``params`` and ``memory`` are those of `Block`; ``bars``:
+        float64[6, n_bars], of which later columns than ``i`` are NaN; ``account``: the values that
+        `peak_fast.order_block` names; ``orders``: first argument of the functions there.  Returns nothing.
+    memory
+        Number of float64 cells that the block keeps between bars.
+    room
+        Instructions that it can give at one close; more are rejected (reason ``too_many_instructions``).
+    """
+
+    function: Callable[..., Any]
+    name: str = "orders"
+    schema: tuple[Param, ...] = ()
+    constraints: tuple[Any, ...] = ()
+    memory: int = 0
+    room: int = 64
+    description: str = ""
+    compiled: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def fingerprint(self) -> str:
+        """Hash of the function's source."""
+        return _source_hash(self.function)
+
+
 _registry: dict[str, Any] = {}
 
 
@@ -229,16 +260,18 @@ def strategy(
     memory: int = 0,
     returns: str = "targets",
     weights: bool = False,
+    room: int = 64,
 ) -> Any:
     """Turn a function into a named strategy.
 
-    A function of ``(i, bars, params, memory, account)`` becomes a compiled `Block`, a function of ``(df, params)`` a
-    `SignalStrategy`.  The result is registered, so ``engine.run(df, "its_name")`` works.
+    A function of ``(i, bars, params, memory, account)`` becomes a compiled `Block`, one with a further argument
+    ``orders`` an `OrderBlock` for `simulate_orders` (``room``: instructions at one close), a function of
+    ``(df, params)`` a `SignalStrategy`.  The result is registered, so ``engine.run(df, "its_name")`` works.
 
     Raises
     ------
     StrategyError
-        The function takes neither two nor five arguments.
+        The function takes neither two nor five nor six arguments.
     """
 
     def build(target: Callable[..., Any]) -> Any:
@@ -253,11 +286,13 @@ def strategy(
         }
         if count == 5:
             return register(Block(target, memory=memory, weights=weights, **common))
+        if count == 6:
+            return register(OrderBlock(target, memory=memory, room=room, **common))
         if count == 2:
             return register(SignalStrategy(target, returns="weights" if weights else returns, **common))
         raise StrategyError(
-            f"strategy {label!r}: expected a function of (df, params), or of (i, bars, params, memory, account) "
-            f"to compile; got {count} arguments"
+            f"strategy {label!r}: expected a function of (df, params), or of (i, bars, params, memory, account) or "
+            f"(i, bars, params, memory, account, orders) to compile; got {count} arguments"
         )
 
     return build if function is None else build(function)
@@ -286,7 +321,7 @@ def resolve(item: Any) -> Any:
                 return strategies.load(item)
             raise StrategyError(f"no strategy {item!r}; {did_you_mean(item, names())}")
         return _registry[item]
-    if isinstance(item, RuleStrategy | SignalStrategy | Block):
+    if isinstance(item, RuleStrategy | SignalStrategy | Block | OrderBlock):
         return item
     if callable(item):
         return SignalStrategy(item, name=getattr(item, "__name__", "signals"), returns="signals")

@@ -14,7 +14,7 @@ import numpy as np
 
 from peak_fast import _run
 from peak_fast._slots import VARIABLE, settings_vector
-from peak_fast._strategy import Block, RuleStrategy, SignalStrategy, complete_params, resolve
+from peak_fast._strategy import Block, OrderBlock, RuleStrategy, SignalStrategy, complete_params, resolve
 from peak_fast.config import (
     BacktestConfig,
     Costs,
@@ -181,6 +181,10 @@ class BacktestEngine:
             return _run.rule_decisions(item, bars, values)
         if isinstance(item, Block):
             return _run.block_decisions(item, bars, values)
+        if isinstance(item, OrderBlock):
+            raise StrategyError(
+                f"{item.name!r} places orders: run it with simulate_orders(bars, block, params)"
+            )
         row = self._call(item, bars, values)
         if settings[t.WEIGHT_TARGETS] != 0.0:
             return _run.target_decisions(row)

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     import polars as pl
 
 ACTIONS = {
-    "place": f.OP_PLACE, "modify": f.OP_MODIFY, "cancel": f.OP_CANCEL, "close": f.OP_CLOSE,
-    "trail_stops": f.OP_TRAIL_LOTS, "set_exits": f.OP_EXITS,
+    "place": f.OP_PLACE, "modify": f.OP_MODIFY, "cancel": f.OP_CANCEL,
+    "cancel_with_exits": f.OP_CANCEL, "close": f.OP_CLOSE, "trail_stops": f.OP_TRAIL_LOTS,
+    "set_exits": f.OP_EXITS,
 }  # fmt: skip
 KINDS = {
     "market": f.MARKET, "limit": f.LIMIT, "stop": f.STOP, "stop_limit": f.STOP_LIMIT,
@@ -54,7 +55,7 @@ _WORDS: dict[str, tuple[int, dict[str, Any], str]] = {
 class Actions:
     """Parsed instructions: the kernel's array, and the names that it holds as numbers."""
 
-    def __init__(self, array: Floats, tags: list[str], rows: Ints) -> None:
+    def __init__(self, array: Floats, tags: tuple[str, ...] | None, rows: Ints | None) -> None:
         self.array = array
         self.tags = tags
         self.rows = rows
@@ -127,16 +128,14 @@ class _Reader:
     def valid_bars(self, bars: Ints, codes: Floats) -> Floats:
         """Last bar on which an order may fill; infinite: no end."""
         out = np.full(self.height, np.inf)
-        days = self.time_us // 86_400_000_000
         for row, value in enumerate(self.values("valid_until")):
             if value is not None:
                 plain = isinstance(value, int | float) and not isinstance(value, bool)
                 out[row] = float(value) if plain else self.bar_of(value, row, "valid_until")
             elif codes[row] == f.GTD:
                 raise DataError(f"orders row {row}: time_in_force='gtd' needs valid_until (bar or timestamp)")
-            if codes[row] == f.DAY:
-                first = min(int(bars[row]) + 1, self.time_us.size - 1)
-                out[row] = int(np.searchsorted(days, days[first], side="right")) - 1
+        of_day = codes == f.DAY
+        out[of_day] = calendar_of(bars[of_day], self.time_us, None)[f.C_DAY_END]
         return out
 
     def sides(self, actions: Floats, units: Floats) -> Floats:
@@ -174,27 +173,26 @@ class _Reader:
         return out
 
 
-def _auctions(array: Floats, time_us: Ints, session_end_us: int | None) -> None:
-    """Bar that works each market-on-close order, and whether it gets the close of the bar before.
+def calendar_of(bars: Ints, time_us: Ints, session_end_us: int | None) -> Floats:
+    """What instructions of some bars need to know of the calendar, ``[3, instruction]``.
 
-    The session ends at ``session_end_us`` after midnight (None: at the last bar of each calendar day).
+    Last bar of the next bar's day; bar that works a market-on-close order, and whether that gets the close of the
+    bar before.  The session ends at ``session_end_us`` after midnight (None: at the last bar of each calendar day).
     """
-    day_us = 86_400_000_000
-    for row in array[array[:, f.X_KIND] == f.MARKET_ON_CLOSE]:
-        bar = int(row[f.X_BAR])
-        if session_end_us is None:
-            first = min(bar + 1, time_us.size - 1)
-            day = time_us // day_us
-            row[f.X_AUCTION] = (
-                int(np.searchsorted(day, day[first], side="right")) - 1 if bar + 1 < time_us.size else np.inf
-            )
-            continue
-        end = int(time_us[bar] // day_us * day_us + session_end_us)
-        end += day_us if time_us[bar] > end else 0
-        at = max(int(np.searchsorted(time_us, end, side="left")), bar + 1)
-        row[f.X_AUCTION] = at if at < time_us.size else np.inf
-        if at < time_us.size:
-            row[f.X_AUCTION_CLOSE] = float(time_us[at] != end and at > bar + 1)
+    day_us, last = 86_400_000_000, time_us.size - 1
+    out = np.zeros((3, bars.size))
+    day = time_us // day_us
+    out[f.C_DAY_END] = np.searchsorted(day, day[np.minimum(bars + 1, last)], side="right") - 1
+    if session_end_us is None:
+        out[f.C_AUCTION] = np.where(bars < last, out[f.C_DAY_END], np.inf)
+        return out
+    end = time_us[bars] // day_us * day_us + session_end_us
+    end += np.where(time_us[bars] > end, day_us, 0)
+    at = np.maximum(np.searchsorted(time_us, end, side="left"), bars + 1)
+    out[f.C_AUCTION] = np.where(at <= last, at, np.inf)
+    missed = (time_us[np.minimum(at, last)] != end) & (at > bars + 1) & (at <= last)
+    out[f.C_AUCTION_CLOSE] = missed
+    return out
 
 
 def _check(array: Floats, rows: npt.NDArray[np.int64]) -> None:
@@ -265,8 +263,11 @@ def read_actions(
     array = array[order]
     _link_parents(array, reader.values("parent"), order, tags)
     _check(array, order)
-    _auctions(array, time_us, session_end_us)
-    return Actions(array, list(tags), order)
+    at_close = array[:, f.X_KIND] == f.MARKET_ON_CLOSE
+    moments = calendar_of(array[at_close, f.X_BAR].astype(np.int64), time_us, session_end_us)
+    array[at_close, f.X_AUCTION] = moments[f.C_AUCTION]
+    array[at_close, f.X_AUCTION_CLOSE] = moments[f.C_AUCTION_CLOSE]
+    return Actions(array, tuple(tags), order)
 
 
 def _fill_defaults(array: Floats) -> None:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from peak_fast.errors import ConfigError
 from peak_fast.order_rules import Asset, OrderRules
 from peak_kernels import orders_fields as f
-from peak_kernels.orders import simulate_orders as simulate_kernel
+from peak_kernels.orders import nothing_asked, order_runner
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -49,6 +49,19 @@ class Records(NamedTuple):
     state: Floats
 
 
+class Asking(NamedTuple):
+    """A block to be asked at every close, and what it is called with."""
+
+    function: Any
+    params: Floats
+    memory: Floats
+    """Written by the block; zero at the start of a run."""
+    calendar: Floats
+    """``[3, bar]`` (`peak_kernels.orders_fields`, ``C_``)."""
+    room: int
+    """Instructions that one call can give."""
+
+
 def calendar_day(time_us: Ints) -> Ints:
     """Number of the calendar day (UTC) of each time stamp."""
     return np.asarray(time_us // _MICROSECONDS_PER_DAY, dtype=np.int64)
@@ -83,13 +96,16 @@ class _Sections:
 
 
 def _memory(
-    rules: OrderRules, assets: Sequence[Asset], actions: Floats, sizes: tuple[int, int, int]
+    rules: OrderRules, assets: Sequence[Asset], actions: Floats, sizes: tuple[int, int, int], room: int
 ) -> Floats:
     """Fresh memory of a run; ``sizes``: orders, other records, live orders at once."""
     orders, records, book = sizes
     sections = _Sections()
     sections.add(f.S_ASSETS_AT, len(assets) * f.N_ASSET, stop=f.S_ASSETS_END)
     sections.add(f.S_ACTIONS_AT, actions.size, stop=f.S_ACTIONS_END)
+    sections.add(f.S_ROOM_END, room * f.N_ACTION, stop=f.S_ROOM_END)
+    placed = 2 * orders if room else len(actions)
+    sections.add(f.S_PLACED_AT, placed, stop=f.S_PLACED_END)
     sections.add(f.S_QUEUE_AT, book, stop=f.S_QUEUE_END)
     sections.add(f.S_SCRATCH_AT, book)
     sections.add(f.S_LISTED_AT, orders)
@@ -106,6 +122,13 @@ def _memory(
     _put_assets(memory, assets)
     at = int(memory[f.S_ACTIONS_AT])
     memory[at : at + actions.size] = actions.ravel()
+    memory[int(memory[f.S_PLACED_AT]) : int(memory[f.S_PLACED_END])] = -1.0
+    for seen, first in (
+        (f.S_SEEN_FILLS, f.S_FILLS_AT),
+        (f.S_SEEN_TRADES, f.S_TRADES_AT),
+        (f.S_SEEN_LOG, f.S_LOG_AT),
+    ):
+        memory[seen] = memory[first]
     memory[f.S_TIERS] = len(rules.fee_tiers)
     tiers = np.array(rules.fee_tiers, dtype=np.float64).ravel()
     memory[f.TIERS_AT : f.TIERS_AT + tiers.size] = tiers
@@ -132,8 +155,9 @@ def run_actions(
     assets: Sequence[Asset],
     initial_cash: float,
     book_size: int = 4096,
+    asking: Asking | None = None,
 ) -> Records:
-    """Run actions through the order kernel.
+    """Run actions, or a block that makes them, through the order kernel.
 
     Parameters
     ----------
@@ -147,6 +171,8 @@ def run_actions(
         Cash before the first bar.
     book_size
         Largest number of orders that can be live at once.
+    asking
+        The block; there are no other actions then.
 
     Raises
     ------
@@ -160,20 +186,33 @@ def run_actions(
         raise ConfigError(f"book_size must be >= 1, got {book_size}")
     market = _market(prices)
     work = np.ascontiguousarray(actions, dtype=np.float64).reshape(-1, f.N_ACTION)
-    orders, records = 2 * len(work) + 64, 2 * len(work) + 64
+    # A block says only in the run how many orders it makes; memory that is not touched costs nothing.
+    orders = 2 * len(work) + 64 if asking is None else bars // 4 + 1024
+    records = orders
     futures = any(asset.margin > 0.0 for asset in assets)
     while True:
-        memory = _memory(rules, assets, work, (orders, records, book_size))
+        memory = _memory(rules, assets, work, (orders, records, book_size), asking.room if asking else 0)
         memory[f.S_CASH] = memory[f.S_LAST_EQUITY] = float(initial_cash)
         memory[f.R_CARRY] = float(rules.every_bar or futures or prices.funding.size > 0)
         memory[f.R_INTRABAR] = float(rules.path != "queue" or prices.detail_start.size > 0)
         if memory[f.R_INTRABAR] > 0.0 and rules.path == "queue":
             memory[f.R_PATH] = f.PATH_NEAREST
-        equity, cash, position = np.empty(bars), np.empty(bars), np.empty((count, bars))
-        simulate_kernel(memory, market, equity, cash, position)
+        curves = np.empty(bars), np.empty(bars), np.empty((count, bars))
+        order_runner()(memory, market, curves, *_asked(asking, count, bars))
         if memory[f.S_OVERFLOW] == 0.0:
-            return _records(memory, (equity, cash, position))
+            return _records(memory, curves)
         orders, records = 2 * orders, 4 * records
+
+
+def _asked(asking: Asking | None, assets: int, bars: int) -> tuple[Any, ...]:
+    """The kernel's arguments about a block: function, table of bars, ``(params, memory, view)``, calendar."""
+    if asking is None:
+        empty = np.empty(0)
+        return nothing_asked(), _NO_FLOATS, (empty, empty, empty), _NO_FLOATS
+    asking.memory[:] = 0.0
+    seen = np.full((assets * f.N_SEEN, bars), np.nan)
+    rooms = (asking.params, asking.memory, np.zeros(assets * f.N_VIEW))
+    return asking.function, seen, rooms, asking.calendar
 
 
 def _records(memory: Floats, curves: tuple[Floats, Floats, Floats]) -> Records:
@@ -196,6 +235,8 @@ def _records(memory: Floats, curves: tuple[Floats, Floats, Floats]) -> Records:
         (fills, f.F_ORDER),
         (trades, f.T_ORDER),
         (lots, f.L_ORDER),
+        (lots, f.L_STOP_ORDER),
+        (lots, f.L_TARGET_ORDER),
         (log, f.E_ORDER),
     )
     for records, column in orders:

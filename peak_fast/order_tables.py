@@ -22,7 +22,7 @@ REASONS = (
     "validity_over", "immediate_or_cancel", "fill_or_kill", "insufficient_cash", "insufficient_margin",
     "not_payable_at_submission", "size_zero", "book_full", "nothing_to_reduce", "parent_missing", "halted",
     "end_of_data", "cut_to_cash", "shorting_not_allowed", "sibling_ended", "liquidation", "bad_price",
-    "position_open", "value_too_small",
+    "position_open", "value_too_small", "too_many_instructions",
 )  # fmt: skip
 ROLES = ("order", "stop_loss", "take_profit", "close", "child", "liquidation")
 
@@ -34,11 +34,14 @@ def _words(names: tuple[str, ...], codes: Floats) -> pl.Series:
 
 
 def _tags(tables: Tables, codes: Floats) -> pl.Series:
-    """Tags by number; null where there is none."""
+    """Tags by number, as a block gave them where there are no names; null where there is none."""
     import polars as pl
 
+    if tables.tags is None:
+        return pl.Series([None if code < 0.0 else f"{code:g}" for code in codes.tolist()], dtype=pl.String)
     known = np.array([*tables.tags, None], dtype=object)
-    return pl.Series(known[np.where(codes < 0.0, len(tables.tags), codes).astype(np.int64)], dtype=pl.String)
+    places = np.where(codes < 0.0, len(tables.tags), codes).astype(np.int64)
+    return pl.Series(known[places].tolist(), dtype=pl.String)
 
 
 def _times(tables: Tables, bars: Floats) -> pl.Series:
@@ -86,7 +89,7 @@ def orders_frame(records: Records, tables: Tables) -> pl.DataFrame:
     with np.errstate(divide="ignore", invalid="ignore"):
         average = np.where(filled > 0.0, book[:, f.O_VALUE] / filled, np.nan)
     action = _ints(book[:, f.O_ACTION])
-    row = np.where(action >= 0, np.append(tables.rows, -1)[action], -1)
+    row = action if tables.rows is None else np.where(action >= 0, np.append(tables.rows, -1)[action], -1)
     return pl.DataFrame(
         {
             "order_id": np.arange(len(book)),

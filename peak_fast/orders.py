@@ -22,11 +22,29 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from peak_fast._block import compiled, numbers
+from peak_fast._strategy import (
+    Block,
+    OrderBlock,
+    RuleStrategy,
+    SignalStrategy,
+    complete_params,
+    resolve,
+)
 from peak_fast.data import Bars
-from peak_fast.errors import ConfigError, DataError
-from peak_fast.order_actions import Actions, read_actions
+from peak_fast.errors import ConfigError, DataError, StrategyError
+from peak_fast.order_actions import Actions, calendar_of, read_actions
 from peak_fast.order_rules import Asset, OrderRules
-from peak_fast.order_run import Floats, Ints, Prices, Records, calendar_day, run_actions
+from peak_fast.order_run import (
+    Asking,
+    Floats,
+    Ints,
+    Prices,
+    Records,
+    blank_actions,
+    calendar_day,
+    run_actions,
+)
 from peak_fast.order_tables import fills_frame, log_frame, orders_frame, trades_frame
 from peak_kernels import orders_fields as f
 
@@ -163,8 +181,10 @@ class Tables:
 
     time_us: Ints
     assets: tuple[str, ...]
-    tags: tuple[str, ...]
-    rows: Ints
+    tags: tuple[str, ...] | None
+    """Names of the tags; None: the numbers that a block gave."""
+    rows: Ints | None
+    """Row of the user's frame of each instruction; None: they are counted as a block gave them."""
     prices: Prices
 
 
@@ -174,7 +194,8 @@ class _Inputs:
 
     bars: tuple[Bars, ...]
     prices: Prices
-    actions: Actions
+    actions: Floats
+    asking: Asking | None
     rules: OrderRules
     assets: tuple[Asset, ...]
     initial_cash: float
@@ -184,7 +205,8 @@ class _Inputs:
     def repeat(self, rules: OrderRules) -> Records:
         return run_actions(
             self.prices,
-            self.actions.array,
+            self.actions,
+            asking=self.asking,
             rules=rules,
             assets=self.assets,
             initial_cash=self.initial_cash,
@@ -261,9 +283,39 @@ def merge_rules(rules: OrderRules | None, costs: Any, execution: Any) -> OrderRu
     return replace(rules, **changes)
 
 
+def _instructions(
+    orders: Any,
+    params: Mapping[str, Any] | None,
+    time_us: Ints,
+    names: tuple[str, ...],
+    session_end: str | None,
+) -> tuple[Actions, Asking | None]:
+    """Instructions of a frame, or a block that will give them (and no instructions yet)."""
+    end = _time_of_day(session_end)
+    block = resolve(orders) if isinstance(orders, str | Block | RuleStrategy | SignalStrategy) else orders
+    if isinstance(block, OrderBlock):
+        values = numbers(block, complete_params(block, params))
+        calendar = calendar_of(np.arange(time_us.size), time_us, end)
+        if block.room < 1:
+            raise ConfigError(f"block {block.name!r}: room must be >= 1, got {block.room}")
+        memory = np.zeros(max(block.memory, 1))
+        return Actions(blank_actions(0), None, None), Asking(
+            compiled(block), values, memory, calendar, block.room
+        )
+    if callable(block) or isinstance(block, Block | RuleStrategy | SignalStrategy):
+        raise StrategyError(
+            "orders: expected a frame of instructions, or a block of (i, bars, params, memory, account, orders) "
+            f"with the decorator strategy; got {getattr(block, 'name', type(block).__name__)!r}, which places none"
+        )
+    if params is not None:
+        raise ConfigError("params belong to a block; a frame of instructions takes none")
+    return read_actions(orders, time_us, list(names), session_end_us=end), None
+
+
 def simulate_orders(
     bars: Any,
     orders: Any,
+    params: Mapping[str, Any] | None = None,
     *,
     initial_cash: float = 100_000.0,
     rules: OrderRules | None = None,
@@ -276,14 +328,16 @@ def simulate_orders(
     session_end: str | None = None,
     book_size: int = 4096,
 ) -> OrderResult:
-    """Simulate orders given as a frame of instructions.
+    """Simulate orders given as a frame of instructions, or placed by a compiled block.
 
     Parameters
     ----------
     bars
         A frame of bars (or `Bars`), or a dict of asset name to frame; all on one calendar.
     orders
-        One row per instruction; columns (all but the first are optional):
+        A block of ``(i, bars, params, memory, account, orders)`` with the decorator `strategy` (or its name),
+        which gives its instructions at every close (`peak_fast.order_block`).  Or a frame with one row per
+        instruction; columns (all but the first are optional):
 
         ``bar`` or ``timestamp``: close at which it is decided;
         ``action``: place, modify, cancel (orders of ``tag``; cancel_with_exits also the exits of its lots),
@@ -298,6 +352,8 @@ def simulate_orders(
         ``valid_until``: last bar or time stamp; ``time_in_force``: gtc, day, gtd, ioc, fok;
         ``parent``: tag of the order that has to be filled first; ``oco_group``; ``tag``; ``reduce_only``;
         ``asset``.
+    params
+        Parameters of the block; missing ones take their defaults.
     initial_cash
         Cash before the first bar.
     rules
@@ -326,13 +382,15 @@ def simulate_orders(
         Bars or instructions that cannot be used; the message names the row.
     ConfigError
         A setting that cannot be used.
+    StrategyError
+        A block that cannot be compiled, or parameters that it does not take.
     """
     names, every = _all_bars(bars)
     count, length = len(every), len(every[0])
     if not initial_cash > 0.0:
         raise ConfigError(f"initial_cash must be > 0, got {initial_cash!r}")
     time_us = every[0].time_us
-    actions = read_actions(orders, time_us, list(names), session_end_us=_time_of_day(session_end))
+    actions, asking = _instructions(orders, params, time_us, names, session_end)
     settled = merge_rules(rules, costs, execution)
     has_volume = all(item.volume is not None for item in every)
     if not has_volume and (settled.volume != "any" or settled.slippage.startswith("volume")):
@@ -353,12 +411,13 @@ def simulate_orders(
     run = _Inputs(
         bars=every,
         prices=prices,
-        actions=actions,
+        actions=actions.array,
+        asking=asking,
         rules=settled,
         assets=_assets(assets, names, execution),
         initial_cash=float(initial_cash),
         book_size=book_size,
-        tables=Tables(time_us, names, tuple(actions.tags), actions.rows, prices),
+        tables=Tables(time_us, names, actions.tags, actions.rows, prices),
     )
     return OrderResult(run, run.repeat(settled))
 

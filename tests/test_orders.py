@@ -163,6 +163,18 @@ def test_modify_cancel_close_and_set_exits():
     )
 
 
+def test_cancel_with_exits_takes_the_exits_of_the_lots():
+    entry = {**BUY, "tag": "a", "stop_loss": 98}
+    result = run(entry, {"bar": 2, "action": "cancel_with_exits", "tag": "a"})
+    assert ends(result) == [("filled", ""), ("cancelled", "by_user")]
+    assert fills(run(entry, {"bar": 2, "action": "cancel", "tag": "a"}))[1][0::3] == (3, 98.0)
+
+
+def test_orders_with_and_without_a_tag_share_the_tables():
+    result = run({**BUY}, {**BUY, "bar": 1, "tag": "a"})
+    assert result.fills["tag"].to_list() == result.orders["tag"].to_list() == [None, "a"]
+
+
 def test_time_in_force():
     far = {**BUY, "type": "limit", "limit": 99.5}
     assert ends(run({**far, "time_in_force": "day"})) == [("expired", "validity_over")]
@@ -404,7 +416,11 @@ REACHED = {
 }
 
 
-@pytest.mark.parametrize("reason", [reason for reason in REASONS if reason not in ("", "book_full")])
+# No reason, one that needs a small book, one that only a block can reach (tests/test_order_block.py).
+ELSEWHERE = {"", "book_full", "too_many_instructions"}
+
+
+@pytest.mark.parametrize("reason", sorted(set(REASONS) - ELSEWHERE))
 def test_every_reason_is_reached(reason):
     orders, rules = REACHED[reason]
     assert reason in run(*orders, with_rules=rules).orders["reason"].to_list()

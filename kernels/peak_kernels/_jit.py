@@ -18,6 +18,7 @@ import hashlib
 import os
 import sys
 import tempfile
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, overload
@@ -91,16 +92,51 @@ class _StampedLocator(caching._CacheLocator):  # type: ignore[misc]
     @classmethod
     def from_function(cls, py_func: Callable[..., Any], py_file: str) -> _StampedLocator | None:
         folder = cache_dir()
-        if folder is None or not Path(py_file).resolve().is_relative_to(PACKAGE_DIR):
+        if folder is None or not is_own(py_file):
             return None
         return cls(py_func, folder)
 
 
+class _GuestLocator(_StampedLocator):
+    """Cache locator of functions of users that hold parts of this package (see `cache_in_package`)."""
+
+    def get_source_stamp(self) -> str:
+        state = Path(self._py_func.__code__.co_filename).stat()
+        return f"{state.st_mtime_ns}:{state.st_size}"
+
+    def get_disambiguator(self) -> str:
+        code = self._py_func.__code__
+        place = hashlib.blake2b(code.co_filename.encode(), digest_size=8).hexdigest()
+        return f"{place}-{code.co_firstlineno}"
+
+    @classmethod
+    def from_function(cls, py_func: Callable[..., Any], py_file: str) -> _GuestLocator | None:
+        folder = cache_dir()
+        return cls(py_func, folder) if folder is not None and py_func in _guests else None
+
+
+_guests: weakref.WeakSet[Callable[..., Any]] = weakref.WeakSet()
+
+
+def cache_in_package(function: Callable[..., Any]) -> None:
+    """Keep the machine code of a user's function in this package's folder, stamped with the function's file.
+
+    The folder belongs to one version of the sources, so what the function inlined of them is never older.
+    """
+    _guests.add(function)
+
+
+def is_own(file: str) -> bool:
+    """Whether a source file belongs to this package."""
+    return Path(file).resolve().is_relative_to(PACKAGE_DIR)
+
+
 def _install_locator() -> None:
-    """Put the stamped locator in front of numba's own; it answers for this package's files only."""
+    """Put the stamped locators in front of numba's own; they answer for this package's files and guests only."""
     for impl in (caching.CompileResultCacheImpl, caching.CodeLibraryCacheImpl):
-        if _StampedLocator not in impl._locator_classes:
-            impl._locator_classes.insert(0, _StampedLocator)
+        for locator in (_GuestLocator, _StampedLocator):
+            if locator not in impl._locator_classes:
+                impl._locator_classes.insert(0, locator)
 
 
 _install_locator()
@@ -110,9 +146,13 @@ _install_locator()
 def jit(function: F) -> F: ...
 @overload
 def jit(function: None = None, *, inline: bool = False, fastmath: bool = False) -> Callable[[F], F]: ...
+@overload
+def jit(function: F, *, signature: Any) -> F: ...
 
 
-def jit(function: F | None = None, *, inline: bool = False, fastmath: bool = False) -> F | Callable[[F], F]:
+def jit(
+    function: F | None = None, *, inline: bool = False, fastmath: bool = False, signature: Any = None
+) -> F | Callable[[F], F]:
     """Compile a kernel: no Python objects, no GIL, IEEE division, cached on disk.
 
     Parameters
@@ -123,16 +163,20 @@ def jit(function: F | None = None, *, inline: bool = False, fastmath: bool = Fal
         no cache entry of their own.
     fastmath
         Allow reassociation.  Never for money arithmetic: it would break bit equality between runs.
+    signature
+        Compile at once, for these types only: an argument that is a function keeps its general type only then.
     """
 
     def decorate(func: F) -> F:
         compiled: F = numba.njit(
+            signature,
             nogil=True,
             error_model="numpy",
             fastmath=fastmath,
             forceinline=inline,
             cache=cache_dir() is not None and not inline,
-            no_cfunc_wrapper=True,
+            # Only a function with a C wrapper can be passed as an argument.
+            no_cfunc_wrapper=signature is None,
             no_cpython_wrapper=inline,
         )(func)
         return compiled

@@ -10,6 +10,7 @@ import functools
 import inspect
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -19,7 +20,7 @@ from numba.core.errors import NumbaExperimentalFeatureWarning
 
 from peak_kernels import simd
 from peak_kernels import types as t
-from peak_kernels._jit import cache_dir
+from peak_kernels._jit import cache_dir, cache_in_package, is_own
 from peak_kernels.reduce import finish, fold_blocks, fold_curve
 from peak_kernels.simulate import simulate
 
@@ -95,14 +96,33 @@ def compile_block(function: Callable[..., float]) -> Any:
         return numba.njit(BLOCK_SIGNATURE, **options)(function)
 
 
-def _calls_other_files(function: Callable[..., Any]) -> bool:
-    """Whether a function uses compiled functions that were written in another file."""
+def compile_order_block(function: Callable[..., None]) -> Any:
+    """Machine code of a user's block that places orders.
+
+    Such a block holds inlined parts of this package, so it is cached in the package's own folder, which a new
+    version of the sources leaves behind, and only where the source of the block is a file.
+
+    Raises
+    ------
+    numba.core.errors.NumbaError
+        The function uses something that cannot be compiled.
+    """
+    from peak_kernels.orders_ask import ASKED
+
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+    source = Path(function.__code__.co_filename)
+    if cache_dir() is not None and source.is_file() and not _calls_other_files(function, own=True):
+        cache_in_package(function)
+        options["cache"] = True
+    return numba.njit(ASKED, **options)(function)
+
+
+def _calls_other_files(function: Callable[..., Any], own: bool = False) -> bool:
+    """Whether a function uses compiled functions that were written in another file; ``own``: this package's may be."""
     code = getattr(function, "__code__", None)
     if code is None:
         return True
     closed = inspect.getclosurevars(function)
     used = [*closed.globals.values(), *closed.nonlocals.values()]
-    return any(
-        isinstance(item, Dispatcher) and item.py_func.__code__.co_filename != code.co_filename
-        for item in used
-    )
+    files = {item.py_func.__code__.co_filename for item in used if isinstance(item, Dispatcher)}
+    return any(file != code.co_filename and not (own and is_own(file)) for file in files)

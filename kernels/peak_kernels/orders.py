@@ -7,16 +7,26 @@ strategy's actions.  A bar that no order can react to costs a comparison or two 
 
 from __future__ import annotations
 
+import functools
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numba
 import numpy as np
+from numba.core.errors import NumbaExperimentalFeatureWarning
 
 from peak_kernels import orders_fields as f
 from peak_kernels._jit import jit
-from peak_kernels.account import equity_of
+from peak_kernels.account import equity_of, worth
 from peak_kernels.book import close_order, is_live, set_status, set_wakes, wake_for
 from peak_kernels.orders_actions import act, check_submissions
+from peak_kernels.orders_ask import ASKED, ask
 from peak_kernels.orders_fields import Floats, Market
 from peak_kernels.orders_limits import charge_interest, check_limits, forced_close, settle_bar
 from peak_kernels.orders_work import expire_or_kill, high_first, trail_orders, work, workable
+
+nb: Any = numba.types
 
 # Passes over a bar.
 NORMAL, AT_CLOSE, SECOND = range(3)
@@ -164,18 +174,14 @@ def skip_quiet(m: Floats, market: Market, curves: tuple[Floats, Floats, Floats],
         stop = int(m[f.S_WAKE_BAR])
     equity, cash, position = curves
     held, settled, mark = m[row + f.A_POSITION], m[f.S_CASH], m[row + f.A_MARK]
-    # Between two fills the worth of a position is a straight line in the price.
-    m[row + f.A_MARK] = 0.0
-    base, slope = equity_of(m), 0.0
-    if held != 0.0:
-        m[row + f.A_MARK] = 1.0
-        slope = equity_of(m) - base
-    simple = m[f.R_LEDGER] == f.PAID and m[f.R_LEVERAGE] == 1.0 and base == settled
-    slope = held * m[row + f.A_MULTIPLIER] if simple else slope
+    multiplier = m[row + f.A_MULTIPLIER]
+    # The usual case of `worth`, with its operations: whether bars are skipped changes no bit of the equity.
+    plain = m[f.R_LEDGER] == f.PAID and m[f.R_LEVERAGE] == 1.0 and m[row + f.A_MARGIN] == 0.0
+    plain = plain and (held >= 0.0 or m[f.R_SHORT_PROCEEDS] > 0.0)
     while bar < stop and not (market.low[0, bar] <= low or market.high[0, bar] >= high):
         if not np.isnan(market.close[0, bar]):
             mark = market.close[0, bar]
-        equity[bar] = base + slope * mark if held != 0.0 else base
+        equity[bar] = settled + (held * mark * multiplier if plain else worth(m, row, mark))
         cash[bar], position[0, bar] = settled, held
         bar += 1
     m[row + f.A_MARK] = mark
@@ -240,15 +246,23 @@ def finish(m: Floats, curves: tuple[Floats, Floats, Floats], bar: int) -> None:
         curves[0][i] = curves[0][min(first, bars - 1)]
 
 
-@jit
-def simulate_orders(m: Floats, market: Market, equity: Floats, cash: Floats, position: Floats) -> None:
-    """Run all bars; curves are written at every close.
+def _simulate(
+    m: Floats,
+    market: Market,
+    curves: tuple[Floats, Floats, Floats],
+    function: Any,
+    seen: Floats,
+    rooms: tuple[Floats, Floats, Floats],
+    calendar: Floats,
+) -> None:
+    """Run all bars; curves ``(equity, cash, position)`` are written at every close.
 
-    ``m[S_OVERFLOW]`` is 1 afterwards when a section of records was too small: run again with more room.
+    Without a block ``seen`` has no columns; ``rooms = (params, memory, view)``.  ``m[S_OVERFLOW]`` is 1 afterwards
+    when a section of records was too small: run again with more room.
     """
     bars = market.close.shape[1]
-    curves = (equity, cash, position)
-    skips = market.close.shape[0] == 1 and m[f.R_CARRY] == 0.0
+    asks = seen.shape[1] > 0
+    skips = market.close.shape[0] == 1 and m[f.R_CARRY] == 0.0 and not asks
     action, end = int(m[f.S_ACTIONS_AT]), int(m[f.S_ACTIONS_END])
     m[f.S_LAST_BAR] = bars - 1
     bar = 0
@@ -283,6 +297,9 @@ def simulate_orders(m: Floats, market: Market, equity: Floats, cash: Floats, pos
             write_curves(m, curves, bar)
             if which > NORMAL or m[f.S_STOPPED] > 0.0:
                 break
+            if asks:
+                action = ask(m, market, function, seen, rooms, calendar, bar)
+                acting = m[f.S_ACTIONS_END] > action
             action = act_at(m, action, bar)
             which = passes_after(m, bar, bars)
             if which < 0 or (which == AT_CLOSE and not acting):
@@ -291,3 +308,37 @@ def simulate_orders(m: Floats, market: Market, equity: Floats, cash: Floats, pos
             break
         bar += 1
     finish(m, curves, bar)
+
+
+def no_block(bar: int, seen: Floats, params: Floats, memory: Floats, view: Floats, orders: Floats) -> None:
+    """Stands where a run without a block has its function; never called."""
+
+
+def _signature() -> Any:
+    row, table = nb.float64[::1], nb.float64[:, ::1]
+
+    def fixed(kind: Any, ndim: int) -> Any:
+        return nb.Array(kind, ndim, "C", readonly=True)
+
+    shapes = [(nb.float64, 2)] * 7 + [(nb.int64, 1), (nb.float64, 2), (nb.int64, 1)]
+    market = nb.NamedTuple([fixed(*shape) for shape in shapes], Market)
+    curves = nb.Tuple([row, row, table])
+    return nb.void(row, market, curves, nb.FunctionType(ASKED), table, nb.UniTuple(row, 3), table)
+
+
+@functools.cache
+def order_runner() -> Callable[..., None]:
+    """The compiled simulation, one for instructions of frames and of blocks.
+
+    A block travels as a first-class function of a fixed type, so that a new one costs its own compilation only.
+    """
+    with warnings.catch_warnings():
+        # First-class functions are marked experimental; the tests of both kinds of block watch them.
+        warnings.simplefilter("ignore", NumbaExperimentalFeatureWarning)
+        return jit(_simulate, signature=_signature())
+
+
+@functools.cache
+def nothing_asked() -> Callable[..., None]:
+    """Machine code of `no_block`."""
+    return jit(no_block, signature=ASKED)

@@ -84,11 +84,23 @@ def place(m: Floats, action: int, bar: int) -> int:
         m[k + f.O_ACTIVE], m[k + f.O_AUCTION] = m[action + f.X_AUCTION], m[action + f.X_AUCTION_CLOSE]
     if kind == f.TRAILING_STOP or kind == f.TRAILING_STOP_LIMIT:
         start_trail(m, k, action)
-    if m[action + f.X_PARENT] >= 0.0:
-        parent = int(m[f.S_ACTIONS_AT]) + int(m[action + f.X_PARENT]) * f.N_ACTION
-        m[k + f.O_PARENT], m[k + f.O_ROLE] = m[parent + f.X_ORDER], f.CHILD
-    admit(m, k, bar)
+    parent = m[action + f.X_PARENT]
+    if parent >= 0.0:
+        m[k + f.O_PARENT], m[k + f.O_ROLE] = m[int(m[f.S_PLACED_AT] + parent)], f.CHILD
+    if parent < -1.0:
+        set_status(m, k, f.REJECTED, f.PARENT_MISSING, bar)
+    else:
+        admit(m, k, bar)
     return k
+
+
+@jit
+def lacks_price(m: Floats, k: int) -> bool:
+    """Whether an order has no usable price where its kind needs one."""
+    kind, limit, stop = m[k + f.O_KIND], m[k + f.O_LIMIT], m[k + f.O_STOP]
+    with_limit = kind == f.LIMIT or kind == f.STOP_LIMIT or kind == f.TRAILING_STOP_LIMIT
+    with_stop = f.STOP <= kind <= f.TRAILING_STOP_LIMIT
+    return stop <= 0.0 or limit <= 0.0 or (with_limit and np.isnan(limit)) or (with_stop and np.isnan(stop))
 
 
 @jit
@@ -99,7 +111,7 @@ def admit(m: Floats, k: int, bar: int) -> None:
         set_status(m, k, f.REJECTED, f.NOTHING_TO_REDUCE, bar)
     elif not m[k + f.O_SIZE] > 0.0:
         set_status(m, k, f.REJECTED, f.SIZE_ZERO, bar)
-    elif m[k + f.O_STOP] <= 0.0 or m[k + f.O_LIMIT] <= 0.0:
+    elif lacks_price(m, k):
         set_status(m, k, f.REJECTED, f.BAD_PRICE, bar)
     elif parent >= 0 and not is_live(m, parent) and m[parent + f.O_STATUS] != f.FILLED:
         set_status(m, k, f.REJECTED, f.PARENT_MISSING, bar)
@@ -198,7 +210,9 @@ def act(m: Floats, action: int, bar: int) -> None:
     op = m[action + f.X_OP]
     if op == f.OP_PLACE:
         k = place(m, action, bar)
-        m[k + f.O_ACTION] = (action - m[f.S_ACTIONS_AT]) / f.N_ACTION
+        number = (action - m[f.S_ACTIONS_AT]) / f.N_ACTION + m[f.S_FIRST]
+        m[k + f.O_ACTION] = number
+        m[int(m[f.S_PLACED_AT] + number)] = k
         m[action + f.X_ORDER] = k
         return
     if op == f.OP_CANCEL or op == f.OP_MODIFY:

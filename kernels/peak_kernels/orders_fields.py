@@ -9,7 +9,8 @@ The same kernels with a tuple of arrays took 111 seconds to compile.
 A missing price is NaN, a missing reference (parent, lot, group) is -1.
 
 Prefixes: ``X_`` action, ``O_`` order, ``L_`` lot, ``A_`` asset, ``S_`` account state, ``R_`` rule,
-``F_`` fill, ``T_`` closed trade, ``E_`` log event.
+``F_`` fill, ``T_`` closed trade, ``E_`` log event, ``V_`` view of a block, ``B_`` bars that it sees,
+``C_`` calendar.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ class Market(NamedTuple):
 X_BAR, X_OP, X_ASSET, X_KIND, X_SIDE, X_SIZE, X_UNIT, X_LIMIT, X_STOP, X_TRAIL, X_TRAIL_UNIT = range(11)
 X_STOP_LOSS, X_TAKE_PROFIT, X_EXIT_UNIT, X_VALID, X_TIF, X_PARENT, X_OCO, X_TAG, X_REDUCE = range(11, 20)
 X_ORDER, X_AUCTION, X_AUCTION_CLOSE = range(20, 23)
-"""``X_ORDER``: written by the kernel, the order that the action created, else -1.  ``X_AUCTION``: bar that works
+"""``X_PARENT``: number of the instruction that placed the parent; -1 none, -2 one that was never placed.
+``X_ORDER``: written by the kernel, the order that the action created, else -1.  ``X_AUCTION``: bar that works
 a market-on-close order; ``X_AUCTION_CLOSE``: 0 when it gets that bar's close, 1 for the close before it."""
 N_ACTION = 23
 
@@ -109,7 +111,8 @@ ALONE, STOP_LOSS, TAKE_PROFIT, CLOSE_LOT, CHILD, LIQUIDATION = range(6)
     BAD_PRICE,
     POSITION_OPEN,
     VALUE_TOO_SMALL,
-) = range(26)
+    TOO_MANY,
+) = range(27)
 
 # Lots: a lot is an opening fill, or what is left of it.
 L_OPEN, L_ASSET, L_SIZE, L_PRICE, L_BAR, L_ORDER, L_TAG, L_STOP_ORDER, L_TARGET_ORDER, L_FEE = range(10)
@@ -138,7 +141,9 @@ R_ALTERNATE, R_SLIP_EXTRA, R_STOP_AT_LEVEL, R_ONLY_FLAT, R_MIN_VALUE, R_SIZE_FEE
 N_RULE = 69
 
 # State of the run.  ``..._AT`` is where a section begins, ``..._END`` where it ends, ``..._NEXT`` its first
-# free row.
+# free row.  ``S_PLACED_AT`` holds the order of each instruction, by its number.  Instructions of a frame are all
+# there from the start; those of a block are written behind ``S_ACTIONS_AT`` in every bar, up to ``S_ROOM_END``,
+# the first one having the number ``S_FIRST``.  ``S_SEEN_...``: records before it are known to the block.
 (
     S_CASH,
     S_QUEUED,
@@ -184,8 +189,17 @@ N_RULE = 69
     S_LAST_BAR,
     S_UP,
     S_EXITS,
-) = range(N_RULE, N_RULE + 44)
-TIERS_AT = N_RULE + 44
+    S_PLACED_AT,
+    S_PLACED_END,
+    S_FIRST,
+    S_ROOM_END,
+    S_DROPPED,
+    S_NOW,
+    S_SEEN_FILLS,
+    S_SEEN_TRADES,
+    S_SEEN_LOG,
+) = range(N_RULE, N_RULE + 53)
+TIERS_AT = N_RULE + 53
 """Fee tiers: pairs of traded value and rate."""
 MAX_TIERS = 12
 N_FIXED = TIERS_AT + 2 * MAX_TIERS
@@ -233,3 +247,28 @@ N_TRADE = 12
 # Log events.
 E_ORDER, E_BAR, E_STATUS, E_REASON, E_FILLED = range(5)
 N_EVENT = 5
+
+# What a block sees of the account: one row for each asset.
+(
+    V_CASH,
+    V_POSITION,
+    V_EQUITY,
+    V_AVERAGE,
+    V_BARS_HELD,
+    V_LIVE_ORDERS,
+    V_LIVE_EXITS,
+    V_OPEN_LOTS,
+    V_FILLS,
+    V_FILLED_SIZE,
+    V_FILL_PRICE,
+    V_CLOSED_PNL,
+    V_REJECTED,
+    V_FREE_MARGIN,
+    V_HALTED,
+) = range(15)
+N_VIEW = 15
+# Rows of the bars that a block sees, for each asset.
+B_OPEN, B_HIGH, B_LOW, B_CLOSE, B_LAST_CLOSE, B_VOLUME = range(6)
+N_SEEN = 6
+# Rows of the calendar that a block's instructions need: last bar of the next bar's day; `X_AUCTION...`.
+C_DAY_END, C_AUCTION, C_AUCTION_CLOSE = range(3)

@@ -1,0 +1,139 @@
+"""Asking a block: what it sees of bars and account at a close, and what becomes of its instructions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+
+from peak_kernels import orders_fields as f
+from peak_kernels._jit import jit
+from peak_kernels.account import equity_of, margin_available
+from peak_kernels.book import is_exit, is_live, new_order, set_status
+from peak_kernels.orders_fields import Floats, Market
+
+nb: Any = numba.types
+ASKED = nb.void(
+    nb.int64, nb.float64[:, ::1], nb.float64[::1], nb.float64[::1], nb.float64[::1], nb.float64[::1]
+)
+"""Type of a block that places orders: ``block(bar, seen, params, memory, view, orders)``."""
+
+
+@jit
+def reveal(seen: Floats, market: Market, bar: int) -> bool:
+    """Show the block the bar that ended; whether any asset has a price.
+
+    Later columns of the table are NaN, so that nothing can be read ahead of time.
+    """
+    priced = False
+    row = 0
+    for a in range(market.close.shape[0]):
+        close = market.close[a, bar]
+        seen[row + f.B_OPEN, bar], seen[row + f.B_HIGH, bar] = market.open[a, bar], market.high[a, bar]
+        seen[row + f.B_LOW, bar], seen[row + f.B_CLOSE, bar] = market.low[a, bar], close
+        known = seen[row + f.B_LAST_CLOSE, bar - 1] if np.isnan(close) and bar > 0 else close
+        seen[row + f.B_LAST_CLOSE, bar] = known
+        if market.volume.shape[0] > 0:
+            seen[row + f.B_VOLUME, bar] = market.volume[a, bar]
+        priced = priced or not np.isnan(close)
+        row += f.N_SEEN
+    return priced
+
+
+@jit
+def view_of(m: Floats, row: int) -> int:
+    """Where the view of an asset begins, from the asset's row."""
+    return (row - int(m[f.S_ASSETS_AT])) // f.N_ASSET * f.N_VIEW
+
+
+@jit
+def describe(m: Floats, view: Floats, bar: int) -> None:
+    """Write the view of the account: state at the close, and what happened since the last call."""
+    view[:] = 0.0
+    equity = equity_of(m)
+    for row in range(int(m[f.S_ASSETS_AT]), int(m[f.S_ASSETS_END]), f.N_ASSET):
+        v = view_of(m, row)
+        view[v + f.V_CASH], view[v + f.V_EQUITY], view[v + f.V_HALTED] = m[f.S_CASH], equity, m[f.S_HALTED]
+        view[v + f.V_POSITION], view[v + f.V_AVERAGE] = m[row + f.A_POSITION], m[row + f.A_AVERAGE]
+        view[v + f.V_FREE_MARGIN] = margin_available(m, row, m[row + f.A_MARK])
+        view[v + f.V_FILL_PRICE] = np.nan
+    listed = int(m[f.S_LISTED_AT])
+    for j in range(listed + int(m[f.S_OPEN_LOTS]) - 1, listed - 1, -1):
+        lot = int(m[j])
+        v = view_of(m, int(m[lot + f.L_ASSET]))
+        view[v + f.V_OPEN_LOTS] += 1.0
+        # Backwards, so that the oldest lot is the last to write.
+        view[v + f.V_BARS_HELD] = bar - m[lot + f.L_BAR]
+    queue = int(m[f.S_QUEUE_AT])
+    for j in range(queue, queue + int(m[f.S_QUEUED])):
+        k = int(m[j])
+        if is_live(m, k):
+            v = view_of(m, int(m[k + f.O_ASSET]))
+            view[v + (f.V_LIVE_EXITS if is_exit(m, k) else f.V_LIVE_ORDERS)] += 1.0
+    describe_news(m, view)
+
+
+@jit
+def describe_news(m: Floats, view: Floats) -> None:
+    """Fills, closed trades and rejections that the block has not seen yet."""
+    for n in range(int(m[f.S_SEEN_FILLS]), int(m[f.S_FILLS_NEXT]), f.N_FILL):
+        v = view_of(m, int(m[n + f.F_ASSET]))
+        view[v + f.V_FILLS] += 1.0
+        view[v + f.V_FILLED_SIZE] += m[n + f.F_SIDE] * m[n + f.F_SIZE]
+        view[v + f.V_FILL_PRICE] = m[n + f.F_PRICE]
+    for n in range(int(m[f.S_SEEN_TRADES]), int(m[f.S_TRADES_NEXT]), f.N_TRADE):
+        view[view_of(m, int(m[n + f.T_ASSET])) + f.V_CLOSED_PNL] += m[n + f.T_PNL]
+    for n in range(int(m[f.S_SEEN_LOG]), int(m[f.S_LOG_NEXT]), f.N_EVENT):
+        if m[n + f.E_STATUS] == f.REJECTED:
+            view[view_of(m, int(m[int(m[n + f.E_ORDER]) + f.O_ASSET])) + f.V_REJECTED] += 1.0
+
+
+@jit
+def complete(m: Floats, calendar: Floats, bar: int) -> None:
+    """Give the block's instructions their bars, and record those that had no room.
+
+    What happens from here on is news at the next call.
+    """
+    m[f.S_SEEN_FILLS], m[f.S_SEEN_TRADES], m[f.S_SEEN_LOG] = (
+        m[f.S_FILLS_NEXT],
+        m[f.S_TRADES_NEXT],
+        m[f.S_LOG_NEXT],
+    )
+    for x in range(int(m[f.S_ACTIONS_AT]), int(m[f.S_ACTIONS_END]), f.N_ACTION):
+        if m[x + f.X_TIF] == f.DAY:
+            m[x + f.X_VALID] = calendar[f.C_DAY_END, bar]
+        m[x + f.X_AUCTION] = calendar[f.C_AUCTION, bar]
+        m[x + f.X_AUCTION_CLOSE] = calendar[f.C_AUCTION_CLOSE, bar]
+    while m[f.S_DROPPED] > 0.0 and m[f.S_OVERFLOW] == 0.0:
+        k = new_order(m, int(m[f.S_ASSETS_AT]), f.MARKET, 0.0, 0.0, bar)
+        set_status(m, k, f.REJECTED, f.TOO_MANY, bar)
+        m[f.S_DROPPED] -= 1.0
+    numbers = m[f.S_FIRST] + (m[f.S_ACTIONS_END] - m[f.S_ACTIONS_AT]) / f.N_ACTION
+    if m[f.S_PLACED_AT] + numbers > m[f.S_PLACED_END]:
+        # Run again with more room; until then no number may lead behind the section.
+        m[f.S_OVERFLOW] = 1.0
+        m[f.S_ACTIONS_END] = m[f.S_ACTIONS_AT]
+
+
+@jit
+def ask(
+    m: Floats,
+    market: Market,
+    function: Any,
+    seen: Floats,
+    rooms: tuple[Floats, Floats, Floats],
+    calendar: Floats,
+    bar: int,
+) -> int:
+    """Call the block at the close of a bar with prices; returns the first of its instructions."""
+    params, memory, view = rooms
+    first = int(m[f.S_ACTIONS_AT])
+    m[f.S_FIRST] += (m[f.S_ACTIONS_END] - first) / f.N_ACTION
+    m[f.S_ACTIONS_END] = first
+    if reveal(seen, market, bar) and bar >= m[f.R_START_BAR]:
+        m[f.S_NOW] = bar
+        describe(m, view, bar)
+        function(bar, seen, params, memory, view, m)
+        complete(m, calendar, bar)
+    return first
