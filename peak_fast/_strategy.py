@@ -210,9 +210,10 @@ class OrderBlock:
     Parameters
     ----------
     function
-        ``block(i, bars, params, memory, account, orders)``, plain Python that numba can compile.  ``i``, ``params`` and ``memory`` are those of `Block`; ``bars``:
-        float64[6, n_bars], of which later columns than ``i`` are NaN; ``account``: the values that
-        `peak_fast.order_block` names; ``orders``: first argument of the functions there.  Returns nothing.
+        ``block(i, bars, params, memory, account, orders)``, plain Python that numba can compile.  ``i``,
+        ``params`` and ``memory`` are those of `Block`; ``bars``: float64[6, n_bars], of which later columns than
+        ``i`` are NaN; ``account``: the values that `peak_fast.order_block` names; ``orders``: first argument of
+        the functions there.  Returns nothing.
     memory
         Number of float64 cells that the block keeps between bars.
     room
