@@ -16,9 +16,11 @@ import pytest
 
 from peak_fast.errors import TrackingError
 from peak_fast.tracking import MLflowTracker, TrackingWarning, log_backtest, spool
+from peak_fast.tracking.database import PostgresDatabase
 from peak_fast.tracking.launch import start_writer
 from peak_fast.tracking.segment import SegmentWriter
 from peak_fast.tracking.sync import sync
+from peak_fast.tracking.updates import StoreUnavailable
 from tests.tracking_fakes import FakeBars, fake_result
 from tests.tracking_stores import Server, free_port, segments_of, spool_files
 
@@ -475,6 +477,16 @@ def test_credentials_are_asked_for(spool_dir, monkeypatch):
     assert "credentials" not in named.stores[0].error
     with contextlib.suppress(OSError):
         shutil.rmtree(writer.paths.segment.parent)
+
+
+def test_a_missing_driver_of_postgresql_is_named(monkeypatch):
+    pytest.importorskip("sqlalchemy")
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(
+        StoreUnavailable, match=r"pip install psycopg2-binary and postgresql\+psycopg2://"
+    ) as caught:
+        PostgresDatabase("postgresql+psycopg://ann:s3cret@127.0.0.1:1/none")
+    assert "s3cret" not in str(caught.value)
 
 
 def test_channels_know_when_their_store_fails(spool_dir, experiment):

@@ -229,4 +229,11 @@ class PostgresDatabase:
 
 
 def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    if not isinstance(error, ImportError):
+        return line
+    # Which driver a URI without one means depends on the version of SQLAlchemy.
+    return (
+        f"{line}; install a driver and name it in the URI: pip install psycopg2-binary and "
+        "postgresql+psycopg2://..., or pip install 'psycopg[binary]' and postgresql+psycopg://..."
+    )
