@@ -176,8 +176,9 @@ class _Reader:
 def calendar_of(bars: Ints, time_us: Ints, session_end_us: int | None) -> Floats:
     """What instructions of some bars need to know of the calendar, ``[3, instruction]``.
 
-    Last bar of the next bar's day; bar that works a market-on-close order, and whether that gets the close of the
-    bar before.  The session ends at ``session_end_us`` after midnight (None: at the last bar of each calendar day).
+    Last bar of the next bar's day; bar that works a market-on-close order, and which close it gets
+    (``X_AUCTION_CLOSE``).  The session ends at ``session_end_us`` after midnight (None: at the last bar of each
+    calendar day).
     """
     day_us, last = 86_400_000_000, time_us.size - 1
     out = np.zeros((3, bars.size))
@@ -190,8 +191,8 @@ def calendar_of(bars: Ints, time_us: Ints, session_end_us: int | None) -> Floats
     end += np.where(time_us[bars] > end, day_us, 0)
     at = np.maximum(np.searchsorted(time_us, end, side="left"), bars + 1)
     out[f.C_AUCTION] = np.where(at <= last, at, np.inf)
-    missed = (time_us[np.minimum(at, last)] != end) & (at > bars + 1) & (at <= last)
-    out[f.C_AUCTION_CLOSE] = missed
+    sees_others = (at > bars + 1) & (at <= last)
+    out[f.C_AUCTION_CLOSE] = np.where(time_us[np.minimum(at, last)] == end, 2.0, 1.0) * sees_others
     return out
 
 

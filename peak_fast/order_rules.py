@@ -158,6 +158,8 @@ class OrderRules:
         Smallest value that may be opened.
     size_for_fee
         Sizes as a fraction of equity leave room for the fee.
+    target_step
+        Orders for a target value or fraction are rounded down to multiples of it, as of the asset's lot.
     borrow_short, borrow_long, borrow_cash, interest_on_average
         Yearly rates on shorts, longs and negative cash, by calendar days; on the average price, or the mark.
     maintenance, liquidation_fee
@@ -228,6 +230,7 @@ class OrderRules:
     only_flat: bool = False
     min_value: float = 0.0
     size_for_fee: bool = True
+    target_step: float = 0.0
     borrow_short: float = 0.0
     borrow_long: float = 0.0
     borrow_cash: float = 0.0
@@ -335,6 +338,7 @@ _COLUMNS: dict[str, int] = {
     "only_flat": f.R_ONLY_FLAT,
     "min_value": f.R_MIN_VALUE,
     "size_for_fee": f.R_SIZE_FEE,
+    "target_step": f.R_TARGET_STEP,
     "stop_at_level": f.R_STOP_AT_LEVEL,
     "borrow_short": f.R_BORROW_SHORT,
     "borrow_long": f.R_BORROW_LONG,

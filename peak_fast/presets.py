@@ -65,6 +65,8 @@ def backtesting_py(
         spread=spread,
         fee_rate=commission,
         fee_fixed=fixed_commission,
+        # A negative rate is a rebate.
+        fee_minimum=float("-inf"),
         # Every lot that is closed or opened is a fill of its own with its own commission.
         merge_fills=False,
         # Cash holds realised results; positions are carried on margin.
@@ -154,6 +156,8 @@ def backtrader(
         volume_whole=True,
         fee_rate=commission,
         fee_per_unit=per_contract,
+        # A negative rate is a rebate.
+        fee_minimum=float("-inf"),
         # Closing and opening part make one fill; one average price for the whole position.
         merge_fills=True,
         ledger="paid",
@@ -168,6 +172,8 @@ def backtrader(
         borrow_short=interest,
         borrow_long=interest if interest_long else 0.0,
         interest_on_average=True,
+        # Orders for a target value or share of the equity are in whole units, other orders in any size.
+        target_step=1.0,
     )
 
 

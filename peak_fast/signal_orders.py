@@ -28,6 +28,7 @@ Conflict = Literal["ignore", "entry", "exit", "adjacent", "opposite"]
 STATUSES = (
     "filled", "no_size", "price_missing", "size_zero", "no_cash", "no_cash_for_short", "cannot_cover_fees",
     "min_size_not_reached", "max_size_exceeded", "partial_fill", "no_open_position", "valuation_missing",
+    "value_not_positive",
 )  # fmt: skip
 
 
@@ -62,7 +63,7 @@ class SignalRules:
     call_seq
         Order of the assets of a group in a bar: ``default``, ``reversed``, ``auto`` (sales first).
     update_value
-        The group's value is taken again after each order of the bar.
+        The group's value is taken again after each fill of the bar, with the fill's price as valuation price.
     ffill_val_price
         A missing price leaves the valuation where it was.
     """
@@ -261,6 +262,11 @@ def _run(
     events = np.empty((assets * bars, f.N_EVENT))
     cash, position = np.empty((count, bars)), np.empty((assets, bars))
     simulate_kernel(memory, data, at, bars, places, events, cash, position)
+    if memory[f.P_PERCENT_REVERSAL] > 0.0:
+        raise ConfigError(
+            "size_type='percent' cannot reverse a position: use accumulate, another upon_opposite_entry, "
+            "or another size type"
+        )
     equity = cash.copy()
     value = np.where(position == 0.0, 0.0, position * _carry(close))
     np.add.at(equity, numbers, value)
@@ -330,18 +336,16 @@ def simulate_signals(
     Raises
     ------
     ConfigError
-        A rule has an unknown value, or percent sizes would have to be added to a position.
+        A rule has an unknown value, a size is negative, or an entry against a position would have to reverse it
+        by a percent.
     DataError
         An input has the wrong shape.
     """
     rules = rules or SignalRules()
-    reverses = rules.upon_opposite_entry in ("reverse", "reversereduce") or "reverse" in rules.upon_stop_exit
-    if rules.size_type == "percent" and reverses and short_entries is not None and rules.accumulate == "off":
-        raise ConfigError(
-            "size_type='percent' cannot reverse a position: use accumulate, or another size type"
-        )
     if rules.size_type.startswith("target"):
         raise ConfigError(f"signals cannot use size_type={rules.size_type!r}; use simulate_sizes")
+    if np.any(np.asarray(size) < 0.0):
+        raise ConfigError("size must not be negative: short_entries give the direction of a signal")
     close = np.atleast_2d(np.asarray(ohlc[3], dtype=np.float64))
     bits = _signals((entries, exits, short_entries, short_exits), (close.shape[0], close.shape[1]))
     inputs = {

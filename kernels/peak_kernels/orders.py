@@ -41,6 +41,9 @@ def load_bar(m: Floats, market: Market, bar: int) -> None:
         m[row + f.A_LOW], m[row + f.A_CLOSE] = market.low[a, bar], market.close[a, bar]
         m[row + f.A_PREVIOUS] = market.close[a, bar - 1] if bar > 0 else np.nan
         m[row + f.A_VOLUME] = market.volume[a, bar] if market.volume.shape[0] > 0 else np.nan
+        if bar > 0 and market.volume.shape[0] > 0:
+            m[row + f.A_LAST_VOLUME] = market.volume[a, bar - 1]
+            m[row + f.A_LAST_RANGE] = market.high[a, bar - 1] - market.low[a, bar - 1]
         m[row + f.A_HALF_SPREAD] = market.half_spread[a, bar] if market.half_spread.shape[0] > 0 else 0.0
         m[row + f.A_FUNDING] = market.funding[a, bar] if market.funding.shape[0] > 0 else np.nan
         m[row + f.A_USED] = 0.0

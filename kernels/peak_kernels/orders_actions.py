@@ -43,7 +43,7 @@ def aim(m: Floats, row: int, unit: float, target: float) -> tuple[float, float]:
         held = abs(position) * per_unit
     difference = target - held
     size = abs(difference) / per_unit
-    lot = m[row + f.A_LOT]
+    lot = max(m[row + f.A_LOT], m[f.R_TARGET_STEP])
     if lot > 0.0:
         size = np.floor(m[f.R_LEVERAGE] * (abs(difference) // (per_unit * lot))) * lot
     return np.sign(difference), size
@@ -147,7 +147,10 @@ def clear_for(m: Floats, row: int, bar: int) -> None:
 
 @jit
 def for_lots(m: Floats, action: int, bar: int) -> None:
-    """Actions on open lots: close a portion, set exits, trail the stop-losses.  No tag means all lots."""
+    """Actions on open lots: close a portion, set exits (a price of 0 removes one), trail the stop-losses.
+
+    No tag means all lots.
+    """
     op, tag = m[action + f.X_OP], m[action + f.X_TAG]
     row = int(m[f.S_ASSETS_AT]) + int(m[action + f.X_ASSET]) * f.N_ASSET
     listed = int(m[f.S_LISTED_AT])
@@ -162,9 +165,9 @@ def for_lots(m: Floats, action: int, bar: int) -> None:
         if op == f.OP_TRAIL_LOTS:
             stop = trailed_stop(m, lot, action)
         if not np.isnan(target):
-            attach(m, lot, f.TAKE_PROFIT, target, bar)
+            attach(m, lot, f.TAKE_PROFIT, target if target > 0.0 else np.nan, bar)
         if not np.isnan(stop):
-            attach(m, lot, f.STOP_LOSS, stop, bar)
+            attach(m, lot, f.STOP_LOSS, stop if stop > 0.0 else np.nan, bar)
 
 
 @jit

@@ -50,7 +50,8 @@ X_STOP_LOSS, X_TAKE_PROFIT, X_EXIT_UNIT, X_VALID, X_TIF, X_PARENT, X_OCO, X_TAG,
 X_ORDER, X_AUCTION, X_AUCTION_CLOSE = range(20, 23)
 """``X_PARENT``: number of the instruction that placed the parent; -1 none, -2 one that was never placed.
 ``X_ORDER``: written by the kernel, the order that the action created, else -1.  ``X_AUCTION``: bar that works
-a market-on-close order; ``X_AUCTION_CLOSE``: 0 when it gets that bar's close, 1 for the close before it."""
+a market-on-close order; ``X_AUCTION_CLOSE``: 0 when it gets the close of the bar that works it, 1 for the close
+before its first bar, 2 for its first bar's close and, what is left of it, for the close before that."""
 N_ACTION = 23
 
 OP_PLACE, OP_MODIFY, OP_CANCEL, OP_CLOSE, OP_TRAIL_LOTS, OP_EXITS = range(6)
@@ -122,8 +123,8 @@ N_LOT = 10
 A_MULTIPLIER, A_MARGIN, A_TICK, A_LOT, A_MIN_SIZE, A_POSITION, A_AVERAGE, A_COST, A_ADJUSTED = range(9)
 A_LAST_DAY, A_WAKE_LOW, A_WAKE_HIGH, A_OPEN, A_HIGH, A_LOW, A_CLOSE, A_PREVIOUS, A_VOLUME = range(9, 18)
 A_USED, A_HALF_SPREAD, A_MARK, A_FUNDING = range(18, 22)
-A_PSEUDO = 22
-N_ASSET = 23
+A_PSEUDO, A_LAST_VOLUME, A_LAST_RANGE = 22, 23, 24
+N_ASSET = 25
 
 # Rules: one named setting each; peak_fast.orders.OrderRules documents them.
 R_MARKET_AT, R_LATENCY, R_START_BAR, R_CLOSE_FRONT, R_EXCLUSIVE, R_HEDGING = range(6)
@@ -138,7 +139,8 @@ R_TRAIL_MARK, R_MERGE, R_STOP_BASE, R_PATH, R_TARGET_FIRST, R_INTRABAR = range(4
 R_SELL_LIMIT_FLOOR, R_BORROW_CASH, R_CHECK_AT_OPEN, R_SLIP_OUTSIDE, R_FUTURES, R_INTEREST_BASE = range(51, 57)
 R_SLIP_LIMIT_CAP, R_VOLUME_WHOLE, R_FAMILY, R_AGAIN_ALL, R_CARRY = range(57, 62)
 R_ALTERNATE, R_SLIP_EXTRA, R_STOP_AT_LEVEL, R_ONLY_FLAT, R_MIN_VALUE, R_SIZE_FEE, R_OPEN_FIRST = range(62, 69)
-N_RULE = 69
+R_TARGET_STEP = 69
+N_RULE = 70
 
 # State of the run.  ``..._AT`` is where a section begins, ``..._END`` where it ends, ``..._NEXT`` its first
 # free row.  ``S_PLACED_AT`` holds the order of each instruction, by its number.  Instructions of a frame are all

@@ -163,19 +163,20 @@ def slip(m: Floats, k: int, row: int, price: float, at: int, size: float) -> flo
 
 
 @jit
-def volume_cap(m: Floats, row: int, size: float) -> float:
-    """Largest size that the bar's volume allows (volume participation); at most ``size``."""
+def volume_cap(m: Floats, row: int, size: float, past: bool) -> float:
+    """Largest size that the volume of the bar, or of the ``past`` one, allows (participation); at most ``size``."""
     kind = m[f.R_VOLUME_KIND]
     if kind == f.VOLUME_ANY:
         return size
-    volume = m[row + f.A_VOLUME]
+    volume = m[row + (f.A_LAST_VOLUME if past else f.A_VOLUME)]
     if not volume > 0.0:
         return 0.0
     cap = min(volume, m[f.R_VOLUME_AMOUNT])
     if kind != f.VOLUME_FIXED:
         if kind == f.VOLUME_RANGE:
             step = m[f.R_VOLUME_STEP]
-            volume /= (m[row + f.A_HIGH] - m[row + f.A_LOW] + step) // step
+            span = m[row + f.A_LAST_RANGE] if past else m[row + f.A_HIGH] - m[row + f.A_LOW]
+            volume /= (span + step) // step
         cap = volume * m[f.R_VOLUME_AMOUNT]
         cap = cap // 100.0 if m[f.R_VOLUME_WHOLE] > 0.0 else cap / 100.0
     if m[f.R_VOLUME_SHARED] > 0.0:

@@ -22,7 +22,11 @@ def stop_price(row: int, m: Floats) -> float:
     side = np.sign(m[row + f.A_POSITION])
     open_, high, low = m[row + f.A_CLOSE], m[row + f.A_CLOSE], m[row + f.A_CLOSE]
     if m[f.P_OHLC] > 0.0:
+        close = open_
         open_, high, low = m[row + f.A_OPEN], m[row + f.A_HIGH], m[row + f.A_LOW]
+        open_ = close if np.isnan(open_) else open_
+        high = max(open_, close) if np.isnan(high) else high
+        low = min(open_, close) if np.isnan(low) else low
     hit = np.nan
     level = m[row + f.A_STOP_REFERENCE] * (1.0 - side * m[row + f.A_STOP])
     if side * open_ <= side * level:
@@ -160,20 +164,21 @@ def order_against(m: Floats, row: int, size: float, reduces: bool) -> None:
     """Order of an entry against the position: a reduction, or a reversal by position plus size."""
     position = m[row + f.A_POSITION]
     if not reduces:
+        if m[f.P_SIZE_TYPE] == f.PERCENT and not np.isnan(size):
+            m[f.P_PERCENT_REVERSAL] = 1.0
         if m[f.P_SIZE_TYPE] == f.VALUE:
             size /= m[row + f.A_VALUATION]
-        size += abs(position)
+        # Without a size of its own the entry only closes.
+        size = abs(position) + (0.0 if np.isnan(size) else size)
         m[row + f.A_ORDER_TYPE] = f.AMOUNT
     m[row + f.A_ORDER_SIZE] = -np.sign(position) * size
 
 
 @jit
 def order_value(m: Floats, row: int, g: int) -> float:
-    """Approximate value of an asset's order, by which orders of a group are sequenced."""
+    """Approximate value of an asset's order, by which orders of a group are sequenced; NaN without one."""
     size, kind, valuation = m[row + f.A_ORDER_SIZE], m[row + f.A_ORDER_TYPE], m[row + f.A_VALUATION]
     held = m[row + f.A_POSITION] * valuation if m[row + f.A_POSITION] != 0.0 else 0.0
-    if np.isnan(size):
-        return np.inf
     if kind == f.AMOUNT:
         return size * valuation
     if kind == f.VALUE:
@@ -199,7 +204,8 @@ def sequence(m: Floats, g: int, rows: Ints) -> None:
     if m[f.P_SEQUENCE] != f.SEQUENCE_AUTO:
         return
     for j in range(count):
-        m[rows[j] + f.A_ORDER_VALUE] = order_value(m, rows[j], g)
+        value = order_value(m, rows[j], g)
+        m[rows[j] + f.A_ORDER_VALUE] = np.inf if np.isnan(value) else value
     for j in range(1, count):
         row = rows[j]
         i = j
@@ -244,17 +250,18 @@ def units_of(m: Floats, row: int, g: int) -> float:
 def execute(m: Floats, row: int, g: int, bar: int, events: Floats) -> None:
     """Fill or refuse the order of an asset, record it, and update its stops."""
     requested = m[row + f.A_ORDER_SIZE]
-    if close_to(m[g + f.G_CASH], 0.0):
-        m[g + f.G_CASH] = 0.0
-    if close_to(m[row + f.A_POSITION], 0.0):
-        m[row + f.A_POSITION] = 0.0
+    for slot in (g + f.G_CASH, g + f.G_FREE, row + f.A_POSITION, row + f.A_DEBT):
+        if close_to(m[slot], 0.0):
+            m[slot] = 0.0
     if np.isnan(requested):
         return
     before = m[row + f.A_POSITION]
-    price, status = np.nan, f.FILLED
+    price, status, side = np.nan, f.FILLED, 0.0
     done, paid = 0.0, 0.0
     if np.isnan(m[row + f.A_ORDER_PRICE]):
         status = f.PRICE_NAN
+    elif m[row + f.A_ORDER_TYPE] == f.TARGET_PERCENT and m[g + f.G_VALUE] <= 1e-12:
+        status = f.VALUE_NOT_POSITIVE
     else:
         size = units_of(m, row, g)
         if np.isnan(size):
@@ -263,19 +270,24 @@ def execute(m: Floats, row: int, g: int, bar: int, events: Floats) -> None:
             status = f.SIZE_ZERO
         elif size > 0.0:
             status, done, price, paid = buy(m, row, g, size)
+            side = 1.0
         else:
             status, done, price, paid = sell(m, row, g, -size)
-            done = -done
+            side = -1.0
     n = int(m[f.P_EVENTS])
     if n >= events.shape[0]:
         m[f.P_OVERFLOW] = 1.0
         return
     m[f.P_EVENTS] += 1.0
     event = events[n]
-    event[f.V_BAR], event[f.V_ASSET], event[f.V_SIDE] = bar, m[row + f.A_INDEX], np.sign(done)
-    event[f.V_SIZE], event[f.V_PRICE], event[f.V_FEE] = abs(done), price, paid
+    event[f.V_BAR], event[f.V_ASSET] = bar, m[row + f.A_INDEX]
+    event[f.V_SIDE] = side if status == f.FILLED else 0.0
+    event[f.V_SIZE], event[f.V_PRICE], event[f.V_FEE] = done, price, paid
     event[f.V_STATUS], event[f.V_REQUESTED], event[f.V_BY_STOP] = status, requested, m[row + f.A_BY_STOP]
     if status == f.FILLED:
+        if m[f.P_UPDATE_VALUE] > 0.0:
+            m[row + f.A_VALUATION] = price
+            m[g + f.G_VALUE] = value_group(m, g)
         update_stops(m, row, before, price)
 
 
@@ -349,10 +361,8 @@ def simulate_signals(
             sequence(m, g, rows)
             for j in range(count):
                 execute(m, rows[j], g, bar, events)
-                if m[f.P_UPDATE_VALUE] > 0.0:
-                    m[g + f.G_VALUE] = value_group(m, g)
             cash[number, bar] = m[g + f.G_CASH]
         for a in range(asset_count):
             position[a, bar] = m[assets + a * f.N_ASSET + f.A_POSITION]
-        if m[f.P_OVERFLOW] > 0.0:
+        if m[f.P_OVERFLOW] > 0.0 or m[f.P_PERCENT_REVERSAL] > 0.0:
             break

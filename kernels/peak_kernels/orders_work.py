@@ -38,8 +38,10 @@ def workable(m: Floats, k: int, bar: int) -> bool:
 def find_price(m: Floats, k: int, row: int, bar: int) -> tuple[float, int, int]:
     """Price of an order in the current bar, where it comes from, and the bar that the fill reports."""
     if m[k + f.O_KIND] == f.MARKET_ON_CLOSE:
-        if m[k + f.O_AUCTION] > 0.0:
-            return m[row + f.A_PREVIOUS], f.AT_CLOSE, bar - 1
+        if bar <= m[k + f.O_ACTIVE]:
+            m[k + f.O_REFERENCE] = m[row + f.A_PREVIOUS]
+        if m[k + f.O_AUCTION] == 1.0 or (m[k + f.O_AUCTION] == 2.0 and bar > m[k + f.O_ACTIVE]):
+            return m[k + f.O_REFERENCE], f.AT_CLOSE, bar - 1
         return m[row + f.A_CLOSE], f.AT_CLOSE, bar
     price, at = reach(m, k, row, bar)
     if m[k + f.O_KIND] == f.MARKET and m[f.R_MARKET_AT] == f.PLACING_CLOSE:
@@ -69,7 +71,8 @@ def try_order(m: Floats, k: int, bar: int) -> None:
         if not m[k + f.O_REMAINING] > 0.0:
             end_order(m, k, f.REJECTED, f.SIZE_ZERO, bar)
             return
-    size = volume_cap(m, row, m[k + f.O_REMAINING])
+    past = m[k + f.O_KIND] == f.MARKET_ON_CLOSE and reported < bar
+    size = volume_cap(m, row, m[k + f.O_REMAINING], past)
     if size < m[k + f.O_REMAINING]:
         size = floor_to_lot(m, row, size)
     if size <= 0.0 or (m[k + f.O_TIF] == f.FOK and size < m[k + f.O_REMAINING]):

@@ -32,8 +32,9 @@ from __future__ import annotations
     P_CARRY_VALUATION,
     P_EVENTS,
     P_OVERFLOW,
+    P_PERCENT_REVERSAL,
     N_SETTINGS,
-) = range(25)
+) = range(26)
 
 # Groups.
 G_CASH, G_FREE, G_VALUE, G_FIRST, G_COUNT = range(5)
@@ -87,4 +88,5 @@ N_EVENT = 9
     PARTIAL_FILL,
     NO_OPEN_POSITION,
     VALUATION_NAN,
-) = range(12)
+    VALUE_NOT_POSITIVE,
+) = range(13)

@@ -32,15 +32,23 @@ def add(a: float, b: float) -> float:
 
 
 @jit
-def fit_size(m: Floats, size: float, requested: float) -> tuple[float, int]:
+def whole_steps(m: Floats, size: float) -> float:
+    """Size cut to a multiple of the granularity.
+
+    The floor division is exact where a quotient would round up: 1.0 is nine steps of 0.1, not ten.
+    """
+    step = m[f.P_GRANULARITY]
+    return size // step * step if step > 0.0 and np.isfinite(size) else size
+
+
+@jit
+def fit_size(m: Floats, size: float) -> tuple[float, int]:
     """Size after the largest size and the granularity; the status says whether that is allowed."""
     if size > m[f.P_MAX_SIZE]:
         if m[f.P_PARTIAL] == 0.0:
             return 0.0, f.MAX_SIZE_EXCEEDED
         size = m[f.P_MAX_SIZE]
-    if m[f.P_GRANULARITY] > 0.0 and np.isfinite(size):
-        size = np.floor(size / m[f.P_GRANULARITY]) * m[f.P_GRANULARITY]
-    return size, f.FILLED
+    return whole_steps(m, size), f.FILLED
 
 
 @jit
@@ -80,36 +88,33 @@ def buy(m: Floats, row: int, g: int, size: float) -> Fill:
     price = m[row + f.A_ORDER_PRICE] * (1.0 + m[row + f.A_ORDER_SLIPPAGE])
     fees, fixed, held = m[row + f.A_FEES], m[row + f.A_FIXED], m[row + f.A_POSITION]
     nothing = 0.0, price, 0.0
-    cover_only = m[row + f.A_ORDER_DIRECTION] == f.SHORT_ONLY
-    if cover_only and held >= 0.0:
-        return f.NO_OPEN_POSITION, *nothing
     limit = cash_limit(m, row, g, price)
     if m[row + f.A_ORDER_TYPE] == f.PERCENT:
         limit = min(limit, size * limit)
         size = np.inf
-    if limit <= 0.0:
-        return f.NO_CASH_LONG, *nothing
     requested = size
-    if cover_only:
+    if m[row + f.A_ORDER_DIRECTION] == f.SHORT_ONLY:
+        if held >= 0.0:
+            return f.NO_OPEN_POSITION, *nothing
         size = min(size, abs(held))
-    size, status = fit_size(m, size, requested)
+    elif limit == 0.0:
+        return f.NO_CASH_LONG, *nothing
+    wanted, status = fit_size(m, size)
     if status != f.FILLED:
         return status, *nothing
-    needed = size * price * (1.0 + fees) + fixed
-    if needed <= limit or close_to(needed, limit):
-        paid = size * price * fees + fixed
-        spent = size * price + paid
-    else:
+    size, paid = wanted, wanted * price * fees + fixed
+    spent = size * price + paid
+    if not (spent <= limit or close_to(spent, limit)):
         money = add(limit, -fixed) / (1.0 + fees)
         if money <= 0.0:
             return f.CANNOT_COVER_FEES, *nothing
         size = money / price
         paid, spent = limit - money, limit
         if m[f.P_GRANULARITY] > 0.0:
-            size = np.floor(size / m[f.P_GRANULARITY]) * m[f.P_GRANULARITY]
+            size = whole_steps(m, size)
             paid = size * price * fees + fixed
             spent = size * price + paid
-    status = final_status(m, size, requested)
+    status = f.SIZE_ZERO if close_to(wanted, 0.0) else final_status(m, size, requested)
     if status != f.FILLED:
         return status, *nothing
     after_buy(m, row, g, size, spent)
@@ -133,6 +138,19 @@ def after_buy(m: Floats, row: int, g: int, size: float, spent: float) -> None:
 
 
 @jit
+def most_to_sell(m: Floats, row: int, g: int, price: float) -> tuple[float, int]:
+    """Units that can be sold: what is held, and what the free cash allows to sell short."""
+    fees, fixed = m[row + f.A_FEES], m[row + f.A_FIXED]
+    long = max(m[row + f.A_POSITION], 0.0)
+    free = add(m[g + f.G_FREE], long * price * (1.0 - fees))
+    if free <= 0.0:
+        # What is held can be sold without free cash.
+        return long, f.FILLED if long > 0.0 else f.NO_CASH_SHORT
+    most = add(long, add(free, -fixed) / (price * (1.0 + fees)))
+    return most, f.FILLED if most > 0.0 else f.CANNOT_COVER_FEES
+
+
+@jit
 def sell(m: Floats, row: int, g: int, size: float) -> Fill:
     """Sell ``size`` units, or the share ``size`` of what can be sold when the order is a percent."""
     price = m[row + f.A_ORDER_PRICE] * (1.0 - m[row + f.A_ORDER_SLIPPAGE])
@@ -144,29 +162,36 @@ def sell(m: Floats, row: int, g: int, size: float) -> Fill:
         if held <= 0.0:
             return f.NO_OPEN_POSITION, *nothing
         size = size * held if is_percent else min(held, size)
-    elif is_percent or m[f.P_LOCK_CASH] > 0.0 or np.isinf(size):
-        long = max(held, 0.0)
-        proceeds = m[g + f.G_FREE] + long * price * (1.0 - fees)
-        # What is held can always be sold, whatever the free cash says.
-        most = long + max(0.0, (proceeds - fixed) / (price * (1.0 + fees)))
-        if most <= 0.0:
-            return f.NO_CASH_SHORT, *nothing
-        size = size * most if is_percent else min(size, most)
-    size, status = fit_size(m, size, requested)
+    elif is_percent or m[f.P_LOCK_CASH] > 0.0:
+        most, status = most_to_sell(m, row, g, price)
+        if status != f.FILLED:
+            return status, *nothing
+        size = size * most if is_percent else size
+        if m[f.P_LOCK_CASH] > 0.0:
+            size = min(size, most)
+    size, status = fit_size(m, size)
     if status == f.FILLED:
-        status = final_status(m, size, requested)
+        status = f.SIZE_ZERO if close_to(size, 0.0) else final_status(m, size, requested)
     if status != f.FILLED:
         return status, *nothing
     paid = size * price * fees + fixed
     received = add(size * price, -paid)
     if received < 0.0:
         return f.CANNOT_COVER_FEES, *nothing
+    after_sale(m, row, g, size, price, received)
+    return f.FILLED, size, price, paid
+
+
+@jit
+def after_sale(m: Floats, row: int, g: int, size: float, price: float, received: float) -> None:
+    """Cash, position, debt and free cash after a sale."""
+    held = m[row + f.A_POSITION]
     position = add(held, -size)
-    short = 0.0
     if position < 0.0:
         short = (size if held < 0.0 else abs(position)) * price
-    m[row + f.A_DEBT] += short
-    m[g + f.G_FREE] = add(m[g + f.G_FREE], received - 2.0 * short)
-    m[g + f.G_CASH] = add(m[g + f.G_CASH], received)
+        m[row + f.A_DEBT] += short
+        m[g + f.G_FREE] = add(m[g + f.G_FREE], add(received, -2.0 * short))
+    else:
+        m[g + f.G_FREE] += received
+    m[g + f.G_CASH] += received
     m[row + f.A_POSITION] = position
-    return f.FILLED, size, price, paid

@@ -4,7 +4,8 @@ Field by field: ``cash`` is the initial cash; ``commission`` a rate or ``[fixed,
 ``trade_on_close``, ``hedging``, ``exclusive_orders`` and ``finalize_trades`` go to the preset as they are;
 ``fractional_unit`` u multiplies the prices by u, and sizes are counted in units of u: fills are converted back.
 Units are whole: ``Asset(lot=1)``.  A size below 1 is a fraction of the free margin; no size is the engine's
-default, 1 - eps.  Actions of bar 0 never run (the engine's loop begins at bar 1).
+default, 1 - eps.  Actions of bar 0 never run (the engine's loop begins at bar 1).  The engine refuses an order whose
+price does not lie between its stop-loss and its take-profit: such entries are left out.
 """
 
 import sys
@@ -47,6 +48,16 @@ def _place(row, entry, tags):
     row[f.X_TAG] = tags.setdefault(str(entry.get("tag")), len(tags)) if entry.get("tag") is not None else -1.0
 
 
+def _accepted(entry, close, spread):
+    """Whether the engine takes an order: its entry price lies between its stop-loss and its take-profit."""
+    if entry["op"] not in ("buy", "sell"):
+        return True
+    side = 1.0 if entry["op"] == "buy" else -1.0
+    price = entry.get("limit") or entry.get("stop") or close * (1.0 + side * spread)
+    below, above = (entry.get("sl"), entry.get("tp"))[:: int(side)]
+    return (below or -np.inf) < price < (above or np.inf)
+
+
 def _fill_action(row, entry, tags):
     """One script entry -> one action."""
     op = entry["op"]
@@ -63,7 +74,8 @@ def _fill_action(row, entry, tags):
         row[f.X_OP], row[f.X_SIZE] = f.OP_CLOSE, entry.get("portion") or 1.0
     elif op in ("set_sl", "set_tp"):
         row[f.X_OP] = f.OP_EXITS
-        row[f.X_STOP_LOSS if op == "set_sl" else f.X_TAKE_PROFIT] = entry["price"]
+        # No price takes the exit away.
+        row[f.X_STOP_LOSS if op == "set_sl" else f.X_TAKE_PROFIT] = entry.get("price") or 0.0
     elif op == "trail_all":
         row[f.X_OP] = f.OP_TRAIL_LOTS
         row[f.X_TRAIL], row[f.X_TRAIL_UNIT] = entry["pct"], f.FRACTION
@@ -87,7 +99,9 @@ def run(case: Case) -> Run:
         exclusive_orders=config.get("exclusive_orders", False),
         finalize_trades=config.get("finalize_trades", False),
     )
-    script = sorted(case.script(), key=lambda entry: entry["bar"])
+    close, spread = prices["close"][0], config.get("spread") or 0.0
+    script = [entry for entry in case.script() if _accepted(entry, close[entry["bar"]], spread)]
+    script.sort(key=lambda entry: entry["bar"])
     actions = blank_actions(len(script))
     tags: dict[str, int] = {}
     for row, entry in zip(actions, script, strict=True):

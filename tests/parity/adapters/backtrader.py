@@ -75,7 +75,7 @@ def _rules(config):
 
 
 def _auction(time_us, bar, session_end):
-    """Bar that works a Close order placed at ``bar``, and whether it gets the close of the bar before."""
+    """Bar that works a Close order placed at ``bar``, and which close it gets (``X_AUCTION_CLOSE``)."""
     hours, minutes, seconds = (float(part) for part in (session_end or "23:59:59.999990").split(":"))
     end = (time_us[bar] // DAY_US) * DAY_US + round((hours * 3600 + minutes * 60 + seconds) * 1e6)
     if time_us[bar] > end:
@@ -84,8 +84,10 @@ def _auction(time_us, bar, session_end):
     at = max(later, bar + 1)
     if at >= len(time_us):
         return np.inf, 0.0
-    first_look = at == bar + 1
-    return at, 0.0 if time_us[at] == end or first_look else 1.0
+    if at == bar + 1:
+        # No bar was seen before the session's end: there is no other close to get.
+        return at, 0.0
+    return at, 2.0 if time_us[at] == end else 1.0
 
 
 class _Script:
@@ -95,6 +97,7 @@ class _Script:
         self.rows, self.tags, self.groups, self.first_row = [], {}, {}, {}
         self.time_us = time_us
         self.session_end = case.config.get("session_end")
+        self.close = case.prices()["close"]
 
     def row(self, entry, name):
         row = blank_actions(1)[0]
@@ -114,7 +117,8 @@ class _Script:
         price, limit = entry.get("price"), entry.get("plimit")
         row[f.X_KIND] = kind
         if kind == f.LIMIT:
-            row[f.X_LIMIT] = price
+            # Without a price of its own an order has the close of its bar.
+            row[f.X_LIMIT] = self.close[int(row[f.X_ASSET]), int(row[f.X_BAR])] if price is None else price
         elif kind in (f.STOP, f.STOP_LIMIT, f.TRAILING_STOP, f.TRAILING_STOP_LIMIT):
             row[f.X_STOP] = np.nan if price is None else price
             row[f.X_LIMIT] = np.nan if limit is None or kind in (f.STOP, f.TRAILING_STOP) else limit
@@ -190,12 +194,7 @@ def run(case: Case) -> Run:
         script.translate(entry)
     actions = np.array(script.rows).reshape(-1, f.N_ACTION)
     commission = config.get("commission") or {}
-    whole = any(row[f.X_UNIT] in (f.TARGET_VALUE, f.TARGET_FRACTION) for row in actions)
-    asset = Asset(
-        multiplier=commission.get("mult") or 1.0,
-        margin=commission.get("margin") or 0.0,
-        lot=1.0 if whole else 0.0,
-    )
+    asset = Asset(multiplier=commission.get("mult") or 1.0, margin=commission.get("margin") or 0.0)
     market = Prices(
         prices["open"], prices["high"], prices["low"], prices["close"], prices["volume"],
         day=calendar_day(prices["time_us"]),
