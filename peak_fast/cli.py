@@ -198,11 +198,16 @@ def optimize(
 def sync(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what is waiting")] = False,
 ) -> None:
-    """Replay what trackers could not deliver, and end the runs of processes that died."""
+    """Replay what trackers could not deliver, and end the runs of processes that died.
+
+    The exit code is 1 where something is left: a store that was not reached, or that refused a part.
+    """
     from peak_fast.tracking.sync import sync as replay
 
     report = replay(dry_run=dry_run)
-    typer.echo(str(report))
+    typer.echo(str(report), err=not report.complete)
+    if not report.complete:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from peak_fast import cli
 from peak_fast.errors import TrackingError
 from peak_fast.tracking import MLflowTracker, TrackingWarning, log_backtest, spool
 from peak_fast.tracking.database import PostgresDatabase
@@ -461,6 +462,41 @@ def test_sync_reports_what_lives(spool_dir, tmp_path, experiment):
     assert (tmp_path / "live.db").exists()
     tracker.close()
     assert str(sync()) == "nothing to sync"
+
+
+def sync_command(monkeypatch, capsys, *arguments):
+    """Exit code, output and errors of ``peak-fast sync``."""
+    monkeypatch.setattr(sys, "argv", ["peak-fast", "sync", *arguments])
+    try:
+        cli.main()
+        code = 0
+    except SystemExit as stop:
+        code = stop.code or 0
+    return code, *capsys.readouterr()
+
+
+def test_the_command_says_what_is_left(spool_dir, tmp_path, experiment, monkeypatch, capsys):
+    """Exit code 1 for a store that is not there, and for a run that it refuses; 0 where all is well."""
+    assert sync_command(monkeypatch, capsys) == (0, "nothing to sync\n", "")
+    uri = f"http://127.0.0.1:{free_port()}"
+    away = SegmentWriter(spool.store_folder(uri), header(tmp_path, experiment))
+    away.append(spool.START, ("a" * 32, 1, "x", None, {}, False))
+    away.close()
+    code, out, error = sync_command(monkeypatch, capsys, "--dry-run")
+    assert (code, error) == (0, "")
+    assert "would write 1 runs" in out
+    code, out, error = sync_command(monkeypatch, capsys)
+    assert (code, out) == (1, "")
+    assert f"{uri}: not synced:" in error
+    away.paths.delete()
+    uri = f"sqlite:///{tmp_path}/here.db"
+    odd = SegmentWriter(spool.store_folder(uri), header(tmp_path, experiment))
+    odd.put(spool.QUICK_START, 0, b"no line ends")
+    odd.close()
+    code, out, error = sync_command(monkeypatch, capsys)
+    assert (code, out) == (1, "")
+    assert "1 updates refused for good, the first: : record at byte" in error
+    assert sync_command(monkeypatch, capsys)[0] == 0
 
 
 def test_credentials_are_asked_for(spool_dir, monkeypatch):

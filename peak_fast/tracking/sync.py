@@ -73,6 +73,11 @@ class SyncReport:
         """Whether no store failed."""
         return all(store.error is None for store in self.stores)
 
+    @property
+    def complete(self) -> bool:
+        """Whether every store took everything; in a dry run, whether nothing failed."""
+        return self.ok and not any(store.rejected for store in self.stores)
+
     def __str__(self) -> str:
         if not self.stores:
             return "nothing to sync"
@@ -83,7 +88,7 @@ class SyncReport:
             if store.live:
                 text += f", {store.live} trackers still running"
             if store.rejected:
-                text += f", {len(store.rejected)} updates refused"
+                text += f", {len(store.rejected)} updates refused for good, the first: {store.rejected[0]}"
             lines.append(text if store.error is None else f"{store.uri}: not synced: {store.error}")
         return "\n".join(lines)
 
