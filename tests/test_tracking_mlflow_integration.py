@@ -24,13 +24,14 @@ from peak_fast.tracking import (
     NoopTracker,
     TrackingWarning,
     build_tracker_from_config,
+    filestore,
     log_backtest,
     log_backtest_metadata,
     proven,
     selftest,
 )
 from peak_fast.tracking.bulk import BulkStore
-from peak_fast.tracking.client import ClientStore
+from peak_fast.tracking.client import ClientStore, RunIds
 from peak_fast.tracking.database import SqliteDatabase, connect
 from peak_fast.tracking.stores import Store
 from peak_fast.tracking.sync import sync
@@ -990,3 +991,42 @@ def test_a_call_costs_microseconds(uri, experiment, engine_result):
         costs.append((time.perf_counter() - start) / 10)
     tracker.close()
     assert min(costs) < 300e-6
+
+
+@pytest.mark.parametrize("layout", ["known", "strange"])
+def test_file_stores_hold_what_the_client_would_write(tmp_path, monkeypatch, mlflow_module, layout):
+    """Values go straight into the folder of a new run; where MLflow does not read them there, through the client."""
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    if layout == "strange":
+        monkeypatch.setattr(filestore, "_FOLDERS", ("params", "metrics", "labels"))
+        monkeypatch.setattr(filestore, "run_folder", lambda run_id, artifacts: artifacts.parent)
+        original = filestore.write_values
+        monkeypatch.setattr(
+            filestore,
+            "write_values",
+            lambda folder, *values: ((folder / "labels").mkdir(exist_ok=True), original(folder, *values)),
+        )
+    direct = ClientStore((tmp_path / "direct").as_uri())
+    client = ClientStore((tmp_path / "client").as_uri())
+    client._direct = False
+    runs = []
+    for number, store in enumerate((direct, client)):
+        ids = RunIds(tmp_path / f"ids{number}")
+        for updates in selftest._updates(tmp_path):
+            updates[0].params = {**updates[0].params, "deep/b": "é\\n"}
+            assert store.apply(updates, ids) == []
+        found = {}
+        for name in (f"{n:032x}" for n in range(1, 4)):
+            run = store.read_run(ids.get(name))
+            tags = {key: text for key, text in run.data.tags.items() if key != "mlflow.parentRunId"}
+            metrics = {key: repr(value) for key, value in run.data.metrics.items()}
+            points = [
+                (p.value, p.step, p.timestamp)
+                for p in store._client.get_metric_history(ids.get(name), "curve")
+            ]
+            info = (run.info.run_name, run.info.status, run.info.start_time, run.info.end_time)
+            inputs = [entry.dataset.digest for entry in run.inputs.dataset_inputs]
+            found[name] = (run.data.params, metrics, tags, sorted(points), info, inputs)
+        runs.append(found)
+    assert runs[0] == runs[1]
+    assert direct._direct is (layout == "known")

@@ -3,8 +3,7 @@
 A store of this kind chooses the run ids itself.  What makes a replay exact all the same:
 
 * each run carries our id in the tag ``peak_fast.run_id``;
-* the segment's ``.ids`` file says, before a run is created, that it is about to be, and afterwards which id
-it
+* the segment's ``.ids`` file says, before a run is created, that it is about to be, and afterwards which id it
   got.  Only a run between these two lines has to be looked up in the store;
 * metric points of a run that an earlier process may have touched are compared with its history first.
 """
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from peak_fast.errors import require
+from peak_fast.tracking import filestore
 from peak_fast.tracking.files import make_durable, write_artifacts
 from peak_fast.tracking.sanitize import (
     MAX_METRICS_PER_BATCH,
@@ -32,6 +32,7 @@ from peak_fast.tracking.updates import (
     CONTEXT_TAG,
     OWN_RUN_ID,
     PARENT_RUN_ID,
+    RUN_NAME,
     Creation,
     Dataset,
     ExperimentDeleted,
@@ -176,6 +177,10 @@ class ClientStore:
         self._experiments: dict[str, str] = {}
         self._roots: dict[str, Path | None] = {}
         self._own: set[str] = set()
+        self._is_file_store = is_file_store(uri)
+        # Folders of runs without values, and whether values may be written there; None: not known yet.
+        self._new_folders: dict[str, Path] = {}
+        self._direct: bool | None = None
         self._parents: dict[str, str] = {}
 
     def prepare(self) -> None:
@@ -240,10 +245,12 @@ class ClientStore:
 
     def _apply_one(self, update: RunUpdate, ids: RunIds) -> None:
         run_id = self._run(update, ids)
-        metrics = update.metrics
-        if metrics and run_id not in self._own:
-            metrics = self._new_points(run_id, metrics)
-        self._log_values(run_id, update, metrics)
+        folder = self._new_folders.pop(run_id, None)
+        if folder is None or not self._write_values(run_id, folder, update):
+            metrics = update.metrics
+            if metrics and run_id not in self._own:
+                metrics = self._new_points(run_id, metrics)
+            self._log_values(run_id, update, metrics)
         if update.inputs:
             self._client.log_inputs(run_id, [self._input(dataset) for dataset in update.inputs])
         problems = self._write_files(run_id, update)
@@ -269,22 +276,42 @@ class ClientStore:
                 return found
         else:
             ids.begin(update.run_id)
-        tags = dict(list(update.tags.items())[: MAX_TAGS_PER_BATCH - 1])
-        tags[OWN_RUN_ID] = update.run_id
-        create = update.create
-        run = self._client.create_run(
-            self._experiment(create),
-            start_time=create.start_ms,
-            tags=tags,
-            run_name=None if "mlflow.runName" in tags else create.name,
-        )
-        store_id = str(run.info.run_id)
+        store_id, tags = self._create(update, update.create)
         ids.done(update.run_id, store_id)
-        self._own.add(store_id)
-        self._roots[store_id] = local_path(run.info.artifact_uri)
         for key in tags:
             update.tags.pop(key, None)
         return store_id
+
+    def _create(self, update: RunUpdate, create: Creation) -> tuple[str, list[str]]:
+        """Create a run: the store's id, and the tags that it has now."""
+        # One by one, each of them dear, in a file store; all in one request elsewhere.
+        count = 0 if self._is_file_store else MAX_TAGS_PER_BATCH - 2
+        names = [key for key in update.tags if key != RUN_NAME][:count]
+        tags = {key: update.tags[key] for key in names}
+        run = self._client.create_run(
+            self._experiment(create),
+            start_time=create.start_ms,
+            tags={**tags, OWN_RUN_ID: update.run_id},
+            run_name=update.tags.get(RUN_NAME, create.name),
+        )
+        store_id = str(run.info.run_id)
+        self._own.add(store_id)
+        root = self._roots[store_id] = local_path(run.info.artifact_uri)
+        if self._is_file_store and self._direct is not False:
+            folder = filestore.run_folder(store_id, root)
+            if folder is not None:
+                self._new_folders[store_id] = folder
+        return store_id, [*names, RUN_NAME]
+
+    def _write_values(self, run_id: str, folder: Path, update: RunUpdate) -> bool:
+        """Write a new run's values into its folder; False if MLflow would not read them from there."""
+        filestore.write_values(folder, update.params, update.metrics, update.tags)
+        if self._direct is None:
+            run = self._client.get_run(run_id)
+            self._direct = not filestore.differs(run, update.params, update.metrics, update.tags)
+            if not self._direct:
+                filestore.remove_values(folder, update.tags)
+        return self._direct
 
     def _parent(self, parent: str, update: RunUpdate, ids: RunIds) -> str:
         """The store's id of a parent run, which may have been logged by another tracker or process."""
