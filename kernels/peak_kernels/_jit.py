@@ -25,6 +25,9 @@ from typing import Any, TypeVar, overload
 
 import numba
 from numba.core import caching
+from numba.core.compiler import Compiler
+
+from peak_kernels._parts import PartCompiler, WholeCompiler
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -142,6 +145,21 @@ def _install_locator() -> None:
 _install_locator()
 
 
+def part(function: F) -> F:
+    """Compile a function that only other kernels call, as a part of them.
+
+    It has no machine code, no cache entry and no wrapper of its own (`peak_kernels._parts`).
+    """
+    compiled: F = numba.njit(
+        nogil=True,
+        error_model="numpy",
+        no_cfunc_wrapper=True,
+        no_cpython_wrapper=True,
+        pipeline_class=PartCompiler,
+    )(function)
+    return compiled
+
+
 @overload
 def jit(function: F) -> F: ...
 @overload
@@ -178,6 +196,7 @@ def jit(
             # Only a function with a C wrapper can be passed as an argument.
             no_cfunc_wrapper=signature is None,
             no_cpython_wrapper=inline,
+            pipeline_class=Compiler if signature is None else WholeCompiler,
         )(func)
         return compiled
 

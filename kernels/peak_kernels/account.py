@@ -11,11 +11,11 @@ from __future__ import annotations
 import numpy as np
 
 from peak_kernels import orders_fields as f
-from peak_kernels._jit import jit
+from peak_kernels._jit import part
 from peak_kernels.orders_fields import Floats
 
 
-@jit
+@part
 def fee(m: Floats, row: int, size: float, price: float, maker: bool) -> float:
     """Fee of one fill: ``fixed + per_unit * size + rate * value``, at least the minimum."""
     rate = m[f.R_FEE_MAKER] if maker else m[f.R_FEE_RATE]
@@ -27,7 +27,7 @@ def fee(m: Floats, row: int, size: float, price: float, maker: bool) -> float:
     return max(paid, m[f.R_FEE_MINIMUM])
 
 
-@jit
+@part
 def worth(m: Floats, row: int, price: float) -> float:
     """What a position adds to the cash of its ledger to give the equity, at ``price``."""
     position, multiplier = m[row + f.A_POSITION], m[row + f.A_MULTIPLIER]
@@ -51,7 +51,7 @@ def worth(m: Floats, row: int, price: float) -> float:
     return (value - gain) / m[f.R_LEVERAGE] + gain
 
 
-@jit
+@part
 def equity_of(m: Floats) -> float:
     """Account value at the marks of all assets (``A_MARK``)."""
     value = m[f.S_CASH]
@@ -60,7 +60,7 @@ def equity_of(m: Floats) -> float:
     return value
 
 
-@jit
+@part
 def margin_available(m: Floats, row: int, price: float) -> float:
     """Equity that no open lot ties up, ``max(0, equity - sum(value) / leverage)``, ``row`` being at ``price``."""
     value, used = m[f.S_CASH], 0.0
@@ -83,7 +83,7 @@ def margin_available(m: Floats, row: int, price: float) -> float:
     return max(0.0, value - used)
 
 
-@jit
+@part
 def tied_up(m: Floats, row: int, size: float, price: float) -> float:
     """Margin of a position or lot: the contract's margin, or its value over the leverage."""
     if m[row + f.A_MARGIN] > 0.0:
@@ -91,7 +91,7 @@ def tied_up(m: Floats, row: int, size: float, price: float) -> float:
     return abs(size) * price * m[row + f.A_MULTIPLIER] / m[f.R_LEVERAGE]
 
 
-@jit
+@part
 def cash_for(m: Floats, row: int, size: float, price: float) -> float:
     """Cash that opening the signed ``size`` takes out of a paid ledger (negative: it brings cash)."""
     if m[row + f.A_MARGIN] > 0.0:
@@ -103,7 +103,7 @@ def cash_for(m: Floats, row: int, size: float, price: float) -> float:
     return value / m[f.R_LEVERAGE] if value > 0.0 else value
 
 
-@jit
+@part
 def settle_close(m: Floats, row: int, size: float, price: float) -> None:
     """Cash of a paid ledger after closing the signed ``size`` of a position (same sign as it)."""
     average = m[row + f.A_AVERAGE]
@@ -113,7 +113,7 @@ def settle_close(m: Floats, row: int, size: float, price: float) -> None:
     m[f.S_CASH] = cash + size * (price - average) * m[row + f.A_MULTIPLIER]
 
 
-@jit
+@part
 def settle_open(m: Floats, row: int, size: float, price: float) -> None:
     """Cash and settlement base of a paid ledger before the signed ``size`` joins the position."""
     m[f.S_CASH] -= cash_for(m, row, size, price)
@@ -123,7 +123,7 @@ def settle_open(m: Floats, row: int, size: float, price: float) -> None:
     m[row + f.A_ADJUSTED] = price
 
 
-@jit
+@part
 def open_lot(m: Floats, k: int, size: float, price: float, bar: int, paid: float) -> int:
     """Add a lot at the end of the list and to the position; -1 when the records are full."""
     lot = int(m[f.S_LOTS_NEXT])
@@ -147,7 +147,7 @@ def open_lot(m: Floats, k: int, size: float, price: float, bar: int, paid: float
     return lot
 
 
-@jit
+@part
 def shrink_lot(m: Floats, lot: int, signed: float) -> None:
     """Take ``signed`` out of a lot and its position; a lot of nothing leaves the list."""
     row = int(m[lot + f.L_ASSET])
@@ -175,7 +175,7 @@ def shrink_lot(m: Floats, lot: int, signed: float) -> None:
         m[row + f.A_POSITION], m[row + f.A_COST], m[row + f.A_AVERAGE] = 0.0, 0.0, 0.0
 
 
-@jit
+@part
 def trade_row(m: Floats, k: int, lot: int, signed: float, price: float, bar: int, paid: float) -> float:
     """Write one closed trade: the part ``signed`` of a lot, entry fee prorated.  Returns the gross result."""
     n = int(m[f.S_TRADES_NEXT])
@@ -198,7 +198,7 @@ def trade_row(m: Floats, k: int, lot: int, signed: float, price: float, bar: int
     return gain
 
 
-@jit
+@part
 def fill_row(m: Floats, k: int, size: float, price: float, bars: tuple[int, int], paid: float) -> int:
     """Write one fill; ``bars`` are the reported and the booked bar, ``size`` is signed.  Returns its row."""
     n = int(m[f.S_FILLS_NEXT])

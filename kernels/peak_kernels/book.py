@@ -10,23 +10,23 @@ from __future__ import annotations
 import numpy as np
 
 from peak_kernels import orders_fields as f
-from peak_kernels._jit import jit
+from peak_kernels._jit import part
 from peak_kernels.orders_fields import Floats
 
 
-@jit
+@part
 def is_live(m: Floats, k: int) -> bool:
     """Submitted, working or waiting for its parent."""
     return f.SUBMITTED <= m[k + f.O_STATUS] <= f.WAITING
 
 
-@jit
+@part
 def is_exit(m: Floats, k: int) -> bool:
     """Stop-loss or take-profit of a lot."""
     return m[k + f.O_ROLE] == f.STOP_LOSS or m[k + f.O_ROLE] == f.TAKE_PROFIT
 
 
-@jit
+@part
 def set_status(m: Floats, k: int, status: int, reason: int, bar: int) -> None:
     """Change the status of an order and log it, without consequences for other orders."""
     m[k + f.O_STATUS], m[k + f.O_REASON], m[k + f.O_LAST] = status, reason, bar
@@ -39,7 +39,7 @@ def set_status(m: Floats, k: int, status: int, reason: int, bar: int) -> None:
     m[f.S_LOG_NEXT] = n + f.N_EVENT
 
 
-@jit
+@part
 def compact(m: Floats) -> None:
     """Take the orders that are no longer live out of the queue."""
     queue = int(m[f.S_QUEUE_AT])
@@ -51,7 +51,7 @@ def compact(m: Floats) -> None:
     m[f.S_QUEUED] = to - queue
 
 
-@jit
+@part
 def new_order(m: Floats, row: int, kind: int, side: float, size: float, bar: int) -> int:
     """Default fields of a new order that is not in the queue yet."""
     k = int(m[f.S_BOOK_NEXT])
@@ -78,7 +78,7 @@ def new_order(m: Floats, row: int, kind: int, side: float, size: float, bar: int
     return k
 
 
-@jit
+@part
 def enqueue(m: Floats, k: int, status: int, front: bool, bar: int) -> bool:
     """Put an order into the queue, at the front or the end; False (and rejected) when it is full."""
     queue = int(m[f.S_QUEUE_AT])
@@ -99,14 +99,14 @@ def enqueue(m: Floats, k: int, status: int, front: bool, bar: int) -> bool:
     return True
 
 
-@jit
+@part
 def work_now(m: Floats, k: int, bar: int) -> None:
     """Let an order that was born inside a bar act in the rest of that bar."""
     m[k + f.O_ACTIVE], m[k + f.O_FRESH] = bar, bar
     m[f.S_AGAIN] = 1.0
 
 
-@jit
+@part
 def release(m: Floats, k: int, bar: int) -> None:
     """A child whose parent is complete: it works from the next bar, or from this one if the rules say so."""
     m[k + f.O_STATUS], m[k + f.O_ACTIVE] = f.WORKING, bar + 1
@@ -116,7 +116,7 @@ def release(m: Floats, k: int, bar: int) -> None:
         work_now(m, k, bar)
 
 
-@jit
+@part
 def cancel_family(m: Floats, k: int, bar: int, completed: bool) -> None:
     """End the relatives of an order: its children, or its siblings when it is a child.
 
@@ -139,7 +139,7 @@ def cancel_family(m: Floats, k: int, bar: int, completed: bool) -> None:
             set_status(m, other, f.CANCELLED, f.BY_SIBLING, bar)
 
 
-@jit
+@part
 def cancel_group(m: Floats, k: int, bar: int) -> None:
     """One-cancels-other: end the other live orders of the order's group.
 
@@ -161,7 +161,7 @@ def cancel_group(m: Floats, k: int, bar: int) -> None:
             cancel_family(m, other, bar, False)
 
 
-@jit
+@part
 def end_order(m: Floats, k: int, status: int, reason: int, bar: int) -> None:
     """An order ends without (further) fills: status, attached lot, group and family."""
     set_status(m, k, status, reason, bar)
@@ -174,7 +174,7 @@ def end_order(m: Floats, k: int, status: int, reason: int, bar: int) -> None:
     cancel_family(m, k, bar, False)
 
 
-@jit
+@part
 def lot_order(m: Floats, lot: int, role: int, kind: int, size: float, bar: int) -> int:
     """New reduce-only order that belongs to a lot."""
     k = new_order(m, int(m[lot + f.L_ASSET]), kind, -np.sign(m[lot + f.L_SIZE]), size, bar)
@@ -182,7 +182,7 @@ def lot_order(m: Floats, lot: int, role: int, kind: int, size: float, bar: int) 
     return k
 
 
-@jit
+@part
 def attach(m: Floats, lot: int, role: int, price: float, bar: int) -> None:
     """Set, replace or (``price`` NaN) remove the stop-loss or take-profit order of a lot."""
     is_stop = role == f.STOP_LOSS
@@ -202,7 +202,7 @@ def attach(m: Floats, lot: int, role: int, price: float, bar: int) -> None:
         m[column] = k
 
 
-@jit
+@part
 def close_order(m: Floats, lot: int, portion: float, bar: int) -> None:
     """Place a market order at the front of the queue that closes a portion of one lot."""
     size = abs(m[lot + f.L_SIZE]) * portion
@@ -213,7 +213,7 @@ def close_order(m: Floats, lot: int, portion: float, bar: int) -> None:
     enqueue(m, lot_order(m, lot, f.CLOSE_LOT, f.MARKET, size, bar), f.WORKING, True, bar)
 
 
-@jit
+@part
 def wake_for(m: Floats, k: int, bar: int) -> None:
     """Widen the levels and the bar at which the queue is looked at again by those of one live order.
 
@@ -239,7 +239,7 @@ def wake_for(m: Floats, k: int, bar: int) -> None:
     m[f.S_WAKE_BAR] = wake_bar
 
 
-@jit
+@part
 def set_wakes(m: Floats, bar: int) -> None:
     """Compact the queue and find anew when it has to be looked at again; quiet bars are skipped."""
     for row in range(int(m[f.S_ASSETS_AT]), int(m[f.S_ASSETS_END]), f.N_ASSET):

@@ -17,7 +17,7 @@ import numpy as np
 from numba.core.errors import NumbaExperimentalFeatureWarning
 
 from peak_kernels import orders_fields as f
-from peak_kernels._jit import jit
+from peak_kernels._jit import jit, part
 from peak_kernels.account import equity_of, worth
 from peak_kernels.book import close_order, is_live, set_status, set_wakes, wake_for
 from peak_kernels.orders_actions import act, check_submissions
@@ -32,7 +32,7 @@ nb: Any = numba.types
 NORMAL, AT_CLOSE, SECOND = range(3)
 
 
-@jit
+@part
 def load_bar(m: Floats, market: Market, bar: int) -> None:
     """Copy the prices of a bar into the assets' rows."""
     row = int(m[f.S_ASSETS_AT])
@@ -52,7 +52,7 @@ def load_bar(m: Floats, market: Market, bar: int) -> None:
         row += f.N_ASSET
 
 
-@jit
+@part
 def begin_pass(m: Floats, market: Market, bar: int, which: int) -> None:
     """What comes before the queue in a pass over a bar."""
     load_bar(m, market, bar)
@@ -79,7 +79,7 @@ def begin_pass(m: Floats, market: Market, bar: int, which: int) -> None:
                 charge_interest(m, days)
 
 
-@jit
+@part
 def begin_stretch(m: Floats, market: Market, bar: int, stretch: int) -> tuple[int, float]:
     """Asset and end of a stretch of the bar's path; the asset's row becomes the stretch.
 
@@ -111,7 +111,7 @@ def begin_stretch(m: Floats, market: Market, bar: int, stretch: int) -> tuple[in
     return row, end
 
 
-@jit
+@part
 def count_stretches(m: Floats, market: Market, bar: int) -> int:
     """Number of calls of `work` that a bar needs: one, or three for each bar on the path."""
     if m[f.R_INTRABAR] == 0.0:
@@ -122,7 +122,7 @@ def count_stretches(m: Floats, market: Market, bar: int) -> int:
     return 3 * count
 
 
-@jit
+@part
 def end_path(m: Floats, market: Market, bar: int) -> None:
     """After the last stretch: the whole bar again, and the orders that live for one bar only end."""
     load_bar(m, market, bar)
@@ -132,7 +132,7 @@ def end_path(m: Floats, market: Market, bar: int) -> None:
             expire_or_kill(m, int(m[j]), bar, True)
 
 
-@jit
+@part
 def mark_bar(m: Floats, market: Market, bar: int) -> None:
     """Marks at the close of a bar; a bar without a price keeps the last one."""
     row = int(m[f.S_ASSETS_AT])
@@ -142,7 +142,7 @@ def mark_bar(m: Floats, market: Market, bar: int) -> None:
         row += f.N_ASSET
 
 
-@jit
+@part
 def write_curves(m: Floats, curves: tuple[Floats, Floats, Floats], bar: int) -> None:
     """State at the close of a bar: equity, cash, positions."""
     curves[0][bar], curves[1][bar] = equity_of(m), m[f.S_CASH]
@@ -155,7 +155,7 @@ def write_curves(m: Floats, curves: tuple[Floats, Floats, Floats], bar: int) -> 
         row += f.N_ASSET
 
 
-@jit
+@part
 def wakes(m: Floats, market: Market, bar: int) -> bool:
     """Whether an order, or a charge, can act in this bar."""
     if m[f.R_CARRY] > 0.0 or bar >= m[f.S_WAKE_BAR]:
@@ -168,7 +168,7 @@ def wakes(m: Floats, market: Market, bar: int) -> bool:
     return False
 
 
-@jit
+@part
 def skip_quiet(m: Floats, market: Market, curves: tuple[Floats, Floats, Floats], bar: int, stop: int) -> int:
     """Mark the bars before ``stop`` in which no order of the only asset can act; returns the next bar."""
     row = int(m[f.S_ASSETS_AT])
@@ -191,7 +191,7 @@ def skip_quiet(m: Floats, market: Market, curves: tuple[Floats, Floats, Floats],
     return bar
 
 
-@jit
+@part
 def end_pass(m: Floats, market: Market, bar: int, which: int) -> None:
     """What comes after the queue in a pass over a bar."""
     mark_bar(m, market, bar)
@@ -205,7 +205,7 @@ def end_pass(m: Floats, market: Market, bar: int, which: int) -> None:
     set_wakes(m, bar)
 
 
-@jit
+@part
 def act_at(m: Floats, action: int, bar: int) -> int:
     """Carry out the actions of a bar, which begin at ``action``; returns the first one of a later bar."""
     end = int(m[f.S_ACTIONS_END])
@@ -224,7 +224,7 @@ def act_at(m: Floats, action: int, bar: int) -> int:
     return action
 
 
-@jit
+@part
 def passes_after(m: Floats, bar: int, bars: int) -> int:
     """Pass that follows a bar's actions: fills at the very close, the second pass of the end, or -1."""
     if m[f.S_STOPPED] > 0.0:
@@ -234,7 +234,7 @@ def passes_after(m: Floats, bar: int, bars: int) -> int:
     return SECOND if bar == bars - 1 and m[f.R_FINALIZE] == 1.0 else -1
 
 
-@jit
+@part
 def finish(m: Floats, curves: tuple[Floats, Floats, Floats], bar: int) -> None:
     """End of the run at ``bar``: orders that are still live, curves after a ruin or before the first bar."""
     bars = curves[0].shape[0]

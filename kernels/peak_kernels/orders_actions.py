@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from peak_kernels import orders_fields as f
-from peak_kernels._jit import jit
+from peak_kernels._jit import part
 from peak_kernels.account import cash_for, equity_of, fee
 from peak_kernels.book import (
     attach,
@@ -24,7 +24,7 @@ from peak_kernels.orders_fill import floor_to_lot
 from peak_kernels.orders_price import trail
 
 
-@jit
+@part
 def aim(m: Floats, row: int, unit: float, target: float) -> tuple[float, float]:
     """Side and size that lead to a target position, target value or target fraction of the equity."""
     position = m[row + f.A_POSITION]
@@ -49,7 +49,7 @@ def aim(m: Floats, row: int, unit: float, target: float) -> tuple[float, float]:
     return np.sign(difference), size
 
 
-@jit
+@part
 def start_trail(m: Floats, k: int, action: int) -> None:
     """First stop of a trailing order, from its reference price or the close of the placing bar."""
     m[k + f.O_TRAIL], m[k + f.O_TRAIL_UNIT] = m[action + f.X_TRAIL], m[action + f.X_TRAIL_UNIT]
@@ -60,7 +60,7 @@ def start_trail(m: Floats, k: int, action: int) -> None:
     trail(m, k, reference)
 
 
-@jit
+@part
 def place(m: Floats, action: int, bar: int) -> int:
     """Create an order from an action, check it and put it into the queue."""
     row = int(m[f.S_ASSETS_AT]) + int(m[action + f.X_ASSET]) * f.N_ASSET
@@ -94,7 +94,7 @@ def place(m: Floats, action: int, bar: int) -> int:
     return k
 
 
-@jit
+@part
 def lacks_price(m: Floats, k: int) -> bool:
     """Whether an order has no usable price where its kind needs one."""
     kind, limit, stop = m[k + f.O_KIND], m[k + f.O_LIMIT], m[k + f.O_STOP]
@@ -103,7 +103,7 @@ def lacks_price(m: Floats, k: int) -> bool:
     return stop <= 0.0 or limit <= 0.0 or (with_limit and np.isnan(limit)) or (with_stop and np.isnan(stop))
 
 
-@jit
+@part
 def admit(m: Floats, k: int, bar: int) -> None:
     """Check a new order and put it into the queue."""
     parent = int(m[k + f.O_PARENT])
@@ -122,7 +122,7 @@ def admit(m: Floats, k: int, bar: int) -> None:
         enqueue(m, k, f.WAITING if waits else f.WORKING, False, bar)
 
 
-@jit
+@part
 def clear_for(m: Floats, row: int, bar: int) -> None:
     """Exclusive orders: cancel what is pending, except attached exits, and close all open lots.
 
@@ -145,7 +145,7 @@ def clear_for(m: Floats, row: int, bar: int) -> None:
             close_order(m, int(m[j]), 1.0, bar)
 
 
-@jit
+@part
 def for_lots(m: Floats, action: int, bar: int) -> None:
     """Actions on open lots: close a portion, set exits (a price of 0 removes one), trail the stop-losses.
 
@@ -170,7 +170,7 @@ def for_lots(m: Floats, action: int, bar: int) -> None:
             attach(m, lot, f.STOP_LOSS, stop if stop > 0.0 else np.nan, bar)
 
 
-@jit
+@part
 def trailed_stop(m: Floats, lot: int, action: int) -> float:
     """Stop-loss at a distance from the close, never worse than the present one."""
     close = m[int(m[lot + f.L_ASSET]) + f.A_MARK]
@@ -182,7 +182,7 @@ def trailed_stop(m: Floats, lot: int, action: int) -> float:
     return direction * max(direction * level, direction * m[old + f.O_STOP]) if old >= 0 else level
 
 
-@jit
+@part
 def modify(m: Floats, k: int, action: int) -> None:
     """Change limit, stop, trail, size, validity or exits of a live order; NaN leaves a field as it is."""
     if not np.isnan(m[action + f.X_LIMIT]) and not np.isnan(m[k + f.O_LIMIT]):
@@ -204,7 +204,7 @@ def modify(m: Floats, k: int, action: int) -> None:
         m[k + f.O_TAKE_PROFIT] = m[action + f.X_TAKE_PROFIT]
 
 
-@jit
+@part
 def act(m: Floats, action: int, bar: int) -> None:
     """Carry out an action at the close of ``bar``; cancel and modify find orders by their tag.
 
@@ -234,7 +234,7 @@ def act(m: Floats, action: int, bar: int) -> None:
         for_lots(m, action, bar)
 
 
-@jit
+@part
 def own_price(m: Floats, k: int) -> float:
     """Price that an order names itself: stop, else limit, else the close of the bar that placed it."""
     if not np.isnan(m[k + f.O_STOP]):
@@ -245,7 +245,7 @@ def own_price(m: Floats, k: int) -> float:
     return m[int(m[k + f.O_ASSET]) + f.A_OPEN] if at_open else m[k + f.O_REFERENCE]
 
 
-@jit
+@part
 def pseudo_execute(m: Floats, k: int, cash: float) -> float:
     """Cash after the order as if it filled now, in full, at its own price; moves ``A_PSEUDO``."""
     row = int(m[k + f.O_ASSET])
@@ -265,7 +265,7 @@ def pseudo_execute(m: Floats, k: int, cash: float) -> float:
     return cash
 
 
-@jit
+@part
 def check_submissions(m: Floats, bar: int) -> None:
     """Accept or refuse the orders placed since the last bar, by a pseudo-execution at their own prices.
 

@@ -8,7 +8,7 @@ import numba
 import numpy as np
 
 from peak_kernels import orders_fields as f
-from peak_kernels._jit import jit
+from peak_kernels._jit import part
 from peak_kernels.account import equity_of, margin_available
 from peak_kernels.book import is_exit, is_live, new_order, set_status
 from peak_kernels.orders_fields import Floats, Market
@@ -20,7 +20,7 @@ ASKED = nb.void(
 """Type of a block that places orders: ``block(bar, seen, params, memory, view, orders)``."""
 
 
-@jit
+@part
 def reveal(seen: Floats, market: Market, bar: int) -> bool:
     """Show the block the bar that ended; whether any asset has a price.
 
@@ -41,13 +41,13 @@ def reveal(seen: Floats, market: Market, bar: int) -> bool:
     return priced
 
 
-@jit
+@part
 def view_of(m: Floats, row: int) -> int:
     """Where the view of an asset begins, from the asset's row."""
     return (row - int(m[f.S_ASSETS_AT])) // f.N_ASSET * f.N_VIEW
 
 
-@jit
+@part
 def describe(m: Floats, view: Floats, bar: int) -> None:
     """Write the view of the account: state at the close, and what happened since the last call."""
     view[:] = 0.0
@@ -74,7 +74,7 @@ def describe(m: Floats, view: Floats, bar: int) -> None:
     describe_news(m, view)
 
 
-@jit
+@part
 def describe_news(m: Floats, view: Floats) -> None:
     """Fills, closed trades and rejections that the block has not seen yet."""
     for n in range(int(m[f.S_SEEN_FILLS]), int(m[f.S_FILLS_NEXT]), f.N_FILL):
@@ -89,7 +89,7 @@ def describe_news(m: Floats, view: Floats) -> None:
             view[view_of(m, int(m[int(m[n + f.E_ORDER]) + f.O_ASSET])) + f.V_REJECTED] += 1.0
 
 
-@jit
+@part
 def complete(m: Floats, calendar: Floats, bar: int) -> None:
     """Give the block's instructions their bars, and record those that had no room.
 
@@ -116,7 +116,7 @@ def complete(m: Floats, calendar: Floats, bar: int) -> None:
         m[f.S_ACTIONS_END] = m[f.S_ACTIONS_AT]
 
 
-@jit
+@part
 def ask(
     m: Floats,
     market: Market,

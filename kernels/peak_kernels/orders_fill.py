@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from peak_kernels import orders_fields as f
-from peak_kernels._jit import jit
+from peak_kernels._jit import part
 from peak_kernels.account import (
     cash_for,
     equity_of,
@@ -22,14 +22,14 @@ from peak_kernels.book import attach, cancel_family, cancel_group, end_order, is
 from peak_kernels.orders_fields import Floats
 
 
-@jit
+@part
 def floor_to_lot(m: Floats, row: int, size: float) -> float:
     """Size rounded down to the asset's lot."""
     unit = m[row + f.A_LOT]
     return np.floor(size / unit + 1e-9) * unit if unit > 0.0 else size
 
 
-@jit
+@part
 def resolve_size(m: Floats, k: int, row: int, price: float, opening_price: float) -> None:
     """Turn a size given as value or fraction into units, at the price of the first fill."""
     unit, given, lot = m[k + f.O_UNIT], m[k + f.O_SIZE], m[row + f.A_LOT]
@@ -56,7 +56,7 @@ def resolve_size(m: Floats, k: int, row: int, price: float, opening_price: float
     m[k + f.O_SIZE], m[k + f.O_REMAINING], m[k + f.O_UNIT] = units, units, f.UNITS
 
 
-@jit
+@part
 def opening_fee(m: Floats, row: int, closed: float, size: float, price: float, maker: bool) -> float:
     """Fee of the opening part; fixed parts are charged once where one order makes one fill."""
     if closed > 0.0 and m[f.R_MERGE] > 0.0:
@@ -64,7 +64,7 @@ def opening_fee(m: Floats, row: int, closed: float, size: float, price: float, m
     return fee(m, row, size, price, maker)
 
 
-@jit
+@part
 def affordable(
     m: Floats, k: int, closed: float, size: float, price: float, opening_price: float, maker: bool
 ) -> float:
@@ -102,7 +102,7 @@ def affordable(
     return floor_to_lot(m, row, size * max(0.0, available - fixed) / max(needed - fixed, 1e-300))
 
 
-@jit
+@part
 def close_lot(
     m: Floats, k: int, lot: int, size: float, price: float, bars: tuple[int, int], paid: float
 ) -> None:
@@ -128,7 +128,7 @@ def close_lot(
         m[n + f.F_LOT], m[n + f.F_CLOSED] = lot, size
 
 
-@jit
+@part
 def close_opposite(
     m: Floats, k: int, size: float, price: float, bars: tuple[int, int], maker: bool
 ) -> tuple[float, float]:
@@ -155,7 +155,7 @@ def close_opposite(
     return total if closed > total * (1.0 - 1e-12) else closed, paid
 
 
-@jit
+@part
 def exit_price(m: Floats, k: int, given: float, price: float, direction: float) -> float:
     """Price of an attached exit, from a price, a fraction of the fill price or a distance."""
     if np.isnan(given) or m[k + f.O_EXIT_UNIT] == f.PRICE:
@@ -165,7 +165,7 @@ def exit_price(m: Floats, k: int, given: float, price: float, direction: float) 
     return np.rint(level / tick) * tick if tick > 0.0 else level
 
 
-@jit
+@part
 def open_part(m: Floats, k: int, size: float, price: float, bars: tuple[int, int], paid: float) -> None:
     """Open a lot for an order, attach its stop-loss and take-profit and say when they begin to work."""
     row, side = int(m[k + f.O_ASSET]), m[k + f.O_SIDE]
@@ -192,7 +192,7 @@ def open_part(m: Floats, k: int, size: float, price: float, bars: tuple[int, int
                 work_now(m, int(m[lot + column]), bars[1])
 
 
-@jit
+@part
 def exits_in_entry_bar(m: Floats, k: int, row: int, stop: float, target: float) -> bool:
     """Whether the exits just attached by an order are looked for in the bar of the entry."""
     rule = m[f.R_CHILD_BAR]
@@ -210,7 +210,7 @@ def exits_in_entry_bar(m: Floats, k: int, row: int, stop: float, target: float) 
     return target >= m[row + f.A_LOW] and not stop <= m[row + f.A_HIGH]
 
 
-@jit
+@part
 def reason_not_to_open(m: Floats, k: int, value: float) -> int:
     """Reason that forbids any opening by this order, worth ``value``, else ``NO_REASON``."""
     if m[k + f.O_REDUCE] > 0.0:
@@ -226,7 +226,7 @@ def reason_not_to_open(m: Floats, k: int, value: float) -> int:
     return f.NO_REASON
 
 
-@jit
+@part
 def execute(m: Floats, k: int, size: float, price: float, bars: tuple[int, int], maker: bool) -> None:
     """Fill up to ``size`` of a stand-alone order at ``price``: the closing part, then the opening part."""
     row, side = int(m[k + f.O_ASSET]), m[k + f.O_SIDE]
@@ -257,7 +257,7 @@ def execute(m: Floats, k: int, size: float, price: float, bars: tuple[int, int],
     )
 
 
-@jit
+@part
 def conclude(m: Floats, k: int, done: float, price: float, paid: float, bar: int, reason: int) -> None:
     """Count a fill; status of the order after it, and what follows for related orders.
 

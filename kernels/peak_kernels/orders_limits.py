@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from peak_kernels import orders_fields as f
-from peak_kernels._jit import jit
+from peak_kernels._jit import part
 from peak_kernels.account import equity_of, fee
 from peak_kernels.book import close_order, end_order, is_exit, is_live, new_order, set_status
 from peak_kernels.orders_fields import Floats
@@ -14,7 +14,7 @@ from peak_kernels.orders_fill import close_lot
 DAYS_PER_YEAR = 365.0
 
 
-@jit
+@part
 def charge_interest(m: Floats, days: float) -> None:
     """Interest for the calendar days since the last bar: on borrowed shares, on longs, on negative cash."""
     charge = 0.0
@@ -29,7 +29,7 @@ def charge_interest(m: Floats, days: float) -> None:
     m[f.S_CASH] -= charge
 
 
-@jit
+@part
 def settle_bar(m: Floats) -> None:
     """Funding payments and, for futures, the move since the last settlement become cash."""
     for row in range(int(m[f.S_ASSETS_AT]), int(m[f.S_ASSETS_END]), f.N_ASSET):
@@ -44,7 +44,7 @@ def settle_bar(m: Floats) -> None:
             m[row + f.A_ADJUSTED] = m[row + f.A_MARK]
 
 
-@jit
+@part
 def check_limits(m: Floats, day: float, bar: int) -> None:
     """Equity floor and daily loss limit: leave at the next open, refuse new entries."""
     equity = equity_of(m)
@@ -71,7 +71,7 @@ def check_limits(m: Floats, day: float, bar: int) -> None:
         close_order(m, int(m[j]), 1.0, bar)
 
 
-@jit
+@part
 def liquidation_price(m: Floats) -> float:
     """Price of the only asset at which equity equals the maintenance margin; NaN when there is none."""
     row = int(m[f.S_ASSETS_AT])
@@ -84,7 +84,7 @@ def liquidation_price(m: Floats) -> float:
     return (position * mark - equity) / (position - rate * abs(position))
 
 
-@jit
+@part
 def forced_price(m: Floats, whole_bar: bool) -> float:
     """Price at which the bar forces a liquidation, at its open or anywhere in it; NaN: it does not.
 
@@ -110,7 +110,7 @@ def forced_price(m: Floats, whole_bar: bool) -> float:
     return 0.0 if whole_bar and needed > 0.0 and equity_of(m) <= needed else np.nan
 
 
-@jit
+@part
 def close_all(m: Floats, bar: int, reason: int, price: float) -> None:
     """Close every open lot now at ``price`` (0: at each asset's mark), each with an order of its own.
 
@@ -136,7 +136,7 @@ def close_all(m: Floats, bar: int, reason: int, price: float) -> None:
         set_status(m, k, f.FILLED, reason, bar)
 
 
-@jit
+@part
 def forced_close(m: Floats, bar: int, moment: int) -> None:
     """Liquidation and ruin.  ``moment``: 0 at the open, 1 inside the bar, 2 at the close."""
     price, reason = np.nan, f.BY_LIQUIDATION

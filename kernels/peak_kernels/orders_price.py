@@ -13,11 +13,11 @@ from __future__ import annotations
 import numpy as np
 
 from peak_kernels import orders_fields as f
-from peak_kernels._jit import jit
+from peak_kernels._jit import part
 from peak_kernels.orders_fields import Floats
 
 
-@jit
+@part
 def chance(seed: float, order: float, bar: float) -> float:
     """Uniform number in [0, 1) that depends on its arguments alone (SplitMix64 finaliser)."""
     x = np.uint64(np.int64(seed)) * np.uint64(0x9E3779B97F4A7C15)
@@ -29,7 +29,7 @@ def chance(seed: float, order: float, bar: float) -> float:
     return float(x >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
 
-@jit
+@part
 def limit_price(m: Floats, k: int, row: int, bar: int) -> tuple[float, int]:
     """Fill of a limit order (buy axis): the open when it is better, else the limit when it is reached."""
     side = m[k + f.O_SIDE]
@@ -45,7 +45,7 @@ def limit_price(m: Floats, k: int, row: int, bar: int) -> tuple[float, int]:
     return (limit, f.AT_LIMIT) if reached else (np.nan, f.AT_NOWHERE)
 
 
-@jit
+@part
 def stop_limit_price(m: Floats, k: int, row: int, bar: int) -> tuple[float, int]:
     """Fill in the bar that triggers a stop-limit order (buy axis); NaN: it rests as a limit order."""
     side = m[k + f.O_SIDE]
@@ -66,7 +66,7 @@ def stop_limit_price(m: Floats, k: int, row: int, bar: int) -> tuple[float, int]
     return np.nan, f.AT_NOWHERE
 
 
-@jit
+@part
 def reach(m: Floats, k: int, row: int, bar: int) -> tuple[float, int]:
     """Price at which a working order can fill in the asset's current bar, before slippage; NaN if none.
 
@@ -94,7 +94,7 @@ def reach(m: Floats, k: int, row: int, bar: int) -> tuple[float, int]:
     return side * price, at
 
 
-@jit
+@part
 def trail(m: Floats, k: int, mark: float) -> None:
     """Move stop (and limit) of a trailing order to its distance from a price, never back."""
     side = m[k + f.O_SIDE]
@@ -106,7 +106,7 @@ def trail(m: Floats, k: int, mark: float) -> None:
             m[k + f.O_LIMIT] = stop - m[k + f.O_OFFSET]
 
 
-@jit
+@part
 def trail_mark(m: Floats, k: int, row: int) -> float:
     """Price of the bar just tested that moves a trailing order."""
     if m[f.R_TRAIL_MARK] == f.TRAIL_CLOSE:
@@ -115,7 +115,7 @@ def trail_mark(m: Floats, k: int, row: int) -> float:
     return m[row + f.A_LOW] if lowest else m[row + f.A_HIGH]
 
 
-@jit
+@part
 def slipped_price(m: Floats, row: int, side: float, price: float, size: float) -> float:
     """Price made worse by the slippage model, without any cap."""
     kind, amount = m[f.R_SLIP_KIND], m[f.R_SLIP_AMOUNT]
@@ -132,7 +132,7 @@ def slipped_price(m: Floats, row: int, side: float, price: float, size: float) -
     return price * (1.0 + side * amount * share)
 
 
-@jit
+@part
 def slip(m: Floats, k: int, row: int, price: float, at: int, size: float) -> float:
     """Price after slippage; NaN when the rules allow no fill at the slipped price."""
     at_open = at == f.AT_OPEN or at == f.AT_LIMIT_OPEN
@@ -162,7 +162,7 @@ def slip(m: Floats, k: int, row: int, price: float, at: int, size: float) -> flo
     return worst if cap == f.SLIP_AT_RANGE else np.nan
 
 
-@jit
+@part
 def volume_cap(m: Floats, row: int, size: float, past: bool) -> float:
     """Largest size that the volume of the bar, or of the ``past`` one, allows (participation); at most ``size``."""
     kind = m[f.R_VOLUME_KIND]

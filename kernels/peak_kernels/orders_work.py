@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from peak_kernels import orders_fields as f
-from peak_kernels._jit import jit
+from peak_kernels._jit import part
 from peak_kernels.account import fee
 from peak_kernels.book import end_order, is_live, set_status
 from peak_kernels.orders_fields import Floats
@@ -15,7 +15,7 @@ from peak_kernels.orders_price import reach, slip, trail, trail_mark, volume_cap
 MARKET_ORDERS, AT_THE_OPEN, AFTER_THE_OPEN, EVERYTHING = range(4)
 
 
-@jit
+@part
 def acts_at_open(m: Floats, k: int) -> bool:
     """Whether the bar opens beyond the order's level (a market order has none)."""
     side, open_ = m[k + f.O_SIDE], m[int(m[k + f.O_ASSET]) + f.A_OPEN]
@@ -25,7 +25,7 @@ def acts_at_open(m: Floats, k: int) -> bool:
     return np.isnan(m[k + f.O_LIMIT]) or side * open_ <= side * m[k + f.O_LIMIT]
 
 
-@jit
+@part
 def workable(m: Floats, k: int, bar: int) -> bool:
     """Whether an order may act in this bar and its asset has prices."""
     if m[k + f.O_STATUS] != f.WORKING or m[k + f.O_ACTIVE] > bar:
@@ -34,7 +34,7 @@ def workable(m: Floats, k: int, bar: int) -> bool:
     return not (np.isnan(m[row + f.A_OPEN]) or np.isnan(m[row + f.A_CLOSE]))
 
 
-@jit
+@part
 def find_price(m: Floats, k: int, row: int, bar: int) -> tuple[float, int, int]:
     """Price of an order in the current bar, where it comes from, and the bar that the fill reports."""
     if m[k + f.O_KIND] == f.MARKET_ON_CLOSE:
@@ -52,7 +52,7 @@ def find_price(m: Floats, k: int, row: int, bar: int) -> tuple[float, int, int]:
     return price, at, bar
 
 
-@jit
+@part
 def try_order(m: Floats, k: int, bar: int) -> None:
     """Try one order against the current bar (or stretch of a bar): price, size, slippage, fill."""
     row = int(m[k + f.O_ASSET])
@@ -91,7 +91,7 @@ def try_order(m: Floats, k: int, bar: int) -> None:
         m[n + f.F_SLIPPAGE] = abs(m[n + f.F_PRICE] - price) * m[n + f.F_SIZE]
 
 
-@jit
+@part
 def expire_or_kill(m: Floats, k: int, bar: int, tried: bool) -> None:
     """End an order whose validity is over; after its first bar also immediate-or-cancel and fill-or-kill.
 
@@ -107,7 +107,7 @@ def expire_or_kill(m: Floats, k: int, bar: int, tried: bool) -> None:
         end_order(m, k, f.CANCELLED, killed, bar)
 
 
-@jit
+@part
 def count_ambiguous(m: Floats, bar: int) -> None:
     """Count the bar when both exits of a lot lie inside its range and the open decides neither."""
     listed = int(m[f.S_LISTED_AT])
@@ -127,7 +127,7 @@ def count_ambiguous(m: Floats, bar: int) -> None:
             m[f.S_AMBIGUOUS_BAR] = bar + 1
 
 
-@jit
+@part
 def next_order(m: Floats, row: int, bar: int) -> tuple[int, float]:
     """Order that the price meets first on the rest of a stretch, and how far away; -1 if none."""
     best, distance = -1, np.inf
@@ -155,7 +155,7 @@ def next_order(m: Floats, row: int, bar: int) -> tuple[int, float]:
     return best, distance
 
 
-@jit
+@part
 def high_first(m: Floats, row: int, bar: int) -> bool:
     """Whether the path inside the asset's bar visits the high before the low.
 
@@ -175,7 +175,7 @@ def high_first(m: Floats, row: int, bar: int) -> bool:
     return (side < 0.0) == (path == f.PATH_WORST)
 
 
-@jit
+@part
 def step_on_path(m: Floats, row: int, bar: int, end: float) -> int:
     """Next order that the price meets on its way to ``end``; the asset's bar becomes the rest of the way.
 
@@ -192,7 +192,7 @@ def step_on_path(m: Floats, row: int, bar: int, end: float) -> int:
     return k
 
 
-@jit
+@part
 def trail_orders(m: Floats, row: int, bar: int) -> None:
     """Move the trailing orders of an asset after a stretch of its path."""
     queue = int(m[f.S_QUEUE_AT])
@@ -203,7 +203,7 @@ def trail_orders(m: Floats, row: int, bar: int) -> None:
             trail(m, k, trail_mark(m, k, row))
 
 
-@jit
+@part
 def next_in_queue(m: Floats, place: int, fresh: bool, bar: int, until: int, turn: int) -> tuple[int, int]:
     """Next order of the copied queue from ``place`` on that may act, and its place; -1 at the end.
 
@@ -226,7 +226,7 @@ def next_in_queue(m: Floats, place: int, fresh: bool, bar: int, until: int, turn
     return -1, 0
 
 
-@jit
+@part
 def copy_queue(m: Floats, bar: int) -> None:
     """Copy the queue, which may change while it is worked; count an ambiguous bar."""
     m[f.S_AGAIN] = 0.0
@@ -237,7 +237,7 @@ def copy_queue(m: Floats, bar: int) -> None:
         m[scratch + j] = m[queue + j]
 
 
-@jit
+@part
 def work(m: Floats, bar: int, until: int, fresh: bool, row: int, end: float) -> None:
     """Try the orders that may act, in the sequence of the queue or of the path inside the bar.
 

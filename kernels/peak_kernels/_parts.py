@@ -1,0 +1,134 @@
+"""Kernels of many functions: their parts are lowered one by one, and optimised and compiled once, together.
+
+By itself numba makes a library of each function: it links the libraries of all functions that are called, optimises
+the whole and turns it into machine code, although a function that only other kernels call never runs from there.
+For a kernel of a hundred functions, several calls deep, that is most of what the compiler does.  A part is lowered
+and stops there; the kernel that is called from Python links all of them and optimises once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from llvmlite import binding
+from numba.core.codegen import CodeLibrary, JITCodeLibrary
+from numba.core.compiler import CompilerBase, DefaultPassBuilder
+
+
+def _closure(libraries: Iterable[CodeLibrary]) -> list[CodeLibrary]:
+    """The libraries, and those that their parts link, each once."""
+    found: dict[CodeLibrary, None] = {}
+    waiting = list(libraries)
+    while waiting:
+        library = waiting.pop()
+        if library not in found:
+            found[library] = None
+            waiting += library.links if isinstance(library, _Part) else []
+    return list(found)
+
+
+class _WithoutEnvironment:
+    """The code generator, but without the address of a Python environment, which compiled parts do not use."""
+
+    def __init__(self, codegen: Any) -> None:
+        self._codegen = codegen
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._codegen, name)
+
+    def set_env(self, name: str, env: object) -> None:
+        """Parts have no machine code that an environment could belong to."""
+
+
+class _Part(JITCodeLibrary):  # type: ignore[misc]
+    """Library of a function that is only called by other kernels: never optimised or compiled by itself."""
+
+    _alone: Any = None
+    _shared_module: Any
+    _linking_libraries: list[CodeLibrary]
+
+    @property
+    def links(self) -> list[CodeLibrary]:
+        """Libraries of the functions that it calls."""
+        return self._linking_libraries
+
+    @property
+    def codegen(self) -> Any:
+        return _WithoutEnvironment(self._codegen)
+
+    def _optimize_functions(self, ll_module: Any) -> None:
+        ll_module.data_layout = self._codegen._data_layout
+
+    def finalize(self) -> None:
+        self._raise_if_finalized()
+        for library in self._linking_libraries:
+            self._reload_init.update(library._reload_init)
+        self._finalize_dynamic_globals()
+        self._finalized = True
+
+    def get_pointer_to_function(self, name: str) -> int:
+        self._ensure_finalized()
+        return 0
+
+    def without_links(self) -> Any:
+        """Its module, ready to be linked, without the functions that it calls."""
+        if self._alone is None:
+            self._ensure_finalized()
+            self._alone = self._final_module.clone()
+            for function in self._alone.functions:
+                if not function.is_declaration and function.linkage == binding.Linkage.external:
+                    function.linkage = "linkonce_odr"
+        return self._alone
+
+    def _get_module_for_linking(self) -> Any:
+        """Its module with all that it calls, for functions that are no parts."""
+        if self._shared_module is None:
+            module = self.without_links().clone()
+            for library in _closure(self.links):
+                inner = (
+                    library.without_links()
+                    if isinstance(library, _Part)
+                    else library._get_module_for_linking()
+                )
+                module.link_in(inner, preserve=True)
+            self._shared_module = module
+        return self._shared_module
+
+
+class _Whole(JITCodeLibrary):  # type: ignore[misc]
+    """Library of a kernel that is called from Python: links each part once."""
+
+    _linking_libraries: list[CodeLibrary]
+
+    def finalize(self) -> None:
+        plain = []
+        for library in _closure(self._linking_libraries):
+            if isinstance(library, _Part):
+                self._reload_init.update(library._reload_init)
+                self._final_module.link_in(library.without_links(), preserve=True)
+            else:
+                plain.append(library)
+        self._linking_libraries = plain
+        super().finalize()
+
+
+class PartCompiler(CompilerBase):  # type: ignore[misc]
+    """Pipeline of parts."""
+
+    def define_pipelines(self) -> list[Any]:
+        """Numba's own passes, into a library that is not compiled."""
+        state = self.state
+        state.library = _Part(state.targetctx.codegen(), state.func_id.func_qualname)
+        return [DefaultPassBuilder.define_nopython_pipeline(state)]
+
+
+class WholeCompiler(CompilerBase):  # type: ignore[misc]
+    """Pipeline of kernels that are made of parts."""
+
+    def define_pipelines(self) -> list[Any]:
+        """Numba's own passes, into a library that links all parts."""
+        state = self.state
+        state.library = _Whole(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.library.enable_object_caching()
+        return [DefaultPassBuilder.define_nopython_pipeline(state)]
