@@ -226,15 +226,15 @@ def _carry(close: Floats) -> Floats:
 
 
 def _group_numbers(groups: Any, assets: int) -> npt.NDArray[np.int64]:
-    """Group number of each asset: each its own (None), all one (True), or as given."""
+    """Group number of each asset: each its own (None), all one (True), or as given, by first appearance."""
     if groups is None or groups is False:
         return np.arange(assets)
     if groups is True:
         return np.zeros(assets, dtype=np.int64)
-    _, numbers = np.unique(np.asarray(groups), return_inverse=True)
+    _, first, numbers = np.unique(np.asarray(groups), return_index=True, return_inverse=True)
     if numbers.size != assets:
         raise ConfigError(f"groups names {numbers.size} assets, there are {assets}")
-    return np.asarray(numbers, dtype=np.int64)
+    return np.argsort(np.argsort(first))[numbers].astype(np.int64)
 
 
 def _run(

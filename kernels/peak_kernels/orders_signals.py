@@ -239,8 +239,9 @@ def units_of(m: Floats, row: int, g: int) -> float:
         size -= m[row + f.A_POSITION]
     if kind != f.PERCENT:
         m[row + f.A_ORDER_TYPE] = f.AMOUNT
-    if size == -np.inf and m[row + f.A_ORDER_DIRECTION] != f.LONG_ONLY:
-        # Selling without limit stands for all that can be sold short.
+    capped = kind == f.PERCENT and np.isfinite(m[f.P_MAX_SIZE])
+    if size == -np.inf and m[row + f.A_ORDER_DIRECTION] != f.LONG_ONLY and not capped:
+        # Selling without limit stands for all that can be sold short; an unlimited percent for the largest order.
         m[row + f.A_ORDER_TYPE] = f.PERCENT
         return -1.0
     return size

@@ -1,6 +1,7 @@
 """Reading the cases of other engines and comparing runs with them (no rule of any engine lives here)."""
 
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,45 +45,55 @@ class Case:
         return pl.read_parquet(self.folder / f"{name}.parquet")
 
     def script(self) -> list[dict]:
-        return json.loads((self.folder / "script.json").read_text())
+        """Actions in the sequence of the file, infinities and NaN as numbers; none without a script."""
+        path = self.folder / "script.json"
+        entries = json.loads(path.read_text()) if path.exists() else []
+        return [{key: WORDS.get(str(value), value) for key, value in entry.items()} for entry in entries]
+
+    def number(self, name: str, default: float) -> float:
+        """Numeric setting; the default where it is absent or null."""
+        value = self.config.get(name)
+        return default if value is None else float(value)
 
     def prices(self) -> dict[str, np.ndarray]:
         """``[asset, bar]`` arrays of open, high, low, close, volume, and the time stamps (us) of the bars."""
         bars = self.table("bars").sort("asset", "bar")
-        assets = self.meta["n_assets"]
-        out = {
-            name: np.ascontiguousarray(
-                bars[name].cast(pl.Float64).fill_null(np.nan).to_numpy().reshape(assets, -1)
-            )
-            for name in ("open", "high", "low", "close", "volume")
-        }
-        out["time_us"] = bars["timestamp"].dt.epoch("us").to_numpy().reshape(assets, -1)[0]
+        if "volume" not in bars.columns:
+            bars = bars.with_columns(volume=pl.lit(0.0))
+        out = {name: _by_asset(bars, name) for name in ("open", "high", "low", "close", "volume")}
+        out["time_us"] = bars["timestamp"].dt.epoch("us").to_numpy()[: out["close"].shape[1]]
         return out
 
     def inputs(self, name: str) -> np.ndarray | None:
-        """``[asset, bar]`` array of a column of ``inputs.parquet``; None when it has no such column."""
-        frame = self.table("inputs").sort("asset", "bar")
-        if name not in frame.columns:
+        """``[asset, bar]`` array of a column of ``inputs.parquet``; None when there is no such column."""
+        if not (self.folder / "inputs.parquet").exists():
             return None
-        column = frame[name]
-        if column.dtype == pl.Boolean:
-            return column.fill_null(False).to_numpy().reshape(self.meta["n_assets"], -1)
-        return column.cast(pl.Float64).fill_null(np.nan).to_numpy().reshape(self.meta["n_assets"], -1)
+        frame = self.table("inputs").sort("asset", "bar")
+        return _by_asset(frame, name) if name in frame.columns else None
 
 
-def number(value):
-    """JSON number, with infinities and NaN written as words."""
-    return float(value) if isinstance(value, str) else value
+WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+"""Numbers that JSON has no form for, as the cases write them."""
+
+
+def _by_asset(frame: pl.DataFrame, name: str) -> np.ndarray:
+    """Column of a frame sorted by asset and bar as ``[asset, bar]``: False where a Boolean is null, else NaN."""
+    column = frame[name]
+    if column.dtype == pl.Boolean:
+        column = column.fill_null(False)
+    else:
+        column = column.cast(pl.Float64).fill_null(np.nan)
+    return np.ascontiguousarray(column.to_numpy().reshape(frame["asset"].n_unique(), -1))
 
 
 def load_case(folder: Path) -> Case:
     meta = json.loads((folder / "case.json").read_text())
-    return Case(folder, meta, meta["config"])
+    return Case(folder, meta, meta.get("config") or {})
 
 
-def find_cases(root: Path) -> list[Case]:
+def find_cases(root: Path) -> list[Path]:
     """All case folders below ``root``, by name."""
-    return [load_case(path.parent) for path in sorted(root.glob("*/case.json"))]
+    return [path.parent for path in sorted(root.glob("*/case.json"))]
 
 
 def _close(ours, theirs, rtol, atol):
@@ -94,7 +105,7 @@ def _close(ours, theirs, rtol, atol):
 
 def differences(case: Case, run: Run) -> list[str]:
     """What differs between a run and the stored numbers; empty when the case is reproduced."""
-    tolerance = case.meta.get("tolerance", {})
+    tolerance = case.meta.get("tolerance") or {}
     rtol = tolerance.get("rtol", 1e-9)
     atol_cash, atol = tolerance.get("atol_cash", 1e-6), tolerance.get("atol_other", 1e-9)
     found = []

@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.parity.adapters import backtesting_py, backtrader, vectorbt
-from tests.parity.cases import Unsupported, differences, find_cases
+from tests.parity.cases import Case, Unsupported, differences, find_cases, load_case
 
 ENGINES = {"vectorbt": vectorbt, "backtesting.py": backtesting_py, "backtrader": backtrader}
 REQUIRED = {"vectorbt": 25 / 27, "backtesting.py": 15 / 17, "backtrader": 17 / 21}
@@ -36,18 +36,68 @@ def parity_line():
     return "parity: " + ", ".join(parts)
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case.folder.name for case in CASES])
-def test_case_is_reproduced(case):
-    assert case.engine in ENGINES, f"no adapter for the engine {case.engine!r}"
-    name = case.folder.name
-    FOUND[name], OUTCOME[name] = case.engine, ["the run failed"]
+@pytest.mark.parametrize("folder", CASES, ids=[folder.name for folder in CASES])
+def test_case_is_reproduced(folder):
+    name = folder.name
+    FOUND[name], OUTCOME[name] = "", ["the run failed"]
     try:
-        run = ENGINES[case.engine].run(case)
+        case = load_case(folder)
+        FOUND[name] = case.engine
+        OUTCOME[name] = reproduce(case)
     except Unsupported as why:
         OUTCOME[name] = [f"not supported: {why}"]
         pytest.skip(OUTCOME[name][0])
-    OUTCOME[name] = differences(case, run)
+    except Exception as error:
+        OUTCOME[name] = [f"the run failed: {type(error).__name__}: {error}"]
+        raise
     assert not OUTCOME[name], "\n".join(OUTCOME[name])
+
+
+def reproduce(case):
+    """Run a case with the adapter of its engine; what differs."""
+    if case.engine not in ENGINES:
+        raise Unsupported(f"no adapter for the engine {case.engine!r}")
+    return differences(case, ENGINES[case.engine].run(case))
+
+
+DEFAULTS = {
+    "vectorbt": {
+        "fees": 0.0, "fixed_fees": 0.0, "slippage": 0.0, "size": "Infinity", "size_type": "amount",
+        "min_size": 1e-8, "max_size": "Infinity", "size_granularity": None, "lock_cash": False, "allow_partial": True,
+        "accumulate": False, "sl_stop": None, "tp_stop": None, "sl_trail": False, "cash_sharing": False,
+        "upon_long_conflict": "ignore", "upon_short_conflict": "ignore", "upon_dir_conflict": "ignore",
+        "upon_opposite_entry": "reversereduce", "upon_stop_exit": "close", "upon_stop_update": "override",
+        "stop_entry_price": "close", "stop_exit_price": "stoplimit", "call_seq": "default",
+        "ohlc_given_for_stops": False, "ffill_val_price": True, "update_value": False, "direction": "both",
+    },
+    "backtesting.py": {
+        "cash": 10000, "commission": 0.0, "spread": 0.0, "margin": 1.0, "trade_on_close": False, "hedging": False,
+        "exclusive_orders": False, "finalize_trades": False, "fractional_unit": None,
+    },
+    "backtrader": {"cash": 10000.0, "slippage": None, "filler": None, "session_end": None},
+}  # fmt: skip
+"""What each engine takes where a setting is not given."""
+
+
+@pytest.mark.parametrize("engine", DEFAULTS)
+def test_settings_that_are_not_given_have_the_defaults_of_the_engine(engine):
+    """Cases without the settings that say what is the default anyway, and with settings nobody knows."""
+    folders = [folder for folder in CASES if FOUND.get(folder.name) == engine and not OUTCOME[folder.name]]
+    if not folders:
+        pytest.skip(f"no case of {engine} was reproduced before")
+    for case in map(load_case, folders[:12]):
+        kept = {k: v for k, v in case.config.items() if v != DEFAULTS[engine].get(k, "kept")}
+        meta = {"engine": engine, "config": kept, "api": case.meta.get("api")}
+        assert not reproduce(Case(case.folder, meta, {**kept, "unknown": {"setting": 1}})), case.folder.name
+
+
+def test_what_cannot_be_translated_is_said():
+    if not CASES:
+        pytest.skip(f"no case folders at {_root()}; set PEAK_FAST_ORACLES")
+    with pytest.raises(Unsupported, match="no adapter for the engine 'zipline'"):
+        reproduce(Case(CASES[0], {"engine": "zipline"}, {}))
+    with pytest.raises(Unsupported, match="api 'unknown'"):
+        reproduce(Case(CASES[0], {"engine": "vectorbt", "api": "unknown"}, {}))
 
 
 def test_share_of_reproduced_cases_is_high():

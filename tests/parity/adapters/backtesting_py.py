@@ -3,6 +3,7 @@
 Field by field: ``cash`` is the initial cash; ``commission`` a rate or ``[fixed, rate]``; ``spread``, ``margin``,
 ``trade_on_close``, ``hedging``, ``exclusive_orders`` and ``finalize_trades`` go to the preset as they are;
 ``fractional_unit`` u multiplies the prices by u, and sizes are counted in units of u: fills are converted back.
+Prices of such a script may be written in either scale: the one that lies nearer to the close is taken.
 Units are whole: ``Asset(lot=1)``.  A size below 1 is a fraction of the free margin; no size is the engine's
 default, 1 - eps.  Actions of bar 0 never run (the engine's loop begins at bar 1).  The engine refuses an order whose
 price does not lie between its stop-loss and its take-profit: such entries are left out.
@@ -19,6 +20,7 @@ from peak_kernels import orders_fields as f
 from tests.parity.cases import Case, Run, Unsupported
 
 ALL_IN = 1.0 - sys.float_info.epsilon
+PRICES = ("limit", "stop", "sl", "tp", "price")
 
 
 def _size(entry):
@@ -46,6 +48,14 @@ def _place(row, entry, tags):
     }
     row[f.X_KIND] = kinds[has_limit, has_stop]
     row[f.X_TAG] = tags.setdefault(str(entry.get("tag")), len(tags)) if entry.get("tag") is not None else -1.0
+
+
+def _rescaled(entry, close, unit):
+    """An entry with its prices in the scale of the bars times ``unit``."""
+    given = [entry[name] for name in PRICES if entry.get(name)]
+    if not given or abs(np.log(given[0] / (close * unit))) <= abs(np.log(given[0] / close)):
+        return entry
+    return {**entry, **{name: entry[name] * unit for name in PRICES if entry.get(name)}}
 
 
 def _accepted(entry, close, spread):
@@ -85,34 +95,34 @@ def _fill_action(row, entry, tags):
 
 def run(case: Case) -> Run:
     config = case.config
-    unit = config.get("fractional_unit") or 1.0
+    unit = case.number("fractional_unit", 1.0)
     prices = case.prices()
-    commission = config.get("commission", 0.0)
+    commission = config.get("commission") or 0.0
     fixed, rate = commission if isinstance(commission, list) else (0.0, commission)
+    spread = case.number("spread", 0.0)
+    flags = ("trade_on_close", "hedging", "exclusive_orders", "finalize_trades")
     rules = backtesting_py(
         commission=rate,
         fixed_commission=fixed,
-        spread=config.get("spread", 0.0),
-        margin=config.get("margin", 1.0),
-        trade_on_close=config.get("trade_on_close", False),
-        hedging=config.get("hedging", False),
-        exclusive_orders=config.get("exclusive_orders", False),
-        finalize_trades=config.get("finalize_trades", False),
+        spread=spread,
+        margin=case.number("margin", 1.0),
+        **{name: bool(config.get(name)) for name in flags},
     )
-    close, spread = prices["close"][0], config.get("spread") or 0.0
-    script = [entry for entry in case.script() if _accepted(entry, close[entry["bar"]], spread)]
+    close = prices["close"][0]
+    script = [_rescaled(entry, close[entry["bar"]], unit) for entry in case.script()]
+    script = [entry for entry in script if _accepted(entry, close[entry["bar"]] * unit, spread)]
     script.sort(key=lambda entry: entry["bar"])
     actions = blank_actions(len(script))
     tags: dict[str, int] = {}
     for row, entry in zip(actions, script, strict=True):
         _fill_action(row, entry, tags)
-        for column in (f.X_LIMIT, f.X_STOP, f.X_STOP_LOSS, f.X_TAKE_PROFIT):
-            row[column] *= unit
     market = Prices(
         *(prices[name] * unit for name in ("open", "high", "low", "close")),
         day=calendar_day(prices["time_us"]),
     )
-    records = run_actions(market, actions, rules=rules, assets=[Asset(lot=1.0)], initial_cash=config["cash"])
+    records = run_actions(
+        market, actions, rules=rules, assets=[Asset(lot=1.0)], initial_cash=case.number("cash", 10_000.0)
+    )
     fills = records.fills
     return Run(
         fills={

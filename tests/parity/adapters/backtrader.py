@@ -38,7 +38,8 @@ def _filler(config):
     filler = config.get("filler")
     if not filler:
         return None
-    ((name, settings),) = filler.items()
+    ((name, settings),) = ({filler: {}} if isinstance(filler, str) else filler).items()
+    settings = settings or {}
     if name == "FixedSize":
         size = settings.get("size")
         return ("fixed", float("inf") if size is None else float(size), 0.0)
@@ -65,7 +66,7 @@ def _rules(config):
         per_contract=rate if futures else 0.0,
         leverage=commission.get("leverage") or 1.0,
         interest=commission.get("interest") or 0.0,
-        interest_long=commission.get("interest_long") or False,
+        interest_long=bool(commission.get("interest_long")),
         slip_perc=slippage.get("perc") or 0.0,
         slip_fixed=slippage.get("fixed") or 0.0,
         filler=_filler(config),
@@ -76,7 +77,8 @@ def _rules(config):
 
 def _auction(time_us, bar, session_end):
     """Bar that works a Close order placed at ``bar``, and which close it gets (``X_AUCTION_CLOSE``)."""
-    hours, minutes, seconds = (float(part) for part in (session_end or "23:59:59.999990").split(":"))
+    parts = [float(part) for part in (session_end or "23:59:59.999990").split(":")]
+    hours, minutes, seconds = (*parts, 0.0, 0.0)[:3]
     end = (time_us[bar] // DAY_US) * DAY_US + round((hours * 3600 + minutes * 60 + seconds) * 1e6)
     if time_us[bar] > end:
         end += DAY_US
@@ -98,10 +100,12 @@ class _Script:
         self.time_us = time_us
         self.session_end = case.config.get("session_end")
         self.close = case.prices()["close"]
+        self.assets = {name: number for number, name in enumerate(case.meta.get("assets") or [])}
 
     def row(self, entry, name):
         row = blank_actions(1)[0]
-        row[f.X_BAR], row[f.X_ASSET] = entry["bar"], entry.get("data") or 0
+        asset = entry.get("data") or 0
+        row[f.X_BAR], row[f.X_ASSET] = entry["bar"], self.assets.get(asset, asset)
         if name is not None:
             row[f.X_TAG] = self.tags.setdefault(name, len(self.tags))
         return row
@@ -111,9 +115,11 @@ class _Script:
             self.first_row[name] = len(self.rows)
         self.rows.append(row)
 
-    def priced(self, row, entry, prefix=""):
+    def priced(self, row, entry):
         """Kind and prices of an order: price, plimit, trail, validity."""
-        kind = KINDS[entry.get(prefix + "exectype")]
+        if entry.get("exectype") not in KINDS:
+            raise Unsupported(f"exectype {entry['exectype']!r}")
+        kind = KINDS[entry.get("exectype")]
         price, limit = entry.get("price"), entry.get("plimit")
         row[f.X_KIND] = kind
         if kind == f.LIMIT:
@@ -203,8 +209,8 @@ def run(case: Case) -> Run:
         market,
         actions,
         rules=_rules(config),
-        assets=[asset] * case.meta["n_assets"],
-        initial_cash=config["cash"],
+        assets=[asset] * len(prices["close"]),
+        initial_cash=case.number("cash", 10_000.0),
     )
     fills = records.fills
     return Run(

@@ -4,18 +4,21 @@ Field by field: ``api`` chooses the function; settings keep their names (`Signal
 ``both`` and False ``off``; ``size_granularity`` null is 0; ``ohlc_given_for_stops`` is ``stops_use_range``;
 ``group_by`` counts only with ``cash_sharing``, else each asset has its own cash.  Values that vary per bar come
 from ``inputs.parquet`` (entry, exit, short_entry, short_exit, size, exec_price, sl_stop, tp_stop, fees,
-fixed_fees, slippage).  Fills are listed group by group, as in the case.
+fixed_fees, slippage); an infinite exec_price is the close, a negative one what came before.  ``direction`` of
+signals says what entry and exit mean where they have no short signals beside them.  Fills are listed group by
+group, as in the case.
 """
 
 import numpy as np
 
 from peak_fast.signal_orders import SignalRules, simulate_signals, simulate_sizes
 from peak_kernels import signal_fields as f
-from tests.parity.cases import Case, Run, Unsupported, number
+from tests.parity.cases import Case, Run, Unsupported
 
 ACCUMULATE = {
-    True: "both",
-    False: "off",
+    "none": "off",
+    "false": "off",
+    "disabled": "off",
     "true": "both",
     "both": "both",
     "addonly": "addonly",
@@ -31,67 +34,77 @@ SAME_NAME = (
 def _rules(config):
     given = {name: config[name] for name in SAME_NAME if config.get(name) is not None}
     given = {name: value.lower() if isinstance(value, str) else value for name, value in given.items()}
-    accumulate = config.get("accumulate", False)
-    given["accumulate"] = ACCUMULATE[accumulate.lower() if isinstance(accumulate, str) else accumulate]
+    given["accumulate"] = ACCUMULATE[str(config.get("accumulate")).lower()]
     given["stops_use_range"] = bool(config.get("ohlc_given_for_stops"))
     for name in ("min_size", "max_size", "size_granularity"):
-        if config.get(name) is not None:
-            given[name] = number(config[name])
+        if config.get(name) is not None and not np.isnan(float(config[name])):
+            given[name] = float(config[name])
     if given.get("call_seq") not in (None, "default", "reversed", "auto"):
         raise Unsupported(f"call_seq {config['call_seq']!r}")
     return SignalRules(**given)
 
 
-def _input(case, column, name, default):
+def _input(case, name, default):
     """Per-bar input, else the constant of the configuration."""
-    table = case.inputs(column)
+    table = case.inputs(name)
     if table is not None:
         return table
-    value = case.config.get(name)
-    return (
-        default
-        if value is None or (isinstance(value, str | list) and column == "exec_price")
-        else number(value)
-    )
+    return case.number(name, default)
+
+
+def _price(case, prices, api):
+    """Order prices, with what the engine puts in the place of infinite ones; None: the closes."""
+    price = case.inputs("exec_price")
+    if price is None:
+        return None
+    before = np.roll(prices["close"], 1, axis=1)
+    before[:, 0] = np.nan
+    if api == "from_signals" and case.config.get("ohlc_given_for_stops"):
+        before = np.where(np.isnan(prices["open"]), before, prices["open"])
+    return np.where(np.isposinf(price), prices["close"], np.where(np.isneginf(price), before, price))
+
+
+def _signals(case):
+    """Long and short signals; a direction other than long reads entries and exits without short ones anew."""
+    entry, leave, short_entry, short_exit = map(case.inputs, ("entry", "exit", "short_entry", "short_exit"))
+    direction = str(case.config.get("direction") or "longonly").lower()
+    if short_entry is None and short_exit is None and direction == "shortonly":
+        entry, leave, short_entry, short_exit = None, None, entry, leave
+    elif short_entry is None and short_exit is None and direction == "both":
+        leave, short_entry = None, leave
+    return {"entries": entry, "exits": leave, "short_entries": short_entry, "short_exits": short_exit}
 
 
 def run(case: Case) -> Run:
-    config = case.config
+    config, api = case.config, case.meta.get("api")
+    if api not in ("from_orders", "from_signals"):
+        raise Unsupported(f"api {api!r}")
     prices = case.prices()
     ohlc = [prices[name] for name in ("open", "high", "low", "close")]
     groups = None
     if config.get("cash_sharing"):
         groups = config.get("group_by")
         groups = True if groups is None else groups
-    price = case.inputs("exec_price")
     common = {
-        "price": price,
-        "fees": _input(case, "fees", "fees", 0.0),
-        "fixed_fees": _input(case, "fixed_fees", "fixed_fees", 0.0),
-        "slippage": _input(case, "slippage", "slippage", 0.0),
+        "price": _price(case, prices, api),
+        "fees": _input(case, "fees", 0.0),
+        "fixed_fees": _input(case, "fixed_fees", 0.0),
+        "slippage": _input(case, "slippage", 0.0),
         "rules": _rules(config),
-        "initial_cash": number(config["init_cash"]),
+        "initial_cash": np.asarray(config.get("init_cash", 100.0), dtype=float),
         "groups": groups,
     }
-    if case.meta["api"] == "from_orders":
-        result = simulate_sizes(ohlc, _input(case, "size", "size", np.inf), **common)
-    elif case.meta["api"] == "from_signals":
-        signals = {
-            "entries": case.inputs("entry"),
-            "exits": case.inputs("exit"),
-            "short_entries": case.inputs("short_entry"),
-            "short_exits": case.inputs("short_exit"),
-        }
+    if api == "from_orders":
+        result = simulate_sizes(ohlc, _input(case, "size", np.inf), **common)
+    else:
         result = simulate_signals(
             ohlc,
-            **signals,
-            size=_input(case, "size", "size", np.inf),
-            stop_loss=_input(case, "sl_stop", "sl_stop", np.nan),
-            take_profit=_input(case, "tp_stop", "tp_stop", np.nan),
+            **_signals(case),
+            size=_input(case, "size", np.inf),
+            stop_loss=_input(case, "sl_stop", np.nan),
+            take_profit=_input(case, "tp_stop", np.nan),
             **common,
         )
-    else:
-        raise Unsupported(f"api {case.meta['api']!r}")
     events = result.events[result.events[:, f.V_STATUS] == f.FILLED]
     group = result.groups[events[:, f.V_ASSET].astype(int)]
     events = events[np.lexsort((np.arange(len(events)), events[:, f.V_BAR], group))]
