@@ -61,7 +61,7 @@ def siege(storage, trials, sampler, rounds, seed):
                 open_study(storage, sampler, 0.0005).run(n_trials=trials)
             finally:
                 os._exit(0)
-        time.sleep(generator.uniform(0.02, 0.5))
+        time.sleep(generator.uniform(0.02, 0.3))
         os.kill(child, signal.SIGKILL)
         kills += os.WIFSIGNALED(os.waitpid(child, 0)[1])
     result = open_study(storage, sampler).run(n_trials=trials)

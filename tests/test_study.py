@@ -1096,7 +1096,7 @@ def test_a_study_in_mlflow(bars, tmp_path, monkeypatch):
     pytest.importorskip("mlflow")
     from peak_fast.tracking import MLflowTracker
 
-    monkeypatch.setenv("PEAK_FAST_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PEAK_FAST_SPOOL_DIR", str(tmp_path / "spool"))
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     with MLflowTracker(uri, "studies") as tracker:
         study = Study("ma_crossover", bars, sampler="tpe", seed=1, tracker=tracker, study_name="one")

@@ -112,7 +112,7 @@ def test_a_stopped_study_resumes_without_running_anything_twice(kind, sampler, t
 def test_two_workers_share_a_study_exactly(kind, sampler, tmp_path, monkeypatch):
     log, storage = tmp_path / "log", address(kind, tmp_path)
     monkeypatch.setenv("STUDY_WORKERS_WAIT", "1")
-    workers = [start_worker(storage, 120, sampler, 0.03, log) for _ in range(2)]
+    workers = [start_worker(storage, 120, sampler, 0.01, log) for _ in range(2)]
     wait_for(lambda: len(list(tmp_path.glob("log.ready.*"))) == 2)
     (tmp_path / "log.go").touch()
     for worker in workers:
