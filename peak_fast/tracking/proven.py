@@ -20,6 +20,7 @@ from typing import Any
 
 _VERDICTS = Path(__file__).with_suffix(".json")
 _TABLES = Path(__file__).with_suffix(".sql")
+_CONSTRAINTS = ("CONSTRAINT ", "CHECK ", "FOREIGN KEY", "PRIMARY KEY", "UNIQUE ")
 _REVISION = re.compile(r"""^(down_)?revision\b[^=\n]*=\s*(?:\(\s*)?["'](\w+)["']""", re.MULTILINE)
 
 
@@ -85,11 +86,23 @@ def dump(path: Path) -> str:
         connection.execute(
             "UPDATE experiments SET artifact_location = 'mlruns/0', creation_time = 0, last_update_time = 0"
         )
-        statements = list(connection.iterdump())
+        statements = [_ordered(text) for text in connection.iterdump()]
     # MLflow creates the indexes of a table in any order
     indexes = sorted(text for text in statements if text.startswith(("CREATE INDEX", "CREATE UNIQUE INDEX")))
     others = [text for text in statements if text not in indexes]
     return "\n".join((*others[:-1], *indexes, others[-1])) + "\n"
+
+
+def _ordered(statement: str) -> str:
+    """A statement that creates a table, with its constraints sorted: SQLAlchemy keeps some of them in sets."""
+    if not statement.startswith("CREATE TABLE"):
+        return statement
+    body, end, rest = statement.rpartition("\n)")
+    head, *items = body.split("\n\t")
+    parts = [item.rstrip().removesuffix(",") for item in items]
+    columns = [part for part in parts if not part.startswith(_CONSTRAINTS)]
+    constraints = sorted(part for part in parts if part.startswith(_CONSTRAINTS))
+    return "\n\t".join((head, ",\n\t".join((*columns, *constraints)))) + end + rest
 
 
 def main() -> int:
