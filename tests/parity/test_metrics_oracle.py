@@ -13,7 +13,10 @@ What is not compared, by rule (metrics/README.md of the oracles):
 * ffn's growth per calendar year of a single return, whose length is not in the file;
 * ffn derives returns from prices again, which has no answer after a price of zero;
 * figures that ffn and quantstats resample to days, for series with a step below a day;
-* quantstats takes returns without a loss and with one above 100 % for prices: not compared.
+* quantstats takes returns without a loss and with one above 100 % for prices: not compared;
+* empyrical's capture ratio annualises by a named period, daily unless told otherwise: compared at 252 only;
+* quantstats' historical shortfall averages all returns that equal the quantile, ours as many as lie beyond it:
+  not compared where several do.
 """
 
 import json
@@ -118,7 +121,7 @@ QUANTSTATS = {
     "common_sense_ratio": lambda s: m.profit_factor(s.r) * m.tail_ratio(s.r),
     "probabilistic_sharpe_ratio": lambda s: m.probabilistic_sharpe_ratio(s.r),
     "gain_to_pain_ratio_daily": lambda s: m.gain_to_pain(s.r),
-    "n_drawdowns": lambda s: float(len(m.drawdown_episodes(m.growth_curve(s.r), 1.0))),
+    "n_drawdowns": lambda s: _episodes_for_quantstats(s),
     "beta": lambda s: m.beta(s.r, s.b),
     "alpha": lambda s: m.alpha(s.r, s.b, s.q, compounded=False),
     "information_ratio": lambda s: m.information_ratio(s.r, s.b),
@@ -172,12 +175,20 @@ def _series(path, expected, library):
         has_nan=bool(np.isnan(table["ret"].to_numpy()).any()),
         ruined=bool((m.growth_curve(returns) < 0.0).any()),
         emptied=bool((m.growth_curve(returns) == 0.0).any()),
+        tied=(returns <= m.value_at_risk(returns)).sum() != int((np.isfinite(returns).sum() - 1) * 0.05) + 1,
         intraday=seconds.size > 1 and np.diff(seconds).min() < 86_400.0,
     )
 
 
 def _taken_for_prices(series):
     return np.nanmin(series.r) >= 0.0 and np.nanmax(series.r) > 1.0
+
+
+def _episodes_for_quantstats(series):
+    """It reports none where the only one begins with the first return."""
+    episodes = m.drawdown_episodes(m.growth_curve(series.r), 1.0)
+    only_first = len(episodes) == 1 and episodes[0].peak < 0
+    return 0.0 if only_first else float(len(episodes))
 
 
 def _number(value):
@@ -201,6 +212,10 @@ def _excluded(series, library, name):
         return "length unknown"
     if series.intraday and name.startswith(RESAMPLED):
         return "resampled to days"
+    if library == "empyrical" and name == "capture" and series.q != 252.0:
+        return "named period"
+    if name == "conditional_value_at_risk_historical" and series.tied:
+        return "ties at the quantile"
     if library == "quantstats" and series.has_nan and name == "probabilistic_sharpe_ratio":
         return "NaN returns"
     return None
