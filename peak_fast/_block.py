@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,18 +12,35 @@ import numpy as np
 from peak_fast._strategy import Block, OrderBlock
 from peak_fast.data import Bars
 from peak_fast.errors import StrategyError
+from peak_kernels import types as t
 
 FloatArray = np.ndarray[Any, np.dtype[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
 class BlockCall:
-    """One configuration of a block, ready for the kernel."""
+    """Configurations of a block, ready for the kernel.
 
-    function: Any
+    Attributes
+    ----------
+    ask
+        Machine code (`peak_kernels.block.compile_block`).
+    seen
+        float64[6, n_bars]: what the block reads of the bars.
+    params
+        float64[configurations, parameters].
+    memory
+        The block's own cells.
+    """
+
+    ask: Any
     seen: FloatArray
     params: FloatArray
     memory: FloatArray
+
+    def part(self, first: int, last: int) -> BlockCall:
+        """Configurations ``[first, last)``, with memory of their own."""
+        return BlockCall(self.ask, self.seen, self.params[first:last], np.zeros_like(self.memory))
 
 
 def prepare(block: Block, bars: Bars, values: Mapping[str, Any]) -> BlockCall:
@@ -34,7 +51,14 @@ def prepare(block: Block, bars: Bars, values: Mapping[str, Any]) -> BlockCall:
     StrategyError
         The function cannot be compiled, or a parameter is no number.
     """
-    return BlockCall(compiled(block), _seen(bars), numbers(block, values), np.zeros(max(block.memory, 1)))
+    return prepare_many(block, bars, {name: [value] for name, value in values.items()}, 1)
+
+
+def prepare_many(block: Block, bars: Bars, columns: Mapping[str, Any], count: int) -> BlockCall:
+    """`prepare` for ``count`` configurations, whose parameters are columns."""
+    return BlockCall(
+        compiled(block), _seen(bars), numbers(block, columns, count), np.zeros(max(block.memory, 1))
+    )
 
 
 def compiled(block: Block | OrderBlock) -> Any:
@@ -71,28 +95,40 @@ def _seen(bars: Bars) -> FloatArray:
     return table
 
 
-def numbers(block: Block | OrderBlock, values: Mapping[str, Any]) -> FloatArray:
-    """Parameters in the order of the schema (of the given dict where there is none).
+def numbers(block: Block | OrderBlock, columns: Mapping[str, Any], count: int) -> FloatArray:
+    """float64[count, parameters] in the order of the schema (of the given columns where there is none).
 
     Raises
     ------
     StrategyError
         A parameter is no number.
     """
-    names = [item.name for item in block.schema] or list(values)
-    row = np.empty(len(names))
-    for place, item in enumerate(names):
-        value = values[item]
-        choices = next((p.choices for p in block.schema if p.name == item and p.choices), None)
-        if isinstance(value, str) and choices:
-            value = choices.index(value)
-        try:
-            row[place] = float(value)
-        except (TypeError, ValueError):
-            raise StrategyError(
-                f"block {block.name!r}: parameter {item!r} must be a number; got {value!r}"
-            ) from None
-    return row
+    choices = {item.name: item.choices for item in block.schema if item.choices}
+    names = [item.name for item in block.schema] or list(columns)
+    table = np.empty((count, len(names)))
+    for place, name in enumerate(names):
+        column = np.asarray(columns[name])
+        if column.dtype.kind in "biuf":
+            table[:, place] = column
+            continue
+        known: dict[Any, float] = {}
+        for number, value in enumerate(column.tolist()):
+            if value not in known:
+                known[value] = _number(block, name, value, choices.get(name))
+            table[number, place] = known[value]
+    return table
+
+
+def _number(block: Block | OrderBlock, name: str, value: Any, choices: Sequence[Any] | None) -> float:
+    """A parameter as the block reads it: a number, or the position of a text among the choices."""
+    if isinstance(value, str) and choices and value in choices:
+        return float(choices.index(value))
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise StrategyError(
+            f"block {block.name!r}: parameter {name!r} must be a number; got {value!r}"
+        ) from None
 
 
 def run_block(
@@ -103,11 +139,12 @@ def run_block(
     scratch: tuple[FloatArray, FloatArray, FloatArray],
     out: FloatArray,
 ) -> None:
-    """One configuration: ``scratch = (state, records, curve)``, ``out`` one row of metrics."""
+    """All configurations of a call: ``settings`` one row each or one for all, ``out`` one row of metrics each.
+
+    ``scratch = (state, records, curve)``.
+    """
     from peak_kernels.block import block_runner
 
     state, records, curve = scratch
-    rooms = (state, call.memory, np.zeros(5))
-    block_runner()(
-        call.function, prices, call.seen, calendar, settings, call.params, rooms, records, curve, out
-    )
+    rooms = (state, call.memory, np.zeros(t.VIEW_SIZE))
+    block_runner()(call.ask, prices, call.seen, calendar, settings, call.params, rooms, records, curve, out)

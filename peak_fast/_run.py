@@ -202,7 +202,7 @@ def call_kernel(
 ) -> None:
     """Run one configuration: ``settings`` and ``out`` have one row, ``scratch = (state, records, curve)``."""
     if decisions.block is not None:
-        run_block(decisions.block, price_table(bars), calendar, settings[0], scratch, out[0])
+        run_block(decisions.block, price_table(bars), calendar, settings, scratch, out)
         return
     from peak_kernels.simulate import run_configurations
 

@@ -186,6 +186,11 @@ class BacktestEngine:
                 f"{item.name!r} places orders: run it with simulate_orders(bars, block, params)"
             )
         row = self._call(item, bars, values)
+        return self.decided(item, row, settings)
+
+    @staticmethod
+    def decided(item: SignalStrategy, row: Any, settings: Any) -> _run.Decisions:
+        """Decisions of what a signal function returned, checked."""
         if settings[t.WEIGHT_TARGETS] != 0.0:
             return _run.target_decisions(row)
         if item.returns == "signals":
@@ -290,14 +295,22 @@ class BacktestEngine:
 
     def _call(self, item: SignalStrategy, bars: Bars, params: Mapping[str, Any]) -> Any:
         """Call a signal function on the user's frame and check what it returns."""
+        return self.checked(item, bars, self.call(item, bars, params))
+
+    @staticmethod
+    def call(item: SignalStrategy, bars: Bars, params: Mapping[str, Any]) -> Any:
+        """What a signal function returns for the user's frame."""
         frame = bars.source if bars.source is not None else bars.to_polars()
         try:
-            values = item(frame, params)
+            return item(frame, params)
         except KeyError as error:
             raise StrategyError(
                 f"the signal function {item.name!r} asked for {error}, which is neither a column nor a parameter; "
                 f"parameters given: {sorted(params)}"
             ) from error
+
+    def checked(self, item: SignalStrategy, bars: Bars, values: Any) -> Any:
+        """What a signal function returned as one float64 value a bar."""
         if hasattr(values, "meta"):
             return self._targets(bars, values)
         row = _run.as_row(values, len(bars), f"the signal function {item.name!r}")

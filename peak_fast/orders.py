@@ -294,7 +294,8 @@ def _instructions(
     end = _time_of_day(session_end)
     block = resolve(orders) if isinstance(orders, str | Block | RuleStrategy | SignalStrategy) else orders
     if isinstance(block, OrderBlock):
-        values = numbers(block, complete_params(block, params))
+        given = {name: [value] for name, value in complete_params(block, params).items()}
+        values = numbers(block, given, 1)[0]
         calendar = calendar_of(np.arange(time_us.size), time_us, end)
         if block.room < 1:
             raise ConfigError(f"block {block.name!r}: room must be >= 1, got {block.room}")

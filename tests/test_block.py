@@ -1,6 +1,9 @@
 """Compiled blocks: the same decisions as targets give the same bits; what a block sees; what it may not do."""
 
 import math
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -347,6 +350,53 @@ def test_blocks_and_rules_share_one_loop():
     decide = dict(zip(decided["bar"].to_list(), side.tolist(), strict=True))
     outcome = run_kernel(bars, decide, engine._settings(bars))
     assert outcome.curve.tobytes() == by_rule._outcome.curve.tobytes()
+
+
+BLOCK_FILE = '''
+import math
+import numba
+from {helpers} import twice
+
+LEVEL = {level}
+
+
+def block(i, bars, params, memory, account):
+    """Long above a level."""
+    return 1.0 if twice(bars[3, i]) > LEVEL * {factor} else math.nan
+'''
+ASK = """
+from block_file import block
+from peak_fast import BacktestEngine, synthetic
+from peak_fast._strategy import Block
+item = Block(block)
+run = BacktestEngine().run(synthetic(300, seed=4), item)
+hits = item.compiled["function"].stats
+print(run.fills["bar"].to_list()[:1], sum(hits.cache_hits.values()), sum(hits.cache_misses.values()))
+"""
+
+
+@pytest.mark.slow
+def test_a_cached_block_is_made_again_when_something_it_uses_changes(tmp_path):
+    def answer(*, level=230.0, factor=1.0, twice=2.0):
+        text = f"import numba\n\n\n@numba.njit\ndef twice(x):\n    return {twice} * x\n"
+        (tmp_path / "helpers_file.py").write_text(text)
+        content = BLOCK_FILE.format(helpers="helpers_file", level=level, factor=factor)
+        (tmp_path / "block_file.py").write_text(content)
+        done = subprocess.run(
+            [sys.executable, "-c", ASK], cwd=tmp_path, stdout=subprocess.PIPE, text=True, check=True,
+            env={**os.environ, "PEAK_FAST_CACHE_DIR": str(tmp_path / "cache"), "PYTHONDONTWRITEBYTECODE": "1"},
+        )  # fmt: skip
+        return done.stdout.strip()
+
+    def bar_after(level):
+        return int(np.argmax(synthetic(300, seed=4).close > level)) + 1
+
+    assert answer() == f"[{bar_after(115.0)}] 0 1"
+    assert answer() == f"[{bar_after(115.0)}] 1 0"
+    assert answer(level=250.0) == f"[{bar_after(125.0)}] 0 1"
+    assert answer(factor=1.1) == f"[{bar_after(126.5)}] 0 1"
+    assert answer(twice=1.75) == f"[{bar_after(230.0 / 1.75)}] 0 1"
+    assert len({bar_after(level) for level in (115.0, 125.0, 126.5, 230.0 / 1.75)}) > 2
 
 
 def test_an_error_inside_a_block_reaches_the_caller():

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from peak_fast import Above, AtLeast, BacktestEngine, Row, RuleStrategy, synthetic
 from peak_fast.strategies.rows import stride_of
-from peak_kernels.decide import RULE_SIZE, decide
+from peak_kernels.decide import ROW_OFFSET, RULE_SIZE, SIDES, SIGNALS, WEIGHTS, decide
 
 
 @numba.njit
@@ -63,6 +63,38 @@ def test_decide_is_the_state_machine(data):
     assert list(zip(bar_of[:count].tolist(), target_of[:count].tolist(), strict=True)) == plain(
         rows, rule, bars
     )
+
+
+@given(st.data())
+def test_rows_of_decisions(data):
+    """A row of targets or signals, as the kernel reads it, against one bar at a time."""
+    bars = data.draw(st.integers(1, 200))
+    code = data.draw(st.sampled_from([WEIGHTS, SIDES, SIGNALS]))
+    values = st.sampled_from([0.0, 1.0, -1.0, math.nan] + ([0.5, 2.0] if code == WEIGHTS else []))
+    lengths = st.lists(st.tuples(values, st.integers(1, 90)), min_size=1, max_size=12)
+    row = np.repeat(*map(np.array, zip(*data.draw(lengths), strict=True)))[:bars]
+    bars = len(row)
+    wrong = data.draw(st.none() | st.integers(0, bars - 1))
+    if wrong is not None:
+        row[wrong] = math.inf if code == WEIGHTS else data.draw(st.sampled_from([2.0, 0.5, -math.inf]))
+    found, last = [], 0.0
+    for bar, value in enumerate(row.tolist()):
+        new = 0.0 if math.isnan(value) and code == SIGNALS else value
+        if not math.isnan(new) and new != last:
+            last = new
+            if new != 0.0 or code != SIGNALS:
+                found.append((bar, new))
+    stride = ROW_OFFSET + bars + 64
+    plane = np.full((2, stride), math.nan)
+    plane[:, 0], plane[1, ROW_OFFSET : ROW_OFFSET + bars] = 0.0, row
+    rule = np.full(RULE_SIZE, -1, np.int64)
+    rule[0], rule[2] = 1, code
+    bar_of, target_of = np.empty(bars, np.int64), np.empty(bars)
+    count = run(plane.reshape(-1), stride, rule, bars, bar_of, target_of)
+    if wrong is not None:
+        assert count == -1
+    else:
+        assert list(zip(bar_of[:count].tolist(), target_of[:count].tolist(), strict=True)) == found
 
 
 def test_a_rule_of_ones_own_equals_its_targets():

@@ -441,8 +441,71 @@ def test_functions_and_blocks_sweep(item, caplog):
             assert row[metric] == stats[metric] or math.isnan(stats[metric]), metric
         engine = BacktestEngine(costs=Costs(rate=0.001), stops=Stops(trailing=row["trailing"]))
         assert engine.run(each, item, {"period": row["period"]}).stats["sharpe"] == row["sharpe"]
-    [line] = [record.message for record in caplog.records]
-    assert "called once a configuration" in line and "RuleStrategy" in line
+    lines = [record.message for record in caplog.records]
+    if isinstance(item, Block):
+        assert lines == []
+    else:
+        [line] = lines
+        assert "called once a configuration, 6 times, on one thread" in line
+        assert "RuleStrategy" in line and "@strategy" in line
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_threads_and_tiles_of_blocks_change_no_bit(threads, monkeypatch):
+    each = synthetic(700, seed=15)
+    item = Block(tally, name="tally", memory=1, schema=(Param("period", "int", 5, low=2, high=99),))
+    grid = {
+        "period": range(2, 60),
+        "stop_loss": [None, 0.02],
+        "trailing": [None, 0.04],
+        "max_drawdown_limit": [None, 0.05],
+    }
+    sweep = Sweep(item, grid, each, metrics=ALL, costs=Costs(rate=0.001), blocks=True)
+    expected = run(sweep, threads=1).frame
+    assert expected["total_return"].n_unique() > 200
+    monkeypatch.setattr(batch_module, "_TILE_BARS", 700 * 9)
+    monkeypatch.setattr(batch_module, "_SMALLEST_TILE_BARS", 700)
+    same(run(sweep, threads=threads).frame, expected)
+    for config in range(0, len(expected), 29):
+        row = expected.row(config, named=True)
+        stats = sweep.rerun(sweep.grid[config]).stats
+        for metric in ALL:
+            assert row[metric] == stats[metric] or math.isnan(stats[metric]), metric
+
+
+def test_a_function_gets_what_a_single_run_gets():
+    """Whole numbers stay whole next to None, and None is no NaN."""
+    seen = []
+
+    def looks(df, params):
+        seen.append((params["period"], type(params["period"])))
+        return np.zeros(len(df))
+
+    run(Sweep(looks, {"period": [None, 3, 8], "stop_loss": [None, 0.1]}, synthetic(20, seed=1)))
+    kinds = [(None, type(None)), (3, int), (8, int)]
+    assert seen == [kind for kind in kinds for _ in range(2)]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (lambda df, params: np.full(len(df), params["value"]), "returned 2.0 at bar 0; expected 1"),
+        (lambda df, params: np.full(len(df), params["value"] * math.inf), "bar 0 is infinite"),
+        (lambda df, params: np.zeros(len(df) - (params["value"] == 2)), "expected one value a bar"),
+        (lambda df, params: ["buy"] * len(df), "not numeric"),
+    ],
+)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_values_that_a_single_run_refuses(values, message, threads):
+    with pytest.raises(StrategyError, match=message):
+        run(Sweep(values, {"value": [1, 2]}, synthetic(50, seed=1)), threads=threads)
+
+
+def test_many_calls_of_a_function_are_a_warning(caplog):
+    grid = {"period": range(1000)}
+    with caplog.at_level(logging.INFO, "peak_fast.sweep"):
+        run(Sweep(lambda df, params: np.zeros(len(df)), grid, synthetic(20, seed=1)))
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
 
 
 def test_an_error_in_a_function_is_the_users_error():

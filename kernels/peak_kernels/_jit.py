@@ -104,13 +104,10 @@ class _GuestLocator(_StampedLocator):
     """Cache locator of functions of users that hold parts of this package (see `cache_in_package`)."""
 
     def get_source_stamp(self) -> str:
-        state = Path(self._py_func.__code__.co_filename).stat()
-        return f"{state.st_mtime_ns}:{state.st_size}"
+        return _guests[self._py_func][1]
 
     def get_disambiguator(self) -> str:
-        code = self._py_func.__code__
-        place = hashlib.blake2b(code.co_filename.encode(), digest_size=8).hexdigest()
-        return f"{place}-{code.co_firstlineno}"
+        return _guests[self._py_func][0]
 
     @classmethod
     def from_function(cls, py_func: Callable[..., Any], py_file: str) -> _GuestLocator | None:
@@ -118,15 +115,16 @@ class _GuestLocator(_StampedLocator):
         return cls(py_func, folder) if folder is not None and py_func in _guests else None
 
 
-_guests: weakref.WeakSet[Callable[..., Any]] = weakref.WeakSet()
+_guests: weakref.WeakKeyDictionary[Callable[..., Any], tuple[str, str]] = weakref.WeakKeyDictionary()
 
 
-def cache_in_package(function: Callable[..., Any]) -> None:
-    """Keep the machine code of a user's function in this package's folder, stamped with the function's file.
+def cache_in_package(function: Callable[..., Any], place: str, stamp: str) -> None:
+    """Keep the machine code of a user's function in this package's folder, in an entry for ``place``.
 
-    The folder belongs to one version of the sources, so what the function inlined of them is never older.
+    It is made again for another ``stamp``.  The folder belongs to one version of the sources, so what the function
+    inlined of them is never older.
     """
-    _guests.add(function)
+    _guests[function] = place, stamp
 
 
 def is_own(file: str) -> bool:

@@ -1,13 +1,17 @@
 """Runs of compiled blocks: user functions of machine code that are asked at every close.
 
-The function travels as a first-class function of one fixed type, so the loop compiles once and a new block
-costs only its own compilation.  Decisions and fills go through the same `simulate` as everything else.
+A block is compiled into a loop over bars of its own (`_ask`), which comes back at the first bar on which the
+block changes its mind.  That loop travels as a first-class function of one fixed type, so the simulation around
+it compiles once, a new block costs only its own compilation, and a bar costs no call through a pointer.
+Decisions and fills go through the same `simulate` as everything else.
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
 import inspect
+import types as python_types
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -20,22 +24,54 @@ from numba.core.errors import NumbaExperimentalFeatureWarning
 
 from peak_kernels import simd
 from peak_kernels import types as t
-from peak_kernels._jit import cache_dir, cache_in_package, is_own
-from peak_kernels.reduce import finish, fold_blocks, fold_curve
+from peak_kernels._jit import cache_dir, cache_in_package, is_own, source_stamp
+from peak_kernels.reduce import conclude
 from peak_kernels.simulate import simulate
 
 nb: Any = numba.types
 
-BLOCK_SIGNATURE = nb.float64(nb.int64, nb.float64[:, ::1], nb.float64[::1], nb.float64[::1], nb.float64[::1])
+# What a function may take from outside itself that is the same thing under the same name.
+_NAMED = (python_types.ModuleType, python_types.BuiltinFunctionType, np.ufunc, type)
 _TABLE, _ROW, _RECORDS = nb.float64[:, ::1], nb.float64[::1], nb.float64[:, :, ::1]
+BLOCK_SIGNATURE = nb.float64(nb.int64, _TABLE, _ROW, _ROW, _ROW)
+ASK_SIGNATURE = nb.int64(nb.int64, nb.int64, _TABLE, _ROW, _ROW, _ROW)
 _RUN_SIGNATURE = nb.void(
-    nb.FunctionType(BLOCK_SIGNATURE), _TABLE, _TABLE, nb.int64[:, ::1], _ROW, _ROW,
-    nb.UniTuple(_ROW, 3), _RECORDS, _TABLE, _ROW,
+    nb.FunctionType(ASK_SIGNATURE), _TABLE, _TABLE, nb.int64[:, ::1], _TABLE, _TABLE,
+    nb.UniTuple(_ROW, 3), _RECORDS, _TABLE, _TABLE,
 )  # fmt: skip
 
 
+# Stands for the user's function: `compile_block` gives each block a copy of `_ask` with its own.
+_block: Any = None
+
+
+def _ask(first: Any, stop: Any, seen: Any, params: Any, memory: Any, view: Any) -> Any:
+    """First bar in ``[first, stop)`` on which the block wants something else than ``view[LAST_WISH]``; else ``stop``.
+
+    The new wish is left in ``view[WISH]``.  The account must be the same at all these closes; the block is not
+    asked on bars without prices.
+    """
+    cash, units, entry_price = view[t.VIEW_CASH], view[t.VIEW_UNITS], view[t.VIEW_ENTRY_PRICE]
+    entry_bar, last = view[t.VIEW_ENTRY_BAR], view[t.VIEW_LAST_WISH]
+    account = view[: t.VIEW_SEEN]
+    for i in range(first, stop):
+        if seen[3, i] != seen[3, i]:
+            continue
+        # All of it again at each bar: the block may have written there.
+        account[t.VIEW_CASH] = cash
+        account[t.VIEW_UNITS] = units
+        account[t.VIEW_EQUITY] = cash + units * seen[4, i] if units != 0.0 else cash
+        account[t.VIEW_ENTRY_PRICE] = entry_price
+        account[t.VIEW_BARS_HELD] = i - entry_bar if units != 0.0 else 0.0
+        wish = float(_block(i, seen, params, memory, account))
+        if wish != last and wish == wish:
+            view[t.VIEW_WISH] = wish
+            return i
+    return stop
+
+
 def _run_block(
-    function: Any,
+    ask: Any,
     prices: Any,
     seen: Any,
     calendar: Any,
@@ -46,23 +82,22 @@ def _run_block(
     curve: Any,
     out: Any,
 ) -> None:
-    """One configuration of a block; ``rooms = (state, memory, view)``, ``seen`` is the table the block reads."""
+    """Configurations of a block, one after the other.
+
+    ``rooms = (state, memory, view)``, ``seen`` is the table the block reads; ``params`` and ``out`` have one row
+    a configuration, ``settings`` too, or one row for all.
+    """
     state, memory, view = simd.borrow(rooms[0]), simd.borrow(rooms[1]), simd.borrow(rooms[2])
-    memory[:] = 0.0
     prices, seen, calendar = simd.borrow(prices), simd.borrow(seen), simd.borrow(calendar)
     settings, params, records = simd.borrow(settings), simd.borrow(params), simd.borrow(records)
     curve, out = simd.borrow(curve), simd.borrow(out)
     nothing: Any = (np.empty(0, np.int64), np.empty(0), np.int64(0))
-    simulate(
-        prices, calendar, nothing, settings, state, records, curve, (function, seen, params, memory, view)
-    )
-    finish(state, prices.shape[1], out)
-    if curve.shape[1] > 0 and out.shape[0] > t.N_FOLDED:
-        equity, initial = curve[t.CURVE_EQUITY], settings[t.INITIAL_CASH]
-        fold_curve(equity, initial, out)
-        blocks = (out.shape[0] - t.N_METRICS) // 2
-        if blocks > 0:
-            fold_blocks(equity, initial, out[t.N_METRICS : t.N_METRICS + blocks], out[t.N_METRICS + blocks :])
+    shared = settings.shape[0] == 1
+    for c in range(out.shape[0]):
+        memory[:] = 0.0
+        block = (ask, seen, params[c], memory, view)
+        simulate(prices, calendar, nothing, settings[0 if shared else c], state, records, curve, block)
+        conclude(state, curve, prices.shape[1], out[c])
 
 
 @functools.cache
@@ -78,7 +113,7 @@ def block_runner() -> Callable[..., None]:
 
 
 def compile_block(function: Callable[..., float]) -> Any:
-    """Machine code of a user's block, cached next to its source where that is possible.
+    """Machine code of a user's block in a loop over bars, cached with the kernels where that is possible.
 
     Raises
     ------
@@ -86,21 +121,19 @@ def compile_block(function: Callable[..., float]) -> Any:
         The function uses something that cannot be compiled.
     """
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
-    if _calls_other_files(function):
-        # Numba would go on using the old machine code after an edit there.
-        return numba.njit(BLOCK_SIGNATURE, **options)(function)
-    try:
-        return numba.njit(BLOCK_SIGNATURE, cache=True, **options)(function)
-    except RuntimeError:
-        # No file to cache next to: defined at a prompt or by exec.
-        return numba.njit(BLOCK_SIGNATURE, **options)(function)
+    names = {"__name__": __name__, "t": t, "_block": numba.njit(**options)(function)}
+    ask: Any = python_types.FunctionType(_ask.__code__, names, "_ask")
+    stamp = _stamp(function)
+    if stamp is not None and cache_dir() is not None:
+        # Symbols of cached machine code are numbered by the process that made it: only the name tells them apart.
+        ask.__name__ = ask.__qualname__ = f"_ask_{stamp[1]}"
+        cache_in_package(ask, *stamp)
+        options["cache"] = True
+    return numba.njit(ASK_SIGNATURE, **options)(ask)
 
 
 def compile_order_block(function: Callable[..., None]) -> Any:
     """Machine code of a user's block that places orders.
-
-    Such a block holds inlined parts of this package, so it is cached in the package's own folder, which a new
-    version of the sources leaves behind, and only where the source of the block is a file.
 
     Raises
     ------
@@ -110,19 +143,40 @@ def compile_order_block(function: Callable[..., None]) -> Any:
     from peak_kernels.orders_ask import ASKED
 
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
-    source = Path(function.__code__.co_filename)
-    if cache_dir() is not None and source.is_file() and not _calls_other_files(function, own=True):
-        cache_in_package(function)
+    stamp = _stamp(function)
+    if stamp is not None and cache_dir() is not None:
+        cache_in_package(function, *stamp)
         options["cache"] = True
     return numba.njit(ASKED, **options)(function)
 
 
-def _calls_other_files(function: Callable[..., Any], own: bool = False) -> bool:
-    """Whether a function uses compiled functions that were written in another file; ``own``: this package's may be."""
-    code = getattr(function, "__code__", None)
-    if code is None:
-        return True
-    closed = inspect.getclosurevars(function)
-    used = [*closed.globals.values(), *closed.nonlocals.values()]
-    files = {item.py_func.__code__.co_filename for item in used if isinstance(item, Dispatcher)}
-    return any(file != code.co_filename and not (own and is_own(file)) for file in files)
+def _stamp(function: Callable[..., Any]) -> tuple[str, str] | None:
+    """Where a user's function is, and a hash of what its machine code depends on; None where that cannot be told.
+
+    It holds inlined parts of this package, and numba compiles global and enclosing variables into it as constants.
+    """
+    parts: list[str] = [source_stamp(), numba.__version__]
+    todo: list[Any] = [function]
+    done: set[Any] = set()
+    while todo:
+        item = todo.pop()
+        code = getattr(item, "__code__", None)
+        if code is None or not Path(code.co_filename).is_file():
+            return None
+        done.add(item)
+        content = hashlib.blake2b(Path(code.co_filename).read_bytes(), digest_size=16).hexdigest()
+        parts.append(f"{code.co_filename} {code.co_firstlineno} {content}")
+        closed = inspect.getclosurevars(item)
+        for name, value in sorted({**closed.globals, **closed.nonlocals}.items()):
+            if isinstance(value, Dispatcher):
+                if value.py_func not in done and not is_own(value.py_func.__code__.co_filename):
+                    todo.append(value.py_func)
+            elif isinstance(value, bool | int | float | str | tuple):
+                parts.append(f"{name} = {value!r}")
+            elif not isinstance(value, _NAMED):
+                return None
+    code = function.__code__
+    place = f"{code.co_filename}:{function.__qualname__}:{code.co_firstlineno}"
+    hashes = (hashlib.blake2b(text.encode(), digest_size=16) for text in (place, "\n".join(parts)))
+    where, what = (digest.hexdigest() for digest in hashes)
+    return where, what

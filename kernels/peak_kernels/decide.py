@@ -25,6 +25,9 @@ from peak_kernels.types import FloatArray, IntArray
 CONDITIONS = 4
 FIELDS = 3  # row of x, row of y, 0: x > y, 1: x >= y; row -1: never
 RULE_SIZE = CONDITIONS * FIELDS
+# In place of the first condition: the row of x holds what was decided elsewhere, see `changes`.
+WEIGHTS, SIDES, SIGNALS = 2, 3, 4
+ROW_OFFSET = 1  # place of bar 0 in such a row
 
 
 @jit(inline=True)
@@ -41,10 +44,55 @@ def _word(plane: FloatArray, stride: int, rule: IntArray, condition: Any, bar: i
 
 
 @jit(inline=True)
+def changes(
+    plane: FloatArray, first: int, bars: int, code: int, bar_of: IntArray, target_of: FloatArray
+) -> int:
+    """Decisions of a row that holds one value a bar: their bars and values; returns how many.
+
+    ``WEIGHTS`` and ``SIDES``: every bar whose target differs from the last one that was not NaN.  ``SIGNALS``: every
+    bar whose signal is not 0 and differs from the bar before, NaN counting as 0.  An infinite weight is refused, and
+    sides and signals other than -1, 0 and 1: that gives -1.
+
+    ``first`` is the place of bar 0; the element before it is 0, and 64 more follow the last bar.
+    """
+    count = 0
+    last = 0.0
+    for start in range(0, bars, simd.BLOCK):
+        stop = min(start + simd.BLOCK, bars)
+        at: Any = np.int64(start)
+        place = first + start
+        if plane[place - 1] == last:
+            # 64 bars of one value are seen at once: none is above or below the bar before, none is NaN.
+            moved = simd.above_mask(plane, plane, place, place - 1)
+            moved |= simd.above_mask(plane, plane, place - 1, place)
+            at = start + simd.trailing_zeros(moved | ~simd.above_or_equal_mask(plane, plane, place, place))
+        for bar in range(at, stop):
+            value = plane[first + bar]
+            if value == last:
+                continue
+            if value != value:
+                if code == SIGNALS:
+                    last = 0.0
+                continue
+            if code == WEIGHTS:
+                if value - value != 0.0:
+                    return -1
+            elif value != 0.0 and value != 1.0 and value != -1.0:
+                return -1
+            last = value
+            if code == SIGNALS and value == 0.0:
+                continue
+            bar_of[count] = bar
+            target_of[count] = value
+            count += 1
+    return count
+
+
+@jit(inline=True)
 def decide(
     plane: FloatArray, stride: int, rule: IntArray, bars: int, bar_of: IntArray, target_of: FloatArray
 ) -> int:
-    """Write the bars at which the target side changes, and the new side; returns how many.
+    """Write the bars at which the target side changes, and the new side; returns how many, -1 where refused.
 
     Parameters
     ----------
@@ -55,6 +103,8 @@ def decide(
     bar_of, target_of
         Output, at least ``bars`` long.
     """
+    if rule[2] >= WEIGHTS:
+        return changes(plane, rule[0] * stride + ROW_OFFSET, bars, rule[2], bar_of, target_of)
     state = 0
     count = 0
     for start in range(0, bars, simd.BLOCK):
@@ -86,19 +136,4 @@ def decide(
             target_of[count] = state
             count += 1
             ahead = simd.bits_above(place)
-    return count
-
-
-@jit
-def changes(target: FloatArray, bar_of: IntArray, target_of: FloatArray) -> int:
-    """Decisions of a row of targets: every bar whose target differs from the last one that was not NaN."""
-    count = 0
-    last = 0.0
-    for bar in range(target.shape[0]):
-        value = target[bar]
-        if value != last and value == value:
-            bar_of[count] = bar
-            target_of[count] = value
-            count += 1
-            last = value
     return count

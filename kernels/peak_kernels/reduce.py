@@ -181,3 +181,18 @@ def fold_blocks(equity: FloatArray, initial: float, sums: FloatArray, squares: F
             total_squares += ret * ret
         sums[block] = total
         squares[block] = total_squares
+
+
+@jit(inline=True)
+def conclude(state: FloatArray, curve: FloatArray, bars: int, out: FloatArray) -> None:
+    """All metrics of one finished run; those behind N_FOLDED where there is room for them and a curve.
+
+    With 16 more columns than N_METRICS, and as many again: sums and sums of squares of returns by stretch of time.
+    """
+    finish(state, bars, out)
+    if curve.shape[1] > 0 and out.shape[0] > t.N_FOLDED:
+        equity, initial = curve[t.CURVE_EQUITY], state[t.INITIAL_CASH]
+        fold_curve(equity, initial, out)
+        blocks = (out.shape[0] - t.N_METRICS) // 2
+        if blocks > 0:
+            fold_blocks(equity, initial, out[t.N_METRICS : t.N_METRICS + blocks], out[t.N_METRICS + blocks :])

@@ -10,6 +10,7 @@ a sweep and the single run of its parameters agree bit for bit.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from peak_kernels import types as t
 from peak_kernels._jit import jit
 from peak_kernels.decide import decide
 from peak_kernels.estimates import estimate
-from peak_kernels.reduce import finish, fold, fold_blocks, fold_curve
+from peak_kernels.reduce import conclude, fold
 from peak_kernels.rules import (
     closing_size,
     entry_block,
@@ -35,6 +36,9 @@ from peak_kernels.types import FloatArray, IntArray
 
 # What the loop is on its way to.
 NEXT, ORDER, DROP, THINK, END = range(5)
+
+# Bars at which a block is asked at a time; stops are looked for in them first, and again when it acts.
+STRETCH = 256
 
 
 @jit(inline=True)
@@ -149,14 +153,22 @@ def next_decision(
 
 
 @jit(inline=True)
-def look_at(state: FloatArray, prices: FloatArray, bar: int, view: FloatArray) -> None:
-    """What a block sees of the account at the close of ``bar``."""
+def ask(
+    state: FloatArray, block: tuple[Any, ...], bounds: tuple[int, int], last_wish: float
+) -> tuple[int, float]:
+    """Ask a block at the closes of bars ``[first, stop)``: where it wants something new, and what.
+
+    The account is the same at all of them.  Without a new wish the bar is ``stop``.
+    """
+    view = block[4]
     units = state[t.UNITS]
-    view[0] = state[t.CASH]
-    view[1] = units
-    view[2] = state[t.CASH] + units * prices[t.MARK, bar] if units != 0.0 else state[t.CASH]
-    view[3] = state[t.ENTRY_VALUE] / state[t.ENTRY_UNITS] if units != 0.0 else 0.0
-    view[4] = bar - state[t.ENTRY_BAR] if units != 0.0 else 0.0
+    view[t.VIEW_CASH] = state[t.CASH]
+    view[t.VIEW_UNITS] = units
+    view[t.VIEW_ENTRY_PRICE] = state[t.ENTRY_VALUE] / state[t.ENTRY_UNITS] if units != 0.0 else 0.0
+    view[t.VIEW_ENTRY_BAR] = state[t.ENTRY_BAR]
+    view[t.VIEW_LAST_WISH] = last_wish
+    place = block[0](bounds[0], bounds[1], block[1], block[2], block[3], view)
+    return place, view[t.VIEW_WISH]
 
 
 @jit(inline=True)
@@ -185,8 +197,8 @@ def simulate(
     """Run one configuration.
 
     ``decisions = (bar_of, target_of, count)``: targets decided at the closes of bars, ascending; or
-    ``block = (function, bars, params, memory, view)``, which is asked at every close.  Exactly one is used:
-    numba drops the other's branches.
+    ``block = (function, bars, params, memory, view)``, which is asked at every close with prices.  Exactly one is
+    used: numba drops the other's branches.
     """
     bars = prices.shape[1]
     reset(state, settings)
@@ -211,13 +223,14 @@ def simulate(
                 if k < decisions[2]:
                     heading, until = next_decision(calendar, bars, decisions[0], decisions[2], k, delay)
                     decided, wish = decisions[0][k], decisions[1][k]
-            else:
-                k = next_priced(calendar, bars, k)
-                if k < bars:
-                    heading, until = THINK, k
+            elif k < bars:
+                heading, until = THINK, k
             scan_until = until
-            if until < bars and (heading == THINK or delay == 0):
+            if until < bars and delay == 0:
                 scan_until = until + 1
+        if block is not None and heading == THINK:
+            # With limits on, the bars of a stretch are not known to be quiet.
+            scan_until = k + 1 if limited else min(k + STRETCH, bars)
         mark_to, scan_to = (leaving, leaving) if leaving >= 0 else (until, scan_until)
         if heading == THINK and leaving < 0 and not limited:
             # Asking a block marks nothing: stretches end where the account changes, as they do without blocks.
@@ -229,11 +242,28 @@ def simulate(
             start_day(state, calendar, at)
         # Live through the bars up to there, or to the first stop on the way.
         kind, level, goal, exiting = t.SIGNAL, 0.0, 0.0, False
+        scanned, watermark = scan, state[t.BEST_PRICE]
         if state[t.UNITS] != 0.0 and max(at, scan) < scan_to:
             scan, level, kind, goal = first_exit(state, prices, max(at, scan), scan_to)
             exiting = scan < scan_to
             if exiting:
                 mark_to = scan
+        if block is not None and heading == THINK and leaving < 0 and not stepping:
+            # The block is asked at all closes before the first stop.
+            limit = scan if exiting else scan_to
+            k, wish = ask(state, block, (k, limit), last_wish)
+            if k < limit:
+                # Its order comes first; the stops behind that are looked for again, once it is filled.
+                last_wish = wish
+                decided, until = k, next_priced(calendar, bars, k + delay)
+                heading = ORDER if until < bars else DROP
+                scan_until = until + 1 - delay if heading == ORDER else until
+                scan, state[t.BEST_PRICE] = scanned, watermark
+                continue
+            if not exiting:
+                heading = NEXT
+                k -= 1
+                continue
         if mark_to > at:
             fold(state, prices, curve, at, mark_to)
             at = mark_to
@@ -257,18 +287,6 @@ def simulate(
                 reference = prices[t.OPEN, bars_of_order[1]]
         elif heading == END:
             break
-        elif heading == THINK:
-            heading = NEXT
-            if block is not None:
-                look_at(state, prices, k, block[4])
-                wish = block[0](k, block[1], block[2], block[3], block[4])
-                if wish == last_wish or wish != wish:
-                    continue
-                last_wish = wish
-                decided, until = k, next_priced(calendar, bars, k + delay)
-                heading = ORDER if until < bars else DROP
-                scan_until = until + 1 - delay if heading == ORDER else until
-            continue
         else:
             bars_of_order, target, kind = (decided, until), wish, t.SIGNAL
             dropped = heading == DROP
@@ -322,8 +340,9 @@ def run_configurations(
     scratch
         ``(state, records, curve)``; records and curve may have no elements.
     out
-        float64[configurations, N_FOLDED or more]: metrics; the columns behind N_FOLDED need a curve.
-        With 16 more columns than N_METRICS: sums and sums of squares of returns by stretch of time.
+        float64[configurations, N_FOLDED or more]: metrics, the first of them NaN where `decide` refused
+        a value; the columns behind N_FOLDED need a curve.
+        More of them than N_METRICS: sums of returns by stretch of time (`reduce.conclude`).
     """
     bar_of, target_of = simd.borrow(decisions[0]), simd.borrow(decisions[1])
     state, records, curve = simd.borrow(scratch[0]), simd.borrow(scratch[1]), simd.borrow(scratch[2])
@@ -336,17 +355,8 @@ def run_configurations(
         row = costs[0 if shared else c]
         if choices.shape[0] > 0:
             count = decide(rows, stride, choices[c], bars, bar_of, target_of)
+            if count < 0:
+                results[c, 0] = math.nan
+                continue
         simulate(table, dates, (bar_of, target_of, count), row, state, records, curve, None)
-        result = results[c]
-        finish(state, bars, result)
-        if curve.shape[1] > 0 and result.shape[0] > t.N_FOLDED:
-            equity, initial = curve[t.CURVE_EQUITY], row[t.INITIAL_CASH]
-            fold_curve(equity, initial, result)
-            blocks = (result.shape[0] - t.N_METRICS) // 2
-            if blocks > 0:
-                fold_blocks(
-                    equity,
-                    initial,
-                    result[t.N_METRICS : t.N_METRICS + blocks],
-                    result[t.N_METRICS + blocks :],
-                )
+        conclude(state, curve, bars, results[c])

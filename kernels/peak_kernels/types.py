@@ -115,6 +115,12 @@ SUM_WIN_RETURN = 73  # of net results over entry values
 SUM_LOSS_RETURN = 74  # positive
 N_STATE = 75
 
+# What a block sees of the account, then what the loop around it keeps there.
+VIEW_CASH, VIEW_UNITS, VIEW_EQUITY, VIEW_ENTRY_PRICE, VIEW_BARS_HELD = range(5)
+VIEW_SEEN = 5
+VIEW_WISH, VIEW_LAST_WISH, VIEW_ENTRY_BAR = 5, 6, 7
+VIEW_SIZE = 8
+
 # Records: columns of the two-dimensional record arrays.
 ORDER_COLUMNS = ("bar", "fill_bar", "kind", "side", "requested", "filled", "status", "reason")
 FILL_COLUMNS = ("order_id", "bar", "side", "size", "price", "fee", "slippage", "reason")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,11 +13,13 @@ from typing import Any
 import numpy as np
 
 from peak_fast import _run
+from peak_fast._block import prepare_many, run_block
 from peak_fast._slots import VARIABLE
-from peak_fast._strategy import RuleStrategy, complete_params
+from peak_fast._strategy import Block, RuleStrategy, SignalStrategy
 from peak_fast.data import Bars
 from peak_fast.engine import BacktestEngine
 from peak_fast.errors import ConfigError, SweepError, did_you_mean
+from peak_fast.sweep.functions import Calls, check_columns, each
 from peak_fast.sweep.rows import PlaneFull, RowCache, RulePlan, capacity_for
 from peak_fast.sweep.settings import SettingsTable
 from peak_fast.sweep.threads import Team, cut
@@ -29,6 +33,9 @@ BLOCKS = 16
 _TILE_BARS = 4_000_000
 # The last tiles are shorter, so that all threads end at about the same time.
 _SMALLEST_TILE_BARS = 200_000
+# Calls of a function whose values are simulated together, and how often at least, in seconds.
+_CALLS = 16
+_REPORT = 0.05
 _SMALL_PLANE = 8 << 20
 _ALIASES = {"blocked_trades": "rejected_orders"}
 
@@ -149,8 +156,13 @@ class Batch:
         settings = self.settings(varied)
         if isinstance(self.strategy, RuleStrategy):
             self._run_rules(params, settings, out, done)
-        else:
+        elif isinstance(self.strategy, Block):
+            self._run_blocks(params, settings, out, done)
+        elif isinstance(self.strategy, SignalStrategy):
             self._run_each(params, settings, out, done)
+        else:
+            # Nothing that the engine decides with: it says what to do instead.
+            self.engine.decisions(self.bars, self.strategy, {}, settings.rows(0, 1)[0])
 
     def _tile(self) -> int:
         return int(min(max(_TILE_BARS // len(self.bars), 1), 1024))
@@ -221,7 +233,14 @@ class Batch:
             done(last - first, out[first:last, 0])
 
     def _kernel(
-        self, calendar: Any, plane: Any, stride: int, rules: Any, settings: Any, room: Scratch, out: Any
+        self,
+        calendar: Any,
+        plane: FloatArray,
+        stride: int,
+        rules: Any,
+        settings: FloatArray,
+        room: Scratch,
+        out: FloatArray,
     ) -> None:
         from peak_kernels.simulate import run_configurations
 
@@ -257,20 +276,50 @@ class Batch:
             )
         return kept
 
+    def _run_blocks(
+        self, params: Mapping[str, Any], settings: SettingsTable, out: FloatArray, done: Report | None
+    ) -> None:
+        """A compiled block: tiles of configurations on threads."""
+        params = check_columns(self.strategy, params)
+        call = prepare_many(self.strategy, self.bars, params, len(out))
+        calendar = self._calendar(settings)
+
+        def work(tile: tuple[int, int]) -> None:
+            room = self._scratch()
+            found = room.results[: tile[1] - tile[0]]
+            scratch = (room.state, room.records, room.curve)
+            run_block(call.part(*tile), self._prices, calendar, settings.rows(*tile), scratch, found)
+            self._keep(found, tile[0], out, done)
+
+        smallest = _SMALLEST_TILE_BARS // len(self.bars)
+        self.team.share(work, cut(len(out), self._tile(), smallest, self.team.threads))
+
     def _run_each(
         self, params: Mapping[str, Any], settings: SettingsTable, out: FloatArray, done: Report | None
     ) -> None:
-        """Python functions and blocks: decisions per configuration, then the same kernel."""
-        names = list(params)
-        plain = [np.asarray(params[name]).tolist() for name in names]
+        """Python functions: called one after the other, simulated a few calls at a time beside that."""
+        columns = check_columns(self.strategy, params)
+        size = min(_CALLS, self._tile(), len(out))
+        own = settings.rows(0, 1)[0]
+        tables = [Calls(self.engine, self.strategy, self.bars, own, size) for _ in range(2)]
         calendar = self._calendar(settings)
-        room = self._scratch()
-        found = room.results[:1]
-        for number in range(len(out)):
-            given = {name: column[number] for name, column in zip(names, plain, strict=True)}
-            values = complete_params(self.strategy, given)
-            own = settings.rows(number, number + 1)
-            decisions = self.engine.decisions(self.bars, self.strategy, values, own[0])
-            scratch = (room.state, room.records, room.curve)
-            _run.call_kernel(self.bars, calendar, decisions, own, scratch, found)
-            self._keep(found, number, out, done)
+
+        def finish(calls: Calls, first: int, last: int) -> None:
+            room = self._scratch()
+            found = room.results[: last - first]
+            rules, rows = calls.rules[: len(found)], settings.rows(first, last)
+            self._kernel(calendar, calls.plane, calls.stride, rules, rows, room, found)
+            for row in np.flatnonzero(np.isnan(found[:, 0])):
+                calls.refuse(int(row))
+            self._keep(found, first, out, done)
+
+        first, due, wait = 0, time.perf_counter() + _REPORT, self.team.begin(lambda: None)
+        for number, values in enumerate(each(columns, len(out)), start=1):
+            tables[0].call(number - 1 - first, values)
+            if number - first < size and number < len(out) and time.perf_counter() < due:
+                continue
+            wait()
+            wait = self.team.begin(functools.partial(finish, tables[0], first, number))
+            tables.reverse()
+            first, due = number, time.perf_counter() + _REPORT
+        wait()

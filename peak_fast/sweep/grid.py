@@ -95,6 +95,10 @@ class Grid:
         """
         return {name: self.axes[name].values[code] for name, code in self.codes(start, stop).items()}
 
+    def plain_columns(self, start: int, stop: int) -> dict[str, Array]:
+        """As ``columns``, but where None is among the values an object array of them, whole numbers kept whole."""
+        return {name: self.axes[name].python_values()[code] for name, code in self.codes(start, stop).items()}
+
     def unique(self, name: str) -> Array:
         """The distinct values of one parameter, to which ``codes`` points."""
         return self._axis(name).values

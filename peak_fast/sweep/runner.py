@@ -16,7 +16,7 @@ import numpy as np
 
 from peak_fast._records import code_version, jsonable
 from peak_fast._slots import VARIABLE
-from peak_fast._strategy import RuleStrategy, resolve
+from peak_fast._strategy import RuleStrategy, SignalStrategy, resolve
 from peak_fast.config import Costs, Execution, RiskLimits, SizeRule, Stops
 from peak_fast.data import Bars
 from peak_fast.engine import BacktestEngine
@@ -32,6 +32,8 @@ logger = logging.getLogger("peak_fast.sweep")
 DEFAULT_METRICS = ("total_return", "sharpe", "max_drawdown", "total_trades")
 # Configurations whose rules and settings are laid out at a time: about 10 MB of tables.
 _CHUNK = 16_384
+# From so many calls of a Python function on, its cost is said louder.
+_MANY_CALLS = 1_000
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
 
@@ -291,7 +293,7 @@ class Sweep:
             code_version=code_version(),
         )
         # A Python function may take a second a run: small parts, so that an interruption loses little.
-        size = None if isinstance(self.strategy, RuleStrategy) else 64
+        size = 64 if isinstance(self.strategy, SignalStrategy) else None
         with SweepStore.open(folder, key, self.grid, tile_size=size, resume=resume) as opened:
             missing = opened.missing()
             left = sum(opened.bounds(tile)[1] - opened.bounds(tile)[0] for tile in missing)
@@ -316,11 +318,14 @@ class _Runner:
         self._rows_held = min(len(sweep.grid), 16_384) if stored else len(sweep.grid)
         self._batches: dict[str, Batch] = {}
         self._check_memory()
-        if not isinstance(sweep.strategy, RuleStrategy):
-            logger.info(
-                "%r is a Python function or block: it is called once a configuration, on one thread; "
-                "a RuleStrategy runs in tiles on all threads (docs/strategies.md)",
+        if isinstance(sweep.strategy, SignalStrategy):
+            logger.log(
+                logging.WARNING if len(sweep.grid) >= _MANY_CALLS else logging.INFO,
+                "%r is a Python function: it is called once a configuration, %s times, on one thread, and its time "
+                "is the sweep's; as a RuleStrategy or a compiled block, @strategy on a function of "
+                "(i, bars, params, memory, account), it runs compiled on all threads (docs/strategies.md)",
                 sweep.strategy.name,
+                f"{len(sweep.grid):,}",
             )
 
     def _check_memory(self) -> None:
@@ -367,7 +372,10 @@ class _Runner:
         return columns
 
     def _chunk(self, first: int, last: int, out: Any, shown: SweepProgress) -> None:
-        columns = self.sweep.grid.columns(first, last)
+        grid = self.sweep.grid
+        # Rows and rules take numbers; functions and blocks what a single run would get.
+        numeric = isinstance(self.sweep.strategy, RuleStrategy)
+        columns = grid.columns(first, last) if numeric else grid.plain_columns(first, last)
         report = self._reporter(shown)
         if "data" not in columns or len(self.sweep.data) == 1:
             columns.pop("data", None)

@@ -60,13 +60,23 @@ class Team:
             stopped = True
             wait(helpers)
 
-    def _start(self, take: Callable[[], None], count: int) -> list[Future[None]]:
+    def begin(self, work: Callable[[], None]) -> Callable[[], None]:
+        """Do something beside what the caller does; what is returned waits for its end.
+
+        A team of one does it at once.
+        """
+        helpers = self._start(work, min(self.threads - 1, 1))
+        if not helpers:
+            work()
+        return lambda: _await(helpers)
+
+    def _start(self, work: Callable[[], None], count: int) -> list[Future[None]]:
         """Let helpers begin, on threads that are started with the first work for them."""
         if count < 1:
             return []
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self.threads - 1, thread_name_prefix="peak_fast")
-        return [self._pool.submit(take) for _ in range(count)]
+        return [self._pool.submit(work) for _ in range(count)]
 
 
 def _await(helpers: Sequence[Future[Any]]) -> None:

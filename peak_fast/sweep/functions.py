@@ -1,0 +1,90 @@
+"""Signal functions in sweeps: one call of the user's Python a configuration, and little on top of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from peak_fast._strategy import SignalStrategy, complete_params
+from peak_fast.data import Bars
+from peak_fast.engine import BacktestEngine
+from peak_fast.params import feasible_mask
+from peak_fast.strategies.rows import BLOCK
+from peak_kernels import types as t
+from peak_kernels.decide import ROW_OFFSET, RULE_SIZE, SIDES, SIGNALS, WEIGHTS
+
+FloatArray = np.ndarray[Any, np.dtype[np.float64]]
+IntArray = np.ndarray[Any, np.dtype[np.int64]]
+
+
+class Calls:
+    """What a function returned for a few configurations, as rows that the kernel reads decisions from.
+
+    Parameters
+    ----------
+    engine, item, bars
+        See `BacktestEngine`.
+    settings
+        The kernel's settings.
+    rows
+        How many.
+    """
+
+    def __init__(
+        self, engine: BacktestEngine, item: SignalStrategy, bars: Bars, settings: FloatArray, rows: int
+    ) -> None:
+        self._engine, self._item, self._bars = engine, item, bars
+        self.stride = ROW_OFFSET + len(bars) + BLOCK
+        table = np.zeros((rows, self.stride))
+        self.plane = table.reshape(-1)
+        self._values = [row[ROW_OFFSET : ROW_OFFSET + len(bars)] for row in table]
+        self.rules: IntArray = np.full((rows, RULE_SIZE), -1, np.int64)
+        self.rules[:, 0] = np.arange(rows)
+        by_weight = settings[t.WEIGHT_TARGETS] != 0.0
+        self.rules[:, 2] = WEIGHTS if by_weight else SIGNALS if item.returns == "signals" else SIDES
+        self._settings = settings
+
+    def call(self, row: int, params: dict[str, Any]) -> None:
+        """Call the function and fill a row."""
+        returned = self._engine.call(self._item, self._bars, params)
+        values = returned.to_numpy() if hasattr(returned, "to_numpy") else returned
+        plain = isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.kind in "biuf"
+        if not plain or len(values) != len(self._bars):
+            values = self._engine.checked(self._item, self._bars, returned)
+        self._values[row][:] = values
+
+    def refuse(self, row: int) -> None:
+        """Raise the error that a single run raises for the values of a row."""
+        values = self._engine.checked(self._item, self._bars, self._values[row])
+        self._engine.decided(self._item, values, self._settings)
+
+
+def check_columns(item: Any, params: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Plain values of parameters, each distinct one checked against the strategy's schema.
+
+    Raises
+    ------
+    StrategyError
+        A value that the schema refuses, or configurations that do not meet the strategy's constraints.
+    """
+    columns = {name: np.asarray(column).tolist() for name, column in params.items()}
+    for param in item.schema:
+        values = columns[param.name]
+        plain = {value: param.validate_value(value) for value in dict.fromkeys(values)}
+        columns[param.name] = [plain[value] for value in values]
+    if item.schema and item.constraints:
+        met = feasible_mask(item.schema, item.constraints, {n: np.asarray(c) for n, c in columns.items()})
+        if not met.all():
+            first = int(np.argmin(met))
+            complete_params(item, {name: column[first] for name, column in columns.items()})
+    return columns
+
+
+def each(columns: Mapping[str, list[Any]], count: int) -> Iterator[dict[str, Any]]:
+    """Parameters of one configuration after the other."""
+    if not columns:
+        return ({} for _ in range(count))
+    names = list(columns)
+    return (dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True))
