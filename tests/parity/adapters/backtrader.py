@@ -173,12 +173,13 @@ class _Script:
             self.add(child, f"{name}:{key}")
 
     def cancel(self, entry):
-        target = next(
-            (entry[key] for key in ("order", "ref", "target", "id") if entry.get(key) in self.tags), None
-        )
-        row = self.row(entry, target)
-        row[f.X_OP] = f.OP_CANCEL
-        self.rows.append(row)
+        named = [entry[key] for key in ("order", "ref", "target", "id") if entry.get(key) is not None]
+        # A bracket is cancelled by its parent; an order that does not exist is no order to cancel.
+        target = next((name for key in named for name in (key, f"{key}:main") if name in self.tags), None)
+        if target is not None:
+            row = self.row(entry, target)
+            row[f.X_OP] = f.OP_CANCEL
+            self.rows.append(row)
 
     def translate(self, entry):
         op = entry["op"]
