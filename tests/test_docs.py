@@ -6,16 +6,19 @@ import io
 import re
 import runpy
 import shlex
+from typing import get_args
 
 import pytest
 import typer.main
 
+from peak_fast import BacktestConfig, BacktestEngine, Costs, Execution, RiskLimits, Stops
 from peak_fast.cli import app
+from peak_fast.config import SizeRule, Sizing
 from peak_fast.strategies.rows import KINDS
 from tests.conftest import ROOT
 
 # Pages whose Python is run here; the guides of sweeps, tracking and studies have tests of their own.
-RUN = ("README.md", "docs/strategies.md", "docs/how_it_works.md")
+RUN = ("README.md", "docs/strategies.md", "docs/settings.md", "docs/how_it_works.md")
 PAGES = sorted(
     path.relative_to(ROOT).as_posix()
     for path in (
@@ -92,6 +95,31 @@ def test_the_readme_example_is_ten_lines_and_its_sweep_row_is_the_single_run(pla
     again = names["BacktestEngine"](costs=names["costs"]).run(names["prices"], "ma_crossover", best.params)
     assert again.hash == best.hash
     assert (place / "heatmap.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_settings_page_names_every_setting_and_its_file_is_its_example(place):
+    text = read("docs/settings.md")
+    engine = run_blocks(text, "docs/settings.md")["engine"]
+    (file,) = (code for language, code in blocks(text) if language == "toml")
+    (place / "settings.toml").write_text(file)
+    again = BacktestEngine.from_config(BacktestConfig.from_toml("settings.toml"))
+    for name in ("initial_cash", "execution", "costs", "stops", "sizing", "risk_limits"):
+        assert getattr(again, name) == getattr(engine, name), name
+    tables = text.split("## Account")[1]
+    for kind in (Execution, Costs, Stops, RiskLimits, *get_args(Sizing)):
+        rows = tables.split(f"`{kind.__name__}`")[1]
+        for name, field in kind.model_fields.items():
+            shown = field.default if name == "kind" else name
+            assert f"`{shown}`" in rows, (kind.__name__, name)
+            if isinstance(field.default, str) and name != "kind":
+                assert f'| `{name}` | `"{field.default}"` |' in rows
+            elif issubclass(kind, SizeRule) and isinstance(field.default, float):
+                assert f"`{name}` {field.default:g}" in rows
+    assert [
+        name
+        for name in BacktestConfig.model_fields
+        if f"`{name}`" not in tables and f"`[{name}]`" not in text
+    ] == []
 
 
 def test_a_page_whose_output_is_wrong_is_noticed():
