@@ -293,6 +293,14 @@ def test_duckdb_file_holds_the_table(result, tmp_path):
     assert list(blocks) == expected["block_sum"][5].to_list()
 
 
+def test_duckdb_in_memory(result):
+    with result.to_duckdb() as connection:
+        assert (
+            connection.execute("select config, sharpe from sweep").fetchall()
+            == result.frame.select("config", "sharpe").rows()
+        )
+
+
 def test_sql_refusals_are_clear():
     result = in_memory()
     with pytest.raises(ConfigError, match=r"columns config, fast.*nosuch"):

@@ -577,8 +577,9 @@ class TestChecks:
 
     def test_threads_and_memory(self):
         sweep = Sweep("momentum", {"period": [5]}, synthetic(50, seed=1))
-        with pytest.raises(ConfigError, match="threads: expected at least 1; got 0"):
-            run(sweep, threads=0)
+        for threads in (0, 1.5, True):
+            with pytest.raises(ConfigError, match=f"threads: expected at least 1; got {threads}"):
+                run(sweep, threads=threads)
         for memory in ("much", "-2GB", 0, "2 XB", True):
             with pytest.raises(ConfigError, match="memory: expected a size such as '2GB'"):
                 run(sweep, memory=memory)
@@ -586,6 +587,32 @@ class TestChecks:
         assert runner_module.parse_memory("2MiB") == 2 * 2**20
         assert runner_module.parse_memory(12345) == 12345
         assert runner_module.parse_memory(None) > 0
+
+    def test_ways_of_showing_and_keeping(self):
+        sweep = Sweep("momentum", {"period": [5]}, synthetic(50, seed=1))
+        with pytest.raises(
+            ConfigError, match=r"progress: expected True, False or one of auto, bar.*; got 'loud'"
+        ):
+            sweep.run(progress="loud")
+        with pytest.raises(ConfigError, match=r"keep_curves: expected 'best:10'.*; got 'worst:3'"):
+            run(sweep, keep_curves="worst:3")
+        with pytest.raises(SweepError, match=r"needs about \d\.\d KB .* more than the budget of 1\.0 KB"):
+            run(sweep, memory="1KB")
+
+    @pytest.mark.parametrize(
+        ("name", "value", "wanted"),
+        [
+            ("stop_loss", 1.0, "fractions of the price"),
+            ("size", 0.0, "numbers above 0"),
+            ("fee_bps", -1.0, "numbers from 0 on"),
+        ],
+    )
+    def test_out_of_range_says_what_is_in_range(self, name, value, wanted):
+        sweep = Sweep("momentum", {"period": [5], name: [0.5, value]}, synthetic(50, seed=1))
+        with pytest.raises(
+            ConfigError, match=f"{name}: {value} in the grid is out of range; expected {wanted}"
+        ):
+            run(sweep)
 
     def test_too_little_memory_says_so_before_anything_runs(self, tmp_path):
         sweep = Sweep(
@@ -914,7 +941,9 @@ class TestTracker:
         assert len(result) == 100
 
     def test_wrong_number_of_curves(self, bars):
-        with pytest.raises(ConfigError, match="keep_curves: expected 'best:10', a number or None; got 'all'"):
+        with pytest.raises(
+            ConfigError, match=r"keep_curves: expected 'best:10', a number or None; got 'all'"
+        ):
             run(self.sweep(bars), tracker=Recorder(), keep_curves="all")
 
 

@@ -55,15 +55,11 @@ def query_table(result: SweepResult, query: str) -> pl.DataFrame:
 def write_table(result: SweepResult, path: Path, table: str) -> int:
     """See ``SweepResult.to_duckdb``."""
     duckdb = require("duckdb", extra="duckdb")
-    if not isinstance(table, str) or not table:
-        raise ConfigError(f"expected the name of a table; got {table!r}")
+    _check_table(table)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with duckdb.connect(str(path)) as connection:
-            _attach(connection, result, "__sweep_source")
-            connection.execute(
-                f"create or replace table {_quoted(table)} as select * from __sweep_source order by config"
-            )
+            _copy(connection, result, table)
             row = connection.execute(f"select count(*) from {_quoted(table)}").fetchone()
     except duckdb.Error as error:
         raise StoreError(
@@ -71,6 +67,28 @@ def write_table(result: SweepResult, path: Path, table: str) -> int:
             "close other connections to the file or choose another"
         ) from error
     return int(row[0])
+
+
+def memory_database(result: SweepResult, table: str) -> Any:
+    """See ``SweepResult.to_duckdb``."""
+    duckdb = require("duckdb", extra="duckdb")
+    _check_table(table)
+    connection = duckdb.connect()
+    _copy(connection, result, table)
+    return connection
+
+
+def _check_table(table: Any) -> None:
+    if not isinstance(table, str) or not table:
+        raise ConfigError(f"expected the name of a table; got {table!r}")
+
+
+def _copy(connection: Any, result: SweepResult, table: str) -> None:
+    """Write the sweep's table into a database."""
+    _attach(connection, result, "__sweep_source")
+    connection.execute(
+        f"create or replace table {_quoted(table)} as select * from __sweep_source order by config"
+    )
 
 
 def pandas_frame(frame: pl.DataFrame) -> Any:

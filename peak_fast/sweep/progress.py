@@ -14,16 +14,24 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TextIO
 
+from peak_fast.errors import ConfigError
 from peak_fast.sweep.senses import format_metric, format_params, higher_is_better
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+MODES = ("auto", "bar", "lines", "notebook", "off")
 INTERVAL = 0.1
 QUIET = 0.3
 _WIDTH = 40
 
 Mode = Literal["auto", "bar", "lines", "notebook", "off"]
+
+
+def check_mode(mode: Any) -> None:
+    """Raise ConfigError for something that is no way of showing progress."""
+    if not isinstance(mode, bool) and mode not in MODES:
+        raise ConfigError(f"progress: expected True, False or one of {', '.join(MODES)}; got {mode!r}")
 
 
 class _State:

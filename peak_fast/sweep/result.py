@@ -347,11 +347,18 @@ class SweepResult:
 
         return query_table(self, query)
 
-    def to_duckdb(self, path: str | Path, table: str = "sweep") -> int:
-        """Write the table into a DuckDB file, replacing a table of that name; returns the number of rows."""
-        from peak_fast.sweep.export import write_table
+    def to_duckdb(self, path: str | Path | None = None, table: str = "sweep") -> Any:
+        """Write the table into a DuckDB file, replacing a table of that name; returns the number of rows.
 
-        return write_table(self, Path(path).expanduser(), table)
+        Without a path: a connection to a new database in memory that holds the table.
+        """
+        from peak_fast.sweep.export import memory_database, write_table
+
+        return (
+            memory_database(self, table)
+            if path is None
+            else write_table(self, Path(path).expanduser(), table)
+        )
 
     def to_pandas(self) -> Any:
         """The table as a pandas frame (block sums as object columns of arrays)."""

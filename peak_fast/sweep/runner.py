@@ -23,9 +23,10 @@ from peak_fast.engine import BacktestEngine
 from peak_fast.errors import ConfigError, SweepError
 from peak_fast.sweep.batch import BLOCKS, Batch, check_metrics, default_threads
 from peak_fast.sweep.grid import Grid
-from peak_fast.sweep.progress import SweepProgress
+from peak_fast.sweep.progress import SweepProgress, check_mode
 from peak_fast.sweep.result import SweepResult
 from peak_fast.sweep.threads import Team
+from peak_fast.sweep.tracked import curves_wanted
 
 logger = logging.getLogger("peak_fast.sweep")
 
@@ -53,6 +54,11 @@ def parse_memory(memory: str | int | None) -> int:
     if match is None or match[2].upper() not in _UNITS or float(match[1]) <= 0.0:
         raise ConfigError(f"memory: expected a size such as '2GB' or a number of bytes; got {memory!r}")
     return int(float(match[1]) * _UNITS[match[2].upper()])
+
+
+def _amount(size: float) -> str:
+    """Bytes as people say them."""
+    return f"{size / 1e6:,.0f} MB" if size >= 1e6 else f"{size / 1e3:,.1f} KB"
 
 
 def available_memory() -> int:
@@ -256,8 +262,10 @@ class Sweep:
         StoreError
             The store is locked, belongs to other work, or its disk is full.
         """
-        if isinstance(threads, int) and threads < 1:
-            raise ConfigError(f"threads: expected at least 1; got {threads}")
+        if threads is not None and (not isinstance(threads, int) or isinstance(threads, bool) or threads < 1):
+            raise ConfigError(f"threads: expected at least 1; got {threads!r}; None takes all processors")
+        check_mode(progress)
+        curves_wanted(keep_curves)
         with Team(threads or default_threads()) as team:
             runner = _Runner(self, team, parse_memory(memory), stored=store is not None)
             if store is None:
@@ -335,9 +343,9 @@ class _Runner:
         working = self.team.threads * longest * 8 * 3 + results + longest * 8 * 5
         if working > self.memory:
             raise SweepError(
-                f"this sweep needs about {working / 1e6:,.0f} MB ({results / 1e6:,.0f} MB of results, the rest for "
+                f"this sweep needs about {_amount(working)} ({_amount(results)} of results, the rest for "
                 f"{self.team.threads} threads over {longest:,} bars), more than the budget of "
-                f"{self.memory / 1e6:,.0f} MB; raise memory=..., use fewer threads, or pass store=... and fewer metrics"
+                f"{_amount(self.memory)}; raise memory=..., use fewer threads, or pass store=... and fewer metrics"
             )
         self._plane = (self.memory - working) // max(len(self.sweep.data), 1)
 

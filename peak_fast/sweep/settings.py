@@ -74,7 +74,14 @@ def _checked(name: str, column: Any, base: FloatArray, sizing: str) -> FloatArra
     if name in WHOLE:
         bad |= (values < WHOLE[name]) | (values != np.rint(values))
     if bad.any():
-        raise ConfigError(f"{name}: {values[np.argmax(bad)]} in the grid is out of range")
+        wanted = "numbers from 0 on, None for 'not set'"
+        if name in WHOLE:
+            wanted = f"whole numbers from {WHOLE[name]} on"
+        elif name in ("size", "leverage", "initial_cash", "size_max_fraction"):
+            wanted = "numbers above 0"
+        elif name in ("stop_loss", "trailing") and base[t.STOP_ABSOLUTE] == 0.0:
+            wanted = "fractions of the price from 0 to below 1, None for 'not set'"
+        raise ConfigError(f"{name}: {values[np.argmax(bad)]} in the grid is out of range; expected {wanted}")
     if name in SIZINGS and base[t.SIZE_MODE] not in SIZINGS[name]:
         raise ConfigError(
             f"{name}: the sizing {sizing} has no such setting; expected "
