@@ -36,13 +36,20 @@ class Case:
     folder: Path
     meta: dict
     config: dict
+    read: dict[str, pl.DataFrame] = field(default_factory=dict)
+    """Tables that were read already."""
 
     @property
     def engine(self) -> str:
         return self.meta["engine"]
 
     def table(self, name: str) -> pl.DataFrame:
-        return pl.read_parquet(self.folder / f"{name}.parquet")
+        """One of the case's tables, sorted by asset (or group) and bar where it has them."""
+        if name not in self.read:
+            table = pl.read_parquet(self.folder / f"{name}.parquet")
+            order = [key for key in ("seq", "asset", "group", "bar") if key in table.columns]
+            self.read[name] = table.sort(order)
+        return self.read[name]
 
     def script(self) -> list[dict]:
         """Actions in the sequence of the file, infinities and NaN as numbers; none without a script."""
@@ -57,7 +64,7 @@ class Case:
 
     def prices(self) -> dict[str, np.ndarray]:
         """``[asset, bar]`` arrays of open, high, low, close, volume, and the time stamps (us) of the bars."""
-        bars = self.table("bars").sort("asset", "bar")
+        bars = self.table("bars")
         if "volume" not in bars.columns:
             bars = bars.with_columns(volume=pl.lit(0.0))
         out = {name: _by_asset(bars, name) for name in ("open", "high", "low", "close", "volume")}
@@ -68,7 +75,7 @@ class Case:
         """``[asset, bar]`` array of a column of ``inputs.parquet``; None when there is no such column."""
         if not (self.folder / "inputs.parquet").exists():
             return None
-        frame = self.table("inputs").sort("asset", "bar")
+        frame = self.table("inputs")
         return _by_asset(frame, name) if name in frame.columns else None
 
 
@@ -109,7 +116,7 @@ def differences(case: Case, run: Run) -> list[str]:
     rtol = tolerance.get("rtol", 1e-9)
     atol_cash, atol = tolerance.get("atol_cash", 1e-6), tolerance.get("atol_other", 1e-9)
     found = []
-    fills = case.table("fills").sort("seq")
+    fills = case.table("fills")
     count = len(run.fills["bar"])
     if count != fills.height:
         found.append(f"{count} fills, expected {fills.height}")
@@ -128,7 +135,7 @@ def differences(case: Case, run: Run) -> list[str]:
             found.append(
                 f"fill {wrong[0]}: {name} {run.fills[name][wrong[0]]}, expected {fills[name][int(wrong[0])]}"
             )
-    equity = case.table("equity").sort("group", "bar")
+    equity = case.table("equity")
     for name, ours in (("equity", run.equity), ("cash", run.cash)):
         theirs = equity[name].to_numpy().reshape(ours.shape[0], -1)
         wrong = np.argwhere(~_close(ours, theirs, rtol, atol_cash))
@@ -137,7 +144,7 @@ def differences(case: Case, run: Run) -> list[str]:
             found.append(
                 f"{name} of group {group} at bar {bar}: {ours[group, bar]}, expected {theirs[group, bar]}"
             )
-    theirs = case.table("positions").sort("asset", "bar")["position"].to_numpy().reshape(run.position.shape)
+    theirs = case.table("positions")["position"].to_numpy().reshape(run.position.shape)
     wrong = np.argwhere(~_close(run.position, theirs, rtol, atol))
     if len(wrong):
         asset, bar = wrong[0]
