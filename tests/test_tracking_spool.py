@@ -26,7 +26,7 @@ from peak_fast.tracking.capture import Capture
 from peak_fast.tracking.curves import FIGURE, REPORTS, VALUES, expand_curve, reduce_curve
 from peak_fast.tracking.files import clean_artifact_path, write_artifacts
 from peak_fast.tracking.frames import frame_runs, prefixed, records
-from peak_fast.tracking.frozen import FILLS, freeze, params_bytes
+from peak_fast.tracking.frozen import FILLS, POINTS, TRADES, freeze, params_bytes
 from peak_fast.tracking.replay import SegmentReplay
 from peak_fast.tracking.segment import SegmentWriter
 from peak_fast.tracking.thawed import Static, quick_result
@@ -659,10 +659,10 @@ def test_a_frozen_result_thaws_to_itself(name, gaps, trading):
     static, spooled = Static(arrays[1], *shared[1][2:]), SpooledBars(shared[0][1:], arrays[0])
     assert static.bars_key == spooled.digest
     thawed = quick_result(static, spooled, params, flags, data)
-    exact = len(result._outcome.fills) * 88 <= 4 * 400
-    assert (flags == FILLS) == exact
+    exact = flags in (TRADES, FILLS)
+    assert exact == (flags == TRADES or len(result._outcome.fills) * 88 <= 4 * 400)
     if name == "plain":
-        assert exact == (trading != "often")
+        assert flags == TRADES
     tolerance = 1e-9 if exact else 1e-6
     np.testing.assert_allclose(thawed.equity(), result.equity, rtol=tolerance)
     assert thawed.stats.keys() == result.stats.keys()
@@ -674,6 +674,30 @@ def test_a_frozen_result_thaws_to_itself(name, gaps, trading):
     for column in ("entry_bar", "exit_bar", "net_pnl", "return", "mae", "mfe", "entry_price", "fees"):
         np.testing.assert_array_equal(trades[column], result.trades[column].to_numpy())
     assert list(trades["exit_reason"]) == result.trades["exit_reason"].to_list()
+
+
+@pytest.mark.parametrize("kind", [TRADES, FILLS, POINTS])
+def test_the_curve_is_made_of_what_suffices(kind):
+    """Positions that grow and shrink have more than two fills a trade; many of those are more than the curve."""
+    bars = noisy_bars(n=3_000)
+    targets = np.zeros(3_000)
+    steps = {
+        TRADES: [1.0, 0.0],
+        FILLS: [0.5, 1.0, 0.25, 0.0],
+        POINTS: [0.2, 0.4, 0.6, 0.8, 1.0, 0.5, 0.3, 0.0],
+    }[kind]
+    every = 3_000 // (len(steps) * (60 if kind == POINTS else 15))
+    targets[: 3_000 // every * every] = np.repeat(np.resize(steps, 3_000 // every), every)
+    costs = Costs(rate=0.001, minimum=20.0, fixed=1.0, per_unit=0.01)
+    result = BacktestEngine(costs=costs).run(bars, targets, weights=True)
+    capture = Capture()
+    shared = [(head, b"".join(bytes(a) for a in arrays)) for _, head, arrays in capture.share(result)]
+    flags, buffers = freeze(result, True)
+    assert flags == kind
+    static = Static(shared[1][1], *shared[1][0][2:])
+    data = b"".join(bytes(np.ascontiguousarray(buffer)) for buffer in buffers)
+    thawed = quick_result(static, SpooledBars(shared[0][0][1:], shared[0][1]), {}, flags, data)
+    np.testing.assert_allclose(thawed.equity(), result.equity, rtol=1e-6 if kind == POINTS else 1e-9)
 
 
 def test_bars_and_settings_are_written_once_per_segment():

@@ -7,6 +7,7 @@ open.
 
 from __future__ import annotations
 
+import _thread
 import atexit
 import os
 import sys
@@ -28,13 +29,13 @@ EXIT_TIMEOUT = 30.0
 # Channels with an open segment, or with one that is closed and not confirmed.
 _channels: set[Channel] = set()
 _guard = threading.Lock()
-_thread: threading.Thread | None = None
+_running = False
 _registered = False
 
 
 def watch(channel: Channel) -> None:
     """Look after a channel until it has nothing to look after."""
-    global _thread, _registered
+    global _running, _registered
     with _guard:
         _channels.add(channel)
         if not _registered:
@@ -42,13 +43,13 @@ def watch(channel: Channel) -> None:
             atexit.register(_at_exit)
             if hasattr(os, "register_at_fork"):
                 os.register_at_fork(after_in_child=_in_child)
-        if INTERVAL > 0 and _thread is None:
-            _thread = threading.Thread(target=_run, name="peak-fast-tracking", daemon=True)
+        if INTERVAL > 0 and not _running:
             try:
-                _thread.start()
+                # threading.Thread waits until the thread runs, which costs the first run of a loop a millisecond
+                _thread.start_new_thread(_run, ())
+                _running = True
             except RuntimeError as error:  # the interpreter is shutting down
                 logger.debug("no background thread: %s", error)
-                _thread = None
 
 
 def unwatch(channel: Channel) -> None:
@@ -58,7 +59,7 @@ def unwatch(channel: Channel) -> None:
 
 
 def _run() -> None:
-    global _thread
+    global _running
     pause = INTERVAL
     while True:
         time.sleep(pause)
@@ -67,7 +68,7 @@ def _run() -> None:
         pause = min(pause * 2, MAX_INTERVAL) if failing else INTERVAL
         with _guard:
             if not _channels:
-                _thread = None
+                _running = False
                 return
 
 
@@ -108,9 +109,9 @@ def _exit_status() -> str:
 
 def _in_child() -> None:
     """After a fork: runs and segments belong to the parent; the child may start its own."""
-    global _thread, _guard
+    global _running, _guard
     _guard = threading.Lock()
-    _thread = None
+    _running = False
     environment.forget()
     launch.forget_parents_writers()
     for channel in list(_channels):

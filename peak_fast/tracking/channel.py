@@ -18,7 +18,7 @@ from peak_fast.errors import TrackingError
 from peak_fast.tracking import background, environment, launch, spool
 from peak_fast.tracking.base import TrackingWarning, logger
 from peak_fast.tracking.capture import Capture
-from peak_fast.tracking.segment import Prefixes, SegmentWriter
+from peak_fast.tracking.segment import SegmentWriter
 from peak_fast.tracking.spool import SegmentPaths, read_ack
 from peak_fast.tracking.uris import mask, mask_in
 
@@ -78,6 +78,8 @@ class Channel:
         Guards the channel and the tracker above it.
     runs
         Open runs, the innermost last.
+    segment
+        Where records go; None before the first one.  What runs for every backtest writes there itself.
     """
 
     def __init__(self, uri: str, experiment: str, mode: Mode, parts: int) -> None:
@@ -90,7 +92,7 @@ class Channel:
         self.capture = Capture()
         self.kicked = 0
         self.runs: list[OpenRun] = []
-        self._segment: SegmentWriter | None = None
+        self.segment: SegmentWriter | None = None
         self._older: list[SegmentPaths] = []
         self._folder: Path | None = None
         self._replayer: InProcess | None = None
@@ -99,6 +101,9 @@ class Channel:
         self._n_rejected = 0
         self._n_unrecorded = 0
         self.ids: list[str] = []
+        # Found once per process: not in the first run of a loop.
+        environment.user_name()
+        environment.git_tags(self.home)
 
     def new_run_id(self) -> str:
         """A run id in MLflow's form; the random numbers are fetched for many at once."""
@@ -115,14 +120,9 @@ class Channel:
         return self._folder
 
     @property
-    def full(self) -> bool:
-        """Whether :meth:`rotate` has something to do."""
-        return self._segment is not None and self._segment.full
-
-    @property
     def offset(self) -> int:
         """Bytes appended to the current segment."""
-        return 0 if self._segment is None else self._segment.offset
+        return 0 if self.segment is None else self.segment.offset
 
     def warn(self, topic: str, message: str) -> None:
         """Warn once per topic."""
@@ -137,37 +137,22 @@ class Channel:
 
         ``plain``: the head is known to hold built-in values only.
         """
-        segment = self._segment
+        segment = self.segment or self.opened()
         if segment is None:
-            segment = self._open()
-            if segment is None:
-                self._n_unrecorded += 1
-                return
+            return
         segment.append(kind, head, buffers, plain=plain)
         if segment.error is not None:
-            self._warn_disk(segment)
+            self.warn_disk(segment)
 
-    def put(self, kind: int, flags: int, head: bytes, buffers: Sequence[Any] = ()) -> None:
-        """As :meth:`append`, for a head that is bytes already."""
-        segment = self._segment or self._open()
+    def opened(self) -> SegmentWriter | None:
+        """A new segment for the next record; None, which counts as a record that is lost, if there can be none."""
+        segment = self._open()
         if segment is None:
             self._n_unrecorded += 1
-            return
-        segment.put(kind, flags, head, buffers)
-        if segment.error is not None:
-            self._warn_disk(segment)
+        return segment
 
-    def put_head(self, prefixes: Prefixes, head: bytes) -> None:
-        """As :meth:`append`, for a short record; see :meth:`SegmentWriter.put_head`."""
-        segment = self._segment or self._open()
-        if segment is None:
-            self._n_unrecorded += 1
-            return
-        segment.put_head(prefixes, head)
-        if segment.error is not None:
-            self._warn_disk(segment)
-
-    def _warn_disk(self, segment: SegmentWriter) -> None:
+    def warn_disk(self, segment: SegmentWriter) -> None:
+        """Warn, once, that records wait in memory."""
         self.warn(
             "spool",
             f"tracking: {segment.paths.segment} cannot be written ({segment.error}); "
@@ -182,16 +167,16 @@ class Channel:
         OSError
             The copy failed.
         """
-        segment = self._segment or self._open()
+        segment = self.segment or self._open()
         if segment is None:
             raise OSError("there is no spool to copy it to")
         return segment.keep_file(source)
 
     def applied(self) -> None:
         """After records were appended: in sync mode replay them now."""
-        if self.mode == "sync" and self._segment is not None:
+        if self.mode == "sync" and self.segment is not None:
             self._collect_git(wait=False)
-            problem = self._in_process().replay(self._segment.paths, force=False)
+            problem = self._in_process().replay(self.segment.paths, force=False)
             if problem is not None:
                 self.warn(
                     "store",
@@ -210,7 +195,7 @@ class Channel:
             "tags": {**environment.version_tags(), **environment.git_tags(self.home)},
         }
         try:
-            self._segment = SegmentWriter(self.folder, header)
+            self.segment = SegmentWriter(self.folder, header)
         except OSError as error:
             self.warn(
                 "spool",
@@ -220,25 +205,25 @@ class Channel:
             return None
         self._git = environment.git_status(self.home)
         background.watch(self)
-        return self._segment
+        return self.segment
 
     def _collect_git(self, wait: bool) -> None:
         """Append git's answer to "is the work tree dirty?" once it is there."""
-        if self._git is not None and self._segment is not None:
+        if self._git is not None and self.segment is not None:
             tags = self._git.result(wait)
             if tags is not None:
                 self._git = None
                 if tags:
-                    self._segment.append(spool.ENVIRONMENT, (None, tags))
+                    self.segment.append(spool.ENVIRONMENT, (None, tags))
 
     def _detach(self) -> None:
         """The next record begins a new segment, which holds neither bars nor settings yet."""
-        self._segment, self.kicked = None, 0
+        self.segment, self.kicked = None, 0
         self.capture = Capture()
 
     def rotate(self) -> None:
         """Begin a new segment once the current one is large; only while no run is open."""
-        segment = self._segment
+        segment = self.segment
         if segment is None or self.runs or not segment.full or segment.n_waiting:
             return
         self._collect_git(wait=True)
@@ -266,7 +251,7 @@ class Channel:
             They are not; the message says what is missing and where it waits.
         """
         with self.lock:
-            segment = self._segment
+            segment = self.segment
             lost, self._n_unrecorded = self._n_unrecorded, 0
             if lost:
                 raise TrackingError(
@@ -330,7 +315,7 @@ class Channel:
         from peak_fast.tracking.client import RunIds
 
         with self.lock:
-            segment = self._segment
+            segment = self.segment
         if segment is None or not segment.paths.ids.exists():
             return run_id
         return RunIds(segment.paths.ids).get(run_id) or run_id
@@ -339,7 +324,7 @@ class Channel:
         """From the background thread: make the spool durable on disk and start an idle writer."""
         with self.lock:
             self._collect_git(wait=False)
-            segment, end = self._segment, self.offset
+            segment, end = self.segment, self.offset
             self._older = [paths for paths in self._older if paths.segment.exists()]
             if segment is None and not self._older:
                 background.unwatch(self)
@@ -358,7 +343,7 @@ class Channel:
     @property
     def failing(self) -> bool:
         """Whether the writer's last word was an error."""
-        segment = self._segment
+        segment = self.segment
         return segment is not None and read_ack(segment.paths.ack).error is not None
 
     def end_runs(self, status: str) -> None:
@@ -379,7 +364,7 @@ class Channel:
         """
         with self.lock:
             self.end_runs(status)
-            segment = self._segment
+            segment = self.segment
             if segment is not None:
                 self._collect_git(wait=True)
         if segment is None and not self._older:
@@ -418,7 +403,7 @@ class Channel:
         try:
             with self.lock:
                 self.end_runs("FINISHED")
-                segment, replayer = self._segment, self._replayer
+                segment, replayer = self.segment, self._replayer
                 self._collect_git(wait=False)
                 self.applied()
                 self._detach()
@@ -436,7 +421,7 @@ class Channel:
         self.lock = threading.RLock()
         self.runs.clear()
         self.ids = []  # the parent goes on with the same ones
-        if self._segment is not None:
-            self._segment.close(abandon=True)
+        if self.segment is not None:
+            self.segment.close(abandon=True)
         self._detach()
         self._replayer, self._git, self._older = None, None, []

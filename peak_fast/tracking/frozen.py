@@ -5,8 +5,9 @@ millisecond, several times the backtest itself.  So the raw arrays travel instea
 figures, returns and excursions of them with the result's own code:
 
 * metrics, trades and final state as the kernel wrote them;
-* the fills: with the closes, which the segment holds once per data set, they give the equity curve
-  (cash and position change at fills only).  Where the fills are larger than the curve, it travels as float32;
+* what the equity curve follows from, with the closes, which the segment holds once per data set: cash and position
+  change at fills only.  Where each trade has one entry and one exit, the trades say what the fills say; else the
+  fills travel, too.  Where they are larger than the curve, it travels as float32;
 * the settings once per engine and data set, the bars once per data set.
 
 The result's hash is left out: only the caller could compute it, at twice the cost of the whole backtest.
@@ -14,14 +15,15 @@ The result's hash is left out: only the caller could compute it, at twice the co
 
 from __future__ import annotations
 
+import functools
 import pickle
 from typing import Any
 
 from peak_fast.tracking import codec
 from peak_fast.tracking.curves import reduce_curve
 
-# What is kept of the equity curve: nothing, the fills, or float32 points.
-NO_CURVE, FILLS, POINTS = 0, 16, 32
+# What the equity curve is made of: nothing (there is none), fills, float32 points, or trades.
+NO_CURVE, FILLS, POINTS, TRADES = 0, 16, 32, 64
 _SAFE = b"\x93"  # pickle's opcode for "look up a name": without it, the bytes hold plain data only
 
 
@@ -41,16 +43,30 @@ def freeze(result: Any, curve: bool) -> tuple[int, tuple[Any, ...]]:
     Returns
     -------
     tuple
-        ``NO_CURVE``, ``FILLS`` or ``POINTS``; metrics, state, trades and, for the last two, fills or the points
-        of the curve.
+        ``NO_CURVE``, ``FILLS``, ``POINTS`` or ``TRADES``; metrics, state, trades and, for ``FILLS`` and ``POINTS``,
+        fills or the points of the curve.
     """
     outcome = result._outcome
+    metrics, state, trades = outcome.metrics, outcome.state, outcome.trades
     if not curve:
-        return NO_CURVE, (outcome.metrics, outcome.state, outcome.trades)
+        return NO_CURVE, (metrics, state, trades)
     fills, equity = outcome.fills, outcome.curve
+    # A fill belongs to one trade, and a trade that is over has two fills at least.  So two per trade is exactly two
+    # for each, and one more is the entry of the open one, if there is one.
+    more = len(fills) - 2 * len(trades)
+    if more == 0 or (more == 1 and state[_units_slot()] != 0.0):
+        return TRADES, (metrics, state, trades)
     if fills.nbytes <= 4 * equity.shape[1]:
-        return FILLS, (outcome.metrics, outcome.state, outcome.trades, fills)
-    return POINTS, (outcome.metrics, outcome.state, outcome.trades, reduce_curve(equity[0]))
+        return FILLS, (metrics, state, trades, fills)
+    return POINTS, (metrics, state, trades, reduce_curve(equity[0]))
+
+
+@functools.cache
+def _units_slot() -> int:
+    # Not at the top: a tracker is built without the kernels.
+    from peak_kernels import types as t
+
+    return t.UNITS
 
 
 def params_bytes(params: Any) -> bytes:

@@ -163,7 +163,11 @@ class MLflowTracker(Recorder):
                     head = text.encode()
                 except UnicodeEncodeError:
                     head = text.encode("utf-8", "surrogatepass")
-                channel.put_head(_NAMED if run.named else _UNNAMED, head)
+                segment = channel.segment or channel.opened()
+                if segment is not None:
+                    segment.put_head(_NAMED if run.named else _UNNAMED, head)
+                    if segment.error is not None:
+                        channel.warn_disk(segment)
             channel.runs.append(run)
             if channel.mode == "sync":
                 channel.applied()
@@ -234,11 +238,16 @@ class MLflowTracker(Recorder):
                 )
                 status = "FINISHED"
             run = channel.runs.pop()
+            segment = channel.segment or channel.opened()
+            if segment is None:
+                return
             if not run.joined:
-                channel.put_head(_END, f"{run.run_id}\n{time_ns()}\n{status}".encode())
+                segment.put_head(_END, f"{run.run_id}\n{time_ns()}\n{status}".encode())
+                if segment.error is not None:
+                    channel.warn_disk(segment)
                 if channel.mode == "sync":
                     channel.applied()
-            if channel.full:
+            if segment.full:
                 channel.rotate()
 
     def end_run_by_id(self, run_id: str, status: str) -> None:

@@ -244,7 +244,11 @@ class Recorder:
                 channel.append(kind, shared, arrays)
         curve, buffers = freeze(result, parts & FIGURE != 0)
         head = f"{run_id}\n{time_ns()}\n".encode() + params_bytes(result.params)
-        channel.put(spool.QUICK_RESULT, parts | curve, head, buffers)
+        segment = channel.segment or channel.opened()
+        if segment is not None:
+            segment.put(spool.QUICK_RESULT, parts | curve, head, buffers)
+            if segment.error is not None:
+                channel.warn_disk(segment)
 
     def _append_plain(self, run_id: str, result: Any, parts: int) -> None:
         channel = self._channel

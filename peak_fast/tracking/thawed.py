@@ -10,11 +10,13 @@ import numpy as np
 
 from peak_fast.tracking.base import logger
 from peak_fast.tracking.curves import expand_curve
-from peak_fast.tracking.frozen import FILLS, POINTS
+from peak_fast.tracking.frozen import FILLS, POINTS, TRADES
 from peak_fast.tracking.unpack import Bars
 
 # Largest difference between a rebuilt curve's end and the kernel's final equity, relative.
 TOLERANCE = 1e-6
+# Instead of a number of fills: the curve has to be made of something else.
+_NO_FILLS, _FROM_TRADES = -1, -2
 
 
 class Static:
@@ -34,8 +36,10 @@ def quick_result(static: Static, bars: Bars, params: Any, flags: int, data: byte
     from peak_kernels import types as t
 
     state = np.frombuffer(data, count=t.N_STATE, offset=8 * t.N_METRICS)
-    n_trades, n_fills, n_points = int(state[t.N_TRADES]), -1, 0
-    if flags & FILLS:
+    n_trades, n_fills, n_points = int(state[t.N_TRADES]), _NO_FILLS, 0
+    if flags & TRADES:
+        n_fills = _FROM_TRADES
+    elif flags & FILLS:
         n_fills = int(state[t.N_FILLS])
     elif flags & POINTS:
         n_points = (len(data) - 8 * (t.N_METRICS + t.N_STATE + n_trades * t.RECORD_WIDTH)) // 4
@@ -48,7 +52,8 @@ class Thawed:
     Parameters
     ----------
     head
-        ``(params, symbol, n_bars, n_trades, n_fills, n_points)``; ``n_fills`` is -1 where there are none.
+        ``(params, symbol, n_bars, n_trades, n_fills, n_points)``; ``n_fills`` is -1 where there are none, and -2 where
+        the trades stand for them.
     data
         Metrics, state, trades, fills and points, one after the other.
 
@@ -76,7 +81,7 @@ class Thawed:
         trades = take(n_trades * t.RECORD_WIDTH).reshape(-1, t.RECORD_WIDTH)
         self._fills = take(max(n_fills, 0) * t.RECORD_WIDTH).reshape(-1, t.RECORD_WIDTH)
         self._points = take(n_points, np.float32)
-        self._has_fills = n_fills >= 0
+        self._n_fills = n_fills
         outcome = SimpleNamespace(metrics=metrics, state=state, trades=trades)
         # Enough of a result for the functions that make its statistics and trades.
         self._result: Any = SimpleNamespace(bars=bars, _outcome=outcome, _settings=static.settings)
@@ -125,17 +130,18 @@ class Thawed:
 
     def equity(self) -> Any:
         """The equity curve; shape (n_bars,)."""
-        if not self._has_fills:
+        if self._n_fills == _NO_FILLS:
             return expand_curve(self._points, self._n_bars)
         from peak_kernels import types as t
 
-        rows = dict(zip(t.FILL_COLUMNS, self._fills.T, strict=False))
-        signed = rows["side"] * rows["size"]
-        changes = -signed * rows["price"] - rows["fee"]
+        bar, signed, price, fee = (
+            self._fills_of_trades() if self._n_fills == _FROM_TRADES else self._own_fills()
+        )
+        changes = -signed * price - fee
         # Entry 0 is the time before the first fill.
         cash = np.cumsum(np.concatenate(([self._static.settings[t.INITIAL_CASH]], changes)))
         position = np.cumsum(np.concatenate(([0.0], signed)))
-        last = np.searchsorted(rows["bar"], np.arange(self._n_bars), side="right")
+        last = np.searchsorted(bar, np.arange(self._n_bars), side="right")
         held = position[last]
         # What is left of a closed position is rounding.
         held[np.abs(held) < 1e-12 * max(float(np.abs(position).max()), 1e-300)] = 0.0
@@ -145,3 +151,33 @@ class Thawed:
         if len(curve) and abs(curve[-1] - final) > TOLERANCE * max(abs(final), 1.0):
             logger.warning("the curve of the fills ends at %r, the backtest at %r", curve[-1], final)
         return curve
+
+    def _own_fills(self) -> Any:
+        """Bar, signed size, price and fee of each fill."""
+        from peak_kernels import types as t
+
+        rows = dict(zip(t.FILL_COLUMNS, self._fills.T, strict=False))
+        return rows["bar"], rows["side"] * rows["size"], rows["price"], rows["fee"]
+
+    def _fills_of_trades(self) -> Any:
+        """The same of the entry and the exit of each trade, and of the entry of the open one."""
+        from peak_kernels import types as t
+
+        outcome, settings = self._result._outcome, self._static.settings
+        rows, state = dict(zip(t.TRADE_COLUMNS, outcome.trades.T, strict=True)), outcome.state
+        signed, entry = rows["side"] * rows["size"], rows["entry_price"]
+        # Entries pay the ordinary rate; see ``fee_of`` in the kernels.
+        fee = rows["size"] * (entry * settings[t.RATE] + settings[t.FEE_PER_UNIT]) + settings[t.FEE_FIXED]
+        fee = np.maximum(fee, settings[t.FEE_MINIMUM])
+        columns = (
+            (rows["entry_bar"], rows["exit_bar"]),
+            (signed, -signed),
+            (entry, rows["exit_price"]),
+            (fee, rows["fees"] - fee),
+        )
+        pairs = [np.column_stack(column).reshape(-1) for column in columns]
+        if state[t.UNITS] == 0.0:
+            return pairs
+        price = state[t.ENTRY_VALUE] / state[t.ENTRY_UNITS]
+        still = (state[t.ENTRY_BAR], state[t.UNITS], price, state[t.TRADE_FEES])
+        return [np.append(column, value) for column, value in zip(pairs, still, strict=True)]
