@@ -753,7 +753,7 @@ def test_large_spools_are_replaced(spool_dir, experiment, reader_of, monkeypatch
     from peak_fast.tracking import segment, window
 
     monkeypatch.setattr(segment, "ROTATE_BYTES", 20_000)
-    monkeypatch.setattr(window, "SIZE", 1 << 16)
+    monkeypatch.setattr(window, "SIZE", 1 << 14)
     bars = synthetic(400)
     tracker = MLflowTracker("sqlite:///mine.db", experiment)
     engine = BacktestEngine(tracker=tracker)
