@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from peak_kernels import orders_fields
 from peak_kernels import types as t
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def trade_array(result: BacktestResult) -> Any:
     trades = np.zeros(len(rows), TRADE_DTYPE)
     for column, name in enumerate(t.TRADE_COLUMNS):
         trades[name] = rows[:, column]
-    value = trades["entry_price"] * trades["size"]
+    value = trades["entry_price"] * trades["size"] * _multiplier(result)
     trades["return"] = np.divide(trades["net_pnl"], value, out=np.full(len(rows), math.nan), where=value > 0)
     if len(rows):
         _excursions(result, trades)
@@ -84,10 +85,15 @@ def _open_trade(result: BacktestResult) -> Any:
     mark = result.bars.mark[-1]
     value = state[t.EXIT_VALUE] + abs(units) * mark
     size = state[t.ENTRY_UNITS]
-    gross = side * (value - state[t.ENTRY_VALUE])
+    gross = side * (value - state[t.ENTRY_VALUE]) * _multiplier(result)
     row = (side, state[t.ENTRY_BAR], len(result.bars) - 1, state[t.ENTRY_VALUE] / size, value / size, size)
     costs = (state[t.TRADE_FEES], state[t.TRADE_SLIPPAGE], gross, gross - state[t.TRADE_FEES], t.STILL_OPEN)
     return np.array([row + costs], dtype=np.float64)
+
+
+def _multiplier(result: BacktestResult) -> float:
+    """Contract size of the asset."""
+    return float(result._used.get("order_book", {}).get("asset", {}).get("multiplier", 1.0))
 
 
 def _excursions(result: BacktestResult, trades: Any) -> None:
@@ -170,7 +176,7 @@ def orders_frame(result: BacktestResult) -> pl.DataFrame:
             "requested": np.ascontiguousarray(rows["requested"]),
             "filled": np.ascontiguousarray(rows["filled"]),
             "status": _names(rows["status"], t.STATUSES),
-            "reason": _names(rows["reason"], t.REASONS),
+            "reason": _names(rows["reason"], t.REASONS + orders_fields.REASONS),
         }
     )
 

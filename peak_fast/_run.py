@@ -23,6 +23,8 @@ IntArray = np.ndarray[Any, np.dtype[np.int64]]
 NO_RULES = np.empty((0, RULE_SIZE), np.int64)
 NO_PLANE = np.empty(0)
 DAY_US = 86_400_000_000
+# Stop first, target first (`peak_kernels.types.BOTH_HIT`).
+BOTH_HIT_RULES = (0.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,36 @@ class Decisions:
     target_of: FloatArray
     count: int
     block: BlockCall | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What it takes to run again: decisions that were given, or a strategy that the kernel applies."""
+
+    bars: Bars
+    settings: FloatArray
+    decisions: Decisions | None
+    strategy: Any = None
+    params: Mapping[str, Any] | None = None
+
+    @classmethod
+    def of(
+        cls, bars: Bars, settings: FloatArray, decisions: Decisions, strategy: Any, params: Mapping[str, Any]
+    ) -> Replay:
+        """Keep what is small: rows of indicators are computed again."""
+        if len(decisions.rules) == 0 and decisions.block is None:
+            return cls(bars, settings, decisions)
+        return cls(bars, settings, None, strategy, dict(params))
+
+    def final_equity(self, both_hit: float) -> float:
+        """Equity at the end under another rule for bars that reach stop and target (`peak_kernels.types.BOTH_HIT`)."""
+        decisions = self.decisions
+        if decisions is None:
+            make = rule_decisions if isinstance(self.strategy, RuleStrategy) else block_decisions
+            decisions = make(self.strategy, self.bars, self.params or {})
+        settings = self.settings.copy()
+        settings[t.BOTH_HIT] = both_hit
+        return float(run_single(self.bars, decisions, settings).curve[t.CURVE_EQUITY, -1])
 
 
 @dataclass(frozen=True, slots=True)

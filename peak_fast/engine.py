@@ -56,6 +56,9 @@ class BacktestEngine:
         Bars a year for annualised metrics; None: inferred from the timestamps.
     risk_free
         Yearly risk-free rate of Sharpe and Sortino.
+    order_book
+        `peak_fast.order_book.OrderBook` or `OrderRules`: decisions go through the order book, which knows latency,
+        partial fills, paths inside bars and more (docs/orders.md); None: the fast path.
 
     Raises
     ------
@@ -76,6 +79,7 @@ class BacktestEngine:
         use_execution_pipeline: bool = True,
         periods_per_year: float | None = None,
         risk_free: float = 0.0,
+        order_book: Any = None,
     ) -> None:
         for name, value, kind in (
             ("execution", execution, Execution),
@@ -103,6 +107,11 @@ class BacktestEngine:
         self.use_execution_pipeline = use_execution_pipeline
         self.periods_per_year = periods_per_year
         self.risk_free = risk_free
+        self.order_book = None
+        if order_book is not None:
+            from peak_fast.order_book import as_book
+
+            self.order_book = as_book(order_book)
         self._vectors: dict[Any, Any] = {}
 
     @classmethod
@@ -220,7 +229,10 @@ class BacktestEngine:
         if varied:
             used["varied"] = dict(varied)
         shown = {**values, **varied}
-        return BacktestResult(bars, outcome, settings, item.name, shown, used, symbol or bars.name, item)
+        replay = _run.Replay.of(bars, settings, decisions, item, values)
+        return BacktestResult(
+            bars, outcome, settings, item.name, shown, used, symbol or bars.name, item, replay=replay
+        )
 
     def run_realistic(
         self,
@@ -291,6 +303,7 @@ class BacktestEngine:
             use_execution_pipeline=self.use_execution_pipeline,
             periods_per_year=self.periods_per_year,
             risk_free=self.risk_free,
+            order_book=self.order_book,
         )
 
     def _call(self, item: SignalStrategy, bars: Bars, params: Mapping[str, Any]) -> Any:
@@ -376,9 +389,16 @@ class BacktestEngine:
     ) -> BacktestResult:
         """Run the kernel, wrap its arrays, tell the tracker."""
         settings = self._settings(bars, weights=weights, stops=stops, legacy=legacy)
-        outcome = _run.run_single(bars, decisions, settings)
         used = self._used(stops, legacy=legacy, weights=weights)
-        result = BacktestResult(bars, outcome, settings, name, params, used, symbol or bars.name, strategy)
+        names = (name, params, used, symbol or bars.name, strategy)
+        if self.order_book is None:
+            outcome = _run.run_single(bars, decisions, settings)
+            replay = _run.Replay.of(bars, settings, decisions, strategy, params)
+            result = BacktestResult(bars, outcome, settings, *names, replay=replay)
+        else:
+            from peak_fast.order_book import result_of
+
+            result = result_of(self, bars, decisions, settings, names)
         if self.tracker is not None:
             try:
                 # A NoopTracker says that it is not enabled; trackers that say nothing are.

@@ -99,7 +99,7 @@ class OrderRules:
         A stop that the bar opens beyond fills at its own price, which nobody could have had.
     trail_watermark
         Price that moves a trailing stop after each bar: ``close``, ``extreme`` (a sell: the high),
-        ``opposite`` (a sell: the low).
+        ``opposite`` (a sell: the low), ``high``, ``low``.
     limit_fill
         A limit order fills when the price ``touch``-es its limit, trades ``through`` it, or, when it is
         touched only, by ``chance`` with the probability ``limit_chance`` (seeded by ``seed``).
@@ -136,7 +136,8 @@ class OrderRules:
     ledger
         ``paid``: purchases leave the cash; ``settled``: cash holds realised results only.  Equity is equal.
     afford
-        What an opening needs: ``any`` nothing, ``cash`` non-negative cash, ``margin`` free margin.
+        What an opening needs: ``any`` nothing, ``cash`` non-negative cash, ``margin`` free margin and the fee,
+        ``financed`` free margin for value and fee.
     shortfall
         An opening that cannot be paid is refused (``reject``) or reduced to what can be paid (``cut``).
     leverage
@@ -166,9 +167,9 @@ class OrderRules:
         A position is liquidated when equity falls to this fraction of its value; fee as a fraction of value.
     ruin
         Equity of zero closes everything and ends the run.
-    equity_floor, daily_loss
-        Equity, and loss as a fraction of the last day's equity, at which everything is closed at the next
-        open and new entries are refused (for the rest of the run, of the day).
+    equity_floor, max_drawdown, daily_loss
+        Equity, loss as a fraction of the highest equity, and as a fraction of the last day's equity, at which
+        everything is closed at the next open and new entries are refused (for the rest of the run; of the day).
     finalize
         What is open at the end: ``keep``, ``close`` at the last close, or ``second_pass``: closed by market
         orders in a second pass over the last bar.
@@ -190,7 +191,7 @@ class OrderRules:
     stop_limit: Literal["rest", "limit_first", "close_direction"] = "rest"
     stop_stays_stop: bool = False
     stop_at_level: bool = False
-    trail_watermark: Literal["close", "extreme", "opposite"] = "extreme"
+    trail_watermark: Literal["close", "extreme", "opposite", "high", "low"] = "extreme"
     limit_fill: Literal["touch", "through", "chance"] = "touch"
     limit_chance: float = 1.0
     seed: int = 0
@@ -218,7 +219,7 @@ class OrderRules:
     fee_tiers: tuple[tuple[float, float], ...] = ()
     merge_fills: bool = True
     ledger: Literal["paid", "settled"] = "paid"
-    afford: Literal["any", "cash", "margin"] = "margin"
+    afford: Literal["any", "cash", "margin", "financed"] = "margin"
     shortfall: Literal["reject", "cut"] = "reject"
     leverage: float = 1.0
     margin_mark: Literal["close", "fill"] = "fill"
@@ -239,6 +240,7 @@ class OrderRules:
     liquidation_fee: float = 0.0
     ruin: bool = False
     equity_floor: float = 0.0
+    max_drawdown: float = 0.0
     daily_loss: float = 0.0
     finalize: Literal["keep", "close", "second_pass"] = "keep"
 
@@ -280,6 +282,7 @@ class OrderRules:
             or not self.short_proceeds
             or self.ruin
             or self.equity_floor > 0.0
+            or self.max_drawdown > 0.0
             or self.daily_loss > 0.0
         )
 
@@ -348,6 +351,7 @@ _COLUMNS: dict[str, int] = {
     "liquidation_fee": f.R_LIQUIDATION_FEE,
     "ruin": f.R_RUIN,
     "equity_floor": f.R_FLOOR,
+    "max_drawdown": f.R_DRAWDOWN,
     "daily_loss": f.R_DAILY_LOSS,
 }
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from peak_fast.errors import ConfigError
 from peak_fast.order_rules import Asset, OrderRules
 from peak_kernels import orders_fields as f
+from peak_kernels import types as t
 from peak_kernels.orders import nothing_asked, order_runner
 
 Floats = npt.NDArray[np.float64]
@@ -33,6 +34,16 @@ class Prices(NamedTuple):
     day: Ints = np.empty(0, dtype=np.int64)
     detail: Floats = _NO_FLOATS
     detail_start: Ints = np.empty(0, dtype=np.int64)
+
+
+class EngineSizing(NamedTuple):
+    """What a run of the engine's decisions needs besides `OrderRules`."""
+
+    settings: Floats
+    """The engine's flat settings (`peak_kernels.types`)."""
+    trail: float
+    """Distance of the trailing exit of every lot; 0: none."""
+    trail_unit: int
 
 
 class Records(NamedTuple):
@@ -137,6 +148,15 @@ def _memory(
     return memory
 
 
+def _with_sizing(memory: Floats, sizing: EngineSizing) -> Floats:
+    """Memory with the engine's state behind all other sections."""
+    state = np.zeros(t.N_STATE)
+    state[: t.N_SETTINGS] = sizing.settings
+    memory[f.G_STATE_AT], memory[f.G_TRADE_AT] = memory.size, memory[f.S_TRADES_AT]
+    memory[f.G_TRAIL], memory[f.G_TRAIL_UNIT] = sizing.trail, sizing.trail_unit
+    return np.concatenate((memory, state))
+
+
 def _put_assets(memory: Floats, assets: Sequence[Asset]) -> None:
     at, end = int(memory[f.S_ASSETS_AT]), int(memory[f.S_ASSETS_END])
     table = memory[at:end].reshape(-1, f.N_ASSET)
@@ -156,6 +176,7 @@ def run_actions(
     initial_cash: float,
     book_size: int = 4096,
     asking: Asking | None = None,
+    sizing: EngineSizing | None = None,
 ) -> Records:
     """Run actions, or a block that makes them, through the order kernel.
 
@@ -173,6 +194,8 @@ def run_actions(
         Largest number of orders that can be live at once.
     asking
         The block; there are no other actions then.
+    sizing
+        Sizing of orders whose unit is ``BY_RULES``.
 
     Raises
     ------
@@ -192,7 +215,9 @@ def run_actions(
     futures = any(asset.margin > 0.0 for asset in assets)
     while True:
         memory = _memory(rules, assets, work, (orders, records, book_size), asking.room if asking else 0)
-        memory[f.S_CASH] = memory[f.S_LAST_EQUITY] = float(initial_cash)
+        memory[f.S_CASH] = memory[f.S_LAST_EQUITY] = memory[f.G_PEAK] = float(initial_cash)
+        if sizing is not None:
+            memory = _with_sizing(memory, sizing)
         memory[f.R_CARRY] = float(rules.every_bar or futures or prices.funding.size > 0)
         memory[f.R_INTRABAR] = float(rules.path != "queue" or prices.detail_start.size > 0)
         if memory[f.R_INTRABAR] > 0.0 and rules.path == "queue":

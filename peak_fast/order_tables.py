@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from peak_fast.order_actions import KINDS
 from peak_kernels import orders_fields as f
+from peak_kernels.orders_fields import REASONS
 
 if TYPE_CHECKING:
     import polars as pl
@@ -17,13 +18,6 @@ if TYPE_CHECKING:
     from peak_fast.orders import Tables
 
 STATUSES = ("none", "submitted", "working", "waiting", "filled", "cancelled", "expired", "rejected")
-REASONS = (
-    "", "by_user", "one_cancels_other", "parent_ended", "exclusive_order", "lot_closed", "replaced",
-    "validity_over", "immediate_or_cancel", "fill_or_kill", "insufficient_cash", "insufficient_margin",
-    "not_payable_at_submission", "size_zero", "book_full", "nothing_to_reduce", "parent_missing", "halted",
-    "end_of_data", "cut_to_cash", "shorting_not_allowed", "sibling_ended", "liquidation", "bad_price",
-    "position_open", "value_too_small", "too_many_instructions",
-)  # fmt: skip
 ROLES = ("order", "stop_loss", "take_profit", "close", "child", "liquidation")
 
 

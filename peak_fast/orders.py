@@ -37,6 +37,7 @@ from peak_fast.order_actions import Actions, calendar_of, read_actions
 from peak_fast.order_rules import Asset, OrderRules
 from peak_fast.order_run import (
     Asking,
+    EngineSizing,
     Floats,
     Ints,
     Prices,
@@ -46,32 +47,13 @@ from peak_fast.order_run import (
     run_actions,
 )
 from peak_fast.order_tables import fills_frame, log_frame, orders_frame, trades_frame
+from peak_fast.result import Ambiguity
 from peak_kernels import orders_fields as f
 
 if TYPE_CHECKING:
     import polars as pl
 
 __all__ = ["Asset", "OrderResult", "OrderRules", "simulate_orders"]
-
-
-@dataclass(frozen=True)
-class Ambiguity:
-    """Bars whose outcome depends on the order of events inside them.
-
-    Attributes
-    ----------
-    bars
-        Bars in which stop-loss and take-profit of an open lot were both reachable.
-    final_equity
-        Final equity of the run itself.
-    worst, best
-        Final equity when the price inside each bar moves against the position first, or with it.
-    """
-
-    bars: int
-    final_equity: float
-    worst: float
-    best: float
 
 
 class OrderResult:
@@ -87,7 +69,7 @@ class OrderResult:
         The kernel's record arrays (`peak_kernels.orders_fields` names their columns).
     """
 
-    def __init__(self, run: _Inputs, records: Records) -> None:
+    def __init__(self, run: Inputs, records: Records) -> None:
         self._run = run
         self.records = records
         self.equity, self.cash, self.position = records.equity, records.cash, records.position
@@ -189,7 +171,7 @@ class Tables:
 
 
 @dataclass(frozen=True)
-class _Inputs:
+class Inputs:
     """Inputs of a run, kept so that it can be repeated under other rules."""
 
     bars: tuple[Bars, ...]
@@ -201,8 +183,10 @@ class _Inputs:
     initial_cash: float
     book_size: int
     tables: Tables
+    sizing: EngineSizing | None = None
 
     def repeat(self, rules: OrderRules) -> Records:
+        """Run under these rules."""
         return run_actions(
             self.prices,
             self.actions,
@@ -211,6 +195,7 @@ class _Inputs:
             assets=self.assets,
             initial_cash=self.initial_cash,
             book_size=self.book_size,
+            sizing=self.sizing,
         )
 
 
@@ -230,7 +215,7 @@ def _all_bars(bars: Any) -> tuple[tuple[str, ...], tuple[Bars, ...]]:
     return names, every
 
 
-def _column(name: str, value: Any, shape: tuple[int, int]) -> Floats:
+def as_column(name: str, value: Any, shape: tuple[int, int]) -> Floats:
     """A constant, ``[bar]`` or ``[asset, bar]`` column; None is an unused one."""
     if value is None:
         return np.empty((0, 0))
@@ -248,7 +233,7 @@ def _stack(every: Sequence[Bars], name: str) -> Floats:
     return arrays[0].reshape(1, -1) if len(arrays) == 1 else np.stack(arrays)
 
 
-def _detail(detail: Any, time_us: Ints) -> tuple[Floats, Ints]:
+def detail_bars(detail: Any, time_us: Ints) -> tuple[Floats, Ints]:
     """Finer bars of the first asset, and where each bar's begin."""
     if detail is None:
         return np.empty((0, 4)), np.empty(0, dtype=np.int64)
@@ -271,7 +256,9 @@ def merge_rules(rules: OrderRules | None, costs: Any, execution: Any) -> OrderRu
         changes["market_fill"] = "same_close" if execution.fill_at == "close" else "next_open"
         changes["target_first"] = execution.both_hit == "target_first"
         changes["path"] = paths[execution.both_hit]
-        changes["exits_active"] = "after_market" if execution.entry_bar_stops else "next_bar"
+        # After a fill at its close a bar has no prices left.
+        same_bar = execution.entry_bar_stops and execution.fill_at == "next_open"
+        changes["exits_active"] = "after_market" if same_bar else "next_bar"
         changes["leverage"] = execution.leverage
     if costs is not None:
         changes["fee_rate"], changes["fee_fixed"] = costs.rate, costs.fixed
@@ -396,20 +383,20 @@ def simulate_orders(
     has_volume = all(item.volume is not None for item in every)
     if not has_volume and (settled.volume != "any" or settled.slippage.startswith("volume")):
         raise DataError("these rules need a volume column in every frame of bars")
-    fine, fine_start = _detail(detail, time_us)
+    fine, fine_start = detail_bars(detail, time_us)
     prices = Prices(
         _stack(every, "open"),
         _stack(every, "high"),
         _stack(every, "low"),
         _stack(every, "close"),
         _stack(every, "volume") if has_volume else np.empty((0, 0)),
-        _column("half_spread", half_spread, (count, length)),
-        _column("funding", funding, (count, length)),
+        as_column("half_spread", half_spread, (count, length)),
+        as_column("funding", funding, (count, length)),
         calendar_day(time_us),
         fine,
         fine_start,
     )
-    run = _Inputs(
+    run = Inputs(
         bars=every,
         prices=prices,
         actions=actions.array,

@@ -9,20 +9,42 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from peak_fast import _records
+from peak_fast import _records, _run
 from peak_fast._run import Outcome
 from peak_fast.data import Bars
+from peak_fast.errors import DataError
 from peak_kernels import types as t
 
 if TYPE_CHECKING:
     import polars as pl
 
 FloatArray = np.ndarray[Any, np.dtype[np.float64]]
+
+
+@dataclass(frozen=True)
+class Ambiguity:
+    """Bars whose outcome depends on the order of events inside them.
+
+    Attributes
+    ----------
+    bars
+        Bars in which stop and target of the open position (an open lot) were both reachable.
+    final_equity
+        Final equity of the run itself.
+    worst, best
+        Final equity when the price inside each bar moves against the position first, or with it.
+    """
+
+    bars: int
+    final_equity: float
+    worst: float
+    best: float
 
 
 class BacktestResult:
@@ -42,6 +64,10 @@ class BacktestResult:
         Every setting, the strategy and its parameters, data and code identity, fill rule, result hash.
     hash
         Identity of the numbers: equal for two runs that computed the same bits.
+    ambiguity
+        How far the final equity depends on the unknown path inside bars.
+    book
+        `OrderResult` of a run through the order book (`peak_fast.order_book`), else None.
     """
 
     def __init__(
@@ -54,6 +80,9 @@ class BacktestResult:
         used: dict[str, Any],
         symbol: str,
         strategy: Any = None,
+        *,
+        replay: _run.Replay | None = None,
+        book: Any = None,
     ) -> None:
         put = object.__setattr__
         put(self, "bars", bars)
@@ -64,6 +93,8 @@ class BacktestResult:
         put(self, "_settings", settings)
         put(self, "_used", used)
         put(self, "_strategy", strategy)
+        put(self, "_replay", replay)
+        put(self, "book", book)
 
     bars: Bars
     strategy_name: str
@@ -73,6 +104,8 @@ class BacktestResult:
     _settings: FloatArray
     _used: dict[str, Any]
     _strategy: Any
+    _replay: _run.Replay | None
+    book: Any
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a BacktestResult is immutable; tried to set {name!r}")
@@ -113,6 +146,31 @@ class BacktestResult:
         for array in (self._outcome.curve, self._outcome.fills, self._outcome.metrics):
             digest.update(np.ascontiguousarray(array))
         return digest.hexdigest()
+
+    @functools.cached_property
+    def ambiguity(self) -> Ambiguity:
+        """Bounds of the final equity when the stop, or the target, of each ambiguous bar comes first.
+
+        Runs the backtest again for each bound; through the order book, with the worst and the best path inside
+        each bar.
+
+        Raises
+        ------
+        DataError
+            The result was loaded, and what it was computed from is not there.
+        """
+        if self.book is not None:
+            ambiguity: Ambiguity = self.book.ambiguity
+            return ambiguity
+        count, final = int(self.stats["ambiguous_bars"]), float(self.equity[-1])
+        if count == 0:
+            return Ambiguity(0, final, final, final)
+        if self._replay is None:
+            raise DataError(
+                "ambiguity runs the backtest again; this result was loaded, expected one of a run"
+            )
+        ends = [final, *(self._replay.final_equity(rule) for rule in _run.BOTH_HIT_RULES)]
+        return Ambiguity(count, final, min(ends), max(ends))
 
     @functools.cached_property
     def metadata(self) -> dict[str, Any]:

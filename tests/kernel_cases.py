@@ -135,8 +135,8 @@ def make_bars(bars, bars_a_day=3):
     return Bars.from_frame({**columns, "timestamp": time.astype("datetime64[us]")})
 
 
-def kernel_settings(rules, year=252.0):
-    """The kernel's settings for the oracle's rules, built with the public objects."""
+def engine_settings(rules):
+    """The public settings objects for the oracle's rules, as `BacktestEngine` takes them."""
     sizes = {
         "fraction": lambda v: FractionOfEquity(fraction=v),
         "units": lambda v: FixedUnits(units=v),
@@ -147,9 +147,9 @@ def kernel_settings(rules, year=252.0):
             share=s, min_trades=n, max_fraction=m, fallback=f, min_fraction=least
         ),
     }
-    return settings_vector(
-        initial_cash=rules.initial_cash,
-        execution=Execution(
+    return {
+        "initial_cash": rules.initial_cash,
+        "execution": Execution(
             fill_at=rules.fill_at,
             both_hit=rules.both_hit,
             entry_bar_stops=rules.entry_bar_stops,
@@ -157,7 +157,7 @@ def kernel_settings(rules, year=252.0):
             min_size=rules.min_size,
             leverage=rules.leverage,
         ),
-        costs=Costs(
+        "costs": Costs(
             rate=rules.rate,
             fixed=rules.fixed,
             minimum=rules.minimum,
@@ -166,17 +166,24 @@ def kernel_settings(rules, year=252.0):
             slippage_bps=rules.slippage_bps,
             slippage_abs=rules.slippage_abs,
         ),
-        stops=Stops(
+        "stops": Stops(
             stop_loss=rules.stop_loss,
             take_profit=rules.take_profit,
             trailing=rules.trailing,
             unit=rules.unit,
             watermark=rules.watermark,
         ),
-        sizing=sizes[rules.sizing[0]](*rules.sizing[1:]),
-        risk_limits=RiskLimits(
+        "sizing": sizes[rules.sizing[0]](*rules.sizing[1:]),
+        "risk_limits": RiskLimits(
             max_drawdown=rules.max_drawdown, daily_loss=rules.daily_loss, max_position=rules.max_position
         ),
+    }
+
+
+def kernel_settings(rules, year=252.0):
+    """The kernel's settings for the oracle's rules, built with the public objects."""
+    return settings_vector(
+        **engine_settings(rules),
         periods_per_year=year,
         weights=rules.weights,
         enter_only_flat=rules.enter_only_flat,

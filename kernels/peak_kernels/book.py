@@ -203,14 +203,16 @@ def attach(m: Floats, lot: int, role: int, price: float, bar: int) -> None:
 
 
 @part
-def close_order(m: Floats, lot: int, portion: float, bar: int) -> None:
-    """Place a market order at the front of the queue that closes a portion of one lot."""
+def close_order(m: Floats, lot: int, portion: float, bar: int) -> int:
+    """Place a market order at the front of the queue that closes a portion of one lot; returns it."""
     size = abs(m[lot + f.L_SIZE]) * portion
     unit = m[int(m[lot + f.L_ASSET]) + f.A_LOT]
     if unit > 0.0:
         # Half to even, and at least one unit.
         size = max(unit, np.rint(size / unit) * unit)
-    enqueue(m, lot_order(m, lot, f.CLOSE_LOT, f.MARKET, size, bar), f.WORKING, True, bar)
+    k = lot_order(m, lot, f.CLOSE_LOT, f.MARKET, size, bar)
+    enqueue(m, k, f.WORKING, True, bar)
+    return k
 
 
 @part

@@ -57,22 +57,36 @@ def kelly_fraction(state: FloatArray) -> float:
 
 
 @jit
+def take_kelly(state: FloatArray) -> int:
+    """Put the fraction of equity of Kelly sizing into the state; the reason why it is 0, if it is."""
+    criterion = kelly_fraction(state)
+    wanted = state[t.SIZE_FALLBACK]
+    if criterion == criterion:
+        wanted = max(state[t.SIZE_VALUE] * criterion, state[t.SIZE_LEAST])
+    state[t.SIZED_FRACTION] = max(min(wanted, state[t.SIZE_MAX_POSITION]), 0.0)
+    if state[t.SIZED_FRACTION] > 0.0:
+        return t.NO_REASON
+    return t.NO_EDGE if criterion == criterion else t.NO_ESTIMATE
+
+
+@jit
+def take_volatility(state: FloatArray, prices: FloatArray, bar: int) -> int:
+    """Put the fraction of equity of volatility sizing, decided at ``bar``, into the state; why it is 0, if it is."""
+    year = state[t.PERIODS_PER_YEAR]
+    volatility = yearly_volatility(prices, bar, int(state[t.SIZE_WINDOW]), year)
+    wanted = state[t.SIZE_VALUE] / volatility if volatility < math.inf else state[t.SIZE_FALLBACK]
+    state[t.SIZED_FRACTION] = min(wanted, state[t.SIZE_MAX_POSITION])
+    return t.NO_REASON if state[t.SIZED_FRACTION] > 0.0 else t.NO_ESTIMATE
+
+
+@jit
 def estimate(state: FloatArray, prices: FloatArray, bar: int, blocked: int) -> int:
     """Put the fraction of equity of an order decided at ``bar`` into the state.
 
     Returns ``blocked``, or the reason why there is nothing to open.
     """
-    wanted, reason = math.nan, t.NO_ESTIMATE
     if state[t.SIZE_MODE] == t.SIZE_VOLATILITY:
-        year = state[t.PERIODS_PER_YEAR]
-        volatility = yearly_volatility(prices, bar, int(state[t.SIZE_WINDOW]), year)
-        if volatility < math.inf:
-            wanted = state[t.SIZE_VALUE] / volatility
+        reason = take_volatility(state, prices, bar)
     else:
-        criterion = kelly_fraction(state)
-        if criterion == criterion:
-            wanted, reason = max(state[t.SIZE_VALUE] * criterion, state[t.SIZE_LEAST]), t.NO_EDGE
-    if wanted != wanted:
-        wanted = state[t.SIZE_FALLBACK]
-    state[t.SIZED_FRACTION] = max(min(wanted, state[t.SIZE_MAX_POSITION]), 0.0)
-    return reason if blocked == t.NO_REASON and state[t.SIZED_FRACTION] == 0.0 else blocked
+        reason = take_kelly(state)
+    return reason if blocked == t.NO_REASON else blocked

@@ -71,6 +71,9 @@ def begin_pass(m: Floats, market: Market, bar: int, which: int) -> None:
         for j in range(int(m[f.S_OPEN_LOTS]) - 1, -1, -1):
             close_order(m, int(m[listed + j]), 1.0, bar)
     else:
+        if m[f.S_HALTED] == 2.0 and float(market.day[bar]) != m[f.S_DAY]:
+            # A day's loss limit ends with the day, before its first bar opens.
+            m[f.S_HALTED] = 0.0
         if m[f.R_CHECK_SUBMISSION] > 0.0:
             check_submissions(m, bar)
         if m[f.R_CARRY] > 0.0 and bar > 0 and market.day.shape[0] > 0:
@@ -192,6 +195,18 @@ def skip_quiet(m: Floats, market: Market, curves: tuple[Floats, Floats, Floats],
 
 
 @part
+def limited(m: Floats) -> bool:
+    """Whether a limit of the account is set."""
+    return m[f.R_FLOOR] > 0.0 or m[f.R_DAILY_LOSS] > 0.0 or m[f.R_DRAWDOWN] > 0.0
+
+
+@part
+def fills_at_close(m: Floats) -> bool:
+    """Whether market orders fill at the close of the bar that places them."""
+    return m[f.R_MARKET_AT] == f.SAME_CLOSE and m[f.R_LATENCY] == 0.0
+
+
+@part
 def end_pass(m: Floats, market: Market, bar: int, which: int) -> None:
     """What comes after the queue in a pass over a bar."""
     mark_bar(m, market, bar)
@@ -200,8 +215,9 @@ def end_pass(m: Floats, market: Market, bar: int, which: int) -> None:
             forced_close(m, bar, 1)
         if m[f.R_CARRY] > 0.0:
             settle_bar(m)
-        if m[f.R_FLOOR] > 0.0 or m[f.R_DAILY_LOSS] > 0.0:
-            check_limits(m, float(market.day[bar]) if market.day.shape[0] > 0 else 0.0, bar)
+    if limited(m) and (which == AT_CLOSE or not fills_at_close(m)):
+        # What fills at the close comes before the account is judged there.
+        check_limits(m, float(market.day[bar]) if market.day.shape[0] > 0 else 0.0, bar)
     set_wakes(m, bar)
 
 
@@ -229,7 +245,7 @@ def passes_after(m: Floats, bar: int, bars: int) -> int:
     """Pass that follows a bar's actions: fills at the very close, the second pass of the end, or -1."""
     if m[f.S_STOPPED] > 0.0:
         return -1
-    if m[f.R_MARKET_AT] == f.SAME_CLOSE and m[f.R_LATENCY] == 0.0:
+    if fills_at_close(m):
         return AT_CLOSE
     return SECOND if bar == bars - 1 and m[f.R_FINALIZE] == 1.0 else -1
 
@@ -305,7 +321,7 @@ def _simulate(
                 acting = m[f.S_ACTIONS_END] > action
             action = act_at(m, action, bar)
             which = passes_after(m, bar, bars)
-            if which < 0 or (which == AT_CLOSE and not acting):
+            if which < 0 or (which == AT_CLOSE and not acting and not limited(m)):
                 break
         if m[f.S_STOPPED] > 0.0:
             break

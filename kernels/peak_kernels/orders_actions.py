@@ -158,6 +158,9 @@ def for_lots(m: Floats, action: int, bar: int) -> None:
         lot = int(m[j])
         if m[lot + f.L_ASSET] != row or (tag >= 0.0 and m[lot + f.L_TAG] != tag):
             continue
+        if op == f.OP_CLOSE and m[action + f.X_SIDE] * m[lot + f.L_SIZE] > 0.0:
+            # An order of this side would add to the lot.
+            continue
         stop, target = m[action + f.X_STOP_LOSS], m[action + f.X_TAKE_PROFIT]
         if op == f.OP_CLOSE:
             close_order(m, lot, m[action + f.X_SIZE], bar)

@@ -62,6 +62,8 @@ MARKET, LIMIT, STOP, STOP_LIMIT, TRAILING_STOP, TRAILING_STOP_LIMIT, MARKET_ON_C
 # Units of a size.
 UNITS, VALUE, EQUITY_FRACTION, MARGIN_FRACTION, POSITION_FRACTION = range(5)
 TARGET_UNITS, TARGET_VALUE, TARGET_FRACTION = range(5, 8)
+BY_RULES = -1
+"""The engine's sizing decides at the first fill (`orders_sized`)."""
 
 # Units of a distance (trail, attached exits).
 PRICE, FRACTION, DISTANCE = range(3)
@@ -73,10 +75,13 @@ GTC, DAY, GTD, IOC, FOK = range(5)
 O_STATUS, O_REASON, O_ASSET, O_KIND, O_SIDE, O_SIZE, O_UNIT, O_REMAINING, O_LIMIT, O_STOP = range(10)
 O_TRAIL, O_TRAIL_UNIT, O_OFFSET, O_TRIGGERED, O_VALID, O_TIF, O_PARENT, O_OCO, O_LOT, O_ROLE = range(10, 20)
 O_STOP_LOSS, O_TAKE_PROFIT, O_EXIT_UNIT, O_REDUCE, O_BAR, O_ACTIVE, O_LAST, O_FILLED = range(20, 28)
-O_VALUE, O_FEES, O_TAG, O_REFERENCE, O_ACTION, O_CUT, O_FRESH, O_TRIED, O_AUCTION, O_ORDERED, O_LISTED = (
+O_VALUE, O_FEES, O_TAG, O_REFERENCE, O_ACTION, O_WHY, O_FRESH, O_TRIED, O_AUCTION, O_ORDERED, O_LISTED = (
     range(28, 39)
 )
 N_ORDER = 39
+
+# ``O_WHY``: an order that a limit of the account placed; else 0, or the engine's reason (`orders_sized`).
+LIMIT_REACHED = -1
 
 # Status.
 NONE, SUBMITTED, WORKING, WAITING, FILLED, CANCELLED, EXPIRED, REJECTED = range(8)
@@ -115,6 +120,14 @@ ALONE, STOP_LOSS, TAKE_PROFIT, CLOSE_LOT, CHILD, LIQUIDATION = range(6)
     TOO_MANY,
 ) = range(27)
 
+REASONS = (
+    "", "by_user", "one_cancels_other", "parent_ended", "exclusive_order", "lot_closed", "replaced",
+    "validity_over", "immediate_or_cancel", "fill_or_kill", "insufficient_cash", "insufficient_margin",
+    "not_payable_at_submission", "size_zero", "book_full", "nothing_to_reduce", "parent_missing", "halted",
+    "end_of_data", "cut_to_cash", "shorting_not_allowed", "sibling_ended", "liquidation", "bad_price",
+    "position_open", "value_too_small", "too_many_instructions",
+)  # fmt: skip
+
 # Lots: a lot is an opening fill, or what is left of it.
 L_OPEN, L_ASSET, L_SIZE, L_PRICE, L_BAR, L_ORDER, L_TAG, L_STOP_ORDER, L_TARGET_ORDER, L_FEE = range(10)
 N_LOT = 10
@@ -139,8 +152,8 @@ R_TRAIL_MARK, R_MERGE, R_STOP_BASE, R_PATH, R_TARGET_FIRST, R_INTRABAR = range(4
 R_SELL_LIMIT_FLOOR, R_BORROW_CASH, R_CHECK_AT_OPEN, R_SLIP_OUTSIDE, R_FUTURES, R_INTEREST_BASE = range(51, 57)
 R_SLIP_LIMIT_CAP, R_VOLUME_WHOLE, R_FAMILY, R_AGAIN_ALL, R_CARRY = range(57, 62)
 R_ALTERNATE, R_SLIP_EXTRA, R_STOP_AT_LEVEL, R_ONLY_FLAT, R_MIN_VALUE, R_SIZE_FEE, R_OPEN_FIRST = range(62, 69)
-R_TARGET_STEP = 69
-N_RULE = 70
+R_TARGET_STEP, R_DRAWDOWN = 69, 70
+N_RULE = 71
 
 # State of the run.  ``..._AT`` is where a section begins, ``..._END`` where it ends, ``..._NEXT`` its first
 # free row.  ``S_PLACED_AT`` holds the order of each instruction, by its number.  Instructions of a frame are all
@@ -204,7 +217,12 @@ N_RULE = 70
 TIERS_AT = N_RULE + 53
 """Fee tiers: pairs of traded value and rate."""
 MAX_TIERS = 12
-N_FIXED = TIERS_AT + 2 * MAX_TIERS
+G_STATE_AT, G_TRADE_AT, G_TRAIL, G_TRAIL_UNIT, G_PEAK = range(
+    TIERS_AT + 2 * MAX_TIERS, TIERS_AT + 2 * MAX_TIERS + 5
+)
+"""Runs of the engine's decisions: its state vector (`peak_kernels.types`; 0: none), the first closed trade that
+it has not counted, distance of the trailing exit of every lot (0: none) and its unit.  Highest equity."""
+N_FIXED = G_PEAK + 1
 
 # R_MARKET_AT
 NEXT_OPEN, PLACING_CLOSE, SAME_CLOSE = range(3)
@@ -223,13 +241,13 @@ VOLUME_ANY, VOLUME_FIXED, VOLUME_SHARE, VOLUME_RANGE = range(4)
 # R_LEDGER
 PAID, SETTLED = range(2)
 # R_AFFORD
-AFFORD_ANY, AFFORD_CASH, AFFORD_MARGIN = range(3)
+AFFORD_ANY, AFFORD_CASH, AFFORD_MARGIN, AFFORD_FINANCED = range(4)
 # R_SHORTFALL
 REJECT, CUT = range(2)
 # R_MARGIN_MARK
 MARK_CLOSE, MARK_FILL = range(2)
 # R_TRAIL_MARK
-TRAIL_CLOSE, TRAIL_EXTREME, TRAIL_OPPOSITE = range(3)
+TRAIL_CLOSE, TRAIL_EXTREME, TRAIL_OPPOSITE, TRAIL_HIGH, TRAIL_LOW = range(5)
 # R_PATH
 PATH_QUEUE, PATH_OHLC, PATH_OLHC, PATH_NEAREST, PATH_WORST, PATH_BEST = range(6)
 

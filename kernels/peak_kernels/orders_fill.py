@@ -90,8 +90,9 @@ def affordable(
             unit = opening_price * m[row + f.A_MULTIPLIER] + fee(m, row, ordered, price, maker) / ordered
             needed = size * unit
         else:
-            # The fee is paid, not financed; a rounding error must not refuse an all-in order.
-            needed = value / m[f.R_LEVERAGE] + paid
+            # The fee is paid, not financed (unless it is the rule); a rounding error must not refuse an all-in order.
+            financed = m[f.R_AFFORD] == f.AFFORD_FINANCED
+            needed = (value + paid) / m[f.R_LEVERAGE] if financed else value / m[f.R_LEVERAGE] + paid
             available *= 1.0 + 1e-12
         if needed <= available:
             return size
@@ -180,12 +181,19 @@ def open_part(m: Floats, k: int, size: float, price: float, bars: tuple[int, int
         m[n + f.F_LOT] = lot
     target = exit_price(m, k, m[k + f.O_TAKE_PROFIT], price, side)
     stop = exit_price(m, k, m[k + f.O_STOP_LOSS], price, -side)
+    if m[f.G_TRAIL] > 0.0:
+        distance = m[f.G_TRAIL] * (price if m[f.G_TRAIL_UNIT] == f.FRACTION else 1.0)
+        stop = price - side * distance if not side * stop >= side * price - distance else stop
     if np.isnan(target) and np.isnan(stop):
         return
     if not np.isnan(target):
         attach(m, lot, f.TAKE_PROFIT, target, bars[1])
     if not np.isnan(stop):
         attach(m, lot, f.STOP_LOSS, stop, bars[1])
+        if m[f.G_TRAIL] > 0.0 and m[lot + f.L_STOP_ORDER] >= 0.0:
+            trailing = int(m[lot + f.L_STOP_ORDER])
+            m[trailing + f.O_KIND] = f.TRAILING_STOP
+            m[trailing + f.O_TRAIL], m[trailing + f.O_TRAIL_UNIT] = m[f.G_TRAIL], m[f.G_TRAIL_UNIT]
     if exits_in_entry_bar(m, k, row, stop, target):
         for column in (f.L_STOP_ORDER, f.L_TARGET_ORDER):
             if m[lot + column] >= 0.0:

@@ -46,7 +46,7 @@ def settle_bar(m: Floats) -> None:
 
 @part
 def check_limits(m: Floats, day: float, bar: int) -> None:
-    """Equity floor and daily loss limit: leave at the next open, refuse new entries."""
+    """Equity floor, drawdown and daily loss limit: leave at the next open, refuse new entries."""
     equity = equity_of(m)
     if day != m[f.S_DAY]:
         # A day is judged against the equity of the close before it.
@@ -55,11 +55,14 @@ def check_limits(m: Floats, day: float, bar: int) -> None:
             m[f.S_HALTED] = 0.0
     m[f.S_LAST_EQUITY] = equity
     reached = 0.0
+    m[f.G_PEAK] = max(m[f.G_PEAK], equity)
     if m[f.R_DAILY_LOSS] > 0.0 and equity <= m[f.S_DAY_EQUITY] * (1.0 - m[f.R_DAILY_LOSS]):
         reached = 2.0
     if m[f.R_FLOOR] > 0.0 and equity <= m[f.R_FLOOR]:
         reached = 1.0
-    if reached == 0.0 or m[f.S_HALTED] > 0.0:
+    if m[f.R_DRAWDOWN] > 0.0 and equity <= m[f.G_PEAK] * (1.0 - m[f.R_DRAWDOWN]):
+        reached = 1.0
+    if reached == 0.0 or m[f.S_HALTED] == 1.0 or m[f.S_HALTED] == reached:
         return
     m[f.S_HALTED] = reached
     queue = int(m[f.S_QUEUE_AT])
@@ -68,7 +71,9 @@ def check_limits(m: Floats, day: float, bar: int) -> None:
             end_order(m, int(m[j]), f.CANCELLED, f.HALTED, bar)
     listed = int(m[f.S_LISTED_AT])
     for j in range(listed, listed + int(m[f.S_OPEN_LOTS])):
-        close_order(m, int(m[j]), 1.0, bar)
+        k = close_order(m, int(m[j]), 1.0, bar)
+        # Without a tag: no instruction cancels it.
+        m[k + f.O_WHY], m[k + f.O_TAG] = f.LIMIT_REACHED, -1.0
 
 
 @part

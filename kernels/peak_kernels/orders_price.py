@@ -111,6 +111,8 @@ def trail_mark(m: Floats, k: int, row: int) -> float:
     """Price of the bar just tested that moves a trailing order."""
     if m[f.R_TRAIL_MARK] == f.TRAIL_CLOSE:
         return m[row + f.A_CLOSE]
+    if m[f.R_TRAIL_MARK] >= f.TRAIL_HIGH:
+        return m[row + (f.A_HIGH if m[f.R_TRAIL_MARK] == f.TRAIL_HIGH else f.A_LOW)]
     lowest = (m[k + f.O_SIDE] > 0.0) == (m[f.R_TRAIL_MARK] == f.TRAIL_EXTREME)
     return m[row + f.A_LOW] if lowest else m[row + f.A_HIGH]
 

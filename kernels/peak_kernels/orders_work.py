@@ -11,6 +11,7 @@ from peak_kernels.book import end_order, is_live, set_status
 from peak_kernels.orders_fields import Floats
 from peak_kernels.orders_fill import close_lot, conclude, execute, floor_to_lot, resolve_size
 from peak_kernels.orders_price import reach, slip, trail, trail_mark, volume_cap
+from peak_kernels.orders_sized import size_by_rules
 
 MARKET_ORDERS, AT_THE_OPEN, AFTER_THE_OPEN, EVERYTHING = range(4)
 
@@ -66,6 +67,9 @@ def try_order(m: Floats, k: int, bar: int) -> None:
             set_status(m, k, f.CANCELLED, f.LOT_CLOSED, bar)
             return
         m[k + f.O_REMAINING] = min(m[k + f.O_REMAINING], abs(m[lot + f.L_SIZE]))
+    elif m[k + f.O_UNIT] == f.BY_RULES:
+        if not size_by_rules(m, k, row, price, at, bar):
+            return
     elif m[k + f.O_UNIT] != f.UNITS:
         resolve_size(m, k, row, price, price * (1.0 + m[f.R_SPREAD] * m[k + f.O_SIDE]))
         if not m[k + f.O_REMAINING] > 0.0:

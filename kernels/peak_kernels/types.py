@@ -138,11 +138,20 @@ TRADE_COLUMNS = (
     "exit_reason",
 )
 # What an order is; also the reason of its fills.
-KINDS = ("signal", "stop_loss", "take_profit", "trailing_stop", "liquidation", "risk_limit", "open")
-SIGNAL, STOPPED, TARGET_REACHED, TRAILED, LIQUIDATED, RISK_HALT, STILL_OPEN = range(7)
+KINDS = (
+    "signal",
+    "stop_loss",
+    "take_profit",
+    "trailing_stop",
+    "liquidation",
+    "risk_limit",
+    "open",
+    "end_of_data",
+)
+SIGNAL, STOPPED, TARGET_REACHED, TRAILED, LIQUIDATED, RISK_HALT, STILL_OPEN, CLOSED_AT_END = range(8)
 
-STATUSES = ("filled", "cut", "rejected", "cancelled", "unfilled")
-FILLED, CUT, REJECTED, CANCELLED, UNFILLED = range(5)
+STATUSES = ("filled", "cut", "rejected", "cancelled", "unfilled", "expired")
+FILLED, CUT, REJECTED, CANCELLED, UNFILLED, EXPIRED = range(6)
 
 REASONS = (
     "",

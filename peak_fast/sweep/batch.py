@@ -114,6 +114,11 @@ class Batch:
         budget: int = 1 << 30,
         blocks: bool = False,
     ) -> None:
+        if engine.order_book is not None:
+            raise ConfigError(
+                "order_book: sweeps run on the fast path; expected an engine without it, and the best rows run "
+                "again with it"
+            )
         self.engine, self.strategy, self.bars = engine, strategy, bars
         self.metrics = tuple(metrics)
         self.team = team

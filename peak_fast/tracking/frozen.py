@@ -51,6 +51,9 @@ def freeze(result: Any, curve: bool) -> tuple[int, tuple[Any, ...]]:
     if not curve:
         return NO_CURVE, (metrics, state, trades)
     fills, equity = outcome.fills, outcome.curve
+    if "order_book" in result._used:
+        # Cash moves without a fill there: interest, funding.
+        return POINTS, (metrics, state, trades, reduce_curve(equity[0]))
     # A fill belongs to one trade, and a trade that is over has two fills at least.  So two per trade is exactly two
     # for each, and one more is the entry of the open one, if there is one.
     more = len(fills) - 2 * len(trades)

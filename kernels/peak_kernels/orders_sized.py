@@ -1,0 +1,77 @@
+"""Orders of the engine's decisions: the engine's own sizing rules give their size at the first fill.
+
+Such an order opens only.  It waits until the position of the other side is gone (orders that close it were placed
+with it), and ends where its own side is held.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from peak_kernels import orders_fields as f
+from peak_kernels import types as t
+from peak_kernels._jit import part
+from peak_kernels.account import equity_of
+from peak_kernels.book import end_order
+from peak_kernels.estimates import take_kelly
+from peak_kernels.orders_fields import Floats
+from peak_kernels.orders_price import slip, volume_cap
+from peak_kernels.rules import opening_size
+
+
+@part
+def count_trades(m: Floats, state: Floats, bar: int) -> None:
+    """Count the closed trades that are new, but not those that the decision of this order closes in this bar."""
+    n = int(m[f.G_TRADE_AT])
+    while n < m[f.S_TRADES_NEXT]:
+        if m[n + f.T_ROLE] == f.CLOSE_LOT and m[n + f.T_EXIT_BAR] == bar:
+            break
+        row = int(m[n + f.T_ASSET])
+        value = abs(m[n + f.T_SIZE]) * m[n + f.T_ENTRY] * m[row + f.A_MULTIPLIER]
+        share = m[n + f.T_PNL] / value
+        state[t.N_TRADES] += 1.0
+        if m[n + f.T_PNL] > 0.0:
+            state[t.N_WINS] += 1.0
+            state[t.SUM_WIN_RETURN] += share
+        else:
+            state[t.SUM_LOSS_RETURN] -= share
+        n += f.N_TRADE
+    m[f.G_TRADE_AT] = n
+
+
+@part
+def size_by_rules(m: Floats, k: int, row: int, price: float, at: int, bar: int) -> bool:
+    """Turn a decision into units at its first fill; False while it waits, or where it ended.
+
+    ``O_SIZE`` of the order is the fraction of equity of volatility sizing, else it says nothing.  ``O_WHY`` gets the
+    engine's reason (`peak_kernels.types`) where the size was cut or refused, ``O_ORDERED`` what was asked for.
+    """
+    side, multiplier = m[k + f.O_SIDE], m[row + f.A_MULTIPLIER]
+    if m[row + f.A_POSITION] * side > 0.0:
+        end_order(m, k, f.CANCELLED, f.POSITION_OPEN, bar)
+    if m[row + f.A_POSITION] != 0.0 or not volume_cap(m, row, 1.0, False) > 0.0:
+        return False
+    state = m[int(m[f.G_STATE_AT]) : int(m[f.G_STATE_AT]) + t.N_STATE]
+    state[t.CASH], state[t.UNITS] = equity_of(m), 0.0
+    blocked = t.NO_REASON
+    if state[t.SIZE_MODE] == t.SIZE_KELLY:
+        count_trades(m, state, bar)
+        blocked = take_kelly(state)
+    elif state[t.SIZE_MODE] == t.SIZE_VOLATILITY:
+        state[t.SIZED_FRACTION] = m[k + f.O_SIZE]
+    # Slippage may depend on the size, and the size on the price: the second round has the price of the first.
+    spread, opening = 1.0 + m[f.R_SPREAD] * side, price
+    allowed, reason = 0.0, blocked
+    for _ in range(2):
+        reference, paid = price * multiplier, opening * spread * multiplier
+        asked, allowed, reason = opening_size(state, blocked, reference, paid, side)
+        opening = slip(m, k, row, price, at, allowed)
+        m[k + f.O_ORDERED] = asked
+        if np.isnan(opening):
+            return False
+    m[k + f.O_WHY] = reason
+    if not allowed > 0.0:
+        end_order(m, k, f.REJECTED, f.NO_MARGIN if reason == t.NO_CASH else f.SIZE_ZERO, bar)
+        return False
+    m[k + f.O_SIZE], m[k + f.O_REMAINING], m[k + f.O_UNIT] = allowed, allowed, f.UNITS
+    return True

@@ -1,0 +1,253 @@
+"""The engine's decisions through the order book: the same as the fast path where no rule says otherwise."""
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+
+from peak_fast import (
+    BacktestEngine,
+    BacktestResult,
+    ConfigError,
+    Costs,
+    DataError,
+    Execution,
+    KellyFraction,
+    RiskLimits,
+    Stops,
+    strategy,
+    synthetic,
+)
+from peak_fast.order_book import OrderBook, book_rules, run_book
+from peak_fast.orders import Asset, OrderRules
+from peak_fast.sweep import evaluate
+from peak_kernels import types as t
+from tests.kernel_cases import engine_settings, kernel_settings, make_bars, run_kernel
+from tests.test_kernel_oracle import cases, near
+
+# Ratios of what may be nearly nothing are left out, and counts of orders: a reversal is two orders in the book.
+COMPARED = (
+    "final_equity", "total_return", "max_drawdown", "exposure", "total_trades", "closed_trades", "win_rate",
+    "expectancy", "total_fees", "total_slippage", "ambiguous_bars",
+)  # fmt: skip
+
+
+@given(cases())
+def test_neutral_rules_give_the_fast_path(case):
+    rules, bars, decide = case
+    rules.weights = False
+    rules.both_hit = "stop_first" if rules.both_hit == "nearest_to_open" else rules.both_hit
+    decide = {bar: float(np.sign(target)) for bar, target in decide.items()}
+    if rules.enter_only_flat:
+        decide = {bar: max(target, 0.0) for bar, target in decide.items()}
+    data, settings = make_bars(bars), kernel_settings(rules)
+    fast = run_kernel(data, decide, settings)
+    # What the book does about an account without equity is another rule.
+    assume(not (fast.fills[:, 7] == t.LIQUIDATED).any())
+    given_ = engine_settings(rules)
+    book, stops = OrderBook(), given_["stops"]
+    order_rules = book_rules(book, given_["execution"], given_["costs"], stops, given_["risk_limits"])
+    where = np.array(sorted(decide), np.int64)
+    targets = np.array([decide[int(bar)] for bar in where], np.float64)
+    slow, _ = run_book(book, data, (where, targets), settings, order_rules, stops)
+    scale = rules.initial_cash
+    assert slow.fills[:, [1, 2, 7]].tolist() == fast.fills[:, [1, 2, 7]].tolist()
+    near(slow.fills[:, 3:7], fast.fills[:, 3:7], scale)
+    assert slow.trades[:, [0, 1, 2, 10]].tolist() == fast.trades[:, [0, 1, 2, 10]].tolist()
+    near(slow.trades[:, 3:10], fast.trades[:, 3:10], scale)
+    near(slow.curve, fast.curve, scale)
+    same = [t.METRICS.index(name) for name in COMPARED]
+    near(slow.metrics[same], fast.metrics[same], scale)
+
+
+def flat(closes, **columns):
+    """Bars whose four prices are the close."""
+    return {**dict.fromkeys(("open", "high", "low", "close"), closes), **columns}
+
+
+def by_book(bars, targets, book, **settings):
+    return BacktestEngine(initial_cash=1000.0, order_book=book, **settings).run(bars, targets)
+
+
+class TestDoors:
+    PARAMS = {"fast": 5, "slow": 20}  # noqa: RUF012
+
+    def test_a_named_strategy(self):
+        bars = synthetic(700, seed=8)
+        settings = {"costs": Costs(rate=0.001, slippage_bps=5), "stops": Stops(stop_loss=0.05, trailing=0.08)}
+        fast = BacktestEngine(**settings).run(bars, "ma_crossover", self.PARAMS)
+        slow = BacktestEngine(**settings, order_book=OrderRules()).run(bars, "ma_crossover", self.PARAMS)
+        assert fast.book is None and slow.book.orders.height > slow.orders.height > 0
+        assert slow.fills.select("bar", "side", "reason").equals(fast.fills.select("bar", "side", "reason"))
+        for name in (
+            "final_equity",
+            "sharpe",
+            "max_drawdown",
+            "win_rate",
+            "sqn",
+            "ulcer_index",
+            "total_fees",
+        ):
+            assert slow.stats[name] == pytest.approx(fast.stats[name], rel=1e-9)
+        assert slow.metadata["settings"]["order_book"]["rules"]["slippage_amount"] == 0.0005
+        assert "order_book" not in fast.metadata["settings"]
+
+    @pytest.mark.parametrize("pipeline", [True, False])
+    def test_run_realistic(self, pipeline):
+        bars = synthetic(300, seed=8)
+        signal = np.random.default_rng(1).choice([-1, 0, 0, 1], 300)
+        settings = {"use_execution_pipeline": pipeline}
+        fast = BacktestEngine(**settings).run_realistic(bars, lambda df, p: signal, fee_bps=10)
+        slow = BacktestEngine(**settings, order_book=OrderRules()).run_realistic(
+            bars, lambda df, p: signal, fee_bps=10
+        )
+        assert fast.trades.height > 10
+        np.testing.assert_allclose(slow.equity, fast.equity, rtol=1e-12)
+
+    def test_save_and_load(self, tmp_path):
+        result = by_book(synthetic(200, seed=3), "momentum", OrderRules(latency=1, finalize="close"))
+        loaded = BacktestResult.load(result.save(tmp_path / "r"))
+        assert loaded.hash == result.hash and loaded.book is None
+        assert loaded.orders.equals(result.orders) and loaded.trades.equals(result.trades)
+        assert loaded.trades["exit_reason"][-1] == "end_of_data"
+
+
+class TestRules:
+    def test_latency(self):
+        result = by_book(flat([10.0, 11.0, 12.0, 13.0, 14.0]), [1, 1, 0, 0, 0], OrderRules(latency=1))
+        assert result.fills["bar"].to_list() == [2, 4]
+
+    def test_partial_fills_and_what_replaces_the_rest(self):
+        bars = flat([10.0] * 6, volume=[100.0] * 6)
+        rules = OrderRules(volume="share", volume_amount=30)
+        result = by_book(bars, [1, 1, 0, 0, 0, 0], rules)
+        assert result.fills["size"].to_list() == [30.0, 30.0, 30.0, 30.0]
+        assert result.position.tolist() == [0.0, 30.0, 60.0, 30.0, 0.0, 0.0]
+        assert result.orders.select("filled", "status", "reason").rows()[0] == (60.0, "cancelled", "replaced")
+        assert result.orders["requested"][0] == 100.0
+
+    def test_a_reversal_waits_until_the_other_side_is_gone(self):
+        bars = flat([10.0] * 7, volume=[100.0] * 7)
+        result = by_book(bars, [1, 1, -1, -1, -1, -1, -1], OrderRules(volume="share", volume_amount=60))
+        assert result.position.tolist() == [0.0, 60.0, 100.0, 40.0, -20.0, -80.0, -100.0]
+
+    def test_entry_at_a_limit(self):
+        closes = [10.0, 10.0, 9.0, 9.0, 9.0]
+        late = by_book(flat(closes), [1, 1, 1, 0, 0], OrderBook(entry_limit=0.05))
+        assert late.fills.select("bar", "price").rows() == [(2, 9.0), (4, 9.0)]
+        gone = by_book(flat(closes), [1, 1, 1, 0, 0], OrderBook(entry_limit=0.05, entry_bars=1))
+        assert gone.orders.select("status", "reason").rows() == [("expired", "validity_over")]
+
+    def test_limit_prices_keep_to_the_tick(self):
+        book = OrderBook(entry_limit=0.013, asset=Asset(tick=0.25))
+        assert by_book(flat([10.0, 9.0, 9.0]), [1, 1, 1], book).book.orders["limit"][0] == 9.75
+
+    def test_half_spread_and_tiers(self):
+        rules = OrderRules(slippage="half_spread", fee_tiers=((0.0, 0.01), (500.0, 0.0)))
+        result = by_book(
+            flat([10.0] * 4), [1, 0, 0, 0], OrderBook(rules=rules, half_spread=0.1), costs=Costs()
+        )
+        assert result.fills["price"].to_list() == pytest.approx([10.1, 9.9])
+        assert result.fills["fee"].to_list() == pytest.approx([1000 / 10.1 * 10.1 * 0.01, 0.0], rel=0.02)
+
+    def test_funding_and_contracts(self):
+        book = OrderBook(asset=Asset(multiplier=5.0), funding=[0.0, 0.0, 0.01, 0.0])
+        result = by_book(flat([10.0, 10.0, 12.0, 12.0]), [1, 1, 1, 1], book)
+        # 20 contracts of 50 each; 1 % of 1200 is paid at bar 2.
+        assert result.position[-1] == 20.0
+        assert result.equity.tolist() == [1000.0, 1000.0, 1188.0, 1188.0]
+        assert result.trades.select("gross_pnl", "return").rows() == [(200.0, 0.2)]
+
+    def test_finer_bars_decide_what_came_first(self):
+        bars = {"open": [10.0, 10.0], "high": [10.0, 12.0], "low": [10.0, 8.0], "close": [10.0, 10.0]}
+        times = np.array(["2024-01-01", "2024-01-02"], "datetime64[us]")
+        fine = {
+            "timestamp": np.array(["2024-01-02T00", "2024-01-02T12"], "datetime64[us]"),
+            "open": [10.0, 12.0], "high": [12.0, 12.0], "low": [10.0, 8.0], "close": [12.0, 10.0],
+        }  # fmt: skip
+        stops = Stops(stop_loss=0.1, take_profit=0.1)
+        coarse = by_book({**bars, "timestamp": times}, [1, 1], OrderRules(), stops=stops)
+        detailed = by_book({**bars, "timestamp": times}, [1, 1], OrderBook(detail=fine), stops=stops)
+        assert coarse.fills["reason"].to_list() == ["signal", "stop_loss"]
+        assert detailed.fills["reason"].to_list() == ["signal", "take_profit"]
+
+
+class TestAmbiguity:
+    BARS = {"open": [10.0, 10.0], "high": [10.0, 12.0], "low": [10.0, 8.0], "close": [10.0, 10.0]}  # noqa: RUF012
+    STOPS = Stops(stop_loss=0.1, take_profit=0.1)
+
+    @pytest.mark.parametrize("book", [None, OrderRules()])
+    def test_by_hand(self, book):
+        found = by_book(self.BARS, [1, 1], book, stops=self.STOPS).ambiguity
+        assert (found.bars, found.final_equity) == (1, pytest.approx(900.0))
+        assert (found.worst, found.best) == (pytest.approx(900.0), pytest.approx(1100.0))
+
+    def test_a_strategy_of_rules_and_a_block(self):
+        bars = synthetic(900, seed=2)
+        engine = BacktestEngine(stops=Stops(stop_loss=0.01, take_profit=0.01))
+
+        @strategy(name="always_long")
+        def always_long(i, bars, params, memory, account):
+            return 1.0 if i % 2 == 0 else 0.0
+
+        for item in ("ma_crossover", always_long):
+            result = engine.run(bars, item)
+            found = result.ambiguity
+            assert found.bars == result.stats["ambiguous_bars"] > 0
+            assert found.worst < found.best and found.worst <= found.final_equity <= found.best
+            first = BacktestEngine(stops=engine.stops, execution=Execution(both_hit="target_first"))
+            assert found.best == first.run(bars, item).equity[-1]
+
+    def test_without_doubt_nothing_runs_again_and_a_loaded_result_says_so(self, tmp_path):
+        quiet = by_book(synthetic(50, seed=1), "momentum", None).ambiguity
+        assert quiet.bars == 0 and quiet.worst == quiet.best == quiet.final_equity
+        saved = by_book(self.BARS, [1, 1], None, stops=self.STOPS).save(tmp_path / "r")
+        with pytest.raises(DataError, match="this result was loaded"):
+            BacktestResult.load(saved).ambiguity  # noqa: B018
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        ("make", "message"),
+        [
+            (lambda: BacktestEngine(order_book=3), "order_book: expected OrderBook or OrderRules; got int"),
+            (lambda: OrderBook(rules={}), r"OrderBook\.rules: expected OrderRules; got dict"),
+            (lambda: OrderBook(asset=1), r"OrderBook\.asset: expected Asset; got int"),
+            (lambda: OrderBook(entry_limit=1.5), r"entry_limit: expected a fraction below 1; got 1\.5"),
+            (lambda: OrderBook(entry_bars=3), r"entry_bars: expected at least 1, with entry_limit"),
+            (
+                lambda: OrderBook(rules=OrderRules(only_flat=True)),
+                "only_flat=True contradicts one position that follows the strategy",
+            ),
+        ],
+    )
+    def test_settings(self, make, message):
+        with pytest.raises(ConfigError, match=message):
+            make()
+
+    def test_what_the_book_cannot_run(self):
+        bars, engine = synthetic(60, seed=1), BacktestEngine(order_book=OrderRules())
+        with pytest.raises(ConfigError, match="weights are not rebalanced there"):
+            engine.run(bars, [0.5] * 60, weights=True)
+        with pytest.raises(ConfigError, match="a compiled block that returns targets"):
+            engine.run(bars, strategy(name="a_block")(lambda i, bars, params, memory, account: 1.0))
+        with pytest.raises(ConfigError, match="sweeps run on the fast path"):
+            evaluate("momentum", bars, {"period": [5]}, order_book=OrderRules())
+        with pytest.raises(DataError, match="need a volume column"):
+            by_book(flat([1.0, 1.0]), [1, 1], OrderRules(volume="share", volume_amount=5))
+
+    def test_two_that_contradict_each_other(self):
+        with pytest.raises(ConfigError, match=r"rules\.fee_rate=0\.002 contradicts .* which give 0\.001"):
+            by_book(flat([1.0, 1.0]), [1, 1], OrderRules(fee_rate=0.002), costs=Costs(rate=0.001))
+        limits = RiskLimits(max_drawdown=0.2)
+        same = by_book(flat([1.0, 1.0]), [1, 1], OrderRules(max_drawdown=0.2), risk_limits=limits)
+        assert same.book.rules.max_drawdown == 0.2
+
+
+def test_kelly_counts_the_trades_of_the_book():
+    closes = [100.0, 110.0, 110.0, 104.5, 104.5, 110.0]
+    sizing = KellyFraction(share=1.0, min_trades=2, fallback=0.5, max_fraction=1.0)
+    result = by_book(
+        flat(closes), [1, 0, 1, 0, 1, 1], OrderRules(), sizing=sizing, execution=Execution(fill_at="close")
+    )
+    # +10 % and -5 %: W = 1/2, R = 2, k = 1/4.
+    assert result.fills["size"][4] == pytest.approx(0.25 * result.equity[3] / 104.5, rel=1e-12)
