@@ -309,6 +309,23 @@ def test_the_memory_budget_changes_no_bit(bars, reference):
     same(run(sweep, memory="1MB", threads=1).frame, reference)
 
 
+@pytest.mark.parametrize("threads", [2, 3])
+def test_rows_that_are_not_shared_change_no_bit(threads, monkeypatch):
+    """Each thread has a plane of its own, of few rows."""
+    data = gappy(synthetic(600, seed=8, freq="6h"), 3)
+    grid = {
+        "period": range(5, 30),
+        "width": [0.5 + 0.1 * k for k in range(20)],
+        "allow_short": [False, True],
+        "daily_loss_limit": [None],
+    }
+    sweep = Sweep("bollinger", grid, data, metrics=SOME, blocks=True)
+    expected = run(sweep, threads=1).frame
+    assert expected["total_return"].n_unique() > 500
+    monkeypatch.setattr(batch_module, "_SMALL_PLANE", threads * 20 * 640 * 8)
+    same(run(sweep, threads=threads).frame, expected)
+
+
 def test_a_row_that_does_not_fit_at_all(bars, monkeypatch):
     monkeypatch.setattr(batch_module, "capacity_for", lambda *given: 1)
     with pytest.raises(SweepError, match="one configuration needs 2 indicator rows of 1500 bars"):

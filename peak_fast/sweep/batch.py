@@ -37,6 +37,8 @@ _SMALLEST_TILE_BARS = 200_000
 _CALLS = 16
 _REPORT = 0.05
 _SMALL_PLANE = 8 << 20
+# Rows that are not shared are worth a plane for each thread if it holds so many.
+_LEAST_ROWS = 16
 _ALIASES = {"blocked_trades": "rejected_orders"}
 
 
@@ -179,15 +181,50 @@ class Batch:
         count = len(out)
         plan = RulePlan(self.strategy, params, count)
         rows = len(dict.fromkeys(plan.keys()))
+        apart = rows * 2 >= count
+        # Rows that hardly any two configurations share need not all be there at once: a plane that
+        # stays in the cache beats one whose pages the system must provide first.
+        budget = min(self._budget, _SMALL_PLANE) if apart else self._budget
+        each = capacity_for(self.bars, rows, budget // self.team.threads)
+        if apart and self.team.threads > 1 and _LEAST_ROWS <= each < rows:
+            self._run_apart((each, each * count // rows), params, settings, out, done)
+            return
         if self._cache is None or len(self._cache.plane) < rows:
-            # Rows that hardly any two configurations share need not all be there at once: a plane that
-            # stays in the cache beats one whose pages the system must provide first.
-            budget = self._budget if rows * 2 < count else min(self._budget, _SMALL_PLANE)
             capacity = capacity_for(self.bars, max(rows, 8), budget)
             capacity = max(capacity, capacity_for(self.bars, min(rows, 64), self._budget))
             if self._cache is None or capacity > len(self._cache.plane):
                 self._cache = RowCache(self.bars, capacity)
-        self._run_planned(plan, params, settings, (0, count), out, done)
+        self._run_planned(plan, params, settings, (0, count), out, done, (self._cache, self.team))
+
+    def _run_apart(
+        self,
+        sizes: tuple[int, int],
+        params: Mapping[str, Any],
+        settings: SettingsTable,
+        out: FloatArray,
+        done: Report | None,
+    ) -> None:
+        """Rows that are not shared: each thread computes those of its configurations and keeps them to itself.
+
+        ``sizes``: rows of a thread's plane, and about as many configurations as need so many.
+        """
+        self._calendar(settings)
+        alone = Team(1)
+
+        def work(bounds: tuple[int, int]) -> None:
+            cache: RowCache | None = getattr(self._local, "cache", None)
+            if cache is None or len(cache.plane) < sizes[0]:
+                cache = self._local.cache = RowCache(self.bars, sizes[0])
+            plan = self._part(params, bounds)
+            self._run_planned(plan, params, settings, bounds, out, done, (cache, alone))
+
+        self.team.share(work, cut(len(out), sizes[1], min(sizes[1], 8), self.team.threads))
+
+    def _part(self, params: Mapping[str, Any], bounds: tuple[int, int]) -> RulePlan:
+        """Plan of some of the configurations."""
+        first, last = bounds
+        part = {name: np.asarray(column)[first:last] for name, column in params.items()}
+        return RulePlan(self.strategy, part, last - first)
 
     def _run_planned(
         self,
@@ -197,13 +234,13 @@ class Batch:
         bounds: tuple[int, int],
         out: FloatArray,
         done: Report | None,
+        means: tuple[RowCache, Team],
     ) -> None:
         """The configurations of a plan, ``[start, stop)`` of all; halves of them where their rows do not fit."""
-        cache = self._cache
-        assert cache is not None
+        cache, team = means
         start, stop = bounds
         try:
-            cache.ensure(plan.keys(), self.team)
+            cache.ensure(plan.keys(), team)
         except PlaneFull:
             if stop - start == 1:
                 raise SweepError(
@@ -211,10 +248,8 @@ class Batch:
                     f"more than the memory budget of {self._budget:,} bytes; expected a larger memory=..."
                 ) from None
             middle = (start + stop) // 2
-            for first, last in ((start, middle), (middle, stop)):
-                part = {name: np.asarray(column)[first:last] for name, column in params.items()}
-                half = RulePlan(self.strategy, part, last - first)
-                self._run_planned(half, params, settings, (first, last), out, done)
+            for half in ((start, middle), (middle, stop)):
+                self._run_planned(self._part(params, half), params, settings, half, out, done, means)
             return
         plan.place(cache)
         calendar = self._calendar(settings)
@@ -228,7 +263,7 @@ class Batch:
             self._keep(found, first, out, done)
 
         smallest = _SMALLEST_TILE_BARS // len(self.bars)
-        self.team.share(work, cut(stop - start, self._tile(), smallest, self.team.threads))
+        team.share(work, cut(stop - start, self._tile(), smallest, team.threads))
 
     def _keep(self, found: FloatArray, first: int, out: FloatArray, done: Report | None) -> None:
         """Copy what was asked for out of a thread's results."""
