@@ -24,7 +24,8 @@ def count_trades(m: Floats, state: Floats, bar: int) -> None:
     """Count the closed trades that are new, but not those that the decision of this order closes in this bar."""
     n = int(m[f.G_TRADE_AT])
     while n < m[f.S_TRADES_NEXT]:
-        if m[n + f.T_ROLE] == f.CLOSE_LOT and m[n + f.T_EXIT_BAR] == bar:
+        by_limit = m[int(m[n + f.T_ORDER]) + f.O_WHY] == f.LIMIT_REACHED
+        if m[n + f.T_ROLE] == f.CLOSE_LOT and m[n + f.T_EXIT_BAR] == bar and not by_limit:
             break
         row = int(m[n + f.T_ASSET])
         value = abs(m[n + f.T_SIZE]) * m[n + f.T_ENTRY] * m[row + f.A_MULTIPLIER]
