@@ -8,12 +8,16 @@ and stops there; the kernel that is called from Python links all of them and opt
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from llvmlite import binding
+from numba import types
 from numba.core.codegen import CodeLibrary, JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
+
+_PLAIN = (types.Number, types.Boolean, types.Literal, types.Array, types.BaseTuple)
+_CASTS = (bool, int, float)
 
 
 def _closure(libraries: Iterable[CodeLibrary]) -> list[CodeLibrary]:
@@ -113,7 +117,42 @@ class _Whole(JITCodeLibrary):  # type: ignore[misc]
         super().finalize()
 
 
-class PartCompiler(CompilerBase):  # type: ignore[misc]
+_signatures: dict[tuple[Any, ...], Any] = {}
+_resolve = types.Function.get_call_type
+
+
+def _resolve_once(self: Any, context: Any, args: tuple[Any, ...], kws: dict[str, Any]) -> Any:
+    """Signature of an operator or a cast on numbers and arrays of numbers, looked for once.
+
+    Numba goes through all candidates of an operator at each of its uses: for a kernel, thousands of times the same
+    few questions.
+    """
+    asked = self.typing_key
+    plain = asked in _CASTS or getattr(asked, "__module__", "") == "_operator"
+    if kws or not plain or not all(isinstance(item, _PLAIN) for item in args):
+        return _resolve(self, context, args, kws)
+    key = (self, *args)
+    signature = _signatures.get(key)
+    if signature is None:
+        signature = _resolve(self, context, args, kws)
+        if signature is not None:
+            _signatures[key] = signature
+    return signature
+
+
+class _KernelCompiler(CompilerBase):  # type: ignore[misc]
+    """What parts and wholes have in common; numba compiles one function at a time, behind a lock."""
+
+    def _compile_core(self) -> Any:
+        outer = types.Function.get_call_type
+        types.Function.get_call_type = _resolve_once  # type: ignore[method-assign]
+        try:
+            return super()._compile_core()
+        finally:
+            types.Function.get_call_type = outer  # type: ignore[method-assign]
+
+
+class PartCompiler(_KernelCompiler):
     """Pipeline of parts."""
 
     def define_pipelines(self) -> list[Any]:
@@ -123,7 +162,7 @@ class PartCompiler(CompilerBase):  # type: ignore[misc]
         return [DefaultPassBuilder.define_nopython_pipeline(state)]
 
 
-class WholeCompiler(CompilerBase):  # type: ignore[misc]
+class WholeCompiler(_KernelCompiler):
     """Pipeline of kernels that are made of parts."""
 
     def define_pipelines(self) -> list[Any]:
