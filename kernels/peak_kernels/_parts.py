@@ -8,7 +8,7 @@ and stops there; the kernel that is called from Python links all of them and opt
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from llvmlite import binding
@@ -145,11 +145,11 @@ class _KernelCompiler(CompilerBase):  # type: ignore[misc]
 
     def _compile_core(self) -> Any:
         outer = types.Function.get_call_type
-        types.Function.get_call_type = _resolve_once  # type: ignore[method-assign]
+        types.Function.get_call_type = _resolve_once
         try:
             return super()._compile_core()
         finally:
-            types.Function.get_call_type = outer  # type: ignore[method-assign]
+            types.Function.get_call_type = outer
 
 
 class PartCompiler(_KernelCompiler):
