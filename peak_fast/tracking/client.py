@@ -176,6 +176,8 @@ class ClientStore:
                 raise StoreUnavailable(self._text(error)) from error
         self._experiments: dict[str, str] = {}
         self._roots: dict[str, Path | None] = {}
+        # Where a server wants the artifacts of runs that were created here.
+        self._targets: dict[str, str] = {}
         self._own: set[str] = set()
         self._is_file_store = is_file_store(uri)
         # Folders of runs without values, and whether values may be written there; None: not known yet.
@@ -297,6 +299,8 @@ class ClientStore:
         store_id = str(run.info.run_id)
         self._own.add(store_id)
         root = self._roots[store_id] = local_path(run.info.artifact_uri)
+        if str(run.info.artifact_uri).startswith("mlflow-artifacts:"):
+            self._targets[store_id] = str(run.info.artifact_uri)
         if self._is_file_store and self._direct is not False:
             folder = filestore.run_folder(store_id, root)
             if folder is not None:
@@ -427,7 +431,14 @@ class ClientStore:
     def _send_files(self, run_id: str, update: RunUpdate) -> list[str]:
         with tempfile.TemporaryDirectory(prefix="peak-fast-") as folder:
             problems = write_artifacts(Path(folder), update.artifacts, [])
-            self._client.log_artifacts(run_id, folder)
+            target = self._targets.pop(run_id, None)
+            if target is None:
+                self._client.log_artifacts(run_id, folder)
+            else:
+                # The client would ask the server once more where the run's artifacts go.
+                registry = require("mlflow.store.artifact.artifact_repository_registry", extra="mlflow")
+                repository = registry.get_artifact_repository(target, tracking_uri=self._uri)
+                repository.log_artifacts(folder)
         return problems
 
 
