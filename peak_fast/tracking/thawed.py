@@ -84,7 +84,9 @@ class Thawed:
         self._n_fills = n_fills
         outcome = SimpleNamespace(metrics=metrics, state=state, trades=trades)
         # Enough of a result for the functions that make its statistics and trades.
-        self._result: Any = SimpleNamespace(bars=bars, _outcome=outcome, _settings=static.settings)
+        self._result: Any = SimpleNamespace(
+            bars=bars, _outcome=outcome, _settings=static.settings, _used=static.content["settings"]
+        )
 
     @functools.cached_property
     def stats(self) -> dict[str, Any]:
