@@ -21,10 +21,12 @@ def report() -> Any:
 
     from peak_fast import __version__
     from peak_fast.sweep.batch import default_threads
-    from peak_kernels._jit import cache_dir, source_stamp
+    from peak_kernels._cache import cache_dir, source_stamp
+    from peak_kernels.entries import ENTRIES
 
     folder = cache_dir()
     compiled = len(list(folder.glob("*.nbc"))) if folder else 0
+    ready = sum(entry.is_stored() for entry in ENTRIES.values())
     table = Table(title="peak_fast", show_header=False)
     table.add_column(style="dim")
     table.add_column(overflow="fold")
@@ -33,6 +35,11 @@ def report() -> Any:
     table.add_row("processors", f"{os.cpu_count()}, sweeps use {default_threads()} threads")
     table.add_row(
         "kernel cache", f"{folder}, {compiled} compiled" if folder else "none: no folder can be written"
+    )
+    table.add_row(
+        "starting",
+        f"{ready} of {len(ENTRIES)} entries load without numba"
+        + ("" if ready == len(ENTRIES) else ": peak-fast warmup prepares the others" if folder else ""),
     )
     for name in _PACKAGES:
         try:

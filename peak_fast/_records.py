@@ -12,6 +12,7 @@ import numpy as np
 
 from peak_kernels import orders_fields
 from peak_kernels import types as t
+from peak_kernels._cache import source_stamp
 
 if TYPE_CHECKING:
     import polars as pl
@@ -203,9 +204,7 @@ def fills_frame(result: BacktestResult) -> pl.DataFrame:
 @functools.cache
 def code_version() -> dict[str, str]:
     """Version of the package and hash of its kernels."""
-    # Here, because it imports numba, which the tracking writer has no other use for.
     from peak_fast import __version__
-    from peak_kernels._jit import source_stamp
 
     return {"peak_fast": __version__, "kernels": source_stamp()}
 

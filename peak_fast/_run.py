@@ -15,7 +15,8 @@ from peak_fast.data import Bars
 from peak_fast.errors import StrategyError
 from peak_fast.strategies.rows import Key, check_kind, plane_of, stride_of
 from peak_kernels import types as t
-from peak_kernels.decide import RULE_SIZE
+from peak_kernels.entries import run_configurations
+from peak_kernels.types import RULE_SIZE
 
 FloatArray = np.ndarray[Any, np.dtype[np.float64]]
 IntArray = np.ndarray[Any, np.dtype[np.int64]]
@@ -236,8 +237,6 @@ def call_kernel(
     if decisions.block is not None:
         run_block(decisions.block, price_table(bars), calendar, settings, scratch, out)
         return
-    from peak_kernels.simulate import run_configurations
-
     given = (decisions.bar_of, decisions.target_of, decisions.count)
     run_configurations(
         price_table(bars),

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from peak_fast import Above, AtLeast, BacktestEngine, Row, RuleStrategy, synthetic
 from peak_fast.strategies.rows import stride_of
-from peak_kernels.decide import ROW_OFFSET, RULE_SIZE, SIDES, SIGNALS, WEIGHTS, decide
+from peak_kernels.decide import decide
+from peak_kernels.types import ROW_OFFSET, RULE_SIZE, SIDES, SIGNALS, WEIGHTS
 
 
 @numba.njit

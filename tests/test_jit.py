@@ -1,14 +1,13 @@
 """The kernel cache: an edit anywhere in the package counts, and no folder or process can break a run."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from peak_kernels._jit import PACKAGE_DIR, cache_dir, source_stamp
+from peak_kernels._cache import PACKAGE_DIR, cache_dir, source_stamp
 
 HELPER = '''"""A helper."""
 
@@ -37,7 +36,7 @@ ASK = """
 import os, sys
 sys.path.insert(0, {root!r})
 from small_kernels.caller import answer
-from small_kernels._jit import cache_dir
+from small_kernels._cache import cache_dir
 value = answer(1.0)
 print(value, sum(answer.stats.cache_hits.values()), cache_dir() is not None)
 """
@@ -45,10 +44,12 @@ print(value, sum(answer.stats.cache_hits.values()), cache_dir() is not None)
 
 @pytest.fixture
 def package(tmp_path):
-    """A package with the real `_jit` and two small kernels: compiles in a fraction of a second."""
+    """A package with the real `_jit` and `_cache` and two small kernels: compiles in a fraction of a second."""
     folder = tmp_path / "small_kernels"
     folder.mkdir()
-    shutil.copy(PACKAGE_DIR / "_jit.py", folder / "_jit.py")
+    for name in ("_jit.py", "_cache.py", "_parts.py"):
+        text = (PACKAGE_DIR / name).read_text(encoding="utf-8")
+        (folder / name).write_text(text.replace("from peak_kernels", "from small_kernels"), encoding="utf-8")
     (folder / "__init__.py").write_text("")
     (folder / "caller.py").write_text(CALLER)
     write_helper(folder, 3)
@@ -129,14 +130,14 @@ def test_the_stamp_covers_every_source():
     assert len(source_stamp()) == 16
     assert list(PACKAGE_DIR.rglob("*/*.py")) == [], "the stamp looks at one folder"
     done = subprocess.run(
-        [sys.executable, "-c", "from peak_kernels._jit import source_stamp; print(source_stamp())"],
+        [sys.executable, "-c", "from peak_kernels._cache import source_stamp; print(source_stamp())"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout.strip() == digest.hexdigest()
 
 
 def test_the_cache_is_where_it_was_asked_for(tmp_path):
-    code = "from peak_kernels._jit import cache_dir; print(cache_dir())"
+    code = "from peak_kernels._cache import cache_dir; print(cache_dir())"
     for name in ("PEAK_FAST_CACHE_DIR", "NUMBA_CACHE_DIR"):
         kept = {k: v for k, v in os.environ.items() if k not in ("PEAK_FAST_CACHE_DIR", "NUMBA_CACHE_DIR")}
         done = subprocess.run(

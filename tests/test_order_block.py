@@ -55,7 +55,7 @@ from peak_fast.order_block import (
 from peak_fast.order_run import Records
 from peak_fast.orders import OrderRules
 from peak_kernels import orders_fields as f
-from peak_kernels._jit import cache_dir
+from peak_kernels._cache import cache_dir
 from tests.test_order_properties import RULES, make_bars, make_orders
 from tests.test_orders import BARS
 

@@ -3,21 +3,11 @@
 Numba stamps a cached function with the date and size of the file that holds it, and with nothing else.
 A kernel that calls a helper in another file would therefore go on using the helper's old machine code
 after an edit or an upgrade.  This module stamps every cache entry with a hash of all sources of the
-package instead, so that a change in any of them recompiles what it must.
-
-Where the cache lives: ``$PEAK_FAST_CACHE_DIR``, else numba's own ``NUMBA_CACHE_DIR``, else the user's
-cache folder.  A folder that cannot be written never breaks a run: the kernels are then compiled in
-memory, once per process.  Each version of the sources has a folder of its own, so two installations
-that share a user never overwrite each other's entries.
+package instead, so that a change in any of them recompiles what it must (`_cache`).
 """
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import os
-import sys
-import tempfile
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -27,53 +17,10 @@ import numba
 from numba.core import caching
 from numba.core.compiler import Compiler
 
+from peak_kernels._cache import PACKAGE_DIR, cache_dir, source_stamp
 from peak_kernels._parts import PartCompiler, WholeCompiler
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-PACKAGE_DIR = Path(__file__).resolve().parent
-
-
-@functools.cache
-def source_stamp() -> str:
-    """Hash of all Python sources of this package: the version of the machine code.
-
-    Returns
-    -------
-    str
-        16 hexadecimal digits.  Two installations with the same digits compute the same numbers.
-    """
-    digest = hashlib.blake2b(digest_size=8)
-    for path in sorted(PACKAGE_DIR.glob("*.py")):
-        digest.update(path.name.encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
-
-
-def _user_cache_dir() -> Path:
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = str(Path.home() / "Library" / "Caches")
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "peak_fast" / "kernels"
-
-
-@functools.cache
-def cache_dir() -> Path | None:
-    """Folder of the compiled kernels, or None where no folder can be written."""
-    explicit = os.environ.get("PEAK_FAST_CACHE_DIR") or os.environ.get("NUMBA_CACHE_DIR")
-    python = f"py{sys.version_info.major}{sys.version_info.minor}"
-    try:
-        base = Path(explicit) if explicit else _user_cache_dir()
-        path = base / f"{source_stamp()}-{python}-numba{numba.__version__}"
-        path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path):
-            pass
-    except (OSError, RuntimeError):
-        return None
-    return path
 
 
 class _StampedLocator(caching._CacheLocator):  # type: ignore[misc]
@@ -199,3 +146,21 @@ def jit(
         return compiled
 
     return decorate if function is None else decorate(function)
+
+
+def compile_native(function: Callable[..., None], numbers: int) -> tuple[str, bytes, int, object]:
+    """Compile a function of an address and ``numbers`` whole numbers that returns, allocates and raises nothing.
+
+    Returns
+    -------
+    tuple
+        Symbol of the machine code, the object file that holds it, its address, what must be kept for it to stay.
+    """
+    compiled: Any = numba.njit(
+        nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True
+    )(function)
+    compiled.compile((numba.types.int64,) * (1 + numbers))
+    (result,) = compiled.overloads.values()
+    symbol = result.fndesc.llvm_func_name
+    library = result.library
+    return symbol, library._get_compiled_object(), library.get_pointer_to_function(symbol), compiled

@@ -24,7 +24,8 @@ from numba.core.errors import NumbaExperimentalFeatureWarning
 
 from peak_kernels import simd
 from peak_kernels import types as t
-from peak_kernels._jit import cache_dir, cache_in_package, is_own, source_stamp
+from peak_kernels._cache import cache_dir, source_stamp
+from peak_kernels._jit import cache_in_package, is_own
 from peak_kernels.reduce import conclude
 from peak_kernels.simulate import simulate
 

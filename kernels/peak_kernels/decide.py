@@ -20,14 +20,7 @@ import numpy as np
 
 from peak_kernels import simd
 from peak_kernels._jit import jit
-from peak_kernels.types import FloatArray, IntArray
-
-CONDITIONS = 4
-FIELDS = 3  # row of x, row of y, 0: x > y, 1: x >= y; row -1: never
-RULE_SIZE = CONDITIONS * FIELDS
-# In place of the first condition: the row of x holds what was decided elsewhere, see `changes`.
-WEIGHTS, SIDES, SIGNALS = 2, 3, 4
-ROW_OFFSET = 1  # place of bar 0 in such a row
+from peak_kernels.types import FIELDS, ROW_OFFSET, SIGNALS, WEIGHTS, FloatArray, IntArray
 
 
 @jit(inline=True)

@@ -21,7 +21,6 @@ import numpy as np
 
 from peak_kernels._jit import jit
 from peak_kernels.rolling import (
-    TILE,
     FloatArray,
     count_nan,
     fill_nan,
@@ -35,6 +34,7 @@ from peak_kernels.rolling import (
     smooth,
     without_gaps,
 )
+from peak_kernels.types import TILE
 
 # Names of the field for window statistics that are building blocks too.  An alias, not a wrapper: numba would
 # compile and optimise the wrapped loop a second time.
@@ -43,27 +43,31 @@ highest = rolling_max
 lowest = rolling_min
 
 
+@jit(inline=True)
+def ema_into(values: FloatArray, period: int, out: FloatArray) -> None:
+    """`ema` of a series without gaps."""
+    fill_nan(out, 0, period - 1)
+    if values.size >= period:
+        level = mean_of(values[:period])
+        out[period - 1] = level
+        smooth(values[period:], 2.0 / (period + 1), level, out[period:])
+
+
 @jit
 def ema(values: FloatArray, period: int, out: FloatArray) -> None:
     """Exponential moving average, ``k = 2 / (period + 1)``, seeded with the mean of the first ``period``."""
     gaps = count_nan(values)
-    source = without_gaps(values, values, gaps)
     average = row_without_gaps(out, gaps)
-    fill_nan(average, 0, period - 1)
-    if source.size >= period:
-        level = mean_of(source[:period])
-        average[period - 1] = level
-        smooth(source[period:], 2.0 / (period + 1), level, average[period:])
+    ema_into(without_gaps(values, values, gaps), period, average)
     put_back(values, average, out)
 
 
-@jit
-def _rsi(values: FloatArray, period: int, out: FloatArray) -> None:
+@jit(inline=True)
+def rsi_into(values: FloatArray, period: int, gain: FloatArray, loss: FloatArray, out: FloatArray) -> None:
+    """`rsi` of a series without gaps, with two scratch rows of `TILE` elements."""
     fill_nan(out, 0, period)
     if values.size <= period:
         return
-    gain = np.empty(TILE)
-    loss = np.empty(TILE)
     gain_level = 0.0
     loss_level = 0.0
     for i in range(1, period + 1):
@@ -96,8 +100,15 @@ def rsi(values: FloatArray, period: int, out: FloatArray) -> None:
     """Relative strength index (Wilder 1978); first value at ``period``, 0 for prices that never moved."""
     gaps = count_nan(values)
     strength = row_without_gaps(out, gaps)
-    _rsi(without_gaps(values, values, gaps), period, strength)
+    rsi_into(without_gaps(values, values, gaps), period, np.empty(TILE), np.empty(TILE), strength)
     put_back(values, strength, out)
+
+
+@jit(inline=True)
+def roots(out: FloatArray) -> None:
+    """Replace each element by its square root."""
+    for i in range(out.size):
+        out[i] = np.sqrt(out[i])
 
 
 @jit
@@ -110,8 +121,7 @@ def var(values: FloatArray, period: int, out: FloatArray) -> None:
 def std(values: FloatArray, period: int, out: FloatArray) -> None:
     """Population standard deviation (``ddof`` 0) of the last ``period`` bars."""
     rolling_mean_variance(values, period, np.empty(values.size), out)
-    for i in range(out.size):
-        out[i] = np.sqrt(out[i])
+    roots(out)
 
 
 @jit
@@ -131,8 +141,8 @@ def bollinger(
         lower[i] = middle[i] - width
 
 
-@jit
-def _macd(
+@jit(inline=True)
+def macd_into(
     values: FloatArray,
     fast: int,
     slow: int,
@@ -141,6 +151,7 @@ def _macd(
     signal: FloatArray,
     histogram: FloatArray,
 ) -> None:
+    """`macd` of a series without gaps, with ``fast <= slow``."""
     start = slow + signal_period - 2
     if values.size <= start:
         fill_nan(line, 0, values.size)
@@ -185,7 +196,7 @@ def macd(
     signal_row = row_without_gaps(signal, gaps)
     histogram_row = row_without_gaps(histogram, gaps)
     source = without_gaps(values, values, gaps)
-    _macd(source, min(fast, slow), max(fast, slow), signal_period, line_row, signal_row, histogram_row)
+    macd_into(source, min(fast, slow), max(fast, slow), signal_period, line_row, signal_row, histogram_row)
     put_back(values, line_row, line)
     put_back(values, signal_row, signal)
     put_back(values, histogram_row, histogram)
@@ -212,15 +223,21 @@ def momentum(values: FloatArray, period: int, out: FloatArray) -> None:
         result[i] = current[i] - values[i]
 
 
-@jit
-def roc(values: FloatArray, period: int, out: FloatArray) -> None:
-    """Rate of change in percent, ``100 * (v / v[-period] - 1)``; 0 where the earlier value is 0 (TA-Lib)."""
+@jit(inline=True)
+def roc_into(values: FloatArray, period: int, out: FloatArray) -> None:
+    """See `roc`."""
     fill_nan(out, 0, period)
     current = values[min(period, values.size) :]
     result = out[min(period, values.size) :]
     for i in range(current.size):
         earlier = values[i]
         result[i] = (current[i] / earlier - 1.0) * 100.0 if earlier != 0.0 else 0.0
+
+
+@jit
+def roc(values: FloatArray, period: int, out: FloatArray) -> None:
+    """Rate of change in percent, ``100 * (v / v[-period] - 1)``; 0 where the earlier value is 0 (TA-Lib)."""
+    roc_into(values, period, out)
 
 
 @jit

@@ -9,7 +9,6 @@ import numpy as np
 
 from peak_kernels._jit import jit
 from peak_kernels.rolling import (
-    TILE,
     FloatArray,
     count_nan,
     fill_nan,
@@ -20,6 +19,7 @@ from peak_kernels.rolling import (
     row_without_gaps,
     without_gaps,
 )
+from peak_kernels.types import TILE
 
 
 @jit

@@ -21,24 +21,22 @@ import numpy as np
 import numpy.typing as npt
 
 from peak_kernels._jit import jit
+from peak_kernels.types import TILE
 
 FloatArray = npt.NDArray[np.float64]
-
-# Scratch rows of this many bars stay in the first-level cache.  A multiple of 4: see `smooth`.
-TILE = 1024
 
 # Up to this period adding the bars one lag at a time (vectorised over time) beats the anchors.
 SHORT_PERIOD = 6
 
 
-@jit
+@jit(inline=True)
 def fill_nan(out: FloatArray, start: int, stop: int) -> None:
     """Set ``out[start:stop]`` to NaN; both ends are cut to the array."""
     for i in range(max(start, 0), min(stop, out.size)):
         out[i] = np.nan
 
 
-@jit
+@jit(inline=True)
 def count_nan(values: FloatArray) -> int:
     """Number of NaN in ``values``."""
     count = 0
@@ -68,7 +66,7 @@ def row_without_gaps(out: FloatArray, gaps: int) -> FloatArray:
     return out if gaps == 0 else np.empty(out.size - gaps)
 
 
-@jit
+@jit(inline=True)
 def put_back(marker: FloatArray, kept: FloatArray, out: FloatArray) -> None:
     """Undo `without_gaps`: results go to the bars where ``marker`` is not NaN, NaN to the others."""
     if kept.size == out.size:
@@ -82,7 +80,21 @@ def put_back(marker: FloatArray, kept: FloatArray, out: FloatArray) -> None:
             out[i] = np.nan
 
 
-@jit
+@jit(inline=True)
+def gapless(values: FloatArray, spare: FloatArray) -> FloatArray:
+    """`without_gaps` with scratch of the length of ``values``."""
+    gaps = count_nan(values)
+    if gaps == 0:
+        return values
+    row = 0
+    for i in range(values.size):
+        if values[i] == values[i]:
+            spare[row] = values[i]
+            row += 1
+    return spare[:row]
+
+
+@jit(inline=True)
 def mean_of(values: FloatArray) -> float:
     """Mean of all values (not empty), exact where they are all equal."""
     reference = values[0]
@@ -92,7 +104,7 @@ def mean_of(values: FloatArray) -> float:
     return float(reference + total / values.size)
 
 
-@jit
+@jit(inline=True)
 def smooth(source: FloatArray, alpha: float, level: float, out: FloatArray) -> float:
     """Exponential smoothing from ``level``: ``y += alpha * (source[i] - y)``; returns the last level.
 
@@ -129,9 +141,9 @@ def smooth(source: FloatArray, alpha: float, level: float, out: FloatArray) -> f
     return float(level + step)
 
 
-@jit
-def rolling_mean(values: FloatArray, period: int, out: FloatArray) -> None:
-    """Mean of the last ``period`` bars; NaN before the first full window and where a window holds a NaN."""
+@jit(inline=True)
+def mean_into(values: FloatArray, period: int, left: FloatArray, out: FloatArray) -> None:
+    """`rolling_mean` with scratch of ``period`` elements."""
     scale = 1.0 / period
     for i in range(min(period - 1, out.size)):
         out[i] = np.nan
@@ -148,7 +160,6 @@ def rolling_mean(values: FloatArray, period: int, out: FloatArray) -> None:
             for i in range(result.size):
                 result[i] = current[i] + result[i] * scale
         return
-    left = np.empty(period)
     for anchor in range(period - 1, values.size, period):
         reference = values[anchor]
         before = values[anchor - period + 1 : anchor + 1]
@@ -165,8 +176,21 @@ def rolling_mean(values: FloatArray, period: int, out: FloatArray) -> None:
 
 
 @jit
-def rolling_mean_variance(values: FloatArray, period: int, mean: FloatArray, variance: FloatArray) -> None:
-    """Mean and population variance (``ddof`` 0) of the last ``period`` bars.
+def rolling_mean(values: FloatArray, period: int, out: FloatArray) -> None:
+    """Mean of the last ``period`` bars; NaN before the first full window and where a window holds a NaN."""
+    mean_into(values, period, np.empty(period), out)
+
+
+@jit(inline=True)
+def mean_variance_into(
+    values: FloatArray,
+    period: int,
+    left: FloatArray,
+    left_squares: FloatArray,
+    mean: FloatArray,
+    variance: FloatArray,
+) -> None:
+    """`rolling_mean_variance` with two scratch rows of ``period`` elements.
 
     Deviations are taken from the anchor, which lies inside the window, so the two terms of
     ``E[d^2] - E[d]^2`` are at most ``2 * period`` times the result and cancel harmlessly.
@@ -174,8 +198,6 @@ def rolling_mean_variance(values: FloatArray, period: int, mean: FloatArray, var
     fill_nan(mean, 0, period - 1)
     fill_nan(variance, 0, period - 1)
     scale = 1.0 / period
-    left = np.empty(period)
-    left_squares = np.empty(period)
     for anchor in range(period - 1, values.size, period):
         reference = values[anchor]
         before = values[anchor - period + 1 : anchor + 1]
@@ -206,10 +228,15 @@ def rolling_mean_variance(values: FloatArray, period: int, mean: FloatArray, var
 
 
 @jit
-def rolling_max(values: FloatArray, period: int, out: FloatArray) -> None:
-    """Largest of the last ``period`` bars; NaN before the first full window and where it holds a NaN."""
+def rolling_mean_variance(values: FloatArray, period: int, mean: FloatArray, variance: FloatArray) -> None:
+    """Mean and population variance (``ddof`` 0) of the last ``period`` bars."""
+    mean_variance_into(values, period, np.empty(period), np.empty(period), mean, variance)
+
+
+@jit(inline=True)
+def max_into(values: FloatArray, period: int, left: FloatArray, out: FloatArray) -> None:
+    """`rolling_max` with scratch of ``period`` elements."""
     fill_nan(out, 0, period - 1)
-    left = np.empty(period)
     for anchor in range(period - 1, values.size, period):
         before = values[anchor - period + 1 : anchor + 1]
         best = values[anchor]
@@ -228,10 +255,15 @@ def rolling_max(values: FloatArray, period: int, out: FloatArray) -> None:
 
 
 @jit
-def rolling_min(values: FloatArray, period: int, out: FloatArray) -> None:
-    """Smallest of the last ``period`` bars; NaN before the first full window and where it holds a NaN."""
+def rolling_max(values: FloatArray, period: int, out: FloatArray) -> None:
+    """Largest of the last ``period`` bars; NaN before the first full window and where it holds a NaN."""
+    max_into(values, period, np.empty(period), out)
+
+
+@jit(inline=True)
+def min_into(values: FloatArray, period: int, left: FloatArray, out: FloatArray) -> None:
+    """`rolling_min` with scratch of ``period`` elements."""
     fill_nan(out, 0, period - 1)
-    left = np.empty(period)
     for anchor in range(period - 1, values.size, period):
         before = values[anchor - period + 1 : anchor + 1]
         best = values[anchor]
@@ -247,3 +279,9 @@ def rolling_min(values: FloatArray, period: int, out: FloatArray) -> None:
             best = value if value < best or value != value else best
             value = left[i]
             result[i] = value if value < best or value != value else best
+
+
+@jit
+def rolling_min(values: FloatArray, period: int, out: FloatArray) -> None:
+    """Smallest of the last ``period`` bars; NaN before the first full window and where it holds a NaN."""
+    min_into(values, period, np.empty(period), out)

@@ -4,7 +4,7 @@ Between two fills nothing about the account changes, so a run is a handful of ev
 a stop, a risk limit) and the stretches between them; stretches are folded eight bars at a time
 (`reduce.fold`).  The rules are in `rules.py`.
 
-`run_configurations` is the one compiled entry: a single run is a batch of one configuration, hence a row of
+`run_configurations` is the one entry: a single run is a batch of one configuration, hence a row of
 a sweep and the single run of its parameters agree bit for bit.
 """
 
@@ -311,7 +311,7 @@ def simulate(
             scan = bars_of_order[1] + 1
 
 
-@jit
+@jit(inline=True)
 def run_configurations(
     prices: FloatArray,
     calendar: IntArray,

@@ -14,6 +14,16 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 
+# Scratch rows of this many bars stay in the first-level cache.  A multiple of 4: see `rolling.smooth`.
+TILE = 1024
+
+# A rule: CONDITIONS comparisons of FIELDS numbers each (row of x, row of y, 0: x > y, 1: x >= y; row -1: never).
+CONDITIONS, FIELDS = 4, 3
+RULE_SIZE = CONDITIONS * FIELDS
+# In place of the first condition: the row of x holds what was decided elsewhere, see `decide.changes`.
+WEIGHTS, SIDES, SIGNALS = 2, 3, 4
+ROW_OFFSET = 1  # place of bar 0 in such a row
+
 # Prices: float64[5, bars].  MARK is the close, carried forward over bars without a price.
 OPEN, HIGH, LOW, CLOSE, MARK = range(5)
 

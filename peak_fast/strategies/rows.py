@@ -1,6 +1,6 @@
 """Indicator rows that rule strategies compare, and the plane of memory they lie in.
 
-Each kind writes one row of length ``n_bars`` with the kernels of `peak_kernels.indicators`.  A plane is one
+Each kind writes one row of length ``n_bars`` with the kernels of `peak_kernels.entries`.  A plane is one
 float64 matrix ``[rows, stride]``; rows are padded with NaN to a multiple of 64 bars (see
 `peak_kernels.decide`).
 """
@@ -14,8 +14,7 @@ import numpy as np
 
 from peak_fast.data import Bars
 from peak_fast.errors import StrategyError, did_you_mean
-from peak_kernels import indicators
-from peak_kernels import rows as kernels
+from peak_kernels import entries as kernels
 
 FloatArray = np.ndarray[Any, np.dtype[np.float64]]
 Key = tuple[Any, ...]  # (kind, argument, ...)
@@ -52,8 +51,8 @@ def _bollinger(bars: Bars, keys: Sequence[Key], rows: FloatArray) -> None:
     """Bands of one period: mean and deviation once, then one row for each width and side."""
     period = int(keys[0][1])
     mean, deviation = np.empty(len(bars)), np.empty(len(bars))
-    indicators.sma(bars.close, period, mean)
-    indicators.std(bars.close, period, deviation)
+    kernels.sma_rows(bars.close, np.array([period], dtype=np.int64), mean.reshape(1, -1))
+    kernels.std(bars.close, period, deviation)
     for (kind, _, width), row in zip(keys, rows[:, : len(bars)], strict=True):
         np.multiply(deviation, width, out=row)
         (np.add if kind == "bollinger_upper" else np.subtract)(mean, row, out=row)
@@ -65,7 +64,7 @@ def _macd(bars: Bars, keys: Sequence[Key], rows: FloatArray) -> None:
     spare = np.empty(len(bars))
     line, lag = (out.get(kind, np.empty(len(bars))) for kind in ("macd", "macd_signal"))
     fast, slow, signal = (int(period) for period in keys[0][1:])
-    indicators.macd(bars.close, fast, slow, signal, line, lag, spare)
+    kernels.macd(bars.close, fast, slow, signal, line, lag, spare)
 
 
 # Kind: (function, number of arguments).  Rows of one kind are computed together.

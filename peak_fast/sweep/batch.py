@@ -24,6 +24,7 @@ from peak_fast.sweep.rows import PlaneFull, RowCache, RulePlan, capacity_for
 from peak_fast.sweep.settings import SettingsTable
 from peak_fast.sweep.threads import Team, cut
 from peak_kernels import types as t
+from peak_kernels.entries import run_configurations
 
 FloatArray = np.ndarray[Any, np.dtype[np.float64]]
 Report = Callable[[int, FloatArray], None]
@@ -282,8 +283,6 @@ class Batch:
         room: Scratch,
         out: FloatArray,
     ) -> None:
-        from peak_kernels.simulate import run_configurations
-
         run_configurations(
             self._prices,
             calendar,

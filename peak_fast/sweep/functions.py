@@ -13,7 +13,7 @@ from peak_fast.engine import BacktestEngine
 from peak_fast.params import feasible_mask
 from peak_fast.strategies.rows import BLOCK
 from peak_kernels import types as t
-from peak_kernels.decide import ROW_OFFSET, RULE_SIZE, SIDES, SIGNALS, WEIGHTS
+from peak_kernels.types import ROW_OFFSET, RULE_SIZE, SIDES, SIGNALS, WEIGHTS
 
 FloatArray = np.ndarray[Any, np.dtype[np.float64]]
 IntArray = np.ndarray[Any, np.dtype[np.int64]]

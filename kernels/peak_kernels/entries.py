@@ -1,0 +1,90 @@
+"""The kernels that single runs and sweeps call from Python; importing this imports no numba (`_objects`).
+
+Arrays are C-contiguous, float64 unless said otherwise.  Scratch memory is made here, because machine code that
+allocates needs numba's run time.
+
+Rows come many at a time: a call from Python costs as much as a short row, and threads that return to Python for
+every row spend their time waiting for each other.  ``periods`` is int64[n], ``rows`` float64[n, at least
+len(values)]; columns behind the last bar are left alone.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from peak_kernels import types as t
+from peak_kernels._objects import Entry
+from peak_kernels.types import FloatArray, IntArray
+
+ENTRIES = {
+    name: Entry(name, numbers)
+    for name, numbers in {
+        "run_configurations": 2, "sma_rows": 0, "ema_rows": 0, "rsi_rows": 0, "roc_rows": 0,
+        "highest_before_rows": 0, "lowest_before_rows": 0, "std": 1, "macd": 3,
+    }.items()
+}  # fmt: skip
+_RUN, _SMA, _EMA, _RSI, _ROC, _HIGHEST, _LOWEST, _STD, _MACD = ENTRIES.values()
+
+
+def run_configurations(
+    prices: FloatArray,
+    calendar: IntArray,
+    plane: FloatArray,
+    stride: int,
+    rules: IntArray,
+    settings: FloatArray,
+    decisions: tuple[IntArray, FloatArray, int],
+    scratch: tuple[FloatArray, FloatArray, FloatArray],
+    out: FloatArray,
+) -> None:
+    """See `simulate.run_configurations`."""
+    bar_of, target_of, count = decisions
+    _RUN.call((prices, calendar, plane, rules, settings, bar_of, target_of, *scratch, out), stride, count)
+
+
+def sma_rows(values: FloatArray, periods: IntArray, rows: FloatArray) -> None:
+    """Simple moving averages (`indicators.sma`)."""
+    _SMA.call((values, periods, rows, np.empty(values.size)))
+
+
+def ema_rows(values: FloatArray, periods: IntArray, rows: FloatArray) -> None:
+    """Exponential moving averages (`indicators.ema`)."""
+    _EMA.call((values, periods, rows, np.empty((2, values.size))))
+
+
+def rsi_rows(values: FloatArray, periods: IntArray, rows: FloatArray) -> None:
+    """Relative strength indices (`indicators.rsi`)."""
+    _RSI.call((values, periods, rows, np.empty((2, values.size)), np.empty((2, t.TILE))))
+
+
+def roc_rows(values: FloatArray, periods: IntArray, rows: FloatArray) -> None:
+    """Rates of change (`indicators.roc`)."""
+    _ROC.call((values, periods, rows))
+
+
+def highest_before_rows(values: FloatArray, periods: IntArray, rows: FloatArray) -> None:
+    """Largest of the ``period`` bars before each bar: what was known when it began (`indicators.highest`)."""
+    _HIGHEST.call((values, periods, rows, np.empty(values.size)))
+
+
+def lowest_before_rows(values: FloatArray, periods: IntArray, rows: FloatArray) -> None:
+    """Smallest of the ``period`` bars before each bar (`indicators.lowest`)."""
+    _LOWEST.call((values, periods, rows, np.empty(values.size)))
+
+
+def std(values: FloatArray, period: int, out: FloatArray) -> None:
+    """See `indicators.std`."""
+    _STD.call((values, out, np.empty((3, values.size))), period)
+
+
+def macd(
+    values: FloatArray,
+    fast: int,
+    slow: int,
+    signal_period: int,
+    line: FloatArray,
+    signal: FloatArray,
+    histogram: FloatArray,
+) -> None:
+    """See `indicators.macd`."""
+    _MACD.call((values, line, signal, histogram, np.empty((4, values.size))), fast, slow, signal_period)

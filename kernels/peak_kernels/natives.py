@@ -1,0 +1,157 @@
+"""Bodies of the entries (`_objects`): they read their arrays out of a tuple and call the kernels.
+
+They allocate nothing and raise nothing, so their machine code needs no run time of numba's.  All of an entry
+is inlined into one function.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
+
+from peak_kernels import indicators, rolling, simulate
+from peak_kernels._jit import jit
+from peak_kernels._objects import ARRAY_HEADER, TUPLE_HEADER
+from peak_kernels.types import FloatArray
+
+_I64 = ir.IntType(64)
+_WORD = 8
+
+
+def _view(dtype: Any, dimensions: int) -> Any:
+    """Intrinsic ``view(arrays, place)``: the array at a place of a tuple, without an owner."""
+    array_type = types.Array(dtype, dimensions, "C")
+
+    def word(builder: Any, address: Any, offset: int) -> Any:
+        place = builder.add(address, ir.Constant(_I64, offset))
+        return builder.load(builder.inttoptr(place, _I64.as_pointer()))
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        item = builder.add(args[0], builder.mul(args[1], ir.Constant(_I64, _WORD)))
+        array = word(builder, item, TUPLE_HEADER)
+        lengths = word(builder, array, ARRAY_HEADER + 2 * _WORD)
+        shape = [word(builder, lengths, k * _WORD) for k in range(dimensions)]
+        strides = [ir.Constant(_I64, _WORD)]
+        for length in reversed(shape[1:]):
+            strides.insert(0, builder.mul(strides[0], length))
+        view = context.make_array(array_type)(context, builder)
+        pointer = context.get_data_type(dtype).as_pointer()
+        populate_array(
+            view,
+            data=builder.inttoptr(word(builder, array, ARRAY_HEADER), pointer),
+            shape=cgutils.pack_array(builder, shape, _I64),
+            strides=cgutils.pack_array(builder, strides, _I64),
+            itemsize=ir.Constant(_I64, _WORD),
+            meminfo=None,
+        )
+        return view._getvalue()
+
+    def typed(typing_context: Any, arrays: Any, place: Any) -> Any:
+        return array_type(types.int64, types.int64), codegen
+
+    return intrinsic(typed)
+
+
+row, table, cube = (_view(types.float64, dimensions) for dimensions in (1, 2, 3))
+whole_row, whole_table = (_view(types.int64, dimensions) for dimensions in (1, 2))
+
+
+def run_configurations(arrays: int, stride: int, count: int) -> None:
+    """Call `simulate.run_configurations`; see `entries`."""
+    simulate.run_configurations(
+        table(arrays, 0),
+        whole_table(arrays, 1),
+        row(arrays, 2),
+        stride,
+        whole_table(arrays, 3),
+        table(arrays, 4),
+        (whole_row(arrays, 5), row(arrays, 6), count),
+        (row(arrays, 7), cube(arrays, 8), table(arrays, 9)),
+        table(arrays, 10),
+    )
+
+
+def std(arrays: int, period: int) -> None:
+    """``(values, out, scratch[3, n])``."""
+    values, out, scratch = row(arrays, 0), row(arrays, 1), table(arrays, 2)
+    rolling.mean_variance_into(values, period, scratch[0], scratch[1], scratch[2], out)
+    indicators.roots(out)
+
+
+def sma_rows(arrays: int) -> None:
+    """``(values, periods, rows, scratch[n])``."""
+    values, periods, rows, scratch = row(arrays, 0), whole_row(arrays, 1), table(arrays, 2), row(arrays, 3)
+    for k in range(periods.size):
+        rolling.mean_into(values, periods[k], scratch, rows[k, : values.size])
+
+
+def highest_before_rows(arrays: int) -> None:
+    """``(values, periods, rows, scratch[n])``."""
+    values, periods, rows, scratch = row(arrays, 0), whole_row(arrays, 1), table(arrays, 2), row(arrays, 3)
+    for k in range(periods.size):
+        rows[k, 0] = np.nan
+        rolling.max_into(values[:-1], periods[k], scratch, rows[k, 1 : values.size])
+
+
+def lowest_before_rows(arrays: int) -> None:
+    """``(values, periods, rows, scratch[n])``."""
+    values, periods, rows, scratch = row(arrays, 0), whole_row(arrays, 1), table(arrays, 2), row(arrays, 3)
+    for k in range(periods.size):
+        rows[k, 0] = np.nan
+        rolling.min_into(values[:-1], periods[k], scratch, rows[k, 1 : values.size])
+
+
+def roc_rows(arrays: int) -> None:
+    """``(values, periods, rows)``."""
+    values, periods, rows = row(arrays, 0), whole_row(arrays, 1), table(arrays, 2)
+    for k in range(periods.size):
+        indicators.roc_into(values, periods[k], rows[k, : values.size])
+
+
+@jit(inline=True)
+def shortened(out: FloatArray, spare: FloatArray, size: int) -> FloatArray:
+    """``out``, or as many elements of ``spare`` if there are gaps."""
+    return out if size == out.size else spare[:size]
+
+
+def ema_rows(arrays: int) -> None:
+    """``(values, periods, rows, scratch[2, n])``."""
+    values, periods, rows, spare = row(arrays, 0), whole_row(arrays, 1), table(arrays, 2), table(arrays, 3)
+    source = rolling.gapless(values, spare[0])
+    for k in range(periods.size):
+        out = rows[k, : values.size]
+        average = shortened(out, spare[1], source.size)
+        indicators.ema_into(source, periods[k], average)
+        rolling.put_back(values, average, out)
+
+
+def rsi_rows(arrays: int) -> None:
+    """``(values, periods, rows, scratch[2, n], scratch[2, TILE])``."""
+    values, periods, rows, spare = row(arrays, 0), whole_row(arrays, 1), table(arrays, 2), table(arrays, 3)
+    tiles = table(arrays, 4)
+    source = rolling.gapless(values, spare[0])
+    for k in range(periods.size):
+        out = rows[k, : values.size]
+        strength = shortened(out, spare[1], source.size)
+        indicators.rsi_into(source, periods[k], tiles[0], tiles[1], strength)
+        rolling.put_back(values, strength, out)
+
+
+def macd(arrays: int, fast: int, slow: int, signal_period: int) -> None:
+    """``(values, line, signal, histogram, scratch[4, n])``."""
+    values, spare = row(arrays, 0), table(arrays, 4)
+    line, signal, histogram = row(arrays, 1), row(arrays, 2), row(arrays, 3)
+    source = rolling.gapless(values, spare[0])
+    line_row = shortened(line, spare[1], source.size)
+    signal_row = shortened(signal, spare[2], source.size)
+    histogram_row = shortened(histogram, spare[3], source.size)
+    first, second = min(fast, slow), max(fast, slow)
+    indicators.macd_into(source, first, second, signal_period, line_row, signal_row, histogram_row)
+    rolling.put_back(values, line_row, line)
+    rolling.put_back(values, signal_row, signal)
+    rolling.put_back(values, histogram_row, histogram)

@@ -1,0 +1,288 @@
+"""Entries: the same bits with and without numba, and no file, folder, thread or process can break a call."""
+
+import functools
+import json
+import os
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from peak_fast import BacktestEngine, Bars, Costs, RiskLimits, Stops, Sweep, synthetic
+from peak_fast.strategies import NAMES
+from peak_kernels import _objects, entries, indicators
+from peak_kernels._cache import PACKAGE_DIR
+from peak_kernels._objects import Entry
+
+VALUES = 100.0 + np.cumsum(np.sin(np.arange(2_600.0)) + np.cos(np.arange(2_600.0) ** 2))
+WITH_GAPS = np.where(np.arange(2_600) % 37 == 5, np.nan, VALUES)
+PERIODS = (1, 2, 5, 6, 7, 20, 300, 2_599, 2_600, 5_000)
+
+# Processes
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A cache folder of the test's own."""
+    monkeypatch.setattr(_objects, "cache_dir", lambda: tmp_path)
+    return tmp_path
+
+
+def start(code, **variables):
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", code], env={**os.environ, **variables},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def finish(process):
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    return out.strip()
+
+
+WITHOUT_NUMBA = """
+import sys
+from peak_fast import BacktestEngine, Sweep, synthetic
+bars = synthetic(600, seed=0)
+print(BacktestEngine().run(bars, "macd").hash)
+grid = {"fast": [5, 10], "slow": [30, 60]}
+print(Sweep("ema_crossover", grid, bars).run(threads=2).frame["sharpe"].to_list())
+print("numba" in sys.modules)
+"""
+
+
+def test_a_process_that_finds_object_files_imports_no_numba():
+    for entry in entries.ENTRIES.values():
+        entry.prepare()
+    run, sweep, numba = finish(start(WITHOUT_NUMBA)).split("\n")
+    assert numba == "False"
+    bars = synthetic(600, seed=0)
+    assert run == BacktestEngine().run(bars, "macd").hash
+    table = Sweep("ema_crossover", {"fast": [5, 10], "slow": [30, 60]}, bars).run().frame
+    assert sweep == str(table["sharpe"].to_list())
+
+
+ROC = """
+import numpy as np
+from peak_kernels import entries
+rows = np.empty((1, 4))
+entries.roc_rows(np.array([1.0, 2.0, 3.0, 4.0]), np.array([2]), rows)
+print(rows[0, 2], entries.ENTRIES["roc_rows"].way)
+"""
+
+
+def test_an_edit_of_the_sources_counts(tmp_path):
+    package = tmp_path / "peak_kernels"
+    shutil.copytree(PACKAGE_DIR, package)
+    places = {"PYTHONPATH": str(tmp_path), "PEAK_FAST_CACHE_DIR": str(tmp_path / "cache")}
+    assert finish(start(ROC, **places)) == "200.0 compiled"
+    assert finish(start(ROC, **places)) == "200.0 object file"
+    text = (package / "indicators.py").read_text(encoding="utf-8")
+    edited = text.replace("- 1.0) * 100.0", "- 1.0) * 300.0")
+    assert edited != text
+    (package / "indicators.py").write_text(edited, encoding="utf-8")
+    assert finish(start(ROC, **places)) == "600.0 compiled"
+    (package / "indicators.py").write_text(text, encoding="utf-8")
+    assert finish(start(ROC, **places)) == "200.0 object file"
+
+
+def test_several_processes_at_once(tmp_path):
+    running = [start(ROC, PEAK_FAST_CACHE_DIR=str(tmp_path)) for _ in range(3)]
+    assert {finish(process).split()[0] for process in running} == {"200.0"}
+    assert finish(start(ROC, PEAK_FAST_CACHE_DIR=str(tmp_path))) == "200.0 object file"
+    assert list(tmp_path.rglob("*.part")) == []
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    assert finish(start(ROC, PEAK_FAST_CACHE_DIR=str(tmp_path / "file"))) == "200.0 compiled"
+
+
+# Files
+
+
+def rate_of_change(entry):
+    rows = np.empty((1, 4))
+    entry.call((np.array([1.0, 2.0, 3.0, 4.0]), np.array([2]), rows))
+    return rows[0, 2]
+
+
+def damaged(content, how):
+    first, code = content.split(b"\n", 1)
+    header = json.loads(first)
+    if how == "torn":
+        return content[: len(content) // 2]
+    if how == "empty":
+        return b""
+    if how == "not json":
+        return b"\x00" * 64 + b"\n" + code
+    if how == "one bit":
+        return first + b"\n" + bytes([code[0] ^ 1]) + code[1:]
+    if how == "no code":
+        header["checksum"] = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        return json.dumps(header).encode() + b"\n"
+    if how == "other symbol":
+        header["symbol"] = "nobody"
+    else:
+        header["facts"][how] = "another"
+    return json.dumps(header).encode() + b"\n" + code
+
+
+FACTS = ("python", "numba", "llvmlite", "processor", "features", "settings", "headers")
+
+
+@pytest.mark.parametrize("how", ["torn", "empty", "not json", "one bit", "no code", "other symbol", *FACTS])
+def test_a_file_that_is_not_valid_here_is_replaced(folder, how):
+    _objects.compile_and_store("roc_rows", 0)
+    file = folder / "roc_rows.object"
+    whole = file.read_bytes()
+    file.write_bytes(damaged(whole, how))
+    assert _objects.load("roc_rows") is None
+    entry = Entry("roc_rows", 0)
+    assert rate_of_change(entry) == 200.0
+    assert entry.way == "compiled"
+    again = Entry("roc_rows", 0)
+    assert rate_of_change(again) == 200.0
+    assert again.way == "object file"
+    assert sorted(folder.iterdir()) == [file]
+
+
+def test_the_facts_are_those_of_this_machine(monkeypatch):
+    assert sorted(_objects.facts()) == sorted(FACTS)
+    before = _objects.facts()
+    monkeypatch.setenv("NUMBA_OPT", "1")
+    assert _objects.facts() != before
+
+
+# Calls
+
+
+def test_threads_that_come_first_together(folder, monkeypatch):
+    calls = []
+    compile_once = _objects.compile_and_store
+    monkeypatch.setattr(
+        _objects, "compile_and_store", lambda *given: (calls.append(given), compile_once(*given))[1]
+    )
+    entry = Entry("roc_rows", 0)
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda _: rate_of_change(entry), range(8))) == [200.0] * 8
+    assert calls == [("roc_rows", 0)]
+
+
+def test_another_layout_of_arrays(monkeypatch):
+    """What a NumPy with other headers would get: the same words from a buffer."""
+    assert _objects.known_layout()
+    monkeypatch.setattr(_objects, "known_layout", lambda: False)
+    periods, out, expected = np.array([7, 20]), np.empty((2, VALUES.size)), np.empty((2, VALUES.size))
+    Entry("ema_rows", 0).call((WITH_GAPS, periods, out, np.empty((2, VALUES.size))))
+    entries.ema_rows(WITH_GAPS, periods, expected)
+    assert out.tobytes() == expected.tobytes()
+    assert np.isfinite(out).sum() > VALUES.size
+    Entry("std", 1).call((VALUES, out[0], np.empty((3, VALUES.size))), 20)
+    entries.std(VALUES, 20, expected[0])
+    assert out[0].tobytes() == expected[0].tobytes()
+
+
+def test_a_kernel_that_fails_says_so():
+    with pytest.raises(SystemError, match="kernel std failed"):
+        entries.std(VALUES, 0, np.empty(VALUES.size))
+
+
+ROWS = {"sma_rows": "sma", "ema_rows": "ema", "rsi_rows": "rsi", "roc_rows": "roc",
+        "highest_before_rows": "highest", "lowest_before_rows": "lowest"}  # fmt: skip
+
+
+@pytest.mark.parametrize("values", [VALUES, WITH_GAPS, VALUES[:1]], ids=["whole", "gaps", "one bar"])
+@pytest.mark.parametrize("name", ROWS)
+def test_rows_are_those_of_numba(name, values):
+    out = np.full((len(PERIODS), values.size + 3), -1.0)
+    getattr(entries, name)(values, np.array(PERIODS), out)
+    for period, row in zip(PERIODS, out, strict=True):
+        expected = np.full(values.size + 3, -1.0)
+        kernel = getattr(indicators, ROWS[name])
+        if "before" in name:
+            expected[0] = np.nan
+            kernel(values[:-1], period, expected[1:-3])
+        else:
+            kernel(values, period, expected[:-3])
+        assert row.tobytes() == expected.tobytes(), period
+
+
+@pytest.mark.parametrize("values", [VALUES, WITH_GAPS, VALUES[:1]], ids=["whole", "gaps", "one bar"])
+def test_deviations_are_those_of_numba(values):
+    for period in PERIODS:
+        out, expected = np.empty(values.size), np.empty(values.size)
+        entries.std(values, period, out)
+        indicators.std(values, period, expected)
+        assert out.tobytes() == expected.tobytes(), period
+
+
+@pytest.mark.parametrize("values", [VALUES, WITH_GAPS, VALUES[:1]], ids=["whole", "gaps", "one bar"])
+def test_macd_is_that_of_numba(values):
+    for periods in ((12, 26, 9), (26, 12, 9), (1, 1, 1), (3, 2_000, 900)):
+        out, expected = np.empty((3, values.size)), np.empty((3, values.size))
+        entries.macd(values, *periods, *out)
+        indicators.macd(values, *periods, *expected)
+        assert out.tobytes() == expected.tobytes(), periods
+
+
+RULES = [
+    {},
+    {"costs": Costs(rate=0.001, slippage_bps=5.0), "stops": Stops(trailing=0.05, take_profit=0.1)},
+    {"stops": Stops(stop_loss=0.02), "risk_limits": RiskLimits(max_drawdown=0.2, daily_loss=0.02)},
+]
+
+
+@pytest.mark.slow
+def test_runs_are_those_of_numba(folder, monkeypatch):
+    """The same calls, once with the machine code of this process's numba, once with the file it left."""
+    frame = {
+        name: np.array(getattr(synthetic(900, seed=3), name)) for name in ("open", "high", "low", "close")
+    }
+    for column in frame.values():
+        column[100:110] = np.nan
+    data = [synthetic(900, seed=2), Bars.from_frame(frame)]
+    hashes = {}
+    for way in ("compiled", "object file"):
+        entry = Entry("run_configurations", 2)
+        monkeypatch.setattr(entries, "_RUN", entry)
+        hashes[way] = [
+            BacktestEngine(**rules).run(bars, name).hash
+            for bars in data for rules in RULES for name in NAMES
+        ]  # fmt: skip
+        assert entry.way == way
+    assert hashes["compiled"] == hashes["object file"]
+    assert len(set(hashes["compiled"])) > len(NAMES)
+
+
+def test_every_call_passes_arrays_as_the_machine_code_reads_them(monkeypatch):
+    """Entries check nothing, so the callers are held to types, order and the number of arrays here."""
+    shapes = {
+        "run_configurations": "f2 i2 f1 i2 f2 i1 f1 f1 f3 f2 f2", "sma_rows": "f1 i1 f2 f1",
+        "ema_rows": "f1 i1 f2 f2", "rsi_rows": "f1 i1 f2 f2 f2", "roc_rows": "f1 i1 f2",
+        "highest_before_rows": "f1 i1 f2 f1", "lowest_before_rows": "f1 i1 f2 f1",
+        "std": "f1 f1 f2", "macd": "f1 f1 f1 f1 f2",
+    }  # fmt: skip
+    seen = set()
+
+    def watched(entry, call, arrays, *numbers):
+        seen.add(entry.name)
+        assert all(array.flags.c_contiguous and array.dtype.itemsize == 8 for array in arrays)
+        assert [f"{array.dtype.kind}{array.ndim}" for array in arrays] == shapes[entry.name].split()
+        assert len(numbers) == entry.numbers
+        call(arrays, *numbers)
+
+    for entry in entries.ENTRIES.values():
+        entry.prepare()
+        monkeypatch.setattr(entry, "call", functools.partial(watched, entry, entry.call))
+    bars = synthetic(400, seed=1)
+    metrics = ["sharpe", "ulcer_index"]
+    for name in NAMES:
+        BacktestEngine(risk_limits=RiskLimits(daily_loss=0.02)).run(bars, name)
+        Sweep(name, {"fee_rate": [0.0, 0.001]}, bars, metrics=metrics).run()
+    BacktestEngine().run(bars, lambda frame, params: np.sign(np.arange(400) % 40 - 20))
+    assert seen == set(entries.ENTRIES)
