@@ -14,7 +14,18 @@ import time
 
 from bench import harness
 
-PARTS = ("engine", "sweep", "peers", "overhead", "startup", "growth", "study", "check", "properties")
+PARTS = (
+    "engine",
+    "sweep",
+    "peers",
+    "overhead",
+    "startup",
+    "growth",
+    "study",
+    "indicators",
+    "check",
+    "properties",
+)
 
 
 def command(part: str) -> list[str]:

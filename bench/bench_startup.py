@@ -26,6 +26,12 @@ costs = peak_fast.Costs(rate=0.001, slippage_bps=5.0)
 result = peak_fast.BacktestEngine(costs=costs).run(bars, "ma_crossover", {"fast": 20, "slow": 50})
 assert result.stats["total_trades"] > 0
 """
+FIRST_ORDERS = """
+import peak_fast, polars
+bars = peak_fast.synthetic(5_000, seed=7)
+orders = polars.DataFrame({"bar": [10, 20], "side": ["buy", "sell"], "size": [1.0, 1.0]})
+assert peak_fast.simulate_orders(bars, orders).stats["filled_orders"] == 2
+"""
 FIRST_BARE = """
 import numpy as np
 from bench import baselines
@@ -88,6 +94,15 @@ def test_first_result(benchmark, recorder):
     recorder.add("first_result/bare_cold", samples["bare_cold"], "s", label="a bare Numba loop, empty cache")
     peak = harness.run_snippet(FIRST_RESULT).peak_rss_mb
     recorder.add("first_result/rss", [peak], "MB", label="peak memory of that process, warm cache")
+
+
+def test_first_orders(benchmark, recorder):
+    warm: list[float] = []
+    _fresh(FIRST_ORDERS)
+    benchmark.pedantic(lambda: warm.append(_fresh(FIRST_ORDERS)), rounds=_rounds(3), iterations=1)
+    what = "process start to the end of the first `simulate_orders`"
+    recorder.add("first_orders/warm", warm, "s", label=f"{what}, warm cache")
+    recorder.add("first_orders/cold", [_fresh(FIRST_ORDERS, cold=True)], "s", label=f"{what}, empty cache")
 
 
 def test_warmup(benchmark, recorder):

@@ -7,6 +7,7 @@ import os
 import platform
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 _PACKAGES = (
@@ -50,14 +51,19 @@ def report() -> Any:
 
 
 def warm_up(say: Callable[[str], object]) -> None:
-    """Compile what the built-in strategies need: one run of each on a short series."""
+    """Compile what users may need: a run of each built-in strategy, and orders."""
+    import polars as pl
+
     from peak_fast.data import synthetic
     from peak_fast.engine import BacktestEngine
+    from peak_fast.orders import simulate_orders
     from peak_fast.strategies import NAMES
 
-    bars = synthetic(600, seed=0)
-    engine = BacktestEngine()
-    for name in NAMES:
+    bars, engine = synthetic(600, seed=0), BacktestEngine()
+    orders = pl.DataFrame({"bar": [10, 20], "side": ["buy", "sell"], "size": [1.0, 1.0]})
+    jobs: dict[str, Callable[[], object]] = {name: partial(engine.run, bars, name) for name in NAMES}
+    jobs["simulate_orders"] = partial(simulate_orders, bars, orders)
+    for name, job in jobs.items():
         begin = time.perf_counter()
-        engine.run(bars, name)
+        job()
         say(f"{name:<20} {time.perf_counter() - begin:6.2f} s")

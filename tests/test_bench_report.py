@@ -25,7 +25,7 @@ from bench import (
 )
 from bench.peers.contestants import ALL, CONTESTANTS, ROWS, Contestant, Row
 from bench.report import __main__ as report
-from bench.report import drawing, numbers, page, sections
+from bench.report import drawing, numbers, page, sections, tables
 from peak_fast.benchmarking import quick, run_bench
 
 
@@ -358,15 +358,16 @@ def test_a_new_run_replaces_its_bench_only():
 def test_writing_fills_the_markers_and_nothing_else(tmp_path):
     readme = tmp_path / "README.md"
     readme.write_text(f"# Title\n\n{page.START}\nold\n{page.END}\n\nEnd\n")
-    written = report.write(published(), tmp_path / "docs", {readme: "there"})
+    lines = page.block(published(), "there")
+    written = report.write(published(), tmp_path / "docs", {readme: lines})
     text = readme.read_text()
     assert text.startswith("# Title\n") and text.endswith("\nEnd\n")
     assert "old" not in text and "450 us" in text
     assert {path.name for path in written} == {
         "benchmarks.json", "BENCHMARKS.md", "benchmarks_growth.png", "README.md",
     }  # fmt: skip
-    again = report.write(json.loads((tmp_path / "docs" / "benchmarks.json").read_text()), tmp_path / "docs",
-                         {readme: "there"})  # fmt: skip
+    stored = json.loads((tmp_path / "docs" / "benchmarks.json").read_text())
+    again = report.write(stored, tmp_path / "docs", {readme: page.block(stored, "there")})
     assert again == written and readme.read_text() == text
 
 
@@ -393,13 +394,18 @@ def test_the_published_page_is_what_the_published_json_says():
         pytest.skip("no published results yet: run `make bench`")
     found = json.loads(report.PUBLISHED.read_text(encoding="utf-8"))
     assert (report.DOCS / "BENCHMARKS.md").read_text(encoding="utf-8") == page.render(found)
-    for readme, details in (
-        (harness.ROOT / "README.md", "[docs/BENCHMARKS.md](docs/BENCHMARKS.md)"),
-        (harness.ROOT / "bench" / "README.md", "[docs/BENCHMARKS.md](../docs/BENCHMARKS.md)"),
-    ):
-        text = readme.read_text(encoding="utf-8")
-        if page.START in text:
-            assert page.insert_block(text, page.block(found, details)) == text, readme.name
+    for document, lines in tables.blocks(found).items():
+        text = document.read_text(encoding="utf-8")
+        assert page.insert_block(text, lines) == text, (
+            f"{document.name}: run `python -m bench.report --published`"
+        )
+
+
+def test_tables_of_documents_name_records_that_exist():
+    found = json.loads(report.PUBLISHED.read_text(encoding="utf-8"))
+    for rows in tables.ROWS.values():
+        for bench, name, _ in rows:
+            assert name in sections.by_name(found["benches"][bench]), (bench, name)
 
 
 # --- guard ----------------------------------------------------------------------------------------

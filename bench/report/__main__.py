@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import harness
-from bench.report import drawing, page
+from bench.report import drawing, page, tables
 
 DOCS = harness.ROOT / "docs"
 PUBLISHED = DOCS / "benchmarks.json"
@@ -47,8 +47,18 @@ def collate(results: dict[str, Any], published: dict[str, Any] | None) -> dict[s
     return {"schema": harness.SCHEMA, "benches": {name: benches[name] for name in order}}
 
 
-def write(published: dict[str, Any], docs: Path, readmes: dict[Path, str]) -> list[Path]:
-    """Write every file that is made from the published results and return their paths."""
+def write(published: dict[str, Any], docs: Path, blocks: dict[Path, list[str]]) -> list[Path]:
+    """Write every file that is made from the published results and return their paths.
+
+    Parameters
+    ----------
+    published
+        What `collate` returned.
+    docs
+        Folder of the page, the JSON and the figure.
+    blocks
+        Documents with markers, and the lines to put between them.
+    """
     docs.mkdir(parents=True, exist_ok=True)
     harness.write_json(docs / "benchmarks.json", published)
     (docs / "BENCHMARKS.md").write_text(page.render(published), encoding="utf-8")
@@ -56,10 +66,10 @@ def write(published: dict[str, Any], docs: Path, readmes: dict[Path, str]) -> li
     if "growth" in published["benches"]:
         drawing.draw(published["benches"]["growth"], docs / "benchmarks_growth.png")
         written.append(docs / "benchmarks_growth.png")
-    for readme, details in readmes.items():
-        text = readme.read_text(encoding="utf-8")
-        readme.write_text(page.insert_block(text, page.block(published, details)), encoding="utf-8")
-        written.append(readme)
+    for document, lines in blocks.items():
+        text = document.read_text(encoding="utf-8")
+        document.write_text(page.insert_block(text, lines), encoding="utf-8")
+        written.append(document)
     return written
 
 
@@ -73,13 +83,8 @@ def main(arguments: list[str] | None = None) -> int:
     if not results and before is None:
         print("no results: run a bench first, for instance `make bench`", file=sys.stderr)
         return 2
-    readmes = {harness.ROOT / "bench" / "README.md": "[docs/BENCHMARKS.md](../docs/BENCHMARKS.md)"}
-    front = harness.ROOT / "README.md"
-    if page.START in front.read_text(encoding="utf-8"):
-        readmes[front] = "[docs/BENCHMARKS.md](docs/BENCHMARKS.md)"
-    else:
-        print(f"README.md has no {page.START} marker: its table is left out", file=sys.stderr)
-    for path in write(collate(results, before), DOCS, readmes):
+    published = collate(results, before)
+    for path in write(published, DOCS, tables.blocks(published)):
         print(path.relative_to(harness.ROOT))
     return 0
 

@@ -9,7 +9,18 @@ from bench.report import numbers, sections
 
 Published = dict[str, Any]
 START, END = "<!-- bench:start -->", "<!-- bench:end -->"
-ORDER = ("peers", "engine", "sweep", "overhead", "startup", "growth", "study", "properties", "check")
+ORDER = (
+    "peers",
+    "engine",
+    "sweep",
+    "overhead",
+    "startup",
+    "growth",
+    "study",
+    "indicators",
+    "properties",
+    "check",
+)
 TITLES = {
     "peers": "Peers, side by side",
     "engine": "One backtest",
@@ -18,6 +29,7 @@ TITLES = {
     "startup": "Cold start and size",
     "growth": "Growth",
     "study": "Studies",
+    "indicators": "Indicators",
     "properties": "Property tests",
     "check": "Guarded ratios",
 }
