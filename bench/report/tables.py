@@ -26,7 +26,7 @@ TRACKING = (
     ("overhead", "background_file_full/warm_durable", "100 runs with artifacts, file store, writer warm"),
     ("overhead", "background_server_full/warm_durable", "100 runs with artifacts, local server, writer warm"),
     ("overhead", "bulk/rate", "`log_runs`, SQLite, 20 parameters and 20 metrics"),
-    ("overhead", "background_sqlite_full/writer_cpu", "CPU time of the writer, imports included, 100 runs with artifacts"),
+    ("overhead", "background_sqlite_full/writer_cpu", "CPU time of the writer, imports included, 100 runs of that"),
     ("overhead", "background_sqlite_full/caller_mb", "memory of the caller's process, more than before"),
     ("overhead", "background_sqlite_full/writer_mb", "memory of the writer"),
     ("overhead", "background_sqlite_full/disk", "disk for a run with all artifacts"),
