@@ -15,7 +15,6 @@ from typing import Any, TypeVar, overload
 
 import numba
 from numba.core import caching
-from numba.core.compiler import Compiler
 
 from peak_kernels._cache import PACKAGE_DIR, cache_dir, source_stamp
 from peak_kernels._parts import PartCompiler, WholeCompiler
@@ -122,8 +121,8 @@ def jit(
     ----------
     inline
         Make it part of its callers.  A call passes arrays field by field, which costs more than the arithmetic
-        of a rule; a function with one call site costs no more compile time either.  Inlined functions have
-        no cache entry of their own.
+        of a rule; a function with one call site costs no more compile time either.  Inlined functions are
+        parts (see `part`).
     fastmath
         Allow reassociation.  Never for money arithmetic: it would break bit equality between runs.
     signature
@@ -141,7 +140,7 @@ def jit(
             # Only a function with a C wrapper can be passed as an argument.
             no_cfunc_wrapper=signature is None,
             no_cpython_wrapper=inline,
-            pipeline_class=Compiler if signature is None else WholeCompiler,
+            pipeline_class=PartCompiler if inline else WholeCompiler,
         )(func)
         return compiled
 
@@ -157,7 +156,11 @@ def compile_native(function: Callable[..., None], numbers: int) -> tuple[str, by
         Symbol of the machine code, the object file that holds it, its address, what must be kept for it to stay.
     """
     compiled: Any = numba.njit(
-        nogil=True, error_model="numpy", no_cfunc_wrapper=True, no_cpython_wrapper=True
+        nogil=True,
+        error_model="numpy",
+        no_cfunc_wrapper=True,
+        no_cpython_wrapper=True,
+        pipeline_class=WholeCompiler,
     )(function)
     compiled.compile((numba.types.int64,) * (1 + numbers))
     (result,) = compiled.overloads.values()
