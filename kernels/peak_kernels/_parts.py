@@ -32,6 +32,13 @@ def _closure(libraries: Iterable[CodeLibrary]) -> list[CodeLibrary]:
     return list(found)
 
 
+def _share_initialisers(library: Any, linked: CodeLibrary) -> None:
+    """What numba runs when it loads machine code from disk; its oldest supported versions have no such list."""
+    mine = getattr(library, "_reload_init", None)
+    if mine is not None:
+        mine.update(linked._reload_init)
+
+
 def _drop_unused(module: Any) -> None:
     """Let the optimiser drop parts that nothing calls once they are inlined."""
     for function in module.functions:
@@ -79,7 +86,7 @@ class _Part(JITCodeLibrary):  # type: ignore[misc]
     def finalize(self) -> None:
         self._raise_if_finalized()
         for library in self._linking_libraries:
-            self._reload_init.update(library._reload_init)
+            _share_initialisers(self, library)
         self._finalize_dynamic_globals()
         self._finalized = True
 
@@ -123,7 +130,7 @@ class _Whole(JITCodeLibrary):  # type: ignore[misc]
         plain = []
         for library in _closure(self._linking_libraries):
             if isinstance(library, _Part):
-                self._reload_init.update(library._reload_init)
+                _share_initialisers(self, library)
                 self._final_module.link_in(library.without_links(), preserve=True)
             else:
                 plain.append(library)
