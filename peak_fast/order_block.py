@@ -15,7 +15,8 @@ in which they were given, as if they stood in a frame of instructions at this ba
 * ``bars[OPEN, i]``, ``HIGH``, ``LOW``, ``CLOSE``, ``LAST_CLOSE`` (of the last bar with a price), ``VOLUME``.
 * ``account[CASH]``, ``EQUITY`` (at this close), ``POSITION`` (signed units), ``AVERAGE_PRICE`` (0 when flat),
   ``BARS_HELD`` (since the oldest open lot), ``OPEN_LOTS``, ``LIVE_ORDERS`` and ``LIVE_EXITS`` (attached stop-losses
-  and take-profits), ``FREE_MARGIN``, ``HALTED`` (not 0: new entries are refused).  Since the last call:
+  and take-profits), ``FREE_MARGIN``, ``HALTED`` (not 0: new entries are refused), ``RATE`` (account money for one
+  unit of the asset's quote currency).  Since the last call:
   ``FILLS``, ``FILLED_SIZE`` (signed sum), ``FILL_PRICE`` (of the last fill, NaN without one), ``CLOSED_PNL`` (net
   result of closed trades), ``REJECTIONS`` (orders).
 * With several assets those of asset ``a`` are ``bars[6 * a + CLOSE, i]`` and ``account[ACCOUNT_SIZE * a + POSITION]``.
@@ -55,6 +56,7 @@ CASH, POSITION, EQUITY, AVERAGE_PRICE = f.V_CASH, f.V_POSITION, f.V_EQUITY, f.V_
 BARS_HELD, OPEN_LOTS, FREE_MARGIN, HALTED = f.V_BARS_HELD, f.V_OPEN_LOTS, f.V_FREE_MARGIN, f.V_HALTED
 LIVE_ORDERS, LIVE_EXITS, REJECTIONS = f.V_LIVE_ORDERS, f.V_LIVE_EXITS, f.V_REJECTED
 FILLS, FILLED_SIZE, FILL_PRICE, CLOSED_PNL = f.V_FILLS, f.V_FILLED_SIZE, f.V_FILL_PRICE, f.V_CLOSED_PNL
+RATE = f.V_RATE
 ACCOUNT_SIZE = f.N_VIEW
 
 UNITS, VALUE, EQUITY_FRACTION, MARGIN_FRACTION = f.UNITS, f.VALUE, f.EQUITY_FRACTION, f.MARGIN_FRACTION
@@ -106,6 +108,7 @@ __all__ = [
     "POSITION",
     "POSITION_FRACTION",
     "PRICE",
+    "RATE",
     "REJECTED",
     "REJECTIONS",
     "ROLE_CHILD",

@@ -21,20 +21,24 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class Asset:
-    """One tradable asset.
+    """One tradable asset.  Prices, ticks and half spreads are in its quote currency, all else in the account's.
 
     Parameters
     ----------
     multiplier
         Money per point and unit (futures: contract size).
     margin
-        Money that one unit ties up (futures).  0 means the asset is paid in full, or on `OrderRules.leverage`.
+        Account money that one unit ties up (futures).  0 means the asset is paid in full, or on `OrderRules.leverage`.
     tick
         Smallest price step; order prices are rounded to it.  0 means any price.
     lot
         Smallest size step; sizes are rounded down to it.  0 means any size.
     min_size
         Smallest size that may be opened.
+    quote
+        Currency of the prices (``"JPY"``); "" means the account's.
+    base
+        Currency that one unit is, for a currency pair (``"USD"`` of USDJPY); else "".
     """
 
     multiplier: float = 1.0
@@ -42,10 +46,20 @@ class Asset:
     tick: float = 0.0
     lot: float = 0.0
     min_size: float = 0.0
+    quote: str = ""
+    base: str = ""
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
+            if field.name in ("quote", "base"):
+                if not isinstance(value, str):
+                    raise ConfigError(
+                        f"Asset({field.name}=...) must be the name of a currency, got {value!r}"
+                    )
+                continue
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise ConfigError(f"Asset({field.name}=...) must be a number >= 0, got {value!r}")
             if not value >= 0.0 or (field.name == "multiplier" and value == 0.0):
                 raise ConfigError(f"Asset({field.name}=...) must be a number >= 0, got {value!r}")
 
@@ -151,6 +165,9 @@ class OrderRules:
         close of the placing bar, or at the open.
     short_proceeds
         Proceeds of a short sale become cash; else the short ties up its value.
+    short_absolute
+        Without short proceeds, a short whose price has more than doubled still counts as worth something: the
+        absolute value of what is left of it.
     shorting
         Whether short positions may be opened.
     only_flat
@@ -227,6 +244,7 @@ class OrderRules:
     check_submission: bool = False
     check_at_open: bool = False
     short_proceeds: bool = True
+    short_absolute: bool = False
     shorting: bool = True
     only_flat: bool = False
     min_value: float = 0.0
@@ -337,6 +355,7 @@ _COLUMNS: dict[str, int] = {
     "check_submission": f.R_CHECK_SUBMISSION,
     "check_at_open": f.R_CHECK_AT_OPEN,
     "short_proceeds": f.R_SHORT_PROCEEDS,
+    "short_absolute": f.R_SHORT_ABSOLUTE,
     "shorting": f.R_SHORTING,
     "only_flat": f.R_ONLY_FLAT,
     "min_value": f.R_MIN_VALUE,

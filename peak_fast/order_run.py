@@ -34,6 +34,8 @@ class Prices(NamedTuple):
     day: Ints = np.empty(0, dtype=np.int64)
     detail: Floats = _NO_FLOATS
     detail_start: Ints = np.empty(0, dtype=np.int64)
+    rate: Floats = _NO_FLOATS
+    """Account money for one unit of each asset's quote currency; a row of NaN: one over the asset's price."""
 
 
 class EngineSizing(NamedTuple):
@@ -107,7 +109,12 @@ class _Sections:
 
 
 def _memory(
-    rules: OrderRules, assets: Sequence[Asset], actions: Floats, sizes: tuple[int, int, int], room: int
+    rules: OrderRules,
+    assets: Sequence[Asset],
+    rate: Floats,
+    actions: Floats,
+    sizes: tuple[int, int, int],
+    room: int,
 ) -> Floats:
     """Fresh memory of a run; ``sizes``: orders, other records, live orders at once."""
     orders, records, book = sizes
@@ -130,7 +137,7 @@ def _memory(
     memory[: f.N_RULE] = rules.vector()
     for slot, value in sections.slots.items():
         memory[slot] = value
-    _put_assets(memory, assets)
+    _put_assets(memory, assets, rate)
     at = int(memory[f.S_ACTIONS_AT])
     memory[at : at + actions.size] = actions.ravel()
     memory[int(memory[f.S_PLACED_AT]) : int(memory[f.S_PLACED_END])] = -1.0
@@ -157,7 +164,7 @@ def _with_sizing(memory: Floats, sizing: EngineSizing) -> Floats:
     return np.concatenate((memory, state))
 
 
-def _put_assets(memory: Floats, assets: Sequence[Asset]) -> None:
+def _put_assets(memory: Floats, assets: Sequence[Asset], rate: Floats) -> None:
     at, end = int(memory[f.S_ASSETS_AT]), int(memory[f.S_ASSETS_END])
     table = memory[at:end].reshape(-1, f.N_ASSET)
     table[:] = 0.0
@@ -165,6 +172,10 @@ def _put_assets(memory: Floats, assets: Sequence[Asset]) -> None:
         row[f.A_MULTIPLIER], row[f.A_MARGIN], row[f.A_TICK] = asset.multiplier, asset.margin, asset.tick
         row[f.A_LOT], row[f.A_MIN_SIZE] = asset.lot, asset.min_size
         row[f.A_WAKE_LOW], row[f.A_WAKE_HIGH] = -np.inf, np.inf
+        row[f.A_RATE] = 1.0
+    if rate.size:
+        table[:, f.A_RATE] = rate[:, 0]
+        table[:, f.A_CURRENCY] = np.where(np.isnan(rate[:, 0]), f.BY_PRICE, f.BY_RATE)
 
 
 def run_actions(
@@ -214,11 +225,14 @@ def run_actions(
     records = orders
     futures = any(asset.margin > 0.0 for asset in assets)
     while True:
-        memory = _memory(rules, assets, work, (orders, records, book_size), asking.room if asking else 0)
+        sizes, room = (orders, records, book_size), asking.room if asking else 0
+        memory = _memory(rules, assets, prices.rate, work, sizes, room)
         memory[f.S_CASH] = memory[f.S_LAST_EQUITY] = memory[f.G_PEAK] = float(initial_cash)
         if sizing is not None:
             memory = _with_sizing(memory, sizing)
-        memory[f.R_CARRY] = float(rules.every_bar or futures or prices.funding.size > 0)
+        memory[f.R_CARRY] = float(
+            rules.every_bar or futures or prices.funding.size > 0 or prices.rate.size > 0
+        )
         memory[f.R_INTRABAR] = float(rules.path != "queue" or prices.detail_start.size > 0)
         if memory[f.R_INTRABAR] > 0.0 and rules.path == "queue":
             memory[f.R_PATH] = f.PATH_NEAREST

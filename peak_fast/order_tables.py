@@ -67,6 +67,7 @@ def fills_frame(records: Records, tables: Tables) -> pl.DataFrame:
             "size": fills[:, f.F_SIZE],
             "closed": fills[:, f.F_CLOSED],
             "price": fills[:, f.F_PRICE],
+            "rate": fills[:, f.F_RATE],
             "fee": fills[:, f.F_FEE],
             "slippage": fills[:, f.F_SLIPPAGE],
             "reason": _words(ROLES, fills[:, f.F_ROLE]),
@@ -145,9 +146,8 @@ def trades_frame(records: Records, tables: Tables) -> pl.DataFrame:
 
     trades = records.trades
     adverse, favourable = _excursions(trades, tables)
-    size = np.abs(trades[:, f.T_SIZE])
     with np.errstate(divide="ignore", invalid="ignore"):
-        result = trades[:, f.T_PNL] / (size * trades[:, f.T_ENTRY])
+        result = trades[:, f.T_PNL] / trades[:, f.T_VALUE]
     return pl.DataFrame(
         {
             "trade_id": np.arange(len(trades)),
@@ -155,13 +155,14 @@ def trades_frame(records: Records, tables: Tables) -> pl.DataFrame:
             "tag": _tags(tables, trades[:, f.T_TAG]),
             "asset": _words(tables.assets, trades[:, f.T_ASSET]),
             "side": _words(("short", "long"), (trades[:, f.T_SIZE] > 0.0).astype(np.float64)),
-            "size": size,
+            "size": np.abs(trades[:, f.T_SIZE]),
             "entry_bar": _ints(trades[:, f.T_ENTRY_BAR]),
             "exit_bar": _ints(trades[:, f.T_EXIT_BAR]),
             "entry_time": _times(tables, trades[:, f.T_ENTRY_BAR]),
             "exit_time": _times(tables, trades[:, f.T_EXIT_BAR]),
             "entry_price": trades[:, f.T_ENTRY],
             "exit_price": trades[:, f.T_EXIT],
+            "rate": trades[:, f.T_RATE],
             "fees": trades[:, f.T_FEES],
             "gross_pnl": trades[:, f.T_PNL] + trades[:, f.T_FEES],
             "net_pnl": trades[:, f.T_PNL],

@@ -34,6 +34,7 @@ from peak_fast._strategy import (
 from peak_fast.data import Bars
 from peak_fast.errors import ConfigError, DataError, StrategyError
 from peak_fast.order_actions import Actions, calendar_of, read_actions
+from peak_fast.order_currency import exchange_rates
 from peak_fast.order_rules import Asset, OrderRules
 from peak_fast.order_run import (
     Asking,
@@ -315,6 +316,8 @@ def simulate_orders(
     detail: Any = None,
     session_end: str | None = None,
     book_size: int = 4096,
+    currency: str = "",
+    rates: Mapping[str, Any] | None = None,
 ) -> OrderResult:
     """Simulate orders given as a frame of instructions, or placed by a compiled block.
 
@@ -359,6 +362,11 @@ def simulate_orders(
         Time of day (``"17:00"``) at which market-on-close orders fill; None: last bar of each day.
     book_size
         Live orders that the book can hold; one more is rejected with the reason ``book_full``.
+    currency
+        Currency of the account, where an asset has a `Asset.quote` of its own.
+    rates
+        Account money for one unit of each quote currency (``{"JPY": usd_per_yen}``): a number, or one for each bar,
+        known from its close on; NaN repeats the last one.  A pair whose base is the account's currency needs none.
 
     Returns
     -------
@@ -384,6 +392,7 @@ def simulate_orders(
     if not has_volume and (settled.volume != "any" or settled.slippage.startswith("volume")):
         raise DataError("these rules need a volume column in every frame of bars")
     fine, fine_start = detail_bars(detail, time_us)
+    traded = _assets(assets, names, execution)
     prices = Prices(
         _stack(every, "open"),
         _stack(every, "high"),
@@ -395,6 +404,7 @@ def simulate_orders(
         calendar_day(time_us),
         fine,
         fine_start,
+        exchange_rates(traded, names, currency, rates, settled.ledger, length),
     )
     run = Inputs(
         bars=every,
@@ -402,7 +412,7 @@ def simulate_orders(
         actions=actions.array,
         asking=asking,
         rules=settled,
-        assets=_assets(assets, names, execution),
+        assets=traded,
         initial_cash=float(initial_cash),
         book_size=book_size,
         tables=Tables(time_us, names, actions.tags, actions.rows, prices),

@@ -169,6 +169,7 @@ def backtrader(
         check_submission=checksubmit,
         check_at_open=coo,
         short_proceeds=shortcash,
+        short_absolute=True,
         borrow_short=interest,
         borrow_long=interest if interest_long else 0.0,
         interest_on_average=True,

@@ -31,6 +31,7 @@ class Oracle:
         share=None,
         leverage=1.0,
         target_first=False,
+        rates=None,
     ):
         self.bars = bars
         self.todo = orders
@@ -39,16 +40,21 @@ class Oracle:
         self.queue, self.orders, self.lots, self.fills = [], [], [], []
         self.used = 0.0
         self.again = False
+        # Account money for one unit of the quote currency, known from the close of each bar on.
+        self.rates = rates or [1.0] * len(bars["close"])
 
     # Account -------------------------------------------------------------------------------------------
     def position(self):
         return sum(lot["size"] for lot in self.lots)
 
+    def money(self, price):
+        return price * self.exchange
+
     def fee(self, size, price):
-        return self.fixed + self.rate * size * price
+        return self.fixed + self.rate * size * self.money(price)
 
     def free_margin(self, price):
-        position = self.position()
+        position, price = self.position(), self.money(price)
         if self.leverage == 1.0 or position <= 0:
             worth = position * price
         else:
@@ -57,7 +63,7 @@ class Oracle:
         return max(0.0, self.cash + worth - used)
 
     def equity(self, price):
-        position = self.position()
+        position, price = self.position(), self.money(price)
         if position > 0 and self.leverage != 1.0:
             return self.cash + position * self._average / self.leverage + position * (price - self._average)
         return self.cash + position * price
@@ -194,9 +200,10 @@ class Oracle:
     def close(self, order, lot, size, price, fee):
         sign = 1 if lot["size"] > 0 else -1
         if sign > 0 and self.leverage != 1.0:
-            self.cash += size * self._average / self.leverage + size * (price - self._average) - fee
+            gain = size * (self.money(price) - self._average)
+            self.cash += size * self._average / self.leverage + gain - fee
         else:
-            self.cash += sign * size * price - fee
+            self.cash += sign * size * self.money(price) - fee
         lot["size"] -= sign * size
         if abs(lot["size"]) <= 1e-12 * abs(size + abs(lot["size"])):
             lot["size"] = 0.0
@@ -225,7 +232,7 @@ class Oracle:
                 reason = "nothing_to_reduce"
             else:
                 fee = self.fee(size, price) - total_fee if closing else self.fee(rest, price)
-                if rest * price / self.leverage + fee <= self.free_margin(price) * (1 + 1e-12):
+                if rest * self.money(price) / self.leverage + fee <= self.free_margin(price) * (1 + 1e-12):
                     opened = rest
                     total_fee += fee
                     self.open(order, rest, price, fee, bar)
@@ -236,12 +243,12 @@ class Oracle:
         self.after(order, closing + opened, reason, bar)
 
     def open(self, order, size, price, fee, bar):
-        side = order["side"]
+        side, paid = order["side"], self.money(price)
         before = self.position()
         self._average = (
-            price if before == 0 else (before * self._average + side * size * price) / (before + side * size)
+            paid if before == 0 else (before * self._average + side * size * paid) / (before + side * size)
         )
-        self.cash -= (side * size * price / self.leverage if side > 0 else side * size * price) + fee
+        self.cash -= (side * size * paid / self.leverage if side > 0 else side * size * paid) + fee
         lot = {"size": side * size, "stop_order": None, "target_order": None}
         self.lots.append(lot)
         made = []
@@ -337,11 +344,13 @@ class Oracle:
         count = len(self.bars["close"])
         for bar in range(count):
             self.bar, self.used, self.again = bar, 0.0, False
+            self.exchange = self.rates[max(bar - 1, 0)]
             self.work(bar, False)
             while self.again:
                 self.again = False
                 self.work(bar, True)
             self.queue = [order for order in self.queue if order["status"] in LIVE]
+            self.exchange = self.rates[bar]
             equity.append(self.equity(self.bars["close"][bar]))
             cash.append(self.cash)
             position.append(self.position())

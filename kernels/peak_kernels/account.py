@@ -4,6 +4,9 @@ Two ledgers.  ``PAID``: buying takes the value out of the cash (divided by the l
 short puts the proceeds into it; futures tie up their margin and settle against each close.  ``SETTLED``:
 cash holds realised results and fees only, and equity is cash plus the unrealised result of the open lots.
 Equity is the same in both; what can be afforded is judged on either (``R_AFFORD``).
+
+Cash is in the account's currency.  Whatever moves between it and an asset of another currency is exchanged at
+that moment (`rate_at`): the whole value with a paid ledger, results with a settled one, settlements of futures.
 """
 
 from __future__ import annotations
@@ -16,13 +19,19 @@ from peak_kernels.orders_fields import Floats
 
 
 @part
+def rate_at(m: Floats, row: int, price: float) -> float:
+    """Account money for one unit of the asset's quote currency; one over the price where its base is the account's."""
+    return 1.0 / price if m[row + f.A_CURRENCY] == f.BY_PRICE else m[row + f.A_RATE]
+
+
+@part
 def fee(m: Floats, row: int, size: float, price: float, maker: bool) -> float:
     """Fee of one fill: ``fixed + per_unit * size + rate * value``, at least the minimum."""
     rate = m[f.R_FEE_MAKER] if maker else m[f.R_FEE_RATE]
     for tier in range(int(m[f.S_TIERS])):
         if m[f.S_TURNOVER] >= m[f.TIERS_AT + 2 * tier]:
             rate = m[f.TIERS_AT + 2 * tier + 1]
-    value = size * price * m[row + f.A_MULTIPLIER]
+    value = size * price * m[row + f.A_MULTIPLIER] * rate_at(m, row, price)
     paid = m[f.R_FEE_FIXED] + m[f.R_FEE_UNIT] * size + rate * abs(value)
     return max(paid, m[f.R_FEE_MINIMUM])
 
@@ -33,21 +42,27 @@ def worth(m: Floats, row: int, price: float) -> float:
     position, multiplier = m[row + f.A_POSITION], m[row + f.A_MULTIPLIER]
     if m[f.R_LEDGER] == f.SETTLED:
         # Lots of both sides can add up to no position and still have a result.
+        if position == 0.0 and m[row + f.A_COST] == 0.0:
+            return 0.0
         held = price if position != 0.0 else 0.0
-        return (position * held - m[row + f.A_COST]) * multiplier
+        return (position * held - m[row + f.A_COST]) * multiplier * rate_at(m, row, price)
     if position == 0.0:
         return 0.0
-    average = m[row + f.A_AVERAGE]
+    rate = rate_at(m, row, price)
     if m[row + f.A_MARGIN] > 0.0:
-        return abs(position) * m[row + f.A_MARGIN] + position * (price - m[row + f.A_ADJUSTED]) * multiplier
-    value = position * price * multiplier
+        gain = position * (price - m[row + f.A_ADJUSTED]) * multiplier * rate
+        return abs(position) * m[row + f.A_MARGIN] + gain
+    now, average = price * rate, m[row + f.A_PAID]
+    value = position * now * multiplier
     if position < 0.0:
         if m[f.R_SHORT_PROCEEDS] > 0.0:
             return value
-        value = abs(position * average + (average - price) * position)
+        value = -(position * average + (average - now) * position) * multiplier
+        if m[f.R_SHORT_ABSOLUTE] > 0.0:
+            value = abs(value)
     if m[f.R_LEVERAGE] == 1.0:
         return value
-    gain = position * (price - average) * multiplier
+    gain = position * (now - average) * multiplier
     return (value - gain) / m[f.R_LEVERAGE] + gain
 
 
@@ -78,7 +93,7 @@ def margin_available(m: Floats, row: int, price: float) -> float:
         other = int(m[lot + f.L_ASSET])
         mark = price if other == row else m[other + f.A_MARK]
         size = m[lot + f.L_SIZE]
-        value += size * (mark - m[lot + f.L_PRICE]) * m[other + f.A_MULTIPLIER]
+        value += size * (mark - m[lot + f.L_PRICE]) * m[other + f.A_MULTIPLIER] * rate_at(m, other, mark)
         used += tied_up(m, other, size, mark)
     return max(0.0, value - used)
 
@@ -88,15 +103,18 @@ def tied_up(m: Floats, row: int, size: float, price: float) -> float:
     """Margin of a position or lot: the contract's margin, or its value over the leverage."""
     if m[row + f.A_MARGIN] > 0.0:
         return abs(size) * m[row + f.A_MARGIN]
-    return abs(size) * price * m[row + f.A_MULTIPLIER] / m[f.R_LEVERAGE]
+    return abs(size) * price * m[row + f.A_MULTIPLIER] * rate_at(m, row, price) / m[f.R_LEVERAGE]
 
 
 @part
 def cash_for(m: Floats, row: int, size: float, price: float) -> float:
-    """Cash that opening the signed ``size`` takes out of a paid ledger (negative: it brings cash)."""
+    """Cash that opening the signed ``size`` takes out of a paid ledger (negative: it brings cash).
+
+    ``price`` is in account money.
+    """
     if m[row + f.A_MARGIN] > 0.0:
-        value = abs(size) * m[row + f.A_MARGIN]
-    elif m[f.R_SHORT_PROCEEDS] == 0.0:
+        return abs(size) * m[row + f.A_MARGIN]
+    if m[f.R_SHORT_PROCEEDS] == 0.0:
         value = abs(size) * price * m[row + f.A_MULTIPLIER]
     else:
         value = size * price * m[row + f.A_MULTIPLIER]
@@ -106,21 +124,38 @@ def cash_for(m: Floats, row: int, size: float, price: float) -> float:
 @part
 def settle_close(m: Floats, row: int, size: float, price: float) -> None:
     """Cash of a paid ledger after closing the signed ``size`` of a position (same sign as it)."""
-    average = m[row + f.A_AVERAGE]
+    average, rate = m[row + f.A_PAID], rate_at(m, row, price)
     cash = m[f.S_CASH] + cash_for(m, row, size, average)
+    gain = size * (price * rate - average) * m[row + f.A_MULTIPLIER]
     if m[row + f.A_MARGIN] > 0.0:
-        average = m[row + f.A_ADJUSTED]
-    m[f.S_CASH] = cash + size * (price - average) * m[row + f.A_MULTIPLIER]
+        gain = size * (price - m[row + f.A_ADJUSTED]) * m[row + f.A_MULTIPLIER] * rate
+    m[f.S_CASH] = cash + gain
+
+
+@part
+def settle_futures(m: Floats, row: int, price: float) -> None:
+    """The move of a futures position since its last settlement becomes cash, at ``price``."""
+    position = m[row + f.A_POSITION]
+    move = price - m[row + f.A_ADJUSTED] if position != 0.0 else 0.0
+    rate = rate_at(m, row, price)
+    m[f.S_CASH] += position * move * m[row + f.A_MULTIPLIER] * rate
+    m[row + f.A_ADJUSTED] = price
+    if m[row + f.A_CURRENCY] == f.OWN:
+        return
+    # With rates that change, the sum of a lot's settlements is not its move at any one rate.
+    listed = int(m[f.S_LISTED_AT])
+    for j in range(listed, listed + int(m[f.S_OPEN_LOTS])):
+        lot = int(m[j])
+        if m[lot + f.L_ASSET] == row:
+            m[lot + f.L_SETTLED] += m[lot + f.L_SIZE] * move * m[row + f.A_MULTIPLIER] * rate
 
 
 @part
 def settle_open(m: Floats, row: int, size: float, price: float) -> None:
     """Cash and settlement base of a paid ledger before the signed ``size`` joins the position."""
-    m[f.S_CASH] -= cash_for(m, row, size, price)
+    m[f.S_CASH] -= cash_for(m, row, size, price * rate_at(m, row, price))
     if m[row + f.A_MARGIN] > 0.0:
-        move = price - m[row + f.A_ADJUSTED] if m[row + f.A_POSITION] != 0.0 else 0.0
-        m[f.S_CASH] += m[row + f.A_POSITION] * move * m[row + f.A_MULTIPLIER]
-    m[row + f.A_ADJUSTED] = price
+        settle_futures(m, row, price)
 
 
 @part
@@ -134,6 +169,8 @@ def open_lot(m: Floats, k: int, size: float, price: float, bar: int, paid: float
     m[lot + f.L_OPEN], m[lot + f.L_ASSET], m[lot + f.L_SIZE], m[lot + f.L_PRICE] = 1.0, row, size, price
     m[lot + f.L_BAR], m[lot + f.L_ORDER], m[lot + f.L_TAG], m[lot + f.L_FEE] = bar, k, m[k + f.O_TAG], paid
     m[lot + f.L_STOP_ORDER], m[lot + f.L_TARGET_ORDER] = -1.0, -1.0
+    rate = rate_at(m, row, price)
+    m[lot + f.L_RATE], m[lot + f.L_SETTLED] = rate, 0.0
     m[int(m[f.S_LISTED_AT] + m[f.S_OPEN_LOTS])] = lot
     m[f.S_LOTS_NEXT] += f.N_LOT
     m[f.S_OPEN_LOTS] += 1.0
@@ -141,9 +178,11 @@ def open_lot(m: Floats, k: int, size: float, price: float, bar: int, paid: float
     m[row + f.A_POSITION] = before + size
     m[row + f.A_COST] += size * price
     if before * size <= 0.0:
-        m[row + f.A_AVERAGE] = price
+        m[row + f.A_AVERAGE], m[row + f.A_PAID] = price, price * rate
     else:
-        m[row + f.A_AVERAGE] = (m[row + f.A_AVERAGE] * before + size * price) / m[row + f.A_POSITION]
+        after = m[row + f.A_POSITION]
+        m[row + f.A_AVERAGE] = (m[row + f.A_AVERAGE] * before + size * price) / after
+        m[row + f.A_PAID] = (m[row + f.A_PAID] * before + size * price * rate) / after
     return lot
 
 
@@ -157,6 +196,7 @@ def shrink_lot(m: Floats, lot: int, signed: float) -> None:
         rest = 0.0
     m[lot + f.L_SIZE] = rest
     m[lot + f.L_FEE] -= m[lot + f.L_FEE] * (signed / held)
+    m[lot + f.L_SETTLED] -= m[lot + f.L_SETTLED] * (signed / held)
     m[row + f.A_COST] -= (held - rest) * m[lot + f.L_PRICE]
     m[row + f.A_POSITION] -= held - rest
     if rest != 0.0:
@@ -172,7 +212,23 @@ def shrink_lot(m: Floats, lot: int, signed: float) -> None:
     m[f.S_OPEN_LOTS] = to - listed
     if same == 0:
         # No rounding error survives a flat position.
-        m[row + f.A_POSITION], m[row + f.A_COST], m[row + f.A_AVERAGE] = 0.0, 0.0, 0.0
+        m[row + f.A_POSITION], m[row + f.A_COST] = 0.0, 0.0
+        m[row + f.A_AVERAGE], m[row + f.A_PAID] = 0.0, 0.0
+
+
+@part
+def gain_of(m: Floats, lot: int, signed: float, price: float, rate: float) -> float:
+    """Gross result in account money of closing the part ``signed`` of a lot."""
+    row = int(m[lot + f.L_ASSET])
+    multiplier, entry = m[row + f.A_MULTIPLIER], m[lot + f.L_PRICE]
+    if m[row + f.A_CURRENCY] == f.OWN:
+        return signed * (price - entry) * multiplier
+    if m[f.R_LEDGER] == f.SETTLED:
+        return signed * (price - entry) * multiplier * rate
+    if m[row + f.A_MARGIN] == 0.0:
+        return signed * (price * rate - entry * m[lot + f.L_RATE]) * multiplier
+    settled = m[lot + f.L_SETTLED] * (signed / m[lot + f.L_SIZE])
+    return settled + signed * (price - m[row + f.A_ADJUSTED]) * multiplier * rate
 
 
 @part
@@ -183,7 +239,8 @@ def trade_row(m: Floats, k: int, lot: int, signed: float, price: float, bar: int
         m[f.S_OVERFLOW] = 1.0
         return 0.0
     row = int(m[lot + f.L_ASSET])
-    gain = signed * (price - m[lot + f.L_PRICE]) * m[row + f.A_MULTIPLIER]
+    rate = rate_at(m, row, price)
+    gain = gain_of(m, lot, signed, price, rate)
     fees = m[lot + f.L_FEE] * (signed / m[lot + f.L_SIZE]) + paid
     m[n + f.T_LOT], m[n + f.T_ASSET], m[n + f.T_SIZE], m[n + f.T_TAG] = lot, row, signed, m[lot + f.L_TAG]
     m[n + f.T_ENTRY_BAR], m[n + f.T_EXIT_BAR] = m[lot + f.L_BAR], bar
@@ -193,7 +250,8 @@ def trade_row(m: Floats, k: int, lot: int, signed: float, price: float, bar: int
         fees,
         gain - fees,
     )
-    m[n + f.T_ORDER], m[n + f.T_ROLE] = k, m[k + f.O_ROLE]
+    m[n + f.T_ORDER], m[n + f.T_ROLE], m[n + f.T_RATE] = k, m[k + f.O_ROLE], rate
+    m[n + f.T_VALUE] = abs(signed) * m[lot + f.L_PRICE] * m[row + f.A_MULTIPLIER] * m[lot + f.L_RATE]
     m[f.S_TRADES_NEXT] = n + f.N_TRADE
     return gain
 
@@ -209,6 +267,6 @@ def fill_row(m: Floats, k: int, size: float, price: float, bars: tuple[int, int]
     m[n + f.F_ASSET], m[n + f.F_ROLE] = m[k + f.O_ASSET], m[k + f.O_ROLE]
     m[n + f.F_SIDE], m[n + f.F_SIZE] = np.sign(size), abs(size)
     m[n + f.F_PRICE], m[n + f.F_FEE], m[n + f.F_LOT], m[n + f.F_CLOSED] = price, paid, -1.0, 0.0
-    m[n + f.F_SLIPPAGE] = 0.0
+    m[n + f.F_SLIPPAGE], m[n + f.F_RATE] = 0.0, rate_at(m, int(m[k + f.O_ASSET]), price)
     m[f.S_FILLS_NEXT] = n + f.N_FILL
     return n

@@ -142,6 +142,8 @@ def mark_bar(m: Floats, market: Market, bar: int) -> None:
     for a in range(market.close.shape[0]):
         if not np.isnan(market.close[a, bar]):
             m[row + f.A_MARK] = market.close[a, bar]
+        if m[row + f.A_CURRENCY] == f.BY_RATE:
+            m[row + f.A_RATE] = market.rate[a, bar]
         row += f.N_ASSET
 
 
@@ -339,7 +341,7 @@ def _signature() -> Any:
     def fixed(kind: Any, ndim: int) -> Any:
         return nb.Array(kind, ndim, "C", readonly=True)
 
-    shapes = [(nb.float64, 2)] * 7 + [(nb.int64, 1), (nb.float64, 2), (nb.int64, 1)]
+    shapes = [(nb.float64, 2)] * 7 + [(nb.int64, 1), (nb.float64, 2), (nb.int64, 1), (nb.float64, 2)]
     market = nb.NamedTuple([fixed(*shape) for shape in shapes], Market)
     curves = nb.Tuple([row, row, table])
     return nb.void(row, market, curves, nb.FunctionType(ASKED), table, nb.UniTuple(row, 3), table)

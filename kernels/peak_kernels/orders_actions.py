@@ -6,7 +6,7 @@ import numpy as np
 
 from peak_kernels import orders_fields as f
 from peak_kernels._jit import part
-from peak_kernels.account import cash_for, equity_of, fee
+from peak_kernels.account import cash_for, equity_of, fee, rate_at
 from peak_kernels.book import (
     attach,
     cancel_family,
@@ -34,10 +34,10 @@ def aim(m: Floats, row: int, unit: float, target: float) -> tuple[float, float]:
         return np.sign(target - position), abs(target - position)
     if unit == f.TARGET_FRACTION:
         target *= equity_of(m)
-    per_unit = m[row + f.A_MARK] * m[row + f.A_MULTIPLIER]
+    per_unit = m[row + f.A_MARK] * m[row + f.A_MULTIPLIER] * rate_at(m, row, m[row + f.A_MARK])
     held = position * per_unit
     if position < 0.0 and m[f.R_SHORT_PROCEEDS] == 0.0:
-        held += 2.0 * position * (m[row + f.A_AVERAGE] * m[row + f.A_MULTIPLIER] - per_unit)
+        held += 2.0 * position * (m[row + f.A_PAID] * m[row + f.A_MULTIPLIER] - per_unit)
     if m[row + f.A_MARGIN] > 0.0:
         per_unit = m[row + f.A_MARGIN]
         held = abs(position) * per_unit
@@ -255,15 +255,16 @@ def pseudo_execute(m: Floats, k: int, cash: float) -> float:
     price = own_price(m, k)
     size = m[k + f.O_SIDE] * m[k + f.O_REMAINING]
     before = m[row + f.A_PSEUDO]
+    paid = price * rate_at(m, row, price)
     closed = 0.0
     if before * size < 0.0:
         closed = -np.sign(before) * min(abs(before), abs(size))
-        cash += cash_for(m, row, -closed, price)
+        cash += cash_for(m, row, -closed, paid)
         cash -= fee(m, row, abs(closed), price, False)
     m[row + f.A_PSEUDO] = before + size
     opened = size - closed
     if opened != 0.0:
-        cash -= cash_for(m, row, opened, price)
+        cash -= cash_for(m, row, opened, paid)
         cash -= fee(m, row, abs(opened), price, False)
     return cash
 

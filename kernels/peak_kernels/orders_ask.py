@@ -9,7 +9,7 @@ import numpy as np
 
 from peak_kernels import orders_fields as f
 from peak_kernels._jit import part
-from peak_kernels.account import equity_of, margin_available
+from peak_kernels.account import equity_of, margin_available, rate_at
 from peak_kernels.book import is_exit, is_live, new_order, set_status
 from peak_kernels.orders_fields import Floats, Market
 
@@ -57,7 +57,7 @@ def describe(m: Floats, view: Floats, bar: int) -> None:
         view[v + f.V_CASH], view[v + f.V_EQUITY], view[v + f.V_HALTED] = m[f.S_CASH], equity, m[f.S_HALTED]
         view[v + f.V_POSITION], view[v + f.V_AVERAGE] = m[row + f.A_POSITION], m[row + f.A_AVERAGE]
         view[v + f.V_FREE_MARGIN] = margin_available(m, row, m[row + f.A_MARK])
-        view[v + f.V_FILL_PRICE] = np.nan
+        view[v + f.V_FILL_PRICE], view[v + f.V_RATE] = np.nan, rate_at(m, row, m[row + f.A_MARK])
     listed = int(m[f.S_LISTED_AT])
     for j in range(listed + int(m[f.S_OPEN_LOTS]) - 1, listed - 1, -1):
         lot = int(m[j])

@@ -42,6 +42,9 @@ class Market(NamedTuple):
     """``[fine bar, 4]`` open, high, low, close of finer bars of asset 0; empty when there are none."""
     detail_start: Ints
     """First finer bar of each bar, one entry more than bars."""
+    rate: Floats
+    """Account money for one unit of the asset's quote currency, known from the close of the bar on; a row of NaN
+    where the asset's base currency is the account's."""
 
 
 # Actions: one row per instruction.
@@ -130,14 +133,20 @@ REASONS = (
 
 # Lots: a lot is an opening fill, or what is left of it.
 L_OPEN, L_ASSET, L_SIZE, L_PRICE, L_BAR, L_ORDER, L_TAG, L_STOP_ORDER, L_TARGET_ORDER, L_FEE = range(10)
-N_LOT = 10
+L_RATE, L_SETTLED = 10, 11
+"""Rate of exchange of the opening fill; what daily settlements have brought (futures of another currency)."""
+N_LOT = 12
 
 # Assets: settings, position and the current bar.
 A_MULTIPLIER, A_MARGIN, A_TICK, A_LOT, A_MIN_SIZE, A_POSITION, A_AVERAGE, A_COST, A_ADJUSTED = range(9)
 A_LAST_DAY, A_WAKE_LOW, A_WAKE_HIGH, A_OPEN, A_HIGH, A_LOW, A_CLOSE, A_PREVIOUS, A_VOLUME = range(9, 18)
 A_USED, A_HALF_SPREAD, A_MARK, A_FUNDING = range(18, 22)
-A_PSEUDO, A_LAST_VOLUME, A_LAST_RANGE = 22, 23, 24
-N_ASSET = 25
+A_PSEUDO, A_LAST_VOLUME, A_LAST_RANGE, A_CURRENCY, A_RATE, A_PAID = range(22, 28)
+"""``A_RATE``: the last rate of exchange known.  ``A_PAID``: average price of the position in account money."""
+N_ASSET = 28
+
+# A_CURRENCY: prices are in the account's currency; converted by `Market.rate`; worth one over the price.
+OWN, BY_RATE, BY_PRICE = range(3)
 
 # Rules: one named setting each; peak_fast.orders.OrderRules documents them.
 R_MARKET_AT, R_LATENCY, R_START_BAR, R_CLOSE_FRONT, R_EXCLUSIVE, R_HEDGING = range(6)
@@ -152,8 +161,8 @@ R_TRAIL_MARK, R_MERGE, R_STOP_BASE, R_PATH, R_TARGET_FIRST, R_INTRABAR = range(4
 R_SELL_LIMIT_FLOOR, R_BORROW_CASH, R_CHECK_AT_OPEN, R_SLIP_OUTSIDE, R_FUTURES, R_INTEREST_BASE = range(51, 57)
 R_SLIP_LIMIT_CAP, R_VOLUME_WHOLE, R_FAMILY, R_AGAIN_ALL, R_CARRY = range(57, 62)
 R_ALTERNATE, R_SLIP_EXTRA, R_STOP_AT_LEVEL, R_ONLY_FLAT, R_MIN_VALUE, R_SIZE_FEE, R_OPEN_FIRST = range(62, 69)
-R_TARGET_STEP, R_DRAWDOWN = 69, 70
-N_RULE = 71
+R_TARGET_STEP, R_DRAWDOWN, R_SHORT_ABSOLUTE = 69, 70, 71
+N_RULE = 72
 
 # State of the run.  ``..._AT`` is where a section begins, ``..._END`` where it ends, ``..._NEXT`` its first
 # free row.  ``S_PLACED_AT`` holds the order of each instruction, by its number.  Instructions of a frame are all
@@ -258,12 +267,15 @@ AT_NOWHERE, AT_OPEN, AT_TRIGGER, AT_TRIGGER_LIMIT, AT_LIMIT, AT_LIMIT_OPEN, AT_C
 F_ORDER, F_BAR, F_BOOKED, F_ASSET, F_SIDE, F_SIZE, F_PRICE, F_FEE, F_SLIPPAGE, F_ROLE, F_LOT, F_CLOSED = (
     range(12)
 )
-N_FILL = 12
+F_RATE = 12
+N_FILL = 13
 # Closed trades.
 T_LOT, T_ASSET, T_SIZE, T_ENTRY_BAR, T_EXIT_BAR, T_ENTRY, T_EXIT, T_FEES, T_PNL, T_ORDER, T_ROLE, T_TAG = (
     range(12)
 )
-N_TRADE = 12
+T_RATE, T_VALUE = 12, 13
+"""Rate of exchange of the exit; value of the entry in account money."""
+N_TRADE = 14
 # Log events.
 E_ORDER, E_BAR, E_STATUS, E_REASON, E_FILLED = range(5)
 N_EVENT = 5
@@ -285,8 +297,9 @@ N_EVENT = 5
     V_REJECTED,
     V_FREE_MARGIN,
     V_HALTED,
-) = range(15)
-N_VIEW = 15
+    V_RATE,
+) = range(16)
+N_VIEW = 16
 # Rows of the bars that a block sees, for each asset.
 B_OPEN, B_HIGH, B_LOW, B_CLOSE, B_LAST_CLOSE, B_VOLUME = range(6)
 N_SEEN = 6

@@ -13,6 +13,7 @@ from peak_kernels.account import (
     fill_row,
     margin_available,
     open_lot,
+    rate_at,
     settle_close,
     settle_open,
     shrink_lot,
@@ -33,15 +34,15 @@ def floor_to_lot(m: Floats, row: int, size: float) -> float:
 def resolve_size(m: Floats, k: int, row: int, price: float, opening_price: float) -> None:
     """Turn a size given as value or fraction into units, at the price of the first fill."""
     unit, given, lot = m[k + f.O_UNIT], m[k + f.O_SIZE], m[row + f.A_LOT]
-    multiplier = m[row + f.A_MULTIPLIER]
+    worth_of_one = opening_price * m[row + f.A_MULTIPLIER] * rate_at(m, row, opening_price)
     if unit == f.VALUE:
-        units = floor_to_lot(m, row, given / (opening_price * multiplier))
+        units = floor_to_lot(m, row, given / worth_of_one)
     elif unit == f.EQUITY_FRACTION:
         mark = m[row + f.A_MARK]
         m[row + f.A_MARK] = price
         value = equity_of(m) * given
         m[row + f.A_MARK] = mark
-        cost = opening_price * multiplier
+        cost = worth_of_one
         if m[f.R_SIZE_FEE] > 0.0:
             cost += cost * m[f.R_FEE_RATE] + m[f.R_FEE_UNIT]
             value -= m[f.R_FEE_FIXED]
@@ -50,7 +51,7 @@ def resolve_size(m: Floats, k: int, row: int, price: float, opening_price: float
         mark = m[row + f.A_CLOSE] if m[f.R_MARGIN_MARK] == f.MARK_CLOSE else price
         value = margin_available(m, row, mark) * m[f.R_LEVERAGE] * given
         ordered = given if m[f.R_FEE_AS_ORDERED] > 0.0 else 1.0
-        cost = opening_price * multiplier + fee(m, row, ordered, price, False) / ordered
+        cost = worth_of_one + fee(m, row, ordered, price, False) / ordered
         units = (value // (cost * lot)) * lot if lot > 0.0 else value / cost
     m[k + f.O_ORDERED] = given if unit == f.MARGIN_FRACTION else units
     m[k + f.O_SIZE], m[k + f.O_REMAINING], m[k + f.O_UNIT] = units, units, f.UNITS
@@ -73,21 +74,23 @@ def affordable(
         return size
     row = int(m[k + f.O_ASSET])
     paid = opening_fee(m, row, closed, size, opening_price, maker)
+    rate = rate_at(m, row, opening_price)
     if m[f.R_AFFORD] == f.AFFORD_CASH:
-        taken = cash_for(m, row, m[k + f.O_SIDE] * size, opening_price)
+        taken = cash_for(m, row, m[k + f.O_SIDE] * size, opening_price * rate)
         available, needed = m[f.S_CASH], taken + paid
         if available - taken - paid >= 0.0:
             return size
     else:
         mark = m[row + f.A_CLOSE] if m[f.R_MARGIN_MARK] == f.MARK_CLOSE else price
         available = margin_available(m, row, mark)
-        value = size * opening_price * m[row + f.A_MULTIPLIER]
+        value = size * opening_price * m[row + f.A_MULTIPLIER] * rate
         if m[row + f.A_MARGIN] > 0.0:
             needed = size * m[row + f.A_MARGIN] + paid
         elif m[f.R_FEE_AS_ORDERED] > 0.0:
             ordered = m[k + f.O_ORDERED]
             available *= m[f.R_LEVERAGE]
-            unit = opening_price * m[row + f.A_MULTIPLIER] + fee(m, row, ordered, price, maker) / ordered
+            unit = opening_price * m[row + f.A_MULTIPLIER] * rate
+            unit += fee(m, row, ordered, price, maker) / ordered
             needed = size * unit
         else:
             # The fee is paid, not financed (unless it is the rule); a rounding error must not refuse an all-in order.
@@ -245,7 +248,8 @@ def execute(m: Floats, k: int, size: float, price: float, bars: tuple[int, int],
     rest = size - closed
     opened, reason = 0.0, f.NO_REASON
     if rest > 1e-12 * size:
-        reason = reason_not_to_open(m, k, rest * opening_price * m[row + f.A_MULTIPLIER])
+        worth_of_one = opening_price * m[row + f.A_MULTIPLIER] * rate_at(m, row, opening_price)
+        reason = reason_not_to_open(m, k, rest * worth_of_one)
         if reason == f.NO_REASON:
             opened = affordable(m, k, closed, rest, price, opening_price, maker)
             if opened < m[row + f.A_MIN_SIZE]:
@@ -276,7 +280,7 @@ def conclude(m: Floats, k: int, done: float, price: float, paid: float, bar: int
     m[k + f.O_REMAINING] -= done
     m[k + f.O_VALUE] += done * price
     m[k + f.O_FEES] += paid
-    m[f.S_TURNOVER] += done * price * m[row + f.A_MULTIPLIER]
+    m[f.S_TURNOVER] += done * price * m[row + f.A_MULTIPLIER] * rate_at(m, row, price)
     m[row + f.A_USED] += done
     if m[k + f.O_REMAINING] <= 1e-12 * m[k + f.O_SIZE]:
         m[k + f.O_REMAINING] = 0.0

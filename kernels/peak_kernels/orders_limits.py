@@ -6,7 +6,7 @@ import numpy as np
 
 from peak_kernels import orders_fields as f
 from peak_kernels._jit import part
-from peak_kernels.account import equity_of, fee
+from peak_kernels.account import equity_of, fee, rate_at, settle_futures
 from peak_kernels.book import close_order, end_order, is_exit, is_live, new_order, set_status
 from peak_kernels.orders_fields import Floats
 from peak_kernels.orders_fill import close_lot
@@ -23,7 +23,10 @@ def charge_interest(m: Floats, days: float) -> None:
         rate = m[f.R_BORROW_SHORT] if position < 0.0 else m[f.R_BORROW_LONG]
         if position != 0.0 and rate != 0.0:
             base = m[row + f.A_AVERAGE] if m[f.R_INTEREST_BASE] > 0.0 else m[row + f.A_MARK]
-            charge += days * base * abs(position) * m[row + f.A_MULTIPLIER] * (rate / DAYS_PER_YEAR)
+            exchange = rate_at(m, row, m[row + f.A_MARK])
+            charge += (
+                days * base * abs(position) * m[row + f.A_MULTIPLIER] * (rate / DAYS_PER_YEAR) * exchange
+            )
     if m[f.R_BORROW_CASH] != 0.0 and m[f.S_CASH] < 0.0:
         charge -= days * m[f.S_CASH] * (m[f.R_BORROW_CASH] / DAYS_PER_YEAR)
     m[f.S_CASH] -= charge
@@ -36,12 +39,12 @@ def settle_bar(m: Floats) -> None:
         position = m[row + f.A_POSITION]
         if position == 0.0:
             continue
-        size = position * m[row + f.A_MULTIPLIER]
+        mark = m[row + f.A_MARK]
         if not np.isnan(m[row + f.A_FUNDING]):
-            m[f.S_CASH] -= size * m[row + f.A_MARK] * m[row + f.A_FUNDING]
+            size = position * m[row + f.A_MULTIPLIER] * rate_at(m, row, mark)
+            m[f.S_CASH] -= size * mark * m[row + f.A_FUNDING]
         if m[row + f.A_MARGIN] > 0.0 and m[f.R_LEDGER] == f.PAID:
-            m[f.S_CASH] += size * (m[row + f.A_MARK] - m[row + f.A_ADJUSTED])
-            m[row + f.A_ADJUSTED] = m[row + f.A_MARK]
+            settle_futures(m, row, mark)
 
 
 @part
@@ -83,10 +86,20 @@ def liquidation_price(m: Floats) -> float:
     position = m[row + f.A_POSITION] * m[row + f.A_MULTIPLIER]
     if position == 0.0 or row + f.N_ASSET != m[f.S_ASSETS_END]:
         return np.nan
-    rate, equity, mark = m[f.R_MAINTENANCE], equity_of(m), m[row + f.A_MARK]
+    needed, equity, mark = m[f.R_MAINTENANCE], equity_of(m), m[row + f.A_MARK]
+    margin = needed * abs(m[row + f.A_POSITION]) * m[row + f.A_MARGIN]
+    if m[row + f.A_CURRENCY] == f.BY_PRICE:
+        # Equity is ``a - b / price``.
+        base = m[row + f.A_COST] * m[row + f.A_MULTIPLIER]
+        if m[f.R_LEDGER] == f.PAID:
+            base = position * m[row + f.A_ADJUSTED]
+        rest = equity + base / mark - (margin if margin > 0.0 else needed * abs(position))
+        # Either sign alone: short of the margin at any price (long), or at none (short).
+        return base / rest if base * rest > 0.0 else np.inf
+    position *= m[row + f.A_RATE]
     if m[row + f.A_MARGIN] > 0.0:
-        return mark + (rate * abs(m[row + f.A_POSITION]) * m[row + f.A_MARGIN] - equity) / position
-    return (position * mark - equity) / (position - rate * abs(position))
+        return mark + (margin - equity) / position
+    return (position * mark - equity) / (position - needed * abs(position))
 
 
 @part
@@ -107,7 +120,7 @@ def forced_price(m: Floats, whole_bar: bool) -> float:
         return min(max(level, m[row + f.A_LOW]), m[row + f.A_HIGH]) if whole_bar else price
     needed = 0.0
     for other in range(row, int(m[f.S_ASSETS_END]), f.N_ASSET):
-        unit = m[other + f.A_MARK] * m[other + f.A_MULTIPLIER]
+        unit = m[other + f.A_MARK] * m[other + f.A_MULTIPLIER] * rate_at(m, other, m[other + f.A_MARK])
         if m[other + f.A_MARGIN] > 0.0:
             unit = m[other + f.A_MARGIN]
         if m[other + f.A_POSITION] != 0.0:
@@ -134,7 +147,7 @@ def close_all(m: Floats, bar: int, reason: int, price: float) -> None:
         m[k + f.O_TAG] = m[lot + f.L_TAG]
         paid = fee(m, row, size, at, False)
         if forced:
-            paid += m[f.R_LIQUIDATION_FEE] * size * at * m[row + f.A_MULTIPLIER]
+            paid += m[f.R_LIQUIDATION_FEE] * size * at * m[row + f.A_MULTIPLIER] * rate_at(m, row, at)
         close_lot(m, k, lot, size, at, (bar, bar), paid)
         m[k + f.O_FILLED], m[k + f.O_REMAINING] = size, 0.0
         m[k + f.O_VALUE], m[k + f.O_FEES] = size * at, paid

@@ -11,7 +11,7 @@ import numpy as np
 from peak_kernels import orders_fields as f
 from peak_kernels import types as t
 from peak_kernels._jit import part
-from peak_kernels.account import equity_of
+from peak_kernels.account import equity_of, rate_at
 from peak_kernels.book import end_order
 from peak_kernels.estimates import take_kelly
 from peak_kernels.orders_fields import Floats
@@ -27,9 +27,7 @@ def count_trades(m: Floats, state: Floats, bar: int) -> None:
         by_limit = m[int(m[n + f.T_ORDER]) + f.O_WHY] == f.LIMIT_REACHED
         if m[n + f.T_ROLE] == f.CLOSE_LOT and m[n + f.T_EXIT_BAR] == bar and not by_limit:
             break
-        row = int(m[n + f.T_ASSET])
-        value = abs(m[n + f.T_SIZE]) * m[n + f.T_ENTRY] * m[row + f.A_MULTIPLIER]
-        share = m[n + f.T_PNL] / value
+        share = m[n + f.T_PNL] / m[n + f.T_VALUE]
         state[t.N_TRADES] += 1.0
         if m[n + f.T_PNL] > 0.0:
             state[t.N_WINS] += 1.0
@@ -64,7 +62,8 @@ def size_by_rules(m: Floats, k: int, row: int, price: float, at: int, bar: int) 
     spread, opening = 1.0 + m[f.R_SPREAD] * side, price
     allowed, reason = 0.0, blocked
     for _ in range(2):
-        reference, paid = price * multiplier, opening * spread * multiplier
+        reference = price * multiplier * rate_at(m, row, price)
+        paid = opening * spread * multiplier * rate_at(m, row, opening * spread)
         asked, allowed, reason = opening_size(state, blocked, reference, paid, side)
         opening = slip(m, k, row, price, at, allowed)
         m[k + f.O_ORDERED] = asked

@@ -92,7 +92,8 @@ def try_order(m: Floats, k: int, bar: int) -> None:
     else:
         execute(m, k, size, slipped, (reported, bar), maker)
     for n in range(first, int(m[f.S_FILLS_NEXT]), f.N_FILL):
-        m[n + f.F_SLIPPAGE] = abs(m[n + f.F_PRICE] - price) * m[n + f.F_SIZE]
+        worse = abs(m[n + f.F_PRICE] - price) * m[n + f.F_SIZE]
+        m[n + f.F_SLIPPAGE] = worse * m[row + f.A_MULTIPLIER] * m[n + f.F_RATE]
 
 
 @part
