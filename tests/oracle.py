@@ -9,6 +9,11 @@ import statistics
 from dataclasses import dataclass, field
 
 
+def opposite(one, other):
+    """On different sides of zero; the product of two tiny numbers may be zero."""
+    return (one > 0 and other < 0) or (one < 0 and other > 0)
+
+
 @dataclass
 class Rules:
     initial_cash: float = 1000.0
@@ -86,7 +91,7 @@ class Account:
 
     def fill(self, bar, side, size, price, reason, maker=False):
         fee = self.fee(size, price, maker)
-        closing = self.units * side < 0
+        closing = opposite(self.units, side)
         if closing:
             trade = self.trade
             trade.sold += size * price
@@ -209,9 +214,10 @@ class Account:
         side = 1 if target > 0 else -1
         if units != 0 and rules.enter_only_flat:
             return
-        if units * target > 0 and not rules.weights:
+        same = units != 0 and not opposite(units, target)
+        if same and not rules.weights:
             return
-        if units * target > 0:
+        if same:
             price = self.slip(reference, -side)
             surplus = held - abs(target) * (self.cash + units * reference) / price
             if rules.lot_size > 0:
@@ -221,7 +227,7 @@ class Account:
                 self.orders.append((decided, "signal", -side, surplus, surplus, "filled", ""))
                 return
         closed = 0.0
-        if units * target < 0:
+        if opposite(units, target):
             self.fill(bar, side, held, self.slip(reference, side), "signal")
             closed = held
         price = self.slip(reference, side)
@@ -326,7 +332,7 @@ def run(bars, decide, rules, days=None):
         if (
             target != 0
             and units != 0
-            and (rules.enter_only_flat or (units * target > 0 and not rules.weights))
+            and (rules.enter_only_flat or not (rules.weights or opposite(units, target)))
         ):
             return
         side = 1 if target > 0 or (target == 0 and units < 0) else -1

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from peak_fast import (
@@ -122,6 +122,9 @@ def test_block_equals_targets_bit_for_bit(case):
 
 
 @given(cases())
+@example(
+    (oracle.Rules(weights=True), [(1.0, 1.0, 1.0, 1.0)] * 5, {0: 1e-33, 1: 1e-305, 2: -1e-305, 3: 1e-305})
+)
 def test_block_equals_oracle(case):
     rules, bars, decide = case
     days = [bar // 3 for bar in range(len(bars))]

@@ -36,6 +36,22 @@ def names(codes, table):
         {0: -1.0, 1: -1.0, 2: -1.0},
     )
 )
+@example(
+    # Two decisions in a gap, while a forced exit waits for the same price: each is replaced in its own bar.
+    (
+        oracle.Rules(per_unit=0.09375, daily_loss=0.0625, entry_bar_stops=False),
+        [None, (1.0, 1.0, 1.0, 1.0), None, None, (1.0, 1.0, 1.0, 1.0)],
+        {0: 1.0, 1: -1.0, 2: 1.0, 3: 0.0},
+    )
+)
+@example(
+    # A weight so small that its product with the position is zero in floating point.
+    (
+        oracle.Rules(weights=True),
+        [(1.0, 1.0, 1.0, 1.0)] * 5,
+        {0: 1e-33, 1: 1e-305, 2: -1e-305, 3: 1e-305},
+    )
+)
 def test_kernel_equals_oracle(case):
     rules, bars, decide = case
     days = [bar // 3 for bar in range(len(bars))]
@@ -65,6 +81,26 @@ def test_kernel_equals_oracle(case):
     near(outcome.curve[t.CURVE_CASH], cash, scale)
     near(outcome.curve[t.CURVE_POSITION], position, scale)
     assert outcome.state[t.N_AMBIGUOUS] == account.ambiguous
+
+
+def test_sides_of_tiny_weights():
+    """A smaller weight sells the surplus, which is all of it; then tiny positions change sides."""
+    rules = oracle.Rules(weights=True)
+    decide = {0: 1e-33, 1: 1e-305, 2: 1e-305, 3: -1e-305, 4: 0.0}
+    outcome = run_kernel(make_bars([(1.0, 1.0, 1.0, 1.0)] * 6), decide, kernel_settings(rules))
+    assert outcome.fills[:, 1:3].tolist() == [[1, 1], [2, -1], [3, 1], [4, -1], [4, -1], [5, 1]]
+    assert outcome.curve[t.CURVE_POSITION].tolist() == [0.0, 1e-30, 0.0, 1e-302, -1e-302, 0.0]
+
+
+def test_a_decision_that_is_replaced_while_a_forced_exit_waits():
+    """What held when it was replaced counts: the position was still there."""
+    rules = oracle.Rules(per_unit=0.09375, daily_loss=0.0625, entry_bar_stops=False)
+    bars = [(1.0, 1.0, 1.0, 1.0)] * 2 + [None] * 2 + [(1.0, 1.0, 1.0, 1.0)]
+    outcome = run_kernel(make_bars(bars), {0: 1.0, 1: 1.0, 2: -1.0, 3: 0.0}, kernel_settings(rules))
+    decided = list(zip(outcome.orders[:, 0], names(outcome.orders[:, 2], t.KINDS), strict=True))
+    # The long of bar 1 is held already: no order.
+    assert decided == [(0, "signal"), (2, "signal"), (1, "risk_limit")]
+    assert names(outcome.orders[:, 7], t.REASONS) == ["", "replaced", ""]
 
 
 @given(cases())

@@ -263,11 +263,17 @@ def opening_size(
 
 
 @jit(inline=True)
+def opposite(one: float, other: float) -> bool:
+    """Whether both are on different sides of zero; their product may underflow to zero."""
+    return (one > 0.0 and other < 0.0) or (one < 0.0 and other > 0.0)
+
+
+@jit(inline=True)
 def closing_size(state: FloatArray, reference: float, target: float) -> float:
     """How much of the position an order for ``target`` closes: all of it, the surplus of a weight, or nothing."""
     units = state[t.UNITS]
     held = abs(units)
-    if target == 0.0 or units * target < 0.0:
+    if target == 0.0 or opposite(units, target):
         return held
     if units == 0.0 or state[t.WEIGHT_TARGETS] == 0.0:
         return 0.0

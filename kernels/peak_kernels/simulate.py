@@ -28,6 +28,7 @@ from peak_kernels.rules import (
     fill,
     first_exit,
     opening_size,
+    opposite,
     slipped,
     status_of,
     write_order,
@@ -135,7 +136,7 @@ def wants_nothing(state: FloatArray, target: float) -> bool:
         return units == 0.0
     if units == 0.0:
         return False
-    return state[t.ENTER_ONLY_FLAT] > 0.0 or (units * target > 0.0 and state[t.WEIGHT_TARGETS] == 0.0)
+    return state[t.ENTER_ONLY_FLAT] > 0.0 or (state[t.WEIGHT_TARGETS] == 0.0 and not opposite(units, target))
 
 
 @jit(inline=True)
@@ -231,7 +232,9 @@ def simulate(
         if block is not None and heading == THINK:
             # With limits on, the bars of a stretch are not known to be quiet.
             scan_until = k + 1 if limited else min(k + STRETCH, bars)
-        mark_to, scan_to = (leaving, leaving) if leaving >= 0 else (until, scan_until)
+        # A waiting decision that is replaced before the forced exit finds a price comes first.
+        exit_next = leaving >= 0 and (heading != DROP or until >= leaving)
+        mark_to, scan_to = (leaving, leaving) if exit_next else (until, scan_until)
         if heading == THINK and leaving < 0 and not limited:
             # Asking a block marks nothing: stretches end where the account changes, as they do without blocks.
             mark_to = at
@@ -278,7 +281,7 @@ def simulate(
             bars_of_order = (scan, scan)
             reference, kind = exit_price(state, prices, scan, level, kind, goal)
             resting = reference if kind == t.TARGET_REACHED else 0.0
-        elif leaving >= 0:
+        elif exit_next:
             bars_of_order, kind = (breach, leaving), t.RISK_HALT
             leaving = -1
             if closed == 0.0:
@@ -296,7 +299,8 @@ def simulate(
             if not dropped:
                 reference = prices[t.CLOSE, until] if delay == 0 else prices[t.OPEN, until]
                 closed = closing_size(state, reference, target)
-                if closed > 0.0 and state[t.UNITS] * target > 0.0:
+                if closed > 0.0 and not opposite(state[t.UNITS], target):
+                    # A weight of the side held: its surplus goes, and nothing is opened.
                     target = 0.0
         if reference == 0.0:
             never_filled(state, records, bars_of_order[0], kind, target, kind == t.SIGNAL and until < bars)
@@ -306,7 +310,7 @@ def simulate(
         if estimated and target != 0.0:
             blocked = estimate(state, prices, bars_of_order[0], blocked)
         carry_out(state, records, bars_of_order, kind, (reference, resting), (closed, target), blocked)
-        opened_now = state[t.UNITS] != 0.0 and before * state[t.UNITS] <= 0.0
+        opened_now = state[t.UNITS] != 0.0 and (before == 0.0 or opposite(before, state[t.UNITS]))
         if opened_now and (delay == 0 or state[t.ENTRY_BAR_STOPS] == 0.0):
             scan = bars_of_order[1] + 1
 
