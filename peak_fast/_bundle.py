@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import TypeAdapter
 
-from peak_fast._records import jsonable
+from peak_fast._records import TAG, jsonable
 from peak_fast._run import Outcome
 from peak_fast.config import AnySizing, Costs, Execution, RiskLimits, Stops
 from peak_fast.data import Bars
@@ -66,6 +66,8 @@ def _write(result: BacktestResult, folder: Path) -> None:
         for name, columns in _TABLES.items():
             rows = getattr(outcome, name)
             cells = {label: np.ascontiguousarray(rows[:, k]) for k, label in enumerate(columns)}
+            if rows.shape[1] > TAG:
+                cells["tag"] = np.ascontiguousarray(rows[:, TAG])
             pl.DataFrame(cells).write_parquet(work / f"{name}.parquet")
         (work / "result.json").write_text(json.dumps(_document(result), indent=1, allow_nan=False))
         _replace(work, folder)
@@ -153,8 +155,11 @@ def _result_of(cls: type[BacktestResult], document: dict[str, Any], frames: dict
     bars = Bars.from_frame(frame if about["has_time"] else frame.drop("timestamp"), name=about["name"])
     tables = {}
     for name, columns in _TABLES.items():
-        rows = np.zeros((frames[name].height, t.RECORD_WIDTH))
+        tagged = "tag" in frames[name].columns
+        rows = np.zeros((frames[name].height, t.RECORD_WIDTH + tagged))
         rows[:, : len(columns)] = frames[name].select(columns).to_numpy()
+        if tagged:
+            rows[:, TAG] = frames[name]["tag"].to_numpy()
         tables[name] = rows
     numbers = {key: np.array([float(x) for x in document[key]]) for key in ("settings", "state", "metrics")}
     curve = np.ascontiguousarray(frames["curve"].select("equity", "cash", "position").to_numpy().T)

@@ -38,6 +38,11 @@ TRADE_DTYPE = np.dtype(
     ]
 )
 
+# What an order is; behind the engine's kinds those of orders that a block placed.
+KINDS = (*t.KINDS, "order", "close", "child")
+ORDER, CLOSE, CHILD = range(len(t.KINDS), len(KINDS))
+TAG = t.RECORD_WIDTH
+"""Column behind all others in the records of a block that places orders: the tag, -1 where there is none."""
 
 _COUNTED = ("total_trades", "closed_trades", "total_orders", "filled_orders", "rejected_orders",
             "ambiguous_bars", "max_drawdown_duration")  # fmt: skip
@@ -65,7 +70,7 @@ def trade_array(result: BacktestResult) -> Any:
     rows = result._outcome.trades
     extra = _open_trade(result)
     if extra is not None:
-        rows = np.vstack([rows, extra])
+        rows = np.vstack([rows[:, : t.RECORD_WIDTH], extra])
     trades = np.zeros(len(rows), TRADE_DTYPE)
     for column, name in enumerate(t.TRADE_COLUMNS):
         trades[name] = rows[:, column]
@@ -140,6 +145,19 @@ def _names(codes: Any, names: tuple[str, ...]) -> Any:
     return pl.Series(np.asarray(names, dtype=object)[codes.astype(np.int64)].tolist(), dtype=pl.String)
 
 
+def _tags(rows: Any, count: int) -> dict[str, Any]:
+    """Column of the tags that a block gave, as in `OrderResult`; no column where the orders had none to give.
+
+    ``count`` rows: the position that is still open comes behind the recorded ones and has no tag.
+    """
+    import polars as pl
+
+    if rows.shape[1] <= TAG:
+        return {}
+    tags = [None if tag < 0.0 else f"{tag:g}" for tag in rows[:, TAG].tolist()]
+    return {"tag": pl.Series(tags + [None] * (count - len(tags)), dtype=pl.String)}
+
+
 def trades_frame(result: BacktestResult) -> pl.DataFrame:
     """Frame behind `BacktestResult.trades`."""
     import polars as pl
@@ -155,7 +173,8 @@ def trades_frame(result: BacktestResult) -> pl.DataFrame:
             "exit_time": _times(result, trades["exit_bar"]),
             **{name: trades[name].copy() for name in TRADE_DTYPE.names[3:13]},  # type: ignore[index]
             "bars_held": trades["exit_bar"] - trades["entry_bar"],
-            "exit_reason": _names(trades["exit_reason"], t.KINDS),
+            "exit_reason": _names(trades["exit_reason"], KINDS),
+            **_tags(result._outcome.trades, len(trades)),
         }
     )
 
@@ -172,12 +191,13 @@ def orders_frame(result: BacktestResult) -> pl.DataFrame:
             "bar": bars,
             "time": _times(result, bars),
             "fill_bar": pl.Series(filled).replace(-1, None),
-            "kind": _names(rows["kind"], t.KINDS),
+            "kind": _names(rows["kind"], KINDS),
             "side": _names(rows["side"] < 0, ("buy", "sell")),
             "requested": np.ascontiguousarray(rows["requested"]),
             "filled": np.ascontiguousarray(rows["filled"]),
             "status": _names(rows["status"], t.STATUSES),
             "reason": _names(rows["reason"], t.REASONS + orders_fields.REASONS),
+            **_tags(result._outcome.orders, len(bars)),
         }
     )
 
@@ -196,7 +216,8 @@ def fills_frame(result: BacktestResult) -> pl.DataFrame:
             "time": _times(result, bars),
             "side": rows["side"].astype(np.int8),
             **{name: np.ascontiguousarray(rows[name]) for name in ("size", "price", "fee", "slippage")},
-            "reason": _names(rows["reason"], t.KINDS),
+            "reason": _names(rows["reason"], KINDS),
+            **_tags(result._outcome.fills, len(bars)),
         }
     )
 

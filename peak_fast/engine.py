@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -146,9 +147,9 @@ class BacktestEngine:
         data
             `Bars`, or anything `Bars.from_frame` takes.
         strategy
-            Name of a registered strategy, a strategy object, a compiled block, a signal function
-            ``fn(df, params)`` returning 1 (buy), -1 (sell), 0 (hold), an array of targets with one value a bar,
-            or a Polars expression over the frame's columns that gives targets.
+            Name of a registered strategy, a strategy object, a compiled block, a block that places orders
+            (docs/orders.md), a signal function ``fn(df, params)`` returning 1 (buy), -1 (sell), 0 (hold), an array
+            of targets with one value a bar, or a Polars expression over the frame's columns that gives targets.
         params
             Parameters of the strategy; missing ones take their defaults.
         symbol
@@ -179,6 +180,10 @@ class BacktestEngine:
         self, bars: Bars, item: Any, values: dict[str, Any], symbol: str | None, weights: bool
     ) -> BacktestResult:
         """Run a resolved strategy with complete parameters."""
+        if isinstance(item, OrderBlock):
+            from peak_fast.order_book import block_result
+
+            return self._told(block_result(self, bars, item, values, symbol or bars.name, weights))
         by_weight = weights or getattr(item, "weights", False) or getattr(item, "returns", "") == "weights"
         settings = self._settings(bars, weights=by_weight)
         decisions = self.decisions(bars, item, values, settings)
@@ -192,7 +197,7 @@ class BacktestEngine:
             return _run.block_decisions(item, bars, values)
         if isinstance(item, OrderBlock):
             raise StrategyError(
-                f"{item.name!r} places orders: run it with simulate_orders(bars, block, params)"
+                f"{item.name!r} places orders and decides nothing here: run it with engine.run or simulate_orders"
             )
         row = self._call(item, bars, values)
         return self.decided(item, row, settings)
@@ -273,14 +278,9 @@ class BacktestEngine:
 
         Costs and the fill rule are those of the engine.
         """
-        quick = BacktestEngine(
-            initial_cash=self.initial_cash,
-            execution=self.execution,
-            costs=self.costs,
-            tracker=self.tracker,
-            periods_per_year=self.periods_per_year,
-            risk_free=self.risk_free,
-        )
+        quick = copy.copy(self)
+        quick.sizing, quick.stops, quick.risk_limits = FractionOfEquity(), Stops(), RiskLimits()
+        quick.use_execution_pipeline, quick.order_book, quick._vectors = True, None, {}
         return quick.run_realistic(df, strategy_signal_fn, strategy_params, symbol)
 
     def _with_costs(self, fee_bps: float | None, slippage_bps: float | None) -> BacktestEngine:
@@ -292,19 +292,9 @@ class BacktestEngine:
             values.update(rate=rate_of_bps("fee_bps", fee_bps), maker_rate=None)
         if slippage_bps is not None:
             values.update(slippage_bps=slippage_bps)
-        return BacktestEngine(
-            initial_cash=self.initial_cash,
-            execution=self.execution,
-            costs=Costs(**values),
-            sizing=self.sizing,
-            stops=self.stops,
-            risk_limits=self.risk_limits,
-            tracker=self.tracker,
-            use_execution_pipeline=self.use_execution_pipeline,
-            periods_per_year=self.periods_per_year,
-            risk_free=self.risk_free,
-            order_book=self.order_book,
-        )
+        other = copy.copy(self)
+        other.costs, other._vectors = Costs(**values), {}
+        return other
 
     def _call(self, item: SignalStrategy, bars: Bars, params: Mapping[str, Any]) -> Any:
         """Call a signal function on the user's frame and check what it returns."""
@@ -399,6 +389,10 @@ class BacktestEngine:
             from peak_fast.order_book import result_of
 
             result = result_of(self, bars, decisions, settings, names)
+        return self._told(result)
+
+    def _told(self, result: BacktestResult) -> BacktestResult:
+        """Tell the tracker of a result."""
         if self.tracker is not None:
             try:
                 # A NoopTracker says that it is not enabled; trackers that say nothing are.
@@ -408,7 +402,9 @@ class BacktestEngine:
                 self._track(result, error)
         return result
 
-    def _used(self, stops: Stops | None, *, legacy: bool, weights: bool) -> dict[str, Any]:
+    def _used(
+        self, stops: Stops | None = None, *, legacy: bool = False, weights: bool = False
+    ) -> dict[str, Any]:
         """Settings as the result names them."""
         return {
             "initial_cash": self.initial_cash,

@@ -9,32 +9,25 @@ sizing when they fill.  With rules that say nothing of their own, fills, trades 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from peak_fast import _run
-from peak_fast.config import BASIS_POINTS
-from peak_fast.errors import ConfigError, DataError
-from peak_fast.order_outcome import outcome_of
+from peak_fast.config import FractionOfEquity, Stops
+from peak_fast.errors import ConfigError
+from peak_fast.order_actions import time_of_day
+from peak_fast.order_inputs import block_inputs, block_rules, book_rules, decided, decision_inputs
+from peak_fast.order_outcome import finished
 from peak_fast.order_rules import Asset, OrderRules
-from peak_fast.order_run import EngineSizing, Floats, Ints, Prices, blank_actions, calendar_day
-from peak_fast.orders import Inputs, OrderResult, Tables, as_column, detail_bars, merge_rules
+from peak_fast.orders import OrderResult
 from peak_fast.result import BacktestResult
-from peak_kernels import orders_fields as f
 from peak_kernels import types as t
-from peak_kernels.estimates import take_volatility
 
 if TYPE_CHECKING:
-    from peak_fast.config import Costs, Execution, RiskLimits, Stops
+    from peak_fast import _run
+    from peak_fast._strategy import OrderBlock
     from peak_fast.data import Bars
     from peak_fast.engine import BacktestEngine
-
-DECISION = "decision"
-"""Tag of all orders that decisions place."""
-# Rules that contradict one position that follows one decision.
-_REFUSED = ("hedging", "exclusive", "only_flat", "alternate_removal")
+    from peak_fast.order_run import Floats, Ints
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +49,8 @@ class OrderBook:
         Number, or one for each bar, as in `simulate_orders`.
     detail
         Finer bars of the same asset: they decide the order of events inside a bar.
+    session_end
+        Time of day (``"17:00"``) at which a block's market-on-close orders fill; None: last bar of each day.
     book_size
         Live orders that the book can hold.
     """
@@ -67,6 +62,7 @@ class OrderBook:
     half_spread: Any = None
     funding: Any = None
     detail: Any = None
+    session_end: str | None = None
     book_size: int = 4096
 
     def __post_init__(self) -> None:
@@ -81,12 +77,7 @@ class OrderBook:
                 f"OrderBook.entry_bars: expected at least 1, with entry_limit; got {self.entry_bars!r} with "
                 f"entry_limit={self.entry_limit!r}"
             )
-        for name in _REFUSED:
-            if getattr(self.rules, name):
-                raise ConfigError(
-                    f"OrderBook.rules: {name}=True contradicts one position that follows the strategy; "
-                    "expected it off, or orders of your own with simulate_orders"
-                )
+        time_of_day(self.session_end)
 
     def described(self, rules: OrderRules) -> dict[str, Any]:
         """Plain values for metadata: the rules of the run that differ from their defaults, and what else is set."""
@@ -124,133 +115,6 @@ def as_book(value: Any) -> OrderBook | None:
     raise ConfigError(f"order_book: expected OrderBook or OrderRules; got {type(value).__name__}")
 
 
-def book_rules(
-    book: OrderBook, execution: Execution, costs: Costs, stops: Stops, limits: RiskLimits
-) -> OrderRules:
-    """Rules of a run: the engine's settings, and over them what the book's rules say.
-
-    Raises
-    ------
-    ConfigError
-        Both say something, and not the same.
-    """
-    plain = OrderRules()
-    base = replace(
-        merge_rules(plain, costs, execution),
-        shortfall="cut",
-        afford="financed",
-        trail_watermark=stops.watermark,
-        max_drawdown=limits.max_drawdown or 0.0,
-        daily_loss=limits.daily_loss or 0.0,
-    )
-    quiet = {"shortfall", "afford", "merge_fills", "exits_active"}
-    changes = {}
-    for item in fields(plain):
-        name, default = item.name, getattr(plain, item.name)
-        ours, theirs = getattr(base, name), getattr(book.rules, name)
-        if theirs in (default, ours):
-            continue
-        if ours != default and name not in quiet:
-            raise ConfigError(
-                f"order_book: rules.{name}={theirs!r} contradicts the engine's own settings, which give {ours!r}; "
-                "expected one of the two"
-            )
-        changes[name] = theirs
-    return replace(base, **changes)
-
-
-def decided(bars: Bars, decisions: _run.Decisions, settings: Floats) -> tuple[Ints, Floats]:
-    """Bars and targets of a run's decisions.
-
-    Raises
-    ------
-    ConfigError
-        They depend on the account of the fast path.
-    """
-    if decisions.block is not None:
-        raise ConfigError(
-            "order_book: a compiled block that returns targets looks at the account of the fast path; expected a "
-            "strategy of rules, signals or targets"
-        )
-    if len(decisions.rules) == 0:
-        return decisions.bar_of[: decisions.count], decisions.target_of[: decisions.count]
-    decisions.bar_of[:] = -1
-    _run.run_single(bars, decisions, settings)
-    count = int(np.argmax(np.append(decisions.bar_of, -1) < 0))
-    return decisions.bar_of[:count], decisions.target_of[:count]
-
-
-def entry_fractions(bars: Bars, bar_of: Ints, settings: Floats) -> Floats:
-    """What the orders carry as their size: the fraction of volatility sizing (0: no estimate), else 1."""
-    sizes = np.ones(len(bar_of))
-    if settings[t.SIZE_MODE] == t.SIZE_VOLATILITY:
-        state, table = np.zeros(t.N_STATE), _run.price_table(bars)
-        state[: t.N_SETTINGS] = settings
-        for number, bar in enumerate(bar_of):
-            take_volatility(state, table, int(bar))
-            sizes[number] = state[t.SIZED_FRACTION]
-    return sizes
-
-
-def actions_of(
-    book: OrderBook, bars: Bars, decisions: tuple[Ints, Floats], stops: Stops, settings: Floats
-) -> Floats:
-    """Instructions of the kernel: for each decision, what was wanted before ends, the other side is closed, and
-    an order of the engine's size is placed.
-
-    A decision that repeats the one before it places its order only, which does nothing where the side is held.
-    """
-    bar_of, target_of = decisions
-    fractions = entry_fractions(bars, bar_of, settings)
-    if settings[t.FILL_AT_CLOSE] > 0.0 and bars.has_nan:
-        # A close that is not there: the decision waits for the next one.
-        priced = np.flatnonzero(~np.isnan(bars.close))
-        bar_of = np.append(priced, len(bars) - 1)[np.searchsorted(priced, bar_of)]
-    rows = blank_actions(3 * len(bar_of)).reshape(len(bar_of), 3, f.N_ACTION)
-    side = np.sign(target_of)
-    rows[:, :, f.X_BAR] = bar_of[:, None]
-    cancel, close, place = rows[:, 0], rows[:, 1], rows[:, 2]
-    cancel[:, f.X_OP], cancel[:, f.X_TAG] = f.OP_CANCEL, 0.0
-    close[:, f.X_OP], close[:, f.X_SIZE], close[:, f.X_SIDE] = f.OP_CLOSE, 1.0, side
-    place[:, f.X_OP], place[:, f.X_SIDE], place[:, f.X_TAG] = f.OP_PLACE, side, 0.0
-    place[:, f.X_UNIT], place[:, f.X_SIZE] = f.BY_RULES, fractions
-    place[:, f.X_STOP_LOSS] = np.nan if stops.stop_loss is None else stops.stop_loss
-    place[:, f.X_TAKE_PROFIT] = np.nan if stops.take_profit is None else stops.take_profit
-    place[:, f.X_EXIT_UNIT] = f.DISTANCE if stops.unit == "absolute" else f.FRACTION
-    if book.entry_limit is not None:
-        limit = bars.mark[bar_of] * (1.0 - side * book.entry_limit)
-        tick = book.asset.tick if book.asset is not None else 0.0
-        place[:, f.X_KIND] = f.LIMIT
-        place[:, f.X_LIMIT] = side * np.floor(side * limit / tick + 1e-9) * tick if tick > 0.0 else limit
-        if book.entry_bars is not None:
-            place[:, f.X_VALID] = bar_of + book.entry_bars
-    repeated = np.zeros(len(bar_of), bool)
-    repeated[1:] = target_of[1:] == target_of[:-1]
-    wanted = np.column_stack((~repeated, ~repeated, side != 0.0))
-    wanted[:1, 0] = False
-    return np.ascontiguousarray(rows[wanted])
-
-
-def _prices(book: OrderBook, bars: Bars, rules: OrderRules) -> Prices:
-    """Market data of one asset, with what the book adds to the bars."""
-    if bars.volume is None and (rules.volume != "any" or rules.slippage.startswith("volume")):
-        raise DataError("order_book: these rules need a volume column in the bars")
-    shape = (1, len(bars))
-    fine, fine_start = detail_bars(book.detail, bars.time_us)
-    return Prices(
-        bars.open.reshape(shape),
-        bars.high.reshape(shape),
-        bars.low.reshape(shape),
-        bars.close.reshape(shape),
-        np.empty((0, 0)) if bars.volume is None else bars.volume.reshape(shape),
-        as_column("half_spread", book.half_spread, shape),
-        as_column("funding", book.funding, shape),
-        calendar_day(bars.time_us),
-        fine,
-        fine_start,
-    )
-
-
 def run_book(
     book: OrderBook,
     bars: Bars,
@@ -259,57 +123,10 @@ def run_book(
     rules: OrderRules,
     stops: Stops,
 ) -> tuple[_run.Outcome, OrderResult]:
-    """Run decisions through the order book.
-
-    Parameters
-    ----------
-    settings
-        The engine's flat settings.
-    rules
-        From `book_rules`.
-
-    Raises
-    ------
-    DataError
-        The bars lack what the rules need, or the book's columns have another length.
-    """
-    bar_of, target_of = decisions
-    if book.entry_limit is not None and len(bar_of) and np.isnan(bars.mark[bar_of[0]]):
-        raise DataError(
-            f"order_book: bar {bar_of[0]} decides on an entry at a limit before the first close; expected prices "
-            "from there on"
-        )
-    settings = settings.copy()
-    asset = book.asset or Asset(lot=float(settings[t.LOT_SIZE]), min_size=float(settings[t.MIN_SIZE]))
-    settings[t.LOT_SIZE], settings[t.MIN_SIZE] = asset.lot, asset.min_size
-    settings[t.LEVERAGE] = rules.leverage
-    settings[t.RATE], settings[t.FEE_FIXED] = rules.fee_rate, rules.fee_fixed
-    settings[t.FEE_MINIMUM], settings[t.FEE_PER_UNIT] = rules.fee_minimum, rules.fee_per_unit
-    if rules.slippage == "fraction":
-        settings[t.SLIPPAGE_RATE], settings[t.SLIPPAGE_ABSOLUTE] = rules.slippage_amount, rules.slippage_extra
-    if rules.maintenance == 0.0 and ((target_of < 0.0).any() or rules.leverage > 1.0):
-        # As on the fast path: a position whose equity is gone is closed.
-        rules = replace(rules, maintenance=1.0 / BASIS_POINTS**3)
-    unit = f.DISTANCE if stops.unit == "absolute" else f.FRACTION
-    prices = _prices(book, bars, rules)
-    actions = actions_of(book, bars, decisions, stops, settings)
-    rows = np.arange(len(actions))
-    run = Inputs(
-        bars=(bars,),
-        prices=prices,
-        actions=actions,
-        asking=None,
-        rules=rules,
-        assets=(asset,),
-        initial_cash=float(settings[t.INITIAL_CASH]),
-        book_size=book.book_size,
-        tables=Tables(bars.time_us, (bars.name,), (DECISION,), rows, prices),
-        sizing=EngineSizing(settings, stops.trailing or 0.0, unit),
-    )
-    result = OrderResult(run, run.repeat(rules))
-    position = result.position[0]
-    value = np.where(position != 0.0, position * bars.mark, 0.0) * asset.multiplier
-    return outcome_of(result.records, settings, stops, value, asset.multiplier), result
+    """Run decisions through the order book; the arguments are those of `decision_inputs`."""
+    run, settings = decision_inputs(book, bars, decisions, settings, rules, stops)
+    result = OrderResult(run, run.repeat(run.rules))
+    return finished(run, result.records, settings, stops), result
 
 
 def result_of(
@@ -336,5 +153,61 @@ def result_of(
     stops = used["stops"]
     rules = book_rules(book, engine.execution, engine.costs, stops, engine.risk_limits)
     outcome, orders = run_book(book, bars, decided(bars, decisions, settings), settings, rules, stops)
-    used["order_book"] = book.described(orders.rules)
+    _name_rules(used, book, orders.rules)
     return BacktestResult(bars, outcome, settings, *names, book=orders)
+
+
+def block_result(
+    engine: BacktestEngine,
+    bars: Bars,
+    block: OrderBlock,
+    params: dict[str, Any],
+    symbol: str,
+    weights: bool,
+) -> BacktestResult:
+    """Result of an engine that runs a block that places orders; ``params`` are all of its parameters.
+
+    Raises
+    ------
+    ConfigError
+        Settings that mean nothing to a block that places orders, or that contradict each other.
+    """
+    if weights:
+        raise ConfigError(f"weights: expected False for {block.name!r}, which places orders; got True")
+    check_block_settings(engine)
+    book = engine.order_book or OrderBook()
+    rules = block_rules(book, engine.execution, engine.costs, engine.risk_limits)
+    run, settings = block_inputs(book, bars, block, params, engine._settings(bars), rules)
+    result = OrderResult(run, run.repeat(rules))
+    used = {**engine._used(), "targets": "orders"}
+    _name_rules(used, book, rules)
+    outcome = finished(run, result.records, settings, None)
+    return BacktestResult(bars, outcome, settings, block.name, params, used, symbol, block, book=result)
+
+
+def check_block_settings(engine: BacktestEngine) -> None:
+    """Refuse what a block that places orders would silently ignore.
+
+    Raises
+    ------
+    ConfigError
+        Stops, a size or a largest position is set.
+    """
+    for name, value, plain, remedy in (
+        ("stops", engine.stops, Stops(), "give each order its stop_loss and take_profit"),
+        ("sizing", engine.sizing, FractionOfEquity(), "give each order its size and unit"),
+        ("risk_limits.max_position", engine.risk_limits.max_position, None, "order smaller sizes"),
+    ):
+        if value != plain:
+            raise ConfigError(
+                f"{name}: expected the default with a block that places orders, because it says nothing to them; "
+                f"got {value!r}; {remedy} in the block"
+            )
+
+
+def _name_rules(used: dict[str, Any], book: OrderBook, rules: OrderRules) -> None:
+    """Name the rules of the run among the settings that a result shows."""
+    used["order_book"] = book.described(rules)
+    if rules.market_fill != "next_open":
+        # The book may say so alone, and every result states its fill rule.
+        used["execution"] = used["execution"].model_copy(update={"fill_at": "close"})

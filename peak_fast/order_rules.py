@@ -7,7 +7,7 @@ settings that reproduce other engines.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args, get_type_hints
 
 import numpy as np
@@ -303,6 +303,36 @@ class OrderRules:
             or self.max_drawdown > 0.0
             or self.daily_loss > 0.0
         )
+
+
+def merge_rules(
+    rules: OrderRules | None, costs: Any, execution: Any, *, split_fills: bool = True
+) -> OrderRules:
+    """Order rules with the settings of `Costs` and `Execution` put in.
+
+    ``split_fills``: with an `Execution` an order that closes and opens makes two fills, as a decision of the engine.
+    """
+    rules = rules or OrderRules()
+    changes: dict[str, Any] = {}
+    if execution is not None:
+        paths = {"stop_first": "queue", "target_first": "queue", "nearest_to_open": "nearest"}
+        if split_fills:
+            changes["merge_fills"] = False
+        changes["market_fill"] = "same_close" if execution.fill_at == "close" else "next_open"
+        changes["target_first"] = execution.both_hit == "target_first"
+        changes["path"] = paths[execution.both_hit]
+        # After a fill at its close a bar has no prices left.
+        same_bar = execution.entry_bar_stops and execution.fill_at == "next_open"
+        changes["exits_active"] = "after_market" if same_bar else "next_bar"
+        changes["leverage"] = execution.leverage
+    if costs is not None:
+        changes["fee_rate"], changes["fee_fixed"] = costs.rate, costs.fixed
+        changes["fee_minimum"], changes["fee_per_unit"] = costs.minimum, costs.per_unit
+        changes["maker_rate"] = costs.maker_rate
+        if costs.slippage_bps or costs.slippage_abs:
+            changes["slippage"], changes["slippage_amount"] = "fraction", costs.slippage_bps / 1e4
+            changes["slippage_extra"] = costs.slippage_abs
+    return replace(rules, **changes)
 
 
 _COLUMNS: dict[str, int] = {

@@ -33,9 +33,9 @@ from peak_fast._strategy import (
 )
 from peak_fast.data import Bars
 from peak_fast.errors import ConfigError, DataError, StrategyError
-from peak_fast.order_actions import Actions, calendar_of, read_actions
+from peak_fast.order_actions import Actions, calendar_of, read_actions, time_of_day
 from peak_fast.order_currency import exchange_rates
-from peak_fast.order_rules import Asset, OrderRules
+from peak_fast.order_rules import Asset, OrderRules, merge_rules
 from peak_fast.order_run import (
     Asking,
     EngineSizing,
@@ -246,31 +246,6 @@ def detail_bars(detail: Any, time_us: Ints) -> tuple[Floats, Ints]:
     return prices, np.append(start, len(fine)).astype(np.int64)
 
 
-def merge_rules(rules: OrderRules | None, costs: Any, execution: Any) -> OrderRules:
-    """Order rules with the settings of `Costs` and `Execution` put in."""
-    rules = rules or OrderRules()
-    changes: dict[str, Any] = {}
-    if execution is not None:
-        paths = {"stop_first": "queue", "target_first": "queue", "nearest_to_open": "nearest"}
-        # The engine closes and opens in two fills.
-        changes["merge_fills"] = False
-        changes["market_fill"] = "same_close" if execution.fill_at == "close" else "next_open"
-        changes["target_first"] = execution.both_hit == "target_first"
-        changes["path"] = paths[execution.both_hit]
-        # After a fill at its close a bar has no prices left.
-        same_bar = execution.entry_bar_stops and execution.fill_at == "next_open"
-        changes["exits_active"] = "after_market" if same_bar else "next_bar"
-        changes["leverage"] = execution.leverage
-    if costs is not None:
-        changes["fee_rate"], changes["fee_fixed"] = costs.rate, costs.fixed
-        changes["fee_minimum"], changes["fee_per_unit"] = costs.minimum, costs.per_unit
-        changes["maker_rate"] = costs.maker_rate
-        if costs.slippage_bps or costs.slippage_abs:
-            changes["slippage"], changes["slippage_amount"] = "fraction", costs.slippage_bps / 1e4
-            changes["slippage_extra"] = costs.slippage_abs
-    return replace(rules, **changes)
-
-
 def _instructions(
     orders: Any,
     params: Mapping[str, Any] | None,
@@ -279,18 +254,10 @@ def _instructions(
     session_end: str | None,
 ) -> tuple[Actions, Asking | None]:
     """Instructions of a frame, or a block that will give them (and no instructions yet)."""
-    end = _time_of_day(session_end)
     block = resolve(orders) if isinstance(orders, str | Block | RuleStrategy | SignalStrategy) else orders
     if isinstance(block, OrderBlock):
-        given = {name: [value] for name, value in complete_params(block, params).items()}
-        values = numbers(block, given, 1)[0]
-        calendar = calendar_of(np.arange(time_us.size), time_us, end)
-        if block.room < 1:
-            raise ConfigError(f"block {block.name!r}: room must be >= 1, got {block.room}")
-        memory = np.zeros(max(block.memory, 1))
-        return Actions(blank_actions(0), None, None), Asking(
-            compiled(block), values, memory, calendar, block.room
-        )
+        asking = asking_of(block, complete_params(block, params), time_us, session_end)
+        return Actions(blank_actions(0), None, None), asking
     if callable(block) or isinstance(block, Block | RuleStrategy | SignalStrategy):
         raise StrategyError(
             "orders: expected a frame of instructions, or a block of (i, bars, params, memory, account, orders) "
@@ -298,7 +265,26 @@ def _instructions(
         )
     if params is not None:
         raise ConfigError("params belong to a block; a frame of instructions takes none")
-    return read_actions(orders, time_us, list(names), session_end_us=end), None
+    return read_actions(orders, time_us, list(names), session_end_us=time_of_day(session_end)), None
+
+
+def asking_of(
+    block: OrderBlock, values: Mapping[str, Any], time_us: Ints, session_end: str | None = None
+) -> Asking:
+    """A block that places orders, ready to be asked; ``values`` are all its parameters by name.
+
+    Raises
+    ------
+    ConfigError
+        It has no room for an instruction.
+    StrategyError
+        It cannot be compiled, or a parameter is no number.
+    """
+    if block.room < 1:
+        raise ConfigError(f"block {block.name!r}: room must be >= 1, got {block.room}")
+    row = numbers(block, {name: [value] for name, value in values.items()}, 1)[0]
+    calendar = calendar_of(np.arange(time_us.size), time_us, time_of_day(session_end))
+    return Asking(compiled(block), row, np.zeros(max(block.memory, 1)), calendar, block.room)
 
 
 def simulate_orders(
@@ -387,7 +373,7 @@ def simulate_orders(
         raise ConfigError(f"initial_cash must be > 0, got {initial_cash!r}")
     time_us = every[0].time_us
     actions, asking = _instructions(orders, params, time_us, names, session_end)
-    settled = merge_rules(rules, costs, execution)
+    settled = merge_rules(rules, costs, execution, split_fills=asking is None)
     has_volume = all(item.volume is not None for item in every)
     if not has_volume and (settled.volume != "any" or settled.slippage.startswith("volume")):
         raise DataError("these rules need a volume column in every frame of bars")
@@ -418,17 +404,6 @@ def simulate_orders(
         tables=Tables(time_us, names, actions.tags, actions.rows, prices),
     )
     return OrderResult(run, run.repeat(settled))
-
-
-def _time_of_day(text: str | None) -> int | None:
-    """Microseconds after midnight."""
-    if text is None:
-        return None
-    try:
-        parts = [float(part) for part in text.split(":")]
-    except ValueError:
-        raise ConfigError(f"session_end must look like '17:00' or '17:00:00', got {text!r}") from None
-    return round(sum(part * unit for part, unit in zip(parts, (3600, 60, 1), strict=False)) * 1e6)
 
 
 def _assets(

@@ -217,8 +217,13 @@ class TestErrors:
             (lambda: OrderBook(entry_limit=1.5), r"entry_limit: expected a fraction below 1; got 1\.5"),
             (lambda: OrderBook(entry_bars=3), r"entry_bars: expected at least 1, with entry_limit"),
             (
-                lambda: OrderBook(rules=OrderRules(only_flat=True)),
+                lambda: by_book(flat([1.0, 1.0]), [1, 1], OrderRules(only_flat=True)),
                 "only_flat=True contradicts one position that follows the strategy",
+            ),
+            (lambda: OrderBook(session_end="noon"), "session_end must look like '17:00'"),
+            (
+                lambda: by_book(flat([1.0, 1.0]), [1, 1], OrderBook(session_end="17:00")),
+                r"OrderBook\.session_end: expected None, because decisions place no market-on-close orders",
             ),
         ],
     )
@@ -234,6 +239,8 @@ class TestErrors:
             engine.run(bars, strategy(name="a_block")(lambda i, bars, params, memory, account: 1.0))
         with pytest.raises(ConfigError, match="sweeps run on the fast path"):
             evaluate("momentum", bars, {"period": [5]}, order_book=OrderRules())
+        with pytest.raises(ConfigError, match=r"OrderBook\.asset: .*got quote='JPY'"):
+            by_book(flat([1.0, 1.0]), [1, 1], OrderBook(asset=Asset(quote="JPY")))
         with pytest.raises(DataError, match="need a volume column"):
             by_book(flat([1.0, 1.0]), [1, 1], OrderRules(volume="share", volume_amount=5))
 

@@ -16,9 +16,12 @@ import numpy as np
 import polars as pl
 import pytest
 
+from peak_fast._strategy import OrderBlock
 from peak_fast.data import synthetic
 from peak_fast.engine import BacktestEngine
 from peak_fast.errors import ConfigError, MissingDependencyError, TrackingError
+from peak_fast.order_block import BUY, CLOSE, FRACTION, POSITION, place_limit
+from peak_fast.orders import OrderRules
 from peak_fast.tracking import (
     MLflowTracker,
     NoopTracker,
@@ -355,6 +358,29 @@ def test_the_engine_logs_into_the_open_run(tracker, read, uri, reader_of):
     assert summary["totals"]["net_pnl"] == pytest.approx(result.trades["net_pnl"].sum())
     assert set(summary["by_exit_reason"]) == set(result.trades["exit_reason"].unique())
     assert "ma_crossover" in (root / "reports/backtest_report.txt").read_text()
+
+
+def dips(i, bars, params, memory, account, orders):
+    """Bid below every other close, with a target."""
+    if i % 2 == 0 and account[POSITION] == 0.0:
+        place_limit(orders, BUY, 100.0, bars[CLOSE, i] * 0.99, tag=3, take_profit=0.03, exit_unit=FRACTION)
+
+
+def test_a_block_that_places_orders_is_logged(tracker, read):
+    engine = BacktestEngine(tracker=tracker, order_book=OrderRules(fee_rate=0.001))
+    with tracker.start_run():
+        result = engine.run(synthetic(600, seed=2), OrderBlock(dips, name="dips"))
+    (run,) = read(tracker)
+    assert result.stats["closed_trades"] > 5
+    assert run.metrics["final_equity"] == pytest.approx(result.equity[-1])
+    assert run.metrics["total_orders"] == result.orders.height
+    assert run.params["settings.targets"] == "orders" and run.params["strategy.name"] == "dips"
+    assert run.params["settings.order_book.rules.fee_rate"] == "0.001"
+    root = Path(run.artifact_uri)
+    assert (root / "plots/equity_curve.png").read_bytes().startswith(PNG)
+    summary = json.loads((root / "reports/trades_summary.json").read_text())
+    assert summary["totals"]["net_pnl"] == pytest.approx(result.trades["net_pnl"].sum())
+    assert set(summary["by_exit_reason"]) == set(result.trades["exit_reason"].unique())
 
 
 def test_the_engine_starts_no_run(tracker, read):

@@ -49,11 +49,11 @@ def freeze(result: Any, curve: bool) -> tuple[int, tuple[Any, ...]]:
     outcome = result._outcome
     metrics, state, trades = outcome.metrics, outcome.state, outcome.trades
     if not curve:
-        return NO_CURVE, (metrics, state, trades)
+        return NO_CURVE, (metrics, state, _without_tags(trades))
     fills, equity = outcome.fills, outcome.curve
     if "order_book" in result._used:
-        # Cash moves without a fill there: interest, funding.
-        return POINTS, (metrics, state, trades, reduce_curve(equity[0]))
+        # Cash moves without a fill there: interest, funding.  Tags stay with the caller.
+        return POINTS, (metrics, state, _without_tags(trades), reduce_curve(equity[0]))
     # A fill belongs to one trade, and a trade that is over has two fills at least.  So two per trade is exactly two
     # for each, and one more is the entry of the open one, if there is one.
     more = len(fills) - 2 * len(trades)
@@ -62,6 +62,19 @@ def freeze(result: Any, curve: bool) -> tuple[int, tuple[Any, ...]]:
     if fills.nbytes <= 4 * equity.shape[1]:
         return FILLS, (metrics, state, trades, fills)
     return POINTS, (metrics, state, trades, reduce_curve(equity[0]))
+
+
+def _without_tags(trades: Any) -> Any:
+    # The columns before the tag, as one block of memory.
+    width = _record_width()
+    return trades if trades.shape[1] == width else trades[:, :width].copy()
+
+
+@functools.cache
+def _record_width() -> int:
+    from peak_kernels import types as t
+
+    return t.RECORD_WIDTH
 
 
 @functools.cache

@@ -123,11 +123,12 @@ class Thawed:
     def trades(self) -> dict[str, Any]:
         """Trades as columns, with returns, excursions and the names of the exit reasons."""
         from peak_fast import _records
-        from peak_kernels import types as t
 
         records = _records.trade_array(self._result)
         columns = {name: records[name] for name in records.dtype.names}
-        columns["exit_reason"] = np.asarray(t.KINDS, dtype=object)[records["exit_reason"].astype(np.int64)]
+        columns["exit_reason"] = np.asarray(_records.KINDS, dtype=object)[
+            records["exit_reason"].astype(np.int64)
+        ]
         return columns
 
     def equity(self) -> Any:

@@ -1,0 +1,325 @@
+"""What goes into a run through the order book: rules of an engine and its book, prices, instructions.
+
+Nothing runs here.  `decision_inputs` (strategies of sides) and `block_inputs` (blocks that place orders) make the
+`Inputs` of one configuration, which `Inputs.repeat` runs; `peak_fast.order_outcome.finished` turns its records into
+the arrays of a result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from peak_fast import _run
+from peak_fast.config import BASIS_POINTS
+from peak_fast.errors import ConfigError, DataError
+from peak_fast.order_rules import Asset, OrderRules, merge_rules
+from peak_fast.order_run import EngineSizing, Floats, Ints, Prices, blank_actions, calendar_day
+from peak_fast.orders import Inputs, Tables, as_column, asking_of, detail_bars
+from peak_kernels import orders_fields as f
+from peak_kernels import types as t
+from peak_kernels.estimates import take_volatility
+
+if TYPE_CHECKING:
+    from peak_fast._strategy import OrderBlock
+    from peak_fast.config import Costs, Execution, RiskLimits, Stops
+    from peak_fast.data import Bars
+    from peak_fast.order_book import OrderBook
+
+DECISION = "decision"
+"""Tag of all orders that decisions place."""
+# Rules that contradict one position that follows one decision.
+_REFUSED = ("hedging", "exclusive", "only_flat", "alternate_removal")
+# Rules that the engine's settings change without meaning to: a book that says otherwise is right.
+_QUIET = {"shortfall", "afford", "merge_fills", "exits_active"}
+
+
+def book_rules(
+    book: OrderBook, execution: Execution, costs: Costs, stops: Stops, limits: RiskLimits
+) -> OrderRules:
+    """Rules of a run of decisions: the engine's settings, and over them what the book's rules say.
+
+    Raises
+    ------
+    ConfigError
+        Both say something, and not the same, or the book's rules contradict one position that follows a strategy.
+    """
+    if book.session_end is not None:
+        raise ConfigError(
+            f"OrderBook.session_end: expected None, because decisions place no market-on-close orders; got "
+            f"{book.session_end!r}"
+        )
+    for name in _REFUSED:
+        if getattr(book.rules, name):
+            raise ConfigError(
+                f"OrderBook.rules: {name}=True contradicts one position that follows the strategy; "
+                "expected it off, or a block that places orders of its own"
+            )
+    base = replace(
+        merge_rules(OrderRules(), costs, execution),
+        shortfall="cut",
+        afford="financed",
+        trail_watermark=stops.watermark,
+        max_drawdown=limits.max_drawdown or 0.0,
+        daily_loss=limits.daily_loss or 0.0,
+    )
+    return _over(base, book.rules)
+
+
+def block_rules(book: OrderBook, execution: Execution, costs: Costs, limits: RiskLimits) -> OrderRules:
+    """Rules of a run of a block that places orders: what it orders is sized and paid as in `simulate_orders`.
+
+    Raises
+    ------
+    ConfigError
+        Engine and book both say something, and not the same, or the book has settings for decisions.
+    """
+    if book.entry_limit is not None:
+        raise ConfigError(
+            f"OrderBook.entry_limit: expected None, because the block gives each order its own type; got "
+            f"{book.entry_limit!r}; place limit orders in the block"
+        )
+    base = replace(
+        merge_rules(OrderRules(), costs, execution, split_fills=False),
+        max_drawdown=limits.max_drawdown or 0.0,
+        daily_loss=limits.daily_loss or 0.0,
+    )
+    return _over(base, book.rules)
+
+
+def _over(base: OrderRules, rules: OrderRules) -> OrderRules:
+    """The engine's rules with those of the book that are not at their defaults."""
+    plain = OrderRules()
+    changes = {}
+    for item in fields(plain):
+        name, default = item.name, getattr(plain, item.name)
+        ours, theirs = getattr(base, name), getattr(rules, name)
+        if theirs in (default, ours):
+            continue
+        if ours != default and name not in _QUIET:
+            raise ConfigError(
+                f"order_book: rules.{name}={theirs!r} contradicts the engine's own settings, which give {ours!r}; "
+                "expected one of the two"
+            )
+        changes[name] = theirs
+    return replace(base, **changes)
+
+
+def decided(bars: Bars, decisions: _run.Decisions, settings: Floats) -> tuple[Ints, Floats]:
+    """Bars and targets of a run's decisions.
+
+    Raises
+    ------
+    ConfigError
+        They depend on the account of the fast path.
+    """
+    if decisions.block is not None:
+        raise ConfigError(
+            "order_book: a compiled block that returns targets looks at the account of the fast path; expected a "
+            "strategy of rules, signals or targets"
+        )
+    if len(decisions.rules) == 0:
+        return decisions.bar_of[: decisions.count], decisions.target_of[: decisions.count]
+    decisions.bar_of[:] = -1
+    _run.run_single(bars, decisions, settings)
+    count = int(np.argmax(np.append(decisions.bar_of, -1) < 0))
+    return decisions.bar_of[:count], decisions.target_of[:count]
+
+
+def entry_fractions(bars: Bars, bar_of: Ints, settings: Floats) -> Floats:
+    """What the orders carry as their size: the fraction of volatility sizing (0: no estimate), else 1."""
+    sizes = np.ones(len(bar_of))
+    if settings[t.SIZE_MODE] == t.SIZE_VOLATILITY:
+        state, table = np.zeros(t.N_STATE), _run.price_table(bars)
+        state[: t.N_SETTINGS] = settings
+        for number, bar in enumerate(bar_of):
+            take_volatility(state, table, int(bar))
+            sizes[number] = state[t.SIZED_FRACTION]
+    return sizes
+
+
+def actions_of(
+    book: OrderBook, bars: Bars, decisions: tuple[Ints, Floats], stops: Stops, settings: Floats
+) -> Floats:
+    """Instructions of the kernel: for each decision, what was wanted before ends, the other side is closed, and
+    an order of the engine's size is placed.
+
+    A decision that repeats the one before it places its order only, which does nothing where the side is held.
+    """
+    bar_of, target_of = decisions
+    fractions = entry_fractions(bars, bar_of, settings)
+    if settings[t.FILL_AT_CLOSE] > 0.0 and bars.has_nan:
+        # A close that is not there: the decision waits for the next one.
+        priced = np.flatnonzero(~np.isnan(bars.close))
+        bar_of = np.append(priced, len(bars) - 1)[np.searchsorted(priced, bar_of)]
+    rows = blank_actions(3 * len(bar_of)).reshape(len(bar_of), 3, f.N_ACTION)
+    side = np.sign(target_of)
+    rows[:, :, f.X_BAR] = bar_of[:, None]
+    cancel, close, place = rows[:, 0], rows[:, 1], rows[:, 2]
+    cancel[:, f.X_OP], cancel[:, f.X_TAG] = f.OP_CANCEL, 0.0
+    close[:, f.X_OP], close[:, f.X_SIZE], close[:, f.X_SIDE] = f.OP_CLOSE, 1.0, side
+    place[:, f.X_OP], place[:, f.X_SIDE], place[:, f.X_TAG] = f.OP_PLACE, side, 0.0
+    place[:, f.X_UNIT], place[:, f.X_SIZE] = f.BY_RULES, fractions
+    place[:, f.X_STOP_LOSS] = np.nan if stops.stop_loss is None else stops.stop_loss
+    place[:, f.X_TAKE_PROFIT] = np.nan if stops.take_profit is None else stops.take_profit
+    place[:, f.X_EXIT_UNIT] = f.DISTANCE if stops.unit == "absolute" else f.FRACTION
+    if book.entry_limit is not None:
+        limit = bars.mark[bar_of] * (1.0 - side * book.entry_limit)
+        tick = book.asset.tick if book.asset is not None else 0.0
+        place[:, f.X_KIND] = f.LIMIT
+        place[:, f.X_LIMIT] = side * np.floor(side * limit / tick + 1e-9) * tick if tick > 0.0 else limit
+        if book.entry_bars is not None:
+            place[:, f.X_VALID] = bar_of + book.entry_bars
+    repeated = np.zeros(len(bar_of), bool)
+    repeated[1:] = target_of[1:] == target_of[:-1]
+    wanted = np.column_stack((~repeated, ~repeated, side != 0.0))
+    wanted[:1, 0] = False
+    return np.ascontiguousarray(rows[wanted])
+
+
+def book_prices(book: OrderBook, bars: Bars, rules: OrderRules) -> Prices:
+    """Market data of one asset, with what the book adds to the bars."""
+    if bars.volume is None and (rules.volume != "any" or rules.slippage.startswith("volume")):
+        raise DataError("order_book: these rules need a volume column in the bars")
+    shape = (1, len(bars))
+    fine, fine_start = detail_bars(book.detail, bars.time_us)
+    return Prices(
+        bars.open.reshape(shape),
+        bars.high.reshape(shape),
+        bars.low.reshape(shape),
+        bars.close.reshape(shape),
+        np.empty((0, 0)) if bars.volume is None else bars.volume.reshape(shape),
+        as_column("half_spread", book.half_spread, shape),
+        as_column("funding", book.funding, shape),
+        calendar_day(bars.time_us),
+        fine,
+        fine_start,
+    )
+
+
+def _settled(settings: Floats, rules: OrderRules, asset: Asset) -> Floats:
+    """The engine's flat settings with what the rules of the run say."""
+    settings = settings.copy()
+    settings[t.LOT_SIZE], settings[t.MIN_SIZE] = asset.lot, asset.min_size
+    settings[t.LEVERAGE] = rules.leverage
+    settings[t.RATE], settings[t.FEE_FIXED] = rules.fee_rate, rules.fee_fixed
+    settings[t.FEE_MINIMUM], settings[t.FEE_PER_UNIT] = rules.fee_minimum, rules.fee_per_unit
+    if rules.slippage == "fraction":
+        settings[t.SLIPPAGE_RATE], settings[t.SLIPPAGE_ABSOLUTE] = rules.slippage_amount, rules.slippage_extra
+    return settings
+
+
+def _asset(book: OrderBook, settings: Floats) -> Asset:
+    """The book's asset, else lot and smallest size of the engine."""
+    if book.asset is not None and book.asset.quote:
+        raise ConfigError(
+            f"OrderBook.asset: the engine's account has the currency of the prices; got quote={book.asset.quote!r}; "
+            "expected an asset without it, or simulate_orders with currency and rates"
+        )
+    return book.asset or Asset(lot=float(settings[t.LOT_SIZE]), min_size=float(settings[t.MIN_SIZE]))
+
+
+def decision_inputs(
+    book: OrderBook,
+    bars: Bars,
+    decisions: tuple[Ints, Floats],
+    settings: Floats,
+    rules: OrderRules,
+    stops: Stops,
+    prices: Prices | None = None,
+) -> tuple[Inputs, Floats]:
+    """Inputs of a run of decisions, and the flat settings that its outcome is made with.
+
+    Parameters
+    ----------
+    decisions
+        Bars and targets, see `decided`.
+    settings
+        The engine's flat settings.
+    rules
+        From `book_rules`.
+    prices
+        From `book_prices`, where many runs share them.
+
+    Raises
+    ------
+    DataError
+        The bars lack what the rules need, or the book's columns have another length.
+    """
+    bar_of, target_of = decisions
+    if book.entry_limit is not None and len(bar_of) and np.isnan(bars.mark[bar_of[0]]):
+        raise DataError(
+            f"order_book: bar {bar_of[0]} decides on an entry at a limit before the first close; expected prices "
+            "from there on"
+        )
+    asset = _asset(book, settings)
+    settings = _settled(settings, rules, asset)
+    if rules.maintenance == 0.0 and ((target_of < 0.0).any() or rules.leverage > 1.0):
+        # As on the fast path: a position whose equity is gone is closed.
+        rules = replace(rules, maintenance=1.0 / BASIS_POINTS**3)
+    unit = f.DISTANCE if stops.unit == "absolute" else f.FRACTION
+    prices = prices or book_prices(book, bars, rules)
+    actions = actions_of(book, bars, decisions, stops, settings)
+    run = Inputs(
+        bars=(bars,),
+        prices=prices,
+        actions=actions,
+        asking=None,
+        rules=rules,
+        assets=(asset,),
+        initial_cash=float(settings[t.INITIAL_CASH]),
+        book_size=book.book_size,
+        tables=Tables(bars.time_us, (bars.name,), (DECISION,), np.arange(len(actions)), prices),
+        sizing=EngineSizing(settings, stops.trailing or 0.0, unit),
+    )
+    return run, settings
+
+
+def block_inputs(
+    book: OrderBook,
+    bars: Bars,
+    block: OrderBlock,
+    values: Mapping[str, Any],
+    settings: Floats,
+    rules: OrderRules,
+    prices: Prices | None = None,
+) -> tuple[Inputs, Floats]:
+    """Inputs of a run of a block that places orders, and the flat settings that its outcome is made with.
+
+    Parameters
+    ----------
+    values
+        All parameters of the block, by name.
+    settings
+        The engine's flat settings; only its cash, lot and smallest size are read.
+    rules
+        From `block_rules`.
+    prices
+        From `book_prices`, where many runs share them.
+
+    Raises
+    ------
+    DataError
+        The bars lack what the rules need, or the book's columns have another length.
+    StrategyError
+        The block cannot be compiled, or a parameter is no number.
+    """
+    asset = _asset(book, settings)
+    settings = _settled(settings, rules, asset)
+    settings[t.FILL_AT_CLOSE] = rules.market_fill == "same_close"
+    prices = prices or book_prices(book, bars, rules)
+    run = Inputs(
+        bars=(bars,),
+        prices=prices,
+        actions=blank_actions(0),
+        asking=asking_of(block, values, bars.time_us, book.session_end),
+        rules=rules,
+        assets=(asset,),
+        initial_cash=float(settings[t.INITIAL_CASH]),
+        book_size=book.book_size,
+        tables=Tables(bars.time_us, (bars.name,), None, None, prices),
+    )
+    return run, settings
