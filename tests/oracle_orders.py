@@ -322,7 +322,7 @@ class Oracle:
         for order in list(self.queue):
             if (fresh and order["fresh"] != bar) or not chosen(order):
                 continue
-            if order["status"] in LIVE and bar > order["valid"] and order["kind"] != "market":
+            if order["status"] in LIVE and bar > order["valid"]:
                 self.end_all(order, "expired", "validity_over")
             if order["status"] != "working" or order["active"] > bar:
                 continue

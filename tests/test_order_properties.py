@@ -55,7 +55,7 @@ def make_orders(rng, bars, count):
             spec["stop_loss"] = away(-0.06, -0.01)
         if rng.random() < 0.4:
             spec["take_profit"] = away(0.01, 0.06)
-        if kind != "market" and rng.random() < 0.3:
+        if rng.random() < 0.3:
             spec["valid"] = bar + int(rng.integers(0, 8))
         if rng.random() < 0.15:
             spec["tif"] = str(rng.choice(["ioc", "fok"]))

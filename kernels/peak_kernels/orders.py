@@ -24,12 +24,19 @@ from peak_kernels.orders_actions import act, check_submissions
 from peak_kernels.orders_ask import ASKED, ask
 from peak_kernels.orders_fields import Floats, Market
 from peak_kernels.orders_limits import charge_interest, check_limits, forced_close, settle_bar
-from peak_kernels.orders_work import expire_or_kill, high_first, trail_orders, work, workable
+from peak_kernels.orders_work import expire_or_kill, high_first, trail_orders, work, work_closers, workable
 
 nb: Any = numba.types
 
 # Passes over a bar.
 NORMAL, AT_CLOSE, SECOND = range(3)
+
+
+@part
+def keep_fine_bar(m: Floats, row: int) -> None:
+    """Note the bar of an asset whose path is going to be walked, before the walk changes it."""
+    m[row + f.A_FINE_OPEN] = m[row + f.A_OPEN]
+    m[row + f.A_FINE_HIGH], m[row + f.A_FINE_LOW] = m[row + f.A_HIGH], m[row + f.A_LOW]
 
 
 @part
@@ -39,6 +46,8 @@ def load_bar(m: Floats, market: Market, bar: int) -> None:
     for a in range(market.close.shape[0]):
         m[row + f.A_OPEN], m[row + f.A_HIGH] = market.open[a, bar], market.high[a, bar]
         m[row + f.A_LOW], m[row + f.A_CLOSE] = market.low[a, bar], market.close[a, bar]
+        m[row + f.A_BAR_HIGH], m[row + f.A_BAR_LOW] = market.high[a, bar], market.low[a, bar]
+        keep_fine_bar(m, row)
         m[row + f.A_PREVIOUS] = market.close[a, bar - 1] if bar > 0 else np.nan
         m[row + f.A_VOLUME] = market.volume[a, bar] if market.volume.shape[0] > 0 else np.nan
         if bar > 0 and market.volume.shape[0] > 0:
@@ -61,6 +70,7 @@ def begin_pass(m: Floats, market: Market, bar: int, which: int) -> None:
         for row in range(int(m[f.S_ASSETS_AT]), int(m[f.S_ASSETS_END]), f.N_ASSET):
             for column in (f.A_OPEN, f.A_HIGH, f.A_LOW):
                 m[row + column] = m[row + f.A_CLOSE]
+            keep_fine_bar(m, row)
         queue = int(m[f.S_QUEUE_AT])
         for j in range(queue, queue + int(m[f.S_QUEUED])):
             k = int(m[j])
@@ -101,6 +111,7 @@ def begin_stretch(m: Floats, market: Market, bar: int, stretch: int) -> tuple[in
         prices = (market.detail[d, 0], market.detail[d, 1], market.detail[d, 2], market.detail[d, 3])
     if stretch % 3 == 0:
         m[row + f.A_OPEN], m[row + f.A_HIGH], m[row + f.A_LOW], m[row + f.A_CLOSE] = prices
+        keep_fine_bar(m, row)
         m[f.S_UP] = 1.0 if high_first(m, row, bar) else 0.0
     up = m[f.S_UP] > 0.0
     first, second = (prices[1], prices[2]) if up else (prices[2], prices[1])
@@ -126,9 +137,22 @@ def count_stretches(m: Floats, market: Market, bar: int) -> int:
 
 
 @part
+def begin_path(m: Floats, bar: int) -> None:
+    """Before the first stretch: orders whose validity is over end."""
+    queue = int(m[f.S_QUEUE_AT])
+    for j in range(queue, queue + int(m[f.S_QUEUED])):
+        expire_or_kill(m, int(m[j]), bar, False)
+
+
+@part
 def end_path(m: Floats, market: Market, bar: int) -> None:
-    """After the last stretch: the whole bar again, and the orders that live for one bar only end."""
+    """After the last stretch: the whole bar again; orders for the close act, those that live for one bar end."""
     load_bar(m, market, bar)
+    if m[f.R_TRAIL_MARK] != f.TRAIL_EXTREME:
+        for row in range(int(m[f.S_ASSETS_AT]), int(m[f.S_ASSETS_END]), f.N_ASSET):
+            trail_orders(m, row, bar)
+    if m[f.S_CLOSERS] > 0.0:
+        work_closers(m, bar, bar)
     queue = int(m[f.S_QUEUE_AT])
     for j in range(queue, queue + int(m[f.S_QUEUED])):
         if workable(m, int(m[j]), bar):
@@ -305,10 +329,12 @@ def _simulate(
                     forced_close(m, bar, 0)
                 walking = m[f.R_INTRABAR] > 0.0 and which == NORMAL
                 until = bar + 1 if which == SECOND else bar
+                if walking:
+                    begin_path(m, bar)
                 for stretch in range(count_stretches(m, market, bar) if walking else 1):
                     row, goal = begin_stretch(m, market, bar, stretch) if walking else (-1, 0.0)
                     work(m, bar, until, which == AT_CLOSE, row, goal)
-                    if walking:
+                    if walking and m[f.R_TRAIL_MARK] == f.TRAIL_EXTREME:
                         trail_orders(m, row, bar)
                 if walking:
                     end_path(m, market, bar)

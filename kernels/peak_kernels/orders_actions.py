@@ -80,7 +80,10 @@ def place(m: Floats, action: int, bar: int) -> int:
     m[k + f.O_EXIT_UNIT], m[k + f.O_REDUCE] = m[action + f.X_EXIT_UNIT], m[action + f.X_REDUCE]
     m[k + f.O_VALID], m[k + f.O_TIF] = m[action + f.X_VALID], m[action + f.X_TIF]
     m[k + f.O_OCO], m[k + f.O_TAG], m[k + f.O_LISTED] = m[action + f.X_OCO], m[action + f.X_TAG], 1.0
+    if m[k + f.O_OCO] >= 0.0 or m[action + f.X_PARENT] >= 0.0:
+        m[f.S_PAIRS] = 1.0
     if kind == f.MARKET_ON_CLOSE:
+        m[f.S_CLOSERS] = 1.0
         m[k + f.O_ACTIVE], m[k + f.O_AUCTION] = m[action + f.X_AUCTION], m[action + f.X_AUCTION_CLOSE]
     if kind == f.TRAILING_STOP or kind == f.TRAILING_STOP_LIMIT:
         start_trail(m, k, action)

@@ -142,8 +142,11 @@ A_MULTIPLIER, A_MARGIN, A_TICK, A_LOT, A_MIN_SIZE, A_POSITION, A_AVERAGE, A_COST
 A_LAST_DAY, A_WAKE_LOW, A_WAKE_HIGH, A_OPEN, A_HIGH, A_LOW, A_CLOSE, A_PREVIOUS, A_VOLUME = range(9, 18)
 A_USED, A_HALF_SPREAD, A_MARK, A_FUNDING = range(18, 22)
 A_PSEUDO, A_LAST_VOLUME, A_LAST_RANGE, A_CURRENCY, A_RATE, A_PAID = range(22, 28)
-"""``A_RATE``: the last rate of exchange known.  ``A_PAID``: average price of the position in account money."""
-N_ASSET = 28
+A_BAR_HIGH, A_BAR_LOW, A_FINE_OPEN, A_FINE_HIGH, A_FINE_LOW = range(28, 33)
+"""``A_RATE``: the last rate of exchange known.  ``A_PAID``: average price of the position in account money.
+``A_OPEN`` to ``A_CLOSE`` are what is left of a bar on a path inside it; ``A_BAR_...`` is the whole bar, ``A_FINE_...``
+the one whose path is walked."""
+N_ASSET = 33
 
 # A_CURRENCY: prices are in the account's currency; converted by `Market.rate`; worth one over the price.
 OWN, BY_RATE, BY_PRICE = range(3)
@@ -167,7 +170,8 @@ N_RULE = 72
 # State of the run.  ``..._AT`` is where a section begins, ``..._END`` where it ends, ``..._NEXT`` its first
 # free row.  ``S_PLACED_AT`` holds the order of each instruction, by its number.  Instructions of a frame are all
 # there from the start; those of a block are written behind ``S_ACTIONS_AT`` in every bar, up to ``S_ROOM_END``,
-# the first one having the number ``S_FIRST``.  ``S_SEEN_...``: records before it are known to the block.
+# the first one having the number ``S_FIRST``.  ``S_SEEN_...``: records before it are known to the block.  ``S_EXITS``,
+# ``S_PAIRS``, ``S_CLOSERS``: whether there ever were attached exits, orders that end each other, orders for a close.
 (
     S_CASH,
     S_QUEUED,
@@ -222,8 +226,10 @@ N_RULE = 72
     S_SEEN_FILLS,
     S_SEEN_TRADES,
     S_SEEN_LOG,
-) = range(N_RULE, N_RULE + 53)
-TIERS_AT = N_RULE + 53
+    S_CLOSERS,
+    S_PAIRS,
+) = range(N_RULE, N_RULE + 55)
+TIERS_AT = N_RULE + 55
 """Fee tiers: pairs of traded value and rate."""
 MAX_TIERS = 12
 G_STATE_AT, G_TRADE_AT, G_TRAIL, G_TRAIL_UNIT, G_PEAK = range(

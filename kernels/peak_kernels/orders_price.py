@@ -151,7 +151,7 @@ def slip(m: Floats, k: int, row: int, price: float, at: int, size: float) -> flo
         # Rounded to the worse price: slippage never helps.
         slipped = side * np.ceil(side * slipped / tick - 1e-9) * tick
     limited = at == f.AT_LIMIT_OPEN or at == f.AT_TRIGGER_LIMIT
-    worst = m[row + f.A_HIGH] if side > 0.0 else m[row + f.A_LOW]
+    worst = m[row + f.A_BAR_HIGH] if side > 0.0 else m[row + f.A_BAR_LOW]
     if at == f.AT_LIMIT_OPEN or (limited and m[f.R_SLIP_OUTSIDE] == 0.0):
         floor_only = side < 0.0 and at == f.AT_LIMIT_OPEN and m[f.R_SELL_LIMIT_FLOOR] > 0.0
         limit = m[k + f.O_LIMIT]
@@ -177,7 +177,7 @@ def volume_cap(m: Floats, row: int, size: float, past: bool) -> float:
     if kind != f.VOLUME_FIXED:
         if kind == f.VOLUME_RANGE:
             step = m[f.R_VOLUME_STEP]
-            span = m[row + f.A_LAST_RANGE] if past else m[row + f.A_HIGH] - m[row + f.A_LOW]
+            span = m[row + f.A_LAST_RANGE] if past else m[row + f.A_BAR_HIGH] - m[row + f.A_BAR_LOW]
             volume /= (span + step) // step
         cap = volume * m[f.R_VOLUME_AMOUNT]
         cap = cap // 100.0 if m[f.R_VOLUME_WHOLE] > 0.0 else cap / 100.0

@@ -98,14 +98,11 @@ def try_order(m: Floats, k: int, bar: int) -> None:
 
 @part
 def expire_or_kill(m: Floats, k: int, bar: int, tried: bool) -> None:
-    """End an order whose validity is over; after its first bar also immediate-or-cancel and fill-or-kill.
-
-    Market orders never expire.
-    """
+    """End an order whose validity is over; after its first bar also immediate-or-cancel and fill-or-kill."""
     if not is_live(m, k):
         return
     if not tried:
-        if bar > m[k + f.O_VALID] and m[k + f.O_KIND] != f.MARKET:
+        if bar > m[k + f.O_VALID]:
             end_order(m, k, f.EXPIRED, f.VALIDITY_OVER, bar)
     elif m[k + f.O_TIF] >= f.IOC:
         killed = f.FOK_NOT_FILLED if m[k + f.O_TIF] == f.FOK else f.IOC_REST
@@ -113,23 +110,55 @@ def expire_or_kill(m: Floats, k: int, bar: int, tried: bool) -> None:
 
 
 @part
+def undecided(m: Floats, stop: int, target: int, bar: int) -> bool:
+    """Whether a bar reaches both of two orders and its open decides neither."""
+    if not (workable(m, stop, bar) and workable(m, target, bar)):
+        return False
+    row = int(m[stop + f.O_ASSET])
+    low = min(m[stop + f.O_STOP], m[target + f.O_LIMIT])
+    high = max(m[stop + f.O_STOP], m[target + f.O_LIMIT])
+    inside = m[row + f.A_FINE_LOW] <= low and m[row + f.A_FINE_HIGH] >= high
+    return inside and low < m[row + f.A_FINE_OPEN] < high
+
+
+@part
+def pairs(m: Floats, stop: int, other: int) -> bool:
+    """Whether a stop and a limit order of one side end each other: children of one parent, or one group."""
+    if m[stop + f.O_ASSET] != m[other + f.O_ASSET] or m[stop + f.O_SIDE] != m[other + f.O_SIDE]:
+        return False
+    if not np.isnan(m[other + f.O_STOP]) or np.isnan(m[other + f.O_LIMIT]):
+        return False
+    parent, group = m[stop + f.O_PARENT], m[stop + f.O_OCO]
+    return (parent >= 0.0 and parent == m[other + f.O_PARENT]) or (
+        group >= 0.0 and group == m[other + f.O_OCO]
+    )
+
+
+@part
 def count_ambiguous(m: Floats, bar: int) -> None:
-    """Count the bar when both exits of a lot lie inside its range and the open decides neither."""
+    """Count the bar when it reaches both exits of a lot, or a stop and a limit order that end each other."""
+    if m[f.S_AMBIGUOUS_BAR] == bar + 1:
+        return
+    found = False
     listed = int(m[f.S_LISTED_AT])
     count = int(m[f.S_OPEN_LOTS]) if m[f.S_EXITS] > 0.0 else 0
     for j in range(listed, listed + count):
         lot = int(m[j])
         stop, target = int(m[lot + f.L_STOP_ORDER]), int(m[lot + f.L_TARGET_ORDER])
-        if m[f.S_AMBIGUOUS_BAR] == bar + 1 or stop < 0 or target < 0:
+        found = found or (stop >= 0 and target >= 0 and undecided(m, stop, target, bar))
+    queue = int(m[f.S_QUEUE_AT])
+    end = queue + int(m[f.S_QUEUED]) if m[f.S_PAIRS] > 0.0 else queue
+    for j in range(queue, end):
+        k = int(m[j])
+        if (m[k + f.O_PARENT] < 0.0 and m[k + f.O_OCO] < 0.0) or np.isnan(m[k + f.O_STOP]):
             continue
-        if not (workable(m, stop, bar) and workable(m, target, bar)):
+        if m[k + f.O_TRIGGERED] > 0.0:
             continue
-        row = int(m[lot + f.L_ASSET])
-        low = min(m[stop + f.O_STOP], m[target + f.O_LIMIT])
-        high = max(m[stop + f.O_STOP], m[target + f.O_LIMIT])
-        if m[row + f.A_LOW] <= low and m[row + f.A_HIGH] >= high and low < m[row + f.A_OPEN] < high:
-            m[f.S_AMBIGUOUS] += 1.0
-            m[f.S_AMBIGUOUS_BAR] = bar + 1
+        for i in range(queue, end):
+            found = found or (pairs(m, k, int(m[i])) and undecided(m, k, int(m[i]), bar))
+    if found:
+        m[f.S_AMBIGUOUS] += 1.0
+        m[f.S_AMBIGUOUS_BAR] = bar + 1
 
 
 @part
@@ -140,6 +169,8 @@ def next_order(m: Floats, row: int, bar: int) -> tuple[int, float]:
     for j in range(queue, queue + int(m[f.S_QUEUED])):
         k = int(m[j])
         if m[k + f.O_ASSET] != row or m[k + f.O_TRIED] == m[f.S_SERIAL] or not workable(m, k, bar):
+            continue
+        if m[k + f.O_KIND] == f.MARKET_ON_CLOSE:
             continue
         stop_pending = not np.isnan(m[k + f.O_STOP]) and m[k + f.O_TRIGGERED] == 0.0
         level = m[k + f.O_STOP] if stop_pending else m[k + f.O_LIMIT]
@@ -219,6 +250,8 @@ def next_in_queue(m: Floats, place: int, fresh: bool, bar: int, until: int, turn
         k = int(m[scratch + j])
         if turn == MARKET_ORDERS and m[k + f.O_KIND] != f.MARKET:
             continue
+        if m[f.R_OPEN_FIRST] > 0.0 and m[k + f.O_KIND] == f.MARKET_ON_CLOSE:
+            continue
         if turn == AT_THE_OPEN and not acts_at_open(m, k):
             continue
         if turn < EVERYTHING and m[k + f.O_TRIED] == m[f.S_SERIAL]:
@@ -243,6 +276,22 @@ def copy_queue(m: Floats, bar: int) -> None:
 
 
 @part
+def work_closers(m: Floats, bar: int, until: int) -> None:
+    """Try the orders for the close, after everything that the bar reaches before it."""
+    copy_queue(m, bar)
+    scratch = int(m[f.S_SCRATCH_AT])
+    for j in range(scratch, scratch + int(m[f.S_COPIED])):
+        k = int(m[j])
+        if m[k + f.O_KIND] != f.MARKET_ON_CLOSE:
+            continue
+        expire_or_kill(m, k, bar, False)
+        if workable(m, k, until):
+            try_order(m, k, bar)
+            if m[k + f.O_STATUS] == f.WORKING:
+                expire_or_kill(m, k, bar, True)
+
+
+@part
 def work(m: Floats, bar: int, until: int, fresh: bool, row: int, end: float) -> None:
     """Try the orders that may act, in the sequence of the queue or of the path inside the bar.
 
@@ -256,8 +305,11 @@ def work(m: Floats, bar: int, until: int, fresh: bool, row: int, end: float) -> 
         Asset and end of a straight move inside the bar; ``row`` < 0: the whole bar of all assets.
     """
     walking = row >= 0
+    closers = not walking and not fresh and m[f.S_CLOSERS] > 0.0 and m[f.R_OPEN_FIRST] > 0.0
     m[f.S_SERIAL] += 1.0
-    if not walking:
+    if walking:
+        count_ambiguous(m, bar)
+    else:
         copy_queue(m, bar)
     place = 0
     # What trades at the open comes before a level inside the bar can be reached.
@@ -279,8 +331,13 @@ def work(m: Floats, bar: int, until: int, fresh: bool, row: int, end: float) -> 
             continue
         triggered_before = m[k + f.O_TRIGGERED]
         try_order(m, k, bar)
+        if walking and m[f.S_AGAIN] > 0.0:
+            m[f.S_AGAIN] = 0.0
+            count_ambiguous(m, bar)
         if not walking and m[k + f.O_STATUS] == f.WORKING:
             by_close = m[f.R_STOP_LIMIT] == f.BY_CLOSE_DIRECTION and triggered_before == 0.0
             if m[k + f.O_TRAIL] > 0.0 and (m[k + f.O_TRIGGERED] == 0.0 or by_close):
                 trail(m, k, trail_mark(m, k, int(m[k + f.O_ASSET])))
             expire_or_kill(m, k, bar, True)
+    if closers:
+        work_closers(m, bar, until)

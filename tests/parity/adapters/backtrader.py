@@ -132,7 +132,8 @@ class _Script:
             row[f.X_TRAIL], row[f.X_TRAIL_UNIT] = entry["trailamount"], f.DISTANCE
         elif entry.get("trailpercent"):
             row[f.X_TRAIL], row[f.X_TRAIL_UNIT] = entry["trailpercent"], f.FRACTION
-        if entry.get("valid_bar") is not None:
+        if entry.get("valid_bar") is not None and kind != f.MARKET:
+            # That engine's market orders never expire.
             row[f.X_VALID] = entry["valid_bar"]
         if kind == f.MARKET_ON_CLOSE:
             row[f.X_AUCTION], row[f.X_AUCTION_CLOSE] = _auction(
