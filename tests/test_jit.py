@@ -1,12 +1,15 @@
 """The kernel cache: an edit anywhere in the package counts, and no folder or process can break a run."""
 
+import gc
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import numba
 import pytest
 
+from peak_kernels import _jit
 from peak_kernels._cache import PACKAGE_DIR, cache_dir, source_stamp
 
 HELPER = '''"""A helper."""
@@ -147,3 +150,24 @@ def test_the_cache_is_where_it_was_asked_for(tmp_path):
         assert Path(done.stdout.strip()).parent == tmp_path / name
     folder = cache_dir()
     assert folder is None or folder.is_dir()
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_compiling_leaves_the_garbage_collector_as_it_was(collects):
+    seen = []
+
+    def double(x):
+        return 2.0 * x
+
+    compiled = _jit.jit(double)
+    was = gc.isenabled()
+    try:
+        (gc.enable if collects else gc.disable)()
+        compiled(1.0)
+        seen.append(gc.isenabled())
+        with pytest.raises(numba.TypingError):
+            compiled("a")
+        seen.append(gc.isenabled())
+    finally:
+        (gc.enable if was else gc.disable)()
+    assert seen == [collects, collects]

@@ -8,11 +8,11 @@ from __future__ import annotations
 import math
 
 from peak_kernels import types as t
-from peak_kernels._jit import jit
+from peak_kernels._jit import jit, part
 from peak_kernels.types import FloatArray
 
 
-@jit
+@part
 def yearly_volatility(prices: FloatArray, bar: int, window: int, year: float) -> float:
     """Standard deviation of the last ``window`` simple returns up to the close of ``bar``, times sqrt(year).
 
@@ -40,7 +40,7 @@ def yearly_volatility(prices: FloatArray, bar: int, window: int, year: float) ->
     return math.sqrt(squares / (window - 1) * year)
 
 
-@jit
+@part
 def kelly_fraction(state: FloatArray) -> float:
     """Kelly criterion of the closed trades, W - (1 - W) * L / G; NaN before enough of them.
 
@@ -56,7 +56,7 @@ def kelly_fraction(state: FloatArray) -> float:
     return wins / trades - (1.0 - wins / trades) * loss / gain
 
 
-@jit
+@part
 def take_kelly(state: FloatArray) -> int:
     """Put the fraction of equity of Kelly sizing into the state; the reason why it is 0, if it is."""
     criterion = kelly_fraction(state)
@@ -69,8 +69,8 @@ def take_kelly(state: FloatArray) -> int:
     return t.NO_EDGE if criterion == criterion else t.NO_ESTIMATE
 
 
-@jit
-def take_volatility(state: FloatArray, prices: FloatArray, bar: int) -> int:
+@part
+def volatility_fraction(state: FloatArray, prices: FloatArray, bar: int) -> int:
     """Put the fraction of equity of volatility sizing, decided at ``bar``, into the state; why it is 0, if it is."""
     year = state[t.PERIODS_PER_YEAR]
     volatility = yearly_volatility(prices, bar, int(state[t.SIZE_WINDOW]), year)
@@ -79,14 +79,20 @@ def take_volatility(state: FloatArray, prices: FloatArray, bar: int) -> int:
     return t.NO_REASON if state[t.SIZED_FRACTION] > 0.0 else t.NO_ESTIMATE
 
 
-@jit
+@part
 def estimate(state: FloatArray, prices: FloatArray, bar: int, blocked: int) -> int:
     """Put the fraction of equity of an order decided at ``bar`` into the state.
 
     Returns ``blocked``, or the reason why there is nothing to open.
     """
     if state[t.SIZE_MODE] == t.SIZE_VOLATILITY:
-        reason = take_volatility(state, prices, bar)
+        reason = volatility_fraction(state, prices, bar)
     else:
         reason = take_kelly(state)
     return reason if blocked == t.NO_REASON else blocked
+
+
+@jit
+def take_volatility(state: FloatArray, prices: FloatArray, bar: int) -> int:
+    """`volatility_fraction`, to be called from Python."""
+    return volatility_fraction(state, prices, bar)
