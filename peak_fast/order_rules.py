@@ -30,11 +30,12 @@ class Asset:
     margin
         Account money that one unit ties up (futures).  0 means the asset is paid in full, or on `OrderRules.leverage`.
     tick
-        Smallest price step; order prices are rounded to it.  0 means any price.
+        Smallest price step; limits, stops and exits are rounded to the nearest one, slippage to the worse one.
+        0 means any price.
     lot
         Smallest size step; sizes are rounded down to it.  0 means any size.
     min_size
-        Smallest size that may be opened.
+        Smallest size that an order may open (parts of it may be smaller).
     quote
         Currency of the prices (``"JPY"``); "" means the account's.
     base
@@ -142,9 +143,10 @@ class OrderRules:
         Limits are rounded down to whole units.
     fee_rate, fee_fixed, fee_per_unit, fee_minimum, maker_rate
         Fee of a fill: ``fixed + per_unit * size + rate * value``, at least the minimum; ``maker_rate``
-        replaces the rate for limit fills when it is given.
+        replaces the rate for limit fills when it is given.  A rebate (rate below 0) needs a minimum of ``-inf``.
     fee_tiers
-        ``((traded value, rate), ...)``: the rate from that traded value on.
+        ``((traded value, rate), ...)``: the rate once the fills so far have that value; limit fills have
+        ``maker_rate`` all the same, when it is given.
     merge_fills
         An order that closes and opens makes one fill with one fee; else one fill per lot.
     ledger
@@ -288,7 +290,7 @@ class OrderRules:
                 value = get_args(_hints()[name]).index(value)
             vector[column] = float(value)
         vector[f.R_FINALIZE] = {"keep": 0.0, "second_pass": 1.0, "close": 2.0}[self.finalize]
-        vector[f.R_FEE_MAKER] = self.fee_rate if self.maker_rate is None else self.maker_rate
+        vector[f.R_FEE_MAKER] = np.nan if self.maker_rate is None else self.maker_rate
         return vector
 
     @property

@@ -2,6 +2,7 @@
 
 import pytest
 
+from peak_fast.orders import Asset
 from tests.test_orders import BARS, BUY, ends, fills, run
 
 SELL = {**BUY, "side": "sell"}
@@ -99,3 +100,157 @@ class TestLife:
             (0, 2, "expired", "validity_over", 4.0),
         ]
         assert BARS["volume"][2] == 0
+
+    def test_a_child_says_when_it_begins_to_work(self):
+        child = {"bar": 0, "side": "sell", "size": 10, "type": "limit", "limit": 104.5, "parent": "in"}
+        result = run({**BUY, "tag": "in"}, child)
+        assert result.log.select("order_id", "bar", "status").rows() == [
+            (0, 0, "working"), (1, 0, "waiting"), (0, 1, "filled"), (1, 1, "working"), (1, 2, "filled")
+        ]  # fmt: skip
+
+    def test_all_or_nothing_is_not_cut(self):
+        big = {**BUY, "size": 200}
+        cut = {"shortfall": "cut"}
+        assert ends(run({**big, "time_in_force": "fok"}, with_rules=cut)) == [
+            ("rejected", "insufficient_margin")
+        ]
+        assert ends(run({**big, "time_in_force": "ioc"}, with_rules=cut)) == [("filled", "cut_to_cash")]
+
+
+class TestModify:
+    RESTING = {**BUY, "type": "limit", "limit": 97, "tag": "a"}  # noqa: RUF012
+    CHANGE = {"bar": 1, "action": "modify", "tag": "a"}  # noqa: RUF012
+
+    def test_a_trail_is_for_trailing_orders(self):
+        result = run(self.RESTING, {**self.CHANGE, "trail": 0.05})
+        assert result.orders.select("limit", "stop").rows() == [
+            (97.0, pytest.approx(float("nan"), nan_ok=True))
+        ]
+        assert fills(result) == [(3, 1, 10.0, 97.0)]
+        follow = {
+            "bar": 1,
+            "side": "sell",
+            "size": 10,
+            "type": "trailing_stop",
+            "trail": 8,
+            "trail_unit": "distance",
+        }
+        change = {"bar": 2, "action": "modify", "tag": "t", "trail": 1, "trail_unit": "distance"}
+        # After bar 2 (high 105) the stop was 97; bar 3 is tested with it and moves it to its high of 103 less 1.
+        assert fills(run(BUY, {**follow, "tag": "t"}, change))[1] == (3, -1, 10.0, 97.0)
+        assert fills(run(BUY, {**follow, "trail": 9, "tag": "t"}, change))[1] == (4, -1, 10.0, 98.0)
+
+    def test_sizes(self):
+        def resized(unit="units", **settings):
+            size = settings.pop("size")
+            return run(self.RESTING, {**self.CHANGE, "size": size, "size_unit": unit}, **settings)
+
+        assert fills(resized(size=4)) == [(3, 1, 4.0, 97.0)]
+        assert fills(resized(size=485, unit="value")) == [(3, 1, 5.0, 97.0)]
+        assert ends(resized(size=0.2, assets=Asset(lot=0.5))) == [("cancelled", "size_zero")]
+        slow = {"with_rules": {"volume": "fixed", "volume_amount": 4}}
+        entry = {**BUY, "tag": "a"}
+        # Four are filled in bar 1: an order of three is complete, one of six has two to go.
+        done = run(
+            entry, {**self.CHANGE, "size": 3}, {"bar": 1, "side": "sell", "size": 1, "parent": "a"}, **slow
+        )
+        assert done.orders.select("size", "filled", "status").rows() == [
+            (4.0, 4.0, "filled"),
+            (1.0, 1.0, "filled"),
+        ]
+        assert [fill[:3] for fill in fills(run(entry, {**self.CHANGE, "size": 6}, **slow))] == [
+            (1, 1, 4.0),
+            (3, 1, 2.0),
+        ]
+        # A value cannot be meant where units are filled.
+        value = {**self.CHANGE, "size": 600, "size_unit": "value"}
+        assert fills(run(entry, value, **slow))[-1][:3] == (4, 1, 2.0)
+
+    def test_a_limit_that_trails_keeps_its_new_distance(self):
+        order = {
+            "bar": 1,
+            "side": "sell",
+            "size": 10,
+            "type": "trailing_stop_limit",
+            "trail": 8,
+            "limit": 102.0,
+        }
+        result = run(BUY, {**order, "trail_unit": "distance", "tag": "a"}, {**self.CHANGE, "limit": 90.0})
+        # Stop 95 and limit 90; bar 2 goes up to 105.
+        assert result.orders.select("stop", "limit").rows()[1] == (97.0, 92.0)
+
+    def test_an_exit_may_become_a_price(self):
+        entry = {
+            **self.RESTING,
+            "limit": 100,
+            "stop_loss": 0.05,
+            "take_profit": 0.045,
+            "exit_unit": "fraction",
+        }
+        result = run(entry, {**self.CHANGE, "bar": 0, "stop_loss": 99})
+        # The target stays a fraction: 104.5, reached in bar 2.
+        assert fills(result) == [(1, 1, 10.0, 100.0), (2, -1, 10.0, 104.5)]
+        assert sorted(result.orders["stop"].drop_nans().to_list()) == [99.0]
+
+    def test_exits_of_lots_of_any_asset(self):
+        bars = {"A": BARS, "B": BARS}
+        result = run({**BUY, "asset": "B", "tag": "a"}, {**self.CHANGE, "stop_loss": 98}, bars=bars)
+        assert fills(result)[1] == (3, -1, 10.0, 98.0)
+
+
+class TestSteps:
+    def test_prices_are_rounded_to_the_tick(self):
+        tick = {"assets": Asset(tick=0.25)}
+        assert fills(run({**BUY, "type": "limit", "limit": 100.3}, **tick)) == [(1, 1, 10.0, 100.25)]
+        assert fills(run({**BUY, "type": "stop", "stop": 103.4}, **tick)) == [(1, 1, 10.0, 103.5)]
+        exits = {**BUY, "stop_loss": 98.1, "take_profit": 200.1}
+        assert run(exits, **tick).orders.select("limit", "stop").rows()[1:] == [
+            (200.0, pytest.approx(float("nan"), nan_ok=True)),
+            (pytest.approx(float("nan"), nan_ok=True), 98.0),
+        ]
+        follow = {"bar": 1, "side": "sell", "size": 10, "type": "trailing_stop", "trail": 0.02}
+        # 103 x 0.98 = 100.94, then 105 x 0.98 = 102.9; bar 3 opens at 102, below 103.
+        assert run(BUY, follow, **tick).orders["stop"][1] == 103.0
+        change = {"bar": 0, "action": "modify", "tag": "a", "limit": 100.6}
+        assert fills(run({**BUY, "type": "limit", "limit": 90, "tag": "a"}, change, **tick))[0][3] == 100.5
+
+    def test_smallest_size_and_value(self):
+        small = {"assets": Asset(min_size=5)}
+        assert ends(run({**BUY, "size": 4}, **small)) == [("rejected", "value_too_small")]
+        # Parts may be smaller, closings too; a cut may not.
+        slow = {"with_rules": {"volume": "fixed", "volume_amount": 3}}
+        assert [fill[2] for fill in fills(run({**BUY, "size": 5}, **small, **slow))] == [3.0, 2.0]
+        assert fills(run(BUY, {"bar": 1, "side": "sell", "size": 1}, **small))[1] == (2, -1, 1.0, 103.0)
+        cut = {"with_rules": {"shortfall": "cut"}}
+        assert ends(run({**BUY, "size": 6}, cash=500.0, **small, **cut)) == [
+            ("rejected", "insufficient_margin")
+        ]
+
+    def test_portions_of_a_lot(self):
+        def closing(size, **options):
+            return run(BUY, {"bar": 1, "action": "close", "size": size}, **options)
+
+        assert fills(closing(0.26, assets=Asset(lot=1)))[1][2] == 3.0
+        assert fills(closing(0.01, assets=Asset(lot=1)))[1][2] == 1.0
+
+
+class TestReduceOnly:
+    def test_it_closes_and_never_opens(self):
+        result = run(BUY, {"bar": 1, "side": "sell", "size": 15, "reduce_only": True})
+        assert fills(result)[1] == (2, -1, 10.0, 103.0)
+        assert ends(result)[1] == ("cancelled", "nothing_to_reduce")
+        assert result.position[0, -1] == 0.0
+
+    def test_it_closes_the_other_side_of_a_hedge(self):
+        hedge = {"hedging": True, "ledger": "settled", "merge_fills": False}
+        result = run(
+            BUY,
+            {**SELL, "bar": 1, "size": 4},
+            {**SELL, "bar": 2, "size": 12, "reduce_only": True},
+            with_rules=hedge,
+        )
+        # Ten bought at 101, four sold short at 103, ten closed at 102 (bar 3); the short is left.
+        assert fills(result)[2] == (3, -1, 10.0, 102.0)
+        assert result.trades.select("size", "entry_price", "gross_pnl").rows() == [(10.0, 101.0, 10.0)]
+        assert result.equity.tolist() == [10_000, 10_020, 10_026, 10_030, 10_026, 9_998]
+        assert ends(result)[2] == ("cancelled", "nothing_to_reduce")

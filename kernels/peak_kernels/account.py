@@ -25,12 +25,21 @@ def rate_at(m: Floats, row: int, price: float) -> float:
 
 
 @part
-def fee(m: Floats, row: int, size: float, price: float, maker: bool) -> float:
-    """Fee of one fill: ``fixed + per_unit * size + rate * value``, at least the minimum."""
-    rate = m[f.R_FEE_MAKER] if maker else m[f.R_FEE_RATE]
+def fee_rate(m: Floats, maker: bool) -> float:
+    """Rate of the next fill: that of limit fills where there is one, else that of the tier."""
+    if maker and not np.isnan(m[f.R_FEE_MAKER]):
+        return m[f.R_FEE_MAKER]
+    rate = m[f.R_FEE_RATE]
     for tier in range(int(m[f.S_TIERS])):
         if m[f.S_TURNOVER] >= m[f.TIERS_AT + 2 * tier]:
             rate = m[f.TIERS_AT + 2 * tier + 1]
+    return rate
+
+
+@part
+def fee(m: Floats, row: int, size: float, price: float, maker: bool) -> float:
+    """Fee of one fill: ``fixed + per_unit * size + rate * value``, at least the minimum."""
+    rate = fee_rate(m, maker)
     value = size * price * m[row + f.A_MULTIPLIER] * rate_at(m, row, price)
     paid = m[f.R_FEE_FIXED] + m[f.R_FEE_UNIT] * size + rate * abs(value)
     return max(paid, m[f.R_FEE_MINIMUM])

@@ -109,7 +109,8 @@ def work_now(m: Floats, k: int, bar: int) -> None:
 @part
 def release(m: Floats, k: int, bar: int) -> None:
     """A child whose parent is complete: it works from the next bar, or from this one if the rules say so."""
-    m[k + f.O_STATUS], m[k + f.O_ACTIVE] = f.WORKING, bar + 1
+    set_status(m, k, f.WORKING, f.NO_REASON, bar)
+    m[k + f.O_ACTIVE] = bar + 1
     rule = m[f.R_CHILD_BAR]
     after_market = rule == f.CHILD_AFTER_MARKET and m[int(m[k + f.O_PARENT]) + f.O_KIND] == f.MARKET
     if m[f.R_INTRABAR] > 0.0 or rule == f.CHILD_AFTER_ANY or after_market:
@@ -183,6 +184,13 @@ def lot_order(m: Floats, lot: int, role: int, kind: int, size: float, bar: int) 
 
 
 @part
+def to_tick(m: Floats, row: int, price: float) -> float:
+    """Price rounded to the asset's nearest tick."""
+    tick = m[row + f.A_TICK]
+    return np.rint(price / tick) * tick if tick > 0.0 else price
+
+
+@part
 def attach(m: Floats, lot: int, role: int, price: float, bar: int) -> None:
     """Set, replace or (``price`` NaN) remove the stop-loss or take-profit order of a lot."""
     is_stop = role == f.STOP_LOSS
@@ -195,7 +203,7 @@ def attach(m: Floats, lot: int, role: int, price: float, bar: int) -> None:
         return
     m[f.S_EXITS] = 1.0
     k = lot_order(m, lot, role, f.STOP if is_stop else f.LIMIT, abs(m[lot + f.L_SIZE]), bar)
-    m[k + (f.O_STOP if is_stop else f.O_LIMIT)] = price
+    m[k + (f.O_STOP if is_stop else f.O_LIMIT)] = to_tick(m, int(m[lot + f.L_ASSET]), price)
     m[k + f.O_ACTIVE] = float(bar) if m[f.R_AGAIN_ALL] > 0.0 else bar + 1.0
     # The exit that is to be tried first goes to the front, the other one to the end.
     if enqueue(m, k, f.WORKING, is_stop != (m[f.R_TARGET_FIRST] > 0.0), bar):
@@ -205,8 +213,12 @@ def attach(m: Floats, lot: int, role: int, price: float, bar: int) -> None:
 @part
 def close_order(m: Floats, lot: int, portion: float, bar: int) -> int:
     """Place a market order at the front of the queue that closes a portion of one lot; returns it."""
-    size = abs(m[lot + f.L_SIZE]) * portion
+    size = abs(m[lot + f.L_SIZE]) * min(portion, 1.0)
     unit = m[int(m[lot + f.L_ASSET]) + f.A_LOT]
+    if not portion > 0.0:
+        k = lot_order(m, lot, f.CLOSE_LOT, f.MARKET, 0.0, bar)
+        set_status(m, k, f.REJECTED, f.SIZE_ZERO, bar)
+        return k
     if unit > 0.0:
         # Half to even, and at least one unit.
         size = max(unit, np.rint(size / unit) * unit)

@@ -18,6 +18,7 @@ from peak_kernels.book import (
     is_live,
     new_order,
     set_status,
+    to_tick,
 )
 from peak_kernels.orders_fields import Floats
 from peak_kernels.orders_fill import floor_to_lot
@@ -75,9 +76,13 @@ def place(m: Floats, action: int, bar: int) -> int:
     kind = int(m[action + f.X_KIND])
     k = new_order(m, row, kind, side, size, bar)
     m[k + f.O_UNIT], m[k + f.O_ORDERED] = unit, size
-    m[k + f.O_LIMIT], m[k + f.O_STOP] = m[action + f.X_LIMIT], m[action + f.X_STOP]
+    m[k + f.O_LIMIT], m[k + f.O_STOP] = (
+        to_tick(m, row, m[action + f.X_LIMIT]),
+        to_tick(m, row, m[action + f.X_STOP]),
+    )
     m[k + f.O_STOP_LOSS], m[k + f.O_TAKE_PROFIT] = m[action + f.X_STOP_LOSS], m[action + f.X_TAKE_PROFIT]
-    m[k + f.O_EXIT_UNIT], m[k + f.O_REDUCE] = m[action + f.X_EXIT_UNIT], m[action + f.X_REDUCE]
+    m[k + f.O_EXIT_UNIT], m[k + f.O_TARGET_UNIT] = m[action + f.X_EXIT_UNIT], m[action + f.X_EXIT_UNIT]
+    m[k + f.O_REDUCE] = m[action + f.X_REDUCE]
     m[k + f.O_VALID], m[k + f.O_TIF] = m[action + f.X_VALID], m[action + f.X_TIF]
     m[k + f.O_OCO], m[k + f.O_TAG], m[k + f.O_LISTED] = m[action + f.X_OCO], m[action + f.X_TAG], 1.0
     if m[k + f.O_OCO] >= 0.0 or m[action + f.X_PARENT] >= 0.0:
@@ -103,6 +108,8 @@ def lacks_price(m: Floats, k: int) -> bool:
     kind, limit, stop = m[k + f.O_KIND], m[k + f.O_LIMIT], m[k + f.O_STOP]
     with_limit = kind == f.LIMIT or kind == f.STOP_LIMIT or kind == f.TRAILING_STOP_LIMIT
     with_stop = f.STOP <= kind <= f.TRAILING_STOP_LIMIT
+    if (kind == f.TRAILING_STOP or kind == f.TRAILING_STOP_LIMIT) and not m[k + f.O_TRAIL] > 0.0:
+        return True
     return stop <= 0.0 or limit <= 0.0 or (with_limit and np.isnan(limit)) or (with_stop and np.isnan(stop))
 
 
@@ -159,7 +166,8 @@ def for_lots(m: Floats, action: int, bar: int) -> None:
     listed = int(m[f.S_LISTED_AT])
     for j in range(listed, listed + int(m[f.S_OPEN_LOTS])):
         lot = int(m[j])
-        if m[lot + f.L_ASSET] != row or (tag >= 0.0 and m[lot + f.L_TAG] != tag):
+        # A modification means a tag, whatever its asset is.
+        if (m[lot + f.L_ASSET] != row and op != f.OP_MODIFY) or (tag >= 0.0 and m[lot + f.L_TAG] != tag):
             continue
         if op == f.OP_CLOSE and m[action + f.X_SIDE] * m[lot + f.L_SIZE] > 0.0:
             # An order of this side would add to the lot.
@@ -189,25 +197,48 @@ def trailed_stop(m: Floats, lot: int, action: int) -> float:
 
 
 @part
-def modify(m: Floats, k: int, action: int) -> None:
-    """Change limit, stop, trail, size, validity or exits of a live order; NaN leaves a field as it is."""
-    if not np.isnan(m[action + f.X_LIMIT]) and not np.isnan(m[k + f.O_LIMIT]):
-        m[k + f.O_LIMIT] = m[action + f.X_LIMIT]
-    if not np.isnan(m[action + f.X_STOP]) and m[k + f.O_TRIGGERED] == 0.0 and not np.isnan(m[k + f.O_STOP]):
-        m[k + f.O_STOP] = m[action + f.X_STOP]
-    if not np.isnan(m[action + f.X_TRAIL]):
+def modify(m: Floats, k: int, action: int, bar: int) -> None:
+    """Change limit, stop, trail, size, validity or exits of a live order; NaN leaves a field as it is.
+
+    A field that the kind of order does not have is not given one.
+    """
+    row, kind = int(m[k + f.O_ASSET]), m[k + f.O_KIND]
+    trails = kind == f.TRAILING_STOP or kind == f.TRAILING_STOP_LIMIT
+    if m[action + f.X_STOP] > 0.0 and m[k + f.O_TRIGGERED] == 0.0 and not np.isnan(m[k + f.O_STOP]):
+        m[k + f.O_STOP] = to_tick(m, row, m[action + f.X_STOP])
+    if m[action + f.X_LIMIT] > 0.0 and not np.isnan(m[k + f.O_LIMIT]):
+        m[k + f.O_LIMIT] = to_tick(m, row, m[action + f.X_LIMIT])
+        # A limit that moves with a stop keeps its new distance from it.
+        m[k + f.O_OFFSET] = m[k + f.O_STOP] - m[k + f.O_LIMIT]
+    if m[action + f.X_TRAIL] > 0.0 and trails:
         m[k + f.O_TRAIL], m[k + f.O_TRAIL_UNIT] = m[action + f.X_TRAIL], m[action + f.X_TRAIL_UNIT]
-    if m[action + f.X_SIZE] > 0.0 and m[k + f.O_UNIT] == m[action + f.X_UNIT]:
-        size = floor_to_lot(m, int(m[k + f.O_ASSET]), m[action + f.X_SIZE])
-        m[k + f.O_SIZE] = m[k + f.O_FILLED] + max(0.0, size - m[k + f.O_FILLED])
-        m[k + f.O_REMAINING] = m[k + f.O_SIZE] - m[k + f.O_FILLED]
-        m[k + f.O_ORDERED] = m[k + f.O_SIZE]
     if m[action + f.X_VALID] < np.inf:
         m[k + f.O_VALID] = m[action + f.X_VALID]
     if not np.isnan(m[action + f.X_STOP_LOSS]):
-        m[k + f.O_STOP_LOSS] = m[action + f.X_STOP_LOSS]
+        m[k + f.O_STOP_LOSS], m[k + f.O_EXIT_UNIT] = m[action + f.X_STOP_LOSS], f.PRICE
     if not np.isnan(m[action + f.X_TAKE_PROFIT]):
-        m[k + f.O_TAKE_PROFIT] = m[action + f.X_TAKE_PROFIT]
+        m[k + f.O_TAKE_PROFIT], m[k + f.O_TARGET_UNIT] = m[action + f.X_TAKE_PROFIT], f.PRICE
+    if m[action + f.X_SIZE] > 0.0:
+        resize(m, k, m[action + f.X_SIZE], m[action + f.X_UNIT], bar)
+
+
+@part
+def resize(m: Floats, k: int, size: float, unit: float, bar: int) -> None:
+    """Give a live order another size; one that has begun to fill counts units only, and ends where it has them."""
+    filled = m[k + f.O_FILLED]
+    if unit == f.UNITS:
+        size = floor_to_lot(m, int(m[k + f.O_ASSET]), size)
+    elif filled > 0.0:
+        return
+    m[k + f.O_SIZE], m[k + f.O_ORDERED], m[k + f.O_UNIT] = max(size, filled), max(size, filled), unit
+    m[k + f.O_REMAINING] = m[k + f.O_SIZE] - filled
+    if m[k + f.O_REMAINING] > 0.0:
+        return
+    if filled > 0.0:
+        set_status(m, k, f.FILLED, f.NO_REASON, bar)
+        cancel_family(m, k, bar, True)
+    else:
+        end_order(m, k, f.CANCELLED, f.SIZE_ZERO, bar)
 
 
 @part
@@ -235,7 +266,7 @@ def act(m: Floats, action: int, bar: int) -> None:
             if op == f.OP_CANCEL and not submitted and not spared:
                 end_order(m, k, f.CANCELLED, f.BY_USER, bar)
             elif op == f.OP_MODIFY and not is_exit(m, k):
-                modify(m, k, action)
+                modify(m, k, action, bar)
     if op != f.OP_CANCEL:
         for_lots(m, action, bar)
 

@@ -81,7 +81,9 @@ O_STOP_LOSS, O_TAKE_PROFIT, O_EXIT_UNIT, O_REDUCE, O_BAR, O_ACTIVE, O_LAST, O_FI
 O_VALUE, O_FEES, O_TAG, O_REFERENCE, O_ACTION, O_WHY, O_FRESH, O_TRIED, O_AUCTION, O_ORDERED, O_LISTED = (
     range(28, 39)
 )
-N_ORDER = 39
+O_TARGET_UNIT = 39
+"""Unit of the take-profit, `O_EXIT_UNIT` being that of the stop-loss."""
+N_ORDER = 40
 
 # ``O_WHY``: an order that a limit of the account placed; else 0, or the engine's reason (`orders_sized`).
 LIMIT_REACHED = -1

@@ -10,6 +10,7 @@ from peak_kernels.account import (
     cash_for,
     equity_of,
     fee,
+    fee_rate,
     fill_row,
     margin_available,
     open_lot,
@@ -17,9 +18,19 @@ from peak_kernels.account import (
     settle_close,
     settle_open,
     shrink_lot,
+    tied_up,
     trade_row,
 )
-from peak_kernels.book import attach, cancel_family, cancel_group, end_order, is_live, set_status, work_now
+from peak_kernels.book import (
+    attach,
+    cancel_family,
+    cancel_group,
+    end_order,
+    is_live,
+    set_status,
+    to_tick,
+    work_now,
+)
 from peak_kernels.orders_fields import Floats
 
 
@@ -31,7 +42,26 @@ def floor_to_lot(m: Floats, row: int, size: float) -> float:
 
 
 @part
-def resolve_size(m: Floats, k: int, row: int, price: float, opening_price: float) -> None:
+def fee_share(m: Floats) -> float:
+    """Part of a fee that ties up equity: all of it, unless fees are financed as the value is."""
+    return 1.0 / m[f.R_LEVERAGE] if m[f.R_AFFORD] == f.AFFORD_FINANCED else 1.0
+
+
+@part
+def size_within(m: Floats, budget: float, tied: float, value: float, share: float, maker: bool) -> float:
+    """Largest size for which ``tied`` per unit and the ``share`` of the fee stay within a budget.
+
+    ``value``: of one unit, in account money.  The fee is the larger of two lines, so the size is the smaller one.
+    """
+    rate, least = fee_rate(m, maker), m[f.R_FEE_MINIMUM]
+    size = (budget - share * m[f.R_FEE_FIXED]) / (tied + share * (rate * value + m[f.R_FEE_UNIT]))
+    if least > 0.0:
+        size = min(size, (budget - share * least) / tied)
+    return max(0.0, size)
+
+
+@part
+def resolve_size(m: Floats, k: int, row: int, price: float, opening_price: float, maker: bool) -> None:
     """Turn a size given as value or fraction into units, at the price of the first fill."""
     unit, given, lot = m[k + f.O_UNIT], m[k + f.O_SIZE], m[row + f.A_LOT]
     worth_of_one = opening_price * m[row + f.A_MULTIPLIER] * rate_at(m, row, opening_price)
@@ -42,17 +72,20 @@ def resolve_size(m: Floats, k: int, row: int, price: float, opening_price: float
         m[row + f.A_MARK] = price
         value = equity_of(m) * given
         m[row + f.A_MARK] = mark
-        cost = worth_of_one
+        units = max(0.0, value) / worth_of_one
         if m[f.R_SIZE_FEE] > 0.0:
-            cost += cost * m[f.R_FEE_RATE] + m[f.R_FEE_UNIT]
-            value -= m[f.R_FEE_FIXED]
-        units = floor_to_lot(m, row, max(0.0, value) / cost)
+            units = size_within(m, value, worth_of_one, worth_of_one, 1.0, maker)
+        units = floor_to_lot(m, row, units)
     else:
         mark = m[row + f.A_CLOSE] if m[f.R_MARGIN_MARK] == f.MARK_CLOSE else price
-        value = margin_available(m, row, mark) * m[f.R_LEVERAGE] * given
-        ordered = given if m[f.R_FEE_AS_ORDERED] > 0.0 else 1.0
-        cost = worth_of_one + fee(m, row, ordered, price, False) / ordered
-        units = (value // (cost * lot)) * lot if lot > 0.0 else value / cost
+        value = margin_available(m, row, mark) * given
+        if m[f.R_FEE_AS_ORDERED] > 0.0:
+            value *= m[f.R_LEVERAGE]
+            cost = worth_of_one + fee(m, row, given, price, False) / given
+            units = (value // (cost * lot)) * lot if lot > 0.0 else value / cost
+        else:
+            tied, share = tied_up(m, row, 1.0, opening_price), fee_share(m)
+            units = floor_to_lot(m, row, size_within(m, value, tied, worth_of_one, share, maker))
     m[k + f.O_ORDERED] = given if unit == f.MARGIN_FRACTION else units
     m[k + f.O_SIZE], m[k + f.O_REMAINING], m[k + f.O_UNIT] = units, units, f.UNITS
 
@@ -99,11 +132,15 @@ def affordable(
             available *= 1.0 + 1e-12
         if needed <= available:
             return size
-    if m[f.R_SHORTFALL] == f.REJECT or available <= 0.0 or needed <= 0.0:
+    whole_or_nothing = m[f.R_SHORTFALL] == f.REJECT or m[k + f.O_TIF] == f.FOK
+    if whole_or_nothing or available <= 0.0 or needed <= 0.0:
         return 0.0
-    # The fixed part of the fee does not shrink with the size.
-    fixed = min(paid, m[f.R_FEE_FIXED] + m[f.R_FEE_MINIMUM]) if closed == 0.0 else 0.0
-    return floor_to_lot(m, row, size * max(0.0, available - fixed) / max(needed - fixed, 1e-300))
+    if closed > 0.0 or m[f.R_FEE_AS_ORDERED] > 0.0:
+        return floor_to_lot(m, row, size * available / needed)
+    unit = opening_price * m[row + f.A_MULTIPLIER] * rate
+    share = 1.0 if m[f.R_AFFORD] == f.AFFORD_CASH else fee_share(m)
+    tied = needed - paid * share
+    return floor_to_lot(m, row, size_within(m, available, tied / size, unit, share, maker))
 
 
 @part
@@ -133,20 +170,34 @@ def close_lot(
 
 
 @part
+def open_against(m: Floats, k: int, row: int) -> float:
+    """Units open on the other side than the order's; with hedging both sides may be open."""
+    if m[f.R_HEDGING] == 0.0:
+        return max(0.0, -m[row + f.A_POSITION] * m[k + f.O_SIDE])
+    total = 0.0
+    listed = int(m[f.S_LISTED_AT])
+    for j in range(listed, listed + int(m[f.S_OPEN_LOTS])):
+        lot = int(m[j])
+        if m[lot + f.L_ASSET] == row:
+            total += max(0.0, -m[lot + f.L_SIZE] * m[k + f.O_SIDE])
+    return total
+
+
+@part
 def close_opposite(
     m: Floats, k: int, size: float, price: float, bars: tuple[int, int], maker: bool
 ) -> tuple[float, float]:
     """Close lots against the order's side, oldest first, up to ``size``.  Returns size closed and fee."""
     row = int(m[k + f.O_ASSET])
-    if m[row + f.A_POSITION] * m[k + f.O_SIDE] >= 0.0:
+    total = min(size, open_against(m, k, row))
+    if total == 0.0:
         return 0.0, 0.0
-    total = min(size, abs(m[row + f.A_POSITION]))
     whole = fee(m, row, total, price, maker)
     closed, paid = 0.0, 0.0
     j = 0
     while j < int(m[f.S_OPEN_LOTS]) and closed < total:
         lot = int(m[int(m[f.S_LISTED_AT]) + j])
-        if m[lot + f.L_ASSET] != row:
+        if m[lot + f.L_ASSET] != row or m[lot + f.L_SIZE] * m[k + f.O_SIDE] > 0.0:
             j += 1
             continue
         part = min(total - closed, abs(m[lot + f.L_SIZE]))
@@ -160,13 +211,14 @@ def close_opposite(
 
 
 @part
-def exit_price(m: Floats, k: int, given: float, price: float, direction: float) -> float:
+def exit_price(m: Floats, row: int, given: float, unit: float, price: float, direction: float) -> float:
     """Price of an attached exit, from a price, a fraction of the fill price or a distance."""
-    if np.isnan(given) or m[k + f.O_EXIT_UNIT] == f.PRICE:
+    if np.isnan(given):
         return given
-    level = price + direction * (given * price if m[k + f.O_EXIT_UNIT] == f.FRACTION else given)
-    tick = m[int(m[k + f.O_ASSET]) + f.A_TICK]
-    return np.rint(level / tick) * tick if tick > 0.0 else level
+    level = given
+    if unit != f.PRICE:
+        level = price + direction * (given * price if unit == f.FRACTION else given)
+    return to_tick(m, row, level)
 
 
 @part
@@ -182,8 +234,8 @@ def open_part(m: Floats, k: int, size: float, price: float, bars: tuple[int, int
     if m[f.R_MERGE] == 0.0:
         n = fill_row(m, k, side * size, price, bars, paid)
         m[n + f.F_LOT] = lot
-    target = exit_price(m, k, m[k + f.O_TAKE_PROFIT], price, side)
-    stop = exit_price(m, k, m[k + f.O_STOP_LOSS], price, -side)
+    target = exit_price(m, row, m[k + f.O_TAKE_PROFIT], m[k + f.O_TARGET_UNIT], price, side)
+    stop = exit_price(m, row, m[k + f.O_STOP_LOSS], m[k + f.O_EXIT_UNIT], price, -side)
     if m[f.G_TRAIL] > 0.0:
         distance = m[f.G_TRAIL] * (price if m[f.G_TRAIL_UNIT] == f.FRACTION else 1.0)
         stop = price - side * distance if not side * stop >= side * price - distance else stop
@@ -222,8 +274,8 @@ def exits_in_entry_bar(m: Floats, k: int, row: int, stop: float, target: float) 
 
 
 @part
-def reason_not_to_open(m: Floats, k: int, value: float) -> int:
-    """Reason that forbids any opening by this order, worth ``value``, else ``NO_REASON``."""
+def reason_not_to_open(m: Floats, k: int, size: float, value: float) -> int:
+    """Reason that forbids any opening of ``size`` by this order, worth ``value``, else ``NO_REASON``."""
     if m[k + f.O_REDUCE] > 0.0:
         return f.NOTHING_TO_REDUCE
     if m[f.S_HALTED] > 0.0:
@@ -232,7 +284,7 @@ def reason_not_to_open(m: Floats, k: int, value: float) -> int:
         return f.SHORT_NOT_ALLOWED
     if m[f.R_ONLY_FLAT] > 0.0 and m[int(m[k + f.O_ASSET]) + f.A_POSITION] != 0.0:
         return f.POSITION_OPEN
-    if value < m[f.R_MIN_VALUE]:
+    if value < m[f.R_MIN_VALUE] or size < m[int(m[k + f.O_ASSET]) + f.A_MIN_SIZE]:
         return f.VALUE_TOO_SMALL
     return f.NO_REASON
 
@@ -243,16 +295,18 @@ def execute(m: Floats, k: int, size: float, price: float, bars: tuple[int, int],
     row, side = int(m[k + f.O_ASSET]), m[k + f.O_SIDE]
     opening_price = price * (1.0 + m[f.R_SPREAD] * side)
     closed, paid = 0.0, 0.0
-    if m[f.R_HEDGING] == 0.0:
+    if m[f.R_HEDGING] == 0.0 or m[k + f.O_REDUCE] > 0.0:
         closed, paid = close_opposite(m, k, size, price, bars, maker)
     rest = size - closed
     opened, reason = 0.0, f.NO_REASON
     if rest > 1e-12 * size:
         worth_of_one = opening_price * m[row + f.A_MULTIPLIER] * rate_at(m, row, opening_price)
-        reason = reason_not_to_open(m, k, rest * worth_of_one)
+        # What an order opens altogether is judged before its first fill: a part of it may be smaller.
+        whole = m[k + f.O_REMAINING] - closed if m[k + f.O_FILLED] == 0.0 else np.inf
+        reason = reason_not_to_open(m, k, whole, whole * worth_of_one)
         if reason == f.NO_REASON:
             opened = affordable(m, k, closed, rest, price, opening_price, maker)
-            if opened < m[row + f.A_MIN_SIZE]:
+            if opened < rest and opened < m[row + f.A_MIN_SIZE]:
                 opened = 0.0
             if opened < rest:
                 reason = f.NO_CASH if m[f.R_AFFORD] == f.AFFORD_CASH else f.NO_MARGIN
@@ -261,6 +315,8 @@ def execute(m: Floats, k: int, size: float, price: float, bars: tuple[int, int],
         paid += entry_fee
         open_part(m, k, opened, opening_price, bars, entry_fee)
     done = closed + opened
+    if done > 0.0 and m[f.R_SPREAD] != 0.0:
+        price = (closed * price + opened * opening_price) / done
     if done > 0.0 and m[f.R_MERGE] > 0.0:
         n = fill_row(m, k, side * done, price, bars, paid)
         m[n + f.F_CLOSED] = closed

@@ -151,6 +151,7 @@ def close_all(m: Floats, bar: int, reason: int, price: float) -> None:
         close_lot(m, k, lot, size, at, (bar, bar), paid)
         m[k + f.O_FILLED], m[k + f.O_REMAINING] = size, 0.0
         m[k + f.O_VALUE], m[k + f.O_FEES] = size * at, paid
+        m[f.S_TURNOVER] += size * at * m[row + f.A_MULTIPLIER] * rate_at(m, row, at)
         set_status(m, k, f.FILLED, reason, bar)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from peak_kernels import orders_fields as f
 from peak_kernels._jit import part
+from peak_kernels.book import to_tick
 from peak_kernels.orders_fields import Floats
 
 
@@ -99,11 +100,12 @@ def trail(m: Floats, k: int, mark: float) -> None:
     """Move stop (and limit) of a trailing order to its distance from a price, never back."""
     side = m[k + f.O_SIDE]
     distance = m[k + f.O_TRAIL] * (mark if m[k + f.O_TRAIL_UNIT] == f.FRACTION else 1.0)
-    stop = mark + side * distance
+    row = int(m[k + f.O_ASSET])
+    stop = to_tick(m, row, mark + side * distance)
     if np.isnan(m[k + f.O_STOP]) or side * stop < side * m[k + f.O_STOP]:
         m[k + f.O_STOP] = stop
         if m[k + f.O_KIND] == f.TRAILING_STOP_LIMIT:
-            m[k + f.O_LIMIT] = stop - m[k + f.O_OFFSET]
+            m[k + f.O_LIMIT] = to_tick(m, row, stop - m[k + f.O_OFFSET])
 
 
 @part
@@ -174,6 +176,8 @@ def volume_cap(m: Floats, row: int, size: float, past: bool) -> float:
     if not volume > 0.0:
         return 0.0
     cap = min(volume, m[f.R_VOLUME_AMOUNT])
+    if kind == f.VOLUME_FIXED and m[f.R_VOLUME_WHOLE] > 0.0:
+        cap = np.floor(cap)
     if kind != f.VOLUME_FIXED:
         if kind == f.VOLUME_RANGE:
             step = m[f.R_VOLUME_STEP]

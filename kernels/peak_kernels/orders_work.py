@@ -71,7 +71,7 @@ def try_order(m: Floats, k: int, bar: int) -> None:
         if not size_by_rules(m, k, row, price, at, bar):
             return
     elif m[k + f.O_UNIT] != f.UNITS:
-        resolve_size(m, k, row, price, price * (1.0 + m[f.R_SPREAD] * m[k + f.O_SIDE]))
+        resolve_size(m, k, row, price, price * (1.0 + m[f.R_SPREAD] * m[k + f.O_SIDE]), maker)
         if not m[k + f.O_REMAINING] > 0.0:
             end_order(m, k, f.REJECTED, f.SIZE_ZERO, bar)
             return
