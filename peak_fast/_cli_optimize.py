@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from peak_fast._cli_values import split_pairs
+from peak_fast._cli_values import refuse_book, split_pairs
 from peak_fast.config import BacktestConfig
 from peak_fast.errors import ConfigError, writing
 
@@ -44,7 +44,7 @@ def parse_target(texts: Sequence[str]) -> float | dict[str, float] | None:
 
 def run_optimize(
     bars: Any,
-    strategy: str,
+    strategy: Any,
     config: BacktestConfig,
     *,
     objectives: Sequence[str],
@@ -62,7 +62,7 @@ def run_optimize(
     bars
         ``Bars``.
     strategy
-        Name of the strategy.
+        The strategy, or its name.
     config
         Engine settings and tracking.
     objectives
@@ -97,6 +97,7 @@ def run_optimize(
     if out is not None:
         with writing(out):
             out.mkdir(parents=True, exist_ok=True)
+    refuse_book(config)
     tracker = build_tracker_from_config(config.tracking)
     given = {name: value for name, value in options.items() if value is not None}
     study = Study(

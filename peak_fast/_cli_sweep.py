@@ -12,7 +12,7 @@ from peak_fast.config import BacktestConfig
 
 def run_sweep(
     bars: Any,
-    strategy: str,
+    strategy: Any,
     grid: dict[str, list[Any]] | None,
     config: BacktestConfig,
     *,
@@ -29,7 +29,7 @@ def run_sweep(
     """Run the sweep, print its best rows, write the heatmap."""
     from rich.console import Console
 
-    from peak_fast._cli_values import check_output
+    from peak_fast._cli_values import check_output, refuse_book
     from peak_fast.errors import ConfigError, require
     from peak_fast.sweep.display import rich_table
     from peak_fast.sweep.heatmap import TOO_FEW_AXES, figure_format
@@ -37,6 +37,7 @@ def run_sweep(
     from peak_fast.sweep.senses import check_metric
     from peak_fast.tracking import build_tracker_from_config
 
+    refuse_book(config)
     if heatmap is not None:
         require("matplotlib", extra="plot")
         figure_format(heatmap)

@@ -22,7 +22,7 @@ app = typer.Typer(
 Data = Annotated[
     str, typer.Option("--data", help="CSV, Parquet, Feather, 'duckdb:SELECT ...', or a packaged symbol")
 ]
-StrategyName = Annotated[str, typer.Option("--strategy", help="name of a strategy")]
+StrategyName = Annotated[str, typer.Option("--strategy", help="name of a strategy, FILE.py or FILE.py:NAME")]
 Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings")]
 
 
@@ -58,10 +58,12 @@ def run(
     from rich.console import Console
 
     from peak_fast._bundle import check_folder
+    from peak_fast._cli_strategy import load_strategy
     from peak_fast.engine import BacktestEngine
     from peak_fast.tracking import build_tracker_from_config
 
     settings = _config(config)
+    item = load_strategy(strategy)
     if out is not None:
         check_folder(out)
     tracker = build_tracker_from_config(settings.tracking)
@@ -69,8 +71,8 @@ def run(
     bars = load_data(data)
     with tracker:
         if tracker.get_run_id() is None:
-            tracker.start_run(f"{strategy} {bars.name}")
-        result = engine.run(bars, strategy, parse_params(param or []))
+            tracker.start_run(f"{item.name} {bars.name}")
+        result = engine.run(bars, item, parse_params(param or []))
     Console().print(result)
     if out is not None:
         typer.echo(f"result written to {result.save(out)}")
@@ -125,13 +127,15 @@ def sweep(
     heatmap: Annotated[Path | None, typer.Option("--heatmap", help="PNG of the first two parameters")] = None,
 ) -> None:
     """Run every configuration of a grid."""
+    from peak_fast._cli_strategy import load_strategy
     from peak_fast._cli_sweep import run_sweep
 
     if restart and store is None:
         raise ConfigError("--restart: expected --store as well; got none; there is nothing to clear")
     run_sweep(
-        load_data(data), strategy, parse_grid(grid or []) or None, _config(config), store=store, restart=restart,
-        metrics=metric, constraint=constraint, threads=threads, memory=memory, top=top, by=by, heatmap=heatmap,
+        load_data(data), load_strategy(strategy), parse_grid(grid or []) or None, _config(config),
+        store=store, restart=restart, metrics=metric, constraint=constraint, threads=threads, memory=memory,
+        top=top, by=by, heatmap=heatmap,
     )  # fmt: skip
 
 
@@ -177,13 +181,15 @@ def optimize(
 ) -> None:
     """Search parameters with Optuna's samplers."""
     from peak_fast._cli_optimize import parse_space, parse_target, run_optimize
+    from peak_fast._cli_strategy import load_strategy
 
     if resume and storage is None:
         raise ConfigError(
             "--resume: expected --storage as well; got none; for example --storage sqlite:///study.db"
         )
     run_optimize(
-        load_data(data), strategy, _config(config), objectives=objective or [], out=out, top=top, show=typer.echo,
+        load_data(data), load_strategy(strategy), _config(config), objectives=objective or [],
+        out=out, top=top, show=typer.echo,
         limits={"n_trials": trials, "timeout": timeout, "target": parse_target(target or [])},
         options={
             "sampler": sampler, "space": parse_space(param or []), "constraints": constraint or None,

@@ -8,7 +8,7 @@ Traceback (most recent call last):
 peak_fast.errors.ConfigError: Execution.fill_at: expected 'next_open' or 'close'; got 'tomorrow'
 
 `BacktestConfig` groups them as the tables of a TOML file: ``[execution]``, ``[costs]``, ``[stops]``,
-``[sizing]``, ``[risk_limits]``, ``[tracking]``.
+``[sizing]``, ``[risk_limits]``, ``[tracking]``, ``[order_book]``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numbers
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from peak_fast.errors import ConfigError, did_you_mean
 
@@ -67,7 +67,7 @@ def explain(model: type[BaseModel], error: ValidationError) -> str:
     return "; ".join(parts)
 
 
-def _preset(name: str, changes: dict[str, Any]) -> Any:
+def preset_rules(name: str, changes: dict[str, Any]) -> Any:
     """Named rules of another engine, with some of them changed."""
     import importlib
 
@@ -106,27 +106,27 @@ class Execution(Settings):
     @classmethod
     def vectorbt(cls, **changes: Any) -> Any:
         """Rules of vectorbt's signal simulation, for `simulate_signals`; see `peak_fast.presets.vectorbt`."""
-        return _preset("vectorbt", changes)
+        return preset_rules("vectorbt", changes)
 
     @classmethod
     def backtesting_py(cls, **changes: Any) -> Any:
         """Rules of backtesting.py, for `simulate_orders`; see `peak_fast.presets.backtesting_py`."""
-        return _preset("backtesting_py", changes)
+        return preset_rules("backtesting_py", changes)
 
     @classmethod
     def backtrader(cls, **changes: Any) -> Any:
         """Rules of backtrader, for `simulate_orders`; see `peak_fast.presets.backtrader`."""
-        return _preset("backtrader", changes)
+        return preset_rules("backtrader", changes)
 
     @classmethod
     def peak_trade_legacy(cls, **changes: Any) -> Any:
         """Rules of peak_trade's long-only mode; see `peak_fast.presets.peak_trade_legacy`."""
-        return _preset("peak_trade_legacy", changes)
+        return preset_rules("peak_trade_legacy", changes)
 
     @classmethod
     def peak_trade_pipeline(cls, **changes: Any) -> Any:
         """Rules of peak_trade's execution pipeline; see `peak_fast.presets.peak_trade_pipeline`."""
-        return _preset("peak_trade_pipeline", changes)
+        return preset_rules("peak_trade_pipeline", changes)
 
     @property
     def fill_rule(self) -> str:
@@ -359,7 +359,10 @@ class Tracking(Settings):
 
 
 class BacktestConfig(Settings):
-    """All settings of a backtest as the tables of one TOML file."""
+    """All settings of a backtest as the tables of one TOML file.
+
+    ``order_book`` is None for the fast path, or a `peak_fast.order_settings.OrderBookTable` (a dict becomes one).
+    """
 
     initial_cash: Positive = 100_000.0
     execution: Execution = Execution()
@@ -371,6 +374,24 @@ class BacktestConfig(Settings):
     periods_per_year: Positive | None = None
     risk_free: Annotated[float, Field(gt=-1, lt=10, allow_inf_nan=False)] = 0.0
     use_execution_pipeline: bool = True
+    order_book: Any = None
+
+    @field_validator("order_book", mode="before")
+    @classmethod
+    def _order_book(cls, given: Any) -> Any:
+        """A table of its own, whose model is made where one is given."""
+        if given is None:
+            return None
+        from peak_fast.order_settings import OrderBookTable
+
+        if isinstance(given, OrderBookTable):
+            return given
+        if not isinstance(given, dict):
+            raise ConfigError(
+                "order_book: expected a table of settings, such as {'latency': 1}; got "
+                f"{type(given).__name__}; BacktestEngine(order_book=...) takes objects"
+            )
+        return OrderBookTable(**given)
 
     @classmethod
     def from_toml(cls, path: str | Path) -> BacktestConfig:

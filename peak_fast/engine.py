@@ -129,6 +129,7 @@ class BacktestEngine:
             use_execution_pipeline=config.use_execution_pipeline,
             periods_per_year=config.periods_per_year,
             risk_free=config.risk_free,
+            order_book=config.order_book,
         )
 
     def run(
@@ -222,10 +223,6 @@ class BacktestEngine:
     ) -> BacktestResult:
         """Full result of one row of a sweep: parameters, and settings that the sweep varied by name."""
         values = complete_params(item, params)
-        if self.order_book is not None or isinstance(item, OrderBlock):
-            from peak_fast.order_axes import run_varied
-
-            return run_varied(self, bars, item, values, varied, symbol)
         by_weight = getattr(item, "weights", False) or getattr(item, "returns", "") == "weights"
         settings = self._settings(bars, weights=by_weight).copy()
         for name, value in varied.items():

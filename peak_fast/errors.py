@@ -98,8 +98,11 @@ def writing(path: str | Path) -> Iterator[None]:
         ) from error
 
 
+_MOST_NAMES = 60
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """End of an error message: the nearest known name, then all of them.
+    """End of an error message: the nearest known name, then all of them where they fit into a few lines.
 
     Returns
     -------
@@ -108,5 +111,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1)
+    if close and len(names) > _MOST_NAMES:
+        return f"did you mean {close[0]!r}?"
     listing = "known: " + (", ".join(repr(n) for n in names) or "none")
     return f"did you mean {close[0]!r}? {listing}" if close else listing

@@ -9,14 +9,10 @@ sizing when they fill.  With rules that say nothing of their own, fills, trades 
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from peak_fast.config import FractionOfEquity, Stops
-from peak_fast.data import Bars
+from peak_fast.config import FractionOfEquity, Settings, Stops
 from peak_fast.errors import ConfigError
 from peak_fast.order_actions import time_of_day
 from peak_fast.order_inputs import block_inputs, block_rules, book_rules, decided, decision_inputs
@@ -29,6 +25,7 @@ from peak_kernels import types as t
 if TYPE_CHECKING:
     from peak_fast import _run
     from peak_fast._strategy import OrderBlock
+    from peak_fast.data import Bars
     from peak_fast.engine import BacktestEngine
     from peak_fast.order_run import Floats, Ints
 
@@ -102,22 +99,9 @@ class OrderBook:
             "with": data,
         }
 
-    def identity(self) -> dict[str, Any]:
-        """Plain values of all that a run through the book depends on; data by their hashes."""
-        plain: dict[str, Any] = {item.name: getattr(self, item.name) for item in fields(self)}
-        plain["rules"] = self.described(self.rules)["rules"]
-        plain["asset"] = None if self.asset is None else asdict(self.asset)
-        for name in ("half_spread", "funding"):
-            if plain[name] is not None:
-                values = np.ascontiguousarray(plain[name], dtype=np.float64)
-                plain[name] = hashlib.blake2b(values, digest_size=16).hexdigest()
-        if self.detail is not None:
-            plain["detail"] = Bars.from_frame(self.detail).hash
-        return plain
-
 
 def as_book(value: Any) -> OrderBook | None:
-    """An `OrderBook`, made of `OrderRules` where those were given.
+    """An `OrderBook`, made of `OrderRules` or of a table of settings where those were given.
 
     Raises
     ------
@@ -126,6 +110,11 @@ def as_book(value: Any) -> OrderBook | None:
     """
     if isinstance(value, OrderRules):
         return OrderBook(rules=value)
+    if isinstance(value, Settings):
+        from peak_fast.order_settings import OrderBookTable
+
+        if isinstance(value, OrderBookTable):
+            return OrderBook(rules=value.rules(), **dict(value.others()))
     if value is None or isinstance(value, OrderBook):
         return value
     raise ConfigError(f"order_book: expected OrderBook or OrderRules; got {type(value).__name__}")

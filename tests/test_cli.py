@@ -151,6 +151,91 @@ class TestRun:
         assert outputs[0] == outputs[1]
 
 
+OWN = """
+from peak_fast import Param, RuleStrategy, strategy
+from peak_fast.order_block import BUY, CLOSE, FRACTION, POSITION, place_limit
+from helper import SIZE
+
+
+@strategy(schema=(Param("below", "float", 0.01, low=0.0, high=0.2),))
+def dips(i, bars, params, memory, account, orders):
+    if account[POSITION] == 0.0 and i % 4 == 0:
+        place_limit(orders, BUY, SIZE, bars[CLOSE, i] * (1.0 - params[0]), valid_until=i + 3, take_profit=0.05,
+                    exit_unit=FRACTION)
+"""
+OTHER = """
+
+@strategy(name="by_sides")
+def sides(df, params):
+    return (df["close"] > df["close"].mean()).cast(int)
+"""
+
+
+class TestStrategyFiles:
+    @pytest.fixture
+    def own(self, tmp_path, monkeypatch):
+        from peak_fast import _strategy
+
+        monkeypatch.setattr(_strategy, "_registry", {})
+        monkeypatch.delitem(sys.modules, "helper", raising=False)
+        (tmp_path / "helper.py").write_text("SIZE = 25.0\n")
+        (tmp_path / "own.py").write_text(OWN)
+        return tmp_path / "own.py"
+
+    def test_a_block_that_places_orders_with_a_book(self, command, prices, own, tmp_path):
+        (tmp_path / "s.toml").write_text("[order_book]\nlatency = 1\nfee_rate = 0.001\n")
+        code, out, err = command(
+            "run", "--data", str(prices), "--strategy", "own.py", "--param", "below=0.005", "--config", "s.toml",
+            "--out", "result",
+        )  # fmt: skip
+        assert code == 0, err
+        assert "dips on prices" in out
+        loaded = BacktestResult.load(tmp_path / "result")
+        assert loaded.stats["closed_trades"] > 3 and set(loaded.fills["size"]) == {25.0}
+        assert loaded.metadata["settings"]["order_book"]["rules"] == {"latency": 1, "fee_rate": 0.001}
+        assert loaded.metadata["strategy"]["params"] == {"below": 0.005}
+
+    def test_one_of_several(self, command, prices, own):
+        own.write_text(OWN + OTHER)
+        for name in ("sides", "by_sides"):
+            code, out, err = command("run", "--data", str(prices), "--strategy", f"own.py:{name}")
+            assert code == 0 and "by_sides on prices" in out, err
+        code, out, err = command(
+            "sweep", "--data", str(prices), "--strategy", "own.py:sides", "--grid", "fee_bps=1,2"
+        )
+        assert code == 0, err
+        code, _, err = command("run", "--data", str(prices), "--strategy", "own.py")
+        assert code == 2 and "several strategies; expected one of own.py:dips, own.py:sides" in err
+        code, _, err = command("run", "--data", str(prices), "--strategy", "own.py:side")
+        assert code == 2 and "did you mean 'sides'" in err
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            (None, "expected a Python file; got 'own.py', which is not there"),
+            ("x = 1\n", "'own.py' defines no strategy; expected a function with the decorator"),
+            ("\ny = 1 / 0\n", "'own.py' could not be run: ZeroDivisionError in line 2: division by zero"),
+            ("def f(:\n", "could not be run: SyntaxError in line 1"),
+            (
+                "from peak_fast import strategy\n@strategy\ndef f(a): pass\n",
+                "strategy 'f': expected a function of",
+            ),
+        ],
+    )
+    def test_files_that_hold_none(self, command, prices, own, text, message):
+        own.unlink()
+        if text is not None:
+            own.write_text(text)
+        code, _, err = command("run", "--data", str(prices), "--strategy", "own.py")
+        assert code == 2 and message in err and err.count("\n") == 1
+
+    @pytest.mark.parametrize("name", ["sweep", "optimize"])
+    def test_what_does_not_take_a_book_says_so(self, command, prices, tmp_path, name):
+        (tmp_path / "s.toml").write_text("[order_book]\nlatency = 1\n")
+        code, _, err = command(name, "--data", str(prices), "--strategy", "momentum", "--config", "s.toml")
+        assert code == 2 and "[order_book]: sweeps and studies run on the fast path" in err
+
+
 class TestSweep:
     def test_table_store_and_picture(self, command, prices, tmp_path):
         arguments = (

@@ -1,6 +1,8 @@
 """Settings: their values, their errors, their TOML, and the slots of the kernel they end up in."""
 
 import math
+from dataclasses import fields, replace
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
@@ -18,10 +20,15 @@ from peak_fast import (
     RiskPerTrade,
     Stops,
     VolatilityTarget,
+    presets,
     synthetic,
 )
 from peak_fast._slots import VARIABLE, settings_vector
 from peak_fast.errors import ConfigError
+from peak_fast.order_book import OrderBook
+from peak_fast.order_settings import PRESETS, OrderBookTable
+from peak_fast.orders import Asset, OrderRules
+from peak_fast.presets import backtrader
 from peak_kernels import types as t
 
 NAMES = [
@@ -374,6 +381,71 @@ class TestToml:
         path = self.write(tmp_path, f"[sizing]\n{kind}\n")
         assert BacktestConfig.from_toml(path).sizing == expected
 
+    def test_the_order_book(self, tmp_path):
+        text = """
+            [costs]
+            rate = 0.001
+            [order_book]
+            preset = "backtrader"
+            latency = 1
+            fee_tiers = [[0, 0.002], [1e5, 0.001]]
+            entry_limit = 0.005
+            entry_bars = 5
+            funding = 0.0001
+            book_size = 64
+            [order_book.asset]
+            multiplier = 5
+            tick = 0.25
+        """
+        config = BacktestConfig.from_toml(self.write(tmp_path, text))
+        book = BacktestEngine.from_config(config).order_book
+        rules = replace(backtrader(), latency=1, fee_tiers=((0.0, 0.002), (1e5, 0.001)))
+        assert book == OrderBook(
+            rules=rules,
+            asset=Asset(multiplier=5, tick=0.25),
+            entry_limit=0.005,
+            entry_bars=5,
+            funding=0.0001,
+            book_size=64,
+        )
+        assert BacktestConfig(**config.model_dump()) == config
+        assert config.order_book == BacktestConfig(order_book=config.order_book).order_book != None  # noqa: E711
+
+    @pytest.mark.parametrize("name", PRESETS)
+    def test_every_preset(self, name):
+        assert OrderBookTable(preset=name).rules() == getattr(presets, name)()
+
+    def test_every_rule_can_be_given(self):
+        strict = get_type_hints(OrderRules)
+        plain = OrderRules()
+        for item in fields(OrderRules):
+            values = get_args(strict[item.name])
+            if item.name == "fee_tiers":
+                value = ((0.0, 0.001),)
+            elif values and isinstance(values[0], str):
+                value = values[-1]
+            else:
+                value = (not plain.__dict__[item.name]) if strict[item.name] is bool else 3
+            if (item.name, value) in (("hedging", True), ("ledger", "settled"), ("volume", "range")):
+                continue
+            assert getattr(OrderBookTable(**{item.name: value}).rules(), item.name) == value
+        pairs = {
+            "hedging": True,
+            "ledger": "settled",
+            "merge_fills": False,
+            "volume": "range",
+            "volume_step": 0.1,
+        }
+        assert OrderBookTable(**pairs).rules() == OrderRules(**pairs)
+
+    def test_the_table_runs(self, tmp_path):
+        text = "[order_book]\nlatency = 2\nmarket_fill = 'next_open'\n[stops]\nstop_loss = 0.1"
+        engine = BacktestEngine.from_config(BacktestConfig.from_toml(self.write(tmp_path, text)))
+        by_hand = BacktestEngine(stops=Stops(stop_loss=0.1), order_book=OrderRules(latency=2))
+        bars = synthetic(300, seed=1)
+        assert engine.run(bars, "momentum").hash == by_hand.run(bars, "momentum").hash
+        assert BacktestEngine.from_config(BacktestConfig()).order_book is None
+
     def test_an_empty_file_is_the_defaults(self, tmp_path):
         assert BacktestConfig.from_toml(self.write(tmp_path, "")) == BacktestConfig()
 
@@ -394,6 +466,23 @@ class TestToml:
             ),
             ("[stops]\nstop_loss = 2.0", r"fraction below 1"),
             ("costs = [", r"not valid TOML"),
+            (
+                "[order_book]\nlatnecy = 1",
+                r"^order_book\.latnecy: no such setting; did you mean 'latency'\?$",
+            ),
+            ("[order_book]\nlatency = 1.5", r"^order_book\.latency: expected a valid integer.*; got 1\.5$"),
+            ("[order_book]\npath = 'wrost'", r"order_book\.path: expected 'queue', .*; got 'wrost'"),
+            ("[order_book]\nleverage = 0", r"^order_book: leverage must be > 0, got 0\.0$"),
+            ("[order_book]\npreset = 'backtradr'", r"^order_book\.preset: .*did you mean 'backtrader'"),
+            ("[order_book]\npreset = 'vectorbt'", r"^order_book\.preset: .*simulate_signals"),
+            ("[order_book]\nentry_limit = 1.5", r"^order_book\.entry_limit: expected less than 1; got 1\.5"),
+            ("[order_book]\nentry_bars = 2", r"^order_book\.entry_bars: expected entry_limit with it; got 2"),
+            ("[order_book]\nfee_tiers = [[1]]", r"order_book\.fee_tiers\.0"),
+            ("[order_book.asset]\ntik = 1", r"^order_book\.asset\.tik: no such setting; did you mean 'tick'"),
+            ("[order_book.asset]\ntick = -1", r"^order_book\.asset: Asset\(tick=...\) must be a number >= 0"),
+            ("[order_book]\nasset = 3", r"^order_book\.asset: expected a table"),
+            ("order_book = 3", r"^order_book: expected a table of settings.*; got int"),
+            ("[order_boo]\nlatency = 1", r"did you mean 'order_book'"),
             ("initial_cash = -1", r"initial_cash"),
         ],
     )

@@ -14,11 +14,12 @@ import typer.main
 from peak_fast import BacktestConfig, BacktestEngine, Costs, Execution, RiskLimits, Stops
 from peak_fast.cli import app
 from peak_fast.config import SizeRule, Sizing
+from peak_fast.order_settings import PRESETS, _TableBase
 from peak_fast.strategies.rows import KINDS
 from tests.conftest import ROOT
 
 # Pages whose Python is run here; the guides of sweeps, tracking and studies have tests of their own.
-RUN = ("README.md", "docs/strategies.md", "docs/settings.md", "docs/how_it_works.md")
+RUN = ("README.md", "docs/strategies.md", "docs/settings.md", "docs/orders.md", "docs/how_it_works.md")
 PAGES = sorted(
     path.relative_to(ROOT).as_posix()
     for path in (
@@ -100,11 +101,14 @@ def test_the_readme_example_is_ten_lines_and_its_sweep_row_is_the_single_run(pla
 def test_the_settings_page_names_every_setting_and_its_file_is_its_example(place):
     text = read("docs/settings.md")
     engine = run_blocks(text, "docs/settings.md")["engine"]
-    (file,) = (code for language, code in blocks(text) if language == "toml")
+    file, book = (code for language, code in blocks(text) if language == "toml")
     (place / "settings.toml").write_text(file)
     again = BacktestEngine.from_config(BacktestConfig.from_toml("settings.toml"))
     for name in ("initial_cash", "execution", "costs", "stops", "sizing", "risk_limits"):
         assert getattr(again, name) == getattr(engine, name), name
+    (place / "book.toml").write_text(book)
+    rules = BacktestEngine.from_config(BacktestConfig.from_toml("book.toml")).order_book.rules
+    assert (rules.latency, rules.volume_amount, rules.stop_limit) == (1, 5.0, "close_direction")
     tables = text.split("## Account")[1]
     for kind in (Execution, Costs, Stops, RiskLimits, *get_args(Sizing)):
         rows = tables.split(f"`{kind.__name__}`")[1]
@@ -115,6 +119,9 @@ def test_the_settings_page_names_every_setting_and_its_file_is_its_example(place
                 assert f'| `{name}` | `"{field.default}"` |' in rows
             elif issubclass(kind, SizeRule) and isinstance(field.default, float):
                 assert f"`{name}` {field.default:g}" in rows
+    rows = tables.split("`[order_book]`")[1]
+    assert [name for name in _TableBase.model_fields if f"`{name}`" not in rows] == []
+    assert [name for name in PRESETS if f'`"{name}"`' not in rows] == []
     assert [
         name
         for name in BacktestConfig.model_fields

@@ -22,8 +22,8 @@ FLOORS = [
     ["errors"],
     [
         "_checks", "_columns", "_drawdowns", "_frames", "_hash", "_ratios", "_read", "_rows", "_sample", "_slots",
-        "_time", "_*_metrics", "config", "constraints", "data", "indicators", "metrics", "parameter", "params",
-        "panel", "_panel*",
+        "_time", "_*_metrics", "config", "constraints", "data", "indicators", "metrics", "order_rules",
+        "order_settings", "parameter", "params", "panel", "_panel*",
     ],
     ["_block", "_bundle", "_records", "_run", "_strategy", "result", "strategies"],
     ["engine", "order*", "signal_orders", "presets"],

@@ -15,13 +15,13 @@ from typing import Any, Literal
 import numpy as np
 
 from peak_fast._records import code_version, jsonable
+from peak_fast._slots import VARIABLE
 from peak_fast._strategy import RuleStrategy, SignalStrategy, resolve
 from peak_fast.config import Costs, Execution, RiskLimits, SizeRule, Stops
 from peak_fast.data import Bars
 from peak_fast.engine import BacktestEngine
 from peak_fast.errors import ConfigError, SweepError
-from peak_fast.order_axes import names_of
-from peak_fast.sweep.batch import BLOCKS, Batch, check_metrics, default_threads, make_batch
+from peak_fast.sweep.batch import BLOCKS, Batch, check_metrics, default_threads
 from peak_fast.sweep.grid import Grid
 from peak_fast.sweep.progress import SweepProgress, check_mode
 from peak_fast.sweep.result import SweepResult
@@ -91,7 +91,7 @@ def evaluate(
     Parameters
     ----------
     columns
-        Per parameter or setting (`peak_fast.order_axes.names_of`) one array; all of one length.
+        Per parameter or setting (`peak_fast._slots.VARIABLE`) one array; all of one length.
     settings
         Keyword arguments of `BacktestEngine`.
 
@@ -106,23 +106,22 @@ def evaluate(
         raise ConfigError(f"columns: expected one length; got {sorted(lengths)}")
     count = lengths.pop()
     item = resolve(strategy)
-    engine = _engine(settings)
-    _check_names(item, columns, names_of(engine.order_book, item))
+    _check_names(item, columns)
     out = np.empty((count, len(names)), order="F")
     with Team(threads or default_threads()) as team:
-        batch = make_batch(engine, item, bars, names, team=team, budget=parse_memory(memory))
+        batch = Batch(_engine(settings), item, bars, names, team=team, budget=parse_memory(memory))
         batch.run(columns, out)
     return {name: out[:, k] for k, name in enumerate(names)}
 
 
-def _check_names(item: Any, names: Any, settings: Sequence[str]) -> None:
+def _check_names(item: Any, names: Any) -> None:
     """Names must be parameters or settings, where the strategy says what its parameters are."""
     known = {param.name for param in item.schema}
-    unknown = [name for name in names if name not in known and name not in settings]
+    unknown = [name for name in names if name not in known and name not in VARIABLE]
     if unknown and (known or isinstance(item, RuleStrategy)):
         from peak_fast.errors import did_you_mean
 
-        raise ConfigError(f"no parameter {unknown[0]!r}; {did_you_mean(unknown[0], {*known, *settings})}")
+        raise ConfigError(f"no parameter {unknown[0]!r}; {did_you_mean(unknown[0], {*known, *VARIABLE})}")
 
 
 class Sweep:
@@ -131,15 +130,14 @@ class Sweep:
     Parameters
     ----------
     strategy
-        Name, rule strategy, compiled block or signal function; a block that places orders is one, too.
+        Name, rule strategy, compiled block or signal function.
     grid
         Anything `Grid.make` takes; columns may be parameters of the strategy or settings such as ``stop_loss``,
-        ``take_profit``, ``trailing``, ``fee_bps``, ``slippage_bps``, ``size``; with ``order_book`` also fields of
-        it such as ``latency``, ``entry_limit``, ``volume_amount``.
+        ``take_profit``, ``trailing``, ``fee_bps``, ``slippage_bps``, ``size``.
     data
         `Bars` or a frame, or a dict of them by name (several assets or date ranges: the grid is run on each,
         with ``data`` as the first column).
-    execution, costs, sizing, stops, risk_limits, initial_cash, periods_per_year, risk_free, order_book
+    execution, costs, sizing, stops, risk_limits, initial_cash, periods_per_year, risk_free
         See `BacktestEngine`.
     metrics
         Columns of the result.
@@ -163,7 +161,6 @@ class Sweep:
         initial_cash: float = 100_000.0,
         periods_per_year: float | None = None,
         risk_free: float = 0.0,
-        order_book: Any = None,
         metrics: Sequence[str] = DEFAULT_METRICS,
         constraint: Any = None,
         blocks: bool = False,
@@ -180,11 +177,10 @@ class Sweep:
             risk_limits=risk_limits,
             periods_per_year=periods_per_year,
             risk_free=risk_free,
-            order_book=order_book,
         )
         self.data = self._bars_of(data)
         schema = self.strategy.schema or None
-        made = Grid.make(grid, schema, constraint, known=names_of(self.engine.order_book, self.strategy))
+        made = Grid.make(grid, schema, constraint, known=VARIABLE)
         for rule in self.strategy.constraints:
             made = made.filter(rule, schema)
         self.grid = made.crossed("data", list(self.data)) if len(self.data) > 1 else made
@@ -217,7 +213,6 @@ class Sweep:
                 "periods_per_year": engine.periods_per_year,
                 "risk_free": engine.risk_free,
                 "strategy": self.strategy.name,
-                **({} if engine.order_book is None else {"order_book": engine.order_book.identity()}),
             }
         )
         return plain
@@ -228,8 +223,7 @@ class Sweep:
         name = values.pop("data", None)
         bars = self.data[name] if name is not None else next(iter(self.data.values()))
         own = {item.name for item in self.strategy.schema}
-        known = names_of(self.engine.order_book, self.strategy)
-        varied = {k: values.pop(k) for k in list(values) if k in known and k not in own}
+        varied = {k: values.pop(k) for k in list(values) if k in VARIABLE and k not in own}
         return self.engine.rerun(bars, self.strategy, values, varied, symbol=name)
 
     def run(
@@ -359,7 +353,7 @@ class _Runner:
         """Batch of one set of bars."""
         if name not in self._batches:
             sweep = self.sweep
-            self._batches[name] = make_batch(
+            self._batches[name] = Batch(
                 sweep.engine,
                 sweep.strategy,
                 sweep.data[name],
