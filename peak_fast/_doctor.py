@@ -56,13 +56,15 @@ def warm_up(say: Callable[[str], object]) -> None:
 
     from peak_fast.data import synthetic
     from peak_fast.engine import BacktestEngine
-    from peak_fast.orders import simulate_orders
+    from peak_fast.orders import OrderRules, simulate_orders
     from peak_fast.strategies import NAMES
+    from peak_fast.sweep import evaluate
 
     bars, engine = synthetic(600, seed=0), BacktestEngine()
     orders = pl.DataFrame({"bar": [10, 20], "side": ["buy", "sell"], "size": [1.0, 1.0]})
     jobs: dict[str, Callable[[], object]] = {name: partial(engine.run, bars, name) for name in NAMES}
     jobs["simulate_orders"] = partial(simulate_orders, bars, orders)
+    jobs["sweep of orders"] = partial(evaluate, NAMES[0], bars, {"size": [1.0]}, order_book=OrderRules())
     for name, job in jobs.items():
         begin = time.perf_counter()
         job()

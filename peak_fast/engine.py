@@ -223,6 +223,10 @@ class BacktestEngine:
     ) -> BacktestResult:
         """Full result of one row of a sweep: parameters, and settings that the sweep varied by name."""
         values = complete_params(item, params)
+        if self.order_book is not None or isinstance(item, OrderBlock):
+            from peak_fast.order_axes import run_varied
+
+            return run_varied(self, bars, item, values, varied, symbol)
         by_weight = getattr(item, "weights", False) or getattr(item, "returns", "") == "weights"
         settings = self._settings(bars, weights=by_weight).copy()
         for name, value in varied.items():

@@ -9,10 +9,14 @@ sizing when they fill.  With rules that say nothing of their own, fills, trades 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+import hashlib
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from peak_fast.config import FractionOfEquity, Settings, Stops
+from peak_fast.data import Bars
 from peak_fast.errors import ConfigError
 from peak_fast.order_actions import time_of_day
 from peak_fast.order_inputs import block_inputs, block_rules, book_rules, decided, decision_inputs
@@ -25,7 +29,6 @@ from peak_kernels import types as t
 if TYPE_CHECKING:
     from peak_fast import _run
     from peak_fast._strategy import OrderBlock
-    from peak_fast.data import Bars
     from peak_fast.engine import BacktestEngine
     from peak_fast.order_run import Floats, Ints
 
@@ -98,6 +101,19 @@ class OrderBook:
             "entry_bars": self.entry_bars,
             "with": data,
         }
+
+    def identity(self) -> dict[str, Any]:
+        """Plain values of all that a run through the book depends on; data by their hashes."""
+        plain: dict[str, Any] = {item.name: getattr(self, item.name) for item in fields(self)}
+        plain["rules"] = self.described(self.rules)["rules"]
+        plain["asset"] = None if self.asset is None else asdict(self.asset)
+        for name in ("half_spread", "funding"):
+            if plain[name] is not None:
+                values = np.ascontiguousarray(plain[name], dtype=np.float64)
+                plain[name] = hashlib.blake2b(values, digest_size=16).hexdigest()
+        if self.detail is not None:
+            plain["detail"] = Bars.from_frame(self.detail).hash
+        return plain
 
 
 def as_book(value: Any) -> OrderBook | None:

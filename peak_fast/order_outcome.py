@@ -72,11 +72,12 @@ def outcome_of(
     fills[:, 7] = kinds[owner]
     slipped = _slipped(records)
     trades = _trades(records, kinds, slipped)
-    state = _state(records, orders, fills, settings, slipped)
     curve = np.stack((records.equity, records.equity - value, records.position[0]))
-    out = np.empty(t.N_METRICS)
-    sums = np.ascontiguousarray(np.column_stack((trades[:, 9], trades[:, 3] * trades[:, 5] * multiplier)))
-    metrics_of(state, curve[t.CURVE_EQUITY], curve[t.CURVE_POSITION], sums, out)
+    state, out = np.zeros(t.N_STATE), np.empty(t.N_METRICS)
+    state[: t.N_SETTINGS], state[t.N_AMBIGUOUS] = settings, records.state[f.S_AMBIGUOUS]
+    tables = (records.book, records.fills, records.trades)
+    metrics_of(state, curve, curve[t.CURVE_POSITION], tables, stops is None, out)
+    _put_open_position(state, records, slipped)
     if stops is None:
         tags = records.book[:, f.O_TAG]
         orders, fills = np.column_stack((orders, tags)), np.column_stack((fills, tags[owner]))
@@ -204,11 +205,9 @@ def _trades(records: Records, kinds: Ints, slipped: Floats) -> Floats:
     return rows
 
 
-def _state(records: Records, orders: Floats, fills: Floats, settings: Floats, slipped: Floats) -> Floats:
-    """The engine's state at the end: settings, the open position as one trade, counts."""
-    state = np.zeros(t.N_STATE)
-    state[: t.N_SETTINGS] = settings
-    state[t.CASH], state[t.UNITS] = records.cash[-1], records.position[0, -1]
+def _put_open_position(state: Floats, records: Records, slipped: Floats) -> None:
+    """The engine's account at the end: cash, and the lots that are open as one trade."""
+    state[t.CASH] = records.cash[-1]
     held = np.flatnonzero(records.lots[:, f.L_OPEN] > 0.0)
     if len(held):
         lots, side = records.lots[held], np.sign(state[t.UNITS])
@@ -217,10 +216,3 @@ def _state(records: Records, orders: Floats, fills: Floats, settings: Floats, sl
         state[t.ENTRY_VALUE] = side * (lots[:, f.L_SIZE] * lots[:, f.L_PRICE]).sum()
         state[t.TRADE_FEES] = lots[:, f.L_FEE].sum()
         state[t.TRADE_SLIPPAGE] = (slipped[held] * np.abs(lots[:, f.L_SIZE])).sum()
-    state[t.TOTAL_FEES], state[t.TOTAL_SLIPPAGE] = fills[:, 5].sum(), fills[:, 6].sum()
-    status = orders[:, 6]
-    state[t.N_ORDERS], state[t.N_FILLS] = len(orders), len(fills)
-    state[t.N_FILLED], state[t.N_CUT] = (status <= t.CUT).sum(), (status == t.CUT).sum()
-    state[t.N_REJECTED], state[t.N_CANCELLED] = (status == t.REJECTED).sum(), (status > t.REJECTED).sum()
-    state[t.N_AMBIGUOUS] = records.state[f.S_AMBIGUOUS]
-    return state

@@ -425,3 +425,8 @@ def _check_field(name: str, hint: Any, value: Any) -> None:
         isinstance(value, bool) or not isinstance(value, int | float) or value != value
     ):
         raise ConfigError(f"{name} must be a number, got {value!r}")
+
+
+def column_of(name: str) -> int:
+    """Slot of a rule in `OrderRules.vector`."""
+    return _COLUMNS[name]

@@ -80,7 +80,7 @@ def calendar_day(time_us: Ints) -> Ints:
     return np.asarray(time_us // _MICROSECONDS_PER_DAY, dtype=np.int64)
 
 
-def _market(prices: Prices) -> f.Market:
+def market_of(prices: Prices) -> f.Market:
     """The kernel's market: contiguous, read-only arrays, so that there is one compiled signature."""
 
     def frozen(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -108,21 +108,27 @@ class _Sections:
             self.slots[stop] = float(self.end)
 
 
-def _memory(
+def memory_of(
     rules: OrderRules,
     assets: Sequence[Asset],
     rate: Floats,
-    actions: Floats,
+    actions: int,
     sizes: tuple[int, int, int],
-    room: int,
+    *,
+    room: int = 0,
+    sized: bool = False,
 ) -> Floats:
-    """Fresh memory of a run; ``sizes``: orders, other records, live orders at once."""
+    """Fresh memory of a run, in which the caller puts ``actions`` instructions.
+
+    ``sizes``: orders, other records, live orders at once; ``room``: instructions that a block can give at a time;
+    ``sized``: with the engine's state (`put_sizing`).
+    """
     orders, records, book = sizes
     sections = _Sections()
     sections.add(f.S_ASSETS_AT, len(assets) * f.N_ASSET, stop=f.S_ASSETS_END)
-    sections.add(f.S_ACTIONS_AT, actions.size, stop=f.S_ACTIONS_END)
+    sections.add(f.S_ACTIONS_AT, actions * f.N_ACTION, stop=f.S_ACTIONS_END)
     sections.add(f.S_ROOM_END, room * f.N_ACTION, stop=f.S_ROOM_END)
-    placed = 2 * orders if room else len(actions)
+    placed = 2 * orders if room else actions
     sections.add(f.S_PLACED_AT, placed, stop=f.S_PLACED_END)
     sections.add(f.S_QUEUE_AT, book, stop=f.S_QUEUE_END)
     sections.add(f.S_SCRATCH_AT, book)
@@ -132,14 +138,14 @@ def _memory(
     sections.add(f.S_FILLS_AT, records * f.N_FILL, free=f.S_FILLS_NEXT, stop=f.S_FILLS_END)
     sections.add(f.S_TRADES_AT, records * f.N_TRADE, free=f.S_TRADES_NEXT, stop=f.S_TRADES_END)
     sections.add(f.S_LOG_AT, 3 * records * f.N_EVENT, free=f.S_LOG_NEXT, stop=f.S_LOG_END)
+    if sized:
+        sections.add(f.G_STATE_AT, t.N_STATE)
     memory = np.empty(sections.end)
     memory[: f.N_FIXED] = 0.0
     memory[: f.N_RULE] = rules.vector()
     for slot, value in sections.slots.items():
         memory[slot] = value
     _put_assets(memory, assets, rate)
-    at = int(memory[f.S_ACTIONS_AT])
-    memory[at : at + actions.size] = actions.ravel()
     memory[int(memory[f.S_PLACED_AT]) : int(memory[f.S_PLACED_END])] = -1.0
     for seen, first in (
         (f.S_SEEN_FILLS, f.S_FILLS_AT),
@@ -152,16 +158,18 @@ def _memory(
     memory[f.TIERS_AT : f.TIERS_AT + tiers.size] = tiers
     memory[f.S_WAKE_BAR] = np.inf
     memory[f.S_DAY] = -1.0
+    if sized:
+        at = int(memory[f.G_STATE_AT])
+        memory[at : at + t.N_STATE] = 0.0
+        memory[f.G_TRADE_AT] = memory[f.S_TRADES_AT]
     return memory
 
 
-def _with_sizing(memory: Floats, sizing: EngineSizing) -> Floats:
-    """Memory with the engine's state behind all other sections."""
-    state = np.zeros(t.N_STATE)
-    state[: t.N_SETTINGS] = sizing.settings
-    memory[f.G_STATE_AT], memory[f.G_TRADE_AT] = memory.size, memory[f.S_TRADES_AT]
+def put_sizing(memory: Floats, sizing: EngineSizing) -> None:
+    """Write the engine's settings into memory that was laid out for them."""
+    at = int(memory[f.G_STATE_AT])
+    memory[at : at + t.N_SETTINGS] = sizing.settings
     memory[f.G_TRAIL], memory[f.G_TRAIL_UNIT] = sizing.trail, sizing.trail_unit
-    return np.concatenate((memory, state))
 
 
 def _put_assets(memory: Floats, assets: Sequence[Asset], rate: Floats) -> None:
@@ -176,6 +184,12 @@ def _put_assets(memory: Floats, assets: Sequence[Asset], rate: Floats) -> None:
     if rate.size:
         table[:, f.A_RATE] = rate[:, 0]
         table[:, f.A_CURRENCY] = np.where(np.isnan(rate[:, 0]), f.BY_PRICE, f.BY_RATE)
+
+
+def flags_of(prices: Prices, assets: Sequence[Asset]) -> tuple[bool, bool]:
+    """Whether market data alone make the kernel look at every bar, and walk through the prices inside of each."""
+    futures = any(asset.margin > 0.0 for asset in assets)
+    return futures or prices.funding.size > 0 or prices.rate.size > 0, prices.detail_start.size > 0
 
 
 def run_actions(
@@ -218,22 +232,22 @@ def run_actions(
         raise ConfigError(f"expected {count} assets, one for each price row, got {len(assets)}")
     if book_size < 1:
         raise ConfigError(f"book_size must be >= 1, got {book_size}")
-    market = _market(prices)
+    market = market_of(prices)
     work = np.ascontiguousarray(actions, dtype=np.float64).reshape(-1, f.N_ACTION)
     # A block says only in the run how many orders it makes; memory that is not touched costs nothing.
     orders = 2 * len(work) + 64 if asking is None else bars // 4 + 1024
     records = orders
-    futures = any(asset.margin > 0.0 for asset in assets)
     while True:
         sizes, room = (orders, records, book_size), asking.room if asking else 0
-        memory = _memory(rules, assets, prices.rate, work, sizes, room)
+        memory = memory_of(rules, assets, prices.rate, len(work), sizes, room=room, sized=sizing is not None)
+        at = int(memory[f.S_ACTIONS_AT])
+        memory[at : at + work.size] = work.ravel()
         memory[f.S_CASH] = memory[f.S_LAST_EQUITY] = memory[f.G_PEAK] = float(initial_cash)
         if sizing is not None:
-            memory = _with_sizing(memory, sizing)
-        memory[f.R_CARRY] = float(
-            rules.every_bar or futures or prices.funding.size > 0 or prices.rate.size > 0
-        )
-        memory[f.R_INTRABAR] = float(rules.path != "queue" or prices.detail_start.size > 0)
+            put_sizing(memory, sizing)
+        carries, walks = flags_of(prices, assets)
+        memory[f.R_CARRY] = float(rules.every_bar or carries)
+        memory[f.R_INTRABAR] = float(rules.path != "queue" or walks)
         if memory[f.R_INTRABAR] > 0.0 and rules.path == "queue":
             memory[f.R_PATH] = f.PATH_NEAREST
         curves = np.empty(bars), np.empty(bars), np.empty((count, bars))

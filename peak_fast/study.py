@@ -93,7 +93,7 @@ class Study:
     space
         Changes of the schema: ``{"fast": (5, 60), "slow": [50, 100, 200], "allow_short": False}`` narrows a
         range (low, high, step), lists choices, holds a value. Settings such as ``"stop_loss": (0.01, 0.1)``
-        may be searched too.
+        may be searched too, with ``order_book`` also its fields.
     constraints
         Conditions between parameters, such as ``"fast < slow"``; the strategy's own where None.
     feasible
@@ -117,7 +117,7 @@ class Study:
     heartbeat
         Seconds between signs of life of a worker, and without one until its trials are run by others.
     **settings
-        Settings of the engine: initial_cash, execution, costs, sizing, stops, risk_limits.
+        Settings of the engine: initial_cash, execution, costs, sizing, stops, risk_limits, order_book.
 
     Raises
     ------
@@ -158,7 +158,8 @@ class Study:
         setup.check_numbers(batch, threads, seed)
         setup.check_name(study_name)
         check_kind(sampler)
-        self._subject = setup.make_subject(strategy, schema, constraints, space)
+        book = settings.get("order_book")
+        self._subject = setup.make_subject(strategy, schema, constraints, space, book)
         self.space = self._subject.space
         self.objectives = parse_objectives(objectives)
         self._feasibility = Feasibility(feasible)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peak_fast import Param, Sweep, sample, simulate_orders, strategy, synthetic
+from peak_fast import Param, simulate_orders, strategy, synthetic
 from peak_fast import order_block as b
 from peak_fast._strategy import Block, OrderBlock, _registry
 from peak_fast.errors import ConfigError, DataError, StrategyError
@@ -507,12 +507,6 @@ class TestRefused:
 
         with pytest.raises(StrategyError, match="the block 'bad' cannot be compiled"):
             simulate_orders(BARS, OrderBlock(unknown, name="bad"))
-
-    def test_sweep(self):
-        with pytest.raises(
-            StrategyError, match="'cross' places orders and decides nothing here: run it with"
-        ):
-            Sweep(OrderBlock(crossing, name="cross"), {"a": [1, 2]}, sample("AAPL")).run()
 
 
 def test_names_are_those_of_the_kernel():

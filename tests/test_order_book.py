@@ -19,7 +19,6 @@ from peak_fast import (
 )
 from peak_fast.order_book import OrderBook, book_rules, run_book
 from peak_fast.orders import Asset, OrderRules
-from peak_fast.sweep import evaluate
 from peak_kernels import types as t
 from tests.kernel_cases import engine_settings, kernel_settings, make_bars, run_kernel
 from tests.test_kernel_oracle import cases, near
@@ -237,8 +236,6 @@ class TestErrors:
             engine.run(bars, [0.5] * 60, weights=True)
         with pytest.raises(ConfigError, match="a compiled block that returns targets"):
             engine.run(bars, strategy(name="a_block")(lambda i, bars, params, memory, account: 1.0))
-        with pytest.raises(ConfigError, match="sweeps run on the fast path"):
-            evaluate("momentum", bars, {"period": [5]}, order_book=OrderRules())
         with pytest.raises(ConfigError, match=r"OrderBook\.asset: .*got quote='JPY'"):
             by_book(flat([1.0, 1.0]), [1, 1], OrderBook(asset=Asset(quote="JPY")))
         with pytest.raises(DataError, match="need a volume column"):

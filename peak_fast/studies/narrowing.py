@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from peak_fast._slots import VARIABLE, WHOLE
 from peak_fast.errors import StrategyError, did_you_mean
 from peak_fast.params import Param
 
 
-def narrow(schema: Sequence[Param], changes: Mapping[str, Any]) -> tuple[Param, ...]:
+def narrow(
+    schema: Sequence[Param], changes: Mapping[str, Any], settings: Sequence[str] = tuple(VARIABLE)
+) -> tuple[Param, ...]:
     """A schema with other ranges, other choices or held values.
 
     Parameters
@@ -22,6 +25,8 @@ def narrow(schema: Sequence[Param], changes: Mapping[str, Any]) -> tuple[Param, 
         the same as text: ``"5:60"``, ``"5:60:5"``, ``"50,100,200"``, ``"50"``. A name that is no parameter but
         a setting that sweeps may vary (``stop_loss``, ``fee_bps``, ...) is added as a parameter; None among
         its choices turns it off.
+    settings
+        Names of such settings.
 
     Raises
     ------
@@ -33,14 +38,12 @@ def narrow(schema: Sequence[Param], changes: Mapping[str, Any]) -> tuple[Param, 
     >>> narrow((Param("fast", "int", 20, low=2, high=200),), {"fast": "5:60:5"})[0].grid(3)
     [5, 35, 60]
     """
-    from peak_fast._slots import VARIABLE
-
     known = {item.name: item for item in schema}
     for name in changes:
-        if name not in known and name not in VARIABLE:
+        if name not in known and name not in settings:
             raise StrategyError(
                 f"expected a parameter or setting to search; got {name!r}; "
-                + did_you_mean(str(name), {*known, *VARIABLE})
+                + did_you_mean(str(name), {*known, *settings})
             )
     found = [_changed(item, changes[item.name]) if item.name in changes else item for item in schema]
     added = [_setting(name, change) for name, change in changes.items() if name not in known]
@@ -111,10 +114,14 @@ def _held(item: Param, value: Any) -> Param:
 
 
 def _setting(name: str, change: Any) -> Param:
-    from peak_fast._slots import WHOLE
+    from peak_fast.order_axes import COUNTS, TEXTS
 
-    number = int if name in WHOLE else float
-    free = Param(name, "int" if name in WHOLE else "float", number(0), description="setting of the engine")
+    whole = name in WHOLE or name in COUNTS
+    number = int if whole else float
+    free = Param(name, "int" if whole else "float", number(0), description="setting of the engine")
+    if name in TEXTS:
+        texts = tuple(change.split(",") if isinstance(change, str) else change)
+        return Param(name, "choice", texts[0], choices=texts, description=free.description)
     if isinstance(change, str) and "," in change:
         change = [None if part.strip().lower() == "none" else part for part in change.split(",")]
         change = [part if part is None else free.parse(part) for part in change]

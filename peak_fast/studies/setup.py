@@ -103,6 +103,7 @@ def make_subject(
     schema: Sequence[Param] | None,
     constraints: Any,
     space: Mapping[str, Any] | None = None,
+    order_book: Any = None,
 ) -> Subject:
     """Resolve a strategy and decide what to search.
 
@@ -116,12 +117,16 @@ def make_subject(
         Conditions between parameters; the strategy's own where None.
     space
         Changes of the schema, see ``peak_fast.studies.narrowing.narrow``.
+    order_book
+        The engine's; its fields may be searched, too.
 
     Raises
     ------
     StrategyError
         No parameter to search, or one without a range.
     """
+    from peak_fast.order_axes import names_of
+
     resolved: Any = None
     if strategy is not None:
         from peak_fast._strategy import resolve
@@ -135,7 +140,7 @@ def make_subject(
             "pass schema=(Param('fast', 'int', 20, low=5, high=100), ...)"
         )
     defaults = extract_defaults(chosen)
-    chosen = narrow(chosen, space or {})
+    chosen = narrow(chosen, space or {}, names_of(order_book, resolved))
     if constraints is None:
         names = {item.name for item in chosen}
         parsed = parse_constraints(getattr(resolved, "constraints", ()))
@@ -180,11 +185,12 @@ def rerun(strategy: Any, bars: Any, params: Mapping[str, Any], settings: Mapping
     -------
     BacktestResult
     """
-    from peak_fast._slots import VARIABLE
     from peak_fast.engine import BacktestEngine
+    from peak_fast.order_axes import names_of
 
+    known = names_of(settings.get("order_book"), strategy)
     own = {item.name for item in strategy.schema} or set(params)
-    varied = {name: value for name, value in params.items() if name in VARIABLE and name not in own}
+    varied = {name: value for name, value in params.items() if name in known and name not in own}
     values = {name: value for name, value in params.items() if name not in varied}
     return BacktestEngine(**settings).rerun(bars, strategy, values, varied)
 
@@ -229,6 +235,8 @@ def identity(
 def _plain(value: Any) -> Any:
     if hasattr(value, "model_dump"):
         return value.model_dump(mode="json")
+    if hasattr(value, "identity"):
+        return _plain(value.identity())
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):

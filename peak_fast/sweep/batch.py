@@ -14,11 +14,11 @@ import numpy as np
 
 from peak_fast import _run
 from peak_fast._block import prepare_many, run_block
-from peak_fast._slots import VARIABLE
-from peak_fast._strategy import Block, RuleStrategy, SignalStrategy
+from peak_fast._strategy import Block, OrderBlock, RuleStrategy, SignalStrategy
 from peak_fast.data import Bars
 from peak_fast.engine import BacktestEngine
 from peak_fast.errors import ConfigError, SweepError, did_you_mean
+from peak_fast.order_axes import names_of
 from peak_fast.sweep.functions import Calls, check_columns, each
 from peak_fast.sweep.rows import PlaneFull, RowCache, RulePlan, capacity_for
 from peak_fast.sweep.settings import SettingsTable
@@ -117,11 +117,6 @@ class Batch:
         budget: int = 1 << 30,
         blocks: bool = False,
     ) -> None:
-        if engine.order_book is not None:
-            raise ConfigError(
-                "order_book: sweeps run on the fast path; expected an engine without it, and the best rows run "
-                "again with it"
-            )
         self.engine, self.strategy, self.bars = engine, strategy, bars
         self.metrics = tuple(metrics)
         self.team = team
@@ -129,18 +124,20 @@ class Batch:
         self._budget = budget
         self._places = metric_places(metrics)
         self._needs_curve = blocks or max(self._places) >= t.N_FOLDED
-        self._width = t.N_METRICS + 2 * BLOCKS if blocks else t.N_METRICS if self._needs_curve else t.N_FOLDED
+        self.width = t.N_METRICS + 2 * BLOCKS if blocks else t.N_METRICS if self._needs_curve else t.N_FOLDED
         if blocks:
-            self._places += range(t.N_METRICS, self._width)
+            self._places += range(t.N_METRICS, self.width)
         self._local = threading.local()
         self._cache: RowCache | None = None
         self._dates: Any = None
         self._prices = _run.price_table(bars)
         self._schema_names = {item.name for item in strategy.schema}
+        self._known = names_of(engine.order_book, strategy)
+        self._compiled: Any = Block
 
     def split(self, columns: Mapping[str, Any], count: int) -> tuple[dict[str, Any], dict[str, Any]]:
         """Columns of strategy parameters, completed with defaults, and columns of settings."""
-        settings = {n: c for n, c in columns.items() if n in VARIABLE and n not in self._schema_names}
+        settings = {n: c for n, c in columns.items() if n in self._known and n not in self._schema_names}
         params = {n: c for n, c in columns.items() if n not in settings}
         for item in self.strategy.schema:
             if item.name not in params:
@@ -164,7 +161,7 @@ class Batch:
         settings = self.settings(varied)
         if isinstance(self.strategy, RuleStrategy):
             self._run_rules(params, settings, out, done)
-        elif isinstance(self.strategy, Block):
+        elif isinstance(self.strategy, self._compiled):
             self._run_blocks(params, settings, out, done)
         elif isinstance(self.strategy, SignalStrategy):
             self._run_each(params, settings, out, done)
@@ -172,7 +169,9 @@ class Batch:
             # Nothing that the engine decides with: it says what to do instead.
             self.engine.decisions(self.bars, self.strategy, {}, settings.rows(0, 1)[0])
 
-    def _tile(self) -> int:
+    @property
+    def tile(self) -> int:
+        """Most configurations that are run at a time."""
         return int(min(max(_TILE_BARS // len(self.bars), 1), 1024))
 
     def _run_rules(
@@ -264,7 +263,7 @@ class Batch:
             self._keep(found, first, out, done)
 
         smallest = _SMALLEST_TILE_BARS // len(self.bars)
-        team.share(work, cut(stop - start, self._tile(), smallest, team.threads))
+        team.share(work, cut(stop - start, self.tile, smallest, team.threads))
 
     def _keep(self, found: FloatArray, first: int, out: FloatArray, done: Report | None) -> None:
         """Copy what was asked for out of a thread's results."""
@@ -311,7 +310,7 @@ class Batch:
                 np.empty(t.N_STATE),
                 np.empty((3, 0, t.RECORD_WIDTH)),
                 np.empty((1, count if self._needs_curve else 0)),
-                np.empty((self._tile(), self._width)),
+                np.empty((self.tile, self.width)),
             )
         return kept
 
@@ -331,14 +330,14 @@ class Batch:
             self._keep(found, tile[0], out, done)
 
         smallest = _SMALLEST_TILE_BARS // len(self.bars)
-        self.team.share(work, cut(len(out), self._tile(), smallest, self.team.threads))
+        self.team.share(work, cut(len(out), self.tile, smallest, self.team.threads))
 
     def _run_each(
         self, params: Mapping[str, Any], settings: SettingsTable, out: FloatArray, done: Report | None
     ) -> None:
         """Python functions: called one after the other, simulated a few calls at a time beside that."""
         columns = check_columns(self.strategy, params)
-        size = min(_CALLS, self._tile(), len(out))
+        size = min(_CALLS, self.tile, len(out))
         own = settings.rows(0, 1)[0]
         tables = [Calls(self.engine, self.strategy, self.bars, own, size) for _ in range(2)]
         calendar = self._calendar(settings)
@@ -362,3 +361,12 @@ class Batch:
             tables.reverse()
             first, due = number, time.perf_counter() + _REPORT
         wait()
+
+
+def make_batch(engine: BacktestEngine, strategy: Any, *args: Any, **options: Any) -> Batch:
+    """A `Batch` of the fast path, or one through the order book."""
+    if engine.order_book is None and not isinstance(strategy, OrderBlock):
+        return Batch(engine, strategy, *args, **options)
+    from peak_fast.sweep.book import BookBatch
+
+    return BookBatch(engine, strategy, *args, **options)

@@ -15,13 +15,13 @@ from typing import Any, Literal
 import numpy as np
 
 from peak_fast._records import code_version, jsonable
-from peak_fast._slots import VARIABLE
 from peak_fast._strategy import RuleStrategy, SignalStrategy, resolve
 from peak_fast.config import Costs, Execution, RiskLimits, SizeRule, Stops
 from peak_fast.data import Bars
 from peak_fast.engine import BacktestEngine
 from peak_fast.errors import ConfigError, SweepError
-from peak_fast.sweep.batch import BLOCKS, Batch, check_metrics, default_threads
+from peak_fast.order_axes import names_of
+from peak_fast.sweep.batch import BLOCKS, Batch, check_metrics, default_threads, make_batch
 from peak_fast.sweep.grid import Grid
 from peak_fast.sweep.progress import SweepProgress, check_mode
 from peak_fast.sweep.result import SweepResult
@@ -91,7 +91,7 @@ def evaluate(
     Parameters
     ----------
     columns
-        Per parameter or setting (`peak_fast._slots.VARIABLE`) one array; all of one length.
+        Per parameter or setting (`peak_fast.order_axes.names_of`) one array; all of one length.
     settings
         Keyword arguments of `BacktestEngine`.
 
@@ -106,22 +106,23 @@ def evaluate(
         raise ConfigError(f"columns: expected one length; got {sorted(lengths)}")
     count = lengths.pop()
     item = resolve(strategy)
-    _check_names(item, columns)
+    engine = _engine(settings)
+    _check_names(item, columns, names_of(engine.order_book, item))
     out = np.empty((count, len(names)), order="F")
     with Team(threads or default_threads()) as team:
-        batch = Batch(_engine(settings), item, bars, names, team=team, budget=parse_memory(memory))
+        batch = make_batch(engine, item, bars, names, team=team, budget=parse_memory(memory))
         batch.run(columns, out)
     return {name: out[:, k] for k, name in enumerate(names)}
 
 
-def _check_names(item: Any, names: Any) -> None:
+def _check_names(item: Any, names: Any, settings: Sequence[str]) -> None:
     """Names must be parameters or settings, where the strategy says what its parameters are."""
     known = {param.name for param in item.schema}
-    unknown = [name for name in names if name not in known and name not in VARIABLE]
+    unknown = [name for name in names if name not in known and name not in settings]
     if unknown and (known or isinstance(item, RuleStrategy)):
         from peak_fast.errors import did_you_mean
 
-        raise ConfigError(f"no parameter {unknown[0]!r}; {did_you_mean(unknown[0], {*known, *VARIABLE})}")
+        raise ConfigError(f"no parameter {unknown[0]!r}; {did_you_mean(unknown[0], {*known, *settings})}")
 
 
 class Sweep:
@@ -130,14 +131,15 @@ class Sweep:
     Parameters
     ----------
     strategy
-        Name, rule strategy, compiled block or signal function.
+        Name, rule strategy, compiled block or signal function; a block that places orders is one, too.
     grid
         Anything `Grid.make` takes; columns may be parameters of the strategy or settings such as ``stop_loss``,
-        ``take_profit``, ``trailing``, ``fee_bps``, ``slippage_bps``, ``size``.
+        ``take_profit``, ``trailing``, ``fee_bps``, ``slippage_bps``, ``size``; with ``order_book`` also fields of
+        it such as ``latency``, ``entry_limit``, ``volume_amount``.
     data
         `Bars` or a frame, or a dict of them by name (several assets or date ranges: the grid is run on each,
         with ``data`` as the first column).
-    execution, costs, sizing, stops, risk_limits, initial_cash, periods_per_year, risk_free
+    execution, costs, sizing, stops, risk_limits, initial_cash, periods_per_year, risk_free, order_book
         See `BacktestEngine`.
     metrics
         Columns of the result.
@@ -161,6 +163,7 @@ class Sweep:
         initial_cash: float = 100_000.0,
         periods_per_year: float | None = None,
         risk_free: float = 0.0,
+        order_book: Any = None,
         metrics: Sequence[str] = DEFAULT_METRICS,
         constraint: Any = None,
         blocks: bool = False,
@@ -177,10 +180,11 @@ class Sweep:
             risk_limits=risk_limits,
             periods_per_year=periods_per_year,
             risk_free=risk_free,
+            order_book=order_book,
         )
         self.data = self._bars_of(data)
         schema = self.strategy.schema or None
-        made = Grid.make(grid, schema, constraint, known=VARIABLE)
+        made = Grid.make(grid, schema, constraint, known=names_of(self.engine.order_book, self.strategy))
         for rule in self.strategy.constraints:
             made = made.filter(rule, schema)
         self.grid = made.crossed("data", list(self.data)) if len(self.data) > 1 else made
@@ -213,6 +217,7 @@ class Sweep:
                 "periods_per_year": engine.periods_per_year,
                 "risk_free": engine.risk_free,
                 "strategy": self.strategy.name,
+                **({} if engine.order_book is None else {"order_book": engine.order_book.identity()}),
             }
         )
         return plain
@@ -223,7 +228,8 @@ class Sweep:
         name = values.pop("data", None)
         bars = self.data[name] if name is not None else next(iter(self.data.values()))
         own = {item.name for item in self.strategy.schema}
-        varied = {k: values.pop(k) for k in list(values) if k in VARIABLE and k not in own}
+        known = names_of(self.engine.order_book, self.strategy)
+        varied = {k: values.pop(k) for k in list(values) if k in known and k not in own}
         return self.engine.rerun(bars, self.strategy, values, varied, symbol=name)
 
     def run(
@@ -353,7 +359,7 @@ class _Runner:
         """Batch of one set of bars."""
         if name not in self._batches:
             sweep = self.sweep
-            self._batches[name] = Batch(
+            self._batches[name] = make_batch(
                 sweep.engine,
                 sweep.strategy,
                 sweep.data[name],

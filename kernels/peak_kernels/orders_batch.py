@@ -1,0 +1,274 @@
+"""Many configurations of one strategy through the order kernel, one after the other, without Python in between.
+
+What a single run does in steps is one call here: decisions of a rule, instructions from them, the simulation
+(`orders`), statistics of its records (`from_curve`).  The memory of a run is used again by the next configuration:
+only what the simulation reads before it writes is set anew.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+from numba.core.errors import NumbaExperimentalFeatureWarning
+
+from peak_kernels import orders_fields as f
+from peak_kernels import simd
+from peak_kernels import types as t
+from peak_kernels._jit import jit, part
+from peak_kernels.decide import decide
+from peak_kernels.estimates import take_volatility
+from peak_kernels.from_curve import conclude_records
+from peak_kernels.orders import order_runner
+from peak_kernels.orders_fields import Floats, Ints
+
+nb: Any = numba.types
+
+# Columns of a configuration's settings: the engine's, the rules', then what `peak_fast.order_book.OrderBook` has.
+C_RULES = t.N_SETTINGS
+C_ENTRY_LIMIT, C_ENTRY_BARS = C_RULES + f.N_RULE, C_RULES + f.N_RULE + 1
+"""Fraction that entries at a limit are better than the deciding close, bars that they are valid; NaN: not set."""
+N_COLUMNS = C_RULES + f.N_RULE + 2
+
+# A position without equity is closed, as on the fast path.
+LEAST_MARGIN = 1e-12
+
+# Why a batch stops at a configuration.
+DONE, NO_ROOM, TOO_EARLY = range(3)
+"""All are done; the memory is too small; an entry at a limit before the first close."""
+
+
+@part
+def begin(m: Floats, image: Floats, settings: Floats) -> None:
+    """Memory before the first bar: the image of a fresh one, a configuration's rules, and what follows from them.
+
+    The rules say already whether data make every bar one to look at (``R_CARRY``), or to walk through
+    (``R_INTRABAR``); `peak_fast.order_run` says the rest for a single run.
+    """
+    for slot in range(image.shape[0]):
+        m[slot] = image[slot]
+    for slot in range(f.N_RULE):
+        m[slot] = settings[C_RULES + slot]
+    cash = settings[t.INITIAL_CASH]
+    m[f.S_CASH], m[f.S_LAST_EQUITY], m[f.G_PEAK] = cash, cash, cash
+    charged = m[f.R_BORROW_SHORT] != 0.0 or m[f.R_BORROW_LONG] != 0.0 or m[f.R_BORROW_CASH] != 0.0
+    limits = m[f.R_FLOOR] > 0.0 or m[f.R_DRAWDOWN] > 0.0 or m[f.R_DAILY_LOSS] > 0.0 or m[f.R_RUIN] > 0.0
+    if charged or limits or m[f.R_MAINTENANCE] != 0.0 or m[f.R_SHORT_PROCEEDS] == 0.0:
+        m[f.R_CARRY] = 1.0
+    if m[f.R_PATH] != f.PATH_QUEUE:
+        m[f.R_INTRABAR] = 1.0
+    elif m[f.R_INTRABAR] > 0.0:
+        m[f.R_PATH] = f.PATH_NEAREST
+
+
+@part
+def put_settings(m: Floats, state: Floats, settings: Floats) -> None:
+    """A state of the engine with a configuration's settings; where both say it, the rules hold."""
+    for slot in range(t.N_SETTINGS):
+        state[slot] = settings[slot]
+    for slot in range(t.N_SETTINGS, t.N_STATE):
+        state[slot] = 0.0
+    row = int(m[f.S_ASSETS_AT])
+    state[t.LOT_SIZE], state[t.MIN_SIZE] = m[row + f.A_LOT], m[row + f.A_MIN_SIZE]
+    state[t.LEVERAGE], state[t.RATE] = m[f.R_LEVERAGE], m[f.R_FEE_RATE]
+    state[t.FEE_FIXED], state[t.FEE_MINIMUM] = m[f.R_FEE_FIXED], m[f.R_FEE_MINIMUM]
+    state[t.FEE_PER_UNIT] = m[f.R_FEE_UNIT]
+    if m[f.R_SLIP_KIND] == f.SLIP_FRACTION:
+        state[t.SLIPPAGE_RATE], state[t.SLIPPAGE_ABSOLUTE] = m[f.R_SLIP_AMOUNT], m[f.R_SLIP_EXTRA]
+
+
+@part
+def blank(m: Floats, at: int, bar: int, what: int, side: float) -> int:
+    """An instruction with every other field at its default; returns the place of the next one."""
+    for slot in range(f.N_ACTION):
+        m[at + slot] = 0.0
+    for slot in (f.X_LIMIT, f.X_STOP, f.X_TRAIL, f.X_STOP_LOSS, f.X_TAKE_PROFIT):
+        m[at + slot] = np.nan
+    for slot in (f.X_PARENT, f.X_OCO, f.X_TAG, f.X_ORDER):
+        m[at + slot] = -1.0
+    m[at + f.X_VALID] = np.inf
+    m[at + f.X_BAR], m[at + f.X_OP], m[at + f.X_SIDE] = bar, what, side
+    return at + f.N_ACTION
+
+
+@part
+def put_entry(m: Floats, at: int, bar: int, mark: float, settings: Floats) -> None:
+    """Attach the engine's stops to an instruction that places an order, and its limit where there is one."""
+    m[at + f.X_TAG], m[at + f.X_UNIT], m[at + f.X_SIZE] = 0.0, f.BY_RULES, 1.0
+    if settings[t.STOP_LOSS] > 0.0:
+        m[at + f.X_STOP_LOSS] = settings[t.STOP_LOSS]
+    if settings[t.TAKE_PROFIT] > 0.0:
+        m[at + f.X_TAKE_PROFIT] = settings[t.TAKE_PROFIT]
+    m[at + f.X_EXIT_UNIT] = f.DISTANCE if settings[t.STOP_ABSOLUTE] > 0.0 else f.FRACTION
+    better = settings[C_ENTRY_LIMIT]
+    if np.isnan(better):
+        return
+    side = m[at + f.X_SIDE]
+    limit = mark * (1.0 - side * better)
+    tick = m[int(m[f.S_ASSETS_AT]) + f.A_TICK]
+    m[at + f.X_KIND] = f.LIMIT
+    m[at + f.X_LIMIT] = side * math.floor(side * limit / tick + 1e-9) * tick if tick > 0.0 else limit
+    if not np.isnan(settings[C_ENTRY_BARS]):
+        m[at + f.X_VALID] = bar + settings[C_ENTRY_BARS]
+
+
+@part
+def write_decisions(
+    m: Floats,
+    prices: Floats,
+    calendar: Ints,
+    decisions: tuple[Ints, Floats, int],
+    state: Floats,
+    settings: Floats,
+) -> None:
+    """Instructions of decisions: what was wanted before ends, the other side is closed, an order is placed.
+
+    A decision that repeats the one before it places its order only, which does nothing where the side is held.
+    """
+    bar_of, target_of, count = decisions
+    at = int(m[f.S_ACTIONS_AT])
+    waits = state[t.FILL_AT_CLOSE] > 0.0 and calendar.shape[1] > 0
+    shorts = False
+    for k in range(count):
+        bar, side = bar_of[k], np.sign(target_of[k])
+        shorts = shorts or side < 0.0
+        if waits:
+            # A close that is not there: the decision waits for the next one.
+            bar = min(calendar[t.NEXT_VALID, bar], prices.shape[1] - 1)
+        if k == 0 or target_of[k] != target_of[k - 1]:
+            if k > 0:
+                after = blank(m, at, bar, f.OP_CANCEL, 0.0)
+                m[at + f.X_TAG] = 0.0
+                at = after
+            after = blank(m, at, bar, f.OP_CLOSE, side)
+            m[at + f.X_SIZE] = 1.0
+            at = after
+        if side == 0.0:
+            continue
+        after = blank(m, at, bar, f.OP_PLACE, side)
+        put_entry(m, at, bar, prices[t.MARK, bar], settings)
+        if state[t.SIZE_MODE] == t.SIZE_VOLATILITY:
+            take_volatility(state, prices, bar_of[k])
+            m[at + f.X_SIZE] = state[t.SIZED_FRACTION]
+        at = after
+    first = int(m[f.S_ACTIONS_AT])
+    m[f.S_ACTIONS_END] = at
+    placed = int(m[f.S_PLACED_AT])
+    m[placed : placed + (at - first) // f.N_ACTION] = -1.0
+    m[f.G_TRAIL] = settings[t.TRAILING]
+    m[f.G_TRAIL_UNIT] = f.DISTANCE if settings[t.STOP_ABSOLUTE] > 0.0 else f.FRACTION
+    if m[f.R_MAINTENANCE] == 0.0 and (shorts or m[f.R_LEVERAGE] > 1.0):
+        m[f.R_MAINTENANCE], m[f.R_CARRY] = LEAST_MARGIN, 1.0
+
+
+def _run_batch(
+    runner: Any,
+    market: Any,
+    tables: tuple[Floats, Floats, Floats],
+    calendar: Ints,
+    stride: int,
+    rules: Ints,
+    rooms: tuple[Floats, Floats, Floats],
+    decisions: tuple[Ints, Floats],
+    curves: tuple[Floats, Floats],
+    function: Any,
+    block: tuple[Floats, Floats, Floats, Floats, Floats],
+    out: Floats,
+) -> tuple[int, int]:
+    """Run configurations; returns how many are done, and why no more.
+
+    Parameters
+    ----------
+    runner, market
+        See `orders`; one asset.
+    tables
+        Prices (`types`), rows of indicators one after the other (as one row of the table; see `decide`), settings:
+        float64[configurations or 1, N_COLUMNS].
+    calendar
+        See `types`.
+    stride, rules
+        See `simulate.run_configurations`; without rules a block is asked.
+    rooms
+        Memory of a run, image of its begin, a state of the engine.
+    decisions
+        ``(bar_of, target_of)``, scratch of one element a bar.
+    curves
+        float64[2, bars] of equity and cash, float64[1, bars] of the position; written.
+    function, block
+        Machine code that is asked, and ``(table of bars, params, memory, view, calendar)``; ``params`` has a row for
+        each configuration.
+    out
+        float64[configurations, N_FOLDED or more], see `reduce.conclude`.
+    """
+    prices, plane, settings = simd.borrow(tables[0]), simd.borrow(tables[1]), simd.borrow(tables[2])
+    m, image, state = simd.borrow(rooms[0]), simd.borrow(rooms[1]), simd.borrow(rooms[2])
+    bar_of, target_of = simd.borrow(decisions[0]), simd.borrow(decisions[1])
+    curve, position = simd.borrow(curves[0]), simd.borrow(curves[1])
+    dates, choices, results = simd.borrow(calendar), simd.borrow(rules), simd.borrow(out)
+    seen, given, cells, view, days = block
+    written = (curve[0], curve[1], position)
+    bars, asks = prices.shape[1], seen.shape[1] > 0
+    shared, row, count = settings.shape[0] == 1, plane[0], 0
+    for c in range(results.shape[0]):
+        own = settings[0 if shared else c]
+        begin(m, image, own)
+        if asks:
+            seen[:] = np.nan
+            cells[:] = 0.0
+            m[int(m[f.S_PLACED_AT]) : int(m[f.S_PLACED_END])] = -1.0
+        else:
+            count = decide(row, stride, choices[c], bars, bar_of, target_of)
+            if count < 0:
+                results[c, 0] = math.nan
+                continue
+            if m[f.S_ACTIONS_AT] + 3 * count * f.N_ACTION > m[f.S_ROOM_END]:
+                return c, NO_ROOM
+            if count > 0 and not np.isnan(own[C_ENTRY_LIMIT]) and np.isnan(prices[t.MARK, bar_of[0]]):
+                return c, TOO_EARLY
+            inner = m[int(m[f.G_STATE_AT]) : int(m[f.G_STATE_AT]) + t.N_STATE]
+            put_settings(m, inner, own)
+            write_decisions(m, prices, dates, (bar_of, target_of, count), inner, own)
+        runner(m, market, written, function, seen, (given[c if asks else 0], cells, view), days)
+        if m[f.S_OVERFLOW] > 0.0:
+            return c, NO_ROOM
+        put_settings(m, state, own)
+        conclude_memory(m, state, curve, position[0], asks, results[c])
+    return results.shape[0], DONE
+
+
+@part
+def conclude_memory(
+    m: Floats, state: Floats, curve: Floats, position: Floats, asks: bool, out: Floats
+) -> None:
+    """Statistics of a run from the records in its memory."""
+    book = m[int(m[f.S_BOOK_AT]) : int(m[f.S_BOOK_NEXT])].reshape(-1, f.N_ORDER)
+    fills = m[int(m[f.S_FILLS_AT]) : int(m[f.S_FILLS_NEXT])].reshape(-1, f.N_FILL)
+    trades = m[int(m[f.S_TRADES_AT]) : int(m[f.S_TRADES_NEXT])].reshape(-1, f.N_TRADE)
+    state[t.N_AMBIGUOUS] = m[f.S_AMBIGUOUS]
+    conclude_records(state, curve, position, (book, fills, trades), asks, out)
+
+
+def _signature() -> Any:
+    run = nb.void(*order_runner().nopython_signatures[0].args)  # type: ignore[attr-defined]
+    row, table = nb.float64[::1], nb.float64[:, ::1]
+    whole_row, whole_table = nb.int64[::1], nb.int64[:, ::1]
+    market, function = run.args[1], run.args[3]
+    return nb.UniTuple(nb.int64, 2)(
+        nb.FunctionType(run), market, nb.UniTuple(table, 3), whole_table, nb.int64, whole_table,
+        nb.UniTuple(row, 3), nb.Tuple([whole_row, row]), nb.UniTuple(table, 2),
+        function, nb.Tuple([table, table, row, row, table]), table,
+    )  # fmt: skip
+
+
+@functools.cache
+def batch_runner() -> Callable[..., tuple[int, int]]:
+    """The compiled batch.  The simulation travels as a first-class function: its machine code is there already."""
+    with warnings.catch_warnings():
+        # First-class functions are marked experimental; the tests of sweeps through the book watch them.
+        warnings.simplefilter("ignore", NumbaExperimentalFeatureWarning)
+        return jit(_run_batch, signature=_signature())

@@ -1,0 +1,186 @@
+"""What a sweep through the order book may vary besides the engine's settings, and one such configuration alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from peak_fast._slots import VARIABLE, WHOLE
+from peak_fast._strategy import OrderBlock
+from peak_fast.config import BASIS_POINTS
+from peak_fast.errors import ConfigError
+
+if TYPE_CHECKING:
+    from peak_fast.data import Bars
+    from peak_fast.engine import BacktestEngine
+    from peak_fast.order_book import OrderBook
+    from peak_fast.result import BacktestResult
+
+# Fields of `OrderRules`.  Costs, leverage and limits of the account go by the engine's own names (`VARIABLE`).
+RULES = (
+    "latency", "first_bar", "path", "limit_fill", "limit_chance", "seed", "slippage_amount", "slippage_extra",
+    "spread", "volume_amount", "volume_step", "min_value", "borrow_short", "borrow_long", "borrow_cash",
+    "maintenance", "liquidation_fee", "equity_floor",
+)  # fmt: skip
+# Fields of `OrderBook`.
+ENTRIES = ("entry_limit", "entry_bars")
+# Settings of the engine that say nothing to a block that places orders.
+OF_DECISIONS = (
+    "stop_loss", "take_profit", "trailing", "size", "size_window", "size_min_trades", "size_fallback",
+    "size_min_fraction", "size_max_fraction", "max_position",
+)  # fmt: skip
+
+# Rules that change nothing under another one's default: that one, and what it must not be.
+_NEEDS = {
+    "limit_chance": ("limit_fill", ("touch", "through")),
+    "seed": ("limit_fill", ("touch", "through")),
+    "slippage_amount": ("slippage", ("none",)),
+    "slippage_extra": ("slippage", ("none",)),
+    "volume_amount": ("volume", ("any",)),
+    "volume_step": ("volume", ("any", "fixed", "share")),
+}
+
+# Parts of the engine that the names of `VARIABLE` belong to, and their fields there.
+_FIELDS = {
+    "stop_loss": ("stops", "stop_loss"),
+    "take_profit": ("stops", "take_profit"),
+    "trailing": ("stops", "trailing"),
+    "fee_rate": ("costs", "rate"),
+    "fee_bps": ("costs", "rate"),
+    "fee_fixed": ("costs", "fixed"),
+    "fee_minimum": ("costs", "minimum"),
+    "fee_per_unit": ("costs", "per_unit"),
+    "slippage_bps": ("costs", "slippage_bps"),
+    "slippage_abs": ("costs", "slippage_abs"),
+    "size_window": ("sizing", "window"),
+    "size_min_trades": ("sizing", "min_trades"),
+    "size_fallback": ("sizing", "fallback"),
+    "size_min_fraction": ("sizing", "min_fraction"),
+    "size_max_fraction": ("sizing", "max_fraction"),
+    "max_position": ("risk_limits", "max_position"),
+    "max_drawdown_limit": ("risk_limits", "max_drawdown"),
+    "daily_loss_limit": ("risk_limits", "daily_loss"),
+    "leverage": ("execution", "leverage"),
+}
+# Fields above that are counts, and those that are texts.
+COUNTS = ("entry_bars", "latency", "first_bar", "seed")
+TEXTS = ("path", "limit_fill")
+_OPTIONAL = ("stops", "risk_limits")
+
+
+def names_of(order_book: Any, item: Any = None) -> tuple[str, ...]:
+    """Names that a sweep may vary besides the strategy's parameters.
+
+    Parameters
+    ----------
+    order_book
+        The engine's.
+    item
+        Resolved strategy: a block that places orders goes through the book in any case.
+    """
+    if isinstance(item, OrderBlock):
+        return (*(name for name in VARIABLE if name not in OF_DECISIONS), *RULES)
+    return tuple(VARIABLE) if order_book is None else (*VARIABLE, *RULES, *ENTRIES)
+
+
+def is_unset(value: Any) -> bool:
+    """Whether a grid's value stands for "not set"."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def varied_rules(book: OrderBook, name: str, value: Any) -> OrderBook:
+    """The book with another value of a rule.
+
+    Raises
+    ------
+    ConfigError
+        The value cannot be used, or it would change nothing.
+    """
+    if is_unset(value):
+        raise ConfigError(f"{name}: expected a value of OrderRules.{name} in each configuration; got None")
+    if name in _NEEDS:
+        other, idle = _NEEDS[name]
+        if getattr(book.rules, other) in idle:
+            raise ConfigError(
+                f"{name}: it changes nothing while OrderRules.{other} is {getattr(book.rules, other)!r}; expected "
+                f"order_book=OrderRules({other}=...) of another kind"
+            )
+    return replace(book, rules=replace(book.rules, **{name: _plain(name, value)}))
+
+
+def varied_entries(book: OrderBook, varied: Mapping[str, Any]) -> OrderBook:
+    """The book with other entries at a limit.
+
+    Raises
+    ------
+    ConfigError
+        A value that cannot be used.
+    """
+    changes: dict[str, Any] = {n: None if is_unset(v) else _plain(n, v) for n, v in varied.items()}
+    return replace(book, **changes)
+
+
+def _plain(name: str, value: Any) -> Any:
+    """A grid's value as the setting takes it: whole numbers that came as floats are whole again."""
+    whole = name in COUNTS or name in WHOLE
+    return int(value) if whole and isinstance(value, float) and value.is_integer() else value
+
+
+def varied_engine(engine: BacktestEngine, varied: Mapping[str, Any]) -> BacktestEngine:
+    """The engine of one configuration: settings, and fields of the order book, by the names of a sweep.
+
+    Raises
+    ------
+    ConfigError
+        A value that its setting cannot take.
+    """
+    from peak_fast.engine import BacktestEngine
+    from peak_fast.order_book import OrderBook
+
+    parts: dict[str, dict[str, Any]] = {}
+    for part in ("execution", "costs", "stops", "sizing", "risk_limits"):
+        parts[part] = getattr(engine, part).model_dump()
+    cash, book = engine.initial_cash, engine.order_book or OrderBook()
+    for name, value in varied.items():
+        if name in RULES or name in ENTRIES:
+            continue
+        value = 0.0 if is_unset(value) else _plain(name, value)
+        if name == "initial_cash":
+            cash = value
+            continue
+        part, field = _FIELDS.get(name, ("sizing", ""))
+        # Sizes have their main figure first, behind their kind.
+        field = field or next(key for key in parts["sizing"] if key != "kind")
+        if field == "rate":
+            parts["costs"]["maker_rate"] = None
+            value = value / BASIS_POINTS if name == "fee_bps" else value
+        parts[part][field] = None if value == 0.0 and part in _OPTIONAL else value
+    for name in RULES:
+        if name in varied:
+            book = varied_rules(book, name, varied[name])
+    book = varied_entries(book, {name: varied[name] for name in ENTRIES if name in varied})
+    return BacktestEngine(
+        initial_cash=cash,
+        **{part: type(getattr(engine, part))(**values) for part, values in parts.items()},
+        periods_per_year=engine.periods_per_year,
+        risk_free=engine.risk_free,
+        order_book=book,
+    )
+
+
+def run_varied(
+    engine: BacktestEngine,
+    bars: Bars,
+    item: Any,
+    values: dict[str, Any],
+    varied: Mapping[str, Any],
+    symbol: str | None,
+) -> BacktestResult:
+    """Full result of one row of a sweep through the order book; ``values`` are the strategy's parameters."""
+    result = varied_engine(engine, varied)._run_item(bars, item, values, symbol, weights=False)
+    if varied:
+        result._used["varied"] = dict(varied)
+        result.params.update(varied)
+    return result

@@ -1,0 +1,205 @@
+"""Sweeps through the order book: tiles of configurations in the order kernel, each thread with a memory of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from peak_fast._block import numbers
+from peak_fast._strategy import Block, OrderBlock
+from peak_fast.errors import ConfigError, DataError
+from peak_fast.order_book import OrderBook, check_block_settings
+from peak_fast.order_inputs import _asset, block_rules, book_prices, book_rules
+from peak_fast.order_run import flags_of, market_of, memory_of
+from peak_fast.orders import asking_of
+from peak_fast.sweep.batch import _SMALLEST_TILE_BARS, Batch, Report
+from peak_fast.sweep.book_table import BookTable
+from peak_fast.sweep.functions import check_columns
+from peak_fast.sweep.settings import FloatArray, SettingsTable
+from peak_fast.sweep.threads import cut
+from peak_kernels import orders_batch as b
+from peak_kernels import orders_fields as f
+from peak_kernels import types as t
+from peak_kernels.orders import nothing_asked, order_runner
+
+# A bar through the book takes some ten times as long as on the fast path.
+_TILE_BARS = 500_000
+_NO_PLANE, _NO_PARAMS = np.empty((1, 0)), np.empty((1, 0))
+_NO_RULES = np.empty((0, t.RULE_SIZE), np.int64)
+
+
+class BookRoom:
+    """Working memory of one thread.
+
+    Parameters
+    ----------
+    batch
+        What it is for.
+    count
+        Decisions (of a block: orders) that there is room for.
+    """
+
+    def __init__(self, batch: BookBatch, count: int) -> None:
+        bars = len(batch.bars)
+        self.batch = batch
+        self.bar_of, self.target_of = np.empty(bars, np.int64), np.empty(bars)
+        self.state = np.empty(t.N_STATE)
+        self.curves = np.empty((2, bars)), np.empty((1, bars))
+        self.results = np.empty((batch.tile, batch.width))
+        self.block = batch.block_room()
+        self._count = 0
+        self.grow(count)
+
+    def grow(self, count: int = 0) -> None:
+        """Lay out a larger memory: four times as large, or for ``count``."""
+        self._count = count or 4 * self._count
+        self.memory = self.batch.memory(self._count)
+        self.image = self.memory[: int(self.memory[f.S_ACTIONS_AT])].copy()
+
+
+class BookBatch(Batch):
+    """A `Batch` of an engine with an order book; see there."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        engine = self.engine
+        self._asks = isinstance(self.strategy, OrderBlock)
+        self._compiled = Block | OrderBlock
+        book = self._book = engine.order_book or OrderBook()
+        given = engine.execution, engine.costs
+        if self._asks:
+            check_block_settings(engine)
+            self._rules = block_rules(book, *given, engine.risk_limits)
+        else:
+            self._rules = book_rules(book, *given, engine.stops, engine.risk_limits)
+        self._asset = _asset(book, engine._settings(self.bars))
+        prices = book_prices(book, self.bars, self._rules)
+        self._flags = flags_of(prices, (self._asset,))
+        self._rate, self._market = prices.rate, market_of(prices)
+
+    def settings(self, columns: Mapping[str, Any]) -> BookTable:
+        """The engine's settings and rules, with what the columns vary."""
+        item = self.strategy
+        if getattr(item, "weights", False) or getattr(item, "returns", "") == "weights":
+            raise ConfigError(
+                "order_book: weights are not rebalanced there; expected sides (-1, 0, 1), or orders with "
+                "size_unit='target_fraction' and simulate_orders"
+            )
+        base = self.engine._settings(self.bars)
+        sizing = type(self.engine.sizing).__name__
+        return BookTable(base, columns, sizing, self._book, self._rules, self._flags)
+
+    @property
+    def tile(self) -> int:
+        """Most configurations that are run at a time."""
+        return int(min(max(_TILE_BARS // len(self.bars), 1), 1024))
+
+    def memory(self, count: int) -> FloatArray:
+        """Memory of a run with room for ``count`` decisions, or for as many orders of a block."""
+        orders = count if self._asks else 6 * count + 64
+        sizes = (orders, orders, self._book.book_size)
+        return memory_of(
+            self._rules,
+            (self._asset,),
+            self._rate,
+            0 if self._asks else 3 * count,
+            sizes,
+            room=self.strategy.room if self._asks else 0,
+            sized=not self._asks,
+        )
+
+    def block_room(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """A thread's arrays for a block: bars that it sees, its own cells, the view of the account."""
+        if not self._asks:
+            return np.empty((0, 0)), np.empty(0), np.empty(0)
+        cells = np.empty(max(self.strategy.memory, 1))
+        return np.empty((f.N_SEEN, len(self.bars))), cells, np.empty(f.N_VIEW)
+
+    def _scratch(self) -> Any:
+        kept: BookRoom | None = getattr(self._local, "scratch", None)
+        if kept is None:
+            # Memory that is not touched costs nothing, but it should not be out of all proportion either.
+            count = len(self.bars)
+            count = count // 4 + 1024 if self._asks else min(count, count // 16 + 256)
+            kept = self._local.scratch = BookRoom(self, count)
+        return kept
+
+    def _kernel(
+        self,
+        calendar: Any,
+        plane: FloatArray,
+        stride: int,
+        rules: Any,
+        settings: FloatArray,
+        room: Any,
+        out: FloatArray,
+    ) -> None:
+        nothing = room.block[0], _NO_PARAMS, *room.block[1:], _NO_PLANE
+        decides = plane.reshape(1, -1), stride, rules
+        self._batch(calendar, decides, settings, room, (nothing_asked(), nothing), out)
+
+    def _batch(
+        self,
+        calendar: Any,
+        decides: tuple[FloatArray, int, Any],
+        settings: FloatArray,
+        room: BookRoom,
+        asked: tuple[Any, tuple[FloatArray, ...]],
+        out: FloatArray,
+    ) -> None:
+        """Run configurations of rules or of a block, again with more memory where it was too small."""
+        plane, stride, rules = decides
+        function, (seen, params, *others) = asked
+        first = 0
+        while first < len(out):
+            done, why = b.batch_runner()(
+                order_runner(),
+                self._market,
+                (self._prices, plane, settings if len(settings) == 1 else settings[first:]),
+                calendar,
+                stride,
+                rules[first:],
+                (room.memory, room.image, room.state),
+                (room.bar_of, room.target_of),
+                room.curves,
+                function,
+                (seen, params[first:] if self._asks else params, *others),
+                out[first:],
+            )
+            first += done
+            if why == b.NO_ROOM:
+                room.grow()
+            elif why == b.TOO_EARLY:
+                raise DataError(
+                    "order_book: a configuration decides on an entry at a limit before the first close; expected "
+                    "prices from its first decision on"
+                )
+
+    def _run_blocks(
+        self, params: Mapping[str, Any], settings: SettingsTable, out: FloatArray, done: Report | None
+    ) -> None:
+        """A compiled block that places orders: tiles of configurations on threads."""
+        block = self.strategy
+        if not self._asks:
+            raise ConfigError(
+                "order_book: a compiled block that returns targets looks at the account of the fast path; expected a "
+                "strategy of rules, signals or targets, or a block that places orders"
+            )
+        columns = check_columns(block, params)
+        table = numbers(block, columns, len(out))
+        first = {name: column[0] for name, column in columns.items()}
+        asking = asking_of(block, first, self.bars.time_us, self._book.session_end)
+        calendar = self._calendar(settings)
+
+        def work(tile: tuple[int, int]) -> None:
+            room = self._scratch()
+            seen, cells, view = room.block
+            found = room.results[: tile[1] - tile[0]]
+            asked = asking.function, (seen, table[slice(*tile)], cells, view, asking.calendar)
+            self._batch(calendar, (_NO_PLANE, 0, _NO_RULES), settings.rows(*tile), room, asked, found)
+            self._keep(found, tile[0], out, done)
+
+        smallest = _SMALLEST_TILE_BARS // len(self.bars)
+        self.team.share(work, cut(len(out), self.tile, smallest, self.team.threads))
