@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from peak_fast._cli_values import refuse_book, split_pairs
+from peak_fast._cli_values import split_pairs
 from peak_fast.config import BacktestConfig
 from peak_fast.errors import ConfigError, writing
 
@@ -97,7 +97,6 @@ def run_optimize(
     if out is not None:
         with writing(out):
             out.mkdir(parents=True, exist_ok=True)
-    refuse_book(config)
     tracker = build_tracker_from_config(config.tracking)
     given = {name: value for name, value in options.items() if value is not None}
     study = Study(
@@ -130,7 +129,12 @@ def _engine(config: BacktestConfig) -> dict[str, Any]:
         "periods_per_year",
         "risk_free",
     )
-    return {name: getattr(config, name) for name in names}
+    settings = {name: getattr(config, name) for name in names}
+    if config.order_book is not None:
+        from peak_fast.order_book import as_book
+
+        settings["order_book"] = as_book(config.order_book)
+    return settings
 
 
 def _table(study: Any, result: Any, top: int) -> Any:

@@ -29,15 +29,15 @@ def run_sweep(
     """Run the sweep, print its best rows, write the heatmap."""
     from rich.console import Console
 
-    from peak_fast._cli_values import check_output, refuse_book
+    from peak_fast._cli_values import check_output
     from peak_fast.errors import ConfigError, require
+    from peak_fast.order_book import as_book
     from peak_fast.sweep.display import rich_table
     from peak_fast.sweep.heatmap import TOO_FEW_AXES, figure_format
     from peak_fast.sweep.runner import DEFAULT_METRICS, Sweep
     from peak_fast.sweep.senses import check_metric
     from peak_fast.tracking import build_tracker_from_config
 
-    refuse_book(config)
     if heatmap is not None:
         require("matplotlib", extra="plot")
         figure_format(heatmap)
@@ -54,6 +54,7 @@ def run_sweep(
         initial_cash=config.initial_cash,
         periods_per_year=config.periods_per_year,
         risk_free=config.risk_free,
+        order_book=as_book(config.order_book),
         metrics=metrics or DEFAULT_METRICS,
         constraint=constraint,
     )

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from peak_fast.errors import ConfigError, writing
-
-if TYPE_CHECKING:
-    from peak_fast.config import BacktestConfig
 
 _MOST_VALUES = 1_000_000
 
@@ -93,18 +90,3 @@ def check_output(file: Path) -> None:
         raise ConfigError(f"expected a file to write; got the folder {str(file)!r}; add a file name")
     with writing(file):
         file.parent.mkdir(parents=True, exist_ok=True)
-
-
-def refuse_book(config: BacktestConfig) -> None:
-    """Refuse a table ``[order_book]`` where nothing would read it.
-
-    Raises
-    ------
-    ConfigError
-        The settings have one.
-    """
-    if config.order_book is not None:
-        raise ConfigError(
-            "[order_book]: sweeps and studies run on the fast path; expected settings without it, and the best rows "
-            "run one by one through the book"
-        )

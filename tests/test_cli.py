@@ -12,9 +12,11 @@ import pytest
 
 from peak_fast import BacktestEngine, BacktestResult, Costs, sample, synthetic
 from peak_fast import cli as cli_module
+from peak_fast._cli_strategy import load_strategy
 from peak_fast._cli_values import parse_grid, parse_params, parse_value
 from peak_fast.cli import main
 from peak_fast.errors import ConfigError
+from peak_fast.orders import OrderRules
 from peak_fast.strategies import NAMES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -229,11 +231,27 @@ class TestStrategyFiles:
         code, _, err = command("run", "--data", str(prices), "--strategy", "own.py")
         assert code == 2 and message in err and err.count("\n") == 1
 
-    @pytest.mark.parametrize("name", ["sweep", "optimize"])
-    def test_what_does_not_take_a_book_says_so(self, command, prices, tmp_path, name):
-        (tmp_path / "s.toml").write_text("[order_book]\nlatency = 1\n")
-        code, _, err = command(name, "--data", str(prices), "--strategy", "momentum", "--config", "s.toml")
-        assert code == 2 and "[order_book]: sweeps and studies run on the fast path" in err
+    def test_sweep_and_study_with_a_book(self, command, prices, own, tmp_path):
+        (tmp_path / "s.toml").write_text("[order_book]\nlatency = 1\nfee_rate = 0.001\n")
+        code, _, err = command(
+            "sweep", "--data", str(prices), "--strategy", "own.py", "--grid", "below=0.005,0.01", "--config", "s.toml",
+            "--store", "store", "--metric", "final_equity",
+        )  # fmt: skip
+        assert code == 0, err
+        rows = pl.read_parquet(tmp_path / "store" / "part-*.parquet")
+        engine = BacktestEngine(order_book=OrderRules(latency=1, fee_rate=0.001))
+        item = load_strategy(str(own))
+        for below, final in rows.select("below", "final_equity").rows():
+            assert engine.run(synthetic(400, seed=3), item, {"below": below}).equity[-1] == final
+        code, _, err = command(
+            "optimize", "--data", str(prices), "--strategy", "own.py", "--objective", "final_equity:max",
+            "--trials", "6", "--seed", "1", "--config", "s.toml", "--out", "found",
+        )  # fmt: skip
+        assert code == 0, err
+        trials = pl.read_parquet(tmp_path / "found" / "trials.parquet")
+        values = trials.select("below", "objective_final_equity").rows()
+        for below, final in values[:2]:
+            assert engine.run(synthetic(400, seed=3), item, {"below": below}).equity[-1] == final
 
 
 class TestSweep:
