@@ -33,13 +33,16 @@ def parse_target(texts: Sequence[str]) -> float | dict[str, float] | None:
     ConfigError
         Something that is not a number.
     """
+    form = "a number, or metric=number"
     try:
         if len(texts) == 1 and "=" not in texts[0]:
             return float(texts[0])
-        pairs = [text.partition("=") for text in texts]
-        return {name.strip(): float(value) for name, _, value in pairs} or None
-    except ValueError:
-        raise ConfigError(f"--target: expected a number, or metric=number; got {', '.join(texts)}") from None
+        pairs = split_pairs("--target", form, list(texts))
+        return {name: float(value) for name, value in pairs.items()} or None
+    except ValueError as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(f"--target: expected {form}; got {', '.join(texts)}") from None
 
 
 def run_optimize(

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from peak_fast._arguments import is_whole
 from peak_fast.errors import ConfigError, DataError
 
 FloatArray = npt.NDArray[np.float64]
+_MOST = 2**62
 Wrap = Callable[[FloatArray, str], Any]
 
 
@@ -63,7 +65,7 @@ def wrapper_for(values: Any) -> Wrap:
 
 
 def whole_number(value: Any, name: str, minimum: int) -> int:
-    """Check a period: a whole number (not a bool) of at least ``minimum``.
+    """Check a period: a whole number (not a bool) of at least ``minimum`` that a kernel can count to.
 
     Raises
     ------
@@ -72,6 +74,6 @@ def whole_number(value: Any, name: str, minimum: int) -> int:
     """
     if isinstance(value, float | np.floating) and float(value).is_integer():
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < minimum:
+    if not is_whole(value) or not minimum <= value < _MOST:
         raise ConfigError(f"{name}: expected a whole number of at least {minimum}, got {value!r}")
     return int(value)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from peak_fast._arguments import is_number
 from peak_fast._columns import FloatArray, as_float_array
 from peak_fast.errors import ConfigError, DataError
 
@@ -89,8 +90,7 @@ def positive(value: float, name: str) -> float:
     ConfigError
         Naming the parameter and what came.
     """
-    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if not number or not 0.0 < value < math.inf:
+    if not is_number(value) or not 0.0 < value < math.inf:
         raise ConfigError(f"{name}: expected a positive number, got {value!r}")
     return float(value)
 
@@ -114,8 +114,8 @@ def per_period(annual: float, periods_per_year: float) -> float:
     Raises
     ------
     ConfigError
-        For a rate of -100 % or less.
+        For no number, or a rate of -100 % or less.
     """
-    if not annual > -1.0:
+    if not is_number(annual) or not -1.0 < annual < math.inf:
         raise ConfigError(f"risk_free: expected an annual rate above -1 (0.03 is 3 %), got {annual!r}")
     return float((1.0 + annual) ** (1.0 / positive(periods_per_year, "periods_per_year")) - 1.0)

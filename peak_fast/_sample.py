@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from peak_fast import _arguments
 from peak_fast._checks import PRICE_COLUMNS, FloatArray, IntArray
 from peak_fast._time import DAY_US
 from peak_fast.errors import ConfigError, DataError, did_you_mean
@@ -30,6 +31,7 @@ _UNITS_US = {"s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": DAY_US, "
 # factor of 20, however long the series.
 _REFLECTION = float(np.log(20.0))
 _CLUSTER = 32  # bars that share a volatility
+_MOST_BARS = 2**40
 _BLOCK = 65_536  # bars made at a time; a multiple of _CLUSTER
 
 
@@ -67,7 +69,7 @@ def sample(symbol: str = "AAPL", adjust: bool = True) -> Bars:
 
     from peak_fast.data import Bars
 
-    wanted = symbol.upper()
+    wanted = symbol.upper() if isinstance(symbol, str) else str(symbol)
     if wanted not in SAMPLE_SYMBOLS:
         raise DataError(f"no sample data for {symbol!r}; {did_you_mean(wanted, SAMPLE_SYMBOLS)}")
     packed = files("peak_fast").joinpath("datasets", "stocks.parquet").read_bytes()
@@ -133,6 +135,7 @@ def synthetic(
 
     step_us = _step(freq)
     _check_arguments(n, price, volatility, gaps, missing)
+    seed = _arguments.whole("seed", seed, 0, 2**64 - 1, "0 is as good as any")
     if weekends is None:
         weekends = step_us % DAY_US != 0 or step_us > DAY_US
     random = np.random.default_rng(seed)
@@ -152,24 +155,25 @@ def synthetic(
 
 def _step(freq: str) -> int:
     """Distance between bars in microseconds."""
-    match = re.fullmatch(r"([1-9]\d*)([smhdw])", freq)
+    match = re.fullmatch(r"([1-9]\d*)([smhdw])", freq) if isinstance(freq, str) else None
     if match is None:
         raise ConfigError(
-            f"freq: got {freq!r}; expected a whole number and one of s, m, h, d, w, such as '1d' or '15m'"
+            f"freq: expected a whole number and one of s, m, h, d, w; got {freq!r}; write for example '15m'"
         )
     return int(match[1]) * _UNITS_US[match[2]]
 
 
-def _check_arguments(n: int, price: float, volatility: float, gaps: float, missing: float) -> None:
-    if n < 1:
-        raise ConfigError(f"n: got {n}; expected at least one bar")
+def _check_arguments(n: Any, price: Any, volatility: Any, gaps: Any, missing: Any) -> None:
+    _arguments.whole("n", n, 1, _MOST_BARS, "give the number of bars")
     for name, value in (("price", price), ("volatility", volatility)):
-        if not 0.0 < value < np.inf:
-            raise ConfigError(f"{name}: got {value}; expected a number greater than zero")
-    if not 0.0 <= gaps < 1.0:
-        raise ConfigError(f"gaps: got {gaps}; expected a probability in [0, 1)")
-    if not 0.0 <= missing <= 1.0:
-        raise ConfigError(f"missing: got {missing}; expected a fraction in [0, 1]")
+        if not (_arguments.is_number(value) and 0.0 < value < np.inf):
+            raise _arguments.wrong(
+                name, "a number greater than zero", value, "100 is usual for a price, 0.25 a year"
+            )
+    if not (_arguments.is_number(gaps) and 0.0 <= gaps < 1.0):
+        raise _arguments.wrong("gaps", "a probability in [0, 1)", gaps, "0 leaves no gaps")
+    if not (_arguments.is_number(missing) and 0.0 <= missing <= 1.0):
+        raise _arguments.wrong("missing", "a fraction in [0, 1]", missing, "0 leaves none out")
 
 
 def _times(
@@ -178,8 +182,10 @@ def _times(
     """Times of the bars in microseconds, with absent bars and weekends left out."""
     try:
         first = int(np.datetime64(datetime.fromisoformat(start).replace(tzinfo=None), "us").astype(np.int64))
-    except ValueError:
-        raise ConfigError(f"start: got {start!r}; expected ISO 8601, such as '2000-01-03'") from None
+    except (ValueError, TypeError):
+        raise ConfigError(
+            f"start: expected ISO 8601; got {start!r}; write for example '2000-01-03'"
+        ) from None
     offsets = np.arange(n, dtype=np.int64)
     if gaps > 0.0:
         skipped = np.where(random.random(n) < gaps, random.integers(1, 6, n), 0)

@@ -25,8 +25,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from peak_fast._arguments import is_number, is_whole, wrong
 from peak_fast.errors import StrategyError, did_you_mean
-from peak_fast.params import Param, extract_defaults, validate_params
+from peak_fast.params import Param, extract_defaults, validate_params, validate_schema
 
 __all__ = [
     "Above",
@@ -44,6 +45,20 @@ __all__ = [
 ]
 
 
+def _takes(function: Any, count: int) -> bool:
+    """Whether a function can be called with so many arguments; True where that cannot be told."""
+    try:
+        inspect.signature(function).bind(*range(count))
+    except TypeError:
+        return False
+    except ValueError:
+        return True
+    return True
+
+
+_RETURNS = ("signals", "targets", "weights")
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One indicator over all bars: a kind and its arguments, numbers or names of parameters.
@@ -55,6 +70,14 @@ class Row:
     args: tuple[str | float, ...] = ()
 
     def __init__(self, kind: str, *args: str | float) -> None:
+        from peak_fast.strategies.rows import check_kind
+
+        check_kind(kind, len(args))
+        for item in args:
+            if not isinstance(item, str) and not is_number(item):
+                raise wrong(
+                    f"Row({kind!r})", "numbers or names of parameters", item, "Row('sma', 20)", StrategyError
+                )
         object.__setattr__(self, "kind", kind)
         object.__setattr__(self, "args", args)
 
@@ -67,6 +90,9 @@ class Above:
     y: Row
     code: int = 0
 
+    def __post_init__(self) -> None:
+        _check_sides(self)
+
 
 @dataclass(frozen=True, slots=True)
 class AtLeast:
@@ -76,8 +102,37 @@ class AtLeast:
     y: Row
     code: int = 1
 
+    def __post_init__(self) -> None:
+        _check_sides(self)
+
 
 Condition = Above | AtLeast
+
+
+def _check_sides(condition: Condition) -> None:
+    """Raise StrategyError unless both sides are rows."""
+    sides: tuple[Any, ...] = (condition.x, condition.y)
+    for side in sides:
+        if not isinstance(side, Row):
+            kind = type(condition).__name__
+            raise wrong(kind, "two rows", side, f"write {kind}(Row('close'), Row('sma', 20))", StrategyError)
+
+
+def _check_parts(item: Any) -> None:
+    """Raise StrategyError for a name, function, schema, constraints or memory that no strategy can have."""
+    kind = type(item).__name__
+    if not isinstance(item.name, str) or not item.name.strip():
+        raise wrong(f"{kind}.name", "a name", item.name, "name it as engine.run shall know it", StrategyError)
+    function = getattr(item, "function", len)
+    if not callable(function):
+        raise wrong(f"{kind}.function", "a function", function, "pass it without calling it", StrategyError)
+    object.__setattr__(item, "schema", validate_schema(item.schema, item.constraints))
+    for name, least in (("memory", 0), ("room", 1)):
+        value = getattr(item, name, least)
+        if not is_whole(value) or value < least:
+            raise wrong(
+                f"{kind}.{name}", f"a whole number of at least {least}", value, "count cells", StrategyError
+            )
 
 
 class Strategy(Protocol):
@@ -126,6 +181,14 @@ class RuleStrategy:
     short_switch: str | None = None
     description: str = ""
 
+    def __post_init__(self) -> None:
+        _check_parts(self)
+        conditions: tuple[Any, ...] = self.conditions
+        for condition in conditions:
+            if condition is not None and not isinstance(condition, Above | AtLeast):
+                remedy = "write Above(Row('close'), Row('sma', 20))"
+                raise wrong(f"RuleStrategy {self.name!r}", "conditions", condition, remedy, StrategyError)
+
     @property
     def conditions(self) -> tuple[Condition | None, ...]:
         """The four conditions in the order of the kernel."""
@@ -165,8 +228,22 @@ class SignalStrategy:
     returns: str = "targets"
     description: str = ""
 
+    def __post_init__(self) -> None:
+        _check_parts(self)
+        if self.returns not in _RETURNS:
+            remedy = did_you_mean(str(self.returns), _RETURNS)
+            raise wrong(f"strategy {self.name!r}", "what it returns", self.returns, remedy, StrategyError)
+
     def __call__(self, frame: Any, params: Mapping[str, Any]) -> Any:
-        return self.function(frame, params)
+        try:
+            return self.function(frame, params)
+        except TypeError as error:
+            if _takes(self.function, 2):
+                raise
+            raise StrategyError(
+                f"strategy {self.name!r}: expected a function of (df, params); it does not take two arguments; "
+                "add what is missing"
+            ) from error
 
     def fingerprint(self) -> str:
         """Hash of the function's source."""
@@ -198,6 +275,9 @@ class Block:
     description: str = ""
     compiled: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
+    def __post_init__(self) -> None:
+        _check_parts(self)
+
     def fingerprint(self) -> str:
         """Hash of the function's source."""
         return _source_hash(self.function)
@@ -228,6 +308,9 @@ class OrderBlock:
     room: int = 64
     description: str = ""
     compiled: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        _check_parts(self)
 
     def fingerprint(self) -> str:
         """Hash of the function's source."""
@@ -276,6 +359,10 @@ def strategy(
     """
 
     def build(target: Callable[..., Any]) -> Any:
+        if not callable(target):
+            raise wrong(
+                "strategy", "a function", target, "write @strategy(name=...) above one", StrategyError
+            )
         count = len(inspect.signature(target).parameters)
         label = name or target.__name__
         text = inspect.getdoc(target) or ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -228,9 +229,17 @@ def bench(
     run_bench(out)
 
 
+def _check_values(arguments: list[str]) -> None:
+    """Refuse empty values: as a path one would mean the folder one is in."""
+    for before, text in pairwise(["", *arguments]):
+        if not text or (text.startswith("--") and text.endswith("=")):
+            raise ConfigError(f"{text or before}: expected a value; got an empty text; leave the option out")
+
+
 def main() -> None:
     """Entry point: a wrong input is one line on standard error and exit code 2."""
     try:
+        _check_values(sys.argv[1:])
         # Without standalone mode some ways to stop, Ctrl-C among them, come back as an exit code.
         code = app(standalone_mode=False)
         if isinstance(code, int):

@@ -13,12 +13,12 @@ peak_fast.errors.ConfigError: Execution.fill_at: expected 'next_open' or 'close'
 
 from __future__ import annotations
 
-import numbers
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from peak_fast._arguments import is_number, place
 from peak_fast.errors import ConfigError, did_you_mean
 
 BASIS_POINTS = 10_000.0
@@ -144,7 +144,7 @@ def rate_of_bps(name: str, value: Any) -> float:
     ConfigError
         Not a number.
     """
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+    if not is_number(value):
         raise ConfigError(f"{name}: expected a number of basis points (10 is 0.1 %); got {value!r}")
     return float(value) / BASIS_POINTS
 
@@ -405,7 +405,7 @@ class BacktestConfig(Settings):
         import tomllib
 
         try:
-            with Path(path).open("rb") as file:
+            with place("path", path, "settings.toml").open("rb") as file:
                 values = tomllib.load(file)
         except FileNotFoundError:
             raise ConfigError(f"no settings file at {str(path)!r}; expected a TOML file") from None

@@ -105,6 +105,7 @@ class _Parser:
     def __init__(self, text: str) -> None:
         self.text = text
         self.names: list[str] = []
+        self.flags: list[str] = []
         self.ends: tuple[_Node, _Node] | None = None
 
     def parse(self) -> _Node:
@@ -123,7 +124,13 @@ class _Parser:
                 self.ends = self._node(left), self._node(right)
             elif isinstance(body.ops[0], ast.Gt | ast.GtE):
                 self.ends = self._node(right), self._node(left)
-        return self._node(body)
+        return self._flag(body)
+
+    def _flag(self, node: ast.expr) -> _Node:
+        """A node whose truth is asked for; a name there is a boolean parameter."""
+        if isinstance(node, ast.Name):
+            self.flags.append(node.id)
+        return self._node(node)
 
     def _refuse(self, what: str) -> StrategyError:
         return StrategyError(
@@ -146,7 +153,8 @@ class _Parser:
             binary, left, right = _BINARY[type(node.op)], self._node(node.left), self._node(node.right)
             return lambda values: binary(left(values), right(values))
         if isinstance(node, ast.UnaryOp) and type(node.op) in _UNARY:
-            unary, operand = _UNARY[type(node.op)], self._node(node.operand)
+            inner = self._flag if isinstance(node.op, ast.Not) else self._node
+            unary, operand = _UNARY[type(node.op)], inner(node.operand)
             return lambda values: unary(operand(values))
         if isinstance(node, ast.Call):
             return self._call(node)
@@ -193,7 +201,7 @@ class _Parser:
         return self._node(node)
 
     def _bool(self, node: ast.BoolOp) -> _Node:
-        parts = [self._node(part) for part in node.values]
+        parts = [self._flag(part) for part in node.values]
         join = operator.and_ if isinstance(node.op, ast.And) else operator.or_
         return lambda values: reduce(join, (_truth(part(values)) for part in parts))
 
@@ -213,6 +221,8 @@ class Constraint:
         What to show to people.
     names : tuple of str
         Parameters that the condition reads; empty for a function, which may read any.
+    flags : tuple of str
+        Names of a text whose truth is asked for without a comparison, as in ``"not use_filter"``.
 
     Raises
     ------
@@ -220,17 +230,19 @@ class Constraint:
         The text is not a condition made of the allowed operations.
     """
 
-    __slots__ = ("_condition", "_ends", "_kind", "_tree", "names", "text")
+    __slots__ = ("_condition", "_ends", "_kind", "_tree", "flags", "names", "text")
 
     def __init__(self, condition: str | Callable[[dict[str, Any]], Any] | Any) -> None:
         self._condition: Any = condition
         self._tree: _Node | None = None
         self._ends: tuple[_Node, _Node] | None = None
         self.names: tuple[str, ...] = ()
+        self.flags: tuple[str, ...] = ()
         if isinstance(condition, str):
             parser = _Parser(condition)
             self._kind, self.text, self._tree = "text", condition.strip(), parser.parse()
             self.names, self._ends = tuple(parser.names), parser.ends
+            self.flags = tuple(parser.flags)
         elif type(condition).__module__.split(".")[0] == "polars" and hasattr(condition, "meta"):
             self._kind, self.text = "polars", str(condition)
             self.names = tuple(condition.meta.root_names())
@@ -258,10 +270,30 @@ class Constraint:
                     + did_you_mean(name, names)
                 )
 
+    def check_flags(self, numeric: Iterable[str]) -> None:
+        """Raise StrategyError when a number stands where a comparison or a boolean is expected."""
+        found = set(self.flags).intersection(numeric)
+        if found:
+            name = min(found)
+            raise StrategyError(
+                f"expected a comparison in {self.text!r}; got the number {name!r} alone; write for example "
+                f"'{name} > 0'"
+            )
+
+    def _ask(self, node: _Node, values: Mapping[str, Any]) -> Any:
+        """Value of a part of a text; numbers and texts cannot be compared."""
+        try:
+            return node(values)
+        except TypeError as error:
+            raise StrategyError(
+                f"expected numbers compared with numbers and texts with texts; got {self.text!r} ({error}); "
+                "correct the condition"
+            ) from error
+
     def holds(self, params: Mapping[str, Any]) -> bool:
         """Whether one set of parameters meets the condition (NaN in a comparison: it does not)."""
         if self._tree is not None:
-            return bool(_truth(self._tree(params)))
+            return bool(_truth(self._ask(self._tree, params)))
         if self._kind == "polars":
             import polars as pl
 
@@ -280,7 +312,8 @@ class Constraint:
         """
         if self._ends is None:
             return 0.0 if self.holds(params) else 1.0
-        return float(self._ends[0](params) - self._ends[1](params))
+        left, right = self._ends
+        return float(self._ask(lambda values: left(values) - right(values), params))
 
     def mask(self, columns: Mapping[str, Any]) -> Any:
         """Evaluate on columns.
@@ -300,7 +333,9 @@ class Constraint:
         count = len(next(iter(columns.values()))) if columns else 0
         if self._tree is not None:
             arrays = {name: np.asarray(columns[name]) for name in self.names}
-            return np.broadcast_to(np.asarray(_truth(self._tree(arrays)), dtype=bool), (count,)).copy()
+            return np.broadcast_to(
+                np.asarray(_truth(self._ask(self._tree, arrays)), dtype=bool), (count,)
+            ).copy()
         if self._kind == "polars":
             import polars as pl
 

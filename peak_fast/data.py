@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from peak_fast._arguments import place
 from peak_fast._checks import FloatArray, IntArray, check, moment, normalise_repair
 from peak_fast._frames import extract, source_column
 from peak_fast._hash import content_hash
@@ -350,7 +351,7 @@ def load(
     DataError
         No such file, an unknown suffix, a file or query that cannot be read, or bars that fail the checks.
     """
-    text = str(path)
+    text = str(place("path", path, "prices.parquet"))
     if text.startswith("duckdb:"):
         return Bars.from_frame(read_query(text.removeprefix("duckdb:")), name or "duckdb", repair, timestamp)
     file = Path(path)

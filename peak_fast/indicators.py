@@ -29,6 +29,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from peak_fast._arguments import is_number, number
 from peak_fast._columns import as_float_array, whole_number, wrapper_for
 from peak_fast.errors import ConfigError, DataError, did_you_mean
 from peak_kernels import averages, oscillators, trend
@@ -109,9 +110,9 @@ def _one(
 
 def _average(values: Any, period: int, kind: str, parameter: str) -> Any:
     kinds = {"sma": sma, "ema": ema, "wma": wma, "dema": dema, "tema": tema, "trima": trima, "kama": kama}
-    if kind not in kinds:
+    if not isinstance(kind, str) or kind not in kinds:
         raise ConfigError(
-            f"{parameter}: expected one of {sorted(kinds)}, got {kind!r}{did_you_mean(kind, kinds)}"
+            f"{parameter}: expected the name of an average; got {kind!r}; {did_you_mean(str(kind), kinds)}"
         )
     return kinds[kind](values, period)
 
@@ -189,9 +190,10 @@ def bollinger(values: Any, period: int = 20, deviations: float = 2.0, average: s
     The deviation is that of the last ``period`` bars around their mean, whatever ``average`` is.
     """
     period = whole_number(period, "period", 1)
-    if average == "sma":
+    deviations = number("deviations", deviations, "a number", "2 is usual")
+    if isinstance(average, str) and average == "sma":
         names = ("bollinger_upper", "bollinger_middle", "bollinger_lower")
-        return Bands(*_compute(kernels.bollinger, {"values": values}, (period, float(deviations)), names))
+        return Bands(*_compute(kernels.bollinger, {"values": values}, (period, deviations), names))
     wrap = wrapper_for(values)
     middle = _bare(_average(values, period, average, "average"))
     width = deviations * _bare(std(values, period))
@@ -352,8 +354,10 @@ def adxr(high: Any, low: Any, close: Any, period: int = 14) -> Any:
 
 def sar(high: Any, low: Any, step: float = 0.02, limit: float = 0.2) -> Any:
     """Parabolic stop and reverse; the acceleration grows by ``step`` up to ``limit``."""
-    if not 0.0 <= step <= limit:
-        raise ConfigError(f"expected 0 <= step <= limit, got step={step!r}, limit={limit!r}")
+    if not (is_number(step) and is_number(limit) and 0.0 <= step <= limit):
+        raise ConfigError(
+            f"expected 0 <= step <= limit; got step={step!r}, limit={limit!r}; 0.02 and 0.2 are usual"
+        )
     return _compute(trend.sar, {"high": high, "low": low}, (float(step), float(limit)), ("sar",))[0]
 
 

@@ -27,6 +27,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from peak_fast._arguments import number
 from peak_fast._benchmark_metrics import alpha, beta, capture, information_ratio, r_squared
 from peak_fast._columns import FloatArray, as_float_array
 from peak_fast._drawdowns import (
@@ -201,8 +202,8 @@ def calmar(
 
     ``years`` and ``include_start`` as in `cagr` and `max_drawdown`.
     """
-    deepest = max_drawdown(returns, include_start)
-    return cagr(returns, periods_per_year, years) / -deepest if deepest < 0.0 else math.nan
+    growth, deepest = cagr(returns, periods_per_year, years), max_drawdown(returns, include_start)
+    return growth / -deepest if deepest < 0.0 else math.nan
 
 
 def recovery_factor(returns: Any, include_start: bool = True, compounded: bool = True) -> float:
@@ -222,7 +223,8 @@ def martin_ratio(
     include_start: bool = True,
 ) -> float:
     """Annual growth above the risk-free rate over the ulcer index; NaN or infinite without a drawdown."""
-    excess = cagr(returns, periods_per_year) - risk_free
+    threshold = number("risk_free", risk_free, "an annual rate (0.03 is 3 %)", "0 leaves it out")
+    excess = cagr(returns, periods_per_year) - threshold
     return ratio(excess, ulcer_index(returns, include_start))
 
 
@@ -271,11 +273,12 @@ def probabilistic_sharpe_ratio(
     Bailey & Lopez de Prado (2012), doi:10.21314/JOR.2012.255, equation 9.
     """
     values = known(returns)
+    benchmark = number("benchmark_sharpe", benchmark_sharpe, "a Sharpe ratio", "0 asks for any skill at all")
     spread = deviation(values)
     if not spread > 0.0:
         return math.nan
     observed = mean(values) / spread
-    target = benchmark_sharpe / math.sqrt(positive(periods_per_year, "periods_per_year"))
+    target = benchmark / math.sqrt(positive(periods_per_year, "periods_per_year"))
     third, fourth = skew(values, bias), kurtosis(values, bias) + 3.0
     variance = 1.0 - third * observed + (fourth - 1.0) / 4.0 * observed * observed
     if not variance > 0.0:

@@ -7,12 +7,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from peak_fast._arguments import is_whole
 from peak_fast.errors import StrategyError, did_you_mean, require
 
 Kind: TypeAlias = Literal["int", "float", "choice", "bool"]
 
 _KINDS = ("int", "float", "choice", "bool")
 _DEFAULT_GRID = 10
+_MISSING: Any = object()
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
@@ -62,7 +64,7 @@ class Param:
 
     name: str
     kind: Kind
-    default: Any
+    default: Any = _MISSING
     low: float | None = None
     high: float | None = None
     step: float | None = None
@@ -77,11 +79,22 @@ class Param:
                 f"expected a parameter name that is a Python identifier; got {self.name!r}; "
                 "use letters, digits and underscores"
             )
-        if self.kind not in _KINDS:
+        if not isinstance(self.kind, str) or self.kind not in _KINDS:
             raise StrategyError(
                 f"parameter {self.name!r}: expected a kind out of {', '.join(_KINDS)}; got {self.kind!r}; "
                 + did_you_mean(str(self.kind), _KINDS)
             )
+        if self.default is _MISSING:
+            raise self._fail(
+                "a default", "none", f"write Param({self.name!r}, {self.kind!r}, <default>, ...)"
+            )
+        if not isinstance(self.log, bool):
+            raise self._fail("log=True or False", repr(self.log), "leave it out for a linear search")
+        given: Any = self.choices
+        if given is not None and (isinstance(given, str | bytes) or not isinstance(given, Iterable)):
+            raise self._fail("choices as a list", repr(given), "write choices=('a', 'b')")
+        if self.when is not None and not isinstance(self.when, Mapping):
+            raise self._fail("when as a dict", repr(self.when), "write when={'other': True}")
         if self.choices is not None:
             object.__setattr__(self, "choices", tuple(_plain(choice) for choice in self.choices))
         if self.when is not None:
@@ -194,6 +207,10 @@ class Param:
         StrategyError
             The text is no such value, or the value is not allowed.
         """
+        if not isinstance(text, str):
+            raise self._fail(
+                "text to read", f"{text!r} ({type(text).__name__})", "validate_value takes values"
+            )
         stripped = text.strip()
         if self.kind == "bool" and stripped.lower() in _TRUE + _FALSE:
             return stripped.lower() in _TRUE
@@ -271,7 +288,7 @@ class Param:
         list
             Distinct values that ``validate_value`` accepts.
         """
-        if n is not None and (isinstance(n, bool) or int(n) != n or n < 1):
+        if n is not None and (not is_whole(n) or n < 1):
             raise self._fail(
                 "a grid of at least one value", f"n={n!r}", "pass a positive whole number or None"
             )
@@ -294,7 +311,18 @@ class Param:
         return [min(float(_decimal_step(low, step, index)), last) for index in indices]
 
     def is_active(self, params: Mapping[str, Any]) -> bool:
-        """Whether the parameter matters under these values of the others (``when``)."""
+        """Whether the parameter matters under these values of the others (``when``).
+
+        Raises
+        ------
+        StrategyError
+            No dict, or one that lacks a value that ``when`` names.
+        """
+        lacking = [name for name in self.when or {} if not isinstance(params, Mapping) or name not in params]
+        if lacking:
+            raise self._fail(
+                f"a dict with {lacking[0]!r}", repr(params), "pass a value for each name in when"
+            )
         return all(
             any(_same(_plain(params[name]), option) for option in condition_options(wanted))
             for name, wanted in (self.when or {}).items()

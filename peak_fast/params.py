@@ -102,6 +102,7 @@ def validate_schema(schema: Iterable[Param], constraints: Any = None) -> tuple[P
                 by_name[name].validate_value(option)
     for constraint in parse_constraints(constraints):
         constraint.check_names(by_name)
+        constraint.check_flags(item.name for item in items if item.kind in ("int", "float"))
     return _by_dependency(items, by_name)
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from peak_fast import _records, _run
+from peak_fast._arguments import place
 from peak_fast._run import Outcome
 from peak_fast.data import Bars
 from peak_fast.errors import DataError
@@ -258,7 +259,7 @@ class BacktestResult:
         """
         from peak_fast import _bundle
 
-        return _bundle.save(self, Path(folder))
+        return _bundle.save(self, place("folder", folder, "my_result"))
 
     @classmethod
     def load(cls, folder: str | Path) -> BacktestResult:
@@ -271,7 +272,7 @@ class BacktestResult:
         """
         from peak_fast import _bundle
 
-        result = _bundle.load(cls, Path(folder))
+        result = _bundle.load(cls, place("folder", folder, "my_result"))
         return result
 
     def __repr__(self) -> str:

@@ -16,6 +16,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from peak_fast._arguments import tracker_or_none
 from peak_fast.errors import StrategyError
 from peak_fast.params import Param, is_feasible
 from peak_fast.studies import setup
@@ -166,7 +167,8 @@ class Study:
         self._data = data if evaluator is not None and data is None else setup.make_bars(data)
         steps = make_steps(self._data, segments)
         self._pruner = build_pruner(pruner, len(steps), self.objectives)
-        wanted = [o.metric for o in self.objectives] + list(self._feasibility.metrics) + list(metrics)
+        further = setup.check_metrics(metrics)
+        wanted = [o.metric for o in self.objectives] + [*self._feasibility.metrics, *further]
         if evaluator is None:
             wanted += _USUAL_METRICS
         self._settings = {name: value for name, value in settings.items() if value is not None}
@@ -175,7 +177,7 @@ class Study:
         self._runner = BatchRunner(self.space, run_batch, steps, tuple(dict.fromkeys(wanted)))
         self._sampler, self._batch, self._grid_values = sampler, batch, grid_values
         self._defaults_first, self._retry_failed = defaults_first, retry_failed
-        self._tracker = tracker
+        self._tracker = tracker_or_none(tracker)
         self._heartbeat = setup.check_heartbeat(heartbeat)
         self._opened = open_storage(storage)
         described = setup.identity(

@@ -295,6 +295,18 @@ class TestSweep:
         assert code == 0 and "1 configuration" in out
 
 
+class TestEmptyValues:
+    """As a path, an empty text would be the folder one is in."""
+
+    @pytest.mark.parametrize("arguments", [("--store", ""), ("--store=",), ("--out", "")])
+    def test_they_are_refused(self, command, prices, arguments, tmp_path):
+        before = set(tmp_path.iterdir())
+        code, _, err = command("sweep", "--data", str(prices), "--strategy", "momentum", *arguments)
+        assert code == 2 and "expected a value; got an empty text; leave the option out" in err
+        assert arguments[0] in err
+        assert set(tmp_path.iterdir()) == before
+
+
 class TestOthers:
     def test_doctor(self, command):
         import peak_fast
@@ -452,10 +464,16 @@ WRONG_STUDIES = {
     "storage": (("--trials", "5", "--storage", "nowhere"), "expected a storage"),
     "no segments": (("--trials", "5", "--pruner", "median"), "at least 2 steps"),
     "target": (("--trials", "5", "--target", "nan"), "finite targets"),
+    "feasible": (("--trials", "5", "--feasible", "total_trades"), "got the number 'total_trades' alone"),
+    "feasible text": (("--trials", "5", "--feasible", "sharpe > 'a'"), "numbers compared with numbers"),
+    "constraint": (("--trials", "5", "--constraint", "period"), "got the number 'period' alone"),
+    "target twice": (("--target", "sharpe=1", "--target", "sharpe=2"), "--target: expected each name once"),
+    "target name": (("--target", "=1"), "--target: expected a number, or metric=number"),
+    "endless": (("--timeout", "inf"), "expected a positive timeout"),
     "threads": (("--trials", "5", "--threads", "0"), "threads: expected at least 1"),
     "seed": (("--trials", "5", "--seed", "-1"), "seed: expected a whole number"),
     "rows": (("--trials", "5", "--top", "0"), "--top"),
-    "name": (("--trials", "5", "--study-name", ""), "a name for the study"),
+    "name": (("--trials", "5", "--study-name", " "), "a name for the study"),
     "pruner": (("--trials", "5", "--pruner", "medin"), "did you mean 'median'"),
     "resume": (("--trials", "5", "--resume"), "--storage"),
     "out": (("--trials", "5", "--out", "bad.csv"), "can be written; got 'bad.csv'"),

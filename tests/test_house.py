@@ -20,6 +20,7 @@ MODULES = sorted([*PACKAGE.rglob("*.py"), *KERNELS.rglob("*.py")])
 # the module or subpackage right below peak_fast; a new one must be placed here.
 FLOORS = [
     ["errors"],
+    ["_arguments"],
     [
         "_checks", "_columns", "_drawdowns", "_frames", "_hash", "_ratios", "_read", "_rows", "_sample", "_slots",
         "_time", "_*_metrics", "config", "constraints", "data", "indicators", "metrics", "order_rules",
@@ -33,7 +34,7 @@ FLOORS = [
 ]  # fmt: skip
 # Rooms beside the floors.  The engine calls the tracker; the tracker never calls back.
 ASIDE = {
-    "tracking": {"errors", "report", "_records"},
+    "tracking": {"errors", "report", "_records", "_arguments"},
     "report": {"errors"},
 }
 # Few names of a floor above, asked for inside a function and said why.

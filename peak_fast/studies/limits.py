@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from peak_fast._arguments import is_number, is_whole
 from peak_fast.errors import ConfigError
 from peak_fast.studies.objectives import Objective
 
@@ -41,9 +42,9 @@ def make_limits(
         A limit that is not positive, a target for something that is no objective, or no limit at all (only a
         grid ends by itself).
     """
-    if n_trials is not None and (isinstance(n_trials, bool) or int(n_trials) != n_trials or n_trials < 1):
+    if n_trials is not None and (not is_whole(n_trials) or n_trials < 1):
         raise ConfigError(f"expected a positive number of trials; got {n_trials!r}; pass for example 100")
-    if timeout is not None and not (isinstance(timeout, int | float) and timeout > 0):
+    if timeout is not None and not (is_number(timeout) and 0 < timeout < math.inf):
         raise ConfigError(f"expected a positive timeout in seconds; got {timeout!r}; leave it out for none")
     given = target if isinstance(target, Mapping) else {objectives[0].metric: target}
     try:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from peak_fast._arguments import mapping
 from peak_fast._slots import VARIABLE, WHOLE
 from peak_fast.errors import StrategyError, did_you_mean
 from peak_fast.params import Param
@@ -39,6 +40,7 @@ def narrow(
     [5, 35, 60]
     """
     known = {item.name: item for item in schema}
+    mapping("space", changes, "{'fast': (5, 60)}", StrategyError)
     for name in changes:
         if name not in known and name not in settings:
             raise StrategyError(

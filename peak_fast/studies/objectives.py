@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from peak_fast._arguments import listing
 from peak_fast.constraints import Constraint
 from peak_fast.errors import ConfigError
 
@@ -127,10 +128,15 @@ class Feasibility:
     """
 
     def __init__(self, conditions: Iterable[Any] | str | None = None) -> None:
-        given = (
-            [conditions] if isinstance(conditions, str) or callable(conditions) else list(conditions or ())
-        )
+        if conditions is None:
+            given: tuple[Any, ...] = ()
+        elif isinstance(conditions, str) or callable(conditions):
+            given = (conditions,)
+        else:
+            given = listing("feasible", conditions, "['total_trades >= 30']")
         self._constraints = tuple(c if isinstance(c, Constraint) else Constraint(c) for c in given)
+        for constraint in self._constraints:
+            constraint.check_flags(constraint.flags)
         self.metrics = tuple(dict.fromkeys(name for c in self._constraints for name in c.names))
 
     def __bool__(self) -> bool:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import numbers
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from peak_fast._arguments import is_whole, listing, wrong
 from peak_fast.errors import ConfigError, StoreError, StrategyError, did_you_mean
 from peak_fast.params import Param, extract_defaults, parse_constraints, validate_schema
 from peak_fast.studies.narrowing import narrow
@@ -54,11 +54,6 @@ def check_numbers(batch: Any, threads: Any, seed: Any) -> None:
         raise ConfigError(f"seed: expected a whole number from 0 to {_SEEDS - 1:,}; got {seed!r}")
 
 
-def is_whole(value: Any) -> bool:
-    """Whether a value is an integer, of NumPy's too, and not a truth value."""
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
-
-
 def check_heartbeat(heartbeat: Any) -> tuple[float, float]:
     """Seconds between signs of life, and until a silent worker counts as dead.
 
@@ -90,6 +85,21 @@ def check_settings(settings: Mapping[str, Any]) -> None:
         if name not in known:
             raise ConfigError(f"expected settings of the engine; got {name!r}; " + did_you_mean(name, known))
     BacktestEngine(**settings)
+
+
+def check_metrics(metrics: Any) -> tuple[str, ...]:
+    """Names of further metrics; whether they are known shows when the first trial runs.
+
+    Raises
+    ------
+    ConfigError
+        Not a list of names.
+    """
+    names = listing("metrics", metrics, "['sharpe', 'total_return']")
+    for name in names:
+        if not isinstance(name, str):
+            raise wrong("metrics", "names", name, "write for example ['sharpe', 'total_return']")
+    return names
 
 
 def check_name(name: Any) -> None:

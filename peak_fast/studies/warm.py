@@ -74,7 +74,7 @@ def add_warm_start(
 def _warm_rows(given: Any, objectives: Sequence[Objective], defaults: Mapping[str, Any]) -> list[Any]:
     inner = getattr(given, "optuna", given)
     trials = inner if isinstance(inner, list | tuple) else getattr(inner, "trials", None)
-    if trials is not None:
+    if trials is not None and all(hasattr(trial, "state") for trial in trials):
         return [_row_of_trial(trial, objectives) for trial in trials if trial.state.name == "COMPLETE"]
     frame = getattr(given, "frame", given)
     frame = frame() if callable(frame) else frame

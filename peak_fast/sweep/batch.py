@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from peak_fast import _run
+from peak_fast._arguments import listing
 from peak_fast._block import prepare_many, run_block
 from peak_fast._strategy import Block, OrderBlock, RuleStrategy, SignalStrategy
 from peak_fast.data import Bars
@@ -60,12 +61,13 @@ def check_metrics(names: Sequence[str]) -> tuple[str, ...]:
         Unknown, repeated or no names.
     """
     known = (*t.METRICS, *_ALIASES)
+    names = listing("metrics", names, "['sharpe', 'total_return']")
     for name in names:
-        if name not in known:
-            raise ConfigError(f"no metric {name!r} in sweeps; {did_you_mean(name, known)}")
+        if not isinstance(name, str) or name not in known:
+            raise ConfigError(f"no metric {name!r} in sweeps; {did_you_mean(str(name), known)}")
     if not names or len(set(names)) != len(names):
         raise ConfigError(f"expected distinct names of metrics; got {list(names)}")
-    return tuple(names)
+    return names
 
 
 def metric_places(names: Sequence[str]) -> list[int]:

@@ -53,6 +53,7 @@ class Filter:
         self.defaults = {k: v for k, v in extract_defaults(self.schema).items() if k not in names}
         for item in self.constraints:
             item.check_names([axis.name for axis in axes] + list(self.defaults))
+            item.check_flags(axis.name for axis in axes if axis.is_numeric)
         conditional = {item.name: item.default for item in self.schema if item.when and item.name in names}
         self._resting = {
             number: _rest_code(axis, conditional[axis.name])

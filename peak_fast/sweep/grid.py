@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from peak_fast._arguments import mapping
 from peak_fast.errors import ConfigError, did_you_mean
 from peak_fast.params import Param, schema_to_grid, validate_schema
 from peak_fast.sweep.axis import Array, Axis, encode, make_axis
@@ -200,7 +201,9 @@ class Grid:
         schema
             Parameters of the strategy, to check the values of those it names.
         """
+        schema = None if schema is None else validate_schema(schema)
         params = {item.name: item for item in schema or ()}
+        mapping("values", values, "{'fast': [10, 20]}")
         axes = [make_axis(name, listed, params.get(name)) for name, listed in values.items()]
         if not axes:
             raise ConfigError("expected at least one parameter; got an empty grid; write {'fast': [10, 20]}")

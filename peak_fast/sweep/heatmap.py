@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from peak_fast._arguments import place
 from peak_fast.errors import ConfigError, SweepError, did_you_mean, require
 from peak_fast.sweep.files import write_atomically
 from peak_fast.sweep.senses import format_metric, format_number, format_params, higher_is_better, is_fraction
@@ -114,13 +115,13 @@ def heatmap_data(
 
 def _check(parameters: list[str], x: str, y: str, aggregate: str) -> None:
     for name in (x, y):
-        if name not in parameters:
+        if not isinstance(name, str) or name not in parameters:
             raise ConfigError(
-                f"expected a parameter of the sweep; got {name!r}; {did_you_mean(name, parameters)}"
+                f"expected a parameter of the sweep; got {name!r}; {did_you_mean(str(name), parameters)}"
             )
     if x == y:
         raise ConfigError(f"expected two parameters; got {x!r} for both axes")
-    if aggregate not in AGGREGATES:
+    if not isinstance(aggregate, str) or aggregate not in AGGREGATES:
         raise ConfigError(
             f"expected an aggregate out of {', '.join(AGGREGATES)}; got {aggregate!r}; "
             + did_you_mean(str(aggregate), AGGREGATES)
@@ -197,7 +198,7 @@ def draw_heatmap(data: HeatmapData, path: str | Path | None = None, log: bool | 
     _mark_best(axes, data)
     _titles(figure, axes, data)
     if path is not None:
-        save_figure(figure, Path(path))
+        save_figure(figure, place("path", path, "heatmap.png"))
     return figure
 
 
@@ -205,6 +206,8 @@ def _norm(cells: npt.NDArray[np.float64], log: bool | None) -> tuple[Any, str]:
     """Colour scale, cut where single outliers would leave one colour for everything else."""
     from matplotlib.colors import LogNorm, Normalize
 
+    if log is not None and not isinstance(log, bool):
+        raise ConfigError(f"log: expected True, False or None; got {log!r}; None decides by the values")
     known = cells[np.isfinite(cells)]
     low, high = float(known.min()), float(known.max())
     if log is None:

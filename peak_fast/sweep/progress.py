@@ -30,7 +30,7 @@ Mode = Literal["auto", "bar", "lines", "notebook", "off"]
 
 def check_mode(mode: Any) -> None:
     """Raise ConfigError for something that is no way of showing progress."""
-    if not isinstance(mode, bool) and mode not in MODES:
+    if not isinstance(mode, bool) and not (isinstance(mode, str) and mode in MODES):
         raise ConfigError(f"progress: expected True, False or one of {', '.join(MODES)}; got {mode!r}")
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from peak_fast._arguments import is_number, is_whole, mapping, place
 from peak_fast.errors import ConfigError, StoreError, SweepError
 from peak_fast.sweep.axis import Array
 from peak_fast.sweep.senses import check_metric, higher_is_better
@@ -97,7 +98,7 @@ class SweepResult:
         """
         from peak_fast.sweep.folder import MANIFEST, read_manifest, scan_parts
 
-        folder = Path(path).expanduser()
+        folder = place("path", path, "my_sweep").expanduser()
         manifest = read_manifest(folder)
         if manifest is None:
             raise StoreError(f"expected a sweep's folder with {MANIFEST}; {folder} has none; check the path")
@@ -174,9 +175,11 @@ class SweepResult:
         """
         import polars as pl
 
-        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+        if not is_whole(n) or n < 1:
             raise ConfigError(f"expected a positive whole number of rows; got n={n!r}")
         by = self._metric(by)
+        if descending is not None and not isinstance(descending, bool):
+            raise ConfigError(f"descending: expected True, False or None; got {descending!r}")
         down = higher_is_better(by) if descending is None else descending
         ranks = self.lazy().select("config", pl.col(by).cast(pl.Float64)).collect()
         configs = best_configs(ranks["config"].to_numpy(), ranks[by].to_numpy(), n, down)
@@ -188,6 +191,8 @@ class SweepResult:
         """Parameters of a configuration as plain Python values."""
         import polars as pl
 
+        if not is_whole(config):
+            raise ConfigError(f"config: expected the number of a configuration; got {config!r}; see top()")
         if self.grid is not None:
             return self.grid[config]
         row = self.lazy().filter(pl.col("config") == config).select(self.parameters).collect()
@@ -203,7 +208,7 @@ class SweepResult:
                 "run Sweep(...).run(store=...) on the same store (nothing is computed again), "
                 "or load it with rerun="
             )
-        return self._rerun(dict(params))
+        return self._rerun(dict(mapping("params", params, "{'fast': 10, 'slow': 50}")))
 
     def best(self, by: str | None = None, *, radius: int = 0) -> BacktestResult:
         """Full result of the best configuration, by running it again.
@@ -221,7 +226,7 @@ class SweepResult:
             No configuration has a number for the metric, or the data is not at hand.
         """
         by = self._metric(by)
-        rows = self.plateau(by, radius=radius, n=1) if radius else self.top(1, by)
+        rows = self.top(1, by) if is_whole(radius) and radius == 0 else self.plateau(by, radius=radius, n=1)
         if not len(rows) or rows[by][0] is None or math.isnan(rows[by][0]):
             raise SweepError(
                 f"expected a configuration with a value of {by!r}; all are NaN; try another metric"
@@ -271,8 +276,14 @@ class SweepResult:
 
         from peak_fast.sweep.plateau import lattice, neighbourhood
 
-        if isinstance(radius, bool) or not isinstance(radius, int) or radius < 1:
+        if not is_whole(radius) or radius < 1:
             raise ConfigError(f"expected a radius of at least 1; got {radius!r}")
+        if n is not None and (not is_whole(n) or n < 1):
+            raise ConfigError(f"expected a positive whole number of rows, or None for all; got n={n!r}")
+        if not is_number(min_coverage) or not 0.0 <= min_coverage <= 1.0:
+            raise ConfigError(
+                f"min_coverage: expected a share from 0 to 1; got {min_coverage!r}; 0.5 is usual"
+            )
         by = self._metric(by)
         rows = self.lazy().select("config", *self.parameters, pl.col(by).cast(pl.Float64)).collect()
         cells = lattice(rows.select(self.parameters), radius, self.is_full)
@@ -354,11 +365,9 @@ class SweepResult:
         """
         from peak_fast.sweep.export import memory_database, write_table
 
-        return (
-            memory_database(self, table)
-            if path is None
-            else write_table(self, Path(path).expanduser(), table)
-        )
+        if path is None:
+            return memory_database(self, table)
+        return write_table(self, place("path", path, "results.duckdb").expanduser(), table)
 
     def to_pandas(self) -> Any:
         """The table as a pandas frame (block sums as object columns of arrays)."""
@@ -370,7 +379,7 @@ class SweepResult:
         """Write the table: ``.parquet``, ``.csv`` (without block sums), or a folder that ``load`` reads."""
         from peak_fast.sweep.export import save_table
 
-        return save_table(self, Path(path).expanduser())
+        return save_table(self, place("path", path, "table.parquet").expanduser())
 
     def __repr__(self) -> str:
         from peak_fast.sweep.display import headline

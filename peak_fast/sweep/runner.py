@@ -14,12 +14,13 @@ from typing import Any, Literal
 
 import numpy as np
 
+from peak_fast import _arguments
 from peak_fast._records import code_version, jsonable
 from peak_fast._strategy import RuleStrategy, SignalStrategy, resolve
 from peak_fast.config import Costs, Execution, RiskLimits, SizeRule, Stops
 from peak_fast.data import Bars
 from peak_fast.engine import BacktestEngine
-from peak_fast.errors import ConfigError, SweepError
+from peak_fast.errors import ConfigError, SweepError, did_you_mean
 from peak_fast.order_axes import names_of
 from peak_fast.sweep.batch import BLOCKS, Batch, check_metrics, default_threads, make_batch
 from peak_fast.sweep.grid import Grid
@@ -120,8 +121,6 @@ def _check_names(item: Any, names: Any, settings: Sequence[str]) -> None:
     known = {param.name for param in item.schema}
     unknown = [name for name in names if name not in known and name not in settings]
     if unknown and (known or isinstance(item, RuleStrategy)):
-        from peak_fast.errors import did_you_mean
-
         raise ConfigError(f"no parameter {unknown[0]!r}; {did_you_mean(unknown[0], {*known, *settings})}")
 
 
@@ -226,6 +225,8 @@ class Sweep:
         """Full result of one configuration: a dict of parameters and varied settings."""
         values = dict(params)
         name = values.pop("data", None)
+        if name is not None and name not in self.data:
+            raise ConfigError(f"data: got {name!r}; {did_you_mean(str(name), self.data)}")
         bars = self.data[name] if name is not None else next(iter(self.data.values()))
         own = {item.name for item in self.strategy.schema}
         known = names_of(self.engine.order_book, self.strategy)
@@ -272,14 +273,20 @@ class Sweep:
             raise ConfigError(f"threads: expected at least 1; got {threads!r}; None takes all processors")
         check_mode(progress)
         curves_wanted(keep_curves)
+        _arguments.tracker_or_none(tracker)
+        if not isinstance(resume, bool):
+            from peak_fast.sweep.store import check_resume
+
+            check_resume(resume)
+        folder = None if store is None else _arguments.place("store", store, "my_sweep")
         with Team(threads or default_threads()) as team:
-            runner = _Runner(self, team, parse_memory(memory), stored=store is not None)
-            if store is None:
+            runner = _Runner(self, team, parse_memory(memory), stored=folder is not None)
+            if folder is None:
                 with self._progress(0, progress) as shown:
                     columns = runner.range(0, len(self.grid), shown)
                 result = SweepResult(columns, self.grid, self.metrics, self.rerun, self.settings())
             else:
-                result = self._run_stored(runner, Path(store), resume, progress)
+                result = self._run_stored(runner, folder, resume, progress)
         if tracker is not None:
             from peak_fast.sweep.tracked import log_sweep
 

@@ -25,13 +25,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from peak_fast._arguments import is_whole, seed_of
 from peak_fast.errors import ConfigError, require
-from peak_fast.params import Param, active_mask
+from peak_fast.params import Param, active_mask, validate_schema
 from peak_fast.sweep.axis import Array, Axis, check_name, make_axis
 from peak_fast.sweep.filters import Filter
 from peak_fast.sweep.grid import Grid
 
 _SMALL = 1 << 20
+_MOST = 1 << 40
 _MAX_DRAWS_PER_POINT = 200
 
 
@@ -112,6 +114,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _space(space: Any, schema: Iterable[Param] | None) -> list[_Dimension]:
+    schema = None if schema is None else validate_schema(schema)
     if space is None:
         space = list(schema or ())
     if isinstance(space, Mapping):
@@ -129,7 +132,7 @@ def _space(space: Any, schema: Iterable[Param] | None) -> list[_Dimension]:
 
 
 def _check_n(n: Any) -> int:
-    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+    if not is_whole(n) or not 1 <= n < _MOST:
         raise ConfigError(f"expected a positive whole number of configurations; got n={n!r}")
     return int(n)
 
@@ -222,7 +225,7 @@ def random_grid(
         The space holds fewer than ``n`` configurations, or so few meet the constraint that drawing fails.
     """
     dimensions, items, n = _space(space, schema), _schema_of(space, schema), _check_n(n)
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(seed_of(seed))
     counts = [item.count for item in dimensions]
     total = math.prod(count for count in counts if count is not None)
     if None not in counts and total <= max(_SMALL, 4 * n):
@@ -283,7 +286,7 @@ def latin_hypercube_grid(
         have fewer than ``n`` configurations.
     """
     dimensions, items, n = _space(space, schema), _schema_of(space, schema), _check_n(n)
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(seed_of(seed))
     slices = np.stack([generator.permutation(n) for _ in dimensions], axis=1)
     return _from_unit(dimensions, (slices + generator.random(slices.shape)) / n, constraint, items)
 
@@ -305,5 +308,5 @@ def sobol_grid(
     """
     dimensions, items, n = _space(space, schema), _schema_of(space, schema), _check_n(n)
     qmc = require("scipy.stats.qmc", extra="optuna")
-    points = qmc.Sobol(len(dimensions), scramble=True, seed=seed).random_base2((n - 1).bit_length())
+    points = qmc.Sobol(len(dimensions), scramble=True, seed=seed_of(seed)).random_base2((n - 1).bit_length())
     return _from_unit(dimensions, np.ascontiguousarray(points[:n]), constraint, items)

@@ -81,7 +81,7 @@ def check_metric(name: str, metrics: Iterable[str]) -> str:
         It is not.
     """
     known = list(metrics)
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         raise ConfigError(
             f"expected a metric of this sweep; got {name!r}; {did_you_mean(str(name), known)}; "
             "others must be asked for when the sweep runs: Sweep(..., metrics=[...]), --metric"

@@ -64,7 +64,10 @@ class SettingsTable:
 
 def _checked(name: str, column: Any, base: FloatArray, sizing: str) -> FloatArray:
     """One column of values, 0 where a setting is not set."""
-    values = np.asarray(column, dtype=np.float64)
+    try:
+        values = np.asarray(column, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ConfigError(f"{name}: expected numbers, or None for 'not set'; got {list(column)!r}") from None
     values = np.where(np.isnan(values), 0.0, values)
     bad = (values < 0.0) | np.isinf(values)
     if name in ("stop_loss", "trailing") and base[t.STOP_ABSOLUTE] == 0.0:

@@ -66,6 +66,12 @@ class _Layout:
         return start, min(start + self.tile_size, self.configurations)
 
 
+def check_resume(resume: Any) -> None:
+    """Raise ConfigError for something that does not say what to do with an existing store."""
+    if not isinstance(resume, bool) and not (isinstance(resume, str) and resume == "restart"):
+        raise ConfigError(f"expected resume as True, False or 'restart'; got {resume!r}")
+
+
 class SweepStore:
     """A store that is open for writing by this process alone; use ``open``.
 
@@ -124,8 +130,7 @@ class SweepStore:
             Another process writes to it, it belongs to other work (the message says what changed), it exists
             and ``resume`` is False, or the folder cannot be written.
         """
-        if resume not in (True, False, "restart"):
-            raise ConfigError(f"expected resume as True, False or 'restart'; got {resume!r}")
+        check_resume(resume)
         path = Path(folder).expanduser()
         try:
             path.mkdir(parents=True, exist_ok=True)

@@ -6,8 +6,10 @@ import uuid
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from peak_fast._arguments import place, tracker_or_none
 from peak_fast.report import payload_of, render_artifacts
 from peak_fast.tracking.base import Tracker, logger
+from peak_fast.tracking.noop import NoopTracker
 
 
 def log_backtest_artifacts(
@@ -47,11 +49,12 @@ def log_backtest_artifacts(
     >>> with MLflowTracker("sqlite:///mlflow.db") as tracker, tracker.start_run("first"):   # doctest: +SKIP
     ...     log_backtest_artifacts(tracker, result, output_dir="out")
     """
+    tracker = tracker_or_none(tracker) or NoopTracker()
     files: dict[str, bytes] | None = None
     written: dict[str, Path] = {}
     if output_dir is not None:
         files = render_artifacts(result)
-        written = write_files(files, Path(output_dir))
+        written = write_files(files, place("output_dir", output_dir, "artifacts"))
     if not tracker.get_run_id():
         logger.debug("no active run: backtest artifacts are not logged")
         return written
