@@ -19,7 +19,7 @@ def run_sweep(
     store: Path | None,
     restart: bool,
     metrics: list[str] | None,
-    constraint: str | None,
+    constraint: str | list[str] | None,
     threads: int | None,
     memory: str | None,
     top: int,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,21 @@ def parse_grid(pairs: list[str]) -> dict[str, list[Any]]:
     """``["fast=5:100:5", "slow=20,50"]`` as lists of values; a range includes its end."""
     found = split_pairs("--grid", "name=start:stop[:step] or name=a,b,c", pairs)
     return {name: _values(name, text) for name, text in found.items()}
+
+
+def listed_grid(table: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """A grid of a settings file: lists stay, one value is a list of it, a text is read as on the command line."""
+    grid: dict[str, list[Any]] = {}
+    for name, given in table.items():
+        if isinstance(given, str):
+            grid |= parse_grid([f"{name}={given}"])
+        elif isinstance(given, Mapping):
+            raise ConfigError(
+                f'[sweep.grid] {name}: expected values; got a table; write {name} = [10, 20] or "5:100:5"'
+            )
+        else:
+            grid[name] = list(given) if isinstance(given, list) else [given]
+    return grid
 
 
 def _values(name: str, text: str) -> list[Any]:

@@ -23,7 +23,8 @@ app = typer.Typer(
 Data = Annotated[
     str, typer.Option("--data", help="CSV, Parquet, Feather, 'duckdb:SELECT ...', or a packaged symbol")
 ]
-StrategyName = Annotated[str, typer.Option("--strategy", help="name of a strategy, FILE.py or FILE.py:NAME")]
+_STRATEGY_HELP = "name of a strategy, FILE.py or FILE.py:NAME"
+StrategyName = Annotated[str, typer.Option("--strategy", help=_STRATEGY_HELP)]
 Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings")]
 
 
@@ -110,7 +111,7 @@ def doctor() -> None:
 @app.command()
 def sweep(
     data: Data,
-    strategy: StrategyName,
+    strategy: Annotated[str | None, typer.Option("--strategy", help=_STRATEGY_HELP)] = None,
     grid: Annotated[
         list[str] | None, typer.Option("--grid", help="name=start:stop:step or name=a,b,c")
     ] = None,
@@ -127,16 +128,24 @@ def sweep(
     by: Annotated[str | None, typer.Option("--by", help="metric to sort by")] = None,
     heatmap: Annotated[Path | None, typer.Option("--heatmap", help="PNG of the first two parameters")] = None,
 ) -> None:
-    """Run every configuration of a grid."""
+    """Run every configuration of a grid; the table [sweep] of --config says what the options do not."""
     from peak_fast._cli_strategy import load_strategy
     from peak_fast._cli_sweep import run_sweep
+    from peak_fast._cli_values import listed_grid
 
     if restart and store is None:
         raise ConfigError("--restart: expected --store as well; got none; there is nothing to clear")
+    settings = _config(config)
+    table = settings.sweep
+    name = strategy or table.strategy
+    if name is None:
+        raise ConfigError(
+            "--strategy: expected a strategy; got none; name one, or write strategy under [sweep] of --config"
+        )
     run_sweep(
-        load_data(data), load_strategy(strategy), parse_grid(grid or []) or None, _config(config),
-        store=store, restart=restart, metrics=metric, constraint=constraint, threads=threads, memory=memory,
-        top=top, by=by, heatmap=heatmap,
+        load_data(data), load_strategy(name), listed_grid(table.grid) | parse_grid(grid or []) or None, settings,
+        store=store, restart=restart, metrics=metric or table.metrics, constraint=constraint or table.constraint,
+        threads=threads, memory=memory, top=top, by=by, heatmap=heatmap,
     )  # fmt: skip
 
 

@@ -358,6 +358,27 @@ class Tracking(Settings):
     mlflow: MLflowTracking = MLflowTracking()
 
 
+class SweepTable(Settings):
+    """``[sweep]``: what ``peak-fast sweep`` runs where its options do not say it.
+
+    Parameters
+    ----------
+    strategy
+        Name, or ``FILE.py[:NAME]``.
+    grid
+        Values by parameter or setting: a list, one value, or a text as of ``--grid``, such as ``"5:100:5"``.
+    metrics
+        Columns of the result.
+    constraint
+        Conditions such as ``"fast < slow"``.
+    """
+
+    strategy: str | None = None
+    grid: dict[str, Any] = {}
+    metrics: list[str] = []
+    constraint: str | list[str] | None = None
+
+
 class BacktestConfig(Settings):
     """All settings of a backtest as the tables of one TOML file.
 
@@ -371,6 +392,7 @@ class BacktestConfig(Settings):
     sizing: AnySizing = FractionOfEquity()
     risk_limits: RiskLimits = RiskLimits()
     tracking: Tracking = Tracking()
+    sweep: SweepTable = SweepTable()
     periods_per_year: Positive | None = None
     risk_free: Annotated[float, Field(gt=-1, lt=10, allow_inf_nan=False)] = 0.0
     use_execution_pipeline: bool = True

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-# Real stores for the tests of tracking and studies.
-pytest_plugins = ["tests.tracking_fixtures"]
+# Real stores for the tests of tracking and studies; the command line in this process.
+pytest_plugins = ["tests.tracking_fixtures", "tests.cli_fixtures"]
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -1,4 +1,4 @@
-"""The command line: every command, what it prints, and what wrong input looks like."""
+"""The command line: every command and what it prints."""
 
 import os
 import signal
@@ -11,41 +11,13 @@ import polars as pl
 import pytest
 
 from peak_fast import BacktestEngine, BacktestResult, Costs, sample, synthetic
-from peak_fast import cli as cli_module
 from peak_fast._cli_strategy import load_strategy
 from peak_fast._cli_values import parse_grid, parse_params, parse_value
-from peak_fast.cli import main
 from peak_fast.errors import ConfigError
 from peak_fast.orders import OrderRules
 from peak_fast.strategies import NAMES
 
 ROOT = Path(__file__).resolve().parent.parent
-
-
-@pytest.fixture
-def command(monkeypatch, capsys, tmp_path):
-    """Run ``peak-fast ...`` in a folder of its own; gives (exit code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "160")
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["peak-fast", *arguments])
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = stop.code or 0
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
-
-
-@pytest.fixture
-def prices(tmp_path):
-    path = tmp_path / "prices.parquet"
-    synthetic(400, seed=3).to_polars().write_parquet(path)
-    return path
 
 
 class TestParsing:
@@ -165,6 +137,8 @@ def dips(i, bars, params, memory, account, orders):
         place_limit(orders, BUY, SIZE, bars[CLOSE, i] * (1.0 - params[0]), valid_until=i + 3, take_profit=0.05,
                     exit_unit=FRACTION)
 """
+
+
 OTHER = """
 
 @strategy(name="by_sides")
@@ -254,59 +228,6 @@ class TestStrategyFiles:
             assert engine.run(synthetic(400, seed=3), item, {"below": below}).equity[-1] == final
 
 
-class TestSweep:
-    def test_table_store_and_picture(self, command, prices, tmp_path):
-        arguments = (
-            "sweep", "--data", str(prices), "--strategy", "ma_crossover", "--grid", "fast=5:20:5",
-            "--grid", "slow=30,40", "--metric", "sharpe", "--metric", "total_return", "--top", "3",
-            "--by", "total_return", "--store", "store", "--heatmap", "map.png", "--threads", "2", "--memory", "1GB",
-        )  # fmt: skip
-        code, out, err = command(*arguments)
-        assert code == 0, err
-        assert "heatmap written to map.png" in out
-        assert (tmp_path / "map.png").read_bytes()[:4] == b"\x89PNG"
-        assert len(pl.read_parquet(tmp_path / "store" / "part-*.parquet")) == 8
-        again = command(*arguments)
-        assert again[0] == 0 and again[1] == out
-        code, _, err = command(*arguments[:-4], "--metric", "sqn")
-        assert code == 2 and "changed: metrics" in err
-        code, _, err = command(*arguments, "--metric", "sqn", "--restart")
-        assert code == 0
-
-    def test_without_a_grid_it_sweeps_the_schema(self, command, prices, monkeypatch):
-        code, out, _ = command(
-            "sweep",
-            "--data",
-            str(prices),
-            "--strategy",
-            "buy_and_hold",
-            "--grid",
-            "fee_bps=0:10:5",
-            "--top",
-            "2",
-        )
-        assert code == 0 and "fee_bps" in out
-
-    def test_constraint(self, command, prices):
-        code, out, _ = command(
-            "sweep", "--data", str(prices), "--strategy", "ma_crossover", "--grid", "fast=5:9", "--grid", "slow=6:10",
-            "--constraint", "slow - fast > 4", "--top", "30",
-        )  # fmt: skip
-        assert code == 0 and "1 configuration" in out
-
-
-class TestEmptyValues:
-    """As a path, an empty text would be the folder one is in."""
-
-    @pytest.mark.parametrize("arguments", [("--store", ""), ("--store=",), ("--out", "")])
-    def test_they_are_refused(self, command, prices, arguments, tmp_path):
-        before = set(tmp_path.iterdir())
-        code, _, err = command("sweep", "--data", str(prices), "--strategy", "momentum", *arguments)
-        assert code == 2 and "expected a value; got an empty text; leave the option out" in err
-        assert arguments[0] in err
-        assert set(tmp_path.iterdir()) == before
-
-
 class TestOthers:
     def test_doctor(self, command):
         import peak_fast
@@ -348,157 +269,6 @@ class TestOthers:
         code, _, err = command("run", "--data", str(prices), "--strategy", "momentum", "--config", "s.toml")
         assert code == 0, err
         assert sorted(path.name for path in tmp_path.iterdir()) == ["prices.parquet", "s.toml"]
-
-
-WRONG = {
-    "no file": (("run", "--data", "none.csv", "--strategy", "momentum"), "none.csv"),
-    "strategy": (("run", "--data", "IBM", "--strategy", "momentun"), "did you mean 'momentum'"),
-    "parameter": (("run", "--data", "IBM", "--strategy", "momentum", "--param", "perid=3"), "period"),
-    "value": (("run", "--data", "IBM", "--strategy", "momentum", "--param", "period=ten"), "period"),
-    "pair": (
-        ("run", "--data", "IBM", "--strategy", "momentum", "--param", "period"),
-        "--param: expected name=value",
-    ),
-    "config": (("run", "--data", "IBM", "--strategy", "momentum", "--config", "no.toml"), "no settings file"),
-    "setting": (("run", "--data", "IBM", "--strategy", "momentum", "--config", "bad.toml"), "Costs.rat"),
-    "missing option": (("run", "--data", "IBM"), "--strategy"),
-    "unknown option": (("run", "--data", "IBM", "--strategy", "momentum", "--fast", "3"), "--fast"),
-    "unknown command": (("rum",), "rum"),
-    "bad prices": (("run", "--data", "bad.csv", "--strategy", "momentum"), "high"),
-    "not prices": (("run", "--data", "bad.toml", "--strategy", "momentum"), "bad.toml"),
-    "folder": (("run", "--data", ".", "--strategy", "momentum"), "."),
-    "occupied": (("run", "--data", "IBM", "--strategy", "momentum", "--out", "."), "choose another folder"),
-    "grid": (("sweep", "--data", "IBM", "--strategy", "momentum", "--grid", "period=9:1"), "--grid period"),
-    "grid name": (("sweep", "--data", "IBM", "--strategy", "momentum", "--grid", "perod=1:9"), "period"),
-    "grid type": (("sweep", "--data", "IBM", "--strategy", "momentum", "--grid", "period=a,b"), "period"),
-    "metric": (
-        ("sweep", "--data", "IBM", "--strategy", "momentum", "--grid", "period=1:9", "--metric", "sharp"),
-        "did you mean 'sharpe'",
-    ),
-    "by": (
-        ("sweep", "--data", "IBM", "--strategy", "momentum", "--grid", "period=1:9", "--by", "sqn"),
-        "sqn",
-    ),
-    "threads": (
-        ("sweep", "--data", "IBM", "--strategy", "momentum", "--grid", "period=1:9", "--threads", "0"),
-        "threads",
-    ),
-    "not a number": (("sweep", "--data", "IBM", "--strategy", "momentum", "--threads", "two"), "--threads"),
-    "memory": (
-        ("sweep", "--data", "IBM", "--strategy", "momentum", "--grid", "period=1:9", "--memory", "lots"),
-        "such as '2GB'",
-    ),
-    "constraint": (
-        (
-            "sweep",
-            "--data",
-            "IBM",
-            "--strategy",
-            "momentum",
-            "--grid",
-            "period=1:9",
-            "--constraint",
-            "period <",
-        ),
-        "period <",
-    ),
-    "symbol": (("run", "--data", "AAP", "--strategy", "momentum"), "did you mean 'AAPL'"),
-    "empty": (("run", "--data", "empty.csv", "--strategy", "momentum"), "the frame has no rows"),
-    "folder of files": (("run", "--data", "folder.csv", "--strategy", "momentum"), "got a folder"),
-    "out below a file": (
-        ("run", "--data", "IBM", "--strategy", "momentum", "--out", "empty.csv/x"),
-        "can be written; got 'empty.csv/x'",
-    ),
-    "nothing to sweep": (
-        ("sweep", "--data", "IBM", "--strategy", "buy_and_hold"),
-        "--grid stop_loss=none,0.05",
-    ),
-    "restart": (("sweep", "--data", "IBM", "--strategy", "momentum", "--restart"), "--store"),
-    "setting out of range": (
-        ("sweep", "--data", "IBM", "--strategy", "momentum", "--grid", "stop_loss=-1"),
-        "stop_loss: -1.0 in the grid",
-    ),
-    "kind of picture": (
-        ("sweep", "--data", "IBM", "--strategy", "momentum", "--heatmap", "x.gif"),
-        ".png, .svg or .pdf",
-    ),
-    "demo": (("demo", "--out", "empty.csv"), "can be written; got 'empty.csv'"),
-    "bench": (("bench", "--out", "."), "add a file name"),
-    "heatmap": (
-        ("sweep", "--data", "IBM", "--strategy", "momentum", "--grid", "period=1:9", "--heatmap", "x.png"),
-        "two parameters",
-    ),
-}
-
-
-@pytest.mark.parametrize("case", WRONG)
-def test_wrong_input_is_one_line_and_exit_2(command, tmp_path, case):
-    (tmp_path / "bad.toml").write_text("[costs]\nrat = 1\n")
-    (tmp_path / "bad.csv").write_text("open,high,low,close\n1,2,1,1\n5,2,1,1\n")
-    (tmp_path / "empty.csv").write_text("timestamp,open,high,low,close\n")
-    (tmp_path / "folder.csv").mkdir()
-    arguments, word = WRONG[case]
-    check_wrong(command(*arguments), word)
-
-
-def check_wrong(outcome, word):
-    code, out, err = outcome
-    assert (code, out) == (2, "")
-    assert err.startswith("peak-fast: ") and err.count("\n") == 1, err
-    assert word in err
-    assert "Traceback" not in err
-
-
-WRONG_STUDIES = {
-    "no limit": ((), "--trials"),
-    "trials": (("--trials", "0"), "positive number of trials"),
-    "objective": (("--trials", "5", "--objective", "sharp:max"), "did you mean 'sharpe'"),
-    "no direction": (("--trials", "5", "--objective", "sharpe:"), "write 'sharpe:max'"),
-    "direction": (("--trials", "5", "--objective", "sharpe:up"), "expected maximize or minimize; got 'up'"),
-    "sampler": (("--trials", "5", "--sampler", "tpa"), "did you mean 'tpe'"),
-    "parameter": (("--trials", "5", "--param", "perid=1:2"), "did you mean 'period'"),
-    "no range": (("--trials", "5", "--param", "period"), "expected name=low:high"),
-    "range": (("--trials", "5", "--param", "period=a:b"), "got 'a'"),
-    "range of a switch": (("--trials", "5", "--param", "allow_short=1:2"), "choices or one value"),
-    "no number": (("--trials", "5", "--target", "x"), "expected a number"),
-    "storage": (("--trials", "5", "--storage", "nowhere"), "expected a storage"),
-    "no segments": (("--trials", "5", "--pruner", "median"), "at least 2 steps"),
-    "target": (("--trials", "5", "--target", "nan"), "finite targets"),
-    "feasible": (("--trials", "5", "--feasible", "total_trades"), "got the number 'total_trades' alone"),
-    "feasible text": (("--trials", "5", "--feasible", "sharpe > 'a'"), "numbers compared with numbers"),
-    "constraint": (("--trials", "5", "--constraint", "period"), "got the number 'period' alone"),
-    "target twice": (("--target", "sharpe=1", "--target", "sharpe=2"), "--target: expected each name once"),
-    "target name": (("--target", "=1"), "--target: expected a number, or metric=number"),
-    "endless": (("--timeout", "inf"), "expected a positive timeout"),
-    "threads": (("--trials", "5", "--threads", "0"), "threads: expected at least 1"),
-    "seed": (("--trials", "5", "--seed", "-1"), "seed: expected a whole number"),
-    "rows": (("--trials", "5", "--top", "0"), "--top"),
-    "name": (("--trials", "5", "--study-name", " "), "a name for the study"),
-    "pruner": (("--trials", "5", "--pruner", "medin"), "did you mean 'median'"),
-    "resume": (("--trials", "5", "--resume"), "--storage"),
-    "out": (("--trials", "5", "--out", "bad.csv"), "can be written; got 'bad.csv'"),
-    "journal": (("--trials", "5", "--storage", "journal:"), "add a file name"),
-    "no database": (("--trials", "5", "--storage", "sqlite:///bad.csv"), "sqlite:///bad.csv"),
-}
-
-
-@pytest.mark.parametrize("case", WRONG_STUDIES)
-def test_wrong_studies_are_one_line_and_exit_2(command, tmp_path, case):
-    pytest.importorskip("optuna")
-    (tmp_path / "bad.csv").write_text("not a database")
-    options, word = WRONG_STUDIES[case]
-    check_wrong(command("optimize", "--data", "IBM", "--strategy", "momentum", *options), word)
-
-
-def test_a_bug_is_not_hidden(command, monkeypatch):
-    """Only errors that peak_fast raises on purpose become one line."""
-
-    def broken(name):
-        raise ZeroDivisionError("a bug")
-
-    monkeypatch.setattr(cli_module, "load_data", broken)
-    with pytest.raises(ZeroDivisionError, match="a bug"):
-        command("run", "--data", "IBM", "--strategy", "momentum")
 
 
 def process(*arguments, folder, **options):

@@ -2,6 +2,8 @@
 
 import re
 
+import polars as pl
+
 from tests.conftest import ROOT
 
 
@@ -21,3 +23,13 @@ def test_the_examples_run(tmp_path, monkeypatch):
     assert names["curves"]["config"].n_unique() == 5
     for file in ("heatmap.png", "results.duckdb", "my_sweep/manifest.json"):
         assert (tmp_path / file).stat().st_size > 0
+
+
+def test_the_settings_file_runs(command, prices, tmp_path):
+    text = (ROOT / "docs" / "sweeps.md").read_text("utf-8")
+    (file,) = re.findall(r"^```toml\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    (tmp_path / "sweep.toml").write_text(file)
+    code, _, err = command("sweep", "--data", str(prices), "--config", "sweep.toml", "--store", "my_sweep")
+    assert (code, err) == (0, "")
+    table = pl.read_parquet(tmp_path / "my_sweep" / "part-*.parquet")
+    assert table["slow"].unique().sort().to_list() == [20, 50, 100] and (table["fast"] < table["slow"]).all()
