@@ -17,6 +17,7 @@ from bench import harness
 PARTS = (
     "engine",
     "sweep",
+    "order_sweep",
     "peers",
     "overhead",
     "startup",

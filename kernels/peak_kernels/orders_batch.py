@@ -210,7 +210,8 @@ def _run_batch(
     bar_of, target_of = simd.borrow(decisions[0]), simd.borrow(decisions[1])
     curve, position = simd.borrow(curves[0]), simd.borrow(curves[1])
     dates, choices, results = simd.borrow(calendar), simd.borrow(rules), simd.borrow(out)
-    seen, given, cells, view, days = block
+    seen, given, cells = simd.borrow(block[0]), simd.borrow(block[1]), simd.borrow(block[2])
+    view, days = simd.borrow(block[3]), simd.borrow(block[4])
     written = (curve[0], curve[1], position)
     bars, asks = prices.shape[1], seen.shape[1] > 0
     shared, row, count = settings.shape[0] == 1, plane[0], 0
