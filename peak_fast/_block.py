@@ -61,28 +61,29 @@ def prepare_many(block: Block, bars: Bars, columns: Mapping[str, Any], count: in
     )
 
 
-def compiled(block: Block | OrderBlock) -> Any:
-    """Machine code of the block, made once.
+def compiled(block: Block | OrderBlock, *, in_orders: bool = False) -> Any:
+    """Machine code of the block, made once; ``in_orders``: of one that returns targets, for a run of orders.
 
     Raises
     ------
     StrategyError
         The function cannot be compiled.
     """
-    if "function" not in block.compiled:
+    key = "in_orders" if in_orders else "function"
+    if key not in block.compiled:
         from numba.core.errors import NumbaError
 
-        from peak_kernels.block import compile_block, compile_order_block
+        from peak_kernels.block import compile_block, compile_order_block, compile_target_block
 
         compiler = compile_block if isinstance(block, Block) else compile_order_block
         try:
-            block.compiled["function"] = compiler(block.function)
+            block.compiled[key] = (compile_target_block if in_orders else compiler)(block.function)
         except NumbaError as error:
             raise StrategyError(
                 f"the block {block.name!r} cannot be compiled; expected a function of numbers and arrays: "
                 f"{str(error).splitlines()[-1] or error}"
             ) from error
-    return block.compiled["function"]
+    return block.compiled[key]
 
 
 def _seen(bars: Bars) -> FloatArray:

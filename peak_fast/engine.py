@@ -181,7 +181,7 @@ class BacktestEngine:
         self, bars: Bars, item: Any, values: dict[str, Any], symbol: str | None, weights: bool
     ) -> BacktestResult:
         """Run a resolved strategy with complete parameters."""
-        if isinstance(item, OrderBlock):
+        if isinstance(item, OrderBlock) or (isinstance(item, Block) and self.order_book is not None):
             from peak_fast.order_book import block_result
 
             return self._told(block_result(self, bars, item, values, symbol or bars.name, weights))

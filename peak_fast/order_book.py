@@ -15,11 +15,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from peak_fast._strategy import Block, OrderBlock
 from peak_fast.config import FractionOfEquity, Settings, Stops
 from peak_fast.data import Bars
 from peak_fast.errors import ConfigError
 from peak_fast.order_actions import time_of_day
-from peak_fast.order_inputs import block_inputs, block_rules, book_rules, decided, decision_inputs
+from peak_fast.order_inputs import (
+    block_inputs,
+    block_rules,
+    book_rules,
+    decided,
+    decision_inputs,
+    target_inputs,
+)
 from peak_fast.order_outcome import finished
 from peak_fast.order_rules import Asset, OrderRules
 from peak_fast.orders import OrderResult
@@ -28,9 +36,14 @@ from peak_kernels import types as t
 
 if TYPE_CHECKING:
     from peak_fast import _run
-    from peak_fast._strategy import OrderBlock
     from peak_fast.engine import BacktestEngine
     from peak_fast.order_run import Floats, Ints
+
+
+WEIGHTS = (
+    "order_book: weights are not rebalanced there; expected sides (-1, 0, 1), or orders with "
+    "size_unit='target_fraction' and simulate_orders"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,10 +180,7 @@ def result_of(
     book, used = engine.order_book, names[2]
     assert book is not None
     if settings[t.WEIGHT_TARGETS] > 0.0:
-        raise ConfigError(
-            "order_book: weights are not rebalanced there; expected sides (-1, 0, 1), or orders with "
-            "size_unit='target_fraction' and simulate_orders"
-        )
+        raise ConfigError(WEIGHTS)
     stops = used["stops"]
     rules = book_rules(book, engine.execution, engine.costs, stops, engine.risk_limits)
     outcome, orders = run_book(book, bars, decided(bars, decisions, settings), settings, rules, stops)
@@ -181,28 +191,36 @@ def result_of(
 def block_result(
     engine: BacktestEngine,
     bars: Bars,
-    block: OrderBlock,
+    block: Block | OrderBlock,
     params: dict[str, Any],
     symbol: str,
     weights: bool,
 ) -> BacktestResult:
-    """Result of an engine that runs a block that places orders; ``params`` are all of its parameters.
+    """Result of an engine that runs a block through the order book; ``params`` are all of its parameters.
 
     Raises
     ------
     ConfigError
-        Settings that mean nothing to a block that places orders, or that contradict each other.
+        Settings that mean nothing to a block that places orders, weights, or settings that contradict each other.
     """
-    if weights:
-        raise ConfigError(f"weights: expected False for {block.name!r}, which places orders; got True")
-    check_block_settings(engine)
-    book = engine.order_book or OrderBook()
-    rules = block_rules(book, engine.execution, engine.costs, engine.risk_limits)
-    run, settings = block_inputs(book, bars, block, params, engine._settings(bars), rules)
-    result = OrderResult(run, run.repeat(rules))
-    used = {**engine._used(), "targets": "orders"}
-    _name_rules(used, book, rules)
-    outcome = finished(run, result.records, settings, None)
+    book, settings, used = engine.order_book or OrderBook(), engine._settings(bars), engine._used()
+    stops: Stops | None = None
+    if isinstance(block, Block):
+        if weights or block.weights:
+            raise ConfigError(WEIGHTS)
+        stops = engine.stops
+        rules = book_rules(book, engine.execution, engine.costs, stops, engine.risk_limits)
+        run, settings = target_inputs(book, bars, block, params, settings, rules, stops)
+    else:
+        if weights:
+            raise ConfigError(f"weights: expected False for {block.name!r}, which places orders; got True")
+        check_block_settings(engine)
+        used["targets"] = "orders"
+        rules = block_rules(book, engine.execution, engine.costs, engine.risk_limits)
+        run, settings = block_inputs(book, bars, block, params, settings, rules)
+    result = OrderResult(run, run.repeat(run.rules))
+    _name_rules(used, book, run.rules)
+    outcome = finished(run, result.records, settings, stops)
     return BacktestResult(bars, outcome, settings, block.name, params, used, symbol, block, book=result)
 
 

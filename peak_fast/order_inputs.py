@@ -24,7 +24,7 @@ from peak_kernels import types as t
 from peak_kernels.estimates import take_volatility
 
 if TYPE_CHECKING:
-    from peak_fast._strategy import OrderBlock
+    from peak_fast._strategy import Block, OrderBlock
     from peak_fast.config import Costs, Execution, RiskLimits, Stops
     from peak_fast.data import Bars
     from peak_fast.order_book import OrderBook
@@ -109,18 +109,7 @@ def _over(base: OrderRules, rules: OrderRules) -> OrderRules:
 
 
 def decided(bars: Bars, decisions: _run.Decisions, settings: Floats) -> tuple[Ints, Floats]:
-    """Bars and targets of a run's decisions.
-
-    Raises
-    ------
-    ConfigError
-        They depend on the account of the fast path.
-    """
-    if decisions.block is not None:
-        raise ConfigError(
-            "order_book: a compiled block that returns targets looks at the account of the fast path; expected a "
-            "strategy of rules, signals or targets"
-        )
+    """Bars and targets of a run's decisions."""
     if len(decisions.rules) == 0:
         return decisions.bar_of[: decisions.count], decisions.target_of[: decisions.count]
     decisions.bar_of[:] = -1
@@ -257,10 +246,8 @@ def decision_inputs(
         )
     asset = _asset(book, settings)
     settings = _settled(settings, rules, asset)
-    if rules.maintenance == 0.0 and ((target_of < 0.0).any() or rules.leverage > 1.0):
-        # As on the fast path: a position whose equity is gone is closed.
-        rules = replace(rules, maintenance=1.0 / BASIS_POINTS**3)
-    unit = f.DISTANCE if stops.unit == "absolute" else f.FRACTION
+    if (target_of < 0.0).any() or rules.leverage > 1.0:
+        rules = _with_liquidation(rules)
     prices = prices or book_prices(book, bars, rules)
     actions = actions_of(book, bars, decisions, stops, settings)
     run = Inputs(
@@ -273,7 +260,51 @@ def decision_inputs(
         initial_cash=float(settings[t.INITIAL_CASH]),
         book_size=book.book_size,
         tables=Tables(bars.time_us, (bars.name,), (DECISION,), np.arange(len(actions)), prices),
-        sizing=EngineSizing(settings, stops.trailing or 0.0, unit),
+        sizing=_sizing(book, settings, stops),
+    )
+    return run, settings
+
+
+def _with_liquidation(rules: OrderRules) -> OrderRules:
+    """As on the fast path: a position whose equity is gone is closed."""
+    return rules if rules.maintenance != 0.0 else replace(rules, maintenance=1.0 / BASIS_POINTS**3)
+
+
+def _sizing(book: OrderBook, settings: Floats, stops: Stops) -> EngineSizing:
+    """What the kernel needs of the engine's settings."""
+    unit = f.DISTANCE if stops.unit == "absolute" else f.FRACTION
+    entry = (np.nan if value is None else float(value) for value in (book.entry_limit, book.entry_bars))
+    return EngineSizing(settings, stops.trailing or 0.0, unit, *entry)
+
+
+def target_inputs(
+    book: OrderBook,
+    bars: Bars,
+    block: Block,
+    values: Mapping[str, Any],
+    settings: Floats,
+    rules: OrderRules,
+    stops: Stops,
+    prices: Prices | None = None,
+) -> tuple[Inputs, Floats]:
+    """Inputs of a run of a block that returns targets, which is asked in the run, and the outcome's flat settings.
+
+    ``values`` are all parameters of the block; the other arguments and errors are those of `decision_inputs`.
+    """
+    asset = _asset(book, settings)
+    settings, rules = _settled(settings, rules, asset), _with_liquidation(rules)
+    prices = prices or book_prices(book, bars, rules)
+    run = Inputs(
+        bars=(bars,),
+        prices=prices,
+        actions=blank_actions(0),
+        asking=asking_of(block, values, bars.time_us),
+        rules=rules,
+        assets=(asset,),
+        initial_cash=float(settings[t.INITIAL_CASH]),
+        book_size=book.book_size,
+        tables=Tables(bars.time_us, (bars.name,), (DECISION,), None, prices),
+        sizing=_sizing(book, settings, stops),
     )
     return run, settings
 

@@ -46,6 +46,10 @@ class EngineSizing(NamedTuple):
     trail: float
     """Distance of the trailing exit of every lot; 0: none."""
     trail_unit: int
+    entry_limit: float = np.nan
+    """Of a block that returns targets: fraction that its entries are better than the close; NaN: market orders."""
+    entry_bars: float = np.nan
+    """Bars that they are valid; NaN: until the next target."""
 
 
 class Records(NamedTuple):
@@ -170,6 +174,7 @@ def put_sizing(memory: Floats, sizing: EngineSizing) -> None:
     at = int(memory[f.G_STATE_AT])
     memory[at : at + t.N_SETTINGS] = sizing.settings
     memory[f.G_TRAIL], memory[f.G_TRAIL_UNIT] = sizing.trail, sizing.trail_unit
+    memory[f.G_ENTRY_LIMIT], memory[f.G_ENTRY_BARS] = sizing.entry_limit, sizing.entry_bars
 
 
 def _put_assets(memory: Floats, assets: Sequence[Asset], rate: Floats) -> None:

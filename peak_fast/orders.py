@@ -50,6 +50,7 @@ from peak_fast.order_run import (
 from peak_fast.order_tables import fills_frame, log_frame, orders_frame, trades_frame
 from peak_fast.result import Ambiguity
 from peak_kernels import orders_fields as f
+from peak_kernels.orders_targets import OWN_CELLS
 
 if TYPE_CHECKING:
     import polars as pl
@@ -269,22 +270,24 @@ def _instructions(
 
 
 def asking_of(
-    block: OrderBlock, values: Mapping[str, Any], time_us: Ints, session_end: str | None = None
+    block: OrderBlock | Block, values: Mapping[str, Any], time_us: Ints, session_end: str | None = None
 ) -> Asking:
-    """A block that places orders, ready to be asked; ``values`` are all its parameters by name.
+    """A block ready to be asked in a run of orders; ``values`` are all its parameters by name.
+
+    One that returns targets needs the engine's sizing (`EngineSizing`) in the run.
 
     Raises
     ------
-    ConfigError
-        It has no room for an instruction.
     StrategyError
         It cannot be compiled, or a parameter is no number.
     """
-    if block.room < 1:
-        raise ConfigError(f"block {block.name!r}: room must be >= 1, got {block.room}")
+    targets = isinstance(block, Block)
+    # A target becomes three instructions.
+    room, cells = (3, OWN_CELLS) if isinstance(block, Block) else (block.room, 0)
     row = numbers(block, {name: [value] for name, value in values.items()}, 1)[0]
     calendar = calendar_of(np.arange(time_us.size), time_us, time_of_day(session_end))
-    return Asking(compiled(block), row, np.zeros(max(block.memory, 1)), calendar, block.room)
+    memory = np.zeros(max(block.memory, 1) + cells)
+    return Asking(compiled(block, in_orders=targets), row, memory, calendar, room)
 
 
 def simulate_orders(

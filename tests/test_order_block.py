@@ -498,7 +498,9 @@ class TestRefused:
             simulate_orders(BARS, [{"bar": 0, "side": "buy", "size": 1}], {"a": 1})
 
     def test_no_room(self):
-        with pytest.raises(ConfigError, match="room must be >= 1, got 0"):
+        with pytest.raises(
+            StrategyError, match=r"OrderBlock\.room: expected a whole number of at least 1; got 0"
+        ):
             simulate_orders(BARS, OrderBlock(crossing, room=0))
 
     def test_what_cannot_be_compiled(self):

@@ -12,12 +12,18 @@ from peak_fast import (
     DataError,
     Execution,
     KellyFraction,
+    Param,
     RiskLimits,
     Stops,
+    VolatilityTarget,
+    _run,
     strategy,
     synthetic,
 )
+from peak_fast._strategy import Block
 from peak_fast.order_book import OrderBook, book_rules, run_book
+from peak_fast.order_inputs import target_inputs
+from peak_fast.order_outcome import finished
 from peak_fast.orders import Asset, OrderRules
 from peak_kernels import types as t
 from tests.kernel_cases import engine_settings, kernel_settings, make_bars, run_kernel
@@ -58,6 +64,113 @@ def test_neutral_rules_give_the_fast_path(case):
     near(slow.metrics[same], fast.metrics[same], scale)
     # The book also counts a bar whose open ends the position before its exits could.
     assert slow.state[t.N_AMBIGUOUS] >= fast.state[t.N_AMBIGUOUS]
+
+
+def follow(i, bars, params, memory, account):
+    """The target that the parameters hold for the bar; NaN for no change."""
+    return params[i] if i < params.size else np.nan
+
+
+@given(cases())
+def test_a_block_that_follows_decisions_gives_their_bits(case):
+    rules, bars, decide = case
+    rules.weights = rules.enter_only_flat = False
+    data, settings = make_bars(bars), kernel_settings(rules)
+    given_ = engine_settings(rules)
+    book, stops = OrderBook(), given_["stops"]
+    order_rules = book_rules(book, given_["execution"], given_["costs"], stops, given_["risk_limits"])
+    targets = np.full(len(bars), np.nan)
+    for bar, target in decide.items():
+        # A block is asked at bars with prices.
+        targets[bar] = np.nan if bars[bar] is None else np.sign(target)
+    decisions = _run.target_decisions(targets)
+    expected, log = run_book(
+        book, data, (decisions.bar_of, decisions.target_of), settings, order_rules, stops
+    )
+    values = dict(enumerate(targets.tolist()))
+    run, used = target_inputs(book, data, Block(follow, name="follow"), values, settings, order_rules, stops)
+    records = run.repeat(run.rules)
+    found = finished(run, records, used, stops)
+    for name in ("fills", "trades"):
+        assert getattr(found, name).tobytes() == getattr(expected, name).tobytes(), name
+    assert found.orders[:, :6].tobytes() == expected.orders[:, :6].tobytes()
+    assert found.curve.tobytes() == expected.curve.tobytes()
+    assert records.fills.tobytes() == log.records.fills.tobytes()
+
+
+@strategy(
+    name="looks_at_the_account",
+    schema=(
+        Param("most", "int", 9, low=1, high=50),
+        Param("band", "float", 0.01, low=0.0, high=0.2),
+    ),
+    memory=3,
+)
+def looks_at_the_account(i, bars, params, memory, account):
+    """Follow a mean; leave after so many bars, with a gain, below the highest equity, or with debts."""
+    memory[0] += bars[3, i]
+    memory[1] += 1.0
+    memory[2] = max(memory[2], account[2])
+    if account[1] != 0.0 and (account[4] >= params[0] or bars[3, i] > account[3] * 1.04):
+        return 0.0
+    if account[2] < 0.9 * memory[2] or account[0] < -1.0:
+        memory[2] = account[2]
+        return 0.0
+    mean = memory[0] / memory[1]
+    if bars[3, i] > mean * (1.0 + params[1]):
+        return 1.0
+    return -1.0 if bars[3, i] < mean * (1.0 - params[1]) else np.nan
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"costs": Costs(rate=0.001, fixed=1.0, slippage_bps=5), "initial_cash": 5_000},
+        {"stops": Stops(stop_loss=0.03, take_profit=0.05, trailing=0.04)},
+        {"execution": Execution(fill_at="close", lot_size=1.0)},
+        {"execution": Execution(leverage=2.0), "risk_limits": RiskLimits(max_position=1.5)},
+        {"sizing": VolatilityTarget(0.2)},
+        {"sizing": KellyFraction()},
+        {"risk_limits": RiskLimits(max_drawdown=0.3, daily_loss=0.02)},
+    ],
+)
+def test_a_block_that_looks_at_the_account(settings):
+    bars = synthetic(1_500, seed=4)
+    fast = BacktestEngine(**settings).run(bars, looks_at_the_account, {"most": 7})
+    slow = BacktestEngine(**settings, order_book=OrderRules()).run(bars, looks_at_the_account, {"most": 7})
+    assert fast.trades.height > 10
+    same = ["bar", "side", "reason"]
+    assert slow.fills.select(same).equals(fast.fills.select(same))
+    np.testing.assert_allclose(slow.fills["size"], fast.fills["size"], rtol=1e-9)
+    np.testing.assert_allclose(slow.equity, fast.equity, rtol=1e-10)
+    np.testing.assert_allclose(slow.trades["net_pnl"], fast.trades["net_pnl"], rtol=1e-6, atol=1e-6)
+
+
+def test_a_block_sees_what_the_rules_did():
+    """With latency its order is still on the way, with partial fills the position grows."""
+    bars = flat([10.0] * 8, volume=[100.0] * 8)
+
+    def until_full(i, bars, params, memory, account):
+        if account[1] >= 60.0:
+            return 0.0
+        return 1.0 if i == 0 else np.nan
+
+    result = by_book(bars, Block(until_full), OrderRules(latency=1, volume="share", volume_amount=30))
+    assert result.position.tolist() == [0.0, 0.0, 30.0, 60.0, 60.0, 30.0, 0.0, 0.0]
+    assert result.orders["reason"].to_list()[:1] == ["replaced"]
+
+
+def test_entries_of_a_block_at_a_limit():
+    def always(i, bars, params, memory, account):
+        return 1.0
+
+    book = OrderBook(entry_limit=0.013, entry_bars=1, asset=Asset(tick=0.25))
+    filled = by_book(flat([10.0, 9.0, 9.0]), Block(always), book)
+    assert filled.book.orders["limit"][0] == 9.75 and filled.fills["bar"].to_list() == [1]
+    gone = by_book(flat([10.0, 10.0, 9.0]), Block(always), book)
+    assert gone.orders.select("status", "reason").rows() == [("expired", "validity_over")]
+    assert gone.book.orders["tag"].to_list() == ["decision"]
 
 
 def flat(closes, **columns):
@@ -234,8 +347,8 @@ class TestErrors:
         bars, engine = synthetic(60, seed=1), BacktestEngine(order_book=OrderRules())
         with pytest.raises(ConfigError, match="weights are not rebalanced there"):
             engine.run(bars, [0.5] * 60, weights=True)
-        with pytest.raises(ConfigError, match="a compiled block that returns targets"):
-            engine.run(bars, strategy(name="a_block")(lambda i, bars, params, memory, account: 1.0))
+        with pytest.raises(ConfigError, match="weights are not rebalanced there"):
+            engine.run(bars, Block(follow, name="weights", weights=True))
         with pytest.raises(ConfigError, match=r"OrderBook\.asset: .*got quote='JPY'"):
             by_book(flat([1.0, 1.0]), [1, 1], OrderBook(asset=Asset(quote="JPY")))
         with pytest.raises(DataError, match="need a volume column"):

@@ -42,8 +42,11 @@ _RUN_SIGNATURE = nb.void(
 )  # fmt: skip
 
 
-# Stands for the user's function: `compile_block` gives each block a copy of `_ask` with its own.
+# Stand for the user's function and what `_aim` calls: each block gets a copy of `_ask` or `_aim` with its own.
 _block: Any = None
+_OWN_CELLS: Any = None
+_see_account: Any = None
+_aim_at: Any = None
 
 
 def _ask(first: Any, stop: Any, seen: Any, params: Any, memory: Any, view: Any) -> Any:
@@ -121,16 +124,49 @@ def compile_block(function: Callable[..., float]) -> Any:
     numba.core.errors.NumbaError
         The function uses something that cannot be compiled.
     """
+    return _around(_ask, function, ASK_SIGNATURE, {})
+
+
+def _around(
+    outer: Callable[..., Any], function: Callable[..., Any], signature: Any, helpers: dict[str, Any]
+) -> Any:
+    """Machine code of a copy of ``outer`` that calls the user's function as ``_block``, and these helpers."""
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
-    names = {"__name__": __name__, "t": t, "_block": numba.njit(**options)(function)}
-    ask: Any = python_types.FunctionType(_ask.__code__, names, "_ask")
+    names = {"__name__": __name__, "t": t, "_block": numba.njit(**options)(function), **helpers}
+    asked: Any = python_types.FunctionType(outer.__code__, names, outer.__name__)
     stamp = _stamp(function)
     if stamp is not None and cache_dir() is not None:
         # Symbols of cached machine code are numbered by the process that made it: only the name tells them apart.
-        ask.__name__ = ask.__qualname__ = f"_ask_{stamp[1]}"
-        cache_in_package(ask, *stamp)
+        asked.__name__ = asked.__qualname__ = f"{outer.__name__}_{stamp[1]}"
+        cache_in_package(asked, *stamp)
         options["cache"] = True
-    return numba.njit(ASK_SIGNATURE, **options)(ask)
+    return numba.njit(signature, **options)(asked)
+
+
+def _aim(bar: Any, seen: Any, params: Any, memory: Any, view: Any, orders: Any) -> None:
+    """Ask a block for its target in a run of orders; a new one becomes instructions (`orders_targets`)."""
+    own = memory.shape[0] - _OWN_CELLS
+    account = memory[own : own + t.VIEW_SEEN]
+    _see_account(orders, seen, view, account, bar)
+    wish = float(_block(bar, seen, params, memory[:own], account))
+    if wish != memory[own + t.VIEW_SEEN] and wish == wish:
+        memory[own + t.VIEW_SEEN] = wish
+        _aim_at(orders, seen, wish, bar)
+
+
+def compile_target_block(function: Callable[..., float]) -> Any:
+    """Machine code of a block that returns targets, as a block that places orders; see `compile_block`.
+
+    Raises
+    ------
+    numba.core.errors.NumbaError
+        The function uses something that cannot be compiled.
+    """
+    from peak_kernels.orders_ask import ASKED
+    from peak_kernels.orders_targets import OWN_CELLS, aim_at, see_account
+
+    helpers = {"_OWN_CELLS": OWN_CELLS, "_see_account": see_account, "_aim_at": aim_at}
+    return _around(_aim, function, ASKED, helpers)
 
 
 def compile_order_block(function: Callable[..., None]) -> Any:

@@ -1,0 +1,81 @@
+"""Blocks that return targets, asked in a run of orders: what they see of the account, what their targets become.
+
+A new target becomes the instructions that `peak_fast.order_inputs` writes for decisions that were made before the run.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from peak_kernels import orders_fields as f
+from peak_kernels import types as t
+from peak_kernels._jit import jit
+from peak_kernels.account import rate_at
+from peak_kernels.estimates import volatility_fraction
+from peak_kernels.orders_fields import Floats
+from peak_kernels.orders_place import write
+
+OWN_CELLS = t.VIEW_SEEN + 1
+"""Cells behind the block's own memory: the account that it sees, then its last target."""
+
+
+@jit
+def see_account(m: Floats, seen: Floats, view: Floats, account: Floats, bar: int) -> None:
+    """Write the account as the fast path shows it (`peak_kernels.types`, ``VIEW_``).
+
+    Cash is what is left of the equity beside the position's value, whatever ledger and leverage are.
+    """
+    row = int(m[f.S_ASSETS_AT])
+    units, mark = view[f.V_POSITION], seen[f.B_LAST_CLOSE, bar]
+    account[t.VIEW_UNITS], account[t.VIEW_EQUITY] = units, view[f.V_EQUITY]
+    account[t.VIEW_BARS_HELD], account[t.VIEW_ENTRY_PRICE] = view[f.V_BARS_HELD], 0.0
+    account[t.VIEW_CASH] = view[f.V_EQUITY]
+    if units == 0.0:
+        return
+    plain = m[f.R_LEDGER] == f.PAID and m[f.R_LEVERAGE] == 1.0 and m[row + f.A_MARGIN] == 0.0
+    if plain and m[f.R_SHORT_PROCEEDS] > 0.0:
+        account[t.VIEW_CASH] = view[f.V_CASH]
+    else:
+        account[t.VIEW_CASH] -= units * mark * m[row + f.A_MULTIPLIER] * rate_at(m, row, mark)
+    value, size = 0.0, 0.0
+    listed = int(m[f.S_LISTED_AT])
+    for j in range(listed, listed + int(m[f.S_OPEN_LOTS])):
+        lot = int(m[j])
+        value += abs(m[lot + f.L_SIZE]) * m[lot + f.L_PRICE]
+        size += abs(m[lot + f.L_SIZE])
+    account[t.VIEW_ENTRY_PRICE] = value / size
+
+
+@jit
+def aim_at(m: Floats, seen: Floats, target: float, bar: int) -> None:
+    """Instructions of a new target: what was wanted before ends, the other side is closed, an order is placed."""
+    side = np.sign(target)
+    write(m, f.OP_CANCEL, 0, 0.0)
+    row = write(m, f.OP_CLOSE, 0, -1.0)
+    m[row + f.X_SIDE], m[row + f.X_SIZE] = side, 1.0
+    if side == 0.0:
+        return
+    state = m[int(m[f.G_STATE_AT]) : int(m[f.G_STATE_AT]) + t.N_STATE]
+    row = write(m, f.OP_PLACE, 0, 0.0)
+    m[row + f.X_KIND], m[row + f.X_SIDE], m[row + f.X_UNIT], m[row + f.X_SIZE] = (
+        f.MARKET,
+        side,
+        f.BY_RULES,
+        1.0,
+    )
+    if state[t.SIZE_MODE] == t.SIZE_VOLATILITY:
+        volatility_fraction(state, seen, bar)
+        m[row + f.X_SIZE] = state[t.SIZED_FRACTION]
+    if state[t.STOP_LOSS] > 0.0:
+        m[row + f.X_STOP_LOSS] = state[t.STOP_LOSS]
+    if state[t.TAKE_PROFIT] > 0.0:
+        m[row + f.X_TAKE_PROFIT] = state[t.TAKE_PROFIT]
+    m[row + f.X_EXIT_UNIT] = f.DISTANCE if state[t.STOP_ABSOLUTE] > 0.0 else f.FRACTION
+    if np.isnan(m[f.G_ENTRY_LIMIT]):
+        return
+    limit = seen[f.B_LAST_CLOSE, bar] * (1.0 - side * m[f.G_ENTRY_LIMIT])
+    tick = m[int(m[f.S_ASSETS_AT]) + f.A_TICK]
+    m[row + f.X_KIND] = f.LIMIT
+    m[row + f.X_LIMIT] = side * np.floor(side * limit / tick + 1e-9) * tick if tick > 0.0 else limit
+    if not np.isnan(m[f.G_ENTRY_BARS]):
+        m[row + f.X_VALID] = bar + m[f.G_ENTRY_BARS]
