@@ -6,8 +6,13 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-# Real stores for the tests of tracking and studies; the command line in this process.
-pytest_plugins = ["tests.tracking_fixtures", "tests.cli_fixtures"]
+# Real stores for the tests of tracking and studies; the command line in this process; sweeps to look at.
+pytest_plugins = [
+    "tests.tracking_fixtures",
+    "tests.cli_fixtures",
+    "tests.sweep_cases",
+    "tests.sweep_results",
+]
 
 ROOT = Path(__file__).resolve().parent.parent
 
