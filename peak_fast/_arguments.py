@@ -125,8 +125,8 @@ def tracker_or_none(value: Any) -> Any:
     Raises
     ------
     ConfigError
-        Something that lacks the methods of a tracker.
+        Something that is no tracker.
     """
-    if value is None or (hasattr(value, "start_run") and hasattr(value, "get_run_id")):
+    if value is None or hasattr(value, "get_run_id"):
         return value
     raise wrong("tracker", "a tracker, or None", value, "pass MLflowTracker(...), NoopTracker() or None")
