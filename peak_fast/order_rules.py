@@ -293,19 +293,6 @@ class OrderRules:
         vector[f.R_FEE_MAKER] = np.nan if self.maker_rate is None else self.maker_rate
         return vector
 
-    @property
-    def every_bar(self) -> bool:
-        """Whether something can happen in a bar that no order reacts to."""
-        charges = (self.borrow_short, self.borrow_long, self.borrow_cash, self.maintenance)
-        return (
-            any(charges)
-            or not self.short_proceeds
-            or self.ruin
-            or self.equity_floor > 0.0
-            or self.max_drawdown > 0.0
-            or self.daily_loss > 0.0
-        )
-
 
 def merge_rules(
     rules: OrderRules | None, costs: Any, execution: Any, *, split_fills: bool = True

@@ -251,7 +251,7 @@ def run_actions(
         if sizing is not None:
             put_sizing(memory, sizing)
         carries, walks = flags_of(prices, assets)
-        memory[f.R_CARRY] = float(rules.every_bar or carries)
+        memory[f.R_CARRY] = float(carries)
         memory[f.R_INTRABAR] = float(rules.path != "queue" or walks)
         if memory[f.R_INTRABAR] > 0.0 and rules.path == "queue":
             memory[f.R_PATH] = f.PATH_NEAREST

@@ -246,3 +246,44 @@ def test_market_orders_with_exits_equal_the_engine_of_signal_strategies(seed):
         ours.fills.select(columns).to_numpy(), theirs.fills.select(columns).to_numpy(), rtol=1e-9
     )
     np.testing.assert_allclose(ours.equity, theirs.equity, rtol=1e-12)
+
+
+MARGINS = (
+    OrderRules(leverage=4.0, maintenance=0.2),
+    OrderRules(maintenance=1e-12, shortfall="cut", afford="any", leverage=10.0),
+    OrderRules(ledger="settled", merge_fills=False, hedging=True, leverage=5.0, maintenance=0.5, latency=1),
+    OrderRules(leverage=3.0, maintenance=1.0, path="worst", market_fill="same_close", exclusive=True),
+)
+
+
+@given(seed=st.integers(0, 2**32 - 1), rules=st.sampled_from(MARGINS))
+def test_bars_that_are_passed_over_change_nothing(seed, rules):
+    """A funding rate of zero makes the kernel look at every bar; without one it waits for the margin's price."""
+    rng = np.random.default_rng(seed)
+    bars = make_bars(rng, 60)
+    rows, _ = make_orders(rng, bars, 10)
+    if not rows:
+        return
+    rows = [row | {"stop_loss": None, "take_profit": None} for row in rows]
+    passing, looking = (
+        simulate_orders(bars, rows, initial_cash=1_500.0, rules=rules, funding=funding)
+        for funding in (None, 0.0)
+    )
+    assert passing.equity.tolist() == looking.equity.tolist()
+    assert passing.cash.tolist() == looking.cash.tolist()
+    assert passing.fills.equals(looking.fills)
+    assert passing.log.equals(looking.log)
+
+
+def test_margins_of_the_property_are_called():
+    """The property above says something: margins end."""
+    ends = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        bars = make_bars(rng, 60)
+        rows, _ = make_orders(rng, bars, 10)
+        ends += (
+            "liquidation"
+            in simulate_orders(bars, rows, initial_cash=1_500.0, rules=MARGINS[0]).fills["reason"]
+        )
+    assert ends >= 3

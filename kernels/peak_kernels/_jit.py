@@ -92,13 +92,17 @@ _install_locator()
 def part(function: F) -> F:
     """Compile a function that only other kernels call, as a part of them.
 
-    It has no machine code, no cache entry and no wrapper of its own (`peak_kernels._parts`).
+    It has no machine code, no cache entry and no wrapper of its own (`peak_kernels._parts`).  It must not allocate,
+    nor return an array that has an owner: it knows no reference counts.
     """
     compiled: F = numba.njit(
         nogil=True,
         error_model="numpy",
         no_cfunc_wrapper=True,
         no_cpython_wrapper=True,
+        # Nothing is allocated, and arrays belong to the caller: counting references, atomically, at each call took
+        # most of the time of small functions.
+        _nrt=False,
         pipeline_class=PartCompiler,
     )(function)
     return compiled
@@ -140,6 +144,7 @@ def jit(
             # Only a function with a C wrapper can be passed as an argument.
             no_cfunc_wrapper=signature is None,
             no_cpython_wrapper=inline,
+            _nrt=not inline,
             pipeline_class=PartCompiler if inline else WholeCompiler,
         )(func)
         return compiled
@@ -160,6 +165,7 @@ def compile_native(function: Callable[..., None], numbers: int) -> tuple[str, by
         error_model="numpy",
         no_cfunc_wrapper=True,
         no_cpython_wrapper=True,
+        _nrt=False,
         pipeline_class=WholeCompiler,
     )(function)
     compiled.compile((numba.types.int64,) * (1 + numbers))

@@ -15,9 +15,7 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
 from peak_kernels import indicators, rolling, simulate
-from peak_kernels._jit import jit
 from peak_kernels._objects import ARRAY_HEADER, TUPLE_HEADER
-from peak_kernels.types import FloatArray
 
 _I64 = ir.IntType(64)
 _WORD = 8
@@ -113,19 +111,14 @@ def roc_rows(arrays: int) -> None:
         indicators.roc_into(values, periods[k], rows[k, : values.size])
 
 
-@jit(inline=True)
-def shortened(out: FloatArray, spare: FloatArray, size: int) -> FloatArray:
-    """``out``, or as many elements of ``spare`` if there are gaps."""
-    return out if size == out.size else spare[:size]
-
-
 def ema_rows(arrays: int) -> None:
     """``(values, periods, rows, scratch[2, n])``."""
     values, periods, rows, spare = row(arrays, 0), whole_row(arrays, 1), table(arrays, 2), table(arrays, 3)
-    source = rolling.gapless(values, spare[0])
+    size = rolling.pack(values, spare[0])
+    source = values if size == values.size else spare[0, :size]
     for k in range(periods.size):
         out = rows[k, : values.size]
-        average = shortened(out, spare[1], source.size)
+        average = out if size == values.size else spare[1, :size]
         indicators.ema_into(source, periods[k], average)
         rolling.put_back(values, average, out)
 
@@ -134,10 +127,11 @@ def rsi_rows(arrays: int) -> None:
     """``(values, periods, rows, scratch[2, n], scratch[2, TILE])``."""
     values, periods, rows, spare = row(arrays, 0), whole_row(arrays, 1), table(arrays, 2), table(arrays, 3)
     tiles = table(arrays, 4)
-    source = rolling.gapless(values, spare[0])
+    size = rolling.pack(values, spare[0])
+    source = values if size == values.size else spare[0, :size]
     for k in range(periods.size):
         out = rows[k, : values.size]
-        strength = shortened(out, spare[1], source.size)
+        strength = out if size == values.size else spare[1, :size]
         indicators.rsi_into(source, periods[k], tiles[0], tiles[1], strength)
         rolling.put_back(values, strength, out)
 
@@ -146,10 +140,11 @@ def macd(arrays: int, fast: int, slow: int, signal_period: int) -> None:
     """``(values, line, signal, histogram, scratch[4, n])``."""
     values, spare = row(arrays, 0), table(arrays, 4)
     line, signal, histogram = row(arrays, 1), row(arrays, 2), row(arrays, 3)
-    source = rolling.gapless(values, spare[0])
-    line_row = shortened(line, spare[1], source.size)
-    signal_row = shortened(signal, spare[2], source.size)
-    histogram_row = shortened(histogram, spare[3], source.size)
+    size = rolling.pack(values, spare[0])
+    source = values if size == values.size else spare[0, :size]
+    line_row = line if size == values.size else spare[1, :size]
+    signal_row = signal if size == values.size else spare[2, :size]
+    histogram_row = histogram if size == values.size else spare[3, :size]
     first, second = min(fast, slow), max(fast, slow)
     indicators.macd_into(source, first, second, signal_period, line_row, signal_row, histogram_row)
     rolling.put_back(values, line_row, line)

@@ -17,13 +17,21 @@ import numpy as np
 from numba.core.errors import NumbaExperimentalFeatureWarning
 
 from peak_kernels import orders_fields as f
+from peak_kernels import simd
 from peak_kernels._jit import jit, part
 from peak_kernels.account import equity_of, worth
 from peak_kernels.book import close_order, is_live, set_status, set_wakes, wake_for
 from peak_kernels.orders_actions import act, check_submissions
 from peak_kernels.orders_ask import ASKED, ask
 from peak_kernels.orders_fields import Floats, Market
-from peak_kernels.orders_limits import charge_interest, check_limits, forced_close, settle_bar
+from peak_kernels.orders_limits import (
+    carries,
+    charge_interest,
+    check_limits,
+    forced_close,
+    settle_bar,
+    wake_for_margin,
+)
 from peak_kernels.orders_work import expire_or_kill, high_first, trail_orders, work, work_closers, workable
 
 nb: Any = numba.types
@@ -233,6 +241,14 @@ def fills_at_close(m: Floats) -> bool:
 
 
 @part
+def set_levels(m: Floats, bar: int) -> None:
+    """Find anew in which bars something can happen: what an order waits for, and the end of the margin."""
+    set_wakes(m, bar)
+    if m[f.R_MAINTENANCE] > 0.0:
+        wake_for_margin(m)
+
+
+@part
 def end_pass(m: Floats, market: Market, bar: int, which: int) -> None:
     """What comes after the queue in a pass over a bar."""
     mark_bar(m, market, bar)
@@ -244,7 +260,7 @@ def end_pass(m: Floats, market: Market, bar: int, which: int) -> None:
     if limited(m) and (which == AT_CLOSE or not fills_at_close(m)):
         # What fills at the close comes before the account is judged there.
         check_limits(m, float(market.day[bar]) if market.day.shape[0] > 0 else 0.0, bar)
-    set_wakes(m, bar)
+    set_levels(m, bar)
 
 
 @part
@@ -262,7 +278,7 @@ def act_at(m: Floats, action: int, bar: int) -> int:
                 changed = True
         action += f.N_ACTION
     if changed:
-        set_wakes(m, bar)
+        set_levels(m, bar)
     return action
 
 
@@ -305,8 +321,11 @@ def _simulate(
     Without a block ``seen`` has no columns; ``rooms = (params, memory, view)``.  ``m[S_OVERFLOW]`` is 1 afterwards
     when a section of records was too small: run again with more room.
     """
+    m = simd.borrow(m)
     bars = market.close.shape[1]
     asks = seen.shape[1] > 0
+    if carries(m):
+        m[f.R_CARRY] = 1.0
     skips = market.close.shape[0] == 1 and m[f.R_CARRY] == 0.0 and not asks
     action, end = int(m[f.S_ACTIONS_AT]), int(m[f.S_ACTIONS_END])
     m[f.S_LAST_BAR] = bars - 1

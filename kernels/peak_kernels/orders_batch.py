@@ -56,10 +56,6 @@ def begin(m: Floats, image: Floats, settings: Floats) -> None:
         m[slot] = settings[C_RULES + slot]
     cash = settings[t.INITIAL_CASH]
     m[f.S_CASH], m[f.S_LAST_EQUITY], m[f.G_PEAK] = cash, cash, cash
-    charged = m[f.R_BORROW_SHORT] != 0.0 or m[f.R_BORROW_LONG] != 0.0 or m[f.R_BORROW_CASH] != 0.0
-    limits = m[f.R_FLOOR] > 0.0 or m[f.R_DRAWDOWN] > 0.0 or m[f.R_DAILY_LOSS] > 0.0 or m[f.R_RUIN] > 0.0
-    if charged or limits or m[f.R_MAINTENANCE] != 0.0 or m[f.R_SHORT_PROCEEDS] == 0.0:
-        m[f.R_CARRY] = 1.0
     if m[f.R_PATH] != f.PATH_QUEUE:
         m[f.R_INTRABAR] = 1.0
     elif m[f.R_INTRABAR] > 0.0:
@@ -163,7 +159,7 @@ def write_decisions(
     m[f.G_TRAIL] = settings[t.TRAILING]
     m[f.G_TRAIL_UNIT] = f.DISTANCE if settings[t.STOP_ABSOLUTE] > 0.0 else f.FRACTION
     if m[f.R_MAINTENANCE] == 0.0 and (shorts or m[f.R_LEVERAGE] > 1.0):
-        m[f.R_MAINTENANCE], m[f.R_CARRY] = LEAST_MARGIN, 1.0
+        m[f.R_MAINTENANCE] = LEAST_MARGIN
 
 
 def _run_batch(

@@ -103,6 +103,32 @@ def liquidation_price(m: Floats) -> float:
 
 
 @part
+def wake_for_margin(m: Floats) -> None:
+    """Widen the levels at which a bar is looked at by the price that ends the margin of the only asset.
+
+    Until something fills, cash and position stay, and so does that price.
+    """
+    level, row = liquidation_price(m), int(m[f.S_ASSETS_AT])
+    if np.isnan(level):
+        return
+    # Each mark gives it with another rounding error: the bar itself decides.
+    slack = 1e-9 * max(abs(level), abs(m[row + f.A_MARK]))
+    if m[row + f.A_POSITION] > 0.0:
+        m[row + f.A_WAKE_LOW] = max(m[row + f.A_WAKE_LOW], level + slack)
+    elif m[row + f.A_POSITION] < 0.0:
+        m[row + f.A_WAKE_HIGH] = min(m[row + f.A_WAKE_HIGH], level - slack)
+
+
+@part
+def carries(m: Floats) -> bool:
+    """Whether the rules let something happen in bars that no order reacts to, and that no price tells ahead."""
+    charges = m[f.R_BORROW_SHORT] != 0.0 or m[f.R_BORROW_LONG] != 0.0 or m[f.R_BORROW_CASH] != 0.0
+    limits = m[f.R_FLOOR] > 0.0 or m[f.R_DRAWDOWN] > 0.0 or m[f.R_DAILY_LOSS] > 0.0 or m[f.R_RUIN] > 0.0
+    several = m[f.S_ASSETS_END] - m[f.S_ASSETS_AT] > f.N_ASSET
+    return charges or limits or m[f.R_SHORT_PROCEEDS] == 0.0 or (several and m[f.R_MAINTENANCE] > 0.0)
+
+
+@part
 def forced_price(m: Floats, whole_bar: bool) -> float:
     """Price at which the bar forces a liquidation, at its open or anywhere in it; NaN: it does not.
 

@@ -81,17 +81,16 @@ def put_back(marker: FloatArray, kept: FloatArray, out: FloatArray) -> None:
 
 
 @jit(inline=True)
-def gapless(values: FloatArray, spare: FloatArray) -> FloatArray:
-    """`without_gaps` with scratch of the length of ``values``."""
-    gaps = count_nan(values)
-    if gaps == 0:
-        return values
+def pack(values: FloatArray, spare: FloatArray) -> int:
+    """Number of values that are not NaN; where some are, the others are written into ``spare`` without gaps."""
+    if count_nan(values) == 0:
+        return values.size
     row = 0
     for i in range(values.size):
         if values[i] == values[i]:
             spare[row] = values[i]
             row += 1
-    return spare[:row]
+    return row
 
 
 @jit(inline=True)
