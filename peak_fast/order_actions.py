@@ -52,6 +52,10 @@ _WORDS: dict[str, tuple[int, dict[str, Any], str]] = {
 }
 
 
+# Both are cancellations for the kernel; one takes the exits of lots along.
+_WITH_EXITS = {name: float(name == "cancel_with_exits") for name in ACTIONS}
+
+
 class Actions:
     """Parsed instructions: the kernel's array, and the names that it holds as numbers."""
 
@@ -76,84 +80,123 @@ class _Reader:
         self.frame, self.time_us, self.assets = frame, time_us, assets
         self.height = frame.height
 
-    def values(self, name: str) -> list[Any]:
-        return self.frame[name].to_list() if name in self.frame.columns else [None] * self.height
+    def column(self, name: str) -> pl.Series | None:
+        """A column that says something, else None."""
+        if name not in self.frame.columns or self.frame[name].null_count() == self.height:
+            return None
+        return self.frame[name]
 
     def numbers(self, name: str) -> Floats:
-        """Numbers of a column, NaN where it says nothing."""
-        out = np.full(self.height, np.nan)
-        for row, value in enumerate(self.values(name)):
-            if value is not None:
+        """Finite numbers of a column, NaN where it says nothing."""
+        import polars as pl
+
+        column = self.column(name)
+        if column is None:
+            return np.full(self.height, np.nan)
+        if column.dtype.is_numeric():
+            out = np.array(column.cast(pl.Float64).fill_null(np.nan).to_numpy())
+        else:
+            out = np.full(self.height, np.nan)
+            for row, value in enumerate(column.to_list()):
                 try:
-                    out[row] = float(value)
+                    out[row] = np.nan if value is None else float(value)
                 except (TypeError, ValueError):
                     raise DataError(f"orders row {row}: {name} must be a number, got {value!r}") from None
+        if np.isinf(out).any():
+            row = int(np.argmax(np.isinf(out)))
+            raise DataError(f"orders row {row}: {name} must be a finite number, got {out[row]}")
         return out
+
+    def coded(self, name: str, known: dict[str, Any], default: float) -> Floats:
+        """Codes of a column of words, whatever their case; ``default`` where it says nothing."""
+        import polars as pl
+
+        column = self.column(name)
+        if column is None:
+            return np.full(self.height, default)
+        if column.dtype.is_float() and (column == column.round()).all():
+            column = column.cast(pl.Int64)
+        # There are few different words: each is looked at once.
+        words = column.cast(pl.String, strict=False) if column.dtype != pl.Object else column
+        different = words.unique(maintain_order=True).drop_nulls().to_list()
+        codes = {word: known.get(str(word).lower()) for word in different}
+        for word, code in codes.items():
+            if code is None:
+                row = words.to_list().index(word)
+                raise DataError(
+                    f"orders row {row}: {name}={column[row]!r}; {did_you_mean(str(word).lower(), known)}"
+                )
+        mapped = words.replace_strict(list(codes), list(codes.values()), return_dtype=pl.Float64)
+        return np.array(mapped.fill_null(default).to_numpy())
 
     def words(self, name: str) -> Floats:
         """Codes of a column of words."""
         _, known, default = _WORDS[name]
-        out = np.empty(self.height)
-        for row, value in enumerate(self.values(name)):
-            word = default if value is None else str(value).lower()
-            if word not in known:
-                raise DataError(f"orders row {row}: {name}={value!r}; {did_you_mean(word, known)}")
-            out[row] = known[word]
-        return out
+        return self.coded(name, known, known[default])
 
-    def bar_of(self, value: Any, row: int, name: str) -> int:
-        """Bar of a time stamp: the last one that is not later."""
+    def bars_of(self, name: str) -> Floats:
+        """Bars of a column of numbers or time stamps (the last one that is not later); NaN where it says nothing."""
         import polars as pl
 
         from peak_fast._frames import as_time
 
-        moments, _ = as_time(pl.Series([value]), name)
-        return int(np.searchsorted(self.time_us, moments[0], side="right")) - 1
+        column = self.column(name)
+        if column is None or column.dtype.is_numeric():
+            return self.numbers(name)
+        out = np.full(self.height, np.nan)
+        if column.dtype == pl.Object:
+            for row, value in enumerate(column.to_list()):
+                if isinstance(value, int | float) and not isinstance(value, bool):
+                    out[row] = value
+                elif value is not None:
+                    out[row] = self.bars_at(as_time(pl.Series([value]), name)[0])[0]
+            return out
+        given = column.is_not_null().to_numpy()
+        out[given] = self.bars_at(as_time(column.drop_nulls(), name)[0])
+        return out
+
+    def bars_at(self, moments: Ints) -> Ints:
+        """Last bar that is not later than each moment."""
+        return np.searchsorted(self.time_us, moments, side="right") - 1
 
     def bars(self) -> Ints:
         """Bar of each action."""
-        given, moments = self.values("bar"), self.values("timestamp")
-        out = np.empty(self.height, dtype=np.int64)
-        for row in range(self.height):
-            if given[row] is not None:
-                out[row] = int(given[row])
-            elif moments[row] is not None:
-                out[row] = self.bar_of(moments[row], row, "timestamp")
-            else:
-                raise DataError(f"orders row {row}: neither bar nor timestamp is given")
-            if not 0 <= out[row] < self.time_us.size:
-                raise DataError(f"orders row {row}: bar {out[row]} is not in 0..{self.time_us.size - 1}")
-        return out
+        bars = self.numbers("bar")
+        out = np.where(np.isnan(bars), self.bars_of("timestamp"), bars)
+        if np.isnan(out).any():
+            raise DataError(f"orders row {int(np.argmax(np.isnan(out)))}: neither bar nor timestamp is given")
+        outside = ~((out >= 0) & (out < self.time_us.size))
+        if outside.any():
+            row = int(np.argmax(outside))
+            raise DataError(f"orders row {row}: bar {out[row]:.17g} is not in 0..{self.time_us.size - 1}")
+        if (out != np.floor(out)).any():
+            row = int(np.argmax(out != np.floor(out)))
+            raise DataError(f"orders row {row}: bar {out[row]:.17g} is not a whole number")
+        return out.astype(np.int64)
 
     def valid_bars(self, bars: Ints, codes: Floats) -> Floats:
         """Last bar on which an order may fill; infinite: no end."""
-        out = np.full(self.height, np.inf)
-        for row, value in enumerate(self.values("valid_until")):
-            if value is not None:
-                plain = isinstance(value, int | float) and not isinstance(value, bool)
-                out[row] = float(value) if plain else self.bar_of(value, row, "valid_until")
-            elif codes[row] == f.GTD:
-                raise DataError(f"orders row {row}: time_in_force='gtd' needs valid_until (bar or timestamp)")
+        out = self.bars_of("valid_until")
+        unknown = np.isnan(out) & (codes == f.GTD)
+        if unknown.any():
+            row = int(np.argmax(unknown))
+            raise DataError(f"orders row {row}: time_in_force='gtd' needs valid_until (bar or timestamp)")
+        out[np.isnan(out)] = np.inf
         of_day = codes == f.DAY
         out[of_day] = calendar_of(bars[of_day], self.time_us, None)[f.C_DAY_END]
         return out
 
     def sides(self, actions: Floats, units: Floats) -> Floats:
-        out = np.zeros(self.height)
-        for row, value in enumerate(self.values("side")):
-            if value is None:
-                if actions[row] == f.OP_PLACE and units[row] < f.POSITION_FRACTION:
-                    raise DataError(f"orders row {row}: side is missing (buy or sell)")
-                continue
-            word = str(value).lower()
-            if word not in SIDES:
-                raise DataError(f"orders row {row}: side={value!r}; {did_you_mean(word, SIDES)}")
-            out[row] = SIDES[word]
+        out = self.coded("side", SIDES, 0.0)
+        missing = (out == 0.0) & (actions == f.OP_PLACE) & (units < f.POSITION_FRACTION)
+        if missing.any():
+            raise DataError(f"orders row {int(np.argmax(missing))}: side is missing (buy or sell)")
         return out
 
     def asset_numbers(self) -> Floats:
         out = np.zeros(self.height)
-        for row, value in enumerate(self.values("asset")):
+        column = self.column("asset")
+        for row, value in enumerate([] if column is None else column.to_list()):
             if value is None:
                 continue
             if isinstance(value, int) and 0 <= value < len(self.assets):
@@ -167,9 +210,20 @@ class _Reader:
     def names(self, name: str, known: dict[str, int]) -> Floats:
         """Numbers that stand for names; -1 where there is none."""
         out = np.full(self.height, -1.0)
-        for row, value in enumerate(self.values(name)):
+        column = self.column(name)
+        for row, value in enumerate([] if column is None else column.to_list()):
             if value is not None:
                 out[row] = known.setdefault(str(value), len(known))
+        return out
+
+    def flags(self, name: str) -> Floats:
+        """Zeros and ones of a column of truth values; 0 where it says nothing."""
+        column = self.column(name)
+        out = np.zeros(self.height)
+        for row, value in enumerate([] if column is None else column.to_list()):
+            if value not in (None, True, False):
+                raise DataError(f"orders row {row}: {name} must be True or False, got {value!r}")
+            out[row] = bool(value)
         return out
 
 
@@ -193,6 +247,8 @@ def calendar_of(bars: Ints, time_us: Ints, session_end_us: int | None) -> Floats
     """
     day_us, last = 86_400_000_000, time_us.size - 1
     out = np.zeros((3, bars.size))
+    if bars.size == 0:
+        return out
     day = time_us // day_us
     out[f.C_DAY_END] = np.searchsorted(day, day[np.minimum(bars + 1, last)], side="right") - 1
     if session_end_us is None:
@@ -267,13 +323,14 @@ def read_actions(
     tags: dict[str, int] = {}
     array[:, f.X_TAG] = reader.names("tag", tags)
     array[:, f.X_OCO] = reader.names("oco_group", {})
-    array[:, f.X_REDUCE] = [float(bool(value)) for value in reader.values("reduce_only")]
-    with_exits = [str(value).lower() == "cancel_with_exits" for value in reader.values("action")]
-    array[with_exits, f.X_REDUCE] = 1.0
+    array[:, f.X_REDUCE] = reader.flags("reduce_only")
+    array[reader.coded("action", _WITH_EXITS, 0.0) > 0.0, f.X_REDUCE] = 1.0
     _fill_defaults(array)
     order = np.argsort(bars, kind="stable")
     array = array[order]
-    _link_parents(array, reader.values("parent"), order, tags)
+    parents = reader.column("parent")
+    if parents is not None:
+        _link_parents(array, parents.to_list(), order, tags)
     _check(array, order)
     at_close = array[:, f.X_KIND] == f.MARKET_ON_CLOSE
     moments = calendar_of(array[at_close, f.X_BAR].astype(np.int64), time_us, session_end_us)

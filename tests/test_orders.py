@@ -426,6 +426,25 @@ def test_every_reason_is_reached(reason):
     assert reason in run(*orders, with_rules=rules).orders["reason"].to_list()
 
 
+def test_time_stamps_mean_the_last_bar_that_is_not_later():
+    days = pl.datetime_range(pl.datetime(2026, 1, 1), pl.datetime(2026, 1, 6), "1d", eager=True)
+    bars = pl.DataFrame(BARS).insert_column(0, days.alias("timestamp"))
+    noon = days.dt.offset_by("12h")
+    frame = pl.DataFrame({"timestamp": [days[1], noon[2], days[3]], "side": [1.0, -1.0, 1.0], "size": 1})
+    expected = [1, 2, 3]
+    assert simulate_orders(bars, frame).orders["bar"].to_list() == expected
+    text = frame.with_columns(pl.col("timestamp").dt.to_string("%Y-%m-%d %H:%M:%S"))
+    assert simulate_orders(bars, text).orders["bar"].to_list() == expected
+    mixed = frame.with_columns(bar=pl.Series([None, 4, None])).with_columns(
+        timestamp=pl.when(pl.col("bar").is_null()).then("timestamp")
+    )
+    assert simulate_orders(bars, mixed).orders["bar"].to_list() == [1, 3, 4]
+    limited = frame.with_columns(
+        type=pl.lit("limit"), limit=1.0, valid_until=pl.Series([noon[3], None, None])
+    )
+    assert simulate_orders(bars, limited).orders["last_bar"].to_list()[0] == 4
+
+
 @pytest.mark.parametrize(
     ("order", "message"),
     [
@@ -433,6 +452,14 @@ def test_every_reason_is_reached(reason):
         ({"bar": 0, "side": "buy", "size": 1, "type": "limit"}, "row 0: type='limit' needs limit"),
         ({"bar": 0, "size": 1}, "side is missing"),
         ({"bar": 9, "side": "buy", "size": 1}, "bar 9 is not in 0..5"),
+        ({"bar": 0.5, "side": "buy", "size": 1}, "bar 0.5 is not a whole number"),
+        ({"bar": 0, "side": "buy", "size": 1, "limit": "low"}, "limit must be a number, got 'low'"),
+        ({"bar": 0, "side": "up", "size": 1}, "side='up'"),
+        ({"bar": 0, "side": 0.5, "size": 1}, "side=0.5"),
+        ({"bar": 0, "side": "buy", "size": np.inf}, "size must be a finite number"),
+        ({"bar": "x", "side": "buy", "size": 1}, "bar must be a number, got 'x'"),
+        ({"bar": 0, "side": "buy", "size": 1, "reduce_only": "no"}, "reduce_only must be True or False"),
+        ({"bar": None, "timestamp": None, "side": "buy", "size": 1}, "neither bar nor timestamp"),
         ({"bar": 0, "side": "buy", "size": -1}, "size must be >= 0"),
         ({"bar": 0, "side": "buy", "sise": 1}, "did you mean 'size'"),
         ({"bar": 0, "side": "buy", "size": 1, "parent": "x"}, "no order with the tag 'x'"),
