@@ -48,7 +48,7 @@ def begin(m: Floats, image: Floats, settings: Floats) -> None:
     """Memory before the first bar: the image of a fresh one, a configuration's rules, and what follows from them.
 
     The rules say already whether data make every bar one to look at (``R_CARRY``), or to walk through
-    (``R_INTRABAR``); `peak_fast.order_run` says the rest for a single run.
+    (``R_INTRABAR``).
     """
     for slot in range(image.shape[0]):
         m[slot] = image[slot]
