@@ -7,6 +7,7 @@ the arrays of a result.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
@@ -58,7 +59,14 @@ def book_rules(
                 f"OrderBook.rules: {name}=True contradicts one position that follows the strategy; "
                 "expected it off, or a block that places orders of its own"
             )
-    base = replace(
+    return _over(_of_decisions(costs, execution, stops, limits), book.rules)
+
+
+# A loop of runs has the same few settings: rules are made and checked once.
+@functools.lru_cache(maxsize=64)
+def _of_decisions(costs: Costs, execution: Execution, stops: Stops, limits: RiskLimits) -> OrderRules:
+    """The engine's settings as rules."""
+    return replace(
         merge_rules(OrderRules(), costs, execution),
         shortfall="cut",
         afford="financed",
@@ -66,7 +74,6 @@ def book_rules(
         max_drawdown=limits.max_drawdown or 0.0,
         daily_loss=limits.daily_loss or 0.0,
     )
-    return _over(base, book.rules)
 
 
 def block_rules(book: OrderBook, execution: Execution, costs: Costs, limits: RiskLimits) -> OrderRules:
@@ -82,14 +89,20 @@ def block_rules(book: OrderBook, execution: Execution, costs: Costs, limits: Ris
             f"OrderBook.entry_limit: expected None, because the block gives each order its own type; got "
             f"{book.entry_limit!r}; place limit orders in the block"
         )
-    base = replace(
+    return _over(_of_blocks(costs, execution, limits), book.rules)
+
+
+@functools.lru_cache(maxsize=64)
+def _of_blocks(costs: Costs, execution: Execution, limits: RiskLimits) -> OrderRules:
+    """The engine's settings as rules of a block that places orders."""
+    return replace(
         merge_rules(OrderRules(), costs, execution, split_fills=False),
         max_drawdown=limits.max_drawdown or 0.0,
         daily_loss=limits.daily_loss or 0.0,
     )
-    return _over(base, book.rules)
 
 
+@functools.lru_cache(maxsize=64)
 def _over(base: OrderRules, rules: OrderRules) -> OrderRules:
     """The engine's rules with those of the book that are not at their defaults."""
     plain = OrderRules()
@@ -265,6 +278,7 @@ def decision_inputs(
     return run, settings
 
 
+@functools.lru_cache(maxsize=64)
 def _with_liquidation(rules: OrderRules) -> OrderRules:
     """As on the fast path: a position whose equity is gone is closed."""
     return rules if rules.maintenance != 0.0 else replace(rules, maintenance=1.0 / BASIS_POINTS**3)

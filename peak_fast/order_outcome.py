@@ -17,17 +17,16 @@ if TYPE_CHECKING:
     from peak_fast.order_run import Floats, Ints, Records
     from peak_fast.orders import Inputs
 
-_STATUS = {f.FILLED: t.FILLED, f.CANCELLED: t.CANCELLED, f.EXPIRED: t.EXPIRED, f.REJECTED: t.REJECTED}
+# The engine's statuses and reasons, by their numbers in the book.
+_STATUS = np.zeros(f.REJECTED + 1)
+_STATUS[[f.FILLED, f.CANCELLED, f.EXPIRED, f.REJECTED]] = t.FILLED, t.CANCELLED, t.EXPIRED, t.REJECTED
 # Roles of the book, by their numbers.
 _ROLES = np.array([ORDER, t.STOPPED, t.TARGET_REACHED, CLOSE, CHILD, t.LIQUIDATED])
 # Reasons that both machines have; those of the book alone follow behind the engine's (`_records.REASONS`).
-_REASON = {
-    f.NO_REASON: t.NO_REASON,
-    f.END_OF_DATA: t.END_OF_DATA,
-    f.BY_USER: t.REPLACED,
-    f.NO_MARGIN: t.NO_CASH,
-    f.CUT_TO_CASH: t.CASH_LIMIT,
-}
+_REASON = len(t.REASONS) + np.arange(float(len(f.REASONS)))
+_REASON[[f.NO_REASON, f.END_OF_DATA, f.BY_USER, f.NO_MARGIN, f.CUT_TO_CASH]] = (
+    t.NO_REASON, t.END_OF_DATA, t.REPLACED, t.NO_CASH, t.CASH_LIMIT
+)  # fmt: skip
 
 
 def finished(run: Inputs, records: Records, settings: Floats, stops: Stops | None) -> Outcome:
@@ -142,7 +141,7 @@ def _order_rows(records: Records, kinds: Ints) -> Floats:
     # The last fill of each order.
     rows[records.fills[:, f.F_ORDER].astype(np.int64), 1] = records.fills[:, f.F_BAR]
     rows[:, 2], rows[:, 3], rows[:, 5] = kinds, book[:, f.O_SIDE], book[:, f.O_FILLED]
-    rows[:, 6] = [_STATUS[int(code)] for code in book[:, f.O_STATUS]]
+    rows[:, 6] = _STATUS[book[:, f.O_STATUS].astype(np.int64)]
     return rows
 
 
@@ -168,7 +167,7 @@ def _orders(records: Records, kinds: Ints, settings: Floats) -> tuple[Floats, In
     by_rules = book[:, f.O_UNIT] == f.BY_RULES
     sized = book[:, f.O_ORDERED] * (book[:, f.O_ACTION] >= 0.0) * ~by_rules
     rows[:, 4] = np.maximum(sized, np.where(by_rules, 0.0, book[:, f.O_SIZE]))
-    rows[:, 7] = [_REASON.get(int(code), len(t.REASONS) + int(code)) for code in reason]
+    rows[:, 7] = _REASON[reason.astype(np.int64)]
     estimated = by_rules & (reason == f.SIZE_ZERO) & (settings[t.SIZE_MODE] == t.SIZE_VOLATILITY)
     rows[estimated & (book[:, f.O_WHY] == 0.0), 7] = t.NO_ESTIMATE
     why = book[:, f.O_WHY] > 0.0
