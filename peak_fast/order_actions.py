@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from peak_fast.errors import ConfigError, DataError, did_you_mean
+from peak_fast.order_action_checks import check_actions
 from peak_fast.order_run import Floats, Ints, blank_actions
 from peak_kernels import orders_fields as f
 
@@ -69,7 +69,7 @@ class Actions:
 class _Reader:
     """Reads the columns of one frame; every complaint names the row."""
 
-    def __init__(self, frame: pl.DataFrame, time_us: Ints, assets: list[str]) -> None:
+    def __init__(self, frame: pl.DataFrame, time_us: Ints, assets: list[str], latency: int) -> None:
         unknown = [name for name in frame.columns if name not in COLUMNS]
         if unknown:
             raise DataError(
@@ -77,7 +77,7 @@ class _Reader:
             )
         if "bar" not in frame.columns and "timestamp" not in frame.columns:
             raise DataError("orders needs a column 'bar' (index) or 'timestamp': when each action is taken")
-        self.frame, self.time_us, self.assets = frame, time_us, assets
+        self.frame, self.time_us, self.assets, self.latency = frame, time_us, assets, latency
         self.height = frame.height
 
     def column(self, name: str) -> pl.Series | None:
@@ -99,7 +99,8 @@ class _Reader:
             out = np.full(self.height, np.nan)
             for row, value in enumerate(column.to_list()):
                 try:
-                    out[row] = np.nan if value is None else float(value)
+                    # A truth value is no number.
+                    out[row] = np.nan if value is None else float("x" if isinstance(value, bool) else value)
                 except (TypeError, ValueError):
                     raise DataError(f"orders row {row}: {name} must be a number, got {value!r}") from None
         if np.isinf(out).any():
@@ -182,15 +183,13 @@ class _Reader:
             row = int(np.argmax(unknown))
             raise DataError(f"orders row {row}: time_in_force='gtd' needs valid_until (bar or timestamp)")
         out[np.isnan(out)] = np.inf
+        part = (out != np.floor(out)) & np.isfinite(out)
+        if part.any():
+            row = int(np.argmax(part))
+            raise DataError(f"orders row {row}: valid_until={out[row]:.17g} is not a whole number")
         of_day = codes == f.DAY
-        out[of_day] = calendar_of(bars[of_day], self.time_us, None)[f.C_DAY_END]
-        return out
-
-    def sides(self, actions: Floats, units: Floats) -> Floats:
-        out = self.coded("side", SIDES, 0.0)
-        missing = (out == 0.0) & (actions == f.OP_PLACE) & (units < f.POSITION_FRACTION)
-        if missing.any():
-            raise DataError(f"orders row {int(np.argmax(missing))}: side is missing (buy or sell)")
+        ends = calendar_of(bars[of_day], self.time_us, None, self.latency)[f.C_DAY_END]
+        out[of_day] = np.minimum(out[of_day], ends)
         return out
 
     def asset_numbers(self) -> Floats:
@@ -199,7 +198,7 @@ class _Reader:
         for row, value in enumerate([] if column is None else column.to_list()):
             if value is None:
                 continue
-            if isinstance(value, int) and 0 <= value < len(self.assets):
+            if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(self.assets):
                 out[row] = value
             elif value in self.assets:
                 out[row] = self.assets.index(value)
@@ -212,7 +211,8 @@ class _Reader:
         out = np.full(self.height, -1.0)
         column = self.column(name)
         for row, value in enumerate([] if column is None else column.to_list()):
-            if value is not None:
+            # A NaN of another library says nothing, either.
+            if value is not None and value == value:
                 out[row] = known.setdefault(str(value), len(known))
         return out
 
@@ -232,23 +232,27 @@ def time_of_day(text: str | None) -> int | None:
     if text is None:
         return None
     try:
-        parts = [float(part) for part in text.split(":")]
-    except (ValueError, AttributeError):
-        raise ConfigError(f"session_end must look like '17:00' or '17:00:00', got {text!r}") from None
-    return round(sum(part * unit for part, unit in zip(parts, (3600, 60, 1), strict=False)) * 1e6)
+        hour, minute, second = (*map(int, text.split(":")), 0)[:3]
+    except (ValueError, AttributeError, TypeError):
+        hour = minute = second = -1
+    if not (0 <= hour < 24 and 0 <= minute < 60 and 0 <= second < 60 and text.count(":") in (1, 2)):
+        raise ConfigError(f"session_end must look like '17:00' or '17:00:00', got {text!r}")
+    return (hour * 3600 + minute * 60 + second) * 1_000_000
 
 
-def calendar_of(bars: Ints, time_us: Ints, session_end_us: int | None) -> Floats:
+def calendar_of(bars: Ints, time_us: Ints, session_end_us: int | None, latency: int = 0) -> Floats:
     """What instructions of some bars need to know of the calendar, ``[3, instruction]``.
 
-    Last bar of the next bar's day; bar that works a market-on-close order, and which close it gets
-    (``X_AUCTION_CLOSE``).  The session ends at ``session_end_us`` after midnight (None: at the last bar of each
+    Last bar of the day of the first bar that works them; bar that works a market-on-close order, and which close it
+    gets (``X_AUCTION_CLOSE``).  The session ends at ``session_end_us`` after midnight (None: at the last bar of each
     calendar day).
     """
     day_us, last = 86_400_000_000, time_us.size - 1
     out = np.zeros((3, bars.size))
     if bars.size == 0:
         return out
+    # An order that takes longer to arrive is one that was given later.
+    bars = np.minimum(bars + latency, last)
     day = time_us // day_us
     out[f.C_DAY_END] = np.searchsorted(day, day[np.minimum(bars + 1, last)], side="right") - 1
     if session_end_us is None:
@@ -263,32 +267,14 @@ def calendar_of(bars: Ints, time_us: Ints, session_end_us: int | None) -> Floats
     return out
 
 
-def _check(array: Floats, rows: npt.NDArray[np.int64]) -> None:
-    """Each kind of order has the prices that it needs."""
-    placed = array[:, f.X_OP] == f.OP_PLACE
-    kind = array[:, f.X_KIND]
-    needs: tuple[tuple[str, int, tuple[int, ...]], ...] = (
-        ("limit", f.X_LIMIT, (f.LIMIT, f.STOP_LIMIT, f.TRAILING_STOP_LIMIT)),
-        ("stop", f.X_STOP, (f.STOP, f.STOP_LIMIT)),
-        ("trail", f.X_TRAIL, (f.TRAILING_STOP, f.TRAILING_STOP_LIMIT)),
-    )
-    names = {code: name for name, code in KINDS.items()}
-    for name, column, kinds in needs:
-        missing = placed & np.isin(kind, kinds) & np.isnan(array[:, column])
-        if missing.any():
-            at = int(np.argmax(missing))
-            raise DataError(f"orders row {rows[at]}: type={names[int(kind[at])]!r} needs {name}")
-    unused = placed & ~np.isin(kind, (f.LIMIT, f.STOP_LIMIT, f.TRAILING_STOP_LIMIT))
-    if (unused & ~np.isnan(array[:, f.X_LIMIT])).any():
-        at = int(np.argmax(unused & ~np.isnan(array[:, f.X_LIMIT])))
-        raise DataError(f"orders row {rows[at]}: type={names[int(kind[at])]!r} takes no limit price")
-    no_size = placed & ~(np.abs(array[:, f.X_SIZE]) >= 0.0)
-    if no_size.any():
-        raise DataError(f"orders row {rows[int(np.argmax(no_size))]}: size is missing")
-
-
 def read_actions(
-    orders: Any, time_us: Ints, assets: list[str], *, session_end_us: int | None = None
+    orders: Any,
+    time_us: Ints,
+    assets: list[str],
+    *,
+    session_end_us: int | None = None,
+    latency: int = 0,
+    first_bar: int = 0,
 ) -> Actions:
     """Read instructions.
 
@@ -302,13 +288,15 @@ def read_actions(
         Names of the assets.
     session_end_us
         Time of day at which market-on-close orders fill; None: the last bar of the day.
+    latency, first_bar
+        Fields of `OrderRules`: bars until an order arrives; first bar that is simulated.
 
     Raises
     ------
     DataError
         A column or a word is unknown, or a row lacks what its action needs.
     """
-    reader = _Reader(_to_polars(orders), time_us, assets)
+    reader = _Reader(_to_polars(orders), time_us, assets, latency)
     array = blank_actions(reader.height)
     for name, (column, _, _) in _WORDS.items():
         array[:, column] = reader.words(name)
@@ -317,7 +305,7 @@ def read_actions(
     bars = reader.bars()
     array[:, f.X_BAR] = bars
     array[:, f.X_SIZE] = reader.numbers("size")
-    array[:, f.X_SIDE] = reader.sides(array[:, f.X_OP], array[:, f.X_UNIT])
+    array[:, f.X_SIDE] = reader.coded("side", SIDES, 0.0)
     array[:, f.X_VALID] = reader.valid_bars(bars, array[:, f.X_TIF])
     array[:, f.X_ASSET] = reader.asset_numbers()
     tags: dict[str, int] = {}
@@ -325,32 +313,21 @@ def read_actions(
     array[:, f.X_OCO] = reader.names("oco_group", {})
     array[:, f.X_REDUCE] = reader.flags("reduce_only")
     array[reader.coded("action", _WITH_EXITS, 0.0) > 0.0, f.X_REDUCE] = 1.0
-    _fill_defaults(array)
+    parents = reader.column("parent")
+    linked = {
+        "parent": np.zeros(reader.height, np.bool_) if parents is None else parents.is_not_null().to_numpy(),
+        "reduce_only": reader.flags("reduce_only") > 0.0,
+    }
+    check_actions(array, (ACTIONS, KINDS, UNITS), linked, tuple(tags), first_bar)
     order = np.argsort(bars, kind="stable")
     array = array[order]
-    parents = reader.column("parent")
     if parents is not None:
         _link_parents(array, parents.to_list(), order, tags)
-    _check(array, order)
     at_close = array[:, f.X_KIND] == f.MARKET_ON_CLOSE
-    moments = calendar_of(array[at_close, f.X_BAR].astype(np.int64), time_us, session_end_us)
+    moments = calendar_of(array[at_close, f.X_BAR].astype(np.int64), time_us, session_end_us, latency)
     array[at_close, f.X_AUCTION] = moments[f.C_AUCTION]
     array[at_close, f.X_AUCTION_CLOSE] = moments[f.C_AUCTION_CLOSE]
     return Actions(array, tuple(tags), order)
-
-
-def _fill_defaults(array: Floats) -> None:
-    """Closing without a size closes all; a negative size turns the side round."""
-    op, size = array[:, f.X_OP], array[:, f.X_SIZE]
-    size[(op == f.OP_CLOSE) & np.isnan(size)] = 1.0
-    negative = (op == f.OP_PLACE) & (size < 0.0) & (array[:, f.X_UNIT] < f.POSITION_FRACTION)
-    if negative.any():
-        raise DataError(
-            f"orders row {int(np.argmax(negative))}: size must be >= 0; the side says buy or sell"
-        )
-    tagless = np.isin(op, (f.OP_MODIFY, f.OP_CANCEL)) & (array[:, f.X_TAG] < 0.0)
-    if tagless.any():
-        raise DataError(f"orders row {int(np.argmax(tagless))}: modify and cancel need the tag of an order")
 
 
 def _link_parents(array: Floats, parents: list[Any], order: Ints, tags: dict[str, int]) -> None:
@@ -374,13 +351,15 @@ def _to_polars(orders: Any) -> pl.DataFrame:
 
     if isinstance(orders, pl.DataFrame):
         return orders
+    if isinstance(orders, list) and not orders:
+        return pl.DataFrame({"bar": []})
     if isinstance(orders, list | dict):
         return pl.DataFrame(orders, infer_schema_length=None, strict=False)
     from peak_fast._frames import to_polars
 
     try:
         frame = to_polars(orders)
-    except (TypeError, AttributeError) as error:
+    except (TypeError, AttributeError, DataError) as error:
         raise ConfigError(
             f"orders must be a data frame or a list of dicts, got {type(orders).__name__}"
         ) from error

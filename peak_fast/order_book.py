@@ -29,6 +29,7 @@ from peak_fast.order_inputs import (
     target_inputs,
 )
 from peak_fast.order_outcome import finished
+from peak_fast.order_rule_checks import check_book_size
 from peak_fast.order_rules import Asset, OrderRules
 from peak_fast.orders import OrderResult
 from peak_fast.result import BacktestResult
@@ -94,6 +95,7 @@ class OrderBook:
                 f"entry_limit={self.entry_limit!r}"
             )
         time_of_day(self.session_end)
+        check_book_size(self.book_size)
 
     def described(self, rules: OrderRules) -> dict[str, Any]:
         """Plain values for metadata: the rules of the run that differ from their defaults, and what else is set."""

@@ -17,9 +17,10 @@ import numpy as np
 from peak_fast import _run
 from peak_fast.config import BASIS_POINTS
 from peak_fast.errors import ConfigError, DataError
+from peak_fast.order_rule_checks import check_half_spread
 from peak_fast.order_rules import Asset, OrderRules, merge_rules
-from peak_fast.order_run import EngineSizing, Floats, Ints, Prices, blank_actions, calendar_day
-from peak_fast.orders import Inputs, Tables, as_column, asking_of, detail_bars
+from peak_fast.order_run import EngineSizing, Floats, Ints, Prices, as_column, blank_actions, calendar_day
+from peak_fast.orders import Inputs, Tables, asking_of, detail_bars
 from peak_kernels import orders_fields as f
 from peak_kernels import types as t
 from peak_kernels.estimates import take_volatility
@@ -186,8 +187,9 @@ def book_prices(book: OrderBook, bars: Bars, rules: OrderRules) -> Prices:
     """Market data of one asset, with what the book adds to the bars."""
     if bars.volume is None and (rules.volume != "any" or rules.slippage.startswith("volume")):
         raise DataError("order_book: these rules need a volume column in the bars")
+    check_half_spread(rules, book.half_spread)
     shape = (1, len(bars))
-    fine, fine_start = detail_bars(book.detail, bars.time_us)
+    fine, fine_start = detail_bars(book.detail, bars)
     return Prices(
         bars.open.reshape(shape),
         bars.high.reshape(shape),

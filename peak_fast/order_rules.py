@@ -13,7 +13,8 @@ from typing import Any, Literal, get_args, get_type_hints
 import numpy as np
 import numpy.typing as npt
 
-from peak_fast.errors import ConfigError, did_you_mean
+from peak_fast.errors import ConfigError
+from peak_fast.order_rule_checks import check_field, check_number, check_together
 from peak_kernels import orders_fields as f
 
 Floats = npt.NDArray[np.float64]
@@ -59,10 +60,8 @@ class Asset:
                         f"Asset({field.name}=...) must be the name of a currency, got {value!r}"
                     )
                 continue
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise ConfigError(f"Asset({field.name}=...) must be a number >= 0, got {value!r}")
-            if not value >= 0.0 or (field.name == "multiplier" and value == 0.0):
-                raise ConfigError(f"Asset({field.name}=...) must be a number >= 0, got {value!r}")
+            least = "(" if field.name == "multiplier" else "["
+            check_number(f"Asset({field.name}=...)", value, (least, 0.0, np.inf, ")"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -266,20 +265,8 @@ class OrderRules:
 
     def __post_init__(self) -> None:
         for name, hint in _hints().items():
-            _check_field(name, hint, getattr(self, name))
-        if not self.leverage > 0.0:
-            raise ConfigError(f"leverage must be > 0, got {self.leverage!r}")
-        for name in ("latency", "first_bar"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"{name} must be >= 0, got {getattr(self, name)!r}")
-        if len(self.fee_tiers) > f.MAX_TIERS:
-            raise ConfigError(f"fee_tiers has {len(self.fee_tiers)} tiers, the most is {f.MAX_TIERS}")
-        if self.volume == "range" and not self.volume_step > 0.0:
-            raise ConfigError("volume='range' needs volume_step > 0, the price step that shares the volume")
-        if self.hedging and self.ledger == "paid":
-            raise ConfigError("hedging=True keeps lots of both sides, which needs ledger='settled'")
-        if self.ledger == "settled" and self.merge_fills:
-            raise ConfigError("ledger='settled' books each lot by itself: give merge_fills=False with it")
+            check_field(name, hint, getattr(self, name))
+        check_together(self)
 
     def vector(self) -> Floats:
         """Return the settings as the kernel's flat vector (``R_...`` of `peak_kernels.orders_fields`)."""
@@ -397,21 +384,6 @@ _COLUMNS: dict[str, int] = {
 @functools.cache
 def _hints() -> dict[str, Any]:
     return get_type_hints(OrderRules)
-
-
-def _check_field(name: str, hint: Any, value: Any) -> None:
-    """Check one setting against its annotation."""
-    choices = get_args(hint)
-    if choices and all(isinstance(choice, str) for choice in choices):
-        if value not in choices:
-            raise ConfigError(f"{name}={value!r}: {did_you_mean(str(value), choices)}")
-    elif hint is bool:
-        if not isinstance(value, bool):
-            raise ConfigError(f"{name} must be True or False, got {value!r}")
-    elif hint in (int, float) and (
-        isinstance(value, bool) or not isinstance(value, int | float) or value != value
-    ):
-        raise ConfigError(f"{name} must be a number, got {value!r}")
 
 
 def column_of(name: str) -> int:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from peak_fast.errors import ConfigError
+from peak_fast.errors import ConfigError, DataError
 from peak_fast.order_rules import Asset, OrderRules
 from peak_kernels import orders_fields as f
 from peak_kernels import types as t
@@ -77,6 +77,24 @@ class Asking(NamedTuple):
     """``[3, bar]`` (`peak_kernels.orders_fields`, ``C_``)."""
     room: int
     """Instructions that one call can give."""
+
+
+def as_column(name: str, value: Any, shape: tuple[int, int]) -> Floats:
+    """A constant, ``[bar]`` or ``[asset, bar]`` column; None is an unused one."""
+    if value is None:
+        return np.empty((0, 0))
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise DataError(f"{name} must be numbers, got {value!r}") from None
+    if np.isinf(array).any() or (name == "half_spread" and (array < 0.0).any()):
+        raise DataError(f"{name} must be finite{' and not negative' if name == 'half_spread' else ''}")
+    try:
+        return np.array(np.broadcast_to(array, shape))
+    except ValueError:
+        raise DataError(
+            f"{name} has the shape {array.shape}, expected a number, ({shape[1]},) or {shape}"
+        ) from None
 
 
 def calendar_day(time_us: Ints) -> Ints:

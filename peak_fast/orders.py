@@ -35,6 +35,14 @@ from peak_fast.data import Bars
 from peak_fast.errors import ConfigError, DataError, StrategyError
 from peak_fast.order_actions import Actions, calendar_of, read_actions, time_of_day
 from peak_fast.order_currency import exchange_rates
+from peak_fast.order_rule_checks import (
+    check_assets,
+    check_book_size,
+    check_cash,
+    check_effects,
+    check_half_spread,
+    check_kind,
+)
 from peak_fast.order_rules import Asset, OrderRules, merge_rules
 from peak_fast.order_run import (
     Asking,
@@ -43,6 +51,7 @@ from peak_fast.order_run import (
     Ints,
     Prices,
     Records,
+    as_column,
     blank_actions,
     calendar_day,
     run_actions,
@@ -217,32 +226,21 @@ def _all_bars(bars: Any) -> tuple[tuple[str, ...], tuple[Bars, ...]]:
     return names, every
 
 
-def as_column(name: str, value: Any, shape: tuple[int, int]) -> Floats:
-    """A constant, ``[bar]`` or ``[asset, bar]`` column; None is an unused one."""
-    if value is None:
-        return np.empty((0, 0))
-    array = np.asarray(value, dtype=np.float64)
-    try:
-        return np.array(np.broadcast_to(array, shape))
-    except ValueError:
-        raise DataError(
-            f"{name} has the shape {array.shape}, expected a number, ({shape[1]},) or {shape}"
-        ) from None
-
-
 def _stack(every: Sequence[Bars], name: str) -> Floats:
     arrays = [getattr(item, name) for item in every]
     return arrays[0].reshape(1, -1) if len(arrays) == 1 else np.stack(arrays)
 
 
-def detail_bars(detail: Any, time_us: Ints) -> tuple[Floats, Ints]:
+def detail_bars(detail: Any, bars: Bars) -> tuple[Floats, Ints]:
     """Finer bars of the first asset, and where each bar's begin."""
     if detail is None:
         return np.empty((0, 4)), np.empty(0, dtype=np.int64)
     fine = Bars.from_frame(detail)
     if fine.has_nan:
         raise DataError("detail bars have missing prices: drop those rows")
-    start = np.searchsorted(fine.time_us, time_us, side="left")
+    if not (fine.has_time and bars.has_time):
+        raise DataError("detail bars are found by their time: bars and detail need a column of time stamps")
+    start = np.searchsorted(fine.time_us, bars.time_us, side="left")
     prices = np.ascontiguousarray(np.column_stack((fine.open, fine.high, fine.low, fine.close)))
     return prices, np.append(start, len(fine)).astype(np.int64)
 
@@ -253,6 +251,7 @@ def _instructions(
     time_us: Ints,
     names: tuple[str, ...],
     session_end: str | None,
+    rules: OrderRules,
 ) -> tuple[Actions, Asking | None]:
     """Instructions of a frame, or a block that will give them (and no instructions yet)."""
     block = resolve(orders) if isinstance(orders, str | Block | RuleStrategy | SignalStrategy) else orders
@@ -266,11 +265,18 @@ def _instructions(
         )
     if params is not None:
         raise ConfigError("params belong to a block; a frame of instructions takes none")
-    return read_actions(orders, time_us, list(names), session_end_us=time_of_day(session_end)), None
+    end = time_of_day(session_end)
+    given = read_actions(
+        orders, time_us, list(names), session_end_us=end, latency=rules.latency, first_bar=rules.first_bar
+    )
+    return given, None
 
 
 def asking_of(
-    block: OrderBlock | Block, values: Mapping[str, Any], time_us: Ints, session_end: str | None = None
+    block: OrderBlock | Block,
+    values: Mapping[str, Any],
+    time_us: Ints,
+    session_end: str | None = None,
 ) -> Asking:
     """A block ready to be asked in a run of orders; ``values`` are all its parameters by name.
 
@@ -372,15 +378,21 @@ def simulate_orders(
     """
     names, every = _all_bars(bars)
     count, length = len(every), len(every[0])
-    if not initial_cash > 0.0:
-        raise ConfigError(f"initial_cash must be > 0, got {initial_cash!r}")
+    check_cash(initial_cash)
+    check_book_size(book_size)
     time_us = every[0].time_us
-    actions, asking = _instructions(orders, params, time_us, names, session_end)
-    settled = merge_rules(rules, costs, execution, split_fills=asking is None)
+    _check_settings(rules, costs, execution, assets, names)
+    own = rules or OrderRules()
+    check_effects(own)
+    if own.first_bar >= length:
+        raise ConfigError(f"first_bar={own.first_bar} lies behind the {length} bars")
+    actions, asking = _instructions(orders, params, time_us, names, session_end, own)
+    settled = merge_rules(own, costs, execution, split_fills=asking is None)
+    check_half_spread(settled, half_spread)
     has_volume = all(item.volume is not None for item in every)
     if not has_volume and (settled.volume != "any" or settled.slippage.startswith("volume")):
         raise DataError("these rules need a volume column in every frame of bars")
-    fine, fine_start = detail_bars(detail, time_us)
+    fine, fine_start = detail_bars(detail, every[0])
     traded = _assets(assets, names, execution)
     prices = Prices(
         _stack(every, "open"),
@@ -409,6 +421,17 @@ def simulate_orders(
     return OrderResult(run, run.repeat(settled))
 
 
+def _check_settings(rules: Any, costs: Any, execution: Any, assets: Any, names: tuple[str, ...]) -> None:
+    """Refuse objects of another kind than the settings."""
+    check_kind("rules", rules, OrderRules)
+    check_assets(assets, names, Asset)
+    if costs is not None or execution is not None:
+        from peak_fast.config import Costs, Execution
+
+        check_kind("costs", costs, Costs)
+        check_kind("execution", execution, Execution)
+
+
 def _assets(
     assets: Asset | Mapping[str, Asset] | None, names: tuple[str, ...], execution: Any
 ) -> tuple[Asset, ...]:
@@ -416,9 +439,4 @@ def _assets(
         assets = Asset(lot=execution.lot_size, min_size=execution.min_size)
     if assets is None or isinstance(assets, Asset):
         return tuple(assets or Asset() for _ in names)
-    unknown = set(assets) - set(names)
-    if unknown:
-        raise ConfigError(
-            f"assets names {sorted(unknown)[0]!r}, which has no bars; known: {', '.join(names)}"
-        )
     return tuple(assets.get(name, Asset()) for name in names)

@@ -23,8 +23,8 @@ FLOORS = [
     ["_arguments"],
     [
         "_checks", "_columns", "_drawdowns", "_frames", "_hash", "_ratios", "_read", "_rows", "_sample", "_slots",
-        "_time", "_*_metrics", "config", "constraints", "data", "indicators", "metrics", "order_rules",
-        "order_settings", "parameter", "params", "panel", "_panel*",
+        "_time", "_*_metrics", "config", "constraints", "data", "indicators", "metrics",
+        "order_rule_checks", "order_rules", "order_settings", "parameter", "params", "panel", "_panel*",
     ],
     ["_block", "_bundle", "_records", "_run", "_strategy", "result", "strategies"],
     ["engine", "order*", "signal_orders", "presets"],

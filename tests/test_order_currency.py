@@ -85,6 +85,7 @@ def test_a_constant_rate_is_another_scale_of_prices(seed, rules, asset):
         if "size" in row:
             row["size_unit"] = unit = str(rng.choice(units, p=(0.6, 0.1, 0.1, 0.1, 0.1)))
             row["size"] *= {"units": 1.0, "value": 20.0, "target_value": 20.0}.get(unit, 0.01)
+            row["side"] = None if unit.startswith("target") else row["side"]
     if not rows:
         return
     scaled = {name: values * (0.5 if name != "volume" else 1.0) for name, values in bars.items()}
@@ -229,8 +230,9 @@ def test_sizes_and_fees_are_account_money():
         ("units", 7.0): 7.0,
     }
     for (unit, given_size), expected in sizes.items():
+        side = None if unit.startswith("target") else "buy"
         result = simulate_orders(
-            bars, [{"bar": 0, "side": "buy", "size": given_size, "size_unit": unit}], assets=JPY, currency="USD",
+            bars, [{"bar": 0, "side": side, "size": given_size, "size_unit": unit}], assets=JPY, currency="USD",
             rates=rates, initial_cash=10_000, rules=OrderRules(fee_minimum=3.0, size_for_fee=False),
         )  # fmt: skip
         assert result.fills.select("size", "fee").rows() == [(pytest.approx(expected), 3.0)], unit

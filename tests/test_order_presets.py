@@ -59,7 +59,7 @@ def test_what_an_auction_leaves_fills_at_its_reference_with_the_volume_of_the_ba
 
 def test_targets_of_the_equity_are_whole_where_other_sizes_are_not():
     rules = backtrader()
-    target = {"bar": 0, "side": "buy", "size": 0.5, "size_unit": "target_fraction"}
+    target = {"bar": 0, "size": 0.5, "size_unit": "target_fraction"}
     assert fills(target, rules=rules)[0][2] == 5000 // 101
     assert fills({"bar": 0, "side": "buy", "size": 2.5}, rules=rules)[0][2] == 2.5
 

@@ -259,7 +259,8 @@ def test_lots_ticks_and_smallest_sizes():
 
 def test_units_of_a_size():
     def size(**order):
-        return fills(run({"bar": 0, "side": "buy", **order}))[0][1:3]
+        side = {} if order["size_unit"].startswith("target") else {"side": "buy"}
+        return fills(run({"bar": 0, **side, **order}))[0][1:3]
 
     assert size(size=1010, size_unit="value") == (1, pytest.approx(10.0))
     assert size(size=0.5, size_unit="equity_fraction") == (1, pytest.approx(5000 / 101))

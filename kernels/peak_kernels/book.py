@@ -201,9 +201,12 @@ def attach(m: Floats, lot: int, role: int, price: float, bar: int) -> None:
     m[column] = -1.0
     if np.isnan(price):
         return
-    m[f.S_EXITS] = 1.0
     k = lot_order(m, lot, role, f.STOP if is_stop else f.LIMIT, abs(m[lot + f.L_SIZE]), bar)
     m[k + (f.O_STOP if is_stop else f.O_LIMIT)] = to_tick(m, int(m[lot + f.L_ASSET]), price)
+    if not price > 0.0:
+        set_status(m, k, f.REJECTED, f.BAD_PRICE, bar)
+        return
+    m[f.S_EXITS] = 1.0
     m[k + f.O_ACTIVE] = float(bar) if m[f.R_AGAIN_ALL] > 0.0 else bar + 1.0
     # The exit that is to be tried first goes to the front, the other one to the end.
     if enqueue(m, k, f.WORKING, is_stop != (m[f.R_TARGET_FIRST] > 0.0), bar):

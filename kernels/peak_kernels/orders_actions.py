@@ -156,6 +156,12 @@ def clear_for(m: Floats, row: int, bar: int) -> None:
 
 
 @part
+def or_none(price: float) -> float:
+    """Price of an exit; one of 0 takes it away."""
+    return price if price > 0.0 else np.nan
+
+
+@part
 def for_lots(m: Floats, action: int, bar: int) -> None:
     """Actions on open lots: close a portion, set exits (a price of 0 removes one), trail the stop-losses.
 
@@ -179,9 +185,9 @@ def for_lots(m: Floats, action: int, bar: int) -> None:
         if op == f.OP_TRAIL_LOTS:
             stop = trailed_stop(m, lot, action)
         if not np.isnan(target):
-            attach(m, lot, f.TAKE_PROFIT, target if target > 0.0 else np.nan, bar)
+            attach(m, lot, f.TAKE_PROFIT, or_none(target), bar)
         if not np.isnan(stop):
-            attach(m, lot, f.STOP_LOSS, stop if stop > 0.0 else np.nan, bar)
+            attach(m, lot, f.STOP_LOSS, or_none(stop), bar)
 
 
 @part
@@ -215,9 +221,9 @@ def modify(m: Floats, k: int, action: int, bar: int) -> None:
     if m[action + f.X_VALID] < np.inf:
         m[k + f.O_VALID] = m[action + f.X_VALID]
     if not np.isnan(m[action + f.X_STOP_LOSS]):
-        m[k + f.O_STOP_LOSS], m[k + f.O_EXIT_UNIT] = m[action + f.X_STOP_LOSS], f.PRICE
+        m[k + f.O_STOP_LOSS], m[k + f.O_EXIT_UNIT] = or_none(m[action + f.X_STOP_LOSS]), f.PRICE
     if not np.isnan(m[action + f.X_TAKE_PROFIT]):
-        m[k + f.O_TAKE_PROFIT], m[k + f.O_TARGET_UNIT] = m[action + f.X_TAKE_PROFIT], f.PRICE
+        m[k + f.O_TAKE_PROFIT], m[k + f.O_TARGET_UNIT] = or_none(m[action + f.X_TAKE_PROFIT]), f.PRICE
     if m[action + f.X_SIZE] > 0.0:
         resize(m, k, m[action + f.X_SIZE], m[action + f.X_UNIT], bar)
 

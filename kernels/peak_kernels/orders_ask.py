@@ -100,11 +100,13 @@ def complete(m: Floats, calendar: Floats, bar: int) -> None:
         m[f.S_TRADES_NEXT],
         m[f.S_LOG_NEXT],
     )
+    # The calendar is that of the bar after which an order has arrived.
+    sent = min(bar + int(m[f.R_LATENCY]), int(m[f.S_LAST_BAR]))
     for x in range(int(m[f.S_ACTIONS_AT]), int(m[f.S_ACTIONS_END]), f.N_ACTION):
         if m[x + f.X_TIF] == f.DAY:
-            m[x + f.X_VALID] = calendar[f.C_DAY_END, bar]
-        m[x + f.X_AUCTION] = calendar[f.C_AUCTION, bar]
-        m[x + f.X_AUCTION_CLOSE] = calendar[f.C_AUCTION_CLOSE, bar]
+            m[x + f.X_VALID] = min(m[x + f.X_VALID], calendar[f.C_DAY_END, sent])
+        m[x + f.X_AUCTION] = calendar[f.C_AUCTION, sent]
+        m[x + f.X_AUCTION_CLOSE] = calendar[f.C_AUCTION_CLOSE, sent]
     while m[f.S_DROPPED] > 0.0 and m[f.S_OVERFLOW] == 0.0:
         k = new_order(m, int(m[f.S_ASSETS_AT]), f.MARKET, 0.0, 0.0, bar)
         set_status(m, k, f.REJECTED, f.TOO_MANY, bar)
