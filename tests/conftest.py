@@ -12,6 +12,8 @@ pytest_plugins = [
     "tests.cli_fixtures",
     "tests.sweep_cases",
     "tests.sweep_results",
+    "tests.tracking_mlflow",
+    "tests.tracking_segments",
 ]
 
 ROOT = Path(__file__).resolve().parent.parent

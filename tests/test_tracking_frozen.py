@@ -1,0 +1,229 @@
+"""Frames and results in a spool: cut into records, frozen and thawed."""
+
+import datetime as dt
+import math
+
+import numpy as np
+import polars as pl
+import pytest
+
+from peak_fast.config import Costs, Execution, Stops
+from peak_fast.data import Bars
+from peak_fast.engine import BacktestEngine
+from peak_fast.errors import ConfigError
+from peak_fast.tracking import codec, spool
+from peak_fast.tracking.capture import Capture
+from peak_fast.tracking.curves import FIGURE, REPORTS, VALUES, expand_curve, reduce_curve
+from peak_fast.tracking.frames import frame_runs, prefixed, records
+from peak_fast.tracking.frozen import FILLS, POINTS, TRADES, freeze, params_bytes
+from peak_fast.tracking.replay import SegmentReplay
+from peak_fast.tracking.segment import SegmentWriter
+from peak_fast.tracking.thawed import Static, quick_result
+from peak_fast.tracking.unpack import Bars as SpooledBars
+from tests.tracking_segments import HEADER
+
+# --- frames ----------------------------------------------------------------------------------------------------
+
+
+def test_frames_become_runs():
+    frame = pl.DataFrame(
+        {
+            "fast": [5, 10],
+            "sharpe": [1.5, float("nan")],
+            "tags.kind": ["a", None],
+            "run_name": ["one", None],
+            "status": ["failed", "strange"],
+        }
+    )
+    table = prefixed(frame, ["fast"], ["sharpe"], None, None)
+    ((head, data, ids),) = records(table, 1_000, "parent", {"common": 1})
+    runs = list(frame_runs(codec.decode(codec.encode(head)), data))
+    assert [run.run_id for run in runs] == ids
+    assert [run.name for run in runs] == ["one", None]
+    assert [run.status for run in runs] == ["FAILED", "FINISHED"]
+    assert [run.params for run in runs] == [{"fast": "5"}, {"fast": "10"}]
+    assert runs[0].metrics == [("sharpe", 1.5, 1_000, 0)]
+    assert runs[0].tags == {"common": "1", "mlflow.parentRunId": "parent", "kind": "a"}
+    assert runs[1].tags["metric.sharpe"] == "nan"
+
+
+def test_frames_are_cut_into_records():
+    frame = pl.DataFrame({"metrics.x": np.arange(1_201.0)})
+    made = list(records(frame, 0, None, None))
+    assert [len(ids) for _, _, ids in made] == [500, 500, 201]
+    assert len({run_id for _, _, ids in made for run_id in ids}) == 1_201
+
+
+def test_frames_with_unknown_columns():
+    frame = pl.DataFrame({"metrics.x": [1.0], "sharpe": [2.0]})
+    with pytest.raises(ConfigError, match="role of column 'sharpe'"):
+        prefixed(frame, None, None, None, None)
+    with pytest.raises(ConfigError, match="did you mean 'sharpe'"):
+        prefixed(frame, None, ["sharp"], None, None)
+
+
+# --- curves and frozen results ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [1, 2, 16_384, 16_385, 20_001, 100_000, 1_000_003])
+def test_reduced_curves_keep_their_extremes(n):
+    curve = np.cumsum(np.random.default_rng(n).normal(size=n)) + 1_000.0
+    curve[n // 3] += 500.0
+    curve[2 * n // 3] -= 500.0
+    points = reduce_curve(curve)
+    back = expand_curve(points, n)
+    assert len(back) == n
+    assert len(points) <= 16_384
+    assert back.max() == np.float32(curve.max())
+    assert back.min() == np.float32(curve.min())
+    width = -(-n // 4_096)
+    assert np.abs(np.argmax(back) - np.argmax(curve)) <= width
+
+
+def noisy_bars(n=400, seed=3, gaps=False):
+    generator = np.random.default_rng(seed)
+    close = 100.0 * np.exp(np.cumsum(generator.normal(0.0, 0.02, n)))
+    open_ = close * np.exp(generator.normal(0.0, 0.005, n))
+    spread = np.abs(generator.normal(0.0, 0.01, n)) * close
+    frame = pl.DataFrame(
+        {
+            "timestamp": pl.datetime_range(
+                dt.datetime(2020, 1, 1), dt.datetime(2020, 1, 1) + dt.timedelta(hours=n - 1), "1h", eager=True
+            ),
+            "open": open_,
+            "high": np.maximum(open_, close) + spread,
+            "low": np.maximum(np.minimum(open_, close) - spread, 0.01),
+            "close": close,
+        }
+    )
+    if gaps:
+        missing = pl.Series(generator.random(n) < 0.1) & (pl.int_range(n, eager=True) > 3)
+        frame = frame.with_columns(
+            pl.when(missing).then(None).otherwise(pl.col(name)).alias(name)
+            for name in ("open", "high", "low", "close")
+        )
+    return Bars.from_frame(frame, name="noise")
+
+
+ENGINES = {
+    "plain": {},
+    "costs": {"costs": Costs(rate=0.002, fixed=1.0, slippage_bps=5.0)},
+    "at the close": {"execution": Execution(fill_at="close")},
+    "stops": {"stops": Stops(stop_loss=0.02, take_profit=0.03, trailing=0.05)},
+}
+
+
+@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("gaps", [False, True], ids=["whole", "gaps"])
+@pytest.mark.parametrize("trading", ["rare", "often", "never", "short"])
+def test_a_frozen_result_thaws_to_itself(name, gaps, trading):
+    bars = noisy_bars(gaps=gaps)
+    generator = np.random.default_rng(7)
+    share = {"rare": 0.02, "often": 0.6, "never": 0.0, "short": 0.05}[trading]
+    side = -1.0 if trading == "short" else generator.choice([-1.0, 0.0, 1.0], 400)
+    targets = np.where(generator.random(400) < share, side, np.nan)
+    targets = pl.Series(targets).fill_nan(None).forward_fill().fill_null(0.0).to_numpy().copy()
+    if trading == "short":
+        targets[200:] = 0.0
+    result = BacktestEngine(**ENGINES[name]).run(
+        bars, lambda frame, params: targets, {"window": 3, "kind": trading}
+    )
+    capture = Capture()
+    shared = [codec.decode(codec.encode(head)) for _, head, _ in capture.share(result)]
+    arrays = [b"".join(bytes(a) for a in buffers) for _, _, buffers in Capture().share(result)]
+    flags, buffers = freeze(result, True)
+    data = b"".join(bytes(np.ascontiguousarray(buffer)) for buffer in buffers)
+    params = codec.decode(params_bytes(result.params))
+    static, spooled = Static(arrays[1], *shared[1][2:]), SpooledBars(shared[0][1:], arrays[0])
+    assert static.bars_key == spooled.digest
+    thawed = quick_result(static, spooled, params, flags, data)
+    exact = flags in (TRADES, FILLS)
+    assert exact == (flags == TRADES or len(result._outcome.fills) * 88 <= 4 * 400)
+    if name == "plain":
+        assert flags == TRADES
+    tolerance = 1e-9 if exact else 1e-6
+    np.testing.assert_allclose(thawed.equity(), result.equity, rtol=tolerance)
+    assert thawed.stats.keys() == result.stats.keys()
+    for key, value in result.stats.items():
+        assert thawed.stats[key] == value or (math.isnan(value) and math.isnan(thawed.stats[key])), key
+    expected = {key: value for key, value in result.metadata.items() if key != "hash"}
+    assert thawed.metadata == expected
+    trades = thawed.trades()
+    for column in ("entry_bar", "exit_bar", "net_pnl", "return", "mae", "mfe", "entry_price", "fees"):
+        np.testing.assert_array_equal(trades[column], result.trades[column].to_numpy())
+    assert list(trades["exit_reason"]) == result.trades["exit_reason"].to_list()
+
+
+@pytest.mark.parametrize("kind", [TRADES, FILLS, POINTS])
+def test_the_curve_is_made_of_what_suffices(kind):
+    """Positions that grow and shrink have more than two fills a trade; many of those are more than the curve."""
+    bars = noisy_bars(n=3_000)
+    targets = np.zeros(3_000)
+    steps = {
+        TRADES: [1.0, 0.0],
+        FILLS: [0.5, 1.0, 0.25, 0.0],
+        POINTS: [0.2, 0.4, 0.6, 0.8, 1.0, 0.5, 0.3, 0.0],
+    }[kind]
+    every = 3_000 // (len(steps) * (60 if kind == POINTS else 15))
+    targets[: 3_000 // every * every] = np.repeat(np.resize(steps, 3_000 // every), every)
+    costs = Costs(rate=0.001, minimum=20.0, fixed=1.0, per_unit=0.01)
+    result = BacktestEngine(costs=costs).run(bars, targets, weights=True)
+    capture = Capture()
+    shared = [(head, b"".join(bytes(a) for a in arrays)) for _, head, arrays in capture.share(result)]
+    flags, buffers = freeze(result, True)
+    assert flags == kind
+    static = Static(shared[1][1], *shared[1][0][2:])
+    data = b"".join(bytes(np.ascontiguousarray(buffer)) for buffer in buffers)
+    thawed = quick_result(static, SpooledBars(shared[0][0][1:], shared[0][1]), {}, flags, data)
+    np.testing.assert_allclose(thawed.equity(), result.equity, rtol=1e-6 if kind == POINTS else 1e-9)
+
+
+def test_bars_and_settings_are_written_once_per_segment():
+    engine, bars = BacktestEngine(), noisy_bars()
+    capture = Capture()
+
+    def kinds(engine, bars, window):
+        result = engine.run(bars, "ma_crossover", {"fast": window, "slow": 50})
+        return [kind for kind, _, _ in capture.share(result)]
+
+    assert kinds(engine, bars, 5) == [spool.BARS, spool.STATIC]
+    assert kinds(engine, bars, 6) == []
+    assert kinds(BacktestEngine(costs=Costs(rate=0.01)), bars, 6) == [spool.STATIC]
+    assert kinds(engine, noisy_bars(seed=4), 6) == [spool.BARS, spool.STATIC]
+    assert spool.BARS not in kinds(engine, bars, 7)
+
+
+def test_freezing_asks_for_nothing_expensive():
+    result = BacktestEngine().run(noisy_bars(), "ma_crossover", {"fast": 5, "slow": 20})
+    list(Capture().share(result))
+    freeze(result, True)
+    assert not {"hash", "trade_records", "trades", "metadata", "stats"} & set(result.__dict__)
+
+
+def test_a_replay_can_begin_anywhere(tmp_path):
+    writer = SegmentWriter(tmp_path, HEADER)
+    result = BacktestEngine().run(noisy_bars(), "ma_crossover", {"fast": 5, "slow": 20})
+    writer.append(spool.START, ("a" * 32, 5, None, None, {}, False))
+    for kind, head, arrays in Capture().share(result):
+        writer.append(kind, head, arrays)
+    curve, buffers = freeze(result, True)
+    flags, params = VALUES | FIGURE | REPORTS | curve, params_bytes(result.params)
+    writer.put(spool.QUICK_RESULT, flags, b"%b\n6000000\n%b" % (b"a" * 32, params), buffers)
+    confirmed = writer.offset
+    writer.put(spool.QUICK_RESULT, flags, b"%b\n7000000\n%b" % (b"a" * 32, params), buffers)
+    writer.append(spool.END, ("a" * 32, 8, "FAILED"))
+    first = next(SegmentReplay(writer.paths.segment).batches(orphan=False)).updates[0]
+    assert first.create is not None
+    assert first.tags["mlflow.runName"].startswith("ma_crossover-noise-")
+    assert {path.path for path in first.artifacts} >= {
+        "plots/equity_curve.png",
+        "backtest_2/plots/equity_curve.png",
+    }
+    assert ("sharpe", result.stats["sharpe"], 7, 1) in first.metrics
+    spool.write_ack(writer.paths.ack, spool.Ack(confirmed, 1, None, 0))
+    ((rest,),) = [batch.updates for batch in SegmentReplay(writer.paths.segment).batches(orphan=False)]
+    assert rest.create is None
+    assert "mlflow.runName" not in rest.tags
+    assert {path.path.split("/")[0] for path in rest.artifacts} == {"backtest_2"}
+    assert rest.end == ("FAILED", 8)
+    writer.close()

@@ -1,0 +1,34 @@
+"""Segments of a spool to write to: by system calls, through a window."""
+
+import pytest
+
+from peak_fast.tracking import spool
+from peak_fast.tracking.segment import SegmentWriter
+
+HEADER = {"experiment": "e", "folder": "/", "mode": "background", "user": "u", "source": "s", "tags": {}}
+
+
+@pytest.fixture
+def writer(tmp_path, monkeypatch):
+    """A segment that is written by system calls."""
+    monkeypatch.setenv("PEAK_FAST_SPOOL_MAP", "0")
+    made = SegmentWriter(tmp_path, HEADER)
+    yield made
+    made.close()
+
+
+def heads(path):
+    return [(record.kind, record.head) for record in spool.read_records(path)][1:]
+
+
+# --- the window ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def mapped(tmp_path):
+    """A segment with a window, where the system has one."""
+    made = SegmentWriter(tmp_path, HEADER)
+    if made._window is None:
+        pytest.skip("no window on this system or file system")
+    yield made
+    made.close()
