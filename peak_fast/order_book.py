@@ -33,18 +33,11 @@ from peak_fast.order_rule_checks import check_book_size
 from peak_fast.order_rules import Asset, OrderRules
 from peak_fast.orders import OrderResult
 from peak_fast.result import BacktestResult
-from peak_kernels import types as t
 
 if TYPE_CHECKING:
     from peak_fast import _run
     from peak_fast.engine import BacktestEngine
     from peak_fast.order_run import Floats, Ints
-
-
-WEIGHTS = (
-    "order_book: weights are not rebalanced there; expected sides (-1, 0, 1), or orders with "
-    "size_unit='target_fraction' and simulate_orders"
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,12 +170,10 @@ def result_of(
     Raises
     ------
     ConfigError
-        Weights, which the book does not rebalance, or settings that contradict each other.
+        Settings that contradict each other.
     """
     book, used = engine.order_book, names[2]
     assert book is not None
-    if settings[t.WEIGHT_TARGETS] > 0.0:
-        raise ConfigError(WEIGHTS)
     stops = used["stops"]
     rules = book_rules(book, engine.execution, engine.costs, stops, engine.risk_limits)
     outcome, orders = run_book(book, bars, decided(bars, decisions, settings), settings, rules, stops)
@@ -203,13 +194,13 @@ def block_result(
     Raises
     ------
     ConfigError
-        Settings that mean nothing to a block that places orders, weights, or settings that contradict each other.
+        Settings that mean nothing to a block that places orders, or that contradict each other.
     """
-    book, settings, used = engine.order_book or OrderBook(), engine._settings(bars), engine._used()
+    by_weight = weights or (isinstance(block, Block) and block.weights)
+    book, settings = engine.order_book or OrderBook(), engine._settings(bars, weights=by_weight)
+    used = engine._used(weights=by_weight)
     stops: Stops | None = None
     if isinstance(block, Block):
-        if weights or block.weights:
-            raise ConfigError(WEIGHTS)
         stops = engine.stops
         rules = book_rules(book, engine.execution, engine.costs, stops, engine.risk_limits)
         run, settings = target_inputs(book, bars, block, params, settings, rules, stops)

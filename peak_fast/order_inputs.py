@@ -153,7 +153,8 @@ def actions_of(
     A decision that repeats the one before it places its order only, which does nothing where the side is held.
     """
     bar_of, target_of = decisions
-    fractions = entry_fractions(bars, bar_of, settings)
+    weights = settings[t.WEIGHT_TARGETS] > 0.0
+    fractions = np.abs(target_of) if weights else entry_fractions(bars, bar_of, settings)
     if settings[t.FILL_AT_CLOSE] > 0.0 and bars.has_nan:
         # A close that is not there: the decision waits for the next one.
         priced = np.flatnonzero(~np.isnan(bars.close))
@@ -177,7 +178,8 @@ def actions_of(
         if book.entry_bars is not None:
             place[:, f.X_VALID] = bar_of + book.entry_bars
     repeated = np.zeros(len(bar_of), bool)
-    repeated[1:] = target_of[1:] == target_of[:-1]
+    # A weight that is given again is traded again.
+    repeated[1:] = (target_of[1:] == target_of[:-1]) & (not weights)
     wanted = np.column_stack((~repeated, ~repeated, side != 0.0))
     wanted[:1, 0] = False
     return np.ascontiguousarray(rows[wanted])
@@ -226,6 +228,15 @@ def _asset(book: OrderBook, settings: Floats) -> Asset:
     return book.asset or Asset(lot=float(settings[t.LOT_SIZE]), min_size=float(settings[t.MIN_SIZE]))
 
 
+def _check_entries(book: OrderBook, settings: Floats) -> None:
+    """Refuse entries at a limit where an order may as well sell a surplus."""
+    if book.entry_limit is not None and settings[t.WEIGHT_TARGETS] > 0.0:
+        raise ConfigError(
+            "OrderBook.entry_limit: expected None with weights, whose orders enlarge and reduce positions; got "
+            f"{book.entry_limit!r}; give sides, or let a block place the orders"
+        )
+
+
 def decision_inputs(
     book: OrderBook,
     bars: Bars,
@@ -254,6 +265,7 @@ def decision_inputs(
         The bars lack what the rules need, or the book's columns have another length.
     """
     bar_of, target_of = decisions
+    _check_entries(book, settings)
     if book.entry_limit is not None and len(bar_of) and np.isnan(bars.mark[bar_of[0]]):
         raise DataError(
             f"order_book: bar {bar_of[0]} decides on an entry at a limit before the first close; expected prices "
@@ -307,6 +319,7 @@ def target_inputs(
 
     ``values`` are all parameters of the block; the other arguments and errors are those of `decision_inputs`.
     """
+    _check_entries(book, settings)
     asset = _asset(book, settings)
     settings, rules = _settled(settings, rules, asset), _with_liquidation(rules)
     prices = prices or book_prices(book, bars, rules)

@@ -69,14 +69,18 @@ def outcome_of(
     columns = (f.F_BAR, f.F_SIDE, f.F_SIZE, f.F_PRICE, f.F_FEE, f.F_SLIPPAGE)
     fills[:, 1:7] = records.fills[:, columns]
     fills[:, 7] = kinds[owner]
-    slipped = _slipped(records)
-    trades = _trades(records, kinds, slipped)
+    weights = settings[t.WEIGHT_TARGETS] > 0.0
+    slipped = _slipped(records, weights)
+    trades = _trades(records, kinds, slipped, weights)
     curve = np.stack((records.equity, records.equity - value, records.position[0]))
     state, out = np.zeros(t.N_STATE), np.empty(t.N_METRICS)
     state[: t.N_SETTINGS], state[t.N_AMBIGUOUS] = settings, records.state[f.S_AMBIGUOUS]
     tables = (records.book, records.fills, records.trades)
     metrics_of(state, curve, curve[t.CURVE_POSITION], tables, stops is None, out)
-    _put_open_position(state, records, slipped)
+    if weights:
+        _put_open_weight(state, records, slipped)
+    else:
+        _put_open_position(state, records, slipped)
     if stops is None:
         tags = records.book[:, f.O_TAG]
         orders, fills = np.column_stack((orders, tags)), np.column_stack((fills, tags[owner]))
@@ -92,7 +96,10 @@ def _kinds(records: Records, stops: Stops) -> Ints:
     kinds[role == f.STOP_LOSS] = t.STOPPED
     kinds[role == f.TAKE_PROFIT] = t.TARGET_REACHED
     if stops.trailing is not None and len(records.lots):
-        entry = records.lots[book[:, f.O_LOT].astype(np.int64), f.L_PRICE]
+        prices = records.lots[:, f.L_PRICE].copy()
+        # The lot of a weight may have grown and shrunk: what counts is the average of all that built it.
+        prices[records.trades[:, f.T_LOT].astype(np.int64)] = records.trades[:, f.T_ENTRY]
+        entry = prices[book[:, f.O_LOT].astype(np.int64)]
         fixed = np.full(len(book), np.inf)
         if stops.stop_loss is not None:
             fixed = stops.stop_loss * (entry if stops.unit == "fraction" else np.ones(len(book)))
@@ -175,30 +182,37 @@ def _orders(records: Records, kinds: Ints, settings: Floats) -> tuple[Floats, In
     return np.ascontiguousarray(_with_ends(rows, reason, filled)[~idle]), number
 
 
-def _slipped(records: Records) -> Floats:
-    """Slippage for each unit of the fill that opened each lot."""
+def _slipped(records: Records, weights: bool) -> Floats:
+    """Slippage of each lot: for each unit of the fill that opened it; of a weight, of all its fills."""
     fills = records.fills
+    if weights:
+        sums: Floats = np.zeros(len(records.lots))
+        np.add.at(sums, fills[:, f.F_LOT].astype(np.int64), fills[:, f.F_SLIPPAGE])
+        return sums
     # A fill that closes and opens opened what is left; lots are numbered in the sequence of such fills.
     opening = fills[fills[:, f.F_SIZE] > fills[:, f.F_CLOSED]]
     slipped: Floats = opening[:, f.F_SLIPPAGE] / opening[:, f.F_SIZE]
     return slipped
 
 
-def _trades(records: Records, kinds: Ints, slipped: Floats) -> Floats:
-    """Rows of closed trades: each closing of (a part of) a lot."""
+def _trades(records: Records, kinds: Ints, slipped: Floats, weights: bool) -> Floats:
+    """Rows of closed trades: each closing of (a part of) a lot; of weights, each position from flat to flat."""
     trades, fills = records.trades, records.fills
     lot = trades[:, f.T_LOT].astype(np.int64)
     size = np.abs(trades[:, f.T_SIZE])
     # In the sequence of both: a fill for each closing of a lot, or one for all that its order closed.
     closing = fills[fills[:, f.F_CLOSED] > 0.0]
-    if len(closing) != len(trades):
+    if len(closing) != len(trades) and not weights:
         middle = np.cumsum(size) - size / 2.0
         closing = closing[np.searchsorted(np.cumsum(closing[:, f.F_CLOSED]), middle)]
     rows = np.zeros((len(trades), t.RECORD_WIDTH))
     rows[:, 0] = np.sign(trades[:, f.T_SIZE])
     rows[:, 1:5] = trades[:, (f.T_ENTRY_BAR, f.T_EXIT_BAR, f.T_ENTRY, f.T_EXIT)]
     rows[:, 5], rows[:, 6] = size, trades[:, f.T_FEES]
-    rows[:, 7] = closing[:, f.F_SLIPPAGE] * (size / closing[:, f.F_SIZE]) + slipped[lot] * size
+    if weights:
+        rows[:, 7] = slipped[lot]
+    else:
+        rows[:, 7] = closing[:, f.F_SLIPPAGE] * (size / closing[:, f.F_SIZE]) + slipped[lot] * size
     rows[:, 8], rows[:, 9] = trades[:, f.T_PNL] + trades[:, f.T_FEES], trades[:, f.T_PNL]
     rows[:, 10] = kinds[trades[:, f.T_ORDER].astype(np.int64)]
     return rows
@@ -215,3 +229,18 @@ def _put_open_position(state: Floats, records: Records, slipped: Floats) -> None
         state[t.ENTRY_VALUE] = side * (lots[:, f.L_SIZE] * lots[:, f.L_PRICE]).sum()
         state[t.TRADE_FEES] = lots[:, f.L_FEE].sum()
         state[t.TRADE_SLIPPAGE] = (slipped[held] * np.abs(lots[:, f.L_SIZE])).sum()
+
+
+def _put_open_weight(state: Floats, records: Records, slipped: Floats) -> None:
+    """The engine's account at the end: cash, and the fills of the open lot as one trade."""
+    state[t.CASH] = records.cash[-1]
+    held = np.flatnonzero(records.lots[:, f.L_OPEN] > 0.0)
+    if not len(held):
+        return
+    fills = records.fills[records.fills[:, f.F_LOT] == held[0]]
+    size, closed = fills[:, f.F_SIZE], fills[:, f.F_CLOSED] > 0.0
+    value = size * fills[:, f.F_PRICE]
+    state[t.ENTRY_BAR] = records.lots[held[0], f.L_BAR]
+    state[t.ENTRY_UNITS], state[t.ENTRY_VALUE] = size[~closed].sum(), value[~closed].sum()
+    state[t.EXIT_UNITS], state[t.EXIT_VALUE] = size[closed].sum(), value[closed].sum()
+    state[t.TRADE_FEES], state[t.TRADE_SLIPPAGE] = fills[:, f.F_FEE].sum(), slipped[held[0]]

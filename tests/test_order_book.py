@@ -39,9 +39,13 @@ COMPARED = (
 @given(cases())
 def test_neutral_rules_give_the_fast_path(case):
     rules, bars, decide = case
-    rules.weights = False
     rules.both_hit = "stop_first" if rules.both_hit == "nearest_to_open" else rules.both_hit
-    decide = {bar: float(np.sign(target)) for bar, target in decide.items()}
+    if rules.weights:
+        rules.enter_only_flat = False
+        # A lot of less than 1e-12 of what it was is nothing in the book.
+        decide = {bar: round(target, 9) for bar, target in decide.items()}
+    else:
+        decide = {bar: float(np.sign(target)) for bar, target in decide.items()}
     if rules.enter_only_flat:
         decide = {bar: max(target, 0.0) for bar, target in decide.items()}
     data, settings = make_bars(bars), kernel_settings(rules)
@@ -74,7 +78,7 @@ def follow(i, bars, params, memory, account):
 @given(cases())
 def test_a_block_that_follows_decisions_gives_their_bits(case):
     rules, bars, decide = case
-    rules.weights = rules.enter_only_flat = False
+    rules.enter_only_flat = False
     data, settings = make_bars(bars), kernel_settings(rules)
     given_ = engine_settings(rules)
     book, stops = OrderBook(), given_["stops"]
@@ -82,7 +86,8 @@ def test_a_block_that_follows_decisions_gives_their_bits(case):
     targets = np.full(len(bars), np.nan)
     for bar, target in decide.items():
         # A block is asked at bars with prices.
-        targets[bar] = np.nan if bars[bar] is None else np.sign(target)
+        if bars[bar] is not None:
+            targets[bar] = round(target, 9) if rules.weights else np.sign(target)
     decisions = _run.target_decisions(targets)
     expected, log = run_book(
         book, data, (decisions.bar_of, decisions.target_of), settings, order_rules, stops
@@ -145,6 +150,57 @@ def test_a_block_that_looks_at_the_account(settings):
     np.testing.assert_allclose(slow.fills["size"], fast.fills["size"], rtol=1e-9)
     np.testing.assert_allclose(slow.equity, fast.equity, rtol=1e-10)
     np.testing.assert_allclose(slow.trades["net_pnl"], fast.trades["net_pnl"], rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"costs": Costs(rate=0.001, fixed=1.0, minimum=2.0, slippage_bps=5)},
+        {"stops": Stops(stop_loss=0.03, take_profit=0.05, trailing=0.04), "costs": Costs(fixed=1.0)},
+        {
+            "execution": Execution(fill_at="close", lot_size=1.0),
+            "stops": Stops(trailing=3.0, unit="absolute"),
+        },
+        {"execution": Execution(leverage=2.0), "risk_limits": RiskLimits(max_position=1.2, daily_loss=0.02)},
+    ],
+)
+def test_weights_and_blocks_of_weights(settings):
+    """Many changes of many weights: one trade from flat to flat, fees once, exits around the average price."""
+    bars, rng = synthetic(1_500, seed=4), np.random.default_rng(1)
+    weights = np.full(1_500, np.nan)
+    weights[rng.choice(1_500, 300, replace=False)] = np.round(rng.uniform(-0.9, 0.9, 300), 2)
+    weights[rng.choice(1_500, 30)] = 0.0
+
+    def shares(i, bars, params, memory, account):
+        if account[1] != 0.0 and bars[3, i] > account[3] * (1.02 if account[1] > 0.0 else 1.05):
+            return 0.0
+        return np.round(params[i], 1)
+
+    block, params = Block(shares, name="shares", weights=True), dict(enumerate(weights.tolist()))
+    for item, given_ in ((weights, None), (block, params)):
+        fast = BacktestEngine(**settings).run(bars, item, given_, weights=True)
+        slow = BacktestEngine(**settings, order_book=OrderRules()).run(bars, item, given_, weights=True)
+        assert fast.trades.height > 40 and fast.fills.height > 2 * fast.trades.height
+        same = ["bar", "side", "reason"]
+        assert slow.fills.select(same).equals(fast.fills.select(same))
+        np.testing.assert_allclose(slow.fills["size"], fast.fills["size"], rtol=1e-7)
+        np.testing.assert_allclose(slow.fills["fee"], fast.fills["fee"], rtol=1e-7)
+        np.testing.assert_allclose(slow.equity, fast.equity, rtol=1e-10)
+        same = ["side", "entry_bar", "exit_bar", "exit_reason"]
+        assert slow.trades.select(same).equals(fast.trades.select(same))
+        for name in ("entry_price", "exit_price", "size", "fees", "slippage", "net_pnl", "return", "mfe"):
+            np.testing.assert_allclose(slow.trades[name], fast.trades[name], rtol=1e-6, atol=1e-6)
+        assert slow.metadata["settings"]["targets"] == "weights"
+
+
+def test_weights_in_parts():
+    """A volume limit fills the difference over several bars; the next weight ends what is left of it."""
+    bars = flat([10.0] * 8, volume=[100.0] * 8)
+    rules = OrderRules(volume="share", volume_amount=20)
+    weights = [0.5, np.nan, np.nan, 0.2, np.nan, -0.1, np.nan, np.nan]
+    result = BacktestEngine(initial_cash=1000.0, order_book=rules).run(bars, weights, weights=True)
+    assert result.position.tolist() == [0.0, 20.0, 40.0, 50.0, 30.0, 20.0, 0.0, -10.0]
+    assert result.trades.select("side", "size").rows() == [("long", 50.0), ("short", 10.0)]
 
 
 def test_a_block_sees_what_the_rules_did():
@@ -344,11 +400,11 @@ class TestErrors:
             make()
 
     def test_what_the_book_cannot_run(self):
-        bars, engine = synthetic(60, seed=1), BacktestEngine(order_book=OrderRules())
-        with pytest.raises(ConfigError, match="weights are not rebalanced there"):
-            engine.run(bars, [0.5] * 60, weights=True)
-        with pytest.raises(ConfigError, match="weights are not rebalanced there"):
-            engine.run(bars, Block(follow, name="weights", weights=True))
+        bars = synthetic(60, seed=1)
+        limits = BacktestEngine(order_book=OrderBook(entry_limit=0.01))
+        for item in ([0.5] * 60, Block(follow, name="weights", weights=True)):
+            with pytest.raises(ConfigError, match=r"OrderBook\.entry_limit: expected None with weights"):
+                limits.run(bars, item, weights=True)
         with pytest.raises(ConfigError, match=r"OrderBook\.asset: .*got quote='JPY'"):
             by_book(flat([1.0, 1.0]), [1, 1], OrderBook(asset=Asset(quote="JPY")))
         with pytest.raises(DataError, match="need a volume column"):

@@ -32,6 +32,7 @@ from peak_kernels.book import (
     work_now,
 )
 from peak_kernels.orders_fields import Floats
+from peak_kernels.orders_weights import by_weight, count_in, count_out, grow_lot, lot_held, move_exits
 
 
 @part
@@ -150,7 +151,10 @@ def close_lot(
     """Close ``size`` of a lot for an order that pays ``paid``: cash, trade, fill, attached orders."""
     row = int(m[lot + f.L_ASSET])
     side = -np.sign(m[lot + f.L_SIZE])
-    gain = trade_row(m, k, lot, -side * size, price, bars[0], paid)
+    if by_weight(m):
+        gain = count_out(m, k, lot, -side * size, price, bars[0], paid)
+    else:
+        gain = trade_row(m, k, lot, -side * size, price, bars[0], paid)
     if m[f.R_LEDGER] == f.PAID:
         settle_close(m, row, -side * size, price)
         m[f.S_CASH] -= paid
@@ -228,17 +232,29 @@ def open_part(m: Floats, k: int, size: float, price: float, bars: tuple[int, int
     if m[f.R_LEDGER] == f.PAID:
         settle_open(m, row, side * size, price)
     m[f.S_CASH] -= paid
-    lot = open_lot(m, k, side * size, price, bars[0], paid)
+    lot = lot_held(m, row) if by_weight(m) else -1
+    grown = lot >= 0
+    if grown:
+        grow_lot(m, lot, side * size, price)
+    else:
+        lot = open_lot(m, k, side * size, price, bars[0], paid)
     if lot < 0:
         return
     if m[f.R_MERGE] == 0.0:
         n = fill_row(m, k, side * size, price, bars, paid)
         m[n + f.F_LOT] = lot
+    if by_weight(m):
+        price = count_in(m, size, price, paid)
     target = exit_price(m, row, m[k + f.O_TAKE_PROFIT], m[k + f.O_TARGET_UNIT], price, side)
     stop = exit_price(m, row, m[k + f.O_STOP_LOSS], m[k + f.O_EXIT_UNIT], price, -side)
+    if grown:
+        move_exits(m, lot, stop, target)
+        return
+    trailed = np.nan
     if m[f.G_TRAIL] > 0.0:
         distance = m[f.G_TRAIL] * (price if m[f.G_TRAIL_UNIT] == f.FRACTION else 1.0)
-        stop = price - side * distance if not side * stop >= side * price - distance else stop
+        trailed = price - side * distance
+        stop = trailed if not side * stop >= side * price - distance else stop
     if np.isnan(target) and np.isnan(stop):
         return
     if not np.isnan(target):
@@ -249,6 +265,7 @@ def open_part(m: Floats, k: int, size: float, price: float, bars: tuple[int, int
             trailing = int(m[lot + f.L_STOP_ORDER])
             m[trailing + f.O_KIND] = f.TRAILING_STOP
             m[trailing + f.O_TRAIL], m[trailing + f.O_TRAIL_UNIT] = m[f.G_TRAIL], m[f.G_TRAIL_UNIT]
+            m[trailing + f.O_OFFSET] = trailed
     if exits_in_entry_bar(m, k, row, stop, target):
         for column in (f.L_STOP_ORDER, f.L_TARGET_ORDER):
             if m[lot + column] >= 0.0:

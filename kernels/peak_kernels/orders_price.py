@@ -102,6 +102,9 @@ def trail(m: Floats, k: int, mark: float) -> None:
     distance = m[k + f.O_TRAIL] * (mark if m[k + f.O_TRAIL_UNIT] == f.FRACTION else 1.0)
     row = int(m[k + f.O_ASSET])
     stop = to_tick(m, row, mark + side * distance)
+    if m[k + f.O_KIND] == f.TRAILING_STOP and side * stop < side * m[k + f.O_OFFSET]:
+        # Beside the stop, which may be another one that is tighter.
+        m[k + f.O_OFFSET] = stop
     if np.isnan(m[k + f.O_STOP]) or side * stop < side * m[k + f.O_STOP]:
         m[k + f.O_STOP] = stop
         if m[k + f.O_KIND] == f.TRAILING_STOP_LIMIT:

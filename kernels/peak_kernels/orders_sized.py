@@ -1,7 +1,7 @@
 """Orders of the engine's decisions: the engine's own sizing rules give their size at the first fill.
 
-Such an order opens only.  It waits until the position of the other side is gone (orders that close it were placed
-with it), and ends where its own side is held.
+Such an order waits until the position of the other side is gone (orders that close it were placed with it).  Where its
+own side is held, that of a side ends, and that of a weight trades the difference (`orders_weights`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from peak_kernels.book import end_order
 from peak_kernels.estimates import take_kelly
 from peak_kernels.orders_fields import Floats
 from peak_kernels.orders_price import slip, volume_cap
-from peak_kernels.rules import opening_size
+from peak_kernels.orders_weights import by_weight
+from peak_kernels.rules import opening_size, opposite
 
 
 @part
@@ -39,36 +40,84 @@ def count_trades(m: Floats, state: Floats, bar: int) -> None:
 
 
 @part
+def put_account(m: Floats, state: Floats, row: int, price: float) -> None:
+    """Cash and units of the engine's account, whose equity is that of the book at ``price``."""
+    held = m[row + f.A_POSITION]
+    state[t.UNITS] = held
+    if held == 0.0:
+        state[t.CASH] = equity_of(m)
+        return
+    plain = m[f.R_LEDGER] == f.PAID and m[f.R_LEVERAGE] == 1.0 and m[row + f.A_MARGIN] == 0.0
+    if plain and m[f.R_SHORT_PROCEEDS] > 0.0:
+        state[t.CASH] = m[f.S_CASH]
+        return
+    mark = m[row + f.A_MARK]
+    m[row + f.A_MARK] = price
+    state[t.CASH] = equity_of(m) - held * price * m[row + f.A_MULTIPLIER] * rate_at(m, row, price)
+    m[row + f.A_MARK] = mark
+
+
+@part
+def sell_surplus(m: Floats, k: int, row: int, price: float, at: int) -> bool:
+    """Turn the order of a smaller weight than the one held round: it closes the surplus; False where there is none."""
+    state = m[int(m[f.G_STATE_AT]) : int(m[f.G_STATE_AT]) + t.N_STATE]
+    side, held, multiplier = m[k + f.O_SIDE], m[row + f.A_POSITION], m[row + f.A_MULTIPLIER]
+    equity = state[t.CASH] + held * (price * multiplier * rate_at(m, row, price))
+    m[k + f.O_SIDE] = -side
+    paid = slip(m, k, row, price, at, abs(held))
+    surplus = abs(held) - m[k + f.O_SIZE] * equity / (paid * multiplier * rate_at(m, row, paid))
+    lot = m[row + f.A_LOT]
+    if lot > 0.0:
+        surplus = np.floor(surplus / lot) * lot
+    if not surplus > 0.0:
+        m[k + f.O_SIDE] = side
+        return False
+    m[k + f.O_SIZE], m[k + f.O_REMAINING], m[k + f.O_ORDERED] = surplus, surplus, surplus
+    m[k + f.O_UNIT], m[k + f.O_REDUCE] = f.UNITS, 1.0
+    return True
+
+
+@part
 def size_by_rules(m: Floats, k: int, row: int, price: float, at: int, bar: int) -> bool:
     """Turn a decision into units at its first fill; False while it waits, or where it ended.
 
-    ``O_SIZE`` of the order is the fraction of equity of volatility sizing, else it says nothing.  ``O_WHY`` gets the
-    engine's reason (`peak_kernels.types`) where the size was cut or refused, ``O_ORDERED`` what was asked for.
+    ``O_SIZE`` of the order is the weight, or the fraction of equity of volatility sizing; else it says nothing.
+    ``O_WHY`` gets the engine's reason (`peak_kernels.types`) where the size was cut or refused, ``O_ORDERED`` what was
+    asked for.
     """
     side, multiplier = m[k + f.O_SIDE], m[row + f.A_MULTIPLIER]
-    if m[row + f.A_POSITION] * side > 0.0:
+    held, weighted = m[row + f.A_POSITION], by_weight(m)
+    same = opposite(held, -side)
+    if same and not weighted:
         end_order(m, k, f.CANCELLED, f.POSITION_OPEN, bar)
-    if m[row + f.A_POSITION] != 0.0 or not volume_cap(m, row, 1.0, False) > 0.0:
+    if (held != 0.0 and not (same and weighted)) or not volume_cap(m, row, 1.0, False) > 0.0:
         return False
     state = m[int(m[f.G_STATE_AT]) : int(m[f.G_STATE_AT]) + t.N_STATE]
-    state[t.CASH], state[t.UNITS] = equity_of(m), 0.0
+    put_account(m, state, row, price)
+    target = side * m[k + f.O_SIZE] if weighted else side
+    if held != 0.0 and sell_surplus(m, k, row, price, at):
+        return True
     blocked = t.NO_REASON
-    if state[t.SIZE_MODE] == t.SIZE_KELLY:
+    if state[t.SIZE_MODE] == t.SIZE_KELLY and not weighted:
         count_trades(m, state, bar)
         blocked = take_kelly(state)
-    elif state[t.SIZE_MODE] == t.SIZE_VOLATILITY:
+    elif state[t.SIZE_MODE] == t.SIZE_VOLATILITY and not weighted:
         state[t.SIZED_FRACTION] = m[k + f.O_SIZE]
     # Slippage may depend on the size, and the size on the price: the second round has the price of the first.
     spread, opening = 1.0 + m[f.R_SPREAD] * side, price
-    allowed, reason = 0.0, blocked
+    asked, allowed, reason = 0.0, 0.0, blocked
     for _ in range(2):
         reference = price * multiplier * rate_at(m, row, price)
         paid = opening * spread * multiplier * rate_at(m, row, opening * spread)
-        asked, allowed, reason = opening_size(state, blocked, reference, paid, side)
+        asked, allowed, reason = opening_size(state, blocked, reference, paid, target)
         opening = slip(m, k, row, price, at, allowed)
         m[k + f.O_ORDERED] = asked
         if np.isnan(opening):
             return False
+    if weighted and asked <= 0.0 and reason == t.TOO_SMALL:
+        # A weight that is already held, to the last lot.
+        end_order(m, k, f.CANCELLED, f.POSITION_OPEN, bar)
+        return False
     m[k + f.O_WHY] = reason
     if not allowed > 0.0:
         end_order(m, k, f.REJECTED, f.NO_MARGIN if reason == t.NO_CASH else f.SIZE_ZERO, bar)

@@ -14,6 +14,7 @@ from peak_kernels.account import rate_at
 from peak_kernels.estimates import volatility_fraction
 from peak_kernels.orders_fields import Floats
 from peak_kernels.orders_place import write
+from peak_kernels.orders_weights import by_weight
 
 OWN_CELLS = t.VIEW_SEEN + 1
 """Cells behind the block's own memory: the account that it sees, then its last target."""
@@ -37,6 +38,10 @@ def see_account(m: Floats, seen: Floats, view: Floats, account: Floats, bar: int
         account[t.VIEW_CASH] = view[f.V_CASH]
     else:
         account[t.VIEW_CASH] -= units * mark * m[row + f.A_MULTIPLIER] * rate_at(m, row, mark)
+    if by_weight(m):
+        s = int(m[f.G_STATE_AT])
+        account[t.VIEW_ENTRY_PRICE] = m[s + t.ENTRY_VALUE] / m[s + t.ENTRY_UNITS]
+        return
     value, size = 0.0, 0.0
     listed = int(m[f.S_LISTED_AT])
     for j in range(listed, listed + int(m[f.S_OPEN_LOTS])):
@@ -63,7 +68,9 @@ def aim_at(m: Floats, seen: Floats, target: float, bar: int) -> None:
         f.BY_RULES,
         1.0,
     )
-    if state[t.SIZE_MODE] == t.SIZE_VOLATILITY:
+    if state[t.WEIGHT_TARGETS] > 0.0:
+        m[row + f.X_SIZE] = abs(target)
+    elif state[t.SIZE_MODE] == t.SIZE_VOLATILITY:
         volatility_fraction(state, seen, bar)
         m[row + f.X_SIZE] = state[t.SIZED_FRACTION]
     if state[t.STOP_LOSS] > 0.0:
