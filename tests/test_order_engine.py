@@ -41,7 +41,7 @@ from peak_fast.order_block import (
 )  # fmt: skip
 from peak_fast.order_book import OrderBook
 from peak_fast.orders import Asset, OrderRules
-from tests.test_order_block import REPLAY, more_orders, same_bits
+from tests.test_order_block_replay import REPLAY, more_orders, same_bits
 from tests.test_order_properties import RULES, make_bars, make_orders
 
 ENTRY, EXIT = 1, 2
