@@ -349,7 +349,7 @@ def strategy(
     """Turn a function into a named strategy.
 
     A function of ``(i, bars, params, memory, account)`` becomes a compiled `Block`, one with a further argument
-    ``orders`` an `OrderBlock` for `simulate_orders` (``room``: instructions at one close), a function of
+    ``orders`` an `OrderBlock` for the engine and `simulate_orders` (``room``: instructions at one close), a function of
     ``(df, params)`` a `SignalStrategy`.  The result is registered, so ``engine.run(df, "its_name")`` works.
 
     Raises

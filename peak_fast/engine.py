@@ -59,7 +59,8 @@ class BacktestEngine:
         Yearly risk-free rate of Sharpe and Sortino.
     order_book
         `peak_fast.order_book.OrderBook` or `OrderRules`: decisions go through the order book, which knows latency,
-        partial fills, paths inside bars and more (docs/orders.md); None: the fast path.
+        partial fills, paths inside bars and more (docs/orders.md); None: the fast path.  Rules of blocks that place
+        orders, too.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The engine's decisions through the order book: what only the order machinery knows, for any strategy of sides.
+"""The engine through the order book: what only the order machinery knows, for any strategy and for blocks that order.
 
 >>> engine = BacktestEngine(order_book=OrderBook(rules=OrderRules(latency=1)))     # doctest: +SKIP
 >>> engine.run(bars, "ma_crossover").book.orders                                  # doctest: +SKIP

@@ -208,17 +208,24 @@ class BacktestResult:
 
         ``return`` is net PnL over the entry value; ``mae`` and ``mfe`` are the worst and the best price while
         the position was held as a fraction of the entry price, signed by side (<= 0 and >= 0).
+        A block that places orders adds ``tag``, that of the order which opened the lot.
         """
         return _records.trades_frame(self)
 
     @functools.cached_property
     def orders(self) -> pl.DataFrame:
-        """Orders: order_id, bar, time, fill_bar, kind, side, requested, filled, status, reason."""
+        """Orders: order_id, bar, time, fill_bar, kind, side, requested, filled, status, reason.
+
+        A block that places orders adds ``tag``.
+        """
         return _records.orders_frame(self)
 
     @functools.cached_property
     def fills(self) -> pl.DataFrame:
-        """Fills: fill_id, order_id, bar, time, side (1 buy, -1 sell), size, price, fee, slippage, reason."""
+        """Fills: fill_id, order_id, bar, time, side (1 buy, -1 sell), size, price, fee, slippage, reason.
+
+        A block that places orders adds ``tag``.
+        """
         return _records.fills_frame(self)
 
     def summary(self) -> str:
