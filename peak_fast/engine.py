@@ -58,9 +58,8 @@ class BacktestEngine:
     risk_free
         Yearly risk-free rate of Sharpe and Sortino.
     order_book
-        `peak_fast.order_book.OrderBook` or `OrderRules`: decisions go through the order book, which knows latency,
-        partial fills, paths inside bars and more (docs/orders.md); None: the fast path.  Rules of blocks that place
-        orders, too.
+        `peak_fast.order_book.OrderBook` or `OrderRules`: decisions, and orders of blocks, go through an order book
+        with latency, partial fills, paths inside bars and more (docs/orders.md); None: the fast path.
 
     Raises
     ------
