@@ -83,8 +83,7 @@ class Oracle:
     def place(self, spec, bar):
         order = self.new(**spec, active=bar + 1)
         if order["trail"] is not None:
-            close = self.bars["close"][bar]
-            order["stop"] = close * (1 + order["side"] * order["trail"])
+            order["stop"] = self.trailed(order, self.bars["close"][bar])
         parent = order["parent"]
         if order["size"] <= 0:
             self.end(order, "rejected", "size_zero")
@@ -157,15 +156,30 @@ class Oracle:
         if limit is not None:
             if (o <= limit) if buy else (o >= limit):
                 return o, "limit"
-            if (low <= limit) if buy else (h >= limit):
+            if self.touched(low, limit) if buy else self.touched(-h, -limit):
                 return limit, "limit"
             return None
         return o, "open"
 
+    def touched(self, low, limit):
+        return low <= limit
+
+    def worse(self, price, side):
+        return price * (1 + side * self.slippage)
+
+    def trailed(self, order, price):
+        return price * (1 + order["side"] * order["trail"])
+
+    def mark(self, order, bar):
+        return self.bars["low"][bar] if order["side"] > 0 else self.bars["high"][bar]
+
+    def whole(self, size):
+        return size
+
     def slipped(self, order, price, origin):
         if origin == "limit":
             return price
-        worse = price * (1 + order["side"] * self.slippage)
+        worse = self.worse(price, order["side"])
         if origin == "stop_limit":
             worse = min(worse, order["limit"]) if order["side"] > 0 else max(worse, order["limit"])
             high, low = self.bars["high"][self.bar], self.bars["low"][self.bar]
@@ -187,6 +201,8 @@ class Oracle:
             volume = self.bars["volume"][bar]
             cap = volume * (self.share * 100.0) / 100.0 - self.used if volume > 0 else 0.0
             size = min(size, cap) if cap > 1e-12 * volume else 0.0
+        if size < order["remaining"]:
+            size = self.whole(size)
         if size <= 0 or (order["tif"] == "fok" and size < order["remaining"]):
             return
         price = self.slipped(order, *found)
@@ -286,17 +302,21 @@ class Oracle:
         if reason:
             self.end_all(order, "cancelled" if reason == "nothing_to_reduce" else "rejected", reason)
         elif order["remaining"] == 0 and done > 0:
-            self.end(order, "filled", "")
-            for other in self.queue:
-                if other["parent"] is order and other["status"] == "waiting":
-                    other["status"], other["active"] = "working", bar + 1
-                    if order["kind"] == "market":
-                        other["active"], other["fresh"] = bar, bar
-                        self.again = True
-                    continue
-                sibling = order["parent"] is not None and other["parent"] is order["parent"]
-                if sibling and other is not order and other["status"] in LIVE:
-                    self.end(other, "cancelled", "sibling_ended")
+            self.complete(order, bar)
+
+    def complete(self, order, bar):
+        """An order has all it wanted: its children begin, its siblings end."""
+        self.end(order, "filled", "")
+        for other in self.queue:
+            if other["parent"] is order and other["status"] == "waiting":
+                other["status"], other["active"] = "working", bar + 1
+                if order["kind"] == "market":
+                    other["active"], other["fresh"] = bar, bar
+                    self.again = True
+                continue
+            sibling = order["parent"] is not None and other["parent"] is order["parent"]
+            if sibling and other is not order and other["status"] in LIVE:
+                self.end(other, "cancelled", "sibling_ended")
 
     def work(self, bar, fresh):
         if not fresh:
@@ -331,13 +351,15 @@ class Oracle:
             if order["status"] != "working":
                 continue
             if order["trail"] is not None and not order["triggered"]:
-                mark = self.bars["low"][bar] if order["side"] > 0 else self.bars["high"][bar]
-                moved = mark * (1 + order["side"] * order["trail"])
+                moved = self.trailed(order, self.mark(order, bar))
                 order["stop"] = min(order["stop"], moved) if order["side"] > 0 else max(order["stop"], moved)
             if order["tif"] in ("ioc", "fok"):
                 self.end_all(
                     order, "cancelled", "fill_or_kill" if order["tif"] == "fok" else "immediate_or_cancel"
                 )
+
+    def begin(self, bar):
+        """What comes before the orders of a bar: nothing."""
 
     def run(self):
         equity, cash, position = [], [], []
@@ -345,6 +367,7 @@ class Oracle:
         for bar in range(count):
             self.bar, self.used, self.again = bar, 0.0, False
             self.exchange = self.rates[max(bar - 1, 0)]
+            self.begin(bar)
             self.work(bar, False)
             while self.again:
                 self.again = False
@@ -360,6 +383,8 @@ class Oracle:
                         for order in self.queue:
                             if order is spec["of"]["made"] and order["status"] in LIVE:
                                 self.end_all(order, "cancelled", "by_user")
+                    elif spec.get("action") == "modify":
+                        self.modify(spec, bar)
                     else:
                         fields = {
                             key: value for key, value in spec.items() if key not in ("bar", "made", "action")

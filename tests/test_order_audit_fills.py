@@ -1,5 +1,6 @@
 """Orders, times in force, prices and paths: expected numbers written down from docs/orders.md and `OrderRules`."""
 
+import numpy as np
 import pytest
 
 from peak_fast.orders import Asset
@@ -254,3 +255,18 @@ class TestReduceOnly:
         assert result.trades.select("size", "entry_price", "gross_pnl").rows() == [(10.0, 101.0, 10.0)]
         assert result.equity.tolist() == [10_000, 10_020, 10_026, 10_030, 10_026, 9_998]
         assert ends(result)[2] == ("cancelled", "nothing_to_reduce")
+
+
+class TestChildren:
+    def test_a_child_may_arrive_after_its_parent_was_filled(self):
+        # The parent is placed first; with three bars of latency it fills in bar 4, the child arrives in bar 5.
+        child = {"bar": 1, "side": "sell", "size": 10, "parent": "in"}
+        result = run({**BUY, "tag": "in"}, child, with_rules={"latency": 3})
+        assert fills(result) == [(4, 1, 10.0, 98.0), (5, -1, 10.0, 105.0)]
+
+    def test_a_child_for_the_close_waits_for_it(self):
+        hours = np.arange("2024-01-01T00", "2024-01-02T12", 6, dtype="datetime64[h]").astype("datetime64[us]")
+        # Bars 1 to 3 end the first day: the entry fills in bar 1, the child at the close of bar 3.
+        child = {"bar": 0, "side": "sell", "size": 10, "type": "market_on_close", "parent": "in"}
+        result = run({**BUY, "tag": "in"}, child, bars={**BARS, "timestamp": hours})
+        assert fills(result) == [(1, 1, 10.0, 101.0), (3, -1, 10.0, 98.0)]

@@ -110,10 +110,12 @@ def work_now(m: Floats, k: int, bar: int) -> None:
 def release(m: Floats, k: int, bar: int) -> None:
     """A child whose parent is complete: it works from the next bar, or from this one if the rules say so."""
     set_status(m, k, f.WORKING, f.NO_REASON, bar)
-    m[k + f.O_ACTIVE] = bar + 1
+    # It may not have arrived yet, or wait for a close.
+    arrived = m[k + f.O_ACTIVE] <= bar
+    m[k + f.O_ACTIVE] = max(m[k + f.O_ACTIVE], bar + 1.0)
     rule = m[f.R_CHILD_BAR]
     after_market = rule == f.CHILD_AFTER_MARKET and m[int(m[k + f.O_PARENT]) + f.O_KIND] == f.MARKET
-    if m[f.R_INTRABAR] > 0.0 or rule == f.CHILD_AFTER_ANY or after_market:
+    if arrived and (m[f.R_INTRABAR] > 0.0 or rule == f.CHILD_AFTER_ANY or after_market):
         work_now(m, k, bar)
 
 
