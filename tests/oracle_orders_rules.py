@@ -1,4 +1,4 @@
-"""Further rules for the plain-Python oracle of orders, one method each; written from `OrderRules` and docs/orders.md."""
+"""Further rules for the plain-Python oracle of orders, one method each, from `OrderRules` and docs/orders.md."""
 
 import math
 
