@@ -7,7 +7,6 @@ import os
 import re
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit, urlunsplit
-from urllib.request import url2pathname
 
 from peak_fast.errors import ConfigError
 
@@ -79,6 +78,11 @@ def file_uri_path(uri: str) -> Path:
     rest = uri[len("file:") :]
     if rest.startswith("//"):
         rest = urlsplit(uri).path
+    if os.name != "nt":
+        # What url2pathname does here; its module would bring SSL and HTTP, two megabytes, into the caller's process.
+        return Path(unquote(rest))
+    from urllib.request import url2pathname
+
     return Path(url2pathname(rest))
 
 
