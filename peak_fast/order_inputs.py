@@ -155,9 +155,18 @@ def actions_of(
     bar_of, target_of = decisions
     weights = settings[t.WEIGHT_TARGETS] > 0.0
     fractions = np.abs(target_of) if weights else entry_fractions(bars, bar_of, settings)
+    repeated = np.zeros(len(bar_of), bool)
+    # A weight that is given again is traded again.
+    repeated[1:] = (target_of[1:] == target_of[:-1]) & (not weights)
+    if bars.has_nan:
+        priced = np.flatnonzero(~np.isnan(bars.close))
+        fills_with = np.searchsorted(
+            priced, bar_of, side="left" if settings[t.FILL_AT_CLOSE] > 0.0 else "right"
+        )
+        # One that comes before the decision it repeats could fill replaces it, with the estimate of its own bar.
+        repeated[1:] &= fills_with[1:] != fills_with[:-1]
     if settings[t.FILL_AT_CLOSE] > 0.0 and bars.has_nan:
         # A close that is not there: the decision waits for the next one.
-        priced = np.flatnonzero(~np.isnan(bars.close))
         bar_of = np.append(priced, len(bars) - 1)[np.searchsorted(priced, bar_of)]
     rows = blank_actions(3 * len(bar_of)).reshape(len(bar_of), 3, f.N_ACTION)
     side = np.sign(target_of)
@@ -177,9 +186,6 @@ def actions_of(
         place[:, f.X_LIMIT] = side * np.floor(side * limit / tick + 1e-9) * tick if tick > 0.0 else limit
         if book.entry_bars is not None:
             place[:, f.X_VALID] = bar_of + book.entry_bars
-    repeated = np.zeros(len(bar_of), bool)
-    # A weight that is given again is traded again.
-    repeated[1:] = (target_of[1:] == target_of[:-1]) & (not weights)
     wanted = np.column_stack((~repeated, ~repeated, side != 0.0))
     wanted[:1, 0] = False
     return np.ascontiguousarray(rows[wanted])

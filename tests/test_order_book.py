@@ -1,8 +1,10 @@
 """The engine's decisions through the order book: the same as the fast path where no rule says otherwise."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 
 from peak_fast import (
     BacktestEngine,
@@ -27,6 +29,7 @@ from peak_fast.order_outcome import finished
 from peak_fast.orders import Asset, OrderRules
 from peak_kernels import types as t
 from tests.kernel_cases import engine_settings, kernel_settings, make_bars, run_kernel
+from tests.oracle import Rules
 from tests.test_kernel_oracle import cases, near
 
 # Ratios of what may be nearly nothing are left out, and counts of orders: a reversal is two orders in the book.
@@ -36,6 +39,17 @@ COMPARED = (
 )  # fmt: skip
 
 
+def at(*closes):
+    """Bars whose four prices are the close; None: a bar without prices."""
+    return [None if close is None else (close,) * 4 for close in closes]
+
+
+VOLATILE = Rules(fill_at="close", sizing=("volatility", 1.0, 2, 1.0, 0.0))
+
+
+# A repeated decision takes the place of one that waits for prices, with the estimate of its own bar.
+@example((VOLATILE, at(0.8, 0.8, 0.64, None, 0.512), {3: -1.0, 4: -1.0}))
+@example((replace(VOLATILE, fill_at="next_open"), at(0.8, 0.8, 0.64, None, 0.512, 0.5), {2: -1.0, 3: -1.0}))
 @given(cases())
 def test_neutral_rules_give_the_fast_path(case):
     rules, bars, decide = case
