@@ -425,7 +425,8 @@ class TestToml:
             elif values and isinstance(values[0], str):
                 value = values[-1]
             else:
-                value = (not plain.__dict__[item.name]) if strict[item.name] is bool else 3
+                kinds = {bool: not plain.__dict__[item.name], int: 3}
+                value = kinds.get(strict[item.name], 0.5)
             if (item.name, value) in (("hedging", True), ("ledger", "settled"), ("volume", "range")):
                 continue
             assert getattr(OrderBookTable(**{item.name: value}).rules(), item.name) == value
@@ -479,7 +480,7 @@ class TestToml:
             ("[order_book]\nentry_bars = 2", r"^order_book\.entry_bars: expected entry_limit with it; got 2"),
             ("[order_book]\nfee_tiers = [[1]]", r"order_book\.fee_tiers\.0"),
             ("[order_book.asset]\ntik = 1", r"^order_book\.asset\.tik: no such setting; did you mean 'tick'"),
-            ("[order_book.asset]\ntick = -1", r"^order_book\.asset: Asset\(tick=...\) must be a number >= 0"),
+            ("[order_book.asset]\ntick = -1", r"^order_book\.asset: Asset\(tick=...\) must be >= 0"),
             ("[order_book]\nasset = 3", r"^order_book\.asset: expected a table"),
             ("order_book = 3", r"^order_book: expected a table of settings.*; got int"),
             ("[order_boo]\nlatency = 1", r"did you mean 'order_book'"),
