@@ -180,9 +180,11 @@ class OrderRules:
     target_step
         Orders for a target value or fraction are rounded down to multiples of it, as of the asset's lot.
     borrow_short, borrow_long, borrow_cash, interest_on_average
-        Yearly rates on shorts, longs and negative cash, by calendar days; on the average price, or the mark.
+        Yearly rates on shorts, longs and negative cash, by calendar days (UTC) since the bar before; on the average
+        price, or the mark.  A negative one is paid to the account.
     maintenance, liquidation_fee
-        A position is liquidated when equity falls to this fraction of its value; fee as a fraction of value.
+        A position is liquidated when equity falls to this fraction of its value (of a contract's margin), at that
+        price, or at an open beyond it; fee as a fraction of value.
     ruin
         Equity of zero closes everything and ends the run.
     equity_floor, max_drawdown, daily_loss

@@ -1,5 +1,6 @@
 """Sizes, fees, margin, interest and limits of the account: expected numbers written down from `OrderRules`."""
 
+import numpy as np
 import pytest
 
 from peak_fast.orders import Asset
@@ -109,3 +110,183 @@ class TestSizes:
     def test_whole_units_of_a_fixed_volume(self):
         rules = {"volume": "fixed", "volume_amount": 2.5, "volume_whole": True}
         assert [fill[2] for fill in fills(run({**BUY, "size": 5}, with_rules=rules))] == [2.0, 2.0, 1.0]
+
+
+def days(*numbers):
+    """A column of times at these days."""
+    return (np.array(numbers) * 86_400_000_000).astype("datetime64[us]")
+
+
+FLAT = {name: [100.0] * 5 for name in ("open", "high", "low", "close")}
+
+
+class TestInterest:
+    @pytest.mark.parametrize(
+        ("order", "rules", "charges"),
+        [
+            # Friday to Monday are three days; a thousandth of the value or of the debt for each.
+            ({"side": "sell", "size": 10}, {"borrow_short": 0.365}, [0.0, 1.0, 3.0, 1.0]),
+            ({"side": "sell", "size": 10}, {"borrow_long": 0.365}, [0.0] * 4),
+            ({"side": "buy", "size": 10}, {"borrow_long": 0.365}, [0.0, 1.0, 3.0, 1.0]),
+            (
+                {"side": "buy", "size": 150},
+                {"borrow_cash": 0.365, "afford": "any"},
+                [0, 5.0, 3 * 5.005, 5.020015],
+            ),
+            ({"side": "buy", "size": 50}, {"borrow_cash": 0.365}, [0.0] * 4),
+        ],
+    )
+    def test_days(self, order, rules, charges):
+        bars = {**FLAT, "timestamp": days(1, 2, 3, 6, 7)}
+        result = run({"bar": 0, **order}, bars=bars, with_rules=rules)
+        assert (-np.diff(result.equity)).tolist() == pytest.approx(charges)
+
+    @pytest.mark.parametrize(("average", "charge"), [(False, 1.03), (True, 1.01)])
+    def test_on_the_mark_or_the_average(self, average, charge):
+        rules = {"borrow_short": 0.365, "interest_on_average": average}
+        result = run({**BUY, "side": "sell"}, with_rules=rules)
+        # Sold at 101; the close of bar 1 is 103.
+        assert result.cash[1] - result.cash[2] == pytest.approx(charge)
+
+    def test_bars_of_one_day_cost_nothing(self):
+        bars = {**FLAT, "timestamp": days(1, 1.25, 1.5, 1.75, 2)}
+        result = run({**BUY, "side": "sell"}, bars=bars, with_rules={"borrow_short": 0.365})
+        assert result.equity.tolist() == pytest.approx([10_000] * 4 + [9_999.0])
+
+    def test_funding(self):
+        rates = [0.0, 0.001, float("nan"), -0.002, 0.0, 0.0]
+        # Longs pay on the value at the close: 1030, none, 980; shorts receive.
+        long, short = run(BUY, funding=rates), run({**BUY, "side": "sell"}, funding=rates)
+        paid = [0.0, -1.03, 0.0, 1.96]
+        assert np.diff(long.cash).tolist()[1:3] == pytest.approx(paid[2:4])
+        assert long.cash[1] == pytest.approx(10_000 - 1010 - 1.03)
+        assert short.cash[3] == pytest.approx(10_000 + 1010 + 1.03 - 1.96)
+
+
+class TestMargin:
+    def test_initial_margin(self):
+        # A third of 101 for each unit: 297 units need 9,999.
+        three = {"leverage": 3.0}
+        assert ends(run({**BUY, "size": 297}, with_rules=three)) == [("filled", "")]
+        assert ends(run({**BUY, "size": 298}, with_rules=three)) == [("rejected", "insufficient_margin")]
+        assert ends(run({**BUY, "side": "sell", "size": 298}, with_rules=three))[0][0] == "rejected"
+
+    @pytest.mark.parametrize("side", ["buy", "sell"])
+    @pytest.mark.parametrize("gap", [False, True])
+    def test_liquidation(self, side, gap):
+        # 400 at 100, equity 9,998: a long has a tenth of its value at (40,000 - 9,998) / (400 x 0.9) = 83.34,
+        # a short at (40,000 + 9,998) / (400 x 1.1) = 113.63.
+        way = -1 if side == "buy" else 1
+        level = 30_002 / 360 if side == "buy" else 49_998 / 440
+        far = 100.0 + way * 20
+        path = [100.0, 100.0, far if gap else 100.0, far]
+        close = [100.0, 100.0, far, far]
+        bars = {"open": path, "close": close, "high": np.maximum(path, close), "low": np.minimum(path, close)}
+        rules = {"leverage": 5.0, "maintenance": 0.1, "liquidation_fee": 0.01, "fee_fixed": 2.0}
+        result = run({"bar": 0, "side": side, "size": 400}, bars=bars, with_rules=rules)
+        price = far if gap else level
+        fill = result.fills.row(1, named=True)
+        assert (fill["bar"], fill["reason"], fill["price"]) == (
+            2,
+            "liquidation",
+            pytest.approx(price, rel=1e-9),
+        )
+        assert fill["fee"] == pytest.approx(2 + 0.01 * 400 * fill["price"])
+        assert result.equity[-1] == pytest.approx(
+            10_000 - 2 - way * 400 * (fill["price"] - 100) - fill["fee"]
+        )
+        assert result.log.rows()[-1][2:4] == ("filled", "liquidation")
+        assert result.trades["exit_reason"].to_list() == ["liquidation"]
+
+    def test_several_assets_are_judged_at_the_close(self):
+        fall = {name: [100.0, 100.0, 70.0, 70.0] for name in ("open", "high", "low", "close")}
+        flat = {name: [100.0] * 4 for name in fall}
+        orders = [{"bar": 0, "side": "buy", "size": 200, "asset": name} for name in ("A", "B")]
+        rules = {"leverage": 5.0, "maintenance": 0.15}
+        result = run(*orders, bars={"A": fall, "B": flat}, with_rules=rules)
+        # Equity 10,000 - 6,000 is less than 15 % of 34,000: both are closed at their marks.
+        assert result.fills.select("bar", "asset", "price", "reason").rows()[2:] == [
+            (2, "A", 70.0, "liquidation"), (2, "B", 100.0, "liquidation")
+        ]  # fmt: skip
+        assert result.equity.tolist() == [10_000, 10_000, 4_000, 4_000]
+
+    def test_short_collateral(self):
+        # The short ties up its value; its result stays outside of the cash until it is closed.
+        result = run(
+            {**BUY, "side": "sell"}, {"bar": 2, "action": "close"}, with_rules={"short_proceeds": False}
+        )
+        assert result.cash.tolist() == [10_000, 8_990, 8_990, 9_990, 9_990, 9_990]
+        assert result.equity.tolist() == [10_000, 9_980, 9_970, 9_990, 9_990, 9_990]
+
+    def test_futures_that_turn_round(self):
+        asset = Asset(multiplier=50, margin=500)
+        result = run(
+            {**BUY, "size": 2},
+            {**BUY, "bar": 2, "side": "sell", "size": 3},
+            assets=asset,
+            with_rules={"leverage": 3.0},
+        )
+        # Bought at 101, sold at 102 (bar 3); one is left short.  Marks: 103, 104, 98, 99, 106.
+        margin = [0, 1_000, 1_000, 500, 500, 500]
+        equity = [10_000, 10_200, 10_300, 10_300, 10_250, 9_900]
+        assert result.equity.tolist() == pytest.approx(equity)
+        assert result.cash.tolist() == pytest.approx([e - m for e, m in zip(equity, margin, strict=True)])
+        assert result.trades.select("size", "net_pnl").rows() == [(2.0, 100.0)]
+
+
+class TestAccountLimits:
+    BIG = {**BUY, "size": 90}  # noqa: RUF012
+    LATER = {**BUY, "bar": 4, "size": 1}  # noqa: RUF012
+
+    @pytest.mark.parametrize(
+        ("rules", "reason"),
+        [
+            # Equity: 10,000, 10,180, 10,270, 9,730 and, sold at 98, 9,730.
+            ({"equity_floor": 9_740.0}, "halted"),
+            ({"max_drawdown": 0.05}, "halted"),
+            ({"daily_loss": 0.05}, ""),
+        ],
+    )
+    def test_a_limit_leaves_at_the_next_open(self, rules, reason):
+        resting = {**BUY, "bar": 2, "type": "limit", "limit": 50}
+        result = run(self.BIG, resting, self.LATER, with_rules=rules)
+        assert fills(result)[1] == (4, -1, 90.0, 98.0)
+        assert ends(result)[1] == ("cancelled", "halted")
+        assert result.equity.tolist()[:5] == [10_000, 10_180, 10_270, 9_730, 9_730]
+        # A daily limit refuses for the day only: the order of bar 4 works in bar 5.
+        by_row = result.orders.filter(result.orders["row"] == 2).select("status", "reason").row(0)
+        assert by_row == (("rejected", "halted") if reason else ("filled", ""))
+
+    @pytest.mark.parametrize(
+        "rules", [{"equity_floor": 9_700.0}, {"max_drawdown": 0.06}, {"daily_loss": 0.06}]
+    )
+    def test_a_limit_that_is_not_reached(self, rules):
+        assert run(self.BIG, self.LATER, with_rules=rules).position[0].tolist() == [0, 90, 90, 90, 90, 91]
+
+    def test_a_daily_limit_counts_from_the_close_before_the_day(self):
+        bars = {name: [100.0, 100, 98, 96, 96, 96] for name in ("open", "high", "low", "close")}
+        bars["timestamp"] = days(1, 1.5, 2, 2.5, 2.75, 3)
+        result = run(
+            {**BUY, "size": 100},
+            {**BUY, "bar": 4},
+            {**BUY, "bar": 5},
+            bars=bars,
+            with_rules={"daily_loss": 0.03},
+        )
+        # Two percent are lost in the first bar of the day, four in the second.
+        assert fills(result) == [(1, 1, 100.0, 100.0), (4, -1, 100.0, 96.0), (5, 1, 10.0, 96.0)]
+
+    def test_ruin(self):
+        bars = {name: [100.0, 100, 50, 60, 60] for name in ("open", "high", "low", "close")}
+        rules = {"leverage": 3.0, "ruin": True}
+        result = run({**BUY, "size": 250}, {**BUY, "bar": 3}, bars=bars, with_rules=rules)
+        assert result.equity.tolist() == [10_000, 10_000, 0, 0, 0]
+        assert result.fills.height == 2
+
+    @pytest.mark.parametrize(("finalize", "position"), [("keep", 10.0), ("close", 0.0), ("second_pass", 0.0)])
+    def test_the_end(self, finalize, position):
+        result = run(BUY, with_rules={"finalize": finalize, "fee_fixed": 1.0})
+        assert result.position[0, -1] == position
+        # The last bar opens at 105 and closes at 106.
+        final = {"keep": 10_000 - 1 + 50, "close": 10_000 - 2 + 50, "second_pass": 10_000 - 2 + 40}[finalize]
+        assert result.equity[-1] == pytest.approx(final)

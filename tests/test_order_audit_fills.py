@@ -270,3 +270,140 @@ class TestChildren:
         child = {"bar": 0, "side": "sell", "size": 10, "type": "market_on_close", "parent": "in"}
         result = run({**BUY, "tag": "in"}, child, bars={**BARS, "timestamp": hours})
         assert fills(result) == [(1, 1, 10.0, 101.0), (3, -1, 10.0, 98.0)]
+
+
+class TestLimits:
+    @pytest.mark.parametrize("chance", [0.25, 0.6])
+    def test_a_chance_is_a_frequency(self, chance):
+        # Every bar touches 99 and no more; each order is valid for one bar.
+        flat = {"open": [100.0] * 4001, "high": [101.0] * 4001, "low": [99.0] * 4001, "close": [100.0] * 4001}
+        rows = [
+            {**BUY, "bar": n, "size": 0.01, "type": "limit", "limit": 99, "valid_until": n + 1}
+            for n in range(4000)
+        ]
+        rules = {"limit_fill": "chance", "limit_chance": chance, "seed": 5}
+        first, again = run(*rows, bars=flat, with_rules=rules), run(*rows, bars=flat, with_rules=rules)
+        other = run(*rows, bars=flat, with_rules={**rules, "seed": 6})
+        # Four standard deviations.
+        assert abs(first.fills.height / 4000 - chance) < 4 * (chance * (1 - chance) / 4000) ** 0.5
+        assert fills(first) == fills(again) != fills(other)
+        # Orders and bars are drawn for independently: each half has its share.
+        early = (first.fills["bar"] < 2000).sum() / 2000
+        assert abs(early - chance) < 4 * (chance * (1 - chance) / 2000) ** 0.5
+
+    @pytest.mark.parametrize("rule", ["touch", "through", "chance"])
+    def test_what_trades_through_a_limit_fills_it(self, rule):
+        rules = {"limit_fill": rule} | ({"limit_chance": 0.0} if rule == "chance" else {})
+        assert fills(run({**BUY, "type": "limit", "limit": 97.5}, with_rules=rules)) == [(3, 1, 10.0, 97.5)]
+        sell = {**SELL, "type": "limit", "limit": 104}
+        assert fills(run(sell, with_rules=rules))[0][0] == (1 if rule == "touch" else 2)
+        # The open is better: no touch is needed.
+        assert fills(run({**sell, "limit": 103, "bar": 1}, with_rules=rules)) == [(2, -1, 10.0, 103.0)]
+
+
+class TestVolume:
+    KINDS = ({"volume": "fixed", "volume_amount": 50}, {"volume": "share", "volume_amount": 50},
+             {"volume": "range", "volume_amount": 50, "volume_step": 1})  # fmt: skip
+
+    @pytest.mark.parametrize("rules", KINDS)
+    @pytest.mark.parametrize("order", [{}, {"type": "limit", "limit": 104}, {"type": "stop", "stop": 102}])
+    def test_a_bar_without_volume_fills_nothing(self, rules, order):
+        # Bar 2 has none.
+        assert fills(run({**BUY, **order, "bar": 1}, with_rules=rules))[0][0] == 3
+
+    @pytest.mark.parametrize("shared", [True, False])
+    def test_orders_share_the_limit_or_have_it_each(self, shared):
+        rules = {"volume": "share", "volume_amount": 2, "volume_shared": shared}
+        # Two percent of 200, 400 and 50 units are 4, 8 and 1.
+        result = run(BUY, {**BUY, "size": 6}, with_rules=rules)
+        if shared:
+            assert [fill[:3] for fill in fills(result)] == [
+                (1, 1, 4.0),
+                (3, 1, 6.0),
+                (3, 1, 2.0),
+                (4, 1, 1.0),
+                (5, 1, 1.6),
+            ]
+        else:
+            assert [fill[:3] for fill in fills(result)] == [
+                (1, 1, 4.0),
+                (1, 1, 4.0),
+                (3, 1, 6.0),
+                (3, 1, 2.0),
+            ]
+
+    def test_exits_take_part(self):
+        rules = {"volume": "fixed", "volume_amount": 6}
+        result = run({**BUY, "size": 6, "stop_loss": 98}, {**BUY, "bar": 2, "size": 6}, with_rules=rules)
+        # Bar 3: the market order is first and takes the six units that can trade; the stop follows in bar 4.
+        assert [fill[:3] for fill in fills(result)] == [(1, 1, 6.0), (3, 1, 6.0), (4, -1, 6.0)]
+
+
+class TestSlippage:
+    ONE = {"slippage": "absolute", "slippage_amount": 1.0}  # noqa: RUF012
+
+    @pytest.mark.parametrize(
+        ("cap", "expected"), [("free", (1, 104.5)), ("range", (1, 104.0)), ("no_fill", (2, 104.0))]
+    )
+    def test_stops(self, cap, expected):
+        # Stop 103.5 in bar 1 (high 104); once triggered it takes the next open, 103, plus 1.
+        order = {**BUY, "type": "stop", "stop": 103.5}
+        assert fills(run(order, with_rules={**self.ONE, "slip_cap": cap}))[0][0::3] == expected
+        spared = {**self.ONE, "slip_cap": cap, "slip_stop": False}
+        assert fills(run(order, with_rules=spared))[0][0::3] == (1, 103.5)
+
+    @pytest.mark.parametrize(
+        ("cap", "expected"), [("free", (1, 102.0)), ("range", (1, 101.5)), ("no_fill", (3, 101.5))]
+    )
+    def test_limits_at_the_open(self, cap, expected):
+        # Open 101 plus 1 is beyond the limit of 101.5; bar 3 opens at 102 and falls to it.
+        order = {**BUY, "type": "limit", "limit": 101.5}
+        rules = {**self.ONE, "slip_limit": True, "slip_limit_cap": cap}
+        assert fills(run(order, with_rules=rules))[0][0::3] == expected
+        assert fills(run(order, with_rules=self.ONE))[0][0::3] == (1, 101.0)
+
+    @pytest.mark.parametrize(
+        ("rules", "price"),
+        [
+            ({"slippage": "fraction", "slippage_amount": 0.01, "slippage_extra": 0.5}, 101 * 0.99 - 0.5),
+            ({"slippage": "volume_linear", "slippage_amount": 0.4}, 101 * (1 - 0.4 * 10 / 200)),
+            ({"slippage": "volume_root", "slippage_amount": 0.4}, 101 * (1 - 0.4 * (10 / 200) ** 0.5)),
+            ({"slippage": "absolute", "slippage_amount": 3.0, "slip_cap": "range"}, 100.0),
+        ],
+    )
+    def test_sales_get_less(self, rules, price):
+        result = run(SELL, with_rules=rules)
+        assert fills(result) == [(1, -1, 10.0, pytest.approx(price))]
+        assert result.fills["slippage"][0] == pytest.approx((101 - price) * 10)
+
+    def test_a_half_spread_at_stops_of_both_sides(self):
+        rules = {"slippage": "half_spread"}
+        spread = [0, 0.25, 0, 0.5, 0, 0]
+        buy = {**BUY, "type": "stop", "stop": 103.5, "stop_loss": 98}
+        assert [fill[3] for fill in fills(run(buy, half_spread=spread, with_rules=rules))] == [103.75, 97.5]
+        patient = {**BUY, "type": "limit", "limit": 100.5, "take_profit": 104.5}
+        assert [fill[3] for fill in fills(run(patient, half_spread=spread, with_rules=rules))] == [
+            100.5,
+            104.5,
+        ]
+
+
+class TestBook:
+    def test_what_does_not_fit_is_recorded_wherever_it_comes_from(self):
+        far = {**BUY, "type": "limit", "limit": 90}
+        result = run(
+            BUY, far, {"bar": 1, "action": "set_exits", "stop_loss": 98, "take_profit": 120}, book_size=2
+        )
+        assert ends(result) == [
+            ("filled", ""), ("cancelled", "end_of_data"), ("cancelled", "end_of_data"), ("rejected", "book_full")
+        ]  # fmt: skip
+        assert result.orders["role"].to_list() == ["order", "order", "take_profit", "stop_loss"]
+        assert result.position[0, -1] == 10.0
+
+    def test_an_order_that_ended_leaves_room(self):
+        far = {**BUY, "type": "limit", "limit": 90, "valid_until": 1}
+        # An order ends when the bar after its last one begins: at the close of bar 1 it still has its place.
+        rows = (far, {**BUY, "bar": 1}, {**far, "bar": 2, "valid_until": 3}, {**BUY, "bar": 4})
+        assert ends(run(*rows, book_size=1)) == [
+            ("expired", "validity_over"), ("rejected", "book_full"), ("expired", "validity_over"), ("filled", "")
+        ]  # fmt: skip
