@@ -4,9 +4,13 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peak_fast import simulate_orders, synthetic
+from peak_fast import Param, simulate_orders, synthetic
 from peak_fast._strategy import OrderBlock
 from peak_fast.order_block import (
+    BUY,
+    CLOSE,
+    FRACTION,
+    SELL,
     cancel,
     close_lots,
     modify,
@@ -176,3 +180,40 @@ def test_tables_name_tags_and_instructions_by_number():
     assert result.orders["tag"].to_list() == ["0", None]
     assert result.orders["row"].to_list() == [0, 1]
     assert result.fills["tag"].to_list() == ["0"]
+
+
+def curious(i, bars, params, memory, account, orders):
+    """Let all that it sees decide on sizes, and scribble on it."""
+    seen = 0.0
+    for n in range(account.size):
+        if account[n] == account[n]:
+            seen += account[n] * (n + 1.0)
+        account[n] = -7.0
+    memory[0] = 0.5 * memory[0] + seen
+    size = 1.0 + abs(memory[0]) % 2.0
+    if i % 9 == params[0]:
+        limit = bars[CLOSE, i] * 0.99
+        place_limit(
+            orders,
+            BUY if i % 2 == 0 else SELL,
+            size,
+            limit,
+            stop_loss=0.03,
+            exit_unit=FRACTION,
+            valid_until=i + 4,
+        )
+    if i % 13 == 5:
+        close_lots(orders, 0.5)
+
+
+@given(seed=st.integers(0, 2**32 - 1), first=st.integers(0, 8), rules=st.sampled_from(RULES))
+def test_quiet_bars_are_seen_like_all_others(seed, first, rules):
+    """A funding rate of zero makes the kernel look at every bar; without one it asks through quiet ones."""
+    bars = make_bars(np.random.default_rng(seed), 80)
+    block = OrderBlock(curious, memory=1, schema=(Param("first", "int", 0, low=0, high=8),))
+    passing, looking = (
+        simulate_orders(bars, block, {"first": first}, initial_cash=2_000.0, rules=rules, funding=funding)
+        for funding in (None, 0.0)
+    )
+    assert passing.equity.tolist() == looking.equity.tolist()
+    assert passing.fills.equals(looking.fills) and passing.log.equals(looking.log)

@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -37,6 +38,7 @@ from peak_fast.order_block import (
     CLOSE,
     EQUITY_FRACTION,
     FRACTION,
+    LAST_CLOSE,
     LIVE_ORDERS,
     POSITION,
     SELL,
@@ -66,7 +68,7 @@ def with_gaps(bars, share, seed):
     prices = np.array([bars.open, bars.high, bars.low, bars.close])
     prices[:, np.random.default_rng(seed).random(len(bars)) < share] = np.nan
     columns = dict(zip(("open", "high", "low", "close"), prices, strict=True))
-    return Bars.from_frame({"timestamp": bars.timestamp, **columns, "volume": bars.volume})
+    return Bars.from_frame(pl.DataFrame({"timestamp": bars.timestamp, **columns, "volume": bars.volume}))
 
 
 def whole_prices(bars):
@@ -170,7 +172,7 @@ class TestStrategies:
         "order_book": OrderRules(latency=1),
     }
 
-    @pytest.mark.parametrize("returns", ["targets", "signals"])
+    @pytest.mark.parametrize("returns", ["targets", "signals", "weights"])
     def test_python_functions(self, returns):
         @strategy(
             name=f"book_function_{returns}",
@@ -182,6 +184,11 @@ class TestStrategies:
 
         frame = check_rows(function, {"seed": range(7)}, self.BARS, **self.SETTINGS)
         assert frame["total_trades"].n_unique() > 3
+        # Decisions that wait for prices, and those that replace them, at both prices.
+        gaps = with_gaps(self.BARS, 0.4, 1)
+        for fill_at in ("next_open", "close"):
+            settings = {"execution": Execution(fill_at=fill_at), "sizing": VolatilityTarget(0.2, window=3)}
+            check_rows(function, {"seed": range(7)}, gaps, order_book=OrderRules(), **settings)
 
     def test_more_decisions_than_there_is_room_for_at_first(self):
         bars = synthetic(20_000, seed=3)
@@ -370,13 +377,12 @@ class TestErrors:
         with pytest.raises(ConfigError, match=message):
             evaluate("momentum", self.BARS, {"period": [5], **columns}, order_book=book, **settings)
 
-    def test_what_the_book_cannot_run(self):
-        weights = strategy(name="book_weights", weights=True)(lambda df, params: np.full(len(df), 0.5))
-        block = strategy(name="book_block")(lambda i, bars, params, memory, account: 1.0)
-        with pytest.raises(ConfigError, match="weights are not rebalanced there"):
-            evaluate(weights, self.BARS, {"x": [1]}, order_book=OrderRules())
-        with pytest.raises(ConfigError, match="a compiled block that returns targets"):
-            evaluate(block, self.BARS, {"x": [1]}, order_book=OrderRules())
+    @pytest.mark.parametrize("varied", [False, True])
+    def test_weights_at_a_limit(self, varied):
+        weights = strategy(name="book_halves", weights=True)(lambda df, params: np.full(len(df), 0.5))
+        columns = {"entry_limit": [0.01]} if varied else {"x": [1]}
+        with pytest.raises(ConfigError, match="entry_limit: expected None with weights"):
+            evaluate(weights, self.BARS, columns, order_book=OrderBook(entry_limit=None if varied else 0.01))
 
     def test_an_entry_at_a_limit_before_the_first_close(self):
         prices = {name: getattr(self.BARS, name).copy() for name in ("open", "high", "low", "close")}
@@ -486,6 +492,60 @@ class TestBlocks:
     def test_what_says_nothing_to_a_block(self, columns, settings, message):
         with pytest.raises(ConfigError, match=message):
             evaluate(ladder, self.BARS, {"hold": [5], **columns}, **settings)
+
+
+@strategy(
+    name="book_sides",
+    schema=(Param("period", "int", 10, low=2, high=99), Param("shorts", "bool", False)),
+    memory=2,
+)
+def sides(i, bars, params, memory, account):
+    """Above a mean of the closes: long; below it short or flat; out after some bars."""
+    memory[0] += (bars[LAST_CLOSE, i] - memory[0]) * 2.0 / (params[0] + 1.0)
+    if account[1] != 0.0 and account[4] > 12:
+        return 0.0
+    if bars[LAST_CLOSE, i] > memory[0]:
+        return 1.0
+    return -1.0 if params[1] > 0.0 else 0.0
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"order_book": OrderRules()},
+        {
+            "order_book": OrderBook(entry_limit=0.004, entry_bars=3),
+            "stops": Stops(stop_loss=0.02, trailing=0.03),
+        },
+        {
+            "order_book": OrderRules(latency=1),
+            "sizing": VolatilityTarget(0.3, window=5),
+            "costs": Costs(rate=0.001),
+        },
+        {
+            "order_book": OrderRules(volume="share", volume_amount=0.0005),
+            "execution": Execution(leverage=2.0),
+        },
+    ],
+)
+def test_blocks_that_return_sides(settings):
+    grid = {"period": [3, 9, 30], "shorts": [False, True]}
+    frame = check_rows(sides, grid, synthetic(400, seed=2), **settings)
+    assert frame["final_equity"].n_unique() == 6
+
+
+@strategy(name="book_weights", schema=(Param("share", "float", 0.5, low=0.0, high=1.0),), weights=True)
+def shares(i, bars, params, memory, account):
+    """A part of the equity, long or short by the last bar, traded back to it now and then."""
+    side = 1.0 if bars[LAST_CLOSE, i] > bars[LAST_CLOSE, max(i - 5, 0)] else -1.0
+    return side * params[0] * (1.0 - 0.01 * (i % 7))
+
+
+@pytest.mark.parametrize("rules", [OrderRules(), OrderRules(latency=1, volume="share", volume_amount=0.001)])
+def test_blocks_that_return_weights(rules):
+    settings = {"order_book": rules, "costs": Costs(rate=0.001)}
+    frame = check_rows(shares, {"share": [0.2, 0.5, 0.9]}, synthetic(300, seed=2), **settings)
+    assert frame["total_orders"].min() > 250
 
 
 def heavy_buyer(i, bars, params, memory, account, orders):

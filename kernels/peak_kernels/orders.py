@@ -22,7 +22,7 @@ from peak_kernels._jit import jit, part
 from peak_kernels.account import equity_of, worth
 from peak_kernels.book import close_order, is_live, set_status, set_wakes, wake_for
 from peak_kernels.orders_actions import act, check_submissions
-from peak_kernels.orders_ask import ASKED, ask
+from peak_kernels.orders_ask import ASKED, ask, ask_through
 from peak_kernels.orders_fields import Floats, Market
 from peak_kernels.orders_limits import (
     carries,
@@ -326,7 +326,7 @@ def _simulate(
     asks = seen.shape[1] > 0
     if carries(m):
         m[f.R_CARRY] = 1.0
-    skips = market.close.shape[0] == 1 and m[f.R_CARRY] == 0.0 and not asks
+    quiet = market.close.shape[0] == 1 and m[f.R_CARRY] == 0.0
     action, end = int(m[f.S_ACTIONS_AT]), int(m[f.S_ACTIONS_END])
     m[f.S_LAST_BAR] = bars - 1
     bar = 0
@@ -334,11 +334,14 @@ def _simulate(
         coming = bars - 1
         if action < end and m[action + f.X_BAR] < bars - 1:
             coming = int(m[action + f.X_BAR])
-        if skips and bar < coming:
+        asked = False
+        if quiet and bar < coming and not asks:
             bar = skip_quiet(m, market, curves, bar, coming)
+        elif quiet and bar < coming and bar >= m[f.R_START_BAR]:
+            bar, asked = ask_through(m, market, curves, function, seen, rooms, calendar, bar, coming)
         acting = action < end and m[action + f.X_BAR] <= bar
         which = NORMAL
-        if bar < m[f.R_START_BAR] or not (bar == bars - 1 or wakes(m, market, bar)):
+        if asked or bar < m[f.R_START_BAR] or not (bar == bars - 1 or wakes(m, market, bar)):
             mark_bar(m, market, bar)
             which = -1
         while True:
@@ -364,7 +367,9 @@ def _simulate(
             if which > NORMAL or m[f.S_STOPPED] > 0.0:
                 break
             if asks:
-                action = ask(m, market, function, seen, rooms, calendar, bar)
+                action = int(m[f.S_ACTIONS_AT])
+                if not asked:
+                    action = ask(m, market, function, seen, rooms, calendar, bar)
                 acting = m[f.S_ACTIONS_END] > action
             action = act_at(m, action, bar)
             which = passes_after(m, bar, bars)

@@ -139,3 +139,68 @@ def ask(
         function(bar, seen, params, memory, view, m)
         complete(m, calendar, bar)
     return first
+
+
+@part
+def look_again(m: Floats, view: Floats, kept: tuple[float, float, float, float, float], bar: int) -> None:
+    """Write the view of an account to which nothing has happened since the block was asked last; one asset.
+
+    ``kept``: average price, open lots, bar of the oldest, live orders, live exits.
+    """
+    row = int(m[f.S_ASSETS_AT])
+    average, lots, since, orders, exits = kept
+    view[f.V_CASH], view[f.V_EQUITY], view[f.V_POSITION] = m[f.S_CASH], equity_of(m), m[row + f.A_POSITION]
+    view[f.V_AVERAGE], view[f.V_OPEN_LOTS], view[f.V_HALTED] = average, lots, m[f.S_HALTED]
+    view[f.V_BARS_HELD] = bar - since if lots > 0.0 else 0.0
+    view[f.V_LIVE_ORDERS], view[f.V_LIVE_EXITS] = orders, exits
+    view[f.V_FREE_MARGIN] = margin_available(m, row, m[row + f.A_MARK])
+    view[f.V_RATE] = rate_at(m, row, m[row + f.A_MARK])
+    view[f.V_FILLS], view[f.V_FILLED_SIZE], view[f.V_FILL_PRICE] = 0.0, 0.0, np.nan
+    view[f.V_CLOSED_PNL], view[f.V_REJECTED] = 0.0, 0.0
+
+
+@part
+def ask_through(
+    m: Floats,
+    market: Market,
+    curves: tuple[Floats, Floats, Floats],
+    function: Any,
+    seen: Floats,
+    rooms: tuple[Floats, Floats, Floats],
+    calendar: Floats,
+    bar: int,
+    stop: int,
+) -> tuple[int, bool]:
+    """Ask a block at the closes before ``stop`` of bars in which no order of the only asset can act.
+
+    Returns the bar that gave instructions and True, or the first one that was not asked and False.
+    """
+    params, memory, view = rooms
+    row, first = int(m[f.S_ASSETS_AT]), int(m[f.S_ACTIONS_AT])
+    low, high = m[row + f.A_WAKE_LOW], m[row + f.A_WAKE_HIGH]
+    if m[f.S_WAKE_BAR] < stop:
+        stop = int(m[f.S_WAKE_BAR])
+    m[f.S_FIRST] += (m[f.S_ACTIONS_END] - first) / f.N_ACTION
+    m[f.S_ACTIONS_END] = first
+    known, kept = False, (0.0, 0.0, 0.0, 0.0, 0.0)
+    while bar < stop and not (market.low[0, bar] <= low or market.high[0, bar] >= high):
+        if not np.isnan(market.close[0, bar]):
+            m[row + f.A_MARK] = market.close[0, bar]
+        curves[0][bar], curves[1][bar], curves[2][0, bar] = equity_of(m), m[f.S_CASH], m[row + f.A_POSITION]
+        if reveal(seen, market, bar):
+            m[f.S_NOW] = bar
+            if known:
+                look_again(m, view, kept, bar)
+            else:
+                describe(m, view, bar)
+                since = bar - view[f.V_BARS_HELD]
+                live = view[f.V_LIVE_ORDERS], view[f.V_LIVE_EXITS]
+                kept = (view[f.V_AVERAGE], view[f.V_OPEN_LOTS], since, live[0], live[1])
+            function(bar, seen, params, memory, view, m)
+            if not known or m[f.S_ACTIONS_END] > first:
+                complete(m, calendar, bar)
+                known = True
+            if m[f.S_ACTIONS_END] > first or m[f.S_OVERFLOW] > 0.0:
+                return bar, True
+        bar += 1
+    return bar, False

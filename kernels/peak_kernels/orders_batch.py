@@ -25,7 +25,8 @@ from peak_kernels.decide import decide
 from peak_kernels.estimates import take_volatility
 from peak_kernels.from_curve import conclude_records
 from peak_kernels.orders import order_runner
-from peak_kernels.orders_fields import Floats, Ints
+from peak_kernels.orders_fields import Floats, Ints, Market
+from peak_kernels.simulate import next_priced
 
 nb: Any = numba.types
 
@@ -121,22 +122,27 @@ def write_decisions(
     decisions: tuple[Ints, Floats, int],
     state: Floats,
     settings: Floats,
-) -> None:
+) -> bool:
     """Instructions of decisions: what was wanted before ends, the other side is closed, an order is placed.
 
-    A decision that repeats the one before it places its order only, which does nothing where the side is held.
+    A side that repeats the one before it places its order only, which does nothing where the side is held; a weight
+    that is given again is traded again.
+    Returns whether any decision is a short.
     """
     bar_of, target_of, count = decisions
     at = int(m[f.S_ACTIONS_AT])
-    waits = state[t.FILL_AT_CLOSE] > 0.0 and calendar.shape[1] > 0
-    shorts = False
+    bars, delay = prices.shape[1], 0 if state[t.FILL_AT_CLOSE] > 0.0 else 1
+    fills_with = -1
+    shorts, weights = False, state[t.WEIGHT_TARGETS] > 0.0
     for k in range(count):
         bar, side = bar_of[k], np.sign(target_of[k])
         shorts = shorts or side < 0.0
-        if waits:
+        before, fills_with = fills_with, next_priced(calendar, bars, bar + delay)
+        if delay == 0:
             # A close that is not there: the decision waits for the next one.
-            bar = min(calendar[t.NEXT_VALID, bar], prices.shape[1] - 1)
-        if k == 0 or target_of[k] != target_of[k - 1]:
+            bar = min(fills_with, bars - 1)
+        # A decision that comes before the one it repeats could fill replaces it.
+        if k == 0 or weights or target_of[k] != target_of[k - 1] or fills_with == before:
             if k > 0:
                 after = blank(m, at, bar, f.OP_CANCEL, 0.0)
                 m[at + f.X_TAG] = 0.0
@@ -148,7 +154,9 @@ def write_decisions(
             continue
         after = blank(m, at, bar, f.OP_PLACE, side)
         put_entry(m, at, bar, prices[t.MARK, bar], settings)
-        if state[t.SIZE_MODE] == t.SIZE_VOLATILITY:
+        if weights:
+            m[at + f.X_SIZE] = abs(target_of[k])
+        elif state[t.SIZE_MODE] == t.SIZE_VOLATILITY:
             take_volatility(state, prices, bar_of[k])
             m[at + f.X_SIZE] = state[t.SIZED_FRACTION]
         at = after
@@ -156,8 +164,15 @@ def write_decisions(
     m[f.S_ACTIONS_END] = at
     placed = int(m[f.S_PLACED_AT])
     m[placed : placed + (at - first) // f.N_ACTION] = -1.0
+    return shorts
+
+
+@part
+def put_sizing(m: Floats, settings: Floats, shorts: bool) -> None:
+    """What the simulation needs of the engine's settings; ``shorts``: whether the run may hold short positions."""
     m[f.G_TRAIL] = settings[t.TRAILING]
     m[f.G_TRAIL_UNIT] = f.DISTANCE if settings[t.STOP_ABSOLUTE] > 0.0 else f.FRACTION
+    m[f.G_ENTRY_LIMIT], m[f.G_ENTRY_BARS] = settings[C_ENTRY_LIMIT], settings[C_ENTRY_BARS]
     if m[f.R_MAINTENANCE] == 0.0 and (shorts or m[f.R_LEVERAGE] > 1.0):
         m[f.R_MAINTENANCE] = LEAST_MARGIN
 
@@ -188,7 +203,8 @@ def _run_batch(
     calendar
         See `types`.
     stride, rules
-        See `simulate.run_configurations`; without rules a block is asked.
+        See `simulate.run_configurations`; without rules a block is asked, which returns targets where the image has
+        the engine's state, and else places orders.
     rooms
         Memory of a run, image of its begin, a state of the engine.
     decisions
@@ -206,14 +222,24 @@ def _run_batch(
     bar_of, target_of = simd.borrow(decisions[0]), simd.borrow(decisions[1])
     curve, position = simd.borrow(curves[0]), simd.borrow(curves[1])
     dates, choices, results = simd.borrow(calendar), simd.borrow(rules), simd.borrow(out)
+    lent = Market(
+        simd.borrow(market.open), simd.borrow(market.high), simd.borrow(market.low), simd.borrow(market.close),
+        simd.borrow(market.volume), simd.borrow(market.half_spread), simd.borrow(market.funding),
+        simd.borrow(market.day), simd.borrow(market.detail), simd.borrow(market.detail_start),
+        simd.borrow(market.rate),
+    )  # fmt: skip
     seen, given, cells = simd.borrow(block[0]), simd.borrow(block[1]), simd.borrow(block[2])
     view, days = simd.borrow(block[3]), simd.borrow(block[4])
     written = (curve[0], curve[1], position)
-    bars, asks = prices.shape[1], seen.shape[1] > 0
+    bars, asks, sized = prices.shape[1], seen.shape[1] > 0, image[f.G_STATE_AT] > 0.0
     shared, row, count = settings.shape[0] == 1, plane[0], 0
     for c in range(results.shape[0]):
         own = settings[0 if shared else c]
         begin(m, image, own)
+        inner, shorts = state, True
+        if sized:
+            inner = m[int(m[f.G_STATE_AT]) : int(m[f.G_STATE_AT]) + t.N_STATE]
+            put_settings(m, inner, own)
         if asks:
             seen[:] = np.nan
             cells[:] = 0.0
@@ -227,27 +253,27 @@ def _run_batch(
                 return c, NO_ROOM
             if count > 0 and not np.isnan(own[C_ENTRY_LIMIT]) and np.isnan(prices[t.MARK, bar_of[0]]):
                 return c, TOO_EARLY
-            inner = m[int(m[f.G_STATE_AT]) : int(m[f.G_STATE_AT]) + t.N_STATE]
-            put_settings(m, inner, own)
-            write_decisions(m, prices, dates, (bar_of, target_of, count), inner, own)
-        runner(m, market, written, function, seen, (given[c if asks else 0], cells, view), days)
+            shorts = write_decisions(m, prices, dates, (bar_of, target_of, count), inner, own)
+        if sized:
+            put_sizing(m, own, shorts)
+        runner(m, lent, written, function, seen, (given[c if asks else 0], cells, view), days)
         if m[f.S_OVERFLOW] > 0.0:
             return c, NO_ROOM
         put_settings(m, state, own)
-        conclude_memory(m, state, curve, position[0], asks, results[c])
+        conclude_memory(m, state, curve, position[0], not sized, results[c])
     return results.shape[0], DONE
 
 
 @part
 def conclude_memory(
-    m: Floats, state: Floats, curve: Floats, position: Floats, asks: bool, out: Floats
+    m: Floats, state: Floats, curve: Floats, position: Floats, all_orders: bool, out: Floats
 ) -> None:
     """Statistics of a run from the records in its memory."""
     book = m[int(m[f.S_BOOK_AT]) : int(m[f.S_BOOK_NEXT])].reshape(-1, f.N_ORDER)
     fills = m[int(m[f.S_FILLS_AT]) : int(m[f.S_FILLS_NEXT])].reshape(-1, f.N_FILL)
     trades = m[int(m[f.S_TRADES_AT]) : int(m[f.S_TRADES_NEXT])].reshape(-1, f.N_TRADE)
     state[t.N_AMBIGUOUS] = m[f.S_AMBIGUOUS]
-    conclude_records(state, curve, position, (book, fills, trades), asks, out)
+    conclude_records(state, curve, position, (book, fills, trades), all_orders, out)
 
 
 def _signature() -> Any:

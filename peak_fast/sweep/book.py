@@ -9,10 +9,10 @@ import numpy as np
 
 from peak_fast._block import numbers
 from peak_fast._strategy import Block, OrderBlock
-from peak_fast.errors import ConfigError, DataError
+from peak_fast.errors import DataError
 from peak_fast.order_book import OrderBook, check_block_settings
 from peak_fast.order_inputs import _asset, block_rules, book_prices, book_rules
-from peak_fast.order_run import flags_of, market_of, memory_of
+from peak_fast.order_run import Asking, flags_of, market_of, memory_of
 from peak_fast.orders import asking_of
 from peak_fast.sweep.batch import _SMALLEST_TILE_BARS, Batch, Report
 from peak_fast.sweep.book_table import BookTable
@@ -65,15 +65,17 @@ class BookBatch(Batch):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         engine = self.engine
-        self._asks = isinstance(self.strategy, OrderBlock)
+        self._asks = isinstance(self.strategy, Block | OrderBlock)
+        self._sized = not isinstance(self.strategy, OrderBlock)
+        self._asking: Asking | None = None
         self._compiled = Block | OrderBlock
         book = self._book = engine.order_book or OrderBook()
         given = engine.execution, engine.costs
-        if self._asks:
+        if self._sized:
+            self._rules = book_rules(book, *given, engine.stops, engine.risk_limits)
+        else:
             check_block_settings(engine)
             self._rules = block_rules(book, *given, engine.risk_limits)
-        else:
-            self._rules = book_rules(book, *given, engine.stops, engine.risk_limits)
         self._asset = _asset(book, engine._settings(self.bars))
         prices = book_prices(book, self.bars, self._rules)
         self._flags = flags_of(prices, (self._asset,))
@@ -82,12 +84,8 @@ class BookBatch(Batch):
     def settings(self, columns: Mapping[str, Any]) -> BookTable:
         """The engine's settings and rules, with what the columns vary."""
         item = self.strategy
-        if getattr(item, "weights", False) or getattr(item, "returns", "") == "weights":
-            raise ConfigError(
-                "order_book: weights are not rebalanced there; expected sides (-1, 0, 1), or orders with "
-                "size_unit='target_fraction' and simulate_orders"
-            )
-        base = self.engine._settings(self.bars)
+        weights = getattr(item, "weights", False) or getattr(item, "returns", "") == "weights"
+        base = self.engine._settings(self.bars, weights=weights)
         sizing = type(self.engine.sizing).__name__
         return BookTable(base, columns, sizing, self._book, self._rules, self._flags)
 
@@ -106,15 +104,15 @@ class BookBatch(Batch):
             self._rate,
             0 if self._asks else 3 * count,
             sizes,
-            room=self.strategy.room if self._asks else 0,
-            sized=not self._asks,
+            room=0 if self._asking is None else self._asking.room,
+            sized=self._sized,
         )
 
     def block_room(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         """A thread's arrays for a block: bars that it sees, its own cells, the view of the account."""
-        if not self._asks:
+        if self._asking is None:
             return np.empty((0, 0)), np.empty(0), np.empty(0)
-        cells = np.empty(max(self.strategy.memory, 1))
+        cells = np.empty_like(self._asking.memory)
         return np.empty((f.N_SEEN, len(self.bars))), cells, np.empty(f.N_VIEW)
 
     def _scratch(self) -> Any:
@@ -180,18 +178,13 @@ class BookBatch(Batch):
     def _run_blocks(
         self, params: Mapping[str, Any], settings: SettingsTable, out: FloatArray, done: Report | None
     ) -> None:
-        """A compiled block that places orders: tiles of configurations on threads."""
-        block = self.strategy
-        if not self._asks:
-            raise ConfigError(
-                "order_book: a compiled block that returns targets looks at the account of the fast path; expected a "
-                "strategy of rules, signals or targets, or a block that places orders"
-            )
-        columns = check_columns(block, params)
-        table = numbers(block, columns, len(out))
-        first = {name: column[0] for name, column in columns.items()}
-        asking = asking_of(block, first, self.bars.time_us, self._book.session_end)
-        calendar = self._calendar(settings)
+        """A compiled block: tiles of configurations on threads."""
+        columns = check_columns(self.strategy, params)
+        table = numbers(self.strategy, columns, len(out))
+        if self._asking is None:
+            first = {name: column[0] for name, column in columns.items()}
+            self._asking = asking_of(self.strategy, first, self.bars.time_us, self._book.session_end)
+        asking, calendar = self._asking, self._calendar(settings)
 
         def work(tile: tuple[int, int]) -> None:
             room = self._scratch()

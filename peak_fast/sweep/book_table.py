@@ -13,6 +13,7 @@ from peak_fast.order_rules import OrderRules, column_of
 from peak_fast.sweep.settings import FloatArray, SettingsTable
 from peak_kernels import orders_batch as b
 from peak_kernels import orders_fields as f
+from peak_kernels import types as t
 
 if TYPE_CHECKING:
     from peak_fast.order_book import OrderBook
@@ -82,6 +83,11 @@ class BookTable(SettingsTable):
         for name, column in columns.items():
             if name not in settings:
                 self._put(name, column)
+        if base[t.WEIGHT_TARGETS] > 0.0 and np.any(~np.isnan(self._column(b.C_ENTRY_LIMIT))):
+            raise ConfigError(
+                "entry_limit: expected None with weights, whose orders enlarge and reduce positions; give sides, or "
+                "let a block place the orders"
+            )
         if np.any(~np.isnan(self._column(b.C_ENTRY_BARS)) & np.isnan(self._column(b.C_ENTRY_LIMIT))):
             raise ConfigError(
                 "entry_bars: expected entry_limit in each configuration that has it; got None; give entry_bars=None "
