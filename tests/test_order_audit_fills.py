@@ -332,6 +332,25 @@ class TestVolume:
                 (3, 1, 2.0),
             ]
 
+    @pytest.mark.parametrize("path", PATHS)
+    @pytest.mark.parametrize("shared", [True, False])
+    def test_a_bar_gives_its_volume_once(self, path, shared):
+        rules = {"volume": "fixed", "volume_amount": 4, "volume_shared": shared, "path": path}
+        order = {**BUY, "type": "limit", "limit": 104}
+        assert [fill[:3] for fill in fills(run(order, with_rules=rules))] == [
+            (1, 1, 4.0),
+            (3, 1, 4.0),
+            (4, 1, 2.0),
+        ]
+        # What trades at the close has what is left of its bar.
+        late = {**BUY, "type": "market_on_close"}
+        found = fills(run({**order, "size": 3}, late, with_rules=rules))
+        assert found[1] == (1, 1, 1.0 if shared else 4.0, 103.0)
+        again = run(
+            {**order, "size": 3}, {**BUY, "bar": 1}, with_rules={**rules, "market_fill": "same_close"}
+        )
+        assert fills(again)[1] == (1, 1, 1.0 if shared else 4.0, 103.0)
+
     def test_exits_take_part(self):
         rules = {"volume": "fixed", "volume_amount": 6}
         result = run({**BUY, "size": 6, "stop_loss": 98}, {**BUY, "bar": 2, "size": 6}, with_rules=rules)

@@ -63,7 +63,8 @@ def load_bar(m: Floats, market: Market, bar: int) -> None:
             m[row + f.A_LAST_RANGE] = market.high[a, bar - 1] - market.low[a, bar - 1]
         m[row + f.A_HALF_SPREAD] = market.half_spread[a, bar] if market.half_spread.shape[0] > 0 else 0.0
         m[row + f.A_FUNDING] = market.funding[a, bar] if market.funding.shape[0] > 0 else np.nan
-        m[row + f.A_USED] = 0.0
+        if m[row + f.A_USED_BAR] != bar:
+            m[row + f.A_USED], m[row + f.A_USED_BAR] = 0.0, bar
         if m[f.R_MARGIN_MARK] == f.MARK_CLOSE and not np.isnan(m[row + f.A_CLOSE]):
             m[row + f.A_MARK] = m[row + f.A_CLOSE]
         row += f.N_ASSET
@@ -104,10 +105,10 @@ def begin_pass(m: Floats, market: Market, bar: int, which: int) -> None:
 def begin_stretch(m: Floats, market: Market, bar: int, stretch: int) -> tuple[int, float]:
     """Asset and end of a stretch of the bar's path; the asset's row becomes the stretch.
 
-    A bar, or each of the finer bars of asset 0, has three stretches.  All finer bars of one asset come
-    before the next asset.
+    A bar, or each of the finer bars of asset 0, has four stretches: its open alone, and three moves.  All finer
+    bars of one asset come before the next asset.
     """
-    fine = stretch // 3
+    fine, leg = stretch // 4, stretch % 4
     row = int(m[f.S_ASSETS_AT])
     detailed = market.detail_start.shape[0] > 0
     count = max(1, int(market.detail_start[bar + 1] - market.detail_start[bar])) if detailed else 1
@@ -117,16 +118,18 @@ def begin_stretch(m: Floats, market: Market, bar: int, stretch: int) -> tuple[in
     if detailed and a == 0 and market.detail_start[bar + 1] > market.detail_start[bar]:
         d = int(market.detail_start[bar]) + fine
         prices = (market.detail[d, 0], market.detail[d, 1], market.detail[d, 2], market.detail[d, 3])
-    if stretch % 3 == 0:
+    if leg == 0:
         m[row + f.A_OPEN], m[row + f.A_HIGH], m[row + f.A_LOW], m[row + f.A_CLOSE] = prices
         keep_fine_bar(m, row)
         m[f.S_UP] = 1.0 if high_first(m, row, bar) else 0.0
     up = m[f.S_UP] > 0.0
     first, second = (prices[1], prices[2]) if up else (prices[2], prices[1])
-    start, end = prices[0], first
-    if stretch % 3 == 1:
+    start, end = prices[0], prices[0]
+    if leg == 1:
+        end = first
+    elif leg == 2:
         start, end = first, second
-    elif stretch % 3 == 2:
+    elif leg == 3:
         start, end = second, prices[3]
     m[row + f.A_OPEN], m[row + f.A_CLOSE] = start, end
     m[row + f.A_HIGH], m[row + f.A_LOW] = max(start, end), min(start, end)
@@ -135,13 +138,13 @@ def begin_stretch(m: Floats, market: Market, bar: int, stretch: int) -> tuple[in
 
 @part
 def count_stretches(m: Floats, market: Market, bar: int) -> int:
-    """Number of calls of `work` that a bar needs: one, or three for each bar on the path."""
+    """Number of calls of `work` that a bar needs: one, or four for each bar on the path."""
     if m[f.R_INTRABAR] == 0.0:
         return 1
     count = int(market.close.shape[0])
     if market.detail_start.shape[0] > 0:
         count += max(1, int(market.detail_start[bar + 1] - market.detail_start[bar])) - 1
-    return 3 * count
+    return 4 * count
 
 
 @part

@@ -144,11 +144,11 @@ A_MULTIPLIER, A_MARGIN, A_TICK, A_LOT, A_MIN_SIZE, A_POSITION, A_AVERAGE, A_COST
 A_LAST_DAY, A_WAKE_LOW, A_WAKE_HIGH, A_OPEN, A_HIGH, A_LOW, A_CLOSE, A_PREVIOUS, A_VOLUME = range(9, 18)
 A_USED, A_HALF_SPREAD, A_MARK, A_FUNDING = range(18, 22)
 A_PSEUDO, A_LAST_VOLUME, A_LAST_RANGE, A_CURRENCY, A_RATE, A_PAID = range(22, 28)
-A_BAR_HIGH, A_BAR_LOW, A_FINE_OPEN, A_FINE_HIGH, A_FINE_LOW = range(28, 33)
+A_BAR_HIGH, A_BAR_LOW, A_FINE_OPEN, A_FINE_HIGH, A_FINE_LOW, A_USED_BAR = range(28, 34)
 """``A_RATE``: the last rate of exchange known.  ``A_PAID``: average price of the position in account money.
 ``A_OPEN`` to ``A_CLOSE`` are what is left of a bar on a path inside it; ``A_BAR_...`` is the whole bar, ``A_FINE_...``
-the one whose path is walked."""
-N_ASSET = 33
+the one whose path is walked.  ``A_USED``: units traded in the bar ``A_USED_BAR``."""
+N_ASSET = 34
 
 # A_CURRENCY: prices are in the account's currency; converted by `Market.rate`; worth one over the price.
 OWN, BY_RATE, BY_PRICE = range(3)

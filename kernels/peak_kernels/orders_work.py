@@ -162,6 +162,13 @@ def count_ambiguous(m: Floats, bar: int) -> None:
 
 
 @part
+def had_its_volume(m: Floats, k: int, bar: int) -> bool:
+    """Whether an order that does not share the volume has had what this bar gives it, earlier on the path."""
+    own = m[f.R_VOLUME_KIND] != f.VOLUME_ANY and m[f.R_VOLUME_SHARED] == 0.0
+    return own and m[k + f.O_FILLED] > 0.0 and m[k + f.O_LAST] == bar
+
+
+@part
 def next_order(m: Floats, row: int, bar: int) -> tuple[int, float]:
     """Order that the price meets first on the rest of a stretch, and how far away; -1 if none."""
     best, distance = -1, np.inf
@@ -170,7 +177,7 @@ def next_order(m: Floats, row: int, bar: int) -> tuple[int, float]:
         k = int(m[j])
         if m[k + f.O_ASSET] != row or m[k + f.O_TRIED] == m[f.S_SERIAL] or not workable(m, k, bar):
             continue
-        if m[k + f.O_KIND] == f.MARKET_ON_CLOSE:
+        if m[k + f.O_KIND] == f.MARKET_ON_CLOSE or had_its_volume(m, k, bar):
             continue
         stop_pending = not np.isnan(m[k + f.O_STOP]) and m[k + f.O_TRIGGERED] == 0.0
         level = m[k + f.O_STOP] if stop_pending else m[k + f.O_LIMIT]
