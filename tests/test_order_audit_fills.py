@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 
-from peak_fast.orders import Asset
+from peak_fast._strategy import OrderBlock
+from peak_fast.order_block import BUY as BUY_SIDE
+from peak_fast.order_block import SELL as SELL_SIDE
+from peak_fast.order_block import close_lots, modify, place_market, place_trailing_stop, set_exits
+from peak_fast.orders import Asset, simulate_orders
 from tests.test_orders import BARS, BUY, ends, fills, run
 
 SELL = {**BUY, "side": "sell"}
@@ -255,6 +259,29 @@ class TestReduceOnly:
         assert result.trades.select("size", "entry_price", "gross_pnl").rows() == [(10.0, 101.0, 10.0)]
         assert result.equity.tolist() == [10_000, 10_020, 10_026, 10_030, 10_026, 9_998]
         assert ends(result)[2] == ("cancelled", "nothing_to_reduce")
+
+
+def idle(i, bars, params, memory, account, orders):
+    """What a frame would refuse."""
+    if i == 0:
+        place_market(orders, BUY_SIDE, 10, stop_loss=-4.0, tag=1)
+        place_trailing_stop(orders, SELL_SIDE, 10, 0.0)
+    if i == 1:
+        close_lots(orders, 0.0)
+        close_lots(orders, np.nan)
+        close_lots(orders, 7.0)
+        modify(orders, 1, limit=-3.0, size=0.0)
+        set_exits(orders)
+
+
+def test_a_block_has_records_where_a_frame_has_errors():
+    result = simulate_orders(BARS, OrderBlock(idle), initial_cash=10_000)
+    assert ends(result) == [
+        ("filled", ""), ("rejected", "bad_price"), ("rejected", "bad_price"), ("rejected", "size_zero"),
+        ("rejected", "size_zero"), ("filled", ""),
+    ]  # fmt: skip
+    # A portion of seven is all of it.
+    assert fills(result)[1] == (2, -1, 10.0, 103.0)
 
 
 class TestChildren:

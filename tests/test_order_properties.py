@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from peak_fast import BacktestEngine, Costs, Execution, FixedUnits, Stops
 from peak_fast.orders import OrderRules, simulate_orders
+from peak_kernels import orders_fields as f
 from tests.oracle_orders import Oracle
 
 KINDS = ("market", "limit", "stop", "stop_limit", "trailing_stop")
@@ -146,6 +147,17 @@ RULES = (
     OrderRules(market_fill="same_close", limit_fill="through", latency=0),
     OrderRules(latency=2, limit_fill="chance", limit_chance=0.4, seed=7),
     OrderRules(maintenance=0.2, leverage=4.0, borrow_cash=0.1, borrow_short=0.05),
+    OrderRules(path="nearest", volume="share", volume_amount=10.0, volume_shared=False),
+    OrderRules(path="best", market_fill="same_close", volume="share", volume_amount=10.0, fee_rate=0.001),
+    OrderRules(max_drawdown=0.05, daily_loss=0.01, finalize="close", fee_fixed=1.0, leverage=2.0),
+    OrderRules(
+        path="olhc",
+        maintenance=0.3,
+        leverage=3.0,
+        liquidation_fee=0.01,
+        fee_minimum=2.0,
+        short_proceeds=False,
+    ),
 )
 
 
@@ -160,10 +172,12 @@ def test_invariants_hold_under_all_rules(seed, rules):
     fills = result.fills
     check_prices(bars, rules, fills)
     if rules.volume == "share":
-        used = fills.group_by("bar").agg(pl.col("size").sum())
-        for bar, size in used.rows():
+        used = fills.group_by("bar" if rules.volume_shared else ("bar", "order_id")).agg(pl.col("size").sum())
+        for bar, size in used.select("bar", "size").rows():
             assert size <= bars["volume"][bar] * rules.volume_amount / 100.0 * (1 + 1e-12)
     check_ends(result)
+    if not (rules.borrow_cash or rules.borrow_short):
+        check_equity(result, bars["close"][-1])
     position = np.zeros(40)
     for bar, side, size in fills.select("booked_bar", "side", "size").rows():
         position[bar:] += side * size
@@ -182,8 +196,19 @@ def check_prices(bars, rules, fills):
         assert bars["low"][bar] * (1 - 1e-12) <= price <= bars["high"][bar] * (1 + 1e-12)
 
 
+def check_equity(result, close):
+    """Initial cash, results of closed trades, and those of open lots at the last close add up to the equity."""
+    lots = result.records.lots[result.records.lots[:, f.L_OPEN] > 0.0]
+    open_results = lots[:, f.L_SIZE] * (close - lots[:, f.L_PRICE]) - lots[:, f.L_FEE]
+    total = 5_000.0 + result.trades["net_pnl"].sum() + open_results.sum()
+    assert math.isclose(result.equity[-1], total, rel_tol=1e-9)
+
+
 def check_ends(result):
-    """Every order ends exactly once, and with a reason where it was not filled."""
+    """Every order ends exactly once, with the status and reason of its last event; unfilled ones with a reason."""
+    last = result.log.group_by("order_id", maintain_order=True).last().sort("order_id")
+    assert last.select("status", "reason").equals(result.orders.select("status", "reason"))
+    assert (result.log["bar"].diff().drop_nulls() >= 0).all()
     final = result.log.filter(result.log["status"].is_in(["filled", "cancelled", "expired", "rejected"]))
     assert sorted(final["order_id"].to_list()) == list(range(result.orders.height))
     unfilled = result.orders.filter(result.orders["status"] != "filled")
