@@ -23,7 +23,7 @@ from peak_fast.order_run import EngineSizing, Floats, Ints, Prices, as_column, b
 from peak_fast.orders import Inputs, Tables, asking_of, detail_bars
 from peak_kernels import orders_fields as f
 from peak_kernels import types as t
-from peak_kernels.estimates import take_volatility
+from peak_kernels.orders_decided import decision_rows
 
 if TYPE_CHECKING:
     from peak_fast._strategy import Block, OrderBlock
@@ -132,63 +132,22 @@ def decided(bars: Bars, decisions: _run.Decisions, settings: Floats) -> tuple[In
     return decisions.bar_of[:count], decisions.target_of[:count]
 
 
-def entry_fractions(bars: Bars, bar_of: Ints, settings: Floats) -> Floats:
-    """What the orders carry as their size: the fraction of volatility sizing (0: no estimate), else 1."""
-    sizes = np.ones(len(bar_of))
-    if settings[t.SIZE_MODE] == t.SIZE_VOLATILITY:
-        state, table = np.zeros(t.N_STATE), _run.price_table(bars)
-        state[: t.N_SETTINGS] = settings
-        for number, bar in enumerate(bar_of):
-            take_volatility(state, table, int(bar))
-            sizes[number] = state[t.SIZED_FRACTION]
-    return sizes
-
-
-def actions_of(
-    book: OrderBook, bars: Bars, decisions: tuple[Ints, Floats], stops: Stops, settings: Floats
-) -> Floats:
-    """Instructions of the kernel: for each decision, what was wanted before ends, the other side is closed, and
-    an order of the engine's size is placed.
-
-    A decision that repeats the one before it places its order only, which does nothing where the side is held.
-    """
+def actions_of(book: OrderBook, bars: Bars, decisions: tuple[Ints, Floats], settings: Floats) -> Floats:
+    """Instructions of the kernel for decisions (`peak_kernels.orders_decided`)."""
     bar_of, target_of = decisions
-    weights = settings[t.WEIGHT_TARGETS] > 0.0
-    fractions = np.abs(target_of) if weights else entry_fractions(bars, bar_of, settings)
-    repeated = np.zeros(len(bar_of), bool)
-    # A weight that is given again is traded again.
-    repeated[1:] = (target_of[1:] == target_of[:-1]) & (not weights)
-    if bars.has_nan:
-        priced = np.flatnonzero(~np.isnan(bars.close))
-        fills_with = np.searchsorted(
-            priced, bar_of, side="left" if settings[t.FILL_AT_CLOSE] > 0.0 else "right"
-        )
-        # One that comes before the decision it repeats could fill replaces it, with the estimate of its own bar.
-        repeated[1:] &= fills_with[1:] != fills_with[:-1]
-    if settings[t.FILL_AT_CLOSE] > 0.0 and bars.has_nan:
-        # A close that is not there: the decision waits for the next one.
-        bar_of = np.append(priced, len(bars) - 1)[np.searchsorted(priced, bar_of)]
-    rows = blank_actions(3 * len(bar_of)).reshape(len(bar_of), 3, f.N_ACTION)
-    side = np.sign(target_of)
-    rows[:, :, f.X_BAR] = bar_of[:, None]
-    cancel, close, place = rows[:, 0], rows[:, 1], rows[:, 2]
-    cancel[:, f.X_OP], cancel[:, f.X_TAG] = f.OP_CANCEL, 0.0
-    close[:, f.X_OP], close[:, f.X_SIZE], close[:, f.X_SIDE] = f.OP_CLOSE, 1.0, side
-    place[:, f.X_OP], place[:, f.X_SIDE], place[:, f.X_TAG] = f.OP_PLACE, side, 0.0
-    place[:, f.X_UNIT], place[:, f.X_SIZE] = f.BY_RULES, fractions
-    place[:, f.X_STOP_LOSS] = np.nan if stops.stop_loss is None else stops.stop_loss
-    place[:, f.X_TAKE_PROFIT] = np.nan if stops.take_profit is None else stops.take_profit
-    place[:, f.X_EXIT_UNIT] = f.DISTANCE if stops.unit == "absolute" else f.FRACTION
-    if book.entry_limit is not None:
-        limit = bars.mark[bar_of] * (1.0 - side * book.entry_limit)
-        tick = book.asset.tick if book.asset is not None else 0.0
-        place[:, f.X_KIND] = f.LIMIT
-        place[:, f.X_LIMIT] = side * np.floor(side * limit / tick + 1e-9) * tick if tick > 0.0 else limit
-        if book.entry_bars is not None:
-            place[:, f.X_VALID] = bar_of + book.entry_bars
-    wanted = np.column_stack((~repeated, ~repeated, side != 0.0))
-    wanted[:1, 0] = False
-    return np.ascontiguousarray(rows[wanted])
+    state = np.zeros(t.N_STATE)
+    state[: t.N_SETTINGS] = settings
+    rows = np.empty(3 * len(bar_of) * f.N_ACTION)
+    tick = book.asset.tick if book.asset is not None else 0.0
+    prices, calendar = _run.price_table(bars), _run.calendar_table(bars, False)
+    stop = decision_rows(rows, bar_of, target_of, prices, calendar, state, _entry(book), tick)
+    return rows[:stop].reshape(-1, f.N_ACTION)
+
+
+def _entry(book: OrderBook) -> tuple[float, float]:
+    """Entries at a limit as the kernels read them; NaN: not set."""
+    limit, valid = book.entry_limit, book.entry_bars
+    return np.nan if limit is None else float(limit), np.nan if valid is None else float(valid)
 
 
 def book_prices(book: OrderBook, bars: Bars, rules: OrderRules) -> Prices:
@@ -282,7 +241,7 @@ def decision_inputs(
     if (target_of < 0.0).any() or rules.leverage > 1.0:
         rules = _with_liquidation(rules)
     prices = prices or book_prices(book, bars, rules)
-    actions = actions_of(book, bars, decisions, stops, settings)
+    actions = actions_of(book, bars, decisions, settings)
     run = Inputs(
         bars=(bars,),
         prices=prices,
@@ -307,8 +266,7 @@ def _with_liquidation(rules: OrderRules) -> OrderRules:
 def _sizing(book: OrderBook, settings: Floats, stops: Stops) -> EngineSizing:
     """What the kernel needs of the engine's settings."""
     unit = f.DISTANCE if stops.unit == "absolute" else f.FRACTION
-    entry = (np.nan if value is None else float(value) for value in (book.entry_limit, book.entry_bars))
-    return EngineSizing(settings, stops.trailing or 0.0, unit, *entry)
+    return EngineSizing(settings, stops.trailing or 0.0, unit, *_entry(book))
 
 
 def target_inputs(

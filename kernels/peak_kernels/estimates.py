@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from peak_kernels import types as t
-from peak_kernels._jit import jit, part
+from peak_kernels._jit import part
 from peak_kernels.types import FloatArray
 
 
@@ -90,9 +90,3 @@ def estimate(state: FloatArray, prices: FloatArray, bar: int, blocked: int) -> i
     else:
         reason = take_kelly(state)
     return reason if blocked == t.NO_REASON else blocked
-
-
-@jit
-def take_volatility(state: FloatArray, prices: FloatArray, bar: int) -> int:
-    """`volatility_fraction`, to be called from Python."""
-    return volatility_fraction(state, prices, bar)

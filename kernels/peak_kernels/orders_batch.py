@@ -22,11 +22,10 @@ from peak_kernels import simd
 from peak_kernels import types as t
 from peak_kernels._jit import jit, part
 from peak_kernels.decide import decide
-from peak_kernels.estimates import take_volatility
 from peak_kernels.from_curve import conclude_records
 from peak_kernels.orders import order_runner
+from peak_kernels.orders_decided import write_decisions
 from peak_kernels.orders_fields import Floats, Ints, Market
-from peak_kernels.simulate import next_priced
 
 nb: Any = numba.types
 
@@ -77,94 +76,6 @@ def put_settings(m: Floats, state: Floats, settings: Floats) -> None:
     state[t.FEE_PER_UNIT] = m[f.R_FEE_UNIT]
     if m[f.R_SLIP_KIND] == f.SLIP_FRACTION:
         state[t.SLIPPAGE_RATE], state[t.SLIPPAGE_ABSOLUTE] = m[f.R_SLIP_AMOUNT], m[f.R_SLIP_EXTRA]
-
-
-@part
-def blank(m: Floats, at: int, bar: int, what: int, side: float) -> int:
-    """An instruction with every other field at its default; returns the place of the next one."""
-    for slot in range(f.N_ACTION):
-        m[at + slot] = 0.0
-    for slot in (f.X_LIMIT, f.X_STOP, f.X_TRAIL, f.X_STOP_LOSS, f.X_TAKE_PROFIT):
-        m[at + slot] = np.nan
-    for slot in (f.X_PARENT, f.X_OCO, f.X_TAG, f.X_ORDER):
-        m[at + slot] = -1.0
-    m[at + f.X_VALID] = np.inf
-    m[at + f.X_BAR], m[at + f.X_OP], m[at + f.X_SIDE] = bar, what, side
-    return at + f.N_ACTION
-
-
-@part
-def put_entry(m: Floats, at: int, bar: int, mark: float, settings: Floats) -> None:
-    """Attach the engine's stops to an instruction that places an order, and its limit where there is one."""
-    m[at + f.X_TAG], m[at + f.X_UNIT], m[at + f.X_SIZE] = 0.0, f.BY_RULES, 1.0
-    if settings[t.STOP_LOSS] > 0.0:
-        m[at + f.X_STOP_LOSS] = settings[t.STOP_LOSS]
-    if settings[t.TAKE_PROFIT] > 0.0:
-        m[at + f.X_TAKE_PROFIT] = settings[t.TAKE_PROFIT]
-    m[at + f.X_EXIT_UNIT] = f.DISTANCE if settings[t.STOP_ABSOLUTE] > 0.0 else f.FRACTION
-    better = settings[C_ENTRY_LIMIT]
-    if np.isnan(better):
-        return
-    side = m[at + f.X_SIDE]
-    limit = mark * (1.0 - side * better)
-    tick = m[int(m[f.S_ASSETS_AT]) + f.A_TICK]
-    m[at + f.X_KIND] = f.LIMIT
-    m[at + f.X_LIMIT] = side * math.floor(side * limit / tick + 1e-9) * tick if tick > 0.0 else limit
-    if not np.isnan(settings[C_ENTRY_BARS]):
-        m[at + f.X_VALID] = bar + settings[C_ENTRY_BARS]
-
-
-@part
-def write_decisions(
-    m: Floats,
-    prices: Floats,
-    calendar: Ints,
-    decisions: tuple[Ints, Floats, int],
-    state: Floats,
-    settings: Floats,
-) -> bool:
-    """Instructions of decisions: what was wanted before ends, the other side is closed, an order is placed.
-
-    A side that repeats the one before it places its order only, which does nothing where the side is held; a weight
-    that is given again is traded again.
-    Returns whether any decision is a short.
-    """
-    bar_of, target_of, count = decisions
-    at = int(m[f.S_ACTIONS_AT])
-    bars, delay = prices.shape[1], 0 if state[t.FILL_AT_CLOSE] > 0.0 else 1
-    fills_with = -1
-    shorts, weights = False, state[t.WEIGHT_TARGETS] > 0.0
-    for k in range(count):
-        bar, side = bar_of[k], np.sign(target_of[k])
-        shorts = shorts or side < 0.0
-        before, fills_with = fills_with, next_priced(calendar, bars, bar + delay)
-        if delay == 0:
-            # A close that is not there: the decision waits for the next one.
-            bar = min(fills_with, bars - 1)
-        # A decision that comes before the one it repeats could fill replaces it.
-        if k == 0 or weights or target_of[k] != target_of[k - 1] or fills_with == before:
-            if k > 0:
-                after = blank(m, at, bar, f.OP_CANCEL, 0.0)
-                m[at + f.X_TAG] = 0.0
-                at = after
-            after = blank(m, at, bar, f.OP_CLOSE, side)
-            m[at + f.X_SIZE] = 1.0
-            at = after
-        if side == 0.0:
-            continue
-        after = blank(m, at, bar, f.OP_PLACE, side)
-        put_entry(m, at, bar, prices[t.MARK, bar], settings)
-        if weights:
-            m[at + f.X_SIZE] = abs(target_of[k])
-        elif state[t.SIZE_MODE] == t.SIZE_VOLATILITY:
-            take_volatility(state, prices, bar_of[k])
-            m[at + f.X_SIZE] = state[t.SIZED_FRACTION]
-        at = after
-    first = int(m[f.S_ACTIONS_AT])
-    m[f.S_ACTIONS_END] = at
-    placed = int(m[f.S_PLACED_AT])
-    m[placed : placed + (at - first) // f.N_ACTION] = -1.0
-    return shorts
 
 
 @part
@@ -253,7 +164,15 @@ def _run_batch(
                 return c, NO_ROOM
             if count > 0 and not np.isnan(own[C_ENTRY_LIMIT]) and np.isnan(prices[t.MARK, bar_of[0]]):
                 return c, TOO_EARLY
-            shorts = write_decisions(m, prices, dates, (bar_of, target_of, count), inner, own)
+            tick = m[int(m[f.S_ASSETS_AT]) + f.A_TICK]
+            first = int(m[f.S_ACTIONS_AT])
+            limit = own[C_ENTRY_LIMIT], own[C_ENTRY_BARS]
+            stop, shorts = write_decisions(
+                m, first, (bar_of, target_of, count), prices, dates, inner, limit, tick
+            )
+            m[f.S_ACTIONS_END] = stop
+            placed = int(m[f.S_PLACED_AT])
+            m[placed : placed + (stop - first) // f.N_ACTION] = -1.0
         if sized:
             put_sizing(m, own, shorts)
         runner(m, lent, written, function, seen, (given[c if asks else 0], cells, view), days)
