@@ -74,7 +74,8 @@ class OrderRules:
         Price of a market order: ``next_open``; ``same_close``, the close of the bar that placed it, at once;
         ``placing_close``, the same price, but booked on the next bar.
     latency
-        Bars that an order needs to arrive, on top of the one after the placing bar.
+        Bars that an order needs to arrive, on top of the one after the placing bar; with them even ``same_close``
+        means an open.
     first_bar
         Bars before this one are not simulated; their equity is that of the first simulated bar.
     exclusive

@@ -152,7 +152,9 @@ def count_ambiguous(m: Floats, bar: int) -> None:
         k = int(m[j])
         if (m[k + f.O_PARENT] < 0.0 and m[k + f.O_OCO] < 0.0) or np.isnan(m[k + f.O_STOP]):
             continue
-        if m[k + f.O_TRIGGERED] > 0.0:
+        row, stop = int(m[k + f.O_ASSET]), m[k + f.O_STOP]
+        reached = m[row + f.A_FINE_LOW] <= stop <= m[row + f.A_FINE_HIGH]
+        if found or not reached or m[k + f.O_TRIGGERED] > 0.0:
             continue
         for i in range(queue, end):
             found = found or (pairs(m, k, int(m[i])) and undecided(m, k, int(m[i]), bar))
