@@ -75,7 +75,7 @@ class OrderRules:
         ``placing_close``, the same price, but booked on the next bar.
     latency
         Bars that an order needs to arrive, on top of the one after the placing bar; with them even ``same_close``
-        means an open.
+        means an open.  Cancellations, changes and attached exits need none.
     first_bar
         Bars before this one are not simulated; their equity is that of the first simulated bar.
     exclusive
