@@ -2,6 +2,7 @@
 
     python -m bench                   # everything
     python -m bench engine sweep      # some
+    python -m bench cases             # no bench: random cases of other engines, see `bench/cases/tool.py`
 
 A bench that fails is named at the end and the others still run; the exit code is then 1.
 """
@@ -37,7 +38,11 @@ def command(part: str) -> list[str]:
 
 
 def main(parts: list[str]) -> int:
-    """Run the named benches, all by default, and the report."""
+    """Run the named benches, all by default, and the report; or the tool ``cases`` with its own arguments."""
+    if parts[:1] == ["cases"]:
+        from bench.cases import tool
+
+        return tool.main(parts[1:])
     unknown = sorted(set(parts) - set(PARTS))
     if unknown:
         print(f"unknown benches {unknown}; known: {', '.join(PARTS)}", file=sys.stderr)

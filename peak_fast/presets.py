@@ -7,6 +7,7 @@ signals in the bar that gives them.  What differs from this package's own defaul
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -117,10 +118,13 @@ def backtrader(
     checksubmit, coc, coo, shortcash, slip_perc, slip_fixed, slip_open, slip_limit, slip_match, slip_out
         As in that engine.
     filler
-        ``("fixed", size, 0)``, ``("share", percent, 0)`` or ``("range", percent, smallest move)``.
+        ``("fixed", size, 0)``, ``("share", percent, 0)`` or ``("range", percent, smallest move)``.  A fixed size of
+        infinity (that engine's ``FixedSize()``) leaves the bar's volume as the only limit.
     """
     past: Any = "free" if slip_out else "range"
     kind, amount, step = filler if filler is not None else ("any", 0.0, 0.0)
+    # Rules take finite numbers only; no volume reaches the largest one.
+    amount = min(amount, sys.float_info.max)
     volume: Any = kind
     return OrderRules(
         # Market orders fill at the next open; cheat-on-close: at the placing bar's close, booked on the next bar.

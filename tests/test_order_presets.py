@@ -57,6 +57,18 @@ def test_what_an_auction_leaves_fills_at_its_reference_with_the_volume_of_the_ba
                                                               (5, 1, 5.0, 104.0)]  # fmt: skip
 
 
+def test_a_fixed_filler_without_a_size_is_limited_by_the_volume_alone():
+    rules = backtrader(filler=("fixed", float("inf"), 0.0))
+    order = {"bar": 0, "side": "buy", "size": 70}
+    poor = BARS.with_columns(volume=pl.Series([9.0, 40.0, 20.0, 0.0, 60.0, 1.0, 1.0, 1.0]))
+    found = simulate_orders(poor, [order], initial_cash=10_000.0, rules=rules).fills
+    assert found.select("bar", "size", "price").rows() == [
+        (1, 40.0, 102.0),
+        (2, 20.0, 103.0),
+        (4, 10.0, 98.5),
+    ]
+
+
 def test_targets_of_the_equity_are_whole_where_other_sizes_are_not():
     rules = backtrader()
     target = {"bar": 0, "size": 0.5, "size_unit": "target_fraction"}

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.parity.adapters import backtesting_py, backtrader, vectorbt
-from tests.parity.cases import Case, Unsupported, differences, find_cases, load_case
+from tests.parity.cases import Case, Unsupported, find_cases, load_case
+from tests.parity.reproduce import parity_line, reproduce
 
-ENGINES = {"vectorbt": vectorbt, "backtesting.py": backtesting_py, "backtrader": backtrader}
 REQUIRED = {"vectorbt": 25 / 27, "backtesting.py": 15 / 17, "backtrader": 17 / 21}
 OUTCOME: dict[str, list[str]] = {}
 FOUND: dict[str, str] = {}
@@ -25,15 +24,6 @@ def _root():
 
 
 CASES = find_cases(_root()) if _root().is_dir() else []
-
-
-def parity_line():
-    """``parity: vectorbt a/b, backtesting.py c/d, backtrader e/f``."""
-    parts = []
-    for engine in ENGINES:
-        names = [name for name, owner in FOUND.items() if owner == engine]
-        parts.append(f"{engine} {sum(not OUTCOME[name] for name in names)}/{len(names)}")
-    return "parity: " + ", ".join(parts)
 
 
 @pytest.mark.parametrize("folder", CASES, ids=[folder.name for folder in CASES])
@@ -51,13 +41,6 @@ def test_case_is_reproduced(folder):
         OUTCOME[name] = [f"the run failed: {type(error).__name__}: {error}"]
         raise
     assert not OUTCOME[name], "\n".join(OUTCOME[name])
-
-
-def reproduce(case):
-    """Run a case with the adapter of its engine; what differs."""
-    if case.engine not in ENGINES:
-        raise Unsupported(f"no adapter for the engine {case.engine!r}")
-    return differences(case, ENGINES[case.engine].run(case))
 
 
 DEFAULTS = {
@@ -108,4 +91,4 @@ def test_share_of_reproduced_cases_is_high():
     for engine, share in REQUIRED.items():
         names = [name for name, owner in FOUND.items() if owner == engine]
         reproduced = sum(not OUTCOME[name] for name in names)
-        assert reproduced >= share * len(names) - 1e-9, parity_line()
+        assert reproduced >= share * len(names) - 1e-9, parity_line(FOUND, OUTCOME)

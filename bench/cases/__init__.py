@@ -1,0 +1,1 @@
+"""Random cases of other engines: made in those engines' own environments, then compared (``python -m bench cases``)."""
