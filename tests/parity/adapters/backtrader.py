@@ -170,7 +170,10 @@ class _Script:
                 continue
             child = self.row(entry, f"{name}:{key}")
             child[f.X_KIND], child[column], child[f.X_PARENT] = kind, entry[f"{key}price"], parent
-            child[f.X_SIDE], child[f.X_SIZE], child[f.X_VALID] = -side, main[f.X_SIZE], main[f.X_VALID]
+            child[f.X_SIDE], child[f.X_SIZE] = -side, main[f.X_SIZE]
+            if entry.get("valid_bar") is not None:
+                # Also where the parent is a market order, which never expires itself.
+                child[f.X_VALID] = entry["valid_bar"]
             self.add(child, f"{name}:{key}")
 
     def cancel(self, entry):
