@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from peak_fast._cli_values import split_pairs
+from peak_fast._cli_values import engine_settings, split_pairs
 from peak_fast.config import BacktestConfig
 from peak_fast.errors import ConfigError, writing
 
@@ -103,7 +103,12 @@ def run_optimize(
     tracker = build_tracker_from_config(config.tracking)
     given = {name: value for name, value in options.items() if value is not None}
     study = Study(
-        strategy, bars, objectives=list(objectives) or "sharpe", tracker=tracker, **given, **_engine(config)
+        strategy,
+        bars,
+        objectives=list(objectives) or "sharpe",
+        tracker=tracker,
+        **given,
+        **engine_settings(config),
     )
     try:
         with tracker:
@@ -119,25 +124,6 @@ def run_optimize(
         write_files(study, result, out)
         show(f"files written to {out}")
     return result
-
-
-def _engine(config: BacktestConfig) -> dict[str, Any]:
-    names = (
-        "initial_cash",
-        "execution",
-        "costs",
-        "sizing",
-        "stops",
-        "risk_limits",
-        "periods_per_year",
-        "risk_free",
-    )
-    settings = {name: getattr(config, name) for name in names}
-    if config.order_book is not None:
-        from peak_fast.order_book import as_book
-
-        settings["order_book"] = as_book(config.order_book)
-    return settings
 
 
 def _table(study: Any, result: Any, top: int) -> Any:

@@ -29,9 +29,8 @@ def run_sweep(
     """Run the sweep, print its best rows, write the heatmap."""
     from rich.console import Console
 
-    from peak_fast._cli_values import check_output
+    from peak_fast._cli_values import check_output, engine_settings
     from peak_fast.errors import ConfigError, require
-    from peak_fast.order_book import as_book
     from peak_fast.sweep.display import rich_table
     from peak_fast.sweep.heatmap import TOO_FEW_AXES, figure_format
     from peak_fast.sweep.runner import DEFAULT_METRICS, Sweep
@@ -46,17 +45,9 @@ def run_sweep(
         strategy,
         grid,
         bars,
-        execution=config.execution,
-        costs=config.costs,
-        sizing=config.sizing,
-        stops=config.stops,
-        risk_limits=config.risk_limits,
-        initial_cash=config.initial_cash,
-        periods_per_year=config.periods_per_year,
-        risk_free=config.risk_free,
-        order_book=as_book(config.order_book),
         metrics=metrics or DEFAULT_METRICS,
         constraint=constraint,
+        **engine_settings(config),
     )
     # A long sweep shall not end in an error that its arguments already show.
     if by is not None:

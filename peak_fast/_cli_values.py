@@ -5,11 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from peak_fast.errors import ConfigError, writing
 
+if TYPE_CHECKING:
+    from peak_fast.config import BacktestConfig
+
 _MOST_VALUES = 1_000_000
+_ENGINE = (
+    "initial_cash",
+    "execution",
+    "costs",
+    "sizing",
+    "stops",
+    "risk_limits",
+    "periods_per_year",
+    "risk_free",
+)
 
 
 def parse_value(text: str) -> Any:
@@ -90,6 +103,16 @@ def _values(name: str, text: str) -> list[Any]:
     # Counting steps instead of adding them up keeps 0.1:0.3:0.1 at three values.
     count = int((stop - start) / step + 1e-9) + 1
     return [start + k * step if isinstance(step, int) else round(start + k * step, 12) for k in range(count)]
+
+
+def engine_settings(config: BacktestConfig) -> dict[str, Any]:
+    """Settings of a file as keyword arguments of ``Sweep`` and ``Study``."""
+    settings = {name: getattr(config, name) for name in _ENGINE}
+    if config.order_book is not None:
+        from peak_fast.order_book import as_book
+
+        settings["order_book"] = as_book(config.order_book)
+    return settings
 
 
 def check_output(file: Path) -> None:

@@ -1,5 +1,6 @@
 """Storages and worker processes of studies, and what must hold of their trials."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -10,7 +11,7 @@ import pytest
 
 optuna = pytest.importorskip("optuna")
 
-from tests.study_worker import surface  # noqa: E402
+from tests.study_worker import open_study, surface  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -63,3 +64,23 @@ def complete_points(study):
 def read_log(log):
     lines = Path(log).read_text().splitlines(keepends=True)
     return [tuple(map(int, line.split())) for line in lines if line.endswith("\n")]
+
+
+def check_two_workers_of_which_one_dies(storage, count, delay, sampler, tmp_path):
+    """Kill one of two workers of a study; every trial is there exactly once.  Gives the study."""
+    log = tmp_path / "log"
+    victim = start_worker(storage, count, sampler, 0.0, log, 20)
+    wait_for(lambda: (tmp_path / "log.hangs").exists())
+    survivor = start_worker(storage, count, sampler, delay, log)
+    wait_for(lambda: len({pid for pid, *_ in read_log(log)}) == 2)
+    victim.send_signal(signal.SIGKILL)
+    victim.communicate()
+    assert finish(survivor)[0] == "trials"
+    study = open_study(storage, sampler)
+    states = by_state(study)
+    assert states["COMPLETE"] == count
+    assert states["RUNNING"] == states["WAITING"] == 0
+    check_values(study)
+    if sampler == "grid":
+        assert set(complete_points(study).values()) == {1}
+    return study

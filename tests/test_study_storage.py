@@ -17,6 +17,7 @@ from tests.study_storages import (  # noqa: E402
     STATE,
     address,
     by_state,
+    check_two_workers_of_which_one_dies,
     check_values,
     complete_points,
     finish,
@@ -87,22 +88,9 @@ def test_two_workers_share_a_study_exactly(kind, sampler, tmp_path, monkeypatch)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("sampler", ["grid", "tpe"])
 def test_kill_9_of_one_of_two_workers_leaves_every_trial_exactly_once(kind, sampler, tmp_path):
-    log, storage = tmp_path / "log", address(kind, tmp_path)
-    victim = start_worker(storage, 160, sampler, 0.0, log, 20)
-    wait_for(lambda: (tmp_path / "log.hangs").exists())
-    survivor = start_worker(storage, 160, sampler, 0.005, log)
-    wait_for(lambda: len({pid for pid, *_ in read_log(log)}) == 2)
-    victim.send_signal(signal.SIGKILL)
-    victim.communicate()
-    assert finish(survivor)[0] == "trials"
-    study = open_study(storage, sampler)
-    states = by_state(study)
-    assert states["COMPLETE"] == 160
-    assert states["RUNNING"] == states["WAITING"] == 0
-    assert states["FAIL"] >= 1  # what the victim had claimed
-    check_values(study)
-    if sampler == "grid":
-        assert set(complete_points(study).values()) == {1}
+    storage = address(kind, tmp_path)
+    study = check_two_workers_of_which_one_dies(storage, 160, 0.005, sampler, tmp_path)
+    assert by_state(study)["FAIL"] >= 1  # what the victim had claimed
     retried = [t for t in study.optuna.trials if "peak_fast:retry_of" in t.user_attrs]
     lost = {
         t.number for t in study.optuna.trials if t.user_attrs.get("peak_fast:reason") == "the worker died"

@@ -1,7 +1,6 @@
 """Storages of studies one by one: addresses, journals, bulk writes, PostgreSQL, gRPC."""
 
 import json
-import signal
 import subprocess
 import sys
 import threading
@@ -21,12 +20,11 @@ from tests.study_storages import (  # noqa: E402
     STATE,
     address,
     by_state,
+    check_two_workers_of_which_one_dies,
     check_values,
     complete_points,
     finish,
-    read_log,
     start_worker,
-    wait_for,
 )
 from tests.study_worker import open_study  # noqa: E402
 
@@ -307,21 +305,7 @@ def database(postgres):
 
 @pytest.mark.parametrize("sampler", ["grid", "tpe"])
 def test_postgresql_with_two_workers_of_which_one_dies(database, sampler, tmp_path):
-    log = tmp_path / "log"
-    victim = start_worker(database, 120, sampler, 0.0, log, 20)
-    wait_for(lambda: (tmp_path / "log.hangs").exists())
-    survivor = start_worker(database, 120, sampler, 0.002, log)
-    wait_for(lambda: len({pid for pid, *_ in read_log(log)}) == 2)
-    victim.send_signal(signal.SIGKILL)
-    victim.communicate()
-    assert finish(survivor)[0] == "trials"
-    study = open_study(database, sampler)
-    states = by_state(study)
-    assert states["COMPLETE"] == 120
-    assert states["RUNNING"] == states["WAITING"] == 0
-    check_values(study)
-    if sampler == "grid":
-        assert set(complete_points(study).values()) == {1}
+    check_two_workers_of_which_one_dies(database, 120, 0.002, sampler, tmp_path)
     plain = open_study(None, "random")
     stored = open_study(database, "random", study_name="second")
     for one in (plain, stored):

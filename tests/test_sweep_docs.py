@@ -30,6 +30,6 @@ def test_the_settings_file_runs(command, prices, tmp_path):
     (file,) = re.findall(r"^```toml\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
     (tmp_path / "sweep.toml").write_text(file)
     code, _, err = command("sweep", "--data", str(prices), "--config", "sweep.toml", "--store", "my_sweep")
-    assert (code, err) == (0, "")
+    assert code == 0, err
     table = pl.read_parquet(tmp_path / "my_sweep" / "part-*.parquet")
     assert table["slow"].unique().sort().to_list() == [20, 50, 100] and (table["fast"] < table["slow"]).all()

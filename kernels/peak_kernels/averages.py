@@ -59,13 +59,18 @@ def _mean_and_slope_sum(values: FloatArray, period: int, mean: FloatArray, momen
 
 
 @jit
-def wma(values: FloatArray, period: int, out: FloatArray) -> None:
-    """Weighted moving average with weights 1, 2, ..., ``period``, the latest bar heaviest."""
+def _mean_and_share_of_slope(values: FloatArray, period: int, scale: float, out: FloatArray) -> None:
+    """Mean of the last ``period`` bars, and ``scale`` times the sum that their slope is made of."""
     mean = np.empty(values.size)
     _mean_and_slope_sum(values, period, mean, out)
-    scale = 2.0 / (period * (period + 1.0))
     for i in range(values.size):
         out[i] = mean[i] + out[i] * scale
+
+
+@jit
+def wma(values: FloatArray, period: int, out: FloatArray) -> None:
+    """Weighted moving average with weights 1, 2, ..., ``period``, the latest bar heaviest."""
+    _mean_and_share_of_slope(values, period, 2.0 / (period * (period + 1.0)), out)
 
 
 @jit
@@ -80,11 +85,7 @@ def linear_regression_slope(values: FloatArray, period: int, out: FloatArray) ->
 @jit
 def linear_regression(values: FloatArray, period: int, out: FloatArray) -> None:
     """End point of the least-squares line through the last ``period`` values (``period >= 2``)."""
-    mean = np.empty(values.size)
-    _mean_and_slope_sum(values, period, mean, out)
-    scale = 6.0 / (period * (period + 1.0))
-    for i in range(values.size):
-        out[i] = mean[i] + out[i] * scale
+    _mean_and_share_of_slope(values, period, 6.0 / (period * (period + 1.0)), out)
 
 
 @jit
