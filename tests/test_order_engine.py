@@ -94,19 +94,22 @@ def test_the_engine_gives_the_bits_of_simulate_orders(seed, rules):
     assume(rows)
     cells = simulate_orders(bars, rows)._run.actions.ravel()
     params = dict(enumerate(cells.tolist()))
-    costs = Costs(rate=0.001, fixed=float(rng.choice([0.0, 1.5]))) if rules.fee_minimum == 0.0 else None
+    free = (rules.fee_rate, rules.fee_fixed, rules.fee_minimum) == (0.0, 0.0, 0.0)
+    costs = Costs(rate=0.001, fixed=float(rng.choice([0.0, 1.5]))) if free else None
     # What the rules leave open may be said by the engine.
     plain = rules.market_fill == "next_open" and rules.leverage == 1.0 and rules.path == "queue"
     both_hit = str(rng.choice(["stop_first", "target_first", "nearest_to_open"]))
     execution = Execution(both_hit=both_hit, lot_size=float(rng.choice([0.0, 3.0]))) if plain else None
     if rules.exits_active == "next_bar" and execution is not None:
         execution = execution.model_copy(update={"entry_bar_stops": False})
-    limits = limits_of(rng)
+    drawdown, loss = rules.max_drawdown, rules.daily_loss
+    limits = RiskLimits() if drawdown or loss else limits_of(rng)
     engine = BacktestEngine(
         initial_cash=20_000, costs=costs, execution=execution, risk_limits=limits, order_book=rules
     )
     result = engine.run(bars, REPLAY, params)
-    same_rules = replace(rules, max_drawdown=limits.max_drawdown or 0.0, daily_loss=limits.daily_loss or 0.0)
+    drawdown, loss = limits.max_drawdown or drawdown, limits.daily_loss or loss
+    same_rules = replace(rules, max_drawdown=drawdown, daily_loss=loss)
     direct = simulate_orders(
         bars, REPLAY, params, initial_cash=20_000, rules=same_rules, costs=costs, execution=execution
     )
