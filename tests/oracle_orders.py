@@ -320,6 +320,9 @@ class Oracle:
 
     def work(self, bar, fresh):
         if not fresh:
+            for order in self.queue:
+                if order["status"] in LIVE and bar > order["valid"]:
+                    self.end_all(order, "expired", "validity_over")
             # What trades at the open comes before anything inside the bar.
             self.tried = []
             self.turn(bar, False, lambda order: order["kind"] == "market")
@@ -342,8 +345,6 @@ class Oracle:
         for order in list(self.queue):
             if (fresh and order["fresh"] != bar) or not chosen(order):
                 continue
-            if order["status"] in LIVE and bar > order["valid"]:
-                self.end_all(order, "expired", "validity_over")
             if order["status"] != "working" or order["active"] > bar:
                 continue
             self.tried = [*self.tried, order]

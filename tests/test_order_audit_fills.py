@@ -36,6 +36,15 @@ class TestLife:
             (0, 0, "working"), (1, 0, "waiting"), (0, 1, "filled"), (1, 1, "working"), (1, 2, "filled")
         ]  # fmt: skip
 
+    @pytest.mark.parametrize("path", ["queue", "ohlc"])
+    def test_what_is_over_ends_its_group_before_the_bar_begins(self, path):
+        over = {**BUY, "type": "limit", "limit": 90, "valid_until": 1, "oco_group": "g"}
+        for last, expected in ((1, ("cancelled", "one_cancels_other")), (2, ("filled", ""))):
+            result = run(
+                {**over, "valid_until": last}, {**BUY, "bar": 1, "oco_group": "g"}, with_rules={"path": path}
+            )
+            assert ends(result)[1] == expected
+
     def test_all_or_nothing_is_not_cut(self):
         big = {**BUY, "size": 200}
         cut = {"shortfall": "cut"}

@@ -148,8 +148,8 @@ def count_stretches(m: Floats, market: Market, bar: int) -> int:
 
 
 @part
-def begin_path(m: Floats, bar: int) -> None:
-    """Before the first stretch: orders whose validity is over end."""
+def expire_orders(m: Floats, bar: int) -> None:
+    """End the orders whose validity is over, before any order of the bar acts: they may end others."""
     queue = int(m[f.S_QUEUE_AT])
     for j in range(queue, queue + int(m[f.S_QUEUED])):
         expire_or_kill(m, int(m[j]), bar, False)
@@ -354,8 +354,8 @@ def _simulate(
                     forced_close(m, bar, 0)
                 walking = m[f.R_INTRABAR] > 0.0 and which == NORMAL
                 until = bar + 1 if which == SECOND else bar
-                if walking:
-                    begin_path(m, bar)
+                if which == NORMAL and (walking or m[f.R_OPEN_FIRST] > 0.0):
+                    expire_orders(m, bar)
                 for stretch in range(count_stretches(m, market, bar) if walking else 1):
                     row, goal = begin_stretch(m, market, bar, stretch) if walking else (-1, 0.0)
                     work(m, bar, until, which == AT_CLOSE, row, goal)
