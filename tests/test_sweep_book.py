@@ -31,7 +31,7 @@ from peak_fast import (
     synthetic,
 )
 from peak_fast._slots import VARIABLE
-from peak_fast.errors import StoreError
+from peak_fast.errors import StoreError, SweepError
 from peak_fast.order_axes import ENTRIES, RULES, varied_engine
 from peak_fast.order_block import (
     BUY,
@@ -213,6 +213,12 @@ class TestStrategies:
         returns = np.diff(equity, prepend=100_000.0) / np.concatenate(([100_000.0], equity[:-1]))
         expected = [part.sum() for part in np.split(returns, [400 * k // 16 for k in range(1, 16)])]
         np.testing.assert_allclose(row["block_sum"][0].to_numpy(), expected, rtol=1e-9, atol=1e-15)
+
+    def test_working_memory_is_counted(self):
+        bars = synthetic(20_000, seed=3)
+        Sweep("momentum", {"period": [5]}, bars).run(progress=False, threads=1, memory="2MB")
+        with pytest.raises(SweepError, match="this sweep needs about 3 MB"):
+            Sweep("momentum", {"period": [5]}, bars, order_book=OrderRules()).run(threads=1, memory="2MB")
 
 
 class TestAxes:

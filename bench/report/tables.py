@@ -38,7 +38,22 @@ ORDERS = (
     ("startup", "first_orders/warm", "process start to the first `simulate_orders`, kernels on disk"),
     ("startup", "first_orders/cold", "the same, kernels compiled"),
 )
+ORDER_SWEEPS = tuple(
+    ("order_sweep", f"{case}/{variant}", f"{text}, {what}")
+    for case, text in (
+        ("market", "market orders"),
+        ("limit", "entries at a limit with stops"),
+        ("short", "market orders, shorts too"),
+        ("block", "a block that places orders"),
+    )
+    for variant, what in (
+        ("threads_1/ns", "one thread"),
+        ("threads_2/ns", "two threads"),
+        ("single/ns", "single runs one by one"),
+    )
+)
 ROWS = {
+    "docs/sweeps.md": ORDER_SWEEPS,
     "docs/tracking.md": TRACKING,
     "docs/MLFLOW_SETUP_GUIDE.md": TRACKING,
     "docs/orders.md": ORDERS,

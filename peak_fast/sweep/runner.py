@@ -16,7 +16,7 @@ import numpy as np
 
 from peak_fast import _arguments
 from peak_fast._records import code_version, jsonable
-from peak_fast._strategy import RuleStrategy, SignalStrategy, resolve
+from peak_fast._strategy import OrderBlock, RuleStrategy, SignalStrategy, resolve
 from peak_fast.config import Costs, Execution, RiskLimits, SizeRule, Stops
 from peak_fast.data import Bars
 from peak_fast.engine import BacktestEngine
@@ -353,7 +353,10 @@ class _Runner:
         """Say at once when the results or one thread's working memory exceed the budget."""
         results = self._rows_held * 8 * (len(self.sweep.metrics) + (2 * BLOCKS if self.sweep.blocks else 0))
         longest = max(len(bars) for bars in self.sweep.data.values())
-        working = self.team.threads * longest * 8 * 3 + results + longest * 8 * 5
+        # Rows of the length of the data: decisions and a curve; through the book three curves and a block's bars.
+        by_book = self.sweep.engine.order_book is not None or isinstance(self.sweep.strategy, OrderBlock)
+        rows = 12 if by_book else 3
+        working = self.team.threads * longest * 8 * rows + results + longest * 8 * 5
         if working > self.memory:
             raise SweepError(
                 f"this sweep needs about {_amount(working)} ({_amount(results)} of results, the rest for "
