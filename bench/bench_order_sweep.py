@@ -92,8 +92,8 @@ def test_order_sweep(rounds, recorder, case):
     for variant, seconds in samples.items():
         count = len(alone) if variant == "single" else len(frame)
         nanoseconds = [value / count / BARS * 1e9 for value in seconds]
-        recorder.add(f"{case}/{variant}/ns", nanoseconds, "ns", params=params,
-                     label=f"{label}, {trades:.0f} trades: {names[variant]}, CPU time of a bar and configuration")  # fmt: skip
+        what = f"{label}, {trades:.0f} trades: {names[variant]}, CPU time of a bar and configuration"
+        recorder.add(f"{case}/{variant}/ns", nanoseconds, "ns", label=what, params=params)
     each = [value * len(frame) / len(alone) for value in samples["single"]]
     recorder.add(f"{case}/over_single", harness.ratios(each, samples["threads_1"]), "ratio", params=params,
                  label=f"{label}: single runs / sweep on one thread")  # fmt: skip
