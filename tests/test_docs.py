@@ -12,6 +12,7 @@ import pytest
 import typer.main
 
 from peak_fast import BacktestConfig, BacktestEngine, Costs, Execution, RiskLimits, Stops
+from peak_fast._slots import VARIABLE
 from peak_fast.cli import app
 from peak_fast.config import SizeRule, Sizing
 from peak_fast.order_settings import PRESETS, _TableBase
@@ -119,6 +120,8 @@ def test_the_settings_page_names_every_setting_and_its_file_is_its_example(place
                 assert f'| `{name}` | `"{field.default}"` |' in rows
             elif issubclass(kind, SizeRule) and isinstance(field.default, float):
                 assert f"`{name}` {field.default:g}" in rows
+    varied = text.split("## Varied in sweeps and studies")[1]
+    assert [name for name in VARIABLE if f"`{name}`" not in varied] == []
     rows = tables.split("`[order_book]`")[1]
     assert [name for name in _TableBase.model_fields if f"`{name}`" not in rows] == []
     assert [name for name in PRESETS if f'`"{name}"`' not in rows] == []
