@@ -155,9 +155,9 @@ def backtrader(
         volume=volume,
         volume_amount=amount,
         volume_step=step,
-        # Each order has the bar's volume for itself, in whole units.
+        # Each order has the bar's volume for itself; shares of it are whole units, volume itself need not be.
         volume_shared=False,
-        volume_whole=True,
+        volume_whole=kind != "fixed",
         fee_rate=commission,
         fee_per_unit=per_contract,
         # A negative rate is a rebate.

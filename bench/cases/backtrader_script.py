@@ -126,6 +126,8 @@ class Writer:
         self.how = _style(rng, assets)
         self.actions: list[Action] = []
         self.names: list[str] = []
+        self.singles: list[str] = []
+        """Names of orders that are no part of a bracket."""
         self.bar = self.asset = self.count = 0
         self.close = 0.0
 
@@ -187,8 +189,11 @@ class Writer:
         if kind != "Market" or chance(self.rng, 0.2):
             action["exectype"] = kind
         action.update(self.prices(kind, side))
-        if kind != "Market":
-            action.update(self.expiry())
+        action.update(self.expiry())
+        if self.singles and chance(self.rng, 0.05):
+            # Joins the group of an order that may have ended long ago.
+            action["oco"] = self.singles[-1 - int(self.rng.integers(0, min(5, len(self.singles))))]
+        self.singles.append(name)
         self.names.append(name)
         self.add(**action)
         return action

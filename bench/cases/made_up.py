@@ -113,6 +113,8 @@ def bars(rng: np.random.Generator, n: int, kind: str, step_us: int = DAY_US) -> 
         places = 2 if kind == "tick" else 0
         prices = [np.maximum(np.round(price, places), 10.0**-places) for price in prices]
     volume = np.floor(rng.lognormal(5.0, 1.5, n))
+    if chance(rng, 0.15):
+        volume *= 0.37
     volume[(rng.random(n) < 0.1) | still] = 0.0
     columns = dict(zip((*PRICES, "volume"), (*prices, volume), strict=True))
     return Bars(f"made_up_{kind}", times(rng, n, step_us), columns)
