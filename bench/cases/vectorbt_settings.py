@@ -80,7 +80,9 @@ def _groups(rng: np.random.Generator, drawn: Draw) -> None:
         )
         if chance(rng, 0.1):
             count = 1 if config["group_by"] is True else len(numbers)
-            config["init_cash"] = [round(config["init_cash"] * rng.uniform(0.2, 2.0), 6) for _ in range(count)]
+            config["init_cash"] = [
+                round(config["init_cash"] * rng.uniform(0.2, 2.0), 6) for _ in range(count)
+            ]
     elif assets > 1 and chance(rng, 0.2):
         config["init_cash"] = [round(config["init_cash"] * rng.uniform(0.2, 2.0), 6) for _ in range(assets)]
 
