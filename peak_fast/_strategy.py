@@ -419,14 +419,20 @@ def resolve(item: Any) -> Any:
     )
 
 
-def complete_params(item: Any, params: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Parameters with defaults filled in and values checked; free-form where the strategy has no schema."""
+def params_of(params: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Parameters as given, none of them for None."""
     if params is not None and not isinstance(params, Mapping):
         raise StrategyError(
             f"params: expected a dict such as {{'fast': 20}}; got {type(params).__name__}: {params!r}"
         )
+    return dict(params or {})
+
+
+def complete_params(item: Any, params: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Parameters with defaults filled in and values checked; free-form where the strategy has no schema."""
+    given = params_of(params)
     if not item.schema:
-        return dict(params or {})
+        return given
     if not params:
         return extract_defaults(item.schema)
     return validate_params(item.schema, params, constraints=item.constraints)

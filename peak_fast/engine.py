@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import copy
-import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,15 @@ import numpy as np
 
 from peak_fast import _run
 from peak_fast._slots import VARIABLE, settings_vector
-from peak_fast._strategy import Block, OrderBlock, RuleStrategy, SignalStrategy, complete_params, resolve
+from peak_fast._strategy import (
+    Block,
+    OrderBlock,
+    RuleStrategy,
+    SignalStrategy,
+    complete_params,
+    params_of,
+    resolve,
+)
 from peak_fast.config import (
     BacktestConfig,
     Costs,
@@ -33,8 +40,6 @@ from peak_kernels import types as t
 
 if TYPE_CHECKING:
     from peak_fast.tracking.base import Tracker
-
-logger = logging.getLogger("peak_fast.engine")
 
 LEGACY_STOP = 0.02
 
@@ -92,10 +97,10 @@ class BacktestEngine:
             if value is not None and not isinstance(value, kind):
                 wanted = "a size such as FractionOfEquity(0.5)" if kind is SizeRule else kind.__name__
                 raise ConfigError(f"{name}: expected {wanted}; got {type(value).__name__}")
-        if not (isinstance(initial_cash, int | float) and 0 < initial_cash < float("inf")):
-            raise ConfigError(f"initial_cash: expected a positive number; got {initial_cash!r}")
-        if periods_per_year is not None and not 0 < periods_per_year < float("inf"):
-            raise ConfigError(f"periods_per_year: expected a positive number; got {periods_per_year!r}")
+        for name, value in (("initial_cash", initial_cash), ("periods_per_year", periods_per_year)):
+            absent = value is None and name == "periods_per_year"
+            if not absent and not (isinstance(value, int | float) and 0 < value < float("inf")):
+                raise ConfigError(f"{name}: expected a positive number; got {value!r}")
         if not (isinstance(risk_free, int | float) and -1 < risk_free < float("inf")):
             raise ConfigError(f"risk_free: expected a yearly rate above -1; got {risk_free!r}")
         self.initial_cash = float(initial_cash)
@@ -118,19 +123,10 @@ class BacktestEngine:
     @classmethod
     def from_config(cls, config: BacktestConfig, tracker: Tracker | None = None) -> BacktestEngine:
         """Engine with the settings of a `BacktestConfig` (``[tracking]`` is read by `build_tracker_from_config`)."""
-        return cls(
-            initial_cash=config.initial_cash,
-            execution=config.execution,
-            costs=config.costs,
-            sizing=config.sizing,
-            stops=config.stops,
-            risk_limits=config.risk_limits,
-            tracker=tracker,
-            use_execution_pipeline=config.use_execution_pipeline,
-            periods_per_year=config.periods_per_year,
-            risk_free=config.risk_free,
-            order_book=config.order_book,
-        )
+        if not isinstance(config, BacktestConfig):
+            raise ConfigError(f"config: expected a BacktestConfig; got {type(config).__name__}")
+        names = BacktestConfig.model_fields.keys() - {"tracking", "sweep"}
+        return cls(tracker=tracker, **{name: getattr(config, name) for name in names})
 
     def run(
         self,
@@ -163,6 +159,8 @@ class BacktestEngine:
         DataError, StrategyError, ConfigError
             Input that cannot be used.
         """
+        if not isinstance(weights, bool):
+            raise ConfigError(f"weights: expected True or False; got {weights!r}")
         bars = Bars.from_frame(data, name=symbol) if not isinstance(data, Bars) else data
         if (
             isinstance(strategy, np.ndarray | list | tuple)
@@ -172,7 +170,7 @@ class BacktestEngine:
             row = self._targets(bars, strategy)
             name = "targets" if not weights else "weights"
             decisions = _run.target_decisions(row, None if weights else "the targets")
-            return self._finish(bars, decisions, name, dict(params or {}), symbol, weights=weights)
+            return self._finish(bars, decisions, name, params_of(params), symbol, weights=weights)
         item = resolve(strategy)
         values = complete_params(item, params)
         return self._run_item(bars, item, values, symbol, weights)
@@ -260,7 +258,7 @@ class BacktestEngine:
         """
         engine = self._with_costs(fee_bps, slippage_bps)
         bars = df if isinstance(df, Bars) else Bars.from_frame(df, name=symbol)
-        params = dict(strategy_params or {})
+        params = params_of(strategy_params)
         name = getattr(strategy_signal_fn, "__name__", "signals")
         item = SignalStrategy(strategy_signal_fn, name=name, returns="signals")
         signal = engine._call(item, bars, params)

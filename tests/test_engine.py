@@ -242,6 +242,21 @@ class TestErrors:
             Stops(stop_los=0.1)
         with pytest.raises(ConfigError, match="fraction below 1"):
             Stops(stop_loss=2)
+        for year in ("a", 0, float("nan")):
+            with pytest.raises(ConfigError, match="periods_per_year: expected a positive number"):
+                BacktestEngine(periods_per_year=year)
+        with pytest.raises(ConfigError, match="config: expected a BacktestConfig; got NoneType"):
+            BacktestEngine.from_config(None)
+
+    def test_wrong_arguments_of_a_run(self, bars):
+        with pytest.raises(ConfigError, match="weights: expected True or False; got 'a'"):
+            BacktestEngine().run(bars, "momentum", weights="a")
+        for call in (
+            lambda: BacktestEngine().run_realistic(bars, lambda df, params: np.zeros(len(df)), 3),
+            lambda: BacktestEngine().run(bars, np.zeros(len(bars)), 3),
+        ):
+            with pytest.raises(StrategyError, match="params: expected a dict"):
+                call()
 
     def test_risk_sizing_needs_a_stop(self, bars):
         with pytest.raises(ConfigError, match="no stop is set"):

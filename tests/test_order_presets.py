@@ -86,3 +86,12 @@ def test_a_negative_commission_is_a_rebate(rules):
         BARS, [{"bar": 1, "side": "buy", "size": 10}], initial_cash=10_000.0, rules=rules
     )
     assert result.fills["fee"].to_list() == pytest.approx([-0.001 * 10 * 103.0])
+
+
+def test_a_fixed_filler_takes_the_volume_as_it_is():
+    """backtrader's FixedSize: the smaller of size and volume; its percentages of the volume are whole units."""
+    bars = BARS.with_columns(volume=pl.lit(19.98))
+    order = [{"bar": 0, "side": "buy", "size": 30}]
+    for filler, expected in ((("fixed", float("inf"), 0.0), 19.98), (("share", 50.0, 0.0), 9.0)):
+        result = simulate_orders(bars, order, initial_cash=10_000.0, rules=backtrader(filler=filler))
+        assert result.fills["size"][0] == expected
