@@ -97,10 +97,10 @@ class BacktestEngine:
             if value is not None and not isinstance(value, kind):
                 wanted = "a size such as FractionOfEquity(0.5)" if kind is SizeRule else kind.__name__
                 raise ConfigError(f"{name}: expected {wanted}; got {type(value).__name__}")
-        for name, value in (("initial_cash", initial_cash), ("periods_per_year", periods_per_year)):
-            absent = value is None and name == "periods_per_year"
-            if not absent and not (isinstance(value, int | float) and 0 < value < float("inf")):
-                raise ConfigError(f"{name}: expected a positive number; got {value!r}")
+        for name, number in (("initial_cash", initial_cash), ("periods_per_year", periods_per_year)):
+            absent = number is None and name == "periods_per_year"
+            if not absent and not (isinstance(number, int | float) and 0 < number < float("inf")):
+                raise ConfigError(f"{name}: expected a positive number; got {number!r}")
         if not (isinstance(risk_free, int | float) and -1 < risk_free < float("inf")):
             raise ConfigError(f"risk_free: expected a yearly rate above -1; got {risk_free!r}")
         self.initial_cash = float(initial_cash)
