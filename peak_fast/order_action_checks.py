@@ -46,7 +46,7 @@ _PRICES: dict[str, tuple[int, tuple[int, ...], tuple[int, ...]]] = {
 }  # fmt: skip
 
 
-def _refuse(wrong: Flags, message: Any) -> None:
+def refuse(wrong: Flags, message: Any) -> None:
     """Raise for the first wrong row; ``message`` may be made of its place in the array."""
     if wrong.any():
         at = int(np.argmax(wrong))
@@ -66,24 +66,24 @@ def _check_placed(array: Floats, kinds: Mapping[str, int], units: Mapping[str, i
 
     for name, (column, needed, allowed) in _PRICES.items():
         given = ~np.isnan(array[:, column])
-        _refuse(placed & np.isin(kind, needed) & ~given, lambda at, n=name: f"type={kind_at(at)} needs {n}")
-        _refuse(
+        refuse(placed & np.isin(kind, needed) & ~given, lambda at, n=name: f"type={kind_at(at)} needs {n}")
+        refuse(
             placed & ~np.isin(kind, allowed) & given,
             lambda at, n=name: f"type={kind_at(at)} takes no {n}{' price' if n == 'limit' else ''}",
         )
     size, unit, side = array[:, f.X_SIZE], array[:, f.X_UNIT], array[:, f.X_SIDE]
-    _refuse(placed & np.isnan(size), "size is missing")
+    refuse(placed & np.isnan(size), "size is missing")
     negative = placed & (size < 0.0)
-    _refuse(negative & (unit < f.POSITION_FRACTION), "size must be >= 0; the side says buy or sell")
-    _refuse(negative & (unit == f.POSITION_FRACTION), "size must be >= 0, the part of the position to close")
+    refuse(negative & (unit < f.POSITION_FRACTION), "size must be >= 0; the side says buy or sell")
+    refuse(negative & (unit == f.POSITION_FRACTION), "size must be >= 0, the part of the position to close")
     aimed = placed & (unit >= f.POSITION_FRACTION)
-    _refuse(
+    refuse(
         aimed & (side != 0.0),
         lambda at: f"size_unit={unit_names[int(unit[at])]!r} takes no side: it follows from the position",
     )
-    _refuse(placed & (unit < f.POSITION_FRACTION) & (side == 0.0), "side is missing (buy or sell)")
+    refuse(placed & (unit < f.POSITION_FRACTION) & (side == 0.0), "side is missing (buy or sell)")
     for name, column in (("stop_loss", f.X_STOP_LOSS), ("take_profit", f.X_TAKE_PROFIT)):
-        _refuse(
+        refuse(
             placed & (array[:, column] <= 0.0),
             lambda at, n=name, c=column: f"{n} must be > 0, got {array[at, c]:g}",
         )
@@ -109,10 +109,10 @@ def _check_others(array: Floats, actions: Mapping[str, int], linked: Mapping[str
                 message = f"action={names[code]!r} takes no {name}"
                 if name == "exit_unit":
                     message += ": the exits of open lots are prices"
-                _refuse(chosen & cells, message)
+                refuse(chosen & cells, message)
         useful = [given[name] for name in reads if name not in ("size_unit", "trail_unit")]
         if useful and code != f.OP_CLOSE:
-            _refuse(
+            refuse(
                 chosen & ~np.logical_or.reduce(useful),
                 f"action={names[code]!r} changes nothing: give {' or '.join(n for n in reads if 'unit' not in n)}",
             )
@@ -123,25 +123,25 @@ def _check_values(array: Floats) -> None:
     """Sizes, trails and prices of actions that change something."""
     op, size = array[:, f.X_OP], array[:, f.X_SIZE]
     modify = op == f.OP_MODIFY
-    _refuse((op == f.OP_CLOSE) & ~((size > 0.0) & (size <= 1.0)), lambda at: (
+    refuse((op == f.OP_CLOSE) & ~((size > 0.0) & (size <= 1.0)), lambda at: (
         f"size of action='close' is the portion, above 0 and at most 1; got {size[at]:g}"
     ))  # fmt: skip
-    _refuse(modify & (size <= 0.0), "size must be > 0; action='cancel' ends an order")
-    _refuse(
+    refuse(modify & (size <= 0.0), "size must be > 0; action='cancel' ends an order")
+    refuse(
         modify & (array[:, f.X_UNIT] >= f.POSITION_FRACTION),
         "an order takes units, value, equity_fraction or margin_fraction as its new size_unit",
     )
-    _refuse(
+    refuse(
         modify & (array[:, f.X_TIF] >= f.IOC),
         "action='modify' takes gtc, day or gtd; cancel the order instead",
     )
-    _refuse(array[:, f.X_TRAIL] <= 0.0, lambda at: f"trail must be > 0, got {array[at, f.X_TRAIL]:g}")
+    refuse(array[:, f.X_TRAIL] <= 0.0, lambda at: f"trail must be > 0, got {array[at, f.X_TRAIL]:g}")
     for name, column in (("limit", f.X_LIMIT), ("stop", f.X_STOP)):
-        _refuse(modify & (array[:, column] <= 0.0), lambda at, n=name, c=column: (
+        refuse(modify & (array[:, column] <= 0.0), lambda at, n=name, c=column: (
             f"{n} must be > 0, got {array[at, c]:g}"
         ))  # fmt: skip
     for name, column in (("stop_loss", f.X_STOP_LOSS), ("take_profit", f.X_TAKE_PROFIT)):
-        _refuse(array[:, column] < 0.0, lambda at, n=name, c=column: (
+        refuse(array[:, column] < 0.0, lambda at, n=name, c=column: (
             f"{n} must be a price > 0 (0 takes it away), got {array[at, c]:g}"
         ))  # fmt: skip
 
@@ -149,14 +149,14 @@ def _check_values(array: Floats) -> None:
 def _check_tags(array: Floats, tags: tuple[str, ...]) -> None:
     """Tags of other actions name an order that some row places."""
     op, tag = array[:, f.X_OP], array[:, f.X_TAG]
-    _refuse(
+    refuse(
         np.isin(op, (f.OP_MODIFY, f.OP_CANCEL)) & (tag < 0.0),
         "modify and cancel need the tag of an order",
     )
     known = np.unique(tag[(op == f.OP_PLACE) & (tag >= 0.0)])
     unknown = (op != f.OP_PLACE) & (tag >= 0.0) & ~np.isin(tag, known)
     names = [tags[int(code)] for code in known]
-    _refuse(unknown, lambda at: (
+    refuse(unknown, lambda at: (
         f"no order has the tag {tags[int(tag[at])]!r}; {did_you_mean(tags[int(tag[at])], names)}"
     ))  # fmt: skip
 
@@ -190,7 +190,7 @@ def check_actions(
     """
     actions, kinds, units = words
     bars, size = array[:, f.X_BAR], array[:, f.X_SIZE]
-    _refuse(
+    refuse(
         bars < first_bar,
         lambda at: f"bar {bars[at]:.0f} lies before first_bar={first_bar}, which is not simulated",
     )

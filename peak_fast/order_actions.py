@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from peak_fast.errors import ConfigError, DataError, did_you_mean
-from peak_fast.order_action_checks import check_actions
+from peak_fast.order_action_checks import check_actions, refuse
 from peak_fast.order_run import Floats, Ints, blank_actions
 from peak_kernels import orders_fields as f
 
@@ -103,9 +103,7 @@ class _Reader:
                     out[row] = np.nan if value is None else float("x" if isinstance(value, bool) else value)
                 except (TypeError, ValueError):
                     raise DataError(f"orders row {row}: {name} must be a number, got {value!r}") from None
-        if np.isinf(out).any():
-            row = int(np.argmax(np.isinf(out)))
-            raise DataError(f"orders row {row}: {name} must be a finite number, got {out[row]}")
+        refuse(np.isinf(out), lambda row: f"{name} must be a finite number, got {out[row]}")
         return out
 
     def coded(self, name: str, known: dict[str, Any], default: float) -> Floats:
@@ -164,29 +162,18 @@ class _Reader:
         """Bar of each action."""
         bars = self.numbers("bar")
         out = np.where(np.isnan(bars), self.bars_of("timestamp"), bars)
-        if np.isnan(out).any():
-            raise DataError(f"orders row {int(np.argmax(np.isnan(out)))}: neither bar nor timestamp is given")
-        outside = ~((out >= 0) & (out < self.time_us.size))
-        if outside.any():
-            row = int(np.argmax(outside))
-            raise DataError(f"orders row {row}: bar {out[row]:.17g} is not in 0..{self.time_us.size - 1}")
-        if (out != np.floor(out)).any():
-            row = int(np.argmax(out != np.floor(out)))
-            raise DataError(f"orders row {row}: bar {out[row]:.17g} is not a whole number")
+        refuse(np.isnan(out), "neither bar nor timestamp is given")
+        last = self.time_us.size - 1
+        refuse((out < 0) | (out > last), lambda row: f"bar {out[row]:.17g} is not in 0..{last}")
+        refuse(out != np.floor(out), lambda row: f"bar {out[row]:.17g} is not a whole number")
         return out.astype(np.int64)
 
     def valid_bars(self, bars: Ints, codes: Floats) -> Floats:
         """Last bar on which an order may fill; infinite: no end."""
         out = self.bars_of("valid_until")
-        unknown = np.isnan(out) & (codes == f.GTD)
-        if unknown.any():
-            row = int(np.argmax(unknown))
-            raise DataError(f"orders row {row}: time_in_force='gtd' needs valid_until (bar or timestamp)")
+        refuse(np.isnan(out) & (codes == f.GTD), "time_in_force='gtd' needs valid_until (bar or timestamp)")
         out[np.isnan(out)] = np.inf
-        part = (out != np.floor(out)) & np.isfinite(out)
-        if part.any():
-            row = int(np.argmax(part))
-            raise DataError(f"orders row {row}: valid_until={out[row]:.17g} is not a whole number")
+        refuse(out != np.floor(out), lambda row: f"valid_until={out[row]:.17g} is not a whole number")
         of_day = codes == f.DAY
         ends = calendar_of(bars[of_day], self.time_us, None, self.latency)[f.C_DAY_END]
         out[of_day] = np.minimum(out[of_day], ends)

@@ -15,11 +15,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from peak_fast import _run
-from peak_fast.config import BASIS_POINTS
 from peak_fast.errors import ConfigError, DataError
 from peak_fast.order_rule_checks import check_half_spread
 from peak_fast.order_rules import Asset, OrderRules, merge_rules
-from peak_fast.order_run import EngineSizing, Floats, Ints, Prices, as_column, blank_actions, calendar_day
+from peak_fast.order_run import (
+    Asking,
+    EngineSizing,
+    Floats,
+    Ints,
+    Prices,
+    as_column,
+    blank_actions,
+    calendar_day,
+)
 from peak_fast.orders import Inputs, Tables, asking_of, detail_bars
 from peak_kernels import orders_fields as f
 from peak_kernels import types as t
@@ -242,25 +250,42 @@ def decision_inputs(
         rules = _with_liquidation(rules)
     prices = prices or book_prices(book, bars, rules)
     actions = actions_of(book, bars, decisions, settings)
-    run = Inputs(
+    tables = Tables(bars.time_us, (bars.name,), (DECISION,), np.arange(len(actions)), prices)
+    sizing = _sizing(book, settings, stops)
+    return _inputs(book, bars, asset, rules, settings, tables, actions=actions, sizing=sizing), settings
+
+
+def _inputs(
+    book: OrderBook,
+    bars: Bars,
+    asset: Asset,
+    rules: OrderRules,
+    settings: Floats,
+    tables: Tables,
+    *,
+    actions: Floats | None = None,
+    asking: Asking | None = None,
+    sizing: EngineSizing | None = None,
+) -> Inputs:
+    """Inputs of a run of one asset: with instructions, or with a block that gives them."""
+    return Inputs(
         bars=(bars,),
-        prices=prices,
-        actions=actions,
-        asking=None,
+        prices=tables.prices,
+        actions=blank_actions(0) if actions is None else actions,
+        asking=asking,
         rules=rules,
         assets=(asset,),
         initial_cash=float(settings[t.INITIAL_CASH]),
         book_size=book.book_size,
-        tables=Tables(bars.time_us, (bars.name,), (DECISION,), np.arange(len(actions)), prices),
-        sizing=_sizing(book, settings, stops),
+        tables=tables,
+        sizing=sizing,
     )
-    return run, settings
 
 
 @functools.lru_cache(maxsize=64)
 def _with_liquidation(rules: OrderRules) -> OrderRules:
     """As on the fast path: a position whose equity is gone is closed."""
-    return rules if rules.maintenance != 0.0 else replace(rules, maintenance=1.0 / BASIS_POINTS**3)
+    return rules if rules.maintenance != 0.0 else replace(rules, maintenance=f.LEAST_MARGIN)
 
 
 def _sizing(book: OrderBook, settings: Floats, stops: Stops) -> EngineSizing:
@@ -287,19 +312,9 @@ def target_inputs(
     asset = _asset(book, settings)
     settings, rules = _settled(settings, rules, asset), _with_liquidation(rules)
     prices = prices or book_prices(book, bars, rules)
-    run = Inputs(
-        bars=(bars,),
-        prices=prices,
-        actions=blank_actions(0),
-        asking=asking_of(block, values, bars.time_us),
-        rules=rules,
-        assets=(asset,),
-        initial_cash=float(settings[t.INITIAL_CASH]),
-        book_size=book.book_size,
-        tables=Tables(bars.time_us, (bars.name,), (DECISION,), None, prices),
-        sizing=_sizing(book, settings, stops),
-    )
-    return run, settings
+    tables = Tables(bars.time_us, (bars.name,), (DECISION,), None, prices)
+    asking, sizing = asking_of(block, values, bars.time_us), _sizing(book, settings, stops)
+    return _inputs(book, bars, asset, rules, settings, tables, asking=asking, sizing=sizing), settings
 
 
 def block_inputs(
@@ -335,15 +350,6 @@ def block_inputs(
     settings = _settled(settings, rules, asset)
     settings[t.FILL_AT_CLOSE] = rules.market_fill == "same_close"
     prices = prices or book_prices(book, bars, rules)
-    run = Inputs(
-        bars=(bars,),
-        prices=prices,
-        actions=blank_actions(0),
-        asking=asking_of(block, values, bars.time_us, book.session_end),
-        rules=rules,
-        assets=(asset,),
-        initial_cash=float(settings[t.INITIAL_CASH]),
-        book_size=book.book_size,
-        tables=Tables(bars.time_us, (bars.name,), None, None, prices),
-    )
-    return run, settings
+    tables = Tables(bars.time_us, (bars.name,), None, None, prices)
+    asking = asking_of(block, values, bars.time_us, book.session_end)
+    return _inputs(book, bars, asset, rules, settings, tables, asking=asking), settings

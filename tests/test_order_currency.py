@@ -13,7 +13,7 @@ from peak_fast.errors import ConfigError, DataError
 from peak_fast.order_block import BUY, EQUITY, RATE, VALUE, place_market
 from peak_fast.orders import Asset, OrderRules, simulate_orders
 from tests.oracle_orders import Oracle
-from tests.test_order_properties import make_bars, make_orders, rules_of, settings_of
+from tests.test_order_properties import assert_same_run, make_bars, make_orders, rules_of, settings_of
 
 JPY = Asset(quote="JPY")
 USDJPY = Asset(quote="JPY", base="USD")
@@ -48,16 +48,7 @@ def test_kernel_equals_the_plain_python_oracle(seed):
     )
     for spec in specs:
         spec.pop("name", None)
-    fills, orders, equity, cash, position = Oracle(bars, specs, cash=2_000.0, rates=rates, **settings).run()
-    assert ours.fills.select("bar", "side").rows() == [fill[:2] for fill in fills]
-    for name, place in (("size", 2), ("price", 3), ("fee", 4)):
-        expected = [fill[place] for fill in fills]
-        np.testing.assert_allclose(ours.fills[name].to_numpy(), expected, rtol=1e-9, atol=1e-9)
-    theirs = [(order["status"], order["reason"]) for order in orders]
-    assert ours.orders.select("status", "reason").rows() == theirs
-    np.testing.assert_allclose(ours.equity, equity, rtol=1e-9)
-    np.testing.assert_allclose(ours.cash, cash, rtol=1e-9, atol=1e-6)
-    np.testing.assert_allclose(ours.position[0], position, rtol=1e-9, atol=1e-9)
+    assert_same_run(ours, Oracle(bars, specs, cash=2_000.0, rates=rates, **settings).run())
 
 
 RULES = (

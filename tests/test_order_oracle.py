@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from peak_fast.orders import Asset, OrderRules, simulate_orders
 from tests.oracle_orders_rules import RulesOracle
-from tests.test_order_properties import make_bars, make_orders
+from tests.test_order_properties import assert_same_run, make_bars, make_orders
 
 START = datetime(2024, 1, 1)
 COUNT = 40
@@ -132,17 +132,4 @@ def test_kernel_equals_the_oracle_of_further_rules(seed):
     for spec in specs:
         spec.pop("name", None)
     settings = {"rate": rate, "fixed": 0.5, "slippage": slippage, "share": share, "leverage": leverage}
-    fills, orders, equity, cash_curve, position = RulesOracle(
-        bars, specs, cash=cash, extra=extra, **settings
-    ).run()
-    table = ours.fills
-    assert table.select("bar", "side").rows() == [fill[:2] for fill in fills]
-    for place, name in enumerate(("size", "price", "fee"), start=2):
-        theirs = [fill[place] for fill in fills]
-        np.testing.assert_allclose(table[name].to_numpy(), theirs, rtol=1e-9, atol=1e-9)
-    assert ours.orders.select("status", "reason").rows() == [
-        (order["status"], order["reason"]) for order in orders
-    ]
-    np.testing.assert_allclose(ours.equity, equity, rtol=1e-9)
-    np.testing.assert_allclose(ours.cash, cash_curve, rtol=1e-9, atol=1e-6)
-    np.testing.assert_allclose(ours.position[0], position, rtol=1e-9, atol=1e-9)
+    assert_same_run(ours, RulesOracle(bars, specs, cash=cash, extra=extra, **settings).run())

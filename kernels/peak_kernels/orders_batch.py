@@ -35,9 +35,6 @@ C_ENTRY_LIMIT, C_ENTRY_BARS = C_RULES + f.N_RULE, C_RULES + f.N_RULE + 1
 """Fraction that entries at a limit are better than the deciding close, bars that they are valid; NaN: not set."""
 N_COLUMNS = C_RULES + f.N_RULE + 2
 
-# A position without equity is closed, as on the fast path.
-LEAST_MARGIN = 1e-12
-
 # Why a batch stops at a configuration.
 DONE, NO_ROOM, TOO_EARLY = range(3)
 """All are done; the memory is too small; an entry at a limit before the first close."""
@@ -85,7 +82,7 @@ def put_sizing(m: Floats, settings: Floats, shorts: bool) -> None:
     m[f.G_TRAIL_UNIT] = f.DISTANCE if settings[t.STOP_ABSOLUTE] > 0.0 else f.FRACTION
     m[f.G_ENTRY_LIMIT], m[f.G_ENTRY_BARS] = settings[C_ENTRY_LIMIT], settings[C_ENTRY_BARS]
     if m[f.R_MAINTENANCE] == 0.0 and (shorts or m[f.R_LEVERAGE] > 1.0):
-        m[f.R_MAINTENANCE] = LEAST_MARGIN
+        m[f.R_MAINTENANCE] = f.LEAST_MARGIN
 
 
 def _run_batch(

@@ -169,6 +169,9 @@ R_ALTERNATE, R_SLIP_EXTRA, R_STOP_AT_LEVEL, R_ONLY_FLAT, R_MIN_VALUE, R_SIZE_FEE
 R_TARGET_STEP, R_DRAWDOWN, R_SHORT_ABSOLUTE = 69, 70, 71
 N_RULE = 72
 
+LEAST_MARGIN = 1e-12
+"""Maintenance margin of decisions whose rules name none: a position without equity is closed, as on the fast path."""
+
 # State of the run.  ``..._AT`` is where a section begins, ``..._END`` where it ends, ``..._NEXT`` its first
 # free row.  ``S_PLACED_AT`` holds the order of each instruction, by its number.  Instructions of a frame are all
 # there from the start; those of a block are written behind ``S_ACTIONS_AT`` in every bar, up to ``S_ROOM_END``,
