@@ -137,7 +137,7 @@ class _Reader:
         """Bars of a column of numbers or time stamps (the last one that is not later); NaN where it says nothing."""
         import polars as pl
 
-        from peak_fast._frames import as_time
+        from peak_fast.data.frames import as_time
 
         column = self.column(name)
         if column is None or column.dtype.is_numeric():
@@ -342,7 +342,7 @@ def _to_polars(orders: Any) -> pl.DataFrame:
         return pl.DataFrame({"bar": []})
     if isinstance(orders, list | dict):
         return pl.DataFrame(orders, infer_schema_length=None, strict=False)
-    from peak_fast._frames import to_polars
+    from peak_fast.data.frames import to_polars
 
     try:
         frame = to_polars(orders)

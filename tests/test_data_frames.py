@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peak_fast._frames import TIME_NAMES
 from peak_fast.data import Bars, synthetic
+from peak_fast.data.frames import TIME_NAMES
 from peak_fast.errors import DataError
 from tests.frame_kinds import KINDS, clean_columns
 

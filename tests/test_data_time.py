@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peak_fast._time import DAY_US, periods_per_year
 from peak_fast.data import Bars
+from peak_fast.data.times import DAY_US, periods_per_year
 from peak_fast.errors import DataError
 from tests.frame_kinds import clean_columns
 

@@ -22,8 +22,8 @@ FLOORS = [
     ["errors"],
     ["_arguments"],
     [
-        "_checks", "_columns", "_drawdowns", "_frames", "_hash", "_ratios", "_read", "_rows", "_sample", "_slots",
-        "_time", "_*_metrics", "config", "constraints", "data", "indicators", "metrics",
+        "_columns", "_drawdowns", "_ratios", "_slots", "_*_metrics",
+        "config", "constraints", "data", "indicators", "metrics",
         "order_rule_checks", "order_rules", "order_settings", "parameter", "params", "panel", "_panel*",
     ],
     ["_block", "_bundle", "_records", "_run", "_strategy", "result", "strategies"],

@@ -1,8 +1,6 @@
-"""Bars without a file of one's own: real daily prices shipped with the package, and a seeded generator.
+"""Random prices from a seed.
 
->>> from peak_fast.data import sample, synthetic
->>> len(sample("AAPL"))
-3270
+>>> from peak_fast.data import synthetic
 >>> synthetic(1_000, "1m", seed=7).hash == synthetic(1_000, "1m", seed=7).hash
 True
 """
@@ -17,14 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from peak_fast import _arguments
-from peak_fast._checks import PRICE_COLUMNS, FloatArray, IntArray
-from peak_fast._time import DAY_US
-from peak_fast.errors import ConfigError, DataError, did_you_mean
+from peak_fast.data.checks import PRICE_COLUMNS, FloatArray, IntArray
+from peak_fast.data.times import DAY_US
+from peak_fast.errors import ConfigError
 
 if TYPE_CHECKING:
     from peak_fast.data import Bars
-
-SAMPLE_SYMBOLS = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
 
 _UNITS_US = {"s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": DAY_US, "w": 7 * DAY_US}
 # Log-price distance from the starting price at which the generated walk is reflected: prices stay within a
@@ -33,55 +29,6 @@ _REFLECTION = float(np.log(20.0))
 _CLUSTER = 32  # bars that share a volatility
 _MOST_BARS = 2**40
 _BLOCK = 65_536  # bars made at a time; a multiple of _CLUSTER
-
-
-def sample(symbol: str = "AAPL", adjust: bool = True) -> Bars:
-    """Real daily bars shipped with the package.
-
-    AAPL, IBM and MSFT begin on 2000-03-01, GOOG on 2004-08-19, FB on 2012-05-18; all end on 2013-03-01. They
-    come from Quandl WIKI Prices, which its publisher declared public domain
-    (``peak_fast/datasets/ATTRIBUTION.md``).
-
-    Parameters
-    ----------
-    symbol
-        One of :data:`SAMPLE_SYMBOLS`, in any case.
-    adjust
-        True: open, high, low and close times ``adj_close / close``, so that splits and dividends are no
-        jumps. All four are multiplied by the same factor, which keeps their order; close may therefore differ
-        from ``adj_close`` in the last bit. Volume stays as traded. False: prices as they were traded.
-
-    Returns
-    -------
-    Bars
-        Named after the symbol; ``source`` is a Polars frame with timestamp (UTC midnight of the trading day),
-        open, high, low, close, volume, adj_close.
-
-    Raises
-    ------
-    DataError
-        Unknown symbol.
-    """
-    from importlib.resources import files
-    from io import BytesIO
-
-    import polars as pl
-
-    from peak_fast.data import Bars
-
-    wanted = symbol.upper() if isinstance(symbol, str) else str(symbol)
-    if wanted not in SAMPLE_SYMBOLS:
-        raise DataError(f"no sample data for {symbol!r}; {did_you_mean(wanted, SAMPLE_SYMBOLS)}")
-    packed = files("peak_fast").joinpath("datasets", "stocks.parquet").read_bytes()
-    frame = pl.read_parquet(BytesIO(packed)).filter(pl.col("symbol") == wanted)
-    factor = pl.col("adj_close") / pl.col("close") if adjust else pl.lit(1.0)
-    frame = frame.select(
-        pl.col("date").cast(pl.Datetime("us", "UTC")).alias("timestamp"),
-        *(pl.col(name) * factor for name in ("open", "high", "low", "close")),
-        pl.col("volume").cast(pl.Float64),
-        pl.col("adj_close"),
-    )
-    return Bars.from_frame(frame.rechunk(), name=wanted)
 
 
 def synthetic(

@@ -13,25 +13,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from peak_fast._arguments import place
-from peak_fast._checks import FloatArray, IntArray, check, moment, normalise_repair
-from peak_fast._frames import extract, source_column
-from peak_fast._hash import content_hash
-from peak_fast._read import read_file, read_query
-from peak_fast._rows import slice_rows, take_rows
-from peak_fast._sample import SAMPLE_SYMBOLS, sample, synthetic
-from peak_fast._time import DAY_US, periods_per_year
+from peak_fast.data.checks import FloatArray, IntArray, check, moment, normalise_repair
+from peak_fast.data.frames import extract, source_column
+from peak_fast.data.hashing import content_hash
+from peak_fast.data.kept_rows import slice_rows, take_rows
+from peak_fast.data.times import DAY_US, periods_per_year
 from peak_fast.errors import DataError
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["SAMPLE_SYMBOLS", "Bars", "load", "sample", "synthetic"]
+__all__ = ["Bars"]
 
 AnyArray = TypeVar("AnyArray", bound=np.ndarray[Any, Any])
 
@@ -64,11 +60,13 @@ class Bars:
         Bars with a missing price.
     repaired : dict of str to int
         What ``repair`` changed: rows moved by "sort", rows removed by "drop", prices moved by "clip".
+    notes : tuple of str
+        What was understood, guessed, dropped or reversed while the data were read; empty where nothing was.
     """
 
     __slots__ = (
         "_hash", "_mark", "_periods_per_year", "_table", "close", "has_time", "high", "low", "n_invalid",
-        "name", "open", "repaired", "source", "time_us", "time_zone", "volume",
+        "name", "notes", "open", "repaired", "source", "time_us", "time_zone", "volume",
     )  # fmt: skip
 
     open: FloatArray
@@ -83,6 +81,7 @@ class Bars:
     source: Any
     n_invalid: int
     repaired: dict[str, int]
+    notes: tuple[str, ...]
     _hash: str | None
     _mark: FloatArray | None
     _periods_per_year: float | None
@@ -99,6 +98,7 @@ class Bars:
         source: Any = None,
         n_invalid: int = 0,
         repaired: Mapping[str, int] | None = None,
+        notes: Iterable[str] = (),
     ) -> None:
         """Wrap arrays that already passed the checks; use :meth:`from_frame` for anything else."""
         put = object.__setattr__
@@ -116,6 +116,7 @@ class Bars:
         put(self, "source", source)
         put(self, "n_invalid", n_invalid)
         put(self, "repaired", dict(repaired or {}))
+        put(self, "notes", tuple(notes))
         put(self, "_hash", None)
         put(self, "_mark", None)
         put(self, "_periods_per_year", None)
@@ -288,6 +289,7 @@ class Bars:
             time_zone=self.time_zone,
             source=slice_rows(self.source, first, last),
             n_invalid=int(np.count_nonzero(np.isnan(self.close[window]))) if self.has_nan else 0,
+            notes=self.notes,
         )
         object.__setattr__(part, "has_time", self.has_time)
         object.__setattr__(part, "_periods_per_year", self.periods_per_year)
@@ -325,35 +327,3 @@ def _forward_fill(values: FloatArray) -> FloatArray:
     rows = np.where(np.isnan(values), 0, np.arange(values.size))
     np.maximum.accumulate(rows, out=rows)
     return _read_only(values[rows])
-
-
-def load(
-    path: str | Path,
-    name: str | None = None,
-    repair: str | Iterable[str] | None = None,
-    timestamp: str | None = None,
-) -> Bars:
-    """Read bars from a file or an SQL query; ``source`` is the Polars frame that was read.
-
-    Parameters
-    ----------
-    path
-        ``.csv``, ``.csv.gz``, ``.parquet``, ``.feather``, ``.arrow`` or ``.ipc`` file, or
-        ``"duckdb:SELECT ..."`` (needs the extra ``duckdb``; the query may read files, as in
-        ``duckdb:SELECT * FROM 'prices/*.parquet'``).
-    name
-        Display name; default the file name without suffix.
-    repair, timestamp
-        As for :meth:`Bars.from_frame`.
-
-    Raises
-    ------
-    DataError
-        No such file, an unknown suffix, a file or query that cannot be read, or bars that fail the checks.
-    """
-    text = str(place("path", path, "prices.parquet"))
-    if text.startswith("duckdb:"):
-        return Bars.from_frame(read_query(text.removeprefix("duckdb:")), name or "duckdb", repair, timestamp)
-    file = Path(path)
-    frame = read_file(file)
-    return Bars.from_frame(frame, name or file.name.split(".")[0], repair, timestamp)

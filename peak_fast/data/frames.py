@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from peak_fast._checks import PRICE_COLUMNS, Columns, FloatArray, IntArray, describe
-from peak_fast._time import time_from_array
+from peak_fast.data.checks import PRICE_COLUMNS, Columns, FloatArray, IntArray, describe
+from peak_fast.data.times import time_from_array
 from peak_fast.errors import DataError, did_you_mean
 
 TIME_NAMES = ("timestamp", "datetime", "date", "time", "ts", "open_time")

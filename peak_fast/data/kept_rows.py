@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from peak_fast._checks import IntArray
-from peak_fast._frames import package_of, to_polars
+from peak_fast.data.checks import IntArray
+from peak_fast.data.frames import package_of, to_polars
 
 
 def take_rows(source: Any, rows: IntArray) -> Any:

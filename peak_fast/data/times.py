@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from peak_fast._checks import MISSING_TIME, IntArray, describe
+from peak_fast.data.checks import MISSING_TIME, IntArray, describe
 from peak_fast.errors import DataError
 
 DAY_US = 86_400_000_000
