@@ -153,6 +153,8 @@ def _result_of(cls: type[BacktestResult], document: dict[str, Any], frames: dict
     """The result from its document and its tables."""
     frame, about = frames["bars"], document["bars"]
     bars = Bars.from_frame(frame if about["has_time"] else frame.drop("timestamp"), name=about["name"])
+    # Not what was noticed when this copy was read: the result's own notes say how its bars came to be.
+    object.__setattr__(bars, "notes", ())
     tables = {}
     for name, columns in _TABLES.items():
         tagged = "tag" in frames[name].columns
@@ -167,8 +169,9 @@ def _result_of(cls: type[BacktestResult], document: dict[str, Any], frames: dict
     strategy = document["metadata"]["strategy"]
     used = _settings_of(document["metadata"]["settings"])
     return cls(
-        bars, outcome, numbers["settings"], strategy["name"], strategy["params"], used, document["symbol"]
-    )
+        bars, outcome, numbers["settings"], strategy["name"], strategy["params"], used, document["symbol"],
+        notes=tuple(document["metadata"].get("notes", ())),
+    )  # fmt: skip
 
 
 def _settings_of(saved: dict[str, Any]) -> dict[str, Any]:

@@ -252,6 +252,7 @@ def metadata_of(result: BacktestResult) -> dict[str, Any]:
         "periods_per_year": float(result._settings[t.PERIODS_PER_YEAR]),
         "fill_rule": used["execution"].fill_rule,
         "code_version": code_version(),
+        "notes": list(result.notes),
         "hash": result.hash,
     }
 
@@ -303,6 +304,7 @@ def summary_rows(result: BacktestResult) -> list[tuple[str, str]]:
         ("Fees, slippage", f"{stats['total_fees']:,.2f}, {stats['total_slippage']:,.2f}"),
         ("Orders refused", str(stats["rejected_orders"])),
         ("Ambiguous bars", str(stats["ambiguous_bars"])),
+        *(("Note", note) for note in result.notes),
     ]
 
 

@@ -62,7 +62,10 @@ class BacktestResult:
     stats
         Plain dict of statistics.
     metadata
-        Every setting, the strategy and its parameters, data and code identity, fill rule, result hash.
+        Every setting, the strategy and its parameters, data and code identity, fill rule, result hash, notes.
+    notes
+        What was understood, guessed, passed over or reordered, a sentence each: the notes of the bars, then those of
+        the run.
     hash
         Identity of the numbers: equal for two runs that computed the same bits.
     ambiguity
@@ -84,6 +87,7 @@ class BacktestResult:
         *,
         replay: _run.Replay | None = None,
         book: Any = None,
+        notes: tuple[str, ...] = (),
     ) -> None:
         put = object.__setattr__
         put(self, "bars", bars)
@@ -96,6 +100,7 @@ class BacktestResult:
         put(self, "_strategy", strategy)
         put(self, "_replay", replay)
         put(self, "book", book)
+        put(self, "_notes", notes)
 
     bars: Bars
     strategy_name: str
@@ -106,6 +111,7 @@ class BacktestResult:
     _used: dict[str, Any]
     _strategy: Any
     _replay: _run.Replay | None
+    _notes: tuple[str, ...]
     book: Any
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -128,6 +134,11 @@ class BacktestResult:
         """Units held at each close: float64[n_bars], negative when short."""
         position: FloatArray = self._outcome.curve[t.CURVE_POSITION]
         return position
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Notes of the bars, then those of the run; also in ``metadata["notes"]`` and `summary`."""
+        return self.bars.notes + self._notes
 
     @functools.cached_property
     def trade_records(self) -> Any:

@@ -12,6 +12,7 @@ import pytest
 from peak_fast import (
     BacktestEngine,
     BacktestResult,
+    Bars,
     Costs,
     Execution,
     RiskLimits,
@@ -22,6 +23,7 @@ from peak_fast import (
 )
 from peak_fast import _bundle as bundle
 from peak_fast.errors import DataError, StoreError
+from peak_fast.report import report_text, trades_summary
 
 ARRAYS = ("metrics", "curve", "state", "orders", "fills", "trades")
 FRAMES = ("equity_curve", "drawdown", "trades", "orders", "fills")
@@ -226,6 +228,25 @@ class TestStats:
         assert data["fill_rule"] == "next bar's open after the deciding close"
         assert data["hash"] == result.hash
         assert set(data["code_version"]) == {"peak_fast", "kernels"}
+        assert data["notes"] == list(result.notes) == []
+
+    def test_notes_of_bars_and_run_are_shown_everywhere(self, result, tmp_path):
+        bars = Bars(
+            tuple(getattr(result.bars, name) for name in ("open", "high", "low", "close")),
+            None,
+            result.bars.time_us,
+            notes=("the rows were reversed",),
+        )
+        noted = BacktestResult(
+            bars, result._outcome, result._settings, "x", {}, result._used, "x", notes=("taken by position",)
+        )
+        expected = ["the rows were reversed", "taken by position"]
+        assert noted.metadata["notes"] == expected
+        assert all(note in noted.summary() and note in noted._repr_html_() for note in expected)
+        loaded = BacktestResult.load(noted.save(tmp_path / "noted"))
+        assert list(loaded.notes) == expected and all(note in loaded.summary() for note in expected)
+        text = report_text(noted.stats, noted.metadata, trades_summary(noted.trades, noted.stats))
+        assert all(note in text for note in expected)
 
 
 class TestIdentity:

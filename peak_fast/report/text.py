@@ -117,6 +117,8 @@ def _settings(metadata: Mapping[str, Any]) -> Iterable[str]:
         yield _line(f"  {name}", show_setting(value))
     if metadata.get("fill_rule"):
         yield _line("fill rule", show_setting(metadata["fill_rule"]))
+    for note in metadata.get("notes") or ():
+        yield _line("note", str(note))
     for name, value in flat_items(metadata.get("settings") or {}):
         yield _line(name, show_setting(value))
 

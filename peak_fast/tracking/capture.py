@@ -37,6 +37,7 @@ class Capture:
         self.latest_strategy: Any = None
         self.latest_settings: Any = None
         self.latest_symbol: Any = None
+        self.latest_notes: Any = None
         self._shared: tuple[Any, ...] = ()
         self._keys: set[str] = set()
         self._n_static = 0
@@ -61,6 +62,7 @@ class Capture:
             yield STATIC, head, [result._settings.tobytes()]
         self.latest_bars, self.latest_strategy = result.bars, result._strategy
         self.latest_settings, self.latest_symbol = result._settings, result.symbol
+        self.latest_notes = result._notes
 
     def bars(self, result: Any, metadata: Any = None) -> tuple[str, tuple[Head, list[Any]] | None]:
         """Key of a result's bars, and head and buffers of their BARS record if the segment lacks it."""

@@ -96,7 +96,7 @@ def params_bytes(params: Any) -> bytes:
 
 def shared_by(result: Any) -> tuple[Any, ...]:
     """What results of one engine, strategy and data set have in common; compared by identity first."""
-    return (result.bars, result._strategy, result.symbol, *result._used.values())
+    return (result.bars, result._strategy, result.symbol, result._notes, *result._used.values())
 
 
 def describe(result: Any) -> dict[str, Any]:
@@ -115,4 +115,5 @@ def describe(result: Any) -> dict[str, Any]:
         },
         "fill_rule": used["execution"].fill_rule,
         "code_version": code_version(),
+        "notes": list(result.notes),
     }

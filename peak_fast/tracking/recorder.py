@@ -233,6 +233,7 @@ class Recorder:
                 and result.bars is capture.latest_bars
                 and result._strategy is capture.latest_strategy
                 and result.symbol == capture.latest_symbol
+                and result._notes == capture.latest_notes
             )
         except AttributeError:
             known = False

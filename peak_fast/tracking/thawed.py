@@ -118,6 +118,8 @@ class Thawed:
             "periods_per_year": self.stats["periods_per_year"],
             "fill_rule": content["fill_rule"],
             "code_version": content["code_version"],
+            # Spools of earlier versions have none.
+            "notes": content.get("notes", []),
         }
 
     def trades(self) -> dict[str, Any]:
