@@ -75,12 +75,6 @@ def test_both_ways_of_reading_give_the_same():
     expected = [m.isoformat() for m in moments]
     clocks = ("%Y-%m-%d %H:%M:%S", "%d.%m.%Y %H:%M:%S", "%m/%d/%Y %I:%M:%S %p", "%Y%m%d %H%M%S")
     for form in (*clocks, "%d %b %Y %H:%M:%S"):
-        "%Y-%m-%d %H:%M:%S",
-        "%d.%m.%Y %H:%M:%S",
-        "%m/%d/%Y %I:%M:%S %p",
-        "%d %b %Y %H:%M:%S",
-        "%Y%m%d %H%M%S",
-    ):
         fixed = [m.strftime(form) for m in moments]
         assert read(*fixed)[0] == expected
         assert read(*fixed, " " * 3)[0] == [*expected, None]
