@@ -146,7 +146,10 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
-        raise AttributeError(f"module 'peak_fast' has no attribute {name!r}")
+        from peak_fast.errors import did_you_mean
+
+        hint = "" if name.startswith("_") else f"; {did_you_mean(name, _HOMES)}"
+        raise AttributeError(f"module 'peak_fast' has no attribute {name!r}{hint}")
 
     value = getattr(importlib.import_module(f"peak_fast.{home}"), name)
     globals()[name] = value

@@ -90,10 +90,11 @@ def run_optimize(
     Raises
     ------
     KeyboardInterrupt
-        After Ctrl-C, once it has been said how to go on.
+        After Ctrl-C; it carries how to go on.
     """
     from rich.console import Console
 
+    from peak_fast._stopping import stopped
     from peak_fast.study import Study
     from peak_fast.tracking import build_tracker_from_config
 
@@ -113,11 +114,10 @@ def run_optimize(
     try:
         with tracker:
             result = study.run(progress=progress, **limits)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         storage = options.get("storage")
         kept = f"finished trials are in {study.storage}; the same command with --resume goes on from there"
-        show(f"peak-fast: stopped; {kept if storage else 'nothing was kept; pass --storage'}")
-        raise
+        raise stopped(f"stopped; {kept if storage else 'nothing was kept; pass --storage'}") from error
     show(result.summary())
     Console().print(_table(study, result, top))
     if out is not None:

@@ -30,6 +30,7 @@ def run_sweep(
     from rich.console import Console
 
     from peak_fast._cli_values import check_output, engine_settings
+    from peak_fast._stopping import stopped
     from peak_fast.errors import ConfigError, require
     from peak_fast.sweep.display import rich_table
     from peak_fast.sweep.heatmap import TOO_FEW_AXES, figure_format
@@ -63,14 +64,14 @@ def run_sweep(
             tracker=tracker,
             memory=memory,
         )
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
+        # Here the way to go on is a command, not a call.
         kept = (
             f"finished tiles are in {store}; the same command goes on from there"
             if store
             else "nothing was kept; pass --store"
         )
-        typer.echo(f"peak-fast: stopped; {kept}", err=True)
-        raise
+        raise stopped(f"stopped; {kept}") from error
     Console().print(rich_table(result, top, by))
     if heatmap is not None:
         result.heatmap(path=heatmap)

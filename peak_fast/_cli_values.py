@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from peak_fast.errors import ConfigError, writing
+from peak_fast.errors import ConfigError, did_you_mean, writing
 
 if TYPE_CHECKING:
     from peak_fast.config import BacktestConfig
@@ -113,6 +113,45 @@ def engine_settings(config: BacktestConfig) -> dict[str, Any]:
 
         settings["order_book"] = as_book(config.order_book)
     return settings
+
+
+def with_options(
+    config: BacktestConfig, cash: float | None, fee_bps: float | None, slippage_bps: float | None
+) -> BacktestConfig:
+    """Settings of a file with what ``--cash``, ``--fee-bps`` and ``--slippage-bps`` replace.
+
+    Raises
+    ------
+    ConfigError
+        A value out of range.
+    """
+    from peak_fast.config import BacktestConfig, Costs, rate_of_bps
+
+    changed: dict[str, Any] = {}
+    if cash is not None:
+        changed["initial_cash"] = BacktestConfig(initial_cash=cash).initial_cash
+    costs = config.costs.model_dump()
+    if fee_bps is not None:
+        costs.update(rate=rate_of_bps("--fee-bps", fee_bps), maker_rate=None)
+    if slippage_bps is not None:
+        costs.update(slippage_bps=slippage_bps)
+    return config.model_copy(update={**changed, "costs": Costs(**costs)})
+
+
+def usage_message(error: Any) -> str:
+    """What the parser of the command line has to say, with the nearest name of an option or a command."""
+    message = str(error.format_message())
+    command = getattr(getattr(error, "ctx", None), "command", None)
+    option = getattr(error, "option_name", None)
+    if command is None:
+        return message
+    if option is not None and message.startswith("No such option"):
+        known = [name for item in command.params for name in item.opts]
+        return f"no such option {option}; {did_you_mean(str(option), known)}"
+    if message.startswith("No such command"):
+        name = message.split("'")[1]
+        return f"no such command {name!r}; {did_you_mean(name, command.commands)}"
+    return message
 
 
 def check_output(file: Path) -> None:

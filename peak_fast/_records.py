@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from peak_fast._guard import Named
 from peak_kernels import orders_fields
 from peak_kernels import types as t
 from peak_kernels._cache import source_stamp
@@ -50,7 +51,7 @@ _COUNTED = ("total_trades", "closed_trades", "total_orders", "filled_orders", "r
 
 def stats_of(result: BacktestResult) -> dict[str, Any]:
     """Dict behind `BacktestResult.stats`."""
-    values: dict[str, Any] = dict(zip(t.METRICS, result._outcome.metrics.tolist(), strict=True))
+    values = Named(zip(t.METRICS, result._outcome.metrics.tolist(), strict=True))
     for name in _COUNTED:
         values[name] = int(values[name])
     values["blocked_trades"] = values["rejected_orders"]

@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from peak_fast._arguments import is_number, is_whole, wrong
+from peak_fast._guard import guarded, guarded_class
 from peak_fast.errors import StrategyError, did_you_mean
 from peak_fast.params import Param, extract_defaults, validate_params, validate_schema
 
@@ -59,6 +60,7 @@ def _takes(function: Any, count: int) -> bool:
 _RETURNS = ("signals", "targets", "weights")
 
 
+@guarded_class()
 @dataclass(frozen=True, slots=True)
 class Row:
     """One indicator over all bars: a kind and its arguments, numbers or names of parameters.
@@ -82,6 +84,7 @@ class Row:
         object.__setattr__(self, "args", args)
 
 
+@guarded_class()
 @dataclass(frozen=True, slots=True)
 class Above:
     """Condition ``x > y``; false where either is NaN."""
@@ -94,6 +97,7 @@ class Above:
         _check_sides(self)
 
 
+@guarded_class()
 @dataclass(frozen=True, slots=True)
 class AtLeast:
     """Condition ``x >= y``; false where either is NaN."""
@@ -158,6 +162,7 @@ class Strategy(Protocol):
         ...
 
 
+@guarded_class()
 @dataclass(frozen=True, slots=True)
 class RuleStrategy:
     """Four conditions over indicator rows; runs compiled, in single runs and in sweeps.
@@ -210,6 +215,7 @@ def _source_hash(function: Callable[..., Any]) -> str:
     return hashlib.blake2b(text, digest_size=16).hexdigest()
 
 
+@guarded_class()
 @dataclass(frozen=True, slots=True)
 class SignalStrategy:
     """A Python function ``fn(df, params)`` that returns one signal or target a bar.
@@ -250,6 +256,7 @@ class SignalStrategy:
         return _source_hash(self.function)
 
 
+@guarded_class()
 @dataclass(frozen=True, slots=True)
 class Block:
     """A compiled function called once a bar: ``block(i, bars, params, memory, account) -> target``.
@@ -283,6 +290,7 @@ class Block:
         return _source_hash(self.function)
 
 
+@guarded_class()
 @dataclass(frozen=True, slots=True)
 class OrderBlock:
     """A compiled function called at every close that places orders.
@@ -335,6 +343,7 @@ def register(item: Any) -> Any:
     return item
 
 
+@guarded
 def strategy(
     function: Callable[..., Any] | None = None,
     *,

@@ -9,13 +9,16 @@ from typing import Annotated, Any
 
 import typer
 
-from peak_fast._cli_values import check_output, parse_grid, parse_params
+from peak_fast._cli_values import check_output, parse_grid, parse_params, usage_message
+from peak_fast._stopping import EXIT_CODE, message_of
 from peak_fast.errors import ConfigError, DataError, PeakFastError, did_you_mean
 
+# Plain help: rich would take text in brackets for markup, and drop it.
 app = typer.Typer(
     name="peak-fast",
     help="Fast, trustworthy backtesting: single runs, sweeps, studies, tracking.",
-    no_args_is_help=True,
+    invoke_without_command=True,
+    rich_markup_mode=None,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -26,6 +29,14 @@ Data = Annotated[
 _STRATEGY_HELP = "name of a strategy, FILE.py or FILE.py:NAME"
 StrategyName = Annotated[str, typer.Option("--strategy", help=_STRATEGY_HELP)]
 Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings")]
+Cash = Annotated[float | None, typer.Option("--cash", help="initial cash, instead of that of --config")]
+FeeBps = Annotated[
+    float | None,
+    typer.Option("--fee-bps", help="fee in basis points (10 is 0.1 %), instead of that of --config"),
+]
+SlippageBps = Annotated[
+    float | None, typer.Option("--slippage-bps", help="slippage in basis points, instead of that of --config")
+]
 
 
 def load_data(data: str) -> Any:
@@ -42,10 +53,33 @@ def load_data(data: str) -> Any:
     return load(data)
 
 
-def _config(path: Path | None) -> Any:
+def _config(
+    path: Path | None,
+    cash: float | None = None,
+    fee_bps: float | None = None,
+    slippage_bps: float | None = None,
+) -> Any:
+    """Settings of a file, with those that the options replace."""
+    from peak_fast._cli_values import with_options
     from peak_fast.config import BacktestConfig
 
-    return BacktestConfig.from_toml(path) if path else BacktestConfig()
+    settings = BacktestConfig.from_toml(path) if path else BacktestConfig()
+    return with_options(settings, cash, fee_bps, slippage_bps)
+
+
+@app.callback()
+def peak_fast(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    """Fast, trustworthy backtesting: single runs, sweeps, studies, tracking."""
+    if version:
+        from peak_fast import __version__
+
+        typer.echo(f"peak-fast {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 @app.command()
@@ -54,6 +88,9 @@ def run(
     strategy: StrategyName,
     param: Annotated[list[str] | None, typer.Option("--param", help="name=value, repeatable")] = None,
     config: Config = None,
+    cash: Cash = None,
+    fee_bps: FeeBps = None,
+    slippage_bps: SlippageBps = None,
     out: Annotated[Path | None, typer.Option("--out", help="folder for the full result")] = None,
 ) -> None:
     """Backtest one strategy on one file."""
@@ -64,7 +101,7 @@ def run(
     from peak_fast.engine import BacktestEngine
     from peak_fast.tracking import build_tracker_from_config
 
-    settings = _config(config)
+    settings = _config(config, cash, fee_bps, slippage_bps)
     item = load_strategy(strategy)
     if out is not None:
         check_folder(out)
@@ -84,7 +121,10 @@ def run(
 def demo(
     folder: Annotated[Path, typer.Option("--out", help="where the demo writes")] = Path("peak_fast_demo"),
 ) -> None:
-    """Backtest and sweep the packaged real prices; log to MLflow where it is installed."""
+    """Backtest and sweep the packaged real prices.
+
+    The runs are logged to MLflow where it is installed.
+    """
     from peak_fast._demo import run_demo
 
     run_demo(folder)
@@ -92,7 +132,10 @@ def demo(
 
 @app.command()
 def warmup() -> None:
-    """Compile all kernels now, so that the first backtest does not have to."""
+    """Compile all kernels now.
+
+    The first backtest does not have to, then.
+    """
     from peak_fast._doctor import warm_up
 
     warm_up(typer.echo)
@@ -100,7 +143,7 @@ def warmup() -> None:
 
 @app.command()
 def doctor() -> None:
-    """Show versions, cache folder, threads and which extras are installed."""
+    """Show versions, cache folder, threads and extras."""
     from rich.console import Console
 
     from peak_fast._doctor import report
@@ -116,6 +159,9 @@ def sweep(
         list[str] | None, typer.Option("--grid", help="name=start:stop:step or name=a,b,c")
     ] = None,
     config: Config = None,
+    cash: Cash = None,
+    fee_bps: FeeBps = None,
+    slippage_bps: SlippageBps = None,
     store: Annotated[
         Path | None, typer.Option("--store", help="folder; an interrupted sweep goes on there")
     ] = None,
@@ -128,14 +174,17 @@ def sweep(
     by: Annotated[str | None, typer.Option("--by", help="metric to sort by")] = None,
     heatmap: Annotated[Path | None, typer.Option("--heatmap", help="PNG of the first two parameters")] = None,
 ) -> None:
-    """Run every configuration of a grid; the table [sweep] of --config says what the options do not."""
+    """Run every configuration of a grid.
+
+    The table [sweep] of --config says what the options do not.
+    """
     from peak_fast._cli_strategy import load_strategy
     from peak_fast._cli_sweep import run_sweep
     from peak_fast._cli_values import listed_grid
 
     if restart and store is None:
         raise ConfigError("--restart: expected --store as well; got none; there is nothing to clear")
-    settings = _config(config)
+    settings = _config(config, cash, fee_bps, slippage_bps)
     table = settings.sweep
     name = strategy or table.strategy
     if name is None:
@@ -186,6 +235,9 @@ def optimize(
     batch: Annotated[int, typer.Option("--batch", help="largest generation")] = 64,
     threads: Annotated[int | None, typer.Option("--threads")] = None,
     config: Config = None,
+    cash: Cash = None,
+    fee_bps: FeeBps = None,
+    slippage_bps: SlippageBps = None,
     out: Annotated[Path | None, typer.Option("--out", help="folder for tables and figures")] = None,
     top: Annotated[int, typer.Option("--top", min=1, help="rows to print")] = 10,
 ) -> None:
@@ -198,7 +250,7 @@ def optimize(
             "--resume: expected --storage as well; got none; for example --storage sqlite:///study.db"
         )
     run_optimize(
-        load_data(data), load_strategy(strategy), _config(config), objectives=objective or [],
+        load_data(data), load_strategy(strategy), _config(config, cash, fee_bps, slippage_bps), objectives=objective or [],
         out=out, top=top, show=typer.echo,
         limits={"n_trials": trials, "timeout": timeout, "target": parse_target(target or [])},
         options={
@@ -214,7 +266,9 @@ def optimize(
 def sync(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what is waiting")] = False,
 ) -> None:
-    """Replay what trackers could not deliver, and end the runs of processes that died.
+    """Replay what trackers could not deliver.
+
+    The runs of processes that died are ended.
 
     The exit code is 1 where something is left: a store that was not reached, or that refused a part.
     """
@@ -258,14 +312,13 @@ def main() -> None:
         sys.exit(2)
     except typer.Exit as stop:
         sys.exit(stop.exit_code)
-    except typer.Abort:
-        sys.exit(130)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    except (KeyboardInterrupt, typer.Abort) as error:
+        typer.echo(f"peak-fast: {message_of(error)}", err=True)
+        sys.exit(EXIT_CODE)
     except Exception as error:
         # Usage errors of the parser, without depending on which parser it is.
         if hasattr(error, "format_message"):
-            typer.echo(f"peak-fast: {error.format_message()}", err=True)
+            typer.echo(f"peak-fast: {usage_message(error)}", err=True)
             sys.exit(2)
         raise
 

@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from peak_fast._arguments import is_number, place
+from peak_fast._guard import guarded
 from peak_fast.errors import ConfigError, did_you_mean
 
 BASIS_POINTS = 10_000.0
@@ -71,7 +72,7 @@ def preset_rules(name: str, changes: dict[str, Any]) -> Any:
     """Named rules of another engine, with some of them changed."""
     import importlib
 
-    return getattr(importlib.import_module("peak_fast.presets"), name)(**changes)
+    return guarded(getattr(importlib.import_module("peak_fast.presets"), name))(**changes)
 
 
 class Execution(Settings):
@@ -179,6 +180,7 @@ class Costs(Settings):
     slippage_abs: NonNegative = 0.0
 
     @classmethod
+    @guarded
     def from_bps(cls, fee_bps: float = 0.0, slippage_bps: float = 0.0) -> Costs:
         """Costs from a fee and a slippage in basis points."""
         return cls(rate=rate_of_bps("fee_bps", fee_bps), slippage_bps=slippage_bps)
@@ -416,6 +418,7 @@ class BacktestConfig(Settings):
         return OrderBookTable(**given)
 
     @classmethod
+    @guarded
     def from_toml(cls, path: str | Path) -> BacktestConfig:
         """Read a TOML file.
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from peak_fast import _run
+from peak_fast._guard import guarded_class
 from peak_fast._slots import VARIABLE, settings_vector
 from peak_fast._strategy import (
     Block,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 LEGACY_STOP = 0.02
 
 
+@guarded_class()
 class BacktestEngine:
     """Runs backtests with one set of settings.
 

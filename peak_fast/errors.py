@@ -5,6 +5,8 @@
     PeakFastError
     ├── DataError               (ValueError)    prices or timestamps that cannot be used
     ├── ConfigError             (ValueError)    a setting with a wrong value or an unknown name
+    │   ├── UnknownKeywordError (TypeError)     an argument that a function does not have
+    │   └── UnknownNameError    (KeyError)      a metric or column that is not there
     ├── StrategyError           (ValueError)    a strategy or its parameters
     ├── TrackingError           (RuntimeError)  a tracking store that could not confirm
     ├── StoreError              (RuntimeError)  a store or folder: locked, changed, full, not writable
@@ -34,6 +36,18 @@ class DataError(PeakFastError, ValueError):
 
 class ConfigError(PeakFastError, ValueError):
     """A setting with a wrong value or an unknown name."""
+
+
+class UnknownKeywordError(ConfigError, TypeError):
+    """An argument that a function does not have; also the TypeError that Python raises for one."""
+
+
+class UnknownNameError(ConfigError, KeyError):
+    """A metric or column that is not there; also the KeyError that a dict raises for one."""
+
+    def __str__(self) -> str:
+        """The message itself: a KeyError would show it in quotes."""
+        return str(self.args[0])
 
 
 class StrategyError(PeakFastError, ValueError):

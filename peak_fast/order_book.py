@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from peak_fast._guard import guarded_class
 from peak_fast._strategy import Block, OrderBlock
 from peak_fast.config import FractionOfEquity, Settings, Stops
 from peak_fast.data import Bars
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from peak_fast.order_run import Floats, Ints
 
 
+@guarded_class()
 @dataclass(frozen=True, kw_only=True)
 class OrderBook:
     """Settings of a run whose decisions go through the order book.

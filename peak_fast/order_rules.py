@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args, get_type_hints
 import numpy as np
 import numpy.typing as npt
 
+from peak_fast._guard import guarded_class
 from peak_fast.errors import ConfigError
 from peak_fast.order_rule_checks import check_field, check_number, check_together
 from peak_kernels import orders_fields as f
@@ -20,6 +21,7 @@ from peak_kernels import orders_fields as f
 Floats = npt.NDArray[np.float64]
 
 
+@guarded_class()
 @dataclass(frozen=True, kw_only=True)
 class Asset:
     """One tradable asset.  Prices, ticks and half spreads are in its quote currency, all else in the account's.
@@ -64,6 +66,7 @@ class Asset:
             check_number(f"Asset({field.name}=...)", value, (least, 0.0, np.inf, ")"))
 
 
+@guarded_class()
 @dataclass(frozen=True, kw_only=True)
 class OrderRules:
     """Every rule of the order-level simulation; all of them take effect, none is a hint.

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from peak_fast._block import compiled, numbers
+from peak_fast._guard import guarded
 from peak_fast._strategy import (
     Block,
     OrderBlock,
@@ -296,6 +297,7 @@ def asking_of(
     return Asking(compiled(block, in_orders=targets), row, memory, calendar, room)
 
 
+@guarded
 def simulate_orders(
     bars: Any,
     orders: Any,

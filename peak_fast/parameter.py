@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from peak_fast._arguments import is_whole
+from peak_fast._guard import guarded_class
 from peak_fast.errors import StrategyError, did_you_mean, require
 
 Kind: TypeAlias = Literal["int", "float", "choice", "bool"]
@@ -30,6 +31,7 @@ def _same(left: Any, right: Any) -> bool:
     return isinstance(left, bool) == isinstance(right, bool) and bool(left == right)
 
 
+@guarded_class()
 @dataclass(frozen=True, slots=True)
 class Param:
     """One parameter of a strategy.

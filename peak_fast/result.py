@@ -17,6 +17,7 @@ import numpy as np
 
 from peak_fast import _records, _run
 from peak_fast._arguments import place
+from peak_fast._guard import Named, guarded_class
 from peak_fast._run import Outcome
 from peak_fast.data import Bars
 from peak_fast.errors import DataError
@@ -48,6 +49,7 @@ class Ambiguity:
     best: float
 
 
+@guarded_class()
 class BacktestResult:
     """One finished backtest; immutable.  Frames, statistics and metadata are built on first use.
 
@@ -187,7 +189,7 @@ class BacktestResult:
     @functools.cached_property
     def metadata(self) -> dict[str, Any]:
         """Settings, strategy, data and code identity, fill rule and result hash; nested plain values."""
-        return _records.metadata_of(self)
+        return Named(_records.metadata_of(self))
 
     @functools.cached_property
     def equity_curve(self) -> pl.DataFrame:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args, get_type_h
 import numpy as np
 import numpy.typing as npt
 
+from peak_fast._guard import guarded, guarded_class
 from peak_fast.errors import ConfigError, DataError, did_you_mean
 from peak_kernels import signal_fields as f
 from peak_kernels.orders_signals import simulate_signals as simulate_kernel
@@ -32,6 +33,7 @@ STATUSES = (
 )  # fmt: skip
 
 
+@guarded_class()
 @dataclass(frozen=True, kw_only=True)
 class SignalRules:
     """Rules of the signal simulation; the names are those of vectorbt 1.2, whose defaults they have.
@@ -297,6 +299,7 @@ def _memory(
     return memory, np.array([groups_at, count, assets_at, assets])
 
 
+@guarded
 def simulate_signals(
     ohlc: Sequence[Any],
     *,
@@ -356,6 +359,7 @@ def simulate_signals(
     return _run(ohlc, inputs, rules, initial_cash=initial_cash, groups=groups, from_orders=False)
 
 
+@guarded
 def simulate_sizes(
     ohlc: Sequence[Any],
     size: Any,

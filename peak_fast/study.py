@@ -17,6 +17,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from peak_fast._arguments import tracker_or_none
+from peak_fast._guard import guarded_class
+from peak_fast._stopping import say_stopped
 from peak_fast.errors import StrategyError
 from peak_fast.params import Param, is_feasible
 from peak_fast.studies import setup
@@ -43,6 +45,7 @@ from peak_fast.studies.samplers import Choice, build_pruner, check_kind, choose,
 from peak_fast.studies.sequences import GridSequence
 from peak_fast.studies.storage import open_storage
 from peak_fast.studies.warm import add_warm_start
+from peak_fast.sweep.batch import check_metrics
 
 if TYPE_CHECKING:
     import polars as pl
@@ -58,6 +61,7 @@ _ROBUST_TRIALS = 5
 _ROBUST_SECONDS = 2.0
 
 
+@guarded_class()
 class Study:
     """A search for good parameters.
 
@@ -156,6 +160,7 @@ class Study:
         heartbeat: tuple[float, float] = (5.0, 60.0),
         **settings: Any,
     ) -> None:
+        setup.check_keywords(settings, Study)
         setup.check_numbers(batch, threads, seed)
         setup.check_name(study_name)
         check_kind(sampler)
@@ -171,6 +176,7 @@ class Study:
         wanted = [o.metric for o in self.objectives] + [*self._feasibility.metrics, *further]
         if evaluator is None:
             wanted += _USUAL_METRICS
+            check_metrics(tuple(dict.fromkeys(wanted)))
         self._settings = {name: value for name, value in settings.items() if value is not None}
         setup.check_settings(self._settings)
         run_batch = evaluator or SweepEvaluator(self._subject.strategy, threads, **self._settings)
@@ -258,6 +264,13 @@ class Study:
                 stopped = loop.run(limits, self._first_points(choice), recorder.observe)
                 self._result = self._conclude(loop, choice, stopped)
                 recorder.finish(self._result)
+        except KeyboardInterrupt as error:
+            kept = f"finished trials are in {self.storage}; the same call goes on from there"
+            say_stopped(
+                error,
+                f"study stopped; {kept if self._opened.is_shared else 'nothing was kept: pass storage=...'}",
+            )
+            raise
         finally:
             ledger.stop()
         return self._result

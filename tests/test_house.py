@@ -20,6 +20,8 @@ MODULES = sorted([*PACKAGE.rglob("*.py"), *KERNELS.rglob("*.py")])
 # the module or subpackage right below peak_fast; a new one must be placed here.
 FLOORS = [
     ["errors"],
+    ["_stopping"],
+    ["_guard"],
     ["_arguments"],
     [
         "_columns", "_drawdowns", "_ratios", "_slots", "_*_metrics",
@@ -34,7 +36,7 @@ FLOORS = [
 ]  # fmt: skip
 # Rooms beside the floors.  The engine calls the tracker; the tracker never calls back.
 ASIDE = {
-    "tracking": {"errors", "report", "_records", "_arguments"},
+    "tracking": {"errors", "report", "_records", "_arguments", "_guard"},
     "report": {"errors"},
 }
 # Few names of a floor above, asked for inside a function and said why.

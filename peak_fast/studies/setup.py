@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from peak_fast._arguments import is_whole, listing, wrong
-from peak_fast.errors import ConfigError, StoreError, StrategyError, did_you_mean
+from peak_fast._guard import keywords
+from peak_fast.errors import ConfigError, StoreError, StrategyError, UnknownKeywordError, did_you_mean
 from peak_fast.params import Param, extract_defaults, parse_constraints, validate_schema
 from peak_fast.studies.narrowing import narrow
 from peak_fast.studies.objectives import Objective
@@ -74,16 +74,25 @@ def check_heartbeat(heartbeat: Any) -> tuple[float, float]:
     return beat, dead
 
 
-def check_settings(settings: Mapping[str, Any]) -> None:
-    """Raise ConfigError for an argument that neither the study nor the engine knows, or a wrong one."""
-    if not settings:
-        return
-    from peak_fast.engine import BacktestEngine
-
-    known = set(inspect.signature(BacktestEngine).parameters) - {"tracker", "use_execution_pipeline"}
+def check_keywords(settings: Mapping[str, Any], study: type) -> None:
+    """Raise UnknownKeywordError for an argument that neither the study nor the engine knows."""
+    known = {*keywords(study), *_engine_keywords()}
     for name in settings:
         if name not in known:
-            raise ConfigError(f"expected settings of the engine; got {name!r}; " + did_you_mean(name, known))
+            raise UnknownKeywordError(f"Study: no argument {name!r}; " + did_you_mean(name, known))
+
+
+def _engine_keywords() -> set[str]:
+    """Settings of the engine that a study takes."""
+    from peak_fast.engine import BacktestEngine
+
+    return set(keywords(BacktestEngine)) - {"tracker", "use_execution_pipeline"}
+
+
+def check_settings(settings: Mapping[str, Any]) -> None:
+    """Raise ConfigError for a wrong setting of the engine."""
+    from peak_fast.engine import BacktestEngine
+
     BacktestEngine(**settings)
 
 

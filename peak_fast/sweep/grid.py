@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from peak_fast._arguments import mapping
+from peak_fast._guard import guarded_class
 from peak_fast.errors import ConfigError, did_you_mean
 from peak_fast.params import Param, schema_to_grid, validate_schema
 from peak_fast.sweep.axis import Array, Axis, encode, make_axis
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+@guarded_class()
 class Grid:
     """An ordered table of configurations, decoded a tile at a time.
 

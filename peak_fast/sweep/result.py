@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from peak_fast._arguments import is_number, is_whole, mapping, place
+from peak_fast._guard import guarded_class
 from peak_fast.errors import ConfigError, StoreError, SweepError
 from peak_fast.sweep.axis import Array
 from peak_fast.sweep.senses import check_metric, higher_is_better
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from peak_fast.sweep.store import SweepStore
 
 
+@guarded_class()
 class SweepResult:
     """Table of a sweep: one row per configuration, in the order of the grid.
 

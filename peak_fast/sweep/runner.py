@@ -15,7 +15,9 @@ from typing import Any, Literal
 import numpy as np
 
 from peak_fast import _arguments
+from peak_fast._guard import guarded_class
 from peak_fast._records import code_version, jsonable
+from peak_fast._stopping import say_stopped
 from peak_fast._strategy import OrderBlock, RuleStrategy, SignalStrategy, resolve
 from peak_fast.config import Costs, Execution, RiskLimits, SizeRule, Stops
 from peak_fast.data import Bars
@@ -124,6 +126,7 @@ def _check_names(item: Any, names: Any, settings: Sequence[str]) -> None:
         raise ConfigError(f"no parameter {unknown[0]!r}; {did_you_mean(unknown[0], {*known, *settings})}")
 
 
+@guarded_class()
 class Sweep:
     """A strategy, a grid and data.
 
@@ -279,19 +282,28 @@ class Sweep:
 
             check_resume(resume)
         folder = None if store is None else _arguments.place("store", store, "my_sweep")
-        with Team(threads or default_threads()) as team:
-            runner = _Runner(self, team, parse_memory(memory), stored=folder is not None)
-            if folder is None:
-                with self._progress(0, progress) as shown:
-                    columns = runner.range(0, len(self.grid), shown)
-                result = SweepResult(columns, self.grid, self.metrics, self.rerun, self.settings())
-            else:
-                result = self._run_stored(runner, folder, resume, progress)
+        try:
+            result = self._result(threads, folder, resume, progress, memory)
+        except KeyboardInterrupt as error:
+            say_stopped(error, "sweep stopped; nothing was kept: run(store=...) keeps what is finished")
+            raise
         if tracker is not None:
             from peak_fast.sweep.tracked import log_sweep
 
             log_sweep(tracker, self, result, keep_curves)
         return result
+
+    def _result(
+        self, threads: int | None, folder: Path | None, resume: Any, progress: Any, memory: Any
+    ) -> SweepResult:
+        """Results of all configurations, of those that a store lacks where there is one."""
+        with Team(threads or default_threads()) as team:
+            runner = _Runner(self, team, parse_memory(memory), stored=folder is not None)
+            if folder is not None:
+                return self._run_stored(runner, folder, resume, progress)
+            with self._progress(0, progress) as shown:
+                columns = runner.range(0, len(self.grid), shown)
+            return SweepResult(columns, self.grid, self.metrics, self.rerun, self.settings())
 
     def _progress(self, done: int, mode: Any) -> SweepProgress:
         return SweepProgress(len(self.grid), done=done, metric=self.metrics[0], mode=mode)
@@ -322,11 +334,12 @@ class Sweep:
                 with self._progress(len(self.grid) - left, progress) as shown:
                     for tile in missing:
                         opened.write(tile, runner.range(*opened.bounds(tile), shown))
-            except KeyboardInterrupt:
-                logger.warning(
-                    "sweep stopped: %d of %d tiles are in %s; the same call continues there",
-                    len(opened.finished()), opened.tiles, folder,
-                )  # fmt: skip
+            except KeyboardInterrupt as error:
+                say_stopped(
+                    error,
+                    f"sweep stopped: {len(opened.finished())} of {opened.tiles} tiles are in {folder}; "
+                    "the same call continues there",
+                )
                 raise
             return SweepResult(opened, self.grid, self.metrics, self.rerun, self.settings())
 

@@ -7,11 +7,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from peak_fast._arguments import place, tracker_or_none
+from peak_fast._guard import guarded
 from peak_fast.report import payload_of, render_artifacts
 from peak_fast.tracking.base import Tracker, logger
 from peak_fast.tracking.noop import NoopTracker
 
 
+@guarded
 def log_backtest_artifacts(
     tracker: Tracker, result: Any, output_dir: str | Path | None = None
 ) -> dict[str, Path]:

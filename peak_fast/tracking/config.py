@@ -23,6 +23,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from peak_fast._guard import guarded
 from peak_fast.errors import ConfigError, did_you_mean
 from peak_fast.tracking.base import Tracker, TrackingWarning
 from peak_fast.tracking.noop import NoopTracker
@@ -32,6 +33,7 @@ _NONE = ("none", "off", "null", "")
 _SECTION_KEYS = ("enabled", "backend", *BACKENDS)
 
 
+@guarded
 def build_tracker_from_config(config: Any = None) -> Tracker:
     """Build the tracker that a configuration asks for.
 

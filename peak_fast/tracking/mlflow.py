@@ -21,6 +21,7 @@ from time import time_ns
 from types import TracebackType
 from typing import Any, Literal
 
+from peak_fast._guard import guarded_class
 from peak_fast.errors import ConfigError, MissingDependencyError, did_you_mean
 from peak_fast.tracking import launch, spool
 from peak_fast.tracking._locks import is_locked
@@ -38,6 +39,7 @@ _NAMED, _UNNAMED = Prefixes(spool.QUICK_START, spool.NAMED), Prefixes(spool.QUIC
 _END = Prefixes(spool.QUICK_END)
 
 
+@guarded_class()
 class MLflowTracker(Recorder):
     """Records runs in an MLflow store.
 

@@ -7,9 +7,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from peak_fast._guard import guarded_class
 from peak_fast.tracking.base import RunHandle
 
 
+@guarded_class()
 class NoopTracker:
     """Accepts every call of the :class:`~peak_fast.tracking.base.Tracker` protocol and does nothing.
 
