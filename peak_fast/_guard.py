@@ -37,7 +37,7 @@ def guarded(function: F) -> F:
                 f"{_label(function)}: no argument {unknown!r}; {did_you_mean(unknown, keywords(function))}"
             ) from None
         except KeyboardInterrupt as error:
-            say_stopped(error, f"stopped during {_label(function)}")
+            say_stopped(error, f"stopped during {_label(function)}", knows_more=False)
             raise
 
     return call  # type: ignore[return-value]

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from peak_fast._cli_values import check_output, parse_grid, parse_params, usage_message
-from peak_fast._stopping import EXIT_CODE, message_of
+from peak_fast._stopping import EXIT_CODE, last_message
 from peak_fast.errors import ConfigError, DataError, PeakFastError, did_you_mean
 
 # Plain help: rich would take text in brackets for markup, and drop it.
@@ -249,8 +249,9 @@ def optimize(
         raise ConfigError(
             "--resume: expected --storage as well; got none; for example --storage sqlite:///study.db"
         )
+    settings = _config(config, cash, fee_bps, slippage_bps)
     run_optimize(
-        load_data(data), load_strategy(strategy), _config(config, cash, fee_bps, slippage_bps), objectives=objective or [],
+        load_data(data), load_strategy(strategy), settings, objectives=objective or [],
         out=out, top=top, show=typer.echo,
         limits={"n_trials": trials, "timeout": timeout, "target": parse_target(target or [])},
         options={
@@ -304,7 +305,9 @@ def main() -> None:
     try:
         _check_values(sys.argv[1:])
         # Without standalone mode some ways to stop, Ctrl-C among them, come back as an exit code.
-        code = app(standalone_mode=False)
+        code = app(prog_name="peak-fast", standalone_mode=False)
+        if code == EXIT_CODE:
+            raise KeyboardInterrupt
         if isinstance(code, int):
             sys.exit(code)
     except PeakFastError as error:
@@ -312,8 +315,8 @@ def main() -> None:
         sys.exit(2)
     except typer.Exit as stop:
         sys.exit(stop.exit_code)
-    except (KeyboardInterrupt, typer.Abort) as error:
-        typer.echo(f"peak-fast: {message_of(error)}", err=True)
+    except (KeyboardInterrupt, typer.Abort):
+        typer.echo(f"peak-fast: {last_message()}", err=True)
         sys.exit(EXIT_CODE)
     except Exception as error:
         # Usage errors of the parser, without depending on which parser it is.

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from peak_fast._guard import guarded_class
 from peak_fast.data.checks import FloatArray, IntArray, check, moment, normalise_repair
 from peak_fast.data.frames import extract, source_column
 from peak_fast.data.hashing import content_hash
@@ -32,6 +33,7 @@ __all__ = ["Bars"]
 AnyArray = TypeVar("AnyArray", bound=np.ndarray[Any, Any])
 
 
+@guarded_class()
 class Bars:
     """Open, high, low, close, volume and time of one asset; immutable.
 

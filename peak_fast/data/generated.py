@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from peak_fast import _arguments
+from peak_fast._guard import guarded
 from peak_fast.data.checks import PRICE_COLUMNS, FloatArray, IntArray
 from peak_fast.data.times import DAY_US
 from peak_fast.errors import ConfigError
@@ -31,6 +32,7 @@ _MOST_BARS = 2**40
 _BLOCK = 65_536  # bars made at a time; a multiple of _CLUSTER
 
 
+@guarded
 def synthetic(
     n: int,
     freq: str = "1d",

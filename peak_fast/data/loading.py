@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from peak_fast._arguments import place
+from peak_fast._guard import guarded
 from peak_fast.data.bars import Bars
 from peak_fast.data.files import read_file, read_query
 
 
+@guarded
 def load(
     path: str | Path,
     name: str | None = None,

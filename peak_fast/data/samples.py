@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from peak_fast._guard import guarded
 from peak_fast.errors import DataError, did_you_mean
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 SAMPLE_SYMBOLS = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
 
 
+@guarded
 def sample(symbol: str = "AAPL", adjust: bool = True) -> Bars:
     """Real daily bars shipped with the package.
 
