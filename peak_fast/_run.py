@@ -195,36 +195,6 @@ def legacy_decisions(signal: FloatArray) -> Decisions:
     return given_decisions(bars, np.maximum(signal[bars], 0.0))
 
 
-def as_row(values: Any, count: int, what: str) -> FloatArray:
-    """One float64 value a bar from whatever a strategy returned.
-
-    Raises
-    ------
-    StrategyError
-        Not one number a bar.
-    """
-    if hasattr(values, "to_numpy"):
-        values = values.to_numpy()
-    try:
-        array = np.asarray(values)
-        if array.dtype.kind == "b":
-            array = array.astype(np.float64)
-        row = np.ascontiguousarray(array, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise StrategyError(
-            f"{what}: expected one number a bar; got {type(values).__name__} that is not numeric"
-        ) from None
-    if row.ndim == 2 and 1 in row.shape:
-        row = row.reshape(-1)
-    if row.ndim != 1 or row.size != count:
-        raise StrategyError(f"{what}: expected one value a bar ({count}); got shape {row.shape}")
-    if np.isinf(row).any():
-        raise StrategyError(
-            f"{what}: bar {int(np.flatnonzero(np.isinf(row))[0])} is infinite; expected a number"
-        )
-    return row
-
-
 def call_kernel(
     bars: Bars,
     calendar: IntArray,

@@ -7,12 +7,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from peak_fast import _run
+from peak_fast import _given, _run
 from peak_fast._guard import guarded_class
 from peak_fast._slots import VARIABLE, settings_vector
 from peak_fast._strategy import (
@@ -164,15 +162,14 @@ class BacktestEngine:
         if not isinstance(weights, bool):
             raise ConfigError(f"weights: expected True or False; got {weights!r}")
         bars = Bars.from_frame(data, name=symbol) if not isinstance(data, Bars) else data
-        if (
-            isinstance(strategy, np.ndarray | list | tuple)
-            or hasattr(strategy, "meta")
-            or _is_series(strategy)
-        ):
-            row = self._targets(bars, strategy)
+        if _given.is_targets(strategy):
+            notes: list[str] = []
+            row = _given.targets(bars, strategy, notes).row
             name = "targets" if not weights else "weights"
             decisions = _run.target_decisions(row, None if weights else "the targets")
-            return self._finish(bars, decisions, name, params_of(params), symbol, weights=weights)
+            return self._finish(
+                bars, decisions, name, params_of(params), symbol, weights=weights, notes=notes
+            )
         item = resolve(strategy)
         values = complete_params(item, params)
         return self._run_item(bars, item, values, symbol, weights)
@@ -187,11 +184,19 @@ class BacktestEngine:
             return self._told(block_result(self, bars, item, values, symbol or bars.name, weights))
         by_weight = weights or getattr(item, "weights", False) or getattr(item, "returns", "") == "weights"
         settings = self._settings(bars, weights=by_weight)
-        decisions = self.decisions(bars, item, values, settings)
-        return self._finish(bars, decisions, item.name, values, symbol, weights=by_weight, strategy=item)
+        notes: list[str] = []
+        decisions = self.decisions(bars, item, values, settings, notes)
+        return self._finish(
+            bars, decisions, item.name, values, symbol, weights=by_weight, strategy=item, notes=notes
+        )
 
-    def decisions(self, bars: Bars, item: Any, values: dict[str, Any], settings: Any) -> _run.Decisions:
-        """What a resolved strategy decides with complete parameters; ``settings`` is the kernel's flat vector."""
+    def decisions(
+        self, bars: Bars, item: Any, values: dict[str, Any], settings: Any, notes: list[str]
+    ) -> _run.Decisions:
+        """What a resolved strategy decides with complete parameters.
+
+        ``settings`` is the kernel's flat vector; ``notes`` gets what was reordered, passed over or understood.
+        """
         if isinstance(item, RuleStrategy):
             return _run.rule_decisions(item, bars, values)
         if isinstance(item, Block):
@@ -200,17 +205,8 @@ class BacktestEngine:
             raise StrategyError(
                 f"{item.name!r} places orders and decides nothing here: run it with engine.run or simulate_orders"
             )
-        row = self._call(item, bars, values)
-        return self.decided(item, row, settings)
-
-    @staticmethod
-    def decided(item: SignalStrategy, row: Any, settings: Any) -> _run.Decisions:
-        """Decisions of what a signal function returned, checked."""
-        if settings[t.WEIGHT_TARGETS] != 0.0:
-            return _run.target_decisions(row)
-        if item.returns == "signals":
-            return _run.signal_decisions(row)
-        return _run.target_decisions(row, f"the strategy {item.name!r}")
+        given = _given.returned(item, bars, _given.call(item, bars, values), notes)
+        return _given.decided(item, given, notes, weights=settings[t.WEIGHT_TARGETS] != 0.0)
 
     def rerun(
         self,
@@ -233,7 +229,8 @@ class BacktestEngine:
             slots, divisor = VARIABLE[name]
             for slot in slots:
                 settings[slot] = (0.0 if value is None or value != value else float(value)) / divisor
-        decisions = self.decisions(bars, item, values, settings)
+        notes: list[str] = []
+        decisions = self.decisions(bars, item, values, settings, notes)
         outcome = _run.run_single(bars, decisions, settings)
         used = self._used(None, legacy=False, weights=by_weight)
         if varied:
@@ -241,8 +238,9 @@ class BacktestEngine:
         shown = {**values, **varied}
         replay = _run.Replay.of(bars, settings, decisions, item, values)
         return BacktestResult(
-            bars, outcome, settings, item.name, shown, used, symbol or bars.name, item, replay=replay
-        )
+            bars, outcome, settings, item.name, shown, used, symbol or bars.name, item, replay=replay,
+            notes=tuple(notes),
+        )  # fmt: skip
 
     def run_realistic(
         self,
@@ -263,14 +261,17 @@ class BacktestEngine:
         params = params_of(strategy_params)
         name = getattr(strategy_signal_fn, "__name__", "signals")
         item = SignalStrategy(strategy_signal_fn, name=name, returns="signals")
-        signal = engine._call(item, bars, params)
+        notes: list[str] = []
+        given = _given.returned(item, bars, _given.call(item, bars, params), notes)
+        decisions = _given.decided(item, given, notes, long_only=not self.use_execution_pipeline)
         if self.use_execution_pipeline:
-            return engine._finish(bars, _run.signal_decisions(signal), name, params, symbol, strategy=item)
+            return engine._finish(bars, decisions, name, params, symbol, strategy=item, notes=notes)
         stops = engine.stops
         if stops.stop_loss is None:
             stops = stops.model_copy(update={"stop_loss": _stop_pct(params), "unit": "fraction"})
-        decisions = _run.legacy_decisions(signal)
-        return engine._finish(bars, decisions, name, params, symbol, stops=stops, legacy=True, strategy=item)
+        return engine._finish(
+            bars, decisions, name, params, symbol, stops=stops, legacy=True, strategy=item, notes=notes
+        )
 
     def run_vectorized(
         self,
@@ -300,53 +301,6 @@ class BacktestEngine:
         other = copy.copy(self)
         other.costs, other._vectors = Costs(**values), {}
         return other
-
-    def _call(self, item: SignalStrategy, bars: Bars, params: Mapping[str, Any]) -> Any:
-        """Call a signal function on the user's frame and check what it returns."""
-        return self.checked(item, bars, self.call(item, bars, params))
-
-    @staticmethod
-    def call(item: SignalStrategy, bars: Bars, params: Mapping[str, Any]) -> Any:
-        """What a signal function returns for the user's frame."""
-        frame = bars.source if bars.source is not None else bars.to_polars()
-        try:
-            return item(frame, params)
-        except KeyError as error:
-            raise StrategyError(
-                f"the signal function {item.name!r} asked for {error}, which is neither a column nor a parameter; "
-                f"parameters given: {sorted(params)}"
-            ) from error
-
-    def checked(self, item: SignalStrategy, bars: Bars, values: Any) -> Any:
-        """What a signal function returned as one float64 value a bar."""
-        if hasattr(values, "meta"):
-            return self._targets(bars, values)
-        row = _run.as_row(values, len(bars), f"the signal function {item.name!r}")
-        if item.returns == "signals":
-            row = np.where(np.isnan(row), 0.0, row)
-            if (np.abs(row) > 1.0).any() or (row != np.rint(row)).any():
-                bad = int(np.flatnonzero((np.abs(row) > 1.0) | (row != np.rint(row)))[0])
-                raise StrategyError(
-                    f"the signal function {item.name!r} returned {row[bad]} at bar {bad}; expected 1 (buy), "
-                    "-1 (sell) or 0 (hold)"
-                )
-        return row
-
-    def _targets(self, bars: Bars, values: Any) -> Any:
-        """One target a bar from an array or a Polars expression."""
-        if hasattr(values, "meta"):
-            import polars as pl
-
-            source = bars.source
-            frame = source if isinstance(source, pl.DataFrame) else bars.to_polars()
-            try:
-                values = frame.select(values.alias("target"))["target"]
-            except pl.exceptions.PolarsError as error:
-                raise StrategyError(
-                    f"the targets: expected an expression over the frame's columns; got "
-                    f"{type(error).__name__}: {str(error).splitlines()[0]}; correct the expression"
-                ) from error
-        return _run.as_row(values, len(bars), "the targets")
 
     def _settings(
         self, bars: Bars, *, weights: bool = False, stops: Stops | None = None, legacy: bool = False
@@ -381,6 +335,7 @@ class BacktestEngine:
         stops: Stops | None = None,
         legacy: bool = False,
         strategy: Any = None,
+        notes: Sequence[str] = (),
     ) -> BacktestResult:
         """Run the kernel, wrap its arrays, tell the tracker."""
         settings = self._settings(bars, weights=weights, stops=stops, legacy=legacy)
@@ -389,11 +344,11 @@ class BacktestEngine:
         if self.order_book is None:
             outcome = _run.run_single(bars, decisions, settings)
             replay = _run.Replay.of(bars, settings, decisions, strategy, params)
-            result = BacktestResult(bars, outcome, settings, *names, replay=replay)
+            result = BacktestResult(bars, outcome, settings, *names, replay=replay, notes=tuple(notes))
         else:
             from peak_fast.order_book import result_of
 
-            result = result_of(self, bars, decisions, settings, names)
+            result = result_of(self, bars, decisions, settings, names, tuple(notes))
         return self._told(result)
 
     def _told(self, result: BacktestResult) -> BacktestResult:
@@ -435,11 +390,6 @@ class BacktestEngine:
             warn_untracked(self.tracker, error)
         else:
             log_backtest(self.tracker, result)
-
-
-def _is_series(value: Any) -> bool:
-    """Whether a value is a column of numbers of some frame library."""
-    return hasattr(value, "to_numpy") and not callable(value) and hasattr(value, "dtype")
 
 
 def _stop_pct(params: Mapping[str, Any]) -> float:

@@ -166,6 +166,7 @@ def result_of(
     decisions: _run.Decisions,
     settings: Floats,
     names: tuple[str, dict[str, Any], dict[str, Any], str, Any],
+    notes: tuple[str, ...] = (),
 ) -> BacktestResult:
     """Result of an engine whose decisions go through its order book; ``names`` are the result's own arguments.
 
@@ -180,7 +181,7 @@ def result_of(
     rules = book_rules(book, engine.execution, engine.costs, stops, engine.risk_limits)
     outcome, orders = run_book(book, bars, decided(bars, decisions, settings), settings, rules, stops)
     _name_rules(used, book, orders.rules)
-    return BacktestResult(bars, outcome, settings, *names, book=orders)
+    return BacktestResult(bars, outcome, settings, *names, book=orders, notes=notes)
 
 
 def block_result(

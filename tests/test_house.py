@@ -28,7 +28,7 @@ FLOORS = [
         "config", "constraints", "data", "indicators", "metrics",
         "order_rule_checks", "order_rules", "order_settings", "parameter", "params", "panel", "_panel*",
     ],
-    ["_block", "_bundle", "_records", "_run", "_strategy", "result", "strategies"],
+    ["_block", "_bundle", "_given", "_records", "_run", "_strategy", "result", "strategies"],
     ["engine", "order*", "signal_orders", "presets"],
     ["sweep"],
     ["benchmarking", "studies", "study", "validation"],

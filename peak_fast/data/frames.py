@@ -74,7 +74,8 @@ def _collect(frame: Any) -> tuple[Any, Any]:
     """The frame to read and the frame to keep for the user's own functions.
 
     A lazy frame is collected once; what is kept is a lazy view of the collected rows, so that a signal
-    function sees the type that came in without running the whole query again.
+    function sees the type that came in without running the whole query again.  A frame of pandas or Polars is kept as a
+    shallow copy: what the user writes into the own one later reaches neither the bars nor a later run.
     """
     if isinstance(frame, str | PurePath):
         raise DataError(f"expected a frame, got a path or query; use load({str(frame)!r})")
@@ -82,6 +83,9 @@ def _collect(frame: Any) -> tuple[Any, Any]:
     if package == "polars" and type(frame).__name__ == "LazyFrame":
         collected = frame.collect()
         return collected, collected.lazy()
+    if package in ("polars", "pandas") and type(frame).__name__ == "DataFrame":
+        frame = frame.clone() if package == "polars" else frame.copy(deep=False)
+        return frame, frame
     if package in ("polars", "pandas", "numpy") or isinstance(frame, Mapping):
         return frame, frame
     if package == "pyarrow" and type(frame).__name__ == "RecordBatchReader":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -49,3 +50,55 @@ def _as_indexable(values: Any) -> Any:
     return (
         np.asarray(values) if isinstance(values, list | tuple) or package_of(values) == "pandas" else values
     )
+
+
+def own_frame(source: Any) -> Any:
+    """A view of the user's frame whose changes, in place too, do not reach the frame.
+
+    Frames of pandas 3 and Polars share their memory until one of them is written to; arrays of a dict and structured
+    arrays come as read-only views, so that writing to them raises ValueError.  Of a frame of pandas 2 (without its
+    option ``mode.copy_on_write``) only a whole copy is safe.
+    """
+    if isinstance(source, Mapping):
+        return {name: _own_column(values) for name, values in source.items()}
+    package, kind = package_of(source), type(source).__name__
+    if package == "pandas" and kind == "DataFrame":
+        return source.copy(deep=not _copies_on_write())
+    if package == "polars" and kind == "DataFrame":
+        return source.clone()
+    if isinstance(source, np.ndarray):
+        return _locked(source)
+    return source
+
+
+def _own_column(values: Any) -> Any:
+    if isinstance(values, np.ndarray):
+        return _locked(values)
+    if isinstance(values, list):
+        return values.copy()
+    package, kind = package_of(values), type(values).__name__
+    if package == "pandas" and kind == "Series":
+        return values.copy(deep=not _copies_on_write())
+    return values.clone() if package == "polars" and kind == "Series" else values
+
+
+def _locked(array: Any) -> Any:
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+@functools.cache
+def _pandas_version() -> int:
+    import pandas
+
+    return int(pandas.__version__.partition(".")[0])
+
+
+def _copies_on_write() -> bool:
+    """Whether a shallow copy of a pandas frame keeps its own values when one of the two is written to."""
+    if _pandas_version() >= 3:
+        return True
+    import pandas
+
+    return pandas.options.mode.copy_on_write is True

@@ -136,6 +136,8 @@ class Batch:
         self._schema_names = {item.name for item in strategy.schema}
         self._known = names_of(engine.order_book, strategy)
         self._compiled: Any = Block
+        self.notes: dict[str, None] = dict.fromkeys(bars.notes)
+        """What was understood, passed over or reordered: of the bars, and of the values of functions."""
 
     def split(self, columns: Mapping[str, Any], count: int) -> tuple[dict[str, Any], dict[str, Any]]:
         """Columns of strategy parameters, completed with defaults, and columns of settings."""
@@ -169,7 +171,7 @@ class Batch:
             self._run_each(params, settings, out, done)
         else:
             # Nothing that the engine decides with: it says what to do instead.
-            self.engine.decisions(self.bars, self.strategy, {}, settings.rows(0, 1)[0])
+            self.engine.decisions(self.bars, self.strategy, {}, settings.rows(0, 1)[0], [])
 
     @property
     def tile(self) -> int:
@@ -341,7 +343,7 @@ class Batch:
         columns = check_columns(self.strategy, params)
         size = min(_CALLS, self.tile, len(out))
         own = settings.rows(0, 1)[0]
-        tables = [Calls(self.engine, self.strategy, self.bars, own, size) for _ in range(2)]
+        tables = [Calls(self.strategy, self.bars, own, size, self.notes) for _ in range(2)]
         calendar = self._calendar(settings)
 
         def finish(calls: Calls, first: int, last: int) -> None:

@@ -28,14 +28,16 @@ def headline(result: SweepResult) -> str:
 def html_table(result: SweepResult) -> str:
     """Headline and the best rows, for notebooks."""
     rows = result.top(_ROWS).drop("block_sum", "block_sumsq", strict=False)
-    return f"<p><b>Sweep</b>: {html.escape(headline(result))}</p>{rows._repr_html_()}"
+    notes = "".join(f"<p>Note: {html.escape(note)}</p>" for note in result.notes)
+    return f"<p><b>Sweep</b>: {html.escape(headline(result))}</p>{rows._repr_html_()}{notes}"
 
 
 def rich_table(result: SweepResult, n: int = _ROWS, by: str | None = None) -> Any:
     """The best rows as a ``rich.table.Table``."""
     from rich.table import Table
 
-    table = Table(title=headline(result), title_justify="left")
+    notes = "\n".join(f"Note: {note}" for note in result.notes) or None
+    table = Table(title=headline(result), title_justify="left", caption=notes, caption_justify="left")
     names = ["config", *result.parameters, *result.metrics]
     for name in names:
         table.add_column(name.replace("_", "\n"), justify="right", vertical="bottom")

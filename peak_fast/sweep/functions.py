@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from peak_fast import _given
 from peak_fast._strategy import SignalStrategy, complete_params
 from peak_fast.data import Bars
-from peak_fast.engine import BacktestEngine
+from peak_fast.data.alignment import aligned, calendar_of
+from peak_fast.errors import StrategyError
 from peak_fast.params import feasible_mask
 from peak_fast.strategies.rows import BLOCK
 from peak_kernels import types as t
@@ -24,41 +26,54 @@ class Calls:
 
     Parameters
     ----------
-    engine, item, bars
-        See `BacktestEngine`.
+    item, bars
+        The function and what it is called with.
     settings
         The kernel's settings.
     rows
         How many.
+    notes
+        Gets what a function's values were understood as, each sentence once.
     """
 
     def __init__(
-        self, engine: BacktestEngine, item: SignalStrategy, bars: Bars, settings: FloatArray, rows: int
+        self, item: SignalStrategy, bars: Bars, settings: FloatArray, rows: int, notes: dict[str, None]
     ) -> None:
-        self._engine, self._item, self._bars = engine, item, bars
+        self._item, self._bars, self._notes = item, bars, notes
+        self._calendar = calendar_of(bars, derived=True)
         self.stride = ROW_OFFSET + len(bars) + BLOCK
         table = np.zeros((rows, self.stride))
         self.plane = table.reshape(-1)
         self._values = [row[ROW_OFFSET : ROW_OFFSET + len(bars)] for row in table]
         self.rules: IntArray = np.full((rows, RULE_SIZE), -1, np.int64)
         self.rules[:, 0] = np.arange(rows)
-        by_weight = settings[t.WEIGHT_TARGETS] != 0.0
-        self.rules[:, 2] = WEIGHTS if by_weight else SIGNALS if item.returns == "signals" else SIDES
-        self._settings = settings
+        self._by_weight = bool(settings[t.WEIGHT_TARGETS] != 0.0)
+        self._code = WEIGHTS if self._by_weight else SIGNALS if item.returns == "signals" else SIDES
 
     def call(self, row: int, params: dict[str, Any]) -> None:
         """Call the function and fill a row."""
-        returned = self._engine.call(self._item, self._bars, params)
-        values = returned.to_numpy() if hasattr(returned, "to_numpy") else returned
-        plain = isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.kind in "biuf"
+        notes: list[str] = []
+        code = self._code
+        returned = _given.call(self._item, self._bars, params)
+        values = aligned(returned, self._calendar, _given.named(self._item), notes, StrategyError)
+        if hasattr(values, "to_numpy"):
+            values = values.to_numpy()
+        plain = isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.kind in "iuf"
         if not plain or len(values) != len(self._bars):
-            values = self._engine.checked(self._item, self._bars, returned)
+            notes.clear()
+            values, boolean = _given.returned(self._item, self._bars, returned, notes)
+            if boolean and code == SIGNALS:
+                code = SIDES
+                notes.append(_given.held(self._item))
         self._values[row][:] = values
+        self.rules[row, 2] = code
+        if notes:
+            self._notes.update(dict.fromkeys(notes))
 
     def refuse(self, row: int) -> None:
         """Raise the error that a single run raises for the values of a row."""
-        values = self._engine.checked(self._item, self._bars, self._values[row])
-        self._engine.decided(self._item, values, self._settings)
+        given = _given.returned(self._item, self._bars, self._values[row], [])
+        _given.decided(self._item, given, [], weights=self._by_weight)
 
 
 def check_columns(item: Any, params: Mapping[str, Any]) -> dict[str, list[Any]]:

@@ -66,6 +66,7 @@ class SweepResult:
         *,
         parameters: Sequence[str] | None = None,
         is_full: bool = False,
+        notes: Sequence[str] = (),
     ) -> None:
         if grid is None and parameters is None:
             raise ConfigError("expected a grid or the names of the parameters; got neither")
@@ -74,6 +75,7 @@ class SweepResult:
         self.parameters = tuple(grid.names if grid is not None else parameters or ())
         self.settings = dict(settings or {})
         self.is_full = grid.is_full if grid is not None else is_full
+        self.notes = tuple(notes)
         self._rerun = rerun
         place: Any = getattr(table, "folder", table)  # of a store, only the place: it may be closed by now
         self._table: Path | pl.DataFrame | Mapping[str, Array] = place

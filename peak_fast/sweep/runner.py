@@ -303,7 +303,7 @@ class Sweep:
                 return self._run_stored(runner, folder, resume, progress)
             with self._progress(0, progress) as shown:
                 columns = runner.range(0, len(self.grid), shown)
-            return SweepResult(columns, self.grid, self.metrics, self.rerun, self.settings())
+            return self._collected(columns, runner)
 
     def _progress(self, done: int, mode: Any) -> SweepProgress:
         return SweepProgress(len(self.grid), done=done, metric=self.metrics[0], mode=mode)
@@ -341,7 +341,10 @@ class Sweep:
                     "the same call continues there",
                 )
                 raise
-            return SweepResult(opened, self.grid, self.metrics, self.rerun, self.settings())
+            return self._collected(opened, runner)
+
+    def _collected(self, table: Any, runner: _Runner) -> SweepResult:
+        return SweepResult(table, self.grid, self.metrics, self.rerun, self.settings(), notes=runner.notes())
 
 
 class _Runner:
@@ -392,6 +395,15 @@ class _Runner:
                 blocks=sweep.blocks,
             )
         return self._batches[name]
+
+    def notes(self) -> list[str]:
+        """Notes of all bars and of what was run on them, those of one name of several with it."""
+        several = len(self.sweep.data) > 1
+        found: dict[str, None] = {}
+        for name, bars in self.sweep.data.items():
+            every = self._batches[name].notes if name in self._batches else bars.notes
+            found.update((f"{name}: {note}" if several else note, None) for note in every)
+        return list(found)
 
     def range(self, start: int, stop: int, shown: SweepProgress) -> dict[str, Any]:
         """Result columns of configurations ``[start, stop)``."""

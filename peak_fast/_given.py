@@ -1,0 +1,236 @@
+"""What a user gave as decisions: targets as columns, and what a signal function returned, as one number a bar.
+
+Two things are settled here for every door: to which bar a value belongs (`peak_fast.data.alignment`), and what booleans
+mean.  A column of booleans is held while True and flat while False, whoever gives it; it never is a list of signals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from peak_fast import _run
+from peak_fast._strategy import SignalStrategy
+from peak_fast.data import Bars
+from peak_fast.data.alignment import aligned, calendar_of
+from peak_fast.data.frames import package_of
+from peak_fast.data.kept_rows import own_frame
+from peak_fast.errors import StrategyError
+
+FloatArray = np.ndarray[Any, np.dtype[np.float64]]
+
+_COLUMNS = {"Series", "DataFrame", "LazyFrame", "Table", "RecordBatch", "Array", "ChunkedArray"}
+
+
+class Given(NamedTuple):
+    """One value a bar.
+
+    Parameters
+    ----------
+    row
+        float64[n_bars], NaN where nothing is said.
+    boolean
+        Whether they were truth values: 1.0 and 0.0 then.
+    """
+
+    row: FloatArray
+    boolean: bool
+
+
+def named(item: SignalStrategy) -> str:
+    """A signal function as notes and errors name it."""
+    return f"the signal function {item.name!r}"
+
+
+def held(item: SignalStrategy) -> str:
+    """The note on a signal function that returned booleans."""
+    return f"{named(item)} returned booleans: held while True, flat while False"
+
+
+def is_targets(value: Any) -> bool:
+    """Whether a value gives targets by itself: a column of numbers, a frame of one, or a Polars expression."""
+    if isinstance(value, np.ndarray | list | tuple) or _is_expression(value):
+        return True
+    if type(value).__name__ in _COLUMNS and package_of(value) in ("pandas", "polars", "pyarrow"):
+        return True
+    return hasattr(value, "to_numpy") and not callable(value) and hasattr(value, "dtype")
+
+
+def _is_expression(value: Any) -> bool:
+    return hasattr(value, "meta") and package_of(value) == "polars"
+
+
+def targets(bars: Bars, values: Any, notes: list[str]) -> Given:
+    """Targets that the user gave: a column, or a Polars expression over the frame.
+
+    Raises
+    ------
+    StrategyError
+        Not one number a bar, or times that do not fit those of the bars.
+    """
+    if type(values) is np.ndarray and not bars.repaired:
+        return as_given(values, len(bars), "the targets")
+    derived = _is_expression(values)
+    if derived:
+        values = _evaluated(bars, values, "the targets")
+    values = aligned(values, calendar_of(bars, derived=derived), "the targets", notes, StrategyError)
+    return as_given(values, len(bars), "the targets")
+
+
+def _evaluated(bars: Bars, expression: Any, what: str) -> Any:
+    """A Polars expression over the user's columns as a Series."""
+    import polars as pl
+
+    source = bars.source
+    frame = source if isinstance(source, pl.DataFrame) else bars.to_polars()
+    try:
+        return frame.select(expression.alias("target"))["target"]
+    except pl.exceptions.PolarsError as error:
+        raise StrategyError(
+            f"{what}: expected an expression over the frame's columns; got "
+            f"{type(error).__name__}: {str(error).splitlines()[0]}; correct the expression"
+        ) from error
+
+
+def call(item: SignalStrategy, bars: Bars, params: Mapping[str, Any]) -> Any:
+    """What a signal function returns for the user's frame, of which it gets a view of its own.
+
+    Raises
+    ------
+    StrategyError
+        It asked for a column or a parameter that is not there.
+    """
+    frame = own_frame(bars.source) if bars.source is not None else bars.to_polars()
+    try:
+        return item(frame, dict(params))
+    except KeyError as error:
+        raise StrategyError(
+            f"the signal function {item.name!r} asked for {error}, which is neither a column nor a parameter; "
+            f"parameters given: {sorted(params)}"
+        ) from error
+
+
+def returned(item: SignalStrategy, bars: Bars, values: Any, notes: list[str]) -> Given:
+    """What a signal function returned, in the order of the bars and checked.
+
+    Raises
+    ------
+    StrategyError
+        Not one number a bar, times that do not fit, or signals other than 1, -1 and 0.
+    """
+    what = named(item)
+    if _is_expression(values):
+        values = _evaluated(bars, values, what)
+    values = aligned(values, calendar_of(bars, derived=True), what, notes, StrategyError)
+    given = as_given(values, len(bars), what)
+    if item.returns != "signals" or given.boolean:
+        return given
+    row = np.where(np.isnan(given.row), 0.0, given.row)
+    if (np.abs(row) > 1.0).any() or (row != np.rint(row)).any():
+        bad = int(np.flatnonzero((np.abs(row) > 1.0) | (row != np.rint(row)))[0])
+        raise StrategyError(
+            f"{what} returned {row[bad]} at bar {bad}; expected 1 (buy), -1 (sell) or 0 (hold); "
+            "booleans are held while True"
+        )
+    return Given(row, False)
+
+
+def decided(
+    item: SignalStrategy, given: Given, notes: list[str], *, weights: bool = False, long_only: bool = False
+) -> _run.Decisions:
+    """Decisions of what a signal function returned.
+
+    Parameters
+    ----------
+    weights
+        Whether the values are fractions of equity.
+    long_only
+        Whether the long-only mode is on: a 1 asks for a long, a -1 for no position.
+
+    Raises
+    ------
+    StrategyError
+        A side other than -1, 0 and 1.
+    """
+    signals = item.returns == "signals" and not weights
+    if signals and given.boolean:
+        notes.append(held(item))
+        if long_only:
+            return _run.legacy_decisions(np.nan_to_num(2.0 * given.row - 1.0, nan=0.0))
+    elif signals:
+        make = _run.legacy_decisions if long_only else _run.signal_decisions
+        decisions = make(given.row)
+        if decisions.count and not (given.row < 0.0).any():
+            notes.append(
+                f"{named(item)} returned no -1: nothing is sold on a signal (for a position that is held while a "
+                "condition is true, return booleans)"
+            )
+        return decisions
+    return _run.target_decisions(given.row, None if weights else f"the strategy {item.name!r}")
+
+
+def as_given(values: Any, count: int, what: str) -> Given:
+    """One float64 value a bar from a column of any kind, by position.
+
+    Raises
+    ------
+    StrategyError
+        Not one number a bar, an infinite one, or booleans mixed with numbers.
+    """
+    array, boolean = _numbers(values, what)
+    if array.ndim == 2 and 1 in array.shape:
+        array = array.reshape(-1)
+    if array.ndim != 1 or array.size != count:
+        raise StrategyError(f"{what}: expected one value a bar ({count}); got shape {array.shape}")
+    if not boolean and np.isinf(array).any():
+        first = int(np.flatnonzero(np.isinf(array))[0])
+        raise StrategyError(f"{what}: bar {first} is infinite; expected a number")
+    return Given(array, boolean)
+
+
+def _numbers(values: Any, what: str) -> tuple[FloatArray, bool]:
+    """Values as float64, missing ones as NaN, and whether they were truth values."""
+    kind = type(values).__name__
+    if isinstance(values, list | tuple) and bool in set(map(type, values)):
+        array: Any = np.array(values, dtype=object)
+    elif package_of(values) == "pandas" and kind == "Series" and not isinstance(values.dtype, np.dtype):
+        array = values.to_numpy(dtype=object, na_value=None)
+    else:
+        try:
+            array = np.asarray(values.to_numpy() if hasattr(values, "to_numpy") else values)
+        except (TypeError, ValueError):
+            raise _not_numeric(values, what) from None
+    boolean = array.dtype.kind == "b"
+    if array.dtype.kind == "O":
+        array, boolean = _objects(array, what)
+    try:
+        return np.ascontiguousarray(array, dtype=np.float64), boolean
+    except (TypeError, ValueError):
+        raise _not_numeric(values, what) from None
+
+
+def _not_numeric(values: Any, what: str) -> StrategyError:
+    return StrategyError(
+        f"{what}: expected one number a bar; got {type(values).__name__} that is not numeric"
+    )
+
+
+def _objects(array: Any, what: str) -> tuple[Any, bool]:
+    """Python objects with None for what is missing, and whether they are truth values, as of a shifted mask."""
+    items = array.ravel().tolist()
+    kinds = {kind.__name__: kind for kind in set(map(type, items))}
+    if "NAType" in kinds:
+        items = [None if type(value) is kinds["NAType"] else value for value in items]
+        array = np.array(items, dtype=object).reshape(array.shape)
+    truths = kinds.keys() & {"bool", "bool_"}
+    others = kinds.keys() - truths - {"NoneType", "NAType"}
+    if truths and "float" in others and all(value != value for value in items if type(value) is float):
+        others -= {"float"}
+    if truths and others:
+        raise StrategyError(
+            f"{what}: booleans and values of type {min(others)} in one column; expected either booleans (held while "
+            "True) or numbers"
+        )
+    return array, bool(truths)
