@@ -115,7 +115,9 @@ class TestMoneyOptions:
             "o",
         )  # fmt: skip
         assert code == 0, err
-        expected = BacktestEngine(**SETTINGS).run(sample("IBM"), "momentum", {"period": 20, "allow_short": False})
+        expected = BacktestEngine(**SETTINGS).run(
+            sample("IBM"), "momentum", {"period": 20, "allow_short": False}
+        )
         assert f"{expected.stats['final_equity']:.4g}"[:4] in (tmp_path / "o" / "best.json").read_text()
 
     @pytest.mark.parametrize(

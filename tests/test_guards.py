@@ -62,20 +62,26 @@ def public_calls():
 
 
 def takes_anything(function):
-    return any(p.kind is inspect.Parameter.VAR_KEYWORD for p in inspect.signature(function).parameters.values())
+    return any(
+        p.kind is inspect.Parameter.VAR_KEYWORD for p in inspect.signature(function).parameters.values()
+    )
 
 
 CALLS = {label: function for label, function in public_calls() if keywords(function)}
 
 
-@pytest.mark.parametrize("label", [label for label, function in CALLS.items() if not takes_anything(function)])
+@pytest.mark.parametrize(
+    "label", [label for label, function in CALLS.items() if not takes_anything(function)]
+)
 def test_a_misspelt_argument_names_the_nearest_one(label):
     function = CALLS[label]
     for name in keywords(function):
         wrong = misspelt(name)
         with pytest.raises(ConfigError, match=f"no argument '{wrong}'; did you mean '{name}'") as caught:
             function(**{wrong: 1})
-        assert isinstance(caught.value, TypeError), "what Python raises for one, so that callers need not change"
+        assert isinstance(caught.value, TypeError), (
+            "what Python raises for one, so that callers need not change"
+        )
 
 
 def test_callables_that_take_any_argument_are_these():
@@ -118,7 +124,12 @@ def test_an_error_inside_a_guarded_function_stays_what_it_is():
 
 
 def test_guarded_functions_keep_their_signature():
-    assert list(inspect.signature(BacktestEngine.run).parameters)[:4] == ["self", "data", "strategy", "params"]
+    assert list(inspect.signature(BacktestEngine.run).parameters)[:4] == [
+        "self",
+        "data",
+        "strategy",
+        "params",
+    ]
     assert "initial_cash" in inspect.signature(BacktestEngine).parameters
     assert BacktestEngine.run.__doc__.startswith("Backtest a strategy.")
 
@@ -145,7 +156,10 @@ class TestStats:
         stats = BacktestEngine().run(BARS, "macd").stats
         assert isinstance(stats, dict)
         assert dict(stats) == stats and {**stats} == stats
-        assert json.loads(json.dumps({"sharpe": stats["sharpe"]} | {"all": stats}, default=str))["all"]["bars"] == 300
+        assert (
+            json.loads(json.dumps({"sharpe": stats["sharpe"]} | {"all": stats}, default=str))["all"]["bars"]
+            == 300
+        )
         for twin in (pickle.loads(pickle.dumps(stats)), copy.copy(stats), copy.deepcopy(stats)):
             assert twin == stats
             with pytest.raises(KeyError, match="did you mean"):
