@@ -123,7 +123,8 @@ N_CANCELLED = 71
 SIZED_FRACTION = 72  # estimated sizes: fraction of equity of the order under way
 SUM_WIN_RETURN = 73  # of net results over entry values
 SUM_LOSS_RETURN = 74  # positive
-N_STATE = 75
+AVERAGE_COST = 75  # of a unit of the open position
+N_STATE = 76
 
 # What a block sees of the account, then what the loop around it keeps there.
 VIEW_CASH, VIEW_UNITS, VIEW_EQUITY, VIEW_ENTRY_PRICE, VIEW_BARS_HELD = range(5)
