@@ -130,3 +130,16 @@ def tracker_or_none(value: Any) -> Any:
     if value is None or hasattr(value, "get_run_id"):
         return value
     raise wrong("tracker", "a tracker, or None", value, "pass MLflowTracker(...), NoopTracker() or None")
+
+
+def rate_of_bps(name: str, value: Any) -> float:
+    """A number of basis points as a fraction.
+
+    Raises
+    ------
+    ConfigError
+        Not a number.
+    """
+    if not is_number(value):
+        raise ConfigError(f"{name}: expected a number of basis points (10 is 0.1 %); got {value!r}")
+    return float(value) / 10_000.0

@@ -125,7 +125,8 @@ def with_options(
     ConfigError
         A value out of range.
     """
-    from peak_fast.config import BacktestConfig, Costs, rate_of_bps
+    from peak_fast._arguments import rate_of_bps
+    from peak_fast.config import BacktestConfig, Costs
 
     changed: dict[str, Any] = {}
     if cash is not None:

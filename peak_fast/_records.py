@@ -30,6 +30,7 @@ TRADE_DTYPE = np.dtype(
         ("size", np.float64),
         ("fees", np.float64),
         ("slippage", np.float64),
+        ("financing", np.float64),
         ("gross_pnl", np.float64),
         ("net_pnl", np.float64),
         ("return", np.float64),
@@ -58,7 +59,14 @@ def stats_of(result: BacktestResult) -> dict[str, Any]:
     start, end = result.bars.span
     mark = result.bars.mark
     first = mark[int(np.argmin(np.isnan(mark)))] if np.isnan(mark[0]) else mark[0]
-    values["benchmark_return"] = float(mark[-1] / first - 1.0)
+    # Prices at or below zero have no returns.
+    signed = result._settings[t.SIGNED_PRICES] > 0.0
+    values["benchmark_return"] = math.nan if signed else float(mark[-1] / first - 1.0)
+    state = result._outcome.state
+    values["cash_interest"], values["written_off"] = (
+        float(state[t.CASH_INTEREST]),
+        float(state[t.WRITTEN_OFF]),
+    )
     values["initial_cash"] = float(result._settings[t.INITIAL_CASH])
     values["start"], values["end"] = start, end
     values["bars"] = len(result.bars)
@@ -83,10 +91,13 @@ def trade_array(result: BacktestResult) -> Any:
 
 
 def _open_trade(result: BacktestResult) -> Any:
-    """Row of the position that is open at the end, marked at the last close; None when flat."""
+    """Row of the position that is open at the end, marked at the last close; None when flat.
+
+    Lots of both sides that cancel out are one row, too: long at the price of the ones, left at that of the others.
+    """
     state = result._outcome.state
     units = state[t.UNITS]
-    if units == 0.0:
+    if state[t.ENTRY_UNITS] == 0.0:
         return None
     side = math.copysign(1.0, units)
     mark = result.bars.mark[-1]
@@ -94,7 +105,9 @@ def _open_trade(result: BacktestResult) -> Any:
     size = state[t.ENTRY_UNITS]
     gross = side * (value - state[t.ENTRY_VALUE]) * _multiplier(result)
     row = (side, state[t.ENTRY_BAR], len(result.bars) - 1, state[t.ENTRY_VALUE] / size, value / size, size)
-    costs = (state[t.TRADE_FEES], state[t.TRADE_SLIPPAGE], gross, gross - state[t.TRADE_FEES], t.STILL_OPEN)
+    fees, financing = state[t.TRADE_FEES], state[t.TRADE_FINANCING]
+    net = gross - fees + financing
+    costs = (fees, state[t.TRADE_SLIPPAGE], gross, net, t.STILL_OPEN, financing)
     return np.array([row + costs], dtype=np.float64)
 
 
@@ -126,8 +139,10 @@ def _excursions(result: BacktestResult, trades: Any) -> None:
     held = stop > start
     low = np.fmin(np.where(held, lows, entry), np.fmin(entry, leave))
     high = np.fmax(np.where(held, highs, entry), np.fmax(entry, leave))
-    trades["mae"] = np.where(side > 0, low / entry - 1.0, 1.0 - high / entry)
-    trades["mfe"] = np.where(side > 0, high / entry - 1.0, 1.0 - low / entry)
+    # A share of a price at or below zero means nothing.
+    base = np.where(entry > 0.0, entry, math.nan)
+    trades["mae"] = np.where(side > 0, low / base - 1.0, 1.0 - high / base)
+    trades["mfe"] = np.where(side > 0, high / base - 1.0, 1.0 - low / base)
 
 
 def _times(result: BacktestResult, bars: Any) -> Any:
@@ -172,7 +187,7 @@ def trades_frame(result: BacktestResult) -> pl.DataFrame:
             "exit_bar": trades["exit_bar"].copy(),
             "entry_time": _times(result, trades["entry_bar"]),
             "exit_time": _times(result, trades["exit_bar"]),
-            **{name: trades[name].copy() for name in TRADE_DTYPE.names[3:13]},  # type: ignore[index]
+            **{name: trades[name].copy() for name in TRADE_DTYPE.names[3:14]},  # type: ignore[index]
             "bars_held": trades["exit_bar"] - trades["entry_bar"],
             "exit_reason": _names(trades["exit_reason"], KINDS),
             **_tags(result._outcome.trades, len(trades)),
@@ -275,6 +290,18 @@ def jsonable(value: Any) -> Any:
     return repr(value)
 
 
+def _financing_rows(stats: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Lines on money that moved without a fill, where any did."""
+    interest, funding, cash = (stats[name] for name in ("total_interest", "total_funding", "cash_interest"))
+    rows = []
+    if interest or funding:
+        of_cash = f" ({cash:,.2f} on cash)" if cash else ""
+        rows.append(("Interest, funding", f"{interest:,.2f}{of_cash}, {funding:,.2f}"))
+    if stats["written_off"]:
+        rows.append(("Written off", f"{stats['written_off']:,.2f} owed after the ruin"))
+    return rows
+
+
 def summary_rows(result: BacktestResult) -> list[tuple[str, str]]:
     """Labels and texts of the summary."""
     stats = result.stats
@@ -303,6 +330,7 @@ def summary_rows(result: BacktestResult) -> list[tuple[str, str]]:
         ("Profit factor", number("profit_factor")),
         ("Expectancy", number("expectancy")),
         ("Fees, slippage", f"{stats['total_fees']:,.2f}, {stats['total_slippage']:,.2f}"),
+        *_financing_rows(stats),
         ("Orders refused", str(stats["rejected_orders"])),
         ("Ambiguous bars", str(stats["ambiguous_bars"])),
         *(("Note", note) for note in result.notes),
@@ -314,7 +342,7 @@ def summary_text(result: BacktestResult) -> str:
     lines = [f"{result.strategy_name} on {result.symbol}"]
     if result.params:
         lines.append("  " + ", ".join(f"{key}={value}" for key, value in result.params.items()))
-    lines += [f"  {label:<15} {text}" for label, text in summary_rows(result)]
+    lines += [f"  {label:<17} {text}" for label, text in summary_rows(result)]
     return "\n".join(lines)
 
 

@@ -82,6 +82,7 @@ def settings_vector(
     risk_free: float = 0.0,
     weights: bool = False,
     enter_only_flat: bool = False,
+    signed: bool = False,
 ) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Flat settings of one configuration.
 
@@ -91,6 +92,8 @@ def settings_vector(
         Yearly rate; the kernel gets (1 + risk_free) ** (1 / periods_per_year) - 1.
     weights
         Targets are fractions of equity instead of sides.
+    signed
+        The bars have prices at or below zero.
 
     Raises
     ------
@@ -105,7 +108,7 @@ def settings_vector(
     vector[t.RATE] = costs.rate
     vector[t.MAKER_RATE] = costs.rate if costs.maker_rate is None else costs.maker_rate
     vector[t.FEE_FIXED] = costs.fixed
-    vector[t.FEE_MINIMUM] = costs.minimum
+    vector[t.FEE_MINIMUM] = costs.least
     vector[t.FEE_PER_UNIT] = costs.per_unit
     vector[t.SLIPPAGE_RATE] = costs.slippage_bps / BASIS_POINTS
     vector[t.SLIPPAGE_ABSOLUTE] = costs.slippage_abs
@@ -125,6 +128,7 @@ def settings_vector(
     vector[t.RISK_FREE] = (1.0 + risk_free) ** (1.0 / periods_per_year) - 1.0 if risk_free else 0.0
     vector[t.WEIGHT_TARGETS] = weights
     vector[t.ENTER_ONLY_FLAT] = enter_only_flat
+    vector[t.SIGNED_PRICES] = signed
     return vector
 
 

@@ -13,12 +13,13 @@ peak_fast.errors.ConfigError: Execution.fill_at: expected 'next_open' or 'close'
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from peak_fast._arguments import is_number, place
+from peak_fast._arguments import place, rate_of_bps
 from peak_fast._guard import guarded
 from peak_fast.errors import ConfigError, did_you_mean
 
@@ -137,19 +138,6 @@ class Execution(Settings):
         return "same bar's close as the decision (assumes the close is known before it trades)"
 
 
-def rate_of_bps(name: str, value: Any) -> float:
-    """A number of basis points as a fraction.
-
-    Raises
-    ------
-    ConfigError
-        Not a number.
-    """
-    if not is_number(value):
-        raise ConfigError(f"{name}: expected a number of basis points (10 is 0.1 %); got {value!r}")
-    return float(value) / BASIS_POINTS
-
-
 class Costs(Settings):
     """What trading costs.
 
@@ -164,7 +152,7 @@ class Costs(Settings):
     per_unit
         Fee per unit traded, in currency.
     maker_rate
-        Rate of fills at a resting price (take-profit); None: the same as ``rate``.
+        Rate of fills at a resting price (take-profit); None: the same as ``rate``.  Below zero: a rebate.
     slippage_bps
         Market and stop fills are worse by this many basis points of the price.
     slippage_abs
@@ -175,9 +163,21 @@ class Costs(Settings):
     fixed: NonNegative = 0.0
     minimum: NonNegative = 0.0
     per_unit: NonNegative = 0.0
-    maker_rate: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] | None = None
+    maker_rate: Annotated[float, Field(gt=-1, lt=1, allow_inf_nan=False)] | None = None
     slippage_bps: Annotated[float, Field(ge=0, lt=10_000, allow_inf_nan=False)] = 0.0
     slippage_abs: NonNegative = 0.0
+
+    def model_post_init(self, context: Any, /) -> None:
+        """A minimum would take a rebate away."""
+        if self.least < 0.0 < self.minimum:
+            raise ConfigError(
+                f"Costs.maker_rate: {self.maker_rate!r} is a rebate; expected no minimum with it, got {self.minimum!r}"
+            )
+
+    @property
+    def least(self) -> float:
+        """Smallest fee of a fill: the minimum, or none (minus infinity) with a rebate."""
+        return -math.inf if (self.maker_rate or 0.0) < 0.0 else self.minimum
 
     @classmethod
     @guarded

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from peak_fast import _given, _run
+from peak_fast._arguments import rate_of_bps
 from peak_fast._guard import guarded_class
 from peak_fast._slots import VARIABLE, settings_vector
 from peak_fast._strategy import (
@@ -30,11 +31,11 @@ from peak_fast.config import (
     RiskLimits,
     SizeRule,
     Stops,
-    rate_of_bps,
 )
 from peak_fast.data import Bars
 from peak_fast.errors import ConfigError, StrategyError
 from peak_fast.result import BacktestResult
+from peak_fast.signed_prices import check_engine
 from peak_kernels import types as t
 
 if TYPE_CHECKING:
@@ -224,7 +225,7 @@ class BacktestEngine:
 
             return run_varied(self, bars, item, values, varied, symbol)
         by_weight = getattr(item, "weights", False) or getattr(item, "returns", "") == "weights"
-        settings = self._settings(bars, weights=by_weight).copy()
+        settings = self._settings(bars, weights=by_weight, varied=varied).copy()
         for name, value in varied.items():
             slots, divisor = VARIABLE[name]
             for slot in slots:
@@ -303,11 +304,22 @@ class BacktestEngine:
         return other
 
     def _settings(
-        self, bars: Bars, *, weights: bool = False, stops: Stops | None = None, legacy: bool = False
+        self,
+        bars: Bars,
+        *,
+        weights: bool = False,
+        stops: Stops | None = None,
+        legacy: bool = False,
+        **used: Any,
     ) -> Any:
-        """Flat settings for the kernel, kept for the next run with the same ones."""
-        year = self.periods_per_year or bars.periods_per_year
-        key = (year, weights, legacy, stops)
+        """Flat settings for the kernel, kept for the next run with the same ones.
+
+        ``used``: what of them a run uses, see `peak_fast.signed_prices.check_engine`.
+        """
+        year, signed = self.periods_per_year or bars.periods_per_year, False
+        if bars.n_not_positive:
+            signed = check_engine(bars, self.sizing, stops or self.stops, weights=weights, **used)
+        key = (year, weights, legacy, stops, signed)
         if key not in self._vectors:
             self._vectors[key] = settings_vector(
                 initial_cash=self.initial_cash,
@@ -320,6 +332,7 @@ class BacktestEngine:
                 risk_free=self.risk_free,
                 weights=weights,
                 enter_only_flat=legacy,
+                signed=signed,
             )
         return self._vectors[key]
 

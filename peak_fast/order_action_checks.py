@@ -53,7 +53,7 @@ def refuse(wrong: Flags, message: Any) -> None:
         raise DataError(f"orders row {at}: {message(at) if callable(message) else message}")
 
 
-def _check_placed(array: Floats, kinds: Mapping[str, int], units: Mapping[str, int]) -> None:
+def _check_placed(array: Floats, kinds: Mapping[str, int], units: Mapping[str, int], signed: Flags) -> None:
     """Orders have the prices and sizes that their kind needs, and no others."""
     placed, kind = array[:, f.X_OP] == f.OP_PLACE, array[:, f.X_KIND]
     names, unit_names = (
@@ -84,12 +84,14 @@ def _check_placed(array: Floats, kinds: Mapping[str, int], units: Mapping[str, i
     refuse(placed & (unit < f.POSITION_FRACTION) & (side == 0.0), "side is missing (buy or sell)")
     for name, column in (("stop_loss", f.X_STOP_LOSS), ("take_profit", f.X_TAKE_PROFIT)):
         refuse(
-            placed & (array[:, column] <= 0.0),
+            placed & (array[:, column] <= 0.0) & ~(signed & (array[:, f.X_EXIT_UNIT] == f.PRICE)),
             lambda at, n=name, c=column: f"{n} must be > 0, got {array[at, c]:g}",
         )
 
 
-def _check_others(array: Floats, actions: Mapping[str, int], linked: Mapping[str, Flags]) -> None:
+def _check_others(
+    array: Floats, actions: Mapping[str, int], linked: Mapping[str, Flags], signed: Flags
+) -> None:
     """Every other action has what it needs, and nothing that it would ignore.
 
     ``linked``: rows with a parent, rows that only reduce; columns whose cells do not say so.
@@ -116,10 +118,10 @@ def _check_others(array: Floats, actions: Mapping[str, int], linked: Mapping[str
                 chosen & ~np.logical_or.reduce(useful),
                 f"action={names[code]!r} changes nothing: give {' or '.join(n for n in reads if 'unit' not in n)}",
             )
-    _check_values(array)
+    _check_values(array, signed)
 
 
-def _check_values(array: Floats) -> None:
+def _check_values(array: Floats, signed: Flags) -> None:
     """Sizes, trails and prices of actions that change something."""
     op, size = array[:, f.X_OP], array[:, f.X_SIZE]
     modify = op == f.OP_MODIFY
@@ -137,13 +139,28 @@ def _check_values(array: Floats) -> None:
     )
     refuse(array[:, f.X_TRAIL] <= 0.0, lambda at: f"trail must be > 0, got {array[at, f.X_TRAIL]:g}")
     for name, column in (("limit", f.X_LIMIT), ("stop", f.X_STOP)):
-        refuse(modify & (array[:, column] <= 0.0), lambda at, n=name, c=column: (
+        refuse(modify & (array[:, column] <= 0.0) & ~signed, lambda at, n=name, c=column: (
             f"{n} must be > 0, got {array[at, c]:g}"
         ))  # fmt: skip
     for name, column in (("stop_loss", f.X_STOP_LOSS), ("take_profit", f.X_TAKE_PROFIT)):
-        refuse(array[:, column] < 0.0, lambda at, n=name, c=column: (
+        refuse((array[:, column] < 0.0) & ~signed, lambda at, n=name, c=column: (
             f"{n} must be a price > 0 (0 takes it away), got {array[at, c]:g}"
         ))  # fmt: skip
+
+
+def _check_shares(array: Floats, units: Mapping[str, int], signed: Flags) -> None:
+    """A share of a price that may be zero or below, or of the equity at it, is no size and no distance."""
+    why = "has no meaning for an asset with prices at or below zero; expected"
+    unit, names = array[:, f.X_UNIT], {code: name for name, code in units.items()}
+    in_units = np.isin(unit, (f.UNITS, f.TARGET_UNITS, f.POSITION_FRACTION))
+    refuse(signed & ~in_units, lambda at: (
+        f"size_unit={names[int(unit[at])]!r} {why} 'units', 'target_units' or 'position_fraction'"
+    ))  # fmt: skip
+    exits = ~(np.isnan(array[:, f.X_STOP_LOSS]) & np.isnan(array[:, f.X_TAKE_PROFIT]))
+    by_share = array[:, f.X_EXIT_UNIT] == f.FRACTION
+    refuse(signed & exits & by_share, f"exit_unit='fraction' {why} 'price' or 'distance'")
+    by_share = (array[:, f.X_TRAIL] > 0.0) & (array[:, f.X_TRAIL_UNIT] == f.FRACTION)
+    refuse(signed & by_share, f"trail_unit='fraction' {why} 'distance'")
 
 
 def _check_tags(array: Floats, tags: tuple[str, ...]) -> None:
@@ -167,6 +184,7 @@ def check_actions(
     linked: Mapping[str, Flags],
     tags: tuple[str, ...],
     first_bar: int,
+    signed: Sequence[bool] = (),
 ) -> None:
     """Check parsed instructions, in the rows of the user's frame; a closing without a size gets one.
 
@@ -182,6 +200,8 @@ def check_actions(
         Names of the tags.
     first_bar
         First bar that is simulated.
+    signed
+        Whether each asset has prices at or below zero; empty: none has.
 
     Raises
     ------
@@ -196,5 +216,7 @@ def check_actions(
     )
     _check_tags(array, tags)
     size[(array[:, f.X_OP] == f.OP_CLOSE) & np.isnan(size)] = 1.0
-    _check_placed(array, kinds, units)
-    _check_others(array, actions, linked)
+    which = np.asarray(signed, bool)[array[:, f.X_ASSET].astype(np.int64)] if any(signed) else bars < -np.inf
+    _check_shares(array, units, which)
+    _check_placed(array, kinds, units, which)
+    _check_others(array, actions, linked, which)

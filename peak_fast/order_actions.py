@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -262,6 +263,7 @@ def read_actions(
     session_end_us: int | None = None,
     latency: int = 0,
     first_bar: int = 0,
+    signed: Sequence[bool] = (),
 ) -> Actions:
     """Read instructions.
 
@@ -277,6 +279,8 @@ def read_actions(
         Time of day at which market-on-close orders fill; None: the last bar of the day.
     latency, first_bar
         Fields of `OrderRules`: bars until an order arrives; first bar that is simulated.
+    signed
+        Whether each asset has prices at or below zero; empty: none has.
 
     Raises
     ------
@@ -305,7 +309,7 @@ def read_actions(
         "parent": np.zeros(reader.height, np.bool_) if parents is None else parents.is_not_null().to_numpy(),
         "reduce_only": reader.flags("reduce_only") > 0.0,
     }
-    check_actions(array, (ACTIONS, KINDS, UNITS), linked, tuple(tags), first_bar)
+    check_actions(array, (ACTIONS, KINDS, UNITS), linked, tuple(tags), first_bar, signed)
     order = np.argsort(bars, kind="stable")
     array = array[order]
     if parents is not None:

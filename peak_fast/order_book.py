@@ -200,7 +200,10 @@ def block_result(
         Settings that mean nothing to a block that places orders, or that contradict each other.
     """
     by_weight = weights or (isinstance(block, Block) and block.weights)
-    book, settings = engine.order_book or OrderBook(), engine._settings(bars, weights=by_weight)
+    book, settings = (
+        engine.order_book or OrderBook(),
+        engine._settings(bars, weights=by_weight, sized=isinstance(block, Block)),
+    )
     used = engine._used(weights=by_weight)
     stops: Stops | None = None
     if isinstance(block, Block):

@@ -29,6 +29,7 @@ from peak_fast.order_run import (
     calendar_day,
 )
 from peak_fast.orders import Inputs, Tables, asking_of, detail_bars
+from peak_fast.signed_prices import check_book
 from peak_kernels import orders_fields as f
 from peak_kernels import types as t
 from peak_kernels.orders_decided import decision_rows
@@ -165,6 +166,7 @@ def book_prices(book: OrderBook, bars: Bars, rules: OrderRules) -> Prices:
     check_half_spread(rules, book.half_spread)
     shape = (1, len(bars))
     fine, fine_start = detail_bars(book.detail, bars)
+    signed = check_book((bars,), rules, (book.asset or Asset(),), book.entry_limit)
     return Prices(
         bars.open.reshape(shape),
         bars.high.reshape(shape),
@@ -176,6 +178,7 @@ def book_prices(book: OrderBook, bars: Bars, rules: OrderRules) -> Prices:
         calendar_day(bars.time_us),
         fine,
         fine_start,
+        signed=signed,
     )
 
 
@@ -185,7 +188,7 @@ def _settled(settings: Floats, rules: OrderRules, asset: Asset) -> Floats:
     settings[t.LOT_SIZE], settings[t.MIN_SIZE] = asset.lot, asset.min_size
     settings[t.LEVERAGE] = rules.leverage
     settings[t.RATE], settings[t.FEE_FIXED] = rules.fee_rate, rules.fee_fixed
-    settings[t.FEE_MINIMUM], settings[t.FEE_PER_UNIT] = rules.fee_minimum, rules.fee_per_unit
+    settings[t.FEE_MINIMUM], settings[t.FEE_PER_UNIT] = rules.least_fee, rules.fee_per_unit
     if rules.slippage == "fraction":
         settings[t.SLIPPAGE_RATE], settings[t.SLIPPAGE_ABSOLUTE] = rules.slippage_amount, rules.slippage_extra
     return settings
@@ -246,7 +249,7 @@ def decision_inputs(
         )
     asset = _asset(book, settings)
     settings = _settled(settings, rules, asset)
-    if (target_of < 0.0).any() or rules.leverage > 1.0:
+    if (target_of < 0.0).any() or rules.leverage > 1.0 or bars.n_not_positive:
         rules = _with_liquidation(rules)
     prices = prices or book_prices(book, bars, rules)
     actions = actions_of(book, bars, decisions, settings)

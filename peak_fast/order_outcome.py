@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 # The engine's statuses and reasons, by their numbers in the book.
 _STATUS = np.zeros(f.REJECTED + 1)
 _STATUS[[f.FILLED, f.CANCELLED, f.EXPIRED, f.REJECTED]] = t.FILLED, t.CANCELLED, t.EXPIRED, t.REJECTED
+# What the account got besides fills: slots of the engine's state and of the book's.
+_BESIDE_FILLS = (
+    (t.TOTAL_INTEREST, f.S_INTEREST), (t.TOTAL_FUNDING, f.S_FUNDING), (t.CASH_INTEREST, f.S_CASH_INTEREST),
+    (t.WRITTEN_OFF, f.S_WRITTEN_OFF),
+)  # fmt: skip
 # Roles of the book, by their numbers.
 _ROLES = np.array([ORDER, t.STOPPED, t.TARGET_REACHED, CLOSE, CHILD, t.LIQUIDATED])
 # Reasons that both machines have; those of the book alone follow behind the engine's (`_records.REASONS`).
@@ -75,12 +80,16 @@ def outcome_of(
     curve = np.stack((records.equity, records.equity - value, records.position[0]))
     state, out = np.zeros(t.N_STATE), np.empty(t.N_METRICS)
     state[: t.N_SETTINGS], state[t.N_AMBIGUOUS] = settings, records.state[f.S_AMBIGUOUS]
+    # Whether anything is open; what it is follows below.
+    state[t.ENTRY_UNITS] = records.state[f.S_OPEN_LOTS]
+    for slot, source in _BESIDE_FILLS:
+        state[slot] = records.state[source]
     tables = (records.book, records.fills, records.trades)
     metrics_of(state, curve, curve[t.CURVE_POSITION], tables, stops is None, out)
     if weights:
         _put_open_weight(state, records, slipped)
     else:
-        _put_open_position(state, records, slipped)
+        _put_open_position(state, records, slipped, value / multiplier)
     if stops is None:
         tags = records.book[:, f.O_TAG]
         orders, fills = np.column_stack((orders, tags)), np.column_stack((fills, tags[owner]))
@@ -96,7 +105,10 @@ def _kinds(records: Records, stops: Stops) -> Ints:
     kinds[role == f.STOP_LOSS] = t.STOPPED
     kinds[role == f.TAKE_PROFIT] = t.TARGET_REACHED
     if stops.trailing is not None and len(records.lots):
-        entry = records.lots[:, f.L_PRICE][book[:, f.O_LOT].astype(np.int64)]
+        prices = records.lots[:, f.L_PRICE].copy()
+        # The lot of a weight may have grown and shrunk: what counts is the average of all that built it.
+        prices[records.trades[:, f.T_LOT].astype(np.int64)] = records.trades[:, f.T_ENTRY]
+        entry = prices[book[:, f.O_LOT].astype(np.int64)]
         fixed = np.full(len(book), np.inf)
         if stops.stop_loss is not None:
             fixed = stops.stop_loss * (entry if stops.unit == "fraction" else np.ones(len(book)))
@@ -122,21 +134,19 @@ def _forced(records: Records, kinds: Ints) -> Ints:
     # Somebody else may ask for the same before it is filled: the limit is what closed.
     limited = book[book[:, f.O_WHY] == f.LIMIT_REACHED, f.O_LOT]
     kinds[closing & np.isin(book[:, f.O_LOT], limited)] = t.RISK_HALT
-    # One that the end of the data interrupted was somebody's decision; what it filled is, too.
-    at_end = (book[:, f.O_REASON] == f.END_OF_DATA) & (book[:, f.O_STATUS] == f.FILLED)
-    kinds[closing & at_end] = t.CLOSED_AT_END
+    kinds[closing & (book[:, f.O_REASON] == f.END_OF_DATA) & (book[:, f.O_FILLED] > 0.0)] = t.CLOSED_AT_END
     return kinds
 
 
 def _all_orders(records: Records, kinds: Ints) -> tuple[Floats, Ints]:
     """Rows of all orders of a block, and the row of each order of the book."""
     book = records.book
-    reason = book[:, f.O_REASON]
+    reason, filled = book[:, f.O_REASON], book[:, f.O_FILLED]
     rows = _order_rows(records, kinds)
     # Until its first fill the size of an order may be a value or a fraction.
     rows[:, 4] = np.where(book[:, f.O_UNIT] == f.UNITS, book[:, f.O_SIZE], 0.0)
     rows[:, 7] = np.where(reason == f.NO_REASON, t.NO_REASON, len(t.REASONS) + reason)
-    return _with_ends(rows, reason), np.arange(len(book))
+    return _with_ends(rows, reason, filled), np.arange(len(book))
 
 
 def _order_rows(records: Records, kinds: Ints) -> Floats:
@@ -151,10 +161,10 @@ def _order_rows(records: Records, kinds: Ints) -> Floats:
     return rows
 
 
-def _with_ends(rows: Floats, reason: Floats) -> Floats:
-    """Rows with the statuses that the book does not have: cut, and unfilled (or not filled up) at the end."""
+def _with_ends(rows: Floats, reason: Floats, filled: Floats) -> Floats:
+    """Rows with the statuses that the book does not have: cut, and unfilled at the end."""
     rows[(rows[:, 6] == t.FILLED) & (rows[:, 7] != t.NO_REASON), 6] = t.CUT
-    rows[(rows[:, 6] == t.CANCELLED) & (reason == f.END_OF_DATA), 6] = t.UNFILLED
+    rows[(filled == 0.0) & (reason == f.END_OF_DATA), 6] = t.UNFILLED
     return rows
 
 
@@ -171,16 +181,14 @@ def _orders(records: Records, kinds: Ints, settings: Floats) -> tuple[Floats, In
     number = np.cumsum(~idle) - 1
     rows = _order_rows(records, kinds)
     by_rules = book[:, f.O_UNIT] == f.BY_RULES
-    # One that waits, or that never came to be sized, has asked for nothing yet.
-    refused = book[:, f.O_STATUS] == f.REJECTED
-    sized = book[:, f.O_ORDERED] * (book[:, f.O_ACTION] >= 0.0) * (~by_rules | refused)
+    sized = book[:, f.O_ORDERED] * (book[:, f.O_ACTION] >= 0.0) * ~by_rules
     rows[:, 4] = np.maximum(sized, np.where(by_rules, 0.0, book[:, f.O_SIZE]))
     rows[:, 7] = _REASON[reason.astype(np.int64)]
     estimated = by_rules & (reason == f.SIZE_ZERO) & (settings[t.SIZE_MODE] == t.SIZE_VOLATILITY)
     rows[estimated & (book[:, f.O_WHY] == 0.0), 7] = t.NO_ESTIMATE
     why = book[:, f.O_WHY] > 0.0
     rows[why, 7] = book[why, f.O_WHY]
-    return np.ascontiguousarray(_with_ends(rows, reason)[~idle]), number
+    return np.ascontiguousarray(_with_ends(rows, reason, filled)[~idle]), number
 
 
 def _slipped(records: Records, weights: bool) -> Floats:
@@ -214,13 +222,17 @@ def _trades(records: Records, kinds: Ints, slipped: Floats, weights: bool) -> Fl
         rows[:, 7] = slipped[lot]
     else:
         rows[:, 7] = closing[:, f.F_SLIPPAGE] * (size / closing[:, f.F_SIZE]) + slipped[lot] * size
-    rows[:, 8], rows[:, 9] = trades[:, f.T_PNL] + trades[:, f.T_FEES], trades[:, f.T_PNL]
+    rows[:, 9], rows[:, 11] = trades[:, f.T_PNL], trades[:, f.T_FINANCING]
+    rows[:, 8] = rows[:, 9] + rows[:, 6] - rows[:, 11]
     rows[:, 10] = kinds[trades[:, f.T_ORDER].astype(np.int64)]
     return rows
 
 
-def _put_open_position(state: Floats, records: Records, slipped: Floats) -> None:
-    """The engine's account at the end: cash, and the lots that are open as one trade."""
+def _put_open_position(state: Floats, records: Records, slipped: Floats, value: Floats) -> None:
+    """The engine's account at the end: cash, and the lots that are open as one trade.
+
+    ``value`` of the position at each close, without the contract size.
+    """
     state[t.CASH] = records.cash[-1]
     held = np.flatnonzero(records.lots[:, f.L_OPEN] > 0.0)
     if len(held):
@@ -228,8 +240,18 @@ def _put_open_position(state: Floats, records: Records, slipped: Floats) -> None
         # With lots of both sides the price is that at which they would come out even.
         state[t.ENTRY_BAR], state[t.ENTRY_UNITS] = lots[0, f.L_BAR], abs(lots[:, f.L_SIZE].sum())
         state[t.ENTRY_VALUE] = side * (lots[:, f.L_SIZE] * lots[:, f.L_PRICE]).sum()
-        state[t.TRADE_FEES] = lots[:, f.L_FEE].sum()
+        state[t.TRADE_FEES], state[t.TRADE_FINANCING] = lots[:, f.L_FEE].sum(), lots[:, f.L_FINANCING].sum()
         state[t.TRADE_SLIPPAGE] = (slipped[held] * np.abs(lots[:, f.L_SIZE])).sum()
+        if state[t.UNITS] == 0.0:
+            # Lots of both sides that cancel out: bought with the ones, sold with the others.
+            long = lots[lots[:, f.L_SIZE] > 0.0]
+            state[t.ENTRY_UNITS] = long[:, f.L_SIZE].sum()
+            state[t.EXIT_VALUE] = -((lots[:, f.L_SIZE] * lots[:, f.L_PRICE])[lots[:, f.L_SIZE] < 0.0]).sum()
+            state[t.ENTRY_VALUE] = (long[:, f.L_SIZE] * long[:, f.L_PRICE]).sum()
+        elif records.state[f.S_STOPPED] > 0.0:
+            # Nothing is held after a ruin: what it left open ended at its close.
+            ruined = int(records.charges[-1, f.H_BAR])
+            state[t.EXIT_VALUE], state[t.UNITS] = abs(value[ruined]), np.copysign(0.0, state[t.UNITS])
 
 
 def _put_open_weight(state: Floats, records: Records, slipped: Floats) -> None:
@@ -245,3 +267,4 @@ def _put_open_weight(state: Floats, records: Records, slipped: Floats) -> None:
     state[t.ENTRY_UNITS], state[t.ENTRY_VALUE] = size[~closed].sum(), value[~closed].sum()
     state[t.EXIT_UNITS], state[t.EXIT_VALUE] = size[closed].sum(), value[closed].sum()
     state[t.TRADE_FEES], state[t.TRADE_SLIPPAGE] = fills[:, f.F_FEE].sum(), slipped[held[0]]
+    state[t.TRADE_FINANCING] = records.lots[held[0], f.L_FINANCING]

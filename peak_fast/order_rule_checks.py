@@ -111,10 +111,10 @@ def check_together(rules: OrderRules) -> None:
     lowest = min(
         rules.fee_rate, rules.maker_rate or 0.0, *(rate for _, rate in rules.fee_tiers), rules.fee_rate
     )
-    if lowest < 0.0 <= rules.fee_minimum:
+    if lowest < 0.0 < rules.fee_minimum:
         raise ConfigError(
             f"a rate of {lowest!r} is a rebate, which fee_minimum={rules.fee_minimum!r} would take away: "
-            "give fee_minimum=float('-inf') with it"
+            "give one of the two"
         )
     if rules.hedging and rules.ledger == "paid":
         raise ConfigError("hedging=True keeps lots of both sides, which needs ledger='settled'")

@@ -7,6 +7,7 @@ settings that reproduce other engines.
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args, get_type_hints
 
@@ -104,9 +105,8 @@ class OrderRules:
         Cancelling one member of a bracket cancels all of it.
     path
         What is assumed about prices inside a bar.  ``queue``: nothing, orders are tried in their sequence
-        (stop before target).  ``ohlc``, ``olhc``, ``nearest`` (nearer extreme first; of two
-        equally near the one against the position), ``worst`` (against the position first), ``best``: orders act in
-        the order in which that path meets their prices.
+        (stop before target).  ``ohlc``, ``olhc``, ``nearest`` (nearer extreme first), ``worst`` (against the
+        position first), ``best``: orders act in the order in which that path meets their prices.
     stop_limit
         Stop and limit of a stop-limit order in the bar of the trigger.  ``rest``: fills at the trigger when
         the limit allows that price, else it rests from the next bar; ``limit_first``: the limit was touched
@@ -147,7 +147,8 @@ class OrderRules:
         Limits are rounded down to whole units.
     fee_rate, fee_fixed, fee_per_unit, fee_minimum, maker_rate
         Fee of a fill: ``fixed + per_unit * size + rate * value``, at least the minimum; ``maker_rate``
-        replaces the rate for limit fills when it is given.  A rebate (rate below 0) needs a minimum of ``-inf``.
+        replaces the rate for limit fills when it is given.  A rate below 0 is a rebate, with which there is no
+        minimum (0, or ``-inf``).
     fee_tiers
         ``((traded value, rate), ...)``: the rate once the fills so far have that value; limit fills have
         ``maker_rate`` all the same, when it is given.
@@ -163,8 +164,7 @@ class OrderRules:
     leverage
         Value that can be held per unit of equity; ``1 / initial margin``.
     margin_mark
-        Price that values positions when margin is judged: that of the ``fill`` before slippage, or the ``close`` of
-        the bar.
+        Price that values positions when margin is judged: ``fill``, or ``close`` of the bar.
     fee_as_ordered
         Margin and relative sizes count the fee of the order's size as it was given (a fraction included).
     check_submission, check_at_open
@@ -182,8 +182,7 @@ class OrderRules:
     min_value
         Smallest value that may be opened.
     size_for_fee
-        Sizes as a value or a fraction are of the price that is paid, slippage included, and a fraction of equity
-        leaves room for the fee; else they are of the price before slippage, and both come on top.
+        Sizes as a fraction of equity leave room for the fee.
     target_step
         Orders for a target value or fraction are rounded down to multiples of it, as of the asset's lot.
     borrow_short, borrow_long, borrow_cash, interest_on_average
@@ -277,6 +276,12 @@ class OrderRules:
             check_field(name, hint, getattr(self, name))
         check_together(self)
 
+    @property
+    def least_fee(self) -> float:
+        """Smallest fee of a fill: the minimum, or none (minus infinity) with a rebate."""
+        rates = (self.fee_rate, self.maker_rate or 0.0, *(rate for _, rate in self.fee_tiers))
+        return -math.inf if min(rates) < 0.0 else self.fee_minimum
+
     def vector(self) -> Floats:
         """Return the settings as the kernel's flat vector (``R_...`` of `peak_kernels.orders_fields`)."""
         vector = np.zeros(f.N_RULE)
@@ -286,6 +291,7 @@ class OrderRules:
                 value = get_args(_hints()[name]).index(value)
             vector[column] = float(value)
         vector[f.R_FINALIZE] = {"keep": 0.0, "second_pass": 1.0, "close": 2.0}[self.finalize]
+        vector[f.R_FEE_MINIMUM] = self.least_fee
         vector[f.R_FEE_MAKER] = np.nan if self.maker_rate is None else self.maker_rate
         return vector
 

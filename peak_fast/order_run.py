@@ -36,6 +36,8 @@ class Prices(NamedTuple):
     detail_start: Ints = np.empty(0, dtype=np.int64)
     rate: Floats = _NO_FLOATS
     """Account money for one unit of each asset's quote currency; a row of NaN: one over the asset's price."""
+    signed: bool = False
+    """Whether there are prices at or below zero."""
 
 
 class EngineSizing(NamedTuple):
@@ -60,6 +62,8 @@ class Records(NamedTuple):
     trades: Floats
     lots: Floats
     log: Floats
+    charges: Floats
+    """Movements of cash that belong to no lot (``H_...``)."""
     equity: Floats
     cash: Floats
     position: Floats
@@ -110,7 +114,7 @@ def market_of(prices: Prices) -> f.Market:
         view.flags.writeable = False
         return view
 
-    return f.Market(*map(frozen, prices))
+    return f.Market(*(frozen(getattr(prices, name)) for name in f.Market._fields))
 
 
 class _Sections:
@@ -135,17 +139,17 @@ def memory_of(
     assets: Sequence[Asset],
     rate: Floats,
     actions: int,
-    sizes: tuple[int, int, int],
+    sizes: tuple[int, int, int, int],
     *,
     room: int = 0,
     sized: bool = False,
 ) -> Floats:
     """Fresh memory of a run, in which the caller puts ``actions`` instructions.
 
-    ``sizes``: orders, other records, live orders at once; ``room``: instructions that a block can give at a time;
+    ``sizes``: orders, other records, live orders at once, bars; ``room``: instructions that a block can give at a time;
     ``sized``: with the engine's state (`put_sizing`).
     """
-    orders, records, book = sizes
+    orders, records, book, bars = sizes
     sections = _Sections()
     sections.add(f.S_ASSETS_AT, len(assets) * f.N_ASSET, stop=f.S_ASSETS_END)
     sections.add(f.S_ACTIONS_AT, actions * f.N_ACTION, stop=f.S_ACTIONS_END)
@@ -159,6 +163,8 @@ def memory_of(
     sections.add(f.S_BOOK_AT, orders * f.N_ORDER, free=f.S_BOOK_NEXT, stop=f.S_BOOK_END)
     sections.add(f.S_FILLS_AT, records * f.N_FILL, free=f.S_FILLS_NEXT, stop=f.S_FILLS_END)
     sections.add(f.S_TRADES_AT, records * f.N_TRADE, free=f.S_TRADES_NEXT, stop=f.S_TRADES_END)
+    # One of each kind in a bar at most; what is not touched costs nothing.
+    sections.add(f.S_CHARGES_AT, (bars + 1) * f.N_CHARGE, free=f.S_CHARGES_NEXT, stop=f.S_CHARGES_END)
     sections.add(f.S_LOG_AT, 3 * records * f.N_EVENT, free=f.S_LOG_NEXT, stop=f.S_LOG_END)
     if sized:
         sections.add(f.G_STATE_AT, t.N_STATE)
@@ -209,10 +215,13 @@ def _put_assets(memory: Floats, assets: Sequence[Asset], rate: Floats) -> None:
         table[:, f.A_CURRENCY] = np.where(np.isnan(rate[:, 0]), f.BY_PRICE, f.BY_RATE)
 
 
-def flags_of(prices: Prices, assets: Sequence[Asset]) -> tuple[bool, bool]:
-    """Whether market data alone make the kernel look at every bar, and walk through the prices inside of each."""
+def flags_of(prices: Prices, assets: Sequence[Asset]) -> tuple[bool, bool, bool]:
+    """What market data alone make the kernel do: look at every bar, walk through the prices inside of each, and take
+    prices at or below zero for prices.
+    """
     futures = any(asset.margin > 0.0 for asset in assets)
-    return futures or prices.funding.size > 0 or prices.rate.size > 0, prices.detail_start.size > 0
+    carries = futures or prices.funding.size > 0 or prices.rate.size > 0
+    return carries, prices.detail_start.size > 0, prices.signed
 
 
 def run_actions(
@@ -261,16 +270,18 @@ def run_actions(
     orders = 2 * len(work) + 64 if asking is None else bars // 4 + 1024
     records = orders
     while True:
-        sizes, room = (orders, records, book_size), asking.room if asking else 0
+        sizes, room = (orders, records, book_size, bars), asking.room if asking else 0
         memory = memory_of(rules, assets, prices.rate, len(work), sizes, room=room, sized=sizing is not None)
         at = int(memory[f.S_ACTIONS_AT])
         memory[at : at + work.size] = work.ravel()
         memory[f.S_CASH] = memory[f.S_LAST_EQUITY] = memory[f.G_PEAK] = float(initial_cash)
         if sizing is not None:
             put_sizing(memory, sizing)
-        carries, walks = flags_of(prices, assets)
-        memory[f.R_CARRY] = float(carries)
+        carries, walks, signed = flags_of(prices, assets)
+        memory[f.R_CARRY], memory[f.R_SIGNED] = float(carries), float(signed)
         memory[f.R_INTRABAR] = float(rules.path != "queue" or walks)
+        if memory[f.R_INTRABAR] > 0.0 and rules.path == "queue":
+            memory[f.R_PATH] = f.PATH_NEAREST
         curves = np.empty(bars), np.empty(bars), np.empty((count, bars))
         order_runner()(memory, market, curves, *_asked(asking, count, bars))
         if memory[f.S_OVERFLOW] == 0.0:
@@ -304,6 +315,7 @@ def _records(memory: Floats, curves: tuple[Floats, Floats, Floats]) -> Records:
     trades = table(f.S_TRADES_AT, f.S_TRADES_NEXT, f.N_TRADE)
     lots = table(f.S_LOTS_AT, f.S_LOTS_NEXT, f.N_LOT)
     log = table(f.S_LOG_AT, f.S_LOG_NEXT, f.N_EVENT)
+    charges = table(f.S_CHARGES_AT, f.S_CHARGES_NEXT, f.N_CHARGE)
     orders = (
         (book, f.O_PARENT),
         (fills, f.F_ORDER),
@@ -320,7 +332,7 @@ def _records(memory: Floats, curves: tuple[Floats, Floats, Floats]) -> Records:
     assets = ((book, f.O_ASSET), (fills, f.F_ASSET), (trades, f.T_ASSET), (lots, f.L_ASSET))
     for records, column in assets:
         number(records[:, column], f.S_ASSETS_AT, f.N_ASSET)
-    return Records(book, fills, trades, lots, log, *curves, memory[: f.N_FIXED].copy())
+    return Records(book, fills, trades, lots, log, charges, *curves, memory[: f.N_FIXED].copy())
 
 
 def blank_actions(count: int) -> Floats:

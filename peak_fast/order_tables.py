@@ -134,7 +134,8 @@ def _excursions(trades: Floats, tables: Tables) -> tuple[Floats, Floats]:
         low = np.nanmin(tables.prices.low[asset, first : last + 1])
         high = np.nanmax(tables.prices.high[asset, first : last + 1])
         entry = trade[f.T_ENTRY]
-        down, up = low / entry - 1.0, high / entry - 1.0
+        # A share of a price at or below zero means nothing.
+        down, up = (low / entry - 1.0, high / entry - 1.0) if entry > 0.0 else (np.nan, np.nan)
         long = trade[f.T_SIZE] > 0.0
         adverse[n], favourable[n] = (down, up) if long else (-up, -down)
     return np.minimum(adverse, 0.0), np.maximum(favourable, 0.0)
@@ -147,7 +148,7 @@ def trades_frame(records: Records, tables: Tables) -> pl.DataFrame:
     trades = records.trades
     adverse, favourable = _excursions(trades, tables)
     with np.errstate(divide="ignore", invalid="ignore"):
-        result = trades[:, f.T_PNL] / trades[:, f.T_VALUE]
+        result = np.where(trades[:, f.T_VALUE] > 0.0, trades[:, f.T_PNL] / trades[:, f.T_VALUE], np.nan)
     return pl.DataFrame(
         {
             "trade_id": np.arange(len(trades)),
@@ -164,12 +165,28 @@ def trades_frame(records: Records, tables: Tables) -> pl.DataFrame:
             "exit_price": trades[:, f.T_EXIT],
             "rate": trades[:, f.T_RATE],
             "fees": trades[:, f.T_FEES],
-            "gross_pnl": trades[:, f.T_PNL] + trades[:, f.T_FEES],
+            "financing": trades[:, f.T_FINANCING],
+            "gross_pnl": trades[:, f.T_PNL] + trades[:, f.T_FEES] - trades[:, f.T_FINANCING],
             "net_pnl": trades[:, f.T_PNL],
             "return": result,
             "mae": adverse,
             "mfe": favourable,
             "bars_held": _ints(trades[:, f.T_EXIT_BAR] - trades[:, f.T_ENTRY_BAR]),
             "exit_reason": _words(ROLES, trades[:, f.T_ROLE]),
+        }
+    )
+
+
+def charges_frame(records: Records, tables: Tables) -> pl.DataFrame:
+    """What moved the cash beside fills and beside the lots: interest on it, and debt that was written off."""
+    import polars as pl
+
+    charges = records.charges
+    return pl.DataFrame(
+        {
+            "bar": _ints(charges[:, f.H_BAR]),
+            "time": _times(tables, charges[:, f.H_BAR]),
+            "kind": _words(f.CHARGES, charges[:, f.H_KIND]),
+            "amount": charges[:, f.H_AMOUNT],
         }
     )

@@ -57,8 +57,10 @@ from peak_fast.order_run import (
     calendar_day,
     run_actions,
 )
-from peak_fast.order_tables import fills_frame, log_frame, orders_frame, trades_frame
+from peak_fast.order_stats import order_stats
+from peak_fast.order_tables import charges_frame, fills_frame, log_frame, orders_frame, trades_frame
 from peak_fast.result import Ambiguity
+from peak_fast.signed_prices import check_book
 from peak_kernels import orders_fields as f
 from peak_kernels.orders_targets import OWN_CELLS
 
@@ -105,7 +107,7 @@ class OrderResult:
 
     @cached_property
     def trades(self) -> pl.DataFrame:
-        """Closed trades, one row for each closing of (a part of) a lot."""
+        """Closed trades, one row for each closing of (a part of) a lot; ``net_pnl = gross_pnl - fees + financing``."""
         return trades_frame(self.records, self._run.tables)
 
     @cached_property
@@ -126,28 +128,13 @@ class OrderResult:
 
     @cached_property
     def stats(self) -> dict[str, float]:
-        """Counts and sums: orders by status, fills, fees, slippage, return, drawdown."""
-        status = self.records.book[:, f.O_STATUS]
-        equity = np.concatenate(([self._run.initial_cash], self.equity))
-        peaks = np.maximum.accumulate(equity)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            drawdown = np.where(peaks > 0.0, equity / peaks - 1.0, 0.0)
-        return {
-            "initial_cash": self._run.initial_cash,
-            "final_equity": float(equity[-1]),
-            "total_return": float(equity[-1] / self._run.initial_cash - 1.0),
-            "max_drawdown": float(drawdown.min()),
-            "total_orders": int(status.size),
-            "filled_orders": int((status == f.FILLED).sum()),
-            "cancelled_orders": int((status == f.CANCELLED).sum()),
-            "expired_orders": int((status == f.EXPIRED).sum()),
-            "rejected_orders": int((status == f.REJECTED).sum()),
-            "fills": int(self.records.fills.shape[0]),
-            "closed_trades": int(self.records.trades.shape[0]),
-            "total_fees": float(self.records.fills[:, f.F_FEE].sum()),
-            "total_slippage": float(self.records.fills[:, f.F_SLIPPAGE].sum()),
-            "ambiguous_bars": int(self.records.state[f.S_AMBIGUOUS]),
-        }
+        """Counts and sums: orders by status, fills, fees, slippage, interest, funding, return, drawdown."""
+        return order_stats(self._run, self.records)
+
+    @cached_property
+    def charges(self) -> pl.DataFrame:
+        """Cash that moved beside fills and lots: bar, time, kind (cash_interest, write_off), amount."""
+        return charges_frame(self.records, self._run.tables)
 
     @cached_property
     def ambiguity(self) -> Ambiguity:
@@ -253,6 +240,7 @@ def _instructions(
     names: tuple[str, ...],
     session_end: str | None,
     rules: OrderRules,
+    signed: Sequence[bool],
 ) -> tuple[Actions, Asking | None]:
     """Instructions of a frame, or a block that will give them (and no instructions yet)."""
     block = resolve(orders) if isinstance(orders, str | Block | RuleStrategy | SignalStrategy) else orders
@@ -267,10 +255,8 @@ def _instructions(
     if params is not None:
         raise ConfigError("params belong to a block; a frame of instructions takes none")
     end = time_of_day(session_end)
-    given = read_actions(
-        orders, time_us, list(names), session_end_us=end, latency=rules.latency, first_bar=rules.first_bar
-    )
-    return given, None
+    options: dict[str, Any] = {"latency": rules.latency, "first_bar": rules.first_bar, "session_end_us": end}
+    return read_actions(orders, time_us, list(names), signed=signed, **options), None
 
 
 def asking_of(
@@ -388,7 +374,8 @@ def simulate_orders(
     check_effects(own)
     if own.first_bar >= length:
         raise ConfigError(f"first_bar={own.first_bar} lies behind the {length} bars")
-    actions, asking = _instructions(orders, params, time_us, names, session_end, own)
+    signed = [item.n_not_positive > 0 for item in every]
+    actions, asking = _instructions(orders, params, time_us, names, session_end, own, signed)
     settled = merge_rules(own, costs, execution, split_fills=asking is None)
     check_half_spread(settled, half_spread)
     has_volume = all(item.volume is not None for item in every)
@@ -408,6 +395,7 @@ def simulate_orders(
         fine,
         fine_start,
         exchange_rates(traded, names, currency, rates, settled.ledger, length),
+        check_book(every, settled, traded),
     )
     run = Inputs(
         bars=every,

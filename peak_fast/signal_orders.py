@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from peak_fast._guard import guarded, guarded_class
 from peak_fast.errors import ConfigError, DataError, did_you_mean
+from peak_fast.signed_prices import refuse_prices
 from peak_kernels import signal_fields as f
 from peak_kernels.orders_signals import simulate_signals as simulate_kernel
 
@@ -248,6 +249,7 @@ def _run(
     groups: Any,
     from_orders: bool,
 ) -> SignalResult:
+    refuse_prices(ohlc, "simulate_sizes" if from_orders else "simulate_signals")
     close = np.atleast_2d(np.asarray(ohlc[3], dtype=np.float64))
     assets, bars = close.shape
     numbers = _group_numbers(groups, assets)

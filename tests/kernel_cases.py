@@ -98,36 +98,51 @@ def rules_of(draw):
             )
         )
     unit = draw(st.sampled_from(["fraction", "fraction", "absolute"]))
+    maker_rate = maybe(st.floats(-0.01, 0.01))
+    rebate = maker_rate is not None and maker_rate < 0.0
     return Rules(
         initial_cash=draw(st.sampled_from([1000.0, 12345.67])),
         fill_at=draw(st.sampled_from(["next_open", "close"])),
         both_hit=draw(st.sampled_from(["stop_first", "target_first", "nearest_to_open"])),
         entry_bar_stops=draw(st.booleans()),
         rate=often_zero(st.floats(0, 0.02)),
-        maker_rate=maybe(st.floats(0, 0.01)),
-        # Now and then costs that leave nothing of the equity, or of a price.
-        fixed=draw(st.one_of(st.just(0.0), st.floats(0, 5), st.floats(0, 5), st.floats(200, 800))),
-        minimum=often_zero(st.floats(0, 5)),
+        maker_rate=maker_rate,
+        fixed=often_zero(st.floats(0, 5)),
+        minimum=0.0 if rebate else often_zero(st.floats(0, 5)),
         per_unit=often_zero(st.floats(0, 0.1)),
         slippage_bps=often_zero(st.floats(0, 50)),
-        slippage_abs=draw(
-            st.one_of(st.just(0.0), st.floats(0, 0.02), st.floats(0, 0.02), st.floats(10, 300))
-        ),
+        slippage_abs=often_zero(st.floats(0, 0.02)),
         stop_loss=stop_loss,
         take_profit=maybe(st.floats(0.005, 0.2)),
         trailing=trailing,
         unit=unit,
         watermark=draw(st.sampled_from(["extreme", "close", "high", "low"])),
         sizing=draw(st.sampled_from(sizings)),
-        lot_size=often_zero(st.sampled_from([0.01, 0.1, 1.0, 3.0])),
+        lot_size=often_zero(st.sampled_from([0.01, 1.0, 3.0])),
         min_size=often_zero(st.sampled_from([0.5, 5.0])),
-        leverage=draw(st.sampled_from([1.0, 1.0, 2.0, 0.5])),
+        leverage=draw(st.sampled_from([1.0, 1.0, 2.0])),
         max_position=maybe(st.floats(0.1, 1.2)),
         max_drawdown=maybe(st.floats(0.02, 0.3)),
         daily_loss=maybe(st.floats(0.01, 0.1)),
         weights=draw(st.booleans()),
         enter_only_flat=draw(st.integers(0, 4)) == 0,
     )
+
+
+@st.composite
+def signed_cases(draw):
+    """Rules, bars with prices at or below zero, and decisions: sizes in units, distances in units of price."""
+    rules, bars = draw(rules_of()), draw(price_bars())
+    known = [bar for bar in bars if bar is not None]
+    # A multiple of a quarter: prices of exactly zero happen, too.
+    shift = round(4 * draw(st.floats(min(b[2] for b in known), max(b[1] for b in known)))) / 4
+    bars = [None if bar is None else tuple(round(4 * price) / 4 - shift for price in bar) for bar in bars]
+    rules.signed = any(bar is not None and bar[2] <= 0.0 for bar in bars)
+    rules.sizing, rules.unit, rules.weights = ("units", draw(st.floats(0.1, 60))), "absolute", False
+    for name in ("stop_loss", "take_profit", "trailing"):
+        if getattr(rules, name):
+            setattr(rules, name, 0.25 * draw(st.integers(1, 80)))
+    return rules, bars, draw(decisions_of(len(bars), False))
 
 
 def make_bars(bars, bars_a_day=3):
@@ -190,6 +205,7 @@ def kernel_settings(rules, year=252.0):
         periods_per_year=year,
         weights=rules.weights,
         enter_only_flat=rules.enter_only_flat,
+        signed=rules.signed,
     )
 
 

@@ -44,6 +44,7 @@ class Rules:
     daily_loss: float | None = None
     weights: bool = False
     enter_only_flat: bool = False
+    signed: bool = False  # the bars have prices at or below zero
 
 
 @dataclass
@@ -59,6 +60,10 @@ class Trade:
     reason: str = ""
 
     @property
+    def entry_price(self):
+        return self.bought / self.size
+
+    @property
     def gross(self):
         return self.side * (self.sold - self.bought)
 
@@ -70,7 +75,6 @@ class Account:
     units: float = 0.0
     trade: Trade | None = None
     best: float = 0.0
-    average: float = 0.0  # cost of a unit of what is held
     estimate: tuple = (0.0, "")
     orders: list = field(default_factory=list)  # (decided, kind, side, requested, filled, status, reason)
     fills: list = field(default_factory=list)  # (bar, side, size, price, fee, reason)
@@ -80,11 +84,14 @@ class Account:
     def fee(self, size, price, maker):
         rules = self.rules
         rate = rules.maker_rate if maker and rules.maker_rate is not None else rules.rate
-        return max(size * price * rate + rules.fixed + size * rules.per_unit, rules.minimum)
+        fee = size * abs(price) * rate + rules.fixed + size * rules.per_unit
+        # With a rebate there is no minimum.
+        rebate = rules.maker_rate is not None and rules.maker_rate < 0
+        return fee if rebate else max(fee, rules.minimum)
 
     def slip(self, price, side):
-        moved = price * (1 + side * self.rules.slippage_bps / 10000) + side * self.rules.slippage_abs
-        return max(moved, 0.0)
+        moved = price + side * (abs(price) * self.rules.slippage_bps / 10000 + self.rules.slippage_abs)
+        return moved if self.rules.signed else max(moved, 0.0)
 
     def fill(self, bar, side, size, price, reason, maker=False):
         fee = self.fee(size, price, maker)
@@ -96,10 +103,7 @@ class Account:
         else:
             if self.units == 0:
                 self.trade = Trade(side, bar)
-                self.best = self.average = price
-            else:
-                held = abs(self.units)
-                self.average = (self.average * held + price * size) / (held + size)
+                self.best = price
             trade = self.trade
             trade.bought += size * price
             trade.size += size
@@ -163,14 +167,10 @@ class Account:
         fraction = max(min(fallback if found is None else found, most), 0.0)
         return fraction, ("" if fraction > 0 else "no_estimate" if found is None else "no_edge")
 
-    def whole(self, size):
-        """Whole lots; an error of 1e-12 of the size and of the position that it is a difference to costs none."""
-        lot = self.rules.lot_size
-        return math.floor((size + 1e-12 * (size + abs(self.units))) / lot) * lot if lot > 0 else size
-
     def payable(self, equity, reference, price):
         rules = self.rules
-        budget = rules.leverage * equity - abs(self.units) * reference
+        budget = rules.leverage * equity - abs(self.units * reference)
+        price = max(abs(price), 1e-300)  # any number can be paid at a price of zero
         one = (budget - rules.fixed) / (price * (1 + rules.rate) + rules.per_unit)
         other = (budget - rules.minimum) / price
         return max(0.0, min(one, other))
@@ -178,17 +178,13 @@ class Account:
     def size_to_open(self, target, reference, price, halted):
         """(requested, size, reason)"""
         rules = self.rules
-        if price <= 0:
+        if price <= 0 and not rules.signed:
             return 0.0, 0.0, "no_cash"
         equity = self.cash + self.units * reference
-        wanted = max(self.wanted(target, equity, price) - abs(self.units), 0.0)
-        if self.units != 0 and wanted == 0:
-            return 0.0, 0.0, "min_size"
+        wanted = self.wanted(target, equity, price) - abs(self.units)
         halted = halted or self.estimate[1]
         if halted:
             return wanted, 0.0, halted
-        if equity <= 0:
-            return wanted, 0.0, "no_cash"
         payable = self.payable(equity, reference, price)
         requested, size, reason = wanted, wanted, ""
         by_fraction = rules.sizing[0] in ("fraction", "volatility", "kelly")
@@ -197,10 +193,11 @@ class Account:
         if size > payable:
             size, reason = payable, ("cash" if payable > 0 else "no_cash")
         if rules.max_position:
-            most = max(rules.max_position * equity / price - abs(self.units), 0.0)
+            most = max(rules.max_position * equity / max(abs(price), 1e-300) - abs(self.units), 0.0)
             if size > most:
                 size, reason = most, "max_position"
-        size = self.whole(size)
+        if rules.lot_size > 0:
+            size = math.floor(size / rules.lot_size * (1 + 1e-12)) * rules.lot_size
         if size <= 0:
             return requested, 0.0, reason or "min_size"
         if size < rules.min_size:
@@ -227,14 +224,9 @@ class Account:
             return
         if same:
             price = self.slip(reference, -side)
-            equity = self.cash + units * reference
-            if equity <= 0:
-                surplus = held
-            elif price > 0:
-                surplus = self.whole(max(held - abs(target) * equity / price, 0.0))
-                surplus = held if surplus >= held * (1 - 1e-12) else surplus
-            else:
-                surplus = 0.0
+            surplus = held - abs(target) * (self.cash + units * reference) / price
+            if rules.lot_size > 0:
+                surplus = math.floor(surplus / rules.lot_size) * rules.lot_size
             if surplus > 0:
                 self.fill(bar, -side, surplus, price, "signal")
                 self.orders.append((decided, "signal", -side, surplus, surplus, "filled", ""))
@@ -247,7 +239,7 @@ class Account:
         requested, size, reason = self.size_to_open(target, reference, price, halted)
         if size > 0:
             self.fill(bar, side, size, price, "signal")
-        if same and requested <= 0 and reason == "min_size":
+        if requested <= 0 and closed == 0 and reason == "min_size":
             return
         if size > 0 and not reason:
             status = "filled"
@@ -259,11 +251,11 @@ class Account:
         """(stop level, kind of stop, target level), None where not set."""
         rules, trade = self.rules, self.trade
         side = trade.side
-        entry = self.average
+        entry = trade.entry_price
         levels = []
         if rules.stop_loss:
             levels.append((entry - side * self.distance(rules.stop_loss, entry), "stop_loss"))
-        if side < 0 or rules.leverage > 1:
+        if side < 0 or rules.leverage > 1 or rules.signed:
             levels.append((-self.cash / self.units, "liquidation"))
         if rules.trailing:
             drop = self.distance(rules.trailing, abs(self.best))
@@ -296,8 +288,7 @@ class Account:
         elif beyond_stop(worst) and beyond_goal(best):
             self.ambiguous += 1
             rule = self.rules.both_hit
-            rounding = 1e-12 * (abs(goal) + abs(level))
-            nearer = side * (goal - o) < side * (o - level) - rounding
+            nearer = side * (goal - o) < side * (o - level)
             if rule == "target_first" or (rule == "nearest_to_open" and nearer):
                 self.take_profit(bar, goal)
             else:

@@ -10,11 +10,7 @@ from tests.frame_kinds import KINDS, clean_columns, with_value
 
 # Each fault: the columns, and what the message must name: column, row, timestamp, value, remedy.
 FAULTS = {
-    "zero price": (with_value("low", 3, 0.0), ["'low'", "row 3", "2024-01-04", "0.0", "NaN"]),
-    "negative price": (
-        with_value("open", 2, -1.5),
-        ["'open'", "row 2", "2024-01-03", "-1.5", "greater than zero"],
-    ),
+    "negative open": (with_value("open", 2, -1.5), ["'open'", "row 2", "2024-01-03", "-1.5", "outside low"]),
     "infinite price": (with_value("high", 4, np.inf), ["'high'", "row 4", "2024-01-05", "inf", "finite"]),
     "minus infinite": (with_value("close", 1, -np.inf), ["'close'", "row 1", "2024-01-02", "-inf", "finite"]),
     "high below low": (
@@ -95,7 +91,7 @@ def test_empty_frame(kind):
 
 @pytest.mark.parametrize("rows", [3, 70_000])
 @pytest.mark.parametrize("where", [0, 1, -1])
-@pytest.mark.parametrize("column", ["open", "high", "low", "close", "volume"])
+@pytest.mark.parametrize("column", ["open", "high", "close", "volume"])
 def test_screen_sees_every_row(column, where, rows):
     columns = synthetic(rows, "1m").to_polars().to_dict(as_series=False)
     columns[column][where] = -7.0
@@ -115,9 +111,38 @@ def test_time_order_is_checked_across_windows(row):
 
 def test_message_counts_the_rows():
     columns = clean_columns()
-    columns["low"] = np.array([1.0, 0.0, 1.0, -1.0, 1.0, 0.0])
+    columns["volume"] = np.array([1.0, -2.0, 1.0, -1.0, 1.0, -4.0])
     with pytest.raises(DataError, match="the first of 3 such rows"):
         Bars.from_frame(columns)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("row", "price"), [(1, 0.0), (3, -7.0)])
+def test_prices_at_or_below_zero_are_noted(kind, row, price):
+    columns = clean_columns()
+    assert Bars.from_frame(KINDS[kind](columns)).notes == ()
+    columns["low"] = np.where(np.arange(6) >= row, price, columns["low"])
+    bars = Bars.from_frame(KINDS[kind](columns))
+    assert bars.n_not_positive == 6 - row
+    (note,) = bars.notes
+    for part in (
+        "'low'",
+        f"row {row} (2024-01-0{row + 1}",
+        str(price),
+        f"first of {6 - row}",
+        "sizes in units",
+    ):
+        assert part in note
+    assert bars.slice(0, row).n_not_positive == 0
+    assert bars.slice(row).n_not_positive == 6 - row
+
+
+@pytest.mark.parametrize("rows", [3, 70_000])
+@pytest.mark.parametrize("where", [0, 1, -1])
+def test_one_low_below_zero_is_seen(where, rows):
+    columns = synthetic(rows, "1m").to_polars().to_dict(as_series=False)
+    columns["low"][where] = -7.0
+    assert Bars.from_frame(pl.DataFrame(columns)).n_not_positive == 1
 
 
 def test_time_beyond_the_calendar():

@@ -53,7 +53,11 @@ def names(codes, table):
     )
 )
 def test_kernel_equals_oracle(case):
-    rules, bars, decide = case
+    check_equal(*case)
+
+
+def check_equal(rules, bars, decide):
+    """Orders, fills, trades and curves of the kernel are those of the oracle."""
     days = [bar // 3 for bar in range(len(bars))]
     account, equity, cash, position = oracle.run(bars, decide, rules, days)
     outcome = run_kernel(make_bars(bars), decide, kernel_settings(rules))

@@ -47,6 +47,9 @@ def from_the_curve(outcome, settings):
         "total_orders": len(outcome.orders),
         "filled_orders": (status <= t.CUT).sum(),
         "rejected_orders": (status == t.REJECTED).sum(),
+        # Nothing is lent, and nothing is charged, on the fast path.
+        "total_interest": 0.0,
+        "total_funding": 0.0,
         "max_drawdown_duration": m.max_drawdown_duration(returns),
         "ulcer_index": m.ulcer_index(returns),
     }

@@ -339,7 +339,9 @@ class TestRules:
         # 20 contracts of 50 each; 1 % of 1200 is paid at bar 2.
         assert result.position[-1] == 20.0
         assert result.equity.tolist() == [1000.0, 1000.0, 1188.0, 1188.0]
-        assert result.trades.select("gross_pnl", "return").rows() == [(200.0, 0.2)]
+        assert result.trades.select("gross_pnl", "financing", "net_pnl", "return").rows() == [
+            (200.0, -12.0, 188.0, 0.188)
+        ]
 
     def test_finer_bars_decide_what_came_first(self):
         bars = {"open": [10.0, 10.0], "high": [10.0, 12.0], "low": [10.0, 8.0], "close": [10.0, 10.0]}

@@ -53,7 +53,8 @@ class TestFrames:
         assert result.drawdown.columns == ["timestamp", "drawdown"]
         assert result.trades.columns == [
             "trade_id", "side", "entry_bar", "exit_bar", "entry_time", "exit_time", "entry_price", "exit_price",
-            "size", "fees", "slippage", "gross_pnl", "net_pnl", "return", "mae", "mfe", "bars_held", "exit_reason",
+            "size", "fees", "slippage", "financing", "gross_pnl", "net_pnl", "return", "mae", "mfe", "bars_held",
+            "exit_reason",
         ]  # fmt: skip
         assert result.orders.columns == [
             "order_id", "bar", "time", "fill_bar", "kind", "side", "requested", "filled", "status", "reason",

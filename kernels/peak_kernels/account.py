@@ -14,6 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from peak_kernels import orders_fields as f
+from peak_kernels import types as t
 from peak_kernels._jit import part
 from peak_kernels.orders_fields import Floats
 
@@ -22,6 +23,18 @@ from peak_kernels.orders_fields import Floats
 def rate_at(m: Floats, row: int, price: float) -> float:
     """Account money for one unit of the asset's quote currency; one over the price where its base is the account's."""
     return 1.0 / price if m[row + f.A_CURRENCY] == f.BY_PRICE else m[row + f.A_RATE]
+
+
+@part
+def by_weight(m: Floats) -> bool:
+    """Whether the run follows weights."""
+    return m[f.G_STATE_AT] > 0.0 and m[int(m[f.G_STATE_AT]) + t.WEIGHT_TARGETS] > 0.0
+
+
+@part
+def moved(price: float, fraction: float) -> float:
+    """Price that is higher by a fraction of its absolute value (a negative fraction: lower)."""
+    return price * (1.0 + fraction) if price > 0.0 else price * (1.0 - fraction)
 
 
 @part
@@ -112,7 +125,7 @@ def tied_up(m: Floats, row: int, size: float, price: float) -> float:
     """Margin of a position or lot: the contract's margin, or its value over the leverage."""
     if m[row + f.A_MARGIN] > 0.0:
         return abs(size) * m[row + f.A_MARGIN]
-    return abs(size) * price * m[row + f.A_MULTIPLIER] * rate_at(m, row, price) / m[f.R_LEVERAGE]
+    return abs(size) * abs(price) * m[row + f.A_MULTIPLIER] * rate_at(m, row, price) / m[f.R_LEVERAGE]
 
 
 @part
@@ -124,10 +137,9 @@ def cash_for(m: Floats, row: int, size: float, price: float) -> float:
     if m[row + f.A_MARGIN] > 0.0:
         return abs(size) * m[row + f.A_MARGIN]
     if m[f.R_SHORT_PROCEEDS] == 0.0:
-        value = abs(size) * price * m[row + f.A_MULTIPLIER]
-    else:
-        value = size * price * m[row + f.A_MULTIPLIER]
-    return value / m[f.R_LEVERAGE] if value > 0.0 else value
+        return abs(size) * price * m[row + f.A_MULTIPLIER] / m[f.R_LEVERAGE]
+    value = size * price * m[row + f.A_MULTIPLIER]
+    return value / m[f.R_LEVERAGE] if size > 0.0 else value
 
 
 @part
@@ -179,7 +191,7 @@ def open_lot(m: Floats, k: int, size: float, price: float, bar: int, paid: float
     m[lot + f.L_BAR], m[lot + f.L_ORDER], m[lot + f.L_TAG], m[lot + f.L_FEE] = bar, k, m[k + f.O_TAG], paid
     m[lot + f.L_STOP_ORDER], m[lot + f.L_TARGET_ORDER] = -1.0, -1.0
     rate = rate_at(m, row, price)
-    m[lot + f.L_RATE], m[lot + f.L_SETTLED] = rate, 0.0
+    m[lot + f.L_RATE], m[lot + f.L_SETTLED], m[lot + f.L_FINANCING] = rate, 0.0, 0.0
     m[int(m[f.S_LISTED_AT] + m[f.S_OPEN_LOTS])] = lot
     m[f.S_LOTS_NEXT] += f.N_LOT
     m[f.S_OPEN_LOTS] += 1.0
@@ -206,6 +218,9 @@ def shrink_lot(m: Floats, lot: int, signed: float) -> None:
     m[lot + f.L_SIZE] = rest
     m[lot + f.L_FEE] -= m[lot + f.L_FEE] * (signed / held)
     m[lot + f.L_SETTLED] -= m[lot + f.L_SETTLED] * (signed / held)
+    if not by_weight(m):
+        # The trade of a weight ends with its lot, which keeps what it was charged until then.
+        m[lot + f.L_FINANCING] -= m[lot + f.L_FINANCING] * (signed / held)
     m[row + f.A_COST] -= (held - rest) * m[lot + f.L_PRICE]
     m[row + f.A_POSITION] -= held - rest
     if rest != 0.0:
@@ -242,7 +257,10 @@ def gain_of(m: Floats, lot: int, signed: float, price: float, rate: float) -> fl
 
 @part
 def trade_row(m: Floats, k: int, lot: int, signed: float, price: float, bar: int, paid: float) -> float:
-    """Write one closed trade: the part ``signed`` of a lot, entry fee prorated.  Returns the gross result."""
+    """Write one closed trade: the part ``signed`` of a lot, its entry fee and its financing prorated.
+
+    Returns the gross result.
+    """
     n = int(m[f.S_TRADES_NEXT])
     if n >= m[f.S_TRADES_END]:
         m[f.S_OVERFLOW] = 1.0
@@ -251,15 +269,17 @@ def trade_row(m: Floats, k: int, lot: int, signed: float, price: float, bar: int
     rate = rate_at(m, row, price)
     gain = gain_of(m, lot, signed, price, rate)
     fees = m[lot + f.L_FEE] * (signed / m[lot + f.L_SIZE]) + paid
+    financing = m[lot + f.L_FINANCING] * (signed / m[lot + f.L_SIZE])
     m[n + f.T_LOT], m[n + f.T_ASSET], m[n + f.T_SIZE], m[n + f.T_TAG] = lot, row, signed, m[lot + f.L_TAG]
     m[n + f.T_ENTRY_BAR], m[n + f.T_EXIT_BAR] = m[lot + f.L_BAR], bar
     m[n + f.T_ENTRY], m[n + f.T_EXIT], m[n + f.T_FEES], m[n + f.T_PNL] = (
         m[lot + f.L_PRICE],
         price,
         fees,
-        gain - fees,
+        gain - fees + financing,
     )
     m[n + f.T_ORDER], m[n + f.T_ROLE], m[n + f.T_RATE] = k, m[k + f.O_ROLE], rate
+    m[n + f.T_FINANCING] = financing
     m[n + f.T_VALUE] = abs(signed) * m[lot + f.L_PRICE] * m[row + f.A_MULTIPLIER] * m[lot + f.L_RATE]
     m[f.S_TRADES_NEXT] = n + f.N_TRADE
     return gain
@@ -279,3 +299,25 @@ def fill_row(m: Floats, k: int, size: float, price: float, bars: tuple[int, int]
     m[n + f.F_SLIPPAGE], m[n + f.F_RATE] = 0.0, rate_at(m, int(m[k + f.O_ASSET]), price)
     m[f.S_FILLS_NEXT] = n + f.N_FILL
     return n
+
+
+@part
+def charge_lots(m: Floats, row: int, amount: float) -> None:
+    """Share what a position gets (negative: pays) among its lots by their signed sizes, which add up to it."""
+    position = m[row + f.A_POSITION]
+    listed = int(m[f.S_LISTED_AT])
+    for j in range(listed, listed + int(m[f.S_OPEN_LOTS])):
+        lot = int(m[j])
+        if m[lot + f.L_ASSET] == row:
+            m[lot + f.L_FINANCING] += amount * (m[lot + f.L_SIZE] / position)
+
+
+@part
+def charge_row(m: Floats, bar: int, kind: int, amount: float) -> None:
+    """Write one movement of cash that belongs to no lot."""
+    n = int(m[f.S_CHARGES_NEXT])
+    if n >= m[f.S_CHARGES_END]:
+        m[f.S_OVERFLOW] = 1.0
+        return
+    m[n + f.H_BAR], m[n + f.H_KIND], m[n + f.H_AMOUNT] = bar, kind, amount
+    m[f.S_CHARGES_NEXT] = n + f.N_CHARGE

@@ -205,7 +205,7 @@ def attach(m: Floats, lot: int, role: int, price: float, bar: int) -> None:
         return
     k = lot_order(m, lot, role, f.STOP if is_stop else f.LIMIT, abs(m[lot + f.L_SIZE]), bar)
     m[k + (f.O_STOP if is_stop else f.O_LIMIT)] = to_tick(m, int(m[lot + f.L_ASSET]), price)
-    if not price > 0.0:
+    if np.isinf(price) or not (price > 0.0 or m[f.R_SIGNED] > 0.0):
         set_status(m, k, f.REJECTED, f.BAD_PRICE, bar)
         return
     m[f.S_EXITS] = 1.0

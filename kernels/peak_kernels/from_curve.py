@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from peak_kernels import orders_fields as f
 from peak_kernels import types as t
 from peak_kernels._jit import jit, part
@@ -52,7 +54,8 @@ def sum_trades(state: FloatArray, trades: FloatArray) -> None:
             gross_loss -= net
         total += net
         squares += net * net
-        shares += net / trades[n, f.T_VALUE]
+        # No share of an entry at a price of zero or below.
+        shares += net / trades[n, f.T_VALUE] if trades[n, f.T_VALUE] > 0.0 else math.nan
     state[t.N_TRADES], state[t.N_WINS] = trades.shape[0], wins
     state[t.GROSS_WIN], state[t.GROSS_LOSS] = gross_win, gross_loss
     state[t.SUM_PNL], state[t.SUM_PNL_SQUARED], state[t.SUM_TRADE_RETURN] = total, squares, shares
@@ -94,7 +97,7 @@ def conclude_records(
     Parameters
     ----------
     state
-        Settings, and the number of ambiguous bars; all else 0.
+        Settings, the number of ambiguous bars, what the account got besides fills; all else 0.
     curve
         float64[1 or more, bars]: equity at the closes first.
     position

@@ -97,6 +97,8 @@ def place(m: Floats, action: int, bar: int) -> int:
         m[k + f.O_PARENT], m[k + f.O_ROLE] = m[int(m[f.S_PLACED_AT] + parent)], f.CHILD
     if parent < -1.0:
         set_status(m, k, f.REJECTED, f.PARENT_MISSING, bar)
+    elif of_no_price(m, k, m[action + f.X_UNIT]):
+        set_status(m, k, f.REJECTED, f.BAD_PRICE, bar)
     else:
         admit(m, k, bar)
     return k
@@ -110,7 +112,20 @@ def lacks_price(m: Floats, k: int) -> bool:
     with_stop = f.STOP <= kind <= f.TRAILING_STOP_LIMIT
     if (kind == f.TRAILING_STOP or kind == f.TRAILING_STOP_LIMIT) and not m[k + f.O_TRAIL] > 0.0:
         return True
-    return stop <= 0.0 or limit <= 0.0 or (with_limit and np.isnan(limit)) or (with_stop and np.isnan(stop))
+    below = (stop <= 0.0 or limit <= 0.0) and m[f.R_SIGNED] == 0.0
+    return below or (with_limit and np.isnan(limit)) or (with_stop and np.isnan(stop))
+
+
+@part
+def of_no_price(m: Floats, k: int, unit: float) -> bool:
+    """Whether an order's size or a distance is a share of prices that may be zero or below."""
+    if m[f.R_SIGNED] == 0.0:
+        return False
+    sized = unit == f.VALUE or unit == f.EQUITY_FRACTION or unit == f.MARGIN_FRACTION
+    sized = sized or unit == f.TARGET_VALUE or unit == f.TARGET_FRACTION
+    exits = not (np.isnan(m[k + f.O_STOP_LOSS]) and np.isnan(m[k + f.O_TAKE_PROFIT]))
+    distance = exits and m[k + f.O_EXIT_UNIT] == f.FRACTION
+    return sized or distance or (m[k + f.O_TRAIL] > 0.0 and m[k + f.O_TRAIL_UNIT] == f.FRACTION)
 
 
 @part
@@ -156,9 +171,9 @@ def clear_for(m: Floats, row: int, bar: int) -> None:
 
 
 @part
-def or_none(price: float) -> float:
+def or_none(m: Floats, price: float) -> float:
     """Price of an exit; one of 0 takes it away."""
-    return price if price > 0.0 else np.nan
+    return price if price > 0.0 or (price < 0.0 and m[f.R_SIGNED] > 0.0) else np.nan
 
 
 @part
@@ -185,9 +200,9 @@ def for_lots(m: Floats, action: int, bar: int) -> None:
         if op == f.OP_TRAIL_LOTS:
             stop = trailed_stop(m, lot, action)
         if not np.isnan(target):
-            attach(m, lot, f.TAKE_PROFIT, or_none(target), bar)
+            attach(m, lot, f.TAKE_PROFIT, or_none(m, target), bar)
         if not np.isnan(stop):
-            attach(m, lot, f.STOP_LOSS, or_none(stop), bar)
+            attach(m, lot, f.STOP_LOSS, or_none(m, stop), bar)
 
 
 @part
@@ -198,8 +213,17 @@ def trailed_stop(m: Floats, lot: int, action: int) -> float:
     level = close - direction * m[action + f.X_TRAIL]
     if m[action + f.X_TRAIL_UNIT] == f.FRACTION:
         level = close * (1.0 - direction * m[action + f.X_TRAIL])
+        if m[f.R_SIGNED] > 0.0:
+            # A share of a price that may be zero is no distance: the present stop stays, else the order is refused.
+            level = -direction * np.inf
     old = int(m[lot + f.L_STOP_ORDER])
     return direction * max(direction * level, direction * m[old + f.O_STOP]) if old >= 0 else level
+
+
+@part
+def is_price(m: Floats, price: float) -> bool:
+    """Whether a price is given, and may be one."""
+    return price > 0.0 or (price <= 0.0 and m[f.R_SIGNED] > 0.0)
 
 
 @part
@@ -210,9 +234,9 @@ def modify(m: Floats, k: int, action: int, bar: int) -> None:
     """
     row, kind = int(m[k + f.O_ASSET]), m[k + f.O_KIND]
     trails = kind == f.TRAILING_STOP or kind == f.TRAILING_STOP_LIMIT
-    if m[action + f.X_STOP] > 0.0 and m[k + f.O_TRIGGERED] == 0.0 and not np.isnan(m[k + f.O_STOP]):
+    if is_price(m, m[action + f.X_STOP]) and m[k + f.O_TRIGGERED] == 0.0 and not np.isnan(m[k + f.O_STOP]):
         m[k + f.O_STOP] = to_tick(m, row, m[action + f.X_STOP])
-    if m[action + f.X_LIMIT] > 0.0 and not np.isnan(m[k + f.O_LIMIT]):
+    if is_price(m, m[action + f.X_LIMIT]) and not np.isnan(m[k + f.O_LIMIT]):
         m[k + f.O_LIMIT] = to_tick(m, row, m[action + f.X_LIMIT])
         # A limit that moves with a stop keeps its new distance from it.
         m[k + f.O_OFFSET] = m[k + f.O_STOP] - m[k + f.O_LIMIT]
@@ -221,9 +245,9 @@ def modify(m: Floats, k: int, action: int, bar: int) -> None:
     if m[action + f.X_VALID] < np.inf:
         m[k + f.O_VALID] = m[action + f.X_VALID]
     if not np.isnan(m[action + f.X_STOP_LOSS]):
-        m[k + f.O_STOP_LOSS], m[k + f.O_EXIT_UNIT] = or_none(m[action + f.X_STOP_LOSS]), f.PRICE
+        m[k + f.O_STOP_LOSS], m[k + f.O_EXIT_UNIT] = or_none(m, m[action + f.X_STOP_LOSS]), f.PRICE
     if not np.isnan(m[action + f.X_TAKE_PROFIT]):
-        m[k + f.O_TAKE_PROFIT], m[k + f.O_TARGET_UNIT] = or_none(m[action + f.X_TAKE_PROFIT]), f.PRICE
+        m[k + f.O_TAKE_PROFIT], m[k + f.O_TARGET_UNIT] = or_none(m, m[action + f.X_TAKE_PROFIT]), f.PRICE
     if m[action + f.X_SIZE] > 0.0:
         resize(m, k, m[action + f.X_SIZE], m[action + f.X_UNIT], bar)
 

@@ -54,8 +54,9 @@ def begin(m: Floats, image: Floats, settings: Floats) -> None:
     cash = settings[t.INITIAL_CASH]
     m[f.S_CASH], m[f.S_LAST_EQUITY], m[f.G_PEAK] = cash, cash, cash
     if m[f.R_PATH] != f.PATH_QUEUE:
-        # Else finer bars say whether there is a path (``R_INTRABAR`` of the image).
         m[f.R_INTRABAR] = 1.0
+    elif m[f.R_INTRABAR] > 0.0:
+        m[f.R_PATH] = f.PATH_NEAREST
 
 
 @part
@@ -80,7 +81,7 @@ def put_sizing(m: Floats, settings: Floats, shorts: bool) -> None:
     m[f.G_TRAIL] = settings[t.TRAILING]
     m[f.G_TRAIL_UNIT] = f.DISTANCE if settings[t.STOP_ABSOLUTE] > 0.0 else f.FRACTION
     m[f.G_ENTRY_LIMIT], m[f.G_ENTRY_BARS] = settings[C_ENTRY_LIMIT], settings[C_ENTRY_BARS]
-    if m[f.R_MAINTENANCE] == 0.0 and (shorts or m[f.R_LEVERAGE] > 1.0):
+    if m[f.R_MAINTENANCE] == 0.0 and (shorts or m[f.R_LEVERAGE] > 1.0 or m[f.R_SIGNED] > 0.0):
         m[f.R_MAINTENANCE] = f.LEAST_MARGIN
 
 
@@ -187,7 +188,8 @@ def conclude_memory(
     book = m[int(m[f.S_BOOK_AT]) : int(m[f.S_BOOK_NEXT])].reshape(-1, f.N_ORDER)
     fills = m[int(m[f.S_FILLS_AT]) : int(m[f.S_FILLS_NEXT])].reshape(-1, f.N_FILL)
     trades = m[int(m[f.S_TRADES_AT]) : int(m[f.S_TRADES_NEXT])].reshape(-1, f.N_TRADE)
-    state[t.N_AMBIGUOUS] = m[f.S_AMBIGUOUS]
+    state[t.N_AMBIGUOUS], state[t.ENTRY_UNITS] = m[f.S_AMBIGUOUS], m[f.S_OPEN_LOTS]
+    state[t.TOTAL_INTEREST], state[t.TOTAL_FUNDING] = m[f.S_INTEREST], m[f.S_FUNDING]
     conclude_records(state, curve, position, (book, fills, trades), all_orders, out)
 
 

@@ -9,8 +9,8 @@ The same kernels with a tuple of arrays took 111 seconds to compile.
 A missing price is NaN, a missing reference (parent, lot, group) is -1.
 
 Prefixes: ``X_`` action, ``O_`` order, ``L_`` lot, ``A_`` asset, ``S_`` account state, ``R_`` rule,
-``F_`` fill, ``T_`` closed trade, ``E_`` log event, ``V_`` view of a block, ``B_`` bars that it sees,
-``C_`` calendar.
+``F_`` fill, ``T_`` closed trade, ``E_`` log event, ``H_`` charge outside trades, ``V_`` view of a block,
+``B_`` bars that it sees, ``C_`` calendar.
 """
 
 from __future__ import annotations
@@ -135,9 +135,10 @@ REASONS = (
 
 # Lots: a lot is an opening fill, or what is left of it.
 L_OPEN, L_ASSET, L_SIZE, L_PRICE, L_BAR, L_ORDER, L_TAG, L_STOP_ORDER, L_TARGET_ORDER, L_FEE = range(10)
-L_RATE, L_SETTLED = 10, 11
-"""Rate of exchange of the opening fill; what daily settlements have brought (futures of another currency)."""
-N_LOT = 12
+L_RATE, L_SETTLED, L_FINANCING = 10, 11, 12
+"""Rate of exchange of the opening fill; what daily settlements have brought (futures of another currency); interest and
+funding so far, negative where they were paid."""
+N_LOT = 13
 
 # Assets: settings, position and the current bar.
 A_MULTIPLIER, A_MARGIN, A_TICK, A_LOT, A_MIN_SIZE, A_POSITION, A_AVERAGE, A_COST, A_ADJUSTED = range(9)
@@ -166,8 +167,9 @@ R_TRAIL_MARK, R_MERGE, R_STOP_BASE, R_PATH, R_TARGET_FIRST, R_INTRABAR = range(4
 R_SELL_LIMIT_FLOOR, R_BORROW_CASH, R_CHECK_AT_OPEN, R_SLIP_OUTSIDE, R_FUTURES, R_INTEREST_BASE = range(51, 57)
 R_SLIP_LIMIT_CAP, R_VOLUME_WHOLE, R_FAMILY, R_AGAIN_ALL, R_CARRY = range(57, 62)
 R_ALTERNATE, R_SLIP_EXTRA, R_STOP_AT_LEVEL, R_ONLY_FLAT, R_MIN_VALUE, R_SIZE_FEE, R_OPEN_FIRST = range(62, 69)
-R_TARGET_STEP, R_DRAWDOWN, R_SHORT_ABSOLUTE = 69, 70, 71
-N_RULE = 72
+R_TARGET_STEP, R_DRAWDOWN, R_SHORT_ABSOLUTE, R_SIGNED = 69, 70, 71, 72
+"""``R_SIGNED``: the bars hold prices at or below zero (written by what makes the memory, no rule of the user)."""
+N_RULE = 73
 
 LEAST_MARGIN = 1e-12
 """Maintenance margin of decisions whose rules name none: a position without equity is closed, as on the fast path."""
@@ -177,6 +179,8 @@ LEAST_MARGIN = 1e-12
 # there from the start; those of a block are written behind ``S_ACTIONS_AT`` in every bar, up to ``S_ROOM_END``,
 # the first one having the number ``S_FIRST``.  ``S_SEEN_...``: records before it are known to the block.  ``S_EXITS``,
 # ``S_PAIRS``, ``S_CLOSERS``: whether there ever were attached exits, orders that end each other, orders for a close.
+# ``S_INTEREST``, ``S_FUNDING``: what the account got (negative: paid); ``S_CASH_INTEREST``: the part of the interest
+# that belongs to no position; ``S_WRITTEN_OFF``: debt that was written off.
 (
     S_CASH,
     S_QUEUED,
@@ -233,8 +237,15 @@ LEAST_MARGIN = 1e-12
     S_SEEN_LOG,
     S_CLOSERS,
     S_PAIRS,
-) = range(N_RULE, N_RULE + 55)
-TIERS_AT = N_RULE + 55
+    S_INTEREST,
+    S_FUNDING,
+    S_CASH_INTEREST,
+    S_WRITTEN_OFF,
+    S_CHARGES_AT,
+    S_CHARGES_NEXT,
+    S_CHARGES_END,
+) = range(N_RULE, N_RULE + 62)
+TIERS_AT = N_RULE + 62
 """Fee tiers: pairs of traded value and rate."""
 MAX_TIERS = 12
 G_STATE_AT, G_TRADE_AT, G_TRAIL, G_TRAIL_UNIT, G_PEAK, G_ENTRY_LIMIT, G_ENTRY_BARS = range(
@@ -286,12 +297,17 @@ N_FILL = 13
 T_LOT, T_ASSET, T_SIZE, T_ENTRY_BAR, T_EXIT_BAR, T_ENTRY, T_EXIT, T_FEES, T_PNL, T_ORDER, T_ROLE, T_TAG = (
     range(12)
 )
-T_RATE, T_VALUE = 12, 13
-"""Rate of exchange of the exit; value of the entry in account money."""
-N_TRADE = 14
+T_RATE, T_VALUE, T_FINANCING = 12, 13, 14
+"""Rate of exchange of the exit; value of the entry in account money; interest and funding, negative: paid."""
+N_TRADE = 15
 # Log events.
 E_ORDER, E_BAR, E_STATUS, E_REASON, E_FILLED = range(5)
 N_EVENT = 5
+# What moved the cash beside fills and beside the lots: bar, what it was, what the account got.
+H_BAR, H_KIND, H_AMOUNT = range(3)
+N_CHARGE = 3
+CASH_INTEREST, WRITE_OFF = range(2)
+CHARGES = ("cash_interest", "write_off")
 
 # What a block sees of the account: one row for each asset.
 (

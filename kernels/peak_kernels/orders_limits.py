@@ -6,7 +6,7 @@ import numpy as np
 
 from peak_kernels import orders_fields as f
 from peak_kernels._jit import part
-from peak_kernels.account import equity_of, fee, rate_at, settle_futures
+from peak_kernels.account import charge_lots, charge_row, equity_of, fee, rate_at, settle_futures
 from peak_kernels.book import close_order, end_order, is_exit, is_live, new_order, set_status
 from peak_kernels.orders_fields import Floats
 from peak_kernels.orders_fill import close_lot
@@ -15,8 +15,11 @@ DAYS_PER_YEAR = 365.0
 
 
 @part
-def charge_interest(m: Floats, days: float) -> None:
-    """Interest for the calendar days since the last bar: on borrowed shares, on longs, on negative cash."""
+def charge_interest(m: Floats, bar: int, days: float) -> None:
+    """Interest for the calendar days since the last bar: on borrowed shares, on longs, on negative cash.
+
+    Lots bear that of their position; that of the cash belongs to none.
+    """
     charge = 0.0
     for row in range(int(m[f.S_ASSETS_AT]), int(m[f.S_ASSETS_END]), f.N_ASSET):
         position = m[row + f.A_POSITION]
@@ -24,11 +27,16 @@ def charge_interest(m: Floats, days: float) -> None:
         if position != 0.0 and rate != 0.0:
             base = m[row + f.A_AVERAGE] if m[f.R_INTEREST_BASE] > 0.0 else m[row + f.A_MARK]
             exchange = rate_at(m, row, m[row + f.A_MARK])
-            charge += (
-                days * base * abs(position) * m[row + f.A_MULTIPLIER] * (rate / DAYS_PER_YEAR) * exchange
-            )
+            yearly = rate / DAYS_PER_YEAR
+            cost = days * abs(base) * abs(position) * m[row + f.A_MULTIPLIER] * yearly * exchange
+            charge_lots(m, row, -cost)
+            charge += cost
     if m[f.R_BORROW_CASH] != 0.0 and m[f.S_CASH] < 0.0:
-        charge -= days * m[f.S_CASH] * (m[f.R_BORROW_CASH] / DAYS_PER_YEAR)
+        cost = -days * m[f.S_CASH] * (m[f.R_BORROW_CASH] / DAYS_PER_YEAR)
+        charge_row(m, bar, f.CASH_INTEREST, -cost)
+        m[f.S_CASH_INTEREST] -= cost
+        charge += cost
+    m[f.S_INTEREST] -= charge
     m[f.S_CASH] -= charge
 
 
@@ -42,7 +50,10 @@ def settle_bar(m: Floats) -> None:
         mark = m[row + f.A_MARK]
         if not np.isnan(m[row + f.A_FUNDING]):
             size = position * m[row + f.A_MULTIPLIER] * rate_at(m, row, mark)
-            m[f.S_CASH] -= size * mark * m[row + f.A_FUNDING]
+            cost = size * mark * m[row + f.A_FUNDING]
+            charge_lots(m, row, -cost)
+            m[f.S_FUNDING] -= cost
+            m[f.S_CASH] -= cost
         if m[row + f.A_MARGIN] > 0.0 and m[f.R_LEDGER] == f.PAID:
             settle_futures(m, row, mark)
 
@@ -99,7 +110,9 @@ def liquidation_price(m: Floats) -> float:
     position *= m[row + f.A_RATE]
     if m[row + f.A_MARGIN] > 0.0:
         return mark + (margin - equity) / position
-    return (position * mark - equity) / (position - needed * abs(position))
+    base, held = position * mark - equity, needed * abs(position)
+    # The margin is a share of the absolute value; only bars with prices below zero can get to such a level.
+    return base / (position - held if base * position >= 0.0 else position + held)
 
 
 @part
@@ -132,7 +145,7 @@ def carries(m: Floats) -> bool:
 def forced_price(m: Floats, whole_bar: bool) -> float:
     """Price at which the bar forces a liquidation, at its open or anywhere in it; NaN: it does not.
 
-    With several assets the marks at the close decide; the price is then 0, which stands for the marks.
+    With several assets the marks at the close decide; the price is then infinite, which stands for the marks.
     """
     row = int(m[f.S_ASSETS_AT])
     if row + f.N_ASSET == m[f.S_ASSETS_END]:
@@ -146,17 +159,17 @@ def forced_price(m: Floats, whole_bar: bool) -> float:
         return min(max(level, m[row + f.A_LOW]), m[row + f.A_HIGH]) if whole_bar else price
     needed = 0.0
     for other in range(row, int(m[f.S_ASSETS_END]), f.N_ASSET):
-        unit = m[other + f.A_MARK] * m[other + f.A_MULTIPLIER] * rate_at(m, other, m[other + f.A_MARK])
+        unit = abs(m[other + f.A_MARK]) * m[other + f.A_MULTIPLIER] * rate_at(m, other, m[other + f.A_MARK])
         if m[other + f.A_MARGIN] > 0.0:
             unit = m[other + f.A_MARGIN]
         if m[other + f.A_POSITION] != 0.0:
             needed += abs(m[other + f.A_POSITION]) * unit * m[f.R_MAINTENANCE]
-    return 0.0 if whole_bar and needed > 0.0 and equity_of(m) <= needed else np.nan
+    return np.inf if whole_bar and needed > 0.0 and equity_of(m) <= needed else np.nan
 
 
 @part
 def close_all(m: Floats, bar: int, reason: int, price: float) -> None:
-    """Close every open lot now at ``price`` (0: at each asset's mark), each with an order of its own.
+    """Close every open lot now at ``price`` (infinite: at each asset's mark), each with an order of its own.
 
     With ``R_ALTERNATE`` every second lot stays open.
     """
@@ -166,19 +179,33 @@ def close_all(m: Floats, bar: int, reason: int, price: float) -> None:
         place += 1 if m[f.R_ALTERNATE] > 0.0 else 0
         row = int(m[lot + f.L_ASSET])
         size, side = abs(m[lot + f.L_SIZE]), -np.sign(m[lot + f.L_SIZE])
-        at = price if price > 0.0 else m[row + f.A_MARK]
+        at = m[row + f.A_MARK] if np.isinf(price) else price
         k = new_order(m, row, f.MARKET, side, size, bar)
         forced = reason == f.BY_LIQUIDATION
         m[k + f.O_ROLE], m[k + f.O_LOT] = f.LIQUIDATION if forced else f.CLOSE_LOT, lot
         m[k + f.O_TAG] = m[lot + f.L_TAG]
         paid = fee(m, row, size, at, False)
         if forced:
-            paid += m[f.R_LIQUIDATION_FEE] * size * at * m[row + f.A_MULTIPLIER] * rate_at(m, row, at)
+            paid += m[f.R_LIQUIDATION_FEE] * size * abs(at) * m[row + f.A_MULTIPLIER] * rate_at(m, row, at)
         close_lot(m, k, lot, size, at, (bar, bar), paid)
         m[k + f.O_FILLED], m[k + f.O_REMAINING] = size, 0.0
         m[k + f.O_VALUE], m[k + f.O_FEES] = size * at, paid
-        m[f.S_TURNOVER] += size * at * m[row + f.A_MULTIPLIER] * rate_at(m, row, at)
+        m[f.S_TURNOVER] += size * abs(at) * m[row + f.A_MULTIPLIER] * rate_at(m, row, at)
         set_status(m, k, f.FILLED, reason, bar)
+
+
+@part
+def write_off(m: Floats, bar: int, debt: float) -> None:
+    """What an account owes after its ruin is nobody's loss: the trade that closed last gets it as financing.
+
+    So results add up to the equity, which is zero from then on.
+    """
+    m[f.S_WRITTEN_OFF] += debt
+    charge_row(m, bar, f.WRITE_OFF, debt)
+    n = int(m[f.S_TRADES_NEXT]) - f.N_TRADE
+    if n >= m[f.S_TRADES_AT]:
+        m[n + f.T_FINANCING] += debt
+        m[n + f.T_PNL] += debt
 
 
 @part
@@ -188,11 +215,12 @@ def forced_close(m: Floats, bar: int, moment: int) -> None:
     if moment < 2:
         price = forced_price(m, moment == 1)
     elif m[f.R_RUIN] > 0.0 and equity_of(m) <= 0.0:
-        price = 0.0
+        price = np.inf
         m[f.S_STOPPED] = 1.0
     elif m[f.R_FINALIZE] == 2.0 and bar == m[f.S_LAST_BAR]:
-        price, reason = 0.0, f.END_OF_DATA
+        price, reason = np.inf, f.END_OF_DATA
     if not np.isnan(price):
         close_all(m, bar, reason, price)
     if m[f.S_STOPPED] > 0.0:
+        write_off(m, bar, -equity_of(m))
         m[f.S_CASH] = 0.0

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from peak_kernels import money
 from peak_kernels import orders_fields as f
 from peak_kernels import types as t
 from peak_kernels._jit import part
-from peak_kernels.account import equity_of, rate_at
+from peak_kernels.account import by_weight, equity_of, moved, rate_at
 from peak_kernels.book import end_order
 from peak_kernels.estimates import take_kelly
 from peak_kernels.orders_fields import Floats
 from peak_kernels.orders_price import slip, volume_cap
-from peak_kernels.orders_weights import by_weight
 from peak_kernels.rules import opening_size, opposite
 
 
@@ -66,8 +64,10 @@ def sell_surplus(m: Floats, k: int, row: int, price: float, at: int) -> bool:
     equity = state[t.CASH] + held * (price * multiplier * rate_at(m, row, price))
     m[k + f.O_SIDE] = -side
     paid = slip(m, k, row, price, at, abs(held))
-    worth_of_one = paid * multiplier * rate_at(m, row, paid)
-    surplus = money.surplus(abs(held), m[k + f.O_SIZE], equity, worth_of_one, m[row + f.A_LOT])
+    surplus = abs(held) - m[k + f.O_SIZE] * equity / (paid * multiplier * rate_at(m, row, paid))
+    lot = m[row + f.A_LOT]
+    if lot > 0.0:
+        surplus = np.floor(surplus / lot) * lot
     if not surplus > 0.0:
         m[k + f.O_SIDE] = side
         return False
@@ -103,17 +103,18 @@ def size_by_rules(m: Floats, k: int, row: int, price: float, at: int, bar: int) 
     elif state[t.SIZE_MODE] == t.SIZE_VOLATILITY and not weighted:
         state[t.SIZED_FRACTION] = m[k + f.O_SIZE]
     # Slippage may depend on the size, and the size on the price: the second round has the price of the first.
-    spread, opening = 1.0 + m[f.R_SPREAD] * side, price
+    opening = price
     asked, allowed, reason = 0.0, 0.0, blocked
     for _ in range(2):
         reference = price * multiplier * rate_at(m, row, price)
-        paid = opening * spread * multiplier * rate_at(m, row, opening * spread)
+        paid = moved(opening, m[f.R_SPREAD] * side)
+        paid *= multiplier * rate_at(m, row, paid)
         asked, allowed, reason = opening_size(state, blocked, reference, paid, target)
         opening = slip(m, k, row, price, at, allowed)
         m[k + f.O_ORDERED] = asked
         if np.isnan(opening):
             return False
-    if held != 0.0 and asked <= 0.0 and reason == t.TOO_SMALL:
+    if weighted and asked <= 0.0 and reason == t.TOO_SMALL:
         # A weight that is already held, to the last lot.
         end_order(m, k, f.CANCELLED, f.POSITION_OPEN, bar)
         return False

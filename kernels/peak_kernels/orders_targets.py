@@ -10,11 +10,10 @@ import numpy as np
 from peak_kernels import orders_fields as f
 from peak_kernels import types as t
 from peak_kernels._jit import jit
-from peak_kernels.account import rate_at
+from peak_kernels.account import by_weight, rate_at
 from peak_kernels.estimates import volatility_fraction
 from peak_kernels.orders_fields import Floats
 from peak_kernels.orders_place import write
-from peak_kernels.orders_weights import by_weight
 
 OWN_CELLS = t.VIEW_SEEN + 1
 """Cells behind the block's own memory: the account that it sees, then its last target."""
@@ -39,7 +38,8 @@ def see_account(m: Floats, seen: Floats, view: Floats, account: Floats, bar: int
     else:
         account[t.VIEW_CASH] -= units * mark * m[row + f.A_MULTIPLIER] * rate_at(m, row, mark)
     if by_weight(m):
-        account[t.VIEW_ENTRY_PRICE] = m[row + f.A_AVERAGE]
+        s = int(m[f.G_STATE_AT])
+        account[t.VIEW_ENTRY_PRICE] = m[s + t.ENTRY_VALUE] / m[s + t.ENTRY_UNITS]
         return
     value, size = 0.0, 0.0
     listed = int(m[f.S_LISTED_AT])

@@ -1,7 +1,7 @@
 """Positions of the engine's weights: one lot that additions enlarge and reductions shrink, one trade from flat to flat.
 
-On the fast path a weight trades the difference to the position, stops lie around the average cost of what is held,
-and a trade ends when the position does.  So a run of weights has one lot for each position: what closes it
+On the fast path a weight trades the difference to the position, stops lie around the average price of all fills that
+built it, and a trade ends when the position does.  So a run of weights has one lot for each position: what closes it
 is one fill with one fee, its exits move when it grows, and its trade is written when nothing is left.
 
 The sums of the trade under way are those of the engine's state (`peak_kernels.types`), without the contract size.
@@ -11,19 +11,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from peak_kernels import money
 from peak_kernels import orders_fields as f
 from peak_kernels import types as t
 from peak_kernels._jit import part
 from peak_kernels.account import gain_of, rate_at, trade_row
 from peak_kernels.book import is_live, to_tick
 from peak_kernels.orders_fields import Floats
-
-
-@part
-def by_weight(m: Floats) -> bool:
-    """Whether the run follows weights."""
-    return m[f.G_STATE_AT] > 0.0 and m[int(m[f.G_STATE_AT]) + t.WEIGHT_TARGETS] > 0.0
 
 
 @part
@@ -43,19 +36,20 @@ def grow_lot(m: Floats, lot: int, signed: float, price: float) -> None:
     before = m[row + f.A_POSITION]
     after = before + signed
     m[row + f.A_POSITION] = after
-    m[row + f.A_AVERAGE] = money.average_cost(m[row + f.A_AVERAGE], abs(before), price, abs(signed))
+    m[row + f.A_AVERAGE] = (m[row + f.A_AVERAGE] * before + signed * price) / after
     m[row + f.A_PAID] = (m[row + f.A_PAID] * before + signed * price * rate_at(m, row, price)) / after
     m[lot + f.L_SIZE], m[lot + f.L_PRICE] = after, m[row + f.A_AVERAGE]
     m[row + f.A_COST] = after * m[row + f.A_AVERAGE]
 
 
 @part
-def count_in(m: Floats, size: float, price: float, paid: float) -> None:
-    """Count a fill that built the position."""
+def count_in(m: Floats, size: float, price: float, paid: float) -> float:
+    """Count a fill that built the position; returns the average price of all of them."""
     s = int(m[f.G_STATE_AT])
     m[s + t.ENTRY_VALUE] += size * price
     m[s + t.ENTRY_UNITS] += size
     m[s + t.TRADE_FEES] += paid
+    return m[s + t.ENTRY_VALUE] / m[s + t.ENTRY_UNITS]
 
 
 @part
@@ -81,7 +75,9 @@ def count_out(m: Floats, k: int, lot: int, signed: float, price: float, bar: int
     m[n + f.T_SIZE], m[n + f.T_FEES] = side * m[s + t.ENTRY_UNITS], fees
     m[n + f.T_ENTRY] = m[s + t.ENTRY_VALUE] / m[s + t.ENTRY_UNITS]
     m[n + f.T_EXIT] = m[s + t.EXIT_VALUE] / m[s + t.EXIT_UNITS]
-    m[n + f.T_PNL] = side * (m[s + t.EXIT_VALUE] - m[s + t.ENTRY_VALUE]) * multiplier - fees
+    m[n + f.T_FINANCING] = m[lot + f.L_FINANCING]
+    gross = side * (m[s + t.EXIT_VALUE] - m[s + t.ENTRY_VALUE]) * multiplier
+    m[n + f.T_PNL] = gross - fees + m[n + f.T_FINANCING]
     m[n + f.T_VALUE] = m[s + t.ENTRY_VALUE] * multiplier
     for slot in range(s + t.ENTRY_VALUE, s + t.TRADE_FEES + 1):
         m[slot] = 0.0
@@ -90,7 +86,7 @@ def count_out(m: Floats, k: int, lot: int, signed: float, price: float, bar: int
 
 @part
 def move_exits(m: Floats, lot: int, stop: float, target: float) -> None:
-    """Exits of a lot that has grown: its size, and their levels around its new average cost.
+    """Exits of a lot that has grown: its size, and their levels around its new average price.
 
     A trailing stop has noted its own level, which does not depend on that price.
     """

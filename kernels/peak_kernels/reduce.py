@@ -107,7 +107,7 @@ def finish(state: FloatArray, bars: int, out: FloatArray) -> None:
     yearly = growth ** (year / bars) - 1.0 if growth > 0.0 else -1.0
     closed, wins = state[t.N_TRADES], state[t.N_WINS]
     pnl = state[t.SUM_PNL]
-    still_open = 1 if state[t.UNITS] != 0.0 else 0
+    still_open = 1 if state[t.ENTRY_UNITS] != 0.0 else 0
     out[0] = final
     out[1] = growth - 1.0
     out[2] = yearly
@@ -131,6 +131,8 @@ def finish(state: FloatArray, bars: int, out: FloatArray) -> None:
     out[20] = state[t.N_FILLED]
     out[21] = state[t.N_REJECTED]
     out[22] = state[t.N_AMBIGUOUS]
+    out[23] = state[t.TOTAL_INTEREST]
+    out[24] = state[t.TOTAL_FUNDING]
 
 
 @jit(inline=True)

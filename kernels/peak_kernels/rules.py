@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 
-from peak_kernels import money, simd
+from peak_kernels import simd
 from peak_kernels import types as t
 from peak_kernels._jit import jit
 from peak_kernels.types import FloatArray, IntArray
@@ -22,20 +22,31 @@ from peak_kernels.types import FloatArray, IntArray
 
 @jit(inline=True)
 def fee_of(state: FloatArray, size: float, price: float, rate: float) -> float:
-    """Fee of one fill: max(minimum, size*price*rate + fixed + size*per_unit)."""
-    amount = size * price * rate + state[t.FEE_FIXED] + size * state[t.FEE_PER_UNIT]
+    """Fee of one fill: max(minimum, size*abs(price)*rate + fixed + size*per_unit).
+
+    A rate below zero is a rebate; the minimum is minus infinity then (`peak_fast.config.Costs.least`).
+    """
+    amount = size * abs(price) * rate + state[t.FEE_FIXED] + size * state[t.FEE_PER_UNIT]
     return max(amount, state[t.FEE_MINIMUM])
 
 
 @jit(inline=True)
 def slipped(state: FloatArray, price: float, side: float) -> float:
-    """Price after the slippage of the settings: see `money.slipped`."""
-    return money.slipped(price, side, state[t.SLIPPAGE_RATE], state[t.SLIPPAGE_ABSOLUTE])
+    """Price after slippage: buyers (side 1) pay more, sellers (side -1) get less.
+
+    Never below zero, where all prices of the bars are above.
+    """
+    if state[t.SIGNED_PRICES] > 0.0:
+        return price + side * (abs(price) * state[t.SLIPPAGE_RATE] + state[t.SLIPPAGE_ABSOLUTE])
+    moved = price * (1.0 + side * state[t.SLIPPAGE_RATE]) + side * state[t.SLIPPAGE_ABSOLUTE]
+    return max(moved, 0.0)
 
 
 @jit(inline=True)
 def affordable(state: FloatArray, budget: float, price: float) -> float:
     """Largest size whose value plus fee is within ``budget``: both arms of the fee's maximum must hold."""
+    # The value is what a unit costs or brings; at a price of zero any number of them can be paid.
+    price = max(abs(price), 1e-300)
     unit_cost = price * (1.0 + state[t.RATE]) + state[t.FEE_PER_UNIT]
     by_rate = (budget - state[t.FEE_FIXED]) / unit_cost
     by_minimum = (budget - state[t.FEE_MINIMUM]) / price
@@ -80,7 +91,7 @@ def write_row(
     """Store one record; the columns are named in `types`."""
     cells = records[table, row]
     cells[0], cells[1], cells[2], cells[3], cells[4], cells[5] = first
-    cells[6], cells[7], cells[8], cells[9], cells[10] = rest
+    cells[6], cells[7], cells[8], cells[9], cells[10], cells[11] = rest
 
 
 @jit(inline=True)
@@ -111,7 +122,7 @@ def write_order(
             t.ORDERS,
             row,
             (float(decided), float(filled), float(kind), side, sizes[0], sizes[1]),
-            (float(status), float(reason), 0.0, 0.0, 0.0),
+            (float(status), float(reason), 0.0, 0.0, 0.0, 0.0),
         )
 
 
@@ -120,7 +131,7 @@ def close_trade(state: FloatArray, records: FloatArray, bar: int, side: float, r
     """Book a finished round trip (``side`` of the position) and clear the trade's running sums."""
     gross = side * (state[t.EXIT_VALUE] - state[t.ENTRY_VALUE])
     net = gross - state[t.TRADE_FEES]
-    share = net / state[t.ENTRY_VALUE]
+    share = net / state[t.ENTRY_VALUE] if state[t.ENTRY_VALUE] > 0.0 else math.nan
     row = int(state[t.N_TRADES])
     state[t.N_TRADES] += 1.0
     if net > 0.0:
@@ -143,7 +154,7 @@ def close_trade(state: FloatArray, records: FloatArray, bar: int, side: float, r
             t.TRADES,
             row,
             (side, first, float(bar), entry, leave, size),
-            (fees, slippage, gross, net, float(reason)),
+            (fees, slippage, gross, net, float(reason), 0.0),
         )
     for slot in range(t.ENTRY_VALUE, t.TRADE_SLIPPAGE + 1):
         state[slot] = 0.0
@@ -188,7 +199,7 @@ def fill(
             t.FILLS,
             row,
             (order, float(bar), side, size, price, fee),
-            (slippage, float(kind), 0.0, 0.0, 0.0),
+            (slippage, float(kind), 0.0, 0.0, 0.0, 0.0),
         )
     if closing:
         state[t.EXIT_VALUE] += size * price
@@ -199,9 +210,6 @@ def fill(
         if before == 0.0:
             state[t.ENTRY_BAR] = bar
             state[t.BEST_PRICE] = price
-            state[t.AVERAGE_COST] = price
-        else:
-            state[t.AVERAGE_COST] = money.average_cost(state[t.AVERAGE_COST], abs(before), price, size)
         state[t.ENTRY_VALUE] += size * price
         state[t.ENTRY_UNITS] += size
 
@@ -227,7 +235,7 @@ def limited_size(
     the fee lowers the request and is not a cut.
     """
     held = abs(state[t.UNITS])
-    payable = affordable(state, state[t.LEVERAGE] * equity - held * reference, price)
+    payable = affordable(state, state[t.LEVERAGE] * equity - held * abs(reference), price)
     weights = state[t.WEIGHT_TARGETS] > 0.0
     by_fraction = weights or state[t.SIZE_MODE] == t.SIZE_FRACTION or state[t.SIZE_MODE] > t.SIZE_RISK
     requested = min(wanted, payable) if by_fraction and payable > 0.0 else wanted
@@ -235,10 +243,11 @@ def limited_size(
     if allowed > payable:
         allowed, reason = payable, t.CASH_LIMIT if payable > 0.0 else t.NO_CASH
     if state[t.MAX_POSITION] > 0.0:
-        most = max(state[t.MAX_POSITION] * equity / price - held, 0.0)
+        most = max(state[t.MAX_POSITION] * equity / max(abs(price), 1e-300) - held, 0.0)
         if allowed > most:
             allowed, reason = most, t.POSITION_LIMIT
-    allowed = money.whole_lots(allowed, state[t.LOT_SIZE], held)
+    if state[t.LOT_SIZE] > 0.0:
+        allowed = math.floor(allowed / state[t.LOT_SIZE] * (1.0 + 1e-12)) * state[t.LOT_SIZE]
     if allowed <= 0.0 or allowed < state[t.MIN_SIZE]:
         return requested, 0.0, reason if reason >= t.NO_CASH or allowed <= 0.0 < reason else t.TOO_SMALL
     if state[t.SIZE_MODE] == t.SIZE_RISK and not weights and allowed * price < state[t.SIZE_MIN_VALUE]:
@@ -254,18 +263,12 @@ def opening_size(
 
     ``blocked`` is the reason why nothing may be opened now, or NO_REASON.
     """
-    if price <= 0.0:
+    if price <= 0.0 and state[t.SIGNED_PRICES] == 0.0:
         return 0.0, 0.0, t.NO_CASH
     equity = state[t.CASH] + state[t.UNITS] * reference
-    held = abs(state[t.UNITS])
-    wanted = max(wanted_size(state, target, equity, price) - held, 0.0)
-    if held > 0.0 and wanted == 0.0:
-        # A weight that is held already, to the last lot.
-        return 0.0, 0.0, t.TOO_SMALL
+    wanted = wanted_size(state, target, equity, price) - abs(state[t.UNITS])
     if blocked != t.NO_REASON:
         return wanted, 0.0, blocked
-    if equity <= 0.0:
-        return wanted, 0.0, t.NO_CASH
     return limited_size(state, wanted, equity, reference, price)
 
 
@@ -285,8 +288,10 @@ def closing_size(state: FloatArray, reference: float, target: float) -> float:
     if units == 0.0 or state[t.WEIGHT_TARGETS] == 0.0:
         return 0.0
     price = slipped(state, reference, -1.0 if units > 0.0 else 1.0)
-    equity = state[t.CASH] + units * reference
-    return money.surplus(held, abs(target), equity, price, state[t.LOT_SIZE])
+    surplus = held - abs(target) * (state[t.CASH] + units * reference) / price
+    if state[t.LOT_SIZE] > 0.0:
+        surplus = math.floor(surplus / state[t.LOT_SIZE]) * state[t.LOT_SIZE]
+    return max(surplus, 0.0)
 
 
 @jit(inline=True)
@@ -302,16 +307,17 @@ def exit_levels(state: FloatArray, side: float) -> tuple[float, int, float]:
     """``(stop level, kind of stop, target level)`` of the open position for fixed distances, times ``side``.
 
     Multiplied by ``side`` the adverse direction is down for both sides.  -inf and inf where nothing is set.
-    A short, or a position on credit, is liquidated at the price at which its equity is zero.
+    A short, a position on credit and one whose price may fall below zero are liquidated at the price at which
+    their equity is zero.
     """
     level, kind, goal = -math.inf, t.STOPPED, math.inf
     if state[t.STOP_LOSS] > 0.0 or state[t.TAKE_PROFIT] > 0.0:
-        entry = state[t.AVERAGE_COST]
+        entry = state[t.ENTRY_VALUE] / state[t.ENTRY_UNITS]
         if state[t.STOP_LOSS] > 0.0:
             level = side * entry - stop_distance(state, state[t.STOP_LOSS], entry)
         if state[t.TAKE_PROFIT] > 0.0:
             goal = side * entry + stop_distance(state, state[t.TAKE_PROFIT], entry)
-    if side < 0.0 or state[t.LEVERAGE] > 1.0:
+    if side < 0.0 or state[t.LEVERAGE] > 1.0 or state[t.SIGNED_PRICES] > 0.0:
         zero = -state[t.CASH] / abs(state[t.UNITS])
         if zero > level:
             level, kind = zero, t.LIQUIDATED
@@ -382,7 +388,7 @@ def exit_price(
     elif stopped and at_goal:
         state[t.N_AMBIGUOUS] += 1.0
         rule = state[t.BOTH_HIT]
-        if rule == 1.0 or (rule == 2.0 and money.goal_is_nearer(level, first, goal)):
+        if rule == 1.0 or (rule == 2.0 and goal - first < first - level):
             price, stopped = goal, False
     elif not stopped:
         price = goal

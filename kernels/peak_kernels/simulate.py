@@ -103,7 +103,7 @@ def carry_out(
 ) -> None:
     """Apply one order: its closing part, then its opening part, then the record of it.
 
-    ``bars = (decided, filled)``, ``prices = (reference, price of a resting order or 0)``,
+    ``bars = (decided, filled)``, ``prices = (reference, price of a resting order or NaN)``,
     ``sizes = (size to close, target to open or 0)``.
     """
     bar = bars[1]
@@ -111,7 +111,7 @@ def carry_out(
     closed, target = sizes
     side = (-1.0 if state[t.UNITS] > 0.0 else 1.0) if closed > 0.0 else (1.0 if target > 0.0 else -1.0)
     requested, opened, reason = 0.0, 0.0, t.NO_REASON
-    price = resting if resting > 0.0 else slipped(state, reference, side)
+    price = resting if resting == resting else slipped(state, reference, side)
     size = closed
     for leg in range(2):
         if leg == 1:
@@ -121,7 +121,7 @@ def carry_out(
             size = opened
         if size > 0.0:
             fill(state, records, bar, side, size, (reference, price), kind)
-    if state[t.UNITS] != 0.0 and requested <= 0.0 and closed == 0.0 and reason == t.TOO_SMALL:
+    if requested <= 0.0 and closed == 0.0 and reason == t.TOO_SMALL:
         # A weight that is already held, to the last lot: there was nothing to do.
         return
     status = status_of(closed, target != 0.0, opened, reason)
@@ -165,7 +165,7 @@ def ask(
     units = state[t.UNITS]
     view[t.VIEW_CASH] = state[t.CASH]
     view[t.VIEW_UNITS] = units
-    view[t.VIEW_ENTRY_PRICE] = state[t.AVERAGE_COST] if units != 0.0 else 0.0
+    view[t.VIEW_ENTRY_PRICE] = state[t.ENTRY_VALUE] / state[t.ENTRY_UNITS] if units != 0.0 else 0.0
     view[t.VIEW_ENTRY_BAR] = state[t.ENTRY_BAR]
     view[t.VIEW_LAST_WISH] = last_wish
     place = block[0](bounds[0], bounds[1], block[1], block[2], block[3], view)
@@ -276,11 +276,13 @@ def simulate(
                 leaving = next_priced(calendar, bars, at)
             continue
         # Say what happens there; it is applied once, below.
-        bars_of_order, resting, closed, target, reference = (at, at), 0.0, abs(state[t.UNITS]), 0.0, 0.0
+        bars_of_order, closed, target = (at, at), abs(state[t.UNITS]), 0.0
+        # NaN: none. Zero may be a price.
+        reference, resting = math.nan, math.nan
         if exiting:
             bars_of_order = (scan, scan)
             reference, kind = exit_price(state, prices, scan, level, kind, goal)
-            resting = reference if kind == t.TARGET_REACHED else 0.0
+            resting = reference if kind == t.TARGET_REACHED else math.nan
         elif exit_next:
             bars_of_order, kind = (breach, leaving), t.RISK_HALT
             leaving = -1
@@ -302,7 +304,7 @@ def simulate(
                 if closed > 0.0 and not opposite(state[t.UNITS], target):
                     # A weight of the side held: its surplus goes, and nothing is opened.
                     target = 0.0
-        if reference == 0.0:
+        if reference != reference:
             never_filled(state, records, bars_of_order[0], kind, target, kind == t.SIGNAL and until < bars)
             continue
         before = state[t.UNITS]

@@ -34,7 +34,7 @@ NEXT_VALID, DAY = range(2)
 
 # Records: float64[3, rows, RECORD_WIDTH]; no rows: nothing is recorded, only counted.
 ORDERS, FILLS, TRADES = range(3)
-RECORD_WIDTH = 11
+RECORD_WIDTH = 12
 
 # Curve: float64[3, bars] (equity, cash, position at the close), float64[1, bars] (equity) or float64[1, 0].
 CURVE_EQUITY, CURVE_CASH, CURVE_POSITION = range(3)
@@ -74,57 +74,63 @@ ENTER_ONLY_FLAT = 29  # 1: an entry needs a flat account (no reversal, no second
 SIZE_WINDOW = 30  # volatility sizing: returns that are looked at; Kelly sizing: trades that are needed
 SIZE_FALLBACK = 31  # estimated sizes: fraction of equity where there is no estimate; 0: none
 SIZE_LEAST = 32  # Kelly sizing: smallest fraction of equity
-N_SETTINGS = 33
+SIGNED_PRICES = 33  # 1: the bars hold prices at or below zero; sizes are in units then
+N_SETTINGS = 34
 
 SIZE_FRACTION, SIZE_UNITS, SIZE_NOTIONAL, SIZE_RISK, SIZE_VOLATILITY, SIZE_KELLY = range(6)
 
 # Account.
-CASH = 33
-UNITS = 34
-PREVIOUS_EQUITY = 35
-SUM_RETURN = 36
-SUM_RETURN_SQUARED = 37
-SUM_DOWNSIDE_SQUARED = 38
-PEAK_EQUITY = 39
-WORST_RATIO = 40  # lowest equity / earlier peak
-BEST_PRICE = 41  # trailing watermark of the open position
-ENTRY_VALUE = 42  # sum of size * price of the fills that built the position
-ENTRY_UNITS = 43
-EXIT_VALUE = 44
-EXIT_UNITS = 45
-TRADE_FEES = 46
-TRADE_SLIPPAGE = 47
-TOTAL_FEES = 48
-TOTAL_SLIPPAGE = 49
-GROSS_WIN = 50
-GROSS_LOSS = 51
-SUM_PNL = 52
-SUM_PNL_SQUARED = 53
-DAY_EQUITY = 54  # equity at the last close of the day before
-SUM_TRADE_RETURN = 55
+CASH = 34
+UNITS = 35
+PREVIOUS_EQUITY = 36
+SUM_RETURN = 37
+SUM_RETURN_SQUARED = 38
+SUM_DOWNSIDE_SQUARED = 39
+PEAK_EQUITY = 40
+WORST_RATIO = 41  # lowest equity / earlier peak
+BEST_PRICE = 42  # trailing watermark of the open position
+ENTRY_VALUE = 43  # sum of size * price of the fills that built the position
+ENTRY_UNITS = 44
+EXIT_VALUE = 45
+EXIT_UNITS = 46
+TRADE_FEES = 47
+TRADE_SLIPPAGE = 48
+TOTAL_FEES = 49
+TOTAL_SLIPPAGE = 50
+GROSS_WIN = 51
+GROSS_LOSS = 52
+SUM_PNL = 53
+SUM_PNL_SQUARED = 54
+DAY_EQUITY = 55  # equity at the last close of the day before
+SUM_TRADE_RETURN = 56
 
 # Counters.
-BAR = 56  # first bar whose close is not yet marked
-SCAN_FROM = 57  # first bar in which stops are looked for
-ENTRY_BAR = 58
-N_ORDERS = 59
-N_FILLS = 60
-N_TRADES = 61
-N_WINS = 62
-N_REJECTED = 63
-N_CUT = 64
-N_FILLED = 65
-N_AMBIGUOUS = 66
-BARS_IN_MARKET = 67
-HALTED = 68  # 1: maximum drawdown reached, no more entries
-HALTED_DAY = 69  # day + 1 on which the daily limit was reached
-CURRENT_DAY = 70
-N_CANCELLED = 71
-SIZED_FRACTION = 72  # estimated sizes: fraction of equity of the order under way
-SUM_WIN_RETURN = 73  # of net results over entry values
-SUM_LOSS_RETURN = 74  # positive
-AVERAGE_COST = 75  # of a unit of the open position
-N_STATE = 76
+BAR = 57  # first bar whose close is not yet marked
+SCAN_FROM = 58  # first bar in which stops are looked for
+ENTRY_BAR = 59
+N_ORDERS = 60
+N_FILLS = 61
+N_TRADES = 62
+N_WINS = 63
+N_REJECTED = 64
+N_CUT = 65
+N_FILLED = 66
+N_AMBIGUOUS = 67
+BARS_IN_MARKET = 68
+HALTED = 69  # 1: maximum drawdown reached, no more entries
+HALTED_DAY = 70  # day + 1 on which the daily limit was reached
+CURRENT_DAY = 71
+N_CANCELLED = 72
+SIZED_FRACTION = 73  # estimated sizes: fraction of equity of the order under way
+SUM_WIN_RETURN = 74  # of net results over entry values
+SUM_LOSS_RETURN = 75  # positive
+# What the account got besides fills; negative: paid.
+TRADE_FINANCING = 76  # interest and funding of the open position
+TOTAL_INTEREST = 77
+TOTAL_FUNDING = 78
+CASH_INTEREST = 79  # part of the interest that belongs to no position
+WRITTEN_OFF = 80  # debt that a rule on ruin wrote off; it is in the financing of trades
+N_STATE = 81
 
 # What a block sees of the account, then what the loop around it keeps there.
 VIEW_CASH, VIEW_UNITS, VIEW_EQUITY, VIEW_ENTRY_PRICE, VIEW_BARS_HELD = range(5)
@@ -147,6 +153,7 @@ TRADE_COLUMNS = (
     "gross_pnl",
     "net_pnl",
     "exit_reason",
+    "financing",
 )
 # What an order is; also the reason of its fills.
 KINDS = (
@@ -218,9 +225,11 @@ METRICS = (
     "filled_orders",
     "rejected_orders",
     "ambiguous_bars",
+    "total_interest",
+    "total_funding",
     # The two below need the whole curve, so they are computed only where they are asked for.
     "max_drawdown_duration",
     "ulcer_index",
 )
-N_FOLDED = 23
-N_METRICS = 25
+N_FOLDED = 25
+N_METRICS = 27

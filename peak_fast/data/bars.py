@@ -18,7 +18,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from peak_fast._guard import guarded_class
-from peak_fast.data.checks import FloatArray, IntArray, check, moment, normalise_repair
+from peak_fast.data.checks import (
+    IN_UNITS,
+    FloatArray,
+    IntArray,
+    check,
+    moment,
+    normalise_repair,
+    not_positive,
+)
 from peak_fast.data.frames import extract, source_column
 from peak_fast.data.hashing import content_hash
 from peak_fast.data.kept_rows import slice_rows, take_rows
@@ -44,7 +52,7 @@ class Bars:
     open, high, low, close : numpy.ndarray
         Shape ``(n_bars,)``, float64, C-contiguous, read-only (numba therefore sees one array type,
         whatever frame the data came from). A bar with a missing price is NaN in all four; no price is
-        infinite or <= 0.
+        infinite. Prices at or below zero (spreads, power) stand in ``notes``.
     volume : numpy.ndarray or None
         Shape ``(n_bars,)``, float64, read-only, >= 0, NaN where unknown; None if the frame has none.
     time_us : numpy.ndarray
@@ -67,8 +75,8 @@ class Bars:
     """
 
     __slots__ = (
-        "_hash", "_mark", "_periods_per_year", "_table", "close", "has_time", "high", "low", "n_invalid",
-        "name", "notes", "open", "repaired", "source", "time_us", "time_zone", "volume",
+        "_hash", "_mark", "_n_not_positive", "_periods_per_year", "_table", "close", "has_time", "high", "low",
+        "n_invalid", "name", "notes", "open", "repaired", "source", "time_us", "time_zone", "volume",
     )  # fmt: skip
 
     open: FloatArray
@@ -86,6 +94,7 @@ class Bars:
     notes: tuple[str, ...]
     _hash: str | None
     _mark: FloatArray | None
+    _n_not_positive: int | None
     _periods_per_year: float | None
     _table: FloatArray | None
 
@@ -121,6 +130,7 @@ class Bars:
         put(self, "notes", tuple(notes))
         put(self, "_hash", None)
         put(self, "_mark", None)
+        put(self, "_n_not_positive", None)
         put(self, "_periods_per_year", None)
         # The kernel's matrix of prices, made by the first run on these bars.
         put(self, "_table", None)
@@ -167,7 +177,11 @@ class Bars:
         checked = check(extracted.columns, repairs, extracted.hint)
         open_, high, low, close, volume, time_us = checked.columns
         source = extracted.source if checked.rows is None else take_rows(extracted.source, checked.rows)
-        return cls(
+        below = checked.n_not_positive
+        note = (
+            f"prices at or below zero: column 'low' {not_positive(low, time_us)}; {IN_UNITS}" if below else ""
+        )
+        made = cls(
             (open_, high, low, close),
             volume,
             time_us,
@@ -176,7 +190,10 @@ class Bars:
             source=source,
             n_invalid=checked.n_invalid,
             repaired=checked.repaired,
+            notes=(note,) if below else (),
         )
+        object.__setattr__(made, "_n_not_positive", below)
+        return made
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(
@@ -202,6 +219,13 @@ class Bars:
     def has_nan(self) -> bool:
         """Whether any bar has a missing price."""
         return self.n_invalid > 0
+
+    @property
+    def n_not_positive(self) -> int:
+        """Bars with a price at or below zero: only sizes in units can trade them."""
+        if self._n_not_positive is None:
+            object.__setattr__(self, "_n_not_positive", int(np.count_nonzero(self.low <= 0.0)))
+        return int(self._n_not_positive)  # type: ignore[arg-type]
 
     @property
     def mark(self) -> FloatArray:

@@ -46,13 +46,15 @@ class Checked(NamedTuple):
     """Columns that passed, and what was done to them.
 
     ``rows`` is the order in which the rows of the user's frame were taken (None: all, as they came);
-    ``repaired`` counts the changes by repair name; ``n_invalid`` counts the bars with a missing price.
+    ``repaired`` counts the changes by repair name; ``n_invalid`` counts the bars with a missing price,
+    ``n_not_positive`` those with a price at or below zero.
     """
 
     columns: Columns
     n_invalid: int
     repaired: dict[str, int]
     rows: IntArray | None
+    n_not_positive: int = 0
 
 
 def moment(time_us: int) -> datetime:
@@ -106,10 +108,11 @@ def check(columns: Columns, repairs: frozenset[str], hint: str = "") -> Checked:
     repaired: dict[str, int] = {}
     columns, rows = _check_times(columns, repairs, repaired, hint)
     columns, n_invalid = _check_missing(columns)
-    _check_signs(columns)
     columns = _check_ranges(columns, repairs, repaired)
     volume = _check_volume(columns)
-    return Checked(columns._replace(volume=volume), n_invalid, repaired, rows)
+    columns = columns._replace(volume=volume)
+    below = columns.low <= 0.0
+    return Checked(columns, n_invalid, repaired, rows, int(np.count_nonzero(below)))
 
 
 def _is_clean(columns: Columns) -> bool:
@@ -233,15 +236,15 @@ def _check_missing(columns: Columns) -> tuple[Columns, int]:
     return Columns(filled[0], filled[1], filled[2], filled[3], columns.volume, columns.time_us), n_invalid
 
 
-def _check_signs(columns: Columns) -> None:
-    for name, values in zip(PRICE_COLUMNS, columns[:4], strict=True):
-        bad = values <= 0.0
-        row = _first(bad)
-        if row is not None:
-            raise DataError(
-                f"column {name!r}: {_row(columns, row)} is {values[row]!s}, {_count(bad)}; prices must be "
-                "greater than zero: correct it, or set it to NaN to mark the bar as missing"
-            )
+IN_UNITS = "only sizes in units trade them, and returns of prices are left out (NaN)"
+
+
+def not_positive(low: FloatArray, time_us: IntArray | None) -> str:
+    """The first of the bars with a price at or below zero, and how many they are, for messages and notes."""
+    bad = low <= 0.0
+    row = int(bad.argmax())
+    when = "" if time_us is None else f" ({moment(int(time_us[row])).isoformat()})"
+    return f"row {row}{when} is {low[row]!s}, {_count(bad)}"
 
 
 def _check_ranges(columns: Columns, repairs: frozenset[str], repaired: dict[str, int]) -> Columns:

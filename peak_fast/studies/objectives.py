@@ -16,7 +16,6 @@ from typing import Any, Literal, TypeAlias
 from peak_fast._arguments import listing
 from peak_fast.constraints import Constraint
 from peak_fast.errors import ConfigError
-from peak_fast.sweep.senses import higher_is_better
 
 Direction: TypeAlias = Literal["maximize", "minimize"]
 
@@ -28,6 +27,9 @@ _DIRECTIONS: dict[str, Direction] = {
     "minimize": "minimize",
     "minimise": "minimize",
 }
+_SMALLER_IS_BETTER = frozenset(
+    {"max_drawdown", "volatility", "ulcer_index", "max_drawdown_duration", "total_fees", "blocked_trades"}
+)
 _SIGNED_LOSSES = frozenset({"max_drawdown"})
 _WORST = 1e9
 _SMALLEST = 1e-12  # a strict comparison of equal sides is missed by nothing, yet it is missed
@@ -101,7 +103,7 @@ def _split(text: str) -> tuple[str, str | None]:
 
 def _direction(metric: str, way: str | None) -> Direction:
     if way is None:
-        return "maximize" if higher_is_better(metric) and metric not in _SIGNED_LOSSES else "minimize"
+        return "minimize" if metric in _SMALLER_IS_BETTER else "maximize"
     try:
         return _DIRECTIONS[str(way).lower()]
     except KeyError:

@@ -153,7 +153,7 @@ class Batch:
         weights = (
             getattr(self.strategy, "weights", False) or getattr(self.strategy, "returns", "") == "weights"
         )
-        base = self.engine._settings(self.bars, weights=weights)
+        base = self.engine._settings(self.bars, weights=weights, varied=columns)
         return SettingsTable(base, columns, type(self.engine.sizing).__name__)
 
     def run(self, columns: Mapping[str, Any], out: FloatArray, done: Report | None = None) -> None:

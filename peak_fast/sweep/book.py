@@ -14,6 +14,7 @@ from peak_fast.order_book import OrderBook, check_block_settings
 from peak_fast.order_inputs import _asset, block_rules, book_prices, book_rules
 from peak_fast.order_run import Asking, flags_of, market_of, memory_of
 from peak_fast.orders import asking_of
+from peak_fast.signed_prices import check_book
 from peak_fast.sweep.batch import _SMALLEST_TILE_BARS, Batch, Report
 from peak_fast.sweep.book_table import BookTable
 from peak_fast.sweep.functions import check_columns
@@ -76,7 +77,7 @@ class BookBatch(Batch):
         else:
             check_block_settings(engine)
             self._rules = block_rules(book, *given, engine.risk_limits)
-        self._asset = _asset(book, engine._settings(self.bars))
+        self._asset = _asset(book, engine._settings(self.bars, sized=False))
         prices = book_prices(book, self.bars, self._rules)
         self._flags = flags_of(prices, (self._asset,))
         self._rate, self._market = prices.rate, market_of(prices)
@@ -85,7 +86,9 @@ class BookBatch(Batch):
         """The engine's settings and rules, with what the columns vary."""
         item = self.strategy
         weights = getattr(item, "weights", False) or getattr(item, "returns", "") == "weights"
-        base = self.engine._settings(self.bars, weights=weights)
+        base = self.engine._settings(self.bars, weights=weights, sized=self._sized, varied=columns)
+        if "entry_limit" in columns:
+            check_book((self.bars,), self._rules, (self._asset,), "varied in the grid")
         sizing = type(self.engine.sizing).__name__
         return BookTable(base, columns, sizing, self._book, self._rules, self._flags)
 
@@ -97,7 +100,7 @@ class BookBatch(Batch):
     def memory(self, count: int) -> FloatArray:
         """Memory of a run with room for ``count`` decisions, or for as many orders of a block."""
         orders = count if self._asks else 6 * count + 64
-        sizes = (orders, orders, self._book.book_size)
+        sizes = (orders, orders, self._book.book_size, len(self.bars))
         return memory_of(
             self._rules,
             (self._asset,),

@@ -50,7 +50,7 @@ class BookTable(SettingsTable):
     rules
         Rules of a run without anything varied.
     flags
-        Whether the data make the kernel look at every bar, and walk through each.
+        What the data make the kernel do (`peak_fast.order_run.flags_of`).
 
     Raises
     ------
@@ -65,7 +65,7 @@ class BookTable(SettingsTable):
         sizing: str,
         book: OrderBook,
         rules: OrderRules,
-        flags: tuple[bool, bool],
+        flags: tuple[bool, bool, bool],
     ) -> None:
         settings = {name: column for name, column in columns.items() if name not in (*RULES, *ENTRIES)}
         super().__init__(base, settings, sizing)
@@ -74,7 +74,7 @@ class BookTable(SettingsTable):
         wide[0, : b.C_RULES] = base
         own = wide[0, b.C_RULES : b.C_RULES + f.N_RULE]
         own[:] = rules.vector()
-        own[f.R_CARRY], own[f.R_INTRABAR] = flags
+        own[f.R_CARRY], own[f.R_INTRABAR], own[f.R_SIGNED] = flags
         for name, slot in _ENTRY_SLOTS.items():
             value = getattr(book, name)
             wide[0, slot] = np.nan if value is None else value

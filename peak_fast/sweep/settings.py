@@ -76,6 +76,10 @@ def _checked(name: str, column: Any, base: FloatArray, sizing: str) -> FloatArra
         bad |= values == 0.0
     if name in WHOLE:
         bad |= (values < WHOLE[name]) | (values != np.rint(values))
+    if name == "fee_minimum" and base[t.FEE_MINIMUM] < 0.0:
+        raise ConfigError(
+            "fee_minimum: the engine's maker_rate is a rebate, which a minimum would take away; expected one of the two"
+        )
     if bad.any():
         wanted = "numbers from 0 on, None for 'not set'"
         if name in WHOLE:
