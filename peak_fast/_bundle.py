@@ -101,6 +101,7 @@ def _document(result: BacktestResult) -> dict[str, Any]:
             "name": result.bars.name,
             "time_zone": result.bars.time_zone,
             "has_time": result.bars.has_time,
+            "stamp": result.bars.stamp,
         },
         # repr keeps every bit of a float; NaN is written as text because strict JSON has none.
         "settings": [repr(float(x)) for x in result._settings],
@@ -152,9 +153,11 @@ def load(cls: type[BacktestResult], folder: Path) -> BacktestResult:
 def _result_of(cls: type[BacktestResult], document: dict[str, Any], frames: dict[str, Any]) -> BacktestResult:
     """The result from its document and its tables."""
     frame, about = frames["bars"], document["bars"]
-    bars = Bars.from_frame(frame if about["has_time"] else frame.drop("timestamp"), name=about["name"])
+    timed = frame if about["has_time"] else frame.drop("timestamp")
+    bars = Bars.from_frame(timed, name=about["name"], stamp=about.get("stamp", "open"))
     # Not what was noticed when this copy was read: the result's own notes say how its bars came to be.
-    object.__setattr__(bars, "notes", ())
+    object.__setattr__(bars, "_notes", ())
+    object.__setattr__(bars, "_remarks", ())
     tables = {}
     for name, columns in _TABLES.items():
         tagged = "tag" in frames[name].columns

@@ -71,7 +71,7 @@ def test_bars_survive_pickle():
 
 def test_repr_names_length_and_span():
     text = repr(Bars.from_frame(with_value("open", 1, np.nan), name="ACME"))
-    assert text == "Bars('ACME', 6 bars, 1 missing, 2024-01-01 00:00 to 2024-01-06 00:00 UTC)"
+    assert text == "Bars('ACME', 6 bars, 1 missing, 2024-01-01 00:00 to 2024-01-06 00:00 UTC, 1 note)"
 
 
 # ---- hash

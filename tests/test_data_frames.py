@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from peak_fast.data import Bars, synthetic
-from peak_fast.data.frames import TIME_NAMES
+from peak_fast.data.names import TIME_NAMES
 from peak_fast.errors import DataError
 from tests.frame_kinds import KINDS, clean_columns
 
@@ -197,7 +197,9 @@ def test_columns_have_one_dimension():
 def test_pandas_with_levels_of_columns():
     pandas = pytest.importorskip("pandas")
     frame = pandas.concat({"AAPL": pandas.DataFrame(clean_columns())}, axis=1)
-    with pytest.raises(DataError, match="several levels"):
+    assert Bars.from_frame(frame).hash == Bars.from_frame(clean_columns()).hash
+    frame.columns = frame.columns.set_levels(list("abcdef"), level=1)
+    with pytest.raises(DataError, match="levels of column names and none of them holds open"):
         Bars.from_frame(frame)
 
 

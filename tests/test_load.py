@@ -103,6 +103,8 @@ def test_csv_with_text_far_down(tmp_path):
 def test_repair_reaches_files(tmp_path):
     frame = synthetic(20).to_polars().reverse()
     frame.write_csv(tmp_path / "prices.csv")
+    assert load(tmp_path / "prices.csv").repaired == {"reverse": 20}
+    frame[[3, 1, *range(4, 20), 0, 2]].write_csv(tmp_path / "prices.csv")
     with pytest.raises(DataError, match="repair='sort'"):
         load(tmp_path / "prices.csv")
     assert load(tmp_path / "prices.csv", repair="sort").hash == synthetic(20).hash

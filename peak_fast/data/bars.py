@@ -13,30 +13,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 
 from peak_fast._guard import guarded_class
-from peak_fast.data.checks import (
-    IN_UNITS,
-    FloatArray,
-    IntArray,
-    check,
-    moment,
-    normalise_repair,
-    not_positive,
-)
-from peak_fast.data.frames import extract, source_column
+from peak_fast.data.checks import FloatArray, IntArray, check, moment
+from peak_fast.data.frames import source_column
 from peak_fast.data.hashing import content_hash
 from peak_fast.data.kept_rows import slice_rows, take_rows
-from peak_fast.data.times import DAY_US, periods_per_year
+from peak_fast.data.observations import remarks
+from peak_fast.data.options import DEFAULTS, ReadOptions, Stamp, read_options
+from peak_fast.data.reading import extract
+from peak_fast.data.time_zones import localise
+from peak_fast.data.times import DAY_US, periods_per_year, year_remark
 from peak_fast.errors import DataError
 
 if TYPE_CHECKING:
     import polars as pl
 
 __all__ = ["Bars"]
+
+_NO_TIMES = "no times were found: bars count as days, 252 a year (periods_per_year= says it)"
 
 AnyArray = TypeVar("AnyArray", bound=np.ndarray[Any, Any])
 
@@ -70,13 +68,14 @@ class Bars:
         Bars with a missing price.
     repaired : dict of str to int
         What ``repair`` changed: rows moved by "sort", rows removed by "drop", prices moved by "clip".
-    notes : tuple of str
-        What was understood, guessed, dropped or reversed while the data were read; empty where nothing was.
+    stamp : str
+        What the times mean: ``"open"`` or ``"close"`` of the bar.
     """
 
     __slots__ = (
-        "_hash", "_mark", "_n_not_positive", "_periods_per_year", "_table", "close", "has_time", "high", "low",
-        "n_invalid", "name", "notes", "open", "repaired", "source", "time_us", "time_zone", "volume",
+        "_hash", "_mark", "_n_not_positive", "_notes", "_periods_per_year", "_remarks", "_table", "close",
+        "has_time", "high", "low", "n_invalid", "name", "open", "repaired", "source", "stamp", "time_us",
+        "time_zone", "volume",
     )  # fmt: skip
 
     open: FloatArray
@@ -91,11 +90,13 @@ class Bars:
     source: Any
     n_invalid: int
     repaired: dict[str, int]
-    notes: tuple[str, ...]
+    stamp: Stamp
     _hash: str | None
     _mark: FloatArray | None
     _n_not_positive: int | None
+    _notes: tuple[str, ...]
     _periods_per_year: float | None
+    _remarks: tuple[str, ...] | None
     _table: FloatArray | None
 
     def __init__(
@@ -110,6 +111,7 @@ class Bars:
         n_invalid: int = 0,
         repaired: Mapping[str, int] | None = None,
         notes: Iterable[str] = (),
+        stamp: Stamp = "open",
     ) -> None:
         """Wrap arrays that already passed the checks; use :meth:`from_frame` for anything else."""
         put = object.__setattr__
@@ -127,7 +129,10 @@ class Bars:
         put(self, "source", source)
         put(self, "n_invalid", n_invalid)
         put(self, "repaired", dict(repaired or {}))
-        put(self, "notes", tuple(notes))
+        put(self, "stamp", stamp)
+        put(self, "_notes", tuple(notes))
+        # Remarks on the values are looked for when they are first asked for.
+        put(self, "_remarks", None)
         put(self, "_hash", None)
         put(self, "_mark", None)
         put(self, "_n_not_positive", None)
@@ -141,7 +146,15 @@ class Bars:
         frame: Any,
         name: str | None = None,
         repair: str | Iterable[str] | None = None,
-        timestamp: str | None = None,
+        timestamp: str | tuple[str, str] | Literal[False] | None = None,
+        *,
+        symbol: str | None = None,
+        stamp: Stamp = "open",
+        date_order: Literal["dmy", "mdy", "ymd"] | None = None,
+        time_zone: str | None = None,
+        columns: Mapping[str, str] | None = None,
+        scale: float | None = None,
+        adjust: bool = False,
     ) -> Bars:
         """Check a frame and take its columns, without a copy where they already are contiguous float64.
 
@@ -150,49 +163,81 @@ class Bars:
         frame
             Polars DataFrame or LazyFrame, pandas DataFrame, pyarrow Table, DuckDB relation, dict of arrays,
             numpy structured array, any frame narwhals knows, or Bars (returned as they are). Columns
-            ``open``, ``high``, ``low``, ``close`` and optionally ``volume``, in any case. Null and NaN both
-            mean "missing".
+            ``open``, ``high``, ``low``, ``close`` and optionally ``volume``; case, blanks and punctuation of
+            names do not matter. Null and NaN both mean "missing".
         name
-            Display name; default "bars".
+            Display name; default the symbol of the frame, else "bars".
         repair
             One of these, or several: ``"sort"`` puts rows in order of time; ``"drop"`` keeps the last of the
             rows that share a timestamp; ``"clip"`` moves an open or close outside ``[low, high]`` to the
             nearer end (``source`` keeps the value it had).
         timestamp
-            Name of the time column. Default: a pandas DatetimeIndex, else the first of timestamp, datetime,
-            date, time, ts, open_time (in any case), else the only column of a date or datetime type, else
-            none.
+            Name of the time column or index level; two names: a date and a time of day, which are joined;
+            False: the bars have no times. Default: found by the rules of ``docs/data.md``.
+        symbol
+            The one value to take of a symbol column, index level or level of column names.
+        stamp
+            What a time means: ``"open"`` or ``"close"`` of its bar.
+        date_order
+            Order of day, month and year in dates as text, where the column does not prove it.
+        time_zone
+            Zone that times without an offset are in, such as "America/New_York". Default: UTC.
+        columns
+            Names in the frame by what they are, for those that are not found: ``{"close": "Last"}``. Known are
+            timestamp, open, high, low, close, volume, symbol, adj_close and split.
+        scale
+            Factor of every price.
+        adjust
+            Whether to adjust prices for splits and dividends by the frame's adjusted close, else by its
+            splits.
 
         Raises
         ------
         DataError
             The frame cannot be used; the message names column, first offending row, value and remedy.
         ConfigError
-            Unknown ``repair``.
+            An option with a value that it cannot have.
         """
         if isinstance(frame, Bars):
             return frame
-        repairs = normalise_repair(repair)
-        extracted = extract(frame, timestamp)
-        checked = check(extracted.columns, repairs, extracted.hint)
+        given = {
+            "repair": repair,
+            "timestamp": timestamp,
+            "symbol": symbol,
+            "date_order": date_order,
+            "time_zone": time_zone,
+            "columns": columns,
+            "scale": scale,
+        }
+        said = {option: value for option, value in given.items() if value is not None}
+        if stamp != "open" or adjust is not False:
+            said |= {"stamp": stamp, "adjust": adjust}
+        options = read_options(said) if said else DEFAULTS
+        return cls._of(frame, name, options)
+
+    @classmethod
+    def _of(cls, frame: Any, name: str | None, options: ReadOptions, notes: Iterable[str] = ()) -> Bars:
+        """Bars of a frame by checked options; ``notes`` are what was noticed on the way to the frame."""
+        extracted = extract(frame, options)
+        times = extracted.times
+        # Local times out of order may be the hour that repeats when summer time ends.
+        look_at = (lambda time_us: localise(time_us, times.label, None)) if times.local else None
+        checked = check(extracted.columns, options.repair, look_at)
         open_, high, low, close, volume, time_us = checked.columns
         source = extracted.source if checked.rows is None else take_rows(extracted.source, checked.rows)
-        below = checked.n_not_positive
-        note = (
-            f"prices at or below zero: column 'low' {not_positive(low, time_us)}; {IN_UNITS}" if below else ""
-        )
         made = cls(
             (open_, high, low, close),
             volume,
             time_us,
-            name=name or "bars",
-            time_zone=extracted.time_zone,
+            name=name or extracted.symbol or "bars",
+            time_zone=times.zone,
             source=source,
             n_invalid=checked.n_invalid,
             repaired=checked.repaired,
-            notes=(note,) if below else (),
+            notes=(*notes, *extracted.notes, *checked.notes()),
+            stamp=extracted.stamp,
         )
-        object.__setattr__(made, "_n_not_positive", below)
+        object.__setattr__(made, "_n_not_positive", checked.n_not_positive)
         return made
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -210,7 +255,9 @@ class Bars:
         start, end = self.span
         when = f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC" if self.has_time else "no timestamps"
         missing = f", {self.n_invalid} missing" if self.n_invalid else ""
-        return f"Bars({self.name!r}, {len(self)} bars{missing}, {when})"
+        closes = ", stamped by close" if self.stamp == "close" else ""
+        noted = f", {len(self._notes)} note{'s'[: len(self._notes) != 1]}" if self._notes else ""
+        return f"Bars({self.name!r}, {len(self)} bars{missing}, {when}{closes}{noted})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, ({slot: getattr(self, slot) for slot in self.__slots__ if slot != "_table"},)
@@ -226,6 +273,17 @@ class Bars:
         if self._n_not_positive is None:
             object.__setattr__(self, "_n_not_positive", int(np.count_nonzero(self.low <= 0.0)))
         return int(self._n_not_positive)  # type: ignore[arg-type]
+    def notes(self) -> tuple[str, ...]:
+        """What was understood, guessed, dropped or reversed while the data were read, and remarks on the values.
+
+        Empty where there is nothing to say.
+        """
+        if self._remarks is None:
+            times = self.time_us if self.has_time else None
+            found = remarks(self.open, self.high, self.low, self.close, self.volume, times)
+            year = _NO_TIMES if times is None else year_remark(self._days)
+            object.__setattr__(self, "_remarks", (*found, *([] if year is None else [year])))
+        return self._notes + self._remarks  # type: ignore[operator]
 
     @property
     def mark(self) -> FloatArray:
@@ -257,9 +315,14 @@ class Bars:
     def periods_per_year(self) -> float:
         """Bars per year inferred from the timestamps (formula: ``docs/data.md``); 252 without timestamps."""
         if self._periods_per_year is None:
-            value = periods_per_year(self.time_us) if self.has_time else 252.0
+            value = periods_per_year(self._days) if self.has_time else 252.0
             object.__setattr__(self, "_periods_per_year", value)
         return float(self._periods_per_year)  # type: ignore[arg-type]
+
+    @property
+    def _days(self) -> IntArray:
+        """Times that lie in the days of the bars: a bar that closes at midnight belongs to the day before."""
+        return self.time_us - 1 if self.stamp == "close" else self.time_us
 
     @property
     def span(self) -> tuple[datetime, datetime]:
@@ -294,7 +357,8 @@ class Bars:
     def slice(self, start: int | None, stop: int | None = None) -> Bars:
         """Bars ``start`` to ``stop`` (exclusive; negative values count from the end), sharing memory.
 
-        ``periods_per_year`` is that of the whole, so that a short window is annualised like the rest.
+        ``periods_per_year`` and ``notes`` are those of the whole, so that a short window is annualised like
+        the rest.
 
         Raises
         ------
@@ -316,7 +380,9 @@ class Bars:
             source=slice_rows(self.source, first, last),
             n_invalid=int(np.count_nonzero(np.isnan(self.close[window]))) if self.has_nan else 0,
             notes=self.notes,
+            stamp=self.stamp,
         )
+        object.__setattr__(part, "_remarks", ())
         object.__setattr__(part, "has_time", self.has_time)
         object.__setattr__(part, "_periods_per_year", self.periods_per_year)
         return part

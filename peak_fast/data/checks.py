@@ -8,7 +8,7 @@ searched column by column for the first offending row.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -56,6 +56,24 @@ class Checked(NamedTuple):
     rows: IntArray | None
     n_not_positive: int = 0
 
+    def notes(self) -> list[str]:
+        """What was done to the rows, in words."""
+        found = [_REPAIR_NOTES[name].format(count) for name, count in self.repaired.items()]
+        if self.n_invalid:
+            found.append(f"{self.n_invalid} bars have a missing price and are kept as missing in all four")
+        if self.n_not_positive:
+            place = not_positive(self.columns.low, self.columns.time_us)
+            found.append(f"prices at or below zero: column 'low' {place}; {IN_UNITS}")
+        return found
+
+
+_REPAIR_NOTES = {
+    "reverse": "rows were newest first and were put in order of time",
+    "sort": "{} rows stood out of order and were sorted by time",
+    "drop": "{} rows repeated a time and were dropped; the last of each stays",
+    "clip": "{} opens or closes outside low to high were moved to the nearer end",
+}
+
 
 def moment(time_us: int) -> datetime:
     """Microseconds of the Unix epoch as an aware datetime (UTC)."""
@@ -79,7 +97,9 @@ def normalise_repair(repair: str | Iterable[str] | None) -> frozenset[str]:
     return frozenset(names)
 
 
-def check(columns: Columns, repairs: frozenset[str], hint: str = "") -> Checked:
+def check(
+    columns: Columns, repairs: frozenset[str], look_at: Callable[[IntArray], object] | None = None
+) -> Checked:
     """Check bar columns, repairing what ``repairs`` allows.
 
     Parameters
@@ -88,8 +108,8 @@ def check(columns: Columns, repairs: frozenset[str], hint: str = "") -> Checked:
         Arrays of one length, at least one row.
     repairs
         Subset of :data:`REPAIRS`.
-    hint
-        Sentence added to errors about unsorted or duplicated timestamps.
+    look_at
+        Called with the times where they are out of order, before that is repaired or refused; may raise.
 
     Returns
     -------
@@ -106,7 +126,7 @@ def check(columns: Columns, repairs: frozenset[str], hint: str = "") -> Checked:
     if _is_clean(columns):
         return Checked(columns, 0, {}, None)
     repaired: dict[str, int] = {}
-    columns, rows = _check_times(columns, repairs, repaired, hint)
+    columns, rows = _check_times(columns, repairs, repaired, look_at)
     columns, n_invalid = _check_missing(columns)
     columns = _check_ranges(columns, repairs, repaired)
     volume = _check_volume(columns)
@@ -169,7 +189,10 @@ def _count(mask: NDArray[np.bool_]) -> str:
 
 
 def _check_times(
-    columns: Columns, repairs: frozenset[str], repaired: dict[str, int], hint: str
+    columns: Columns,
+    repairs: frozenset[str],
+    repaired: dict[str, int],
+    look_at: Callable[[IntArray], object] | None,
 ) -> tuple[Columns, IntArray | None]:
     """Missing, unsorted and duplicated timestamps; returns the columns and the rows they were taken from."""
     time_us = columns.time_us
@@ -184,13 +207,20 @@ def _check_times(
             f"timestamp: row {row} is {int(time_us[row])} microseconds after 1970, outside the years 1 to "
             "9999; check the unit of the column"
         )
+    if look_at is not None:
+        look_at(time_us)
     rows: IntArray | None = None
+    if time_us.size > 1 and (time_us[1:] < time_us[:-1]).all():
+        # Newest first throughout, as many vendors write: the other order says the same.
+        rows = np.arange(time_us.size - 1, -1, -1, dtype=np.int64)
+        repaired["reverse"] = int(rows.size)
+        return _take(columns, rows), rows
     backward = _first(time_us[1:] < time_us[:-1])
     if backward is not None:
         if "sort" not in repairs:
             raise DataError(
                 f"timestamp: {_row(columns, backward + 1)} is earlier than {_row(columns, backward)}; "
-                f"bars must be in increasing order of time: sort the frame, or pass repair='sort'{hint}"
+                f"bars must be in increasing order of time: sort the frame, or pass repair='sort'"
             )
         rows = np.argsort(time_us, kind="stable").astype(np.int64)
         repaired["sort"] = int(np.count_nonzero(rows != np.arange(rows.size)))
@@ -202,7 +232,7 @@ def _check_times(
         if "drop" not in repairs:
             raise DataError(
                 f"timestamp: {_row(columns, again + 1)} repeats the time of row {again}, {_count(repeated)}; "
-                f"each bar needs its own time: drop duplicates, or pass repair='drop' to keep the last{hint}"
+                f"each bar needs its own time: drop duplicates, or pass repair='drop' to keep the last"
             )
         kept = np.flatnonzero(np.append(~repeated, True)).astype(np.int64)
         repaired["drop"] = int(np.count_nonzero(repeated))

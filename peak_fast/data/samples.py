@@ -65,4 +65,9 @@ def sample(symbol: str = "AAPL", adjust: bool = True) -> Bars:
         pl.col("volume").cast(pl.Float64),
         pl.col("adj_close"),
     )
-    return Bars.from_frame(frame.rechunk(), name=wanted)
+    frame = frame.rechunk()
+    # The adjusted close is not passed over here: `adjust` has said what to do with it.
+    prices = frame.drop("adj_close") if adjust else frame
+    bars = Bars.from_frame(prices, name=wanted)
+    object.__setattr__(bars, "source", frame)
+    return bars

@@ -1,0 +1,221 @@
+"""What the columns of a frame are, by their names: case, blanks and punctuation do not matter."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+from peak_fast.errors import DataError, did_you_mean
+
+# Times of the open come first: where a frame has several times, that is what a bar's stamp means.
+TIME_NAMES = (
+    "opentime", "timeopen", "opentimestamp", "windowstart", "starttime", "timestamp", "datetime", "date",
+    "time", "ts", "t", "localtime", "gmttime", "utctime", "tradedate", "tradetime", "tradingday", "day",
+    "unix", "unixtime", "unixtimestamp", "epoch", "begin", "start", "timeperiodstart", "candlebegintime",
+)  # fmt: skip
+# Times of the close: taken only where there is nothing else, and then as what they are.
+CLOSE_TIME_NAMES = (
+    "closetime",
+    "timeclose",
+    "closetimestamp",
+    "endtime",
+    "end",
+    "windowend",
+    "timeperiodend",
+)
+# What writers call a column that had no name.
+UNNAMED = ("", "unnamed0", "indexlevel0", "index", "column0", "field0")
+SYMBOL_NAMES = (
+    "symbol", "symbols", "ticker", "tickers", "tic", "asset", "instrument", "instrumentid", "secid",
+    "security", "pair", "contract", "tscode", "stockcode", "code", "permno", "isin", "cusip", "figi", "sid",
+    "assetid", "productid", "coin", "stock", "name", "underlying",
+)  # fmt: skip
+ADJUSTED_CLOSE = ("adjclose", "adjustedclose", "closeadj", "closeadjusted", "adjcloseprice")
+SPLIT_NAMES = (
+    "stocksplits",
+    "stocksplit",
+    "splitratio",
+    "splitcoefficient",
+    "splitfactor",
+    "split",
+    "splits",
+)
+DIVIDEND_NAMES = ("dividends", "dividend", "exdividend", "dividendamount", "divcash", "cashdividend")
+ADJUSTED_OTHERS = ("adjopen", "adjhigh", "adjlow", "adjvolume", "adjfactor", "adjustmentfactor", "cumfactor")
+TICK_VOLUME = ("tickvolume", "tickvol", "ticks")
+
+_PRICES: dict[str, tuple[str, ...]] = {
+    "open": ("open", "openprice", "priceopen", "openingprice"),
+    "high": ("high", "highprice", "pricehigh", "highestprice"),
+    "low": ("low", "lowprice", "pricelow", "lowestprice"),
+    "close": ("close", "closeprice", "priceclose", "closingprice", "closelast"),
+}
+_VOLUMES = ("volume", "vol", "realvolume", "tradedvolume", "totalvolume", "v")
+_LETTERS = {"open": "o", "high": "h", "low": "l", "close": "c"}
+
+
+@lru_cache(maxsize=4096)
+def fold(name: str) -> str:
+    """A name without case, blanks and punctuation, and without a leading number as in "1. open"."""
+    text = re.sub(r"^\s*\d+\.\s+", "", name)
+    return re.sub(r"[\W_]+", "", text).lower()
+
+
+class Plain(NamedTuple):
+    """Names that leave nothing to decide: prices, volume and time (None: there is none)."""
+
+    prices: tuple[str, str, str, str]
+    volume: str | None
+    time: str | None
+
+
+@lru_cache(maxsize=512)
+def plain_names(all_names: tuple[str, ...]) -> Plain | None:
+    """What the columns are where every one is known and only one of a kind; None where there is more to look at.
+
+    Most frames are of this kind, and reading a small one must not cost more than its values.
+    """
+    names = Names(list(all_names), {})
+    try:
+        prices = tuple(names.price(role) for role in _PRICES)
+        volumes = names.volumes()
+    except DataError:
+        return None
+    times = [name for name in names.all if sounds_like_time(name)]
+    special = names.of((*SYMBOL_NAMES, *ADJUSTED_CLOSE, *SPLIT_NAMES, *DIVIDEND_NAMES, *ADJUSTED_OTHERS))
+    if names.notes or special or len(volumes) > 1 or len(times) > 1:
+        return None
+    if (volumes and fold(volumes[0]) != "volume") or (times and times[0] not in _SURE_TIMES):
+        return None
+    if len(set(all_names)) < len(all_names):
+        return None
+    return Plain(prices, volumes[0] if volumes else None, times[0] if times else None)  # type: ignore[arg-type]
+
+
+# Not "date" and "time": either may be half of a pair, which the other names do not show.
+_SURE_TIMES = ("timestamp", "datetime", "open_time")
+
+
+def sounds_like_time(name: str) -> bool:
+    """Whether a column could hold times, by its name."""
+    folded = fold(name)
+    if folded in TIME_NAMES or folded in CLOSE_TIME_NAMES:
+        return True
+    return folded.endswith(("datetime", "timestamp")) or (folded.startswith("time") and folded != "timeframe")
+
+
+class Names:
+    """The names of a frame, found by what they mean.
+
+    Parameters
+    ----------
+    names
+        Names as the frame has them, in order.
+    mapped
+        What the user said: name in the frame by what it is.
+
+    Attributes
+    ----------
+    used : list of str
+        Names that were taken, in the order of asking.
+    notes : list of str
+        Names that were understood in a way that the name alone does not say.
+    """
+
+    def __init__(self, names: list[str], mapped: Mapping[str, str]) -> None:
+        self.all = names
+        self.mapped = mapped
+        self.used: list[str] = []
+        self.notes: list[str] = []
+        self._known: dict[str, list[str]] = {}
+        for name in names:
+            self._known.setdefault(fold(name), []).append(name)
+        self._by_letter = all(letter in self._known for letter in _LETTERS.values())
+
+    def exact(self, name: str, what: str) -> str:
+        """A name that the user wrote: as the frame has it, else in another spelling.
+
+        Raises
+        ------
+        DataError
+            There is no such column, or it is there in several spellings.
+        """
+        if name in self.all:
+            return self.take(name)
+        found = self._known.get(fold(name), [])
+        if not found:
+            raise DataError(f"{what} {name!r} is missing; {did_you_mean(name, self.all)}")
+        return self.take(self._only(name, found))
+
+    def take(self, name: str) -> str:
+        """Remember that a column is used."""
+        self.used.append(name)
+        return name
+
+    def price(self, role: str) -> str:
+        """The column that holds open, high, low or close.
+
+        Raises
+        ------
+        DataError
+            There is none, or there are several.
+        """
+        if role in self.mapped:
+            return self.exact(self.mapped[role], f"columns[{role!r}]: column")
+        if role in self.all:
+            return self.take(role)
+        for alias in _PRICES[role]:
+            if alias in self._known:
+                return self.take(self._only(role, self._known[alias]))
+        if self._by_letter:
+            name = self._only(role, self._known[_LETTERS[role]])
+            self.notes.append(f"column {name!r} is read as {role}")
+            return self.take(name)
+        raise DataError(
+            f"column {role!r} is missing; {did_you_mean(role, self.all)}; rename the column that holds it, or "
+            f"name it with columns={{{role!r}: ...}}"
+        )
+
+    def volumes(self) -> list[str]:
+        """Columns that could be the volume, the likeliest first; of one meaning only where the user said so."""
+        if "volume" in self.mapped:
+            return [self.exact(self.mapped["volume"], "columns['volume']: column")]
+        found: list[str] = []
+        if "volume" in self.all:
+            found.append("volume")
+        for alias in _VOLUMES:
+            if alias != "v" or self._by_letter:
+                found += [self._only("volume", self._known[alias])] if alias in self._known else []
+        found += [name for name in self.all if re.match(r"vol(ume)?[\W_]", name.strip(), re.IGNORECASE)]
+        found += self.of(TICK_VOLUME)
+        found += [name for name in self.all if "volume" in fold(name) and not fold(name).startswith("adj")]
+        return list(dict.fromkeys(found))
+
+    def of(self, folded: Iterable[str]) -> list[str]:
+        """Names of the frame that are one of the given ones, in the order given."""
+        return [name for key in folded for name in self._known.get(key, ())]
+
+    def first(self, folded: Iterable[str], role: str) -> str | None:
+        """The column of a role that need not be there, or None."""
+        if role in self.mapped:
+            return self.exact(self.mapped[role], f"columns[{role!r}]: column")
+        found = self.of(folded)
+        return found[0] if found else None
+
+    def unused(self) -> list[str]:
+        """Names that were not taken, in the frame's order."""
+        return [name for name in self.all if name not in self.used]
+
+    def _only(self, asked: str, found: list[str]) -> str:
+        if len(found) == 1 or asked in found:
+            return asked if asked in found else found[0]
+        if len(set(found)) == 1:
+            raise DataError(f"column {asked!r} is there several times; keep one of them")
+        exact = [name for name in found if name.strip().lower() == asked]
+        if len(exact) == 1:
+            return exact[0]
+        raise DataError(
+            f"column {asked!r} is there {len(found)} times, as {found}; keep one of them, or name it with columns="
+        )

@@ -1,0 +1,133 @@
+"""A frame and what the user says about it, read into bar columns; nothing is checked here but names and types."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from peak_fast.data.adjusting import adjusted, scaled
+from peak_fast.data.checks import PRICE_COLUMNS, Columns, FloatArray
+from peak_fast.data.frames import Table, collect, table_of
+from peak_fast.data.kept_rows import take_rows
+from peak_fast.data.names import TICK_VOLUME, Names, fold, plain_names
+from peak_fast.data.numeric import as_float64
+from peak_fast.data.options import DEFAULTS, ReadOptions, Stamp
+from peak_fast.data.symbols import one_level, rows_of_symbol
+from peak_fast.data.time_columns import Times, find_times, is_temporal, read_time
+from peak_fast.errors import DataError
+
+
+class Extracted(NamedTuple):
+    """Bar columns as they came, unchecked, and what the frame says about them."""
+
+    columns: Columns
+    times: Times
+    stamp: Stamp
+    source: Any
+    symbol: str | None
+    notes: list[str]
+
+
+def extract(frame: Any, options: ReadOptions) -> Extracted:
+    """Read open, high, low, close, volume and time from a frame.
+
+    Parameters
+    ----------
+    frame
+        See :meth:`peak_fast.data.Bars.from_frame`.
+    options
+        What the user said.
+
+    Raises
+    ------
+    DataError
+        Not a frame, a missing or ambiguous column, a column of the wrong type, several symbols.
+    """
+    frame, source = collect(frame)
+    frame, chosen = one_level(frame, options.symbol)
+    source = source if chosen is None else frame
+    notes: list[str] = []
+    table = table_of(frame)
+    if (options is DEFAULTS or options == DEFAULTS) and chosen is None:
+        plain = _plain(table)
+        if plain is not None:
+            return Extracted(*plain, options.stamp, source, None, [])
+    names = Names(table.names, options.columns)
+    rows, symbol = rows_of_symbol(table, names, options.symbol, chosen)
+    if rows is not None:
+        frame, source = take_rows(frame, rows), take_rows(source, rows)
+        table = table_of(frame)
+        notes.append(f"{rows.size} rows of symbol {symbol!r} are taken; the others are left out")
+    found = [as_float64(table.get(names.price(role)), role) for role in PRICE_COLUMNS]
+    prices = (found[0], found[1], found[2], found[3])
+    volume = _volume(table, names, notes)
+    times = find_times(table, names, options) if prices[0].size else Times(None)
+    _check_lengths(Columns(*prices, volume, times.time_us))
+    prices = scaled(prices, options.scale, notes)
+    prices = adjusted(
+        prices, times.time_us, names, lambda name: as_float64(table.get(name), name), options.adjust, notes
+    )
+    stamp = times.stamp or options.stamp
+    if stamp == "close":
+        notes.append("times are the closes of the bars (stamp='close')")
+    notes = [*names.notes, *times.notes, *notes]
+    return Extracted(Columns(*prices, volume, times.time_us), times, stamp, source, symbol, notes)
+
+
+def _plain(table: Table) -> tuple[Columns, Times] | None:
+    """Columns and times of a frame whose names leave nothing to decide; None where there is more to look at."""
+    found = plain_names(tuple(table.names))
+    if found is None or (found.time is None) != (len(table.levels) == 1):
+        return None
+    if found.time is None:
+        label, get = table.levels[0]
+        index = get()
+        if not is_temporal(index):
+            return None
+        times = read_time(index, label or "index", DEFAULTS)
+    else:
+        times = read_time(table.get(found.time), found.time, DEFAULTS)
+    prices = [
+        as_float64(table.get(name), role) for name, role in zip(found.prices, PRICE_COLUMNS, strict=True)
+    ]
+    if not prices[0].size:
+        return None
+    volume = None if found.volume is None else as_float64(table.get(found.volume), "volume")
+    columns = Columns(prices[0], prices[1], prices[2], prices[3], volume, times.time_us)
+    _check_lengths(columns)
+    # Local times or an epoch leave no notes; text may, and they are kept.
+    return (columns, times) if not times.notes else None
+
+
+def _volume(table: Table, names: Names, notes: list[str]) -> FloatArray | None:
+    """The volume, and notes on the columns that could be it as well."""
+    found = names.volumes()
+    if not found:
+        return None
+    name, *others = found
+    ticks = [other for other in others if fold(other) in TICK_VOLUME]
+    values = as_float64(table.get(name), name)
+    if ticks and fold(name) not in TICK_VOLUME and not values.any():
+        others = [name if other == ticks[0] else other for other in others]
+        notes.append(f"volume is {ticks[0]!r}, the number of price changes, because {name!r} is 0 throughout")
+        name, values = ticks[0], as_float64(table.get(ticks[0]), ticks[0])
+    elif fold(name) in TICK_VOLUME:
+        notes.append(f"volume is {name!r}: the number of price changes, not of units traded")
+    elif fold(name) != "volume":
+        notes.append(f"column {name!r} is read as volume")
+    names.take(name)
+    others = [other for other in others if other not in names.used]
+    if others:
+        listed = ", ".join(repr(other) for other in others)
+        notes.append(
+            f"volume comes from {name!r}; not used: {listed} (columns={{'volume': ...}} chooses another)"
+        )
+    return values
+
+
+def _check_lengths(columns: Columns) -> None:
+    expected = columns.open.size
+    for name, values in zip(Columns._fields, columns, strict=True):
+        if values is not None and values.size != expected:
+            raise DataError(
+                f"column {name!r} has {values.size} rows, column 'open' has {expected}; expected the same"
+            )

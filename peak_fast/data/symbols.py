@@ -1,0 +1,197 @@
+"""One symbol of a frame that may hold several."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from peak_fast.data.checks import IntArray
+from peak_fast.data.frames import Table
+from peak_fast.data.kinds import package_of
+from peak_fast.data.names import SYMBOL_NAMES, Names, fold
+from peak_fast.errors import DataError, did_you_mean
+
+PRICES = frozenset({"open", "high", "low", "close"})
+_SHOWN = 12
+
+
+def choose(values: list[str], symbol: str | None, place: str) -> str:
+    """The one symbol to take.
+
+    Raises
+    ------
+    DataError
+        Several and none chosen, or the chosen one is not there.
+    """
+    if symbol is not None:
+        if symbol in values:
+            return symbol
+        raise DataError(f"symbol: {symbol!r} is not in {place}; {did_you_mean(symbol, values)}")
+    if len(values) == 1:
+        return values[0]
+    listing = ", ".join(repr(value) for value in values[:_SHOWN]) + (", ..." if len(values) > _SHOWN else "")
+    raise DataError(
+        f"{place} holds {len(values)} symbols: {listing}; bars are of one: pass symbol={values[0]!r}, or filter "
+        "the frame"
+    )
+
+
+def one_level(frame: Any, symbol: str | None) -> tuple[Any, str | None]:
+    """A pandas frame with several levels of column names as one with the names of prices alone.
+
+    Parameters
+    ----------
+    frame
+        Any collected frame; others than pandas pass.
+    symbol
+        Which one to take where another level holds several values.
+
+    Returns
+    -------
+    tuple
+        The frame and the value of the other level (None: there was one level).
+
+    Raises
+    ------
+    DataError
+        No level names the prices, or several symbols and none chosen.
+    """
+    if package_of(frame) != "pandas" or frame.columns.nlevels < 2:
+        return frame, None
+    names = frame.columns
+    levels = range(names.nlevels)
+    folded = [{str(value).strip().lower() for value in names.get_level_values(at)} for at in levels]
+    prices = next((at for at in levels if folded[at] >= PRICES), None)
+    if prices is None:
+        raise DataError(
+            f"the pandas frame has {names.nlevels} levels of column names and none of them holds open, high, low "
+            f"and close ({list(names[:4])} ...); give it one level, for example frame.columns = [...]"
+        )
+    chosen: list[str] = []
+    for at in reversed(levels):
+        if at == prices or frame.columns.nlevels < 2:
+            continue
+        # A column that belongs to no symbol has an empty label there; what stands under it goes along.
+        labels = {str(value): value for value in frame.columns.get_level_values(at) if str(value) != ""}
+        picked = choose(
+            list(labels), symbol if len(labels) > 1 or not chosen else None, f"level {at} of the column names"
+        )
+        chosen.append(picked)
+        keep = [str(value) in ("", picked) for value in frame.columns.get_level_values(at)]
+        frame = frame.loc[:, keep].droplevel(at, axis=1)
+    return frame, chosen[0] if chosen else None
+
+
+def rows_of_symbol(
+    table: Table, names: Names, symbol: str | None, chosen: str | None
+) -> tuple[IntArray | None, str | None]:
+    """Rows that belong to the symbol (None: all), and the symbol (None: the frame names none).
+
+    Parameters
+    ----------
+    table, names
+        The frame.
+    symbol
+        What the user asked for.
+    chosen
+        What a level of the column names has answered already.
+
+    Raises
+    ------
+    DataError
+        See `choose`; or a symbol is asked for and the frame holds none.
+    """
+    found: list[tuple[str, Any]] = []
+    if "symbol" in names.mapped:
+        name = names.exact(names.mapped["symbol"], "columns['symbol']: column")
+        found = [(f"column {name!r}", table.get(name))]
+    else:
+        levels = [
+            (name, get) for name, get in table.levels if name is not None and fold(name) in SYMBOL_NAMES
+        ]
+        found = [(f"index level {name!r}", get()) for name, get in levels]
+        found = found or [(f"column {name!r}", table.get(name)) for name in names.of(SYMBOL_NAMES)[:1]]
+        found = found or _unnamed_level(table)
+    for place, values in found:
+        different = distinct(values)
+        if len(different) == 1 and (symbol is None or different[0] == symbol):
+            return None, different[0]
+        if not different:
+            continue
+        picked = choose(different, symbol, place)
+        return np.flatnonzero(_equals(values, picked)).astype(np.int64), picked
+    if symbol is not None and chosen is None:
+        raise DataError(
+            f"symbol: {symbol!r} is asked for, and the frame has no column or level of symbols; leave symbol= out, "
+            "or name the column with columns={'symbol': ...}"
+        )
+    return None, chosen
+
+
+def _unnamed_level(table: Table) -> list[tuple[str, Any]]:
+    """The level without a name that holds text beside one of times, as pandas.concat of a dict makes it."""
+    from peak_fast.data.time_columns import could_be_time
+
+    if len(table.levels) < 2:
+        return []
+    texts = [(at, get()) for at, (name, get) in enumerate(table.levels) if name is None]
+    texts = [(at, values) for at, values in texts if is_text(values) and not could_be_time(values)]
+    return [(f"index level {at}", values) for at, values in texts[:1]]
+
+
+def is_text(values: Any) -> bool:
+    """Whether a column holds text (by its type, or by its first value where the type does not say)."""
+    dtype = getattr(values, "dtype", None)
+    if package_of(values) == "polars":
+        return type(dtype).__name__ in ("String", "Categorical", "Enum")
+    kind = getattr(dtype, "kind", "O")
+    if kind in "US":
+        return True
+    if kind != "O" or len(values) == 0:
+        return False
+    return isinstance(
+        next((value for value in values if value is not None and value == value), None), str | bytes
+    )
+
+
+def distinct(values: Any) -> list[str]:
+    """Different values as text, in order of appearance, missing ones left out; cheap where there is only one."""
+    package = package_of(values)
+    if package == "pyarrow":
+        import polars as pl
+
+        values, package = pl.Series(values), "polars"
+    if package == "polars":
+        different = values.unique(maintain_order=True).drop_nulls().to_list()
+    elif package == "pandas":
+        different = values.dropna().unique().tolist()
+    else:
+        array = np.asarray(values)
+        if array.dtype.kind != "O" and array.size and (array == array[0]).all():
+            different = [array[0].item()]
+        else:
+            different = list(dict.fromkeys(array.tolist()))
+    texts = [
+        value.decode() if isinstance(value, bytes) else str(value) for value in different if value is not None
+    ]
+    return list(dict.fromkeys(text for text in texts if text.strip()))
+
+
+def _equals(values: Any, picked: str) -> Any:
+    """Mask of the rows with a value, which is compared as text."""
+    package = package_of(values)
+    if package == "pyarrow":
+        import polars as pl
+
+        values, package = pl.Series(values), "polars"
+    if package == "polars":
+        import polars as pl
+
+        return (values.cast(pl.String) == picked).fill_null(value=False).to_numpy()
+    if package == "pandas":
+        return np.asarray(values.astype(str) == picked)
+    texts = [
+        value.decode() if isinstance(value, bytes) else str(value) for value in np.asarray(values).tolist()
+    ]
+    return np.array([text == picked for text in texts])

@@ -1,0 +1,457 @@
+"""Which column or index level holds the times of the bars, and how it reads.
+
+A frame has no times only where nothing in it could be one, or where the user says so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from peak_fast.data.checks import MISSING_TIME, IntArray
+from peak_fast.data.dates import join_date_and_time, number_times, parse_times
+from peak_fast.data.frames import Table
+from peak_fast.data.kinds import package_of
+from peak_fast.data.names import CLOSE_TIME_NAMES, TIME_NAMES, UNNAMED, Names, fold, sounds_like_time
+from peak_fast.data.options import ReadOptions, Stamp
+from peak_fast.data.time_zones import localise
+from peak_fast.data.times import time_from_array
+from peak_fast.errors import DataError, did_you_mean
+
+_DAY_US = 86_400_000_000
+# Names of a column that may hold the time of day beside one of dates.
+_CLOCK_NAMES = ("time", "timestamp", "timeofday", "hour", "clock", "tradetime", "bartime")
+_DATE_NAMES = ("date", "day", "tradedate", "tradingday", "bardate")
+_NUMBER_TYPES = ("Int64", "Int32", "UInt64", "UInt32", "Float64", "Int16", "Int8")
+
+_DATE = re.compile(
+    r"^\s*[\"']?(\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|(19|20)\d{6}([T _]?\d{2}:?\d{2}.*)?\s*$"
+    r"|\d{1,2}[- /.](jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)|\w{3,9}\.? \d{1,2},? \d{4}"
+    r"|\d{4}[- /.](jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec))",
+    re.IGNORECASE,
+)
+_CLOCK = re.compile(r"^\s*\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?(\s*[ap]\.?m\.?)?\s*$", re.IGNORECASE)
+
+
+class Times(NamedTuple):
+    """Times of the bars: int64 microseconds UTC (None: there are none), zone to show, stamp, notes.
+
+    ``local`` says that they are naive datetimes, whose order has not been looked at.
+    """
+
+    time_us: IntArray | None
+    zone: str | None = None
+    stamp: Stamp | None = None
+    label: str = "timestamp"
+    local: bool = False
+    notes: tuple[str, ...] = ()
+
+
+class _Source(NamedTuple):
+    """A column or level that may hold times."""
+
+    label: str
+    get: Callable[[], Any]
+
+
+def find_times(table: Table, names: Names, options: ReadOptions) -> Times:
+    """Times of a frame by what the user said, else the index, a name, a type, or the only column that fits.
+
+    Raises
+    ------
+    DataError
+        Several columns could be it, a named one is missing, or the values cannot be read.
+    """
+    if options.timestamp is False:
+        return Times(None)
+    wanted = options.timestamp if options.timestamp is not None else names.mapped.get("timestamp")
+    notes: list[str] = []
+    stamp: Stamp | None = None
+    if wanted is not None:
+        parts = [_named(table, names, name) for name in ((wanted,) if isinstance(wanted, str) else wanted)]
+    else:
+        parts, stamp = _found(table, names, notes)
+    if not parts:
+        return Times(None)
+    if len(parts) == 1:
+        partner = _partner(table, names, parts[0]) if wanted is None else None
+        parts = parts if partner is None else partner
+    times = _read(parts, options)
+    passed = [name for name in names.unused() if sounds_like_time(name)] if wanted is None else []
+    notes += [f"column {name!r} also holds times and was not used" for name in passed]
+    if stamp is None and options.stamp == "open" and fold(parts[0].label) in CLOSE_TIME_NAMES:
+        notes.append(
+            f"times of {parts[0].label!r} are taken as opens, as stamp='open' says; its name says closes"
+        )
+    return times._replace(stamp=stamp, notes=(*times.notes, *notes))
+
+
+def _named(table: Table, names: Names, wanted: str) -> _Source:
+    """The column or level that the user names."""
+    if wanted in table.names:
+        return _column(table, names, wanted)
+    for level, get in table.levels:
+        if level == wanted or (level is None and wanted == "index"):
+            return _Source(wanted, get)
+    known = [name or "index" for name, _ in table.levels]
+    for level, get in table.levels:
+        if level is not None and fold(level) == fold(wanted):
+            return _Source(level, get)
+    if fold(wanted) in {fold(name) for name in table.names}:
+        found = names.exact(wanted, "timestamp: column")
+        return _Source(found, lambda: table.get(found))
+    raise DataError(f"timestamp column {wanted!r} is missing; {did_you_mean(wanted, [*known, *table.names])}")
+
+
+def _column(table: Table, names: Names, name: str) -> _Source:
+    names.take(name)
+    return _Source(name, lambda: table.get(name))
+
+
+def _found(table: Table, names: Names, notes: list[str]) -> tuple[list[_Source], Stamp | None]:
+    """The source of times, and the stamp that its name says (None: nothing said)."""
+    levels = [_Source(name or "index", get) for name, get in table.levels]
+    fits = [level for level in levels if could_be_time(level.get())]
+    if len(fits) == 1:
+        return fits, None
+    if fits:
+        raise _several([level.label for level in fits], "index levels")
+    for level in levels:
+        if fold(level.label) in TIME_NAMES and level.label not in ("t", "day", "start", "begin"):
+            return [level], None  # named as a time: reading it says what is wrong with it
+    named = [name for name in names.of(TIME_NAMES) if _is_named(table, name)]
+    if named:
+        return [_column(table, names, named[0])], None
+    unused = names.unused()
+    typed = [name for name in unused if is_temporal(table.get(name))]
+    closes = [name for name in names.of(CLOSE_TIME_NAMES) if name in unused]
+    if closes and set(typed) <= set(closes):
+        notes.append(f"times are those of {closes[0]!r}: the closes of the bars")
+        return [_column(table, names, closes[0])], "close"
+    if len(typed) > 1:
+        raise _several(typed, "columns")
+    fits_too = typed or [
+        name for name in unused if could_be_time(table.get(name), named=fold(name) in UNNAMED)
+    ]
+    if len(fits_too) > 1:
+        raise _several(fits_too, "columns")
+    if fits_too and not typed:
+        notes.append(f"times come from column {fits_too[0]!r}, the only one that reads as times")
+    return [_column(table, names, name) for name in fits_too], None
+
+
+def _several(found: list[str], what: str) -> DataError:
+    return DataError(f"several {what} hold times: {found}; say which one with timestamp=")
+
+
+def _is_named(table: Table, name: str) -> bool:
+    """Whether a column with a name of times is one; names that mean other things as well need the values, too."""
+    return fold(name) not in ("t", "day", "start", "begin") or could_be_time(table.get(name))
+
+
+def _partner(table: Table, names: Names, part: _Source) -> list[_Source] | None:
+    """Date and time of day, where the found column is one of the two and the frame holds the other."""
+    folded = fold(part.label)
+    if folded not in _CLOCK_NAMES and folded not in _DATE_NAMES:
+        return None
+    unused = names.unused()
+    clocks = [name for name in names.of(_CLOCK_NAMES) if name in unused]
+    dates = [name for name in names.of(_DATE_NAMES) if name in unused]
+    if folded in _CLOCK_NAMES and dates and _is_clock(part.get()):
+        return [_column(table, names, dates[0]), part]
+    clock = next((name for name in clocks if _is_clock(table.get(name))), None)
+    if folded in _DATE_NAMES and clock is not None:
+        return [part, _column(table, names, clock)]
+    return None
+
+
+def _is_clock(values: Any) -> bool:
+    """Whether a column holds times of day: by type, as text such as 09:30, or as numbers such as 93000."""
+    if (
+        type(getattr(values, "dtype", None)).__name__ == "Time"
+        or str(getattr(values, "dtype", "")) == "time64[us]"
+    ):
+        return True
+    first = _first_values(values)
+    if not first:
+        return False
+    if all(isinstance(value, str) for value in first):
+        return all(
+            _CLOCK.match(value) or (value.strip().isdigit() and len(value.strip()) in (4, 6))
+            for value in first
+        )
+    if all(type(value).__name__ == "time" for value in first):
+        return True
+    if all(isinstance(value, int) and not isinstance(value, bool) for value in first):
+        return all(0 <= value <= 235_959 and value % 100 < 60 for value in first)
+    return False
+
+
+def _first_values(values: Any, most: int = 20) -> list[Any]:
+    """The first values that are not missing, as Python objects."""
+    head = values[: most * 5] if not hasattr(values, "iloc") else values.iloc[: most * 5]
+    listed = head.to_list() if hasattr(head, "to_list") else np.asarray(head).tolist()
+    kept = [value.decode() if isinstance(value, bytes) else value for value in listed]
+    return [value for value in kept if value is not None and value == value and value != ""][:most]
+
+
+def is_temporal(values: Any) -> bool:
+    """Whether the type of a column says that it holds dates or datetimes."""
+    dtype = getattr(values, "dtype", None)
+    if package_of(values) == "polars":
+        return type(dtype).__name__ in ("Datetime", "Date")
+    kind = getattr(dtype, "kind", None)
+    if kind == "M":
+        return True
+    text = str(dtype)
+    return text.startswith(("period", "timestamp[", "date32", "date64"))
+
+
+def could_be_time(values: Any, named: bool = False) -> bool:
+    """Whether a column without a telling name reads as times: datetimes, dates as text, rising calendar numbers
+    or epochs.
+
+    Parameters
+    ----------
+    values
+        Column or index level.
+    named
+        Whether numbers count although they do not rise.
+    """
+    if is_temporal(values):
+        return True
+    first = _first_values(values)
+    if not first:
+        return False
+    if all(isinstance(value, str) for value in first):
+        return all(_DATE.match(value) for value in first)
+    if all(hasattr(value, "year") and hasattr(value, "month") for value in first):
+        return True
+    if any(isinstance(value, bool) or not isinstance(value, int | float) for value in first):
+        return False
+    return _numbers_could_be_time(np.asarray(first, dtype=np.float64), values, named)
+
+
+def _numbers_could_be_time(first: NDArray[np.float64], values: Any, named: bool) -> bool:
+    """Whether numbers are calendar integers, or an epoch from 1990 to 2100, that go one way throughout."""
+    if first.min() < 10_000_000 or (first != np.round(first)).any():
+        return False
+    try:
+        time_us = number_times(first.astype(np.int64), "")[0]
+    except DataError:
+        return False
+    if time_us.min() < 631_152_000_000_000:
+        return False
+    whole = np.asarray(values.to_numpy() if hasattr(values, "to_numpy") else values)
+    if whole.dtype.kind not in "iuf":
+        return True
+    steps = np.diff(whole.astype(np.float64))
+    return named or bool((steps > 0).all() or (steps < 0).all())
+
+
+def _read(parts: list[_Source], options: ReadOptions) -> Times:
+    if len(parts) == 1:
+        return read_time(parts[0].get(), parts[0].label, options)
+    import polars as pl
+
+    dates, clocks = (_as_series(part) for part in parts)
+    if clocks.dtype == pl.Float64:
+        clocks = clocks.cast(pl.Int64)
+    label = f"{parts[0].label} and {parts[1].label}"
+    texts = join_date_and_time(dates, clocks)
+    time_us, zone, notes = parse_times(texts, label, options.date_order, options.time_zone)
+    note = f"times are joined from {parts[0].label!r} and {parts[1].label!r}"
+    return Times(time_us, zone, label=label, notes=(note, *notes))
+
+
+def _as_series(part: _Source) -> Any:
+    """A part of a time as a Polars series of text, numbers, dates or times of day."""
+    import polars as pl
+
+    values = part.get()
+    if package_of(values) == "pandas":
+        values = values.to_list()
+    series = pl.Series(part.label, values, strict=False)
+    if series.dtype == pl.Datetime:
+        series = series.dt.date()
+    if series.dtype == pl.Binary:
+        series = series.cast(pl.String)
+    return series
+
+
+def read_time(values: Any, label: str, options: ReadOptions) -> Times:
+    """Times of one column or level.
+
+    Raises
+    ------
+    DataError
+        The column does not hold times, or one of them cannot be read.
+    """
+    package = package_of(values)
+    if package == "pyarrow":
+        import polars as pl
+
+        values, package = pl.Series(label, values), "polars"
+    if package == "polars":
+        return _polars_time(values, label, options)
+    if package == "pandas":
+        return _pandas_time(values, label, options)
+    if isinstance(values, np.ma.MaskedArray) and np.ma.getmaskarray(values).any():
+        raise _missing(label, int(np.ma.getmaskarray(values).argmax()))
+    array = np.asarray(values)
+    if array.ndim != 1:
+        raise DataError(f"column {label!r} has {array.ndim} dimensions; expected one timestamp per bar")
+    return _array_time(array, label, options)
+
+
+def _polars_time(series: Any, label: str, options: ReadOptions) -> Times:
+    kind = type(series.dtype).__name__
+    if kind in ("Duration", "Time"):
+        raise DataError(
+            f"column {label!r} holds {kind.lower()}s, not dates; combine it with the date, or name another "
+            "column with timestamp= (a pair such as ('Date', 'Time') is joined; False: the bars have no times)"
+        )
+    if kind in ("Categorical", "Enum"):
+        import polars as pl
+
+        series, kind = series.cast(pl.String), "String"
+    if kind == "String":
+        return _text_time(series, label, options)
+    zone = getattr(series.dtype, "time_zone", None)
+    if kind in _NUMBER_TYPES and series.null_count():
+        raise _missing(label, int(series.is_null().arg_max() or 0))
+    array = series.to_numpy()  # instants in UTC, also where the series has a time zone
+    return _array_time(array, label, options, zone)
+
+
+def _pandas_time(values: Any, label: str, options: ReadOptions) -> Times:
+    if getattr(values, "ndim", 1) != 1:
+        raise DataError(f"column {label!r} is there several times; keep one of them")
+    dtype = values.dtype
+    if isinstance(dtype, np.dtype):
+        return _array_time(values.to_numpy(), label, options)
+    if str(dtype).startswith("period"):
+        return _pandas_time(getattr(values, "dt", values).to_timestamp(), label, options)
+    if str(dtype).startswith("category"):
+        return _pandas_time(values.astype(dtype.categories.dtype), label, options)
+    zone = getattr(dtype, "tz", None)
+    if zone is not None:
+        return _array_time(values.array.tz_convert(None).to_numpy(), label, options, str(zone))
+    return _pandas_extension_time(values, label, options)
+
+
+def _pandas_extension_time(values: Any, label: str, options: ReadOptions) -> Times:
+    """A column of an extension type: text, nullable integers, Arrow timestamps."""
+    import polars as pl
+
+    if values.dtype.kind in "iuf":
+        missing = np.asarray(values.isna())
+        if missing.any():
+            raise _missing(label, int(missing.argmax()))
+        return _array_time(
+            values.to_numpy(dtype=np.int64 if values.dtype.kind in "iu" else np.float64), label, options
+        )
+    if is_arrow_time(values.dtype):
+        return _polars_time(pl.from_pandas(values), label, options)
+    objects = values.astype(object).to_numpy()
+    missing = np.asarray(values.isna())
+    if missing.any():
+        objects = np.where(missing, None, objects)
+    return _array_time(objects, label, options)
+
+
+def is_arrow_time(dtype: Any) -> bool:
+    """Whether a pandas type is an Arrow timestamp or date."""
+    return str(dtype).startswith(("timestamp[", "date32", "date64"))
+
+
+def _missing(label: str, row: int) -> DataError:
+    return DataError(
+        f"column {label!r}: row {row} is missing; every bar needs its time: drop or fill such rows"
+    )
+
+
+def _array_time(array: NDArray[Any], label: str, options: ReadOptions, zone: str | None = None) -> Times:
+    if array.dtype.kind in "iu" or array.dtype.kind == "f":
+        time_us, shown, notes = number_times(array, label, options.time_zone)
+        return Times(time_us, shown, label=label, notes=tuple(notes))
+    array = _unpacked(array, label)
+    if array.dtype.kind in "iu":
+        return _array_time(array, label, options)
+    texts = _texts(array)
+    if texts is not None:
+        import polars as pl
+
+        return _text_time(pl.Series(label, texts, dtype=pl.String, strict=False), label, options)
+    time_us, found = time_from_array(array, label)
+    zone = zone or found
+    if zone is not None:
+        return Times(
+            time_us, options.time_zone or zone, label=label, notes=_zone_note(zone, options.time_zone)
+        )
+    if options.time_zone is None:
+        return Times(time_us, None, label=label, local=True)
+    time_us, shown, notes = localise(time_us, label, options.time_zone)
+    return Times(time_us, shown, label=label, notes=tuple(notes))
+
+
+def _zone_note(zone: str, wanted: str | None) -> tuple[str, ...]:
+    if wanted is None or wanted == zone:
+        return ()
+    return (
+        f"times are instants already (their zone is {zone}); time_zone={wanted!r} only shows them in that zone",
+    )
+
+
+def _unpacked(array: NDArray[Any], label: str) -> NDArray[Any]:
+    """Python integers and pandas Periods out of an array of objects; other arrays as they are."""
+    if array.dtype.kind != "O":
+        return array
+    items = array.tolist()
+    first = next((item for item in items if item is not None and item == item), None)
+    if type(first).__name__ == "Period":
+        array = np.array([item.to_timestamp() if hasattr(item, "to_timestamp") else None for item in items])
+    elif isinstance(first, int) and not isinstance(first, bool):
+        row = next((at for at, item in enumerate(items) if not isinstance(item, int)), None)
+        if row is not None:
+            raise _missing(label, row)
+        array = np.array(items, dtype=np.int64)
+    return array
+
+
+def _texts(array: NDArray[Any]) -> list[str | None] | None:
+    """Items of an array of text (bytes are decoded); None where it holds something else."""
+    if array.dtype.kind not in "OUST":
+        return None
+    items: list[Any] = array.tolist()
+    first = next((item for item in items if item is not None and item == item), None)
+    if isinstance(first, bytes):
+        items = [item.decode() if isinstance(item, bytes) else item for item in items]
+        first = first.decode()
+    if not isinstance(first, str):
+        return None
+    return [None if item is None or item != item else str(item) for item in items]
+
+
+def _text_time(series: Any, label: str, options: ReadOptions) -> Times:
+    time_us, zone, notes = parse_times(series, label, options.date_order, options.time_zone)
+    return Times(time_us, zone, label=label, notes=tuple(notes))
+
+
+def as_time(values: Any, label: str) -> tuple[IntArray, str | None]:
+    """A column as int64 microseconds UTC, and the name of its time zone (None: naive, taken as UTC).
+
+    Raises
+    ------
+    DataError
+        The column does not hold times, or one of them cannot be read.
+    """
+    times = read_time(values, label, ReadOptions())
+    return (times.time_us if times.time_us is not None else np.empty(0, dtype=np.int64)), times.zone
+
+
+__all__ = ["MISSING_TIME", "Times", "as_time", "could_be_time", "find_times", "is_temporal", "read_time"]
