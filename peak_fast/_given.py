@@ -15,8 +15,8 @@ from peak_fast import _run
 from peak_fast._strategy import SignalStrategy
 from peak_fast.data import Bars
 from peak_fast.data.alignment import aligned, calendar_of
-from peak_fast.data.frames import package_of
 from peak_fast.data.kept_rows import own_frame
+from peak_fast.data.kinds import package_of
 from peak_fast.errors import StrategyError
 
 FloatArray = np.ndarray[Any, np.dtype[np.float64]]

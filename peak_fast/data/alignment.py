@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from peak_fast.data.checks import IntArray
-from peak_fast.data.frames import TIME_NAMES, package_of
+from peak_fast.data.kinds import package_of
 from peak_fast.data.matching import Calendar, read_times, rows_by_time, sorted_times
+from peak_fast.data.names import PLAIN_TIME_NAMES, fold
 from peak_fast.errors import DataError, PeakFastError, did_you_mean
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def calendar_of(bars: Bars, *, derived: bool = False) -> Calendar:
     is_frame = package_of(source) == "pandas" and type(source).__name__ == "DataFrame"
     time_us = bars.time_us if bars.has_time else None
     labels = source.index if is_frame else None
-    moved = bool(bars.repaired.get("sort")) and not derived
+    moved = bool(bars.repaired.get("sort") or bars.repaired.get("reverse")) and not derived
     return Calendar(len(bars), time_us, bars.time_zone, labels, moved, derived)
 
 
@@ -182,7 +183,7 @@ def _time_column(frame: Any) -> Any:
     if package_of(frame) == "pandas" and not _is_plain(frame.index):
         return None
     names = list(frame.columns) if type(frame).__name__ != "LazyFrame" else frame.collect_schema().names()
-    known = [name for name in names if isinstance(name, str) and name.strip().lower() in TIME_NAMES]
+    known = [name for name in names if isinstance(name, str) and fold(name) in PLAIN_TIME_NAMES]
     if known or type(frame).__name__ == "LazyFrame":
         return known[0] if known else None
     typed = [name for name in names if _is_temporal(frame[name].dtype)]
@@ -257,7 +258,7 @@ def _time_level(index: Any, what: str, error: type[PeakFastError]) -> Any:
     """The level of an index with several that holds times."""
     every = [index.get_level_values(level) for level in range(index.nlevels)]
     found = [level for level in every if type(level).__name__ in ("DatetimeIndex", "PeriodIndex")]
-    found = found or [level for level in every if str(level.name).strip().lower() in TIME_NAMES]
+    found = found or [level for level in every if fold(str(level.name)) in PLAIN_TIME_NAMES]
     if len(found) != 1:
         raise error(
             f"{what}: the index has the levels {list(index.names)}, and not one of them alone holds times; expected "

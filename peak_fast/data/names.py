@@ -15,6 +15,8 @@ TIME_NAMES = (
     "time", "ts", "t", "localtime", "gmttime", "utctime", "tradedate", "tradetime", "tradingday", "day",
     "unix", "unixtime", "unixtimestamp", "epoch", "begin", "start", "timeperiodstart", "candlebegintime",
 )  # fmt: skip
+# The names that mean a time whatever stands in the column; the others could be a ticker, too.
+PLAIN_TIME_NAMES = ("timestamp", "datetime", "date", "time", "ts", "opentime")
 # Times of the close: taken only where there is nothing else, and then as what they are.
 CLOSE_TIME_NAMES = (
     "closetime",

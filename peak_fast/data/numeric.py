@@ -11,7 +11,6 @@ from peak_fast.data.checks import FloatArray, describe
 from peak_fast.data.kinds import package_of
 from peak_fast.errors import DataError
 
-
 # The one object that stands for native float64; other instances take the longer way.
 _FLOAT64 = np.dtype(np.float64)
 
