@@ -173,7 +173,7 @@ class TestBarsWithoutTimes:
     def test_rows_in_order_are_taken_and_said(self):
         result = final(self.bars, SIGNAL)
         assert result.stats["final_equity"] == RIGHT
-        assert "by position, because the bars have no times" in result.metadata["notes"][0]
+        assert "by position, because the bars have no times" in "; ".join(result.metadata["notes"])
 
     def test_others_are_refused(self):
         with pytest.raises(StrategyError, match="bars have no times to find them by"):
@@ -215,7 +215,7 @@ class TestSortedBars:
         result = final(bars, SIDES)
         assert (
             result.stats["final_equity"] == RIGHT
-            and "in the order of the bars" in result.metadata["notes"][0]
+            and "in the order of the bars" in "; ".join(result.metadata["notes"])
         )
 
     @pytest.mark.parametrize("kind", ["pandas", "pandas numbered", "polars"])

@@ -273,6 +273,8 @@ class Bars:
         if self._n_not_positive is None:
             object.__setattr__(self, "_n_not_positive", int(np.count_nonzero(self.low <= 0.0)))
         return int(self._n_not_positive)  # type: ignore[arg-type]
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What was understood, guessed, dropped or reversed while the data were read, and remarks on the values.
 
