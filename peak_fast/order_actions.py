@@ -138,7 +138,7 @@ class _Reader:
         """Bars of a column of numbers or time stamps (the last one that is not later); NaN where it says nothing."""
         import polars as pl
 
-        from peak_fast.data.time_columns import as_time
+        from peak_fast.data.time_values import as_time
 
         column = self.column(name)
         if column is None or column.dtype.is_numeric():

@@ -213,9 +213,8 @@ class TestSortedBars:
             with pytest.raises(StrategyError, match="put into another order"):
                 final(data, values)
         result = final(bars, SIDES)
-        assert (
-            result.stats["final_equity"] == RIGHT
-            and "in the order of the bars" in "; ".join(result.metadata["notes"])
+        assert result.stats["final_equity"] == RIGHT and "in the order of the bars" in "; ".join(
+            result.metadata["notes"]
         )
 
     @pytest.mark.parametrize("kind", ["pandas", "pandas numbered", "polars"])

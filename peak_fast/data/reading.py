@@ -12,7 +12,8 @@ from peak_fast.data.names import TICK_VOLUME, Names, fold, plain_names
 from peak_fast.data.numeric import as_float64
 from peak_fast.data.options import DEFAULTS, ReadOptions, Stamp
 from peak_fast.data.symbols import one_level, rows_of_symbol
-from peak_fast.data.time_columns import Times, find_times, is_temporal, read_time
+from peak_fast.data.time_columns import find_times, is_temporal
+from peak_fast.data.time_values import Times, read_time
 from peak_fast.errors import DataError
 
 
