@@ -127,13 +127,18 @@ def returned(item: SignalStrategy, bars: Bars, values: Any, notes: list[str]) ->
     given = as_given(values, len(bars), what)
     if item.returns != "signals" or given.boolean:
         return given
-    row = np.where(np.isnan(given.row), 0.0, given.row)
-    if (np.abs(row) > 1.0).any() or (row != np.rint(row)).any():
-        bad = int(np.flatnonzero((np.abs(row) > 1.0) | (row != np.rint(row)))[0])
-        raise StrategyError(
-            f"{what} returned {row[bad]} at bar {bad}; expected 1 (buy), -1 (sell) or 0 (hold); "
-            "booleans are held while True"
-        )
+    row = given.row
+    wrong = row != np.sign(row)
+    if wrong.any():
+        missing = np.isnan(row)
+        wrong &= ~missing
+        if wrong.any():
+            bad = int(np.argmax(wrong))
+            raise StrategyError(
+                f"{what} returned {row[bad]} at bar {bad}; expected 1 (buy), -1 (sell) or 0 (hold); "
+                "booleans are held while True"
+            )
+        row = np.where(missing, 0.0, row)
     return Given(row, False)
 
 
@@ -162,7 +167,7 @@ def decided(
     elif signals:
         make = _run.legacy_decisions if long_only else _run.signal_decisions
         decisions = make(given.row)
-        if decisions.count and not (given.row < 0.0).any():
+        if decisions.count and decisions.target_of.min() > 0.0:
             notes.append(
                 f"{named(item)} returned no -1: nothing is sold on a signal (for a position that is held while a "
                 "condition is true, return booleans)"
@@ -179,6 +184,8 @@ def as_given(values: Any, count: int, what: str) -> Given:
     StrategyError
         Not one number a bar, an infinite one, or booleans mixed with numbers.
     """
+    if type(values) is np.ndarray and values.dtype.kind in "iu" and values.shape == (count,):
+        return Given(np.ascontiguousarray(values, dtype=np.float64), False)
     array, boolean = _numbers(values, what)
     if array.ndim == 2 and 1 in array.shape:
         array = array.reshape(-1)
@@ -192,6 +199,8 @@ def as_given(values: Any, count: int, what: str) -> Given:
 
 def _numbers(values: Any, what: str) -> tuple[FloatArray, bool]:
     """Values as float64, missing ones as NaN, and whether they were truth values."""
+    if type(values) is np.ndarray and values.dtype.kind == "f":
+        return np.ascontiguousarray(values, dtype=np.float64), False
     kind = type(values).__name__
     if isinstance(values, list | tuple) and bool in set(map(type, values)):
         array: Any = np.array(values, dtype=object)
