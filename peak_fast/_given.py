@@ -14,7 +14,7 @@ import numpy as np
 from peak_fast import _run
 from peak_fast._strategy import SignalStrategy
 from peak_fast.data import Bars
-from peak_fast.data.alignment import aligned, calendar_of
+from peak_fast.data.alignment import aligned, calendar_of_bars
 from peak_fast.data.kept_rows import own_frame
 from peak_fast.data.kinds import package_of
 from peak_fast.errors import StrategyError
@@ -75,7 +75,7 @@ def targets(bars: Bars, values: Any, notes: list[str]) -> Given:
     derived = _is_expression(values)
     if derived:
         values = _evaluated(bars, values, "the targets")
-    values = aligned(values, calendar_of(bars, derived=derived), "the targets", notes, StrategyError)
+    values = aligned(values, calendar_of_bars(bars, derived=derived), "the targets", notes, StrategyError)
     return as_given(values, len(bars), "the targets")
 
 
@@ -123,7 +123,7 @@ def returned(item: SignalStrategy, bars: Bars, values: Any, notes: list[str]) ->
     what = named(item)
     if _is_expression(values):
         values = _evaluated(bars, values, what)
-    values = aligned(values, calendar_of(bars, derived=True), what, notes, StrategyError)
+    values = aligned(values, calendar_of_bars(bars, derived=True), what, notes, StrategyError)
     given = as_given(values, len(bars), what)
     if item.returns != "signals" or given.boolean:
         return given

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from peak_fast.data.matching import check_zone
 from peak_fast.errors import ConfigError, DataError, did_you_mean
 from peak_fast.order_action_checks import check_actions, refuse
 from peak_fast.order_run import Floats, Ints, blank_actions
@@ -14,6 +15,8 @@ from peak_kernels import orders_fields as f
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from peak_fast.data.matching import Calendar
 
 ACTIONS = {
     "place": f.OP_PLACE, "modify": f.OP_MODIFY, "cancel": f.OP_CANCEL,
@@ -70,7 +73,9 @@ class Actions:
 class _Reader:
     """Reads the columns of one frame; every complaint names the row."""
 
-    def __init__(self, frame: pl.DataFrame, time_us: Ints, assets: list[str], latency: int) -> None:
+    def __init__(
+        self, frame: pl.DataFrame, time_us: Ints, assets: list[str], latency: int, calendar: Calendar | None
+    ) -> None:
         unknown = [name for name in frame.columns if name not in COLUMNS]
         if unknown:
             raise DataError(
@@ -79,6 +84,7 @@ class _Reader:
         if "bar" not in frame.columns and "timestamp" not in frame.columns:
             raise DataError("orders needs a column 'bar' (index) or 'timestamp': when each action is taken")
         self.frame, self.time_us, self.assets, self.latency = frame, time_us, assets, latency
+        self.calendar = calendar
         self.height = frame.height
 
     def column(self, name: str) -> pl.Series | None:
@@ -138,8 +144,6 @@ class _Reader:
         """Bars of a column of numbers or time stamps (the last one that is not later); NaN where it says nothing."""
         import polars as pl
 
-        from peak_fast.data.time_values import as_time
-
         column = self.column(name)
         if column is None or column.dtype.is_numeric():
             return self.numbers(name)
@@ -149,20 +153,42 @@ class _Reader:
                 if isinstance(value, int | float) and not isinstance(value, bool):
                     out[row] = value
                 elif value is not None:
-                    out[row] = self.bars_at(as_time(pl.Series([value]), name)[0])[0]
+                    out[row] = self.bars_at(pl.Series([value]), name)[0]
             return out
         given = column.is_not_null().to_numpy()
-        out[given] = self.bars_at(as_time(column.drop_nulls(), name)[0])
+        out[given] = self.bars_at(column.drop_nulls(), name)
         return out
 
-    def bars_at(self, moments: Ints) -> Ints:
-        """Last bar that is not later than each moment."""
-        return np.searchsorted(self.time_us, moments, side="right") - 1
+    def bars_at(self, times: pl.Series, name: str) -> Ints:
+        """Last bar that is not later than each time; of the times of orders, none behind the end of the last bar."""
+        from peak_fast.data.time_values import as_time
+
+        moments, zone = as_time(times, name)
+        if self.calendar is not None:
+            if self.calendar.time_us is None:
+                raise DataError(
+                    f"orders: column {name!r} holds times, but the bars have none to find them among; expected bars "
+                    "with times, or the numbers of the bars"
+                )
+            check_zone(zone, self.calendar.time_zone, f"orders: column {name!r}")
+        bars = np.searchsorted(self.time_us, moments, side="right") - 1
+        if name == "timestamp" and self.time_us.size > 1:
+            # Nobody says when the last bar ends: it lasts as long as the longest one before it at most.
+            bars += moments >= self.time_us[-1] + np.diff(self.time_us).max()
+        return bars
 
     def bars(self) -> Ints:
         """Bar of each action."""
-        bars = self.numbers("bar")
-        out = np.where(np.isnan(bars), self.bars_of("timestamp"), bars)
+        bars, found = self.numbers("bar"), self.bars_of("timestamp")
+        refuse((bars == bars) & (found == found) & (bars != found), lambda row: (
+            f"bar {bars[row]:.17g} and timestamp {self.frame['timestamp'][row]}, which is in bar {found[row]:.17g}, "
+            "contradict each other; expected one of the two"
+        ))  # fmt: skip
+        refuse((found < 0) | (found > self.time_us.size - 1), lambda row: (
+            f"timestamp {self.frame['timestamp'][row]} lies "
+            f"{'before the first' if found[row] < 0 else 'behind the last'} bar; expected a time inside of them"
+        ))  # fmt: skip
+        out = np.where(np.isnan(bars), found, bars)
         refuse(np.isnan(out), "neither bar nor timestamp is given")
         last = self.time_us.size - 1
         refuse((out < 0) | (out > last), lambda row: f"bar {out[row]:.17g} is not in 0..{last}")
@@ -264,6 +290,7 @@ def read_actions(
     latency: int = 0,
     first_bar: int = 0,
     signed: Sequence[bool] = (),
+    calendar: Calendar | None = None,
 ) -> Actions:
     """Read instructions.
 
@@ -281,13 +308,15 @@ def read_actions(
         Fields of `OrderRules`: bars until an order arrives; first bar that is simulated.
     signed
         Whether each asset has prices at or below zero; empty: none has.
+    calendar
+        Of the bars, whose zone times must have; None: times are taken as they are.
 
     Raises
     ------
     DataError
         A column or a word is unknown, or a row lacks what its action needs.
     """
-    reader = _Reader(_to_polars(orders), time_us, assets, latency)
+    reader = _Reader(_to_polars(orders), time_us, assets, latency, calendar)
     array = blank_actions(reader.height)
     for name, (column, _, _) in _WORDS.items():
         array[:, column] = reader.words(name)
@@ -337,6 +366,13 @@ def _link_parents(array: Floats, parents: list[Any], order: Ints, tags: dict[str
             placed[float(row[f.X_TAG])] = number
 
 
+def _with_index(orders: Any) -> Any:
+    """A pandas frame whose index says when, as a column; what else stands in an index says nothing to an order."""
+    kind = type(orders.index).__name__
+    says = kind == "DatetimeIndex" or (kind != "RangeIndex" and "bar" not in orders.columns)
+    return orders.assign(timestamp=orders.index) if says and "timestamp" not in orders.columns else orders
+
+
 def _to_polars(orders: Any) -> pl.DataFrame:
     import polars as pl
 
@@ -346,8 +382,10 @@ def _to_polars(orders: Any) -> pl.DataFrame:
         return pl.DataFrame({"bar": []})
     if isinstance(orders, list | dict):
         return pl.DataFrame(orders, infer_schema_length=None, strict=False)
-    from peak_fast.data.frames import to_polars
+    from peak_fast.data.frames import package_of, to_polars
 
+    if package_of(orders) == "pandas" and hasattr(orders, "columns"):
+        orders = _with_index(orders)
     try:
         frame = to_polars(orders)
     except (TypeError, AttributeError, DataError) as error:

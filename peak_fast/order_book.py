@@ -9,16 +9,14 @@ sizing when they fill.  With rules that say nothing of their own, fills, trades 
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from peak_fast._guard import guarded_class
 from peak_fast._strategy import Block, OrderBlock
 from peak_fast.config import FractionOfEquity, Settings, Stops
 from peak_fast.data import Bars
+from peak_fast.data.alignment import fingerprint
 from peak_fast.errors import ConfigError
 from peak_fast.order_actions import time_of_day
 from peak_fast.order_inputs import (
@@ -119,8 +117,7 @@ class OrderBook:
         plain["asset"] = None if self.asset is None else asdict(self.asset)
         for name in ("half_spread", "funding"):
             if plain[name] is not None:
-                values = np.ascontiguousarray(plain[name], dtype=np.float64)
-                plain[name] = hashlib.blake2b(values, digest_size=16).hexdigest()
+                plain[name] = fingerprint(plain[name])
         if self.detail is not None:
             plain["detail"] = Bars.from_frame(self.detail).hash
         return plain
@@ -181,7 +178,8 @@ def result_of(
     rules = book_rules(book, engine.execution, engine.costs, stops, engine.risk_limits)
     outcome, orders = run_book(book, bars, decided(bars, decisions, settings), settings, rules, stops)
     _name_rules(used, book, orders.rules)
-    return BacktestResult(bars, outcome, settings, *names, book=orders, notes=notes)
+    own = orders.notes[len(bars.notes) :]
+    return BacktestResult(bars, outcome, settings, *names, book=orders, notes=(*notes, *own))
 
 
 def block_result(
@@ -220,7 +218,10 @@ def block_result(
     result = OrderResult(run, run.repeat(run.rules))
     _name_rules(used, book, run.rules)
     outcome = finished(run, result.records, settings, stops)
-    return BacktestResult(bars, outcome, settings, block.name, params, used, symbol, block, book=result)
+    own = result.notes[len(bars.notes) :]
+    return BacktestResult(
+        bars, outcome, settings, block.name, params, used, symbol, block, book=result, notes=own
+    )
 
 
 def check_block_settings(engine: BacktestEngine) -> None:

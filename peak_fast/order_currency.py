@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from peak_fast.data.alignment import aligned
 from peak_fast.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    from peak_fast.data.matching import Calendar
     from peak_fast.order_rules import Asset
     from peak_fast.order_run import Floats
 
@@ -20,7 +22,8 @@ def exchange_rates(
     currency: str,
     rates: Mapping[str, Any] | None,
     ledger: str,
-    bars: int,
+    calendar: Calendar,
+    notes: list[str],
 ) -> Floats:
     """Account money for one unit of each asset's quote currency, ``[asset, bar]``.
 
@@ -31,9 +34,12 @@ def exchange_rates(
     currency
         Currency of the account.
     rates
-        By quote currency: a number, or float64[bars], where NaN repeats the last rate.
+        By quote currency: a number, or one for each bar, where NaN repeats the last rate; with times, those of the
+        bars.
     ledger
         `OrderRules.ledger`.
+    calendar, notes
+        As for `peak_fast.data.alignment.aligned`.
 
     Returns
     -------
@@ -61,7 +67,7 @@ def exchange_rates(
                 "rates: no asset is quoted in another currency than the account; expected Asset(quote=...) to say which"
             )
         return np.empty((0, 0))
-    table = np.ones((len(assets), bars))
+    table = np.ones((len(assets), calendar.bars))
     columns: dict[str, Floats] = {}
     for row, (asset, name) in enumerate(zip(assets, names, strict=True)):
         if not foreign[row]:
@@ -73,7 +79,9 @@ def exchange_rates(
             )
         if rates is not None and asset.quote in rates:
             if asset.quote not in columns:
-                columns[asset.quote] = _column(asset.quote, rates[asset.quote], bars)
+                what = f"rates[{asset.quote!r}]"
+                given = aligned(rates[asset.quote], calendar, what, notes, levels=True)
+                columns[asset.quote] = _column(what, given, calendar.bars)
             table[row] = columns[asset.quote]
         else:
             _check_pair(asset, name, currency, rates, ledger)
@@ -97,26 +105,25 @@ def _check_pair(asset: Asset, name: str, currency: str, rates: Mapping[str, Any]
         )
 
 
-def _column(currency: str, given: Any, bars: int) -> Floats:
+def _column(what: str, given: Any, bars: int) -> Floats:
     """One rate for each bar."""
     try:
-        values = np.asarray(given, dtype=np.float64)
+        # A truth value is no rate.
+        values = np.asarray("x" if np.asarray(given).dtype.kind == "b" else given, dtype=np.float64)
     except (TypeError, ValueError):
-        raise DataError(
-            f"rates[{currency!r}]: expected a number, or one for each bar; got {given!r}"
-        ) from None
+        raise DataError(f"{what}: expected a number, or one for each bar; got {given!r}") from None
     if values.shape not in ((), (bars,)):
         raise DataError(
-            f"rates[{currency!r}] has the shape {values.shape}; expected a number, or ({bars},) for these bars"
+            f"{what} has the shape {values.shape}; expected a number, or ({bars},) for these bars"
         )
     values = np.array(np.broadcast_to(values, (bars,)))
     known = ~np.isnan(values)
     if not known[:1].all():
         raise DataError(
-            f"rates[{currency!r}] is unknown (NaN) at the first bar; expected a rate there, or bars from a later date"
+            f"{what} is unknown (NaN) at the first bar; expected a rate there, or bars from a later date"
         )
     if not ((values[known] > 0.0) & np.isfinite(values[known])).all():
         bad = int(np.flatnonzero(known & ~((values > 0.0) & np.isfinite(values)))[0])
-        raise DataError(f"rates[{currency!r}] is {values[bad]} at bar {bad}; expected a number > 0")
+        raise DataError(f"{what} is {values[bad]} at bar {bad}; expected a number > 0")
     filled = np.maximum.accumulate(np.where(known, np.arange(bars), 0))
     return np.ascontiguousarray(values[filled])

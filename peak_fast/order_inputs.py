@@ -16,6 +16,7 @@ import numpy as np
 
 from peak_fast import _run
 from peak_fast.errors import ConfigError, DataError
+from peak_fast.order_columns import bar_column, detail_bars
 from peak_fast.order_rule_checks import check_half_spread
 from peak_fast.order_rules import Asset, OrderRules, merge_rules
 from peak_fast.order_run import (
@@ -24,11 +25,10 @@ from peak_fast.order_run import (
     Floats,
     Ints,
     Prices,
-    as_column,
     blank_actions,
     calendar_day,
 )
-from peak_fast.orders import Inputs, Tables, asking_of, detail_bars
+from peak_fast.orders import Inputs, Tables, asking_of
 from peak_fast.signed_prices import check_book
 from peak_kernels import orders_fields as f
 from peak_kernels import types as t
@@ -159,13 +159,13 @@ def _entry(book: OrderBook) -> tuple[float, float]:
     return np.nan if limit is None else float(limit), np.nan if valid is None else float(valid)
 
 
-def book_prices(book: OrderBook, bars: Bars, rules: OrderRules) -> Prices:
-    """Market data of one asset, with what the book adds to the bars."""
+def book_prices(book: OrderBook, bars: Bars, rules: OrderRules, notes: list[str]) -> Prices:
+    """Market data of one asset, with what the book adds to the bars; ``notes`` gets what was passed over."""
     if bars.volume is None and (rules.volume != "any" or rules.slippage.startswith("volume")):
         raise DataError("order_book: these rules need a volume column in the bars")
     check_half_spread(rules, book.half_spread)
     shape = (1, len(bars))
-    fine, fine_start = detail_bars(book.detail, bars)
+    fine, fine_start = detail_bars(book.detail, bars, notes)
     signed = check_book((bars,), rules, (book.asset or Asset(),), book.entry_limit)
     return Prices(
         bars.open.reshape(shape),
@@ -173,8 +173,8 @@ def book_prices(book: OrderBook, bars: Bars, rules: OrderRules) -> Prices:
         bars.low.reshape(shape),
         bars.close.reshape(shape),
         np.empty((0, 0)) if bars.volume is None else bars.volume.reshape(shape),
-        as_column("half_spread", book.half_spread, shape),
-        as_column("funding", book.funding, shape),
+        bar_column("half_spread", book.half_spread, (bars,), notes, levels=True),
+        bar_column("funding", book.funding, (bars,), notes),
         calendar_day(bars.time_us),
         fine,
         fine_start,
@@ -251,11 +251,14 @@ def decision_inputs(
     settings = _settled(settings, rules, asset)
     if (target_of < 0.0).any() or rules.leverage > 1.0 or bars.n_not_positive:
         rules = _with_liquidation(rules)
-    prices = prices or book_prices(book, bars, rules)
+    notes: list[str] = []
+    prices = prices or book_prices(book, bars, rules, notes)
     actions = actions_of(book, bars, decisions, settings)
     tables = Tables(bars.time_us, (bars.name,), (DECISION,), np.arange(len(actions)), prices)
     sizing = _sizing(book, settings, stops)
-    return _inputs(book, bars, asset, rules, settings, tables, actions=actions, sizing=sizing), settings
+    return _inputs(
+        book, bars, asset, rules, settings, tables, actions=actions, sizing=sizing, notes=notes
+    ), settings
 
 
 def _inputs(
@@ -269,6 +272,7 @@ def _inputs(
     actions: Floats | None = None,
     asking: Asking | None = None,
     sizing: EngineSizing | None = None,
+    notes: list[str],
 ) -> Inputs:
     """Inputs of a run of one asset: with instructions, or with a block that gives them."""
     return Inputs(
@@ -282,6 +286,7 @@ def _inputs(
         book_size=book.book_size,
         tables=tables,
         sizing=sizing,
+        notes=(*bars.notes, *notes),
     )
 
 
@@ -314,10 +319,13 @@ def target_inputs(
     _check_entries(book, settings)
     asset = _asset(book, settings)
     settings, rules = _settled(settings, rules, asset), _with_liquidation(rules)
-    prices = prices or book_prices(book, bars, rules)
+    notes: list[str] = []
+    prices = prices or book_prices(book, bars, rules, notes)
     tables = Tables(bars.time_us, (bars.name,), (DECISION,), None, prices)
     asking, sizing = asking_of(block, values, bars.time_us), _sizing(book, settings, stops)
-    return _inputs(book, bars, asset, rules, settings, tables, asking=asking, sizing=sizing), settings
+    return _inputs(
+        book, bars, asset, rules, settings, tables, asking=asking, sizing=sizing, notes=notes
+    ), settings
 
 
 def block_inputs(
@@ -352,7 +360,8 @@ def block_inputs(
     asset = _asset(book, settings)
     settings = _settled(settings, rules, asset)
     settings[t.FILL_AT_CLOSE] = rules.market_fill == "same_close"
-    prices = prices or book_prices(book, bars, rules)
+    notes: list[str] = []
+    prices = prices or book_prices(book, bars, rules, notes)
     tables = Tables(bars.time_us, (bars.name,), None, None, prices)
     asking = asking_of(block, values, bars.time_us, book.session_end)
-    return _inputs(book, bars, asset, rules, settings, tables, asking=asking), settings
+    return _inputs(book, bars, asset, rules, settings, tables, asking=asking, notes=notes), settings

@@ -33,8 +33,10 @@ from peak_fast._strategy import (
     resolve,
 )
 from peak_fast.data import Bars
+from peak_fast.data.alignment import calendar_of_bars
 from peak_fast.errors import ConfigError, DataError, StrategyError
 from peak_fast.order_actions import Actions, calendar_of, read_actions, time_of_day
+from peak_fast.order_columns import bar_column, detail_bars, notes_of
 from peak_fast.order_currency import exchange_rates
 from peak_fast.order_rule_checks import (
     check_assets,
@@ -52,7 +54,6 @@ from peak_fast.order_run import (
     Ints,
     Prices,
     Records,
-    as_column,
     blank_actions,
     calendar_day,
     run_actions,
@@ -66,6 +67,8 @@ from peak_kernels.orders_targets import OWN_CELLS
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from peak_fast.data.matching import Calendar
 
 __all__ = ["Asset", "OrderResult", "OrderRules", "simulate_orders"]
 
@@ -81,6 +84,8 @@ class OrderResult:
         ``[asset, bar]`` units at the close.
     records : Records
         The kernel's record arrays (`peak_kernels.orders_fields` names their columns).
+    notes : tuple of str
+        What was reordered, passed over or understood, a sentence each; those of the bars come first.
     """
 
     def __init__(self, run: Inputs, records: Records) -> None:
@@ -89,6 +94,7 @@ class OrderResult:
         self.equity, self.cash, self.position = records.equity, records.cash, records.position
         self.bars = run.bars
         self.rules = run.rules
+        self.notes = run.notes
 
     @cached_property
     def fills(self) -> pl.DataFrame:
@@ -153,6 +159,7 @@ class OrderResult:
         return (
             f"OrderResult({stats['filled_orders']} of {stats['total_orders']} orders filled, "
             f"{stats['fills']} fills, final equity {stats['final_equity']:,.2f})"
+            + "".join(f"\n  Note: {note}" for note in self.notes)
         )
 
 
@@ -183,6 +190,8 @@ class Inputs:
     book_size: int
     tables: Tables
     sizing: EngineSizing | None = None
+    notes: tuple[str, ...] = ()
+    """What was reordered, passed over or understood on the way in."""
 
     def repeat(self, rules: OrderRules) -> Records:
         """Run under these rules."""
@@ -219,20 +228,6 @@ def _stack(every: Sequence[Bars], name: str) -> Floats:
     return arrays[0].reshape(1, -1) if len(arrays) == 1 else np.stack(arrays)
 
 
-def detail_bars(detail: Any, bars: Bars) -> tuple[Floats, Ints]:
-    """Finer bars of the first asset, and where each bar's begin."""
-    if detail is None:
-        return np.empty((0, 4)), np.empty(0, dtype=np.int64)
-    fine = Bars.from_frame(detail)
-    if fine.has_nan:
-        raise DataError("detail bars have missing prices: drop those rows")
-    if not (fine.has_time and bars.has_time):
-        raise DataError("detail bars are found by their time: bars and detail need a column of time stamps")
-    start = np.searchsorted(fine.time_us, bars.time_us, side="left")
-    prices = np.ascontiguousarray(np.column_stack((fine.open, fine.high, fine.low, fine.close)))
-    return prices, np.append(start, len(fine)).astype(np.int64)
-
-
 def _instructions(
     orders: Any,
     params: Mapping[str, Any] | None,
@@ -241,6 +236,7 @@ def _instructions(
     session_end: str | None,
     rules: OrderRules,
     signed: Sequence[bool],
+    calendar: Calendar,
 ) -> tuple[Actions, Asking | None]:
     """Instructions of a frame, or a block that will give them (and no instructions yet)."""
     block = resolve(orders) if isinstance(orders, str | Block | RuleStrategy | SignalStrategy) else orders
@@ -256,7 +252,7 @@ def _instructions(
         raise ConfigError("params belong to a block; a frame of instructions takes none")
     end = time_of_day(session_end)
     options: dict[str, Any] = {"latency": rules.latency, "first_bar": rules.first_bar, "session_end_us": end}
-    return read_actions(orders, time_us, list(names), signed=signed, **options), None
+    return read_actions(orders, time_us, list(names), signed=signed, calendar=calendar, **options), None
 
 
 def asking_of(
@@ -365,7 +361,8 @@ def simulate_orders(
         A block that cannot be compiled, or parameters that it does not take.
     """
     names, every = _all_bars(bars)
-    count, length = len(every), len(every[0])
+    length, calendar = len(every[0]), calendar_of_bars(every[0])
+    notes = notes_of(names, every)
     check_cash(initial_cash)
     check_book_size(book_size)
     time_us = every[0].time_us
@@ -375,13 +372,13 @@ def simulate_orders(
     if own.first_bar >= length:
         raise ConfigError(f"first_bar={own.first_bar} lies behind the {length} bars")
     signed = [item.n_not_positive > 0 for item in every]
-    actions, asking = _instructions(orders, params, time_us, names, session_end, own, signed)
+    actions, asking = _instructions(orders, params, time_us, names, session_end, own, signed, calendar)
     settled = merge_rules(own, costs, execution, split_fills=asking is None)
     check_half_spread(settled, half_spread)
     has_volume = all(item.volume is not None for item in every)
     if not has_volume and (settled.volume != "any" or settled.slippage.startswith("volume")):
         raise DataError("these rules need a volume column in every frame of bars")
-    fine, fine_start = detail_bars(detail, every[0])
+    fine, fine_start = detail_bars(detail, every[0], notes)
     traded = _assets(assets, names, execution)
     prices = Prices(
         _stack(every, "open"),
@@ -389,12 +386,12 @@ def simulate_orders(
         _stack(every, "low"),
         _stack(every, "close"),
         _stack(every, "volume") if has_volume else np.empty((0, 0)),
-        as_column("half_spread", half_spread, (count, length)),
-        as_column("funding", funding, (count, length)),
+        bar_column("half_spread", half_spread, every, notes, levels=True),
+        bar_column("funding", funding, every, notes),
         calendar_day(time_us),
         fine,
         fine_start,
-        exchange_rates(traded, names, currency, rates, settled.ledger, length),
+        exchange_rates(traded, names, currency, rates, settled.ledger, calendar, notes),
         check_book(every, settled, traded),
     )
     run = Inputs(
@@ -407,6 +404,7 @@ def simulate_orders(
         initial_cash=float(initial_cash),
         book_size=book_size,
         tables=Tables(time_us, names, actions.tags, actions.rows, prices),
+        notes=tuple(notes),
     )
     return OrderResult(run, run.repeat(settled))
 

@@ -15,7 +15,8 @@ NumPy arrays and lists carry none: they are taken by position.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from peak_fast.data.bars import Bars
 
 
-def calendar_of(bars: Bars, *, derived: bool = False) -> Calendar:
+def calendar_of_bars(bars: Bars, *, derived: bool = False) -> Calendar:
     """Calendar of bars."""
     source = bars.source
     is_frame = package_of(source) == "pandas" and type(source).__name__ == "DataFrame"
@@ -276,16 +277,22 @@ def _untold(what: str, error: type[PeakFastError]) -> PeakFastError:
     )
 
 
-def fingerprint(values: Any) -> list[Any]:
-    """Plain arrays and texts that tell columns apart: values and, where they carry them, times."""
-    if isinstance(values, Mapping):
-        return [part for name in values for part in (str(name), *fingerprint(values[name]))]
+def fingerprint(values: Any) -> str:
+    """Hash that tells columns apart: by their values and, where they carry them, their times."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in _parts(values):
+        digest.update(repr(part.tolist()).encode() if part.dtype.kind == "O" else np.ascontiguousarray(part))
+    return digest.hexdigest()
+
+
+def _parts(values: Any) -> list[Any]:
+    """Arrays that a column or a frame consists of."""
     if type(values).__name__ == "LazyFrame":
         values = values.collect()
+    labels = [] if package_of(values) != "pandas" else [np.asarray(values.index.astype(str), dtype=object)]
     if _is_frame(values):
-        index = [] if package_of(values) != "pandas" else [np.asarray(values.index.astype(str))]
-        columns = [part for name in values.columns for part in (str(name), np.asarray(values[name]))]
-        return [*index, *columns]
-    if package_of(values) == "pandas" and hasattr(values, "index"):
-        return [np.asarray(values.index.astype(str)), np.asarray(values)]
-    return [np.asarray(values)]
+        return [
+            *labels,
+            *(part for n in values.columns for part in (np.array(n, object), np.asarray(values[n]))),
+        ]
+    return [*labels, np.asarray(values)]

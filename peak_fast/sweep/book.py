@@ -78,7 +78,9 @@ class BookBatch(Batch):
             check_block_settings(engine)
             self._rules = block_rules(book, *given, engine.risk_limits)
         self._asset = _asset(book, engine._settings(self.bars, sized=False))
-        prices = book_prices(book, self.bars, self._rules)
+        notes: list[str] = []
+        prices = book_prices(book, self.bars, self._rules, notes)
+        self.notes.update(dict.fromkeys(notes))
         self._flags = flags_of(prices, (self._asset,))
         self._rate, self._market = prices.rate, market_of(prices)
 

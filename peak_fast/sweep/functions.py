@@ -10,7 +10,7 @@ import numpy as np
 from peak_fast import _given
 from peak_fast._strategy import SignalStrategy, complete_params
 from peak_fast.data import Bars
-from peak_fast.data.alignment import aligned, calendar_of
+from peak_fast.data.alignment import aligned, calendar_of_bars
 from peak_fast.errors import StrategyError
 from peak_fast.params import feasible_mask
 from peak_fast.strategies.rows import BLOCK
@@ -40,7 +40,7 @@ class Calls:
         self, item: SignalStrategy, bars: Bars, settings: FloatArray, rows: int, notes: dict[str, None]
     ) -> None:
         self._item, self._bars, self._notes = item, bars, notes
-        self._calendar = calendar_of(bars, derived=True)
+        self._calendar = calendar_of_bars(bars, derived=True)
         self.stride = ROW_OFFSET + len(bars) + BLOCK
         table = np.zeros((rows, self.stride))
         self.plane = table.reshape(-1)
