@@ -6,6 +6,7 @@ other frame goes through the Arrow C stream interface or, where it has none, thr
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from pathlib import PurePath
 from typing import Any, NamedTuple
@@ -71,6 +72,8 @@ def to_polars(frame: Any) -> Any:
         frame = frame.select("*")
     if package_of(frame) == "pyarrow":
         return pl.from_arrow(frame)
+    if package_of(frame) == "pandas" and type(frame).__name__ == "DataFrame":
+        return _zoned(pl.DataFrame(_without_zones(frame)), frame)
     if hasattr(frame, "__arrow_c_stream__"):
         return pl.DataFrame(frame)
     import narwhals as nw
@@ -84,6 +87,26 @@ def to_polars(frame: Any) -> Any:
         ) from None
     collected = wrapped.lazy().collect("polars")
     return collected.to_native()
+
+
+def _without_zones(frame: Any) -> Any:
+    """A pandas frame whose times are naive ones in UTC: pandas 3.1 warns of the way that pyarrow reads zones."""
+    zoned = [name for name in frame.columns if getattr(frame[name].dtype, "tz", None) is not None]
+    return frame.assign(**{name: frame[name].dt.tz_convert(None) for name in zoned}) if zoned else frame
+
+
+def _zoned(table: Any, frame: Any) -> Any:
+    """The Polars frame with the zones that the pandas frame had; a fixed offset, which has no name, becomes UTC."""
+    import polars as pl
+
+    for name in frame.columns:
+        zone = getattr(frame[name].dtype, "tz", None)
+        if zone is not None:
+            times = table[str(name)].dt.replace_time_zone("UTC")
+            with contextlib.suppress(pl.exceptions.ComputeError):
+                times = times.dt.convert_time_zone(str(zone))
+            table = table.with_columns(times)
+    return table
 
 
 def table_of(frame: Any) -> Table:
