@@ -382,7 +382,8 @@ def _to_polars(orders: Any) -> pl.DataFrame:
         return pl.DataFrame({"bar": []})
     if isinstance(orders, list | dict):
         return pl.DataFrame(orders, infer_schema_length=None, strict=False)
-    from peak_fast.data.frames import package_of, to_polars
+    from peak_fast.data.frames import to_polars
+    from peak_fast.data.kinds import package_of
 
     if package_of(orders) == "pandas" and hasattr(orders, "columns"):
         orders = _with_index(orders)
