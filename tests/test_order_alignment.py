@@ -266,7 +266,9 @@ class TestDetail:
     def test_what_lies_in_no_bar_is_said(self):
         window = Bars.from_frame(self.days).slice(1, 3)
         found = self.fills(self.fine, window)
-        assert self.said(found) == ("detail: 72 of 120 rows passed over, before the first bar or behind the last",)
+        assert self.said(found) == (
+            "detail: 72 of 120 rows passed over, before the first bar or behind the last",
+        )
         assert found.fills.equals(self.fills(self.fine[24:72], window).fills)
         gap = self.fills(self.fine.drop(self.fine.index[24:48]))
         assert self.said(gap) == (
