@@ -24,7 +24,7 @@ IntArray = NDArray[np.signedinteger[Any]]
 # Named groups that Python's and Rust's regular expressions read alike. A date is three parts (a, b, c), a month
 # name before day and year (n, d, y), or six or eight digits. The longer alternatives of a zone stand first.
 _PATTERN = (
-    r"^(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*\.?,?\s+)?"
+    r"^\s*(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*\.?,?\s+)?"
     r"(?:(?P<a>[0-9]{1,4})[-./年 ](?P<b>[0-9]{1,2}|[A-Za-z]{3,9})(?:\.|,)?[-./月 ]\s*(?P<c>[0-9]{1,4})日?"
     r"|(?P<n>[A-Za-z]{3,9})\.?[ -]+(?P<d>[0-9]{1,2})(?:st|nd|rd|th)?,?[ -]+(?P<y>[0-9]{4})"
     r"|(?P<packed>[0-9]{8}|[0-9]{6}))"
@@ -32,11 +32,11 @@ _PATTERN = (
     r"|(?P<clock>[0-9]{9}|[0-9]{6}|[0-9]{4})|(?P<h>[0-9]{1,2})-?)"
     r"(?:\s*(?P<half>[AaPp])\.?[Mm]\.?)?)?"
     r"(?:\s*(?P<zone>(?:UTC|GMT|Z)?\s?[+-][0-9]{1,2}(?::?[0-9]{2})?|Z|z|[A-Z][A-Za-z]+(?:/[A-Za-z0-9_+-]+)+|[A-Z]{2,5}))?"
-    r"(?:\s*\([A-Za-z ]+\))?$"
+    r"(?:\s*\([A-Za-z ]+\))?\s*$"
 )
 _COMPILED = re.compile(_PATTERN)
 _DIGITS = ("a", "b", "c", "d", "y", "packed", "H", "M", "S", "F", "clock", "h")
-_WINDOW = 65_536
+_WINDOW = 16_384
 
 
 class Parts(NamedTuple):
@@ -65,9 +65,10 @@ def read_parts(texts: pl.Series) -> Parts | None:
     match = _COMPILED.match(texts[0])
     if match is None or not _months_known(match):
         return None
-    matrix = _matrix(texts, len(texts[0]))
-    if matrix is not None:
-        parts = _from_matrix(matrix, match)
+    width = len(texts[0])
+    lengths = texts.str.len_bytes()
+    if lengths.min() == width and lengths.max() == width:
+        parts = _from_bytes(texts, width, match)
         if parts is not None:
             return parts
     return _from_pattern(texts, match)
@@ -78,31 +79,20 @@ def _months_known(match: re.Match[str]) -> bool:
     return name is None or name[:3].lower() in MONTHS
 
 
-def _matrix(texts: pl.Series, width: int) -> NDArray[np.uint8] | None:
-    """One row of bytes per text, or None where the texts differ in length."""
-    lengths = texts.str.len_bytes()
-    if lengths.min() != width or lengths.max() != width:
-        return None
-    joined = texts.str.join("").item()
-    return np.frombuffer(joined.encode(), dtype=np.uint8).reshape(len(texts), width)
-
-
-def _from_matrix(matrix: NDArray[np.uint8], match: re.Match[str]) -> Parts | None:
-    """Parts by position; None where a row has another layout than the first."""
+def _from_bytes(texts: pl.Series, width: int, match: re.Match[str]) -> Parts | None:
+    """Parts by their place in texts of one width; None where a row has another layout than the first."""
     spans = {name: match.span(name) for name in _DIGITS if match[name] is not None and match[name].isdigit()}
-    width = matrix.shape[1]
     digits = np.zeros(width, dtype=bool)
     for start, stop in spans.values():
         digits[start:stop] = True
-    first = matrix[0][~digits]
-    fields = {name: np.empty(matrix.shape[0], dtype=np.int32) for name in spans}
-    for top in range(0, matrix.shape[0], _WINDOW):
-        # Columns of the text one after the other in memory, few enough to stay in the cache.
-        window = np.ascontiguousarray(matrix[top : top + _WINDOW].T)
+    first = np.frombuffer(texts[0].encode(), dtype=np.uint8)[~digits]
+    fields = {name: np.empty(len(texts), dtype=np.int32) for name in spans}
+    for top in range(0, len(texts), _WINDOW):
+        window = _window(texts.slice(top, _WINDOW), width)
         if not (window[~digits] == first[:, None]).all():
             return None
-        window = window - 48
-        if (window[digits] > 9).any():
+        window -= 48
+        if window[digits].max() > 9:
             return None
         for name, (start, stop) in spans.items():
             total = fields[name][top : top + _WINDOW]
@@ -113,6 +103,12 @@ def _from_matrix(matrix: NDArray[np.uint8], match: re.Match[str]) -> Parts | Non
     numbers, widths = _date_numbers(fields, match, None)
     clock_us = _clock(fields, match, match["half"])
     return Parts(numbers, widths, clock_us, match["zone"], None)
+
+
+def _window(texts: pl.Series, width: int) -> NDArray[np.uint8]:
+    """Bytes of some texts of one width: one row per place in the text, few enough to stay in the cache."""
+    joined = texts.str.join("").item().encode()
+    return np.array(np.frombuffer(joined, dtype=np.uint8).reshape(len(texts), width).T, order="C")
 
 
 def _from_pattern(texts: pl.Series, match: re.Match[str]) -> Parts:

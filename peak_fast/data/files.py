@@ -3,39 +3,101 @@
 from __future__ import annotations
 
 import difflib
+import gzip
+import zipfile
+import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from peak_fast.errors import DataError, did_you_mean, require
+from peak_fast.data.dialects import by_header, check_dialect, form_named
+from peak_fast.data.options import FILE_OPTIONS, ReadOptions
+from peak_fast.errors import ConfigError, DataError, did_you_mean, require
 
 if TYPE_CHECKING:
     import polars as pl
 
+Read = tuple["pl.DataFrame", ReadOptions, list[str]]
 
-def read_file(file: Path) -> pl.DataFrame:
-    """Read a file by its ending; see `peak_fast.data.load`."""
+_TEXT = (".csv", ".txt", ".tsv", ".tab", ".dat", ".prn")
+_JSON = (".json", ".jsonl", ".ndjson")
+_TABLES = (".parquet", ".feather", ".arrow", ".ipc")
+_ENDINGS = (*_TEXT, *_JSON, *_TABLES, ".zip", ".gz")
+# What to do with files of other programs.
+_RECIPES = {
+    ".h5": "read it with pandas: Bars.from_frame(pandas.read_hdf(path, key))",
+    ".hdf5": "read it with pandas: Bars.from_frame(pandas.read_hdf(path, key))",
+    ".hdf": "read it with pandas: Bars.from_frame(pandas.read_hdf(path, key))",
+    ".xlsx": "read it with polars or pandas: Bars.from_frame(polars.read_excel(path)), or save it as CSV",
+    ".xls": "read it with polars or pandas: Bars.from_frame(polars.read_excel(path)), or save it as CSV",
+    ".ods": "read it with polars: Bars.from_frame(polars.read_ods(path)), or save it as CSV",
+    ".dbn": "read it with databento: Bars.from_frame(databento.DBNStore.from_file(path).to_df())",
+    ".zst": "unpack it (zstd -d), or for Databento: Bars.from_frame(databento.DBNStore.from_file(path).to_df())",
+    ".pkl": "read it with pandas, if you trust it: Bars.from_frame(pandas.read_pickle(path))",
+    ".pickle": "read it with pandas, if you trust it: Bars.from_frame(pandas.read_pickle(path))",
+    ".npy": "read it with numpy: Bars.from_frame({'open': array[:, 0], ...})",
+    ".npz": "read it with numpy: Bars.from_frame(dict(numpy.load(path)))",
+    ".db": "query it: load(\"duckdb:SELECT * FROM sqlite_scan('file.db', 'table') ORDER BY timestamp\")",
+    ".sqlite": "query it: load(\"duckdb:SELECT * FROM sqlite_scan('file.sqlite', 'table') ORDER BY timestamp\")",
+    ".bz2": "unpack it (bunzip2)",
+    ".xz": "unpack it (unxz)",
+    ".7z": "unpack it",
+    ".rar": "unpack it",
+    ".tar": "unpack it",
+    ".tgz": "unpack it",
+}
+
+
+def read_file(file: Path, options: ReadOptions) -> Read:
+    """Read a file by its ending.
+
+    Parameters
+    ----------
+    file
+        See :func:`peak_fast.data.load`.
+    options
+        What the user said about it.
+
+    Returns
+    -------
+    tuple
+        The frame, the options with what the form of the file adds to them, and notes on what was understood.
+
+    Raises
+    ------
+    DataError
+        No such file, an ending that is not read here, or content that cannot be read.
+    ConfigError
+        An unknown ``dialect``, or an option of text for a file that is none.
+    """
     import polars as pl
 
+    if options.dialect is not None:
+        check_dialect(options.dialect)
     if file.is_dir():
         raise DataError(
             f"{file}: expected a file; got a folder; name one file, or read several with "
             f"\"duckdb:SELECT * FROM '{file}/*.parquet' ORDER BY timestamp\""
         )
-    suffix = file.suffix.lower()
-    if suffix == ".gz":
-        suffix = "".join(file.suffixes[-2:]).lower()
-    if suffix not in _READERS:
-        raise DataError(f"{file}: cannot read files of type {suffix!r}; {did_you_mean(suffix, _READERS)}")
+    suffix = _suffix(file.name)
+    if suffix not in _ENDINGS:
+        recipe = _RECIPES.get(suffix)
+        remedy = recipe or did_you_mean(suffix, _ENDINGS)
+        raise DataError(f"{file}: cannot read files of type {suffix!r}; {remedy}")
     if not file.is_file():
         beside = file.parent.iterdir() if file.parent.is_dir() else ()
         raise DataError(f"{file}: no such file; {_similar(file.name, [entry.name for entry in beside])}")
     try:
-        frame: pl.DataFrame = _READERS[suffix](file)
-    except (pl.exceptions.PolarsError, OSError) as error:
+        frame, found, notes = _read(file, suffix, options)
+    except (pl.exceptions.PolarsError, OSError, EOFError, zlib.error) as error:
         raise DataError(f"{file}: cannot be read as {suffix} ({str(error).splitlines()[0]})") from error
     # One chunk per column, copied by Polars' threads; each column is then taken without a further copy.
-    return frame.rechunk()
+    return _with_dialect(frame.rechunk(), found, options, notes, str(file))
+
+
+def _suffix(name: str) -> str:
+    return Path(name).suffix.lower()
 
 
 def _similar(name: str, names: list[str]) -> str:
@@ -43,35 +105,117 @@ def _similar(name: str, names: list[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else "check the path"
 
 
-def _read_csv(file: Path) -> pl.DataFrame:
-    import polars as pl
+def _read(file: Path, suffix: str, options: ReadOptions) -> Read:
+    from peak_fast.data.text_files import read_text
 
+    if suffix in _TEXT:
+        return read_text(file, options, str(file))
+    if suffix in _TABLES:
+        _refuse_text_options(options, suffix)
+        return _TABLE_READERS[suffix](file), options, []
+    if suffix in _JSON:
+        return _read_bytes(file.read_bytes(), suffix, options, str(file))
+    if suffix == ".zip":
+        name, data = _member(file)
+        frame, found, notes = _read_bytes(data, _suffix(name), options, f"{file} ({name})")
+        return frame, found, [f"read from {name!r} in the archive", *notes]
+    inner = _suffix(file.name[: -len(suffix)])
+    return _read_bytes(gzip.decompress(file.read_bytes()), inner or ".csv", options, str(file))
+
+
+def _read_bytes(data: bytes, suffix: str, options: ReadOptions, label: str) -> Read:
+    from io import BytesIO
+
+    from peak_fast.data.json_files import read_json
+    from peak_fast.data.text_files import read_text
+
+    if suffix in _JSON:
+        for name in ("separator", "encoding"):
+            if getattr(options, name) is not None:
+                raise ConfigError(f"{name}: means nothing for JSON; leave it out")
+        return read_json(data, options, label)
+    if suffix in _TABLES:
+        _refuse_text_options(options, suffix)
+        return _TABLE_READERS[suffix](BytesIO(data)), options, []
+    if suffix in _TEXT:
+        return read_text(data, options, label)
+    raise DataError(f"{label}: cannot read files of type {suffix!r}; {did_you_mean(suffix, _ENDINGS)}")
+
+
+def _refuse_text_options(options: ReadOptions, suffix: str) -> None:
+    for name in FILE_OPTIONS:
+        if name != "dialect" and getattr(options, name) is not None:
+            raise ConfigError(f"{name}: means nothing for a file of type {suffix!r}; leave it out")
+
+
+def _member(file: Path) -> tuple[str, bytes]:
+    """Name and content of the only file in a zip archive."""
     try:
-        return pl.read_csv(file, try_parse_dates=True, infer_schema_length=10_000)
-    except pl.exceptions.ComputeError:  # a value further down does not fit the type of the first rows
-        return pl.read_csv(file, try_parse_dates=True, infer_schema_length=None)
+        with zipfile.ZipFile(file) as archive:
+            names = [
+                info.filename
+                for info in archive.infolist()
+                if not info.is_dir() and not info.filename.startswith("__MACOSX/")
+            ]
+            if len(names) == 1:
+                return names[0], archive.read(names[0])
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+        raise DataError(f"{file}: cannot be read as a zip archive ({error}); unpack it first") from None
+    listing = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+    raise DataError(
+        f"{file}: expected one file in the archive; it has {len(names)}: {listing or 'none'}; unpack it and "
+        "load them one by one"
+    )
 
 
-def _read_parquet(file: Path) -> pl.DataFrame:
+def _read_parquet(file: object) -> pl.DataFrame:
     import polars as pl
 
-    return pl.read_parquet(file, glob=False)
+    return pl.read_parquet(file, glob=False)  # type: ignore[arg-type]
 
 
-def _read_ipc(file: Path) -> pl.DataFrame:
+def _read_ipc(file: object) -> pl.DataFrame:
     import polars as pl
 
-    return pl.read_ipc(file)
+    return pl.read_ipc(file)  # type: ignore[arg-type]
 
 
-_READERS: dict[str, Callable[[Path], pl.DataFrame]] = {
-    ".csv": _read_csv,
-    ".csv.gz": _read_csv,
+_TABLE_READERS: dict[str, Callable[[object], pl.DataFrame]] = {
     ".parquet": _read_parquet,
     ".feather": _read_ipc,
     ".arrow": _read_ipc,
     ".ipc": _read_ipc,
 }
+
+
+def _with_dialect(
+    frame: pl.DataFrame, options: ReadOptions, asked: ReadOptions, notes: list[str], label: str
+) -> Read:
+    """What the names of the columns tell about the form; what the user said goes before it."""
+    named = asked.dialect
+    if named is not None and form_named(named) is not None:
+        return frame, options, notes
+    dialect = by_header(frame.columns, named)
+    if dialect is None:
+        return frame, options, notes
+    if dialect.raw and named is None and asked.scale is None:
+        prices = [name for name in frame.columns if name in ("open", "high", "low", "close")]
+        if not all(frame[name].dtype.is_integer() for name in prices):
+            return frame, replace(options, columns={**dialect.columns, **options.columns}), notes
+        raise DataError(
+            f"{label}: whole numbers as prices in the form of {dialect.name}, which writes prices times "
+            f"{1 / (dialect.scale or 1):,.0f}; say dialect={dialect.name!r} to divide them, or scale=1 "
+            "to take them as they are"
+        )
+    columns = {role: name for role, name in dialect.columns.items() if role not in options.columns}
+    if options.timestamp is not None:
+        columns.pop("timestamp", None)
+    changed: dict[str, object] = {"columns": {**columns, **options.columns}}
+    if dialect.scale is not None and asked.scale is None:
+        changed["scale"] = dialect.scale
+    if dialect.stamp is not None and options.stamp == "open":
+        changed["stamp"] = dialect.stamp
+    return frame, replace(options, **changed), notes + list(dialect.notes)  # type: ignore[arg-type]
 
 
 def read_query(sql: str) -> pl.DataFrame:

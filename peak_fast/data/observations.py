@@ -36,8 +36,10 @@ def _flat(
     high: FloatArray, low: FloatArray, close: FloatArray, volume: FloatArray | None, time_us: IntArray | None
 ) -> list[str]:
     """Bars without volume and range at the price before, which writers put where a market was closed."""
-    if volume is None or not (volume == 0.0).any() or not (volume > 0.0).any():
+    if volume is None or not (volume == 0.0).any():
         return []
+    if not (volume > 0.0).any():
+        return ["volume is 0 throughout: it says nothing"]
     flat = (volume == 0.0) & (high == low)
     flat[1:] &= close[1:] == close[:-1]
     count = int(np.count_nonzero(flat))

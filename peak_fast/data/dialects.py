@@ -1,0 +1,188 @@
+"""Forms of vendors: what a header of theirs means, and which columns a file without a header has.
+
+The forms themselves are data, in ``dialects.toml``. File names play no part in it.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from peak_fast.errors import ConfigError, did_you_mean
+
+PRICES = ("open", "high", "low", "close")
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """One form.
+
+    Attributes
+    ----------
+    name
+        What ``dialect=`` takes.
+    columns
+        Name of a column in the file by what it is.
+    names
+        Names of all columns of a file without a header; empty for a form that is known by its header.
+    kinds
+        One letter per column of a file without a header: t, d, k, n, s (see ``dialects.toml``).
+    time
+        Pattern of the first time, or None.
+    separator
+        Separator of a file without a header, or None.
+    stamp
+        "close" where the vendor writes the end of each bar, else None.
+    scale
+        Factor of the prices, or None.
+    raw
+        Whether whole numbers as prices need the user's word (``dialect=`` or ``scale=``).
+    only_by_name
+        Whether the form is never found, only named.
+    notes
+        What to tell.
+    """
+
+    name: str
+    columns: Mapping[str, str]
+    names: tuple[str, ...] = ()
+    kinds: str = ""
+    time: str | None = None
+    separator: str | None = None
+    stamp: str | None = None
+    scale: float | None = None
+    raw: bool = False
+    only_by_name: bool = False
+    notes: tuple[str, ...] = ()
+
+
+def plain(name: str) -> str:
+    """A name without case, blanks, punctuation and accents."""
+    spread = unicodedata.normalize("NFKD", name.replace("ł", "l").replace("Ł", "l").replace("ß", "ss"))
+    kept = "".join(letter for letter in spread if not unicodedata.combining(letter))
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFC", kept)).lower()
+
+
+@cache
+def _table() -> dict[str, Any]:
+    import tomllib
+
+    table = tomllib.loads(Path(__file__).with_name("dialects.toml").read_text(encoding="utf-8"))
+    for language in table["language"]:
+        for role, words in language.items():
+            if role != "name":
+                language[role] = [plain(word) for word in words]
+    return table
+
+
+@cache
+def forms() -> tuple[Dialect, ...]:
+    """Forms of files without a header, the more particular first."""
+    return tuple(
+        Dialect(
+            name=form["name"],
+            columns={},
+            names=tuple(form["names"]),
+            kinds=form["kinds"],
+            time=form.get("time"),
+            separator=form.get("separator"),
+            stamp=form.get("stamp"),
+            scale=form.get("scale"),
+            raw=form.get("raw", False),
+            only_by_name=form.get("only_by_name", False),
+            notes=tuple(form.get("notes", ())),
+        )
+        for form in _table()["form"]
+    )
+
+
+def dialect_names() -> list[str]:
+    """Every name that ``dialect=`` takes."""
+    return sorted({entry["name"] for kind in ("header", "form") for entry in _table()[kind]})
+
+
+def check_dialect(name: str) -> str:
+    """The name of a form that exists.
+
+    Raises
+    ------
+    ConfigError
+        No such form.
+    """
+    if name not in dialect_names():
+        raise ConfigError(f"dialect: got {name!r}; {did_you_mean(name, dialect_names())}")
+    return name
+
+
+def form_named(name: str) -> Dialect | None:
+    """The form of files without a header that has this name, or None where it is known by a header."""
+    return next((form for form in forms() if form.name == name), None)
+
+
+def by_header(names: Iterable[str], wanted: str | None = None) -> Dialect | None:
+    """The form that a header tells, or None where its names say everything.
+
+    Parameters
+    ----------
+    names
+        Names of the columns.
+    wanted
+        Name of the form that the user gave; another one is not looked for then.
+
+    Raises
+    ------
+    ConfigError
+        The header lacks names of the form that the user named.
+    """
+    known = {plain(name): name for name in names}
+    for entry in _table()["header"]:
+        if wanted not in (None, entry["name"]):
+            continue
+        missing = [name for name in entry["has"] if name not in known]
+        if wanted is not None and missing:
+            raise ConfigError(
+                f"dialect: {wanted!r} has columns like {entry['has']}; this file has no {missing}: "
+                f"{list(known.values())}"
+            )
+        if missing or (wanted is None and any(name in known for name in entry.get("without", ()))):
+            continue
+        return Dialect(
+            name=entry["name"],
+            columns=_found(entry.get("columns", {}), known),
+            stamp=entry.get("stamp"),
+            scale=entry.get("scale"),
+            raw=entry.get("raw", False),
+            notes=tuple(entry.get("notes", ())),
+        )
+    return None if wanted is not None else _language(known)
+
+
+def _found(columns: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
+    found = {}
+    for role, choices in columns.items():
+        name = next((known[choice] for choice in choices.split("|") if choice in known), None)
+        if name is not None:
+            found[role] = name
+    return found
+
+
+def _language(known: Mapping[str, str]) -> Dialect | None:
+    """The language of the names, where all four prices are found in it and not all of them are English."""
+    if all(price in known for price in PRICES):
+        return None
+    for language in _table()["language"]:
+        columns = {}
+        for role, words in language.items():
+            name = None if role == "name" else next((known[word] for word in words if word in known), None)
+            if name is not None:
+                columns[role] = name
+        if all(price in columns for price in PRICES):
+            said = ", ".join(f"{columns[price]!r} is {price}" for price in PRICES)
+            note = f"columns are named in {language['name']}: {said}"
+            return Dialect(name=language["name"].lower(), columns=columns, notes=(note,))
+    return None
