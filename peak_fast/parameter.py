@@ -15,6 +15,8 @@ Kind: TypeAlias = Literal["int", "float", "choice", "bool"]
 
 _KINDS = ("int", "float", "choice", "bool")
 _DEFAULT_GRID = 10
+# A number of bars that no data reaches, and that takes a fraction of a second and little memory.
+_MOST_BARS = 10_000_000
 _MISSING: Any = object()
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
@@ -45,7 +47,8 @@ class Param:
     default
         Value where the caller gives none.
     low, high
-        Smallest and largest value, both included (int and float; None: unbounded, which cannot be searched).
+        Range of searches, both ends included (int and float; None: unbounded, which cannot be searched).  A value that
+        is given may lie outside, up to the hard limits.
     step
         Distance between two searched values (int: 1 where None; float: continuous where None).
     log
@@ -54,6 +57,8 @@ class Param:
         Allowed values of a choice: text, numbers, booleans or None.
     description
         One line for tables and help texts.
+    hard_low, hard_high
+        Smallest and largest value that may be given (int and float; infinite: any).  None: see `limits`.
     when
         Values of other parameters under which this one matters, such as ``{"use_filter": True}``; a list,
         tuple or set of values means any of them.
@@ -74,6 +79,8 @@ class Param:
     choices: tuple[Any, ...] | None = None
     description: str = ""
     when: Mapping[str, Any] | None = field(default=None, hash=False)
+    hard_low: float | None = None
+    hard_high: float | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name.isidentifier():
@@ -105,7 +112,9 @@ class Param:
             self._check_range()
         else:
             self._check_choices()
-        object.__setattr__(self, "default", self.validate_value(self.default))
+        object.__setattr__(
+            self, "default", self._within(self.validate_value(self.default), self.low, self.high)
+        )
 
     def _fail(self, expected: str, got: Any, remedy: str) -> StrategyError:
         return StrategyError(f"parameter {self.name!r}: expected {expected}; got {got}; {remedy}")
@@ -125,6 +134,7 @@ class Param:
             if number(value) != value:
                 raise self._fail(f"a whole number as {key}", repr(value), "use kind='float' for fractions")
             object.__setattr__(self, key, number(value))
+        self._check_limits()
         if self.low is not None and self.high is not None and self.low > self.high:
             raise self._fail("low <= high", f"low={self.low}, high={self.high}", "swap them")
         if self.step is not None and self.step <= 0:
@@ -136,8 +146,46 @@ class Param:
         if self.log and self.step is not None and not (self.kind == "int" and self.step == 1):
             raise self._fail("either step or log", f"step={self.step}, log=True", "drop one of them")
 
+    def _check_limits(self) -> None:
+        """Hard limits are numbers, infinite ones too, around the range of searches."""
+        for key in ("hard_low", "hard_high"):
+            value = _plain(getattr(self, key))
+            if value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+                raise self._fail(f"{key} as a number", repr(value), f"give {key} a number or leave it out")
+            whole = self.kind == "int" and math.isfinite(value)
+            if whole and int(value) != value:
+                raise self._fail(f"a whole number as {key}", repr(value), "use kind='float' for fractions")
+            object.__setattr__(self, key, int(value) if whole else value)
+        least, most = self.limits
+        for key, value in (("low", self.low), ("high", self.high)):
+            if value is not None and not least <= value <= most:
+                raise self._fail(f"hard_low <= {key} <= hard_high", f"{key}={value}", "widen the hard limits")
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Smallest and largest number that may be given: ``hard_low`` and ``hard_high``, or what they are left out.
+
+        Without limits of its own a value keeps the sign of the range: from 1 where ``low`` of an int is above 0, from
+        0 where ``low`` is not below it, up to 0 where ``high`` is not above it.  An int, such as a number of bars, goes
+        up to 10,000,000.  A side that has no range has no limit.
+        """
+        least, most = -math.inf, math.inf
+        if self.low is not None and self.low >= 0:
+            least = 1 if self.kind == "int" and self.low > 0 else 0
+        if self.high is not None and self.high <= 0:
+            most = 0
+        elif self.high is not None and self.kind == "int":
+            most = max(self.high, _MOST_BARS)
+        return (
+            least if self.hard_low is None else self.hard_low,
+            most if self.hard_high is None else self.hard_high,
+        )
+
     def _check_choices(self) -> None:
-        if self.low is not None or self.high is not None or self.step is not None or self.log:
+        ranged = (self.low, self.high, self.step, self.hard_low, self.hard_high)
+        if self.log or any(value is not None for value in ranged):
             raise self._fail("no range", "low, high, step or log", f"drop them for kind={self.kind!r}")
         if self.kind == "bool":
             if self.choices is not None:
@@ -169,7 +217,7 @@ class Param:
         Raises
         ------
         StrategyError
-            Wrong type, outside ``[low, high]``, not finite, or not among the choices.
+            Wrong type, outside the hard limits, not finite, or not among the choices.
         """
         value = _plain(value)
         if self.kind == "choice":
@@ -195,11 +243,24 @@ class Param:
         if self.kind == "int" and value != int(value):
             raise self._fail(what, repr(value), "round it or declare the parameter kind='float'")
         number: int | float = int(value) if self.kind == "int" else float(value)
-        if (self.low is not None and number < self.low) or (self.high is not None and number > self.high):
-            low = "-inf" if self.low is None else self.low
-            high = "inf" if self.high is None else self.high
-            raise self._fail(f"{low} <= {self.name} <= {high}", repr(number), "choose a value in the range")
+        least, most = self.limits
+        if not least <= number <= most:
+            side = "hard_low" if number < least else "hard_high"
+            remedy = f"choose a value in the range, or give the Param another {side}"
+            raise self._fail(f"{least:,} <= {self.name} <= {most:,}", repr(number), remedy)
         return number
+
+    def _within(self, value: Any, low: float | None, high: float | None) -> Any:
+        """The value, if it is one that a search may take."""
+        if self.kind in ("int", "float"):
+            least, most = -math.inf if low is None else low, math.inf if high is None else high
+            if not least <= value <= most:
+                raise self._fail(
+                    f"{least} <= {self.name} <= {most} as the default",
+                    repr(value),
+                    "move the default or the range",
+                )
+        return value
 
     def parse(self, text: str) -> Any:
         """Read a value from text, as typed on a command line.

@@ -12,8 +12,8 @@ search space of a study.
 >>> schema[0].grid(3)
 [5, 55, 100]
 
-``low``, ``high`` and ``choices`` bound every value. ``step`` and ``log`` say how to search: a single run may
-take a value between two steps.
+``low``, ``high``, ``step`` and ``log`` say what to search: a value that is given may lie between two steps, and
+outside the range up to ``hard_low`` and ``hard_high``. ``choices`` bound every value.
 """
 
 from __future__ import annotations

@@ -53,8 +53,8 @@ def test_validate_value_returns_plain_values(param, value, expected):
     ("param", "value", "words"),
     [
         (FAST, 7.5, ["'fast'", "expected a whole number", "got 7.5", "round it"]),
-        (FAST, 4, ["expected 5 <= fast <= 100", "got 4", "choose"]),
-        (FAST, 101, ["expected 5 <= fast <= 100", "got 101"]),
+        (FAST, 0, ["expected 1 <= fast <= 10,000,000", "got 0", "choose", "another hard_low"]),
+        (FAST, 10_000_001, ["expected 1 <= fast <= 10,000,000", "got 10000001", "another hard_high"]),
         (FAST, True, ["expected a whole number", "got True (bool)"]),
         (FAST, "20", ["expected a whole number", "got '20' (str)"]),
         (FAST, None, ["expected a whole number", "got None"]),

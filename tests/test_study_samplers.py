@@ -98,7 +98,7 @@ def test_an_optuna_sampler_may_be_given():
         ({"warm_start": 3}, "warm_start: expected a SweepResult.*; got int"),
         ({"heartbeat": 3}, "heartbeat: expected two numbers"),
         ({"heartbeat": (5, 6)}, "at least twice the first"),
-        ({"costz": 3}, "got 'costz'; did you mean 'costs'"),
+        ({"costz": 3}, "no argument 'costz'; did you mean 'costs'"),
         ({"costs": 3}, "costs: expected Costs; got int"),
     ],
 )

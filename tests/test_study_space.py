@@ -205,5 +205,5 @@ def test_narrowing_choices_booleans_and_settings():
     assert added[3].choices == (0.0, 10.0)
     with pytest.raises(StrategyError, match="did you mean 'stop_loss'"):
         narrow((FAST,), {"stop_los": 1})
-    with pytest.raises(StrategyError, match=r"expected 5 <= fast <= 60"):
-        narrow((FAST,), {"fast": "1:30"})
+    with pytest.raises(StrategyError, match=r"expected 1 <= fast <= 10,000,000"):
+        narrow((FAST,), {"fast": "0:30"})

@@ -176,10 +176,10 @@ def test_schema_decides_types_and_checks_values():
     grid = Grid.make({"fast": [5.0, 10.0], "k": [1, 2], "on": [0, 1]}, schema)
     assert grid[3] == {"fast": 5, "k": 2.0, "on": True}
     assert [type(value) for value in grid[0].values()] == [int, float, bool]
-    with pytest.raises(StrategyError, match="2 <= fast <= 100"):
-        Grid.make({"fast": [1, 5]}, schema)
+    with pytest.raises(StrategyError, match="1 <= fast <= 10,000,000"):
+        Grid.make({"fast": [0, 5]}, schema)
     with pytest.raises(StrategyError, match="k"):
-        Grid.make(pl.DataFrame({"k": [1.0, 9.0]}), schema)
+        Grid.make(pl.DataFrame({"k": [1.0, -9.0]}), schema)
     with pytest.raises(ConfigError, match="did you mean 'fast'"):
         Grid.make({"fats": [5]}, schema)
     assert Grid.make({"fast": [5], "stop_loss": [None, 0.1]}, schema, known=["stop_loss"]).names == (

@@ -10,7 +10,15 @@ STRATEGY = RuleStrategy(
     name="bollinger",
     description="Long when the close is below the lower band, out at the middle band; shorts mirrored.",
     schema=(
-        Param("period", "int", 20, low=2, high=200, description="bars of the average and of the deviation"),
+        Param(
+            "period",
+            "int",
+            20,
+            low=2,
+            high=200,
+            hard_low=2,
+            description="bars of the average and of the deviation",
+        ),
         Param("width", "float", 2.0, low=0.5, high=5.0, step=0.1, description="band distance in deviations"),
         Param("allow_short", "bool", False, description="also hold shorts"),
     ),

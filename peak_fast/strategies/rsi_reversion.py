@@ -6,14 +6,22 @@ from peak_fast._strategy import Above, AtLeast, Param, Row, RuleStrategy
 
 _RSI = Row("rsi", "period")
 
+
+def _level(name: str, default: float, low: float, high: float, description: str) -> Param:
+    """A level of the RSI, which lies between 0 and 100."""
+    return Param(
+        name, "float", default, low=low, high=high, step=1.0, description=description, hard_low=0.0, hard_high=100.0
+    )  # fmt: skip
+
+
 STRATEGY = RuleStrategy(
     name="rsi_reversion",
     description="Long when the RSI falls below `oversold`, out when it is back above `exit_level`; shorts mirrored.",
     schema=(
         Param("period", "int", 14, low=2, high=100, description="bars of Wilder's RSI"),
-        Param("oversold", "float", 30.0, low=1.0, high=50.0, step=1.0, description="enter long below"),
-        Param("overbought", "float", 70.0, low=50.0, high=99.0, step=1.0, description="enter short above"),
-        Param("exit_level", "float", 50.0, low=1.0, high=99.0, step=1.0, description="leave at"),
+        _level("oversold", 30.0, 1.0, 50.0, "enter long below"),
+        _level("overbought", 70.0, 50.0, 99.0, "enter short above"),
+        _level("exit_level", 50.0, 1.0, 99.0, "leave at"),
         Param("allow_short", "bool", False, description="also hold shorts"),
     ),
     constraints=("oversold < exit_level", "exit_level < overbought"),

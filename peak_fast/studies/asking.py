@@ -111,7 +111,9 @@ class Asker:
         self._study.tell(point.trial, state=state)
 
     def start(self, point: Point) -> None:
-        """Give a point that did not come from the sampler a running trial."""
+        """Give a point that did not come from the sampler a running trial; the sampler learns of none outside."""
+        if not self._space.holds(point):
+            return
         self._study.enqueue_trial(dict(point.searched))
         point.trial = self._study.ask(self._space.distributions_of(point))
         if self._generation_key is not None:
@@ -120,7 +122,7 @@ class Asker:
     def prunes(self, point: Point, step: int, value: float) -> bool:
         """Report an intermediate value; True when the pruner gives the trial up."""
         point.steps[step] = value
-        if value != value:
+        if value != value or point.trial is None:
             return False
         point.trial.report(value, step)
         return bool(point.trial.should_prune())
@@ -142,7 +144,7 @@ class Asker:
     def learn(self, trial: Any) -> None:
         """Take over a trial of the users' study: another worker's, an earlier run's, or from outside."""
         state = trial.state.name
-        if state == "WAITING" or not trial.params:
+        if state == "WAITING" or not trial.params or not _is_inside(trial):
             return
         if trial.number in self._known:
             self._update(self._known[trial.number], trial)
@@ -183,3 +185,11 @@ class Asker:
             storage.set_trial_state_values(trial_id, trial.state, values)
         except UpdateFinishedTrialError:
             return  # known already
+
+
+def _is_inside(trial: Any) -> bool:
+    """Whether a trial's values lie in its distributions; Optuna keeps others, too, where somebody gave them."""
+    return all(
+        distribution._contains(distribution.to_internal_repr(trial.params[name]))
+        for name, distribution in trial.distributions.items()
+    )

@@ -242,15 +242,16 @@ class Ledger:
         user, system = self._attributes(point)
         if state == "RUNNING":
             user = {WORKER: self.name, **user}
-        return create_trial(
+        template = create_trial(
             state=TrialState[state],
             values=point.values if state == COMPLETE else None,
-            params=point.searched,
-            distributions=self._space.distributions_of(point),
             user_attrs=user,
             system_attrs=system,
             intermediate_values=point.steps,
         )
+        # Afterwards, because Optuna refuses values outside a distribution here, and takes them elsewhere.
+        template.params, template.distributions = dict(point.searched), self._space.distributions_of(point)
+        return template
 
     @staticmethod
     def _attributes(point: Point) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -284,7 +285,10 @@ class Ledger:
             for number, point in enumerate(fresh, start=first):
                 point.number = number
                 self._own.add(number)
-            self._study.add_trials([self._template(point, point.state) for point in fresh])
+            # As `add_trials` does, but for its check: values that were given may lie outside the ranges.
+            for point in fresh:
+                template = self._template(point, point.state)
+                self._storage.create_new_trial(self._study_id, template_trial=template)
         running = [point for point in points if point.trial_id is not None]
         return fresh + self._finish_running(running)
 

@@ -195,11 +195,16 @@ class Loop:
                 known.steps = dict(trial.intermediate_values)
                 self._remember(known)
             elif trial.state.name == PRUNED and trial.params:
-                self._visited.add(self._space.point(trial.params).key)
+                self._visit(self._space.point(trial.params))
+
+    def _visit(self, point: Point) -> None:
+        """Count a point of the space; one from outside its ranges does not bring the end nearer."""
+        if self._space_size is None or self._space.holds(point):
+            self._visited.add(point.key)
 
     def _remember(self, point: Point) -> None:
         """Note a finished point; the first result for its parameters answers later duplicates."""
-        self._visited.add(point.key)
+        self._visit(point)
         if point.state != COMPLETE or self._cache.setdefault(point.key, point) is not point:
             return
         self._unchecked.append(point)

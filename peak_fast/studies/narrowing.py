@@ -92,6 +92,8 @@ def _changed(item: Param, change: Any) -> Param:
             high=None,
             step=None,
             log=False,
+            hard_low=None,
+            hard_high=None,
         )
     if item.kind not in ("int", "float") or len(values) not in (2, 3):
         raise StrategyError(
@@ -106,13 +108,20 @@ def _changed(item: Param, change: Any) -> Param:
     low, high = (item.validate_value(value) for value in values[:2])
     step = values[2] if len(values) == 3 else item.step
     log = item.log and len(values) == 2
-    return replace(item, low=low, high=high, step=step, log=log, default=min(max(item.default, low), high))
+    least, most = item.limits
+    return replace(
+        item, low=low, high=high, step=step, log=log, default=min(max(item.default, low), high),
+        hard_low=least, hard_high=most,
+    )  # fmt: skip
 
 
 def _held(item: Param, value: Any) -> Param:
     if item.kind in ("choice", "bool"):
         return replace(item, kind="choice", choices=(value,), default=value)
-    return replace(item, low=value, high=value, step=None, log=False, default=value)
+    least, most = item.limits
+    return replace(
+        item, low=value, high=value, step=None, log=False, default=value, hard_low=least, hard_high=most
+    )
 
 
 def _setting(name: str, change: Any) -> Param:

@@ -118,6 +118,13 @@ class Space:
             return self.distributions
         return {name: self.distributions[name] for name in point.searched}
 
+    def holds(self, point: Point) -> bool:
+        """Whether a search may take the point; values that were given may lie outside its ranges."""
+        return all(
+            distribution._contains(distribution.to_internal_repr(point.searched[name]))
+            for name, distribution in self.distributions_of(point).items()
+        )
+
     def nearest(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The same values moved to the nearest ones that a search may take (low plus whole steps)."""
         moved: dict[str, Any] = {}

@@ -81,11 +81,11 @@ class Retries:
         keep = {key: value for key, value in trial.user_attrs.items() if key in (INDEX, SOURCE)}
         template = create_trial(
             state=TrialState.WAITING,
-            params=trial.params,
-            distributions=trial.distributions,
             user_attrs={**keep, RETRY_OF: trial.number},
             system_attrs={"failed_trial": history[0], "retry_history": history},  # as Optuna's own retries
         )
+        # Afterwards, because Optuna refuses values outside a distribution here, and takes them elsewhere.
+        template.params, template.distributions = trial.params, trial.distributions
         self._storage.create_new_trial(self._study._study_id, template_trial=template)
 
 

@@ -58,6 +58,7 @@ def _moves(item: Param, value: Any, width: float) -> list[Any]:
     low, high = item.low, item.high
     if low is None or high is None:
         return [value]
+    low, high = min(low, value), max(high, value)  # a value that was given may lie outside
     if item.log:
         factor = (high / low) ** width
         candidates = [value / factor, value, value * factor]

@@ -236,7 +236,9 @@ def identity(
     schema = {}
     for item in subject.space.schema:
         described = {k: v for k, v in asdict(item).items() if v not in (None, "", False)}
-        described.pop("name")
+        # What may be given besides the search changes no result of it.
+        for key in ("name", "hard_low", "hard_high"):
+            described.pop(key, None)
         described.pop("description", None)
         schema[item.name] = _plain(described)
     return {

@@ -134,8 +134,4 @@ def _inside(row: Any, space: Space) -> Any:
             params[item.name] = item.validate_value(value)
         except StrategyError:
             return None
-    point = space.point(params)
-    for name, distribution in space.distributions_of(point).items():
-        if not distribution._contains(distribution.to_internal_repr(point.params[name])):
-            return None
-    return params, values, metrics
+    return (params, values, metrics) if space.holds(space.point(params)) else None
