@@ -105,10 +105,7 @@ def _kinds(records: Records, stops: Stops) -> Ints:
     kinds[role == f.STOP_LOSS] = t.STOPPED
     kinds[role == f.TAKE_PROFIT] = t.TARGET_REACHED
     if stops.trailing is not None and len(records.lots):
-        prices = records.lots[:, f.L_PRICE].copy()
-        # The lot of a weight may have grown and shrunk: what counts is the average of all that built it.
-        prices[records.trades[:, f.T_LOT].astype(np.int64)] = records.trades[:, f.T_ENTRY]
-        entry = prices[book[:, f.O_LOT].astype(np.int64)]
+        entry = records.lots[:, f.L_PRICE][book[:, f.O_LOT].astype(np.int64)]
         fixed = np.full(len(book), np.inf)
         if stops.stop_loss is not None:
             fixed = stops.stop_loss * (entry if stops.unit == "fraction" else np.ones(len(book)))
@@ -134,19 +131,21 @@ def _forced(records: Records, kinds: Ints) -> Ints:
     # Somebody else may ask for the same before it is filled: the limit is what closed.
     limited = book[book[:, f.O_WHY] == f.LIMIT_REACHED, f.O_LOT]
     kinds[closing & np.isin(book[:, f.O_LOT], limited)] = t.RISK_HALT
-    kinds[closing & (book[:, f.O_REASON] == f.END_OF_DATA) & (book[:, f.O_FILLED] > 0.0)] = t.CLOSED_AT_END
+    # One that the end of the data interrupted was somebody's decision; what it filled is, too.
+    at_end = (book[:, f.O_REASON] == f.END_OF_DATA) & (book[:, f.O_STATUS] == f.FILLED)
+    kinds[closing & at_end] = t.CLOSED_AT_END
     return kinds
 
 
 def _all_orders(records: Records, kinds: Ints) -> tuple[Floats, Ints]:
     """Rows of all orders of a block, and the row of each order of the book."""
     book = records.book
-    reason, filled = book[:, f.O_REASON], book[:, f.O_FILLED]
+    reason = book[:, f.O_REASON]
     rows = _order_rows(records, kinds)
     # Until its first fill the size of an order may be a value or a fraction.
     rows[:, 4] = np.where(book[:, f.O_UNIT] == f.UNITS, book[:, f.O_SIZE], 0.0)
     rows[:, 7] = np.where(reason == f.NO_REASON, t.NO_REASON, len(t.REASONS) + reason)
-    return _with_ends(rows, reason, filled), np.arange(len(book))
+    return _with_ends(rows, reason), np.arange(len(book))
 
 
 def _order_rows(records: Records, kinds: Ints) -> Floats:
@@ -161,10 +160,10 @@ def _order_rows(records: Records, kinds: Ints) -> Floats:
     return rows
 
 
-def _with_ends(rows: Floats, reason: Floats, filled: Floats) -> Floats:
-    """Rows with the statuses that the book does not have: cut, and unfilled at the end."""
+def _with_ends(rows: Floats, reason: Floats) -> Floats:
+    """Rows with the statuses that the book does not have: cut, and unfilled (or not filled up) at the end."""
     rows[(rows[:, 6] == t.FILLED) & (rows[:, 7] != t.NO_REASON), 6] = t.CUT
-    rows[(filled == 0.0) & (reason == f.END_OF_DATA), 6] = t.UNFILLED
+    rows[(rows[:, 6] == t.CANCELLED) & (reason == f.END_OF_DATA), 6] = t.UNFILLED
     return rows
 
 
@@ -181,14 +180,16 @@ def _orders(records: Records, kinds: Ints, settings: Floats) -> tuple[Floats, In
     number = np.cumsum(~idle) - 1
     rows = _order_rows(records, kinds)
     by_rules = book[:, f.O_UNIT] == f.BY_RULES
-    sized = book[:, f.O_ORDERED] * (book[:, f.O_ACTION] >= 0.0) * ~by_rules
+    # One that waits, or that never came to be sized, has asked for nothing yet.
+    refused = book[:, f.O_STATUS] == f.REJECTED
+    sized = book[:, f.O_ORDERED] * (book[:, f.O_ACTION] >= 0.0) * (~by_rules | refused)
     rows[:, 4] = np.maximum(sized, np.where(by_rules, 0.0, book[:, f.O_SIZE]))
     rows[:, 7] = _REASON[reason.astype(np.int64)]
     estimated = by_rules & (reason == f.SIZE_ZERO) & (settings[t.SIZE_MODE] == t.SIZE_VOLATILITY)
     rows[estimated & (book[:, f.O_WHY] == 0.0), 7] = t.NO_ESTIMATE
     why = book[:, f.O_WHY] > 0.0
     rows[why, 7] = book[why, f.O_WHY]
-    return np.ascontiguousarray(_with_ends(rows, reason, filled)[~idle]), number
+    return np.ascontiguousarray(_with_ends(rows, reason)[~idle]), number
 
 
 def _slipped(records: Records, weights: bool) -> Floats:

@@ -105,8 +105,9 @@ class OrderRules:
         Cancelling one member of a bracket cancels all of it.
     path
         What is assumed about prices inside a bar.  ``queue``: nothing, orders are tried in their sequence
-        (stop before target).  ``ohlc``, ``olhc``, ``nearest`` (nearer extreme first), ``worst`` (against the
-        position first), ``best``: orders act in the order in which that path meets their prices.
+        (stop before target).  ``ohlc``, ``olhc``, ``nearest`` (nearer extreme first; of two
+        equally near the one against the position), ``worst`` (against the position first), ``best``: orders act in
+        the order in which that path meets their prices.
     stop_limit
         Stop and limit of a stop-limit order in the bar of the trigger.  ``rest``: fills at the trigger when
         the limit allows that price, else it rests from the next bar; ``limit_first``: the limit was touched
@@ -164,7 +165,8 @@ class OrderRules:
     leverage
         Value that can be held per unit of equity; ``1 / initial margin``.
     margin_mark
-        Price that values positions when margin is judged: ``fill``, or ``close`` of the bar.
+        Price that values positions when margin is judged: that of the ``fill`` before slippage, or the ``close`` of
+        the bar.
     fee_as_ordered
         Margin and relative sizes count the fee of the order's size as it was given (a fraction included).
     check_submission, check_at_open
@@ -182,7 +184,8 @@ class OrderRules:
     min_value
         Smallest value that may be opened.
     size_for_fee
-        Sizes as a fraction of equity leave room for the fee.
+        Sizes as a value or a fraction are of the price that is paid, slippage included, and a fraction of equity
+        leaves room for the fee; else they are of the price before slippage, and both come on top.
     target_step
         Orders for a target value or fraction are rounded down to multiples of it, as of the asset's lot.
     borrow_short, borrow_long, borrow_cash, interest_on_average

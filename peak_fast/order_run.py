@@ -280,8 +280,6 @@ def run_actions(
         carries, walks, signed = flags_of(prices, assets)
         memory[f.R_CARRY], memory[f.R_SIGNED] = float(carries), float(signed)
         memory[f.R_INTRABAR] = float(rules.path != "queue" or walks)
-        if memory[f.R_INTRABAR] > 0.0 and rules.path == "queue":
-            memory[f.R_PATH] = f.PATH_NEAREST
         curves = np.empty(bars), np.empty(bars), np.empty((count, bars))
         order_runner()(memory, market, curves, *_asked(asking, count, bars))
         if memory[f.S_OVERFLOW] == 0.0:

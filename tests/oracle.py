@@ -60,10 +60,6 @@ class Trade:
     reason: str = ""
 
     @property
-    def entry_price(self):
-        return self.bought / self.size
-
-    @property
     def gross(self):
         return self.side * (self.sold - self.bought)
 
@@ -75,6 +71,7 @@ class Account:
     units: float = 0.0
     trade: Trade | None = None
     best: float = 0.0
+    average: float = 0.0  # cost of a unit of what is held
     estimate: tuple = (0.0, "")
     orders: list = field(default_factory=list)  # (decided, kind, side, requested, filled, status, reason)
     fills: list = field(default_factory=list)  # (bar, side, size, price, fee, reason)
@@ -103,7 +100,10 @@ class Account:
         else:
             if self.units == 0:
                 self.trade = Trade(side, bar)
-                self.best = price
+                self.best = self.average = price
+            else:
+                held = abs(self.units)
+                self.average = (self.average * held + price * size) / (held + size)
             trade = self.trade
             trade.bought += size * price
             trade.size += size
@@ -167,6 +167,11 @@ class Account:
         fraction = max(min(fallback if found is None else found, most), 0.0)
         return fraction, ("" if fraction > 0 else "no_estimate" if found is None else "no_edge")
 
+    def whole(self, size):
+        """Whole lots; an error of 1e-12 of the size and of the position that it is a difference to costs none."""
+        lot = self.rules.lot_size
+        return math.floor((size + 1e-12 * (size + abs(self.units))) / lot) * lot if lot > 0 else size
+
     def payable(self, equity, reference, price):
         rules = self.rules
         budget = rules.leverage * equity - abs(self.units * reference)
@@ -181,10 +186,14 @@ class Account:
         if price <= 0 and not rules.signed:
             return 0.0, 0.0, "no_cash"
         equity = self.cash + self.units * reference
-        wanted = self.wanted(target, equity, price) - abs(self.units)
+        wanted = max(self.wanted(target, equity, price) - abs(self.units), 0.0)
+        if self.units != 0 and wanted == 0:
+            return 0.0, 0.0, "min_size"
         halted = halted or self.estimate[1]
         if halted:
             return wanted, 0.0, halted
+        if equity <= 0:
+            return wanted, 0.0, "no_cash"
         payable = self.payable(equity, reference, price)
         requested, size, reason = wanted, wanted, ""
         by_fraction = rules.sizing[0] in ("fraction", "volatility", "kelly")
@@ -196,8 +205,7 @@ class Account:
             most = max(rules.max_position * equity / max(abs(price), 1e-300) - abs(self.units), 0.0)
             if size > most:
                 size, reason = most, "max_position"
-        if rules.lot_size > 0:
-            size = math.floor(size / rules.lot_size * (1 + 1e-12)) * rules.lot_size
+        size = self.whole(size)
         if size <= 0:
             return requested, 0.0, reason or "min_size"
         if size < rules.min_size:
@@ -224,9 +232,14 @@ class Account:
             return
         if same:
             price = self.slip(reference, -side)
-            surplus = held - abs(target) * (self.cash + units * reference) / price
-            if rules.lot_size > 0:
-                surplus = math.floor(surplus / rules.lot_size) * rules.lot_size
+            equity = self.cash + units * reference
+            if equity <= 0:
+                surplus = held
+            elif price > 0:
+                surplus = self.whole(max(held - abs(target) * equity / price, 0.0))
+                surplus = held if surplus >= held * (1 - 1e-12) else surplus
+            else:
+                surplus = 0.0
             if surplus > 0:
                 self.fill(bar, -side, surplus, price, "signal")
                 self.orders.append((decided, "signal", -side, surplus, surplus, "filled", ""))
@@ -239,7 +252,7 @@ class Account:
         requested, size, reason = self.size_to_open(target, reference, price, halted)
         if size > 0:
             self.fill(bar, side, size, price, "signal")
-        if requested <= 0 and closed == 0 and reason == "min_size":
+        if same and requested <= 0 and reason == "min_size":
             return
         if size > 0 and not reason:
             status = "filled"
@@ -251,7 +264,7 @@ class Account:
         """(stop level, kind of stop, target level), None where not set."""
         rules, trade = self.rules, self.trade
         side = trade.side
-        entry = trade.entry_price
+        entry = self.average
         levels = []
         if rules.stop_loss:
             levels.append((entry - side * self.distance(rules.stop_loss, entry), "stop_loss"))
@@ -288,7 +301,8 @@ class Account:
         elif beyond_stop(worst) and beyond_goal(best):
             self.ambiguous += 1
             rule = self.rules.both_hit
-            nearer = side * (goal - o) < side * (o - level)
+            rounding = 1e-12 * (abs(goal) + abs(level))
+            nearer = side * (goal - o) < side * (o - level) - rounding
             if rule == "target_first" or (rule == "nearest_to_open" and nearer):
                 self.take_profit(bar, goal)
             else:

@@ -165,7 +165,7 @@ class Oracle:
         return low <= limit
 
     def worse(self, price, side):
-        return price * (1 + side * self.slippage)
+        return max(price * (1 + side * self.slippage), 0.0)
 
     def trailed(self, order, price):
         return price * (1 + order["side"] * order["trail"])
@@ -211,7 +211,7 @@ class Oracle:
             self.record(order, size, price, self.fee(size, price), bar)
             self.after(order, size, "", bar)
             return
-        self.fill(order, size, price, bar)
+        self.fill(order, size, price, found[0], bar)
 
     def close(self, order, lot, size, price, fee):
         sign = 1 if lot["size"] > 0 else -1
@@ -232,7 +232,7 @@ class Oracle:
                 if lot["size"] == 0:
                     self.end(other, "cancelled", "lot_closed")
 
-    def fill(self, order, size, price, bar):
+    def fill(self, order, size, price, reference, bar):
         position, side = self.position(), order["side"]
         closing = min(size, abs(position)) if position * side < 0 else 0.0
         total_fee = self.fee(closing, price) if closing else 0.0
@@ -248,7 +248,10 @@ class Oracle:
                 reason = "nothing_to_reduce"
             else:
                 fee = self.fee(size, price) - total_fee if closing else self.fee(rest, price)
-                if rest * self.money(price) / self.leverage + fee <= self.free_margin(price) * (1 + 1e-12):
+                free = self.free_margin(reference) * (1 + 1e-12)
+                if price == 0.0:
+                    reason = "bad_price"
+                elif rest * self.money(price) / self.leverage + fee <= free:
                     opened = rest
                     total_fee += fee
                     self.open(order, rest, price, fee, bar)

@@ -42,9 +42,9 @@ class RulesOracle(Oracle):
             if self.slippage == 0.0:
                 return price
         elif self.extra["slip"] == "absolute":
-            price += side * 0.15
+            price = max(price + side * 0.15, 0.0)
         else:
-            price += side * self.extra["half_spread"][self.bar]
+            price = max(price + side * self.extra["half_spread"][self.bar], 0.0)
         tick = self.extra["tick"]
         return side * math.ceil(side * price / tick - 1e-9) * tick if tick else price
 
@@ -54,7 +54,7 @@ class RulesOracle(Oracle):
 
     def whole(self, size):
         lot = self.extra["lot"]
-        return math.floor(size / lot + 1e-9) * lot if lot else size
+        return math.floor(size * (1 + 1e-12) / lot) * lot if lot else size
 
     def trailed(self, order, price):
         distance = order["trail"] * (1.0 if order.get("trail_unit") == "distance" else price)

@@ -13,6 +13,8 @@ from peak_fast.params import Param  # noqa: E402
 from peak_fast.studies.narrowing import narrow  # noqa: E402
 from peak_fast.studies.objectives import Feasibility, parse_objectives  # noqa: E402
 from peak_fast.studies.sequences import BLOCK, Cursor, GridSequence, RandomSequence, SobolSequence  # noqa: E402
+from peak_fast.sweep.senses import LOWER_IS_BETTER, higher_is_better  # noqa: E402
+from peak_kernels.types import METRICS  # noqa: E402
 from tests.study_fakes import FAST, SCHEMA, Counting, make, only_fast, space  # noqa: E402
 
 # --- objectives and feasibility ------------------------------------------------------------------------------
@@ -45,6 +47,16 @@ def test_objectives_in_every_form(given, expected):
 def test_objectives_that_are_refused(given, words):
     with pytest.raises(ConfigError, match=words):
         parse_objectives(given)
+
+
+def test_a_study_and_a_sweep_want_the_same_of_every_metric():
+    for metric in (*METRICS, *LOWER_IS_BETTER):
+        (objective,) = parse_objectives(metric)
+        # The size of a drawdown is minimised, which is the wish of a sweep that maximises the signed figure.
+        signed = metric == "max_drawdown"
+        assert objective.maximize == (higher_is_better(metric) and not signed), metric
+    for metric in ("total_slippage", "rejected_orders", "ambiguous_bars"):
+        assert str(parse_objectives(metric)[0]) == f"{metric}:min"
 
 
 def test_minimised_drawdown_is_its_size_and_maximised_the_signed_figure():

@@ -32,7 +32,15 @@ from peak_kernels.orders_limits import (
     settle_bar,
     wake_for_margin,
 )
-from peak_kernels.orders_work import expire_or_kill, high_first, trail_orders, work, work_closers, workable
+from peak_kernels.orders_work import (
+    expire_or_kill,
+    first_by_queue,
+    high_first,
+    trail_orders,
+    work,
+    work_closers,
+    workable,
+)
 
 nb: Any = numba.types
 
@@ -122,6 +130,9 @@ def begin_stretch(m: Floats, market: Market, bar: int, stretch: int) -> tuple[in
         m[row + f.A_OPEN], m[row + f.A_HIGH], m[row + f.A_LOW], m[row + f.A_CLOSE] = prices
         keep_fine_bar(m, row)
         m[f.S_UP] = 1.0 if high_first(m, row, bar) else 0.0
+    if leg == 1 and m[f.R_PATH] == f.PATH_QUEUE:
+        # Behind the open, whose fills may have brought the exits that are in doubt.
+        m[f.S_UP] = first_by_queue(m, row, bar, m[f.S_UP])
     up = m[f.S_UP] > 0.0
     first, second = (prices[1], prices[2]) if up else (prices[2], prices[1])
     start, end = prices[0], prices[0]

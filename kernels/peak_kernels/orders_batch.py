@@ -54,9 +54,8 @@ def begin(m: Floats, image: Floats, settings: Floats) -> None:
     cash = settings[t.INITIAL_CASH]
     m[f.S_CASH], m[f.S_LAST_EQUITY], m[f.G_PEAK] = cash, cash, cash
     if m[f.R_PATH] != f.PATH_QUEUE:
+        # Else finer bars say whether there is a path (``R_INTRABAR`` of the image).
         m[f.R_INTRABAR] = 1.0
-    elif m[f.R_INTRABAR] > 0.0:
-        m[f.R_PATH] = f.PATH_NEAREST
 
 
 @part

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from peak_kernels import money
 from peak_kernels import orders_fields as f
 from peak_kernels._jit import part
 from peak_kernels.account import (
@@ -34,14 +35,14 @@ from peak_kernels.book import (
     work_now,
 )
 from peak_kernels.orders_fields import Floats
+from peak_kernels.orders_price import slip
 from peak_kernels.orders_weights import count_in, count_out, grow_lot, lot_held, move_exits
 
 
 @part
 def floor_to_lot(m: Floats, row: int, size: float) -> float:
     """Size rounded down to the asset's lot."""
-    unit = m[row + f.A_LOT]
-    return np.floor(size / unit + 1e-9) * unit if unit > 0.0 else size
+    return money.whole_lots(size, m[row + f.A_LOT], 0.0)
 
 
 @part
@@ -64,13 +65,16 @@ def size_within(m: Floats, budget: float, tied: float, value: float, share: floa
 
 
 @part
-def resolve_size(m: Floats, k: int, row: int, price: float, opening_price: float, maker: bool) -> None:
-    """Turn a size given as value or fraction into units, at the price of the first fill."""
+def units_for(m: Floats, k: int, row: int, price: float, opening_price: float, maker: bool) -> float:
+    """Units of a size given as value or fraction: of what an opening pays, with the position marked at ``price``."""
     unit, given, lot = m[k + f.O_UNIT], m[k + f.O_SIZE], m[row + f.A_LOT]
+    if not opening_price > 0.0:
+        # Slippage left nothing of the price.
+        return 0.0
     worth_of_one = opening_price * m[row + f.A_MULTIPLIER] * rate_at(m, row, opening_price)
     if unit == f.VALUE:
-        units = floor_to_lot(m, row, given / worth_of_one)
-    elif unit == f.EQUITY_FRACTION:
+        return floor_to_lot(m, row, given / worth_of_one)
+    if unit == f.EQUITY_FRACTION:
         mark = m[row + f.A_MARK]
         m[row + f.A_MARK] = price
         value = equity_of(m) * given
@@ -78,19 +82,31 @@ def resolve_size(m: Floats, k: int, row: int, price: float, opening_price: float
         units = max(0.0, value) / worth_of_one
         if m[f.R_SIZE_FEE] > 0.0:
             units = size_within(m, value, worth_of_one, worth_of_one, 1.0, maker)
-        units = floor_to_lot(m, row, units)
-    else:
-        mark = m[row + f.A_CLOSE] if m[f.R_MARGIN_MARK] == f.MARK_CLOSE else price
-        value = margin_available(m, row, mark) * given
-        if m[f.R_FEE_AS_ORDERED] > 0.0:
-            value *= m[f.R_LEVERAGE]
-            cost = worth_of_one + fee(m, row, given, price, False) / given
-            units = (value // (cost * lot)) * lot if lot > 0.0 else value / cost
-        else:
-            tied, share = tied_up(m, row, 1.0, opening_price), fee_share(m)
-            units = floor_to_lot(m, row, size_within(m, value, tied, worth_of_one, share, maker))
-    m[k + f.O_ORDERED] = given if unit == f.MARGIN_FRACTION else units
+        return floor_to_lot(m, row, units)
+    mark = m[row + f.A_CLOSE] if m[f.R_MARGIN_MARK] == f.MARK_CLOSE else price
+    value = margin_available(m, row, mark) * given
+    if m[f.R_FEE_AS_ORDERED] > 0.0:
+        value *= m[f.R_LEVERAGE]
+        cost = worth_of_one + fee(m, row, given, price, False) / given
+        return (value // (cost * lot)) * lot if lot > 0.0 else value / cost
+    tied, share = tied_up(m, row, 1.0, opening_price), fee_share(m)
+    return floor_to_lot(m, row, size_within(m, value, tied, worth_of_one, share, maker))
+
+
+@part
+def resolve_size(m: Floats, k: int, row: int, price: float, at: int, maker: bool) -> bool:
+    """Turn a size given as value or fraction into units, at the price of the first fill; False: no fill at it."""
+    # Slippage may depend on the size, and the size on the price: the second round has the price of the first.
+    spread, opening, units = m[f.R_SPREAD] * m[k + f.O_SIDE], price, 0.0
+    for _ in range(2):
+        units = units_for(m, k, row, price, moved(opening, spread), maker)
+        if m[f.R_SIZE_FEE] > 0.0:
+            opening = slip(m, k, row, price, at, units)
+        if np.isnan(opening):
+            return False
+    m[k + f.O_ORDERED] = m[k + f.O_SIZE] if m[k + f.O_UNIT] == f.MARGIN_FRACTION else units
     m[k + f.O_SIZE], m[k + f.O_REMAINING], m[k + f.O_UNIT] = units, units, f.UNITS
+    return True
 
 
 @part
@@ -103,12 +119,16 @@ def opening_fee(m: Floats, row: int, closed: float, size: float, price: float, m
 
 @part
 def affordable(
-    m: Floats, k: int, closed: float, size: float, price: float, opening_price: float, maker: bool
+    m: Floats, k: int, closed: float, size: float, prices: tuple[float, float, float], maker: bool
 ) -> float:
-    """How much of the opening ``size`` the account can carry: all of it, or 0, or a part if cuts are on."""
+    """How much of the opening ``size`` the account can carry: all of it, or 0, or a part if cuts are on.
+
+    ``prices``: before slippage, which marks the position; of the fill; of an opening.
+    """
     if m[f.R_AFFORD] == f.AFFORD_ANY:
         return size
     row = int(m[k + f.O_ASSET])
+    reference, price, opening_price = prices
     paid = opening_fee(m, row, closed, size, opening_price, maker)
     rate = rate_at(m, row, opening_price)
     if m[f.R_AFFORD] == f.AFFORD_CASH:
@@ -117,7 +137,7 @@ def affordable(
         if available - taken - paid >= 0.0:
             return size
     else:
-        mark = m[row + f.A_CLOSE] if m[f.R_MARGIN_MARK] == f.MARK_CLOSE else price
+        mark = m[row + f.A_CLOSE] if m[f.R_MARGIN_MARK] == f.MARK_CLOSE else reference
         available = margin_available(m, row, mark)
         value = size * abs(opening_price) * m[row + f.A_MULTIPLIER] * rate
         if m[row + f.A_MARGIN] > 0.0:
@@ -246,7 +266,8 @@ def open_part(m: Floats, k: int, size: float, price: float, bars: tuple[int, int
         n = fill_row(m, k, side * size, price, bars, paid)
         m[n + f.F_LOT] = lot
     if by_weight(m):
-        price = count_in(m, size, price, paid)
+        count_in(m, size, price, paid)
+        price = m[lot + f.L_PRICE]
     target = exit_price(m, row, m[k + f.O_TAKE_PROFIT], m[k + f.O_TARGET_UNIT], price, side)
     stop = exit_price(m, row, m[k + f.O_STOP_LOSS], m[k + f.O_EXIT_UNIT], price, -side)
     if grown:
@@ -309,9 +330,15 @@ def reason_not_to_open(m: Floats, k: int, size: float, value: float) -> int:
 
 
 @part
-def execute(m: Floats, k: int, size: float, price: float, bars: tuple[int, int], maker: bool) -> None:
-    """Fill up to ``size`` of a stand-alone order at ``price``: the closing part, then the opening part."""
+def execute(
+    m: Floats, k: int, size: float, prices: tuple[float, float], bars: tuple[int, int], maker: bool
+) -> None:
+    """Fill up to ``size`` of a stand-alone order: the closing part, then the opening part.
+
+    ``prices``: before and after slippage.
+    """
     row, side = int(m[k + f.O_ASSET]), m[k + f.O_SIDE]
+    reference, price = prices
     opening_price = moved(price, m[f.R_SPREAD] * side)
     closed, paid = 0.0, 0.0
     if m[f.R_HEDGING] == 0.0 or m[k + f.O_REDUCE] > 0.0:
@@ -323,8 +350,11 @@ def execute(m: Floats, k: int, size: float, price: float, bars: tuple[int, int],
         # What an order opens altogether is judged before its first fill: a part of it may be smaller.
         whole = m[k + f.O_REMAINING] - closed if m[k + f.O_FILLED] == 0.0 else np.inf
         reason = reason_not_to_open(m, k, whole, whole * abs(worth_of_one))
+        if reason == f.NO_REASON and opening_price == 0.0 and reference > 0.0 and m[f.R_SIGNED] == 0.0:
+            # Slippage left nothing of the price: nobody gives a position away.
+            reason = f.BAD_PRICE
         if reason == f.NO_REASON:
-            opened = affordable(m, k, closed, rest, price, opening_price, maker)
+            opened = affordable(m, k, closed, rest, (reference, price, opening_price), maker)
             if opened < rest and opened < m[row + f.A_MIN_SIZE]:
                 opened = 0.0
             if opened < rest:

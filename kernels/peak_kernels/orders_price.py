@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from peak_kernels import money
 from peak_kernels import orders_fields as f
 from peak_kernels._jit import part
-from peak_kernels.account import moved
 from peak_kernels.book import to_tick
 from peak_kernels.orders_fields import Floats
 
@@ -125,19 +125,19 @@ def trail_mark(m: Floats, k: int, row: int) -> float:
 
 @part
 def slipped_price(m: Floats, row: int, side: float, price: float, size: float) -> float:
-    """Price made worse by the slippage model, without any cap."""
-    kind, amount = m[f.R_SLIP_KIND], m[f.R_SLIP_AMOUNT]
+    """Price made worse by the slippage model (`money.slipped`), without any cap of the bar or a limit."""
+    kind, amount, signed = m[f.R_SLIP_KIND], m[f.R_SLIP_AMOUNT], m[f.R_SIGNED] > 0.0
     if kind == f.SLIP_FRACTION:
-        return moved(price, side * amount) + side * m[f.R_SLIP_EXTRA]
+        return money.slipped(price, side, amount, m[f.R_SLIP_EXTRA], signed)
     if kind == f.SLIP_ABSOLUTE:
-        return price + side * amount
+        return money.slipped(price, side, 0.0, amount, signed)
     if kind == f.SLIP_HALF_SPREAD:
-        return price + side * m[row + f.A_HALF_SPREAD]
+        return money.slipped(price, side, 0.0, m[row + f.A_HALF_SPREAD], signed)
     volume = m[row + f.A_VOLUME]
     share = size / volume if volume > 0.0 else 1.0
     if kind == f.SLIP_VOLUME_ROOT:
         share = np.sqrt(share)
-    return moved(price, side * amount * share)
+    return money.slipped(price, side, amount * share, 0.0, signed)
 
 
 @part

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from peak_kernels import money
 from peak_kernels import orders_fields as f
 from peak_kernels import types as t
 from peak_kernels._jit import part
@@ -64,10 +65,8 @@ def sell_surplus(m: Floats, k: int, row: int, price: float, at: int) -> bool:
     equity = state[t.CASH] + held * (price * multiplier * rate_at(m, row, price))
     m[k + f.O_SIDE] = -side
     paid = slip(m, k, row, price, at, abs(held))
-    surplus = abs(held) - m[k + f.O_SIZE] * equity / (paid * multiplier * rate_at(m, row, paid))
-    lot = m[row + f.A_LOT]
-    if lot > 0.0:
-        surplus = np.floor(surplus / lot) * lot
+    worth_of_one = paid * multiplier * rate_at(m, row, paid)
+    surplus = money.surplus(abs(held), m[k + f.O_SIZE], equity, worth_of_one, m[row + f.A_LOT])
     if not surplus > 0.0:
         m[k + f.O_SIDE] = side
         return False
@@ -114,7 +113,7 @@ def size_by_rules(m: Floats, k: int, row: int, price: float, at: int, bar: int) 
         m[k + f.O_ORDERED] = asked
         if np.isnan(opening):
             return False
-    if weighted and asked <= 0.0 and reason == t.TOO_SMALL:
+    if held != 0.0 and asked <= 0.0 and reason == t.TOO_SMALL:
         # A weight that is already held, to the last lot.
         end_order(m, k, f.CANCELLED, f.POSITION_OPEN, bar)
         return False

@@ -38,8 +38,7 @@ def see_account(m: Floats, seen: Floats, view: Floats, account: Floats, bar: int
     else:
         account[t.VIEW_CASH] -= units * mark * m[row + f.A_MULTIPLIER] * rate_at(m, row, mark)
     if by_weight(m):
-        s = int(m[f.G_STATE_AT])
-        account[t.VIEW_ENTRY_PRICE] = m[s + t.ENTRY_VALUE] / m[s + t.ENTRY_UNITS]
+        account[t.VIEW_ENTRY_PRICE] = m[row + f.A_AVERAGE]
         return
     value, size = 0.0, 0.0
     listed = int(m[f.S_LISTED_AT])

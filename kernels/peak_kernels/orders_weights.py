@@ -1,7 +1,7 @@
 """Positions of the engine's weights: one lot that additions enlarge and reductions shrink, one trade from flat to flat.
 
-On the fast path a weight trades the difference to the position, stops lie around the average price of all fills that
-built it, and a trade ends when the position does.  So a run of weights has one lot for each position: what closes it
+On the fast path a weight trades the difference to the position, stops lie around the average cost of what is held,
+and a trade ends when the position does.  So a run of weights has one lot for each position: what closes it
 is one fill with one fee, its exits move when it grows, and its trade is written when nothing is left.
 
 The sums of the trade under way are those of the engine's state (`peak_kernels.types`), without the contract size.
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from peak_kernels import money
 from peak_kernels import orders_fields as f
 from peak_kernels import types as t
 from peak_kernels._jit import part
@@ -36,20 +37,19 @@ def grow_lot(m: Floats, lot: int, signed: float, price: float) -> None:
     before = m[row + f.A_POSITION]
     after = before + signed
     m[row + f.A_POSITION] = after
-    m[row + f.A_AVERAGE] = (m[row + f.A_AVERAGE] * before + signed * price) / after
+    m[row + f.A_AVERAGE] = money.average_cost(m[row + f.A_AVERAGE], abs(before), price, abs(signed))
     m[row + f.A_PAID] = (m[row + f.A_PAID] * before + signed * price * rate_at(m, row, price)) / after
     m[lot + f.L_SIZE], m[lot + f.L_PRICE] = after, m[row + f.A_AVERAGE]
     m[row + f.A_COST] = after * m[row + f.A_AVERAGE]
 
 
 @part
-def count_in(m: Floats, size: float, price: float, paid: float) -> float:
-    """Count a fill that built the position; returns the average price of all of them."""
+def count_in(m: Floats, size: float, price: float, paid: float) -> None:
+    """Count a fill that built the position."""
     s = int(m[f.G_STATE_AT])
     m[s + t.ENTRY_VALUE] += size * price
     m[s + t.ENTRY_UNITS] += size
     m[s + t.TRADE_FEES] += paid
-    return m[s + t.ENTRY_VALUE] / m[s + t.ENTRY_UNITS]
 
 
 @part
@@ -86,7 +86,7 @@ def count_out(m: Floats, k: int, lot: int, signed: float, price: float, bar: int
 
 @part
 def move_exits(m: Floats, lot: int, stop: float, target: float) -> None:
-    """Exits of a lot that has grown: its size, and their levels around its new average price.
+    """Exits of a lot that has grown: its size, and their levels around its new average cost.
 
     A trailing stop has noted its own level, which does not depend on that price.
     """

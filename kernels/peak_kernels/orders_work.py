@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from peak_kernels import money
 from peak_kernels import orders_fields as f
 from peak_kernels._jit import part
-from peak_kernels.account import fee, moved
+from peak_kernels.account import fee
 from peak_kernels.book import end_order, is_live, set_status
 from peak_kernels.orders_fields import Floats
 from peak_kernels.orders_fill import close_lot, conclude, execute, floor_to_lot, resolve_size
@@ -71,7 +72,8 @@ def try_order(m: Floats, k: int, bar: int) -> None:
         if not size_by_rules(m, k, row, price, at, bar):
             return
     elif m[k + f.O_UNIT] != f.UNITS:
-        resolve_size(m, k, row, price, moved(price, m[f.R_SPREAD] * m[k + f.O_SIDE]), maker)
+        if not resolve_size(m, k, row, price, at, maker):
+            return
         if not m[k + f.O_REMAINING] > 0.0:
             end_order(m, k, f.REJECTED, f.SIZE_ZERO, bar)
             return
@@ -90,7 +92,7 @@ def try_order(m: Floats, k: int, bar: int) -> None:
         close_lot(m, k, lot, size, slipped, (reported, bar), paid)
         conclude(m, k, size, slipped, paid, bar, f.NO_REASON)
     else:
-        execute(m, k, size, slipped, (reported, bar), maker)
+        execute(m, k, size, (price, slipped), (reported, bar), maker)
     for n in range(first, int(m[f.S_FILLS_NEXT]), f.N_FILL):
         worse = abs(m[n + f.F_PRICE] - price) * m[n + f.F_SIZE]
         m[n + f.F_SLIPPAGE] = worse * m[row + f.A_MULTIPLIER] * m[n + f.F_RATE]
@@ -135,32 +137,57 @@ def pairs(m: Floats, stop: int, other: int) -> bool:
 
 
 @part
-def count_ambiguous(m: Floats, bar: int) -> None:
-    """Count the bar when it reaches both exits of a lot, or a stop and a limit order that end each other."""
-    if m[f.S_AMBIGUOUS_BAR] == bar + 1:
-        return
-    found = False
+def in_question(m: Floats, row: int, bar: int) -> tuple[int, int]:
+    """A stop and a limit order of an asset (< 0: any) that the bar reaches both, and of which its open decides none.
+
+    Exits of one lot, or two orders that end each other; -1: there are none.
+    """
     listed = int(m[f.S_LISTED_AT])
     count = int(m[f.S_OPEN_LOTS]) if m[f.S_EXITS] > 0.0 else 0
     for j in range(listed, listed + count):
         lot = int(m[j])
         stop, target = int(m[lot + f.L_STOP_ORDER]), int(m[lot + f.L_TARGET_ORDER])
-        found = found or (stop >= 0 and target >= 0 and undecided(m, stop, target, bar))
+        other = row >= 0 and m[lot + f.L_ASSET] != row
+        if not other and stop >= 0 and target >= 0 and undecided(m, stop, target, bar):
+            return stop, target
     queue = int(m[f.S_QUEUE_AT])
     end = queue + int(m[f.S_QUEUED]) if m[f.S_PAIRS] > 0.0 else queue
     for j in range(queue, end):
         k = int(m[j])
         if (m[k + f.O_PARENT] < 0.0 and m[k + f.O_OCO] < 0.0) or np.isnan(m[k + f.O_STOP]):
             continue
-        row, stop = int(m[k + f.O_ASSET]), m[k + f.O_STOP]
-        reached = m[row + f.A_FINE_LOW] <= stop <= m[row + f.A_FINE_HIGH]
-        if found or not reached or m[k + f.O_TRIGGERED] > 0.0:
+        asset, level = int(m[k + f.O_ASSET]), m[k + f.O_STOP]
+        reached = m[asset + f.A_FINE_LOW] <= level <= m[asset + f.A_FINE_HIGH]
+        if not reached or m[k + f.O_TRIGGERED] > 0.0 or (row >= 0 and asset != row):
             continue
         for i in range(queue, end):
-            found = found or (pairs(m, k, int(m[i])) and undecided(m, k, int(m[i]), bar))
-    if found:
+            if pairs(m, k, int(m[i])) and undecided(m, k, int(m[i]), bar):
+                return k, int(m[i])
+    return -1, -1
+
+
+@part
+def count_ambiguous(m: Floats, bar: int) -> None:
+    """Count the bar when it reaches both exits of a lot, or a stop and a limit order that end each other."""
+    if m[f.S_AMBIGUOUS_BAR] != bar + 1 and in_question(m, -1, bar)[0] >= 0:
         m[f.S_AMBIGUOUS] += 1.0
         m[f.S_AMBIGUOUS_BAR] = bar + 1
+
+
+@part
+def first_by_queue(m: Floats, row: int, bar: int, up: float) -> float:
+    """Whether the path of a bar visits the high first, where its orders decide that; ``up`` where they do not.
+
+    A bar that reaches a stop and a limit order that end each other is settled as the queue settles it: the one that
+    is tried first comes first, the stop of a lot (with ``target_first`` its target), else what was placed earlier.
+    """
+    stop, target = in_question(m, row, bar)
+    if stop < 0:
+        return up
+    stop_first = stop < target
+    if m[stop + f.O_LOT] >= 0.0:
+        stop_first = m[f.R_TARGET_FIRST] == 0.0
+    return 1.0 if (m[stop + f.O_SIDE] > 0.0) == stop_first else 0.0
 
 
 @part
@@ -204,7 +231,8 @@ def next_order(m: Floats, row: int, bar: int) -> tuple[int, float]:
 def high_first(m: Floats, row: int, bar: int) -> bool:
     """Whether the path inside the asset's bar visits the high before the low.
 
-    The worst and the best path are those of the open position, else of the first order that may open one.
+    The worst and the best path, and the first of two extremes that are equally near, are those of the open position,
+    else of the first order that may open one.
     """
     path = m[f.R_PATH]
     if path == f.PATH_OHLC or path == f.PATH_OLHC:
@@ -215,8 +243,11 @@ def high_first(m: Floats, row: int, bar: int) -> bool:
         k = int(m[j])
         if side == 0.0 and m[k + f.O_ASSET] == row and workable(m, k, bar):
             side = m[k + f.O_SIDE]
-    if path == f.PATH_NEAREST or side == 0.0:
-        return m[row + f.A_HIGH] - m[row + f.A_OPEN] <= m[row + f.A_OPEN] - m[row + f.A_LOW]
+    if path == f.PATH_NEAREST or path == f.PATH_QUEUE:
+        # Of two that are equally near, the one against the position comes first.
+        if side < 0.0:
+            return not money.goal_is_nearer(-m[row + f.A_HIGH], -m[row + f.A_OPEN], -m[row + f.A_LOW])
+        return money.goal_is_nearer(m[row + f.A_LOW], m[row + f.A_OPEN], m[row + f.A_HIGH])
     return (side < 0.0) == (path == f.PATH_WORST)
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 
-from peak_kernels import simd
+from peak_kernels import money, simd
 from peak_kernels import types as t
 from peak_kernels._jit import jit
 from peak_kernels.types import FloatArray, IntArray
@@ -32,14 +32,10 @@ def fee_of(state: FloatArray, size: float, price: float, rate: float) -> float:
 
 @jit(inline=True)
 def slipped(state: FloatArray, price: float, side: float) -> float:
-    """Price after slippage: buyers (side 1) pay more, sellers (side -1) get less.
-
-    Never below zero, where all prices of the bars are above.
-    """
-    if state[t.SIGNED_PRICES] > 0.0:
-        return price + side * (abs(price) * state[t.SLIPPAGE_RATE] + state[t.SLIPPAGE_ABSOLUTE])
-    moved = price * (1.0 + side * state[t.SLIPPAGE_RATE]) + side * state[t.SLIPPAGE_ABSOLUTE]
-    return max(moved, 0.0)
+    """Price after the slippage of the settings: see `money.slipped`."""
+    return money.slipped(
+        price, side, state[t.SLIPPAGE_RATE], state[t.SLIPPAGE_ABSOLUTE], state[t.SIGNED_PRICES] > 0.0
+    )
 
 
 @jit(inline=True)
@@ -210,6 +206,9 @@ def fill(
         if before == 0.0:
             state[t.ENTRY_BAR] = bar
             state[t.BEST_PRICE] = price
+            state[t.AVERAGE_COST] = price
+        else:
+            state[t.AVERAGE_COST] = money.average_cost(state[t.AVERAGE_COST], abs(before), price, size)
         state[t.ENTRY_VALUE] += size * price
         state[t.ENTRY_UNITS] += size
 
@@ -246,8 +245,7 @@ def limited_size(
         most = max(state[t.MAX_POSITION] * equity / max(abs(price), 1e-300) - held, 0.0)
         if allowed > most:
             allowed, reason = most, t.POSITION_LIMIT
-    if state[t.LOT_SIZE] > 0.0:
-        allowed = math.floor(allowed / state[t.LOT_SIZE] * (1.0 + 1e-12)) * state[t.LOT_SIZE]
+    allowed = money.whole_lots(allowed, state[t.LOT_SIZE], held)
     if allowed <= 0.0 or allowed < state[t.MIN_SIZE]:
         return requested, 0.0, reason if reason >= t.NO_CASH or allowed <= 0.0 < reason else t.TOO_SMALL
     if state[t.SIZE_MODE] == t.SIZE_RISK and not weights and allowed * price < state[t.SIZE_MIN_VALUE]:
@@ -266,9 +264,15 @@ def opening_size(
     if price <= 0.0 and state[t.SIGNED_PRICES] == 0.0:
         return 0.0, 0.0, t.NO_CASH
     equity = state[t.CASH] + state[t.UNITS] * reference
-    wanted = wanted_size(state, target, equity, price) - abs(state[t.UNITS])
+    held = abs(state[t.UNITS])
+    wanted = max(wanted_size(state, target, equity, price) - held, 0.0)
+    if held > 0.0 and wanted == 0.0:
+        # A weight that is held already, to the last lot.
+        return 0.0, 0.0, t.TOO_SMALL
     if blocked != t.NO_REASON:
         return wanted, 0.0, blocked
+    if equity <= 0.0:
+        return wanted, 0.0, t.NO_CASH
     return limited_size(state, wanted, equity, reference, price)
 
 
@@ -288,10 +292,8 @@ def closing_size(state: FloatArray, reference: float, target: float) -> float:
     if units == 0.0 or state[t.WEIGHT_TARGETS] == 0.0:
         return 0.0
     price = slipped(state, reference, -1.0 if units > 0.0 else 1.0)
-    surplus = held - abs(target) * (state[t.CASH] + units * reference) / price
-    if state[t.LOT_SIZE] > 0.0:
-        surplus = math.floor(surplus / state[t.LOT_SIZE]) * state[t.LOT_SIZE]
-    return max(surplus, 0.0)
+    equity = state[t.CASH] + units * reference
+    return money.surplus(held, abs(target), equity, price, state[t.LOT_SIZE])
 
 
 @jit(inline=True)
@@ -312,7 +314,7 @@ def exit_levels(state: FloatArray, side: float) -> tuple[float, int, float]:
     """
     level, kind, goal = -math.inf, t.STOPPED, math.inf
     if state[t.STOP_LOSS] > 0.0 or state[t.TAKE_PROFIT] > 0.0:
-        entry = state[t.ENTRY_VALUE] / state[t.ENTRY_UNITS]
+        entry = state[t.AVERAGE_COST]
         if state[t.STOP_LOSS] > 0.0:
             level = side * entry - stop_distance(state, state[t.STOP_LOSS], entry)
         if state[t.TAKE_PROFIT] > 0.0:
@@ -388,7 +390,7 @@ def exit_price(
     elif stopped and at_goal:
         state[t.N_AMBIGUOUS] += 1.0
         rule = state[t.BOTH_HIT]
-        if rule == 1.0 or (rule == 2.0 and goal - first < first - level):
+        if rule == 1.0 or (rule == 2.0 and money.goal_is_nearer(level, first, goal)):
             price, stopped = goal, False
     elif not stopped:
         price = goal

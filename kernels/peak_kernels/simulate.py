@@ -121,7 +121,7 @@ def carry_out(
             size = opened
         if size > 0.0:
             fill(state, records, bar, side, size, (reference, price), kind)
-    if requested <= 0.0 and closed == 0.0 and reason == t.TOO_SMALL:
+    if state[t.UNITS] != 0.0 and requested <= 0.0 and closed == 0.0 and reason == t.TOO_SMALL:
         # A weight that is already held, to the last lot: there was nothing to do.
         return
     status = status_of(closed, target != 0.0, opened, reason)
@@ -165,7 +165,7 @@ def ask(
     units = state[t.UNITS]
     view[t.VIEW_CASH] = state[t.CASH]
     view[t.VIEW_UNITS] = units
-    view[t.VIEW_ENTRY_PRICE] = state[t.ENTRY_VALUE] / state[t.ENTRY_UNITS] if units != 0.0 else 0.0
+    view[t.VIEW_ENTRY_PRICE] = state[t.AVERAGE_COST] if units != 0.0 else 0.0
     view[t.VIEW_ENTRY_BAR] = state[t.ENTRY_BAR]
     view[t.VIEW_LAST_WISH] = last_wish
     place = block[0](bounds[0], bounds[1], block[1], block[2], block[3], view)

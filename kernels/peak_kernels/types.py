@@ -130,7 +130,8 @@ TOTAL_INTEREST = 77
 TOTAL_FUNDING = 78
 CASH_INTEREST = 79  # part of the interest that belongs to no position
 WRITTEN_OFF = 80  # debt that a rule on ruin wrote off; it is in the financing of trades
-N_STATE = 81
+AVERAGE_COST = 81  # of a unit of the open position
+N_STATE = 82
 
 # What a block sees of the account, then what the loop around it keeps there.
 VIEW_CASH, VIEW_UNITS, VIEW_EQUITY, VIEW_ENTRY_PRICE, VIEW_BARS_HELD = range(5)

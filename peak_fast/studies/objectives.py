@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeAlias
 from peak_fast._arguments import listing
 from peak_fast.constraints import Constraint
 from peak_fast.errors import ConfigError
+from peak_fast.sweep.senses import higher_is_better
 
 Direction: TypeAlias = Literal["maximize", "minimize"]
 
@@ -27,9 +28,6 @@ _DIRECTIONS: dict[str, Direction] = {
     "minimize": "minimize",
     "minimise": "minimize",
 }
-_SMALLER_IS_BETTER = frozenset(
-    {"max_drawdown", "volatility", "ulcer_index", "max_drawdown_duration", "total_fees", "blocked_trades"}
-)
 _SIGNED_LOSSES = frozenset({"max_drawdown"})
 _WORST = 1e9
 _SMALLEST = 1e-12  # a strict comparison of equal sides is missed by nothing, yet it is missed
@@ -103,7 +101,7 @@ def _split(text: str) -> tuple[str, str | None]:
 
 def _direction(metric: str, way: str | None) -> Direction:
     if way is None:
-        return "minimize" if metric in _SMALLER_IS_BETTER else "maximize"
+        return "maximize" if higher_is_better(metric) and metric not in _SIGNED_LOSSES else "minimize"
     try:
         return _DIRECTIONS[str(way).lower()]
     except KeyError:
