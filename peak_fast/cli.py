@@ -9,9 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
+from peak_fast._cli_data import inspect_data, load_data, reads_data
 from peak_fast._cli_values import check_output, parse_grid, parse_params, usage_message
 from peak_fast._stopping import EXIT_CODE, last_message
-from peak_fast.errors import ConfigError, DataError, PeakFastError, did_you_mean
+from peak_fast.errors import ConfigError, PeakFastError
 
 # Plain help: rich would take text in brackets for markup, and drop it.
 app = typer.Typer(
@@ -26,6 +27,8 @@ app = typer.Typer(
 Data = Annotated[
     str, typer.Option("--data", help="CSV, Parquet, Feather, 'duckdb:SELECT ...', or a packaged symbol")
 ]
+# Filled by `reads_data` from the options of reading.
+Reading = dict[str, Any]
 _STRATEGY_HELP = "name of a strategy, FILE.py or FILE.py:NAME"
 StrategyName = Annotated[str, typer.Option("--strategy", help=_STRATEGY_HELP)]
 Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings")]
@@ -37,20 +40,6 @@ FeeBps = Annotated[
 SlippageBps = Annotated[
     float | None, typer.Option("--slippage-bps", help="slippage in basis points, instead of that of --config")
 ]
-
-
-def load_data(data: str) -> Any:
-    """Bars from a file, a query or a packaged symbol."""
-    from peak_fast.data import SAMPLE_SYMBOLS, load, sample
-
-    if data in SAMPLE_SYMBOLS:
-        return sample(data)
-    if not data.startswith("duckdb:") and not Path(data).suffix and not Path(data).exists():
-        raise DataError(
-            f"--data: expected a file, 'duckdb:SELECT ...' or a packaged symbol; got {data!r}; "
-            + did_you_mean(data, SAMPLE_SYMBOLS)
-        )
-    return load(data)
 
 
 def _config(
@@ -83,6 +72,7 @@ def peak_fast(
 
 
 @app.command()
+@reads_data
 def run(
     data: Data,
     strategy: StrategyName,
@@ -92,6 +82,8 @@ def run(
     fee_bps: FeeBps = None,
     slippage_bps: SlippageBps = None,
     out: Annotated[Path | None, typer.Option("--out", help="folder for the full result")] = None,
+    *,
+    reading: Reading,
 ) -> None:
     """Backtest one strategy on one file."""
     from rich.console import Console
@@ -107,7 +99,7 @@ def run(
         check_folder(out)
     tracker = build_tracker_from_config(settings.tracking)
     engine = BacktestEngine.from_config(settings, tracker)
-    bars = load_data(data)
+    bars = load_data(data, settings.data.said(), reading)
     with tracker:
         if tracker.get_run_id() is None:
             tracker.start_run(f"{item.name} {bars.name}")
@@ -115,6 +107,24 @@ def run(
     Console().print(result)
     if out is not None:
         typer.echo(f"result written to {result.save(out)}")
+
+
+@app.command()
+@reads_data
+def inspect(
+    data: Annotated[
+        str, typer.Argument(metavar="DATA", help="file, 'duckdb:SELECT ...' or a packaged symbol")
+    ],
+    config: Config = None,
+    rows: Annotated[int, typer.Option("--rows", min=0, help="rows to print from each end")] = 3,
+    *,
+    reading: Reading,
+) -> None:
+    """Show how data are understood.
+
+    Columns, times, zone, bars a year, notes, first and last rows.
+    """
+    inspect_data(load_data(data, _config(config).data.said(), reading), rows, typer.echo)
 
 
 @app.command()
@@ -152,6 +162,7 @@ def doctor() -> None:
 
 
 @app.command()
+@reads_data
 def sweep(
     data: Data,
     strategy: Annotated[str | None, typer.Option("--strategy", help=_STRATEGY_HELP)] = None,
@@ -173,6 +184,8 @@ def sweep(
     top: Annotated[int, typer.Option("--top", help="rows to print")] = 10,
     by: Annotated[str | None, typer.Option("--by", help="metric to sort by")] = None,
     heatmap: Annotated[Path | None, typer.Option("--heatmap", help="PNG of the first two parameters")] = None,
+    *,
+    reading: Reading,
 ) -> None:
     """Run every configuration of a grid.
 
@@ -191,14 +204,16 @@ def sweep(
         raise ConfigError(
             "--strategy: expected a strategy; got none; name one, or write strategy under [sweep] of --config"
         )
+    bars = load_data(data, settings.data.said(), reading)
     run_sweep(
-        load_data(data), load_strategy(name), listed_grid(table.grid) | parse_grid(grid or []) or None, settings,
+        bars, load_strategy(name), listed_grid(table.grid) | parse_grid(grid or []) or None, settings,
         store=store, restart=restart, metrics=metric or table.metrics, constraint=constraint or table.constraint,
         threads=threads, memory=memory, top=top, by=by, heatmap=heatmap,
     )  # fmt: skip
 
 
 @app.command()
+@reads_data
 def optimize(
     data: Data,
     strategy: StrategyName,
@@ -240,6 +255,8 @@ def optimize(
     slippage_bps: SlippageBps = None,
     out: Annotated[Path | None, typer.Option("--out", help="folder for tables and figures")] = None,
     top: Annotated[int, typer.Option("--top", min=1, help="rows to print")] = 10,
+    *,
+    reading: Reading,
 ) -> None:
     """Search parameters with Optuna's samplers."""
     from peak_fast._cli_optimize import parse_space, parse_target, run_optimize
@@ -250,8 +267,9 @@ def optimize(
             "--resume: expected --storage as well; got none; for example --storage sqlite:///study.db"
         )
     settings = _config(config, cash, fee_bps, slippage_bps)
+    bars = load_data(data, settings.data.said(), reading)
     run_optimize(
-        load_data(data), load_strategy(strategy), settings, objectives=objective or [],
+        bars, load_strategy(strategy), settings, objectives=objective or [],
         out=out, top=top, show=typer.echo,
         limits={"n_trials": trials, "timeout": timeout, "target": parse_target(target or [])},
         options={

@@ -8,7 +8,7 @@ Traceback (most recent call last):
 peak_fast.errors.ConfigError: Execution.fill_at: expected 'next_open' or 'close'; got 'tomorrow'
 
 `BacktestConfig` groups them as the tables of a TOML file: ``[execution]``, ``[costs]``, ``[stops]``,
-``[sizing]``, ``[risk_limits]``, ``[tracking]``, ``[order_book]``.
+``[sizing]``, ``[risk_limits]``, ``[tracking]``, ``[order_book]``, ``[sweep]``, ``[data]``.
 """
 
 from __future__ import annotations
@@ -17,56 +17,19 @@ import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
 from peak_fast._arguments import place, rate_of_bps
 from peak_fast._guard import guarded
-from peak_fast.errors import ConfigError, did_you_mean
+from peak_fast._settings import Settings as Settings
+from peak_fast.data.table import DataTable
+from peak_fast.errors import ConfigError
 
 BASIS_POINTS = 10_000.0
 
 Fraction = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
-
-class Settings(BaseModel):
-    """Base of all settings: unknown names and wrong values are one clear `ConfigError`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
-
-    def __init__(self, *unnamed: Any, **values: Any) -> None:
-        if unnamed:
-            values = self._named(unnamed, values)
-        try:
-            super().__init__(**values)
-        except ValidationError as error:
-            raise ConfigError(explain(type(self), error)) from None
-
-    @classmethod
-    def _named(cls, unnamed: tuple[Any, ...], values: dict[str, Any]) -> dict[str, Any]:
-        """Values by name; only sizes may be given without."""
-        first = next(iter(cls.model_fields))
-        raise ConfigError(f"{cls.__name__}: expected settings by name; got {unnamed[0]!r}; write {first}=...")
-
-
-def explain(model: type[BaseModel], error: ValidationError) -> str:
-    """One line for a failed validation: field, what was expected, what came."""
-    parts = []
-    for item in error.errors():
-        field = ".".join(str(step) for step in item["loc"])
-        name = f"{model.__name__}.{field}" if field else model.__name__
-        if item["type"] == "extra_forbidden":
-            parts.append(f"{name}: no such setting; {did_you_mean(field, model.model_fields)}")
-            continue
-        inner = item.get("ctx", {}).get("error")
-        if isinstance(inner, ConfigError):
-            # A table inside a table has said it already.
-            parts.append(str(inner))
-            continue
-        wanted = item["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-        parts.append(f"{name}: expected {wanted}; got {item['input']!r}")
-    return "; ".join(parts)
 
 
 def preset_rules(name: str, changes: dict[str, Any]) -> Any:
@@ -349,7 +312,7 @@ class MLflowTracking(Settings):
     run_name: str | None = None
     mode: Literal["background", "sync"] = "background"
     artifacts: Literal["full", "light", "none"] = "full"
-    tags: dict[str, str] = {}
+    tags: dict[str, str] = Field(default_factory=dict)
 
 
 class Tracking(Settings):
@@ -376,8 +339,8 @@ class SweepTable(Settings):
     """
 
     strategy: str | None = None
-    grid: dict[str, Any] = {}
-    metrics: list[str] = []
+    grid: dict[str, Any] = Field(default_factory=dict)
+    metrics: list[str] = Field(default_factory=list)
     constraint: str | list[str] | None = None
 
 
@@ -395,6 +358,7 @@ class BacktestConfig(Settings):
     risk_limits: RiskLimits = RiskLimits()
     tracking: Tracking = Tracking()
     sweep: SweepTable = SweepTable()
+    data: DataTable = DataTable()
     periods_per_year: Positive | None = None
     risk_free: Annotated[float, Field(gt=-1, lt=10, allow_inf_nan=False)] = 0.0
     use_execution_pipeline: bool = True

@@ -126,7 +126,7 @@ class BacktestEngine:
         """Engine with the settings of a `BacktestConfig` (``[tracking]`` is read by `build_tracker_from_config`)."""
         if not isinstance(config, BacktestConfig):
             raise ConfigError(f"config: expected a BacktestConfig; got {type(config).__name__}")
-        names = BacktestConfig.model_fields.keys() - {"tracking", "sweep"}
+        names = BacktestConfig.model_fields.keys() - {"tracking", "sweep", "data"}
         return cls(tracker=tracker, **{name: getattr(config, name) for name in names})
 
     def run(

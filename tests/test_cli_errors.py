@@ -140,7 +140,7 @@ def test_wrong_studies_are_one_line_and_exit_2(command, tmp_path, case):
 def test_a_bug_is_not_hidden(command, monkeypatch):
     """Only errors that peak_fast raises on purpose become one line."""
 
-    def broken(name):
+    def broken(*_):
         raise ZeroDivisionError("a bug")
 
     monkeypatch.setattr(cli_module, "load_data", broken)

@@ -22,7 +22,7 @@ FLOORS = [
     ["errors"],
     ["_stopping"],
     ["_guard"],
-    ["_arguments"],
+    ["_arguments", "_settings"],
     [
         "_columns", "_drawdowns", "_ratios", "_slots", "_*_metrics",
         "config", "constraints", "data", "indicators", "metrics",

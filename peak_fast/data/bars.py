@@ -73,8 +73,8 @@ class Bars:
     """
 
     __slots__ = (
-        "_hash", "_mark", "_n_not_positive", "_notes", "_periods_per_year", "_remarks", "_table", "close",
-        "has_time", "high", "low", "n_invalid", "name", "open", "repaired", "source", "stamp", "time_us",
+        "_hash", "_mark", "_n_not_positive", "_notes", "_periods_per_year", "_read_from", "_remarks", "_table",
+        "close", "has_time", "high", "low", "n_invalid", "name", "open", "repaired", "source", "stamp", "time_us",
         "time_zone", "volume",
     )  # fmt: skip
 
@@ -96,6 +96,7 @@ class Bars:
     _n_not_positive: int | None
     _notes: tuple[str, ...]
     _periods_per_year: float | None
+    _read_from: Mapping[str, str]
     _remarks: tuple[str, ...] | None
     _table: FloatArray | None
 
@@ -131,6 +132,8 @@ class Bars:
         put(self, "repaired", dict(repaired or {}))
         put(self, "stamp", stamp)
         put(self, "_notes", tuple(notes))
+        # Name in the frame by what it is; for display.
+        put(self, "_read_from", {})
         # Remarks on the values are looked for when they are first asked for.
         put(self, "_remarks", None)
         put(self, "_hash", None)
@@ -238,6 +241,7 @@ class Bars:
             stamp=extracted.stamp,
         )
         object.__setattr__(made, "_n_not_positive", checked.n_not_positive)
+        object.__setattr__(made, "_read_from", extracted.read_from)
         return made
 
     def __setattr__(self, name: str, value: object) -> None:

@@ -26,6 +26,7 @@ class Extracted(NamedTuple):
     source: Any
     symbol: str | None
     notes: list[str]
+    read_from: dict[str, str]
 
 
 def extract(frame: Any, options: ReadOptions) -> Extracted:
@@ -51,17 +52,21 @@ def extract(frame: Any, options: ReadOptions) -> Extracted:
     if (options is DEFAULTS or options == DEFAULTS) and chosen is None:
         plain = _plain(table)
         if plain is not None:
-            return Extracted(*plain, options.stamp, source, None, [])
+            columns, times, read_from = plain
+            return Extracted(columns, times, options.stamp, source, None, [], read_from)
     names = Names(table.names, options.columns)
     rows, symbol = rows_of_symbol(table, names, options.symbol, chosen)
     if rows is not None:
         frame, source = take_rows(frame, rows), take_rows(source, rows)
         table = table_of(frame)
         notes.append(f"{rows.size} rows of symbol {symbol!r} are taken; the others are left out")
-    found = [as_float64(table.get(names.price(role)), role) for role in PRICE_COLUMNS]
+    read_from = {role: names.price(role) for role in PRICE_COLUMNS}
+    found = [as_float64(table.get(name), role) for role, name in read_from.items()]
     prices = (found[0], found[1], found[2], found[3])
-    volume = _volume(table, names, notes)
+    volume = _volume(table, names, notes, read_from)
     times = find_times(table, names, options) if prices[0].size else Times(None)
+    if times.time_us is not None:
+        read_from = {"timestamp": times.label, **read_from}
     _check_lengths(Columns(*prices, volume, times.time_us))
     prices = scaled(prices, options.scale, notes)
     prices = adjusted(
@@ -71,10 +76,10 @@ def extract(frame: Any, options: ReadOptions) -> Extracted:
     if stamp == "close":
         notes.append("times are the closes of the bars (stamp='close')")
     notes = [*names.notes, *times.notes, *notes]
-    return Extracted(Columns(*prices, volume, times.time_us), times, stamp, source, symbol, notes)
+    return Extracted(Columns(*prices, volume, times.time_us), times, stamp, source, symbol, notes, read_from)
 
 
-def _plain(table: Table) -> tuple[Columns, Times] | None:
+def _plain(table: Table) -> tuple[Columns, Times, dict[str, str]] | None:
     """Columns and times of a frame whose names leave nothing to decide; None where there is more to look at."""
     found = plain_names(tuple(table.names))
     if found is None or (found.time is None) != (len(table.levels) == 1):
@@ -95,11 +100,15 @@ def _plain(table: Table) -> tuple[Columns, Times] | None:
     volume = None if found.volume is None else as_float64(table.get(found.volume), "volume")
     columns = Columns(prices[0], prices[1], prices[2], prices[3], volume, times.time_us)
     _check_lengths(columns)
-    # Local times or an epoch leave no notes; text may, and they are kept.
-    return (columns, times) if not times.notes else None
+    if times.notes:  # text may leave some, which the longer way keeps
+        return None
+    read_from = {"timestamp": times.label, **dict(zip(PRICE_COLUMNS, found.prices, strict=True))}
+    if found.volume is not None:
+        read_from["volume"] = found.volume
+    return columns, times, read_from
 
 
-def _volume(table: Table, names: Names, notes: list[str]) -> FloatArray | None:
+def _volume(table: Table, names: Names, notes: list[str], read_from: dict[str, str]) -> FloatArray | None:
     """The volume, and notes on the columns that could be it as well."""
     found = names.volumes()
     if not found:
@@ -115,7 +124,7 @@ def _volume(table: Table, names: Names, notes: list[str]) -> FloatArray | None:
         notes.append(f"volume is {name!r}: the number of price changes, not of units traded")
     elif fold(name) != "volume":
         notes.append(f"column {name!r} is read as volume")
-    names.take(name)
+    read_from["volume"] = names.take(name)
     others = [other for other in others if other not in names.used]
     if others:
         listed = ", ".join(repr(other) for other in others)

@@ -99,6 +99,9 @@ def _found(table: Table, names: Names, notes: list[str]) -> tuple[list[_Source],
     """The source of times, and the stamp that its name says (None: nothing said)."""
     levels = [_Source(name or "index", get) for name, get in table.levels]
     fits = [level for level in levels if could_be_time(level.get())]
+    clocks = [level for level in levels if fold(level.label) in _CLOCK_NAMES and _is_clock(level.get())]
+    if len(fits) == len(clocks) == 1:
+        return [fits[0], clocks[0]], None
     if len(fits) == 1:
         return fits, None
     if fits:
@@ -141,6 +144,9 @@ def _partner(table: Table, names: Names, part: _Source) -> list[_Source] | None:
     folded = fold(part.label)
     if folded not in _CLOCK_NAMES and folded not in _DATE_NAMES:
         return None
+    first = _first_values(part.get())
+    if folded in _DATE_NAMES and any(isinstance(value, str) and ":" in value for value in first):
+        return None  # the time of day is in it already
     unused = names.unused()
     clocks = [name for name in names.of(_CLOCK_NAMES) if name in unused]
     dates = [name for name in names.of(_DATE_NAMES) if name in unused]

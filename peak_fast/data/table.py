@@ -1,0 +1,46 @@
+"""The table ``[data]`` of a TOML file: how data are read."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import ConfigDict, model_validator
+
+from peak_fast._settings import Settings
+from peak_fast.data.options import read_options
+
+
+class DataTable(Settings):
+    """``[data]``: how ``--data`` is read, under the names that `peak_fast.load` has.
+
+    ``config.data.said()`` are the options for `load` in Python.
+    """
+
+    # A separator may be a blank, and names are as the data have them.
+    model_config = ConfigDict(str_strip_whitespace=False)
+
+    name: str | None = None
+    dialect: str | None = None
+    symbol: str | int | None = None
+    timestamp: str | list[str] | Literal[False] | None = None
+    stamp: str | None = None
+    date_order: str | None = None
+    time_zone: str | None = None
+    columns: dict[str, str] | None = None
+    scale: float | None = None
+    adjust: bool = False
+    separator: str | None = None
+    decimal: str | None = None
+    encoding: str | None = None
+    repair: str | list[str] | None = None
+
+    @model_validator(mode="after")
+    def _as_load_checks(self) -> DataTable:
+        read_options({name: value for name, value in self.said().items() if name != "name"})
+        return self
+
+    def said(self) -> dict[str, Any]:
+        """The options that say something, by name."""
+        values = {name: getattr(self, name) for name in type(self).model_fields if name != "adjust"}
+        said = {name: value for name, value in values.items() if value is not None}
+        return said | {"adjust": True} if self.adjust else said
