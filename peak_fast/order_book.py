@@ -30,6 +30,7 @@ from peak_fast.order_inputs import (
 from peak_fast.order_outcome import finished
 from peak_fast.order_rule_checks import check_book_size
 from peak_fast.order_rules import Asset, OrderRules
+from peak_fast.order_schedule import check_funding, identity_of
 from peak_fast.orders import OrderResult
 from peak_fast.result import BacktestResult
 
@@ -55,8 +56,8 @@ class OrderBook:
         Entries are limit orders this fraction of the deciding close better than it; None: market orders.
     entry_bars
         Bars that such an entry is valid; None: until the next decision.
-    half_spread, funding
-        Number, or one for each bar, as in `simulate_orders`.
+    half_spread, funding, funding_times
+        As in `simulate_orders`: numbers, or one for each bar; when funding is paid.
     detail
         Finer bars of the same asset: they decide the order of events inside a bar.
     session_end
@@ -71,6 +72,7 @@ class OrderBook:
     entry_bars: int | None = None
     half_spread: Any = None
     funding: Any = None
+    funding_times: Any = None
     detail: Any = None
     session_end: str | None = None
     book_size: int = 4096
@@ -87,6 +89,7 @@ class OrderBook:
                 f"OrderBook.entry_bars: expected at least 1, with entry_limit; got {self.entry_bars!r} with "
                 f"entry_limit={self.entry_limit!r}"
             )
+        check_funding(self.funding, self.funding_times, "OrderBook: ")
         time_of_day(self.session_end)
         check_book_size(self.book_size)
 
@@ -108,6 +111,7 @@ class OrderBook:
             "entry_limit": self.entry_limit,
             "entry_bars": self.entry_bars,
             "with": data,
+            **({} if self.funding_times is None else {"funding_times": identity_of(self.funding_times)}),
         }
 
     def identity(self) -> dict[str, Any]:
@@ -115,6 +119,7 @@ class OrderBook:
         plain: dict[str, Any] = {item.name: getattr(self, item.name) for item in fields(self)}
         plain["rules"] = self.described(self.rules)["rules"]
         plain["asset"] = None if self.asset is None else asdict(self.asset)
+        plain["funding_times"] = identity_of(self.funding_times)
         for name in ("half_spread", "funding"):
             if plain[name] is not None:
                 plain[name] = fingerprint(plain[name])

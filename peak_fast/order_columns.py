@@ -12,6 +12,7 @@ from peak_fast.data.bars import Bars
 from peak_fast.data.matching import check_zone, shown_time
 from peak_fast.errors import DataError
 from peak_fast.order_run import as_column
+from peak_fast.order_schedule import EVERY_BAR, are_moments, bars_of_moments, check_funding, payments
 
 if TYPE_CHECKING:
     from peak_fast.order_run import Floats, Ints
@@ -52,6 +53,56 @@ def bar_column(
     if kind == "b":
         raise DataError(f"{name}: expected numbers; got booleans; write the numbers that they stand for")
     return as_column(name, value, (len(every), len(every[0])))
+
+
+def funding_column(funding: Any, times: Any, every: Sequence[Bars], notes: list[str]) -> Floats:
+    """Rate that is paid at the close of each bar, ``[asset, bar]``; NaN: none.  Without funding ``(0, 0)``.
+
+    A moment belongs to the bar in which it lies, its end included: who holds at the close that ends at 08:00 pays what
+    is due at 08:00.  Several in one bar add up; one between two bars belongs to the first.
+
+    Parameters
+    ----------
+    funding
+        A rate, or one for each bar (with a schedule: what is paid at a moment in that bar), or for each of the moments.
+    times
+        None: ``funding`` is a column of rates that are paid at the close of their bars.  ``"bar"``: every bar pays.
+        Else a schedule (``"8h"``, times of day in UTC), or moments.
+
+    Raises
+    ------
+    ConfigError
+        See `peak_fast.order_schedule.check_funding`.
+    DataError
+        Rates and moments differ in number, none of them lies in the bars, or the bars have no times.
+    """
+    check_funding(funding, times)
+    if times is None or (isinstance(times, str) and times == EVERY_BAR):
+        return bar_column("funding", funding, every, notes)
+    bars = every[0]
+    if not bars.has_time:
+        raise DataError(
+            f"funding_times: {bars.name!r} has no times to find them in; expected bars with a time column, or one "
+            "value of funding for each bar"
+        )
+    if not are_moments(times):
+        counts = payments(times, bars)
+        return np.where(counts > 0, bar_column("funding", funding, every, notes) * counts, np.nan)
+    place = bars_of_moments(times, bars)
+    rates = as_column("funding", funding, (1, place.size))[0]
+    inside = (place >= 0) & (place < len(bars)) & ~np.isnan(rates)
+    if not inside.any():
+        raise DataError(
+            "funding_times: none of the moments lies in the bars; expected moments in UTC, as bars have"
+        )
+    if not inside.all():
+        notes.append(
+            f"funding: {int((~inside).sum())} of {place.size} moments passed over, outside of the bars or NaN"
+        )
+    row = np.full(len(bars), np.nan)
+    row[place[inside]] = 0.0
+    np.add.at(row, place[inside], rates[inside])
+    return np.array(np.broadcast_to(row, (len(every), len(bars))))
 
 
 def detail_bars(detail: Any, bars: Bars, notes: list[str]) -> tuple[Floats, Ints]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from peak_fast import _run
 from peak_fast.errors import ConfigError, DataError
-from peak_fast.order_columns import bar_column, detail_bars
+from peak_fast.order_columns import bar_column, detail_bars, funding_column
 from peak_fast.order_rule_checks import check_half_spread
 from peak_fast.order_rules import Asset, OrderRules, merge_rules
 from peak_fast.order_run import (
@@ -174,7 +174,7 @@ def book_prices(book: OrderBook, bars: Bars, rules: OrderRules, notes: list[str]
         bars.close.reshape(shape),
         np.empty((0, 0)) if bars.volume is None else bars.volume.reshape(shape),
         bar_column("half_spread", book.half_spread, (bars,), notes, levels=True),
-        bar_column("funding", book.funding, (bars,), notes),
+        funding_column(book.funding, book.funding_times, (bars,), notes),
         calendar_day(bars.time_us),
         fine,
         fine_start,

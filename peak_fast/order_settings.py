@@ -23,6 +23,7 @@ from pydantic import Field, create_model, field_validator
 from peak_fast.config import Settings, preset_rules
 from peak_fast.errors import ConfigError, did_you_mean
 from peak_fast.order_rules import Asset, OrderRules
+from peak_fast.order_schedule import check_funding
 
 PRESETS = ("backtesting_py", "backtrader", "peak_trade_legacy", "peak_trade_pipeline")
 """Functions of `peak_fast.presets` that give order rules."""
@@ -67,6 +68,7 @@ class _TableBase(Settings):
     entry_bars: Annotated[int, Field(ge=1)] | None = None
     half_spread: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     funding: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    funding_times: str | list[str] | None = None
     session_end: str | None = None
     book_size: Annotated[int, Field(ge=1)] = 4096
     asset: Any = None
@@ -97,6 +99,7 @@ class _TableBase(Settings):
     def model_post_init(self, context: Any, /) -> None:
         """Say at once what is wrong."""
         self.rules()
+        check_funding(self.funding, self.funding_times, "order_book.")
         if self.entry_bars is not None and self.entry_limit is None:
             raise ConfigError(
                 f"order_book.entry_bars: expected entry_limit with it; got {self.entry_bars!r} alone"

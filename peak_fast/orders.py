@@ -36,7 +36,7 @@ from peak_fast.data import Bars
 from peak_fast.data.alignment import calendar_of_bars
 from peak_fast.errors import ConfigError, DataError, StrategyError
 from peak_fast.order_actions import Actions, calendar_of, read_actions, time_of_day
-from peak_fast.order_columns import bar_column, detail_bars, notes_of
+from peak_fast.order_columns import bar_column, detail_bars, funding_column, notes_of
 from peak_fast.order_currency import exchange_rates
 from peak_fast.order_rule_checks import (
     check_assets,
@@ -292,6 +292,7 @@ def simulate_orders(
     assets: Asset | Mapping[str, Asset] | None = None,
     half_spread: Any = None,
     funding: Any = None,
+    funding_times: Any = None,
     detail: Any = None,
     session_end: str | None = None,
     book_size: int = 4096,
@@ -334,7 +335,10 @@ def simulate_orders(
         Contract sizes, margins, ticks and lots: one `Asset` for all, or a dict by name.
     half_spread, funding
         Number, ``[bar]`` or ``[asset, bar]``: half of the spread in price units (``slippage="half_spread"``);
-        rate that longs pay on their value at the close of the bar (NaN: none).
+        rate that longs pay to shorts, on the value of the position at the close of the bar (NaN: none).
+    funding_times
+        When funding is paid: ``"8h"``, times of day (``["00:00", "12:00"]``, UTC), moments (with one rate for each, or
+        for all), ``"bar"`` (every bar).  None: ``funding`` has a value for each bar; one rate for all is refused.
     detail
         Finer bars of the (first) asset: they decide the order of events inside a bar.
     session_end
@@ -387,7 +391,7 @@ def simulate_orders(
         _stack(every, "close"),
         _stack(every, "volume") if has_volume else np.empty((0, 0)),
         bar_column("half_spread", half_spread, every, notes, levels=True),
-        bar_column("funding", funding, every, notes),
+        funding_column(funding, funding_times, every, notes),
         calendar_day(time_us),
         fine,
         fine_start,

@@ -38,6 +38,7 @@ class Oracle:
         self.cash, self.rate, self.fixed, self.slippage = cash, rate, fixed, slippage
         self.share, self.leverage, self.target_first = share, leverage, target_first
         self.queue, self.orders, self.lots, self.fills = [], [], [], []
+        self.trades = []  # (bar, signed size closed, its part of what the lot was charged)
         self.used = 0.0
         self.again = False
         # Account money for one unit of the quote currency, known from the close of each bar on.
@@ -220,6 +221,9 @@ class Oracle:
             self.cash += size * self._average / self.leverage + gain - fee
         else:
             self.cash += sign * size * self.money(price) - fee
+        charged = lot["financing"] * size / abs(lot["size"])
+        lot["financing"] -= charged
+        self.trades.append((self.bar, sign * size, charged))
         lot["size"] -= sign * size
         if abs(lot["size"]) <= 1e-12 * abs(size + abs(lot["size"])):
             lot["size"] = 0.0
@@ -268,7 +272,7 @@ class Oracle:
             paid if before == 0 else (before * self._average + side * size * paid) / (before + side * size)
         )
         self.cash -= (side * size * paid / self.leverage if side > 0 else side * size * paid) + fee
-        lot = {"size": side * size, "stop_order": None, "target_order": None}
+        lot = {"size": side * size, "stop_order": None, "target_order": None, "financing": 0.0}
         self.lots.append(lot)
         made = []
         if order["take_profit"] is not None:
@@ -365,6 +369,9 @@ class Oracle:
     def begin(self, bar):
         """What comes before the orders of a bar: nothing."""
 
+    def settle(self, bar):
+        """What comes after them, before the mark: nothing."""
+
     def run(self):
         equity, cash, position = [], [], []
         count = len(self.bars["close"])
@@ -378,6 +385,7 @@ class Oracle:
                 self.work(bar, True)
             self.queue = [order for order in self.queue if order["status"] in LIVE]
             self.exchange = self.rates[bar]
+            self.settle(bar)
             equity.append(self.equity(self.bars["close"][bar]))
             cash.append(self.cash)
             position.append(self.position())

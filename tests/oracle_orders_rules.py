@@ -12,6 +12,7 @@ class RulesOracle(Oracle):
         super().__init__(bars, orders, cash=cash, **settings)
         self.extra = extra
         self.traded, self.maker = 0.0, False
+        self.interest = self.cash_interest = self.funding = 0.0  # what the account got; negative: paid
 
     # Fees ----------------------------------------------------------------------------------------------
     def fee(self, size, price):
@@ -21,7 +22,9 @@ class RulesOracle(Oracle):
                 rate = reduced
         if self.maker and self.extra["maker_rate"] is not None:
             rate = self.extra["maker_rate"]
-        return max(self.fixed + rate * size * price, self.extra["minimum"])
+        fee = self.fixed + rate * size * price
+        # With a rebate there is no minimum.
+        return fee if (self.extra["maker_rate"] or 0.0) < 0.0 else max(fee, self.extra["minimum"])
 
     def record(self, order, size, price, fee, bar):
         super().record(order, size, price, fee, bar)
@@ -75,7 +78,27 @@ class RulesOracle(Oracle):
         position = self.position()
         rate = self.extra["borrow_short"] if position < 0 else self.extra["borrow_long"]
         charge = days * abs(position) * self.bars["close"][bar - 1] * rate / 365.0
-        self.cash -= charge - min(self.cash, 0.0) * days * self.extra["borrow_cash"] / 365.0
+        on_cash = min(self.cash, 0.0) * days * self.extra["borrow_cash"] / 365.0
+        self.cash += on_cash - charge
+        self.interest += on_cash - charge
+        self.cash_interest += on_cash
+        self.bear(-charge)
+
+    def settle(self, bar):
+        """Funding at the close, where some is due: longs pay shorts."""
+        rate = self.extra["funding"][bar]
+        if math.isnan(rate) or not self.lots:
+            return
+        paid = self.position() * self.bars["close"][bar] * rate
+        self.cash -= paid
+        self.funding -= paid
+        self.bear(-paid)
+
+    def bear(self, amount):
+        """Lots bear what the position gets, each by its size."""
+        position = self.position()
+        for lot in self.lots:
+            lot["financing"] += amount * lot["size"] / position if position else 0.0
 
     def place(self, spec, bar):
         for name in ("limit", "stop"):

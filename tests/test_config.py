@@ -392,6 +392,7 @@ class TestToml:
             entry_limit = 0.005
             entry_bars = 5
             funding = 0.0001
+            funding_times = ["08:00", "20:00"]
             book_size = 64
             [order_book.asset]
             multiplier = 5
@@ -406,6 +407,7 @@ class TestToml:
             entry_limit=0.005,
             entry_bars=5,
             funding=0.0001,
+            funding_times=["08:00", "20:00"],
             book_size=64,
         )
         assert BacktestConfig(**config.model_dump()) == config

@@ -26,7 +26,8 @@ FLOORS = [
     [
         "_columns", "_drawdowns", "_ratios", "_slots", "_*_metrics",
         "config", "constraints", "data", "indicators", "metrics",
-        "order_rule_checks", "order_rules", "order_settings", "parameter", "params", "panel", "_panel*",
+        "order_rule_checks", "order_rules", "order_schedule", "order_settings", "parameter", "params", "panel",
+        "_panel*",
         "signed_prices",
     ],
     ["_block", "_bundle", "_given", "_records", "_run", "_strategy", "result", "strategies"],

@@ -31,8 +31,9 @@ def extras(rng):
 
     return {
         "tiers": maybe(((500.0, 0.002), (9_000.0, 0.0005)), ()),
-        "maker_rate": maybe(0.0002, None),
-        "minimum": maybe(2.5, 0.0),
+        "maker_rate": (rebate := maybe(maybe(0.0002, -0.0003), None)),
+        "minimum": 0.0 if (rebate or 0.0) < 0.0 else maybe(2.5, 0.0),
+        "funding": maybe(rng.choice([0.001, -0.002, np.nan, np.nan], COUNT), np.full(COUNT, np.nan)),
         "through": bool(rng.random() < 0.5),
         "slip": str(rng.choice(["fraction", "absolute", "half_spread"])),
         "half_spread": rng.choice([0.0, 0.05, 0.1], COUNT),
@@ -127,9 +128,24 @@ def test_kernel_equals_the_oracle_of_further_rules(seed):
     frame = {name: values for name, values in bars.items() if name != "day"} | {"timestamp": times}
     ours = simulate_orders(
         frame, rows, initial_cash=cash, rules=rules, assets=Asset(tick=extra["tick"], lot=extra["lot"]),
-        half_spread=extra["half_spread"] if kind == "half_spread" else None,
+        half_spread=extra["half_spread"] if kind == "half_spread" else None, funding=extra["funding"],
     )  # fmt: skip
     for spec in specs:
         spec.pop("name", None)
     settings = {"rate": rate, "fixed": 0.5, "slippage": slippage, "share": share, "leverage": leverage}
-    assert_same_run(ours, RulesOracle(bars, specs, cash=cash, extra=extra, **settings).run())
+    oracle = RulesOracle(bars, specs, cash=cash, extra=extra, **settings)
+    assert_same_run(ours, oracle.run())
+    assert_same_books(ours, oracle)
+
+
+def assert_same_books(ours, oracle):
+    """What the account got besides fills is in trades, in figures and in rows of its own, as an oracle has it."""
+    trades = ours.trades
+    assert trades["exit_bar"].to_list() == [trade[0] for trade in oracle.trades]
+    money = {"rtol": 1e-9, "atol": 1e-7}
+    np.testing.assert_allclose(trades["financing"], [trade[2] for trade in oracle.trades], **money)
+    for name, got in (
+        ("total_interest", oracle.interest), ("total_funding", oracle.funding), ("cash_interest", oracle.cash_interest)
+    ):  # fmt: skip
+        np.testing.assert_allclose(ours.stats[name], got, **money)
+    np.testing.assert_allclose(ours.charges["amount"].sum(), oracle.cash_interest, **money)

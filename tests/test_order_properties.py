@@ -181,8 +181,7 @@ def test_invariants_hold_under_all_rules(seed, rules):
         for bar, size in used.select("bar", "size").rows():
             assert size <= bars["volume"][bar] * rules.volume_amount / 100.0 * (1 + 1e-12)
     check_ends(result)
-    if not (rules.borrow_cash or rules.borrow_short):
-        check_equity(result, bars["close"][-1])
+    check_equity(result, bars["close"][-1])
     position = np.zeros(40)
     for bar, side, size in fills.select("booked_bar", "side", "size").rows():
         position[bar:] += side * size
@@ -202,10 +201,13 @@ def check_prices(bars, rules, fills):
 
 
 def check_equity(result, close):
-    """Initial cash, results of closed trades, and those of open lots at the last close add up to the equity."""
+    """Cash, results of closed trades and of open lots at the last close, and interest on cash are the equity."""
     lots = result.records.lots[result.records.lots[:, f.L_OPEN] > 0.0]
-    open_results = lots[:, f.L_SIZE] * (close - lots[:, f.L_PRICE]) - lots[:, f.L_FEE]
-    total = 5_000.0 + result.trades["net_pnl"].sum() + open_results.sum()
+    open_results = (
+        lots[:, f.L_SIZE] * (close - lots[:, f.L_PRICE]) - lots[:, f.L_FEE] + lots[:, f.L_FINANCING]
+    )
+    assert math.isclose(open_results.sum(), result.stats["open_pnl"], rel_tol=1e-9, abs_tol=1e-9)
+    total = 5_000.0 + result.trades["net_pnl"].sum() + open_results.sum() + result.stats["cash_interest"]
     assert math.isclose(result.equity[-1], total, rel_tol=1e-9)
 
 

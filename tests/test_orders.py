@@ -312,7 +312,7 @@ def test_interest_funding_and_liquidation():
     short = {"bar": 0, "side": "sell", "size": 10}
     result = run(short, with_rules={"borrow_short": 0.365})
     assert result.cash[2] - result.cash[1] == pytest.approx(-10 * 103 * 0.001)
-    paid = run({**BUY}, funding=0.01)
+    paid = run({**BUY}, funding=0.01, funding_times="bar")
     assert paid.cash[1] == pytest.approx(10_000 - 1010 - 10 * 103 * 0.01)
     rules = OrderRules(leverage=5.0, maintenance=0.1, liquidation_fee=0.01)
     result = run({**BUY, "size": 450}, rules=rules)

@@ -340,7 +340,10 @@ class TestStores:
         [
             (OrderRules(spread=0.002), r"settings\.order_book\.rules\.spread \(0\.001 -> 0\.002\)"),
             (OrderBook(rules=OrderRules(spread=0.001), entry_limit=0.01), r"order_book\.entry_limit"),
-            (OrderBook(rules=OrderRules(spread=0.001), funding=0.001), r"order_book\.funding"),
+            (
+                OrderBook(rules=OrderRules(spread=0.001), funding=0.001, funding_times="bar"),
+                r"order_book\.funding",
+            ),
             (OrderBook(rules=OrderRules(spread=0.001), asset=Asset(tick=0.1)), r"order_book\.asset"),
         ],
     )
@@ -436,7 +439,11 @@ class TestBlocks:
             {},
             {"costs": Costs(rate=0.001, slippage_bps=4), "execution": Execution(fill_at="close")},
             {"order_book": OrderRules(latency=2, path="worst", finalize="close")},
-            {"order_book": OrderBook(rules=OrderRules(volume="share", volume_amount=0.0002), funding=0.0001)},
+            {
+                "order_book": OrderBook(
+                    rules=OrderRules(volume="share", volume_amount=0.0002), funding=0.0001, funding_times="1d"
+                )
+            },
             {"order_book": OrderRules(ledger="settled", merge_fills=False), "initial_cash": 5_000.0},
             {"risk_limits": RiskLimits(max_drawdown=0.05, daily_loss=0.02)},
         ],
