@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from peak_fast import BacktestEngine, Costs
+from peak_fast.orders import OrderRules
 from peak_fast.report import dump_json, trades_summary
 from peak_fast.report.trades import trade_columns
 from tests.conftest import ROOT
@@ -35,6 +37,7 @@ class TestTradesSummary:
         summary = trades_summary(FOUR_TRADES)
         assert summary["counts"] == {
             "total": 4,
+            "closed": 4,
             "winning": 2,
             "losing": 2,
             "breakeven": 0,
@@ -46,7 +49,10 @@ class TestTradesSummary:
         assert summary["profit_factor"] == pytest.approx(130.0 / 70.0)
         assert summary["expectancy"] == 15.0
         assert summary["payoff_ratio"] == pytest.approx(65.0 / 35.0)
-        assert summary["totals"] == {"net_pnl": 60.0, "gross_pnl": 64.0, "fees": 4.0, "slippage": 2.0}
+        assert summary["totals"] == {"net_pnl": 60.0, "gross_pnl": 64.0, "fees": 4.0, "slippage": 2.0} | {
+            "financing": 0.0,
+            "open_net_pnl": 0.0,
+        }
         assert summary["net_pnl"]["quantiles"]["p50"] == 5.0
         assert summary["net_pnl"]["std"] == pytest.approx(math.sqrt((85**2 + 65**2 + 15**2 + 35**2) / 3))
         assert summary["by_side"]["long"]["net_pnl"] == 130.0
@@ -118,6 +124,40 @@ class TestTradesSummary:
         assert [t["exit_reason"] for t in summary["first"]] == ["signal", "stop_loss", "open"]
         assert [t["side"] for t in summary["first"]] == ["long", "short", "long"]
         assert summary["counts"]["open"] == 1
+        assert summary["win_rate"] == 0.5 and summary["expectancy"] == 1.5
+
+    def test_figures_are_those_of_the_result(self):
+        """One definition of each figure: a trade that is still open is in none but the sums."""
+        rng = np.random.default_rng(11)
+        close = 100 * np.exp(np.cumsum(rng.normal(0, 0.02, 300)))
+        bars = dict.fromkeys(("open", "high", "low", "close"), close)
+        targets = np.repeat(rng.choice([-1.0, 0.0, 1.0], 30), 10)
+        targets[-10:] = 1.0
+        for book in (None, OrderRules(borrow_short=0.1)):
+            result = BacktestEngine(costs=Costs(rate=0.001), order_book=book).run(bars, targets)
+            stats, summary = result.stats, trades_summary(result.trades, result.stats)
+            counts = summary["counts"]
+            assert counts["open"] == 1 and counts["closed"] > 5
+            assert (counts["total"], counts["closed"]) == (stats["total_trades"], stats["closed_trades"])
+            for name in ("win_rate", "profit_factor", "expectancy"):
+                assert summary[name] == pytest.approx(stats[name], rel=1e-12)
+            assert summary["return"]["mean"] == pytest.approx(stats["average_trade_return"], rel=1e-12)
+            assert summary["totals"]["fees"] == pytest.approx(stats["total_fees"])
+            assert summary["totals"]["slippage"] == pytest.approx(stats["total_slippage"])
+            assert summary["totals"]["financing"] == pytest.approx(stats["total_interest"])
+            assert summary["totals"]["net_pnl"] == pytest.approx(
+                stats["final_equity"] - stats["initial_cash"]
+            )
+            assert "open" not in summary["by_exit_reason"]
+            assert summary["last"][-1]["exit_reason"] == "open"
+            conforms(json.loads(dump_json(summary)), schema())
+
+    def test_only_an_open_trade(self):
+        summary = trades_summary({"net_pnl": [5.0], "exit_reason": ["open"], "side": ["long"]})
+        assert summary["counts"]["closed"] == 0 and summary["counts"]["open"] == 1
+        assert summary["win_rate"] is None and summary["best"] is None
+        assert summary["totals"]["open_net_pnl"] == summary["totals"]["net_pnl"] == 5.0
+        conforms(json.loads(dump_json(summary)), schema())
 
     def test_no_trades(self):
         summary = trades_summary(None, {"sharpe": float("nan")})
@@ -211,7 +251,7 @@ class TestSchema:
 
     def test_checker_refuses_what_is_wrong(self):
         summary = trades_summary(trade_table(500, 25))
-        for change in ({"win_rate": "half"}, {"extra": 1}, {"schema_version": 2}):
+        for change in ({"win_rate": "half"}, {"extra": 1}, {"schema_version": 1}):
             with pytest.raises(AssertionError):
                 conforms({**summary, **change}, schema())
         summary.pop("streaks")

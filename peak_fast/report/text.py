@@ -30,6 +30,9 @@ PERFORMANCE = (
     ("exposure", "Exposure", "percent"),
     ("total_fees", "Fees paid", "money"),
     ("total_slippage", "Slippage paid", "money"),
+    ("total_interest", "Interest (negative: paid)", "money"),
+    ("total_funding", "Funding (negative: paid)", "money"),
+    ("written_off", "Debt written off", "money"),
     ("periods_per_year", "Periods per year", "ratio"),
 )
 TRADING = (

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from peak_fast.report.plain import iso_times, json_safe
 from peak_fast.report.series import STILL_OPEN
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 FloatArray = NDArray[np.float64]
@@ -29,6 +29,7 @@ _NUMBERS = (
     "size",
     "fees",
     "slippage",
+    "financing",
     "gross_pnl",
     "net_pnl",
     "return",
@@ -108,7 +109,7 @@ def trade_columns(trades: Any, time_us: Any = None) -> Columns:
     dict
         int64: ``trade_id``, ``entry_bar``, ``exit_bar`` (-1 while open), ``bars_held``, ``side`` (+1/-1);
         float64: prices, size, costs, profits, ``return``, ``mae``, ``mfe``; int64 microseconds or ``None``:
-        ``entry_time``, ``exit_time``; list of str: ``exit_reason``.
+        ``entry_time``, ``exit_time``; list of str: ``exit_reason``; bool: ``open``, whether there is no exit yet.
     """
     raw = _raw_columns(trades)
     n = len(next(iter(raw.values()))) if raw else 0
@@ -128,6 +129,10 @@ def trade_columns(trades: Any, time_us: Any = None) -> Columns:
             columns["exit_bar"] >= 0, columns["exit_bar"] - columns["entry_bar"], -1
         )
     columns["exit_reason"] = _reasons(raw["exit_reason"]) if "exit_reason" in raw else ["unknown"] * n
+    # Its result is that of a mark: it counts in sums only.
+    columns["open"] = np.array([reason == STILL_OPEN for reason in columns["exit_reason"]], dtype=np.bool_)
+    if "exit_bar" in raw:
+        columns["open"] |= columns["exit_bar"] < 0
     return columns
 
 
@@ -228,15 +233,25 @@ def trade_records(columns: Columns, chosen: Sequence[int]) -> list[dict[str, Any
     return [dict(zip(fields, row, strict=True)) for row in zip(*fields.values(), strict=True)]
 
 
-def _counts(columns: Columns, whole: Mapping[str, Any], reasons: NDArray[np.str_]) -> dict[str, int]:
+def _chosen(columns: Columns, chosen: NDArray[np.bool_]) -> Columns:
+    """Columns of some of the trades."""
+    kept: Columns = {
+        name: None if values is None else np.asarray(values)[chosen] for name, values in columns.items()
+    }
+    return {**kept, "exit_reason": [str(reason) for reason in kept["exit_reason"]]}
+
+
+def _counts(columns: Columns, whole: Mapping[str, Any]) -> dict[str, int]:
+    total = len(columns["net_pnl"])
     return {
-        "total": whole["count"],
+        "total": total,
+        "closed": whole["count"],
+        "open": total - whole["count"],
         "winning": whole["winning"],
         "losing": whole["losing"],
         "breakeven": whole["count"] - whole["winning"] - whole["losing"],
         "long": int((columns["side"] > 0).sum()),
         "short": int((columns["side"] < 0).sum()),
-        "open": int(((columns["exit_bar"] < 0) | (reasons == STILL_OPEN)).sum()),
     }
 
 
@@ -283,41 +298,44 @@ def trades_summary(
     Returns
     -------
     dict
-        Schema ``docs/trades_summary.schema.json``. A figure without meaning (a win rate of no trades, a
-        profit factor without a loss) is ``None``.
+        Schema ``docs/trades_summary.schema.json``.  Figures are those of ``BacktestResult.stats``: over closed
+        trades; a trade that is still open counts in sums (``totals``) and is listed.  A figure without meaning (a win
+        rate of no trades, a profit factor without a loss) is ``None``.
     """
     columns = trade_columns(trades, time_us)
-    profit = columns["net_pnl"]
-    n = len(profit)
-    everything = np.ones(n, dtype=np.bool_)
-    whole = _group(columns, everything)
-    reasons = np.asarray(columns["exit_reason"], dtype=np.str_) if n else np.empty(0, dtype=np.str_)
+    still_open = columns["open"]
+    closed = _chosen(columns, ~still_open)
+    profit, n = closed["net_pnl"], len(columns["net_pnl"])
+    whole = _group(closed, np.ones(len(profit), dtype=np.bool_))
+    reasons = np.asarray(closed["exit_reason"], dtype=np.str_)
     mean_win, mean_loss = whole["mean_win"], whole["mean_loss"]
     ranked = np.argsort(np.nan_to_num(profit), kind="stable")
     shown = min(listed, n)
-    extremes = trade_records(columns, [int(ranked[-1]), int(ranked[0])] if n else [])
+    extremes = trade_records(closed, [int(ranked[-1]), int(ranked[0])] if len(profit) else [])
     return {
         "schema_version": SCHEMA_VERSION,
-        "counts": _counts(columns, whole, reasons),
+        "counts": _counts(columns, whole),
         "win_rate": whole["win_rate"],
         "profit_factor": whole["profit_factor"],
         "expectancy": whole["mean_net_pnl"],
         "payoff_ratio": mean_win / -mean_loss if mean_win is not None and mean_loss else None,
         "totals": {
-            name: float(np.nansum(columns[name])) for name in ("net_pnl", "gross_pnl", "fees", "slippage")
-        },
+            name: float(np.nansum(columns[name]))
+            for name in ("net_pnl", "gross_pnl", "fees", "slippage", "financing")
+        }
+        | {"open_net_pnl": float(np.nansum(columns["net_pnl"][still_open]))},
         "net_pnl": _distribution(profit),
-        "return": _distribution(columns["return"]),
+        "return": _distribution(closed["return"]),
         "by_side": {
-            "long": _group(columns, columns["side"] > 0),
-            "short": _group(columns, columns["side"] < 0),
+            "long": _group(closed, closed["side"] > 0),
+            "short": _group(closed, closed["side"] < 0),
         },
-        "by_exit_reason": {str(reason): _group(columns, reasons == reason) for reason in np.unique(reasons)},
-        "holding": _holding(columns),
-        "excursions": {"mean_mae": _mean(columns["mae"]), "mean_mfe": _mean(columns["mfe"])},
+        "by_exit_reason": {str(reason): _group(closed, reasons == reason) for reason in np.unique(reasons)},
+        "holding": _holding(closed),
+        "excursions": {"mean_mae": _mean(closed["mae"]), "mean_mfe": _mean(closed["mfe"])},
         "streaks": _streaks(profit),
-        "best": extremes[0] if n else None,
-        "worst": extremes[1] if n else None,
+        "best": extremes[0] if extremes else None,
+        "worst": extremes[1] if extremes else None,
         "first": trade_records(columns, range(shown)),
         "last": trade_records(columns, range(n - shown, n)),
         "stats": json_safe(dict(stats or {})),
