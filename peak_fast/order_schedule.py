@@ -122,7 +122,8 @@ def payments(times: Any, bars: Bars) -> Ints:
     """How often a schedule pays in each bar: int64[n_bars]."""
     marks, length = offsets(times)
     passed = (_edges(bars)[:, None] - marks[None, :]) // length
-    return np.diff(passed.sum(axis=1))
+    counts: Ints = np.diff(passed.sum(axis=1))
+    return counts
 
 
 def bars_of_moments(times: Any, bars: Bars) -> Ints:
