@@ -29,7 +29,9 @@ def remarks(
     """
     if close.size < 2:
         return []
-    return [*_flat(high, low, close, volume, time_us), *_splits(open_, high, low, close, time_us)]
+    flat = _flat(high, low, close, volume, time_us)
+    # Prices at or below zero have no ratios.
+    return [*flat, *_splits(open_, high, low, close, time_us)] if np.nanmin(low) > 0.0 else flat
 
 
 def _flat(
