@@ -15,6 +15,7 @@ from peak_fast import _run
 from peak_fast._strategy import SignalStrategy
 from peak_fast.data import Bars
 from peak_fast.data.alignment import aligned, calendar_of_bars
+from peak_fast.data.columns import numbers_of
 from peak_fast.data.kept_rows import own_frame
 from peak_fast.data.kinds import package_of
 from peak_fast.errors import StrategyError
@@ -186,7 +187,7 @@ def as_given(values: Any, count: int, what: str) -> Given:
     """
     if type(values) is np.ndarray and values.dtype.kind in "iu" and values.shape == (count,):
         return Given(np.ascontiguousarray(values, dtype=np.float64), False)
-    array, boolean = _numbers(values, what)
+    array, boolean = numbers_of(values, what, StrategyError)
     if array.ndim == 2 and 1 in array.shape:
         array = array.reshape(-1)
     if array.ndim != 1 or array.size != count:
@@ -195,51 +196,3 @@ def as_given(values: Any, count: int, what: str) -> Given:
         first = int(np.flatnonzero(np.isinf(array))[0])
         raise StrategyError(f"{what}: bar {first} is infinite; expected a number")
     return Given(array, boolean)
-
-
-def _numbers(values: Any, what: str) -> tuple[FloatArray, bool]:
-    """Values as float64, missing ones as NaN, and whether they were truth values."""
-    if type(values) is np.ndarray and values.dtype.kind == "f":
-        return np.ascontiguousarray(values, dtype=np.float64), False
-    kind = type(values).__name__
-    if isinstance(values, list | tuple) and bool in set(map(type, values)):
-        array: Any = np.array(values, dtype=object)
-    elif package_of(values) == "pandas" and kind == "Series" and not isinstance(values.dtype, np.dtype):
-        array = values.to_numpy(dtype=object, na_value=None)
-    else:
-        try:
-            array = np.asarray(values.to_numpy() if hasattr(values, "to_numpy") else values)
-        except (TypeError, ValueError):
-            raise _not_numeric(values, what) from None
-    boolean = array.dtype.kind == "b"
-    if array.dtype.kind == "O":
-        array, boolean = _objects(array, what)
-    try:
-        return np.ascontiguousarray(array, dtype=np.float64), boolean
-    except (TypeError, ValueError):
-        raise _not_numeric(values, what) from None
-
-
-def _not_numeric(values: Any, what: str) -> StrategyError:
-    return StrategyError(
-        f"{what}: expected one number a bar; got {type(values).__name__} that is not numeric"
-    )
-
-
-def _objects(array: Any, what: str) -> tuple[Any, bool]:
-    """Python objects with None for what is missing, and whether they are truth values, as of a shifted mask."""
-    items = array.ravel().tolist()
-    kinds = {kind.__name__: kind for kind in set(map(type, items))}
-    if "NAType" in kinds:
-        items = [None if type(value) is kinds["NAType"] else value for value in items]
-        array = np.array(items, dtype=object).reshape(array.shape)
-    truths = kinds.keys() & {"bool", "bool_"}
-    others = kinds.keys() - truths - {"NoneType", "NAType"}
-    if truths and "float" in others and all(value != value for value in items if type(value) is float):
-        others -= {"float"}
-    if truths and others:
-        raise StrategyError(
-            f"{what}: booleans and values of type {min(others)} in one column; expected either booleans (held while "
-            "True) or numbers"
-        )
-    return array, bool(truths)

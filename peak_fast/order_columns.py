@@ -9,6 +9,7 @@ import numpy as np
 
 from peak_fast.data.alignment import aligned_table, calendar_of_bars
 from peak_fast.data.bars import Bars
+from peak_fast.data.columns import numbers_of
 from peak_fast.data.matching import check_zone, shown_time
 from peak_fast.errors import DataError
 from peak_fast.order_run import as_column
@@ -49,9 +50,10 @@ def bar_column(
     """
     names = [item.name for item in every]
     value = aligned_table(value, calendar_of_bars(every[0]), names, name, notes, levels=levels)
-    kind = np.asarray(value).dtype.kind if value is not None else "f"
-    if kind == "b":
-        raise DataError(f"{name}: expected numbers; got booleans; write the numbers that they stand for")
+    if value is not None:
+        value, boolean = numbers_of(value, name)
+        if boolean:
+            raise DataError(f"{name}: expected numbers; got booleans; write the numbers that they stand for")
     return as_column(name, value, (len(every), len(every[0])))
 
 

@@ -8,7 +8,7 @@ that gives the signal is a look-ahead unless the signal was known before; shift 
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args, get_type_hints
 
@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from peak_fast._guard import guarded, guarded_class
-from peak_fast.errors import ConfigError, DataError, did_you_mean
+from peak_fast.errors import ConfigError, did_you_mean
+from peak_fast.signal_inputs import SIGNALS, Matrices, check_ends
 from peak_fast.signed_prices import refuse_prices
 from peak_kernels import signal_fields as f
 from peak_kernels.orders_signals import simulate_signals as simulate_kernel
@@ -160,6 +161,8 @@ class SignalResult(NamedTuple):
         ``[asset, bar]``.
     groups : numpy.ndarray
         Group number of each asset.
+    notes : tuple of str
+        What was reordered, passed over or taken by position.
     """
 
     events: Floats
@@ -167,6 +170,7 @@ class SignalResult(NamedTuple):
     cash: Floats
     position: Floats
     groups: npt.NDArray[np.int64]
+    notes: tuple[str, ...] = ()
 
     @property
     def fills(self) -> pl.DataFrame:
@@ -196,24 +200,12 @@ class SignalResult(NamedTuple):
         )
 
 
-def _table(name: str, value: Any, shape: tuple[int, int]) -> Floats:
-    """A scalar, ``[bar]``, ``[asset, 1]`` or ``[asset, bar]`` input as a two-dimensional array."""
-    array = np.asarray(value, dtype=np.float64)
-    array = array.reshape(1, -1) if array.ndim <= 1 else array
-    fits = array.ndim == 2 and array.shape[0] in (1, shape[0]) and array.shape[1] in (1, shape[1])
-    if not fits:
-        raise DataError(
-            f"{name} has the shape {np.shape(value)}; expected a number, ({shape[1]},), or {shape} as [asset, bar]"
-        )
-    return array
-
-
-def _signals(parts: Sequence[Any], shape: tuple[int, int]) -> Floats:
+def _signals(matrices: Matrices, given: Mapping[str, Any]) -> Floats:
     """Four signal arrays as one array of bits."""
-    bits = np.zeros(shape)
-    for part, bit in zip(parts, (f.ENTRY, f.EXIT, f.SHORT_ENTRY, f.SHORT_EXIT), strict=True):
-        if part is not None:
-            bits += bit * (_table("a signal", part, shape) != 0.0)
+    bits = np.zeros(matrices.close.shape)
+    for (name, value), bit in zip(given.items(), (f.ENTRY, f.EXIT, f.SHORT_ENTRY, f.SHORT_EXIT), strict=True):
+        if value is not None:
+            bits += bit * matrices.signals(name, value)
     return bits
 
 
@@ -241,21 +233,20 @@ def _group_numbers(groups: Any, assets: int) -> npt.NDArray[np.int64]:
 
 
 def _run(
-    ohlc: Sequence[Any],
-    inputs: dict[int, Any],
+    matrices: Matrices,
+    inputs: dict[int, Floats],
     rules: SignalRules,
     *,
     initial_cash: Any,
     groups: Any,
     from_orders: bool,
 ) -> SignalResult:
-    refuse_prices(ohlc, "simulate_sizes" if from_orders else "simulate_signals")
-    close = np.atleast_2d(np.asarray(ohlc[3], dtype=np.float64))
+    refuse_prices(matrices.prices, "simulate_sizes" if from_orders else "simulate_signals")
+    close = matrices.close
     assets, bars = close.shape
     numbers = _group_numbers(groups, assets)
     count = int(numbers.max()) + 1
-    tables = [_table("a price", array, close.shape) for array in ohlc]
-    tables += [_table("an input", inputs[column], close.shape) for column in range(f.A_PRICE, f.A_INDEX)]
+    tables = [*matrices.prices, *(inputs[column] for column in range(f.A_PRICE, f.A_INDEX))]
     at = np.zeros((len(tables), 3), dtype=np.int64)
     start = 0
     for row, table in zip(at, tables, strict=True):
@@ -274,7 +265,8 @@ def _run(
     equity = cash.copy()
     value = np.where(position == 0.0, 0.0, position * _carry(close))
     np.add.at(equity, numbers, value)
-    return SignalResult(events[: int(memory[f.P_EVENTS])], equity, cash, position, numbers)
+    notes = tuple(dict.fromkeys(matrices.notes))
+    return SignalResult(events[: int(memory[f.P_EVENTS])], equity, cash, position, numbers, notes)
 
 
 def _memory(
@@ -303,7 +295,7 @@ def _memory(
 
 @guarded
 def simulate_signals(
-    ohlc: Sequence[Any],
+    ohlc: Any,
     *,
     entries: Any = None,
     exits: Any = None,
@@ -325,12 +317,16 @@ def simulate_signals(
     Parameters
     ----------
     ohlc
-        Open, high, low, close: each ``[bar]`` or ``[asset, bar]``.  NaN: no price, no order.
+        Open, high, low, close: each ``[bar]`` or ``[asset, bar]``, or a frame with a row for each bar and a column
+        for each asset; or `Bars` of one asset.  NaN: no price, no order.
     entries, exits, short_entries, short_exits
-        Booleans of the shape of the close.
+        Booleans of the shape of the close: events, not states.  Entries that nothing ends (exits, entries of the
+        other side, a stop) are refused: ``exits=~entries`` holds while they are True, ``exits=False`` to the end.
+        What is missing is no signal.
     size, price, stop_loss, take_profit, fees, fixed_fees, slippage
-        Numbers or arrays ``[bar]``, ``[asset, 1]`` or ``[asset, bar]``.  ``price`` is the close when None;
-        stops and slippage are fractions; NaN: none.
+        Numbers or arrays ``[bar]``, ``[asset, 1]`` or ``[asset, bar]``, or frames.  ``price`` is the close when None;
+        stops and slippage are fractions; NaN: none.  Frames and pandas series are put at the times and assets of the
+        close.
     rules
         `SignalRules`.
     initial_cash
@@ -341,29 +337,44 @@ def simulate_signals(
     Raises
     ------
     ConfigError
-        A rule has an unknown value, a size is negative, or an entry against a position would have to reverse it
-        by a percent.
+        A rule has an unknown value, a size is negative, nothing ends the entries, or an entry against a position would
+        have to reverse it by a percent.
     DataError
-        An input has the wrong shape.
+        An input has the wrong shape, other times or assets than the close, or booleans stand where numbers belong.
     """
     rules = rules or SignalRules()
     if rules.size_type.startswith("target"):
         raise ConfigError(f"signals cannot use size_type={rules.size_type!r}; use simulate_sizes")
-    if np.any(np.asarray(size) < 0.0):
+    given = dict(zip(SIGNALS, (entries, exits, short_entries, short_exits), strict=True))
+    matrices = Matrices(ohlc)
+    sizes = matrices.table("size", size)
+    if (sizes < 0.0).any():
         raise ConfigError("size must not be negative: short_entries give the direction of a signal")
-    close = np.atleast_2d(np.asarray(ohlc[3], dtype=np.float64))
-    bits = _signals((entries, exits, short_entries, short_exits), (close.shape[0], close.shape[1]))
-    inputs = {
-        f.A_PRICE: close if price is None else price, f.A_SIZE: size, f.A_NEW_STOP: stop_loss,
-        f.A_NEW_TARGET: take_profit, f.A_FEES: fees, f.A_FIXED: fixed_fees, f.A_SLIPPAGE: slippage,
-        f.A_SIGNALS: bits,
-    }  # fmt: skip
-    return _run(ohlc, inputs, rules, initial_cash=initial_cash, groups=groups, from_orders=False)
+    stops = {f.A_NEW_STOP: matrices.table("stop_loss", stop_loss, levels=True),
+             f.A_NEW_TARGET: matrices.table("take_profit", take_profit, levels=True)}  # fmt: skip
+    check_ends(given, any(not np.isnan(table).all() for table in stops.values()))
+    inputs = _costs(matrices, price, fees, fixed_fees, slippage) | stops
+    inputs |= {f.A_SIZE: sizes, f.A_SIGNALS: _signals(matrices, given)}
+    return _run(matrices, inputs, rules, initial_cash=initial_cash, groups=groups, from_orders=False)
+
+
+def _costs(matrices: Matrices, price: Any, fees: Any, fixed_fees: Any, slippage: Any) -> dict[int, Floats]:
+    """Order prices (the close where there are none) and costs."""
+    named = {
+        f.A_FEES: ("fees", fees),
+        f.A_FIXED: ("fixed_fees", fixed_fees),
+        f.A_SLIPPAGE: ("slippage", slippage),
+    }
+    tables = {column: matrices.table(*pair, levels=True) for column, pair in named.items()}
+    return {
+        f.A_PRICE: matrices.close if price is None else matrices.table("price", price, levels=True),
+        **tables,
+    }
 
 
 @guarded
 def simulate_sizes(
-    ohlc: Sequence[Any],
+    ohlc: Any,
     size: Any,
     *,
     price: Any = None,
@@ -376,14 +387,12 @@ def simulate_sizes(
 ) -> SignalResult:
     """Trade a size for each bar and asset (NaN: no order); the meaning of a size is ``rules.size_type``.
 
-    Parameters and errors are those of `simulate_signals`.
+    Parameters and errors are those of `simulate_signals`.  Booleans are sizes of 1 and 0 where a size is a target: held
+    while True.
     """
-    close = np.atleast_2d(np.asarray(ohlc[3], dtype=np.float64))
-    inputs = {
-        f.A_PRICE: close if price is None else price, f.A_SIZE: size, f.A_NEW_STOP: np.nan,
-        f.A_NEW_TARGET: np.nan, f.A_FEES: fees, f.A_FIXED: fixed_fees, f.A_SLIPPAGE: slippage,
-        f.A_SIGNALS: 0.0,
-    }  # fmt: skip
-    return _run(
-        ohlc, inputs, rules or SignalRules(), initial_cash=initial_cash, groups=groups, from_orders=True
-    )
+    rules, matrices = rules or SignalRules(), Matrices(ohlc)
+    nothing = np.full((1, 1), np.nan)
+    inputs = _costs(matrices, price, fees, fixed_fees, slippage)
+    inputs |= {f.A_SIZE: matrices.sizes(size, rules.size_type), f.A_SIGNALS: np.zeros((1, 1)),
+               f.A_NEW_STOP: nothing, f.A_NEW_TARGET: nothing}  # fmt: skip
+    return _run(matrices, inputs, rules, initial_cash=initial_cash, groups=groups, from_orders=True)

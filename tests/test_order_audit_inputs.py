@@ -164,7 +164,7 @@ def test_arguments(options, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"funding": "x"}, "funding must be numbers"),
+        ({"funding": "x"}, "funding: expected one number"),
         ({"funding": [0.0, np.inf, 0, 0, 0, 0]}, "funding must be finite"),
         (
             {"half_spread": -1.0, "rules": OrderRules(slippage="half_spread")},

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from peak_fast.data.checks import IntArray
+from peak_fast.data.columns import numbers_of
 from peak_fast.data.kinds import package_of
 from peak_fast.data.matching import Calendar, read_times, rows_by_time, sorted_times
 from peak_fast.data.names import PLAIN_TIME_NAMES, fold
@@ -55,7 +56,7 @@ def calendar_of_column(values: Any, what: str, error: type[PeakFastError] = Data
             times, zone = read_times(labels, what, error)
             return Calendar(len(labels), times if labels.is_unique else None, zone, labels)
         return Calendar(len(labels), None, None, labels)
-    found = _time_column(values) if _is_frame(values) else None
+    found = _time_column(values) if is_frame(values) else None
     if found is None:
         return None
     times, zone = read_times(values[found], what, error)
@@ -142,20 +143,21 @@ def aligned_table(
     Returns
     -------
     object
-        A frame as ``[asset, bar]``; one column, or anything that is no frame, as `aligned` returns it.
+        A frame as ``[asset, bar]``; one column that is no asset's, or what is no frame, as `aligned` returns it.
 
     Raises
     ------
     PeakFastError
         As `aligned`; also an asset without a column, or a column that is no asset.
     """
-    if not _is_frame(values):
+    if not is_frame(values):
         return aligned(values, calendar, what, notes, error, levels=levels)
     if type(values).__name__ == "LazyFrame":
         values = values.collect()
-    time_name = _time_column(values)
-    columns = [name for name in values.columns if name != time_name]
-    order = columns if names is None or (len(names) == 1 == len(columns)) else list(names)
+    time_name, columns = _time_column(values), columns_of(values)
+    if names is not None and len(columns) == 1 and columns[0] not in names:
+        return aligned(values, calendar, what, notes, error, levels=levels)
+    order = columns if names is None else list(names)
     for name in columns:
         if name not in order:
             raise error(
@@ -171,10 +173,17 @@ def aligned_table(
         rows = _rows_of_index(values.index, calendar, what, notes, error, levels)
     else:
         rows = None
-    return np.array([np.asarray(_taken(values[name], rows)) for name in order])
+    found = [numbers_of(_taken(values[name], rows), f"{what}[{name!r}]", error) for name in order]
+    table = np.array([array for array, _ in found])
+    if not all(boolean for _, boolean in found):
+        return table
+    # Truth values stay what they are: it is for the caller to say what they mean.
+    truths = (table == 1.0).astype(object)
+    truths[np.isnan(table)] = None
+    return truths
 
 
-def _is_frame(values: Any) -> bool:
+def is_frame(values: Any) -> bool:
     """Whether a value is a frame of pandas or Polars."""
     return type(values).__name__ in ("DataFrame", "LazyFrame") and package_of(values) in ("pandas", "polars")
 
@@ -193,6 +202,12 @@ def _time_column(frame: Any) -> Any:
 
 def _is_temporal(dtype: Any) -> bool:
     return getattr(dtype, "kind", None) == "M" or type(dtype).__name__ in ("Datetime", "Date")
+
+
+def columns_of(frame: Any) -> list[Any]:
+    """Names of the columns of a frame that hold values, not times."""
+    time_name = _time_column(frame)
+    return [name for name in frame.columns if name != time_name]
 
 
 def _is_plain(index: Any) -> bool:
@@ -290,7 +305,7 @@ def _parts(values: Any) -> list[Any]:
     if type(values).__name__ == "LazyFrame":
         values = values.collect()
     labels = [] if package_of(values) != "pandas" else [np.asarray(values.index.astype(str), dtype=object)]
-    if _is_frame(values):
+    if is_frame(values):
         return [
             *labels,
             *(part for n in values.columns for part in (np.array(n, object), np.asarray(values[n]))),

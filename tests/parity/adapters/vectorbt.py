@@ -72,6 +72,9 @@ def _signals(case):
         entry, leave, short_entry, short_exit = None, None, entry, leave
     elif short_entry is None and short_exit is None and direction == "both":
         leave, short_entry = None, leave
+    # Entries that nothing ends are held there.
+    leave = False if leave is None else leave
+    short_exit = False if short_exit is None else short_exit
     return {"entries": entry, "exits": leave, "short_entries": short_entry, "short_exits": short_exit}
 
 

@@ -1,0 +1,64 @@
+"""Values of any library as numbers, and whether they were truth values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from peak_fast.data.kinds import package_of
+from peak_fast.errors import DataError, PeakFastError
+
+FloatArray = np.ndarray[Any, np.dtype[np.float64]]
+
+
+def numbers_of(values: Any, what: str, error: type[PeakFastError] = DataError) -> tuple[FloatArray, bool]:
+    """Values as float64, missing ones as NaN, and whether they were truth values.
+
+    Raises
+    ------
+    PeakFastError
+        Something that is no number, or booleans mixed with numbers.
+    """
+    if type(values) is np.ndarray and values.dtype.kind == "f":
+        return np.ascontiguousarray(values, dtype=np.float64), False
+    kind = type(values).__name__
+    if isinstance(values, list | tuple) and bool in set(map(type, values)):
+        array: Any = np.array(values, dtype=object)
+    elif package_of(values) == "pandas" and kind == "Series" and not isinstance(values.dtype, np.dtype):
+        array = values.to_numpy(dtype=object, na_value=None)
+    else:
+        try:
+            array = np.asarray(values.to_numpy() if hasattr(values, "to_numpy") else values)
+        except (TypeError, ValueError):
+            raise _not_numeric(values, what, error) from None
+    boolean = array.dtype.kind == "b"
+    if array.dtype.kind == "O":
+        array, boolean = _objects(array, what, error)
+    try:
+        return np.ascontiguousarray(array, dtype=np.float64), boolean
+    except (TypeError, ValueError):
+        raise _not_numeric(values, what, error) from None
+
+
+def _not_numeric(values: Any, what: str, error: type[PeakFastError]) -> PeakFastError:
+    return error(f"{what}: expected one number a bar; got {type(values).__name__} that is not numeric")
+
+
+def _objects(array: Any, what: str, error: type[PeakFastError]) -> tuple[Any, bool]:
+    """Python objects with None for what is missing, and whether they are truth values, as of a shifted mask."""
+    items = array.ravel().tolist()
+    kinds = {kind.__name__: kind for kind in set(map(type, items))}
+    if "NAType" in kinds:
+        items = [None if type(value) is kinds["NAType"] else value for value in items]
+        array = np.array(items, dtype=object).reshape(array.shape)
+    truths = kinds.keys() & {"bool", "bool_"}
+    others = kinds.keys() - truths - {"NoneType", "NAType"}
+    if truths and "float" in others and all(value != value for value in items if type(value) is float):
+        others -= {"float"}
+    if truths and others:
+        raise error(
+            f"{what}: booleans and values of type {min(others)} in one column; expected either booleans (held while "
+            "True) or numbers"
+        )
+    return array, bool(truths)
