@@ -31,7 +31,7 @@ FLOORS = [
         "signed_prices",
     ],
     ["_block", "_bundle", "_given", "_records", "_run", "_strategy", "result", "strategies"],
-    ["engine", "order*", "signal_orders", "presets"],
+    ["engine", "order*", "signal_inputs", "signal_orders", "presets"],
     ["sweep"],
     ["benchmarking", "studies", "study", "validation"],
     ["_cli*", "_demo", "_doctor", "cli", "__main__"],
