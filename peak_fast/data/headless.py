@@ -41,10 +41,7 @@ def name_columns(
     named = form_named(options.dialect) if options.dialect else None
     if named is not None:
         if len(named.names) != frame.width:
-            raise ConfigError(
-                f"dialect: {named.name!r} has {len(named.names)} columns ({', '.join(named.names)}); {label} has "
-                f"{frame.width}"
-            )
+            raise wrong_width(named, frame.width, label)
         return _applied(frame, named, options)
     found = _fitting(frame, separator, first)
     if not found:
@@ -63,6 +60,13 @@ def name_columns(
             )
         form = next((other for other in found if not other.raw), form)
     return _applied(frame, form, options)
+
+
+def wrong_width(form: Dialect, width: int, label: str) -> ConfigError:
+    """Error for a form of another number of columns."""
+    return ConfigError(
+        f"dialect: {form.name!r} has {len(form.names)} columns ({', '.join(form.names)}); {label} has {width}"
+    )
 
 
 def _fitting(frame: pl.DataFrame, separator: str | None, first: str) -> list[Dialect]:
@@ -95,18 +99,25 @@ def _kinds(frame: pl.DataFrame, name: str) -> str:
     if isinstance(column.dtype, pl.Datetime):
         return "t"
     if column.dtype == pl.Int64:
-        least, largest = present.min(), present.max()
-        if least >= 100_000_000:  # type: ignore[operator]
-            return "tn"
-        if least >= 19_000_101 and largest <= 21_001_231:  # type: ignore[operator]
-            return "tdn"
-        return "kn" if least >= 0 and largest <= 235_959 else "n"  # type: ignore[operator]
+        label = (
+            "s" if len(present) > 1 and present.n_unique() == 1 else ""
+        )  # the length of the bars, for example
+        return label + _kinds_of_integers(present)
     if column.dtype.is_numeric():
         return "tn" if present.min() >= 100_000_000 else "n"  # type: ignore[operator]
     kind = cell_kind(str(present[0]))
     if kind == "k" or (kind == "n" and present.str.contains(r"^[0-9]{3,6}$").all()):
         return "ks"
     return "tds" if kind == "t" else "s"
+
+
+def _kinds_of_integers(present: pl.Series) -> str:
+    least, largest = present.min(), present.max()
+    if least >= 100_000_000:  # type: ignore[operator]
+        return "tn"
+    if least >= 19_000_101 and largest <= 21_001_231:  # type: ignore[operator]
+        return "tdn"
+    return "kn" if least >= 0 and largest <= 235_959 else "n"  # type: ignore[operator]
 
 
 def _bars_fit(frame: pl.DataFrame, form: Dialect) -> bool:
@@ -128,14 +139,20 @@ def _whole_prices(frame: pl.DataFrame, form: Dialect) -> bool:
 def _applied(frame: pl.DataFrame, form: Dialect, options: ReadOptions) -> Headless:
     frame = frame.rename(dict(zip(frame.columns, form.names, strict=True)))
     notes = [f"no header line; the columns are {', '.join(form.names)} (form {form.name!r})", *form.notes]
+    options = form_options(form, options)
+    if options.timestamp is None and "date" in form.names and "time" in form.names:
+        options = replace(options, timestamp=("date", "time"))
+    return Headless(frame, options, notes)
+
+
+def form_options(form: Dialect, options: ReadOptions) -> ReadOptions:
+    """The options with the scale and stamp of a form, where the user said nothing else."""
     changed: dict[str, object] = {}
     if form.scale is not None and options.scale is None:
         changed["scale"] = form.scale
     if form.stamp is not None and options.stamp == "open":
         changed["stamp"] = form.stamp
-    if options.timestamp is None and "date" in form.names and "time" in form.names:
-        changed["timestamp"] = ("date", "time")
-    return Headless(frame, replace(options, **changed), notes)  # type: ignore[arg-type]
+    return replace(options, **changed)  # type: ignore[arg-type]
 
 
 def _no_form(frame: pl.DataFrame, label: str) -> DataError:

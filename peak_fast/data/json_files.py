@@ -148,6 +148,8 @@ def _tables_of_dict(node: dict[str, Any], key: str) -> list[_Found]:
         first = next(iter(inner.values()))
         if _price_names(first) == 4 and all(map(_is_time, list(inner)[:5])):
             return [_by_time(inner, key)]
+        if _price_names(first) == 4 and all(name.isdigit() for name in inner):  # rows that pandas numbered
+            return _tables_of_list(list(inner.values()), key)
         if _price_names(inner) == 4 and first and all(map(_is_time, list(first)[:5])):
             times = list(first)
             columns = {name: [values.get(time) for time in times] for name, values in inner.items()}

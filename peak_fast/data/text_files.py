@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from peak_fast.data.dialects import form_named, plain
-from peak_fast.data.headless import name_columns
+from peak_fast.data.headless import form_options, name_columns, wrong_width
 from peak_fast.data.options import ReadOptions
 from peak_fast.data.text_layout import BLANKS, SHOWN, Layout, find_layout, split_line, unwrap
 from peak_fast.data.text_rows import typed, without_footer
@@ -73,11 +73,23 @@ def read_text(
     if layout.levels:
         options = replace(options, symbol=None)
     if layout.names and not positions:
-        return frame, options, notes
+        return frame, *_with_form(options, layout, label, notes)
     if positions and not (options.dialect and form_named(options.dialect)):
         return frame, options, notes
     found = name_columns(frame, options, layout.separator, label, first.strip(' "'))
     return found.frame, found.options, notes + found.notes
+
+
+def _with_form(
+    options: ReadOptions, layout: Layout, label: str, notes: list[str]
+) -> tuple[ReadOptions, list[str]]:
+    """What a form that the user named adds to a file with names of its own."""
+    form = form_named(options.dialect) if options.dialect else None
+    if form is None:
+        return options, notes
+    if len(form.names) != layout.width:
+        raise wrong_width(form, layout.width, label)
+    return form_options(form, options), [*notes, *form.notes]
 
 
 def _decoded(
@@ -183,17 +195,29 @@ def _frame(
         if layout.names:
             notes.append("the header line was skipped, because columns are named by position or form")
     try:
-        return _parsed(source, layout, names)
+        return _without_comments(_parsed(source, layout, names), notes)
     except _TooManyFields:
         data = source.read_bytes() if isinstance(source, Path) else source
-        return _parsed(_without_last_words(data, layout, label, notes), layout, names)
+        return _parsed(_without_last_words(data, layout, label, notes), layout, names, "#")
+
+
+def _without_comments(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
+    """The frame without lines that begin with a number sign, where its first row does not."""
+    first = frame.to_series(0)
+    comments = first.str.starts_with("#").fill_null(False)
+    if not comments.any() or comments[0]:
+        return frame
+    notes.append(f"{comments.sum()} lines of comments between the rows skipped")
+    return frame.filter(~comments)
 
 
 class _TooManyFields(Exception):
     """A line has more fields than there are columns."""
 
 
-def _parsed(source: Path | bytes, layout: Layout, names: list[str]) -> pl.DataFrame:
+def _parsed(
+    source: Path | bytes, layout: Layout, names: list[str], comment: str | None = None
+) -> pl.DataFrame:
     import polars as pl
 
     try:
@@ -205,7 +229,7 @@ def _parsed(source: Path | bytes, layout: Layout, names: list[str]) -> pl.DataFr
             separator=layout.separator,
             skip_lines=layout.skip,
             infer_schema=False,
-            comment_prefix="#",
+            comment_prefix=comment,
         )
     except pl.exceptions.ComputeError as error:
         if "fields" in str(error):
@@ -241,14 +265,18 @@ def _without_last_words(data: bytes, layout: Layout, label: str, notes: list[str
         if line:
             dropped.append(line)
         last -= 1
+    comments = 0
     for number in range(layout.skip, last):
         line = lines[number].decode("utf-8", "replace").strip("\r")
-        fields = len(split_line(line, layout.separator))
+        fields = 0 if line.startswith("#") else len(split_line(line, layout.separator))
+        comments += line.startswith("#")
         if fields > layout.width:
             raise DataError(
                 f"{label}: line {number + 1} has {fields} fields, the rows above have {layout.width}: {line[:80]!r}; "
                 "correct the line, or read the parts of the file one by one"
             )
+    if comments:
+        notes.append(f"{comments} lines of comments between the rows skipped")
     notes += [f"a line after the rows was left out: {line[:80]!r}" for line in reversed(dropped)]
     return b"\n".join(lines[:last])
 

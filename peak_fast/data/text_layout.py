@@ -64,7 +64,7 @@ def cell_kind(cell: str) -> str:
     cell = cell.strip().strip('"').strip()
     if not cell or cell in NULL_WORDS:
         return "e"
-    if _NUMBER.match(cell):
+    if _NUMBER.match(cell) and (cell.isdigit() or not is_date(cell)):  # 28.01.2024 is a date
         return "n"
     if _CLOCK.match(cell):
         return "k"

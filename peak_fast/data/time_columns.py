@@ -251,8 +251,10 @@ def _read(parts: list[_Source], options: ReadOptions) -> Times:
     if clocks.dtype == pl.Float64:
         clocks = clocks.cast(pl.Int64)
     label = f"{parts[0].label} and {parts[1].label}"
+    # Dates that are typed already are joined as ISO text, whatever order the file had.
+    order = None if dates.dtype == pl.Date else options.date_order
     texts = join_date_and_time(dates, clocks)
-    time_us, zone, notes = parse_times(texts, label, options.date_order, options.time_zone)
+    time_us, zone, notes = parse_times(texts, label, order, options.time_zone)
     note = f"times are joined from {parts[0].label!r} and {parts[1].label!r}"
     return Times(time_us, zone, label=label, notes=(note, *notes))
 
