@@ -101,7 +101,6 @@ def _document(result: BacktestResult) -> dict[str, Any]:
             "name": result.bars.name,
             "time_zone": result.bars.time_zone,
             "has_time": result.bars.has_time,
-            "stamp": result.bars.stamp,
         },
         # repr keeps every bit of a float; NaN is written as text because strict JSON has none.
         "settings": [repr(float(x)) for x in result._settings],
@@ -154,7 +153,7 @@ def _result_of(cls: type[BacktestResult], document: dict[str, Any], frames: dict
     """The result from its document and its tables."""
     frame, about = frames["bars"], document["bars"]
     timed = frame if about["has_time"] else frame.drop("timestamp")
-    bars = Bars.from_frame(timed, name=about["name"], stamp=about.get("stamp", "open"))
+    bars = Bars.from_frame(timed, name=about["name"])
     # Not what was noticed when this copy was read: the result's own notes say how its bars came to be.
     object.__setattr__(bars, "_notes", ())
     object.__setattr__(bars, "_remarks", ())

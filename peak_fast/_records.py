@@ -263,6 +263,7 @@ def metadata_of(result: BacktestResult) -> dict[str, Any]:
             "start": start.isoformat(),
             "end": end.isoformat(),
             "bars": len(result.bars),
+            "stamp": result.bars.stamp,
             "bars_without_prices": result.bars.n_invalid,
         },
         "periods_per_year": float(result._settings[t.PERIODS_PER_YEAR]),

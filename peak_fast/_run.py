@@ -104,7 +104,7 @@ def calendar_table(bars: Bars, daily: bool) -> IntArray:
     table = np.empty((2, count), np.int64)
     valid = np.where(np.isnan(bars.close), count, np.arange(count))
     table[t.NEXT_VALID] = np.minimum.accumulate(valid[::-1])[::-1]
-    table[t.DAY] = bars.time_us // DAY_US
+    table[t.DAY] = bars.day
     return table
 
 

@@ -33,6 +33,7 @@ from peak_fast.config import (
     Stops,
 )
 from peak_fast.data import Bars
+from peak_fast.data.given import given_bars
 from peak_fast.errors import ConfigError, StrategyError
 from peak_fast.result import BacktestResult
 from peak_fast.signed_prices import check_engine
@@ -162,7 +163,7 @@ class BacktestEngine:
         """
         if not isinstance(weights, bool):
             raise ConfigError(f"weights: expected True or False; got {weights!r}")
-        bars = Bars.from_frame(data, name=symbol) if not isinstance(data, Bars) else data
+        bars = given_bars(data, symbol)
         if _given.is_targets(strategy):
             notes: list[str] = []
             row = _given.targets(bars, strategy, notes).row
@@ -258,7 +259,7 @@ class BacktestEngine:
         it was passed (Bars: their source).
         """
         engine = self._with_costs(fee_bps, slippage_bps)
-        bars = df if isinstance(df, Bars) else Bars.from_frame(df, name=symbol)
+        bars = given_bars(df, symbol)
         params = params_of(strategy_params)
         name = getattr(strategy_signal_fn, "__name__", "signals")
         item = SignalStrategy(strategy_signal_fn, name=name, returns="signals")

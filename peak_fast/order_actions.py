@@ -160,7 +160,11 @@ class _Reader:
         return out
 
     def bars_at(self, times: pl.Series, name: str) -> Ints:
-        """Last bar that is not later than each time; of the times of orders, none behind the end of the last bar."""
+        """Bar that each time lies in; of the times of orders, none behind the end of the last bar.
+
+        That is the last bar that does not open later, or the first that does not close earlier where the times of
+        the bars are their closes: a time that is a bar's own stamp means that bar.
+        """
         from peak_fast.data.time_values import as_time
 
         moments, zone = as_time(times, name)
@@ -171,7 +175,10 @@ class _Reader:
                     "with times, or the numbers of the bars"
                 )
             check_zone(zone, self.calendar.time_zone, f"orders: column {name!r}")
-        bars = np.searchsorted(self.time_us, moments, side="right") - 1
+        if self.calendar is not None and self.calendar.stamp == "close" and self.calendar.time_us is not None:
+            ended: Ints = np.searchsorted(self.calendar.time_us, moments, side="left")
+            return np.where(moments <= self.time_us[0], -1, ended)
+        bars: Ints = np.searchsorted(self.time_us, moments, side="right") - 1
         if name == "timestamp" and self.time_us.size > 1:
             # Nobody says when the last bar ends: it lasts as long as the longest one before it at most.
             bars += moments >= self.time_us[-1] + np.diff(self.time_us).max()
@@ -299,7 +306,7 @@ def read_actions(
     orders
         Polars frame, any frame narwhals knows, list of dicts, or dict of lists; columns `COLUMNS`.
     time_us
-        Time of each bar, microseconds.
+        Time of each bar's open, microseconds.
     assets
         Names of the assets.
     session_end_us

@@ -135,8 +135,9 @@ def detail_bars(detail: Any, bars: Bars, notes: list[str]) -> tuple[Floats, Ints
     if not (fine.has_time and bars.has_time):
         raise DataError("detail bars are found by their time: bars and detail need a column of time stamps")
     check_zone(fine.time_zone, bars.time_zone, "detail")
-    stop = int(np.searchsorted(fine.time_us, _end_of(bars), side="left"))
-    start = np.minimum(np.searchsorted(fine.time_us, bars.time_us, side="left"), stop)
+    inside_us = fine.inside_us
+    stop = int(np.searchsorted(inside_us, _end_of(bars), side="left"))
+    start = np.minimum(np.searchsorted(inside_us, bars.opens_us, side="left"), stop)
     start = np.append(start, stop).astype(np.int64)
     _check_ranges(fine, bars, start)
     outside = len(fine) - int(start[-1] - start[0])
@@ -155,6 +156,8 @@ def detail_bars(detail: Any, bars: Bars, notes: list[str]) -> tuple[Floats, Ints
 
 def _end_of(bars: Bars) -> int:
     """When the last bar ends: as long after its beginning as most bars; the end of time for a single bar."""
+    if bars.stamp == "close":
+        return int(bars.time_us[-1])
     if len(bars) < 2:
         return int(np.iinfo(np.int64).max)
     return int(bars.time_us[-1]) + int(np.median(np.diff(bars.time_us)))

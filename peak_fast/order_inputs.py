@@ -26,7 +26,6 @@ from peak_fast.order_run import (
     Ints,
     Prices,
     blank_actions,
-    calendar_day,
 )
 from peak_fast.orders import Inputs, Tables, asking_of
 from peak_fast.signed_prices import check_book
@@ -175,7 +174,7 @@ def book_prices(book: OrderBook, bars: Bars, rules: OrderRules, notes: list[str]
         np.empty((0, 0)) if bars.volume is None else bars.volume.reshape(shape),
         bar_column("half_spread", book.half_spread, (bars,), notes, levels=True),
         funding_column(book.funding, book.funding_times, (bars,), notes),
-        calendar_day(bars.time_us),
+        bars.day,
         fine,
         fine_start,
         signed=signed,
@@ -322,7 +321,7 @@ def target_inputs(
     notes: list[str] = []
     prices = prices or book_prices(book, bars, rules, notes)
     tables = Tables(bars.time_us, (bars.name,), (DECISION,), None, prices)
-    asking, sizing = asking_of(block, values, bars.time_us), _sizing(book, settings, stops)
+    asking, sizing = asking_of(block, values, bars.opens_us), _sizing(book, settings, stops)
     return _inputs(
         book, bars, asset, rules, settings, tables, asking=asking, sizing=sizing, notes=notes
     ), settings
@@ -363,5 +362,5 @@ def block_inputs(
     notes: list[str] = []
     prices = prices or book_prices(book, bars, rules, notes)
     tables = Tables(bars.time_us, (bars.name,), None, None, prices)
-    asking = asking_of(block, values, bars.time_us, book.session_end)
+    asking = asking_of(block, values, bars.opens_us, book.session_end)
     return _inputs(book, bars, asset, rules, settings, tables, asking=asking, notes=notes), settings

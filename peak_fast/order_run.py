@@ -18,7 +18,6 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 _NO_FLOATS = np.empty((0, 0))
-_MICROSECONDS_PER_DAY = 86_400_000_000
 
 
 class Prices(NamedTuple):
@@ -99,11 +98,6 @@ def as_column(name: str, value: Any, shape: tuple[int, int]) -> Floats:
         raise DataError(
             f"{name} has the shape {array.shape}, expected a number, ({shape[1]},) or {shape}"
         ) from None
-
-
-def calendar_day(time_us: Ints) -> Ints:
-    """Number of the calendar day (UTC) of each time stamp."""
-    return np.asarray(time_us // _MICROSECONDS_PER_DAY, dtype=np.int64)
 
 
 def market_of(prices: Prices) -> f.Market:

@@ -34,6 +34,7 @@ from peak_fast._strategy import (
 )
 from peak_fast.data import Bars
 from peak_fast.data.alignment import calendar_of_bars
+from peak_fast.data.given import given_bars
 from peak_fast.errors import ConfigError, DataError, StrategyError
 from peak_fast.order_actions import Actions, calendar_of, read_actions, time_of_day
 from peak_fast.order_columns import bar_column, detail_bars, funding_column, notes_of
@@ -55,7 +56,6 @@ from peak_fast.order_run import (
     Prices,
     Records,
     blank_actions,
-    calendar_day,
     run_actions,
 )
 from peak_fast.order_stats import order_stats
@@ -211,13 +211,18 @@ def _all_bars(bars: Any) -> tuple[tuple[str, ...], tuple[Bars, ...]]:
     """Names and bars of the assets; all share one calendar."""
     if isinstance(bars, Mapping) and not {"open", "close"} <= {str(key).lower() for key in bars}:
         names = tuple(str(name) for name in bars)
-        every = tuple(Bars.from_frame(frame, name=str(name)) for name, frame in bars.items())
+        every = tuple(given_bars(frame, str(name)) for name, frame in bars.items())
     else:
-        every = (Bars.from_frame(bars),)
+        every = (given_bars(bars),)
         names = (every[0].name,)
     if not every:
         raise DataError("bars is empty: give a frame, or a dict of asset name to frame")
     for name, item in zip(names, every, strict=True):
+        if item.stamp != every[0].stamp:
+            raise DataError(
+                f"asset {name!r} has times of the {item.stamp} of its bars, {names[0]!r} of the {every[0].stamp}; "
+                "expected one meaning for all: read the frames with the same stamp="
+            )
         if len(item) != len(every[0]) or not np.array_equal(item.time_us, every[0].time_us):
             raise DataError(f"asset {name!r} has other time stamps than {names[0]!r}: align the frames first")
     return names, every
@@ -369,14 +374,14 @@ def simulate_orders(
     notes = notes_of(names, every)
     check_cash(initial_cash)
     check_book_size(book_size)
-    time_us = every[0].time_us
+    time_us, opens_us = every[0].time_us, every[0].opens_us
     _check_settings(rules, costs, execution, assets, names)
     own = rules or OrderRules()
     check_effects(own)
     if own.first_bar >= length:
         raise ConfigError(f"first_bar={own.first_bar} lies behind the {length} bars")
     signed = [item.n_not_positive > 0 for item in every]
-    actions, asking = _instructions(orders, params, time_us, names, session_end, own, signed, calendar)
+    actions, asking = _instructions(orders, params, opens_us, names, session_end, own, signed, calendar)
     settled = merge_rules(own, costs, execution, split_fills=asking is None)
     check_half_spread(settled, half_spread)
     has_volume = all(item.volume is not None for item in every)
@@ -392,7 +397,7 @@ def simulate_orders(
         _stack(every, "volume") if has_volume else np.empty((0, 0)),
         bar_column("half_spread", half_spread, every, notes, levels=True),
         funding_column(funding, funding_times, every, notes),
-        calendar_day(time_us),
+        every[0].day,
         fine,
         fine_start,
         exchange_rates(traded, names, currency, rates, settled.ledger, calendar, notes),

@@ -316,10 +316,10 @@ def run_peak_trade(
     ConfigError
         The mode is unknown, or the signal has another length than the bars.
     """
-    from peak_fast.data import Bars
+    from peak_fast.data.given import given_bars
     from peak_fast.orders import simulate_orders
 
-    frame = Bars.from_frame(bars)
+    frame = given_bars(bars)
     sides = np.nan_to_num(np.asarray(signal, dtype=np.float64))
     if sides.shape != (len(frame),):
         raise ConfigError(f"signal has the shape {sides.shape}, expected ({len(frame)},)")

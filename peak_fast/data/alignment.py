@@ -39,7 +39,7 @@ def calendar_of_bars(bars: Bars, *, derived: bool = False) -> Calendar:
     time_us = bars.time_us if bars.has_time else None
     labels = source.index if is_frame else None
     moved = bool(bars.repaired.get("sort") or bars.repaired.get("reverse")) and not derived
-    return Calendar(len(bars), time_us, bars.time_zone, labels, moved, derived)
+    return Calendar(len(bars), time_us, bars.time_zone, labels, moved, derived, bars.stamp)
 
 
 def calendar_of_column(values: Any, what: str, error: type[PeakFastError] = DataError) -> Calendar | None:

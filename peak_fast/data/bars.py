@@ -287,7 +287,7 @@ class Bars:
         if self._remarks is None:
             times = self.time_us if self.has_time else None
             found = remarks(self.open, self.high, self.low, self.close, self.volume, times)
-            year = _NO_TIMES if times is None else year_remark(self._days)
+            year = _NO_TIMES if times is None else year_remark(self.inside_us)
             object.__setattr__(self, "_remarks", (*found, *([] if year is None else [year])))
         return self._notes + self._remarks  # type: ignore[operator]
 
@@ -321,14 +321,36 @@ class Bars:
     def periods_per_year(self) -> float:
         """Bars per year inferred from the timestamps (formula: ``docs/data.md``); 252 without timestamps."""
         if self._periods_per_year is None:
-            value = periods_per_year(self._days) if self.has_time else 252.0
+            value = periods_per_year(self.inside_us) if self.has_time else 252.0
             object.__setattr__(self, "_periods_per_year", value)
         return float(self._periods_per_year)  # type: ignore[arg-type]
 
     @property
-    def _days(self) -> IntArray:
-        """Times that lie in the days of the bars: a bar that closes at midnight belongs to the day before."""
+    def inside_us(self) -> IntArray:
+        """A time inside of each bar: its open, or the microsecond before its close.
+
+        A bar that closes at midnight therefore belongs to the day before.
+        """
         return self.time_us - 1 if self.stamp == "close" else self.time_us
+
+    @property
+    def day(self) -> IntArray:
+        """Calendar day (UTC) of each bar, as days since 1970: int64, shape ``(n_bars,)``."""
+        return self.inside_us // DAY_US
+
+    @property
+    def opens_us(self) -> IntArray:
+        """When each bar opens: int64 microseconds UTC, shape ``(n_bars,)``.
+
+        Where times are closes, a bar opens at the close before it, but no longer before its own than the median
+        distance between bars (over a night or a weekend).
+        """
+        if self.stamp == "open":
+            return self.time_us
+        step = int(np.median(np.diff(self.time_us))) if len(self) > 1 else DAY_US
+        opens = self.time_us - step
+        np.maximum(opens[1:], self.time_us[:-1], out=opens[1:])
+        return opens
 
     @property
     def span(self) -> tuple[datetime, datetime]:
@@ -394,11 +416,15 @@ class Bars:
         return part
 
     def to_polars(self) -> pl.DataFrame:
-        """Columns timestamp, open, high, low, close and, if known, volume (missing bars are NaN)."""
+        """Columns timestamp, open, high, low, close and, if known, volume (missing bars are NaN).
+
+        Times that are closes stand in ``close_time`` instead, a name that :meth:`from_frame` understands.
+        """
         import polars as pl
 
         names = ["open", "high", "low", "close"] + ([] if self.volume is None else ["volume"])
-        return pl.DataFrame([self.timestamp, *(pl.Series(name, getattr(self, name)) for name in names)])
+        times = self.timestamp.rename("timestamp" if self.stamp == "open" else "close_time")
+        return pl.DataFrame([times, *(pl.Series(name, getattr(self, name)) for name in names)])
 
 
 def _restore(state: dict[str, Any]) -> Bars:

@@ -31,6 +31,8 @@ class Calendar(NamedTuple):
     derived
         Whether the values were made from the very frame that the bars keep, as a signal function makes them: without
         labels or times they are in its order.
+    stamp
+        Whether the times are the opens or the closes of the bars.
     """
 
     bars: int
@@ -39,6 +41,7 @@ class Calendar(NamedTuple):
     labels: Any = None
     moved: bool = False
     derived: bool = False
+    stamp: str = "open"
 
 
 def check_zone(

@@ -72,7 +72,7 @@ def extract(frame: Any, options: ReadOptions) -> Extracted:
     prices = adjusted(
         prices, times.time_us, names, lambda name: as_float64(table.get(name), name), options.adjust, notes
     )
-    stamp = times.stamp or options.stamp
+    stamp: Stamp = "open" if times.time_us is None else times.stamp or options.stamp
     if stamp == "close":
         notes.append("times are the closes of the bars (stamp='close')")
     notes = [*names.notes, *times.notes, *notes]

@@ -188,9 +188,9 @@ def make_bars(data: Any) -> Any:
         return {str(name): make_bars(item) for name, item in data.items()}
     if all(hasattr(data, name) for name in ("hash", "slice", "__len__")) and not hasattr(data, "columns"):
         return data
-    from peak_fast.data import Bars
+    from peak_fast.data.given import given_bars
 
-    return Bars.from_frame(data)
+    return given_bars(data)
 
 
 def _is_column_dict(data: Mapping[Any, Any]) -> bool:

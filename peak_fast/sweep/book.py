@@ -188,7 +188,7 @@ class BookBatch(Batch):
         table = numbers(self.strategy, columns, len(out))
         if self._asking is None:
             first = {name: column[0] for name, column in columns.items()}
-            self._asking = asking_of(self.strategy, first, self.bars.time_us, self._book.session_end)
+            self._asking = asking_of(self.strategy, first, self.bars.opens_us, self._book.session_end)
         asking, calendar = self._asking, self._calendar(settings)
 
         def work(tile: tuple[int, int]) -> None:

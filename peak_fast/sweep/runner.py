@@ -21,6 +21,7 @@ from peak_fast._stopping import say_stopped
 from peak_fast._strategy import OrderBlock, RuleStrategy, SignalStrategy, resolve
 from peak_fast.config import Costs, Execution, RiskLimits, SizeRule, Stops
 from peak_fast.data import Bars
+from peak_fast.data.given import given_bars
 from peak_fast.engine import BacktestEngine
 from peak_fast.errors import ConfigError, SweepError, did_you_mean
 from peak_fast.order_axes import names_of
@@ -199,11 +200,11 @@ class Sweep:
             for value in data.values()
         )
         if not several:
-            bars = Bars.from_frame(data)
+            bars = given_bars(data)
             return {bars.name: bars}
         if not data:
             raise ConfigError("data: expected at least one set of bars; got an empty dict")
-        return {str(name): Bars.from_frame(value, name=str(name)) for name, value in data.items()}
+        return {str(name): given_bars(value, str(name)) for name, value in data.items()}
 
     def settings(self) -> dict[str, Any]:
         """Settings that all configurations share, as plain values."""
