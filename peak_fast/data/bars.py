@@ -13,11 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from peak_fast._guard import guarded_class
+from peak_fast.data.arrays import forward_fill, read_only
 from peak_fast.data.checks import FloatArray, IntArray, check, moment
 from peak_fast.data.frames import source_column
 from peak_fast.data.hashing import content_hash
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
 __all__ = ["Bars"]
 
 _NO_TIMES = "no times were found: bars count as days, 252 a year (periods_per_year= says it)"
-
-AnyArray = TypeVar("AnyArray", bound=np.ndarray[Any, Any])
 
 
 @guarded_class()
@@ -119,12 +118,12 @@ class Bars:
         put(self, "has_time", time_us is not None)
         if time_us is None:
             time_us = np.arange(prices[0].size, dtype=np.int64) * DAY_US
-        put(self, "open", _read_only(prices[0]))
-        put(self, "high", _read_only(prices[1]))
-        put(self, "low", _read_only(prices[2]))
-        put(self, "close", _read_only(prices[3]))
-        put(self, "volume", None if volume is None else _read_only(volume))
-        put(self, "time_us", _read_only(time_us))
+        put(self, "open", read_only(prices[0]))
+        put(self, "high", read_only(prices[1]))
+        put(self, "low", read_only(prices[2]))
+        put(self, "close", read_only(prices[3]))
+        put(self, "volume", None if volume is None else read_only(volume))
+        put(self, "time_us", read_only(time_us))
         put(self, "time_zone", time_zone)
         put(self, "name", name)
         put(self, "source", source)
@@ -299,7 +298,7 @@ class Bars:
         bar is missing.
         """
         if self._mark is None:
-            object.__setattr__(self, "_mark", _forward_fill(self.close) if self.has_nan else self.close)
+            object.__setattr__(self, "_mark", forward_fill(self.close) if self.has_nan else self.close)
         mark: FloatArray = self._mark  # type: ignore[assignment]
         return mark
 
@@ -432,22 +431,6 @@ def _restore(state: dict[str, Any]) -> Bars:
     bars = Bars.__new__(Bars)
     object.__setattr__(bars, "_table", None)
     for slot, value in state.items():
-        locked = _read_only(value) if isinstance(value, np.ndarray) and slot != "source" else value
+        locked = read_only(value) if isinstance(value, np.ndarray) and slot != "source" else value
         object.__setattr__(bars, slot, locked)
     return bars
-
-
-def _read_only(array: AnyArray) -> AnyArray:
-    """The array itself or a view of it that cannot be written through."""
-    if not array.flags.writeable:
-        return array
-    view = array.view()
-    view.flags.writeable = False
-    return view
-
-
-def _forward_fill(values: FloatArray) -> FloatArray:
-    """Last value that is not NaN, at every position; NaN before the first."""
-    rows = np.where(np.isnan(values), 0, np.arange(values.size))
-    np.maximum.accumulate(rows, out=rows)
-    return _read_only(values[rows])
