@@ -73,7 +73,7 @@ def test_an_encoding_that_does_not_show(tmp_path):
         (LEAN, {}, "say dialect='lean'.*or scale=1"),
         (rows("{Y}-{m}-{d},1,1,1,1,1"), {}, "fit several forms; say dialect='ohlcv'"),
         (rows("{Y}-{m}-{d},{o},{h},{l},{c},{v},1,2,3,4,5,6"), {}, "no known form .* timestamp='column_1'"),
-        (PLAIN.replace("10.25,1500", "many,1500"), {}, "column 'close' is not numeric .*row 2 is 'many'"),
+        (PLAIN.replace("10.25,1500", "many,1500"), {}, "column 'Close' is not numeric throughout; row 2 is 'many'"),
         (PLAIN.replace("2024-01-30", "1824-01-30"), {}, "row 1 is '1824-01-30', outside the years 1900 to 2100"),
         (PLAIN.replace("2024-01-30", "yesterday"), {}, "row 1 is 'yesterday'"),
         (PLAIN + "total words here and there,x,y\n2024-02-02,10,11,9,10,1000\n", {}, "row 3 is"),

@@ -117,7 +117,7 @@ TEXTS: dict[str, tuple[str, str, dict, tuple[str, ...], tuple[str, ...]]] = {
     "iex": (
         ".csv", "date,minute,label,high,low,open,close,average,volume,notional,numberOfTrades\n"
         + rows("{Y}-{m}-{d},{H}:{M},{H}:{M} PM,{h},{l},{o},{c},10,{v},5000,7"),
-        {"timestamp": ("date", "minute")}, MINUTES, (),
+        {}, MINUTES, ("'minute'",),
     ),
     "ib_insync": (
         ".csv", ",date,open,high,low,close,volume,average,barCount\n"
@@ -298,4 +298,18 @@ TEXTS: dict[str, tuple[str, str, dict, tuple[str, ...], tuple[str, ...]]] = {
         ".csv", "Date,Open,High,Low,Close,Volume\n" + rows("{Y}-{m}-{d},{H}:{M}," + OHLCV), {"dialect": "date_time_volume"},
         MINUTES, ("header line was skipped",),
     ),
+    "quantmod": (".csv", '"","XYZ.Open","XYZ.High","XYZ.Low","XYZ.Close","XYZ.Volume","XYZ.Adjusted"\n' + rows('"{Y}-{m}-{d}",{o},{h},{l},{c},{v},{c}'), {}, DAYS, ("'XYZ'",)),
+    "units_in_names": (".csv", "Date,Open (USD),High (USD),Low (USD),Close (USD),Volume\n" + rows("{Y}-{m}-{d}," + OHLCV), {}, DAYS, ("'USD'",)),
+    "units_in_a_line": (".csv", "Date,Open,High,Low,Close,Volume\n,USD,USD,USD,USD,shares\n" + rows("{Y}-{m}-{d}," + OHLCV), {}, DAYS, ("USD,USD",)),
+    "comma_behind_rows": (".csv", "Date,Open,High,Low,Close,Volume\n" + rows("{Y}-{m}-{d}," + OHLCV + ","), {}, DAYS, ()),
+    "cut_in_the_last_line": (".csv", "Date,Open,High,Low,Close,Volume\n" + rows("{Y}-{m}-{d}," + OHLCV) + "\n2024-02-01,10.2,1", {}, DAYS, ("2024-02-01,10.2,1",)),
+    "dividends_between": (".tsv", "Date\tOpen\tHigh\tLow\tClose*\tAdj Close**\tVolume\n" + rows("Jan {d}, {Y}\t{o}\t{h}\t{l}\t{c}\t{c}\t{v}", newest_first=True).replace("\nJan 29", "\nJan 30, 2024\t0.24 Dividend\nJan 29"), {}, DAYS, ("0.24 Dividend",)),
+    "single_quotes": (".csv", "'Date','Open','High','Low','Close','Volume'\n" + rows("'{Y}-{m}-{d}','{o}','{h}','{l}','{c}','{v}'"), {}, DAYS, ()),
+    "iqfeed": (".csv", rows("{Y}-{m}-{d} {H}:{M}:00,{h},{l},{o},{c},99999,{v}"), {}, MINUTES, ("high, low, open, close",)),
+    "bitmex": (".csv", "timestamp,symbol,open,high,low,close,trades,volume,vwap,lastSize,turnover,homeNotional,foreignNotional\n" + rows("{Y}-{m}-{d}T{H}:{M}:00.000Z,XBTUSD,{o},{h},{l},{c},7,{v},10,1,2,3,4"), {}, MINUTES, ("close of each bar",)),
+    "metastock": (".txt", "<TICKER>,<PER>,<DTYYYYMMDD>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>,<OPENINT>\n" + rows("XYZ,I,{Y}{m}{d},{H}{M}00," + OHLCV + ",0"), {}, MINUTES, ()),
+    "coinapi": (".csv", "time_period_start;time_period_end;time_open;time_close;price_open;price_high;price_low;price_close;volume_traded\n" + rows("{Y}-{m}-{d}T{H}:{M}:00.0000000Z;{Y}-{m}-{d}T{H}:59:00.0000000Z;{Y}-{m}-{d}T{H}:{M}:03.1Z;{Y}-{m}-{d}T{H}:{M}:57.1Z;{o};{h};{l};{c};{v}"), {}, MINUTES, ("time_open",)),
+    "interactive_brokers_dash": (".csv", "time,open,high,low,close,volume\n" + rows("{Y}{m}{d}-{H}:{M}:00," + OHLCV), {}, MINUTES, ()),
+    "nse_index": (".csv", "Date ,Open ,High ,Low ,Close ,Shares Traded ,Turnover (Cr)\n" + rows("{d}-JAN-{Y}," + OHLCV + ",55"), {}, DAYS, ("Shares Traded",)),
+    "bse": (".csv", "Date,Open Price,High Price,Low Price,Close Price,WAP,No.of Shares,No. of Trades\n" + rows("{d}-January-{Y},{o},{h},{l},{c},10.1,{v},7,", newest_first=True), {}, DAYS, ("No.of Shares",)),
 }  # fmt: skip

@@ -35,6 +35,7 @@ _PATTERN = (
     r"(?:\s*\([A-Za-z ]+\))?\s*$"
 )
 _COMPILED = re.compile(_PATTERN)
+_UNUSUAL = re.compile(r"^\s*(?:[0-9]{8}-[0-9]{2}:[0-9]{2}|[0-9]{4}[-/][0-9]{2}\s*$)")
 _DIGITS = ("a", "b", "c", "d", "y", "packed", "H", "M", "S", "F", "clock", "h")
 _WINDOW = 16_384
 
@@ -57,7 +58,7 @@ class Parts(NamedTuple):
 
 def is_date(text: str) -> bool:
     """Whether text has the form of a date that :func:`read_parts` knows."""
-    return _COMPILED.match(text) is not None
+    return _COMPILED.match(text) is not None or _UNUSUAL.match(text) is not None
 
 
 def read_parts(texts: pl.Series) -> Parts | None:

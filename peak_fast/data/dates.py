@@ -7,6 +7,7 @@ that settles it.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -106,12 +107,25 @@ def _present_times(
             numbers = texts.cast(pl.Float64, strict=False)
         _refuse_null(numbers, texts, label, rows)
         return number_times(numbers.to_numpy(), label, time_zone)
+    texts, notes = _as_usual(texts)
     parts = read_parts(texts)
     if parts is None or parts.bad is not None:
         raise _not_a_time(texts, label, 0 if parts is None else parts.bad or 0, rows)
-    order, notes = _date_order(parts, label, date_order, texts)
+    order, more = _date_order(parts, label, date_order, texts)
+    notes += more
     local = _combine(parts, order, texts, label, rows, notes)
     return _instants(local, parts, texts, label, time_zone, notes, rows)
+
+
+def _as_usual(texts: pl.Series) -> tuple[pl.Series, list[str]]:
+    """Months as their first day, and the dash between 20240131 and 14:30 as a blank."""
+    first = texts[0]
+    if re.match(r"^[0-9]{8}-[0-9]{2}:", first):
+        return texts.str.replace("-", " ", literal=True), []
+    if re.match(r"^[0-9]{4}[-/][0-9]{2}$", first):
+        whole = texts.str.replace(r"^([0-9]{4}[-/][0-9]{2})$", "${1}-01")
+        return whole, [f"months such as {first!r} are taken as their first day"]
+    return texts, []
 
 
 def _refuse_null(numbers: pl.Series, texts: pl.Series, label: str, rows: IntArray | None) -> None:
@@ -330,7 +344,8 @@ def join_date_and_time(dates: pl.Series, times: pl.Series) -> pl.Series:
     dates
         Text, integers such as 20240131, or dates. Midnight behind each date ("2024-01-31 00:00:00") is left out.
     times
-        Text such as "09:30", integers such as 93000 (their leading zeros are put back) or times.
+        Text such as "09:30", integers such as 93000 (their leading zeros are put back), hours from 0 to 24, or
+        times.
 
     Returns
     -------
@@ -344,10 +359,18 @@ def join_date_and_time(dates: pl.Series, times: pl.Series) -> pl.Series:
     clock = times if times.dtype == pl.String else times.cast(pl.String)
     clock = clock.str.strip_chars(" \"'")
     if len(clock) and clock.str.contains(r"^[0-9]+$").all():
-        longest = clock.str.len_bytes().max()
-        width = 4 if longest <= 4 else 6 if longest <= 6 else 9  # type: ignore[operator]
-        clock = clock.str.zfill(width)
+        clock = _padded(clock)
     return pl.select(pl.concat_str([days, clock], separator=" ")).to_series().rename(dates.name)
+
+
+def _padded(clock: pl.Series) -> pl.Series:
+    """Digits with their leading zeros: hours from 0 to 24, or HHMM, HHMMSS, HHMMSSmmm."""
+    import polars as pl
+
+    longest = clock.str.len_bytes().max()
+    if longest <= 2 and clock.cast(pl.Int64).max() <= 24:  # type: ignore[operator]
+        return clock.str.zfill(2) + ":00"
+    return clock.str.zfill(4 if longest <= 4 else 6 if longest <= 6 else 9)  # type: ignore[operator]
 
 
 __all__ = ["DATE_ORDERS", "check_years", "join_date_and_time", "number_times", "parse_times"]

@@ -159,7 +159,9 @@ def by_header(names: Iterable[str], wanted: str | None = None) -> Dialect | None
             raw=entry.get("raw", False),
             notes=tuple(entry.get("notes", ())),
         )
-    return None if wanted is not None else _language(known)
+    if wanted is not None or all(price in known for price in PRICES):
+        return None
+    return _language(known) or _marked(list(known.values()))
 
 
 def _found(columns: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
@@ -172,9 +174,7 @@ def _found(columns: Mapping[str, str], known: Mapping[str, str]) -> dict[str, st
 
 
 def _language(known: Mapping[str, str]) -> Dialect | None:
-    """The language of the names, where all four prices are found in it and not all of them are English."""
-    if all(price in known for price in PRICES):
-        return None
+    """The language of the names, where all four prices are found in it."""
     for language in _table()["language"]:
         columns = {}
         for role, words in language.items():
@@ -186,3 +186,25 @@ def _language(known: Mapping[str, str]) -> Dialect | None:
             note = f"columns are named in {language['name']}: {said}"
             return Dialect(name=language["name"].lower(), columns=columns, notes=(note,))
     return None
+
+
+def _marked(names: list[str]) -> Dialect | None:
+    """Prices under names with one mark on all of them: "Open (USD)", "AAPL.Open".
+
+    Marks of two kinds (bid and ask, two symbols) are no form: which is meant is the user's to say.
+    """
+    groups: dict[tuple[str, str], dict[str, str]] = {}
+    for name in names:
+        for pattern in (_BEHIND, _BEFORE):
+            match = pattern.match(name.strip())
+            if match and plain(match["name"]) in (*PRICES, "volume"):
+                groups.setdefault((pattern.pattern, match["mark"]), {}).setdefault(plain(match["name"]), name)
+    whole = {mark: found for (_, mark), found in groups.items() if all(price in found for price in PRICES)}
+    if len(whole) != 1:
+        return None
+    ((mark, columns),) = whole.items()
+    return Dialect(name="marked", columns=columns, notes=(f"prices are those marked {mark!r}",))
+
+
+_BEHIND = re.compile(r"^(?P<name>\w+?)\s*[\s_]?[(\[](?P<mark>[^)\]]+)[)\]]$")
+_BEFORE = re.compile(r"^(?P<mark>.+)[._: ](?P<name>[A-Za-z]+)$")

@@ -11,9 +11,10 @@ from peak_fast.errors import DataError, did_you_mean
 
 # Times of the open come first: where a frame has several times, that is what a bar's stamp means.
 TIME_NAMES = (
-    "opentime", "timeopen", "opentimestamp", "windowstart", "starttime", "timestamp", "datetime", "date",
-    "time", "ts", "t", "localtime", "gmttime", "utctime", "tradedate", "tradetime", "tradingday", "day",
-    "unix", "unixtime", "unixtimestamp", "epoch", "begin", "start", "timeperiodstart", "candlebegintime",
+    "timeperiodstart", "opentime", "timeopen", "opentimestamp", "windowstart", "starttime", "timestamp", "datetime",
+    "date", "time", "ts", "t", "localtime", "gmttime", "utctime", "tradedate", "tradetime", "tradingday", "day",
+    "unix", "unixtime", "unixtimestamp", "epoch", "begin", "start", "candlebegintime",
+    "dtyyyymmdd", "yyyymmdd",
 )  # fmt: skip
 # The names that mean a time whatever stands in the column; the others could be a ticker, too.
 PLAIN_TIME_NAMES = ("timestamp", "datetime", "date", "time", "ts", "opentime")
@@ -54,7 +55,10 @@ _PRICES: dict[str, tuple[str, ...]] = {
     "low": ("low", "lowprice", "pricelow", "lowestprice"),
     "close": ("close", "closeprice", "priceclose", "closingprice", "closelast"),
 }
-_VOLUMES = ("volume", "vol", "realvolume", "tradedvolume", "totalvolume", "v")
+_VOLUMES = (
+    "volume", "vol", "realvolume", "tradedvolume", "totalvolume", "v", "sharestraded", "noofshares", "tottrdqty",
+    "totaltradedquantity", "tradedquantity", "tradedqty", "quantity", "qty",
+)  # fmt: skip
 _LETTERS = {"open": "o", "high": "h", "low": "l", "close": "c"}
 
 

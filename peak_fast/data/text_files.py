@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from peak_fast.data.dialects import form_named, plain
 from peak_fast.data.headless import form_options, name_columns, wrong_width
 from peak_fast.data.options import ReadOptions
-from peak_fast.data.text_layout import BLANKS, SHOWN, Layout, find_layout, split_line, unwrap
+from peak_fast.data.text_layout import BLANKS, SHOWN, Layout, cell_kind, find_layout, split_line, unwrap
 from peak_fast.data.text_rows import typed, without_footer
 from peak_fast.errors import DataError
 
@@ -61,13 +61,18 @@ def read_text(
     lines = [line.rstrip("\r") for line in lines[:_HEAD_LINES]]
     layout = find_layout(lines, options.separator, label)
     notes += layout.notes
+    cut = _cut_line(source, layout)
     if layout.wrapped or layout.separator == BLANKS:
         source = _rewritten(source, layout)
     positions = _by_position(options, layout)
     if layout.short_header is not None and not positions:
         raise _short_header(layout, label)
     frame = _frame(source, layout, label, notes, positions)
+    frame = _without_empty_columns(frame, layout, label)
     frame = _one_symbol(frame, layout, options, notes)
+    if cut is not None and frame.height > 1:
+        notes.append(f"the last line ends before its last column and was left out: {cut[:80]!r}")
+        frame = frame.head(-1)
     first = next((value for value in frame.to_series(0) if value), "")
     frame = typed(without_footer(frame, notes), options, label, notes)
     if layout.levels:
@@ -78,6 +83,32 @@ def read_text(
         return frame, options, notes
     found = name_columns(frame, options, layout.separator, label, first.strip(' "'))
     return found.frame, found.options, notes + found.notes
+
+
+def _cut_line(source: Path | bytes, layout: Layout) -> str | None:
+    """The last line of a file, where it is a row that lacks columns."""
+    if isinstance(source, Path):
+        with source.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - 4096))
+            tail = file.read()
+    else:
+        tail = source[-4096:]
+    line = tail.decode("utf-8", "replace").rpartition("\n")[2].rstrip("\r")
+    if layout.wrapped or not line.strip():
+        return None  # the file ends with a whole line
+    cells = split_line(line, layout.separator)
+    row = 1 < len(cells) < layout.width and cell_kind(cells[0]) in "tn" and cell_kind(cells[1]) in "nk"
+    return line if row else None
+
+
+def _without_empty_columns(frame: pl.DataFrame, layout: Layout, label: str) -> pl.DataFrame:
+    """The frame without columns at its end that have no name; refused where one has a value after all."""
+    for name in frame.columns[frame.width - layout.empty :]:
+        if frame[name].null_count() < frame.height:
+            layout.short_header = frame.width - layout.empty
+            raise _short_header(layout, label)
+    return frame[:, : frame.width - layout.empty]
 
 
 def _with_form(

@@ -45,6 +45,8 @@ class Layout:
         Further header lines: the levels of column names as pandas writes them, one list per line.
     short_header
         Number of names where it is not that of the columns, else None.
+    empty
+        Number of columns at the end that have no name and, in the first lines, no value.
     notes
         What was passed over.
     """
@@ -56,12 +58,13 @@ class Layout:
     wrapped: bool = False
     levels: list[list[str]] = field(default_factory=list)
     short_header: int | None = None
+    empty: int = 0
     notes: list[str] = field(default_factory=list)
 
 
 def cell_kind(cell: str) -> str:
     """ "n" number, "t" date, "k" time of day, "e" empty or a word for missing, "x" any other text."""
-    cell = cell.strip().strip('"').strip()
+    cell = cell.strip(" \t\"'")
     if not cell or cell in NULL_WORDS:
         return "e"
     if _NUMBER.match(cell) and (cell.isdigit() or not is_date(cell)):  # 28.01.2024 is a date
@@ -177,22 +180,42 @@ def _with_header(lines: list[str], separator: str, width: int, label: str) -> La
     if header is None:
         _note_skipped(layout, len(above), "the rows")
         return layout
-    names = [name.strip().strip('"').strip() for name in rows[header]]
+    names = [name.strip(" \t\"'") for name in rows[header]]
     names[0] = names[0].lstrip("#%").strip() if plain(names[0]) else names[0]
     between = [i for i in above if i > header]
     if between:
-        layout.levels = [[cell.strip() for cell in rows[i]] for i in between]
-        if any(len(level) != width for level in layout.levels) or not _are_levels(names, layout.levels):
-            raise DataError(
-                f"{label}: line {between[0] + 1} stands between the header and the rows and is neither; remove it"
-            )
+        _read_between(layout, rows, between, names, lines, label)
     while len(names) > width and not names[-1]:
         names.pop()
+    if len(names) < width and all(_ends_empty(cells, width - len(names)) for cells in rows[first:] if cells):
+        layout.empty = width - len(names)
+        names += [""] * layout.empty
     if len(names) != width:
         layout.short_header = len(names)
     layout.names = names
     _note_skipped(layout, sum(1 for i in above if i < header), "the header")
     return layout
+
+
+def _read_between(
+    layout: Layout, rows: list[list[str]], between: list[int], names: list[str], lines: list[str], label: str
+) -> None:
+    """Lines between the header and the rows: levels of names, or one line of words such as units."""
+    levels = [[cell.strip() for cell in rows[i]] for i in between]
+    if all(len(level) == layout.width for level in levels) and _are_levels(names, levels):
+        layout.levels = levels
+        return
+    line = lines[between[0]].strip()
+    if len(between) > 1 or not _is_header(names) or any(letter.isdigit() for letter in line):
+        raise DataError(
+            f"{label}: line {between[0] + 1} stands between the header and the rows and is neither ({line[:80]!r}); "
+            "remove it"
+        )
+    layout.notes.append(f"a line between the header and the rows was skipped: {line[:80]!r}")
+
+
+def _ends_empty(cells: list[str], count: int) -> bool:
+    return not any(cell.strip() for cell in cells[-count:])
 
 
 def _note_skipped(layout: Layout, count: int, before: str) -> None:

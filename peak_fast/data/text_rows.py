@@ -9,6 +9,7 @@ import numpy as np
 from peak_fast.data.checks import MISSING_TIME, IntArray
 from peak_fast.data.date_parts import is_date
 from peak_fast.data.dates import parse_times
+from peak_fast.data.dialects import plain
 from peak_fast.data.options import ReadOptions
 from peak_fast.data.text_layout import cell_kind
 from peak_fast.data.text_numbers import decimal_mark, looks_numeric, numbers_of, plain_numbers, without_words
@@ -87,12 +88,32 @@ def _all_numbers(
             frame = frame.filter(kept)
             numbers = {name: values.filter(kept) for name, values in numbers.items()}
             texts = {name: values.filter(kept) for name, values in texts.items()}
+        _refuse_words(frame, numbers, texts, numeric, label)
     whole = [
         name for name in numeric
         if numbers[name].null_count() == texts[name].null_count()
         and not (numbers[name].dtype == pl.Int64 and texts[name].str.contains(r"^0[0-9]").any())
     ]  # fmt: skip
     return frame, [numbers[name] for name in whole]
+
+
+def _refuse_words(
+    frame: pl.DataFrame,
+    numbers: dict[str, pl.Series],
+    texts: dict[str, pl.Series],
+    numeric: list[str],
+    label: str,
+) -> None:
+    """Refuse a price or volume that is no number, where the values before it are."""
+    for name in numeric:
+        wrong = numbers[name].is_null() & texts[name].is_not_null()
+        if plain(name) in ("open", "high", "low", "close", "volume", "adjclose") and wrong.any():
+            row = int(wrong.arg_max() or 0)
+            shown = ", ".join(str(cell) for cell in frame.row(row))[:100]
+            raise DataError(
+                f"{label}: column {name!r} is not numeric throughout; row {row} is {texts[name][row]!r} ({shown}); "
+                "correct it, or leave it empty where the value is missing"
+            )
 
 
 def _rows_that_are_bars(
@@ -105,14 +126,24 @@ def _rows_that_are_bars(
         bad.select(pl.sum_horizontal(pl.all())).to_series().to_numpy() >= min(3, len(numeric))
     )
     header = [name.strip().lower() for name in frame.columns]
-    again = []
+    again, words = [], []
     for row in rows[:10_000].tolist():
         cells = [str(cell or "").strip().strip('"').lower() for cell in frame.row(row)]
         # A column that was missing below the same words in an earlier header keeps its place.
         if cells == header:
             again.append(row)
+    # A date and words, without any number: a dividend or a split between the prices.
+    wrong = bad.select(pl.sum_horizontal(pl.all())).to_series().to_numpy()
+    for row in np.flatnonzero(wrong == 1)[:10_000].tolist():
+        figures = frame.select(numeric).row(row)
+        if len(numeric) >= 4 and sum(figure is not None for figure in figures) == 1:
+            words.append(row)
     kept = np.ones(frame.height, dtype=bool)
-    kept[again] = False
+    kept[again + words] = False
+    if words:
+        shown = ", ".join(cell for cell in frame.row(words[0]) if cell)
+        count = "1 line" if len(words) == 1 else f"{len(words)} lines"
+        notes.append(f"{count} of words between the prices left out, the first is {shown[:80]!r}")
     if again:
         times = "once" if len(again) == 1 else f"{len(again)} times"
         notes.append(

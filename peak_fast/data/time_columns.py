@@ -23,7 +23,7 @@ from peak_fast.errors import DataError, did_you_mean
 _DAY_US = 86_400_000_000
 # Names of a column that may hold the time of day beside one of dates.
 _CLOCK_NAMES = ("time", "timestamp", "timeofday", "hour", "clock", "tradetime", "bartime")
-_DATE_NAMES = ("date", "day", "tradedate", "tradingday", "bardate")
+_DATE_NAMES = ("date", "day", "tradedate", "tradingday", "bardate", "dtyyyymmdd", "yyyymmdd")
 
 _DATE = re.compile(
     r"^\s*[\"']?(\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|(19|20)\d{6}([T _]?\d{2}:?\d{2}.*)?\s*$"
@@ -155,7 +155,18 @@ def _partner(table: Table, names: Names, part: _Source) -> list[_Source] | None:
     clock = next((name for name in clocks if _is_clock(table.get(name))), None)
     if folded in _DATE_NAMES and clock is not None:
         return [part, _column(table, names, clock)]
+    if folded in _DATE_NAMES and len(set(first)) < len(first):  # dates that repeat have their clock somewhere
+        texts = [name for name in unused if _is_text_clock(table.get(name))]
+        texts = [name for name in texts if fold(name) == "minute"] or texts
+        if len(texts) == 1:
+            return [part, _column(table, names, texts[0])]
     return None
+
+
+def _is_text_clock(values: Any) -> bool:
+    """Whether a column is text such as 09:30."""
+    first = _first_values(values)
+    return bool(first) and all(isinstance(value, str) and _CLOCK.match(value) for value in first)
 
 
 def _is_clock(values: Any) -> bool:
