@@ -91,7 +91,7 @@ def _seen(bars: Bars) -> FloatArray:
     from peak_fast._run import price_table
 
     table = np.empty((6, len(bars)))
-    table[:5] = price_table(bars)
+    table[:5] = price_table(bars)[:5]
     table[5] = math.nan if bars.volume is None else bars.volume
     return table
 

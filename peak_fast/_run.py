@@ -12,6 +12,7 @@ import numpy as np
 from peak_fast._block import BlockCall, prepare, run_block
 from peak_fast._strategy import Block, Row, RuleStrategy
 from peak_fast.data import Bars
+from peak_fast.data.known_years import known_years
 from peak_fast.errors import StrategyError
 from peak_fast.strategies.rows import Key, check_kind, plane_of, stride_of
 from peak_kernels import types as t
@@ -83,17 +84,26 @@ class Outcome:
     trades: FloatArray
 
 
-def price_table(bars: Bars) -> FloatArray:
-    """float64[5, n_bars] of open, high, low, close and last known close; made once for each Bars."""
+def price_table(bars: Bars, years: bool = False) -> FloatArray:
+    """float64[5, n_bars] of open, high, low, close and last known close; made once for each Bars.
+
+    With ``years`` there is a sixth row, the bars a year that were known at each bar (`peak_kernels.types`).
+    """
     table = bars._table
-    if table is None:
-        table = np.empty((5, len(bars)))
-        rows = (bars.open, bars.high, bars.low, bars.close, bars.mark)
+    if table is None or (years and len(table) <= t.YEAR):
+        table = np.empty((t.YEAR + years, len(bars)))
+        rows = [bars.open, bars.high, bars.low, bars.close, bars.mark]
+        rows += [known_years(bars.time_us)] * years
         for row, values in zip(table, rows, strict=True):
             row[:] = values
         object.__setattr__(bars, "_table", table)
     result: FloatArray = table
     return result
+
+
+def prices_for(bars: Bars, settings: FloatArray) -> FloatArray:
+    """Table of prices with what one configuration's settings need."""
+    return price_table(bars, bool(settings[t.SIZE_MODE] == t.SIZE_VOLATILITY))
 
 
 def calendar_table(bars: Bars, daily: bool) -> IntArray:
@@ -205,11 +215,11 @@ def call_kernel(
 ) -> None:
     """Run one configuration: ``settings`` and ``out`` have one row, ``scratch = (state, records, curve)``."""
     if decisions.block is not None:
-        run_block(decisions.block, price_table(bars), calendar, settings, scratch, out)
+        run_block(decisions.block, prices_for(bars, settings[0]), calendar, settings, scratch, out)
         return
     given = (decisions.bar_of, decisions.target_of, decisions.count)
     run_configurations(
-        price_table(bars),
+        prices_for(bars, settings[0]),
         calendar,
         decisions.plane,
         decisions.stride,

@@ -79,6 +79,7 @@ def settings_vector(
     sizing: Settings,
     risk_limits: RiskLimits,
     periods_per_year: float,
+    year_at_bars: bool = False,
     risk_free: float = 0.0,
     weights: bool = False,
     enter_only_flat: bool = False,
@@ -88,6 +89,9 @@ def settings_vector(
 
     Parameters
     ----------
+    year_at_bars
+        Estimated volatilities take the bars a year that were known at each bar (`peak_fast._run.prices_for`), not
+        ``periods_per_year``.
     risk_free
         Yearly rate; the kernel gets (1 + risk_free) ** (1 / periods_per_year) - 1.
     weights
@@ -118,6 +122,8 @@ def settings_vector(
     vector[t.STOP_ABSOLUTE] = stops.unit == "absolute"
     vector[t.WATERMARK] = _WATERMARK[stops.watermark]
     _put_sizing(vector, sizing, stops)
+    if vector[t.SIZE_MODE] == t.SIZE_VOLATILITY and not year_at_bars:
+        vector[t.SIZE_YEAR] = periods_per_year
     vector[t.LOT_SIZE] = execution.lot_size
     vector[t.MIN_SIZE] = execution.min_size
     vector[t.LEVERAGE] = execution.leverage

@@ -231,7 +231,8 @@ class VolatilityTarget(SizeRule):
     """Position whose yearly volatility is ``volatility``: fraction of equity = volatility / estimate.
 
     The estimate is the standard deviation of the last ``window`` returns from close to close, up to the bar that
-    decides, times the square root of the bars a year.
+    decides, times the square root of the bars a year: the engine's ``periods_per_year`` where it is given, else what
+    the times before the deciding bar's date show (none on the first date, so there is no estimate there).
 
     Parameters
     ----------
@@ -242,7 +243,7 @@ class VolatilityTarget(SizeRule):
     max_fraction
         Largest fraction of equity.
     fallback
-        Fraction of equity while fewer returns are known; 0: such an entry is refused (``no_estimate``).
+        Fraction of equity while fewer returns, or no bars a year, are known; 0: such an entry is refused (``no_estimate``).
     """
 
     kind: Literal["volatility_target"] = "volatility_target"

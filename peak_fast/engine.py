@@ -61,7 +61,8 @@ class BacktestEngine:
         Mode of `run_realistic`: True: a change of signal sets the target side, reversals allowed.  False:
         1 enters long when flat, -1 exits, with a stop of ``stop_pct`` (a strategy parameter, default 0.02).
     periods_per_year
-        Bars a year for annualised metrics; None: inferred from the timestamps.
+        Bars a year for annualised metrics and `VolatilityTarget`; None: inferred from the timestamps, for sizes from
+        those before the bar alone.
     risk_free
         Yearly risk-free rate of Sharpe and Sortino.
     order_book
@@ -320,7 +321,8 @@ class BacktestEngine:
         year, signed = self.periods_per_year or bars.periods_per_year, False
         if bars.n_not_positive:
             signed = check_engine(bars, self.sizing, stops or self.stops, weights=weights, **used)
-        key = (year, weights, legacy, stops, signed)
+        year_at_bars = self.periods_per_year is None and bars.has_time
+        key = (year, year_at_bars, weights, legacy, stops, signed)
         if key not in self._vectors:
             self._vectors[key] = settings_vector(
                 initial_cash=self.initial_cash,
@@ -330,6 +332,7 @@ class BacktestEngine:
                 sizing=self.sizing,
                 risk_limits=self.risk_limits,
                 periods_per_year=year,
+                year_at_bars=year_at_bars,
                 risk_free=self.risk_free,
                 weights=weights,
                 enter_only_flat=legacy,

@@ -147,7 +147,7 @@ def actions_of(book: OrderBook, bars: Bars, decisions: tuple[Ints, Floats], sett
     state[: t.N_SETTINGS] = settings
     rows = np.empty(3 * len(bar_of) * f.N_ACTION)
     tick = book.asset.tick if book.asset is not None else 0.0
-    prices, calendar = _run.price_table(bars), _run.calendar_table(bars, False)
+    prices, calendar = _run.prices_for(bars, settings), _run.calendar_table(bars, False)
     stop = decision_rows(rows, bar_of, target_of, prices, calendar, state, _entry(book), tick)
     return rows[:stop].reshape(-1, f.N_ACTION)
 
@@ -301,6 +301,14 @@ def _sizing(book: OrderBook, settings: Floats, stops: Stops) -> EngineSizing:
     return EngineSizing(settings, stops.trailing or 0.0, unit, *_entry(book))
 
 
+def with_years(asking: Asking, bars: Bars, needed: bool) -> Asking:
+    """A block whose calendar says the bars a year that were known at each bar, where volatilities are estimated."""
+    if not needed:
+        return asking
+    years = _run.price_table(bars, years=True)[t.YEAR]
+    return asking._replace(calendar=np.vstack((asking.calendar, years)))
+
+
 def target_inputs(
     book: OrderBook,
     bars: Bars,
@@ -322,6 +330,7 @@ def target_inputs(
     prices = prices or book_prices(book, bars, rules, notes)
     tables = Tables(bars.time_us, (bars.name,), (DECISION,), None, prices)
     asking, sizing = asking_of(block, values, bars.opens_us), _sizing(book, settings, stops)
+    asking = with_years(asking, bars, bool(settings[t.SIZE_MODE] == t.SIZE_VOLATILITY))
     return _inputs(
         book, bars, asset, rules, settings, tables, asking=asking, sizing=sizing, notes=notes
     ), settings

@@ -77,7 +77,7 @@ class Asking(NamedTuple):
     memory: Floats
     """Written by the block; zero at the start of a run."""
     calendar: Floats
-    """``[3, bar]`` (`peak_kernels.orders_fields`, ``C_``)."""
+    """``[3 or 4, bar]`` (`peak_kernels.orders_fields`, ``C_``)."""
     room: int
     """Instructions that one call can give."""
 

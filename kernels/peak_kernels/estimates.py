@@ -16,7 +16,7 @@ from peak_kernels.types import FloatArray
 def yearly_volatility(prices: FloatArray, bar: int, window: int, year: float) -> float:
     """Standard deviation of the last ``window`` simple returns up to the close of ``bar``, times sqrt(year).
 
-    Returns lie between consecutive known closes; NaN where there are fewer of them.  Two passes, because sums of
+    Returns lie between consecutive known closes; NaN where there are fewer of them, or where the year is NaN.  Two passes, because sums of
     squares would lose the digits of calm prices.
     """
     total, squares, mean = 0.0, 0.0, 0.0
@@ -70,9 +70,14 @@ def take_kelly(state: FloatArray) -> int:
 
 
 @part
-def volatility_fraction(state: FloatArray, prices: FloatArray, bar: int) -> int:
+def year_at(state: FloatArray, prices: FloatArray, bar: int) -> float:
+    """Bars a year for an estimate at the close of ``bar``: as they were given, else as the times up to it show."""
+    return state[t.SIZE_YEAR] if state[t.SIZE_YEAR] > 0.0 else prices[t.YEAR, bar]
+
+
+@part
+def volatility_fraction(state: FloatArray, prices: FloatArray, bar: int, year: float) -> int:
     """Put the fraction of equity of volatility sizing, decided at ``bar``, into the state; why it is 0, if it is."""
-    year = state[t.PERIODS_PER_YEAR]
     volatility = yearly_volatility(prices, bar, int(state[t.SIZE_WINDOW]), year)
     wanted = state[t.SIZE_VALUE] / volatility if volatility < math.inf else state[t.SIZE_FALLBACK]
     state[t.SIZED_FRACTION] = min(wanted, state[t.SIZE_MAX_POSITION])
@@ -86,7 +91,7 @@ def estimate(state: FloatArray, prices: FloatArray, bar: int, blocked: int) -> i
     Returns ``blocked``, or the reason why there is nothing to open.
     """
     if state[t.SIZE_MODE] == t.SIZE_VOLATILITY:
-        reason = volatility_fraction(state, prices, bar)
+        reason = volatility_fraction(state, prices, bar, year_at(state, prices, bar))
     else:
         reason = take_kelly(state)
     return reason if blocked == t.NO_REASON else blocked

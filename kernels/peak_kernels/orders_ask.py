@@ -8,6 +8,7 @@ import numba
 import numpy as np
 
 from peak_kernels import orders_fields as f
+from peak_kernels import types as t
 from peak_kernels._jit import part
 from peak_kernels.account import equity_of, margin_available, rate_at
 from peak_kernels.book import is_exit, is_live, new_order, set_status
@@ -119,6 +120,13 @@ def complete(m: Floats, calendar: Floats, bar: int) -> None:
 
 
 @part
+def tell_year(m: Floats, calendar: Floats, bar: int) -> None:
+    """Note the bars a year that are known at a bar, where the engine's sizing estimates with them."""
+    if calendar.shape[0] > f.C_YEAR:
+        m[int(m[f.G_STATE_AT]) + t.PERIODS_PER_YEAR] = calendar[f.C_YEAR, bar]
+
+
+@part
 def ask(
     m: Floats,
     market: Market,
@@ -136,6 +144,7 @@ def ask(
     if reveal(seen, market, bar) and bar >= m[f.R_START_BAR]:
         m[f.S_NOW] = bar
         describe(m, view, bar)
+        tell_year(m, calendar, bar)
         function(bar, seen, params, memory, view, m)
         complete(m, calendar, bar)
     return first
@@ -196,6 +205,7 @@ def ask_through(
                 since = bar - view[f.V_BARS_HELD]
                 live = view[f.V_LIVE_ORDERS], view[f.V_LIVE_EXITS]
                 kept = (view[f.V_AVERAGE], view[f.V_OPEN_LOTS], since, live[0], live[1])
+            tell_year(m, calendar, bar)
             function(bar, seen, params, memory, view, m)
             if not known or m[f.S_ACTIONS_END] > first:
                 complete(m, calendar, bar)

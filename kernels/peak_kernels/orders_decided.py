@@ -9,7 +9,7 @@ import numpy as np
 from peak_kernels import orders_fields as f
 from peak_kernels import types as t
 from peak_kernels._jit import jit, part
-from peak_kernels.estimates import volatility_fraction
+from peak_kernels.estimates import volatility_fraction, year_at
 from peak_kernels.orders_fields import Floats, Ints
 from peak_kernels.simulate import next_priced
 
@@ -113,7 +113,7 @@ def write_decisions(
         if weights:
             rows[at + f.X_SIZE] = abs(target_of[k])
         elif state[t.SIZE_MODE] == t.SIZE_VOLATILITY:
-            volatility_fraction(state, prices, bar_of[k])
+            volatility_fraction(state, prices, bar_of[k], year_at(state, prices, bar_of[k]))
             rows[at + f.X_SIZE] = state[t.SIZED_FRACTION]
         at = after
     return at, shorts

@@ -333,4 +333,5 @@ N_VIEW = 16
 B_OPEN, B_HIGH, B_LOW, B_CLOSE, B_LAST_CLOSE, B_VOLUME = range(6)
 N_SEEN = 6
 # Rows of the calendar that a block's instructions need: last bar of the next bar's day; `X_AUCTION...`.
-C_DAY_END, C_AUCTION, C_AUCTION_CLOSE = range(3)
+# Where volatilities are estimated, the bars a year that were known at the bar follow.
+C_DAY_END, C_AUCTION, C_AUCTION_CLOSE, C_YEAR = range(4)

@@ -24,8 +24,9 @@ RULE_SIZE = CONDITIONS * FIELDS
 WEIGHTS, SIDES, SIGNALS = 2, 3, 4
 ROW_OFFSET = 1  # place of bar 0 in such a row
 
-# Prices: float64[5, bars].  MARK is the close, carried forward over bars without a price.
-OPEN, HIGH, LOW, CLOSE, MARK = range(5)
+# Prices: float64[5 or 6, bars].  MARK is the close, carried forward over bars without a price.  YEAR, there for
+# volatility sizing alone, is the bars a year that were known at the bar; NaN: not known.
+OPEN, HIGH, LOW, CLOSE, MARK, YEAR = range(6)
 
 # Calendar: int64[2, bars], or int64[2, 0] where every bar has prices and no daily limit is set.
 # NEXT_VALID[i] is the first bar at or after i that has prices (the number of bars where there is none);
@@ -74,6 +75,7 @@ ENTER_ONLY_FLAT = 29  # 1: an entry needs a flat account (no reversal, no second
 SIZE_WINDOW = 30  # volatility sizing: returns that are looked at; Kelly sizing: trades that are needed
 SIZE_FALLBACK = 31  # estimated sizes: fraction of equity where there is no estimate; 0: none
 SIZE_LEAST = 32  # Kelly sizing: smallest fraction of equity
+SIZE_YEAR = SIZE_LEAST  # volatility sizing: bars a year; 0: those of the row YEAR of the prices
 SIGNED_PRICES = 33  # 1: the bars hold prices at or below zero; sizes are in units then
 N_SETTINGS = 34
 

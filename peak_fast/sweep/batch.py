@@ -16,6 +16,7 @@ from peak_fast import _run
 from peak_fast._arguments import listing
 from peak_fast._block import prepare_many, run_block
 from peak_fast._strategy import Block, OrderBlock, RuleStrategy, SignalStrategy
+from peak_fast.config import VolatilityTarget
 from peak_fast.data import Bars
 from peak_fast.engine import BacktestEngine
 from peak_fast.errors import ConfigError, SweepError, did_you_mean
@@ -132,7 +133,7 @@ class Batch:
         self._local = threading.local()
         self._cache: RowCache | None = None
         self._dates: Any = None
-        self._prices = _run.price_table(bars)
+        self._prices = _run.price_table(bars, isinstance(engine.sizing, VolatilityTarget))
         self._schema_names = {item.name for item in strategy.schema}
         self._known = names_of(engine.order_book, strategy)
         self._compiled: Any = Block

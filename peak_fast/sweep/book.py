@@ -9,9 +9,10 @@ import numpy as np
 
 from peak_fast._block import numbers
 from peak_fast._strategy import Block, OrderBlock
+from peak_fast.config import VolatilityTarget
 from peak_fast.errors import DataError
 from peak_fast.order_book import OrderBook, check_block_settings
-from peak_fast.order_inputs import _asset, block_rules, book_prices, book_rules
+from peak_fast.order_inputs import _asset, block_rules, book_prices, book_rules, with_years
 from peak_fast.order_run import Asking, flags_of, market_of, memory_of
 from peak_fast.orders import asking_of
 from peak_fast.signed_prices import check_book
@@ -188,7 +189,9 @@ class BookBatch(Batch):
         table = numbers(self.strategy, columns, len(out))
         if self._asking is None:
             first = {name: column[0] for name, column in columns.items()}
-            self._asking = asking_of(self.strategy, first, self.bars.opens_us, self._book.session_end)
+            asking = asking_of(self.strategy, first, self.bars.opens_us, self._book.session_end)
+            estimated = self._sized and isinstance(self.engine.sizing, VolatilityTarget)
+            self._asking = with_years(asking, self.bars, estimated)
         asking, calendar = self._asking, self._calendar(settings)
 
         def work(tile: tuple[int, int]) -> None:
