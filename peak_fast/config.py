@@ -243,7 +243,8 @@ class VolatilityTarget(SizeRule):
     max_fraction
         Largest fraction of equity.
     fallback
-        Fraction of equity while fewer returns, or no bars a year, are known; 0: such an entry is refused (``no_estimate``).
+        Fraction of equity while fewer returns, or no bars a year, are known; 0: such an entry is refused
+        (``no_estimate``).
     """
 
     kind: Literal["volatility_target"] = "volatility_target"

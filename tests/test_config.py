@@ -112,6 +112,7 @@ class TestSlots:
                     t.SIZE_WINDOW: 30.0,
                     t.SIZE_MAX_POSITION: 2.0,
                     t.SIZE_FALLBACK: 0.1,
+                    t.SIZE_YEAR: 252.0,
                 },
             ),
             (

@@ -63,7 +63,7 @@ def test_looks_are_few():
 def frame(times):
     rng = np.random.default_rng(3)
     price = 100 * np.exp(np.cumsum(rng.normal(0, 0.01, len(times))))
-    return pl.DataFrame({"timestamp": times, **{name: price for name in ("open", "high", "low", "close")}})
+    return pl.DataFrame({"timestamp": times, **dict.fromkeys(("open", "high", "low", "close"), price)})
 
 
 def outage():

@@ -16,8 +16,8 @@ from peak_kernels.types import FloatArray
 def yearly_volatility(prices: FloatArray, bar: int, window: int, year: float) -> float:
     """Standard deviation of the last ``window`` simple returns up to the close of ``bar``, times sqrt(year).
 
-    Returns lie between consecutive known closes; NaN where there are fewer of them, or where the year is NaN.  Two passes, because sums of
-    squares would lose the digits of calm prices.
+    Returns lie between consecutive known closes; NaN where there are fewer of them, or where the year is NaN.  Two
+    passes, because sums of squares would lose the digits of calm prices.
     """
     total, squares, mean = 0.0, 0.0, 0.0
     for second in range(2):
