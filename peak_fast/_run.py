@@ -93,7 +93,7 @@ def price_table(bars: Bars, years: bool = False) -> FloatArray:
     if table is None or (years and len(table) <= t.YEAR):
         table = np.empty((t.YEAR + years, len(bars)))
         rows = [bars.open, bars.high, bars.low, bars.close, bars.mark]
-        rows += [known_years(bars.time_us)] * years
+        rows += [known_years(bars.inside_us)] * years
         for row, values in zip(table, rows, strict=True):
             row[:] = values
         object.__setattr__(bars, "_table", table)
