@@ -234,7 +234,7 @@ class TestRefusals:
         with pytest.raises(
             DataError, match=r"simulate_signals: prices at or below zero \(-5\).*simulate_orders"
         ):
-            simulate_signals(ohlc, entries=np.ones(5, bool))
+            simulate_signals(ohlc, entries=np.ones(5, bool), exits=False)
         with pytest.raises(DataError, match="simulate_sizes: prices at or below zero"):
             simulate_sizes(ohlc, size=np.ones(5))
 
