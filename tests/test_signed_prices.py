@@ -309,3 +309,38 @@ def test_positive_bars_keep_their_floor():
     prices = {name: [0.02] * 3 for name in ("open", "high", "low", "close")}
     engine = BacktestEngine(sizing=FixedUnits(1), costs=Costs(slippage_abs=0.05), execution=Execution())
     assert engine.run(prices, [1, 0, 0]).fills["price"].to_list() == pytest.approx([0.07, 0.0])
+
+
+class TestCommandLine:
+    """The same permission and the same refusals from files."""
+
+    STRATEGY = "from peak_fast import strategy\n\n\n@strategy\ndef hold_the_spread(df, params):\n    return [1.0] * len(df)\n"
+    UNITS = '[sizing]\nkind = "fixed_units"\nunits = 2\n'
+
+    @pytest.fixture
+    def files(self, tmp_path, command):
+        pl.DataFrame(SPREAD).write_csv(tmp_path / "spread.csv")
+        (tmp_path / "hold.py").write_text(self.STRATEGY)
+        return tmp_path, command
+
+    def run(self, files, text, *more):
+        folder, command = files
+        (folder / "settings.toml").write_text(text)
+        base = ("run", "--data", "spread.csv", "--strategy", "hold.py", "--config", "settings.toml")
+        return command(*base, *more)
+
+    @pytest.mark.parametrize("book", ["", "[order_book]\n"])
+    def test_sizes_in_units_run_with_a_note(self, files, book):
+        code, out, err = self.run(files, self.UNITS + book)
+        assert (code, err) == (0, "")
+        assert "99,972.00" in out and "prices at or below zero" in out
+
+    @pytest.mark.parametrize("book", ["", "[order_book]\n"])
+    def test_the_default_size_is_refused_with_the_way_onward(self, files, book):
+        code, out, err = self.run(files, book)
+        assert (code, out) == (2, "")
+        assert "FractionOfEquity" in err and 'kind = "fixed_units"' in err
+
+    def test_stops_as_fractions(self, files):
+        code, _, err = self.run(files, self.UNITS + "[stops]\nstop_loss = 0.1\n")
+        assert code == 2 and 'unit = "absolute"' in err

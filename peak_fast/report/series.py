@@ -114,7 +114,8 @@ def drawdown_of(equity: FloatArray, start: float | None = None) -> FloatArray:
 def buy_and_hold(close: Any, initial: float) -> FloatArray | None:
     """Equity of holding the instrument from the first valid close on, starting at ``initial``.
 
-    Returns ``None`` for prices at or below zero, which have no returns. Source: the definition, ``initial * close / close[0]``.
+    Returns ``None`` for prices at or below zero, which have no returns. Source: the definition,
+    ``initial * close / close[0]``.
     """
     prices = filled(close)
     if len(prices) == 0 or not prices.min() > 0.0:
