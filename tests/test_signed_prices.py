@@ -314,7 +314,7 @@ def test_positive_bars_keep_their_floor():
 class TestCommandLine:
     """The same permission and the same refusals from files."""
 
-    STRATEGY = "from peak_fast import strategy\n\n\n@strategy\ndef hold_the_spread(df, params):\n    return [1.0] * len(df)\n"
+    STRATEGY = "from peak_fast import strategy\n\n\n@strategy\ndef spread_held(df, params):\n    return [1.0] * len(df)\n"
     UNITS = '[sizing]\nkind = "fixed_units"\nunits = 2\n'
 
     @pytest.fixture
@@ -344,3 +344,32 @@ class TestCommandLine:
     def test_stops_as_fractions(self, files):
         code, _, err = self.run(files, self.UNITS + "[stops]\nstop_loss = 0.1\n")
         assert code == 2 and 'unit = "absolute"' in err
+
+
+class TestIndicators:
+    """A percentage of a value below zero has the wrong sign: NaN, not a number."""
+
+    VALUES = np.array([4.0, 2.0, 0.0, -2.0, -1.0, 1.0, 2.0])
+
+    def test_changes_in_percent(self):
+        from peak_fast import indicators as ta
+
+        found = ta.roc(self.VALUES, 1)
+        np.testing.assert_array_equal(found, [np.nan, -50.0, -100.0, 0.0, np.nan, np.nan, 100.0])
+        smoothed = np.asarray(ta.trix(np.linspace(5.0, -5.0, 40), 2))
+        average = np.asarray(ta.ema(ta.ema(ta.ema(np.linspace(5.0, -5.0, 40), 2), 2), 2))
+        below = np.flatnonzero(average[:-1] < 0.0) + 1
+        assert below.size and np.isnan(smoothed[below]).all()
+        assert np.isfinite(smoothed[np.flatnonzero(average[:-1] > 0.0) + 1]).all()
+
+    def test_ranges_and_flows(self):
+        from peak_fast import indicators as ta
+
+        close = self.VALUES
+        ratio = np.asarray(ta.natr(close + 0.5, close - 0.5, close, 2))
+        assert np.isnan(ratio[2:5]).all() and (ratio[5:] > 0.0).all()
+        flow = np.asarray(ta.mfi(close, close, close, np.ones(7), 2))
+        assert np.isnan(flow[3:6]).all() and flow[6] == 100.0
+        # Differences and places in a range mean what they mean.
+        assert np.isfinite(np.asarray(ta.atr(close + 0.5, close - 0.5, close, 2))[2:]).all()
+        assert np.isfinite(np.asarray(ta.rsi(close, 2))[2:]).all()

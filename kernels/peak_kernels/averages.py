@@ -128,13 +128,17 @@ def _trix(values: FloatArray, period: int, out: FloatArray) -> None:
     previous = np.nan
     for i in range(out.size):
         current = out[i]
-        out[i] = (current / previous - 1.0) * 100.0 if previous != 0.0 else 0.0
+        other = 0.0 if previous == 0.0 else np.nan
+        out[i] = (current / previous - 1.0) * 100.0 if previous > 0.0 else other
         previous = current
 
 
 @jit
 def trix(values: FloatArray, period: int, out: FloatArray) -> None:
-    """Percent change from bar to bar of a triple-smoothed EMA; first value at ``3 * (period - 1) + 1``."""
+    """Percent change from bar to bar of a triple-smoothed EMA; first value at ``3 * (period - 1) + 1``.
+
+    NaN where the average before is below zero, 0 where it is 0.
+    """
     gaps = count_nan(values)
     change = row_without_gaps(out, gaps)
     _trix(without_gaps(values, values, gaps), period, change)

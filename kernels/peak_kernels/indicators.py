@@ -231,12 +231,14 @@ def roc_into(values: FloatArray, period: int, out: FloatArray) -> None:
     result = out[min(period, values.size) :]
     for i in range(current.size):
         earlier = values[i]
-        result[i] = (current[i] / earlier - 1.0) * 100.0 if earlier != 0.0 else 0.0
+        # A share of a value below zero has the wrong sign.
+        other = 0.0 if earlier == 0.0 else np.nan
+        result[i] = (current[i] / earlier - 1.0) * 100.0 if earlier > 0.0 else other
 
 
 @jit
 def roc(values: FloatArray, period: int, out: FloatArray) -> None:
-    """Rate of change in percent, ``100 * (v / v[-period] - 1)``; 0 where the earlier value is 0 (TA-Lib)."""
+    """Rate of change in percent, ``100 * (v / v[-period] - 1)``; 0 where the earlier value is 0 (TA-Lib), NaN below."""
     roc_into(values, period, out)
 
 
@@ -273,7 +275,7 @@ def atr(high: FloatArray, low: FloatArray, close: FloatArray, period: int, out: 
 
 @jit
 def natr(high: FloatArray, low: FloatArray, close: FloatArray, period: int, out: FloatArray) -> None:
-    """Average true range in percent of the close."""
+    """Average true range in percent of the close; NaN where that is zero or below."""
     atr(high, low, close, period, out)
     for i in range(close.size):
-        out[i] = 100.0 * out[i] / close[i]
+        out[i] = 100.0 * out[i] / close[i] if close[i] > 0.0 else np.nan

@@ -123,7 +123,7 @@ def mfi(
 ) -> None:
     """Money flow index: share of the money flow of rising typical prices in the last ``period`` bars.
 
-    A typical price equal to the one before counts on neither side; no flow at all gives 0.
+    A typical price equal to the one before counts on neither side; no flow at all gives 0, a price below zero NaN.
     """
     rising = np.empty(close.size)
     falling = np.empty(close.size)
@@ -132,7 +132,8 @@ def mfi(
     for i in range(1, close.size):
         typical = (high[i] + low[i] + close[i]) / 3.0
         change = typical - (high[i - 1] + low[i - 1] + close[i - 1]) / 3.0
-        flow = typical * volume[i] + 0.0 * change
+        # Prices below zero have no money flow.
+        flow = typical * volume[i] + 0.0 * change if typical >= 0.0 else np.nan
         rising[i] = 0.0 * flow if change <= 0.0 else flow
         falling[i] = 0.0 * flow if change >= 0.0 else flow
     negative = np.empty(close.size)
