@@ -314,7 +314,7 @@ def test_positive_bars_keep_their_floor():
 class TestCommandLine:
     """The same permission and the same refusals from files."""
 
-    STRATEGY = "from peak_fast import strategy\n\n\n@strategy\ndef spread_held(df, params):\n    return [1.0] * len(df)\n"
+    STRATEGY = "from peak_fast import strategy\n\n\n@strategy\ndef hold_it(df, params):\n    return [1.0] * len(df)\n"
     UNITS = '[sizing]\nkind = "fixed_units"\nunits = 2\n'
 
     @pytest.fixture
