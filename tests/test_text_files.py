@@ -206,3 +206,23 @@ def test_lean_by_its_name(tmp_path):
     check(load(path, dialect="lean"), MINUTES, ("divided by 10,000",))
     check(load(path, scale=0.0001), MINUTES, ())
     assert load(path, scale=1).close[0] == 105_000
+
+
+NAMES = {
+    "Date": ("DATE", " date ", "<DATE>", "Trade Date", '"date"'),
+    "Open": ("OPEN", "open ", "<OPEN>", "Open_Price", "1. open"),
+    "High": ("HIGH", " High", "<HIGH>", "High Price", "high."),
+    "Low": ("LOW", "low", "[Low]", "low_price", "Low*"),
+    "Close": ("CLOSE", "close ", "<CLOSE>", "Close/Last", "Closing Price"),
+    "Volume": ("VOLUME", "vol", "<VOL>", "Vol.", "Shares Traded"),
+}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_order_and_spelling_of_names_change_nothing(seed, tmp_path):
+    draw = np.random.default_rng(seed)
+    lines = [line.split(",") for line in PLAIN.split()]
+    order = draw.permutation(len(lines[0]))
+    lines[0] = [str(draw.choice([name, *NAMES[name]])) for name in lines[0]]
+    text = "\n".join(draw.choice([",", ", "]).join(line[i] for i in order) for line in lines)
+    check(load(write(tmp_path / "x.csv", text)), DAYS, ())

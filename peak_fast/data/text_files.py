@@ -229,7 +229,13 @@ def _frame(
         return _without_comments(_parsed(source, layout, names), notes)
     except _TooManyFields:
         data = source.read_bytes() if isinstance(source, Path) else source
-        return _parsed(_without_last_words(data, layout, label, notes), layout, names, "#")
+        rest = _without_last_words(data, layout, label, notes)
+    try:
+        return _parsed(rest, layout, names, "#")
+    except _TooManyFields:
+        raise DataError(
+            f"{label}: a line has more fields than the {layout.width} columns, inside quotes that do not end; correct it"
+        ) from None
 
 
 def _without_comments(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:

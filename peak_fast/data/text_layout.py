@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import re
 from collections import Counter
@@ -79,7 +80,8 @@ def split_line(line: str, separator: str) -> list[str]:
     if separator == BLANKS:
         return line.split()
     if '"' in line:
-        return next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
+        with contextlib.suppress(csv.Error):  # a stray end of line, or a field without end
+            return next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
     return line.split(separator)
 
 

@@ -169,6 +169,10 @@ def _from_floats(
         raise DataError(
             f"column {label!r}: row {row} is {values[row]!s}; every bar needs its time: drop or fill it"
         )
+    if values.size and np.abs(values).max() >= 2.0**63:
+        raise DataError(
+            f"column {label!r}: {np.abs(values).max():g} is no time in any unit; check the column"
+        )
     rounded = np.round(values)
     whole = rounded == values
     if values.size == 0 or whole.all() or np.abs(values).max() >= 1e11:
