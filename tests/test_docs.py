@@ -20,7 +20,14 @@ from peak_fast.strategies.rows import KINDS
 from tests.conftest import ROOT
 
 # Pages whose Python is run here; the guides of sweeps, tracking and studies have tests of their own.
-RUN = ("README.md", "docs/strategies.md", "docs/settings.md", "docs/orders.md", "docs/how_it_works.md")
+RUN = (
+    "README.md",
+    "docs/data.md",
+    "docs/strategies.md",
+    "docs/settings.md",
+    "docs/orders.md",
+    "docs/how_it_works.md",
+)
 PAGES = sorted(
     path.relative_to(ROOT).as_posix()
     for path in (

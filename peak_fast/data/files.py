@@ -111,7 +111,7 @@ def _read(file: Path, suffix: str, options: ReadOptions) -> Read:
     if suffix in _TEXT:
         return read_text(file, options, str(file))
     if suffix in _TABLES:
-        _refuse_text_options(options, suffix)
+        _refuse_text_options(options, f"a file of type {suffix!r}")
         return _TABLE_READERS[suffix](file), options, []
     if suffix in _JSON:
         return _read_bytes(file.read_bytes(), suffix, options, str(file))
@@ -135,17 +135,17 @@ def _read_bytes(data: bytes, suffix: str, options: ReadOptions, label: str) -> R
                 raise ConfigError(f"{name}: means nothing for JSON; leave it out")
         return read_json(data, options, label)
     if suffix in _TABLES:
-        _refuse_text_options(options, suffix)
+        _refuse_text_options(options, f"a file of type {suffix!r}")
         return _TABLE_READERS[suffix](BytesIO(data)), options, []
     if suffix in _TEXT:
         return read_text(data, options, label)
     raise DataError(f"{label}: cannot read files of type {suffix!r}; {did_you_mean(suffix, _ENDINGS)}")
 
 
-def _refuse_text_options(options: ReadOptions, suffix: str) -> None:
+def _refuse_text_options(options: ReadOptions, what: str) -> None:
     for name in FILE_OPTIONS:
         if name != "dialect" and getattr(options, name) is not None:
-            raise ConfigError(f"{name}: means nothing for a file of type {suffix!r}; leave it out")
+            raise ConfigError(f"{name}: means nothing for {what}; leave it out")
 
 
 def _member(file: Path) -> tuple[str, bytes]:
@@ -218,8 +218,15 @@ def _with_dialect(
     return frame, replace(options, **changed), notes + list(dialect.notes)  # type: ignore[arg-type]
 
 
-def read_query(sql: str) -> pl.DataFrame:
-    """Result of an SQL query in an in-memory DuckDB, as a Polars frame."""
+def read_query(sql: str, options: ReadOptions) -> Read:
+    """Result of an SQL query in an in-memory DuckDB; see :func:`read_file` for what is returned."""
+    if options.dialect is not None:
+        check_dialect(options.dialect)
+    _refuse_text_options(options, "a query")
+    return _with_dialect(_queried(sql), options, options, [], "the query")
+
+
+def _queried(sql: str) -> pl.DataFrame:
     import polars as pl
 
     duckdb = require("duckdb", extra="duckdb")

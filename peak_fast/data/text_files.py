@@ -234,7 +234,8 @@ def _frame(
         return _parsed(rest, layout, names, "#")
     except _TooManyFields:
         raise DataError(
-            f"{label}: a line has more fields than the {layout.width} columns, inside quotes that do not end; correct it"
+            f"{label}: a line has more fields than the {layout.width} columns, inside quotes that do not end; "
+            "correct it"
         ) from None
 
 
