@@ -62,7 +62,8 @@ def _parameter(name: str, kind: Any, text: str) -> inspect.Parameter:
 
 def _said(given: Mapping[str, Any]) -> dict[str, Any]:
     """Options of `peak_fast.load` from what was typed; those that say nothing are left out."""
-    said = {name: value for name, value in given.items() if value not in (None, False, [])}
+    said = {name: value for name, value in given.items() if value is not None and value is not False}
+    said = {name: value for name, value in said.items() if value != []}
     if said.pop("no_timestamp", False):
         if "timestamp" in said:
             raise ConfigError("--no-timestamp: expected no --timestamp beside it; got both; leave one out")

@@ -18,7 +18,13 @@ END_US = 4_133_980_800_000_000
 _DAY_US = 86_400_000_000
 
 
-_CALENDARS = {8: "YYYYMMDD", 12: "YYYYMMDDHHMM", 14: "YYYYMMDDHHMMSS", 17: "YYYYMMDDHHMMSSmmm"}
+_CALENDARS = {
+    8: "YYYYMMDD",
+    10: "YYYYMMDDHH",
+    12: "YYYYMMDDHHMM",
+    14: "YYYYMMDDHHMMSS",
+    17: "YYYYMMDDHHMMSSmmm",
+}
 _UNITS = (
     ("seconds", 100_000_000_000, 1_000_000),
     ("milliseconds", 100_000_000_000_000, 1_000),
@@ -59,7 +65,7 @@ def number_times(
 ) -> tuple[IntArray, str | None, list[str]]:
     """Times of a numeric column without missing values.
 
-    Integers that all are dates of 8, 12, 14 or 17 digits (years 1900 to 2100, months 1 to 12, ...) are calendar
+    Integers that all are dates of 8, 10, 12, 14 or 17 digits (years 1900 to 2100, months 1 to 12, ...) are calendar
     numbers: times on the wall, taken as UTC unless ``time_zone`` names their zone. All others are a Unix epoch in
     one unit: seconds below 1e11, milliseconds below 1e14, microseconds below 1e17, else nanoseconds.
 
@@ -110,6 +116,7 @@ def _calendar(values: IntArray, digits: int) -> IntArray | None:
         below, second = np.divmod(below, 100)
     if digits >= 12:
         below, minute = np.divmod(below, 100)
+    if digits >= 10:
         below, hour = np.divmod(below, 100)
     below, day = np.divmod(below, 100)
     year, month = np.divmod(below, 100)
