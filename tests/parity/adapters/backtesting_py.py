@@ -13,8 +13,9 @@ import sys
 
 import numpy as np
 
+from peak_fast.data.times import DAY_US
 from peak_fast.order_rules import Asset
-from peak_fast.order_run import Prices, blank_actions, calendar_day, run_actions
+from peak_fast.order_run import Prices, blank_actions, run_actions
 from peak_fast.presets import backtesting_py
 from peak_kernels import orders_fields as f
 from tests.parity.cases import Case, Run, Unsupported
@@ -118,7 +119,7 @@ def run(case: Case) -> Run:
         _fill_action(row, entry, tags)
     market = Prices(
         *(prices[name] * unit for name in ("open", "high", "low", "close")),
-        day=calendar_day(prices["time_us"]),
+        day=prices["time_us"] // DAY_US,
     )
     records = run_actions(
         market, actions, rules=rules, assets=[Asset(lot=1.0)], initial_cash=case.number("cash", 10_000.0)

@@ -10,13 +10,13 @@ the same size.  ``oco`` names the leader of a group.  ``valid_bar`` is the last 
 
 import numpy as np
 
+from peak_fast.data.times import DAY_US
 from peak_fast.order_rules import Asset
-from peak_fast.order_run import Prices, blank_actions, calendar_day, run_actions
+from peak_fast.order_run import Prices, blank_actions, run_actions
 from peak_fast.presets import backtrader
 from peak_kernels import orders_fields as f
 from tests.parity.cases import Case, Run, Unsupported
 
-DAY_US = 86_400_000_000
 KINDS = {
     None: f.MARKET,
     "Market": f.MARKET,
@@ -208,7 +208,7 @@ def run(case: Case) -> Run:
     asset = Asset(multiplier=commission.get("mult") or 1.0, margin=commission.get("margin") or 0.0)
     market = Prices(
         prices["open"], prices["high"], prices["low"], prices["close"], prices["volume"],
-        day=calendar_day(prices["time_us"]),
+        day=prices["time_us"] // DAY_US,
     )  # fmt: skip
     records = run_actions(
         market,
