@@ -1,10 +1,12 @@
 """The forms of many writers give the same bars, or say what they need; see ``tests/vendor_forms.py``."""
 
+import io
+
 import numpy as np
 import pytest
 
-from peak_fast import load
-from tests.vendor_forms import PRICES, TEXTS, VOLUME
+from peak_fast import Bars, DataError, load
+from tests.vendor_forms import MINUTES, PRICES, TEXTS, VOLUME
 
 
 def check(bars, times, ideas):
@@ -26,3 +28,23 @@ def test_text(name, tmp_path):
     path = tmp_path / f"x{ending}"
     path.write_text(text, encoding="utf-8", newline="")
     check(load(path, **options), times, ideas)
+
+
+@pytest.mark.parametrize(
+    "name", ["japanese", "lseg", "bitmex", "quantmod", "units_in_names", "quandl_futures"]
+)
+def test_frames_know_the_same_headers(name):
+    pandas = pytest.importorskip("pandas")
+    _, text, options, times, ideas = TEXTS[name]
+    check(Bars.from_frame(pandas.read_csv(io.StringIO(text)), **options), times, ideas)
+
+
+def test_whole_numbers_that_are_prices_in_a_frame():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.read_csv(io.StringIO(TEXTS["databento_raw"][1]))
+    with pytest.raises(
+        DataError, match=r"whole numbers such as 10500000000 .* pass scale=1e-09 .* or scale=1 "
+    ):
+        Bars.from_frame(frame)
+    check(Bars.from_frame(frame, scale=1e-9), MINUTES, ())
+    assert Bars.from_frame(frame, scale=1).close[0] == 10_500_000_000

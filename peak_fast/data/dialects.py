@@ -7,15 +7,21 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-from peak_fast.errors import ConfigError, did_you_mean
+import numpy as np
+from numpy.typing import NDArray
+
+from peak_fast.data.options import ReadOptions
+from peak_fast.errors import ConfigError, DataError, did_you_mean
 
 PRICES = ("open", "high", "low", "close")
+# Prices of at least 0.001 times 1,000,000,000.
+_RAW = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +168,60 @@ def by_header(names: Iterable[str], wanted: str | None = None) -> Dialect | None
     if wanted is not None or all(price in known for price in PRICES):
         return None
     return _language(known) or _marked(list(known.values()))
+
+
+def with_header_form(
+    names: list[str], options: ReadOptions, price: Callable[[str], NDArray[np.float64]]
+) -> tuple[ReadOptions, list[str]]:
+    """The options with what the form of a header adds to them, and notes; what the user said goes before it.
+
+    Parameters
+    ----------
+    names
+        Names of the columns.
+    options
+        What the user said.
+    price
+        A column as float64, by its name.
+
+    Raises
+    ------
+    DataError
+        Prices are whole numbers in a form that multiplies them, and the user did not say so.
+    ConfigError
+        The header lacks names of the form that the user named.
+    """
+    wanted = options.dialect
+    if wanted is not None and form_named(wanted) is not None:
+        return options, []
+    form = _cached_form(tuple(names), wanted)
+    if form is None:
+        return options, []
+    notes = list(form.notes)
+    scale = form.scale
+    if form.raw and wanted is None and options.scale is None:
+        scale, notes = None, []
+        values = price(next(name for name in names if plain(name) == "close"))
+        if values.size and values.min() >= _RAW and (values == np.round(values)).all():
+            raise DataError(
+                f"prices are whole numbers such as {values[0]:.0f} in the form of {form.name}, which writes prices "
+                f"times {1 / (form.scale or 1):,.0f}; pass scale={form.scale!r} to divide them (for a file also "
+                f"dialect={form.name!r}), or scale=1 to take them as they are"
+            )
+    columns = {role: name for role, name in form.columns.items() if role not in options.columns}
+    if options.timestamp is not None:
+        columns.pop("timestamp", None)
+    changed: dict[str, Any] = {"columns": {**columns, **options.columns}}
+    if scale is not None and options.scale is None:
+        changed["scale"] = scale
+    if form.stamp is not None and options.stamp == "open":
+        changed["stamp"] = form.stamp
+    return replace(options, **changed), notes
+
+
+@lru_cache(maxsize=256)
+def _cached_form(names: tuple[str, ...], wanted: str | None) -> Dialect | None:
+    return by_header(names, wanted)
 
 
 def _found(columns: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:

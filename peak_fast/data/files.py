@@ -7,11 +7,10 @@ import gzip
 import zipfile
 import zlib
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from peak_fast.data.dialects import by_header, check_dialect, form_named
+from peak_fast.data.dialects import check_dialect
 from peak_fast.data.options import FILE_OPTIONS, ReadOptions
 from peak_fast.errors import ConfigError, DataError, did_you_mean, require
 
@@ -93,7 +92,7 @@ def read_file(file: Path, options: ReadOptions) -> Read:
     except (pl.exceptions.PolarsError, OSError, EOFError, zlib.error) as error:
         raise DataError(f"{file}: cannot be read as {suffix} ({str(error).splitlines()[0]})") from error
     # One chunk per column, copied by Polars' threads; each column is then taken without a further copy.
-    return _with_dialect(frame.rechunk(), found, options, notes, str(file))
+    return frame.rechunk(), found, notes
 
 
 def _suffix(name: str) -> str:
@@ -188,47 +187,13 @@ _TABLE_READERS: dict[str, Callable[[object], pl.DataFrame]] = {
 }
 
 
-def _with_dialect(
-    frame: pl.DataFrame, options: ReadOptions, asked: ReadOptions, notes: list[str], label: str
-) -> Read:
-    """What the names of the columns tell about the form; what the user said goes before it."""
-    named = asked.dialect
-    if named is not None and form_named(named) is not None:
-        return frame, options, notes
-    dialect = by_header(frame.columns, named)
-    if dialect is None:
-        return frame, options, notes
-    if dialect.raw and named is None and asked.scale is None:
-        prices = [name for name in frame.columns if name in ("open", "high", "low", "close")]
-        if not all(frame[name].dtype.is_integer() for name in prices):
-            return frame, replace(options, columns={**dialect.columns, **options.columns}), notes
-        raise DataError(
-            f"{label}: whole numbers as prices in the form of {dialect.name}, which writes prices times "
-            f"{1 / (dialect.scale or 1):,.0f}; say dialect={dialect.name!r} to divide them, or scale=1 "
-            "to take them as they are"
-        )
-    columns = {role: name for role, name in dialect.columns.items() if role not in options.columns}
-    if options.timestamp is not None:
-        columns.pop("timestamp", None)
-    changed: dict[str, object] = {"columns": {**columns, **options.columns}}
-    if dialect.scale is not None and asked.scale is None:
-        changed["scale"] = dialect.scale
-    if dialect.stamp is not None and options.stamp == "open":
-        changed["stamp"] = dialect.stamp
-    return frame, replace(options, **changed), notes + list(dialect.notes)  # type: ignore[arg-type]
+def read_query(sql: str, options: ReadOptions) -> pl.DataFrame:
+    """Result of an SQL query in an in-memory DuckDB, as a Polars frame."""
+    import polars as pl
 
-
-def read_query(sql: str, options: ReadOptions) -> Read:
-    """Result of an SQL query in an in-memory DuckDB; see :func:`read_file` for what is returned."""
     if options.dialect is not None:
         check_dialect(options.dialect)
     _refuse_text_options(options, "a query")
-    return _with_dialect(_queried(sql), options, options, [], "the query")
-
-
-def _queried(sql: str) -> pl.DataFrame:
-    import polars as pl
-
     duckdb = require("duckdb", extra="duckdb")
     if not sql.strip():
         raise DataError(

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from peak_fast.data.adjusting import adjusted, scaled
 from peak_fast.data.checks import PRICE_COLUMNS, Columns, FloatArray
+from peak_fast.data.dialects import with_header_form
 from peak_fast.data.frames import Table, collect, table_of
 from peak_fast.data.kept_rows import take_rows
 from peak_fast.data.names import TICK_VOLUME, Names, fold, plain_names
@@ -49,6 +50,8 @@ def extract(frame: Any, options: ReadOptions) -> Extracted:
     source = source if chosen is None else frame
     notes: list[str] = []
     table = table_of(frame)
+    options, said = with_header_form(table.names, options, lambda name: as_float64(table.get(name), name))
+    notes += said
     if (options is DEFAULTS or options == DEFAULTS) and chosen is None:
         plain = _plain(table)
         if plain is not None:
