@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from peak_fast._block_checks import check_indices, compile_error, is_debug, is_outside, outside_error
 from peak_fast._strategy import Block, OrderBlock
 from peak_fast.data import Bars
 from peak_fast.errors import StrategyError
@@ -23,8 +24,10 @@ class BlockCall:
 
     Attributes
     ----------
+    block
+        What is called.
     ask
-        Machine code (`peak_kernels.block.compile_block`).
+        Its machine code (`peak_kernels.block.compile_block`).
     seen
         float64[6, n_bars]: what the block reads of the bars.
     params
@@ -33,6 +36,7 @@ class BlockCall:
         The block's own cells.
     """
 
+    block: Block
     ask: Any
     seen: FloatArray
     params: FloatArray
@@ -40,7 +44,7 @@ class BlockCall:
 
     def part(self, first: int, last: int) -> BlockCall:
         """Configurations ``[first, last)``, with memory of their own."""
-        return BlockCall(self.ask, self.seen, self.params[first:last], np.zeros_like(self.memory))
+        return replace(self, params=self.params[first:last], memory=np.zeros_like(self.memory))
 
 
 def prepare(block: Block, bars: Bars, values: Mapping[str, Any]) -> BlockCall:
@@ -56,9 +60,16 @@ def prepare(block: Block, bars: Bars, values: Mapping[str, Any]) -> BlockCall:
 
 def prepare_many(block: Block, bars: Bars, columns: Mapping[str, Any], count: int) -> BlockCall:
     """`prepare` for ``count`` configurations, whose parameters are columns."""
-    return BlockCall(
-        compiled(block), _seen(bars), numbers(block, columns, count), np.zeros(max(block.memory, 1))
-    )
+    params = numbers(block, columns, count)
+    check_indices(block, params.shape[1])
+    return BlockCall(block, compiled(block), _seen(bars), params, np.zeros(cells_of(block)))
+
+
+def cells_of(block: Block | OrderBlock) -> int:
+    """Cells of the memory that a block is called with: its own, and where it is checked the bar behind them."""
+    from peak_kernels.block import NOTED
+
+    return block.memory + NOTED if is_debug(block) else max(block.memory, 1)
 
 
 def compiled(block: Block | OrderBlock, *, in_orders: bool = False) -> Any:
@@ -69,20 +80,18 @@ def compiled(block: Block | OrderBlock, *, in_orders: bool = False) -> Any:
     StrategyError
         The function cannot be compiled.
     """
-    key = "in_orders" if in_orders else "function"
+    checked = is_debug(block)
+    key = ("in_orders" if in_orders else "function") + " checked" * checked
     if key not in block.compiled:
-        from numba.core.errors import NumbaError
-
         from peak_kernels.block import compile_block, compile_order_block, compile_target_block
 
         compiler = compile_block if isinstance(block, Block) else compile_order_block
         try:
-            block.compiled[key] = (compile_target_block if in_orders else compiler)(block.function)
-        except NumbaError as error:
-            raise StrategyError(
-                f"the block {block.name!r} cannot be compiled; expected a function of numbers and arrays: "
-                f"{str(error).splitlines()[-1] or error}"
-            ) from error
+            block.compiled[key] = (compile_target_block if in_orders else compiler)(
+                block.function, checked=checked
+            )
+        except Exception as error:  # numba has no common class for what it cannot compile
+            raise compile_error(block, error) from error
     return block.compiled[key]
 
 
@@ -148,4 +157,18 @@ def run_block(
 
     state, records, curve = scratch
     rooms = (state, call.memory, np.zeros(t.VIEW_SIZE))
-    block_runner()(call.ask, prices, call.seen, calendar, settings, call.params, rooms, records, curve, out)
+    if len(out) > 1 and is_debug(call.block):
+        # One by one, so that the one that fails is known.
+        for c in range(len(out)):
+            own = settings if len(settings) == 1 else settings[c : c + 1]
+            run_block(call.part(c, c + 1), prices, calendar, own, scratch, out[c : c + 1])
+        return
+    try:
+        block_runner()(
+            call.ask, prices, call.seen, calendar, settings, call.params, rooms, records, curve, out
+        )
+    except IndexError as error:
+        if not is_outside(call.block, error):
+            raise
+        account = rooms[2][: t.VIEW_SEEN]
+        raise outside_error(call.block, error, call.seen, call.params[0], call.memory, account) from error

@@ -25,7 +25,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from peak_fast._arguments import is_number, is_whole, wrong
+from peak_fast._arguments import is_whole, wrong
+from peak_fast._conditions import Above, AtLeast, Condition, Row
 from peak_fast._guard import guarded, guarded_class
 from peak_fast.errors import StrategyError, did_you_mean
 from peak_fast.params import Param, extract_defaults, validate_params, validate_schema
@@ -58,68 +59,6 @@ def _takes(function: Any, count: int) -> bool:
 
 
 _RETURNS = ("signals", "targets", "weights")
-
-
-@guarded_class()
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One indicator over all bars: a kind and its arguments, numbers or names of parameters.
-
-    Kinds are listed in `peak_fast.strategies.rows.KINDS`.
-    """
-
-    kind: str
-    args: tuple[str | float, ...] = ()
-
-    def __init__(self, kind: str, *args: str | float) -> None:
-        from peak_fast.strategies.rows import check_kind
-
-        check_kind(kind, len(args))
-        for item in args:
-            if not isinstance(item, str) and not is_number(item):
-                raise wrong(
-                    f"Row({kind!r})", "numbers or names of parameters", item, "Row('sma', 20)", StrategyError
-                )
-        object.__setattr__(self, "kind", kind)
-        object.__setattr__(self, "args", args)
-
-
-@guarded_class()
-@dataclass(frozen=True, slots=True)
-class Above:
-    """Condition ``x > y``; false where either is NaN."""
-
-    x: Row
-    y: Row
-    code: int = 0
-
-    def __post_init__(self) -> None:
-        _check_sides(self)
-
-
-@guarded_class()
-@dataclass(frozen=True, slots=True)
-class AtLeast:
-    """Condition ``x >= y``; false where either is NaN."""
-
-    x: Row
-    y: Row
-    code: int = 1
-
-    def __post_init__(self) -> None:
-        _check_sides(self)
-
-
-Condition = Above | AtLeast
-
-
-def _check_sides(condition: Condition) -> None:
-    """Raise StrategyError unless both sides are rows."""
-    sides: tuple[Any, ...] = (condition.x, condition.y)
-    for side in sides:
-        if not isinstance(side, Row):
-            kind = type(condition).__name__
-            raise wrong(kind, "two rows", side, f"write {kind}(Row('close'), Row('sma', 20))", StrategyError)
 
 
 def _check_parts(item: Any) -> None:
@@ -271,6 +210,8 @@ class Block:
         Returns the target (-1, 0, 1, or a weight), NaN for "no change".
     memory
         Number of float64 cells that the block keeps between bars.
+    debug
+        Run with bounds checks: slower, and an index outside an array is an error with its line.
     """
 
     function: Callable[..., Any]
@@ -280,6 +221,7 @@ class Block:
     memory: int = 0
     weights: bool = False
     description: str = ""
+    debug: bool = False
     compiled: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -306,6 +248,8 @@ class OrderBlock:
         Number of float64 cells that the block keeps between bars.
     room
         Instructions that it can give at one close; more are rejected (reason ``too_many_instructions``).
+    debug
+        Run with bounds checks: slower, and an index outside an array is an error with its line.
     """
 
     function: Callable[..., Any]
@@ -315,6 +259,7 @@ class OrderBlock:
     memory: int = 0
     room: int = 64
     description: str = ""
+    debug: bool = False
     compiled: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -328,14 +273,21 @@ class OrderBlock:
 _registry: dict[str, Any] = {}
 
 
-def register(item: Any) -> Any:
+def register(item: Any, *, built_in: bool = False) -> Any:
     """Make a strategy known by its name; returns it.
 
     Raises
     ------
     StrategyError
-        Another strategy has the name.
+        Another strategy has the name, or a built-in one.
     """
+    from peak_fast import strategies
+
+    if item.name in strategies.NAMES and not built_in:
+        raise StrategyError(
+            f"the strategy name {item.name!r} is that of a built-in strategy, which engine.run({item.name!r}) would no "
+            f"longer find; choose another: @strategy(name='my_{item.name}')"
+        )
     known = _registry.get(item.name)
     if known is not None and known.fingerprint() != item.fingerprint():
         raise StrategyError(f"the strategy name {item.name!r} is taken; choose another name")
@@ -354,12 +306,17 @@ def strategy(
     returns: str = "targets",
     weights: bool = False,
     room: int = 64,
+    debug: bool = False,
 ) -> Any:
     """Turn a function into a named strategy.
 
     A function of ``(i, bars, params, memory, account)`` becomes a compiled `Block`, one with a further argument
     ``orders`` an `OrderBlock` for the engine and `simulate_orders` (``room``: instructions at one close), a function of
     ``(df, params)`` a `SignalStrategy`.  The result is registered, so ``engine.run(df, "its_name")`` works.
+
+    ``debug`` (or the environment variable ``PEAK_FAST_DEBUG=1`` for all) runs a block with bounds checks: an index
+    outside ``bars``, ``params``, ``memory`` or ``account`` is an error with its line, where it else reads or writes
+    what lies there.
 
     Raises
     ------
@@ -382,9 +339,9 @@ def strategy(
             "description": text,
         }
         if count == 5:
-            return register(Block(target, memory=memory, weights=weights, **common))
+            return register(Block(target, memory=memory, weights=weights, debug=debug, **common))
         if count == 6:
-            return register(OrderBlock(target, memory=memory, room=room, **common))
+            return register(OrderBlock(target, memory=memory, room=room, debug=debug, **common))
         if count == 2:
             return register(SignalStrategy(target, returns="weights" if weights else returns, **common))
         raise StrategyError(

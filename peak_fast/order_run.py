@@ -13,6 +13,7 @@ from peak_fast.order_rules import Asset, OrderRules
 from peak_kernels import orders_fields as f
 from peak_kernels import types as t
 from peak_kernels.orders import nothing_asked, order_runner
+from peak_kernels.orders_targets import OWN_CELLS
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -80,6 +81,8 @@ class Asking(NamedTuple):
     """``[3 or 4, bar]`` (`peak_kernels.orders_fields`, ``C_``)."""
     room: int
     """Instructions that one call can give."""
+    block: Any = None
+    """What the function was compiled from."""
 
 
 def as_column(name: str, value: Any, shape: tuple[int, int]) -> Floats:
@@ -275,10 +278,28 @@ def run_actions(
         memory[f.R_CARRY], memory[f.R_SIGNED] = float(carries), float(signed)
         memory[f.R_INTRABAR] = float(rules.path != "queue" or walks)
         curves = np.empty(bars), np.empty(bars), np.empty((count, bars))
-        order_runner()(memory, market, curves, *_asked(asking, count, bars))
+        asked = _asked(asking, count, bars)
+        try:
+            order_runner()(memory, market, curves, *asked)
+        except IndexError as error:
+            raise error if asking is None else stopped_outside(asking, error, asked[1], asked[2][2]) from None
         if memory[f.S_OVERFLOW] == 0.0:
             return _records(memory, curves)
         orders, records = 2 * orders, 4 * records
+
+
+def stopped_outside(asking: Asking, error: IndexError, seen: Floats, view: Floats) -> Exception:
+    """The error for a block that has left its arrays in a run with bounds checks; any other error as it is."""
+    from peak_fast._block_checks import is_outside, outside_error
+    from peak_fast._strategy import Block
+
+    if not is_outside(asking.block, error):
+        return error
+    account = view
+    if isinstance(asking.block, Block):
+        own = asking.memory.size - OWN_CELLS
+        account = asking.memory[own : own + t.VIEW_SEEN]
+    return outside_error(asking.block, error, seen, asking.params, asking.memory, account)
 
 
 def _asked(asking: Asking | None, assets: int, bars: int) -> tuple[Any, ...]:

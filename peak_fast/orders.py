@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from peak_fast._block import compiled, numbers
+from peak_fast._block import cells_of, compiled, numbers
+from peak_fast._block_checks import check_indices
 from peak_fast._guard import guarded
 from peak_fast._strategy import (
     Block,
@@ -246,7 +247,7 @@ def _instructions(
     """Instructions of a frame, or a block that will give them (and no instructions yet)."""
     block = resolve(orders) if isinstance(orders, str | Block | RuleStrategy | SignalStrategy) else orders
     if isinstance(block, OrderBlock):
-        asking = asking_of(block, complete_params(block, params), time_us, session_end)
+        asking = asking_of(block, complete_params(block, params), time_us, session_end, len(names))
         return Actions(blank_actions(0), None, None), asking
     if callable(block) or isinstance(block, Block | RuleStrategy | SignalStrategy):
         raise StrategyError(
@@ -265,8 +266,9 @@ def asking_of(
     values: Mapping[str, Any],
     time_us: Ints,
     session_end: str | None = None,
+    assets: int = 1,
 ) -> Asking:
-    """A block ready to be asked in a run of orders; ``values`` are all its parameters by name.
+    """A block ready to be asked in a run of orders of some assets; ``values`` are all its parameters by name.
 
     One that returns targets needs the engine's sizing (`EngineSizing`) in the run.
 
@@ -280,8 +282,9 @@ def asking_of(
     room, cells = (3, OWN_CELLS) if isinstance(block, Block) else (block.room, 0)
     row = numbers(block, {name: [value] for name, value in values.items()}, 1)[0]
     calendar = calendar_of(np.arange(time_us.size), time_us, time_of_day(session_end))
-    memory = np.zeros(max(block.memory, 1) + cells)
-    return Asking(compiled(block, in_orders=targets), row, memory, calendar, room)
+    check_indices(block, row.size, assets)
+    memory = np.zeros(cells_of(block) + cells)
+    return Asking(compiled(block, in_orders=targets), row, memory, calendar, room, block)
 
 
 @guarded

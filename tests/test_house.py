@@ -30,7 +30,7 @@ FLOORS = [
         "_panel*",
         "signed_prices",
     ],
-    ["_block", "_bundle", "_given", "_records", "_run", "_strategy", "result", "strategies"],
+    ["_block*", "_bundle", "_conditions", "_given", "_records", "_run", "_strategy", "result", "strategies"],
     ["engine", "order*", "signal_inputs", "signal_orders", "presets"],
     ["sweep"],
     ["benchmarking", "studies", "study", "validation"],

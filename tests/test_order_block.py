@@ -305,7 +305,7 @@ def test_decorator_name_and_parameters():
         assert simulate_orders(BARS, "orders_for_test").position[0, -1] == 3
         assert simulate_orders(BARS, orders_for_test, {"side": "sell", "size": 2}).position[0, -1] == -2
         with pytest.raises(StrategyError, match="size"):
-            simulate_orders(BARS, orders_for_test, {"size": 10})
+            simulate_orders(BARS, orders_for_test, {"size": 0})
     finally:
         _registry.pop("orders_for_test", None)
 

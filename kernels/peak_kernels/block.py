@@ -42,7 +42,8 @@ _RUN_SIGNATURE = nb.void(
 )  # fmt: skip
 
 
-# Stand for the user's function and what `_aim` calls: each block gets a copy of `_ask` or `_aim` with its own.
+# Stand for the user's function and what `_aim` calls: each block gets a copy of `_ask` or `_aim` with its own, and a
+# checked one of what notes the bar.
 _block: Any = None
 _OWN_CELLS: Any = None
 _see_account: Any = None
@@ -116,24 +117,96 @@ def block_runner() -> Callable[..., None]:
     return compiled
 
 
-def compile_block(function: Callable[..., float]) -> Any:
+def _note_target(bar: Any, seen: Any, params: Any, memory: Any, account: Any) -> Any:
+    """Call a block that returns a target, after noting the bar behind its own memory."""
+    own = memory.shape[0] - 1
+    memory[own] = bar
+    return _block(bar, seen, params, memory[:own], account)
+
+
+def _note_orders(bar: Any, seen: Any, params: Any, memory: Any, account: Any, orders: Any) -> None:
+    """Call a block that places orders, after noting the bar behind its own memory."""
+    own = memory.shape[0] - 1
+    memory[own] = bar
+    _block(bar, seen, params, memory[:own], account, orders)
+
+
+NOTED = 1
+"""Cells that a checked block's memory needs besides its own: the bar at which it was asked last."""
+
+
+def _checked(function: Callable[..., Any], outer: Callable[..., Any], signature: Any = None) -> Any:
+    """A copy of ``outer`` that calls the function, both compiled with bounds checks, as all functions of users are."""
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "boundscheck": True}
+
+    def checked(value: Any) -> Any:
+        if isinstance(value, Dispatcher) and not is_own(value.py_func.__code__.co_filename):
+            return numba.njit(**options)(copied(value.py_func, checked))
+        return value
+
+    names = {"__name__": __name__, "_block": numba.njit(**options)(copied(function, checked))}
+    around = python_types.FunctionType(outer.__code__, names, outer.__name__)
+    return numba.njit(signature, **options)(around)
+
+
+def copied(function: Callable[..., Any], change: Callable[[Any], Any]) -> Callable[..., Any]:
+    """The same Python function, with each function it takes from outside itself replaced by ``change`` of it."""
+    names = {
+        name: change(value) if name in function.__code__.co_names else value
+        for name, value in function.__globals__.items()
+    }
+    cells = function.__closure__
+    if cells is not None:
+        cells = tuple(python_types.CellType(change(cell.cell_contents)) for cell in cells)
+    twin = python_types.FunctionType(
+        function.__code__, names, function.__name__, function.__defaults__, cells
+    )
+    twin.__kwdefaults__ = function.__kwdefaults__
+    return twin
+
+
+def diagnose(function: Callable[..., Any], *, orders: bool) -> Any:
+    """Type that a user's function returns for the arguments of a block, as text.
+
+    Raises
+    ------
+    Exception
+        What numba says about the function alone, without what this package puts around it.
+    """
+    alone: Any = numba.njit(nogil=True, error_model="numpy")(function)
+    given = (nb.int64, _TABLE, _ROW, _ROW, _ROW)
+    alone.compile((*given, _ROW) if orders else given)
+    (result,) = alone.overloads.values()
+    return str(result.signature.return_type)
+
+
+def compile_block(function: Callable[..., float], *, checked: bool = False) -> Any:
     """Machine code of a user's block in a loop over bars, cached with the kernels where that is possible.
+
+    ``checked``: with bounds checks, never cached; its memory needs `NOTED` further cells.
 
     Raises
     ------
     numba.core.errors.NumbaError
         The function uses something that cannot be compiled.
     """
-    return _around(_ask, function, ASK_SIGNATURE, {})
+    return _around(_ask, function, ASK_SIGNATURE, {}, checked)
 
 
 def _around(
-    outer: Callable[..., Any], function: Callable[..., Any], signature: Any, helpers: dict[str, Any]
+    outer: Callable[..., Any],
+    function: Callable[..., Any],
+    signature: Any,
+    helpers: dict[str, Any],
+    checked: bool,
 ) -> Any:
     """Machine code of a copy of ``outer`` that calls the user's function as ``_block``, and these helpers."""
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
-    names = {"__name__": __name__, "t": t, "_block": numba.njit(**options)(function), **helpers}
+    block = _checked(function, _note_target) if checked else numba.njit(**options)(function)
+    names = {"__name__": __name__, "t": t, "_block": block, **helpers}
     asked: Any = python_types.FunctionType(outer.__code__, names, outer.__name__)
+    if checked:
+        return numba.njit(signature, **options)(asked)
     stamp = _stamp(function)
     if stamp is not None and cache_dir() is not None:
         # Symbols of cached machine code are numbered by the process that made it: only the name tells them apart.
@@ -154,7 +227,7 @@ def _aim(bar: Any, seen: Any, params: Any, memory: Any, view: Any, orders: Any) 
         _aim_at(orders, seen, wish, bar)
 
 
-def compile_target_block(function: Callable[..., float]) -> Any:
+def compile_target_block(function: Callable[..., float], *, checked: bool = False) -> Any:
     """Machine code of a block that returns targets, as a block that places orders; see `compile_block`.
 
     Raises
@@ -166,11 +239,11 @@ def compile_target_block(function: Callable[..., float]) -> Any:
     from peak_kernels.orders_targets import OWN_CELLS, aim_at, see_account
 
     helpers = {"_OWN_CELLS": OWN_CELLS, "_see_account": see_account, "_aim_at": aim_at}
-    return _around(_aim, function, ASKED, helpers)
+    return _around(_aim, function, ASKED, helpers, checked)
 
 
-def compile_order_block(function: Callable[..., None]) -> Any:
-    """Machine code of a user's block that places orders.
+def compile_order_block(function: Callable[..., None], *, checked: bool = False) -> Any:
+    """Machine code of a user's block that places orders; see `compile_block`.
 
     Raises
     ------
@@ -179,6 +252,8 @@ def compile_order_block(function: Callable[..., None]) -> Any:
     """
     from peak_kernels.orders_ask import ASKED
 
+    if checked:
+        return _checked(function, _note_orders, ASKED)
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
     stamp = _stamp(function)
     if stamp is not None and cache_dir() is not None:

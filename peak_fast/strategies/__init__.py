@@ -22,5 +22,5 @@ NAMES = (
 def load(name: str) -> RuleStrategy:
     """Import a built-in strategy and register it."""
     item: Any = importlib.import_module(f"peak_fast.strategies.{name}").STRATEGY
-    strategy: RuleStrategy = register(item)
+    strategy: RuleStrategy = register(item, built_in=True)
     return strategy

@@ -13,7 +13,7 @@ from peak_fast.config import VolatilityTarget
 from peak_fast.errors import DataError
 from peak_fast.order_book import OrderBook, check_block_settings
 from peak_fast.order_inputs import _asset, block_rules, book_prices, book_rules, with_years
-from peak_fast.order_run import Asking, flags_of, market_of, memory_of
+from peak_fast.order_run import Asking, flags_of, market_of, memory_of, stopped_outside
 from peak_fast.orders import asking_of
 from peak_fast.signed_prices import check_book
 from peak_fast.sweep.batch import _SMALLEST_TILE_BARS, Batch, Report
@@ -199,7 +199,12 @@ class BookBatch(Batch):
             seen, cells, view = room.block
             found = room.results[: tile[1] - tile[0]]
             asked = asking.function, (seen, table[slice(*tile)], cells, view, asking.calendar)
-            self._batch(calendar, (_NO_PLANE, 0, _NO_RULES), settings.rows(*tile), room, asked, found)
+            decides = (_NO_PLANE, 0, _NO_RULES)
+            try:
+                self._batch(calendar, decides, settings.rows(*tile), room, asked, found)
+            except IndexError as error:
+                mine = asking._replace(memory=cells, params=table[tile[0]])
+                raise stopped_outside(mine, error, seen, view) from None
             self._keep(found, tile[0], out, done)
 
         smallest = _SMALLEST_TILE_BARS // len(self.bars)
