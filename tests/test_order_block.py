@@ -252,13 +252,20 @@ def pair(i, bars, params, memory, account, orders):
     memory[2], memory[3] = bars[CLOSE, i], bars[6 + CLOSE, i]
 
 
+def second_alone(i, bars, params, memory, account, orders):
+    place_market(orders, SELL, 2, asset=1)
+
+
 def test_several_assets():
     other = {name: [10.0 * value for value in values] for name, values in BARS.items()}
     result = simulate_orders({"A": BARS, "B": other}, OrderBlock(pair, memory=4))
     assert result._run.asking.memory.tolist() == [10, -2, 106, 1060]
     assert result.fills.select("asset", "side", "size").rows() == [("A", 1, 10.0), ("B", -1, 2.0)]
-    with pytest.raises(IndexError, match="names an asset that has no bars"):
+    with pytest.raises(StrategyError, match="index of account below 16"):
         simulate_orders(BARS, OrderBlock(pair, memory=4))
+    for debug in (False, True):
+        with pytest.raises(IndexError, match="names an asset that has no bars"):
+            simulate_orders(BARS, OrderBlock(second_alone, debug=debug))
 
 
 def count_calls(i, bars, params, memory, account, orders):
