@@ -9,6 +9,7 @@ import numpy as np
 
 from peak_fast._arguments import is_number
 from peak_fast._columns import FloatArray, as_float_array
+from peak_fast.data.alignment import in_line
 from peak_fast.errors import ConfigError, DataError
 
 # A spread below this share of the sum of squares is rounding noise: the series is constant.
@@ -38,14 +39,15 @@ def known(values: Any, name: str = "returns") -> FloatArray:
 
 
 def same_length(returns: Any, benchmark: Any) -> tuple[FloatArray, FloatArray]:
-    """Both series as arrays.
+    """Both series as arrays; a benchmark with times is put at those of the returns.
 
     Raises
     ------
     DataError
-        For series of different lengths.
+        For series of different lengths, or of other times.
     """
-    own, other = as_float_array(returns, "returns"), as_float_array(benchmark, "benchmark")
+    columns = in_line({"returns": returns, "benchmark": benchmark})
+    own, other = (as_float_array(values, name) for name, values in columns.items())
     if own.size != other.size:
         raise DataError(
             f"expected returns and benchmark of one length, got {own.size} and {other.size}; "

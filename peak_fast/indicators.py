@@ -31,6 +31,7 @@ import numpy as np
 
 from peak_fast._arguments import is_number, number
 from peak_fast._columns import as_float_array, whole_number, wrapper_for
+from peak_fast.data.alignment import in_line
 from peak_fast.errors import ConfigError, DataError, did_you_mean
 from peak_kernels import averages, oscillators, trend
 from peak_kernels import indicators as kernels
@@ -88,8 +89,9 @@ def _compute(
     parameters: tuple[float, ...],
     names: tuple[str, ...],
 ) -> list[Any]:
-    """Run ``kernel`` on the columns; one result per name, in the type of the first column."""
-    arrays = [as_float_array(values, name) for name, values in columns.items()]
+    """Run ``kernel`` on the columns, in the rows of the first; one result per name, in the type of that one."""
+    placed = in_line(columns) if len(columns) > 1 else columns
+    arrays = [as_float_array(values, name) for name, values in placed.items()]
     lengths = {name: array.size for name, array in zip(columns, arrays, strict=True)}
     if len(set(lengths.values())) > 1:
         raise DataError(f"expected columns of one length, got {lengths}; cut them to the same bars")

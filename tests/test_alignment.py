@@ -7,8 +7,21 @@ import numpy as np
 import polars as pl
 import pytest
 
-from peak_fast import BacktestEngine, Bars, Param, StrategyError, Study, Sweep, strategy
+from peak_fast import (
+    BacktestEngine,
+    Bars,
+    ConfigError,
+    DataError,
+    Param,
+    StrategyError,
+    Study,
+    Sweep,
+    indicators,
+    metrics,
+    strategy,
+)
 from peak_fast.orders import OrderRules
+from peak_fast.report.figure import prepare_picture
 
 pd = pytest.importorskip("pandas")
 
@@ -381,3 +394,53 @@ class TestBooleans:
         result = final(PRICES, returning(SIDES))
         assert "returned no -1" in result.metadata["notes"][0] and result.position[-1] > 0.0
         assert final(PRICES, returning(np.where(MASK, 1, -1))).metadata["notes"] == []
+
+
+class TestFigures:
+    """Metrics beside a benchmark, indicators of several columns, pictures: the first column says the rows."""
+
+    returns = pd.Series(np.sin(np.arange(COUNT)) / 50.0, index=DAYS)
+    other = pd.Series(np.cos(np.arange(COUNT)) / 60.0, index=DAYS)
+
+    @pytest.mark.parametrize("name", ["beta", "information_ratio", "r_squared"])
+    def test_a_benchmark_is_put_at_the_times_of_the_returns(self, name):
+        figure = getattr(metrics, name)
+        right = figure(self.returns.to_numpy(), self.other.to_numpy())
+        longer = pd.concat([self.other, pd.Series(0.5, DAYS[-1:] + pd.Timedelta(days=3))])
+        for benchmark in (
+            self.other,
+            self.other[::-1],
+            longer,
+            polars_of(self.other[::-1]),
+            self.other.to_numpy(),
+        ):
+            assert figure(self.returns, benchmark) == right
+        assert figure(pl.Series(self.returns.to_numpy()), pl.Series(self.other.to_numpy())) == right
+        for benchmark, words in (
+            (self.other.shift(1, freq="D"), "no value for"),
+            (self.other[1:], "no value for 1 of 60"),
+            (self.other.tz_localize("Asia/Tokyo"), "time zone"),
+        ):
+            with pytest.raises(DataError, match=f"benchmark.*{words}"):
+                figure(self.returns, benchmark)
+        with pytest.raises(DataError, match="no times to find them by"):
+            figure(self.returns.to_numpy(), self.other[::-1])
+
+    def test_indicators_of_several_columns(self):
+        high, low, close = (pd.Series(CLOSE + shift, index=DAYS) for shift in (1.0, -1.0, 0.0))
+        right = indicators.atr(high, low, close, 5)
+        pd.testing.assert_series_equal(indicators.atr(high, low[::-1], close[::-1], 5), right)
+        with pytest.raises(DataError, match="low: no value for"):
+            indicators.atr(high, low.shift(1, freq="D"), close, 5)
+        plain = indicators.atr(*(pl.Series(x.to_numpy()) for x in (high, low, close)), 5)
+        np.testing.assert_array_equal(plain.to_numpy(), right.to_numpy())
+
+    def test_the_benchmark_of_a_picture(self):
+        result = final(PRICES, SIDES)
+        curve = pd.Series(np.linspace(1e5, 2e5, COUNT), index=DAYS)
+        for benchmark in (curve, curve[::-1], polars_of(curve[::-1]), curve.to_numpy()):
+            np.testing.assert_array_equal(
+                prepare_picture(result, benchmark=benchmark).benchmark, curve.to_numpy()
+            )
+        with pytest.raises(ConfigError, match="benchmark: no value for"):
+            prepare_picture(result, benchmark=curve[1:])

@@ -16,7 +16,7 @@ NumPy arrays and lists carry none: they are taken by position.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -181,6 +181,25 @@ def aligned_table(
     truths = (table == 1.0).astype(object)
     truths[np.isnan(table)] = None
     return truths
+
+
+def in_line(columns: Mapping[str, Any], error: type[PeakFastError] = DataError) -> dict[str, Any]:
+    """Several columns by name, those behind the first put at its times; what has no times stays as it is.
+
+    Raises
+    ------
+    PeakFastError
+        As `aligned`.
+    """
+    name, first = next(iter(columns.items()))
+    if type(first) is np.ndarray and all(type(values) is np.ndarray for values in columns.values()):
+        return dict(columns)
+    calendar = calendar_of_column(first, name, error)
+    if calendar is None:
+        if not hasattr(first, "__len__"):
+            return dict(columns)
+        calendar = Calendar(len(first))
+    return {key: aligned(values, calendar, key, [], error) for key, values in columns.items()}
 
 
 def is_frame(values: Any) -> bool:

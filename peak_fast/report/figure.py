@@ -61,7 +61,8 @@ def prepare_picture(
     equity : array of float64, shape (n_bars,)
         With bar times. Gaps (NaN) take the value before them.
     benchmark : array of float64, shape (n_bars,), optional
-        A second curve in money. For a result it is buy-and-hold from the closes; ``False`` leaves it out.
+        A second curve in money; one with times is drawn at those of the bars. For a result it is buy-and-hold
+        from the closes; ``False`` leaves it out.
     trades
         Any form that :func:`peak_fast.report.trades.trade_columns` takes.
     stats
@@ -89,8 +90,14 @@ def prepare_picture(
         )
     money_curve = filled([] if equity is None else equity)
     n_bars = len(money_curve)
-    reference = None if benchmark is None or benchmark is False else filled(benchmark)
     bar_times = None if source is None else np.asarray(source, dtype=np.int64)
+    reference = None
+    if benchmark is not None and benchmark is not False:
+        from peak_fast.data.alignment import aligned
+        from peak_fast.data.matching import Calendar
+
+        calendar = Calendar(n_bars, bar_times, time_zone)
+        reference = filled(aligned(benchmark, calendar, "benchmark", [], ConfigError, levels=True))
     for name, array in (("time_us", bar_times), ("benchmark", reference)):
         if array is not None and len(array) != n_bars:
             raise ConfigError(
