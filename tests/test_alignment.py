@@ -230,6 +230,22 @@ class TestSortedBars:
             result.metadata["notes"]
         )
 
+    @pytest.mark.parametrize("library", ["pandas", "polars"])
+    def test_a_frame_that_is_newest_first(self, library):
+        frame = (
+            self.newest_first
+            if library == "pandas"
+            else pl.from_pandas(self.newest_first.rename_axis("d").reset_index())
+        )
+        for values in (SIGNAL, SIGNAL[::-1], polars_of(SIGNAL[::-1])):
+            result = final(frame, values)
+            assert result.stats["final_equity"] == RIGHT
+            assert any("newest first" in note for note in result.metadata["notes"])
+        for values in (SIDES, SIDES.tolist(), pl.Series(SIDES), np.arange(COUNT) < 20):
+            with pytest.raises(StrategyError, match=r"put in(to another)? order"):
+                final(frame, values)
+        assert final(Bars.from_frame(frame), SIDES).stats["final_equity"] == RIGHT
+
     @pytest.mark.parametrize("kind", ["pandas", "pandas numbered", "polars"])
     def test_a_function_sees_the_sorted_rows(self, kind):
         frame = self.newest_first.rename_axis("date")
@@ -311,6 +327,25 @@ class TestUntouchedFrames:
         self.spoil(frame)
         assert np.array_equal(bars.close, CLOSE) and np.array_equal(np.asarray(bars.source["low"]), CLOSE)
         assert final(bars, np.ones(COUNT)).hash == before
+
+
+def test_blocks_cannot_write_to_the_bars():
+    """They are compiled for bars that are read only, so no later configuration sees other ones."""
+
+    @strategy(name="writes to bars")
+    def writes(i, bars, params, memory, account):
+        bars[3, i] = 0.0
+        return 1.0
+
+    @strategy(name="orders and writes to bars")
+    def orders(i, bars, params, memory, account, orders):
+        bars[3, i] = 0.0
+
+    for item in (writes, orders):
+        with pytest.raises(StrategyError, match="cannot be compiled"):
+            final(PRICES, item)
+    with pytest.raises(StrategyError, match="cannot be compiled"):
+        BacktestEngine(order_book=OrderRules()).run(PRICES, writes)
 
 
 MASK = np.arange(COUNT) < 20

@@ -34,8 +34,10 @@ nb: Any = numba.types
 # What a function may take from outside itself that is the same thing under the same name.
 _NAMED = (python_types.ModuleType, python_types.BuiltinFunctionType, np.ufunc, type)
 _TABLE, _ROW, _RECORDS = nb.float64[:, ::1], nb.float64[::1], nb.float64[:, :, ::1]
-BLOCK_SIGNATURE = nb.float64(nb.int64, _TABLE, _ROW, _ROW, _ROW)
-ASK_SIGNATURE = nb.int64(nb.int64, nb.int64, _TABLE, _ROW, _ROW, _ROW)
+# What a block sees of the bars: it cannot write there, and so cannot change what a later configuration sees.
+_SEEN = nb.Array(nb.float64, 2, "C", readonly=True)
+BLOCK_SIGNATURE = nb.float64(nb.int64, _SEEN, _ROW, _ROW, _ROW)
+ASK_SIGNATURE = nb.int64(nb.int64, nb.int64, _SEEN, _ROW, _ROW, _ROW)
 _RUN_SIGNATURE = nb.void(
     nb.FunctionType(ASK_SIGNATURE), _TABLE, _TABLE, nb.int64[:, ::1], _TABLE, _TABLE,
     nb.UniTuple(_ROW, 3), _RECORDS, _TABLE, _TABLE,

@@ -15,9 +15,9 @@ from peak_kernels.book import is_exit, is_live, new_order, set_status
 from peak_kernels.orders_fields import Floats, Market
 
 nb: Any = numba.types
-ASKED = nb.void(
-    nb.int64, nb.float64[:, ::1], nb.float64[::1], nb.float64[::1], nb.float64[::1], nb.float64[::1]
-)
+# The bars that a block sees are not its own to write to.
+SEEN = nb.Array(nb.float64, 2, "C", readonly=True)
+ASKED = nb.void(nb.int64, SEEN, nb.float64[::1], nb.float64[::1], nb.float64[::1], nb.float64[::1])
 """Type of a block that places orders: ``block(bar, seen, params, memory, view, orders)``."""
 
 
