@@ -14,7 +14,7 @@ import numpy as np
 from peak_fast import _run
 from peak_fast._strategy import SignalStrategy
 from peak_fast.data import Bars
-from peak_fast.data.alignment import aligned, calendar_of_bars, is_moved
+from peak_fast.data.alignment import aligned, calendar_of_bars
 from peak_fast.data.columns import numbers_of
 from peak_fast.data.kept_rows import own_frame
 from peak_fast.data.kinds import package_of
@@ -63,26 +63,14 @@ def _is_expression(value: Any) -> bool:
     return hasattr(value, "meta") and package_of(value) == "polars"
 
 
-def targets(bars: Bars, values: Any, notes: list[str], *, seen: bool = True) -> Given:
+def targets(bars: Bars, values: Any, notes: list[str]) -> Given:
     """Targets that the user gave: a column, or a Polars expression over the frame.
-
-    Parameters
-    ----------
-    seen
-        Whether the user has the bars themselves.  Beside a frame whose rows were put into another order on the way,
-        an array can only be in the order of the frame's rows.
 
     Raises
     ------
     StrategyError
         Not one number a bar, or times that do not fit those of the bars.
     """
-    if isinstance(values, np.ndarray | list | tuple) and not seen and is_moved(bars):
-        raise StrategyError(
-            "the targets: the rows of the frame were put in order of time, and an array does not say to which of them "
-            "its values belong; expected a pandas series with the frame's index a Polars frame with its times, or an "
-            "array made from the bars themselves: bars = Bars.from_frame(frame), run(bars, targets)"
-        )
     if type(values) is np.ndarray and not bars.repaired:
         return as_given(values, len(bars), "the targets")
     derived = _is_expression(values)

@@ -167,7 +167,7 @@ class BacktestEngine:
         bars = given_bars(data, symbol)
         if _given.is_targets(strategy):
             notes: list[str] = []
-            row = _given.targets(bars, strategy, notes, seen=bars is data).row
+            row = _given.targets(bars, strategy, notes).row
             name = "targets" if not weights else "weights"
             decisions = _run.target_decisions(row, None if weights else "the targets")
             return self._finish(

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from peak_fast.data import Bars
+from peak_fast.data.alignment import is_frame
 from peak_fast.data.time_values import as_time
 from peak_fast.errors import ConfigError
 
@@ -56,7 +57,9 @@ def check_funding(funding: Any, times: Any, where: str = "") -> None:
 
 
 def _is_constant(funding: Any) -> bool:
-    """Whether funding is one rate, other than zero, for each bar."""
+    """Whether funding is one rate, other than zero, for each bar; a frame has a row for each of its times."""
+    if is_frame(funding):
+        return False
     try:
         values = np.asarray(funding, dtype=np.float64)
     except (TypeError, ValueError):

@@ -91,7 +91,6 @@ class TestColumnsBesideTheBars:
             (funding.resample("8h").ffill(), "rows between the bars"),
             (pd.Series(np.zeros(7)), "shape"),
             (funding > 0.0, "booleans"),
-            (True, "booleans"),
         ],
     )
     def test_others_are_refused(self, funding, words):

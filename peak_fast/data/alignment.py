@@ -38,12 +38,8 @@ def calendar_of_bars(bars: Bars, *, derived: bool = False) -> Calendar:
     is_frame = package_of(source) == "pandas" and type(source).__name__ == "DataFrame"
     time_us = bars.time_us if bars.has_time else None
     labels = source.index if is_frame else None
-    return Calendar(len(bars), time_us, bars.time_zone, labels, is_moved(bars) and not derived, derived, bars.stamp)
-
-
-def is_moved(bars: Bars) -> bool:
-    """Whether the rows of the user's frame were put into another order."""
-    return bool(bars.repaired.get("sort") or bars.repaired.get("reverse"))
+    moved = bool(bars.repaired.get("sort") or bars.repaired.get("reverse")) and not derived
+    return Calendar(len(bars), time_us, bars.time_zone, labels, moved, derived, bars.stamp)
 
 
 def calendar_of_column(values: Any, what: str, error: type[PeakFastError] = DataError) -> Calendar | None:
