@@ -81,11 +81,13 @@ def _tracked(folder: str) -> Callable[[], Any]:
     return loop
 
 
-def _load(folder: str, ending: str) -> Callable[[], Any]:
+def _load(folder: str, ending: str, zone: bool = True) -> Callable[[], Any]:
     import peak_fast as pf
 
     path = Path(folder) / f"bars{ending}"
     frame = pf.synthetic(2_000_000, "1m", seed=7).to_polars()
+    if not zone:
+        frame = frame.with_columns(frame["timestamp"].dt.strftime("%Y-%m-%d %H:%M:%S"))
     frame.write_csv(path) if ending == ".csv" else frame.write_parquet(path)
     return lambda: pf.load(path)
 
@@ -125,6 +127,7 @@ WORKS: dict[str, Callable[[str], Callable[[], Any]]] = {
     "frame_polars": lambda _: _from_frame(1_000_000, "polars"),
     "frame_pandas": lambda _: _from_frame(1_000_000, "pandas"),
     "load_csv": lambda folder: _load(folder, ".csv"),
+    "load_csv_without_zone": lambda folder: _load(folder, ".csv", zone=False),
     "load_parquet": lambda folder: _load(folder, ".parquet"),
 }
 

@@ -48,3 +48,15 @@ def test_whole_numbers_that_are_prices_in_a_frame():
         Bars.from_frame(frame)
     check(Bars.from_frame(frame, scale=1e-9), MINUTES, ())
     assert Bars.from_frame(frame, scale=1).close[0] == 10_500_000_000
+
+
+def test_parts_of_dates_in_a_frame_are_refused():
+    frame = {
+        "year": [2024, 2024],
+        "month": [1, 1],
+        "day": [30, 31],
+        **{name: list(PRICES[name][:2]) for name in PRICES},
+    }
+    with pytest.raises(DataError, match=r"parts of times; join them .* timestamp=False"):
+        Bars.from_frame(frame)
+    assert not Bars.from_frame(frame, timestamp=False).has_time

@@ -312,4 +312,7 @@ TEXTS: dict[str, tuple[str, str, dict, tuple[str, ...], tuple[str, ...]]] = {
     "interactive_brokers_dash": (".csv", "time,open,high,low,close,volume\n" + rows("{Y}{m}{d}-{H}:{M}:00," + OHLCV), {}, MINUTES, ()),
     "nse_index": (".csv", "Date ,Open ,High ,Low ,Close ,Shares Traded ,Turnover (Cr)\n" + rows("{d}-JAN-{Y}," + OHLCV + ",55"), {}, DAYS, ("Shares Traded",)),
     "bse": (".csv", "Date,Open Price,High Price,Low Price,Close Price,WAP,No.of Shares,No. of Trades\n" + rows("{d}-January-{Y},{o},{h},{l},{c},10.1,{v},7,", newest_first=True), {}, DAYS, ("No.of Shares",)),
+    "year_month_day": (".csv", "Year,Month,Day,Open,High,Low,Close,Volume\n" + rows("{Y},{m},{d}," + OHLCV).replace(",01,", ",1,"), {}, DAYS, ("'Year', 'Month', 'Day'",)),
+    "year_month_day_hour_minute": (".csv", "YEAR MONTH DAY HOUR MINUTE OPEN HIGH LOW CLOSE VOLUME\n" + rows("{Y} 1 {d} {H} {M} {o} {h} {l} {c} {v}"), {}, MINUTES, ("'HOUR', 'MINUTE'",)),
+    "leading_zeros": (".csv", "Date,Open,High,Low,Close,Volume,Code\n" + rows("{Y}-{m}-{d},00{o},{h},{l},{c},000{v},00012"), {}, DAYS, ()),
 }  # fmt: skip

@@ -24,10 +24,10 @@ def looks_numeric(texts: pl.Series) -> bool:
     return False
 
 
-def plain_numbers(texts: pl.Series) -> pl.Series | None:
+def plain_numbers(texts: pl.Series, *, codes: bool = True) -> pl.Series | None:
     """Integers or floats where every value is plainly one; None where a value needs more than that.
 
-    Digits with a leading zero ("000123") are codes, not numbers: the column stays text.
+    Digits with a leading zero ("000123") are codes, not numbers, unless ``codes`` is false: the column stays text.
     """
     import polars as pl
 
@@ -36,7 +36,7 @@ def plain_numbers(texts: pl.Series) -> pl.Series | None:
     for dtype in (pl.Int64, pl.Float64) if whole else (pl.Float64,):
         numbers = texts.cast(dtype, strict=False)
         if numbers.null_count() == texts.null_count():
-            if dtype == pl.Int64 and texts.str.contains(r"^0[0-9]").any():
+            if codes and dtype == pl.Int64 and texts.str.contains(r"^0[0-9]").any():
                 return texts
             return numbers
     return None

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 DAY_US = 86_400_000_000
+# Names of columns that have to be numbers.
+_FIGURES = frozenset({"open", "high", "low", "close", "volume", "adjclose"})
 
 
 def typed(frame: pl.DataFrame, options: ReadOptions, label: str, notes: list[str]) -> pl.DataFrame:
@@ -47,10 +49,13 @@ def typed(frame: pl.DataFrame, options: ReadOptions, label: str, notes: list[str
     texts = [name for name in frame.columns if frame[name].dtype == pl.String]
     numeric = [name for name in texts if looks_numeric(frame[name])]
     numbers = _all_plain(frame, numeric) if options.decimal != "," else None
+    mark = "."
     if numbers is None:
-        frame, numbers = _all_numbers(frame, numeric, options.decimal, label, notes)
+        frame, numbers, mark = _all_numbers(frame, numeric, options.decimal, label, notes)
     frame = frame.with_columns(numbers)
-    return frame.with_columns(_times(frame, options, notes))
+    _refuse_words(frame, mark, label)
+    frame = frame.with_columns(_times(frame, options, notes))
+    return _with_joined_dates(frame, notes)
 
 
 def _without_empty_rows(frame: pl.DataFrame) -> pl.DataFrame:
@@ -65,7 +70,7 @@ def _all_plain(frame: pl.DataFrame, numeric: list[str]) -> list[pl.Series] | Non
     """Numbers of all columns where each value is plainly one, else None."""
     numbers = []
     for name in numeric:
-        column = plain_numbers(frame[name])
+        column = plain_numbers(frame[name], codes=plain(name) not in _FIGURES)
         if column is None:
             return None
         numbers.append(column)
@@ -74,7 +79,7 @@ def _all_plain(frame: pl.DataFrame, numeric: list[str]) -> list[pl.Series] | Non
 
 def _all_numbers(
     frame: pl.DataFrame, numeric: list[str], decimal: str | None, label: str, notes: list[str]
-) -> tuple[pl.DataFrame, list[pl.Series]]:
+) -> tuple[pl.DataFrame, list[pl.Series], str]:
     import polars as pl
 
     texts = {name: without_words(frame[name]) for name in numeric}
@@ -88,30 +93,33 @@ def _all_numbers(
             frame = frame.filter(kept)
             numbers = {name: values.filter(kept) for name, values in numbers.items()}
             texts = {name: values.filter(kept) for name, values in texts.items()}
-        _refuse_words(frame, numbers, texts, numeric, label)
     whole = [
         name for name in numeric
         if numbers[name].null_count() == texts[name].null_count()
-        and not (numbers[name].dtype == pl.Int64 and texts[name].str.contains(r"^0[0-9]").any())
+        and not (
+            plain(name) not in _FIGURES
+            and numbers[name].dtype == pl.Int64
+            and texts[name].str.contains(r"^0[0-9]").any()
+        )
     ]  # fmt: skip
-    return frame, [numbers[name] for name in whole]
+    return frame, [numbers[name] for name in whole], mark
 
 
-def _refuse_words(
-    frame: pl.DataFrame,
-    numbers: dict[str, pl.Series],
-    texts: dict[str, pl.Series],
-    numeric: list[str],
-    label: str,
-) -> None:
-    """Refuse a price or volume that is no number, where the values before it are."""
-    for name in numeric:
-        wrong = numbers[name].is_null() & texts[name].is_not_null()
-        if plain(name) in ("open", "high", "low", "close", "volume", "adjclose") and wrong.any():
+def _refuse_words(frame: pl.DataFrame, mark: str, label: str) -> None:
+    """Refuse a price or volume that is no number, whatever else stands in its column."""
+    import polars as pl
+
+    for name in frame.columns:
+        texts = frame[name]
+        if plain(name) not in _FIGURES or texts.dtype != pl.String or texts.null_count() == len(texts):
+            continue
+        texts = without_words(texts)
+        wrong = numbers_of(texts, mark).is_null() & texts.is_not_null()
+        if wrong.any():
             row = int(wrong.arg_max() or 0)
             shown = ", ".join(str(cell) for cell in frame.row(row))[:100]
             raise DataError(
-                f"{label}: column {name!r} is not numeric throughout; row {row} is {texts[name][row]!r} ({shown}); "
+                f"{label}: column {name!r} is not numeric throughout; row {row} is {texts[row]!r} ({shown}); "
                 "correct it, or leave it empty where the value is missing"
             )
 
@@ -198,6 +206,29 @@ def _times(frame: pl.DataFrame, options: ReadOptions, notes: list[str]) -> list[
         notes.extend(f"column {name!r}: {note}" for note in said)
         found.append(_series(name, time_us, zone, days))
     return found
+
+
+def _with_joined_dates(frame: pl.DataFrame, notes: list[str]) -> pl.DataFrame:
+    """The frame with "date" from year, month and day, and "time" from hour and minute, where it has no other."""
+    import polars as pl
+
+    known = {plain(name): name for name in frame.columns}
+    parts = [known.get(part) for part in ("year", "month", "day")]
+    if None in parts or any(name in known for name in ("date", "time", "timestamp", "datetime")):
+        return frame
+    if any(
+        frame[name].dtype != pl.Int64 or not frame[name].is_between(1, 2100).all() for name in parts if name
+    ):
+        return frame
+    joined = [pl.date(*(pl.col(str(name)) for name in parts)).alias("date")]
+    hour, minute = known.get("hour"), known.get("minute")
+    if hour is not None and minute is not None and frame[hour].dtype == frame[minute].dtype == pl.Int64:
+        parts += [hour, minute]
+        joined.append(
+            pl.format("{}:{}", pl.col(hour), pl.col(minute).cast(pl.String).str.zfill(2)).alias("time")
+        )
+    notes.append(f"times are joined from {', '.join(repr(name) for name in parts)}")
+    return frame.with_columns(joined)
 
 
 def _series(name: str, time_us: IntArray, zone: str | None, days: bool) -> pl.Series:

@@ -125,6 +125,11 @@ def _found(table: Table, names: Names, notes: list[str]) -> tuple[list[_Source],
     ]
     if len(fits_too) > 1:
         raise _several(fits_too, "columns")
+    if not fits_too and {"year", "month", "day"} <= {fold(name) for name in table.names}:
+        raise DataError(
+            "columns for year, month and day are parts of times; join them into one column, as load() does for files "
+            "(pandas: pandas.to_datetime(frame[['year', 'month', 'day']])), or pass timestamp=False for no times"
+        )
     if fits_too and not typed:
         notes.append(f"times come from column {fits_too[0]!r}, the only one that reads as times")
     return [_column(table, names, name) for name in fits_too], None
