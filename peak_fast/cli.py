@@ -92,6 +92,7 @@ def run(
     from peak_fast._cli_strategy import load_strategy
     from peak_fast.engine import BacktestEngine
     from peak_fast.tracking import build_tracker_from_config
+    from peak_fast.tracking.base import has_run
 
     settings = _config(config, cash, fee_bps, slippage_bps)
     item = load_strategy(strategy)
@@ -101,7 +102,7 @@ def run(
     engine = BacktestEngine.from_config(settings, tracker)
     bars = load_data(data, settings.data.said(), reading)
     with tracker:
-        if tracker.get_run_id() is None:
+        if not has_run(tracker):
             tracker.start_run(f"{item.name} {bars.name}")
         result = engine.run(bars, item, parse_params(param or []))
     Console().print(result)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from peak_fast import _given, _run
-from peak_fast._arguments import rate_of_bps
+from peak_fast._arguments import rate_of_bps, tracker_or_none
 from peak_fast._guard import guarded_class
 from peak_fast._slots import VARIABLE, settings_vector
 from peak_fast._strategy import (
@@ -112,7 +112,7 @@ class BacktestEngine:
         self.sizing = sizing or FractionOfEquity()
         self.stops = stops or Stops()
         self.risk_limits = risk_limits or RiskLimits()
-        self.tracker = tracker
+        self.tracker: Tracker | None = tracker_or_none(tracker)
         self.use_execution_pipeline = use_execution_pipeline
         self.periods_per_year = periods_per_year
         self.risk_free = risk_free

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from peak_fast.tracking import MLflowTracker, NoopTracker, Tracker, log_backtest
+from peak_fast.tracking import MLflowTracker, NoopTracker, Tracker, TrackingWarning, log_backtest
 from tests.tracking_fakes import fake_result
 from tests.tracking_stores import use_spool
 
@@ -150,7 +150,9 @@ def test_a_backtest_arrives(made, reader_of):
     assert run.params["strategy.params.fast"] == "10"
     assert run.params["settings.costs.rate"] == "0.001"
     assert run.metrics["sharpe"] == 1.1
-    assert len(run.metrics) == 45
+    assert len(run.metrics) == 44 and "bars" not in run.metrics
+    assert run.params["data.bars"] == "300"
+    assert run.tags["mlflow.note.content"].startswith("**sma_cross** on **AAPL**")
     assert run.tags["metric.profit_factor"] == "inf"
     assert run.tags["metric.calmar"] == "nan"
     assert run.tags["peak_fast.result_hash"] == "ab" * 16
@@ -180,15 +182,42 @@ def test_nothing_without_a_run(made):
             read()
 
 
-def test_starting_twice_keeps_the_first(made):
+def test_a_run_that_nobody_named_or_used_takes_the_name(made):
     tracker, read = made
-    first = tracker.start_run("one")
-    second = tracker.start_run("two")
+    first = tracker.start_run()
+    second = tracker.start_run("late")
     assert first == second
     tracker.end_run()
     assert tracker.get_run_id() is None
     if read is not None:
-        assert read().name == "one"
+        assert read().name == "late"
+
+
+def test_starting_another_run_ends_the_open_one(made, reader_of, experiment):
+    tracker, read = made
+    if read is None:
+        tracker.start_run("one")
+        tracker.start_run("two")
+        return
+    tracker.start_run("one")
+    tracker.log_metrics({"value": 1.0})
+    with pytest.warns(
+        TrackingWarning, match=r"start_run\('two'\): the run 'one' was open and ends as FINISHED"
+    ):
+        tracker.start_run("two")
+    with pytest.warns(
+        TrackingWarning, match=r"start_run\('three'\): the run 'two' was open and ends as FAILED"
+    ):
+        tracker.start_run("three")
+    tracker.log_metrics({"value": 3.0})
+    tracker.end_run()
+    tracker.flush()
+    runs = {run.name: run for run in reader_of(tracker.tracking_uri).runs(experiment)}
+    assert {name: (run.status, run.metrics) for name, run in runs.items()} == {
+        "one": ("FINISHED", {"value": 1.0}),
+        "two": ("FAILED", {}),
+        "three": ("FINISHED", {"value": 3.0}),
+    }
 
 
 def test_an_exception_fails_the_run(made):
@@ -232,7 +261,7 @@ def test_nested_runs(made, reader_of, experiment):
     assert by_name["child"].metrics == {"depth": 2.0}
     assert by_name["parent"].metrics == {}
     assert by_name["child"].tags["mlflow.parentRunId"] == by_name["parent"].run_id
-    assert tracker.store_run_id(parent) == by_name["parent"].run_id
+    assert str(parent) == by_name["parent"].run_id
 
 
 @pytest.mark.filterwarnings("ignore::peak_fast.tracking.TrackingWarning")
@@ -279,21 +308,53 @@ def test_strange_values_do_not_raise(made):
     assert "none" not in run.metrics
 
 
-def test_threads_share_a_tracker(made):
+def test_each_thread_has_its_own_run(made, reader_of, experiment):
     tracker, read = made
-    with tracker.start_run("threads"):
+    with tracker.start_run("main"):
+        tracker.log_metrics({"value": -1.0})
+        both = threading.Barrier(4)
+        seen = []
 
         def work(number):
-            for step in range(20):
-                tracker.log_metrics({f"m{number}": float(step)}, step=step)
+            seen.append(tracker.get_run_id())
+            with tracker.start_run(f"thread {number}"):
+                both.wait()
+                for step in range(20):
+                    tracker.log_metrics({"value": float(100 * number + step)}, step=step)
+                both.wait()
 
         threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-    if read is not None:
-        assert read().metrics == {f"m{n}": 19.0 for n in range(4)}
+        assert seen == [None] * 4
+    if read is None:
+        return
+    tracker.flush()
+    found = {run.name: run.metrics["value"] for run in reader_of(tracker.tracking_uri).runs(experiment)}
+    assert found == {"main": -1.0, **{f"thread {n}": 100.0 * n + 19.0 for n in range(4)}}
+
+
+def test_a_thread_without_a_run_is_told(made):
+    tracker, read = made
+    caught = []
+
+    def work():
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always")
+            tracker.log_metrics({"lost": 1.0})
+            log_backtest(tracker, fake_result(50))
+        caught.extend(found)
+
+    with tracker.start_run("main"):
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    if read is None:
+        return
+    assert ["this thread has no active run" in str(item.message) for item in caught] == [True]
+    assert "lost" not in read().metrics
 
 
 def test_a_missing_artifact_is_a_warning(made):

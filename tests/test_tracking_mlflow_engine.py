@@ -37,7 +37,11 @@ def test_the_engine_logs_into_the_open_run(tracker, read, uri, reader_of):
         for name, value in result.stats.items()
         if isinstance(value, (int, float)) and math.isfinite(value)
     }
+    given = {name: finite.pop(name) for name in ("bars", "initial_cash", "periods_per_year")}
     assert run.metrics == pytest.approx(finite)
+    assert float(run.params["data.bars"]) == given["bars"]
+    assert float(run.params["settings.initial_cash"]) == given["initial_cash"]
+    assert float(run.params["periods_per_year"]) == given["periods_per_year"]
     assert run.params["strategy.params.fast"] == "10"
     assert run.params["settings.initial_cash"] == "100000.0"
     assert run.params["data.hash"] == bars.hash
@@ -101,7 +105,7 @@ def test_every_way_to_run_is_logged(tracker, read):
     assert set(runs) == {"pipeline", "realistic", "vectorized"}
     for run in runs.values():
         assert run.params["strategy.name"] == "long_every_other_month"
-        assert run.metrics["bars"] == 200.0
+        assert run.params["data.bars"] == "200" and "bars" not in run.metrics
         assert len(list(Path(run.artifact_uri).rglob("*.*"))) == 3
 
 

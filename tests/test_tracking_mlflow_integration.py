@@ -104,11 +104,10 @@ def test_artifacts_of_a_server_go_through_it(server, module_folder, experiment, 
     tracker = MLflowTracker(server.uri, experiment)
     with tracker.start_run("over http") as run_id:
         tracker.log_text("hello", "deep/er/hello.txt")
-    store_id = tracker.store_run_id(run_id)
-    assert store_id != run_id
+        store_id = tracker.get_run_id()
+    tracker.flush()
     run = reader_of(server.uri).run(experiment)
-    assert run.run_id == store_id
-    assert run.tags["peak_fast.run_id"] == str(run_id)
+    assert run.run_id == store_id == str(run_id) != run.tags["peak_fast.run_id"]
     assert run.artifact_uri.startswith("mlflow-artifacts:")
     assert reader_of(server.uri).read(store_id, "deep/er/hello.txt", tmp_path) == b"hello"
     tracker.close()

@@ -178,7 +178,8 @@ def test_a_full_disk_under_the_spool(small_disk, spool_dir, tmp_path, experiment
 
 def test_a_full_disk_under_the_artifacts(small_disk, spool_dir, experiment, reader_of):
     """The artifact folder fills up: the spool keeps everything until there is room."""
-    os.chdir(small_disk)
+    (small_disk / "mlruns").mkdir()
+    (spool_dir.parent / "mlruns").symlink_to(small_disk / "mlruns", target_is_directory=True)
     tracker = MLflowTracker(f"sqlite:///{spool_dir.parent}/art.db", experiment)
     for i in range(4):
         with tracker.start_run(f"run-{i}"):

@@ -112,9 +112,11 @@ class Recorder:
             self._tracker = None
 
     def _start(self) -> None:
+        from peak_fast.tracking.base import has_run
+
         study, tracker = self._study, self._tracker
         tags = {"peak_fast.kind": "study", "peak_fast.strategy": study.strategy_name}
-        tracker.start_run(study.name, nested=tracker.get_run_id() is not None, tags=tags)
+        tracker.start_run(study.name, nested=has_run(tracker), tags=tags)
         self._started = True
         described = study.description
         tracker.log_params(
@@ -214,6 +216,6 @@ class Recorder:
         if self._bar is not None:
             self._bar.close()
         if self._started:
-            from peak_fast.tracking.base import status_of
+            from peak_fast.tracking.handles import status_of
 
             self._safely(lambda: self._tracker.end_run(status_of(kind)))

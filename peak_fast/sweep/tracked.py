@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from peak_fast.errors import ConfigError
 from peak_fast.sweep.senses import higher_is_better
+from peak_fast.tracking.base import has_run
 
 if TYPE_CHECKING:
     from peak_fast.sweep.result import SweepResult
@@ -41,7 +42,7 @@ def log_sweep(tracker: Any, sweep: Sweep, result: SweepResult, keep_curves: str 
     if type(tracker).__name__ == "NoopTracker":
         return
     try:
-        own = tracker.get_run_id() is None
+        own = not has_run(tracker)
         if own:
             tracker.start_run(f"sweep {sweep.strategy.name}")
         try:
@@ -92,7 +93,8 @@ def _log_children(tracker: Any, result: SweepResult) -> None:
     )
     log_runs(
         kept,
-        parent_run_id=tracker.get_run_id(),
+        # A tracker that says whether a run is active takes that one; asking ours for its id would wait for the store.
+        parent_run_id=None if getattr(tracker, "active", False) is True else tracker.get_run_id(),
         params=list(result.parameters),
         metrics=list(result.metrics),
         run_name="run_name",

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from peak_fast.tracking.artifacts import log_backtest_artifacts
     from peak_fast.tracking.backtest import log_backtest, log_backtest_metadata
-    from peak_fast.tracking.base import RunHandle, Tracker, TrackingWarning
+    from peak_fast.tracking.base import Tracker, TrackingWarning
     from peak_fast.tracking.config import build_tracker_from_config
+    from peak_fast.tracking.handles import RunHandle
     from peak_fast.tracking.mlflow import MLflowTracker
     from peak_fast.tracking.noop import NoopTracker
 
@@ -33,7 +34,7 @@ __all__ = [
 _HOMES = {
     "MLflowTracker": "mlflow",
     "NoopTracker": "noop",
-    "RunHandle": "base",
+    "RunHandle": "handles",
     "Tracker": "base",
     "TrackingWarning": "base",
     "build_tracker_from_config": "config",

@@ -9,7 +9,7 @@ from typing import Any
 from peak_fast._arguments import place, tracker_or_none
 from peak_fast._guard import guarded
 from peak_fast.report import payload_of, render_artifacts
-from peak_fast.tracking.base import Tracker, logger
+from peak_fast.tracking.base import Tracker, has_run, logger
 from peak_fast.tracking.noop import NoopTracker
 
 
@@ -57,7 +57,7 @@ def log_backtest_artifacts(
     if output_dir is not None:
         files = render_artifacts(result)
         written = write_files(files, place("output_dir", output_dir, "artifacts"))
-    if not tracker.get_run_id():
+    if not has_run(tracker):
         logger.debug("no active run: backtest artifacts are not logged")
         return written
     in_writer = getattr(tracker, "spool_backtest_artifacts", None)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from peak_fast.tracking.base import TrackingWarning, logger
+from peak_fast.tracking.base import TrackingWarning, has_run, logger
 from peak_fast.tracking.noop import NoopTracker
 
 _warned: set[str] = set()
@@ -39,7 +39,7 @@ def log_backtest(tracker: Any, result: Any, *, bundle: bool = False) -> None:
         native = getattr(tracker, "log_result", None)
         if native is not None:
             native(result, bundle=bundle)
-        elif tracker.get_run_id():
+        elif has_run(tracker):
             log_backtest_metadata(tracker, result)
             _log_through_protocol(tracker, result, bundle)
     except Exception as error:
@@ -59,7 +59,7 @@ def log_backtest_metadata(tracker: Any, result: Any) -> None:
     if tracker is None or type(tracker) is NoopTracker:
         return
     try:
-        if not tracker.get_run_id():
+        if not has_run(tracker):
             return
         native = getattr(tracker, "log_result_values", None)
         if native is not None:
@@ -73,11 +73,12 @@ def log_backtest_metadata(tracker: Any, result: Any) -> None:
 def _log_values(tracker: Any, result: Any) -> None:
     """The same values as the writer's, through the protocol alone."""
     from peak_fast.tracking.sanitize import split_metrics
-    from peak_fast.tracking.unpack import backtest_params, backtest_tags
+    from peak_fast.tracking.unpack import backtest_params, backtest_tags, figures_of, given_params
 
     metadata: Mapping[str, Any] = getattr(result, "metadata", None) or {}
-    split = split_metrics({name: value for name, value in result.stats.items() if value is not None})
-    tracker.log_params(backtest_params(metadata))
+    split = split_metrics(figures_of(result.stats))
+    params = backtest_params(metadata)
+    tracker.log_params({**params, **given_params(result.stats, params)})
     tracker.log_metrics({name: value for name, value in split.numbers.items() if value == value})
     tracker.set_tags({**split.tags, **backtest_tags(metadata)})
 

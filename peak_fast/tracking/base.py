@@ -5,7 +5,9 @@ A tracker records runs.  One run holds parameters (text, set once), metrics (num
 ``tests/test_tracking_contract.py`` runs over all of them:
 
 * logging without an active run is ignored, raises nothing and opens no run;
-* starting a run while one is active keeps the first, unless ``nested=True``;
+* starting a run while one is active ends that one with a warning, unless nobody named or used it (then it
+  takes the name) or ``nested=True`` asks for a child;
+* each thread has its own active run;
 * leaving the context manager ends the run: FINISHED, FAILED after an exception, KILLED after Ctrl-C;
 * nothing that is logged raises because of its value.
 """
@@ -16,10 +18,9 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
-Status = Literal["FINISHED", "FAILED", "KILLED", "RUNNING", "SCHEDULED"]
-STATUSES: tuple[str, ...] = ("FINISHED", "FAILED", "KILLED", "RUNNING", "SCHEDULED")
+from peak_fast.tracking.handles import RunHandle
 
 logger = logging.getLogger("peak_fast.tracking")
 
@@ -45,7 +46,7 @@ class Tracker(Protocol):
     def start_run(
         self, run_name: str | None = None, *, nested: bool = False, tags: Mapping[str, Any] | None = None
     ) -> RunHandle:
-        """Start a run; with one active, keep that one, unless ``nested`` asks for a child of it."""
+        """Start a run; one that is active ends first, unless ``nested`` asks for a child of it."""
         ...
 
     def end_run(self, status: str = "FINISHED") -> None:
@@ -53,7 +54,7 @@ class Tracker(Protocol):
         ...
 
     def get_run_id(self) -> str | None:
-        """Id of the innermost active run, or None."""
+        """Id of this thread's innermost active run in the store, or None."""
         ...
 
     def log_params(self, params: Any) -> None:
@@ -105,41 +106,6 @@ class Tracker(Protocol):
     ) -> None: ...
 
 
-class RunHandle(str):
-    """Id of a started run: a plain string that also ends its run as a context manager.
-
-    >>> with tracker.start_run("first") as run_id:      # doctest: +SKIP
-    ...     tracker.log_metrics({"sharpe": 1.2})
-    """
-
-    __slots__ = ("_owner",)
-
-    _owner: Any
-
-    def __new__(cls, run_id: str, owner: Any = None) -> RunHandle:
-        handle = str.__new__(cls, run_id)
-        handle._owner = owner
-        return handle
-
-    def __enter__(self) -> RunHandle:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._owner is not None:
-            self._owner.end_run_by_id(str(self), status_of(kind))
-
-    def __reduce__(self) -> tuple[type[str], tuple[str]]:
-        return (str, (str(self),))
-
-
-def status_of(kind: type[BaseException] | None) -> Status:
-    """Status of a run whose block was left with this exception type (None: without one)."""
-    if kind is None:
-        return "FINISHED"
-    if issubclass(kind, SystemExit):
-        return "FINISHED"
-    if issubclass(kind, KeyboardInterrupt):
-        return "KILLED"
-    return "FAILED"
+def has_run(tracker: Any) -> bool:
+    """Whether a run is active, without asking a store for its id where the tracker can say so itself."""
+    return getattr(tracker, "active", False) is True or bool(tracker.get_run_id())

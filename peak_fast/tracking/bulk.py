@@ -30,10 +30,10 @@ from peak_fast.tracking.updates import (
     RUN_NAME,
     Creation,
     Dataset,
-    ExperimentDeleted,
     Rejection,
     RunUpdate,
     StoreUnavailable,
+    deleted_experiment,
 )
 from peak_fast.tracking.uris import local_path
 
@@ -138,11 +138,14 @@ class BulkStore:
         A connection whose schema was checked (see the module's docstring).
     upload
         For runs whose artifact root is not a local folder.
+    base
+        Folder whose ``mlruns`` holds the artifacts of new experiments; that of the runs' owner if None.
     """
 
-    def __init__(self, database: Database, upload: Uploader) -> None:
+    def __init__(self, database: Database, upload: Uploader, base: Path | None = None) -> None:
         self._database = database
         self._upload = upload
+        self._base = base
         self._experiments: dict[str, tuple[int, str]] = {}
         self._has_workspace = "workspace" in database.columns("experiments")
         self._inputs_have_step = "step" in database.columns("inputs")
@@ -166,6 +169,8 @@ class BulkStore:
             raise StoreUnavailable(f"artifact folder: {error}") from error
 
     def _apply(self, updates: Sequence[RunUpdate]) -> list[Rejection]:
+        # Experiments are looked up anew each time: one may have been deleted or restored meanwhile.
+        self._experiments.clear()
         places = self._places(updates)
         accepted = [update for update in updates if update.run_id in places]
         rejections = [
@@ -176,6 +181,11 @@ class BulkStore:
         self._write_files(accepted, places)
         self._database.begin()
         try:
+            for update in accepted:
+                if update.create is not None and update.create.experiment in self._experiments:
+                    # Once more, as nobody can delete it from here on; once per experiment.
+                    del self._experiments[update.create.experiment]
+                    self._find_experiment(update.create.experiment)
             self._write_rows(accepted, places)
             self._database.commit()
         except BaseException:
@@ -203,11 +213,17 @@ class BulkStore:
             chunk = run_ids[start : start + _CHUNK]
             marks = ", ".join("?" * len(chunk))
             rows = self._database.query(
-                "SELECT run_uuid, experiment_id, artifact_uri, lifecycle_stage FROM runs "
-                f"WHERE run_uuid IN ({marks})",
+                "SELECT r.run_uuid, r.experiment_id, r.artifact_uri, r.lifecycle_stage, e.lifecycle_stage, e.name "
+                "FROM runs r JOIN experiments e ON e.experiment_id = r.experiment_id "
+                f"WHERE r.run_uuid IN ({marks})",
                 chunk,
             )
-            found.update({row[0]: _Run(row[1], row[2] or "", row[3] == "active", True) for row in rows})
+            for row in rows:
+                if (
+                    row[3] != "active" and row[4] != "active"
+                ):  # deleted with its experiment, and restored with it
+                    raise deleted_experiment(row[5], row[1])
+                found[row[0]] = _Run(row[1], row[2] or "", row[3] == "active", True)
         return found
 
     def _experiment(self, creation: Creation) -> tuple[int, str]:
@@ -228,10 +244,7 @@ class BulkStore:
         if not rows:
             return None
         if rows[0][2] != "active":
-            raise ExperimentDeleted(
-                f"experiment {name!r} is deleted; restore it (mlflow experiments restore "
-                f"--experiment-id {rows[0][0]}) or use another experiment_name"
-            )
+            raise deleted_experiment(name, rows[0][0])
         return int(rows[0][0]), str(rows[0][1])
 
     def _create_experiment(self, creation: Creation) -> tuple[int, str]:
@@ -247,7 +260,7 @@ class BulkStore:
                     (creation.experiment, now, now),
                     "experiment_id",
                 )
-                root = (Path(creation.folder) / "mlruns").as_posix()
+                root = ((self._base or Path(creation.folder)) / "mlruns").as_posix()
                 found = (experiment_id, f"{root}/{experiment_id}")
                 database.execute(
                     "UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?",
@@ -296,12 +309,13 @@ class BulkStore:
         self._database.insert(f"INSERT INTO runs ({_RUN_COLUMNS})", _KEEP, rows)
 
     def _insert_values(self, updates: Iterable[RunUpdate]) -> None:
-        params, points, tags = [], [], []
+        params, points, tags, defaults = [], [], [], []
         latest: dict[tuple[str, str], tuple[float, int, int, bool]] = {}
         for update in updates:
             run_id = update.run_id
             params += [(key, value, run_id) for key, value in update.params.items()]
             tags += [(key, value, run_id) for key, value in update.tags.items()]
+            defaults += [(key, value, run_id) for key, value in update.defaults.items()]
             for key, value, timestamp, step in update.metrics:
                 is_nan = math.isnan(value)
                 number = 0.0 if is_nan else value
@@ -313,6 +327,7 @@ class BulkStore:
         database = self._database
         database.insert("INSERT INTO params (key, value, run_uuid)", _KEEP, params)
         database.insert("INSERT INTO tags (key, value, run_uuid)", _SET_TAG, tags)
+        database.insert("INSERT INTO tags (key, value, run_uuid)", _KEEP, defaults)
         metric_columns = "(key, value, timestamp, step, is_nan, run_uuid)"
         rows = [(k, v, t, s, flag[n], r) for k, v, t, s, n, r in points]
         database.insert(f"INSERT INTO metrics {metric_columns}", _KEEP, rows)

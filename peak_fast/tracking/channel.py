@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from peak_fast.errors import TrackingError
 from peak_fast.tracking import background, environment, launch, spool
+from peak_fast.tracking.active import OpenRun, ThreadRuns
 from peak_fast.tracking.base import TrackingWarning, logger
 from peak_fast.tracking.capture import Capture
 from peak_fast.tracking.segment import SegmentWriter
 from peak_fast.tracking.spool import SegmentPaths, read_ack
-from peak_fast.tracking.uris import mask, mask_in
+from peak_fast.tracking.uris import SQL_SCHEMES, mask, mask_in, scheme_of
 
 if TYPE_CHECKING:
     from peak_fast.tracking.inprocess import InProcess
@@ -33,29 +34,6 @@ _ALL = 1 << 62
 def now_ms() -> int:
     """Milliseconds since the epoch."""
     return time.time_ns() // 1_000_000
-
-
-class OpenRun:
-    """A run that has begun.
-
-    Attributes
-    ----------
-    joined
-        A run of the user's own: not created, named or ended here.
-    named, used
-        Whether it has a name, and whether anything was logged into it.
-    params
-        Parameters logged so far: they cannot change.  None stands for none.
-    """
-
-    # Defaults of the class: most runs of a loop never set them.
-    joined = False
-    named = False
-    used = False
-    params: dict[str, str] | None = None
-
-    def __init__(self, run_id: str) -> None:
-        self.run_id = run_id
 
 
 class Channel:
@@ -76,8 +54,10 @@ class Channel:
     ----------
     lock
         Guards the channel and the tracker above it.
-    runs
-        Open runs, the innermost last.
+    local
+        What the current thread has open.
+    open
+        Open runs of all threads, in the order of their beginning.
     segment
         Where records go; None before the first one.  What runs for every backtest writes there itself.
     """
@@ -91,7 +71,8 @@ class Channel:
         self.lock = threading.RLock()
         self.capture = Capture()
         self.kicked = 0
-        self.runs: list[OpenRun] = []
+        self.local = ThreadRuns()
+        self.open: dict[str, OpenRun] = {}
         self.segment: SegmentWriter | None = None
         self._older: list[SegmentPaths] = []
         self._folder: Path | None = None
@@ -101,6 +82,10 @@ class Channel:
         self._n_rejected = 0
         self._n_unrecorded = 0
         self.ids: list[str] = []
+        # Before this time a store that did not answer is not asked for an id.
+        self.ask_again = 0.0
+        # What a handle holds as plain memory: the id where it is ours in all likelihood.
+        self.own_ids = scheme_of(uri) in SQL_SCHEMES and os.environ.get("PEAK_FAST_BULK", "1") != "0"
         # Found once per process: not in the first run of a loop.
         environment.user_name()
         environment.git_tags(self.home)
@@ -111,6 +96,11 @@ class Channel:
             digits = os.urandom(16 * 64).hex()
             self.ids = [digits[i : i + 32] for i in range(0, len(digits), 32)]
         return self.ids.pop()
+
+    @property
+    def runs(self) -> list[OpenRun]:
+        """Open runs of the current thread, the innermost last."""
+        return self.local.runs
 
     @property
     def folder(self) -> Path:
@@ -176,12 +166,24 @@ class Channel:
         """After records were appended: in sync mode replay them now."""
         if self.mode == "sync" and self.segment is not None:
             self._collect_git(wait=False)
-            problem = self._in_process().replay(self.segment.paths, force=False)
-            if problem is not None:
-                self.warn(
-                    "store",
-                    f"tracking: the store did not take the log now ({problem}); it stays in the spool",
-                )
+            try:
+                self.replay_now(force=False)
+            except TrackingError as error:
+                self.warn("store", f"tracking: the store did not take the log now ({error})")
+
+    def replay_now(self, *, force: bool) -> None:
+        """Sync mode: replay the current segment in this process.
+
+        Raises
+        ------
+        TrackingError
+            The store did not take it; ``force`` asks it again however short ago that was.
+        """
+        with self.lock:
+            segment = self.segment
+            problem = None if segment is None else self._in_process().replay(segment.paths, force=force)
+        if problem is not None and segment is not None:
+            raise TrackingError(self._missing(segment, problem))
 
     def _open(self) -> SegmentWriter | None:
         header = {
@@ -224,7 +226,7 @@ class Channel:
     def rotate(self) -> None:
         """Begin a new segment once the current one is large; only while no run is open."""
         segment = self.segment
-        if segment is None or self.runs or not segment.full or segment.n_waiting:
+        if segment is None or self.open or not segment.full or segment.n_waiting:
             return
         self._collect_git(wait=True)
         self.applied()
@@ -260,11 +262,9 @@ class Channel:
                 )
             if segment is not None:
                 self._collect_git(wait=True)
-                self._write_waiting(segment)
+                self.write_waiting(segment)
                 if self.mode == "sync":
-                    problem = self._in_process().replay(segment.paths, force=True)
-                    if problem is not None:
-                        raise TrackingError(self._missing(segment, problem))
+                    self.replay_now(force=True)
                     self._check_rejected(segment.paths)
                     return
             targets = [(paths, _ALL) for paths in self._older]
@@ -274,10 +274,18 @@ class Channel:
         if not targets:
             return
         launch.confirm(targets, self.folder, self.uri, self.home, timeout)
+        self.ask_again = 0.0
         if segment is not None:
             self._check_rejected(segment.paths)
 
-    def _write_waiting(self, segment: SegmentWriter) -> None:
+    def write_waiting(self, segment: SegmentWriter) -> None:
+        """Write what waits in memory, and make it survive a power cut.
+
+        Raises
+        ------
+        TrackingError
+            The disk does not take it.
+        """
         try:
             if not segment.retry() or segment.lost:
                 raise TrackingError(
@@ -310,16 +318,6 @@ class Channel:
                 )
             )
 
-    def store_id(self, run_id: str) -> str:
-        """The store's id of a run of the current segment (they differ over HTTP and in file stores)."""
-        from peak_fast.tracking.client import RunIds
-
-        with self.lock:
-            segment = self.segment
-        if segment is None or not segment.paths.ids.exists():
-            return run_id
-        return RunIds(segment.paths.ids).get(run_id) or run_id
-
     def kick(self) -> None:
         """From the background thread: make the spool durable on disk and start an idle writer."""
         with self.lock:
@@ -347,10 +345,11 @@ class Channel:
         return segment is not None and read_ack(segment.paths.ack).error is not None
 
     def end_runs(self, status: str) -> None:
-        """End every open run, the innermost first; a joined run of the user's stays open."""
+        """End every open run of every thread, the innermost first; a joined run of the user's stays open."""
         now = now_ms()
-        while self.runs:
-            run = self.runs.pop()
+        while self.open:
+            _, run = self.open.popitem()
+            run.stack.remove(run)
             if not run.joined:
                 self.append(spool.END, (run.run_id, now, status))
 
@@ -373,7 +372,7 @@ class Channel:
             if self.mode == "sync":
                 self.flush(timeout)
             elif segment is not None:
-                self._write_waiting(segment)
+                self.write_waiting(segment)
         finally:
             replayer = self._shut(segment)
         if replayer is not None and segment is not None:
@@ -419,7 +418,7 @@ class Channel:
     def abandon(self) -> None:
         """In the child of a fork: runs and segment belong to the parent."""
         self.lock = threading.RLock()
-        self.runs.clear()
+        self.local, self.open = ThreadRuns(), {}
         self.ids = []  # the parent goes on with the same ones
         if self.segment is not None:
             self.segment.close(abandon=True)

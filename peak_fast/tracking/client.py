@@ -11,17 +11,17 @@ A store of this kind chooses the run ids itself.  What makes a replay exact all 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from peak_fast.errors import require
 from peak_fast.tracking import filestore
 from peak_fast.tracking.files import make_durable, write_artifacts
+from peak_fast.tracking.run_ids import RunIds
 from peak_fast.tracking.sanitize import (
     MAX_METRICS_PER_BATCH,
     MAX_PARAMS_PER_BATCH,
@@ -35,12 +35,12 @@ from peak_fast.tracking.updates import (
     RUN_NAME,
     Creation,
     Dataset,
-    ExperimentDeleted,
     Rejection,
     RunUpdate,
     StoreUnavailable,
+    deleted_experiment,
 )
-from peak_fast.tracking.uris import is_file_store, is_remote, local_path, mask_in
+from peak_fast.tracking.uris import is_file_store, is_remote, local_path, mask_in, sqlite_artifacts
 
 # MLflow's own retries would block for four minutes on a dead server, and may repeat a request that was
 # carried out.  The spool is the retry.
@@ -103,50 +103,18 @@ def client_environment(uri: str) -> Iterator[None]:
         yield
 
 
-class RunIds:
-    """Which id a store gave to each of our runs, on disk.
+@contextlib.contextmanager
+def _artifact_root(uri: str) -> Iterator[None]:
+    """Where MLflow's store puts the artifacts of new experiments: beside an SQLite file, as our own path does.
 
-    Parameters
-    ----------
-    path
-        The segment's ``.ids`` file: JSON lines ``["begin", ours]`` and ``["done", ours, theirs]``.
+    MLflow's default is a folder of the current one.  The variable is that by which its server says the same.
     """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._known: dict[str, str] = {}
-        self._begun: set[str] = set()
-        for line in path.read_text().splitlines() if path.exists() else ():
-            try:
-                entry = json.loads(line)
-            except ValueError:
-                continue  # the line that a kill tore
-            if entry[0] == "begin":
-                self._begun.add(entry[1])
-            else:
-                self._known[entry[1]] = entry[2]
-
-    def get(self, run_id: str) -> str | None:
-        """The store's id, if it is known."""
-        return self._known.get(run_id)
-
-    def uncertain(self, run_id: str) -> bool:
-        """Whether the run may exist although its id is not known."""
-        return run_id in self._begun and run_id not in self._known
-
-    def begin(self, run_id: str) -> None:
-        """Say that the run is about to be created."""
-        self._append(["begin", run_id])
-        self._begun.add(run_id)
-
-    def done(self, run_id: str, store_id: str) -> None:
-        """Say which id the run got."""
-        self._append(["done", run_id, store_id])
-        self._known[run_id] = store_id
-
-    def _append(self, entry: list[str]) -> None:
-        with self._path.open("a") as file:
-            file.write(json.dumps(entry) + "\n")
+    root = sqlite_artifacts(uri)
+    if root is None:
+        yield
+        return
+    with _SharedEnvironment({"_MLFLOW_SERVER_ARTIFACT_ROOT": root}):
+        yield
 
 
 class ClientStore:
@@ -156,6 +124,8 @@ class ClientStore:
     ----------
     uri
         Resolved tracking URI.
+    contact
+        Called when mlflow is imported and the store is asked for the first time.
 
     Raises
     ------
@@ -165,13 +135,15 @@ class ClientStore:
         The store cannot be opened.
     """
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, contact: Callable[[], None] = lambda: None) -> None:
         self._uri = uri
         with client_environment(uri):
             tracking = require("mlflow.tracking", extra="mlflow")
             self._entities = require("mlflow.entities", extra="mlflow")
+            contact()
             try:
-                self._client = tracking.MlflowClient(tracking_uri=uri)
+                with _artifact_root(uri):
+                    self._client = tracking.MlflowClient(tracking_uri=uri)
             except Exception as error:
                 raise StoreUnavailable(self._text(error)) from error
         self._experiments: dict[str, str] = {}
@@ -213,6 +185,8 @@ class ClientStore:
             The store did not answer; updates before the current one are in it.
         """
         rejections: list[Rejection] = []
+        # Looked up anew each time: one may have been deleted or restored meanwhile.
+        self._experiments.clear()
         with client_environment(self._uri):
             for update in updates:
                 try:
@@ -222,8 +196,35 @@ class ClientStore:
                 except Exception as error:
                     if not _is_final(error):
                         raise StoreUnavailable(self._text(error)) from error
+                    self._refuse_deleted(update, ids)
                     rejections.append(Rejection(update.run_id, self._text(error)))
         return rejections
+
+    def _refuse_deleted(self, update: RunUpdate, ids: RunIds) -> None:
+        """After a refusal: what went away with its experiment comes back with it, so it must wait.
+
+        Raises
+        ------
+        ExperimentDeleted
+            The run's experiment is deleted.
+        StoreUnavailable
+            The store did not answer.
+        """
+        try:
+            if update.create is not None:
+                self._experiments.clear()
+                self._experiment(update.create)
+                return
+            run = self._client.get_run(ids.get(update.run_id) or update.run_id)
+            experiment = self._client.get_experiment(run.info.experiment_id)
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            if not _is_final(error):
+                raise StoreUnavailable(self._text(error)) from error
+            return
+        if experiment.lifecycle_stage != "active":
+            raise deleted_experiment(experiment.name, experiment.experiment_id)
 
     def upload(self, update: RunUpdate) -> list[str]:
         """Send the artifacts of a run that the store knows under our id.
@@ -246,7 +247,11 @@ class ClientStore:
         return mask_in(f"{type(error).__name__}: {error}", self._uri)[:500]
 
     def _apply_one(self, update: RunUpdate, ids: RunIds) -> None:
+        is_new = update.create is not None and ids.get(update.run_id) is None
         run_id = self._run(update, ids)
+        if update.defaults:
+            there = {} if is_new else self._client.get_run(run_id).data.tags
+            update.tags = {k: v for k, v in update.defaults.items() if k not in there} | update.tags
         folder = self._new_folders.pop(run_id, None)
         if folder is None or not self._write_values(run_id, folder, update):
             metrics = update.metrics
@@ -344,10 +349,7 @@ class ClientStore:
                     raise
         if experiment is not None:
             if experiment.lifecycle_stage != "active":
-                raise ExperimentDeleted(
-                    f"experiment {create.experiment!r} is deleted; restore it (mlflow experiments restore "
-                    f"--experiment-id {experiment.experiment_id}) or use another experiment_name"
-                )
+                raise deleted_experiment(create.experiment, experiment.experiment_id)
             known = str(experiment.experiment_id)
         if known is None:
             raise StoreUnavailable(f"experiment {create.experiment!r} could not be created")

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from peak_fast.errors import ConfigError, did_you_mean
-from peak_fast.tracking.base import STATUSES
+from peak_fast.tracking.handles import STATUSES
 from peak_fast.tracking.payloads import polars_frame
 from peak_fast.tracking.sanitize import MAX_PARAM, as_text, clean_key, clean_tags, clean_text, split_metrics
 from peak_fast.tracking.updates import PARENT_RUN_ID

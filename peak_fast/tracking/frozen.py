@@ -19,7 +19,7 @@ import functools
 import pickle
 from typing import Any
 
-from peak_fast.tracking import codec
+from peak_fast.tracking import codec, layout
 from peak_fast.tracking.curves import reduce_curve
 
 # What the equity curve is made of: nothing (there is none), fills, float32 points, or trades.
@@ -116,4 +116,5 @@ def describe(result: Any) -> dict[str, Any]:
         "fill_rule": used["execution"].fill_rule,
         "code_version": code_version(),
         "notes": list(result.notes),
+        "layout": layout.spooled(),
     }

@@ -16,7 +16,12 @@ from peak_fast.tracking.spool import SegmentPaths, read_ack, records_end
 from peak_fast.tracking.uris import mask_in
 
 URI_VARIABLE = "PEAK_FAST_TRACKING_URI"
+# Touched by the writer when it turns to the store; not there while it starts.
+CONTACT = "contact.lock"
 DEFAULT_TIMEOUT = 90.0
+# A writer that is starting, or that comes forward, is not the store's silence: it gets this long, and this long more.
+_START_TIMEOUT = 30.0
+_STEP_TIMEOUT = 3.0
 _POLL = 0.002
 _LOG_LIMIT = 1 << 20
 
@@ -123,7 +128,13 @@ def forget_parents_writers() -> None:
 
 
 def confirm(
-    targets: Sequence[tuple[SegmentPaths, int]], folder: Path, uri: str, home: str, timeout: float | None
+    targets: Sequence[tuple[SegmentPaths, int]],
+    folder: Path,
+    uri: str,
+    home: str,
+    timeout: float | None,
+    *,
+    while_starting: bool = False,
 ) -> None:
     """Wait until the store has confirmed segments up to given offsets.
 
@@ -132,42 +143,72 @@ def confirm(
     targets
         Segments and the offsets that must be confirmed; a segment that is gone is confirmed.
     timeout
-        Seconds; None is 90.
+        Seconds; None is 90 without any progress.
+    while_starting
+        The timeout is meant for the store: a writer that still starts, or comes forward, may take longer.
 
     Raises
     ------
     TrackingError
         The store refused, or the time is over.
     """
-    deadline = time.monotonic() + (DEFAULT_TIMEOUT if timeout is None else timeout)
+    clock = _Clock(folder, timeout, while_starting)
     asked = time.time_ns()
     for paths, _ in targets:
         if paths.segment.exists():
             paths.request.touch()
-    process = start_writer(folder, uri, home)
-    pause = _POLL
+    # One that is at work sees the request.
+    process = None if is_locked(folder / "writer.lock") else start_writer(folder, uri, home)
     while True:
         waiting = [(paths, offset) for paths, offset in targets if not _confirmed(paths, offset)]
         if not waiting:
             return
-        for paths, _ in waiting:
-            ack = read_ack(paths.ack)
-            # An error of an attempt that began before this request says nothing about now.
-            if ack.error is not None and ack.begun > asked:
-                raise TrackingError(_problem(uri, waiting, ack.error))
-        if time.monotonic() > deadline:
+        acks = [read_ack(paths.ack) for paths, _ in waiting]
+        # An error of an attempt that began before this request says nothing about now.
+        errors = [ack.error for ack in acks if ack.error is not None and ack.begun > asked]
+        if errors:
+            raise TrackingError(_problem(uri, waiting, errors[0]))
+        if clock.is_over((len(waiting), sum(ack.offset for ack in acks))):
             reason = "the writer has not confirmed in time"
             raise TrackingError(_problem(uri, waiting, reason))
-        code = process.poll()
-        if code is not None:
-            if code not in (0, 3):
-                reason = f"the writer process ended with code {code}: {_tail(folder, uri)}"
-                raise TrackingError(_problem(uri, waiting, reason))
-            # Another writer held the folder; it works on the request, or ended before it saw it.
-            pause = 0.01
-            if not is_locked(folder / "writer.lock"):
-                process = start_writer(folder, uri, home)
-        time.sleep(pause)
+        code = None if process is None else process.poll()
+        if code not in (None, 0, 3):
+            reason = f"the writer process ended with code {code}: {_tail(folder, uri)}"
+            raise TrackingError(_problem(uri, waiting, reason))
+        # Another writer holds the folder; it works on the request, or ended before it saw it.
+        others = process is None or code is not None
+        if others and not is_locked(folder / "writer.lock"):
+            process = start_writer(folder, uri, home)
+        time.sleep(_POLL if not others else 5 * _POLL)
+
+
+class _Clock:
+    """When to stop waiting for a store."""
+
+    def __init__(self, folder: Path, timeout: float | None, while_starting: bool) -> None:
+        self._contact = folder / CONTACT
+        self._while_starting = while_starting
+        self._begin = self._moved = time.monotonic()
+        self._timeout = timeout
+        self._state: tuple[int, int] | None = None
+
+    def is_over(self, state: tuple[int, int]) -> bool:
+        """Whether the time is over; ``state`` changes with every step forward."""
+        now = time.monotonic()
+        if state != self._state:
+            self._state, self._moved = state, now
+        if self._timeout is None:
+            return now - self._moved > DEFAULT_TIMEOUT
+        if now - self._begin <= self._timeout:
+            return False
+        if not self._while_starting:
+            return True
+        if now - self._moved <= _STEP_TIMEOUT:
+            return False
+        try:
+            return time.time() - self._contact.stat().st_mtime > _STEP_TIMEOUT
+        except OSError:
+            return now - self._begin > _START_TIMEOUT
 
 
 def _confirmed(paths: SegmentPaths, offset: int) -> bool:

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from peak_fast._guard import guarded_class
-from peak_fast.tracking.base import RunHandle
+from peak_fast.tracking.handles import RunHandle
 
 
 @guarded_class()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import time_ns
 from typing import Any
 
 from peak_fast._guard import guarded_class
-from peak_fast.tracking import frames, spool
+from peak_fast.tracking import spool
 from peak_fast.tracking.base import logger
 from peak_fast.tracking.capture import bars_record, encode_trades
 from peak_fast.tracking.channel import Channel, now_ms
@@ -45,14 +45,26 @@ class Recorder:
         """Append a record about the innermost run; without one, say so at debug level."""
         channel = self._channel
         with channel.lock:
-            if not channel.runs:
-                logger.debug("no active run: the call is ignored")
+            runs = channel.local.runs
+            if not runs:
+                self._ignored("the call")
                 return
-            run = channel.runs[-1]
+            run = runs[-1]
             run.used = True
             channel.append(kind, (run.run_id, now_ms(), value, *more), buffers)
             if channel.mode == "sync":
                 channel.applied()
+
+    def _ignored(self, call: str) -> None:
+        """Say that there is no active run: a word of its own where only other threads have one."""
+        if self._channel.open:
+            self._channel.warn(
+                "thread",
+                f"{call} is ignored: this thread has no active run, another one has (each thread has its own, as in "
+                "MLflow); start a run in this thread, or hand the values over to the thread that has it",
+            )
+        else:
+            logger.debug("no active run: %s is ignored", call)
 
     def log_params(self, params: Any) -> None:
         """Log parameters of the active run.
@@ -66,10 +78,10 @@ class Recorder:
         """
         channel = self._channel
         with channel.lock:
-            if not channel.runs:
-                logger.debug("no active run: log_params is ignored")
+            if not channel.local.runs:
+                self._ignored("log_params")
                 return
-            run = channel.runs[-1]
+            run = channel.local.runs[-1]
             known = run.params = run.params or {}
             flat = flatten(params)
             changed = [key for key, value in flat.items() if known.get(key, value) != value]
@@ -93,8 +105,11 @@ class Recorder:
             Position in a series; 0 if None.
         """
         entries = mapping_of(metrics)
-        if not self._channel.runs or entries is None:
-            logger.debug("no active run, or no mapping: log_metrics is ignored")
+        if entries is None:
+            logger.debug("no mapping: log_metrics is ignored")
+            return
+        if not self._channel.local.runs:
+            self._ignored("log_metrics")
             return
         split = split_metrics(entries)
         if split.dropped:
@@ -120,8 +135,8 @@ class Recorder:
         artifact_path
             Folder inside the run's artifacts.
         """
-        if not self._channel.runs:
-            logger.debug("no active run: log_artifact is ignored")
+        if not self._channel.local.runs:
+            self._ignored("log_artifact")
             return
         source = Path(path)
         base = f"{artifact_path}/" if artifact_path else ""
@@ -153,8 +168,8 @@ class Recorder:
 
         A figure that cannot be drawn is a warning.
         """
-        if not self._channel.runs:
-            logger.debug("no active run: log_figure is ignored")
+        if not self._channel.local.runs:
+            self._ignored("log_figure")
             return
         try:
             name, data = figure_bytes(figure, str(artifact_file))
@@ -183,8 +198,8 @@ class Recorder:
 
         What is no table, or another ending, is a warning.
         """
-        if not self._channel.runs:
-            logger.debug("no active run: log_table is ignored")
+        if not self._channel.local.runs:
+            self._ignored("log_table")
             return
         try:
             name, data = table_bytes(table, str(artifact_file))
@@ -207,10 +222,10 @@ class Recorder:
         """
         channel = self._channel
         with channel.lock:
-            if not channel.runs:
-                logger.debug("no active run: log_result is ignored")
+            if not channel.local.runs:
+                self._ignored("log_result")
                 return
-            run = channel.runs[-1]
+            run = channel.local.runs[-1]
             run.used = True
             self._append_result(run.run_id, result, channel.parts)
             if channel.mode == "sync":
@@ -222,8 +237,10 @@ class Recorder:
         """Log parameters, metrics, tags and dataset of a finished backtest, without artifacts."""
         channel = self._channel
         with channel.lock:
-            if channel.runs:
-                self._append_result(channel.runs[-1].run_id, result, VALUES)
+            if channel.local.runs:
+                run = channel.local.runs[-1]
+                run.used = True
+                self._append_result(run.run_id, result, VALUES)
                 if channel.mode == "sync":
                     channel.applied()
 
@@ -278,7 +295,7 @@ class Recorder:
         """
         channel = self._channel
         with channel.lock:
-            if not channel.runs:
+            if not channel.local.runs:
                 return True
             points = reduce_curve(payload["equity"])
             trades, data = encode_trades(payload.get("trades"))
@@ -290,101 +307,6 @@ class Recorder:
             content = (payload.get("stats"), payload.get("metadata"), n_bars, len(points), trades)
             self._append(spool.RESULT, key, FIGURE | REPORTS, content, buffers=[points, data])
         return True
-
-    def log_results(
-        self,
-        results: Iterable[Any],
-        *,
-        parent_run_id: str | None = None,
-        run_names: Sequence[str] | None = None,
-        tags: Mapping[str, Any] | None = None,
-    ) -> list[str]:
-        """Log finished backtests, each as a run of its own.
-
-        Parameters
-        ----------
-        results
-            ``BacktestResult`` objects.
-        parent_run_id
-            Parent of the runs; the active run if None, else no parent.
-        run_names
-            A name per result; otherwise strategy and data name the run.
-        tags
-            Tags of each run.
-
-        Returns
-        -------
-        list of str
-            Run ids, in order.
-        """
-        channel = self._channel
-        made = []
-        names = list(run_names or ())
-        with channel.lock:
-            parent = parent_run_id or (channel.runs[-1].run_id if channel.runs else None)
-            for number, result in enumerate(results):
-                run_id = channel.new_run_id()
-                name = names[number] if number < len(names) else None
-                channel.append(spool.START, (run_id, now_ms(), name, parent, dict(tags or {}), False))
-                self._append_result(run_id, result, channel.parts)
-                channel.append(spool.END, (run_id, now_ms(), "FINISHED"))
-                made.append(run_id)
-                channel.rotate()
-            if channel.mode == "sync":
-                channel.applied()
-        return made
-
-    def log_runs(
-        self,
-        frame: Any,
-        *,
-        parent_run_id: str | None = None,
-        params: Sequence[str] | None = None,
-        metrics: Sequence[str] | None = None,
-        tags: Sequence[str] | None = None,
-        run_name: str | None = None,
-        common_tags: Mapping[str, Any] | None = None,
-    ) -> list[str]:
-        """Log the rows of a frame as finished runs.
-
-        Parameters
-        ----------
-        frame
-            Any data frame, with columns ``params.x``, ``metrics.y``, ``tags.z`` and optionally ``run_name``,
-            ``status``, ``start_time``, ``end_time``.
-        parent_run_id
-            Parent of the runs; the active run if None, else no parent.
-        params, metrics, tags
-            Columns without prefix that play these roles.
-        run_name
-            Column with the names, if it is not called ``run_name``.
-        common_tags
-            Tags of every run.
-
-        Returns
-        -------
-        list of str
-            Run ids, in the order of the rows.
-
-        Raises
-        ------
-        ConfigError
-            A column without a role, or one that is named and not there.
-        TypeError
-            Not a table.
-        """
-        table = frames.prefixed(frame, params, metrics, tags, run_name)
-        channel = self._channel
-        made: list[str] = []
-        with channel.lock:
-            parent = parent_run_id or (channel.runs[-1].run_id if channel.runs else None)
-            for head, data, run_ids in frames.records(table, now_ms(), parent, common_tags):
-                channel.append(spool.RUNS, head, [data])
-                made += run_ids
-                channel.rotate()
-            if channel.mode == "sync":
-                channel.applied()
-        return made
 
 
 class _PayloadBars:

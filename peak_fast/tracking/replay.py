@@ -16,9 +16,9 @@ from typing import Any
 
 from peak_fast.tracking import spool
 from peak_fast.tracking.base import logger
-from peak_fast.tracking.client import RunIds
 from peak_fast.tracking.curves import PARTS
 from peak_fast.tracking.files import clean_artifact_path
+from peak_fast.tracking.run_ids import RunIds
 from peak_fast.tracking.sanitize import MAX_RUN_NAME, clean_tags, clean_text
 from peak_fast.tracking.spool import Ack, Record, SegmentPaths, read_ack, read_records, write_ack
 from peak_fast.tracking.stores import Store
@@ -30,6 +30,7 @@ from peak_fast.tracking.updates import (
     USER,
     Artifact,
     Creation,
+    NewerSpool,
     Rejection,
     RunUpdate,
     StoreUnavailable,
@@ -128,12 +129,29 @@ class SegmentReplay:
         self.runs_per_batch = RUNS_PER_BATCH
 
     def read_header(self) -> bool:
-        """Read what the owner said of itself; False if it did not live to say anything."""
+        """Read what the owner said of itself; False if it did not live to say anything.
+
+        Raises
+        ------
+        NewerSpool
+            The segment has a later format than this version knows.
+        """
         record = next(read_records(self.paths.segment), None)
         if record is None or record.kind != spool.HEADER:
             return False
-        self.header = record.head[1]
+        self._note_header(record.head[1])
         return True
+
+    def _note_header(self, header: dict[str, Any]) -> None:
+        self.header = header
+        self._environment = dict(header["tags"])
+        written = header.get("format", 1)
+        if written > spool.FORMAT:
+            version = self._environment.get("version.peak_fast", "a later version")
+            raise NewerSpool(
+                f"{self.paths.segment.name} has format {written}, this version of peak_fast knows {spool.FORMAT}; "
+                f"run `peak-fast sync` with the version that wrote it ({version})"
+            )
 
     @property
     def ids(self) -> RunIds:
@@ -252,8 +270,7 @@ class SegmentReplay:
         head = record.head
         match record.kind:
             case spool.HEADER:
-                self.header = head[1]
-                self._environment = dict(head[1]["tags"])
+                self._note_header(head[1])
             case spool.ENVIRONMENT:
                 self._environment.update(head[1])
                 for run_id, state in self._runs.items():

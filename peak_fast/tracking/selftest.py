@@ -30,8 +30,9 @@ from typing import Any
 from peak_fast.tracking import proven
 from peak_fast.tracking.base import logger
 from peak_fast.tracking.bulk import BulkStore, revision, schema_problem
-from peak_fast.tracking.client import ClientStore, RunIds
+from peak_fast.tracking.client import ClientStore
 from peak_fast.tracking.database import SqliteDatabase
+from peak_fast.tracking.run_ids import RunIds
 from peak_fast.tracking.spool import spool_root, write_atomically
 from peak_fast.tracking.updates import OWN_RUN_ID, PARENT_RUN_ID, RUN_NAME, USER, Creation, Dataset, RunUpdate
 

@@ -9,6 +9,7 @@ Layout, below :func:`spool_root`::
         <segment>.files/    copies of large artifact files
         <segment>.ack       up to where the store has confirmed, and the last error (written by the writer)
         <segment>.ids       run ids that the store chose (HTTP and file stores)
+        <segment>.json      the same of a segment that is finished, for handles that are asked later
         <segment>.rejected  records that the store refuses for good, with the reasons
 
 A record has 24 bytes of prefix, the head (plain values, see :mod:`~peak_fast.tracking.codec`), raw array bytes,
@@ -23,6 +24,7 @@ was killed may end in zeros, which were allocated ahead.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pickle
@@ -30,6 +32,7 @@ import shutil
 import struct
 import sys
 import tempfile
+import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -43,7 +46,8 @@ from peak_fast.tracking.uris import has_credentials, mask, store_key
 MAGIC = b"PFR1"
 END_MARK = b"\nEOR"
 PREFIX = struct.Struct("<4sBBHIIQ")
-FORMAT = 1
+# Written in the header of a segment and checked by readers.  1: no layout of the arrays (see ``layout.py``).
+FORMAT = 2
 
 # Kinds of record; each head starts with the run id (or None).
 HEADER, ENVIRONMENT, START, PARAMS, METRICS, TAGS, ARTIFACT, RESULT, BARS, END, RUNS, CLOSE = range(1, 13)
@@ -54,6 +58,9 @@ QUICK_START, QUICK_RESULT, QUICK_END = 15, 16, 17
 # Flags: the head has no checksum; a QUICK_START has a name.
 UNSUMMED, NAMED = 128, 1
 UNREADABLE = 0  # what reading makes of a head that is whole but is not plain data
+
+# Ids of finished segments are kept for handles that somebody may still ask.
+KNOWN_SECONDS = 7 * 86_400.0
 
 fdatasync = getattr(os, "fdatasync", os.fsync)
 
@@ -133,7 +140,7 @@ class SegmentPaths:
 
     Attributes
     ----------
-    segment, files, ack, ids, rejected, request : Path
+    segment, files, ack, ids, known, rejected, request : Path
         See the module's docstring; ``request`` is the file by which the owner asks to be confirmed now.
     """
 
@@ -142,15 +149,25 @@ class SegmentPaths:
         self.files = segment.with_suffix(".files")
         self.ack = segment.with_suffix(".ack")
         self.ids = segment.with_suffix(".ids")
+        self.known = segment.with_suffix(".json")
         self.rejected = segment.with_suffix(".rejected")
         self.request = segment.with_suffix(".flush")
 
     def delete(self) -> None:
-        """Remove everything but ``rejected``; the segment first, as its absence means "all confirmed"."""
+        """Remove everything but ``rejected`` and the ids; the segment first, as its absence means "all confirmed"."""
         self.segment.unlink(missing_ok=True)
-        for path in (self.ack, self.ids, self.request):
+        self.keep_ids()
+        for path in (self.ack, self.request):
             path.unlink(missing_ok=True)
         shutil.rmtree(self.files, ignore_errors=True)
+
+    def keep_ids(self) -> None:
+        """Keep the ids that the store chose, if there are any, for those who ask after the segment is gone."""
+        with contextlib.suppress(FileNotFoundError):
+            if self.ids.stat().st_size:
+                self.ids.replace(self.known)
+            else:
+                self.ids.unlink()
 
     def owned(self) -> bool:
         """Whether the tracker that writes this segment is alive."""
@@ -254,10 +271,21 @@ def damaged(path: Path, position: int) -> bool:
 def remove_strays(folder: Path) -> None:
     """Delete what belongs to segments that are gone: somebody was killed between two deletions."""
     for path in folder.iterdir():
-        if path.suffix in (".ack", ".ids", ".flush") and not path.with_suffix(".seg").exists():
+        if path.suffix in (".ack", ".flush") and not path.with_suffix(".seg").exists():
+            path.unlink(missing_ok=True)
+        elif path.suffix == ".ids" and not path.with_suffix(".seg").exists():
+            SegmentPaths(path.with_suffix(".seg")).keep_ids()
+        elif path.suffix == ".json" and path.name != "store.json" and _age(path) > KNOWN_SECONDS:
             path.unlink(missing_ok=True)
         elif path.suffix == ".files" and not path.with_suffix(".seg").exists():
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _age(path: Path) -> float:
+    try:
+        return time.time() - path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def segments(folder: Path) -> list[Path]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from peak_fast.tracking.base import logger
 from peak_fast.tracking.bulk import BulkStore, revision, schema_problem
-from peak_fast.tracking.client import ClientStore, RunIds
+from peak_fast.tracking.client import ClientStore
 from peak_fast.tracking.database import Database, connect
+from peak_fast.tracking.run_ids import RunIds
 from peak_fast.tracking.updates import Rejection, RunUpdate, StoreUnavailable
-from peak_fast.tracking.uris import mask, sqlite_path
+from peak_fast.tracking.uris import SQL_SCHEMES, mask, scheme_of, sqlite_path
 
 
 class Store:
@@ -21,7 +22,9 @@ class Store:
     uri
         Resolved tracking URI.
     folder
-        The caller's folder: default artifact root of an SQLite database that is created.
+        The caller's folder.
+    contact
+        Called when everything is imported and the store is asked for the first time.
 
     Raises
     ------
@@ -36,8 +39,9 @@ class Store:
         ``"bulk"`` or ``"client"``: the way that updates take.
     """
 
-    def __init__(self, uri: str, folder: str) -> None:
+    def __init__(self, uri: str, folder: str, contact: Callable[[], None] = lambda: None) -> None:
         self._uri = uri
+        self._contact = contact
         self._client: ClientStore | None = None
         self._bulk = self._open_bulk(folder)
         if self._bulk is None:
@@ -82,7 +86,7 @@ class Store:
 
     def _client_store(self) -> ClientStore:
         if self._client is None:
-            self._client = ClientStore(self._uri)
+            self._client = ClientStore(self._uri, self._contact)
         return self._client
 
     def _upload(self, update: RunUpdate) -> list[str]:
@@ -99,17 +103,19 @@ class Store:
         path = sqlite_path(self._uri)
         if path is not None and not path.exists():
             try:
-                selftest.create_database(path, folder)
+                selftest.create_database(path, str(path.parent))
             except FileNotFoundError:
                 return None  # the self-test did not run: MLflow creates its database itself
             except OSError as error:
                 raise StoreUnavailable(f"SQLite file {path}: {error}") from error
+        if scheme_of(self._uri) in SQL_SCHEMES:
+            self._contact()
         database = connect(self._uri)
         if database is None:
             return None
         problem = self._problem(database)
         if problem is None:
-            return BulkStore(database, self._upload)
+            return BulkStore(database, self._upload, None if path is None else path.parent)
         database.close()
         logger.info("%s: written through MLflow's client, because %s", mask(self._uri), problem)
         return None

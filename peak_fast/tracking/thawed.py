@@ -11,6 +11,7 @@ import numpy as np
 from peak_fast.tracking.base import logger
 from peak_fast.tracking.curves import expand_curve
 from peak_fast.tracking.frozen import FILLS, POINTS, TRADES
+from peak_fast.tracking.layout import layout_of
 from peak_fast.tracking.unpack import Bars
 
 # Largest difference between a rebuilt curve's end and the kernel's final equity, relative.
@@ -25,7 +26,8 @@ class Static:
     def __init__(
         self, settings: bytes, content: dict[str, Any], bars_key: str = "", symbol: str = ""
     ) -> None:
-        self.settings = np.frombuffer(settings, dtype=np.float64)
+        self.layout = layout_of(content.get("layout"))
+        self.settings = self.layout.settings_now(np.frombuffer(settings, dtype=np.float64))
         self.content = content
         self.bars_key = bars_key
         self.symbol = symbol
@@ -33,16 +35,16 @@ class Static:
 
 def quick_result(static: Static, bars: Bars, params: Any, flags: int, data: bytes) -> Thawed:
     """The result of a QUICK_RESULT record: sizes that its head leaves out follow from the kernel's counters."""
-    from peak_kernels import types as t
-
-    state = np.frombuffer(data, count=t.N_STATE, offset=8 * t.N_METRICS)
-    n_trades, n_fills, n_points = int(state[t.N_TRADES]), _NO_FILLS, 0
+    layout = static.layout
+    n_metrics, slots = len(layout.metrics), layout.slots
+    state = np.frombuffer(data, count=len(slots), offset=8 * n_metrics)
+    n_trades, n_fills, n_points = int(state[slots.index("N_TRADES")]), _NO_FILLS, 0
     if flags & TRADES:
         n_fills = _FROM_TRADES
     elif flags & FILLS:
-        n_fills = int(state[t.N_FILLS])
+        n_fills = int(state[slots.index("N_FILLS")])
     elif flags & POINTS:
-        n_points = (len(data) - 8 * (t.N_METRICS + t.N_STATE + n_trades * t.RECORD_WIDTH)) // 4
+        n_points = (len(data) - 8 * (n_metrics + len(slots) + n_trades * layout.width)) // 4
     return Thawed(static, bars, (params, static.symbol, len(bars), n_trades, n_fills, n_points), data)
 
 
@@ -64,8 +66,6 @@ class Thawed:
     """
 
     def __init__(self, static: Static, bars: Bars, head: Any, data: bytes) -> None:
-        from peak_kernels import types as t
-
         self._params, self._symbol, self._n_bars, n_trades, n_fills, n_points = head
         self.bars = bars
         self._static = static
@@ -77,9 +77,11 @@ class Thawed:
             place += array.nbytes
             return array
 
-        metrics, state = take(t.N_METRICS), take(t.N_STATE)
-        trades = take(n_trades * t.RECORD_WIDTH).reshape(-1, t.RECORD_WIDTH)
-        self._fills = take(max(n_fills, 0) * t.RECORD_WIDTH).reshape(-1, t.RECORD_WIDTH)
+        layout = static.layout
+        metrics = layout.metrics_now(take(len(layout.metrics)))
+        state = layout.state_now(take(len(layout.slots)))
+        trades = layout.trades_now(take(n_trades * layout.width).reshape(-1, layout.width))
+        self._fills = take(max(n_fills, 0) * layout.width).reshape(-1, layout.width)
         self._points = take(n_points, np.float32)
         self._n_fills = n_fills
         outcome = SimpleNamespace(metrics=metrics, state=state, trades=trades)
@@ -93,7 +95,9 @@ class Thawed:
         """As ``BacktestResult.stats``."""
         from peak_fast import _records
 
-        return _records.stats_of(self._result)
+        found = _records.stats_of(self._result)
+        unknown = self._static.layout.unknown_metrics()
+        return {name: value for name, value in found.items() if name not in unknown} if unknown else found
 
     @functools.cached_property
     def metadata(self) -> dict[str, Any]:
@@ -159,9 +163,7 @@ class Thawed:
 
     def _own_fills(self) -> Any:
         """Bar, signed size, price and fee of each fill."""
-        from peak_kernels import types as t
-
-        rows = dict(zip(t.FILL_COLUMNS, self._fills.T, strict=False))
+        rows = dict(zip(self._static.layout.fills, self._fills.T, strict=False))
         return rows["bar"], rows["side"] * rows["size"], rows["price"], rows["fee"]
 
     def _fills_of_trades(self) -> Any:

@@ -26,6 +26,18 @@ from peak_fast.tracking.sanitize import (
 from peak_fast.tracking.updates import RUN_NAME, Artifact, Dataset, RunUpdate
 
 METADATA_JSON = "reports/metadata.json"
+NOTE = "mlflow.note.content"
+MAX_NOTE = 4_000
+# Settings and data among the statistics, and the parameters that hold them.
+GIVEN = {
+    "bars": "data.bars",
+    "initial_cash": "settings.initial_cash",
+    "periods_per_year": "periods_per_year",
+}
+# What one looks for first.
+HEADLINE = ("total_return", "cagr", "sharpe", "sortino", "max_drawdown", "volatility", "total_trades",
+            "win_rate", "profit_factor", "final_equity")  # fmt: skip
+_PERCENT = frozenset(("total_return", "cagr", "max_drawdown", "volatility", "win_rate"))
 # Entries of the metadata that describe the result and not how it was asked for.
 _TAGGED = {
     "code_version": "peak_fast.code_version",
@@ -160,21 +172,70 @@ def backtest_update(
 def _add_values(
     update: RunUpdate, stats: dict[str, Any], metadata: dict[str, Any], now_ms: int, number: int
 ) -> None:
-    for name, value in backtest_params(metadata).items():
+    params = backtest_params(metadata)
+    for name, value in {**params, **given_params(stats, params)}.items():
         update.params.setdefault(name, value)
-    split = split_metrics({name: value for name, value in stats.items() if value is not None})
+    split = split_metrics(figures_of(stats))
     for name, number_value in split.numbers.items():
         if number_value == number_value:  # NaN stands for "not finite" here; the tag says which
             update.metrics.append((name, number_value, now_ms, number))
     update.tags.update({**split.tags, **backtest_tags(metadata)})
+    if number == 0:
+        update.defaults[NOTE] = note_of(stats, metadata)
     dataset = dataset_of(metadata)
     if dataset is not None and dataset not in update.inputs:
         update.inputs.append(dataset)
 
 
+def figures_of(stats: Mapping[str, Any]) -> dict[str, Any]:
+    """What becomes a metric, what one looks for first in front.
+
+    What was given to the backtest (bars, cash, bars a year) is among the parameters, not among what came out: each
+    metric is a chart on MLflow's page.
+    """
+    names = [*(name for name in HEADLINE if name in stats), *(name for name in stats if name not in HEADLINE)]
+    return {name: stats[name] for name in names if name not in GIVEN and stats[name] is not None}
+
+
+def note_of(stats: Mapping[str, Any], metadata: Mapping[str, Any]) -> str:
+    """Description of a run on MLflow's page: what ran on which data, and the figures that matter, as Markdown."""
+    data = metadata.get("data")
+    data = data if isinstance(data, Mapping) else {}
+    words = [_strategy_name(metadata), data.get("name")]
+    title = " on ".join(f"**{word}**" for word in words if word)
+    days = [str(data[name])[:10] for name in ("start", "end") if data.get(name)]
+    parts = [title, " to ".join(days), f"{data['bars']:,} bars" if isinstance(data.get("bars"), int) else ""]
+    rows = [(name, _shown(name, stats[name])) for name in HEADLINE if stats.get(name) is not None]
+    lines = ["", "| figure | value |", "| --- | ---: |"]
+    lines += [f"| {name.replace('_', ' ')} | {value} |" for name, value in rows]
+    notes = metadata.get("notes")
+    lines += ["", *(f"* {note}" for note in notes)] if isinstance(notes, (list, tuple)) and notes else []
+    return clean_text("\n".join([", ".join(filter(None, parts)), *(lines if rows else [])]), MAX_NOTE)
+
+
+def _shown(name: str, value: Any) -> str:
+    if not isinstance(value, (int, float)):
+        return str(value)
+    if name in _PERCENT:
+        return f"{100.0 * value:,.2f} %"
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
+
+
+def _strategy_name(metadata: Mapping[str, Any]) -> Any:
+    strategy = metadata.get("strategy")
+    return strategy.get("name") if isinstance(strategy, Mapping) else strategy
+
+
 def backtest_params(metadata: Mapping[str, Any]) -> dict[str, str]:
     """Parameters of a backtest: strategy, settings and data, flattened with dots."""
     return flatten({name: value for name, value in metadata.items() if name not in _TAGGED})
+
+
+def given_params(stats: Mapping[str, Any], params: Mapping[str, str]) -> dict[str, str]:
+    """What the statistics repeat of settings and data, where the parameters do not have it."""
+    return flatten(
+        {name: stats[name] for name, place in GIVEN.items() if name in stats and place not in params}
+    )
 
 
 def backtest_tags(metadata: Mapping[str, Any]) -> dict[str, str]:
@@ -200,8 +261,7 @@ def dataset_of(metadata: Mapping[str, Any]) -> Dataset | None:
 
 
 def _run_name(run_id: str, metadata: Mapping[str, Any]) -> str:
-    strategy = metadata.get("strategy")
-    name = strategy.get("name") if isinstance(strategy, Mapping) else strategy
+    name = _strategy_name(metadata)
     data = metadata.get("data")
     data_name = data.get("name") if isinstance(data, Mapping) else None
     words = [str(word) for word in (name or "backtest", data_name) if word]

@@ -23,6 +23,18 @@ class ExperimentDeleted(StoreUnavailable):
     """The experiment is in the store's bin: only the user can say what should become of its runs."""
 
 
+class NewerSpool(PeakFastError):
+    """The segment was written by a later version of this package, which alone knows what its records mean."""
+
+
+def deleted_experiment(name: str, experiment_id: object) -> ExperimentDeleted:
+    """The error that says how to go on."""
+    return ExperimentDeleted(
+        f"experiment {name!r} is deleted; restore it (mlflow experiments restore "
+        f"--experiment-id {experiment_id}) or use another experiment_name"
+    )
+
+
 @dataclass(slots=True)
 class Creation:
     """How a run begins.
@@ -32,7 +44,7 @@ class Creation:
     experiment
         Name of the experiment, which is created if need be.
     folder
-        The owner's folder; the default artifact root of a new SQL experiment is ``mlruns`` in it.
+        The owner's folder; in a database that is no file, ``mlruns`` in it holds the artifacts of a new experiment.
     name, start_ms, user
         Name, start (milliseconds since the epoch) and user of the run.
     """
@@ -88,6 +100,8 @@ class RunUpdate:
         ``(key, value, timestamp in milliseconds, step)``; NaN allowed, infinities not.
     end
         ``(status, end in milliseconds)`` if the run ends.
+    defaults
+        Tags that are set only where the run has none of the name.
     """
 
     run_id: str
@@ -98,6 +112,7 @@ class RunUpdate:
     inputs: list[Dataset] = field(default_factory=list)
     artifacts: list[Artifact] = field(default_factory=list)
     end: tuple[str, int] | None = None
+    defaults: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True, frozen=True)

@@ -8,10 +8,14 @@ import re
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
-from peak_fast.errors import ConfigError
+from peak_fast.errors import ConfigError, did_you_mean
 
 DEFAULT_DATABASE = "mlflow.db"
 SQL_SCHEMES = ("sqlite", "postgresql", "mysql", "mssql")
+SCHEMES = (*SQL_SCHEMES, "http", "https", "file", "databricks", "databricks-uc", "uc")
+# How other programs call a database, and endings of the files of one.
+_OTHER_NAMES = {"postgres": "postgresql", "sqlite3": "sqlite", "mariadb": "mysql"}
+_DATABASE_ENDINGS = (".db", ".sqlite", ".sqlite3", ".db3")
 _SECRET_WORDS = ("password", "passwd", "pwd", "token", "secret", "apikey", "api_key", "access_key")
 _MASK = "***"
 
@@ -29,7 +33,8 @@ def resolve(uri: str | Path | None) -> str:
     Raises
     ------
     ConfigError
-        An in-memory database (no other process could write to it), or a path that is a file.
+        An in-memory database (no other process could write to it), a path that is a file, or a scheme that nobody
+        knows.
     """
     if uri is None or not str(uri):
         uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{DEFAULT_DATABASE}"
@@ -41,8 +46,58 @@ def resolve(uri: str | Path | None) -> str:
     if scheme == "file":
         return _folder_uri(file_uri_path(uri))
     if scheme == "":
-        return uri if uri in ("databricks", "databricks-uc", "uc") else _folder_uri(Path(uri))
+        return uri if uri in ("databricks", "databricks-uc", "uc") else _folder_uri(Path(_plain_path(uri)))
+    _check_scheme(uri, scheme)
     return uri
+
+
+def _plain_path(text: str) -> str:
+    """A text without a scheme, if it is a folder.
+
+    Raises
+    ------
+    ConfigError
+        It looks like an address, or like the file of a database.
+    """
+    if re.fullmatch(r"\d+\.\d+\.\d+\.\d+(:\d+)?(/.*)?|\[[0-9a-fA-F:]+\](:\d+)?(/.*)?", text):
+        raise ConfigError(
+            f"tracking_uri {text!r}: expected a URI, got an address; for a server write 'http://{text}'"
+        )
+    if text.lower().endswith(_DATABASE_ENDINGS) and not Path(text).is_dir():
+        raise ConfigError(
+            f"tracking_uri {text!r}: expected the folder of a file store, got the name of a database file; for an "
+            f"SQLite database write 'sqlite:///{text}'"
+        )
+    return text
+
+
+def _check_scheme(uri: str, scheme: str) -> None:
+    """Refuse what neither MLflow nor a plugin of it can open.
+
+    Raises
+    ------
+    ConfigError
+        The scheme is not known.
+    """
+    if scheme in SCHEMES:
+        return
+    shown = mask(uri)
+    rest = shown.partition(":")[2]
+    if re.fullmatch(r"\d+(/.*)?", rest):
+        raise ConfigError(
+            f"tracking_uri {shown!r}: expected a URI, got a host and a port; write 'http://{shown}'"
+        )
+    from importlib.metadata import entry_points
+
+    plugins = sorted(point.name for point in entry_points(group="mlflow.tracking_store"))
+    if scheme in plugins:
+        return
+    known = [name for name in (*SCHEMES, *plugins) if name not in ("uc", "databricks-uc")]
+    if scheme in _OTHER_NAMES:
+        hint = f"did you mean {_OTHER_NAMES[scheme]!r}?"
+    else:
+        hint = did_you_mean(scheme, known)
+    raise ConfigError(f"tracking_uri {shown!r}: the scheme {scheme!r} is not known; {hint}")
 
 
 def scheme_of(uri: str) -> str:
@@ -52,7 +107,12 @@ def scheme_of(uri: str) -> str:
 
 
 def _resolve_sqlite(uri: str) -> str:
-    prefix, _, rest = uri.partition("///")
+    prefix, slashes, rest = uri.partition("///")
+    if not slashes and re.fullmatch(r"[^:]+:/{0,2}[^/?:]+(\?.*)?", uri):
+        name = uri.partition(":")[2].lstrip("/")
+        raise ConfigError(
+            f"tracking_uri {uri!r}: a database file has three slashes before its name; write 'sqlite:///{name}'"
+        )
     path, question, query = rest.partition("?")
     if not path or path == ":memory:" or path.startswith("file:") or "mode=memory" in query:
         raise ConfigError(
@@ -101,6 +161,14 @@ def sqlite_path(uri: str) -> Path | None:
     if scheme_of(uri) != "sqlite" or "?" in uri:
         return None
     return Path(uri.partition("///")[2])
+
+
+def sqlite_artifacts(uri: str) -> str | None:
+    """Folder that holds the artifacts of new experiments of an SQLite store, beside its file; None for others."""
+    if scheme_of(uri) != "sqlite":
+        return None
+    database = Path(uri.partition("///")[2].partition("?")[0])
+    return (database.parent / "mlruns").as_posix()
 
 
 def local_path(uri: str) -> Path | None:

@@ -26,7 +26,7 @@ from pathlib import Path
 from peak_fast.errors import MissingDependencyError, TrackingError
 from peak_fast.tracking._locks import FolderLock
 from peak_fast.tracking.base import logger
-from peak_fast.tracking.launch import URI_VARIABLE
+from peak_fast.tracking.launch import CONTACT, URI_VARIABLE
 from peak_fast.tracking.replay import SegmentReplay
 from peak_fast.tracking.spool import (
     Ack,
@@ -38,7 +38,7 @@ from peak_fast.tracking.spool import (
     write_ack,
 )
 from peak_fast.tracking.stores import Store
-from peak_fast.tracking.updates import ExperimentDeleted, StoreUnavailable
+from peak_fast.tracking.updates import ExperimentDeleted, NewerSpool, StoreUnavailable
 from peak_fast.tracking.uris import mask_in
 
 # Seconds that a writer waits for more work of living trackers.
@@ -112,7 +112,9 @@ class FolderWriter:
         total = Pass()
         if not lock.acquire():
             return total
+        contact = self._folder / CONTACT
         try:
+            contact.unlink(missing_ok=True)
             remove_strays(self._folder)
             while True:
                 step = self.replay_all()
@@ -126,6 +128,7 @@ class FolderWriter:
                     return total
         finally:
             self._drop_store()
+            contact.unlink(missing_ok=True)
             lock.release()
 
     def replay_all(self) -> Pass:
@@ -148,7 +151,7 @@ class FolderWriter:
                 continue
             try:
                 self._replay(path, owned, step)
-            except ExperimentDeleted as error:
+            except (ExperimentDeleted, NewerSpool) as error:
                 logger.warning("%s", error)
                 self._replays.pop(path, None)
                 self._say(paths, str(error))
@@ -199,7 +202,7 @@ class FolderWriter:
                 os.chdir(home)  # relative artifact roots are relative to the owner's folder
             except OSError as error:
                 logger.info("folder %s: %s", home, error)
-            self._store = Store(self._uri, home)
+            self._store = Store(self._uri, home, (self._folder / CONTACT).touch)
         return self._store
 
     def _drop_store(self) -> None:

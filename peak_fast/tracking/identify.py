@@ -1,0 +1,116 @@
+"""From our ids of runs to those that MLflow knows.
+
+In SQL stores both are the same.  A server and a file store make ids of their own: the writer notes them beside the
+segment.  In every store somebody who asks for an id wants to use it, so asking waits until the run is there.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from peak_fast.errors import TrackingError
+from peak_fast.tracking import launch
+from peak_fast.tracking.run_ids import RunIds
+from peak_fast.tracking.spool import SegmentPaths, read_ack
+from peak_fast.tracking.uris import mask, scheme_of
+
+if TYPE_CHECKING:
+    from peak_fast.tracking.channel import Channel
+    from peak_fast.tracking.segment import SegmentWriter
+
+# A store that does not answer is waited for this long, and then not again for some time.
+ASK_TIMEOUT = 5.0
+ASK_AGAIN = 30.0
+_CONNECT_TIMEOUT = 2.0
+_PORTS = {"http": 80, "https": 443, "postgresql": 5432}
+
+
+def stored_ids(paths: SegmentPaths, run_ids: Sequence[str]) -> list[str | None]:
+    """The store's ids of runs whose beginning it has confirmed; None for a run that it refused."""
+    # Both, as the writer moves the one to the place of the other when the segment is finished.
+    ids = [RunIds(paths.ids), RunIds(paths.known)]
+    found: list[str | None] = []
+    for own in run_ids:
+        theirs = ids[0].get(own) or ids[1].get(own)
+        refused = ids[0].uncertain(own) or ids[1].uncertain(own)
+        found.append(theirs or (None if refused else own))
+    return found
+
+
+def ask(channel: Channel, segment: SegmentWriter | None, run_ids: Sequence[str]) -> list[str | None]:
+    """The store's ids of runs of a segment, once the runs are there.
+
+    Where the store does not answer within some seconds, or said so a moment ago, all are None, with one warning.
+    """
+    if segment is None:  # nothing is recorded, which was said
+        return [None] * len(run_ids)
+    try:
+        confirm_begun(channel, segment)
+    except (TrackingError, OSError) as error:
+        channel.ask_again = time.monotonic() + ASK_AGAIN
+        channel.warn("id", f"tracking: the id of a run is not known ({error})")
+        return [None] * len(run_ids)
+    return stored_ids(segment.paths, run_ids)
+
+
+def confirm_begun(channel: Channel, segment: SegmentWriter) -> None:
+    """Return once everything that was appended to a segment is in the store.
+
+    Raises
+    ------
+    TrackingError
+        The store does not answer.
+    OSError
+        No writer process could be started.
+    """
+    paths, end = segment.paths, segment.offset
+    if not paths.segment.exists() or read_ack(paths.ack).offset >= end:
+        return
+    if time.monotonic() < channel.ask_again:
+        raise TrackingError("the store did not answer a moment ago")
+    problem = _unreachable(channel.uri)
+    if problem is not None:
+        raise TrackingError(f"{mask(channel.uri)}: {problem}; the log waits in {paths.segment}")
+    if channel.mode == "sync" and channel.segment is segment:
+        channel.replay_now(force=False)
+        return
+    channel.write_waiting(segment)
+    launch.confirm(
+        [(paths, end)], channel.folder, channel.uri, channel.home, ASK_TIMEOUT, while_starting=True
+    )
+
+
+def _unreachable(uri: str) -> str | None:
+    """Why nobody answers at the address of a server; None where somebody does, or where there is no address."""
+    default = _PORTS.get(scheme_of(uri))
+    proxies = ("http_proxy", "https_proxy", "all_proxy")
+    if default is None or any(name.lower() in proxies for name in os.environ):
+        return None
+    try:
+        parts = urlsplit(uri)
+        host, port = parts.hostname, parts.port or default
+    except ValueError as error:
+        return str(error)
+    if not host:
+        return None  # a local socket
+    import socket  # most callers never ask
+
+    found: list[str | None] = []
+
+    def connect() -> None:
+        try:
+            with socket.create_connection((host, port), timeout=_CONNECT_TIMEOUT):
+                found.append(None)
+        except OSError as error:
+            found.append(f"{host}:{port} does not answer: {error}")
+
+    # In a thread, as looking up a name has no time limit.
+    thread = threading.Thread(target=connect, daemon=True)
+    thread.start()
+    thread.join(2 * _CONNECT_TIMEOUT)
+    return found[0] if found else f"{host}:{port} does not answer"
