@@ -127,7 +127,7 @@ def tracker_or_none(value: Any) -> Any:
     ConfigError
         Something that is no tracker.
     """
-    if value is None or hasattr(value, "get_run_id"):
+    if value is None or (hasattr(value, "get_run_id") and not isinstance(value, type)):
         return value
     raise wrong("tracker", "a tracker, or None", value, "pass MLflowTracker(...), NoopTracker() or None")
 

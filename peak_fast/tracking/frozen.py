@@ -116,5 +116,6 @@ def describe(result: Any) -> dict[str, Any]:
         "fill_rule": used["execution"].fill_rule,
         "code_version": code_version(),
         "notes": list(result.notes),
+        "stamp": result.bars.stamp,
         "layout": layout.spooled(),
     }

@@ -35,18 +35,6 @@ _FILLS_1 = "order_id bar side size price fee slippage reason"
 _KINDS_1 = (
     "signal stop_loss take_profit trailing_stop liquidation risk_limit open end_of_data order close child"
 )
-# What stands among the slots of the kernels' state and is none of them.
-NO_SLOTS = frozenset(
-    (
-        "N_SETTINGS",
-        "SIZE_FRACTION",
-        "SIZE_UNITS",
-        "SIZE_NOTIONAL",
-        "SIZE_RISK",
-        "SIZE_VOLATILITY",
-        "SIZE_KELLY",
-    )
-)
 
 
 @dataclass(frozen=True)
@@ -75,11 +63,9 @@ class Layout:
     kinds: tuple[str, ...]
 
     def state_now(self, state: Any) -> Any:
-        """State or settings as this version has them; NaN where the writer had no such slot."""
+        """State as this version has it; zero where the writer had no such slot (see :meth:`unknown`)."""
         now = current()
-        if now.slots == self.slots:
-            return state
-        return _moved(state, self.slots, now.slots, np.nan)
+        return state if now.slots == self.slots else _moved(state, self.slots, now.slots, 0.0)
 
     def settings_now(self, settings: Any) -> Any:
         """Settings as this version has them; a setting that the writer did not have is off."""
@@ -91,13 +77,15 @@ class Layout:
         return _moved(settings, self.slots[: len(settings)], now.slots[: t.N_SETTINGS], 0.0)
 
     def metrics_now(self, metrics: Any) -> Any:
-        """Figures as this version has them; zero where the writer had none (see :meth:`unknown_metrics`)."""
+        """Figures as this version has them; zero where the writer had none (see :meth:`unknown`)."""
         now = current()
         return metrics if now.metrics == self.metrics else _moved(metrics, self.metrics, now.metrics, 0.0)
 
-    def unknown_metrics(self) -> frozenset[str]:
-        """Figures of this version that the writer did not have."""
-        return frozenset(current().metrics) - frozenset(self.metrics)
+    def unknown(self) -> frozenset[str]:
+        """Figures of this version that the writer did not count: they are left out, and not said to be zero."""
+        now = current()
+        counted = {slot.lower() for slot in now.slots if slot not in self.slots}
+        return frozenset(counted | (set(now.metrics) - set(self.metrics)))
 
     def trades_now(self, rows: Any) -> Any:
         """Trades as this version has them; zero in columns that the writer did not have."""
@@ -128,8 +116,12 @@ def current() -> Layout:
 
     names = list(vars(t))
     between = names[names.index("INITIAL_CASH") : names.index("N_STATE")]
-    slots = tuple(name for name in between if name not in NO_SLOTS)
-    return Layout(t.METRICS, slots, t.TRADE_COLUMNS, t.FILL_COLUMNS, t.RECORD_WIDTH, KINDS)
+    slots: list[str] = []
+    for name in between:
+        # In their order; other names of a slot, counts and choices stand among them.
+        if name != "N_SETTINGS" and getattr(t, name) == len(slots):
+            slots.append(name)
+    return Layout(t.METRICS, tuple(slots), t.TRADE_COLUMNS, t.FILL_COLUMNS, t.RECORD_WIDTH, KINDS)
 
 
 @functools.cache

@@ -5,6 +5,7 @@ Replays what dead processes left, ends runs that nobody ended as KILLED, and say
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -16,6 +17,7 @@ from peak_fast.tracking import launch
 from peak_fast.tracking._locks import is_locked
 from peak_fast.tracking.replay import SegmentReplay
 from peak_fast.tracking.spool import SegmentPaths, read_ack, segments, spool_root
+from peak_fast.tracking.updates import NewerSpool
 from peak_fast.tracking.uris import mask, mask_in, resolve, store_key
 
 # Seconds for one store while another writer is at work in its folder.
@@ -215,6 +217,7 @@ def _replay(folder: Path, uri: str, found: StoreReport) -> None:
 def _home(folder: Path) -> str:
     for path in segments(folder):
         replay = SegmentReplay(path)
-        if replay.read_header():
-            return str(replay.header["folder"])
+        with contextlib.suppress(NewerSpool):
+            if replay.read_header():
+                return str(replay.header["folder"])
     return str(Path.cwd())

@@ -96,7 +96,7 @@ class Thawed:
         from peak_fast import _records
 
         found = _records.stats_of(self._result)
-        unknown = self._static.layout.unknown_metrics()
+        unknown = self._static.layout.unknown()
         return {name: value for name, value in found.items() if name not in unknown} if unknown else found
 
     @functools.cached_property
@@ -117,6 +117,7 @@ class Thawed:
                 "start": start.isoformat(),
                 "end": end.isoformat(),
                 "bars": self._n_bars,
+                **({"stamp": content["stamp"]} if "stamp" in content else {}),
                 "bars_without_prices": self.bars.n_invalid,
             },
             "periods_per_year": self.stats["periods_per_year"],
