@@ -104,20 +104,26 @@ def test_symbols_as_a_level_of_the_column_names(prices_first):
     assert BacktestEngine().run(single, np.ones(6)).stats["bars"] == 6
 
 
+def test_columns_that_tell_series_apart_are_named():
+    columns = {"exchange": ["X", "Y"] * 3, "interval": ["1d"] * 6, **clean_columns()}
+    bars = Bars.from_frame(columns)
+    assert said(bars, "'exchange' holds 2 values", "'X', 'Y'") and not said(bars, "interval")
+
+
 # ---- names
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_columns_that_the_user_names(kind):
     columns = clean_columns()
-    columns["Last"], columns["Traded"] = columns.pop("close"), columns.pop("volume")
+    columns["Final"], columns["Traded"] = columns.pop("close"), columns.pop("volume")
     frame = KINDS[kind](columns)
     with pytest.raises(DataError, match=r"column 'close' is missing.*columns=\{'close': \.\.\.\}"):
         Bars.from_frame(frame)
-    bars = Bars.from_frame(frame, columns={"close": "Last", "volume": "Traded"})
+    bars = Bars.from_frame(frame, columns={"close": "Final", "volume": "Traded"})
     assert bars.hash == Bars.from_frame(clean_columns()).hash
-    with pytest.raises(DataError, match="'Lst' is missing; did you mean 'Last'"):
-        Bars.from_frame(frame, columns={"close": "Lst"})
+    with pytest.raises(DataError, match="'Finl' is missing; did you mean 'Final'"):
+        Bars.from_frame(frame, columns={"close": "Finl"})
 
 
 def test_names_with_blanks_numbers_and_brackets():

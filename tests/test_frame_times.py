@@ -32,6 +32,7 @@ INDEXES = {
     "categories of text": pd.CategoricalIndex(HOURS.astype(str)),
     "Timestamps as objects": HOURS.astype(object),
     "datetimes as objects": pd.Index([stamp.to_pydatetime() for stamp in HOURS], dtype=object),
+    "datetime64 as objects": pd.Index(list(HOURS.to_numpy()), dtype=object),
     "nanoseconds": HOURS.as_unit("ns"),
     "seconds": HOURS.as_unit("s"),
     "zoned": HOURS.tz_localize("UTC"),
@@ -153,6 +154,39 @@ def test_several_columns_that_could_be_it_are_refused():
     with pytest.raises(DataError, match=r"several columns hold times: \['listed', 'delivered'\].*timestamp="):
         Bars.from_frame(columns)
     assert Bars.from_frame(columns, timestamp="delivered").span[0].year == 2024
+
+
+@pytest.mark.parametrize("name", ["id", "turnover"])
+def test_numbers_that_rise_like_an_epoch_are_not_guessed(name):
+    columns = priced(**{name: 1_600_000_000 + np.arange(48) * 3600})
+    with pytest.raises(DataError, match=f"timestamp='{name}', or timestamp=False"):
+        Bars.from_frame(columns)
+    assert not Bars.from_frame(columns, timestamp=False).has_time
+    assert Bars.from_frame(columns, timestamp=name).periods_per_year > 6000
+    columns[name] = columns[name][np.random.default_rng(1).permutation(48)]
+    assert not Bars.from_frame(columns).has_time
+
+
+@pytest.mark.parametrize("parts", [["Year", "Month", "Day"], ["year"]])
+def test_a_time_in_parts_is_refused(parts):
+    columns = priced(6, **{name: np.arange(6) + 1 for name in parts})
+    with pytest.raises(DataError, match=r"parts of times.*timestamp=False"):
+        Bars.from_frame(pl.DataFrame(columns))
+    assert not Bars.from_frame(columns, timestamp=False).has_time
+
+
+def test_a_dict_of_series_keeps_their_times():
+    columns = {name: pd.Series(values, index=HOURS) for name, values in priced().items()}
+    assert Bars.from_frame(columns).time_us.tolist() == HOURS_US.tolist()
+    columns["low"] = columns["low"].iloc[::-1]
+    with pytest.raises(DataError, match="'open' and 'low' have different indexes"):
+        Bars.from_frame(columns)
+
+
+def test_a_time_column_that_is_there_twice():
+    frame = pd.DataFrame(clean_columns())
+    with pytest.raises(DataError, match="'timestamp' is there several times"):
+        Bars.from_frame(pd.concat([frame, frame[["timestamp"]]], axis=1))
 
 
 # ---- order of the day, units, years

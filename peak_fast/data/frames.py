@@ -118,7 +118,7 @@ def table_of(frame: Any) -> Table:
         The value has no column names.
     """
     if isinstance(frame, Mapping):
-        return _by_name(list(frame), frame.__getitem__, [])
+        return _by_name(list(frame), frame.__getitem__, _shared_index(frame))
     package, kind = package_of(frame), type(frame).__name__
     if package == "polars" and kind == "DataFrame":
         return Table(frame.columns, frame.get_column, [])
@@ -141,13 +141,53 @@ def _by_name(names: list[Any], get: Callable[[Any], Any], levels: Levels) -> Tab
 
 
 def _pandas_table(frame: Any) -> Table:
-    index = frame.index
-    levels: Levels = []
+    levels = _index_levels(frame.index)
+    get = frame.__getitem__ if frame.columns.is_unique else _once(frame)
+    return _by_name(frame.columns.tolist(), get, levels)
+
+
+def _once(frame: Any) -> Callable[[Any], Any]:
+    """Columns of a pandas frame in which some name is there several times."""
+
+    def get(name: Any) -> Any:
+        column = frame[name]
+        if getattr(column, "ndim", 1) != 1:
+            raise DataError(f"column {name!r} is there several times; keep one of them")
+        return column
+
+    return get
+
+
+def _shared_index(columns: Mapping[Any, Any]) -> Levels:
+    """The index that the pandas Series of a dict share; none where they only count the rows.
+
+    Raises
+    ------
+    DataError
+        They have different ones.
+    """
+    indexes = [
+        (name, values.index)
+        for name, values in columns.items()
+        if package_of(values) == "pandas" and type(values).__name__ == "Series"
+    ]
+    indexes = [(name, index) for name, index in indexes if type(index).__name__ != "RangeIndex"]
+    if not indexes:
+        return []
+    first, shared = indexes[0]
+    for name, index in indexes[1:]:
+        if not index.equals(shared):
+            raise DataError(
+                f"columns {first!r} and {name!r} have different indexes: bring them together first, for example "
+                "pandas.DataFrame(columns)"
+            )
+    return _index_levels(shared)
+
+
+def _index_levels(index: Any) -> Levels:
     if index.nlevels > 1:
-        levels = [(_text(name), _level(index, at)) for at, name in enumerate(index.names)]
-    elif type(index).__name__ != "RangeIndex":
-        levels = [(_text(index.name), lambda: index)]
-    return _by_name(frame.columns.tolist(), frame.__getitem__, levels)
+        return [(_text(name), _level(index, at)) for at, name in enumerate(index.names)]
+    return [(_text(index.name), lambda: index)] if type(index).__name__ != "RangeIndex" else []
 
 
 def _text(name: Any) -> str | None:

@@ -47,6 +47,8 @@ SPLIT_NAMES = (
 )
 DIVIDEND_NAMES = ("dividends", "dividend", "exdividend", "dividendamount", "divcash", "cashdividend")
 ADJUSTED_OTHERS = ("adjopen", "adjhigh", "adjlow", "adjvolume", "adjfactor", "adjustmentfactor", "cumfactor")
+# Columns that tell series apart which are no symbols.
+MIXING_NAMES = ("exchange", "venue", "market", "interval", "timeframe", "resolution", "provider", "currency")
 TICK_VOLUME = ("tickvolume", "tickvol", "ticks")
 
 _PRICES: dict[str, tuple[str, ...]] = {
@@ -90,7 +92,9 @@ def plain_names(all_names: tuple[str, ...]) -> Plain | None:
     except DataError:
         return None
     times = [name for name in names.all if sounds_like_time(name)]
-    special = names.of((*SYMBOL_NAMES, *ADJUSTED_CLOSE, *SPLIT_NAMES, *DIVIDEND_NAMES, *ADJUSTED_OTHERS))
+    special = names.of(
+        (*SYMBOL_NAMES, *ADJUSTED_CLOSE, *SPLIT_NAMES, *DIVIDEND_NAMES, *ADJUSTED_OTHERS, *MIXING_NAMES)
+    )
     if names.notes or special or len(volumes) > 1 or len(times) > 1:
         return None
     if (volumes and fold(volumes[0]) != "volume") or (times and times[0] not in _SURE_TIMES):

@@ -9,10 +9,10 @@ from peak_fast.data.checks import PRICE_COLUMNS, Columns, FloatArray
 from peak_fast.data.dialects import with_header_form
 from peak_fast.data.frames import Table, collect, table_of
 from peak_fast.data.kept_rows import take_rows
-from peak_fast.data.names import TICK_VOLUME, Names, fold, plain_names
+from peak_fast.data.names import MIXING_NAMES, TICK_VOLUME, Names, fold, plain_names
 from peak_fast.data.numeric import as_float64
 from peak_fast.data.options import DEFAULTS, ReadOptions, Stamp
-from peak_fast.data.symbols import one_level, rows_of_symbol
+from peak_fast.data.symbols import distinct, one_level, rows_of_symbol
 from peak_fast.data.time_columns import find_times, is_temporal
 from peak_fast.data.time_values import Times, read_time
 from peak_fast.errors import DataError
@@ -63,6 +63,13 @@ def extract(frame: Any, options: ReadOptions) -> Extracted:
         frame, source = take_rows(frame, rows), take_rows(source, rows)
         table = table_of(frame)
         notes.append(f"{rows.size} rows of symbol {symbol!r} are taken; the others are left out")
+    for name in names.of(MIXING_NAMES):
+        different = distinct(table.get(name))
+        if len(different) > 1:
+            listed = ", ".join(map(repr, different[:4])) + (", ..." if len(different) > 4 else "")
+            notes.append(
+                f"column {name!r} holds {len(different)} values ({listed}); all rows are read as one series"
+            )
     read_from = {role: names.price(role) for role in PRICE_COLUMNS}
     found = [as_float64(table.get(name), role) for role, name in read_from.items()]
     prices = (found[0], found[1], found[2], found[3])

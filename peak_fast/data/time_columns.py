@@ -28,6 +28,7 @@ _DATE_NAMES = ("date", "day", "tradedate", "tradingday", "bardate", "dtyyyymmdd"
 _DATE = re.compile(
     r"^\s*[\"']?(\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|(19|20)\d{6}([T _]?\d{2}:?\d{2}.*)?\s*$"
     r"|\d{1,2}[- /.](jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)|\w{3,9}\.? \d{1,2},? \d{4}"
+    r"|\d{4}([-/.]\d{1,2}|[-/. ]?q[1-4])\s*[\"']?$"
     r"|\d{4}[- /.](jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec))",
     re.IGNORECASE,
 )
@@ -125,14 +126,39 @@ def _found(table: Table, names: Names, notes: list[str]) -> tuple[list[_Source],
     ]
     if len(fits_too) > 1:
         raise _several(fits_too, "columns")
-    if not fits_too and {"year", "month", "day"} <= {fold(name) for name in table.names}:
-        raise DataError(
-            "columns for year, month and day are parts of times; join them into one column, as load() does for files "
-            "(pandas: pandas.to_datetime(frame[['year', 'month', 'day']])), or pass timestamp=False for no times"
-        )
+    if not fits_too:
+        _refuse_parts(table, names)
     if fits_too and not typed:
+        _refuse_uncertain(table, fits_too[0])
         notes.append(f"times come from column {fits_too[0]!r}, the only one that reads as times")
     return [_column(table, names, name) for name in fits_too], None
+
+
+def _refuse_parts(table: Table, names: Names) -> None:
+    """Refuse a frame whose time stands in parts: columns of the year, the month, the day."""
+    parts = names.of(("year", "month", "day", "hour", "minute"))
+    parts += [name for name, _ in table.levels if name is not None and fold(name) in ("year", "month")]
+    if any(fold(name) == "year" for name in parts):
+        raise DataError(
+            f"columns {parts} are parts of times; join them into one column, as load() does for files (pandas: "
+            "pandas.to_datetime(frame[['year', 'month', 'day']])), or pass timestamp=False for no times"
+        )
+
+
+def _refuse_uncertain(table: Table, name: str) -> None:
+    """Refuse rising numbers that could be an epoch or something else, where no name speaks for a time."""
+    first = _first_values(table.get(name))
+    numbers = not any(isinstance(value, str) for value in first) and not is_temporal(table.get(name))
+    if not numbers or fold(name) in UNNAMED or not isinstance(first[0], int | float):
+        return
+    if re.search("time|date|stamp|epoch|unix|utc", name, re.IGNORECASE):
+        return
+    calendar = len(str(int(first[0]))) in (8, 10, 12, 14, 17) and str(int(first[0])).startswith(("19", "20"))
+    if not calendar or len(str(int(first[0]))) == 10:
+        raise DataError(
+            f"column {name!r} rises like an epoch (row 0 is {first[0]}), and its name says nothing of a time; pass "
+            f"timestamp={name!r}, or timestamp=False where the bars have no times"
+        )
 
 
 def _several(found: list[str], what: str) -> DataError:
@@ -234,7 +260,7 @@ def could_be_time(values: Any, named: bool = False) -> bool:
         return False
     if all(isinstance(value, str) for value in first):
         return all(_DATE.match(value) for value in first)
-    if all(hasattr(value, "year") and hasattr(value, "month") for value in first):
+    if all(isinstance(value, np.datetime64) or hasattr(value, "month") for value in first):
         return True
     if any(isinstance(value, bool) or not isinstance(value, int | float) for value in first):
         return False

@@ -140,7 +140,7 @@ def _epoch(integers: IntArray, largest: int, label: str) -> IntArray:
         raise DataError(
             f"column {label!r}: integers up to {largest} are too small for an epoch in seconds (at least 1e8) and no "
             "dates of the form 20240131; convert them to datetimes, name the column that holds the time with "
-            "timestamp=, or rename this one if it only numbers the bars"
+            "timestamp=, rename this one if it only numbers the bars, or pass timestamp=False (bars without times)"
         )
     _refuse_two_units(integers, label)
     for _, limit, factor in _UNITS:
