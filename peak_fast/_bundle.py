@@ -23,7 +23,7 @@ from peak_kernels import types as t
 if TYPE_CHECKING:
     from peak_fast.result import BacktestResult
 
-FORMAT = 3
+FORMAT = 4
 _TABLES = {"orders": t.ORDER_COLUMNS, "fills": t.FILL_COLUMNS, "trades": t.TRADE_COLUMNS}
 
 
