@@ -334,6 +334,7 @@ class Study:
             robustness=self._quick_robustness(loop, trials),
             storage=self._opened.label,
             name=self.name,
+            notes=tuple(dict.fromkeys(n for s in self._runner.steps for n in getattr(s.bars, "notes", ()))),
         )
 
     def _quick_robustness(self, loop: Loop, trials: Sequence[Any]) -> pl.DataFrame | None:

@@ -157,7 +157,11 @@ def test_a_study_runs_on_aligned_values():
 
     item = strategy(held, name="held", schema=(Param("stop", "int", 20, low=20, high=40, step=20),))
     study = Study(item, PRICES, objectives={"final_equity": "maximize"}, sampler="grid")
-    table = study.run(n_trials=2, progress=False).frame
+    result = study.run(n_trials=2, progress=False)
+    table = result.frame
+    assert result.notes == Bars.from_frame(PRICES).notes and all(
+        note in result.summary() for note in result.notes
+    )
     found = dict(zip(table["stop"].to_list(), table["final_equity"].to_list(), strict=True))
     assert found[20] == pytest.approx(RIGHT, rel=1e-12)
 

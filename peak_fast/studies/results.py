@@ -235,6 +235,8 @@ class StudyResult:
         Neighbourhood of the best trials, best neighbourhood first.
     storage, name : str
         Where the study is.
+    notes : tuple of str
+        What was understood, guessed or passed over when the bars were read.
     """
 
     objectives: tuple[Objective, ...]
@@ -252,6 +254,7 @@ class StudyResult:
     robustness: pl.DataFrame | None
     storage: str
     name: str
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -353,6 +356,7 @@ class StudyResult:
         lines += self._robustness_lines()
         if self.pruning["verdict"] != "no pruner":
             lines.append(f"Pruning: {self.pruning['verdict']}")
+        lines += [f"Note: {note}" for note in self.notes]
         return "\n".join(lines)
 
     def _robustness_lines(self) -> list[str]:
