@@ -93,6 +93,14 @@ def test_refused(text, options, message, tmp_path):
         ({"separator": ",,"}, "separator: expected one character"),
         ({"decimal": "comma"}, "decimal: expected '.' or ','"),
         ({"encoding": "utf-9"}, "encoding: expected an encoding"),
+        ({"encoding": "base64"}, "encoding: expected an encoding"),
+        ({"encoding": "\0"}, "encoding: expected an encoding"),
+        ({"encoding": "utf-16"}, "encoding='utf-16' does not fit it|no lines with the four prices"),
+        ({"columns": {"close": "Date"}}, "column 'close' is not numeric"),
+        (
+            {"columns": {"close": "column_9"}},
+            "column 'column_9' is missing; did you mean|column 'column_9' is missing; known",
+        ),
         ({"columns": {"open": "Opn"}}, "column 'Opn' is missing; did you mean 'Open'"),
         ({"timestamp": "Dat"}, "'Dat' is missing; did you mean 'Date'"),
         ({"time_zone": "New York"}, "did you mean 'America/New_York'"),
@@ -226,3 +234,15 @@ def test_order_and_spelling_of_names_change_nothing(seed, tmp_path):
     lines[0] = [str(draw.choice([name, *NAMES[name]])) for name in lines[0]]
     text = "\n".join(draw.choice([",", ", "]).join(line[i] for i in order) for line in lines)
     check(load(write(tmp_path / "x.csv", text)), DAYS, ())
+
+
+def test_the_last_header_counts(tmp_path):
+    text = "# columns: date, open, high, low, close, volume\n" + "\n".join(
+        [HEADER.replace("Open,High", "High,Open").strip(), rows("{Y}-{m}-{d},{h},{o},{l},{c},{v}")]
+    )
+    check(load(write(tmp_path / "x.csv", text)), DAYS, ("1 line before the header",))
+
+
+def test_a_position_in_a_file_with_names(tmp_path):
+    path = write(tmp_path / "x.csv", PLAIN.replace("Close", "Mid").replace("Date", "When it was"))
+    check(load(path, columns={"close": "column_5"}, timestamp="column_1"), DAYS, ())

@@ -233,8 +233,9 @@ def _separator(name: str, value: Any) -> str:
 
 def _encoding(name: str, value: Any) -> str:
     try:
-        return codecs.lookup(_text(name, value)).name
-    except LookupError:
+        "x".encode(_text(name, value))  # refuses codecs of other things than text, too
+        return codecs.lookup(value).name
+    except (LookupError, ValueError):
         raise wrong(
             name, "an encoding such as 'utf-8', 'utf-16' or 'cp1252'", value, "check the name"
         ) from None

@@ -64,7 +64,7 @@ def read_text(
     cut = _cut_line(source, layout)
     if layout.wrapped or layout.separator == BLANKS:
         source = _rewritten(source, layout)
-    positions = _by_position(options, layout)
+    options, positions = _by_position(options, layout)
     if layout.short_header is not None and not positions:
         raise _short_header(layout, label)
     frame = _frame(source, layout, label, notes, positions)
@@ -194,16 +194,26 @@ def _rewritten(source: Path | bytes, layout: Layout) -> bytes:
     return "\n".join(lines).encode()
 
 
-def _by_position(options: ReadOptions, layout: Layout) -> bool:
-    """Whether the user names columns by their position, or the form of all of them."""
+def _by_position(options: ReadOptions, layout: Layout) -> tuple[ReadOptions, bool]:
+    """Options with names for positions; and whether the columns keep positions as names, or get those of a form."""
+    if layout.names and layout.short_header is None:
+        names = {
+            f"column_{i + 1}": name
+            for i, name in enumerate(layout.names)
+            if f"column_{i + 1}" not in layout.names
+        }
+        columns = {role: names.get(name, name) for role, name in options.columns.items()}
+        timestamp = options.timestamp
+        if isinstance(timestamp, str):
+            timestamp = names.get(timestamp, timestamp)
+        elif isinstance(timestamp, tuple):
+            timestamp = (names.get(timestamp[0], timestamp[0]), names.get(timestamp[1], timestamp[1]))
+        return replace(options, columns=columns, timestamp=timestamp), False
     stated = [*options.columns.values()]
-    if isinstance(options.timestamp, str):
-        stated.append(options.timestamp)
-    elif isinstance(options.timestamp, tuple):
-        stated += options.timestamp
-    if any(re.fullmatch(r"column_[0-9]+", name) and name not in layout.names for name in stated):
-        return True
-    return bool(options.dialect and form_named(options.dialect)) and layout.short_header is not None
+    stated += [options.timestamp] if isinstance(options.timestamp, str) else options.timestamp or ()
+    if any(re.fullmatch(r"column_[0-9]+", name) for name in stated):
+        return options, True
+    return options, bool(options.dialect and form_named(options.dialect)) and layout.short_header is not None
 
 
 def _short_header(layout: Layout, label: str) -> DataError:

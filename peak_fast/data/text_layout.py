@@ -227,8 +227,8 @@ def _note_skipped(layout: Layout, count: int, before: str) -> None:
 
 
 def _header_line(rows: list[list[str]], above: list[int], width: int) -> int | None:
-    """The line with the names: the first with words for prices, else the last of the right width, of words only."""
-    for i in above:
+    """The line with the names: the last with words for prices, else the last of the right width, of words only."""
+    for i in reversed(above):
         if _is_header(rows[i]):
             levels = i
             # Levels of names: the words for prices may stand in the second line, under the symbols.
