@@ -55,6 +55,12 @@ YAHOO = {
 YAHOO["indicators"]["quote"][0].pop("x")
 
 FORMS = {
+    "moex": ({"candles": {"columns": ["begin", *WORDS], "data": arrays(MINUTES)}}, MINUTES),
+    "upbit": ([{"market": "KRW-BTC", "candle_date_time_utc": r["time"],
+                "candle_date_time_kst": r["time"].replace("T14", "T23"),
+                "opening_price": r["open"], "high_price": r["high"], "low_price": r["low"], "trade_price": r["close"],
+                "timestamp": 1706711400123, "candle_acc_trade_price": 5.0, "candle_acc_trade_volume": r["volume"]}
+               for r in records(MINUTES)[::-1]], MINUTES),
     "ccxt": (arrays(MILLISECONDS), MINUTES),
     "binance_api": ([[*row, t + 59999, "1.0", 7, "0.5", "0.5", "0"] for t, row in
                      zip(MILLISECONDS, arrays(MILLISECONDS, change=str), strict=True)], MINUTES),

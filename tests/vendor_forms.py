@@ -315,4 +315,11 @@ TEXTS: dict[str, tuple[str, str, dict, tuple[str, ...], tuple[str, ...]]] = {
     "year_month_day": (".csv", "Year,Month,Day,Open,High,Low,Close,Volume\n" + rows("{Y},{m},{d}," + OHLCV).replace(",01,", ",1,"), {}, DAYS, ("'Year', 'Month', 'Day'",)),
     "year_month_day_hour_minute": (".csv", "YEAR MONTH DAY HOUR MINUTE OPEN HIGH LOW CLOSE VOLUME\n" + rows("{Y} 1 {d} {H} {M} {o} {h} {l} {c} {v}"), {}, MINUTES, ("'HOUR', 'MINUTE'",)),
     "leading_zeros": (".csv", "Date,Open,High,Low,Close,Volume,Code\n" + rows("{Y}-{m}-{d},00{o},{h},{l},{c},000{v},00012"), {}, DAYS, ()),
+    "tongdaxin": (".txt", "000001 平安银行 1分钟线\n 日期\t 时间\t 开盘\t 最高\t 最低\t 收盘\t 成交量\t 成交额\n" + rows("{Y}/{m}/{d}\t{H}{M}\t{o}\t{h}\t{l}\t{c}\t{v}\t55") + "\n#数据来源:通达信\n", {}, MINUTES, ("Chinese", "1 line before the header")),
+    "wind": (".csv", "代码,名称,日期,开盘价(元),最高价(元),最低价(元),收盘价(元),成交量(股)\n" + rows("000001.SZ,平安银行,{Y}-{m}-{d}," + OHLCV), {}, DAYS, ("Chinese",)),
+    "baostock": (".csv", "date,time,code,open,high,low,close,volume,amount,adjustflag\n" + rows("{Y}-{m}-{d},{Y}{m}{d}{H}{M}00000,sh.600000,{o},{h},{l},{c},{v},55,3"), {}, MINUTES, ()),
+    "profit": (".csv", "Ativo;Data;Hora;Abertura;Máximo;Mínimo;Fechamento;Volume;Quantidade\n" + comma(rows("WINFUT;{d}/{m}/{Y};{H}:{M}:00;{o};{h};{l};{c};55,5;{v}")), {}, MINUTES, ("Portuguese", "'Quantidade'")),
+    "boursorama": (".txt", "date\touv\thaut\tbas\tclot\tvol\tdevise\t\n" + rows("{d}/{m}/{Y} 00:00\t{o}\t{h}\t{l}\t{c}\t{v}\tEUR\t"), {}, DAYS, ("French",)),
+    "euronext": (".csv", '"Historical Data"\n"From 2024-01-29 to 2024-01-31"\nFR000\n\nDate;Open;High;Low;Last;Close;"Number of Shares";"Number of Trades";Turnover;vwap\n' + rows("{d}/{m}/{Y};{o};{h};{l};{c};{c};{v};7;55;10.1", newest_first=True), {}, DAYS, ("3 lines before the header", "'Number of Shares'")),
+    "vix": (".csv", "CBOE Volatility Index\nDate,VIX Open,VIX High,VIX Low,VIX Close\n" + rows("{m}/{d}/{Y},{o},{h},{l},{c}"), {}, DAYS, ("'VIX'",)),
 }  # fmt: skip

@@ -209,9 +209,14 @@ def with_header_form(
                 f"dialect={form.name!r}), or scale=1 to take them as they are"
             )
     columns = {role: name for role, name in form.columns.items() if role not in options.columns}
-    if options.timestamp is not None:
+    clock, day = columns.pop("clock", None), columns.get("timestamp")
+    changed: dict[str, Any] = {}
+    if options.timestamp is not None or "timestamp" in options.columns:
         columns.pop("timestamp", None)
-    changed: dict[str, Any] = {"columns": {**columns, **options.columns}}
+    elif clock is not None and day not in (None, clock):
+        del columns["timestamp"]
+        changed["timestamp"] = (day, clock)
+    changed["columns"] = {**columns, **options.columns}
     if scale is not None and options.scale is None:
         changed["scale"] = scale
     if form.stamp is not None and options.stamp == "open":
@@ -233,8 +238,10 @@ def _found(columns: Mapping[str, str], known: Mapping[str, str]) -> dict[str, st
     return found
 
 
-def _language(known: Mapping[str, str]) -> Dialect | None:
+def _language(known: dict[str, str]) -> Dialect | None:
     """The language of the names, where all four prices are found in it."""
+    for written in list(known.values()):  # units in brackets are not part of a word
+        known.setdefault(plain(re.sub(r"[(（\[].*?[)）\]]", "", written)), written)
     for language in _table()["language"]:
         columns = {}
         for role, words in language.items():

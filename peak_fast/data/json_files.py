@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from peak_fast.data.date_parts import is_date
-from peak_fast.data.dialects import PRICES, plain
+from peak_fast.data.dialects import PRICES, by_header, plain
 from peak_fast.data.headless import name_columns
 from peak_fast.data.options import ReadOptions
 from peak_fast.data.text_rows import typed
@@ -94,6 +94,14 @@ def _price_names(names: Any) -> int:
     return sum(price in known or price[0] in known for price in PRICES)
 
 
+def _holds_prices(names: Any) -> bool:
+    """Whether names are those of a table of prices, also in the form of a vendor or in another language."""
+    if _price_names(names) == 4:
+        return True
+    form = by_header([str(name) for name in names])
+    return form is not None and set(PRICES) <= set(form.columns)
+
+
 def _role(name: str) -> str:
     return plain(re.sub(r"^\d+[a-z]?\.\s*", "", name.rpartition(".")[2] if "." in name[1:] else name))
 
@@ -110,7 +118,7 @@ def _tables(node: Any, key: str) -> list[_Found]:
 def _tables_of_list(node: list[Any], key: str) -> list[_Found]:
     if node and all(isinstance(item, dict) for item in node):
         flat = [_flat(item) for item in node]
-        if _price_names(flat[0]) == 4 and not isinstance(next(iter(flat[0].values())), list):
+        if _holds_prices(flat[0]) and not isinstance(next(iter(flat[0].values())), list):
             names = list(dict.fromkeys(name for item in flat for name in item))
             return [_Found(key, {name: [item.get(name) for item in flat] for name in names}, True)]
     elif node and all(isinstance(item, list) for item in node):
@@ -138,8 +146,9 @@ def _flat(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _tables_of_dict(node: dict[str, Any], key: str) -> list[_Found]:
-    if {"columns", "index", "data"} <= set(node) and isinstance(node["data"], list):
-        return _split(node, key)
+    split = _split(node, key)
+    if split is not None:
+        return [split]
     lists = {name: value for name, value in node.items() if isinstance(value, list)}
     if _price_names(lists) == 4:
         return _columns(lists, key)
@@ -163,14 +172,31 @@ def _tables_of_dict(node: dict[str, Any], key: str) -> list[_Found]:
     return [_with_times(table, lists) for table in found]
 
 
-def _split(node: dict[str, Any], key: str) -> list[_Found]:
-    columns = {str(name): [row[i] for row in node["data"]] for i, name in enumerate(node["columns"])}
-    if _price_names(columns) != 4:
-        return []
-    index = node["index"]
-    if index == list(range(len(index))):
-        return [_Found(key, columns, True)]
-    return [_Found(key, {"timestamp": index, **columns}, True)]
+def _split(node: dict[str, Any], key: str) -> _Found | None:
+    """Names in one list and rows in another, as pandas and others write them; None where a node is something else."""
+    names = next((value for value in node.values() if _are_names(value)), None)
+    rows = next((value for value in node.values() if names and _are_rows(value, len(names))), None)
+    if names is None or rows is None:
+        return None
+    columns = {str(name): [row[i] for row in rows] for i, name in enumerate(names)}
+    index = node.get("index")
+    if not isinstance(index, list) or len(index) != len(rows) or index == list(range(len(index))):
+        return _Found(key, columns, True)
+    return _Found(key, {"timestamp": index, **columns}, True)
+
+
+def _are_names(value: Any) -> bool:
+    return (
+        isinstance(value, list) and all(isinstance(item, str) for item in value) and _price_names(value) == 4
+    )
+
+
+def _are_rows(value: Any, width: int) -> bool:
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(row, list) and len(row) == width for row in value)
+    )
 
 
 def _columns(lists: dict[str, list[Any]], key: str) -> list[_Found]:

@@ -14,6 +14,7 @@ TIME_NAMES = (
     "timeperiodstart", "opentime", "timeopen", "opentimestamp", "windowstart", "starttime", "timestamp", "datetime",
     "date", "time", "ts", "t", "localtime", "gmttime", "utctime", "tradedate", "tradetime", "tradingday", "day",
     "unix", "unixtime", "unixtimestamp", "epoch", "begin", "start", "candlebegintime",
+    "startat", "startedat", "mts",
     "dtyyyymmdd", "yyyymmdd",
 )  # fmt: skip
 # The names that mean a time whatever stands in the column; the others could be a ticker, too.
@@ -58,8 +59,8 @@ _PRICES: dict[str, tuple[str, ...]] = {
     "close": ("close", "closeprice", "priceclose", "closingprice", "closelast"),
 }
 _VOLUMES = (
-    "volume", "vol", "realvolume", "tradedvolume", "totalvolume", "v", "sharestraded", "noofshares", "tottrdqty",
-    "totaltradedquantity", "tradedquantity", "tradedqty", "quantity", "qty",
+    "volume", "vol", "realvolume", "tradedvolume", "totalvolume", "v", "sharestraded", "noofshares", "numberofshares",
+    "tottrdqty", "totaltradedquantity", "tradedquantity", "tradedqty", "quantity", "qty",
 )  # fmt: skip
 _LETTERS = {"open": "o", "high": "h", "low": "l", "close": "c"}
 

@@ -112,7 +112,7 @@ def _found(table: Table, names: Names, notes: list[str]) -> tuple[list[_Source],
             return [level], None  # named as a time: reading it says what is wrong with it
     named = [name for name in names.of(TIME_NAMES) if _is_named(table, name)]
     if named:
-        return [_column(table, names, named[0])], None
+        return [_column(table, names, _finest(table, named))], None
     unused = names.unused()
     typed = [name for name in unused if is_temporal(table.get(name))]
     closes = [name for name in names.of(CLOSE_TIME_NAMES) if name in unused]
@@ -159,6 +159,18 @@ def _refuse_uncertain(table: Table, name: str) -> None:
             f"column {name!r} rises like an epoch (row 0 is {first[0]}), and its name says nothing of a time; pass "
             f"timestamp={name!r}, or timestamp=False where the bars have no times"
         )
+
+
+def _finest(table: Table, named: list[str]) -> str:
+    """The first column of times, or another one where its dates repeat and the other holds the whole times."""
+    first = _first_values(table.get(named[0]))
+    if len(set(first)) == len(first):
+        return named[0]
+    for name in named[1:]:
+        others = _first_values(table.get(name))
+        if len(set(others)) == len(others) and could_be_time(table.get(name)):
+            return name
+    return named[0]
 
 
 def _several(found: list[str], what: str) -> DataError:
