@@ -6,6 +6,7 @@ the grid's column.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,26 @@ SIZINGS: dict[str, tuple[int, ...]] = {
 
 # Names above that are counts, with the smallest one.
 WHOLE = {"size_window": 2, "size_min_trades": 1}
+
+
+# Names above that are one setting in two units.
+_SAME = (("fee_bps", "fee_rate"),)
+
+
+def check_apart(names: Iterable[str]) -> None:
+    """Refuse two names of one setting: only one of them could hold.
+
+    Raises
+    ------
+    ConfigError
+        Both are there.
+    """
+    given = set(names)
+    for pair in _SAME:
+        if given.issuperset(pair):
+            raise ConfigError(
+                f"expected one of {' and '.join(pair)}, which are one setting; got both; remove one"
+            )
 
 
 def settings_vector(

@@ -41,7 +41,7 @@ from peak_fast.studies.results import (
     trials_frame,
 )
 from peak_fast.studies.robustness import neighbourhood_frame
-from peak_fast.studies.samplers import Choice, build_pruner, check_kind, choose, grid_size
+from peak_fast.studies.samplers import Choice, as_grid, build_pruner, check_kind, choose, grid_size
 from peak_fast.studies.sequences import GridSequence
 from peak_fast.studies.storage import open_storage
 from peak_fast.studies.warm import add_warm_start
@@ -181,7 +181,8 @@ class Study:
         setup.check_settings(self._settings)
         run_batch = evaluator or SweepEvaluator(self._subject.strategy, threads, **self._settings)
         self._runner = BatchRunner(self.space, run_batch, steps, tuple(dict.fromkeys(wanted)))
-        self._sampler, self._batch, self._grid_values = sampler, batch, grid_values
+        self._sampler, self._grid_axes = as_grid(sampler)
+        self._batch, self._grid_values = batch, grid_values
         self._defaults_first, self._retry_failed = defaults_first, retry_failed
         self._tracker = tracker_or_none(tracker)
         self._heartbeat = setup.check_heartbeat(heartbeat)
@@ -291,6 +292,7 @@ class Study:
             pruner=self._pruner,
             batch=self._batch,
             grid_values=self._grid_values,
+            grid_axes=self._grid_axes,
             seeds=(self.seed, setup.worker_seed(self.seed, finished, rank)),
             has_feasibility=bool(self._feasibility),
         )

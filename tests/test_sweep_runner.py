@@ -263,7 +263,8 @@ class TestChecks:
         [
             ("stop_loss", 1.0, "fractions of the price"),
             ("size", 0.0, "numbers above 0"),
-            ("fee_bps", -1.0, "numbers from 0 on"),
+            ("fee_bps", -1.0, "numbers from 0 to below 10000"),
+            ("slippage_abs", -1.0, "numbers from 0 on"),
         ],
     )
     def test_out_of_range_says_what_is_in_range(self, name, value, wanted):

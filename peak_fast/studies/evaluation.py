@@ -161,6 +161,8 @@ class BatchRunner:
     ----------
     configurations : int
         Number of (configuration, step) pairs run so far.
+    has_worked : bool
+        Whether any point has had a result, here or in an earlier run: then one that fails is the point's own trouble.
     """
 
     def __init__(
@@ -171,6 +173,7 @@ class BatchRunner:
         self.steps = tuple(steps)
         self.metrics = tuple(metrics)
         self.configurations = 0
+        self.has_worked = False
 
     def run(self, points: Sequence[Point], step: int) -> list[dict[str, float]]:
         """Metrics of every point on one step.
@@ -181,7 +184,7 @@ class BatchRunner:
         Raises
         ------
         StrategyError
-            Every point of a batch of several raised: the strategy does not work at all.
+            Every point of a batch of several raised, and none has ever worked: the strategy does not work at all.
         """
         if not points:
             return []
@@ -191,6 +194,7 @@ class BatchRunner:
             raise
         except Exception as error:
             found = self._one_by_one(points, step, error)
+        self.has_worked = self.has_worked or any(found)
         self.configurations += len(points)
         return found
 
@@ -225,7 +229,7 @@ class BatchRunner:
                 failures += 1
                 point.finish(FAILED, f"{type(error).__name__}: {error}"[:500])
                 found.append({})
-        if failures == len(points) > 1:
+        if failures == len(points) > 1 and not self.has_worked:
             raise StrategyError(
                 f"expected the strategy to run; got {type(first).__name__}: {first} for each of "
                 f"{failures} parameter sets, the first {points[0].params}; correct the strategy or its ranges"

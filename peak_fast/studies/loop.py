@@ -193,6 +193,7 @@ class Loop:
                 texts = self._feasibility.texts
                 known.constraints = {k: v for k, v in trial.constraints.items() if k in texts}
                 known.steps = dict(trial.intermediate_values)
+                self._runner.has_worked = True
                 self._remember(known)
             elif trial.state.name == PRUNED and trial.params:
                 self._visit(self._space.point(trial.params))
@@ -231,7 +232,7 @@ class Loop:
             return "exhausted"
         if self._stalled >= _STALLED_PROPOSALS:
             return "converged"
-        if self.tally.failed >= _HOPELESS_FAILURES and self.tally.run == self.tally.failed:
+        if self.tally.failed >= _HOPELESS_FAILURES and not self._runner.has_worked:
             raise StrategyError(
                 f"expected the strategy to run; got an error in all of {self.tally.failed} trials, "
                 f"the first: {self._first_failure}; correct the strategy or the ranges of its parameters"

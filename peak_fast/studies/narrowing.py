@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from peak_fast._arguments import mapping
-from peak_fast._slots import VARIABLE, WHOLE
+from peak_fast._slots import VARIABLE, WHOLE, check_apart
 from peak_fast.errors import StrategyError, did_you_mean
 from peak_fast.params import Param
 
@@ -47,6 +47,12 @@ def narrow(
                 f"expected a parameter or setting to search; got {name!r}; "
                 + did_you_mean(str(name), {*known, *settings})
             )
+    for name, change in changes.items():
+        if isinstance(change, list | tuple | range | set | frozenset) and not len(change):
+            raise StrategyError(
+                f"parameter {name!r}: expected at least one value; got none ({change!r}); list a value, or leave it out"
+            )
+    check_apart(changes)
     found = [_changed(item, changes[item.name]) if item.name in changes else item for item in schema]
     added = [_setting(name, change) for name, change in changes.items() if name not in known]
     return (*found, *added)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from peak_fast.studies.asking import Asker
@@ -179,6 +180,7 @@ def make_proposer(
     pruner: Any,
     batch: int,
     grid_values: int | None,
+    grid_axes: Mapping[str, Sequence[Any]] | None = None,
     seeds: tuple[int, int],
     has_feasibility: bool,
 ) -> Proposer:
@@ -192,13 +194,15 @@ def make_proposer(
         The same name, ``"auto"``, or an Optuna sampler to use.
     space, objectives, pruner, batch, grid_values, has_feasibility
         As in ``Study``.
+    grid_axes
+        Explicit values of some parameters of a grid.
     seeds
         The study's seed, which numbers the points of a sequence for all workers alike, and this worker's.
     """
     if kind in SEQUENCES:
         sequence: NumberedSequence
         if kind == "grid":
-            sequence = GridSequence(space, grid_values)
+            sequence = GridSequence(space, grid_values, grid_axes)
         else:
             sequence = (RandomSequence if kind == "random" else SobolSequence)(space, seeds[0])
         asker = None

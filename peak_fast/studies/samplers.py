@@ -100,6 +100,19 @@ def check_kind(sampler: Any) -> None:
         )
 
 
+def as_grid(sampler: Any) -> tuple[Any, dict[str, list[Any]]]:
+    """Optuna's exhaustive samplers as ``"grid"``, with their values by parameter; any other sampler as it is.
+
+    They end by stopping Optuna's own loop, which is not at work here; the points are the same.
+    """
+    if isinstance(sampler, str):
+        return sampler, {}
+    samplers = require("optuna", extra="optuna").samplers
+    if isinstance(sampler, samplers.GridSampler):
+        return "grid", {name: list(values) for name, values in sampler._search_space.items()}
+    return ("grid" if isinstance(sampler, samplers.BruteForceSampler) else sampler), {}
+
+
 def build_sampler(
     kind: str,
     space: Space,

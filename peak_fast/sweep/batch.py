@@ -21,7 +21,7 @@ from peak_fast.data import Bars
 from peak_fast.engine import BacktestEngine
 from peak_fast.errors import ConfigError, SweepError, did_you_mean
 from peak_fast.order_axes import names_of
-from peak_fast.sweep.functions import Calls, check_columns, each
+from peak_fast.sweep.functions import Calls, check_columns, each, raise_told, told
 from peak_fast.sweep.rows import PlaneFull, RowCache, RulePlan, capacity_for
 from peak_fast.sweep.settings import SettingsTable
 from peak_fast.sweep.threads import Team, cut
@@ -353,12 +353,16 @@ class Batch:
             rules, rows = calls.rules[: len(found)], settings.rows(first, last)
             self._kernel(calendar, calls.plane, calls.stride, rules, rows, room, found)
             for row in np.flatnonzero(np.isnan(found[:, 0])):
-                calls.refuse(int(row))
+                with told(columns, first + int(row)):
+                    calls.refuse(int(row))
             self._keep(found, first, out, done)
 
         first, due, wait = 0, time.perf_counter() + _REPORT, self.team.begin(lambda: None)
         for number, values in enumerate(each(columns, len(out)), start=1):
-            tables[0].call(number - 1 - first, values)
+            try:
+                tables[0].call(number - 1 - first, values)
+            except Exception as error:
+                raise_told(error, columns, number - 1)
             if number - first < size and number < len(out) and time.perf_counter() < due:
                 continue
             wait()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from peak_fast import _given
 from peak_fast._strategy import SignalStrategy, complete_params
 from peak_fast.data import Bars
 from peak_fast.data.alignment import aligned, calendar_of_bars
-from peak_fast.errors import StrategyError
+from peak_fast.errors import PeakFastError, StrategyError
 from peak_fast.params import feasible_mask
 from peak_fast.strategies.rows import BLOCK
 from peak_kernels import types as t
@@ -95,6 +96,29 @@ def check_columns(item: Any, params: Mapping[str, Any]) -> dict[str, list[Any]]:
             first = int(np.argmin(met))
             complete_params(item, {name: column[first] for name, column in columns.items()})
     return columns
+
+
+@contextlib.contextmanager
+def told(columns: Mapping[str, list[Any]], number: int) -> Iterator[None]:
+    """Errors inside say which configuration of a sweep they are about."""
+    try:
+        yield
+    except Exception as error:
+        raise_told(error, columns, number)
+
+
+def raise_told(error: Exception, columns: Mapping[str, list[Any]], number: int) -> NoReturn:
+    """Raise an error again, with the parameters of the configuration that it is about.
+
+    An error of this package says so in its text, one of the function's own in a note, which tracebacks show.
+    """
+    where = ", ".join(f"{name}={column[number]!r}" for name, column in columns.items())
+    if not where:
+        raise error
+    if isinstance(error, PeakFastError):
+        raise type(error)(f"{error}; in the configuration {where}") from error
+    error.add_note(f"in the configuration {where}")
+    raise error
 
 
 def each(columns: Mapping[str, list[Any]], count: int) -> Iterator[dict[str, Any]]:

@@ -295,12 +295,18 @@ class Grid:
                 "pass a Polars or pandas frame with one column per parameter"
             )
         columns: dict[str, Any] = {}
+        is_pandas = native.implementation.is_pandas_like()
         for name in native.columns:
             if name == "config":
                 continue
             column = native.get_column(name)
             plain = column.dtype.is_numeric() and not column.is_null().any()
-            columns[name] = column.to_numpy() if plain else column.to_list()
+            if plain:
+                columns[name] = column.to_numpy()
+                continue
+            values = column.to_list()
+            # Columns of pandas hold NaN where a value is None.
+            columns[name] = [None if v != v else v for v in values] if is_pandas else values
         return cls.from_columns(columns, constraint, schema)
 
     @classmethod

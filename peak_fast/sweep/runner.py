@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +16,7 @@ import numpy as np
 from peak_fast import _arguments
 from peak_fast._guard import guarded_class
 from peak_fast._records import code_version, jsonable
+from peak_fast._slots import check_apart
 from peak_fast._stopping import say_stopped
 from peak_fast._strategy import OrderBlock, RuleStrategy, SignalStrategy, resolve
 from peak_fast.config import Costs, Execution, RiskLimits, SizeRule, Stops
@@ -26,6 +26,7 @@ from peak_fast.engine import BacktestEngine
 from peak_fast.errors import ConfigError, SweepError, did_you_mean
 from peak_fast.order_axes import names_of
 from peak_fast.sweep.batch import BLOCKS, Batch, check_metrics, default_threads, make_batch
+from peak_fast.sweep.budget import amount, parse_memory
 from peak_fast.sweep.grid import Grid
 from peak_fast.sweep.progress import SweepProgress, check_mode
 from peak_fast.sweep.result import SweepResult
@@ -39,41 +40,6 @@ DEFAULT_METRICS = ("total_return", "sharpe", "max_drawdown", "total_trades")
 _CHUNK = 16_384
 # From so many calls of a Python function on, its cost is said louder.
 _MANY_CALLS = 1_000
-_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
-
-
-def parse_memory(memory: str | int | None) -> int:
-    """Bytes of a budget such as ``"2GB"``; None: a quarter of what is free.
-
-    Raises
-    ------
-    ConfigError
-        Not a size.
-    """
-    if memory is None:
-        return available_memory() // 4
-    if isinstance(memory, int) and not isinstance(memory, bool) and memory > 0:
-        return memory
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", str(memory))
-    if match is None or match[2].upper() not in _UNITS or float(match[1]) <= 0.0:
-        raise ConfigError(f"memory: expected a size such as '2GB' or a number of bytes; got {memory!r}")
-    return int(float(match[1]) * _UNITS[match[2].upper()])
-
-
-def _amount(size: float) -> str:
-    """Bytes as people say them."""
-    return f"{size / 1e6:,.0f} MB" if size >= 1e6 else f"{size / 1e3:,.1f} KB"
-
-
-def available_memory() -> int:
-    """Bytes of free memory as the system tells it; 4 GB where it does not."""
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    return 4 * 10**9
 
 
 def _engine(settings: Mapping[str, Any]) -> BacktestEngine:
@@ -112,6 +78,7 @@ def evaluate(
     item = resolve(strategy)
     engine = _engine(settings)
     _check_names(item, columns, names_of(engine.order_book, item))
+    check_apart(name for name in columns if name not in {param.name for param in item.schema})
     out = np.empty((count, len(names)), order="F")
     with Team(threads or default_threads()) as team:
         batch = make_batch(engine, item, bars, names, team=team, budget=parse_memory(memory))
@@ -188,6 +155,8 @@ class Sweep:
         self.data = self._bars_of(data)
         schema = self.strategy.schema or None
         made = Grid.make(grid, schema, constraint, known=names_of(self.engine.order_book, self.strategy))
+        own = {item.name for item in self.strategy.schema}
+        check_apart(name for name in made.names if name not in own)
         for rule in self.strategy.constraints:
             made = made.filter(rule, schema)
         self.grid = made.crossed("data", list(self.data)) if len(self.data) > 1 else made
@@ -235,6 +204,7 @@ class Sweep:
         own = {item.name for item in self.strategy.schema}
         known = names_of(self.engine.order_book, self.strategy)
         varied = {k: values.pop(k) for k in list(values) if k in known and k not in own}
+        check_apart(varied)
         return self.engine.rerun(bars, self.strategy, values, varied, symbol=name)
 
     def run(
@@ -376,9 +346,9 @@ class _Runner:
         working = self.team.threads * longest * 8 * rows + results + longest * 8 * 5
         if working > self.memory:
             raise SweepError(
-                f"this sweep needs about {_amount(working)} ({_amount(results)} of results, the rest for "
+                f"this sweep needs about {amount(working)} ({amount(results)} of results, the rest for "
                 f"{self.team.threads} threads over {longest:,} bars), more than the budget of "
-                f"{_amount(self.memory)}; raise memory=..., use fewer threads, or pass store=... and fewer metrics"
+                f"{amount(self.memory)}; raise memory=..., use fewer threads, or pass store=... and fewer metrics"
             )
         self._plane = (self.memory - working) // max(len(self.sweep.data), 1)
 

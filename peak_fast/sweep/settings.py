@@ -13,6 +13,11 @@ from peak_kernels import types as t
 
 FloatArray = np.ndarray[Any, np.dtype[np.float64]]
 
+# As in `Stops` and `RiskLimits`: positive, or not set.
+_OPTIONAL = ("stop_loss", "take_profit", "trailing", "max_position", "max_drawdown_limit", "daily_loss_limit")
+# As in `Costs`: a fee or a slippage of the whole price is a misplaced decimal.
+_BELOW = {"fee_rate": 1.0, "fee_bps": 10_000.0, "slippage_bps": 10_000.0}
+
 
 class SettingsTable:
     """The kernel's settings of many configurations, laid out a tile at a time.
@@ -68,8 +73,16 @@ def _checked(name: str, column: Any, base: FloatArray, sizing: str) -> FloatArra
         values = np.asarray(column, dtype=np.float64)
     except (TypeError, ValueError):
         raise ConfigError(f"{name}: expected numbers, or None for 'not set'; got {list(column)!r}") from None
-    values = np.where(np.isnan(values), 0.0, values)
+    unset = np.isnan(values)
+    values = np.where(unset, 0.0, values)
     bad = (values < 0.0) | np.isinf(values)
+    if name in _OPTIONAL:
+        # Zero is what the kernel reads as "not set": a limit of 0 would be none at all.
+        bad |= (values == 0.0) & ~unset
+    if name in _BELOW:
+        bad |= values >= _BELOW[name]
+    if name in ("max_drawdown_limit", "daily_loss_limit"):
+        bad |= values > 1.0
     if name in ("stop_loss", "trailing") and base[t.STOP_ABSOLUTE] == 0.0:
         bad |= values >= 1.0
     if name in ("size", "leverage", "initial_cash", "size_max_fraction"):
@@ -81,13 +94,17 @@ def _checked(name: str, column: Any, base: FloatArray, sizing: str) -> FloatArra
             "fee_minimum: the engine's maker_rate is a rebate, which a minimum would take away; expected one of the two"
         )
     if bad.any():
-        wanted = "numbers from 0 on, None for 'not set'"
+        wanted = "numbers above 0, None for 'not set'" if name in _OPTIONAL else "numbers from 0 on"
+        if name in _BELOW:
+            wanted = f"numbers from 0 to below {_BELOW[name]:g}"
+        if name in ("max_drawdown_limit", "daily_loss_limit"):
+            wanted = "fractions above 0 up to 1, None for 'not set'"
         if name in WHOLE:
             wanted = f"whole numbers from {WHOLE[name]} on"
         elif name in ("size", "leverage", "initial_cash", "size_max_fraction"):
             wanted = "numbers above 0"
         elif name in ("stop_loss", "trailing") and base[t.STOP_ABSOLUTE] == 0.0:
-            wanted = "fractions of the price from 0 to below 1, None for 'not set'"
+            wanted = "fractions of the price above 0 and below 1, None for 'not set'"
         raise ConfigError(f"{name}: {values[np.argmax(bad)]} in the grid is out of range; expected {wanted}")
     if name in SIZINGS and base[t.SIZE_MODE] not in SIZINGS[name]:
         raise ConfigError(

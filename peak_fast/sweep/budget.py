@@ -1,0 +1,44 @@
+"""How much memory a sweep may take."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from peak_fast.errors import ConfigError
+
+_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+
+
+def parse_memory(memory: str | int | None) -> int:
+    """Bytes of a budget such as ``"2GB"``; None: a quarter of what is free.
+
+    Raises
+    ------
+    ConfigError
+        Not a size.
+    """
+    if memory is None:
+        return available_memory() // 4
+    if isinstance(memory, int) and not isinstance(memory, bool) and memory > 0:
+        return memory
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", str(memory))
+    if match is None or match[2].upper() not in _UNITS or float(match[1]) <= 0.0:
+        raise ConfigError(f"memory: expected a size such as '2GB' or a number of bytes; got {memory!r}")
+    return int(float(match[1]) * _UNITS[match[2].upper()])
+
+
+def amount(size: float) -> str:
+    """Bytes as people say them."""
+    return f"{size / 1e6:,.0f} MB" if size >= 1e6 else f"{size / 1e3:,.1f} KB"
+
+
+def available_memory() -> int:
+    """Bytes of free memory as the system tells it; 4 GB where it does not."""
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return 4 * 10**9
