@@ -1,7 +1,5 @@
 """What a sweep and a study refuse, and what they say about the configuration that fails."""
 
-import warnings
-
 import numpy as np
 import polars as pl
 import pytest
