@@ -61,6 +61,9 @@ def _say_where(tracker: Any, console: Any) -> None:
         return
     tracker.flush()
     console.print(
-        f"recorded; look at it with:  {sys.executable} -m mlflow ui --backend-store-uri {tracker.tracking_uri}",
+        f"recorded; look at it with:  {sys.executable} -m mlflow ui --backend-store-uri {tracker.tracking_uri}\n"
+        "then open http://127.0.0.1:5000, choose 'Model training' at the top left, and click on the experiment "
+        f"'{tracker.experiment_name}': the run 'sweep ma_crossover' holds the table and the pictures (tab Artifacts)",
         soft_wrap=True,
+        markup=False,
     )

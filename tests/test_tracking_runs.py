@@ -178,6 +178,25 @@ def test_artifacts_lie_beside_the_database(spool_dir, tmp_path, experiment, read
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
+def test_the_demo_says_where_to_click(spool_dir, tmp_path, capsys, reader_of):
+    from peak_fast._demo import _say_where, _tracker
+
+    class Console:
+        def print(self, text, **options):
+            print(text)
+
+    tracker = _tracker(tmp_path)
+    result = Sweep("ma_crossover", {"fast": range(2, 6), "slow": range(20, 24)}, BARS).run(tracker=tracker)
+    assert len(result) == 16
+    _say_where(tracker, Console())
+    text = capsys.readouterr().out
+    assert "mlflow ui --backend-store-uri sqlite:///" in text and "http://127.0.0.1:5000" in text
+    assert "Model training" in text and f"'{tracker.experiment_name}'" in text
+    runs = {run.name: run for run in reader_of(tracker.tracking_uri).runs(tracker.experiment_name)}
+    assert "'sweep ma_crossover'" in text and "sweep ma_crossover" in runs
+    tracker.close()
+
+
 # --- what is no store, and no tracker --------------------------------------------------------------------------
 
 

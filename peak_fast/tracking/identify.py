@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # A store that does not answer is waited for this long, and then not again for some time.
 ASK_TIMEOUT = 5.0
 ASK_AGAIN = 30.0
-_CONNECT_TIMEOUT = 2.0
+_ANSWER_TIMEOUT = 4.0
 _PORTS = {"http": 80, "https": 443, "postgresql": 5432}
 
 
@@ -73,6 +73,7 @@ def confirm_begun(channel: Channel, segment: SegmentWriter) -> None:
         return
     if time.monotonic() < channel.ask_again:
         raise TrackingError("the store did not answer a moment ago")
+    begin = time.monotonic()
     problem = _unreachable(channel.uri)
     if problem is not None:
         raise TrackingError(f"{mask(channel.uri)}: {problem}; the log waits in {paths.segment}")
@@ -80,9 +81,8 @@ def confirm_begun(channel: Channel, segment: SegmentWriter) -> None:
         channel.replay_now(force=False)
         return
     channel.write_waiting(segment)
-    launch.confirm(
-        [(paths, end)], channel.folder, channel.uri, channel.home, ASK_TIMEOUT, while_starting=True
-    )
+    rest = ASK_TIMEOUT - (time.monotonic() - begin)
+    launch.confirm([(paths, end)], channel.folder, channel.uri, channel.home, rest, while_starting=True)
 
 
 def _unreachable(uri: str) -> str | None:
@@ -98,19 +98,34 @@ def _unreachable(uri: str) -> str | None:
         return str(error)
     if not host:
         return None  # a local socket
-    import socket  # most callers never ask
-
     found: list[str | None] = []
 
-    def connect() -> None:
+    def ask_server() -> None:
         try:
-            with socket.create_connection((host, port), timeout=_CONNECT_TIMEOUT):
-                found.append(None)
+            _knock(host, port, speaks_http=scheme_of(uri) == "http")
+            found.append(None)
         except OSError as error:
             found.append(f"{host}:{port} does not answer: {error}")
 
     # In a thread, as looking up a name has no time limit.
-    thread = threading.Thread(target=connect, daemon=True)
+    thread = threading.Thread(target=ask_server, daemon=True)
     thread.start()
-    thread.join(2 * _CONNECT_TIMEOUT)
+    thread.join(_ANSWER_TIMEOUT)
     return found[0] if found else f"{host}:{port} does not answer"
+
+
+def _knock(host: str, port: int, *, speaks_http: bool) -> None:
+    """Return when somebody answers: takes the connection, and says anything to a request if that is not encrypted.
+
+    Raises
+    ------
+    OSError
+        Nobody does.
+    """
+    import socket  # most callers never ask
+
+    with socket.create_connection((host, port), timeout=_ANSWER_TIMEOUT) as connection:
+        if speaks_http:
+            connection.sendall(f"GET /health HTTP/1.0\r\nHost: {host}\r\n\r\n".encode())
+            if not connection.recv(1):
+                raise OSError("the connection was closed without an answer")

@@ -222,10 +222,11 @@ class Recorder:
         """
         channel = self._channel
         with channel.lock:
-            if not channel.local.runs:
+            runs = channel.local.runs
+            if not runs:
                 self._ignored("log_result")
                 return
-            run = channel.local.runs[-1]
+            run = runs[-1]
             run.used = True
             self._append_result(run.run_id, result, channel.parts)
             if channel.mode == "sync":
