@@ -74,6 +74,9 @@ def test_an_encoding_that_does_not_show(tmp_path):
         (rows("{Y}-{m}-{d},1,1,1,1,1"), {}, "fit several forms; say dialect='ohlcv'"),
         (rows("{Y}-{m}-{d},{o},{h},{l},{c},{v},1,2,3,4,5,6"), {}, "no known form .* timestamp='column_1'"),
         (PLAIN.replace("10.25,1500", "many,1500"), {}, "column 'Close' is not numeric throughout; row 2 is 'many'"),
+        ("time,open,high,low,close\n1.70657E+12,1,2,1,2\n1.70666E+12,1,2,1,2\n", {}, "'1.70657E.12', which is"),
+        (PLAIN.replace("2024-01-30", "01/30/2024"), {}, "row 1 is '01/30/2024', which is not a date"),
+        ("Date,Open,High,Low,Close\n2024-01-30,1 of,2 of,3 of,4 of\n", {}, "no lines with the four prices of a bar"),
         (PLAIN.replace("2024-01-30", "1824-01-30"), {}, "row 1 is '1824-01-30', outside the years 1900 to 2100"),
         (PLAIN.replace("2024-01-30", "yesterday"), {}, "row 1 is 'yesterday'"),
         (PLAIN + "total words here and there,x,y\n2024-02-02,10,11,9,10,1000\n", {}, "row 3 is"),
@@ -185,6 +188,12 @@ def test_the_frame_is_typed(tmp_path):
     zoned = load(tmp_path / "x.csv", time_zone="America/New_York")
     assert zoned.source["time"].dtype == pl.Datetime("us", "America/New_York")
     assert zoned.time_us[0] - bars.time_us[0] == 5 * 3_600_000_000
+
+
+def test_groups_of_two_digits(tmp_path):
+    line = '30-Jan-2024,"1,23,456.50","1,23,500.00","1,23,400.00","1,23,450.00","12,34,567"'
+    bars = load(write(tmp_path / "x.csv", HEADER + line + "\n"))
+    assert (bars.open[0], bars.close[0], bars.volume[0]) == (123_456.5, 123_450.0, 1_234_567.0)
 
 
 def test_many_rows_and_few_of_another_form(tmp_path):

@@ -60,3 +60,12 @@ def test_parts_of_dates_in_a_frame_are_refused():
     with pytest.raises(DataError, match=r"parts of times; join them .* timestamp=False"):
         Bars.from_frame(frame)
     assert not Bars.from_frame(frame, timestamp=False).has_time
+
+
+def test_a_frame_whose_first_row_became_its_header():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.read_csv(io.StringIO(TEXTS["kraken"][1]))
+    with pytest.raises(
+        DataError, match=r"a first row was taken for the header; read the file with load\(path\)"
+    ):
+        Bars.from_frame(frame)

@@ -322,4 +322,6 @@ TEXTS: dict[str, tuple[str, str, dict, tuple[str, ...], tuple[str, ...]]] = {
     "boursorama": (".txt", "date\touv\thaut\tbas\tclot\tvol\tdevise\t\n" + rows("{d}/{m}/{Y} 00:00\t{o}\t{h}\t{l}\t{c}\t{v}\tEUR\t"), {}, DAYS, ("French",)),
     "euronext": (".csv", '"Historical Data"\n"From 2024-01-29 to 2024-01-31"\nFR000\n\nDate;Open;High;Low;Last;Close;"Number of Shares";"Number of Trades";Turnover;vwap\n' + rows("{d}/{m}/{Y};{o};{h};{l};{c};{c};{v};7;55;10.1", newest_first=True), {}, DAYS, ("3 lines before the header", "'Number of Shares'")),
     "vix": (".csv", "CBOE Volatility Index\nDate,VIX Open,VIX High,VIX Low,VIX Close\n" + rows("{m}/{d}/{Y},{o},{h},{l},{c}"), {}, DAYS, ("'VIX'",)),
+    "ordinal_days": (".csv", "Date,Open,High,Low,Close,Volume\n" + rows('"{d}th January {Y}",' + OHLCV).replace("31th", "31st"), {}, DAYS, ()),
+    "dots_behind_months": (".csv", "Datum;Eröffnung;Hoch;Tief;Schluss;Volumen\n" + comma(rows("{d}. Jan_ {Y};{o};{h};{l};{c};{v}")).replace("_", "."), {}, DAYS, ("German",)),
 }  # fmt: skip

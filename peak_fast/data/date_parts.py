@@ -25,7 +25,7 @@ IntArray = NDArray[np.signedinteger[Any]]
 # name before day and year (n, d, y), or six or eight digits. The longer alternatives of a zone stand first.
 _PATTERN = (
     r"^\s*(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*\.?,?\s+)?"
-    r"(?:(?P<a>[0-9]{1,4})[-./年 ](?P<b>[0-9]{1,2}|[A-Za-z]{3,9})(?:\.|,)?[-./月 ]\s*(?P<c>[0-9]{1,4})日?"
+    r"(?:(?P<a>[0-9]{1,4})(?:st|nd|rd|th)?[-./年 ] ?(?P<b>[0-9]{1,2}|[A-Za-z]{3,9})[.,]?[-./月 ]\s*(?P<c>[0-9]{1,4})日?"
     r"|(?P<n>[A-Za-z]{3,9})\.?[ -]+(?P<d>[0-9]{1,2})(?:st|nd|rd|th)?,?[ -]+(?P<y>[0-9]{4})"
     r"|(?P<packed>[0-9]{8}|[0-9]{6}))"
     r"(?:(?:\s*[T,;_:]\s*|\s+)(?:(?P<H>[0-9]{1,2}):(?P<M>[0-9]{2})(?::(?P<S>[0-9]{2})(?:[.,:](?P<F>[0-9]{1,9}))?)?"

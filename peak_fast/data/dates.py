@@ -243,6 +243,8 @@ def _no_such_date(
     row: int, year: Any, texts: pl.Series, label: str, order: str, rows: IntArray | None
 ) -> DataError:
     shown = row if rows is None else int(rows[row])
+    if int(year[row]) < 100:
+        return _not_a_time(texts, label, row, rows)
     if not 1900 <= int(year[row]) <= 2100:
         return DataError(
             f"column {label!r}: row {shown} is {texts[row]!r}, outside the years 1900 to 2100; correct or drop it"

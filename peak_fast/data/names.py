@@ -184,6 +184,11 @@ class Names:
             name = self._only(role, self._known[_LETTERS[role]])
             self.notes.append(f"column {name!r} is read as {role}")
             return self.take(name)
+        if sum(name[:1].isdigit() and name.replace(".", "").isdigit() for name in self.all) >= 3:
+            raise DataError(
+                f"column {role!r} is missing, and names such as {self.all[0]!r} are numbers: a first row was taken for "
+                "the header; read the file with load(path), or name its columns (pandas: header=None, names=[...])"
+            )
         raise DataError(
             f"column {role!r} is missing; {did_you_mean(role, self.all)}; rename the column that holds it, or "
             f"name it with columns={{{role!r}: ...}}"

@@ -158,7 +158,8 @@ def _rows_of_numbers(lines: list[str], separator: str) -> tuple[int, int]:
 
 def _no_rows(lines: list[str], choices: tuple[str, ...], label: str) -> DataError:
     first = next((line for line in lines if line.strip()), "")
-    if any(_is_header(split_line(first, choice)) for choice in choices):
+    more = sum(1 for line in lines if line.strip()) > 1
+    if not more and any(_is_header(split_line(first, choice)) for choice in choices):
         return DataError(
             f"{label}: the frame has no rows; expected at least one bar below the header {first[:80]!r}"
         )

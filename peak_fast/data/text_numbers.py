@@ -27,7 +27,8 @@ def looks_numeric(texts: pl.Series) -> bool:
 def plain_numbers(texts: pl.Series, *, codes: bool = True) -> pl.Series | None:
     """Integers or floats where every value is plainly one; None where a value needs more than that.
 
-    Digits with a leading zero ("000123") are codes, not numbers, unless ``codes`` is false: the column stays text.
+    Digits with a leading zero ("000123") and rounded ones (1.70657E+12) are codes, not numbers, unless ``codes`` is
+    false: the column stays text.
     """
     import polars as pl
 
@@ -38,8 +39,15 @@ def plain_numbers(texts: pl.Series, *, codes: bool = True) -> pl.Series | None:
         if numbers.null_count() == texts.null_count():
             if codes and dtype == pl.Int64 and texts.str.contains(r"^0[0-9]").any():
                 return texts
+            if codes and dtype == pl.Float64 and _is_rounded(texts, numbers):
+                return texts
             return numbers
     return None
+
+
+def _is_rounded(texts: pl.Series, numbers: pl.Series) -> bool:
+    """Whether large numbers are written as 1.70657E+12, as spreadsheets round what may have been times or codes."""
+    return bool((numbers >= 1e9).any()) and bool(texts.str.contains(r"[eE]\+?[0-9]").any())
 
 
 def decimal_mark(columns: list[pl.Series], wanted: str | None, label: str) -> str:
@@ -75,8 +83,8 @@ def decimal_mark(columns: list[pl.Series], wanted: str | None, label: str) -> st
 
 
 _PROOFS = {
-    ",": r"^[^0-9]*(?:0,|[0-9.'’ ]*,(?:[0-9]{1,2}|[0-9]{4,})(?:[^0-9]|$)|[0-9]{1,3}\.[0-9]{3}(?:,|\.[0-9]{3}))",
-    ".": r"^[^0-9]*(?:0\.|[0-9,'’ ]*\.(?:[0-9]{1,2}|[0-9]{4,})(?:[^0-9]|$)|[0-9]{1,3},[0-9]{2,3}(?:\.|,[0-9]{3}))",
+    ",": r"^[^0-9]*(?:0,|[0-9.'’ ]*,(?:[0-9]{1,2}|[0-9]{4,})(?:[^0-9,.]|$)|[0-9]{1,3}\.[0-9]{3}(?:,|\.[0-9]{3}))",
+    ".": r"^[^0-9]*(?:0\.|[0-9,'’ ]*\.(?:[0-9]{1,2}|[0-9]{4,})(?:[^0-9,.]|$)|[0-9]{1,3},[0-9]{2,3}(?:\.|,[0-9]{3}))",
 }
 
 
