@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from peak_fast import BacktestEngine, Bars, DataError, load
+from peak_fast import BacktestEngine, Bars, ConfigError, DataError, load
 from peak_fast.data.names import fold
 from tests.frame_kinds import KINDS, clean_columns
 
@@ -305,6 +305,13 @@ def test_newest_first_beside_values_without_times():
     with pytest.raises(DataError, match=r"newest first.*Bars.from_frame\(frame\)"):
         BacktestEngine().run(frame, np.ones(30))
     assert BacktestEngine().run(Bars.from_frame(frame), np.ones(30)).stats["bars"] == 30
+
+
+def test_bars_are_read_already():
+    bars = Bars.from_frame(clean_columns())
+    assert Bars.from_frame(bars) is bars
+    with pytest.raises(ConfigError, match=r"stamp: expected a frame .*got Bars"):
+        Bars.from_frame(bars, stamp="close")
 
 
 def test_files_and_frames_agree(tmp_path):

@@ -28,7 +28,7 @@ from peak_fast.data.options import DEFAULTS, ReadOptions, Stamp, read_options
 from peak_fast.data.reading import extract
 from peak_fast.data.time_zones import localise
 from peak_fast.data.times import DAY_US, periods_per_year, year_remark
-from peak_fast.errors import DataError
+from peak_fast.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -200,8 +200,6 @@ class Bars:
         ConfigError
             An option with a value that it cannot have.
         """
-        if isinstance(frame, Bars):
-            return frame
         given = {
             "repair": repair,
             "timestamp": timestamp,
@@ -214,6 +212,12 @@ class Bars:
         said = {option: value for option, value in given.items() if value is not None}
         if stamp != "open" or adjust is not False:
             said |= {"stamp": stamp, "adjust": adjust}
+        if isinstance(frame, Bars):
+            for option in said.keys() - {"repair"}:
+                raise ConfigError(
+                    f"{option}: expected a frame beside it; got Bars, which are read already; read their frame with it"
+                )
+            return frame
         options = read_options(said) if said else DEFAULTS
         return cls._of(frame, name, options)
 

@@ -82,7 +82,7 @@ def _pandas_time(values: Any, label: str, options: ReadOptions) -> Times:
         raise DataError(f"column {label!r} is there several times; keep one of them")
     dtype = values.dtype
     if isinstance(dtype, np.dtype):
-        return _array_time(values.to_numpy(), label, options)
+        return _array_time(np.asarray(values.values), label, options)
     if str(dtype).startswith("period"):
         return _pandas_time(getattr(values, "dt", values).to_timestamp(), label, options)
     if str(dtype).startswith("category"):
