@@ -210,8 +210,10 @@ class Bars:
             "scale": scale,
         }
         said = {option: value for option, value in given.items() if value is not None}
-        if stamp != "open" or adjust is not False:
-            said |= {"stamp": stamp, "adjust": adjust}
+        if stamp != "open":
+            said["stamp"] = stamp
+        if adjust is not False:
+            said["adjust"] = adjust
         if isinstance(frame, Bars):
             for option in said.keys() - {"repair"}:
                 raise ConfigError(
