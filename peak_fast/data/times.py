@@ -119,8 +119,10 @@ def year_remark(time_us: IntArray) -> str | None:
     """
     if time_us.size < 2:
         return "one bar does not show how many bars a year has: 252 are assumed (periods_per_year= says it)"
-    if time_us[-1] - time_us[0] >= 9 * DAY_US or float(np.median(np.diff(time_us))) > _LONGEST_DAY_US:
+    if time_us[-1] - time_us[0] >= 9 * DAY_US:
         return None
+    if 2 * int(np.count_nonzero(np.diff(time_us) <= _LONGEST_DAY_US)) <= time_us.size - 1:
+        return None  # weekly bars and the like, whose year follows from their step
     dates, counts = _bars_per_date(time_us)
     first, last = int(dates[0]), int(dates[-1])
     weekend = any((day + 3) % 7 >= 5 for day in range(first + 1, last)) or (
