@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 from collections.abc import Callable, Mapping
@@ -13,6 +14,7 @@ import typer
 from peak_fast._cli_values import split_pairs
 from peak_fast.errors import ConfigError, DataError, did_you_mean
 
+FRAMES = ("polars", "pandas")
 _HELP = {
     "name": (str, "display name of the data"),
     "dialect": (str, "vendor's form of a text file"),
@@ -29,6 +31,7 @@ _HELP = {
     "decimal": (str, "decimal mark of a text file: . or ,"),
     "encoding": (str, "encoding of a text file"),
     "repair": (list[str], "sort, drop or clip, repeatable"),
+    "frame": (str, "what a signal function gets: polars or pandas"),
 }
 
 
@@ -98,19 +101,52 @@ def load_data(data: str, table: Mapping[str, Any], reading: Mapping[str, Any]) -
     from peak_fast.data import SAMPLE_SYMBOLS, load, sample
 
     said = {**table, **reading}
+    frame = said.pop("frame", "polars")
+    reading = {name: value for name, value in reading.items() if name != "frame"}
+    if frame not in FRAMES:
+        raise ConfigError(
+            f"--frame: expected {' or '.join(FRAMES)}; got {frame!r}; {did_you_mean(frame, FRAMES)}"
+        )
     if data in SAMPLE_SYMBOLS:
         if reading:
             raise ConfigError(
                 f"--{next(iter(reading)).replace('_', '-')}: packaged prices ({data}) are read as they are; leave "
                 "the options of reading out"
             )
-        return sample(data)
+        return with_frame(sample(data), frame)
     if not data.startswith("duckdb:") and not Path(data).suffix and not Path(data).exists():
         raise DataError(
             f"--data: expected a file, 'duckdb:SELECT ...' or a packaged symbol; got {data!r}; "
             + did_you_mean(data, SAMPLE_SYMBOLS)
         )
-    return load(data, **said)
+    return with_frame(load(data, **said), frame)
+
+
+def with_frame(bars: Any, kind: str) -> Any:
+    """The same bars, whose frame is of the library that a signal function is written for.
+
+    A frame of pandas has the columns of the data, and the times of the bars as its index.
+
+    Raises
+    ------
+    MissingDependencyError
+        pandas or pyarrow is not installed.
+    """
+    if kind == "polars":
+        return bars
+    import polars as pl
+
+    from peak_fast.errors import require
+
+    pandas = require("pandas", extra="dev")
+    require("pyarrow", extra="duckdb")
+    source = bars.source if isinstance(bars.source, pl.DataFrame) else bars.to_polars()
+    frame = source.to_pandas()
+    if bars.has_time:
+        frame.index = pandas.DatetimeIndex(bars.timestamp.to_pandas(), name=None)
+    twin = copy.copy(bars)
+    object.__setattr__(twin, "source", frame)
+    return twin
 
 
 def inspect_data(bars: Any, rows: int, show: Callable[[str], None]) -> None:

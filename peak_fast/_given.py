@@ -18,7 +18,7 @@ from peak_fast.data.alignment import aligned, calendar_of_bars
 from peak_fast.data.columns import numbers_of
 from peak_fast.data.kept_rows import own_frame
 from peak_fast.data.kinds import package_of
-from peak_fast.errors import StrategyError
+from peak_fast.errors import StrategyError, did_you_mean
 
 FloatArray = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -91,7 +91,7 @@ def _evaluated(bars: Bars, expression: Any, what: str) -> Any:
     except pl.exceptions.PolarsError as error:
         raise StrategyError(
             f"{what}: expected an expression over the frame's columns; got "
-            f"{type(error).__name__}: {str(error).splitlines()[0]}; correct the expression"
+            f"{type(error).__name__}: {str(error).splitlines()[0]}; " + _nearest_column(error, frame)
         ) from error
 
 
@@ -101,7 +101,7 @@ def call(item: SignalStrategy, bars: Bars, params: Mapping[str, Any]) -> Any:
     Raises
     ------
     StrategyError
-        It asked for a column or a parameter that is not there.
+        It asked for a column or a parameter that is not there, or is written for another kind of frame.
     """
     frame = own_frame(bars.source) if bars.source is not None else bars.to_polars()
     try:
@@ -109,8 +109,42 @@ def call(item: SignalStrategy, bars: Bars, params: Mapping[str, Any]) -> Any:
     except KeyError as error:
         raise StrategyError(
             f"the signal function {item.name!r} asked for {error}, which is neither a column nor a parameter; "
-            f"parameters given: {sorted(params)}"
+            + did_you_mean(str(error).strip("'"), [*map(str, params), *_columns_of(frame)])
         ) from error
+    except AttributeError as error:
+        if not type(error.obj).__module__.startswith("polars."):
+            raise
+        raise StrategyError(
+            f"the signal function {item.name!r} got a Polars frame: {error}; where it is written for pandas, pass a "
+            "pandas frame, or say --frame pandas (frame = 'pandas' in the table [data])"
+        ) from error
+    except Exception as error:
+        if type(error).__name__ != "ColumnNotFoundError":
+            raise
+        raise StrategyError(
+            f"the signal function {item.name!r} asked for a column that is not there: {_first_line(error)}; "
+            + _nearest_column(error, frame)
+        ) from error
+
+
+def _nearest_column(error: Exception, frame: Any) -> str:
+    """Remedy for an error of Polars: the nearest column, where it is about one that is not there."""
+    if type(error).__name__ == "ColumnNotFoundError":
+        return did_you_mean(_quoted(error), _columns_of(frame))
+    return "correct the expression"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]
+
+
+def _quoted(error: Exception) -> str:
+    """The name that an error of Polars is about."""
+    return str(error).split('"')[1] if str(error).count('"') > 1 else str(error)
+
+
+def _columns_of(frame: Any) -> list[str]:
+    return [str(name) for name in getattr(frame, "columns", ())]
 
 
 def returned(item: SignalStrategy, bars: Bars, values: Any, notes: list[str]) -> Given:

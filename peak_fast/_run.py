@@ -118,8 +118,10 @@ def calendar_table(bars: Bars, daily: bool) -> IntArray:
     return table
 
 
-def rule_decisions(strategy: RuleStrategy, bars: Bars, params: Mapping[str, Any]) -> Decisions:
-    """Indicator rows and the rule of one configuration."""
+def rule_decisions(
+    strategy: RuleStrategy, bars: Bars, params: Mapping[str, Any], notes: list[str] | None = None
+) -> Decisions:
+    """Indicator rows and the rule of one configuration; ``notes`` gets rows that have no value in these bars."""
     shorts = strategy.short_switch is None or bool(params[strategy.short_switch])
     used = [
         (number, condition)
@@ -128,12 +130,30 @@ def rule_decisions(strategy: RuleStrategy, bars: Bars, params: Mapping[str, Any]
     ]
     keys = {row: _row_key(row, params) for _, condition in used for row in (condition.x, condition.y)}
     plane, places = plane_of(bars, list(dict.fromkeys(keys.values())))
+    if notes is not None:
+        _note_warm_up(bars, plane, places, notes)
     rule = np.full((1, RULE_SIZE), -1, np.int64)
     for number, condition in used:
         cells = (places[keys[condition.x]], places[keys[condition.y]], condition.code)
         rule[0, number * 3 : number * 3 + 3] = cells
     count = len(bars)
     return Decisions(plane.reshape(-1), stride_of(count), rule, np.empty(count, np.int64), np.empty(count), 0)
+
+
+def _note_warm_up(bars: Bars, plane: FloatArray, places: Mapping[Key, int], notes: list[str]) -> None:
+    """Say which indicators never have a value, because their warm-up is longer than the data."""
+    count = len(bars)
+    never = [
+        f"{key[0]}({', '.join(f'{part:g}' for part in key[1:])})"
+        for key, place in places.items()
+        # One look where the row has a value at its end, as nearly all have.
+        if plane[place, count - 1] != plane[place, count - 1] and np.isnan(plane[place, :count]).all()
+    ]
+    if never:
+        notes.append(
+            f"warm-up: {', '.join(never)} {'has' if len(never) == 1 else 'have'} no value in {count:,} bars; the "
+            "conditions that compare with it never hold: take more bars, or a shorter window"
+        )
 
 
 def _row_key(row: Row, params: Mapping[str, Any]) -> Key:

@@ -100,7 +100,7 @@ def run(
         check_folder(out)
     tracker = build_tracker_from_config(settings.tracking)
     engine = BacktestEngine.from_config(settings, tracker)
-    bars = load_data(data, settings.data.said(), reading)
+    bars = load_data(data, settings.data.said(frame=True), reading)
     with tracker:
         if not has_run(tracker):
             tracker.start_run(f"{item.name} {bars.name}")
@@ -125,7 +125,7 @@ def inspect(
 
     Columns, times, zone, bars a year, notes, first and last rows.
     """
-    inspect_data(load_data(data, _config(config).data.said(), reading), rows, typer.echo)
+    inspect_data(load_data(data, _config(config).data.said(frame=True), reading), rows, typer.echo)
 
 
 @app.command()
@@ -205,7 +205,7 @@ def sweep(
         raise ConfigError(
             "--strategy: expected a strategy; got none; name one, or write strategy under [sweep] of --config"
         )
-    bars = load_data(data, settings.data.said(), reading)
+    bars = load_data(data, settings.data.said(frame=True), reading)
     run_sweep(
         bars, load_strategy(name), listed_grid(table.grid) | parse_grid(grid or []) or None, settings,
         store=store, restart=restart, metrics=metric or table.metrics, constraint=constraint or table.constraint,
@@ -268,7 +268,7 @@ def optimize(
             "--resume: expected --storage as well; got none; for example --storage sqlite:///study.db"
         )
     settings = _config(config, cash, fee_bps, slippage_bps)
-    bars = load_data(data, settings.data.said(), reading)
+    bars = load_data(data, settings.data.said(frame=True), reading)
     run_optimize(
         bars, load_strategy(strategy), settings, objectives=objective or [],
         out=out, top=top, show=typer.echo,

@@ -201,7 +201,7 @@ class BacktestEngine:
         ``settings`` is the kernel's flat vector; ``notes`` gets what was reordered, passed over or understood.
         """
         if isinstance(item, RuleStrategy):
-            return _run.rule_decisions(item, bars, values)
+            return _run.rule_decisions(item, bars, values, notes)
         if isinstance(item, Block):
             return _run.block_decisions(item, bars, values)
         if isinstance(item, OrderBlock):

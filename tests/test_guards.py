@@ -243,3 +243,63 @@ class TestCtrlC:
     def test_in_work_of_the_users_own_python_has_the_word(self, tmp_path):
         code, err = self.stop(tmp_path, "own")
         assert code == -signal.SIGINT and "Traceback" in err
+
+
+class TestColumns:
+    """A signal function that asks for what its frame does not have."""
+
+    @pytest.mark.parametrize("kind", ["polars", "pandas"])
+    def test_a_misspelt_column_names_the_nearest_one(self, kind):
+        frame = (
+            BARS.to_polars()
+            if kind == "polars"
+            else pytest.importorskip("pandas") and BARS.to_polars().to_pandas()
+        )
+
+        def misspelt(df, params):
+            return df["clsoe"] > 0
+
+        with pytest.raises(PeakFastError, match=r"clsoe.*did you mean 'close'"):
+            BacktestEngine().run(frame, misspelt)
+        with pytest.raises(PeakFastError, match=r"clsoe.*did you mean 'close'"):
+            Sweep(misspelt, {"n": [1, 2]}, frame).run(progress=False)
+
+    def test_a_misspelt_parameter_names_the_nearest_one(self):
+        def misspelt(df, params):
+            return [params["perod"]] * len(df)
+
+        with pytest.raises(PeakFastError, match=r"perod.*did you mean 'period'"):
+            BacktestEngine().run(BARS, misspelt, {"period": 1})
+
+    def test_a_function_for_pandas_says_so(self):
+        with pytest.raises(
+            PeakFastError, match=r"got a Polars frame.*pass a pandas frame, or say --frame pandas"
+        ):
+            BacktestEngine().run(BARS, lambda df, params: df["close"].rolling(3).mean() > 0)
+
+    def test_a_misspelt_column_in_an_expression(self):
+        import polars as pl
+
+        with pytest.raises(PeakFastError, match="did you mean 'close'"):
+            BacktestEngine().run(BARS, (pl.col("clsoe") > 1).cast(pl.Int8))
+
+
+class TestWarmUp:
+    def test_fewer_bars_than_an_indicator_needs_is_a_note(self):
+        result = BacktestEngine().run(BARS, "ma_crossover", {"fast": 20, "slow": 1000})
+        (note,) = [note for note in result.metadata["notes"] if "warm-up" in note]
+        assert "sma(1000) has no value in 300 bars" in note and result.stats["total_trades"] == 0
+        assert note in result.summary()
+
+    @pytest.mark.parametrize("book", [None, OrderBook()])
+    def test_enough_bars_say_nothing(self, book):
+        for slow, told in ((299, False), (300, False), (301, True)):
+            result = BacktestEngine(order_book=book).run(BARS, "ma_crossover", {"fast": 20, "slow": slow})
+            assert any("warm-up" in note for note in result.metadata["notes"]) is told
+
+    def test_bars_without_a_price_at_the_end_say_nothing(self):
+        frame = BARS.to_polars().to_dict(as_series=False)
+        for name in ("open", "high", "low", "close"):
+            frame[name][-1] = None
+        result = BacktestEngine().run(frame, "ma_crossover")
+        assert not any("warm-up" in note for note in result.metadata["notes"])

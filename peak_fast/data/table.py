@@ -13,7 +13,8 @@ from peak_fast.data.options import read_options
 class DataTable(Settings):
     """``[data]``: how ``--data`` is read, under the names that `peak_fast.load` has.
 
-    ``config.data.said()`` are the options for `load` in Python.
+    ``config.data.said()`` are the options for `load` in Python.  ``frame`` is what a signal function gets from
+    ``--data``; in Python it gets the frame that was passed.
     """
 
     # A separator may be a blank, and names are as the data have them.
@@ -33,14 +34,16 @@ class DataTable(Settings):
     decimal: str | None = None
     encoding: str | None = None
     repair: str | list[str] | None = None
+    frame: Literal["polars", "pandas"] | None = None
 
     @model_validator(mode="after")
     def _as_load_checks(self) -> DataTable:
         read_options({name: value for name, value in self.said().items() if name != "name"})
         return self
 
-    def said(self) -> dict[str, Any]:
-        """The options that say something, by name."""
-        values = {name: getattr(self, name) for name in type(self).model_fields if name != "adjust"}
+    def said(self, *, frame: bool = False) -> dict[str, Any]:
+        """The options that say something, by name; ``frame`` is one of them for the command line only."""
+        left_out = ("adjust",) if frame else ("adjust", "frame")
+        values = {name: getattr(self, name) for name in type(self).model_fields if name not in left_out}
         said = {name: value for name, value in values.items() if value is not None}
         return said | {"adjust": True} if self.adjust else said
