@@ -200,20 +200,21 @@ class Bars:
         ConfigError
             An option with a value that it cannot have.
         """
-        given = {
-            "repair": repair,
-            "timestamp": timestamp,
-            "symbol": symbol,
-            "date_order": date_order,
-            "time_zone": time_zone,
-            "columns": columns,
-            "scale": scale,
-        }
-        said = {option: value for option, value in given.items() if value is not None}
-        if stamp != "open":
-            said["stamp"] = stamp
-        if adjust is not False:
-            said["adjust"] = adjust
+        said: dict[str, Any] = {}
+        if not (
+            repair is None and timestamp is None and symbol is None and columns is None and scale is None
+        ):
+            said = {
+                "repair": repair,
+                "timestamp": timestamp,
+                "symbol": symbol,
+                "columns": columns,
+                "scale": scale,
+            }
+        if not (date_order is None and time_zone is None and stamp == "open" and adjust is False):
+            said |= {"date_order": date_order, "time_zone": time_zone}
+            said |= {"stamp": None if stamp == "open" else stamp, "adjust": adjust or None}
+        said = {option: value for option, value in said.items() if value is not None} if said else said
         if isinstance(frame, Bars):
             for option in said.keys() - {"repair"}:
                 raise ConfigError(

@@ -78,6 +78,7 @@ class Plain(NamedTuple):
     prices: tuple[str, str, str, str]
     volume: str | None
     time: str | None
+    read_from: Mapping[str, str]
 
 
 @lru_cache(maxsize=512)
@@ -102,7 +103,10 @@ def plain_names(all_names: tuple[str, ...]) -> Plain | None:
         return None
     if len(set(all_names)) < len(all_names):
         return None
-    return Plain(prices, volumes[0] if volumes else None, times[0] if times else None)  # type: ignore[arg-type]
+    volume, time = volumes[0] if volumes else None, times[0] if times else None
+    read_from = {"timestamp": time, **dict(zip(_PRICES, prices, strict=True)), "volume": volume}
+    told = {role: name for role, name in read_from.items() if name is not None}
+    return Plain((prices[0], prices[1], prices[2], prices[3]), volume, time, told)
 
 
 # Not "date" and "time": either may be half of a pair, which the other names do not show.

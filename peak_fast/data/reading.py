@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from peak_fast.data.adjusting import adjusted, scaled
@@ -27,7 +28,7 @@ class Extracted(NamedTuple):
     source: Any
     symbol: str | None
     notes: list[str]
-    read_from: dict[str, str]
+    read_from: Mapping[str, str]
 
 
 def extract(frame: Any, options: ReadOptions) -> Extracted:
@@ -89,7 +90,7 @@ def extract(frame: Any, options: ReadOptions) -> Extracted:
     return Extracted(Columns(*prices, volume, times.time_us), times, stamp, source, symbol, notes, read_from)
 
 
-def _plain(table: Table) -> tuple[Columns, Times, dict[str, str]] | None:
+def _plain(table: Table) -> tuple[Columns, Times, Mapping[str, str]] | None:
     """Columns and times of a frame whose names leave nothing to decide; None where there is more to look at."""
     found = plain_names(tuple(table.names))
     if found is None or (found.time is None) != (len(table.levels) == 1):
@@ -112,9 +113,9 @@ def _plain(table: Table) -> tuple[Columns, Times, dict[str, str]] | None:
     _check_lengths(columns)
     if times.notes:  # text may leave some, which the longer way keeps
         return None
-    read_from = {"timestamp": times.label, **dict(zip(PRICE_COLUMNS, found.prices, strict=True))}
-    if found.volume is not None:
-        read_from["volume"] = found.volume
+    read_from = found.read_from
+    if found.time is None:
+        read_from = {"timestamp": times.label, **read_from}
     return columns, times, read_from
 
 
