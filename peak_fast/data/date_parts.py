@@ -34,8 +34,7 @@ _PATTERN = (
     r"(?:\s*(?P<zone>(?:UTC|GMT|Z)?\s?[+-][0-9]{1,2}(?::?[0-9]{2})?|Z|z|[A-Z][A-Za-z]+(?:/[A-Za-z0-9_+-]+)+|[A-Z]{2,5}))?"
     r"(?:\s*\([A-Za-z ]+\))?\s*$"
 )
-_COMPILED = re.compile(_PATTERN)
-_UNUSUAL = re.compile(r"^\s*(?:[0-9]{8}-[0-9]{2}:[0-9]{2}|[0-9]{4}[-/][0-9]{2}\s*$)")
+_UNUSUAL = r"^\s*(?:[0-9]{8}-[0-9]{2}:[0-9]{2}|[0-9]{4}[-/][0-9]{2}\s*$)"
 _DIGITS = ("a", "b", "c", "d", "y", "packed", "H", "M", "S", "F", "clock", "h")
 _WINDOW = 16_384
 
@@ -58,12 +57,12 @@ class Parts(NamedTuple):
 
 def is_date(text: str) -> bool:
     """Whether text has the form of a date that :func:`read_parts` knows."""
-    return _COMPILED.match(text) is not None or _UNUSUAL.match(text) is not None
+    return re.match(_PATTERN, text) is not None or re.match(_UNUSUAL, text) is not None
 
 
 def read_parts(texts: pl.Series) -> Parts | None:
     """The parts of a column without nulls; None where the first row is no date at all."""
-    match = _COMPILED.match(texts[0])
+    match = re.match(_PATTERN, texts[0])
     if match is None or not _months_known(match):
         return None
     width = len(texts[0])

@@ -6,7 +6,6 @@ The forms themselves are data, in ``dialects.toml``. File names play no part in 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
@@ -20,6 +19,8 @@ from peak_fast.data.options import ReadOptions
 from peak_fast.errors import ConfigError, DataError, did_you_mean
 
 PRICES = ("open", "high", "low", "close")
+# Names that say everything, in a table of nothing else.
+_USUAL = frozenset({"timestamp", "datetime", "date", "time", "ts", *PRICES, "volume", "symbol"})
 # Prices of at least 0.001 times 1,000,000,000.
 _RAW = 1e6
 
@@ -69,6 +70,8 @@ class Dialect:
 
 def plain(name: str) -> str:
     """A name without case, blanks, punctuation and accents."""
+    import unicodedata
+
     spread = unicodedata.normalize("NFKD", name.replace("ł", "l").replace("Ł", "l").replace("ß", "ss"))
     kept = "".join(letter for letter in spread if not unicodedata.combining(letter))
     return re.sub(r"[\W_]+", "", unicodedata.normalize("NFC", kept)).lower()
@@ -192,6 +195,8 @@ def with_header_form(
         The header lacks names of the form that the user named.
     """
     wanted = options.dialect
+    if wanted is None and _USUAL.issuperset(names):
+        return options, []
     if wanted is not None and form_named(wanted) is not None:
         return options, []
     form = _cached_form(tuple(names), wanted)

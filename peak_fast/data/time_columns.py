@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from peak_fast.data.dates import join_date_and_time, number_times, parse_times
 from peak_fast.data.frames import Table
 from peak_fast.data.kinds import package_of
 from peak_fast.data.names import CLOSE_TIME_NAMES, TIME_NAMES, UNNAMED, Names, fold, sounds_like_time
@@ -283,6 +282,8 @@ def _numbers_could_be_time(first: NDArray[np.float64], values: Any, named: bool)
     """Whether numbers are calendar integers, or an epoch from 1990 to 2100, that go one way throughout."""
     if first.min() < 10_000_000 or (first != np.round(first)).any():
         return False
+    from peak_fast.data.time_numbers import number_times
+
     try:
         time_us = number_times(first.astype(np.int64), "")[0]
     except DataError:
@@ -300,6 +301,8 @@ def _read(parts: list[_Source], options: ReadOptions) -> Times:
     if len(parts) == 1:
         return read_time(parts[0].get(), parts[0].label, options)
     import polars as pl
+
+    from peak_fast.data.dates import join_date_and_time, parse_times  # only text needs it
 
     dates, clocks = (_as_series(part) for part in parts)
     if clocks.dtype == pl.Float64:

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from peak_fast.data.checks import IntArray
-from peak_fast.data.dates import number_times, parse_times
 from peak_fast.data.kinds import package_of
 from peak_fast.data.options import ReadOptions, Stamp
 from peak_fast.data.time_zones import localise
@@ -126,6 +125,8 @@ def _missing(label: str, row: int) -> DataError:
 
 def _array_time(array: NDArray[Any], label: str, options: ReadOptions, zone: str | None = None) -> Times:
     if array.dtype.kind in "iu" or array.dtype.kind == "f":
+        from peak_fast.data.time_numbers import number_times
+
         time_us, shown, notes = number_times(array, label, options.time_zone)
         return Times(time_us, shown, label=label, notes=tuple(notes))
     array = _unpacked(array, label)
@@ -187,6 +188,8 @@ def _texts(array: NDArray[Any]) -> list[str | None] | None:
 
 
 def _text_time(series: Any, label: str, options: ReadOptions) -> Times:
+    from peak_fast.data.dates import parse_times  # only text needs it
+
     time_us, zone, notes = parse_times(series, label, options.date_order, options.time_zone)
     return Times(time_us, zone, label=label, notes=tuple(notes))
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import zoneinfo
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -29,6 +27,9 @@ def check_zone(time_zone: str) -> str:
     ConfigError
         No such zone.
     """
+    import difflib
+    import zoneinfo  # slow to import, and few need it
+
     try:
         zoneinfo.ZoneInfo(time_zone)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError, TypeError):
