@@ -100,12 +100,16 @@ class OrderResult:
     @cached_property
     def fills(self) -> pl.DataFrame:
         """One row per fill: order_id, tag, bar, booked_bar, time, asset, side, size, price, fee, slippage, reason."""
-        return fills_frame(self.records, self._run.tables)
+        from peak_fast._named import named
+
+        return named(fills_frame(self.records, self._run.tables))
 
     @cached_property
     def orders(self) -> pl.DataFrame:
         """One row per order with its final status and the reason for it."""
-        return orders_frame(self.records, self._run.tables)
+        from peak_fast._named import named
+
+        return named(orders_frame(self.records, self._run.tables))
 
     @cached_property
     def log(self) -> pl.DataFrame:
@@ -115,7 +119,9 @@ class OrderResult:
     @cached_property
     def trades(self) -> pl.DataFrame:
         """Closed trades, one row for each closing of (a part of) a lot; ``net_pnl = gross_pnl - fees + financing``."""
-        return trades_frame(self.records, self._run.tables)
+        from peak_fast._named import named
+
+        return named(trades_frame(self.records, self._run.tables))
 
     @cached_property
     def equity_curve(self) -> pl.DataFrame:

@@ -196,7 +196,9 @@ class BacktestResult:
         """Columns timestamp, equity, cash, position, close: one row a bar."""
         import polars as pl
 
-        return pl.DataFrame(
+        from peak_fast._named import NamedFrame
+
+        return NamedFrame(
             [
                 self.bars.timestamp,
                 pl.Series("equity", self.equity),
@@ -211,8 +213,10 @@ class BacktestResult:
         """Columns timestamp, drawdown: fraction below the highest equity so far (the start counts), <= 0."""
         import polars as pl
 
+        from peak_fast._named import NamedFrame
+
         peak = np.maximum(np.maximum.accumulate(self.equity), self._settings[t.INITIAL_CASH])
-        return pl.DataFrame([self.bars.timestamp, pl.Series("drawdown", self.equity / peak - 1.0)])
+        return NamedFrame([self.bars.timestamp, pl.Series("drawdown", self.equity / peak - 1.0)])
 
     @functools.cached_property
     def trades(self) -> pl.DataFrame:
@@ -223,7 +227,9 @@ class BacktestResult:
         the position was held as a fraction of the entry price, signed by side (<= 0 and >= 0).
         A block that places orders adds ``tag``, that of the order which opened the lot.
         """
-        return _records.trades_frame(self)
+        from peak_fast._named import named
+
+        return named(_records.trades_frame(self))
 
     @functools.cached_property
     def orders(self) -> pl.DataFrame:
@@ -231,7 +237,9 @@ class BacktestResult:
 
         A block that places orders adds ``tag``.
         """
-        return _records.orders_frame(self)
+        from peak_fast._named import named
+
+        return named(_records.orders_frame(self))
 
     @functools.cached_property
     def fills(self) -> pl.DataFrame:
@@ -239,7 +247,9 @@ class BacktestResult:
 
         A block that places orders adds ``tag``.
         """
-        return _records.fills_frame(self)
+        from peak_fast._named import named
+
+        return named(_records.fills_frame(self))
 
     def summary(self) -> str:
         """The result in a few lines of text."""

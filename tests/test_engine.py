@@ -222,7 +222,7 @@ class TestErrors:
         assert result.orders["bar"].to_list()[:2] == [0, 9]
 
     def test_an_expression_over_columns_that_are_not_there(self, bars):
-        with pytest.raises(StrategyError, match=r"ColumnNotFoundError: .*clos.*; correct the expression"):
+        with pytest.raises(StrategyError, match=r"ColumnNotFoundError: .*clos.*; did you mean 'close'"):
             BacktestEngine().run(bars, pl.col("clos") > 1)
 
     def test_parameters_are_a_dict(self, bars):

@@ -303,3 +303,64 @@ class TestWarmUp:
             frame[name][-1] = None
         result = BacktestEngine().run(frame, "ma_crossover")
         assert not any("warm-up" in note for note in result.metadata["notes"])
+
+
+class TestFrames:
+    """Square brackets of the frames of results; expressions of Polars name the nearest column by themselves."""
+
+    def frames(self):
+        import polars as pl
+
+        result = BacktestEngine().run(BARS, "ma_crossover", {"fast": 3, "slow": 9})
+        for name in ("trades", "orders", "fills", "equity_curve", "drawdown"):
+            yield getattr(result, name)
+        found = Sweep("macd", {"fast": [5, 6], "signal": [4, 5]}, BARS).run(progress=False)
+        yield from (found.frame, found.top(2), found.plateau())
+        table = pl.DataFrame({"bar": [3], "side": ["buy"], "size": [1.0]})
+        ordered = peak_fast.simulate_orders(BARS, table)
+        yield from (ordered.fills, ordered.orders, ordered.trades)
+
+    def test_a_misspelt_column_names_the_nearest_one(self):
+        import polars as pl
+
+        for frame in self.frames():
+            name = max(frame.columns, key=len)
+            wrong = misspelt(name)
+            for call in (
+                lambda f, w: f[w],
+                lambda f, w: f[[w]],
+                lambda f, w: f[0, w],
+                lambda f, w: f.get_column(w),
+            ):
+                with pytest.raises(
+                    ConfigError, match=f"no column '{wrong}' here; did you mean '{name}'"
+                ) as caught:
+                    call(frame, wrong)
+                assert isinstance(caught.value, pl.exceptions.ColumnNotFoundError), "what Polars raises"
+            assert frame[name].len() == frame.height
+
+    def test_of_studies(self):
+        pytest.importorskip("optuna")
+        study = Study("macd", BARS, seed=1)
+        result = study.run(n_trials=5)
+        for frame in (study.trials, study.front, result.frame, result.front):
+            with pytest.raises(ConfigError, match="did you mean 'objective_sharpe'"):
+                frame["objective_sharp"]
+
+    def test_they_are_polars_frames(self):
+        import polars as pl
+        from polars.testing import assert_frame_equal
+
+        trades = BacktestEngine().run(BARS, "ma_crossover", {"fast": 3, "slow": 9}).trades
+        plain = pl.DataFrame(trades)
+        assert isinstance(trades, pl.DataFrame)
+        assert_frame_equal(trades, plain)
+        for twin in (
+            pickle.loads(pickle.dumps(trades)),
+            copy.deepcopy(trades),
+            trades.filter(pl.col("size") > 0),
+        ):
+            assert type(twin) is pl.DataFrame and twin.equals(plain)
+        assert trades.to_arrow().num_rows == trades.height == pl.concat([plain, trades]).height // 2
+        with pytest.raises(IndexError):
+            trades[10_000, "size"]

@@ -21,7 +21,7 @@ MODULES = sorted([*PACKAGE.rglob("*.py"), *KERNELS.rglob("*.py")])
 FLOORS = [
     ["errors"],
     ["_stopping"],
-    ["_guard"],
+    ["_guard", "_named"],
     ["_arguments", "_settings"],
     [
         "_columns", "_drawdowns", "_ratios", "_slots", "_*_metrics",

@@ -41,6 +41,8 @@ def trials_frame(
     """
     import polars as pl
 
+    from peak_fast._named import NamedFrame
+
     columns: dict[str, pl.Series] = {
         "number": pl.Series([trial.number for trial in trials], dtype=pl.Int64),
         "state": pl.Series([trial.state.name for trial in trials], dtype=pl.String),
@@ -65,7 +67,7 @@ def trials_frame(
     columns["reason"] = pl.Series([a.get(REASON) for a in attrs], dtype=pl.String)
     seconds = [t.duration.total_seconds() if t.duration is not None else None for t in trials]
     columns["seconds"] = pl.Series(seconds, dtype=pl.Float64)
-    return pl.DataFrame(columns)
+    return NamedFrame(columns)
 
 
 def front_of(trials: Sequence[Any], objectives: Sequence[Objective]) -> list[Any]:
@@ -97,8 +99,10 @@ def rows_of(frame: pl.DataFrame, trials: Sequence[Any]) -> pl.DataFrame:
     """Rows of a trials frame in the order of some trials."""
     import polars as pl
 
+    from peak_fast._named import NamedFrame
+
     order = pl.DataFrame({"number": pl.Series([trial.number for trial in trials], dtype=pl.Int64)})
-    return order.join(frame, on="number", how="left", maintain_order="left")
+    return NamedFrame(order.join(frame, on="number", how="left", maintain_order="left"))
 
 
 def best_trial(trials: Sequence[Any], objective: Objective) -> Any:

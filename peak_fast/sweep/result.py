@@ -137,15 +137,17 @@ class SweepResult:
     @property
     def frame(self) -> pl.DataFrame:
         """The whole table in memory, in the order of the grid; prefer ``lazy`` for stored sweeps."""
+        from peak_fast._named import named
+
         if isinstance(self._table, Path):
-            return self.lazy().collect()
+            return named(self.lazy().collect())
         if isinstance(self._table, Mapping):
             from peak_fast.sweep.folder import table
 
             if self.grid is None:
                 raise ConfigError("expected a grid next to bare result columns; got none")
             self._table = table(self.grid, self._table)
-        return self._table
+        return named(self._table)
 
     def __len__(self) -> int:
         """Number of finished configurations."""
@@ -179,6 +181,8 @@ class SweepResult:
         """
         import polars as pl
 
+        from peak_fast._named import named
+
         if not is_whole(n) or n < 1:
             raise ConfigError(f"expected a positive whole number of rows; got n={n!r}")
         by = self._metric(by)
@@ -189,7 +193,7 @@ class SweepResult:
         configs = best_configs(ranks["config"].to_numpy(), ranks[by].to_numpy(), n, down)
         order = pl.DataFrame({"config": configs, "__order": np.arange(len(configs))})
         rows = self.lazy().filter(pl.col("config").is_in(configs.tolist())).collect()
-        return rows.join(order, on="config").sort("__order").drop("__order")
+        return named(rows.join(order, on="config").sort("__order").drop("__order"))
 
     def params_of(self, config: int) -> dict[str, Any]:
         """Parameters of a configuration as plain Python values."""
@@ -278,6 +282,7 @@ class SweepResult:
         """
         import polars as pl
 
+        from peak_fast._named import named
         from peak_fast.sweep.plateau import lattice, neighbourhood
 
         if not is_whole(radius) or radius < 1:
@@ -298,7 +303,7 @@ class SweepResult:
         ordered = rows.filter(key.is_not_null()).sort(
             [key, pl.col("config")], descending=[higher_is_better(by), False]
         )
-        return ordered.head(len(ordered) if n is None else n)
+        return named(ordered.head(len(ordered) if n is None else n))
 
     def heatmap(
         self,
