@@ -14,7 +14,7 @@ class UnknownColumnError(UnknownNameError, pl.exceptions.ColumnNotFoundError):
 
 
 class NamedFrame(pl.DataFrame):
-    """A Polars frame whose square brackets name the nearest column; what is made of it is a plain frame again.
+    """A Polars frame whose square brackets name the nearest column; what is computed from it is a plain frame.
 
     Polars itself does so in its expressions, but not there.
     """
@@ -45,7 +45,7 @@ class NamedFrame(pl.DataFrame):
                 ) from None
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        """Kept and copied as a plain frame."""
+        """Kept in files, and sent to other processes, as a plain frame."""
         return pl.DataFrame, (self.get_columns(),)
 
 
