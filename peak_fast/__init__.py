@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Above": "_strategy",
-    "AtLeast": "_strategy",
+    "Above": "_conditions",
+    "AtLeast": "_conditions",
     "BacktestConfig": "config",
     "BacktestEngine": "engine",
     "BacktestResult": "result",
@@ -39,7 +39,7 @@ _HOMES = {
     "PeakFastError": "errors",
     "RiskLimits": "config",
     "RiskPerTrade": "config",
-    "Row": "_strategy",
+    "Row": "_conditions",
     "RuleStrategy": "_strategy",
     "Stops": "config",
     "StoreError": "errors",
@@ -104,7 +104,8 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from peak_fast._strategy import Above, AtLeast, Row, RuleStrategy, strategy
+    from peak_fast._conditions import Above, AtLeast, Row
+    from peak_fast._strategy import RuleStrategy, strategy
     from peak_fast.config import (
         BacktestConfig,
         Costs,

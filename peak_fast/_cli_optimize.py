@@ -94,7 +94,7 @@ def run_optimize(
     """
     from rich.console import Console
 
-    from peak_fast._stopping import stopped
+    from peak_fast._guard import stopped
     from peak_fast.study import Study
     from peak_fast.tracking import build_tracker_from_config
 

@@ -30,7 +30,7 @@ def run_sweep(
     from rich.console import Console
 
     from peak_fast._cli_values import check_output, engine_settings
-    from peak_fast._stopping import stopped
+    from peak_fast._guard import stopped
     from peak_fast.errors import ConfigError, require
     from peak_fast.sweep.display import rich_table
     from peak_fast.sweep.heatmap import TOO_FEW_AXES, figure_format

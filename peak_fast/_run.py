@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from peak_fast._block import BlockCall, prepare, run_block
-from peak_fast._strategy import Block, Row, RuleStrategy
+from peak_fast._conditions import Row
+from peak_fast._strategy import Block, RuleStrategy
 from peak_fast.data import Bars
 from peak_fast.data.known_years import known_years
 from peak_fast.errors import StrategyError

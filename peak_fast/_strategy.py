@@ -26,18 +26,15 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from peak_fast._arguments import is_whole, wrong
-from peak_fast._conditions import Above, AtLeast, Condition, Row
+from peak_fast._conditions import Above, AtLeast, Condition
 from peak_fast._guard import guarded, guarded_class
 from peak_fast.errors import StrategyError, did_you_mean
 from peak_fast.params import Param, extract_defaults, validate_params, validate_schema
+from peak_fast.strategies import NAMES, load
 
 __all__ = [
-    "Above",
-    "AtLeast",
     "Block",
     "OrderBlock",
-    "Param",
-    "Row",
     "RuleStrategy",
     "SignalStrategy",
     "Strategy",
@@ -45,37 +42,6 @@ __all__ = [
     "resolve",
     "strategy",
 ]
-
-
-def _takes(function: Any, count: int) -> bool:
-    """Whether a function can be called with so many arguments; True where that cannot be told."""
-    try:
-        inspect.signature(function).bind(*range(count))
-    except TypeError:
-        return False
-    except ValueError:
-        return True
-    return True
-
-
-_RETURNS = ("signals", "targets", "weights")
-
-
-def _check_parts(item: Any) -> None:
-    """Raise StrategyError for a name, function, schema, constraints or memory that no strategy can have."""
-    kind = type(item).__name__
-    if not isinstance(item.name, str) or not item.name.strip():
-        raise wrong(f"{kind}.name", "a name", item.name, "name it as engine.run shall know it", StrategyError)
-    function = getattr(item, "function", len)
-    if not callable(function):
-        raise wrong(f"{kind}.function", "a function", function, "pass it without calling it", StrategyError)
-    object.__setattr__(item, "schema", validate_schema(item.schema, item.constraints))
-    for name, least in (("memory", 0), ("room", 1)):
-        value = getattr(item, name, least)
-        if not is_whole(value) or value < least:
-            raise wrong(
-                f"{kind}.{name}", f"a whole number of at least {least}", value, "count cells", StrategyError
-            )
 
 
 class Strategy(Protocol):
@@ -99,6 +65,33 @@ class Strategy(Protocol):
     def fingerprint(self) -> str:
         """Hash of what the strategy does; changes when its source changes."""
         ...
+
+
+def check_parts(item: Any) -> None:
+    """Raise StrategyError for a name, function, schema, constraints or memory that no strategy can have."""
+    kind = type(item).__name__
+    if not isinstance(item.name, str) or not item.name.strip():
+        raise wrong(f"{kind}.name", "a name", item.name, "name it as engine.run shall know it", StrategyError)
+    function = getattr(item, "function", len)
+    if not callable(function):
+        raise wrong(f"{kind}.function", "a function", function, "pass it without calling it", StrategyError)
+    object.__setattr__(item, "schema", validate_schema(item.schema, item.constraints))
+    for name, least in (("memory", 0), ("room", 1)):
+        value = getattr(item, name, least)
+        if not is_whole(value) or value < least:
+            raise wrong(
+                f"{kind}.{name}", f"a whole number of at least {least}", value, "count cells", StrategyError
+            )
+
+
+def source_hash(function: Callable[..., Any]) -> str:
+    """Hash of a function's source, or of its machine-independent code where the source is not at hand."""
+    try:
+        text = inspect.getsource(function).encode()
+    except (OSError, TypeError, SyntaxError, tokenize.TokenError):
+        code = getattr(function, "__code__", None)
+        text = repr(function).encode() if code is None else code.co_code + repr(code.co_consts).encode()
+    return hashlib.blake2b(text, digest_size=16).hexdigest()
 
 
 @guarded_class()
@@ -126,7 +119,7 @@ class RuleStrategy:
     description: str = ""
 
     def __post_init__(self) -> None:
-        _check_parts(self)
+        check_parts(self)
         conditions: tuple[Any, ...] = self.conditions
         for condition in conditions:
             if condition is not None and not isinstance(condition, Above | AtLeast):
@@ -144,14 +137,18 @@ class RuleStrategy:
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def _source_hash(function: Callable[..., Any]) -> str:
-    """Hash of a function's source, or of its machine-independent code where the source is not at hand."""
+def _takes(function: Any, count: int) -> bool:
+    """Whether a function can be called with so many arguments; True where that cannot be told."""
     try:
-        text = inspect.getsource(function).encode()
-    except (OSError, TypeError, SyntaxError, tokenize.TokenError):
-        code = getattr(function, "__code__", None)
-        text = repr(function).encode() if code is None else code.co_code + repr(code.co_consts).encode()
-    return hashlib.blake2b(text, digest_size=16).hexdigest()
+        inspect.signature(function).bind(*range(count))
+    except TypeError:
+        return False
+    except ValueError:
+        return True
+    return True
+
+
+_RETURNS = ("signals", "targets", "weights")
 
 
 @guarded_class()
@@ -174,7 +171,7 @@ class SignalStrategy:
     description: str = ""
 
     def __post_init__(self) -> None:
-        _check_parts(self)
+        check_parts(self)
         if self.returns not in _RETURNS:
             remedy = did_you_mean(str(self.returns), _RETURNS)
             raise wrong(f"strategy {self.name!r}", "what it returns", self.returns, remedy, StrategyError)
@@ -192,7 +189,7 @@ class SignalStrategy:
 
     def fingerprint(self) -> str:
         """Hash of the function's source."""
-        return _source_hash(self.function)
+        return source_hash(self.function)
 
 
 @guarded_class()
@@ -225,11 +222,11 @@ class Block:
     compiled: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        _check_parts(self)
+        check_parts(self)
 
     def fingerprint(self) -> str:
         """Hash of the function's source."""
-        return _source_hash(self.function)
+        return source_hash(self.function)
 
 
 @guarded_class()
@@ -263,17 +260,17 @@ class OrderBlock:
     compiled: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        _check_parts(self)
+        check_parts(self)
 
     def fingerprint(self) -> str:
         """Hash of the function's source."""
-        return _source_hash(self.function)
+        return source_hash(self.function)
 
 
 _registry: dict[str, Any] = {}
 
 
-def register(item: Any, *, built_in: bool = False) -> Any:
+def register(item: Any) -> Any:
     """Make a strategy known by its name; returns it.
 
     Raises
@@ -281,9 +278,7 @@ def register(item: Any, *, built_in: bool = False) -> Any:
     StrategyError
         Another strategy has the name, or a built-in one.
     """
-    from peak_fast import strategies
-
-    if item.name in strategies.NAMES and not built_in:
+    if item.name in NAMES:
         raise StrategyError(
             f"the strategy name {item.name!r} is that of a built-in strategy, which engine.run({item.name!r}) would no "
             f"longer find; choose another: @strategy(name='my_{item.name}')"
@@ -354,9 +349,7 @@ def strategy(
 
 def names() -> tuple[str, ...]:
     """Names of all registered strategies, the built-in ones among them."""
-    from peak_fast import strategies
-
-    return tuple(sorted({*_registry, *strategies.NAMES}))
+    return tuple(sorted({*_registry, *NAMES}))
 
 
 def resolve(item: Any) -> Any:
@@ -369,11 +362,9 @@ def resolve(item: Any) -> Any:
     """
     if isinstance(item, str):
         if item not in _registry:
-            from peak_fast import strategies
-
-            if item in strategies.NAMES:
-                return strategies.load(item)
-            raise StrategyError(f"no strategy {item!r}; {did_you_mean(item, names())}")
+            if item not in NAMES:
+                raise StrategyError(f"no strategy {item!r}; {did_you_mean(item, names())}")
+            _registry[item] = load(item)
         return _registry[item]
     if isinstance(item, RuleStrategy | SignalStrategy | Block | OrderBlock):
         return item

@@ -11,7 +11,7 @@ import typer
 
 from peak_fast._cli_data import inspect_data, load_data, reads_data
 from peak_fast._cli_values import check_output, parse_grid, parse_params, usage_message
-from peak_fast._stopping import EXIT_CODE, last_message
+from peak_fast._guard import EXIT_CODE, last_message
 from peak_fast.errors import ConfigError, PeakFastError
 
 # Plain help: rich would take text in brackets for markup, and drop it.

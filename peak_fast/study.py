@@ -17,8 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from peak_fast._arguments import tracker_or_none
-from peak_fast._guard import guarded_class
-from peak_fast._stopping import say_stopped
+from peak_fast._guard import guarded_class, say_stopped
 from peak_fast.errors import StrategyError
 from peak_fast.params import Param, is_feasible
 from peak_fast.studies import setup

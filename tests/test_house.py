@@ -20,7 +20,6 @@ MODULES = sorted([*PACKAGE.rglob("*.py"), *KERNELS.rglob("*.py")])
 # the module or subpackage right below peak_fast; a new one must be placed here.
 FLOORS = [
     ["errors"],
-    ["_stopping"],
     ["_guard", "_named"],
     ["_arguments", "_settings"],
     [

@@ -19,7 +19,7 @@ from peak_fast import (
     synthetic,
 )
 from peak_fast._cli_values import listed_grid
-from peak_fast._strategy import Above, AtLeast, Row
+from peak_fast._conditions import Above, AtLeast, Row
 from peak_fast.errors import StrategyError
 from peak_fast.strategies import NAMES, load
 

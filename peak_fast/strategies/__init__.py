@@ -5,8 +5,6 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from peak_fast._strategy import RuleStrategy, register
-
 NAMES = (
     "bollinger",
     "buy_and_hold",
@@ -19,8 +17,6 @@ NAMES = (
 )
 
 
-def load(name: str) -> RuleStrategy:
-    """Import a built-in strategy and register it."""
-    item: Any = importlib.import_module(f"peak_fast.strategies.{name}").STRATEGY
-    strategy: RuleStrategy = register(item, built_in=True)
-    return strategy
+def load(name: str) -> Any:
+    """The `RuleStrategy` of a built-in name."""
+    return importlib.import_module(f"{__name__}.{name}").STRATEGY

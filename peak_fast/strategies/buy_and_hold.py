@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from peak_fast._strategy import Above, Row, RuleStrategy
+from peak_fast._conditions import Above, Row
+from peak_fast._strategy import RuleStrategy
 
 STRATEGY = RuleStrategy(
     name="buy_and_hold",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from peak_fast._strategy import Above, Param, Row, RuleStrategy
+from peak_fast._conditions import Above, Row
+from peak_fast._strategy import RuleStrategy
+from peak_fast.params import Param
 
 _CLOSE = Row("close")
 

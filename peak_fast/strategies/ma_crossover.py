@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from peak_fast._strategy import Above, AtLeast, Param, Row, RuleStrategy
+from peak_fast._conditions import Above, AtLeast, Row
+from peak_fast._strategy import RuleStrategy
+from peak_fast.params import Param
 
 _FAST, _SLOW = Row("sma", "fast"), Row("sma", "slow")
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from peak_fast._strategy import Row, RuleStrategy
+from peak_fast._conditions import Row
+from peak_fast._strategy import RuleStrategy
 from peak_fast.data import Bars
 from peak_fast.strategies.rows import Key, check_kind, compute_group, groups_of, stride_of
 from peak_fast.sweep.threads import Team

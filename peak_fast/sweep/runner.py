@@ -14,10 +14,9 @@ from typing import Any, Literal
 import numpy as np
 
 from peak_fast import _arguments
-from peak_fast._guard import guarded_class
+from peak_fast._guard import guarded_class, say_stopped
 from peak_fast._records import code_version, jsonable
 from peak_fast._slots import check_apart
-from peak_fast._stopping import say_stopped
 from peak_fast._strategy import OrderBlock, RuleStrategy, SignalStrategy, resolve
 from peak_fast.config import Costs, Execution, RiskLimits, SizeRule, Stops
 from peak_fast.data import Bars
