@@ -59,8 +59,9 @@ def package(tmp_path):
     return folder
 
 
-def write_helper(folder, factor, options=""):
-    (folder / "helper.py").write_text(HELPER.format(factor=factor, options=options))
+def write_helper(folder, factor, options="", name="helper.py"):
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text(HELPER.format(factor=factor, options=options))
 
 
 def environment(cache):
@@ -87,22 +88,64 @@ def ask(package, cache):
     return finish(start(package, cache))
 
 
+@pytest.mark.parametrize("name", ["helper.py", "room/helper.py"])
 @pytest.mark.parametrize("options", ["", "(inline=True)"])
-def test_an_edit_in_another_file_counts(package, tmp_path, options):
+def test_an_edit_in_another_file_counts(package, tmp_path, options, name):
     """Numba alone would go on using the old machine code of the caller's file."""
-    cache = tmp_path / "cache"
-    write_helper(package, 3, options)
+    cache, module = tmp_path / "cache", f"small_kernels.{name[:-3].replace('/', '.')}"
+    (package / "caller.py").write_text(CALLER.replace("small_kernels.helper", module))
+    write_helper(package, 3, options, name)
     assert ask(package, cache) == (6.0, 0, True)
     assert ask(package, cache) == (6.0, 1, True)
     # Same length, and the time set back: only the content tells.
-    times = (package / "helper.py").stat()
-    write_helper(package, 5, options)
-    os.utime(package / "helper.py", ns=(times.st_atime_ns, times.st_mtime_ns))
+    times = (package / name).stat()
+    write_helper(package, 5, options, name)
+    os.utime(package / name, ns=(times.st_atime_ns, times.st_mtime_ns))
     assert ask(package, cache) == (10.0, 0, True)
     # And back again: each version of the sources keeps its folder.
-    write_helper(package, 3, options)
+    write_helper(package, 3, options, name)
     assert ask(package, cache) == (6.0, 1, True)
     assert len(list(cache.iterdir())) == 2
+
+
+def test_the_machinery_may_lie_in_a_folder_of_the_package(package, tmp_path):
+    """The stamp is that of the whole package, and files of one name in two folders have entries of their own."""
+    room = package / "machinery"
+    room.mkdir()
+    for file in ("_jit.py", "_cache.py", "_parts.py"):
+        text = (package / file).read_text(encoding="utf-8")
+        (room / file).write_text(text.replace("from small_kernels", "from small_kernels.machinery"))
+        (package / file).unlink()
+    (package / "room").mkdir()
+    for place, factor in (("helper.py", 3), ("room/caller.py", 5)):
+        text = HELPER.format(factor=factor, options="").replace(
+            "small_kernels._jit", "small_kernels.machinery._jit"
+        )
+        (package / place).write_text(text)
+    caller = CALLER.replace("small_kernels._jit", "small_kernels.machinery._jit")
+    (package / "caller.py").write_text(caller)
+    code = ASK.format(root=str(package.parent)).replace(
+        "small_kernels._cache", "small_kernels.machinery._cache"
+    )
+    code += "from small_kernels.room.caller import factor\nprint(factor(1.0), cache_dir().name[:16])"
+    seen = []
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", code], env=environment(tmp_path / "cache"),
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        seen.append(done.stdout.split())
+    assert [row[:2] for row in seen] == [["6.0", "0"], ["6.0", "1"]]
+    assert [row[3] for row in seen] == ["5.0", "5.0"]
+    (package / "room" / "caller.py").write_text((package / "room" / "caller.py").read_text() + "# edited\n")
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment(tmp_path / "cache"),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split()[4] != seen[0][4]
 
 
 def test_a_folder_that_cannot_be_written(package, tmp_path):
@@ -128,10 +171,10 @@ def test_the_stamp_covers_every_source():
     import hashlib
 
     digest = hashlib.blake2b(digest_size=8)
-    for path in sorted(PACKAGE_DIR.glob("*.py")):
-        digest.update(path.name.encode() + path.read_bytes())
+    for name in sorted(path.relative_to(PACKAGE_DIR).as_posix() for path in PACKAGE_DIR.rglob("*.py")):
+        digest.update(name.encode() + (PACKAGE_DIR / name).read_bytes())
     assert len(source_stamp()) == 16
-    assert list(PACKAGE_DIR.rglob("*/*.py")) == [], "the stamp looks at one folder"
+    assert (PACKAGE_DIR / "__init__.py").is_file() and not (PACKAGE_DIR.parent / "__init__.py").exists()
     done = subprocess.run(
         [sys.executable, "-c", "from peak_kernels._cache import source_stamp; print(source_stamp())"],
         capture_output=True, text=True, check=True,

@@ -13,7 +13,7 @@ import pytest
 
 from peak_fast import BacktestEngine, Bars, Costs, RiskLimits, Stops, Sweep, synthetic
 from peak_fast.strategies import NAMES
-from peak_kernels import _objects, entries, indicators
+from peak_kernels import _objects, entries, indicators, natives
 from peak_kernels._cache import PACKAGE_DIR
 from peak_kernels._objects import Entry
 
@@ -105,6 +105,11 @@ def test_a_folder_that_cannot_be_written(tmp_path):
 # Files
 
 
+def body(name):
+    """What a test's own entry is compiled from."""
+    return getattr(natives, name)
+
+
 def rate_of_change(entry):
     rows = np.empty((1, 4))
     entry.call((np.array([1.0, 2.0, 3.0, 4.0]), np.array([2]), rows))
@@ -137,15 +142,15 @@ FACTS = ("python", "numba", "llvmlite", "processor", "features", "settings", "he
 
 @pytest.mark.parametrize("how", ["torn", "empty", "not json", "one bit", "no code", "other symbol", *FACTS])
 def test_a_file_that_is_not_valid_here_is_replaced(folder, how):
-    _objects.compile_and_store("roc_rows", 0)
+    _objects.compile_and_store("roc_rows", 0, body)
     file = folder / "roc_rows.object"
     whole = file.read_bytes()
     file.write_bytes(damaged(whole, how))
     assert _objects.load("roc_rows") is None
-    entry = Entry("roc_rows", 0)
+    entry = Entry("roc_rows", 0, body)
     assert rate_of_change(entry) == 200.0
     assert entry.way == "compiled"
-    again = Entry("roc_rows", 0)
+    again = Entry("roc_rows", 0, body)
     assert rate_of_change(again) == 200.0
     assert again.way == "object file"
     assert sorted(folder.iterdir()) == [file]
@@ -167,10 +172,10 @@ def test_threads_that_come_first_together(folder, monkeypatch):
     monkeypatch.setattr(
         _objects, "compile_and_store", lambda *given: (calls.append(given), compile_once(*given))[1]
     )
-    entry = Entry("roc_rows", 0)
+    entry = Entry("roc_rows", 0, body)
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(lambda _: rate_of_change(entry), range(8))) == [200.0] * 8
-    assert calls == [("roc_rows", 0)]
+    assert calls == [("roc_rows", 0, body)]
 
 
 def test_another_layout_of_arrays(monkeypatch):
@@ -178,11 +183,11 @@ def test_another_layout_of_arrays(monkeypatch):
     assert _objects.known_layout()
     monkeypatch.setattr(_objects, "known_layout", lambda: False)
     periods, out, expected = np.array([7, 20]), np.empty((2, VALUES.size)), np.empty((2, VALUES.size))
-    Entry("ema_rows", 0).call((WITH_GAPS, periods, out, np.empty((2, VALUES.size))))
+    Entry("ema_rows", 0, body).call((WITH_GAPS, periods, out, np.empty((2, VALUES.size))))
     entries.ema_rows(WITH_GAPS, periods, expected)
     assert out.tobytes() == expected.tobytes()
     assert np.isfinite(out).sum() > VALUES.size
-    Entry("std", 1).call((VALUES, out[0], np.empty((3, VALUES.size))), 20)
+    Entry("std", 1, body).call((VALUES, out[0], np.empty((3, VALUES.size))), 20)
     entries.std(VALUES, 20, expected[0])
     assert out[0].tobytes() == expected[0].tobytes()
 
@@ -248,7 +253,7 @@ def test_runs_are_those_of_numba(folder, monkeypatch):
     data = [synthetic(900, seed=2), Bars.from_frame(frame)]
     hashes = {}
     for way in ("compiled", "object file"):
-        entry = Entry("run_configurations", 2)
+        entry = Entry("run_configurations", 2, body)
         monkeypatch.setattr(entries, "_RUN", entry)
         hashes[way] = [
             BacktestEngine(**rules).run(bars, name).hash

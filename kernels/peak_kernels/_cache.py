@@ -16,12 +16,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-PACKAGE_DIR = Path(__file__).resolve().parent
+PACKAGE_DIR = Path(__file__).resolve().parents[__name__.count(".") - 1]
+"""Root of this package, wherever in it this module lies."""
 
 
 @functools.cache
 def source_stamp() -> str:
-    """Hash of all Python sources of this package: the version of the machine code.
+    """Hash of all Python sources of this package, in its folders, too: the version of the machine code.
 
     Returns
     -------
@@ -29,8 +30,9 @@ def source_stamp() -> str:
         16 hexadecimal digits.  Two installations with the same digits compute the same numbers.
     """
     digest = hashlib.blake2b(digest_size=8)
-    for path in sorted(PACKAGE_DIR.glob("*.py")):
-        digest.update(path.name.encode())
+    sources = {path.relative_to(PACKAGE_DIR).as_posix(): path for path in PACKAGE_DIR.rglob("*.py")}
+    for name, path in sorted(sources.items()):
+        digest.update(name.encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

@@ -36,7 +36,10 @@ class _StampedLocator(caching._CacheLocator):  # type: ignore[misc]
         return source_stamp()
 
     def get_disambiguator(self) -> str:
-        return str(self._py_func.__code__.co_firstlineno)
+        # Numba names an entry after the file without its folder, and two folders may have a file of one name.
+        code = self._py_func.__code__
+        folder = Path(code.co_filename).resolve().relative_to(PACKAGE_DIR).parent
+        return "-".join((*folder.parts, str(code.co_firstlineno)))
 
     @classmethod
     def from_function(cls, py_func: Callable[..., Any], py_file: str) -> _StampedLocator | None:

@@ -34,11 +34,9 @@ from typing import Any
 import numpy as np
 
 from peak_kernels._cache import cache_dir, version_of
+from peak_kernels._layout import ARRAY_HEADER, TUPLE_HEADER
 
-# Bytes before the items of a tuple and before the fields of an array (address of the data, number of
-# dimensions, address of the shape).
-TUPLE_HEADER = tuple.__basicsize__
-ARRAY_HEADER = object.__basicsize__
+Body = Callable[[str], Callable[..., None]]
 
 _LOCK = threading.Lock()
 _KEPT: list[Any] = []  # what owns the machine code
@@ -122,12 +120,11 @@ def store(name: str, symbol: str, code: bytes) -> None:
         return
 
 
-def compile_and_store(name: str, numbers: int) -> int:
+def compile_and_store(name: str, numbers: int, body: Body) -> int:
     """Address of an entry after numba has compiled it; the file is for the processes to come."""
-    from peak_kernels import natives
     from peak_kernels._jit import compile_native
 
-    symbol, code, address, owner = compile_native(getattr(natives, name), numbers)
+    symbol, code, address, owner = compile_native(body(name), numbers)
     _KEPT.append(owner)
     store(name, symbol, code)
     return address
@@ -165,8 +162,17 @@ def laid_out(arrays: tuple[Any, ...]) -> list[Any]:
 class Entry:
     """A kernel, called as ``entry.call(arrays, *numbers)``: a tuple of C-contiguous arrays, then whole numbers.
 
-    The function of the same name in `natives` reads them.  Nothing is checked: a wrong number of arrays, or an
-    array of another type, is read as if it were right.
+    Nothing is checked: a wrong number of arrays, or an array of another type, is read as if it were right.
+
+    Parameters
+    ----------
+    name
+        Of the kernel, and of its file.
+    numbers
+        How many whole numbers follow the tuple.
+    body
+        Gives the Python function of a name, which reads its arrays out of the tuple.  Called only where the machine
+        code has to be compiled, because what it imports imports numba.
 
     Attributes
     ----------
@@ -176,9 +182,10 @@ class Entry:
         ``"object file"`` or ``"compiled"`` after the first call, before it None.
     """
 
-    def __init__(self, name: str, numbers: int) -> None:
+    def __init__(self, name: str, numbers: int, body: Body) -> None:
         self.name = name
         self.numbers = numbers
+        self.body = body
         self.way: str | None = None
         self.call: Callable[..., None] = self._call_first
 
@@ -192,7 +199,7 @@ class Entry:
             if self.way is None:
                 address = load(self.name)
                 way = "object file" if address is not None else "compiled"
-                function = self._function(address or compile_and_store(self.name, self.numbers))
+                function = self._function(address or compile_and_store(self.name, self.numbers, self.body))
                 self.call = self._checked(function)
                 self.way = way
 

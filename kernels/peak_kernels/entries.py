@@ -10,14 +10,25 @@ len(values)]; columns behind the last bar are left alone.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from peak_kernels import types as t
 from peak_kernels._objects import Entry
 from peak_kernels.types import FloatArray, IntArray
 
+
+def _body(name: str) -> Callable[..., None]:
+    """Python function of an entry; only compiling needs it, and it imports numba."""
+    from peak_kernels import natives
+
+    body: Callable[..., None] = getattr(natives, name)
+    return body
+
+
 ENTRIES = {
-    name: Entry(name, numbers)
+    name: Entry(name, numbers, _body)
     for name, numbers in {
         "run_configurations": 2, "sma_rows": 0, "ema_rows": 0, "rsi_rows": 0, "roc_rows": 0,
         "highest_before_rows": 0, "lowest_before_rows": 0, "std": 1, "macd": 3,

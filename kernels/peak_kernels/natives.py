@@ -15,7 +15,7 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
 from peak_kernels import indicators, rolling, simulate
-from peak_kernels._objects import ARRAY_HEADER, TUPLE_HEADER
+from peak_kernels._layout import ARRAY_HEADER, TUPLE_HEADER
 
 _I64 = ir.IntType(64)
 _WORD = 8
