@@ -34,8 +34,9 @@ TABLE = '[data]\nsymbol = "BBB"\nstamp = "close"\ntime_zone = "Etc/GMT+5"\n[data
 def test_every_door_has_the_same_names():
     options = set(OPTION_NAMES)
     assert set(inspect.signature(load).parameters) - {"path", "name"} == options
-    assert set(DataTable.model_fields) - {"name"} == options
-    assert set(_HELP) - {"name", "no_timestamp"} == options
+    # What a signal function gets is said where there is no frame to pass.
+    assert set(DataTable.model_fields) - {"name", "frame"} == options
+    assert set(_HELP) - {"name", "frame", "no_timestamp"} == options
     of_text = {"dialect", "separator", "decimal", "encoding"}
     assert set(inspect.signature(Bars.from_frame).parameters) - {"frame", "name"} == options - of_text
 
