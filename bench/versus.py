@@ -5,10 +5,10 @@
     python -m bench.versus ../before --pairs 61
 
 Each checkout has a process of its own that stays warm; A and B alternate work by work, and the figure is the median of
-the ratios A/B pair by pair, A being this checkout.  Works that need a fresh process (import, first result) start one
-each time.  The other checkout is any folder with another commit (``git worktree add ../before COMMIT``); the packages
-around it are those of the running interpreter.  What a work does is written for both: only names of
-`peak_fast.__all__` are used.
+the ratios A/B pair by pair, A being this checkout; on a busy machine the processor time says more.  Works that need a
+fresh process (import, first result) start one each time.  The other checkout is any folder with another commit
+(``git worktree add ../before COMMIT``); the packages around it are those of the running interpreter.  What a work does
+is written for both: only names of `peak_fast.__all__` are used.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 PAIRS = 31
+
+Times = tuple[float, float]
+"""Seconds of wall time and of processor time."""
 
 _FRESH = {
     "import": "import peak_fast",
@@ -142,9 +145,9 @@ def serve() -> None:
             for line in iter(sys.stdin.readline, ""):
                 if not line.strip():
                     break
-                begin = time.perf_counter()
+                begin, busy = time.perf_counter(), time.process_time()
                 work()
-                print(time.perf_counter() - begin, flush=True)
+                print(time.perf_counter() - begin, time.process_time() - busy, flush=True)
 
 
 class Side:
@@ -175,13 +178,20 @@ class Side:
             raise SystemExit(f"versus: a checkout failed at {line!r}; its message stands above")
         return answer
 
-    def fresh(self, code: str) -> float:
-        """Seconds of a new process."""
-        begin = time.perf_counter()
+    def again(self) -> Times:
+        """Repeat the work of the process once."""
+        wall, busy = self.ask("again").split()
+        return float(wall), float(busy)
+
+    def fresh(self, code: str) -> Times:
+        """Run a new process."""
+        begin, busy = time.perf_counter(), os.times()
         subprocess.run(
             [sys.executable, "-c", code], env=self.environment, check=True, cwd=tempfile.gettempdir()
         )
-        return time.perf_counter() - begin
+        after = os.times()
+        spent = after.children_user + after.children_system - busy.children_user - busy.children_system
+        return time.perf_counter() - begin, spent
 
     def close(self) -> None:
         """End the process."""
@@ -190,23 +200,29 @@ class Side:
         self._process.wait(60)
 
 
-def compare(here: Side, there: Side, name: str, pairs: int) -> tuple[float, float, float]:
-    """Medians of both sides in seconds, and of the ratios pair by pair."""
+def compare(here: Side, there: Side, name: str, pairs: int) -> list[tuple[float, float, float]]:
+    """Medians of both sides in seconds and of the ratios pair by pair: of wall time, then of processor time."""
     if name in _FRESH:
         works = [lambda side=side: side.fresh(_FRESH[name]) for side in (here, there)]
         [work() for work in works]
     else:
         [side.ask(name) for side in (here, there)]
-        works = [lambda side=side: float(side.ask("again")) for side in (here, there)]
-    times: list[tuple[float, float]] = []
+        works = [side.again for side in (here, there)]
+    times: list[tuple[Times, Times]] = []
     for number in range(pairs):
         first, second = (0, 1) if number % 2 == 0 else (1, 0)
         taken = {first: works[first](), second: works[second]()}
         times.append((taken[0], taken[1]))
     if name not in _FRESH:
         [side.ask("") for side in (here, there)]
-    ratio = statistics.median(a / b for a, b in times)
-    return statistics.median(a for a, _ in times), statistics.median(b for _, b in times), ratio
+    return [
+        (
+            statistics.median(a[clock] for a, _ in times),
+            statistics.median(b[clock] for _, b in times),
+            statistics.median(a[clock] / max(b[clock], 1e-9) for a, b in times),
+        )
+        for clock in (0, 1)
+    ]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -222,10 +238,16 @@ def main(arguments: list[str] | None = None) -> int:
     if unknown := sorted(set(names) - {*WORKS, *_FRESH}):
         parser.error(f"unknown works {unknown}; known: {', '.join([*WORKS, *_FRESH])}")
     here, there = Side(ROOT), Side(options.other.resolve())
-    print(f"| work | here | there | here / there, median of {options.pairs} pairs |\n|---|---:|---:|---:|")
+    print(f"Medians of {options.pairs} pairs; CPU: processor time of the process, all its threads.")
+    print("| work | here | there | here / there | CPU here | CPU there | CPU here / there |")
+    print("|---|---:|---:|---:|---:|---:|---:|")
     for name in names:
-        ours, theirs, ratio = compare(here, there, name, options.pairs)
-        print(f"| {name} | {ours * 1e3:.3f} ms | {theirs * 1e3:.3f} ms | {ratio:.3f} |", flush=True)
+        cells = [
+            cell
+            for ours, theirs, ratio in compare(here, there, name, options.pairs)
+            for cell in (f"{ours * 1e3:.3f} ms", f"{theirs * 1e3:.3f} ms", f"{ratio:.3f}")
+        ]
+        print(f"| {name} | {' | '.join(cells)} |", flush=True)
     here.close()
     there.close()
     return 0

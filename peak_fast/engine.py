@@ -165,7 +165,7 @@ class BacktestEngine:
         if not isinstance(weights, bool):
             raise ConfigError(f"weights: expected True or False; got {weights!r}")
         bars = given_bars(data, symbol)
-        if _given.is_targets(strategy):
+        if not isinstance(strategy, str) and _given.is_targets(strategy):
             notes: list[str] = []
             row = _given.targets(bars, strategy, notes).row
             name = "targets" if not weights else "weights"

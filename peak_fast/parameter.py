@@ -243,6 +243,8 @@ class Param:
         if self.kind == "int" and value != int(value):
             raise self._fail(what, repr(value), "round it or declare the parameter kind='float'")
         number: int | float = int(value) if self.kind == "int" else float(value)
+        if self.low is not None and self.high is not None and self.low <= number <= self.high:
+            return number
         least, most = self.limits
         if not least <= number <= most:
             side = "hard_low" if number < least else "hard_high"

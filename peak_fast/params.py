@@ -106,6 +106,24 @@ def validate_schema(schema: Iterable[Param], constraints: Any = None) -> tuple[P
     return _by_dependency(items, by_name)
 
 
+_known_schemas: dict[tuple[int, int], tuple[Any, Any, tuple[Param, ...], tuple[Constraint, ...]]] = {}
+
+
+def _checked(schema: Any, constraints: Any) -> tuple[tuple[Param, ...], tuple[Constraint, ...]]:
+    """Schema and constraints, checked once where they are tuples: a strategy hands in the same ones at every run."""
+    key = (id(schema), id(constraints))
+    known = _known_schemas.get(key)
+    if known is not None:
+        return known[2], known[3]
+    items, conditions = validate_schema(schema, constraints), parse_constraints(constraints)
+    if type(schema) is tuple and (constraints is None or type(constraints) is tuple):
+        if len(_known_schemas) >= 256:
+            _known_schemas.clear()
+        # The entry holds both, so that nothing else can get their identity.
+        _known_schemas[key] = (schema, constraints, items, conditions)
+    return items, conditions
+
+
 def _by_dependency(items: tuple[Param, ...], by_name: Mapping[str, Param]) -> tuple[Param, ...]:
     ordered: dict[str, Param] = {}
     waiting = list(items)
@@ -170,7 +188,7 @@ def validate_params(
     StrategyError
         An unknown name (with the nearest known one), a wrong value, or a constraint that is not met.
     """
-    items = validate_schema(schema, constraints)
+    items, conditions = _checked(schema, constraints)
     given = dict(params or {})
     known = [item.name for item in items]
     for name in given:
@@ -182,7 +200,7 @@ def validate_params(
         item.name: item.validate_value(given[item.name]) if item.name in given else item.default
         for item in items
     }
-    for constraint in parse_constraints(constraints):
+    for constraint in conditions:
         if not is_feasible(items, (constraint,), values):
             shown = ", ".join(f"{name}={values[name]!r}" for name in constraint.names or known)
             raise StrategyError(f"expected {constraint.text}; got {shown}; change one of them")
