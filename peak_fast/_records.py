@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from peak_fast._guard import Named
+from peak_fast._metric_catalog import COUNTS, METRICS
 from peak_kernels import orders_fields
 from peak_kernels import types as t
 from peak_kernels._cache import source_stamp
@@ -46,14 +47,11 @@ ORDER, CLOSE, CHILD = range(len(t.KINDS), len(KINDS))
 TAG = t.RECORD_WIDTH
 """Column behind all others in the records of a block that places orders: the tag, -1 where there is none."""
 
-_COUNTED = ("total_trades", "closed_trades", "total_orders", "filled_orders", "rejected_orders",
-            "ambiguous_bars", "max_drawdown_duration")  # fmt: skip
-
 
 def stats_of(result: BacktestResult) -> dict[str, Any]:
     """Dict behind `BacktestResult.stats`."""
-    values = Named(zip(t.METRICS, result._outcome.metrics.tolist(), strict=True))
-    for name in _COUNTED:
+    values = Named(zip(METRICS, result._outcome.metrics.tolist(), strict=True))
+    for name in COUNTS:
         values[name] = int(values[name])
     values["blocked_trades"] = values["rejected_orders"]
     start, end = result.bars.span

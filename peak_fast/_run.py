@@ -11,6 +11,7 @@ import numpy as np
 
 from peak_fast._block import BlockCall, prepare, run_block
 from peak_fast._conditions import Row
+from peak_fast._metric_catalog import METRICS
 from peak_fast._strategy import Block, RuleStrategy
 from peak_fast.data import Bars
 from peak_fast.data.known_years import known_years
@@ -258,7 +259,7 @@ def run_single(bars: Bars, decisions: Decisions, settings: FloatArray) -> Outcom
     count = len(bars)
     curve = np.empty((3, count))
     state = np.empty(t.N_STATE)
-    out = np.empty((1, t.N_METRICS))
+    out = np.empty((1, len(METRICS)))
     rows = count // 4 + 64
     while True:
         records = np.empty((3, rows, t.RECORD_WIDTH))

@@ -38,6 +38,7 @@ from peak_fast._drawdowns import (
     max_drawdown_duration,
     ulcer_index,
 )
+from peak_fast._metric_catalog import CATALOG
 from peak_fast._ratios import deviation, growth_curve, known, mean, per_period, positive, power, ratio, share
 from peak_fast._trade_metrics import (
     average_loss,
@@ -396,25 +397,9 @@ def return_statistics(returns: Any, periods_per_year: float, risk_free: float = 
         Name of the function -> value; ``max_drawdown_duration`` in bars, all else fractions or ratios.
     """
     values = as_float_array(returns, "returns")
+    given = {"periods_per_year": periods_per_year, "risk_free": risk_free}
     return {
-        "total_return": total_return(values),
-        "cagr": cagr(values, periods_per_year),
-        "volatility": volatility(values, periods_per_year),
-        "sharpe": sharpe(values, periods_per_year, risk_free),
-        "sortino": sortino(values, periods_per_year, risk_free),
-        "calmar": calmar(values, periods_per_year),
-        "omega": omega(values, periods_per_year, risk_free),
-        "max_drawdown": max_drawdown(values),
-        "max_drawdown_duration": float(max_drawdown_duration(values)),
-        "ulcer_index": ulcer_index(values),
-        "martin_ratio": martin_ratio(values, periods_per_year, risk_free),
-        "recovery_factor": recovery_factor(values),
-        "gain_to_pain": gain_to_pain(values),
-        "tail_ratio": tail_ratio(values),
-        "value_at_risk": value_at_risk(values),
-        "conditional_value_at_risk": conditional_value_at_risk(values),
-        "skew": skew(values),
-        "kurtosis": kurtosis(values),
-        "stability": stability(values),
-        "probabilistic_sharpe_ratio": probabilistic_sharpe_ratio(values),
+        row.name: float(globals()[row.name](values, *(given[name] for name in row.takes)))
+        for row in CATALOG.values()
+        if row.takes is not None
     }

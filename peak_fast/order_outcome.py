@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from peak_fast._metric_catalog import METRICS
 from peak_fast._records import CHILD, CLOSE, ORDER
 from peak_fast._run import Outcome
 from peak_kernels import orders_fields as f
@@ -78,7 +79,7 @@ def outcome_of(
     slipped = _slipped(records, weights)
     trades = _trades(records, kinds, slipped, weights)
     curve = np.stack((records.equity, records.equity - value, records.position[0]))
-    state, out = np.zeros(t.N_STATE), np.empty(t.N_METRICS)
+    state, out = np.zeros(t.N_STATE), np.empty(len(METRICS))
     state[: t.N_SETTINGS], state[t.N_AMBIGUOUS] = settings, records.state[f.S_AMBIGUOUS]
     # Whether anything is open; what it is follows below.
     state[t.ENTRY_UNITS] = records.state[f.S_OPEN_LOTS]

@@ -11,12 +11,12 @@ from peak_fast import (
     Sweep,
     synthetic,
 )
-from peak_kernels import types as t
+from peak_fast._metric_catalog import METRICS
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-ALL = t.METRICS
+ALL = METRICS
 
 
 def run(sweep, **options):

@@ -23,7 +23,7 @@ FLOORS = [
     ["_guard", "_named"],
     ["_arguments", "_settings"],
     [
-        "_columns", "_drawdowns", "_ratios", "_slots", "_*_metrics",
+        "_columns", "_drawdowns", "_metric_catalog", "_ratios", "_slots", "_*_metrics",
         "config", "constraints", "data", "indicators", "metrics",
         "order_rule_checks", "order_rules", "order_schedule", "order_settings", "parameter", "params", "panel",
         "_panel*",
@@ -37,8 +37,8 @@ FLOORS = [
 ]  # fmt: skip
 # Rooms beside the floors.  The engine calls the tracker; the tracker never calls back.
 ASIDE = {
-    "tracking": {"errors", "report", "_records", "_arguments", "_guard"},
-    "report": {"errors", "data"},
+    "tracking": {"_metric_catalog", "errors", "report", "_records", "_arguments", "_guard"},
+    "report": {"_metric_catalog", "errors", "data"},
 }
 # Few names of a floor above, asked for inside a function and said why.
 EXCEPTIONS = {

@@ -7,6 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from peak_fast import metrics as m
+from peak_fast._metric_catalog import METRICS
 from peak_fast._slots import settings_vector
 from peak_fast.config import Costs, Execution, FractionOfEquity, RiskLimits, Stops
 from peak_kernels import types as t
@@ -70,7 +71,7 @@ def condition(outcome, settings):
 
 
 def compare(outcome, settings):
-    folded = dict(zip(t.METRICS, outcome.metrics.tolist(), strict=True))
+    folded = dict(zip(METRICS, outcome.metrics.tolist(), strict=True))
     expected = from_the_curve(outcome, settings)
     assert expected.keys() == folded.keys() - {"ambiguous_bars"}
     noise = 1e-9 * condition(outcome, settings)
@@ -164,7 +165,7 @@ def test_flat_account():
     settings = plain_settings(risk_free=0.05)
     outcome = run_kernel(make_bars(walk(1, 50)), {}, settings)
     compare(outcome, settings)
-    found = dict(zip(t.METRICS, outcome.metrics.tolist(), strict=True))
+    found = dict(zip(METRICS, outcome.metrics.tolist(), strict=True))
     assert found["volatility"] == 0.0 and math.isnan(found["sharpe"]) and math.isnan(found["calmar"])
     assert found["sortino"] < 0.0
 
@@ -173,7 +174,7 @@ def test_ambiguous_bars_are_counted():
     bars = [(100, 100, 100, 100), (100, 110, 90, 100), (100, 110, 90, 100), (100, 100, 100, 100)]
     settings = plain_settings(stops=Stops(stop_loss=0.05, take_profit=0.05))
     outcome = run_kernel(make_bars(bars), {0: 1.0, 1: -1.0}, settings)
-    assert outcome.metrics[t.METRICS.index("ambiguous_bars")] == 2
+    assert outcome.metrics[METRICS.index("ambiguous_bars")] == 2
 
 
 def test_ruin():
@@ -181,7 +182,7 @@ def test_ruin():
     bars = [(100, 100, 100, 100), (100, 100, 100, 100), (400, 400, 400, 400), (400, 500, 400, 500)]
     settings = plain_settings(costs=Costs())
     outcome = run_kernel(make_bars(bars), {0: -1.0}, settings)
-    found = dict(zip(t.METRICS, outcome.metrics.tolist(), strict=True))
+    found = dict(zip(METRICS, outcome.metrics.tolist(), strict=True))
     assert outcome.curve[t.CURVE_EQUITY].tolist() == [10_000, 10_000, -20_000, -20_000]
     assert (found["total_return"], found["cagr"], found["max_drawdown"]) == (-3.0, -1.0, -3.0)
     assert found["max_drawdown_duration"] == 2

@@ -22,6 +22,7 @@ from peak_fast import (
     strategy,
     synthetic,
 )
+from peak_fast._metric_catalog import METRICS
 from peak_fast._strategy import Block
 from peak_fast.order_book import OrderBook, book_rules, run_book
 from peak_fast.order_inputs import target_inputs
@@ -78,7 +79,7 @@ def test_neutral_rules_give_the_fast_path(case):
     assert slow.trades[:, [0, 1, 2, 10]].tolist() == fast.trades[:, [0, 1, 2, 10]].tolist()
     near(slow.trades[:, 3:10], fast.trades[:, 3:10], scale)
     near(slow.curve, fast.curve, scale)
-    same = [t.METRICS.index(name) for name in COMPARED]
+    same = [METRICS.index(name) for name in COMPARED]
     near(slow.metrics[same], fast.metrics[same], scale)
     # The book also counts a bar whose open ends the position before its exits could.
     assert slow.state[t.N_AMBIGUOUS] >= fast.state[t.N_AMBIGUOUS]

@@ -8,13 +8,12 @@ import pytest
 
 optuna = pytest.importorskip("optuna")
 
+from peak_fast._metric_catalog import CATALOG, higher_is_better, is_signed_loss  # noqa: E402
 from peak_fast.errors import ConfigError, StrategyError  # noqa: E402
 from peak_fast.params import Param  # noqa: E402
 from peak_fast.studies.narrowing import narrow  # noqa: E402
 from peak_fast.studies.objectives import Feasibility, parse_objectives  # noqa: E402
 from peak_fast.studies.sequences import BLOCK, Cursor, GridSequence, RandomSequence, SobolSequence  # noqa: E402
-from peak_fast.sweep.senses import LOWER_IS_BETTER, higher_is_better  # noqa: E402
-from peak_kernels.types import METRICS  # noqa: E402
 from tests.study_fakes import FAST, SCHEMA, Counting, make, only_fast, space  # noqa: E402
 
 # --- objectives and feasibility ------------------------------------------------------------------------------
@@ -50,11 +49,10 @@ def test_objectives_that_are_refused(given, words):
 
 
 def test_a_study_and_a_sweep_want_the_same_of_every_metric():
-    for metric in (*METRICS, *LOWER_IS_BETTER):
+    for metric in CATALOG:
         (objective,) = parse_objectives(metric)
         # The size of a drawdown is minimised, which is the wish of a sweep that maximises the signed figure.
-        signed = metric == "max_drawdown"
-        assert objective.maximize == (higher_is_better(metric) and not signed), metric
+        assert objective.maximize == (higher_is_better(metric) and not is_signed_loss(metric)), metric
     for metric in ("total_slippage", "rejected_orders", "ambiguous_bars"):
         assert str(parse_objectives(metric)[0]) == f"{metric}:min"
 

@@ -30,6 +30,7 @@ from peak_fast import (
     strategy,
     synthetic,
 )
+from peak_fast._metric_catalog import METRICS as CATALOGUED
 from peak_fast._slots import VARIABLE
 from peak_fast.errors import StoreError, SweepError
 from peak_fast.order_axes import ENTRIES, RULES, varied_engine
@@ -53,7 +54,6 @@ from peak_fast.order_book import OrderBook
 from peak_fast.order_inputs import book_rules
 from peak_fast.orders import Asset, OrderRules
 from peak_fast.sweep import evaluate
-from peak_kernels import types as t
 from tests.test_config import SIZED, VARIED
 
 GRID = {"fast": [3, 5, 8], "slow": [12, 20], "allow_short": [False, True]}
@@ -79,13 +79,13 @@ def whole_prices(bars):
 
 def check_rows(item, grid, bars, **settings):
     """Compare every row of a sweep with the engine's run of it."""
-    sweep = Sweep(item, grid, bars, metrics=t.METRICS, **settings)
+    sweep = Sweep(item, grid, bars, metrics=CATALOGUED, **settings)
     frame = sweep.run(progress=False, threads=2).frame
     engine = BacktestEngine(**settings)
     for row in frame.iter_rows(named=True):
         params = {name: row[name] for name in sweep.grid.names}
         stats = engine.run(bars, item, params).stats
-        assert [(n, row[n], stats[n]) for n in t.METRICS if not same(row[n], stats[n])] == []
+        assert [(n, row[n], stats[n]) for n in CATALOGUED if not same(row[n], stats[n])] == []
     return frame
 
 
@@ -309,14 +309,14 @@ class TestAxes:
             "slippage_bps": [0.0, 5.0], "path": ["queue", "best"],
         }  # fmt: skip
         engine = BacktestEngine(order_book=OrderRules())
-        sweep = Sweep("ma_crossover", grid, self.BARS, order_book=OrderRules(), metrics=t.METRICS)
+        sweep = Sweep("ma_crossover", grid, self.BARS, order_book=OrderRules(), metrics=CATALOGUED)
         frame = sweep.run(progress=False).frame
         assert frame.height == 32 and frame["final_equity"].n_unique() >= 20
         for number, row in enumerate(frame.iter_rows(named=True)):
             varied = {name: value for name, value in sweep.grid[number].items() if name not in self.PARAMS}
             params = {name: sweep.grid[number][name] for name in self.PARAMS}
             stats = varied_engine(engine, varied).run(self.BARS, "ma_crossover", params).stats
-            assert [name for name in t.METRICS if not same(row[name], stats[name])] == []
+            assert [name for name in CATALOGUED if not same(row[name], stats[name])] == []
 
 
 class TestStores:
@@ -456,12 +456,12 @@ class TestBlocks:
         grid = {
             **self.GRID, "latency": [0, 3], "fee_bps": [0.0, 7.5], "leverage": [1.0, 2.0], "initial_cash": [1e3, 1e6],
         }  # fmt: skip
-        sweep = Sweep(ladder, grid, self.BARS, metrics=t.METRICS)
+        sweep = Sweep(ladder, grid, self.BARS, metrics=CATALOGUED)
         frame = sweep.run(progress=False, threads=2).frame
         for number in range(0, len(sweep.grid), 7):
             stats = sweep.rerun(sweep.grid[number]).stats
             row = frame.row(number, named=True)
-            assert [name for name in t.METRICS if not same(row[name], stats[name])] == []
+            assert [name for name in CATALOGUED if not same(row[name], stats[name])] == []
 
     def test_debts(self):
         book = OrderRules(afford="any")

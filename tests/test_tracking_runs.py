@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from peak_fast import BacktestEngine, MLflowTracker, Study, Sweep, synthetic
+from peak_fast._metric_catalog import METRICS
 from peak_fast.errors import ConfigError, TrackingError
 from peak_fast.tracking import RunHandle, TrackingWarning, layout, spool
 from peak_fast.tracking.segment import SegmentWriter
@@ -242,7 +243,7 @@ def test_what_is_no_tracker_is_refused_at_once(wrong):
 def test_the_layout_names_every_slot_of_the_kernels():
     now = layout.current()
     assert [getattr(t, name) for name in now.slots] == list(range(t.N_STATE))
-    assert (len(now.metrics), now.trades, now.width) == (t.N_METRICS, t.TRADE_COLUMNS, t.RECORD_WIDTH)
+    assert (len(now.metrics), now.trades, now.width) == (len(METRICS), t.TRADE_COLUMNS, t.RECORD_WIDTH)
     assert layout.layout_of(layout.spooled()) == now
 
 

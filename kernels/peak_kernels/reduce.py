@@ -14,6 +14,11 @@ from peak_kernels import types as t
 from peak_kernels._jit import jit
 from peak_kernels.types import FloatArray
 
+# Metrics that `finish` writes, and those that `fold_curve` writes behind them, computed only where they are asked for.
+# `peak_fast._metric_catalog` names them in this order.
+N_FOLDED = 25
+N_METRICS = N_FOLDED + 2
+
 
 @jit(inline=True)
 def _deepest(state: FloatArray, prices: FloatArray, start: int, stop: int) -> None:
@@ -91,7 +96,7 @@ def _ratio(numerator: float, denominator: float) -> float:
 
 @jit(inline=True)
 def finish(state: FloatArray, bars: int, out: FloatArray) -> None:
-    """Turn the folded sums into ``out[:N_FOLDED]``, in the order of `types.METRICS`."""
+    """Turn the folded sums into ``out[:N_FOLDED]``, in the order of the metrics' catalog."""
     initial, final = state[t.INITIAL_CASH], state[t.PREVIOUS_EQUITY]
     year, free = state[t.PERIODS_PER_YEAR], state[t.RISK_FREE]
     growth = final / initial
@@ -165,8 +170,8 @@ def fold_curve(equity: FloatArray, initial: float, out: FloatArray) -> None:
             longest = max(longest, run)
             depth = value / peak - 1.0
             total += depth * depth
-    out[t.N_FOLDED] = longest
-    out[t.N_FOLDED + 1] = math.sqrt(total / equity.shape[0])
+    out[N_FOLDED] = longest
+    out[N_FOLDED + 1] = math.sqrt(total / equity.shape[0])
 
 
 @jit(inline=True)
@@ -192,9 +197,9 @@ def conclude(state: FloatArray, curve: FloatArray, bars: int, out: FloatArray) -
     With 16 more columns than N_METRICS, and as many again: sums and sums of squares of returns by stretch of time.
     """
     finish(state, bars, out)
-    if curve.shape[1] > 0 and out.shape[0] > t.N_FOLDED:
+    if curve.shape[1] > 0 and out.shape[0] > N_FOLDED:
         equity, initial = curve[t.CURVE_EQUITY], state[t.INITIAL_CASH]
         fold_curve(equity, initial, out)
-        blocks = (out.shape[0] - t.N_METRICS) // 2
+        blocks = (out.shape[0] - N_METRICS) // 2
         if blocks > 0:
-            fold_blocks(equity, initial, out[t.N_METRICS : t.N_METRICS + blocks], out[t.N_METRICS + blocks :])
+            fold_blocks(equity, initial, out[N_METRICS : N_METRICS + blocks], out[N_METRICS + blocks :])

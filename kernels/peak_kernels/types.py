@@ -202,37 +202,3 @@ REASONS = (
     NO_ESTIMATE,
     NO_EDGE,
 ) = range(12)
-
-# Metrics folded while simulating, in the order of the output vector.
-METRICS = (
-    "final_equity",
-    "total_return",
-    "cagr",
-    "volatility",
-    "sharpe",
-    "sortino",
-    "calmar",
-    "max_drawdown",
-    "recovery_factor",
-    "exposure",
-    "total_trades",
-    "closed_trades",
-    "win_rate",
-    "profit_factor",
-    "expectancy",
-    "sqn",
-    "average_trade_return",
-    "total_fees",
-    "total_slippage",
-    "total_orders",
-    "filled_orders",
-    "rejected_orders",
-    "ambiguous_bars",
-    "total_interest",
-    "total_funding",
-    # The two below need the whole curve, so they are computed only where they are asked for.
-    "max_drawdown_duration",
-    "ulcer_index",
-)
-N_FOLDED = 25
-N_METRICS = 27

@@ -7,10 +7,11 @@ import html
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from peak_fast._metric_catalog import Metric, shown_in
 from peak_fast.report.figure import Engine, headline, render_equity_png
 from peak_fast.report.payload import payload_of
 from peak_fast.report.plain import json_safe
-from peak_fast.report.text import PERFORMANCE, TRADING, flat_items, show_number, show_setting, warnings_of
+from peak_fast.report.text import flat_items, show_number, show_setting, warnings_of
 from peak_fast.report.trades import trades_summary
 
 STYLE = """
@@ -58,7 +59,9 @@ def html_report(source: Any, *, engine: Engine = "auto", max_trades: int = 200) 
     picture = base64.b64encode(render_equity_png(payload, engine=engine)).decode()
     title = html.escape(headline(metadata))
     notes = "".join(f'<p class="warning">{html.escape(note)}</p>' for note in warnings_of(stats, metadata))
-    figures = _figures("Performance", stats, PERFORMANCE) + _figures("Trades", stats, TRADING)
+    figures = _figures("Performance", stats, shown_in("performance")) + _figures(
+        "Trades", stats, shown_in("trading")
+    )
     shown = len(summary["first"])
     left_out = summary["counts"]["total"] - shown
     rest = f'<p class="muted">{left_out:,} later trades are not listed.</p>' if left_out else ""
@@ -88,8 +91,8 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: frozense
     )
 
 
-def _figures(title: str, stats: Mapping[str, Any], known: Iterable[tuple[str, str, str]]) -> str:
-    rows = [(label, show_number(stats[key], kind)) for key, label, kind in known if key in stats]
+def _figures(title: str, stats: Mapping[str, Any], known: Iterable[Metric]) -> str:
+    rows = [(row.label, show_number(stats[row.name], row.kind)) for row in known if row.name in stats]
     return f"<div><h2>{title}</h2>{_table((), rows, frozenset((1,)))}</div>" if rows else ""
 
 

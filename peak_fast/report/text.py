@@ -6,46 +6,13 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from peak_fast._metric_catalog import Metric, shown_in
 from peak_fast.report.plain import json_safe
 from peak_fast.report.series import percent
 
 WIDTH = 78
 LABEL = 30
 
-# How each known figure is shown: (key of stats, label, kind). Other keys follow under their own names.
-PERFORMANCE = (
-    ("initial_cash", "Initial cash", "money"),
-    ("final_equity", "Final equity", "money"),
-    ("total_return", "Total return", "percent"),
-    ("benchmark_return", "Buy-and-hold return", "percent"),
-    ("cagr", "Annual growth (CAGR)", "percent"),
-    ("volatility", "Annual volatility", "percent"),
-    ("sharpe", "Sharpe ratio", "ratio"),
-    ("sortino", "Sortino ratio", "ratio"),
-    ("calmar", "Calmar ratio", "ratio"),
-    ("max_drawdown", "Maximum drawdown", "percent"),
-    ("max_drawdown_duration", "Longest drawdown (bars)", "count"),
-    ("ulcer_index", "Ulcer index", "ratio"),
-    ("recovery_factor", "Recovery factor", "ratio"),
-    ("exposure", "Exposure", "percent"),
-    ("total_fees", "Fees paid", "money"),
-    ("total_slippage", "Slippage paid", "money"),
-    ("total_interest", "Interest (negative: paid)", "money"),
-    ("total_funding", "Funding (negative: paid)", "money"),
-    ("written_off", "Debt written off", "money"),
-    ("periods_per_year", "Periods per year", "ratio"),
-)
-TRADING = (
-    ("total_trades", "Trades", "count"),
-    ("win_rate", "Win rate", "percent"),
-    ("profit_factor", "Profit factor", "ratio"),
-    ("expectancy", "Expectancy per trade", "money"),
-    ("sqn", "System quality number", "ratio"),
-    ("total_orders", "Orders", "count"),
-    ("filled_orders", "Orders filled", "count"),
-    ("rejected_orders", "Orders rejected", "count"),
-    ("blocked_trades", "Trades blocked by limits", "count"),
-)
 # Figures that a reader must not overlook when they are not zero: (key, sentence).
 WARNINGS = (
     ("ambiguous_bars", "bars touched stop and target both: the outcome rests on the setting both_hit"),
@@ -101,12 +68,12 @@ def show_setting(value: Any) -> str:
     return str(value)
 
 
-def _known(stats: Mapping[str, Any], rows: Iterable[tuple[str, str, str]]) -> Iterable[str]:
-    return (_line(label, show_number(stats[key], kind)) for key, label, kind in rows if key in stats)
+def _known(stats: Mapping[str, Any], rows: Iterable[Metric]) -> Iterable[str]:
+    return (_line(row.label, show_number(stats[row.name], row.kind)) for row in rows if row.name in stats)
 
 
 def _other(stats: Mapping[str, Any]) -> Iterable[str]:
-    shown = {key for key, _, _ in (*PERFORMANCE, *TRADING)} | {"start", "end"}
+    shown = {row.name for row in (*shown_in("performance"), *shown_in("trading"))} | {"start", "end"}
     for key, value in stats.items():
         if key not in shown and not isinstance(value, (Mapping, list, tuple)):
             yield _line(str(key), show_number(value, "ratio"))
@@ -160,7 +127,7 @@ def _trade(label: str, trade: Mapping[str, Any]) -> str:
 
 
 def _trades(stats: Mapping[str, Any], summary: Mapping[str, Any]) -> Iterable[str]:
-    yield from _known(stats, TRADING)
+    yield from _known(stats, shown_in("trading"))
     if not summary:
         return
     counts, streaks = summary["counts"], summary["streaks"]
@@ -241,7 +208,7 @@ def report_text(
     title = f"BACKTEST REPORT   {name}" + (f" on {symbol}" if symbol else "")
     lines = ["=" * WIDTH, title, "=" * WIDTH]
     lines += _section("WARNINGS", (f"  ! {note}" for note in warnings_of(stats, metadata)))
-    lines += _section("PERFORMANCE", _known(stats, PERFORMANCE))
+    lines += _section("PERFORMANCE", _known(stats, shown_in("performance")))
     lines += _section("TRADES", _trades(stats, summary or {}))
     lines += _section("SETTINGS", _settings(metadata))
     lines += _section("DATA", _data(stats, metadata))

@@ -13,11 +13,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from peak_fast._metric_catalog import is_summed
 from peak_fast.errors import ConfigError, DataError, StrategyError, did_you_mean
 from peak_fast.params import column_of
 from peak_fast.studies.points import FAILED, Point, Space
 
-_SUMMED = frozenset({"total_trades", "blocked_trades", "total_fees", "total_orders", "filled_orders"})
 _MINIMUM_BARS = 2
 
 
@@ -242,10 +242,10 @@ class BatchRunner:
 
 
 def combine(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Metrics over steps: sums of counts and fees, means of everything else (NaN if any step is)."""
+    """Metrics over steps: sums of counts and money spent, means of everything else (NaN if any step is)."""
     if len(rows) == 1:
         return dict(rows[0])
     return {
-        name: float(sum(row[name] for row in rows) / (1 if name in _SUMMED else len(rows)))
+        name: float(sum(row[name] for row in rows) / (1 if is_summed(name) else len(rows)))
         for name in rows[0]
     }

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from peak_fast._arguments import listing
+from peak_fast._metric_catalog import higher_is_better, is_signed_loss
 from peak_fast.constraints import Constraint
 from peak_fast.errors import ConfigError
-from peak_fast.sweep.senses import higher_is_better
 
 Direction: TypeAlias = Literal["maximize", "minimize"]
 
@@ -28,7 +28,6 @@ _DIRECTIONS: dict[str, Direction] = {
     "minimize": "minimize",
     "minimise": "minimize",
 }
-_SIGNED_LOSSES = frozenset({"max_drawdown"})
 _WORST = 1e9
 _SMALLEST = 1e-12  # a strict comparison of equal sides is missed by nothing, yet it is missed
 
@@ -55,7 +54,7 @@ class Objective:
 
     def value(self, metric: Any) -> Any:
         """The objective's value for a metric: itself, or its size for a loss that is to be minimised."""
-        return abs(metric) if self.metric in _SIGNED_LOSSES and not self.maximize else metric
+        return abs(metric) if is_signed_loss(self.metric) and not self.maximize else metric
 
     def __str__(self) -> str:
         return f"{self.metric}:{self.direction[:3]}"
@@ -101,7 +100,7 @@ def _split(text: str) -> tuple[str, str | None]:
 
 def _direction(metric: str, way: str | None) -> Direction:
     if way is None:
-        return "maximize" if higher_is_better(metric) and metric not in _SIGNED_LOSSES else "minimize"
+        return "maximize" if higher_is_better(metric) and not is_signed_loss(metric) else "minimize"
     try:
         return _DIRECTIONS[str(way).lower()]
     except KeyError:

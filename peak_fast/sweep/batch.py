@@ -15,6 +15,7 @@ import numpy as np
 from peak_fast import _run
 from peak_fast._arguments import listing
 from peak_fast._block import prepare_many, run_block
+from peak_fast._metric_catalog import CATALOG, FOLDED, METRICS, PLACES
 from peak_fast._strategy import Block, OrderBlock, RuleStrategy, SignalStrategy
 from peak_fast.config import VolatilityTarget
 from peak_fast.data import Bars
@@ -42,7 +43,6 @@ _REPORT = 0.05
 _SMALL_PLANE = 8 << 20
 # Rows that are not shared are worth a plane for each thread if it holds so many.
 _LEAST_ROWS = 16
-_ALIASES = {"blocked_trades": "rejected_orders"}
 
 
 def default_threads() -> int:
@@ -61,19 +61,25 @@ def check_metrics(names: Sequence[str]) -> tuple[str, ...]:
     ConfigError
         Unknown, repeated or no names.
     """
-    known = (*t.METRICS, *_ALIASES)
     names = listing("metrics", names, "['sharpe', 'total_return']")
     for name in names:
-        if not isinstance(name, str) or name not in known:
-            raise ConfigError(f"no metric {name!r} in sweeps; {did_you_mean(str(name), known)}")
+        if not isinstance(name, str) or name not in PLACES:
+            raise ConfigError(f"no metric {name!r} in sweeps; {_remedy(str(name))}")
     if not names or len(set(names)) != len(names):
         raise ConfigError(f"expected distinct names of metrics; got {list(names)}")
     return names
 
 
+def _remedy(name: str) -> str:
+    """What to write instead of a metric that sweeps do not have."""
+    if name in CATALOG and CATALOG[name].found == "array":
+        return f"compute it of one run: peak_fast.metrics.{name}, or ask for one of {', '.join(PLACES)}"
+    return did_you_mean(name, PLACES)
+
+
 def metric_places(names: Sequence[str]) -> list[int]:
     """Columns of the kernel's output for metrics."""
-    return [t.METRICS.index(_ALIASES.get(name, name)) for name in names]
+    return [PLACES[name] for name in names]
 
 
 @dataclass(slots=True)
@@ -100,7 +106,7 @@ class Batch:
     bars
         Prices.
     metrics
-        Names out of `peak_kernels.types.METRICS`.
+        Names out of `peak_fast._metric_catalog.PLACES`.
     team
         Threads of rules and blocks; functions are called in the caller's.
     budget
@@ -126,10 +132,12 @@ class Batch:
         self.blocks = blocks
         self._budget = budget
         self._places = metric_places(metrics)
-        self._needs_curve = blocks or max(self._places) >= t.N_FOLDED
-        self.width = t.N_METRICS + 2 * BLOCKS if blocks else t.N_METRICS if self._needs_curve else t.N_FOLDED
+        self._needs_curve = blocks or max(self._places) >= len(FOLDED)
+        self.width = (
+            len(METRICS) + 2 * BLOCKS if blocks else len(METRICS) if self._needs_curve else len(FOLDED)
+        )
         if blocks:
-            self._places += range(t.N_METRICS, self.width)
+            self._places += range(len(METRICS), self.width)
         self._local = threading.local()
         self._cache: RowCache | None = None
         self._dates: Any = None

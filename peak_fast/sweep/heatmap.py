@@ -19,9 +19,10 @@ import numpy as np
 import numpy.typing as npt
 
 from peak_fast._arguments import place
+from peak_fast._metric_catalog import higher_is_better, is_fraction
 from peak_fast.errors import ConfigError, SweepError, did_you_mean, require
 from peak_fast.sweep.files import write_atomically
-from peak_fast.sweep.senses import format_metric, format_number, format_params, higher_is_better, is_fraction
+from peak_fast.sweep.senses import format_metric, format_number, format_params
 
 if TYPE_CHECKING:
     import polars as pl

@@ -11,9 +11,10 @@ import numpy as np
 
 from peak_fast._arguments import is_number, is_whole, mapping, place
 from peak_fast._guard import guarded_class
+from peak_fast._metric_catalog import higher_is_better
 from peak_fast.errors import ConfigError, StoreError, SweepError
 from peak_fast.sweep.axis import Array
-from peak_fast.sweep.senses import check_metric, higher_is_better
+from peak_fast.sweep.senses import check_metric
 
 if TYPE_CHECKING:
     import polars as pl

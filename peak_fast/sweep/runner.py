@@ -409,7 +409,7 @@ class _Runner:
             out[mine] = found
 
     def _reporter(self, shown: SweepProgress) -> Callable[[int, Any], None]:
-        from peak_fast.sweep.senses import higher_is_better
+        from peak_fast._metric_catalog import higher_is_better
 
         best = np.fmax if higher_is_better(self.sweep.metrics[0]) else np.fmin
 

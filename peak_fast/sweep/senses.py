@@ -1,48 +1,12 @@
-"""Which way a metric is good, and how people write it."""
+"""How people write a metric, a number and parameters."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
 
+from peak_fast._metric_catalog import is_fraction
 from peak_fast.errors import ConfigError, did_you_mean
-
-LOWER_IS_BETTER = frozenset(
-    {
-        "volatility",
-        "ulcer_index",
-        "max_drawdown_duration",
-        "total_fees",
-        "total_slippage",
-        "rejected_orders",
-        "blocked_trades",
-        "ambiguous_bars",
-    }
-)
-"""Everything else is better when higher, drawdowns included: they are negative fractions here."""
-
-_FRACTIONS = frozenset(
-    {
-        "total_return",
-        "cagr",
-        "volatility",
-        "max_drawdown",
-        "exposure",
-        "win_rate",
-        "average_trade_return",
-        "benchmark_return",
-    }
-)
-
-
-def higher_is_better(metric: str) -> bool:
-    """Whether a larger value of a metric is the better one."""
-    return metric not in LOWER_IS_BETTER
-
-
-def is_fraction(metric: str) -> bool:
-    """Whether a metric is a fraction that people read in per cent."""
-    return metric in _FRACTIONS
 
 
 def format_metric(metric: str, value: float | None) -> str:

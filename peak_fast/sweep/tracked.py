@@ -6,8 +6,8 @@ import importlib.util
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from peak_fast._metric_catalog import higher_is_better
 from peak_fast.errors import ConfigError
-from peak_fast.sweep.senses import higher_is_better
 from peak_fast.tracking.base import has_run
 
 if TYPE_CHECKING:

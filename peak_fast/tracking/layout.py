@@ -111,6 +111,7 @@ def _moved(values: Any, names: Sequence[str], wanted: Sequence[str], missing: fl
 def current() -> Layout:
     """The layout of this version's kernels."""
     # Not at the top: a tracker is built without the kernels.
+    from peak_fast._metric_catalog import METRICS
     from peak_fast._records import KINDS
     from peak_kernels import types as t
 
@@ -121,7 +122,7 @@ def current() -> Layout:
         # In their order; other names of a slot, counts and choices stand among them.
         if name != "N_SETTINGS" and getattr(t, name) == len(slots):
             slots.append(name)
-    return Layout(t.METRICS, tuple(slots), t.TRADE_COLUMNS, t.FILL_COLUMNS, t.RECORD_WIDTH, KINDS)
+    return Layout(METRICS, tuple(slots), t.TRADE_COLUMNS, t.FILL_COLUMNS, t.RECORD_WIDTH, KINDS)
 
 
 @functools.cache

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from peak_fast._metric_catalog import HEADLINE, is_fraction
 from peak_fast.tracking.curves import FIGURE, REPORTS, VALUES, expand_curve
 from peak_fast.tracking.sanitize import (
     MAX_PARAM,
@@ -34,10 +35,6 @@ GIVEN = {
     "initial_cash": "settings.initial_cash",
     "periods_per_year": "periods_per_year",
 }
-# What one looks for first.
-HEADLINE = ("total_return", "cagr", "sharpe", "sortino", "max_drawdown", "volatility", "total_trades",
-            "win_rate", "profit_factor", "final_equity")  # fmt: skip
-_PERCENT = frozenset(("total_return", "cagr", "max_drawdown", "volatility", "win_rate"))
 # Entries of the metadata that describe the result and not how it was asked for.
 _TAGGED = {
     "code_version": "peak_fast.code_version",
@@ -216,7 +213,7 @@ def note_of(stats: Mapping[str, Any], metadata: Mapping[str, Any]) -> str:
 def _shown(name: str, value: Any) -> str:
     if not isinstance(value, (int, float)):
         return str(value)
-    if name in _PERCENT:
+    if is_fraction(name):
         return f"{100.0 * value:,.2f} %"
     return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
 
