@@ -67,7 +67,7 @@ def prepare_many(block: Block, bars: Bars, columns: Mapping[str, Any], count: in
 
 def cells_of(block: Block | OrderBlock) -> int:
     """Cells of the memory that a block is called with: its own, and where it is checked the bar behind them."""
-    from peak_kernels.block import NOTED
+    from peak_kernels.guests import NOTED
 
     return block.memory + NOTED if is_debug(block) else max(block.memory, 1)
 
@@ -83,7 +83,8 @@ def compiled(block: Block | OrderBlock, *, in_orders: bool = False) -> Any:
     checked = is_debug(block)
     key = ("in_orders" if in_orders else "function") + " checked" * checked
     if key not in block.compiled:
-        from peak_kernels.block import compile_block, compile_order_block, compile_target_block
+        from peak_kernels.block import compile_block
+        from peak_kernels.orders_block import compile_order_block, compile_target_block
 
         compiler = compile_block if isinstance(block, Block) else compile_order_block
         try:

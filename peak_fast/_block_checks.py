@@ -336,7 +336,7 @@ def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
     from numba.core.dispatcher import Dispatcher
 
     from peak_kernels._jit import is_own
-    from peak_kernels.block import copied
+    from peak_kernels.guests import copied
 
     def change(value: Any) -> Any:
         if not isinstance(value, Dispatcher):

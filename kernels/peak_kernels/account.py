@@ -16,17 +16,17 @@ import numpy as np
 from peak_kernels import orders_fields as f
 from peak_kernels import types as t
 from peak_kernels._jit import part
-from peak_kernels.orders_fields import Floats
+from peak_kernels.arrays import FloatArray
 
 
 @part
-def rate_at(m: Floats, row: int, price: float) -> float:
+def rate_at(m: FloatArray, row: int, price: float) -> float:
     """Account money for one unit of the asset's quote currency; one over the price where its base is the account's."""
     return 1.0 / price if m[row + f.A_CURRENCY] == f.BY_PRICE else m[row + f.A_RATE]
 
 
 @part
-def by_weight(m: Floats) -> bool:
+def by_weight(m: FloatArray) -> bool:
     """Whether the run follows weights."""
     return m[f.G_STATE_AT] > 0.0 and m[int(m[f.G_STATE_AT]) + t.WEIGHT_TARGETS] > 0.0
 
@@ -38,7 +38,7 @@ def moved(price: float, fraction: float) -> float:
 
 
 @part
-def fee_rate(m: Floats, maker: bool) -> float:
+def fee_rate(m: FloatArray, maker: bool) -> float:
     """Rate of the next fill: that of limit fills where there is one, else that of the tier."""
     if maker and not np.isnan(m[f.R_FEE_MAKER]):
         return m[f.R_FEE_MAKER]
@@ -50,7 +50,7 @@ def fee_rate(m: Floats, maker: bool) -> float:
 
 
 @part
-def fee(m: Floats, row: int, size: float, price: float, maker: bool) -> float:
+def fee(m: FloatArray, row: int, size: float, price: float, maker: bool) -> float:
     """Fee of one fill: ``fixed + per_unit * size + rate * value``, at least the minimum."""
     rate = fee_rate(m, maker)
     value = size * price * m[row + f.A_MULTIPLIER] * rate_at(m, row, price)
@@ -59,7 +59,7 @@ def fee(m: Floats, row: int, size: float, price: float, maker: bool) -> float:
 
 
 @part
-def worth(m: Floats, row: int, price: float) -> float:
+def worth(m: FloatArray, row: int, price: float) -> float:
     """What a position adds to the cash of its ledger to give the equity, at ``price``."""
     position, multiplier = m[row + f.A_POSITION], m[row + f.A_MULTIPLIER]
     if m[f.R_LEDGER] == f.SETTLED:
@@ -89,7 +89,7 @@ def worth(m: Floats, row: int, price: float) -> float:
 
 
 @part
-def equity_of(m: Floats) -> float:
+def equity_of(m: FloatArray) -> float:
     """Account value at the marks of all assets (``A_MARK``)."""
     value = m[f.S_CASH]
     for row in range(int(m[f.S_ASSETS_AT]), int(m[f.S_ASSETS_END]), f.N_ASSET):
@@ -98,7 +98,7 @@ def equity_of(m: Floats) -> float:
 
 
 @part
-def margin_available(m: Floats, row: int, price: float) -> float:
+def margin_available(m: FloatArray, row: int, price: float) -> float:
     """Equity that no open lot ties up, ``max(0, equity - sum(value) / leverage)``, ``row`` being at ``price``."""
     value, used = m[f.S_CASH], 0.0
     if m[f.R_LEDGER] == f.PAID:
@@ -121,7 +121,7 @@ def margin_available(m: Floats, row: int, price: float) -> float:
 
 
 @part
-def tied_up(m: Floats, row: int, size: float, price: float) -> float:
+def tied_up(m: FloatArray, row: int, size: float, price: float) -> float:
     """Margin of a position or lot: the contract's margin, or its value over the leverage."""
     if m[row + f.A_MARGIN] > 0.0:
         return abs(size) * m[row + f.A_MARGIN]
@@ -129,7 +129,7 @@ def tied_up(m: Floats, row: int, size: float, price: float) -> float:
 
 
 @part
-def cash_for(m: Floats, row: int, size: float, price: float) -> float:
+def cash_for(m: FloatArray, row: int, size: float, price: float) -> float:
     """Cash that opening the signed ``size`` takes out of a paid ledger (negative: it brings cash).
 
     ``price`` is in account money.
@@ -143,7 +143,7 @@ def cash_for(m: Floats, row: int, size: float, price: float) -> float:
 
 
 @part
-def settle_close(m: Floats, row: int, size: float, price: float) -> None:
+def settle_close(m: FloatArray, row: int, size: float, price: float) -> None:
     """Cash of a paid ledger after closing the signed ``size`` of a position (same sign as it)."""
     average, rate = m[row + f.A_PAID], rate_at(m, row, price)
     cash = m[f.S_CASH] + cash_for(m, row, size, average)
@@ -154,7 +154,7 @@ def settle_close(m: Floats, row: int, size: float, price: float) -> None:
 
 
 @part
-def settle_futures(m: Floats, row: int, price: float) -> None:
+def settle_futures(m: FloatArray, row: int, price: float) -> None:
     """The move of a futures position since its last settlement becomes cash, at ``price``."""
     position = m[row + f.A_POSITION]
     move = price - m[row + f.A_ADJUSTED] if position != 0.0 else 0.0
@@ -172,7 +172,7 @@ def settle_futures(m: Floats, row: int, price: float) -> None:
 
 
 @part
-def settle_open(m: Floats, row: int, size: float, price: float) -> None:
+def settle_open(m: FloatArray, row: int, size: float, price: float) -> None:
     """Cash and settlement base of a paid ledger before the signed ``size`` joins the position."""
     m[f.S_CASH] -= cash_for(m, row, size, price * rate_at(m, row, price))
     if m[row + f.A_MARGIN] > 0.0:
@@ -180,7 +180,7 @@ def settle_open(m: Floats, row: int, size: float, price: float) -> None:
 
 
 @part
-def open_lot(m: Floats, k: int, size: float, price: float, bar: int, paid: float) -> int:
+def open_lot(m: FloatArray, k: int, size: float, price: float, bar: int, paid: float) -> int:
     """Add a lot at the end of the list and to the position; -1 when the records are full."""
     lot = int(m[f.S_LOTS_NEXT])
     if lot >= m[f.S_LOTS_END]:
@@ -208,7 +208,7 @@ def open_lot(m: Floats, k: int, size: float, price: float, bar: int, paid: float
 
 
 @part
-def shrink_lot(m: Floats, lot: int, signed: float) -> None:
+def shrink_lot(m: FloatArray, lot: int, signed: float) -> None:
     """Take ``signed`` out of a lot and its position; a lot of nothing leaves the list."""
     row = int(m[lot + f.L_ASSET])
     held = m[lot + f.L_SIZE]
@@ -241,7 +241,7 @@ def shrink_lot(m: Floats, lot: int, signed: float) -> None:
 
 
 @part
-def gain_of(m: Floats, lot: int, signed: float, price: float, rate: float) -> float:
+def gain_of(m: FloatArray, lot: int, signed: float, price: float, rate: float) -> float:
     """Gross result in account money of closing the part ``signed`` of a lot."""
     row = int(m[lot + f.L_ASSET])
     multiplier, entry = m[row + f.A_MULTIPLIER], m[lot + f.L_PRICE]
@@ -256,7 +256,7 @@ def gain_of(m: Floats, lot: int, signed: float, price: float, rate: float) -> fl
 
 
 @part
-def trade_row(m: Floats, k: int, lot: int, signed: float, price: float, bar: int, paid: float) -> float:
+def trade_row(m: FloatArray, k: int, lot: int, signed: float, price: float, bar: int, paid: float) -> float:
     """Write one closed trade: the part ``signed`` of a lot, its entry fee and its financing prorated.
 
     Returns the gross result.
@@ -286,7 +286,7 @@ def trade_row(m: Floats, k: int, lot: int, signed: float, price: float, bar: int
 
 
 @part
-def fill_row(m: Floats, k: int, size: float, price: float, bars: tuple[int, int], paid: float) -> int:
+def fill_row(m: FloatArray, k: int, size: float, price: float, bars: tuple[int, int], paid: float) -> int:
     """Write one fill; ``bars`` are the reported and the booked bar, ``size`` is signed.  Returns its row."""
     n = int(m[f.S_FILLS_NEXT])
     if n >= m[f.S_FILLS_END]:
@@ -302,7 +302,7 @@ def fill_row(m: Floats, k: int, size: float, price: float, bars: tuple[int, int]
 
 
 @part
-def charge_lots(m: Floats, row: int, amount: float) -> None:
+def charge_lots(m: FloatArray, row: int, amount: float) -> None:
     """Share what a position gets (negative: pays) among its lots by their signed sizes, which add up to it."""
     position = m[row + f.A_POSITION]
     listed = int(m[f.S_LISTED_AT])
@@ -313,7 +313,7 @@ def charge_lots(m: Floats, row: int, amount: float) -> None:
 
 
 @part
-def charge_row(m: Floats, bar: int, kind: int, amount: float) -> None:
+def charge_row(m: FloatArray, bar: int, kind: int, amount: float) -> None:
     """Write one movement of cash that belongs to no lot."""
     n = int(m[f.S_CHARGES_NEXT])
     if n >= m[f.S_CHARGES_END]:

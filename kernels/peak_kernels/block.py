@@ -9,30 +9,23 @@ Decisions and fills go through the same `simulate` as everything else.
 from __future__ import annotations
 
 import functools
-import hashlib
-import inspect
-import types as python_types
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numba
 import numpy as np
-from numba.core.dispatcher import Dispatcher
 from numba.core.errors import NumbaExperimentalFeatureWarning
 
 from peak_kernels import simd
 from peak_kernels import types as t
-from peak_kernels._cache import cache_dir, source_stamp
-from peak_kernels._jit import cache_in_package, is_own
+from peak_kernels._cache import cache_dir
+from peak_kernels.guests import OPTIONS, around
 from peak_kernels.reduce import conclude
 from peak_kernels.simulate import simulate
 
 nb: Any = numba.types
 
-# What a function may take from outside itself that is the same thing under the same name.
-_NAMED = (python_types.ModuleType, python_types.BuiltinFunctionType, np.ufunc, type)
 _TABLE, _ROW, _RECORDS = nb.float64[:, ::1], nb.float64[::1], nb.float64[:, :, ::1]
 # What a block sees of the bars: it cannot write there, and so cannot change what a later configuration sees.
 _SEEN = nb.Array(nb.float64, 2, "C", readonly=True)
@@ -44,12 +37,8 @@ _RUN_SIGNATURE = nb.void(
 )  # fmt: skip
 
 
-# Stand for the user's function and what `_aim` calls: each block gets a copy of `_ask` or `_aim` with its own, and a
-# checked one of what notes the bar.
+# Stands for the user's function, see `guests`.
 _block: Any = None
-_OWN_CELLS: Any = None
-_see_account: Any = None
-_aim_at: Any = None
 
 
 def _ask(first: Any, stop: Any, seen: Any, params: Any, memory: Any, view: Any) -> Any:
@@ -113,58 +102,10 @@ def block_runner() -> Callable[..., None]:
     with warnings.catch_warnings():
         # First-class functions are marked experimental; `tests/test_block.py` watches them.
         warnings.simplefilter("ignore", NumbaExperimentalFeatureWarning)
-        compiled: Callable[..., None] = numba.njit(
-            _RUN_SIGNATURE, nogil=True, error_model="numpy", cache=cache_dir() is not None
-        )(_run_block)
+        compiled: Callable[..., None] = numba.njit(_RUN_SIGNATURE, **OPTIONS, cache=cache_dir() is not None)(
+            _run_block
+        )
     return compiled
-
-
-def _note_target(bar: Any, seen: Any, params: Any, memory: Any, account: Any) -> Any:
-    """Call a block that returns a target, after noting the bar behind its own memory."""
-    own = memory.shape[0] - 1
-    memory[own] = bar
-    return _block(bar, seen, params, memory[:own], account)
-
-
-def _note_orders(bar: Any, seen: Any, params: Any, memory: Any, account: Any, orders: Any) -> None:
-    """Call a block that places orders, after noting the bar behind its own memory."""
-    own = memory.shape[0] - 1
-    memory[own] = bar
-    _block(bar, seen, params, memory[:own], account, orders)
-
-
-NOTED = 1
-"""Cells that a checked block's memory needs besides its own: the bar at which it was asked last."""
-
-
-def _checked(function: Callable[..., Any], outer: Callable[..., Any], signature: Any = None) -> Any:
-    """A copy of ``outer`` that calls the function, both compiled with bounds checks, as all functions of users are."""
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "boundscheck": True}
-
-    def checked(value: Any) -> Any:
-        if isinstance(value, Dispatcher) and not is_own(value.py_func.__code__.co_filename):
-            return numba.njit(**options)(copied(value.py_func, checked))
-        return value
-
-    names = {"__name__": __name__, "_block": numba.njit(**options)(copied(function, checked))}
-    around = python_types.FunctionType(outer.__code__, names, outer.__name__)
-    return numba.njit(signature, **options)(around)
-
-
-def copied(function: Callable[..., Any], change: Callable[[Any], Any]) -> Callable[..., Any]:
-    """The same Python function, with each function it takes from outside itself replaced by ``change`` of it."""
-    names = {
-        name: change(value) if name in function.__code__.co_names else value
-        for name, value in function.__globals__.items()
-    }
-    cells = function.__closure__
-    if cells is not None:
-        cells = tuple(python_types.CellType(change(cell.cell_contents)) for cell in cells)
-    twin = python_types.FunctionType(
-        function.__code__, names, function.__name__, function.__defaults__, cells
-    )
-    twin.__kwdefaults__ = function.__kwdefaults__
-    return twin
 
 
 def diagnose(function: Callable[..., Any], *, orders: bool) -> Any:
@@ -175,7 +116,7 @@ def diagnose(function: Callable[..., Any], *, orders: bool) -> Any:
     Exception
         What numba says about the function alone, without what this package puts around it.
     """
-    alone: Any = numba.njit(nogil=True, error_model="numpy")(function)
+    alone: Any = numba.njit(**OPTIONS)(function)
     given = (nb.int64, _TABLE, _ROW, _ROW, _ROW)
     alone.compile((*given, _ROW) if orders else given)
     (result,) = alone.overloads.values()
@@ -192,105 +133,4 @@ def compile_block(function: Callable[..., float], *, checked: bool = False) -> A
     numba.core.errors.NumbaError
         The function uses something that cannot be compiled.
     """
-    return _around(_ask, function, ASK_SIGNATURE, {}, checked)
-
-
-def _around(
-    outer: Callable[..., Any],
-    function: Callable[..., Any],
-    signature: Any,
-    helpers: dict[str, Any],
-    checked: bool,
-) -> Any:
-    """Machine code of a copy of ``outer`` that calls the user's function as ``_block``, and these helpers."""
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
-    block = _checked(function, _note_target) if checked else numba.njit(**options)(function)
-    names = {"__name__": __name__, "t": t, "_block": block, **helpers}
-    asked: Any = python_types.FunctionType(outer.__code__, names, outer.__name__)
-    if checked:
-        return numba.njit(signature, **options)(asked)
-    stamp = _stamp(function)
-    if stamp is not None and cache_dir() is not None:
-        # Symbols of cached machine code are numbered by the process that made it: only the name tells them apart.
-        asked.__name__ = asked.__qualname__ = f"{outer.__name__}_{stamp[1]}"
-        cache_in_package(asked, *stamp)
-        options["cache"] = True
-    return numba.njit(signature, **options)(asked)
-
-
-def _aim(bar: Any, seen: Any, params: Any, memory: Any, view: Any, orders: Any) -> None:
-    """Ask a block for its target in a run of orders; a new one becomes instructions (`orders_targets`)."""
-    own = memory.shape[0] - _OWN_CELLS
-    account = memory[own : own + t.VIEW_SEEN]
-    _see_account(orders, seen, view, account, bar)
-    wish = float(_block(bar, seen, params, memory[:own], account))
-    if wish != memory[own + t.VIEW_SEEN] and wish == wish:
-        memory[own + t.VIEW_SEEN] = wish
-        _aim_at(orders, seen, wish, bar)
-
-
-def compile_target_block(function: Callable[..., float], *, checked: bool = False) -> Any:
-    """Machine code of a block that returns targets, as a block that places orders; see `compile_block`.
-
-    Raises
-    ------
-    numba.core.errors.NumbaError
-        The function uses something that cannot be compiled.
-    """
-    from peak_kernels.orders_ask import ASKED
-    from peak_kernels.orders_targets import OWN_CELLS, aim_at, see_account
-
-    helpers = {"_OWN_CELLS": OWN_CELLS, "_see_account": see_account, "_aim_at": aim_at}
-    return _around(_aim, function, ASKED, helpers, checked)
-
-
-def compile_order_block(function: Callable[..., None], *, checked: bool = False) -> Any:
-    """Machine code of a user's block that places orders; see `compile_block`.
-
-    Raises
-    ------
-    numba.core.errors.NumbaError
-        The function uses something that cannot be compiled.
-    """
-    from peak_kernels.orders_ask import ASKED
-
-    if checked:
-        return _checked(function, _note_orders, ASKED)
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
-    stamp = _stamp(function)
-    if stamp is not None and cache_dir() is not None:
-        cache_in_package(function, *stamp)
-        options["cache"] = True
-    return numba.njit(ASKED, **options)(function)
-
-
-def _stamp(function: Callable[..., Any]) -> tuple[str, str] | None:
-    """Where a user's function is, and a hash of what its machine code depends on; None where that cannot be told.
-
-    It holds inlined parts of this package, and numba compiles global and enclosing variables into it as constants.
-    """
-    parts: list[str] = [source_stamp(), numba.__version__]
-    todo: list[Any] = [function]
-    done: set[Any] = set()
-    while todo:
-        item = todo.pop()
-        code = getattr(item, "__code__", None)
-        if code is None or not Path(code.co_filename).is_file():
-            return None
-        done.add(item)
-        content = hashlib.blake2b(Path(code.co_filename).read_bytes(), digest_size=16).hexdigest()
-        parts.append(f"{code.co_filename} {code.co_firstlineno} {content}")
-        closed = inspect.getclosurevars(item)
-        for name, value in sorted({**closed.globals, **closed.nonlocals}.items()):
-            if isinstance(value, Dispatcher):
-                if value.py_func not in done and not is_own(value.py_func.__code__.co_filename):
-                    todo.append(value.py_func)
-            elif isinstance(value, bool | int | float | str | tuple):
-                parts.append(f"{name} = {value!r}")
-            elif not isinstance(value, _NAMED):
-                return None
-    code = function.__code__
-    place = f"{code.co_filename}:{function.__qualname__}:{code.co_firstlineno}"
-    hashes = (hashlib.blake2b(text.encode(), digest_size=16) for text in (place, "\n".join(parts)))
-    where, what = (digest.hexdigest() for digest in hashes)
-    return where, what
+    return around(_ask, function, ASK_SIGNATURE, {"t": t}, checked)

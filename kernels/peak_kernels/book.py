@@ -11,23 +11,23 @@ import numpy as np
 
 from peak_kernels import orders_fields as f
 from peak_kernels._jit import part
-from peak_kernels.orders_fields import Floats
+from peak_kernels.arrays import FloatArray
 
 
 @part
-def is_live(m: Floats, k: int) -> bool:
+def is_live(m: FloatArray, k: int) -> bool:
     """Submitted, working or waiting for its parent."""
     return f.SUBMITTED <= m[k + f.O_STATUS] <= f.WAITING
 
 
 @part
-def is_exit(m: Floats, k: int) -> bool:
+def is_exit(m: FloatArray, k: int) -> bool:
     """Stop-loss or take-profit of a lot."""
     return m[k + f.O_ROLE] == f.STOP_LOSS or m[k + f.O_ROLE] == f.TAKE_PROFIT
 
 
 @part
-def set_status(m: Floats, k: int, status: int, reason: int, bar: int) -> None:
+def set_status(m: FloatArray, k: int, status: int, reason: int, bar: int) -> None:
     """Change the status of an order and log it, without consequences for other orders."""
     m[k + f.O_STATUS], m[k + f.O_REASON], m[k + f.O_LAST] = status, reason, bar
     n = int(m[f.S_LOG_NEXT])
@@ -40,7 +40,7 @@ def set_status(m: Floats, k: int, status: int, reason: int, bar: int) -> None:
 
 
 @part
-def compact(m: Floats) -> None:
+def compact(m: FloatArray) -> None:
     """Take the orders that are no longer live out of the queue."""
     queue = int(m[f.S_QUEUE_AT])
     to = queue
@@ -52,7 +52,7 @@ def compact(m: Floats) -> None:
 
 
 @part
-def new_order(m: Floats, row: int, kind: int, side: float, size: float, bar: int) -> int:
+def new_order(m: FloatArray, row: int, kind: int, side: float, size: float, bar: int) -> int:
     """Default fields of a new order that is not in the queue yet."""
     k = int(m[f.S_BOOK_NEXT])
     if k >= m[f.S_BOOK_END]:
@@ -79,7 +79,7 @@ def new_order(m: Floats, row: int, kind: int, side: float, size: float, bar: int
 
 
 @part
-def enqueue(m: Floats, k: int, status: int, front: bool, bar: int) -> bool:
+def enqueue(m: FloatArray, k: int, status: int, front: bool, bar: int) -> bool:
     """Put an order into the queue, at the front or the end; False (and rejected) when it is full."""
     queue = int(m[f.S_QUEUE_AT])
     if queue + m[f.S_QUEUED] >= m[f.S_QUEUE_END]:
@@ -100,14 +100,14 @@ def enqueue(m: Floats, k: int, status: int, front: bool, bar: int) -> bool:
 
 
 @part
-def work_now(m: Floats, k: int, bar: int) -> None:
+def work_now(m: FloatArray, k: int, bar: int) -> None:
     """Let an order that was born inside a bar act in the rest of that bar."""
     m[k + f.O_ACTIVE], m[k + f.O_FRESH] = bar, bar
     m[f.S_AGAIN] = 1.0
 
 
 @part
-def release(m: Floats, k: int, bar: int) -> None:
+def release(m: FloatArray, k: int, bar: int) -> None:
     """A child whose parent is complete: it works from the next bar, or from this one if the rules say so."""
     set_status(m, k, f.WORKING, f.NO_REASON, bar)
     # It may not have arrived yet, or wait for a close.
@@ -120,7 +120,7 @@ def release(m: Floats, k: int, bar: int) -> None:
 
 
 @part
-def cancel_family(m: Floats, k: int, bar: int, completed: bool) -> None:
+def cancel_family(m: FloatArray, k: int, bar: int, completed: bool) -> None:
     """End the relatives of an order: its children, or its siblings when it is a child.
 
     A completed parent releases its children instead; a completed child ends its siblings.  An order that
@@ -143,7 +143,7 @@ def cancel_family(m: Floats, k: int, bar: int, completed: bool) -> None:
 
 
 @part
-def cancel_group(m: Floats, k: int, bar: int) -> None:
+def cancel_group(m: FloatArray, k: int, bar: int) -> None:
     """One-cancels-other: end the other live orders of the order's group.
 
     A group is ended once: members that survive (they were not accepted yet) stay outside of it, but an order
@@ -165,7 +165,7 @@ def cancel_group(m: Floats, k: int, bar: int) -> None:
 
 
 @part
-def end_order(m: Floats, k: int, status: int, reason: int, bar: int) -> None:
+def end_order(m: FloatArray, k: int, status: int, reason: int, bar: int) -> None:
     """An order ends without (further) fills: status, attached lot, group and family."""
     set_status(m, k, status, reason, bar)
     lot = int(m[k + f.O_LOT])
@@ -178,7 +178,7 @@ def end_order(m: Floats, k: int, status: int, reason: int, bar: int) -> None:
 
 
 @part
-def lot_order(m: Floats, lot: int, role: int, kind: int, size: float, bar: int) -> int:
+def lot_order(m: FloatArray, lot: int, role: int, kind: int, size: float, bar: int) -> int:
     """New reduce-only order that belongs to a lot."""
     k = new_order(m, int(m[lot + f.L_ASSET]), kind, -np.sign(m[lot + f.L_SIZE]), size, bar)
     m[k + f.O_ROLE], m[k + f.O_LOT], m[k + f.O_TAG], m[k + f.O_REDUCE] = role, lot, m[lot + f.L_TAG], 1.0
@@ -186,14 +186,14 @@ def lot_order(m: Floats, lot: int, role: int, kind: int, size: float, bar: int) 
 
 
 @part
-def to_tick(m: Floats, row: int, price: float) -> float:
+def to_tick(m: FloatArray, row: int, price: float) -> float:
     """Price rounded to the asset's nearest tick."""
     tick = m[row + f.A_TICK]
     return np.rint(price / tick) * tick if tick > 0.0 else price
 
 
 @part
-def attach(m: Floats, lot: int, role: int, price: float, bar: int) -> None:
+def attach(m: FloatArray, lot: int, role: int, price: float, bar: int) -> None:
     """Set, replace or (``price`` NaN) remove the stop-loss or take-profit order of a lot."""
     is_stop = role == f.STOP_LOSS
     column = lot + (f.L_STOP_ORDER if is_stop else f.L_TARGET_ORDER)
@@ -216,7 +216,7 @@ def attach(m: Floats, lot: int, role: int, price: float, bar: int) -> None:
 
 
 @part
-def close_order(m: Floats, lot: int, portion: float, bar: int) -> int:
+def close_order(m: FloatArray, lot: int, portion: float, bar: int) -> int:
     """Place a market order at the front of the queue that closes a portion of one lot; returns it."""
     size = abs(m[lot + f.L_SIZE]) * min(portion, 1.0)
     unit = m[int(m[lot + f.L_ASSET]) + f.A_LOT]
@@ -233,7 +233,7 @@ def close_order(m: Floats, lot: int, portion: float, bar: int) -> int:
 
 
 @part
-def wake_for(m: Floats, k: int, bar: int) -> None:
+def wake_for(m: FloatArray, k: int, bar: int) -> None:
     """Widen the levels and the bar at which the queue is looked at again by those of one live order.
 
     A limit or a stop can only act in a bar whose low is at or below, or whose high is at or above, its
@@ -259,7 +259,7 @@ def wake_for(m: Floats, k: int, bar: int) -> None:
 
 
 @part
-def set_wakes(m: Floats, bar: int) -> None:
+def set_wakes(m: FloatArray, bar: int) -> None:
     """Compact the queue and find anew when it has to be looked at again; quiet bars are skipped."""
     for row in range(int(m[f.S_ASSETS_AT]), int(m[f.S_ASSETS_END]), f.N_ASSET):
         m[row + f.A_WAKE_LOW], m[row + f.A_WAKE_HIGH] = -np.inf, np.inf

@@ -20,7 +20,8 @@ import numpy as np
 
 from peak_kernels import simd
 from peak_kernels._jit import jit
-from peak_kernels.types import FIELDS, ROW_OFFSET, SIGNALS, WEIGHTS, FloatArray, IntArray
+from peak_kernels.arrays import FloatArray, IntArray
+from peak_kernels.types import FIELDS, ROW_OFFSET, SIGNALS, WEIGHTS
 
 
 @jit(inline=True)

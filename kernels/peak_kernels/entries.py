@@ -14,9 +14,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from peak_kernels import types as t
 from peak_kernels._objects import Entry
-from peak_kernels.types import FloatArray, IntArray
+from peak_kernels.arrays import TILE, FloatArray, IntArray
 
 
 def _body(name: str) -> Callable[..., None]:
@@ -65,7 +64,7 @@ def ema_rows(values: FloatArray, periods: IntArray, rows: FloatArray) -> None:
 
 def rsi_rows(values: FloatArray, periods: IntArray, rows: FloatArray) -> None:
     """Relative strength indices (`indicators.rsi`)."""
-    _RSI.call((values, periods, rows, np.empty((2, values.size)), np.empty((2, t.TILE))))
+    _RSI.call((values, periods, rows, np.empty((2, values.size)), np.empty((2, TILE))))
 
 
 def roc_rows(values: FloatArray, periods: IntArray, rows: FloatArray) -> None:

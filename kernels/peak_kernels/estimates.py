@@ -9,7 +9,7 @@ import math
 
 from peak_kernels import types as t
 from peak_kernels._jit import part
-from peak_kernels.types import FloatArray
+from peak_kernels.arrays import FloatArray
 
 
 @part

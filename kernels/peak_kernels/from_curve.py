@@ -7,8 +7,8 @@ import math
 from peak_kernels import orders_fields as f
 from peak_kernels import types as t
 from peak_kernels._jit import jit, part
+from peak_kernels.arrays import FloatArray
 from peak_kernels.reduce import conclude
-from peak_kernels.types import FloatArray
 
 
 @part

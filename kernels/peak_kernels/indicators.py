@@ -20,6 +20,7 @@ from __future__ import annotations
 import numpy as np
 
 from peak_kernels._jit import jit
+from peak_kernels.arrays import TILE
 from peak_kernels.rolling import (
     FloatArray,
     count_nan,
@@ -34,7 +35,6 @@ from peak_kernels.rolling import (
     smooth,
     without_gaps,
 )
-from peak_kernels.types import TILE
 
 # Names of the field for window statistics that are building blocks too.  An alias, not a wrapper: numba would
 # compile and optimise the wrapped loop a second time.

@@ -20,10 +20,11 @@ from peak_kernels import orders_fields as f
 from peak_kernels import simd
 from peak_kernels._jit import jit, part
 from peak_kernels.account import equity_of, worth
+from peak_kernels.arrays import FloatArray
 from peak_kernels.book import close_order, is_live, set_status, set_wakes, wake_for
 from peak_kernels.orders_actions import act, check_submissions
 from peak_kernels.orders_ask import ASKED, ask, ask_through
-from peak_kernels.orders_fields import Floats, Market
+from peak_kernels.orders_fields import Market
 from peak_kernels.orders_limits import (
     carries,
     charge_interest,
@@ -49,14 +50,14 @@ NORMAL, AT_CLOSE, SECOND = range(3)
 
 
 @part
-def keep_fine_bar(m: Floats, row: int) -> None:
+def keep_fine_bar(m: FloatArray, row: int) -> None:
     """Note the bar of an asset whose path is going to be walked, before the walk changes it."""
     m[row + f.A_FINE_OPEN] = m[row + f.A_OPEN]
     m[row + f.A_FINE_HIGH], m[row + f.A_FINE_LOW] = m[row + f.A_HIGH], m[row + f.A_LOW]
 
 
 @part
-def load_bar(m: Floats, market: Market, bar: int) -> None:
+def load_bar(m: FloatArray, market: Market, bar: int) -> None:
     """Copy the prices of a bar into the assets' rows."""
     row = int(m[f.S_ASSETS_AT])
     for a in range(market.close.shape[0]):
@@ -79,7 +80,7 @@ def load_bar(m: Floats, market: Market, bar: int) -> None:
 
 
 @part
-def begin_pass(m: Floats, market: Market, bar: int, which: int) -> None:
+def begin_pass(m: FloatArray, market: Market, bar: int, which: int) -> None:
     """What comes before the queue in a pass over a bar."""
     load_bar(m, market, bar)
     if which == AT_CLOSE:
@@ -110,7 +111,7 @@ def begin_pass(m: Floats, market: Market, bar: int, which: int) -> None:
 
 
 @part
-def begin_stretch(m: Floats, market: Market, bar: int, stretch: int) -> tuple[int, float]:
+def begin_stretch(m: FloatArray, market: Market, bar: int, stretch: int) -> tuple[int, float]:
     """Asset and end of a stretch of the bar's path; the asset's row becomes the stretch.
 
     A bar, or each of the finer bars of asset 0, has four stretches: its open alone, and three moves.  All finer
@@ -148,7 +149,7 @@ def begin_stretch(m: Floats, market: Market, bar: int, stretch: int) -> tuple[in
 
 
 @part
-def count_stretches(m: Floats, market: Market, bar: int) -> int:
+def count_stretches(m: FloatArray, market: Market, bar: int) -> int:
     """Number of calls of `work` that a bar needs: one, or four for each bar on the path."""
     if m[f.R_INTRABAR] == 0.0:
         return 1
@@ -159,7 +160,7 @@ def count_stretches(m: Floats, market: Market, bar: int) -> int:
 
 
 @part
-def expire_orders(m: Floats, bar: int) -> None:
+def expire_orders(m: FloatArray, bar: int) -> None:
     """End the orders whose validity is over, before any order of the bar acts: they may end others."""
     queue = int(m[f.S_QUEUE_AT])
     for j in range(queue, queue + int(m[f.S_QUEUED])):
@@ -167,7 +168,7 @@ def expire_orders(m: Floats, bar: int) -> None:
 
 
 @part
-def end_path(m: Floats, market: Market, bar: int) -> None:
+def end_path(m: FloatArray, market: Market, bar: int) -> None:
     """After the last stretch: the whole bar again; orders for the close act, those that live for one bar end."""
     load_bar(m, market, bar)
     if m[f.R_TRAIL_MARK] != f.TRAIL_EXTREME:
@@ -182,7 +183,7 @@ def end_path(m: Floats, market: Market, bar: int) -> None:
 
 
 @part
-def mark_bar(m: Floats, market: Market, bar: int) -> None:
+def mark_bar(m: FloatArray, market: Market, bar: int) -> None:
     """Marks at the close of a bar; a bar without a price keeps the last one."""
     row = int(m[f.S_ASSETS_AT])
     for a in range(market.close.shape[0]):
@@ -194,7 +195,7 @@ def mark_bar(m: Floats, market: Market, bar: int) -> None:
 
 
 @part
-def write_curves(m: Floats, curves: tuple[Floats, Floats, Floats], bar: int) -> None:
+def write_curves(m: FloatArray, curves: tuple[FloatArray, FloatArray, FloatArray], bar: int) -> None:
     """State at the close of a bar: equity, cash, positions."""
     curves[0][bar], curves[1][bar] = equity_of(m), m[f.S_CASH]
     if m[f.S_STOPPED] > 0.0:
@@ -207,7 +208,7 @@ def write_curves(m: Floats, curves: tuple[Floats, Floats, Floats], bar: int) -> 
 
 
 @part
-def wakes(m: Floats, market: Market, bar: int) -> bool:
+def wakes(m: FloatArray, market: Market, bar: int) -> bool:
     """Whether an order, or a charge, can act in this bar."""
     if m[f.R_CARRY] > 0.0 or bar >= m[f.S_WAKE_BAR]:
         return True
@@ -220,7 +221,9 @@ def wakes(m: Floats, market: Market, bar: int) -> bool:
 
 
 @part
-def skip_quiet(m: Floats, market: Market, curves: tuple[Floats, Floats, Floats], bar: int, stop: int) -> int:
+def skip_quiet(
+    m: FloatArray, market: Market, curves: tuple[FloatArray, FloatArray, FloatArray], bar: int, stop: int
+) -> int:
     """Mark the bars before ``stop`` in which no order of the only asset can act; returns the next bar."""
     row = int(m[f.S_ASSETS_AT])
     low, high = m[row + f.A_WAKE_LOW], m[row + f.A_WAKE_HIGH]
@@ -243,19 +246,19 @@ def skip_quiet(m: Floats, market: Market, curves: tuple[Floats, Floats, Floats],
 
 
 @part
-def limited(m: Floats) -> bool:
+def limited(m: FloatArray) -> bool:
     """Whether a limit of the account is set."""
     return m[f.R_FLOOR] > 0.0 or m[f.R_DAILY_LOSS] > 0.0 or m[f.R_DRAWDOWN] > 0.0
 
 
 @part
-def fills_at_close(m: Floats) -> bool:
+def fills_at_close(m: FloatArray) -> bool:
     """Whether market orders fill at the close of the bar that places them."""
     return m[f.R_MARKET_AT] == f.SAME_CLOSE and m[f.R_LATENCY] == 0.0
 
 
 @part
-def set_levels(m: Floats, bar: int) -> None:
+def set_levels(m: FloatArray, bar: int) -> None:
     """Find anew in which bars something can happen: what an order waits for, and the end of the margin."""
     set_wakes(m, bar)
     if m[f.R_MAINTENANCE] > 0.0:
@@ -263,7 +266,7 @@ def set_levels(m: Floats, bar: int) -> None:
 
 
 @part
-def end_pass(m: Floats, market: Market, bar: int, which: int) -> None:
+def end_pass(m: FloatArray, market: Market, bar: int, which: int) -> None:
     """What comes after the queue in a pass over a bar."""
     mark_bar(m, market, bar)
     if which != AT_CLOSE:
@@ -278,7 +281,7 @@ def end_pass(m: Floats, market: Market, bar: int, which: int) -> None:
 
 
 @part
-def act_at(m: Floats, action: int, bar: int) -> int:
+def act_at(m: FloatArray, action: int, bar: int) -> int:
     """Carry out the actions of a bar, which begin at ``action``; returns the first one of a later bar."""
     end = int(m[f.S_ACTIONS_END])
     changed = False
@@ -297,7 +300,7 @@ def act_at(m: Floats, action: int, bar: int) -> int:
 
 
 @part
-def passes_after(m: Floats, bar: int, bars: int) -> int:
+def passes_after(m: FloatArray, bar: int, bars: int) -> int:
     """Pass that follows a bar's actions: fills at the very close, the second pass of the end, or -1."""
     if m[f.S_STOPPED] > 0.0:
         return -1
@@ -307,7 +310,7 @@ def passes_after(m: Floats, bar: int, bars: int) -> int:
 
 
 @part
-def finish(m: Floats, curves: tuple[Floats, Floats, Floats], bar: int) -> None:
+def finish(m: FloatArray, curves: tuple[FloatArray, FloatArray, FloatArray], bar: int) -> None:
     """End of the run at ``bar``: orders that are still live, curves after a ruin or before the first bar."""
     bars = curves[0].shape[0]
     queue = int(m[f.S_QUEUE_AT])
@@ -322,13 +325,13 @@ def finish(m: Floats, curves: tuple[Floats, Floats, Floats], bar: int) -> None:
 
 
 def _simulate(
-    m: Floats,
+    m: FloatArray,
     market: Market,
-    curves: tuple[Floats, Floats, Floats],
+    curves: tuple[FloatArray, FloatArray, FloatArray],
     function: Any,
-    seen: Floats,
-    rooms: tuple[Floats, Floats, Floats],
-    calendar: Floats,
+    seen: FloatArray,
+    rooms: tuple[FloatArray, FloatArray, FloatArray],
+    calendar: FloatArray,
 ) -> None:
     """Run all bars; curves ``(equity, cash, position)`` are written at every close.
 
@@ -395,7 +398,9 @@ def _simulate(
     finish(m, curves, bar)
 
 
-def no_block(bar: int, seen: Floats, params: Floats, memory: Floats, view: Floats, orders: Floats) -> None:
+def no_block(
+    bar: int, seen: FloatArray, params: FloatArray, memory: FloatArray, view: FloatArray, orders: FloatArray
+) -> None:
     """Stands where a run without a block has its function; never called."""
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from peak_kernels import orders_fields as f
 from peak_kernels._jit import part
 from peak_kernels.account import cash_for, equity_of, fee, rate_at
+from peak_kernels.arrays import FloatArray
 from peak_kernels.book import (
     attach,
     cancel_family,
@@ -20,13 +21,12 @@ from peak_kernels.book import (
     set_status,
     to_tick,
 )
-from peak_kernels.orders_fields import Floats
 from peak_kernels.orders_fill import floor_to_lot
 from peak_kernels.orders_price import trail
 
 
 @part
-def aim(m: Floats, row: int, unit: float, target: float) -> tuple[float, float]:
+def aim(m: FloatArray, row: int, unit: float, target: float) -> tuple[float, float]:
     """Side and size that lead to a target position, target value or target fraction of the equity."""
     position = m[row + f.A_POSITION]
     if unit == f.POSITION_FRACTION or target == 0.0:
@@ -51,7 +51,7 @@ def aim(m: Floats, row: int, unit: float, target: float) -> tuple[float, float]:
 
 
 @part
-def start_trail(m: Floats, k: int, action: int) -> None:
+def start_trail(m: FloatArray, k: int, action: int) -> None:
     """First stop of a trailing order, from its reference price or the close of the placing bar."""
     m[k + f.O_TRAIL], m[k + f.O_TRAIL_UNIT] = m[action + f.X_TRAIL], m[action + f.X_TRAIL_UNIT]
     given = m[action + f.X_STOP]
@@ -62,7 +62,7 @@ def start_trail(m: Floats, k: int, action: int) -> None:
 
 
 @part
-def place(m: Floats, action: int, bar: int) -> int:
+def place(m: FloatArray, action: int, bar: int) -> int:
     """Create an order from an action, check it and put it into the queue."""
     row = int(m[f.S_ASSETS_AT]) + int(m[action + f.X_ASSET]) * f.N_ASSET
     if m[f.R_EXCLUSIVE] > 0.0:
@@ -105,7 +105,7 @@ def place(m: Floats, action: int, bar: int) -> int:
 
 
 @part
-def lacks_price(m: Floats, k: int) -> bool:
+def lacks_price(m: FloatArray, k: int) -> bool:
     """Whether an order has no usable price where its kind needs one."""
     kind, limit, stop = m[k + f.O_KIND], m[k + f.O_LIMIT], m[k + f.O_STOP]
     with_limit = kind == f.LIMIT or kind == f.STOP_LIMIT or kind == f.TRAILING_STOP_LIMIT
@@ -117,7 +117,7 @@ def lacks_price(m: Floats, k: int) -> bool:
 
 
 @part
-def of_no_price(m: Floats, k: int, unit: float) -> bool:
+def of_no_price(m: FloatArray, k: int, unit: float) -> bool:
     """Whether an order's size or a distance is a share of prices that may be zero or below."""
     if m[f.R_SIGNED] == 0.0:
         return False
@@ -129,7 +129,7 @@ def of_no_price(m: Floats, k: int, unit: float) -> bool:
 
 
 @part
-def admit(m: Floats, k: int, bar: int) -> None:
+def admit(m: FloatArray, k: int, bar: int) -> None:
     """Check a new order and put it into the queue."""
     parent = int(m[k + f.O_PARENT])
     if m[k + f.O_SIDE] == 0.0:
@@ -148,7 +148,7 @@ def admit(m: Floats, k: int, bar: int) -> None:
 
 
 @part
-def clear_for(m: Floats, row: int, bar: int) -> None:
+def clear_for(m: FloatArray, row: int, bar: int) -> None:
     """Exclusive orders: cancel what is pending, except attached exits, and close all open lots.
 
     With ``R_ALTERNATE`` the order behind each cancelled one is passed over.
@@ -171,13 +171,13 @@ def clear_for(m: Floats, row: int, bar: int) -> None:
 
 
 @part
-def or_none(m: Floats, price: float) -> float:
+def or_none(m: FloatArray, price: float) -> float:
     """Price of an exit; one of 0 takes it away."""
     return price if price > 0.0 or (price < 0.0 and m[f.R_SIGNED] > 0.0) else np.nan
 
 
 @part
-def for_lots(m: Floats, action: int, bar: int) -> None:
+def for_lots(m: FloatArray, action: int, bar: int) -> None:
     """Actions on open lots: close a portion, set exits (a price of 0 removes one), trail the stop-losses.
 
     No tag means all lots.
@@ -206,7 +206,7 @@ def for_lots(m: Floats, action: int, bar: int) -> None:
 
 
 @part
-def trailed_stop(m: Floats, lot: int, action: int) -> float:
+def trailed_stop(m: FloatArray, lot: int, action: int) -> float:
     """Stop-loss at a distance from the close, never worse than the present one."""
     close = m[int(m[lot + f.L_ASSET]) + f.A_MARK]
     direction = np.sign(m[lot + f.L_SIZE])
@@ -221,13 +221,13 @@ def trailed_stop(m: Floats, lot: int, action: int) -> float:
 
 
 @part
-def is_price(m: Floats, price: float) -> bool:
+def is_price(m: FloatArray, price: float) -> bool:
     """Whether a price is given, and may be one."""
     return price > 0.0 or (price <= 0.0 and m[f.R_SIGNED] > 0.0)
 
 
 @part
-def modify(m: Floats, k: int, action: int, bar: int) -> None:
+def modify(m: FloatArray, k: int, action: int, bar: int) -> None:
     """Change limit, stop, trail, size, validity or exits of a live order; NaN leaves a field as it is.
 
     A field that the kind of order does not have is not given one.
@@ -253,7 +253,7 @@ def modify(m: Floats, k: int, action: int, bar: int) -> None:
 
 
 @part
-def resize(m: Floats, k: int, size: float, unit: float, bar: int) -> None:
+def resize(m: FloatArray, k: int, size: float, unit: float, bar: int) -> None:
     """Give a live order another size; one that has begun to fill counts units only, and ends where it has them."""
     filled = m[k + f.O_FILLED]
     if unit == f.UNITS:
@@ -272,7 +272,7 @@ def resize(m: Floats, k: int, size: float, unit: float, bar: int) -> None:
 
 
 @part
-def act(m: Floats, action: int, bar: int) -> None:
+def act(m: FloatArray, action: int, bar: int) -> None:
     """Carry out an action at the close of ``bar``; cancel and modify find orders by their tag.
 
     The exits of an open lot carry its tag, too; only a cancellation with ``X_REDUCE`` takes them away.
@@ -302,7 +302,7 @@ def act(m: Floats, action: int, bar: int) -> None:
 
 
 @part
-def own_price(m: Floats, k: int) -> float:
+def own_price(m: FloatArray, k: int) -> float:
     """Price that an order names itself: stop, else limit, else the close of the bar that placed it."""
     if not np.isnan(m[k + f.O_STOP]):
         return m[k + f.O_STOP]
@@ -313,7 +313,7 @@ def own_price(m: Floats, k: int) -> float:
 
 
 @part
-def pseudo_execute(m: Floats, k: int, cash: float) -> float:
+def pseudo_execute(m: FloatArray, k: int, cash: float) -> float:
     """Cash after the order as if it filled now, in full, at its own price; moves ``A_PSEUDO``."""
     row = int(m[k + f.O_ASSET])
     price = own_price(m, k)
@@ -334,7 +334,7 @@ def pseudo_execute(m: Floats, k: int, cash: float) -> float:
 
 
 @part
-def check_submissions(m: Floats, bar: int) -> None:
+def check_submissions(m: FloatArray, bar: int) -> None:
     """Accept or refuse the orders placed since the last bar, by a pseudo-execution at their own prices.
 
     The orders are tried in sequence on a copy of cash and positions.  An order that would leave the cash

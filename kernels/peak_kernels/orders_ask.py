@@ -11,8 +11,9 @@ from peak_kernels import orders_fields as f
 from peak_kernels import types as t
 from peak_kernels._jit import part
 from peak_kernels.account import equity_of, margin_available, rate_at
+from peak_kernels.arrays import FloatArray
 from peak_kernels.book import is_exit, is_live, new_order, set_status
-from peak_kernels.orders_fields import Floats, Market
+from peak_kernels.orders_fields import Market
 
 nb: Any = numba.types
 # The bars that a block sees are not its own to write to.
@@ -22,7 +23,7 @@ ASKED = nb.void(nb.int64, SEEN, nb.float64[::1], nb.float64[::1], nb.float64[::1
 
 
 @part
-def reveal(seen: Floats, market: Market, bar: int) -> bool:
+def reveal(seen: FloatArray, market: Market, bar: int) -> bool:
     """Show the block the bar that ended; whether any asset has a price.
 
     Later columns of the table are NaN, so that nothing can be read ahead of time.
@@ -43,13 +44,13 @@ def reveal(seen: Floats, market: Market, bar: int) -> bool:
 
 
 @part
-def view_of(m: Floats, row: int) -> int:
+def view_of(m: FloatArray, row: int) -> int:
     """Where the view of an asset begins, from the asset's row."""
     return (row - int(m[f.S_ASSETS_AT])) // f.N_ASSET * f.N_VIEW
 
 
 @part
-def describe(m: Floats, view: Floats, bar: int) -> None:
+def describe(m: FloatArray, view: FloatArray, bar: int) -> None:
     """Write the view of the account: state at the close, and what happened since the last call."""
     view[:] = 0.0
     equity = equity_of(m)
@@ -76,7 +77,7 @@ def describe(m: Floats, view: Floats, bar: int) -> None:
 
 
 @part
-def describe_news(m: Floats, view: Floats) -> None:
+def describe_news(m: FloatArray, view: FloatArray) -> None:
     """Fills, closed trades and rejections that the block has not seen yet."""
     for n in range(int(m[f.S_SEEN_FILLS]), int(m[f.S_FILLS_NEXT]), f.N_FILL):
         v = view_of(m, int(m[n + f.F_ASSET]))
@@ -91,7 +92,7 @@ def describe_news(m: Floats, view: Floats) -> None:
 
 
 @part
-def complete(m: Floats, calendar: Floats, bar: int) -> None:
+def complete(m: FloatArray, calendar: FloatArray, bar: int) -> None:
     """Give the block's instructions their bars, and record those that had no room.
 
     What happens from here on is news at the next call.
@@ -120,7 +121,7 @@ def complete(m: Floats, calendar: Floats, bar: int) -> None:
 
 
 @part
-def tell_year(m: Floats, calendar: Floats, bar: int) -> None:
+def tell_year(m: FloatArray, calendar: FloatArray, bar: int) -> None:
     """Note the bars a year that are known at a bar, where the engine's sizing estimates with them."""
     if calendar.shape[0] > f.C_YEAR:
         m[int(m[f.G_STATE_AT]) + t.PERIODS_PER_YEAR] = calendar[f.C_YEAR, bar]
@@ -128,12 +129,12 @@ def tell_year(m: Floats, calendar: Floats, bar: int) -> None:
 
 @part
 def ask(
-    m: Floats,
+    m: FloatArray,
     market: Market,
     function: Any,
-    seen: Floats,
-    rooms: tuple[Floats, Floats, Floats],
-    calendar: Floats,
+    seen: FloatArray,
+    rooms: tuple[FloatArray, FloatArray, FloatArray],
+    calendar: FloatArray,
     bar: int,
 ) -> int:
     """Call the block at the close of a bar with prices; returns the first of its instructions."""
@@ -151,7 +152,9 @@ def ask(
 
 
 @part
-def look_again(m: Floats, view: Floats, kept: tuple[float, float, float, float, float], bar: int) -> None:
+def look_again(
+    m: FloatArray, view: FloatArray, kept: tuple[float, float, float, float, float], bar: int
+) -> None:
     """Write the view of an account to which nothing has happened since the block was asked last; one asset.
 
     ``kept``: average price, open lots, bar of the oldest, live orders, live exits.
@@ -170,13 +173,13 @@ def look_again(m: Floats, view: Floats, kept: tuple[float, float, float, float, 
 
 @part
 def ask_through(
-    m: Floats,
+    m: FloatArray,
     market: Market,
-    curves: tuple[Floats, Floats, Floats],
+    curves: tuple[FloatArray, FloatArray, FloatArray],
     function: Any,
-    seen: Floats,
-    rooms: tuple[Floats, Floats, Floats],
-    calendar: Floats,
+    seen: FloatArray,
+    rooms: tuple[FloatArray, FloatArray, FloatArray],
+    calendar: FloatArray,
     bar: int,
     stop: int,
 ) -> tuple[int, bool]:

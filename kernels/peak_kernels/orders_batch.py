@@ -21,11 +21,12 @@ from peak_kernels import orders_fields as f
 from peak_kernels import simd
 from peak_kernels import types as t
 from peak_kernels._jit import jit, part
+from peak_kernels.arrays import FloatArray, IntArray
 from peak_kernels.decide import decide
 from peak_kernels.from_curve import conclude_records
 from peak_kernels.orders import order_runner
 from peak_kernels.orders_decided import write_decisions
-from peak_kernels.orders_fields import Floats, Ints, Market
+from peak_kernels.orders_fields import Market
 
 nb: Any = numba.types
 
@@ -41,7 +42,7 @@ DONE, NO_ROOM, TOO_EARLY = range(3)
 
 
 @part
-def begin(m: Floats, image: Floats, settings: Floats) -> None:
+def begin(m: FloatArray, image: FloatArray, settings: FloatArray) -> None:
     """Memory before the first bar: the image of a fresh one, a configuration's rules, and what follows from them.
 
     The rules say already whether data make every bar one to look at (``R_CARRY``), or to walk through
@@ -59,7 +60,7 @@ def begin(m: Floats, image: Floats, settings: Floats) -> None:
 
 
 @part
-def put_settings(m: Floats, state: Floats, settings: Floats) -> None:
+def put_settings(m: FloatArray, state: FloatArray, settings: FloatArray) -> None:
     """A state of the engine with a configuration's settings; where both say it, the rules hold."""
     for slot in range(t.N_SETTINGS):
         state[slot] = settings[slot]
@@ -75,7 +76,7 @@ def put_settings(m: Floats, state: Floats, settings: Floats) -> None:
 
 
 @part
-def put_sizing(m: Floats, settings: Floats, shorts: bool) -> None:
+def put_sizing(m: FloatArray, settings: FloatArray, shorts: bool) -> None:
     """What the simulation needs of the engine's settings; ``shorts``: whether the run may hold short positions."""
     m[f.G_TRAIL] = settings[t.TRAILING]
     m[f.G_TRAIL_UNIT] = f.DISTANCE if settings[t.STOP_ABSOLUTE] > 0.0 else f.FRACTION
@@ -87,16 +88,16 @@ def put_sizing(m: Floats, settings: Floats, shorts: bool) -> None:
 def _run_batch(
     runner: Any,
     market: Any,
-    tables: tuple[Floats, Floats, Floats],
-    calendar: Ints,
+    tables: tuple[FloatArray, FloatArray, FloatArray],
+    calendar: IntArray,
     stride: int,
-    rules: Ints,
-    rooms: tuple[Floats, Floats, Floats],
-    decisions: tuple[Ints, Floats],
-    curves: tuple[Floats, Floats],
+    rules: IntArray,
+    rooms: tuple[FloatArray, FloatArray, FloatArray],
+    decisions: tuple[IntArray, FloatArray],
+    curves: tuple[FloatArray, FloatArray],
     function: Any,
-    block: tuple[Floats, Floats, Floats, Floats, Floats],
-    out: Floats,
+    block: tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray],
+    out: FloatArray,
 ) -> tuple[int, int]:
     """Run configurations; returns how many are done, and why no more.
 
@@ -181,7 +182,12 @@ def _run_batch(
 
 @part
 def conclude_memory(
-    m: Floats, state: Floats, curve: Floats, position: Floats, all_orders: bool, out: Floats
+    m: FloatArray,
+    state: FloatArray,
+    curve: FloatArray,
+    position: FloatArray,
+    all_orders: bool,
+    out: FloatArray,
 ) -> None:
     """Statistics of a run from the records in its memory."""
     book = m[int(m[f.S_BOOK_AT]) : int(m[f.S_BOOK_NEXT])].reshape(-1, f.N_ORDER)

@@ -9,13 +9,13 @@ import numpy as np
 from peak_kernels import orders_fields as f
 from peak_kernels import types as t
 from peak_kernels._jit import jit, part
+from peak_kernels.arrays import FloatArray, IntArray
 from peak_kernels.estimates import volatility_fraction, year_at
-from peak_kernels.orders_fields import Floats, Ints
 from peak_kernels.simulate import next_priced
 
 
 @part
-def blank(rows: Floats, at: int, bar: int, what: int, side: float) -> int:
+def blank(rows: FloatArray, at: int, bar: int, what: int, side: float) -> int:
     """An instruction with every other field at its default; returns the place of the next one."""
     for slot in range(f.N_ACTION):
         rows[at + slot] = 0.0
@@ -30,7 +30,13 @@ def blank(rows: Floats, at: int, bar: int, what: int, side: float) -> int:
 
 @part
 def put_entry(
-    rows: Floats, at: int, bar: int, mark: float, state: Floats, entry: tuple[float, float], tick: float
+    rows: FloatArray,
+    at: int,
+    bar: int,
+    mark: float,
+    state: FloatArray,
+    entry: tuple[float, float],
+    tick: float,
 ) -> None:
     """Attach the engine's stops to an instruction that places an order, and its limit where there is one."""
     rows[at + f.X_TAG], rows[at + f.X_UNIT], rows[at + f.X_SIZE] = 0.0, f.BY_RULES, 1.0
@@ -52,12 +58,12 @@ def put_entry(
 
 @part
 def write_decisions(
-    rows: Floats,
+    rows: FloatArray,
     at: int,
-    decisions: tuple[Ints, Floats, int],
-    prices: Floats,
-    calendar: Ints,
-    state: Floats,
+    decisions: tuple[IntArray, FloatArray, int],
+    prices: FloatArray,
+    calendar: IntArray,
+    state: FloatArray,
     entry: tuple[float, float],
     tick: float,
 ) -> tuple[int, bool]:
@@ -121,12 +127,12 @@ def write_decisions(
 
 @jit
 def decision_rows(
-    rows: Floats,
-    bar_of: Ints,
-    target_of: Floats,
-    prices: Floats,
-    calendar: Ints,
-    state: Floats,
+    rows: FloatArray,
+    bar_of: IntArray,
+    target_of: FloatArray,
+    prices: FloatArray,
+    calendar: IntArray,
+    state: FloatArray,
     entry: tuple[float, float],
     tick: float,
 ) -> int:

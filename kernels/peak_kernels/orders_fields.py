@@ -17,32 +17,28 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from peak_kernels.arrays import FloatArray, IntArray
 
 
 class Market(NamedTuple):
     """What the market does.  Two-dimensional arrays are ``[asset, bar]``; an unused one is ``(0, 0)``."""
 
-    open: Floats
-    high: Floats
-    low: Floats
-    close: Floats
-    volume: Floats
-    half_spread: Floats
+    open: FloatArray
+    high: FloatArray
+    low: FloatArray
+    close: FloatArray
+    volume: FloatArray
+    half_spread: FloatArray
     """Half of the quoted spread in price units."""
-    funding: Floats
+    funding: FloatArray
     """Rate that a long position pays at the close of the bar, as a fraction of its value."""
-    day: Ints
+    day: IntArray
     """Number of the calendar day of each bar."""
-    detail: Floats
+    detail: FloatArray
     """``[fine bar, 4]`` open, high, low, close of finer bars of asset 0; empty when there are none."""
-    detail_start: Ints
+    detail_start: IntArray
     """First finer bar of each bar, one entry more than bars."""
-    rate: Floats
+    rate: FloatArray
     """Account money for one unit of the asset's quote currency, known from the close of the bar on; a row of NaN
     where the asset's base currency is the account's."""
 

@@ -24,6 +24,7 @@ from peak_kernels.account import (
     tied_up,
     trade_row,
 )
+from peak_kernels.arrays import FloatArray
 from peak_kernels.book import (
     attach,
     cancel_family,
@@ -34,25 +35,24 @@ from peak_kernels.book import (
     to_tick,
     work_now,
 )
-from peak_kernels.orders_fields import Floats
 from peak_kernels.orders_price import slip
 from peak_kernels.orders_weights import count_in, count_out, grow_lot, lot_held, move_exits
 
 
 @part
-def floor_to_lot(m: Floats, row: int, size: float) -> float:
+def floor_to_lot(m: FloatArray, row: int, size: float) -> float:
     """Size rounded down to the asset's lot."""
     return money.whole_lots(size, m[row + f.A_LOT], 0.0)
 
 
 @part
-def fee_share(m: Floats) -> float:
+def fee_share(m: FloatArray) -> float:
     """Part of a fee that ties up equity: all of it, unless fees are financed as the value is."""
     return 1.0 / m[f.R_LEVERAGE] if m[f.R_AFFORD] == f.AFFORD_FINANCED else 1.0
 
 
 @part
-def size_within(m: Floats, budget: float, tied: float, value: float, share: float, maker: bool) -> float:
+def size_within(m: FloatArray, budget: float, tied: float, value: float, share: float, maker: bool) -> float:
     """Largest size for which ``tied`` per unit and the ``share`` of the fee stay within a budget.
 
     ``value``: of one unit, in account money.  The fee is the larger of two lines, so the size is the smaller one.
@@ -65,7 +65,7 @@ def size_within(m: Floats, budget: float, tied: float, value: float, share: floa
 
 
 @part
-def units_for(m: Floats, k: int, row: int, price: float, opening_price: float, maker: bool) -> float:
+def units_for(m: FloatArray, k: int, row: int, price: float, opening_price: float, maker: bool) -> float:
     """Units of a size given as value or fraction: of what an opening pays, with the position marked at ``price``."""
     unit, given, lot = m[k + f.O_UNIT], m[k + f.O_SIZE], m[row + f.A_LOT]
     if not opening_price > 0.0:
@@ -94,7 +94,7 @@ def units_for(m: Floats, k: int, row: int, price: float, opening_price: float, m
 
 
 @part
-def resolve_size(m: Floats, k: int, row: int, price: float, at: int, maker: bool) -> bool:
+def resolve_size(m: FloatArray, k: int, row: int, price: float, at: int, maker: bool) -> bool:
     """Turn a size given as value or fraction into units, at the price of the first fill; False: no fill at it."""
     # Slippage may depend on the size, and the size on the price: the second round has the price of the first.
     spread, opening, units = m[f.R_SPREAD] * m[k + f.O_SIDE], price, 0.0
@@ -110,7 +110,7 @@ def resolve_size(m: Floats, k: int, row: int, price: float, at: int, maker: bool
 
 
 @part
-def opening_fee(m: Floats, row: int, closed: float, size: float, price: float, maker: bool) -> float:
+def opening_fee(m: FloatArray, row: int, closed: float, size: float, price: float, maker: bool) -> float:
     """Fee of the opening part; fixed parts are charged once where one order makes one fill."""
     if closed > 0.0 and m[f.R_MERGE] > 0.0:
         return fee(m, row, closed + size, price, maker) - fee(m, row, closed, price, maker)
@@ -119,7 +119,7 @@ def opening_fee(m: Floats, row: int, closed: float, size: float, price: float, m
 
 @part
 def affordable(
-    m: Floats, k: int, closed: float, size: float, prices: tuple[float, float, float], maker: bool
+    m: FloatArray, k: int, closed: float, size: float, prices: tuple[float, float, float], maker: bool
 ) -> float:
     """How much of the opening ``size`` the account can carry: all of it, or 0, or a part if cuts are on.
 
@@ -168,7 +168,7 @@ def affordable(
 
 @part
 def close_lot(
-    m: Floats, k: int, lot: int, size: float, price: float, bars: tuple[int, int], paid: float
+    m: FloatArray, k: int, lot: int, size: float, price: float, bars: tuple[int, int], paid: float
 ) -> None:
     """Close ``size`` of a lot for an order that pays ``paid``: cash, trade, fill, attached orders."""
     row = int(m[lot + f.L_ASSET])
@@ -196,7 +196,7 @@ def close_lot(
 
 
 @part
-def open_against(m: Floats, k: int, row: int) -> float:
+def open_against(m: FloatArray, k: int, row: int) -> float:
     """Units open on the other side than the order's; with hedging both sides may be open."""
     if m[f.R_HEDGING] == 0.0:
         return max(0.0, -m[row + f.A_POSITION] * m[k + f.O_SIDE])
@@ -211,7 +211,7 @@ def open_against(m: Floats, k: int, row: int) -> float:
 
 @part
 def close_opposite(
-    m: Floats, k: int, size: float, price: float, bars: tuple[int, int], maker: bool
+    m: FloatArray, k: int, size: float, price: float, bars: tuple[int, int], maker: bool
 ) -> tuple[float, float]:
     """Close lots against the order's side, oldest first, up to ``size``.  Returns size closed and fee."""
     row = int(m[k + f.O_ASSET])
@@ -237,7 +237,7 @@ def close_opposite(
 
 
 @part
-def exit_price(m: Floats, row: int, given: float, unit: float, price: float, direction: float) -> float:
+def exit_price(m: FloatArray, row: int, given: float, unit: float, price: float, direction: float) -> float:
     """Price of an attached exit, from a price, a fraction of the fill price or a distance."""
     if np.isnan(given):
         return given
@@ -248,7 +248,7 @@ def exit_price(m: Floats, row: int, given: float, unit: float, price: float, dir
 
 
 @part
-def open_part(m: Floats, k: int, size: float, price: float, bars: tuple[int, int], paid: float) -> None:
+def open_part(m: FloatArray, k: int, size: float, price: float, bars: tuple[int, int], paid: float) -> None:
     """Open a lot for an order, attach its stop-loss and take-profit and say when they begin to work."""
     row, side = int(m[k + f.O_ASSET]), m[k + f.O_SIDE]
     if m[f.R_LEDGER] == f.PAID:
@@ -296,7 +296,7 @@ def open_part(m: Floats, k: int, size: float, price: float, bars: tuple[int, int
 
 
 @part
-def exits_in_entry_bar(m: Floats, k: int, row: int, stop: float, target: float) -> bool:
+def exits_in_entry_bar(m: FloatArray, k: int, row: int, stop: float, target: float) -> bool:
     """Whether the exits just attached by an order are looked for in the bar of the entry."""
     rule = m[f.R_CHILD_BAR]
     if m[f.R_INTRABAR] > 0.0 or rule == f.CHILD_AFTER_ANY:
@@ -314,7 +314,7 @@ def exits_in_entry_bar(m: Floats, k: int, row: int, stop: float, target: float) 
 
 
 @part
-def reason_not_to_open(m: Floats, k: int, size: float, value: float) -> int:
+def reason_not_to_open(m: FloatArray, k: int, size: float, value: float) -> int:
     """Reason that forbids any opening of ``size`` by this order, worth ``value``, else ``NO_REASON``."""
     if m[k + f.O_REDUCE] > 0.0:
         return f.NOTHING_TO_REDUCE
@@ -331,7 +331,7 @@ def reason_not_to_open(m: Floats, k: int, size: float, value: float) -> int:
 
 @part
 def execute(
-    m: Floats, k: int, size: float, prices: tuple[float, float], bars: tuple[int, int], maker: bool
+    m: FloatArray, k: int, size: float, prices: tuple[float, float], bars: tuple[int, int], maker: bool
 ) -> None:
     """Fill up to ``size`` of a stand-alone order: the closing part, then the opening part.
 
@@ -375,7 +375,7 @@ def execute(
 
 
 @part
-def conclude(m: Floats, k: int, done: float, price: float, paid: float, bar: int, reason: int) -> None:
+def conclude(m: FloatArray, k: int, done: float, price: float, paid: float, bar: int, reason: int) -> None:
     """Count a fill; status of the order after it, and what follows for related orders.
 
     ``reason`` says why the opening part was refused or cut; an order that only closed ends with it.

@@ -7,15 +7,15 @@ import numpy as np
 from peak_kernels import orders_fields as f
 from peak_kernels._jit import part
 from peak_kernels.account import charge_lots, charge_row, equity_of, fee, rate_at, settle_futures
+from peak_kernels.arrays import FloatArray
 from peak_kernels.book import close_order, end_order, is_exit, is_live, new_order, set_status
-from peak_kernels.orders_fields import Floats
 from peak_kernels.orders_fill import close_lot
 
 DAYS_PER_YEAR = 365.0
 
 
 @part
-def charge_interest(m: Floats, bar: int, days: float) -> None:
+def charge_interest(m: FloatArray, bar: int, days: float) -> None:
     """Interest for the calendar days since the last bar: on borrowed shares, on longs, on negative cash.
 
     Lots bear that of their position; that of the cash belongs to none.
@@ -41,7 +41,7 @@ def charge_interest(m: Floats, bar: int, days: float) -> None:
 
 
 @part
-def settle_bar(m: Floats) -> None:
+def settle_bar(m: FloatArray) -> None:
     """Funding payments and, for futures, the move since the last settlement become cash."""
     for row in range(int(m[f.S_ASSETS_AT]), int(m[f.S_ASSETS_END]), f.N_ASSET):
         position = m[row + f.A_POSITION]
@@ -59,7 +59,7 @@ def settle_bar(m: Floats) -> None:
 
 
 @part
-def check_limits(m: Floats, day: float, bar: int) -> None:
+def check_limits(m: FloatArray, day: float, bar: int) -> None:
     """Equity floor, drawdown and daily loss limit: leave at the next open, refuse new entries."""
     equity = equity_of(m)
     if day != m[f.S_DAY]:
@@ -91,7 +91,7 @@ def check_limits(m: Floats, day: float, bar: int) -> None:
 
 
 @part
-def liquidation_price(m: Floats) -> float:
+def liquidation_price(m: FloatArray) -> float:
     """Price of the only asset at which equity equals the maintenance margin; NaN when there is none."""
     row = int(m[f.S_ASSETS_AT])
     position = m[row + f.A_POSITION] * m[row + f.A_MULTIPLIER]
@@ -116,7 +116,7 @@ def liquidation_price(m: Floats) -> float:
 
 
 @part
-def wake_for_margin(m: Floats) -> None:
+def wake_for_margin(m: FloatArray) -> None:
     """Widen the levels at which a bar is looked at by the price that ends the margin of the only asset.
 
     Until something fills, cash and position stay, and so does that price.
@@ -133,7 +133,7 @@ def wake_for_margin(m: Floats) -> None:
 
 
 @part
-def carries(m: Floats) -> bool:
+def carries(m: FloatArray) -> bool:
     """Whether the rules let something happen in bars that no order reacts to, and that no price tells ahead."""
     charges = m[f.R_BORROW_SHORT] != 0.0 or m[f.R_BORROW_LONG] != 0.0 or m[f.R_BORROW_CASH] != 0.0
     limits = m[f.R_FLOOR] > 0.0 or m[f.R_DRAWDOWN] > 0.0 or m[f.R_DAILY_LOSS] > 0.0 or m[f.R_RUIN] > 0.0
@@ -142,7 +142,7 @@ def carries(m: Floats) -> bool:
 
 
 @part
-def forced_price(m: Floats, whole_bar: bool) -> float:
+def forced_price(m: FloatArray, whole_bar: bool) -> float:
     """Price at which the bar forces a liquidation, at its open or anywhere in it; NaN: it does not.
 
     With several assets the marks at the close decide; the price is then infinite, which stands for the marks.
@@ -168,7 +168,7 @@ def forced_price(m: Floats, whole_bar: bool) -> float:
 
 
 @part
-def close_all(m: Floats, bar: int, reason: int, price: float) -> None:
+def close_all(m: FloatArray, bar: int, reason: int, price: float) -> None:
     """Close every open lot now at ``price`` (infinite: at each asset's mark), each with an order of its own.
 
     With ``R_ALTERNATE`` every second lot stays open.
@@ -195,7 +195,7 @@ def close_all(m: Floats, bar: int, reason: int, price: float) -> None:
 
 
 @part
-def write_off(m: Floats, bar: int, debt: float) -> None:
+def write_off(m: FloatArray, bar: int, debt: float) -> None:
     """What an account owes after its ruin is nobody's loss: the trade that closed last gets it as financing.
 
     So results add up to the equity, which is zero from then on.
@@ -209,7 +209,7 @@ def write_off(m: Floats, bar: int, debt: float) -> None:
 
 
 @part
-def forced_close(m: Floats, bar: int, moment: int) -> None:
+def forced_close(m: FloatArray, bar: int, moment: int) -> None:
     """Liquidation and ruin.  ``moment``: 0 at the open, 1 inside the bar, 2 at the close."""
     price, reason = np.nan, f.BY_LIQUIDATION
     if moment < 2:

@@ -11,8 +11,8 @@ import numpy as np
 
 from peak_kernels import orders_fields as f
 from peak_kernels._jit import jit
+from peak_kernels.arrays import FloatArray
 from peak_kernels.book import is_exit, is_live
-from peak_kernels.orders_fields import Floats
 
 NO_ORDER = -1
 """Number of no instruction: the default of ``parent``."""
@@ -21,7 +21,7 @@ NO_ROOM = -2
 
 
 @jit
-def write(orders: Floats, op: int, asset: int, tag: float) -> int:
+def write(orders: FloatArray, op: int, asset: int, tag: float) -> int:
     """Add a row with all fields at their defaults; 0 (and counted as dropped) when there is no room.
 
     Raises
@@ -49,7 +49,7 @@ def write(orders: Floats, op: int, asset: int, tag: float) -> int:
 
 @jit
 def write_order(
-    orders: Floats,
+    orders: FloatArray,
     kind: int,
     order: tuple[float, float, int, int],
     prices: tuple[float, float, float, int],
@@ -81,7 +81,7 @@ def write_order(
 
 @jit(inline=True)
 def place_market(
-    orders: Floats,
+    orders: FloatArray,
     side: float,
     size: float,
     tag: float = -1,
@@ -110,7 +110,7 @@ def place_market(
 
 @jit(inline=True)
 def place_limit(
-    orders: Floats,
+    orders: FloatArray,
     side: float,
     size: float,
     limit: float,
@@ -140,7 +140,7 @@ def place_limit(
 
 @jit(inline=True)
 def place_stop(
-    orders: Floats,
+    orders: FloatArray,
     side: float,
     size: float,
     stop: float,
@@ -170,7 +170,7 @@ def place_stop(
 
 @jit(inline=True)
 def place_stop_limit(
-    orders: Floats,
+    orders: FloatArray,
     side: float,
     size: float,
     stop: float,
@@ -201,7 +201,7 @@ def place_stop_limit(
 
 @jit(inline=True)
 def place_trailing_stop(
-    orders: Floats,
+    orders: FloatArray,
     side: float,
     size: float,
     trail: float,
@@ -233,7 +233,7 @@ def place_trailing_stop(
 
 @jit(inline=True)
 def place_trailing_stop_limit(
-    orders: Floats,
+    orders: FloatArray,
     side: float,
     size: float,
     trail: float,
@@ -266,7 +266,7 @@ def place_trailing_stop_limit(
 
 @jit(inline=True)
 def place_market_on_close(
-    orders: Floats,
+    orders: FloatArray,
     side: float,
     size: float,
     tag: float = -1,
@@ -295,7 +295,7 @@ def place_market_on_close(
 
 @jit(inline=True)
 def modify(
-    orders: Floats,
+    orders: FloatArray,
     tag: float,
     size: float = np.nan,
     limit: float = np.nan,
@@ -319,7 +319,7 @@ def modify(
 
 
 @jit(inline=True)
-def cancel(orders: Floats, tag: float, with_exits: bool = False) -> None:
+def cancel(orders: FloatArray, tag: float, with_exits: bool = False) -> None:
     """Cancel the live orders of a tag, with ``with_exits`` also the exits of its lots."""
     row = write(orders, f.OP_CANCEL, 0, float(tag))
     if row > 0:
@@ -327,7 +327,7 @@ def cancel(orders: Floats, tag: float, with_exits: bool = False) -> None:
 
 
 @jit(inline=True)
-def close_lots(orders: Floats, portion: float = 1.0, tag: float = -1, asset: int = 0) -> None:
+def close_lots(orders: FloatArray, portion: float = 1.0, tag: float = -1, asset: int = 0) -> None:
     """Close a portion of each open lot (of a tag) of an asset by market orders."""
     row = write(orders, f.OP_CLOSE, int(asset), float(tag))
     if row > 0:
@@ -336,7 +336,11 @@ def close_lots(orders: Floats, portion: float = 1.0, tag: float = -1, asset: int
 
 @jit(inline=True)
 def set_exits(
-    orders: Floats, stop_loss: float = np.nan, take_profit: float = np.nan, tag: float = -1, asset: int = 0
+    orders: FloatArray,
+    stop_loss: float = np.nan,
+    take_profit: float = np.nan,
+    tag: float = -1,
+    asset: int = 0,
 ) -> None:
     """Set or replace stop-loss and take-profit prices of the open lots (of a tag) of an asset."""
     row = write(orders, f.OP_EXITS, int(asset), float(tag))
@@ -346,7 +350,7 @@ def set_exits(
 
 @jit(inline=True)
 def trail_stops(
-    orders: Floats, trail: float, trail_unit: int = f.FRACTION, tag: float = -1, asset: int = 0
+    orders: FloatArray, trail: float, trail_unit: int = f.FRACTION, tag: float = -1, asset: int = 0
 ) -> None:
     """Move the stop-losses of the open lots (of a tag) to a distance from the close, never back."""
     row = write(orders, f.OP_TRAIL_LOTS, int(asset), float(tag))
@@ -355,7 +359,7 @@ def trail_stops(
 
 
 @jit
-def live_orders(orders: Floats, tag: float) -> int:
+def live_orders(orders: FloatArray, tag: float) -> int:
     """How many orders of a tag are live (exits of its lots are not counted)."""
     count = 0
     queue = int(orders[f.S_QUEUE_AT])
@@ -367,7 +371,7 @@ def live_orders(orders: Floats, tag: float) -> int:
 
 
 @jit
-def order_of(orders: Floats, number: int) -> int:
+def order_of(orders: FloatArray, number: int) -> int:
     """Where the order of an earlier instruction is kept; -1 when there is none."""
     if not 0 <= number < orders[f.S_FIRST]:
         return -1
@@ -375,27 +379,27 @@ def order_of(orders: Floats, number: int) -> int:
 
 
 @jit
-def status_of(orders: Floats, number: int) -> int:
+def status_of(orders: FloatArray, number: int) -> int:
     """Status of the order that an instruction placed: ``WORKING``, ``FILLED`` ...; ``NONE`` before it is known."""
     k = order_of(orders, number)
     return int(orders[k + f.O_STATUS]) if k >= 0 else f.NONE
 
 
 @jit
-def filled_of(orders: Floats, number: int) -> float:
+def filled_of(orders: FloatArray, number: int) -> float:
     """Units that the order of an instruction has filled so far."""
     k = order_of(orders, number)
     return orders[k + f.O_FILLED] if k >= 0 else 0.0
 
 
 @jit
-def new_fills(orders: Floats) -> int:
+def new_fills(orders: FloatArray) -> int:
     """Number of fills since the last call of the block, of all assets."""
     return int((orders[f.S_FILLS_NEXT] - orders[f.S_SEEN_FILLS]) / f.N_FILL)
 
 
 @jit
-def new_fill(orders: Floats, n: int) -> tuple[float, float, float, int, int]:
+def new_fill(orders: FloatArray, n: int) -> tuple[float, float, float, int, int]:
     """Fill ``n`` of `new_fills`, oldest first: tag (-1: none), signed size, price, role, asset.
 
     Raises

@@ -15,8 +15,8 @@ import numpy as np
 from peak_kernels import money
 from peak_kernels import orders_fields as f
 from peak_kernels._jit import part
+from peak_kernels.arrays import FloatArray
 from peak_kernels.book import to_tick
-from peak_kernels.orders_fields import Floats
 
 
 @part
@@ -32,7 +32,7 @@ def chance(seed: float, order: float, bar: float) -> float:
 
 
 @part
-def limit_price(m: Floats, k: int, row: int, bar: int) -> tuple[float, int]:
+def limit_price(m: FloatArray, k: int, row: int, bar: int) -> tuple[float, int]:
     """Fill of a limit order (buy axis): the open when it is better, else the limit when it is reached."""
     side = m[k + f.O_SIDE]
     limit, open_ = side * m[k + f.O_LIMIT], side * m[row + f.A_OPEN]
@@ -48,7 +48,7 @@ def limit_price(m: Floats, k: int, row: int, bar: int) -> tuple[float, int]:
 
 
 @part
-def stop_limit_price(m: Floats, k: int, row: int, bar: int) -> tuple[float, int]:
+def stop_limit_price(m: FloatArray, k: int, row: int, bar: int) -> tuple[float, int]:
     """Fill in the bar that triggers a stop-limit order (buy axis); NaN: it rests as a limit order."""
     side = m[k + f.O_SIDE]
     open_, close = side * m[row + f.A_OPEN], side * m[row + f.A_CLOSE]
@@ -69,7 +69,7 @@ def stop_limit_price(m: Floats, k: int, row: int, bar: int) -> tuple[float, int]
 
 
 @part
-def reach(m: Floats, k: int, row: int, bar: int) -> tuple[float, int]:
+def reach(m: FloatArray, k: int, row: int, bar: int) -> tuple[float, int]:
     """Price at which a working order can fill in the asset's current bar, before slippage; NaN if none.
 
     Marks a stop as triggered.  The second value says where the price comes from (``AT_...``).
@@ -97,7 +97,7 @@ def reach(m: Floats, k: int, row: int, bar: int) -> tuple[float, int]:
 
 
 @part
-def trail(m: Floats, k: int, mark: float) -> None:
+def trail(m: FloatArray, k: int, mark: float) -> None:
     """Move stop (and limit) of a trailing order to its distance from a price, never back."""
     side = m[k + f.O_SIDE]
     distance = m[k + f.O_TRAIL] * (mark if m[k + f.O_TRAIL_UNIT] == f.FRACTION else 1.0)
@@ -113,7 +113,7 @@ def trail(m: Floats, k: int, mark: float) -> None:
 
 
 @part
-def trail_mark(m: Floats, k: int, row: int) -> float:
+def trail_mark(m: FloatArray, k: int, row: int) -> float:
     """Price of the bar just tested that moves a trailing order."""
     if m[f.R_TRAIL_MARK] == f.TRAIL_CLOSE:
         return m[row + f.A_CLOSE]
@@ -124,7 +124,7 @@ def trail_mark(m: Floats, k: int, row: int) -> float:
 
 
 @part
-def slipped_price(m: Floats, row: int, side: float, price: float, size: float) -> float:
+def slipped_price(m: FloatArray, row: int, side: float, price: float, size: float) -> float:
     """Price made worse by the slippage model (`money.slipped`), without any cap of the bar or a limit."""
     kind, amount, signed = m[f.R_SLIP_KIND], m[f.R_SLIP_AMOUNT], m[f.R_SIGNED] > 0.0
     if kind == f.SLIP_FRACTION:
@@ -141,7 +141,7 @@ def slipped_price(m: Floats, row: int, side: float, price: float, size: float) -
 
 
 @part
-def slip(m: Floats, k: int, row: int, price: float, at: int, size: float) -> float:
+def slip(m: FloatArray, k: int, row: int, price: float, at: int, size: float) -> float:
     """Price after slippage; NaN when the rules allow no fill at the slipped price."""
     at_open = at == f.AT_OPEN or at == f.AT_LIMIT_OPEN
     if m[f.R_SLIP_KIND] == f.SLIP_NONE or at == f.AT_LIMIT or at == f.AT_CLOSE:
@@ -171,7 +171,7 @@ def slip(m: Floats, k: int, row: int, price: float, at: int, size: float) -> flo
 
 
 @part
-def volume_cap(m: Floats, row: int, size: float, past: bool) -> float:
+def volume_cap(m: FloatArray, row: int, size: float, past: bool) -> float:
     """Largest size that the volume of the bar, or of the ``past`` one, allows (participation); at most ``size``."""
     kind = m[f.R_VOLUME_KIND]
     if kind == f.VOLUME_ANY:

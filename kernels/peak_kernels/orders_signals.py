@@ -12,12 +12,12 @@ import numpy as np
 
 from peak_kernels import signal_fields as f
 from peak_kernels._jit import jit
-from peak_kernels.orders_fields import Floats, Ints
+from peak_kernels.arrays import FloatArray, IntArray
 from peak_kernels.signals_fill import buy, close_to, sell
 
 
 @jit
-def stop_price(row: int, m: Floats) -> float:
+def stop_price(row: int, m: FloatArray) -> float:
     """Price at which the stop-loss, else the take-profit, of an open position is hit in the bar; NaN if none."""
     side = np.sign(m[row + f.A_POSITION])
     open_, high, low = m[row + f.A_CLOSE], m[row + f.A_CLOSE], m[row + f.A_CLOSE]
@@ -68,7 +68,7 @@ def keep_direction(position: float, mode: float) -> tuple[bool, bool]:
 
 
 @jit
-def resolve_signals(m: Floats, row: int) -> tuple[int, float]:
+def resolve_signals(m: FloatArray, row: int) -> tuple[int, float]:
     """Signals of a bar after the conflict rules, and the accumulation that applies to them."""
     signals = int(m[row + f.A_SIGNALS])
     accumulate, position = m[f.P_ACCUMULATE], m[row + f.A_POSITION]
@@ -98,7 +98,7 @@ def resolve_signals(m: Floats, row: int) -> tuple[int, float]:
 
 
 @jit
-def signals_on_stop(m: Floats, row: int, hit: float) -> tuple[int, float]:
+def signals_on_stop(m: FloatArray, row: int, hit: float) -> tuple[int, float]:
     """Signals that a hit stop puts in the place of the user's, and its price and slippage."""
     mode = m[f.P_STOP_EXIT]
     long = m[row + f.A_POSITION] > 0.0
@@ -120,7 +120,7 @@ def signals_on_stop(m: Floats, row: int, hit: float) -> tuple[int, float]:
 
 
 @jit
-def decide(m: Floats, row: int) -> None:
+def decide(m: FloatArray, row: int) -> None:
     """This bar's order of an asset: from its size, or from stops and signals.  No order: size NaN."""
     m[row + f.A_ORDER_SIZE], m[row + f.A_ORDER_TYPE] = np.nan, m[f.P_SIZE_TYPE]
     m[row + f.A_ORDER_PRICE], m[row + f.A_ORDER_SLIPPAGE] = m[row + f.A_PRICE], m[row + f.A_SLIPPAGE]
@@ -160,7 +160,7 @@ def decide(m: Floats, row: int) -> None:
 
 
 @jit
-def order_against(m: Floats, row: int, size: float, reduces: bool) -> None:
+def order_against(m: FloatArray, row: int, size: float, reduces: bool) -> None:
     """Order of an entry against the position: a reduction, or a reversal by position plus size."""
     position = m[row + f.A_POSITION]
     if not reduces:
@@ -175,7 +175,7 @@ def order_against(m: Floats, row: int, size: float, reduces: bool) -> None:
 
 
 @jit
-def order_value(m: Floats, row: int, g: int) -> float:
+def order_value(m: FloatArray, row: int, g: int) -> float:
     """Approximate value of an asset's order, by which orders of a group are sequenced; NaN without one."""
     size, kind, valuation = m[row + f.A_ORDER_SIZE], m[row + f.A_ORDER_TYPE], m[row + f.A_VALUATION]
     held = m[row + f.A_POSITION] * valuation if m[row + f.A_POSITION] != 0.0 else 0.0
@@ -195,7 +195,7 @@ def order_value(m: Floats, row: int, g: int) -> float:
 
 
 @jit
-def sequence(m: Floats, g: int, rows: Ints) -> None:
+def sequence(m: FloatArray, g: int, rows: IntArray) -> None:
     """Put the assets of a group into the order in which they trade (stable, ascending by order value)."""
     first, count = int(m[g + f.G_FIRST]), int(m[g + f.G_COUNT])
     for j in range(count):
@@ -216,7 +216,7 @@ def sequence(m: Floats, g: int, rows: Ints) -> None:
 
 
 @jit
-def value_group(m: Floats, g: int) -> float:
+def value_group(m: FloatArray, g: int) -> float:
     """Cash of a group plus its positions at the valuation prices."""
     value = m[g + f.G_CASH]
     first = int(m[g + f.G_FIRST])
@@ -228,7 +228,7 @@ def value_group(m: Floats, g: int) -> float:
 
 
 @jit
-def units_of(m: Floats, row: int, g: int) -> float:
+def units_of(m: FloatArray, row: int, g: int) -> float:
     """Turn the order's size into an amount; a percent keeps its type.  Returns the signed size."""
     size, kind = m[row + f.A_ORDER_SIZE], m[row + f.A_ORDER_TYPE]
     if kind == f.TARGET_PERCENT:
@@ -248,7 +248,7 @@ def units_of(m: Floats, row: int, g: int) -> float:
 
 
 @jit
-def execute(m: Floats, row: int, g: int, bar: int, events: Floats) -> None:
+def execute(m: FloatArray, row: int, g: int, bar: int, events: FloatArray) -> None:
     """Fill or refuse the order of an asset, record it, and update its stops."""
     requested = m[row + f.A_ORDER_SIZE]
     for slot in (g + f.G_CASH, g + f.G_FREE, row + f.A_POSITION, row + f.A_DEBT):
@@ -293,7 +293,7 @@ def execute(m: Floats, row: int, g: int, bar: int, events: Floats) -> None:
 
 
 @jit
-def update_stops(m: Floats, row: int, before: float, filled_at: float) -> None:
+def update_stops(m: FloatArray, row: int, before: float, filled_at: float) -> None:
     """Stops after a fill: cleared, set for a new position, replaced for an increased one."""
     position = m[row + f.A_POSITION]
     if position == 0.0:
@@ -316,7 +316,7 @@ def update_stops(m: Floats, row: int, before: float, filled_at: float) -> None:
 
 
 @jit
-def load_bar(m: Floats, row: int, a: int, bar: int, data: Floats, at: Ints) -> None:
+def load_bar(m: FloatArray, row: int, a: int, bar: int, data: FloatArray, at: IntArray) -> None:
     """Copy a bar's prices and inputs of an asset into its row.
 
     ``data`` holds all inputs one behind the other; ``at[field]`` is where a field begins and how far its
@@ -331,7 +331,14 @@ def load_bar(m: Floats, row: int, a: int, bar: int, data: Floats, at: Ints) -> N
 
 @jit
 def simulate_signals(
-    m: Floats, data: Floats, at: Ints, bars: int, places: Ints, events: Floats, cash: Floats, position: Floats
+    m: FloatArray,
+    data: FloatArray,
+    at: IntArray,
+    bars: int,
+    places: IntArray,
+    events: FloatArray,
+    cash: FloatArray,
+    position: FloatArray,
 ) -> None:
     """Run all groups bar by bar.
 

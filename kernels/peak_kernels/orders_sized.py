@@ -13,15 +13,15 @@ from peak_kernels import orders_fields as f
 from peak_kernels import types as t
 from peak_kernels._jit import part
 from peak_kernels.account import by_weight, equity_of, moved, rate_at
+from peak_kernels.arrays import FloatArray
 from peak_kernels.book import end_order
 from peak_kernels.estimates import take_kelly
-from peak_kernels.orders_fields import Floats
 from peak_kernels.orders_price import slip, volume_cap
 from peak_kernels.rules import opening_size, opposite
 
 
 @part
-def count_trades(m: Floats, state: Floats, bar: int) -> None:
+def count_trades(m: FloatArray, state: FloatArray, bar: int) -> None:
     """Count the closed trades that are new, but not those that the decision of this order closes in this bar."""
     n = int(m[f.G_TRADE_AT])
     while n < m[f.S_TRADES_NEXT]:
@@ -40,7 +40,7 @@ def count_trades(m: Floats, state: Floats, bar: int) -> None:
 
 
 @part
-def put_account(m: Floats, state: Floats, row: int, price: float) -> None:
+def put_account(m: FloatArray, state: FloatArray, row: int, price: float) -> None:
     """Cash and units of the engine's account, whose equity is that of the book at ``price``."""
     held = m[row + f.A_POSITION]
     state[t.UNITS] = held
@@ -58,7 +58,7 @@ def put_account(m: Floats, state: Floats, row: int, price: float) -> None:
 
 
 @part
-def sell_surplus(m: Floats, k: int, row: int, price: float, at: int) -> bool:
+def sell_surplus(m: FloatArray, k: int, row: int, price: float, at: int) -> bool:
     """Turn the order of a smaller weight than the one held round: it closes the surplus; False where there is none."""
     state = m[int(m[f.G_STATE_AT]) : int(m[f.G_STATE_AT]) + t.N_STATE]
     side, held, multiplier = m[k + f.O_SIDE], m[row + f.A_POSITION], m[row + f.A_MULTIPLIER]
@@ -76,7 +76,7 @@ def sell_surplus(m: Floats, k: int, row: int, price: float, at: int) -> bool:
 
 
 @part
-def size_by_rules(m: Floats, k: int, row: int, price: float, at: int, bar: int) -> bool:
+def size_by_rules(m: FloatArray, k: int, row: int, price: float, at: int, bar: int) -> bool:
     """Turn a decision into units at its first fill; False while it waits, or where it ended.
 
     ``O_SIZE`` of the order is the weight, or the fraction of equity of volatility sizing; else it says nothing.

@@ -11,8 +11,8 @@ from peak_kernels import orders_fields as f
 from peak_kernels import types as t
 from peak_kernels._jit import jit
 from peak_kernels.account import by_weight, rate_at
+from peak_kernels.arrays import FloatArray
 from peak_kernels.estimates import volatility_fraction
-from peak_kernels.orders_fields import Floats
 from peak_kernels.orders_place import write
 
 OWN_CELLS = t.VIEW_SEEN + 1
@@ -20,7 +20,7 @@ OWN_CELLS = t.VIEW_SEEN + 1
 
 
 @jit
-def see_account(m: Floats, seen: Floats, view: Floats, account: Floats, bar: int) -> None:
+def see_account(m: FloatArray, seen: FloatArray, view: FloatArray, account: FloatArray, bar: int) -> None:
     """Write the account as the fast path shows it (`peak_kernels.types`, ``VIEW_``).
 
     Cash is what is left of the equity beside the position's value, whatever ledger and leverage are.
@@ -50,7 +50,7 @@ def see_account(m: Floats, seen: Floats, view: Floats, account: Floats, bar: int
 
 
 @jit
-def aim_at(m: Floats, seen: Floats, target: float, bar: int) -> None:
+def aim_at(m: FloatArray, seen: FloatArray, target: float, bar: int) -> None:
     """Instructions of a new target: what was wanted before ends, the other side is closed, an order is placed."""
     side = np.sign(target)
     write(m, f.OP_CANCEL, 0, 0.0)

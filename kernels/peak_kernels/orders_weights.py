@@ -16,12 +16,12 @@ from peak_kernels import orders_fields as f
 from peak_kernels import types as t
 from peak_kernels._jit import part
 from peak_kernels.account import gain_of, rate_at, trade_row
+from peak_kernels.arrays import FloatArray
 from peak_kernels.book import is_live, to_tick
-from peak_kernels.orders_fields import Floats
 
 
 @part
-def lot_held(m: Floats, row: int) -> int:
+def lot_held(m: FloatArray, row: int) -> int:
     """The open lot of an asset; -1 when flat."""
     listed = int(m[f.S_LISTED_AT])
     for j in range(listed, listed + int(m[f.S_OPEN_LOTS])):
@@ -31,7 +31,7 @@ def lot_held(m: Floats, row: int) -> int:
 
 
 @part
-def grow_lot(m: Floats, lot: int, signed: float, price: float) -> None:
+def grow_lot(m: FloatArray, lot: int, signed: float, price: float) -> None:
     """Add ``signed`` units at ``price`` to a lot and its position, at their average price."""
     row = int(m[lot + f.L_ASSET])
     before = m[row + f.A_POSITION]
@@ -44,7 +44,7 @@ def grow_lot(m: Floats, lot: int, signed: float, price: float) -> None:
 
 
 @part
-def count_in(m: Floats, size: float, price: float, paid: float) -> None:
+def count_in(m: FloatArray, size: float, price: float, paid: float) -> None:
     """Count a fill that built the position."""
     s = int(m[f.G_STATE_AT])
     m[s + t.ENTRY_VALUE] += size * price
@@ -53,7 +53,7 @@ def count_in(m: Floats, size: float, price: float, paid: float) -> None:
 
 
 @part
-def count_out(m: Floats, k: int, lot: int, signed: float, price: float, bar: int, paid: float) -> float:
+def count_out(m: FloatArray, k: int, lot: int, signed: float, price: float, bar: int, paid: float) -> float:
     """Count a fill that closes the part ``signed`` of a lot; its trade is written with the last one.
 
     Returns the gross result of the part.
@@ -85,7 +85,7 @@ def count_out(m: Floats, k: int, lot: int, signed: float, price: float, bar: int
 
 
 @part
-def move_exits(m: Floats, lot: int, stop: float, target: float) -> None:
+def move_exits(m: FloatArray, lot: int, stop: float, target: float) -> None:
     """Exits of a lot that has grown: its size, and their levels around its new average cost.
 
     A trailing stop has noted its own level, which does not depend on that price.

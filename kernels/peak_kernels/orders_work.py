@@ -8,8 +8,8 @@ from peak_kernels import money
 from peak_kernels import orders_fields as f
 from peak_kernels._jit import part
 from peak_kernels.account import fee
+from peak_kernels.arrays import FloatArray
 from peak_kernels.book import end_order, is_live, set_status
-from peak_kernels.orders_fields import Floats
 from peak_kernels.orders_fill import close_lot, conclude, execute, floor_to_lot, resolve_size
 from peak_kernels.orders_price import reach, slip, trail, trail_mark, volume_cap
 from peak_kernels.orders_sized import size_by_rules
@@ -18,7 +18,7 @@ MARKET_ORDERS, AT_THE_OPEN, AFTER_THE_OPEN, EVERYTHING = range(4)
 
 
 @part
-def acts_at_open(m: Floats, k: int) -> bool:
+def acts_at_open(m: FloatArray, k: int) -> bool:
     """Whether the bar opens beyond the order's level (a market order has none)."""
     side, open_ = m[k + f.O_SIDE], m[int(m[k + f.O_ASSET]) + f.A_OPEN]
     stop_pending = not np.isnan(m[k + f.O_STOP]) and m[k + f.O_TRIGGERED] == 0.0
@@ -28,7 +28,7 @@ def acts_at_open(m: Floats, k: int) -> bool:
 
 
 @part
-def workable(m: Floats, k: int, bar: int) -> bool:
+def workable(m: FloatArray, k: int, bar: int) -> bool:
     """Whether an order may act in this bar and its asset has prices."""
     if m[k + f.O_STATUS] != f.WORKING or m[k + f.O_ACTIVE] > bar:
         return False
@@ -37,7 +37,7 @@ def workable(m: Floats, k: int, bar: int) -> bool:
 
 
 @part
-def find_price(m: Floats, k: int, row: int, bar: int) -> tuple[float, int, int]:
+def find_price(m: FloatArray, k: int, row: int, bar: int) -> tuple[float, int, int]:
     """Price of an order in the current bar, where it comes from, and the bar that the fill reports."""
     if m[k + f.O_KIND] == f.MARKET_ON_CLOSE:
         if bar <= m[k + f.O_ACTIVE]:
@@ -55,7 +55,7 @@ def find_price(m: Floats, k: int, row: int, bar: int) -> tuple[float, int, int]:
 
 
 @part
-def try_order(m: Floats, k: int, bar: int) -> None:
+def try_order(m: FloatArray, k: int, bar: int) -> None:
     """Try one order against the current bar (or stretch of a bar): price, size, slippage, fill."""
     row = int(m[k + f.O_ASSET])
     price, at, reported = find_price(m, k, row, bar)
@@ -99,7 +99,7 @@ def try_order(m: Floats, k: int, bar: int) -> None:
 
 
 @part
-def expire_or_kill(m: Floats, k: int, bar: int, tried: bool) -> None:
+def expire_or_kill(m: FloatArray, k: int, bar: int, tried: bool) -> None:
     """End an order whose validity is over; after its first bar also immediate-or-cancel and fill-or-kill."""
     if not is_live(m, k):
         return
@@ -112,7 +112,7 @@ def expire_or_kill(m: Floats, k: int, bar: int, tried: bool) -> None:
 
 
 @part
-def undecided(m: Floats, stop: int, target: int, bar: int) -> bool:
+def undecided(m: FloatArray, stop: int, target: int, bar: int) -> bool:
     """Whether a bar reaches both of two orders and its open decides neither."""
     if not (workable(m, stop, bar) and workable(m, target, bar)):
         return False
@@ -124,7 +124,7 @@ def undecided(m: Floats, stop: int, target: int, bar: int) -> bool:
 
 
 @part
-def pairs(m: Floats, stop: int, other: int) -> bool:
+def pairs(m: FloatArray, stop: int, other: int) -> bool:
     """Whether a stop and a limit order of one side end each other: children of one parent, or one group."""
     if m[stop + f.O_ASSET] != m[other + f.O_ASSET] or m[stop + f.O_SIDE] != m[other + f.O_SIDE]:
         return False
@@ -137,7 +137,7 @@ def pairs(m: Floats, stop: int, other: int) -> bool:
 
 
 @part
-def in_question(m: Floats, row: int, bar: int) -> tuple[int, int]:
+def in_question(m: FloatArray, row: int, bar: int) -> tuple[int, int]:
     """A stop and a limit order of an asset (< 0: any) that the bar reaches both, and of which its open decides none.
 
     Exits of one lot, or two orders that end each other; -1: there are none.
@@ -167,7 +167,7 @@ def in_question(m: Floats, row: int, bar: int) -> tuple[int, int]:
 
 
 @part
-def count_ambiguous(m: Floats, bar: int) -> None:
+def count_ambiguous(m: FloatArray, bar: int) -> None:
     """Count the bar when it reaches both exits of a lot, or a stop and a limit order that end each other."""
     if m[f.S_AMBIGUOUS_BAR] != bar + 1 and in_question(m, -1, bar)[0] >= 0:
         m[f.S_AMBIGUOUS] += 1.0
@@ -175,7 +175,7 @@ def count_ambiguous(m: Floats, bar: int) -> None:
 
 
 @part
-def first_by_queue(m: Floats, row: int, bar: int, up: float) -> float:
+def first_by_queue(m: FloatArray, row: int, bar: int, up: float) -> float:
     """Whether the path of a bar visits the high first, where its orders decide that; ``up`` where they do not.
 
     A bar that reaches a stop and a limit order that end each other is settled as the queue settles it: the one that
@@ -191,14 +191,14 @@ def first_by_queue(m: Floats, row: int, bar: int, up: float) -> float:
 
 
 @part
-def had_its_volume(m: Floats, k: int, bar: int) -> bool:
+def had_its_volume(m: FloatArray, k: int, bar: int) -> bool:
     """Whether an order that does not share the volume has had what this bar gives it, earlier on the path."""
     own = m[f.R_VOLUME_KIND] != f.VOLUME_ANY and m[f.R_VOLUME_SHARED] == 0.0
     return own and m[k + f.O_FILLED] > 0.0 and m[k + f.O_LAST] == bar
 
 
 @part
-def next_order(m: Floats, row: int, bar: int) -> tuple[int, float]:
+def next_order(m: FloatArray, row: int, bar: int) -> tuple[int, float]:
     """Order that the price meets first on the rest of a stretch, and how far away; -1 if none."""
     best, distance = -1, np.inf
     queue = int(m[f.S_QUEUE_AT])
@@ -228,7 +228,7 @@ def next_order(m: Floats, row: int, bar: int) -> tuple[int, float]:
 
 
 @part
-def high_first(m: Floats, row: int, bar: int) -> bool:
+def high_first(m: FloatArray, row: int, bar: int) -> bool:
     """Whether the path inside the asset's bar visits the high before the low.
 
     The worst and the best path, and the first of two extremes that are equally near, are those of the open position,
@@ -252,7 +252,7 @@ def high_first(m: Floats, row: int, bar: int) -> bool:
 
 
 @part
-def step_on_path(m: Floats, row: int, bar: int, end: float) -> int:
+def step_on_path(m: FloatArray, row: int, bar: int, end: float) -> int:
     """Next order that the price meets on its way to ``end``; the asset's bar becomes the rest of the way.
 
     -1: nothing is left to meet.
@@ -269,7 +269,7 @@ def step_on_path(m: Floats, row: int, bar: int, end: float) -> int:
 
 
 @part
-def trail_orders(m: Floats, row: int, bar: int) -> None:
+def trail_orders(m: FloatArray, row: int, bar: int) -> None:
     """Move the trailing orders of an asset after a stretch of its path."""
     queue = int(m[f.S_QUEUE_AT])
     for j in range(queue, queue + int(m[f.S_QUEUED])):
@@ -280,7 +280,7 @@ def trail_orders(m: Floats, row: int, bar: int) -> None:
 
 
 @part
-def next_in_queue(m: Floats, place: int, fresh: bool, bar: int, until: int, turn: int) -> tuple[int, int]:
+def next_in_queue(m: FloatArray, place: int, fresh: bool, bar: int, until: int, turn: int) -> tuple[int, int]:
     """Next order of the copied queue from ``place`` on that may act, and its place; -1 at the end.
 
     ``turn``: market orders, then what else acts at the open, then the rest; or everything.
@@ -305,7 +305,7 @@ def next_in_queue(m: Floats, place: int, fresh: bool, bar: int, until: int, turn
 
 
 @part
-def copy_queue(m: Floats, bar: int) -> None:
+def copy_queue(m: FloatArray, bar: int) -> None:
     """Copy the queue, which may change while it is worked; count an ambiguous bar."""
     m[f.S_AGAIN] = 0.0
     count_ambiguous(m, bar)
@@ -316,7 +316,7 @@ def copy_queue(m: Floats, bar: int) -> None:
 
 
 @part
-def work_closers(m: Floats, bar: int, until: int) -> None:
+def work_closers(m: FloatArray, bar: int, until: int) -> None:
     """Try the orders for the close, after everything that the bar reaches before it."""
     copy_queue(m, bar)
     scratch = int(m[f.S_SCRATCH_AT])
@@ -332,7 +332,7 @@ def work_closers(m: Floats, bar: int, until: int) -> None:
 
 
 @part
-def work(m: Floats, bar: int, until: int, fresh: bool, row: int, end: float) -> None:
+def work(m: FloatArray, bar: int, until: int, fresh: bool, row: int, end: float) -> None:
     """Try the orders that may act, in the sequence of the queue or of the path inside the bar.
 
     Parameters

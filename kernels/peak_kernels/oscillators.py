@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from peak_kernels._jit import jit
+from peak_kernels.arrays import TILE
 from peak_kernels.rolling import (
     FloatArray,
     count_nan,
@@ -19,7 +20,6 @@ from peak_kernels.rolling import (
     row_without_gaps,
     without_gaps,
 )
-from peak_kernels.types import TILE
 
 
 @jit

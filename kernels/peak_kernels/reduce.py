@@ -12,7 +12,7 @@ import math
 from peak_kernels import simd
 from peak_kernels import types as t
 from peak_kernels._jit import jit
-from peak_kernels.types import FloatArray
+from peak_kernels.arrays import FloatArray
 
 # Metrics that `finish` writes, and those that `fold_curve` writes behind them, computed only where they are asked for.
 # `peak_fast._metric_catalog` names them in this order.

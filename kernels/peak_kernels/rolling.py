@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from peak_kernels._jit import jit
-from peak_kernels.types import TILE
+from peak_kernels.arrays import TILE
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -17,7 +17,7 @@ import math
 from peak_kernels import money, simd
 from peak_kernels import types as t
 from peak_kernels._jit import jit
-from peak_kernels.types import FloatArray, IntArray
+from peak_kernels.arrays import FloatArray, IntArray
 
 
 @jit(inline=True)

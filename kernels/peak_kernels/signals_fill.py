@@ -10,7 +10,7 @@ import numpy as np
 
 from peak_kernels import signal_fields as f
 from peak_kernels._jit import jit
-from peak_kernels.orders_fields import Floats
+from peak_kernels.arrays import FloatArray
 
 Fill = tuple[int, float, float, float]
 
@@ -32,7 +32,7 @@ def add(a: float, b: float) -> float:
 
 
 @jit
-def whole_steps(m: Floats, size: float) -> float:
+def whole_steps(m: FloatArray, size: float) -> float:
     """Size cut to a multiple of the granularity.
 
     The floor division is exact where a quotient would round up: 1.0 is nine steps of 0.1, not ten.
@@ -42,7 +42,7 @@ def whole_steps(m: Floats, size: float) -> float:
 
 
 @jit
-def fit_size(m: Floats, size: float) -> tuple[float, int]:
+def fit_size(m: FloatArray, size: float) -> tuple[float, int]:
     """Size after the largest size and the granularity; the status says whether that is allowed."""
     if size > m[f.P_MAX_SIZE]:
         if m[f.P_PARTIAL] == 0.0:
@@ -52,7 +52,7 @@ def fit_size(m: Floats, size: float) -> tuple[float, int]:
 
 
 @jit
-def final_status(m: Floats, size: float, requested: float) -> int:
+def final_status(m: FloatArray, size: float, requested: float) -> int:
     """Whether a size is large enough, and complete where it has to be."""
     if size < m[f.P_MIN_SIZE] and not close_to(size, m[f.P_MIN_SIZE]):
         return f.MIN_SIZE_NOT_REACHED
@@ -63,7 +63,7 @@ def final_status(m: Floats, size: float, requested: float) -> int:
 
 
 @jit
-def cash_limit(m: Floats, row: int, g: int, price: float) -> float:
+def cash_limit(m: FloatArray, row: int, g: int, price: float) -> float:
     """Cash that a purchase may spend, without percent."""
     cash, free = m[g + f.G_CASH], m[g + f.G_FREE]
     if m[f.P_LOCK_CASH] == 0.0:
@@ -83,7 +83,7 @@ def cash_limit(m: Floats, row: int, g: int, price: float) -> float:
 
 
 @jit
-def buy(m: Floats, row: int, g: int, size: float) -> Fill:
+def buy(m: FloatArray, row: int, g: int, size: float) -> Fill:
     """Buy ``size`` units, or the share ``size`` of the cash when the order is a percent."""
     price = m[row + f.A_ORDER_PRICE] * (1.0 + m[row + f.A_ORDER_SLIPPAGE])
     fees, fixed, held = m[row + f.A_FEES], m[row + f.A_FIXED], m[row + f.A_POSITION]
@@ -122,7 +122,7 @@ def buy(m: Floats, row: int, g: int, size: float) -> Fill:
 
 
 @jit
-def after_buy(m: Floats, row: int, g: int, size: float, spent: float) -> None:
+def after_buy(m: FloatArray, row: int, g: int, size: float, spent: float) -> None:
     """Cash, position, debt and free cash after a purchase."""
     held, debt = m[row + f.A_POSITION], m[row + f.A_DEBT]
     position = add(held, size)
@@ -138,7 +138,7 @@ def after_buy(m: Floats, row: int, g: int, size: float, spent: float) -> None:
 
 
 @jit
-def most_to_sell(m: Floats, row: int, g: int, price: float) -> tuple[float, int]:
+def most_to_sell(m: FloatArray, row: int, g: int, price: float) -> tuple[float, int]:
     """Units that can be sold: what is held, and what the free cash allows to sell short."""
     fees, fixed = m[row + f.A_FEES], m[row + f.A_FIXED]
     long = max(m[row + f.A_POSITION], 0.0)
@@ -151,7 +151,7 @@ def most_to_sell(m: Floats, row: int, g: int, price: float) -> tuple[float, int]
 
 
 @jit
-def sell(m: Floats, row: int, g: int, size: float) -> Fill:
+def sell(m: FloatArray, row: int, g: int, size: float) -> Fill:
     """Sell ``size`` units, or the share ``size`` of what can be sold when the order is a percent."""
     price = m[row + f.A_ORDER_PRICE] * (1.0 - m[row + f.A_ORDER_SLIPPAGE])
     fees, fixed, held = m[row + f.A_FEES], m[row + f.A_FIXED], m[row + f.A_POSITION]
@@ -183,7 +183,7 @@ def sell(m: Floats, row: int, g: int, size: float) -> Fill:
 
 
 @jit
-def after_sale(m: Floats, row: int, g: int, size: float, price: float, received: float) -> None:
+def after_sale(m: FloatArray, row: int, g: int, size: float, price: float, received: float) -> None:
     """Cash, position, debt and free cash after a sale."""
     held = m[row + f.A_POSITION]
     position = add(held, -size)

@@ -18,6 +18,7 @@ import numpy as np
 from peak_kernels import simd
 from peak_kernels import types as t
 from peak_kernels._jit import jit
+from peak_kernels.arrays import FloatArray, IntArray
 from peak_kernels.decide import decide
 from peak_kernels.estimates import estimate
 from peak_kernels.reduce import conclude, fold
@@ -33,7 +34,6 @@ from peak_kernels.rules import (
     status_of,
     write_order,
 )
-from peak_kernels.types import FloatArray, IntArray
 
 # What the loop is on its way to.
 NEXT, ORDER, DROP, THINK, END = range(5)

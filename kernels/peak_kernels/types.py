@@ -7,16 +7,6 @@ cheap: passing an array costs more than the arithmetic of a fill.
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-
-
-# Scratch rows of this many bars stay in the first-level cache.  A multiple of 4: see `rolling.smooth`.
-TILE = 1024
-
 # A rule: CONDITIONS comparisons of FIELDS numbers each (row of x, row of y, 0: x > y, 1: x >= y; row -1: never).
 CONDITIONS, FIELDS = 4, 3
 RULE_SIZE = CONDITIONS * FIELDS

@@ -1,0 +1,12 @@
+"""Types of the arrays that kernels take, and the size of a tile; below everything else."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+TILE = 1024
+"""Bars of a scratch row that stays in the first-level cache.  A multiple of 4: see `rolling.smooth`."""
