@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Study", "StudyResult"]
 
-_log = logging.getLogger("peak_fast.study")
+_log = logging.getLogger(__name__)
 _USUAL_METRICS = ("sharpe", "total_return", "max_drawdown", "total_trades")
 _COUNTED_SPACE = 200_000
 _ROBUST_TRIALS = 5

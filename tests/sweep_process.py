@@ -39,8 +39,9 @@ def main(folder, scale):
     sys.stdin.readline()
     try:
         sweep.run(store=folder, progress=False)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         print(f"stopped {time.monotonic()}", flush=True)
+        print(error.stopped, file=sys.stderr, flush=True)
         sys.exit(130)
     print("done", flush=True)
 

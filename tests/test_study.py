@@ -83,7 +83,7 @@ def test_calls_do_not_grow_with_the_number_of_trials():
 @pytest.mark.parametrize("fails_at", [1, 2, 5, 12, 30])
 def test_a_tracker_that_raises_changes_nothing(fails_at, caplog):
     plain = run(make("tpe"), 40).trials.drop("seconds")
-    with caplog.at_level(logging.WARNING, logger="peak_fast.study"):
+    with caplog.at_level(logging.WARNING, logger="peak_fast"):
         tracked = run(make("tpe", tracker=FakeTracker(fails_at)), 40).trials.drop("seconds")
     assert tracked.equals(plain)
     assert caplog.text.count("tracker down") == 1

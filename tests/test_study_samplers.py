@@ -142,7 +142,7 @@ def test_auto_chooses_by_budget_and_says_why(schema, objectives, n_trials, kind)
 
 
 def test_auto_says_what_it_chose(caplog):
-    with caplog.at_level(logging.INFO, logger="peak_fast.study"):
+    with caplog.at_level(logging.INFO, logger="peak_fast"):
         result = make("auto").run(n_trials=20)
     assert result.choice.kind == "tpe"
     assert "sampler tpe (20 trials: TPE" in caplog.text

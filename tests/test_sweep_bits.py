@@ -16,7 +16,7 @@ from peak_fast import (
 from peak_fast import metrics as m
 from peak_fast.errors import SweepError
 from peak_fast.sweep import batch as batch_module
-from peak_fast.sweep import runner as runner_module
+from peak_fast.sweep import ranges as ranges_module
 from tests.sweep_cases import ALL, GRID, SOME, gappy, run, same
 
 
@@ -35,7 +35,7 @@ def test_threads_change_no_bit(bars, reference, threads):
 @pytest.mark.parametrize("threads", [1, 2])
 def test_tiles_and_chunks_change_no_bit(bars, reference, monkeypatch, tile, chunk, threads):
     monkeypatch.setattr(batch_module, "_TILE_BARS", tile)
-    monkeypatch.setattr(runner_module, "_CHUNK", chunk)
+    monkeypatch.setattr(ranges_module, "_CHUNK", chunk)
     same(run(Sweep("ma_crossover", GRID, bars, metrics=SOME, blocks=True), threads=threads).frame, reference)
 
 

@@ -1,6 +1,5 @@
 """Sweeps with a store: resumed, refused, stopped, killed."""
 
-import logging
 import os
 import random
 import shutil
@@ -21,7 +20,7 @@ from peak_fast import (
 from peak_fast._strategy import resolve
 from peak_fast.errors import StoreError
 from peak_fast.sweep import evaluate
-from peak_fast.sweep import runner as runner_module
+from peak_fast.sweep.ranges import Ranges
 from tests.sweep_cases import ROOT, run, same
 from tests.sweep_process import make_sweep
 
@@ -54,9 +53,9 @@ class TestStore:
         parts[1].unlink()
         parts[3].unlink()
         counted = []
-        original = runner_module._Runner.range
+        original = Ranges.range
         monkeypatch.setattr(
-            runner_module._Runner, "range", lambda *args: counted.append(args[2] - args[1]) or original(*args)
+            Ranges, "range", lambda *args: counted.append(args[2] - args[1]) or original(*args)
         )
         same(run(self.sweep(), store=folder).frame, expected)
         assert len(counted) == 2
@@ -111,9 +110,9 @@ class TestStore:
                 store=folder,
             )
 
-    def test_an_interrupted_call_says_how_to_go_on(self, tmp_path, caplog, monkeypatch):
+    def test_an_interrupted_call_says_how_to_go_on(self, tmp_path, monkeypatch):
         calls = []
-        original = runner_module._Runner.range
+        original = Ranges.range
 
         def interrupted(*args):
             calls.append(1)
@@ -121,10 +120,11 @@ class TestStore:
                 raise KeyboardInterrupt
             return original(*args)
 
-        monkeypatch.setattr(runner_module._Runner, "range", interrupted)
-        with caplog.at_level(logging.WARNING, "peak_fast.sweep"), pytest.raises(KeyboardInterrupt):
+        monkeypatch.setattr(Ranges, "range", interrupted)
+        with pytest.raises(KeyboardInterrupt) as caught:
             run(self.sweep(), store=tmp_path / "store")
-        assert "2 of 5 tiles are in" in caplog.text and "the same call continues there" in caplog.text
+        said = caught.value.stopped
+        assert "2 of 5 tiles are in" in said and "the same call continues there" in said
         assert len(list((tmp_path / "store").glob("part-*.parquet"))) == 2
         monkeypatch.undo()
         same(run(self.sweep(), store=tmp_path / "store").frame, run(self.sweep()).frame)

@@ -22,7 +22,7 @@ from peak_fast import (
 from peak_fast._strategy import Block, SignalStrategy, resolve
 from peak_fast.errors import ConfigError, StrategyError, SweepError
 from peak_fast.sweep import batch as batch_module
-from peak_fast.sweep import runner as runner_module
+from peak_fast.sweep.budget import parse_memory
 from tests.sweep_cases import ALL, gappy, run, same
 
 # Data sets
@@ -91,7 +91,7 @@ def test_functions_and_blocks_sweep(item, caplog):
     each = synthetic(300, seed=14)
     grid = {"period": [3, 8, 21], "trailing": [None, 0.05]}
     sweep = Sweep(item, grid, each, metrics=ALL, costs=Costs(rate=0.001))
-    with caplog.at_level(logging.INFO, "peak_fast.sweep"):
+    with caplog.at_level(logging.INFO, "peak_fast"):
         table = run(sweep).frame
     assert len(table) == 6 and table["total_return"].n_unique() == 6
     for config, row in enumerate(table.iter_rows(named=True)):
@@ -123,7 +123,7 @@ def test_threads_and_tiles_of_blocks_change_no_bit(threads, monkeypatch):
     expected = run(sweep, threads=1).frame
     assert expected["total_return"].n_unique() > 200
     monkeypatch.setattr(batch_module, "_TILE_BARS", 700 * 9)
-    monkeypatch.setattr(batch_module, "_SMALLEST_TILE_BARS", 700)
+    monkeypatch.setattr(batch_module, "SMALLEST_TILE_BARS", 700)
     same(run(sweep, threads=threads).frame, expected)
     for config in range(0, len(expected), 29):
         row = expected.row(config, named=True)
@@ -162,7 +162,7 @@ def test_values_that_a_single_run_refuses(values, message, threads):
 
 def test_many_calls_of_a_function_are_a_warning(caplog):
     grid = {"period": range(1000)}
-    with caplog.at_level(logging.INFO, "peak_fast.sweep"):
+    with caplog.at_level(logging.INFO, "peak_fast"):
         run(Sweep(lambda df, params: np.zeros(len(df)), grid, synthetic(20, seed=1)))
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
 
@@ -242,10 +242,10 @@ class TestChecks:
         for memory in ("much", "-2GB", 0, "2 XB", True):
             with pytest.raises(ConfigError, match="memory: expected a size such as '2GB'"):
                 run(sweep, memory=memory)
-        assert runner_module.parse_memory("1.5 GB") == 1_500_000_000
-        assert runner_module.parse_memory("2MiB") == 2 * 2**20
-        assert runner_module.parse_memory(12345) == 12345
-        assert runner_module.parse_memory(None) > 0
+        assert parse_memory("1.5 GB") == 1_500_000_000
+        assert parse_memory("2MiB") == 2 * 2**20
+        assert parse_memory(12345) == 12345
+        assert parse_memory(None) > 0
 
     def test_ways_of_showing_and_keeping(self):
         sweep = Sweep("momentum", {"period": [5]}, synthetic(50, seed=1))

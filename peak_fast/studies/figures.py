@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from peak_fast.errors import require
+from peak_fast.studies.objectives import Objective
+from peak_fast.studies.points import Space
 
 if TYPE_CHECKING:
     import polars as pl
-
-    from peak_fast.study import Study
 
 _BLUE, _ORANGE, _GREY = "#2166ac", "#d6604d", "#9a9a9a"
 _DPI = 90
@@ -20,7 +21,26 @@ _MOST_POINTS = 5000
 _MOST_SLICES = 6
 
 
-def importances(study: Study) -> dict[str, float]:
+class Searched(Protocol):
+    """What is drawn of a study; see `peak_fast.study.Study`."""
+
+    optuna: Any
+    space: Space
+
+    @property
+    def objectives(self) -> Sequence[Objective]:
+        """What is optimised."""
+
+    @property
+    def trials(self) -> pl.DataFrame:
+        """All trials."""
+
+    @property
+    def front(self) -> pl.DataFrame:
+        """Trials that no other one dominates."""
+
+
+def importances(study: Searched) -> dict[str, float]:
     """Share of the first objective's variation that each parameter explains, largest first.
 
     Returns
@@ -46,7 +66,7 @@ def importances(study: Study) -> dict[str, float]:
     return {name: float(value) for name, value in found.items()}
 
 
-def study_figures(study: Study) -> dict[str, Any]:
+def study_figures(study: Searched) -> dict[str, Any]:
     """Figures by name, see ``Study.figures``.
 
     Raises
@@ -125,7 +145,7 @@ def _slices(frame: pl.DataFrame, value: str, metric: str, names: list[str]) -> A
     return figure
 
 
-def _front(study: Study, frame: pl.DataFrame) -> Any:
+def _front(study: Searched, frame: pl.DataFrame) -> Any:
     first, second = study.objectives[:2]
     x, y = f"objective_{first.metric}", f"objective_{second.metric}"
     figure, (axis,) = _new(6.0, 4.5)

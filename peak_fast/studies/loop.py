@@ -26,7 +26,7 @@ from peak_fast.studies.points import (
 )
 from peak_fast.studies.proposing import Proposer
 
-_log = logging.getLogger("peak_fast.study")
+_log = logging.getLogger(__name__)
 _RESCUE_SECONDS = 2.0
 _WAIT_SECONDS = 0.05
 _HOPELESS_FAILURES = 50

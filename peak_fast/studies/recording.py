@@ -9,22 +9,44 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from peak_fast.studies.limits import Limits
 from peak_fast.studies.loop import Loop
+from peak_fast.studies.objectives import Objective
+from peak_fast.studies.points import Space
 from peak_fast.studies.results import StudyResult
 from peak_fast.studies.samplers import Choice
 
-if TYPE_CHECKING:
-    from peak_fast.study import Study
-
-_log = logging.getLogger("peak_fast.study")
+_log = logging.getLogger(__name__)
 _LIVE_SECONDS = 0.5
 _CHILDREN = 10
+
+
+class Described(Protocol):
+    """What is recorded of a study itself; see `peak_fast.study.Study`."""
+
+    name: str
+    seed: int
+    space: Space
+
+    @property
+    def objectives(self) -> Sequence[Objective]:
+        """What is optimised."""
+
+    @property
+    def strategy_name(self) -> str:
+        """Name of the strategy."""
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What the study is about."""
+
+    def figures(self) -> dict[str, Any]:
+        """Figures by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +94,7 @@ class Recorder:
 
     def __init__(
         self,
-        study: Study,
+        study: Described,
         tracker: Any,
         progress: bool | Callable[[Any], None],
         limits: Limits,

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from peak_fast.errors import StoreError
 from peak_fast.studies.points import INDEX, REASON, RETRY_OF, SOURCE, SURPLUS
 
-_log = logging.getLogger("peak_fast.study")
+_log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
 _MAX_RETRIES = 10
 _ATTEMPTS = 6

@@ -16,7 +16,7 @@ from peak_fast import _run
 from peak_fast._arguments import listing
 from peak_fast._block import prepare_many, run_block
 from peak_fast._metric_catalog import CATALOG, FOLDED, METRICS, PLACES
-from peak_fast._strategy import Block, OrderBlock, RuleStrategy, SignalStrategy
+from peak_fast._strategy import Block, RuleStrategy, SignalStrategy
 from peak_fast.config import VolatilityTarget
 from peak_fast.data import Bars
 from peak_fast.engine import BacktestEngine
@@ -36,7 +36,7 @@ BLOCKS = 16
 # A tile is about this many bars of work: long enough to hide its fixed cost, short enough to stop within it.
 _TILE_BARS = 4_000_000
 # The last tiles are shorter, so that all threads end at about the same time.
-_SMALLEST_TILE_BARS = 200_000
+SMALLEST_TILE_BARS = 200_000
 # Calls of a function whose values are simulated together, and how often at least, in seconds.
 _CALLS = 16
 _REPORT = 0.05
@@ -275,7 +275,7 @@ class Batch:
             self._kernel(calendar, cache.flat, cache.stride, rules, own, room, found)
             self._keep(found, first, out, done)
 
-        smallest = _SMALLEST_TILE_BARS // len(self.bars)
+        smallest = SMALLEST_TILE_BARS // len(self.bars)
         team.share(work, cut(stop - start, self.tile, smallest, team.threads))
 
     def _keep(self, found: FloatArray, first: int, out: FloatArray, done: Report | None) -> None:
@@ -342,7 +342,7 @@ class Batch:
             run_block(call.part(*tile), self._prices, calendar, settings.rows(*tile), scratch, found)
             self._keep(found, tile[0], out, done)
 
-        smallest = _SMALLEST_TILE_BARS // len(self.bars)
+        smallest = SMALLEST_TILE_BARS // len(self.bars)
         self.team.share(work, cut(len(out), self.tile, smallest, self.team.threads))
 
     def _run_each(
@@ -378,12 +378,3 @@ class Batch:
             tables.reverse()
             first, due = number, time.perf_counter() + _REPORT
         wait()
-
-
-def make_batch(engine: BacktestEngine, strategy: Any, *args: Any, **options: Any) -> Batch:
-    """A `Batch` of the fast path, or one through the order book."""
-    if engine.order_book is None and not isinstance(strategy, OrderBlock):
-        return Batch(engine, strategy, *args, **options)
-    from peak_fast.sweep.book import BookBatch
-
-    return BookBatch(engine, strategy, *args, **options)

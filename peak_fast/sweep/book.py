@@ -16,7 +16,7 @@ from peak_fast.order_inputs import _asset, block_rules, book_prices, book_rules,
 from peak_fast.order_run import Asking, flags_of, market_of, memory_of, stopped_outside
 from peak_fast.orders import asking_of
 from peak_fast.signed_prices import check_book
-from peak_fast.sweep.batch import _SMALLEST_TILE_BARS, Batch, Report
+from peak_fast.sweep.batch import SMALLEST_TILE_BARS, Batch, Report
 from peak_fast.sweep.book_table import BookTable
 from peak_fast.sweep.functions import check_columns
 from peak_fast.sweep.settings import FloatArray, SettingsTable
@@ -207,5 +207,5 @@ class BookBatch(Batch):
                 raise stopped_outside(mine, error, seen, view) from None
             self._keep(found, tile[0], out, done)
 
-        smallest = _SMALLEST_TILE_BARS // len(self.bars)
+        smallest = SMALLEST_TILE_BARS // len(self.bars)
         self.team.share(work, cut(len(out), self.tile, smallest, self.team.threads))

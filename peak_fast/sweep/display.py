@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import html
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from peak_fast.sweep.finished import Finished
 from peak_fast.sweep.senses import format_metric, format_number, format_params
-
-if TYPE_CHECKING:
-    from peak_fast.sweep.result import SweepResult
 
 _ROWS = 10
 
 
-def headline(result: SweepResult) -> str:
+def headline(result: Finished) -> str:
     """How many configurations, and the best one."""
     count, by = len(result), result.default_metric
     total = f" of {len(result.grid):,}" if result.grid is not None and len(result.grid) != count else ""
@@ -25,14 +23,14 @@ def headline(result: SweepResult) -> str:
     return f"{text}; best {by} {format_metric(by, best[by][0])} at {format_params(params)}"
 
 
-def html_table(result: SweepResult) -> str:
+def html_table(result: Finished) -> str:
     """Headline and the best rows, for notebooks."""
     rows = result.top(_ROWS).drop("block_sum", "block_sumsq", strict=False)
     notes = "".join(f"<p>Note: {html.escape(note)}</p>" for note in result.notes)
     return f"<p><b>Sweep</b>: {html.escape(headline(result))}</p>{rows._repr_html_()}{notes}"
 
 
-def rich_table(result: SweepResult, n: int = _ROWS, by: str | None = None) -> Any:
+def rich_table(result: Finished, n: int = _ROWS, by: str | None = None) -> Any:
     """The best rows as a ``rich.table.Table``."""
     from rich.table import Table
 

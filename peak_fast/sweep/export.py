@@ -10,19 +10,18 @@ from typing import TYPE_CHECKING, Any
 from peak_fast.errors import ConfigError, MissingDependencyError, StoreError, require
 from peak_fast.sweep.axis import RESERVED
 from peak_fast.sweep.files import write_atomically
+from peak_fast.sweep.finished import Finished
 from peak_fast.sweep.folder import FORMAT, MANIFEST, find_parts, part_name
 
 if TYPE_CHECKING:
     import polars as pl
-
-    from peak_fast.sweep.result import SweepResult
 
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _attach(connection: Any, result: SweepResult, name: str) -> None:
+def _attach(connection: Any, result: Finished, name: str) -> None:
     """Make the sweep's table known to a connection; stored parts are read by DuckDB itself."""
     parts = result.parts()
     if parts:
@@ -33,7 +32,7 @@ def _attach(connection: Any, result: SweepResult, name: str) -> None:
     connection.register(name, result.frame.to_arrow())
 
 
-def query_table(result: SweepResult, query: str) -> pl.DataFrame:
+def query_table(result: Finished, query: str) -> pl.DataFrame:
     """See ``SweepResult.sql``."""
     duckdb = require("duckdb", extra="duckdb")
     require("pyarrow", extra="duckdb")
@@ -52,7 +51,7 @@ def query_table(result: SweepResult, query: str) -> pl.DataFrame:
     return answer
 
 
-def write_table(result: SweepResult, path: Path, table: str) -> int:
+def write_table(result: Finished, path: Path, table: str) -> int:
     """See ``SweepResult.to_duckdb``."""
     duckdb = require("duckdb", extra="duckdb")
     _check_table(table)
@@ -69,7 +68,7 @@ def write_table(result: SweepResult, path: Path, table: str) -> int:
     return int(row[0])
 
 
-def memory_database(result: SweepResult, table: str) -> Any:
+def memory_database(result: Finished, table: str) -> Any:
     """See ``SweepResult.to_duckdb``."""
     duckdb = require("duckdb", extra="duckdb")
     _check_table(table)
@@ -83,7 +82,7 @@ def _check_table(table: Any) -> None:
         raise ConfigError(f"expected the name of a table; got {table!r}")
 
 
-def _copy(connection: Any, result: SweepResult, table: str) -> None:
+def _copy(connection: Any, result: Finished, table: str) -> None:
     """Write the sweep's table into a database."""
     _attach(connection, result, "__sweep_source")
     connection.execute(
@@ -105,7 +104,7 @@ def pandas_frame(frame: pl.DataFrame) -> Any:
     )
 
 
-def save_table(result: SweepResult, target: Path) -> Path:
+def save_table(result: Finished, target: Path) -> Path:
     """See ``SweepResult.save``."""
     suffix, buffer = target.suffix.lower(), io.BytesIO()
     if suffix not in (".csv", ".parquet", ""):

@@ -22,10 +22,10 @@ from peak_fast._arguments import mapping
 from peak_fast._guard import guarded_class
 from peak_fast.errors import ConfigError, did_you_mean
 from peak_fast.params import Param, schema_to_grid, validate_schema
-from peak_fast.sweep.axis import Array, Axis, encode, make_axis
-from peak_fast.sweep.filters import Filter
+from peak_fast.sweep.axis import Array, Axis, make_axis
+from peak_fast.sweep.parts import kept, listed, product
 from peak_fast.sweep.selection import BLOCK, Selection
-from peak_fast.sweep.source import Crossed, Nested, Numbers, Product, Source, Table
+from peak_fast.sweep.source import Crossed, Nested, Numbers, Source
 
 if TYPE_CHECKING:
     import polars as pl
@@ -166,22 +166,12 @@ class Grid:
         StrategyError
             The constraint reads an unknown name.
         """
-        conditions = Filter(constraint, list(self.axes.values()), schema)
-        if not conditions:
-            return self
-        selection = Selection()
-        for start in range(0, len(self), BLOCK):
-            numbers = np.arange(start, min(start + BLOCK, len(self)), dtype=np.int64)
-            selection.append(conditions.mask(self.codes_at(numbers)))
-        if len(selection) == 0:
-            raise ConfigError(
-                f"expected configurations that meet {conditions.text}; got none of {len(self):,}; "
-                "loosen the constraint or widen the values"
-            )
-        if len(selection) == len(self):
+        axes = list(self.axes.values())
+        selection = kept(self.codes_at, len(self), axes, constraint, schema)
+        if selection is None:
             return self
         source = self._source if self._selection is None else Nested(self)
-        return Grid(list(self.axes.values()), source, selection, self.is_full)
+        return Grid(axes, source, selection, self.is_full)
 
     def crossed(self, name: str, values: Any) -> Grid:
         """This grid once for every value of one more parameter, which comes first and counts slowest."""
@@ -204,25 +194,15 @@ class Grid:
             Parameters of the strategy, to check the values of those it names.
         """
         schema = None if schema is None else validate_schema(schema)
-        params = {item.name: item for item in schema or ()}
         mapping("values", values, "{'fast': [10, 20]}")
-        axes = [make_axis(name, listed, params.get(name)) for name, listed in values.items()]
-        if not axes:
-            raise ConfigError("expected at least one parameter; got an empty grid; write {'fast': [10, 20]}")
-        return cls(axes, Product([len(axis) for axis in axes]), is_full=True).filter(constraint, schema)
+        return cls(*product(values, constraint, schema), is_full=True)
 
     @classmethod
     def from_columns(
         cls, columns: Mapping[str, Any], constraint: Any = None, schema: Iterable[Param] | None = None
     ) -> Grid:
         """One configuration per row of equally long columns, in their order, repetitions included."""
-        params = {item.name: item for item in schema or ()}
-        lengths = {name: len(column) for name, column in columns.items()}
-        if not lengths or len(set(lengths.values())) != 1 or 0 in lengths.values():
-            raise ConfigError(f"expected columns of one length, at least 1; got {lengths or 'none'}")
-        encoded = [encode(name, column, params.get(name)) for name, column in columns.items()]
-        table = Table([codes for _, codes in encoded])
-        return cls([axis for axis, _ in encoded], table).filter(constraint, schema)
+        return cls(*listed(columns, constraint, None if schema is None else list(schema)))
 
     @classmethod
     def make(
@@ -313,28 +293,28 @@ class Grid:
     def random(
         cls, space: Any, n: int, seed: int = 0, constraint: Any = None, schema: Iterable[Param] | None = None
     ) -> Grid:
-        """``n`` distinct configurations drawn at random; see ``sampling.random_grid``."""
-        from peak_fast.sweep.sampling import random_grid
+        """``n`` distinct configurations drawn at random; see ``sampling.random_parts``."""
+        from peak_fast.sweep.sampling import random_parts
 
-        return random_grid(space, n, seed, constraint, schema)
+        return cls(*random_parts(space, n, seed, constraint, schema))
 
     @classmethod
     def latin_hypercube(
         cls, space: Any, n: int, seed: int = 0, constraint: Any = None, schema: Iterable[Param] | None = None
     ) -> Grid:
-        """``n`` points, one in each ``n``-th of every parameter; see ``sampling.latin_hypercube_grid``."""
-        from peak_fast.sweep.sampling import latin_hypercube_grid
+        """``n`` points, one in each ``n``-th of every parameter; see ``sampling.latin_hypercube_parts``."""
+        from peak_fast.sweep.sampling import latin_hypercube_parts
 
-        return latin_hypercube_grid(space, n, seed, constraint, schema)
+        return cls(*latin_hypercube_parts(space, n, seed, constraint, schema))
 
     @classmethod
     def sobol(
         cls, space: Any, n: int, seed: int = 0, constraint: Any = None, schema: Iterable[Param] | None = None
     ) -> Grid:
-        """``n`` points of a scrambled Sobol sequence; see ``sampling.sobol_grid``."""
-        from peak_fast.sweep.sampling import sobol_grid
+        """``n`` points of a scrambled Sobol sequence; see ``sampling.sobol_parts``."""
+        from peak_fast.sweep.sampling import sobol_parts
 
-        return sobol_grid(space, n, seed, constraint, schema)
+        return cls(*sobol_parts(space, n, seed, constraint, schema))
 
 
 def _check_names(names: Iterable[str], schema: Iterable[Param] | None, known: Iterable[str]) -> None:

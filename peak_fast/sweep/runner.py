@@ -6,8 +6,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,28 +16,24 @@ from peak_fast import _arguments
 from peak_fast._guard import guarded_class, say_stopped
 from peak_fast._records import code_version, jsonable
 from peak_fast._slots import check_apart
-from peak_fast._strategy import OrderBlock, RuleStrategy, SignalStrategy, resolve
+from peak_fast._strategy import RuleStrategy, SignalStrategy, resolve
 from peak_fast.config import Costs, Execution, RiskLimits, SizeRule, Stops
 from peak_fast.data import Bars
 from peak_fast.data.given import given_bars
 from peak_fast.engine import BacktestEngine
-from peak_fast.errors import ConfigError, SweepError, did_you_mean
+from peak_fast.errors import ConfigError, did_you_mean
 from peak_fast.order_axes import names_of
-from peak_fast.sweep.batch import BLOCKS, Batch, check_metrics, default_threads, make_batch
-from peak_fast.sweep.budget import amount, parse_memory
+from peak_fast.sweep.batch import check_metrics, default_threads
+from peak_fast.sweep.batches import make_batch
+from peak_fast.sweep.budget import parse_memory
 from peak_fast.sweep.grid import Grid
 from peak_fast.sweep.progress import SweepProgress, check_mode
+from peak_fast.sweep.ranges import Ranges, Work
 from peak_fast.sweep.result import SweepResult
 from peak_fast.sweep.threads import Team
 from peak_fast.sweep.tracked import curves_wanted
 
-logger = logging.getLogger("peak_fast.sweep")
-
 DEFAULT_METRICS = ("total_return", "sharpe", "max_drawdown", "total_trades")
-# Configurations whose rules and settings are laid out at a time: about 10 MB of tables.
-_CHUNK = 16_384
-# From so many calls of a Python function on, its cost is said louder.
-_MANY_CALLS = 1_000
 
 
 def _engine(settings: Mapping[str, Any]) -> BacktestEngine:
@@ -268,7 +263,8 @@ class Sweep:
     ) -> SweepResult:
         """Results of all configurations, of those that a store lacks where there is one."""
         with Team(threads or default_threads()) as team:
-            runner = _Runner(self, team, parse_memory(memory), stored=folder is not None)
+            work = Work(self.engine, self.strategy, self.data, self.grid, self.metrics, self.blocks)
+            runner = Ranges(work, team, parse_memory(memory), stored=folder is not None)
             if folder is not None:
                 return self._run_stored(runner, folder, resume, progress)
             with self._progress(0, progress) as shown:
@@ -278,7 +274,7 @@ class Sweep:
     def _progress(self, done: int, mode: Any) -> SweepProgress:
         return SweepProgress(len(self.grid), done=done, metric=self.metrics[0], mode=mode)
 
-    def _run_stored(self, runner: _Runner, folder: Path, resume: Any, progress: Any) -> SweepResult:
+    def _run_stored(self, runner: Ranges, folder: Path, resume: Any, progress: Any) -> SweepResult:
         from peak_fast.sweep.key import StoreKey
         from peak_fast.sweep.store import SweepStore
 
@@ -313,107 +309,5 @@ class Sweep:
                 raise
             return self._collected(opened, runner)
 
-    def _collected(self, table: Any, runner: _Runner) -> SweepResult:
+    def _collected(self, table: Any, runner: Ranges) -> SweepResult:
         return SweepResult(table, self.grid, self.metrics, self.rerun, self.settings(), notes=runner.notes())
-
-
-class _Runner:
-    """Evaluates ranges of a sweep's grid, keeping indicator rows between them."""
-
-    def __init__(self, sweep: Sweep, team: Team, memory: int, *, stored: bool) -> None:
-        self.sweep, self.team, self.memory = sweep, team, memory
-        self._rows_held = min(len(sweep.grid), 16_384) if stored else len(sweep.grid)
-        self._batches: dict[str, Batch] = {}
-        self._check_memory()
-        if isinstance(sweep.strategy, SignalStrategy):
-            logger.log(
-                logging.WARNING if len(sweep.grid) >= _MANY_CALLS else logging.INFO,
-                "%r is a Python function: it is called once a configuration, %s times, on one thread, and its time "
-                "is the sweep's; as a RuleStrategy or a compiled block, @strategy on a function of "
-                "(i, bars, params, memory, account), it runs compiled on all threads (docs/strategies.md)",
-                sweep.strategy.name,
-                f"{len(sweep.grid):,}",
-            )
-
-    def _check_memory(self) -> None:
-        """Say at once when the results or one thread's working memory exceed the budget."""
-        results = self._rows_held * 8 * (len(self.sweep.metrics) + (2 * BLOCKS if self.sweep.blocks else 0))
-        longest = max(len(bars) for bars in self.sweep.data.values())
-        # Rows of the length of the data: decisions and a curve; through the book three curves and a block's bars.
-        by_book = self.sweep.engine.order_book is not None or isinstance(self.sweep.strategy, OrderBlock)
-        rows = 12 if by_book else 3
-        working = self.team.threads * longest * 8 * rows + results + longest * 8 * 5
-        if working > self.memory:
-            raise SweepError(
-                f"this sweep needs about {amount(working)} ({amount(results)} of results, the rest for "
-                f"{self.team.threads} threads over {longest:,} bars), more than the budget of "
-                f"{amount(self.memory)}; raise memory=..., use fewer threads, or pass store=... and fewer metrics"
-            )
-        self._plane = (self.memory - working) // max(len(self.sweep.data), 1)
-
-    def batch(self, name: str) -> Batch:
-        """Batch of one set of bars."""
-        if name not in self._batches:
-            sweep = self.sweep
-            self._batches[name] = make_batch(
-                sweep.engine,
-                sweep.strategy,
-                sweep.data[name],
-                sweep.metrics,
-                team=self.team,
-                budget=max(self._plane, 1),
-                blocks=sweep.blocks,
-            )
-        return self._batches[name]
-
-    def notes(self) -> list[str]:
-        """Notes of all bars and of what was run on them, those of one name of several with it."""
-        several = len(self.sweep.data) > 1
-        found: dict[str, None] = {}
-        for name, bars in self.sweep.data.items():
-            every = self._batches[name].notes if name in self._batches else bars.notes
-            found.update((f"{name}: {note}" if several else note, None) for note in every)
-        return list(found)
-
-    def range(self, start: int, stop: int, shown: SweepProgress) -> dict[str, Any]:
-        """Result columns of configurations ``[start, stop)``."""
-        names = self.sweep.metrics
-        width = len(names) + (2 * BLOCKS if self.sweep.blocks else 0)
-        # A column of the result is one piece of memory, so that it need not be copied.
-        out = np.empty((stop - start, width), order="F")
-        for first in range(start, stop, _CHUNK):
-            last = min(first + _CHUNK, stop)
-            self._chunk(first, last, out[first - start : last - start], shown)
-        columns: dict[str, Any] = {name: out[:, k] for k, name in enumerate(names)}
-        if self.sweep.blocks:
-            columns["block_sum"] = np.ascontiguousarray(out[:, len(names) : len(names) + BLOCKS])
-            columns["block_sumsq"] = np.ascontiguousarray(out[:, len(names) + BLOCKS :])
-        return columns
-
-    def _chunk(self, first: int, last: int, out: Any, shown: SweepProgress) -> None:
-        grid = self.sweep.grid
-        # Rows and rules take numbers; functions and blocks what a single run would get.
-        numeric = isinstance(self.sweep.strategy, RuleStrategy)
-        columns = grid.columns(first, last) if numeric else grid.plain_columns(first, last)
-        report = self._reporter(shown)
-        if "data" not in columns or len(self.sweep.data) == 1:
-            columns.pop("data", None)
-            self.batch(next(iter(self.sweep.data))).run(columns, out, report)
-            return
-        which = columns.pop("data")
-        for name in dict.fromkeys(which.tolist()):
-            mine = which == name
-            part = {key: column[mine] for key, column in columns.items()}
-            found = np.empty((int(mine.sum()), out.shape[1]))
-            self.batch(name).run(part, found, report)
-            out[mine] = found
-
-    def _reporter(self, shown: SweepProgress) -> Callable[[int, Any], None]:
-        from peak_fast._metric_catalog import higher_is_better
-
-        best = np.fmax if higher_is_better(self.sweep.metrics[0]) else np.fmin
-
-        def report(count: int, values: Any) -> None:
-            shown.advance(count, float(best.reduce(values)))
-
-        return report

@@ -1,4 +1,4 @@
-"""Grids that sample a space instead of listing it: random, Latin hypercube, Sobol.
+"""Samples of a space as the parts of a grid: random, Latin hypercube, Sobol.
 
 A space is a schema (list of ``Param``) or a dict that gives, per parameter,
 
@@ -30,7 +30,7 @@ from peak_fast.errors import ConfigError, require
 from peak_fast.params import Param, active_mask, validate_schema
 from peak_fast.sweep.axis import Array, Axis, check_name, make_axis
 from peak_fast.sweep.filters import Filter
-from peak_fast.sweep.grid import Grid
+from peak_fast.sweep.parts import Parts, listed, product
 
 _SMALL = 1 << 20
 _MOST = 1 << 40
@@ -148,26 +148,22 @@ def _columns(dimensions: list[_Dimension], unit: npt.NDArray[np.float64]) -> dic
     return {item.name: item.values(unit[:, number]) for number, item in enumerate(dimensions)}
 
 
-def _distinct(grid: Grid) -> npt.NDArray[np.int64]:
-    """Numbers of the configurations of a grid that differ from all earlier ones, ascending."""
-    everything = np.arange(len(grid), dtype=np.int64)
-    sizes = [len(axis) for axis in grid.axes.values()]
-    if max(sizes) == len(grid):
-        return everything
-    codes = grid.codes_at(everything)
+def _distinct(axes: list[Axis], codes: list[Array]) -> npt.NDArray[np.int64]:
+    """Numbers of the configurations that differ from all earlier ones, ascending."""
+    count = len(codes[0])
+    sizes = [len(axis) for axis in axes]
+    if max(sizes) == count:
+        return np.arange(count, dtype=np.int64)
     if math.prod(sizes) < 2**63:
-        keys = np.zeros(len(grid), dtype=np.int64)
+        keys = np.zeros(count, dtype=np.int64)
         for size, code in zip(sizes, codes, strict=True):
             keys = keys * size + code
         return np.sort(np.unique(keys, return_index=True)[1])
     return np.sort(np.unique(np.stack(codes, axis=1), axis=0, return_index=True)[1])
 
 
-def _pick(grid: Grid, numbers: npt.NDArray[np.int64]) -> dict[str, Array]:
-    codes = grid.codes_at(numbers)
-    return {
-        name: axis.python_values()[code] for (name, axis), code in zip(grid.axes.items(), codes, strict=True)
-    }
+def _pick(axes: list[Axis], codes: list[Array], numbers: npt.NDArray[np.int64]) -> dict[str, Array]:
+    return {axis.name: axis.python_values()[code[numbers]] for axis, code in zip(axes, codes, strict=True)}
 
 
 def _canonical(columns: dict[str, Array], schema: list[Param] | None) -> dict[str, Array]:
@@ -186,26 +182,29 @@ def _canonical(columns: dict[str, Array], schema: list[Param] | None) -> dict[st
 def _accepted(columns: dict[str, Array], constraint: Any, schema: list[Param] | None) -> dict[str, Array]:
     """The rows that meet the constraint (possibly none)."""
     columns = _canonical(columns, schema)
-    grid = Grid.from_columns(columns)
-    conditions = Filter(constraint, list(grid.axes.values()), schema)
+    parts = listed(columns)
+    conditions = Filter(constraint, parts.axes, schema)
     if not conditions:
         return columns
-    mask = conditions.mask(grid.codes_at(np.arange(len(grid), dtype=np.int64)))
+    mask = conditions.mask(parts.codes())
     return {name: column[mask] for name, column in columns.items()}
 
 
 def _from_unit(
     dimensions: list[_Dimension], unit: npt.NDArray[np.float64], constraint: Any, schema: list[Param] | None
-) -> Grid:
-    """Grid of points of the unit cube, without repetitions and without what a constraint refuses."""
-    grid = Grid.from_columns(_canonical(_columns(dimensions, unit), schema), constraint, schema)
-    numbers = _distinct(grid)
-    return grid if len(numbers) == len(grid) else Grid.from_columns(_pick(grid, numbers), schema=schema)
+) -> Parts:
+    """Points of the unit cube, without repetitions and without what a constraint refuses."""
+    parts = listed(_canonical(_columns(dimensions, unit), schema), constraint, schema)
+    codes = parts.codes()
+    numbers = _distinct(parts.axes, codes)
+    if len(numbers) == len(codes[0]):
+        return parts
+    return listed(_pick(parts.axes, codes, numbers), schema=schema)
 
 
-def random_grid(
+def random_parts(
     space: Any, n: int, seed: int = 0, constraint: Any = None, schema: Iterable[Param] | None = None
-) -> Grid:
+) -> Parts:
     """Exactly ``n`` distinct configurations that meet the constraint, drawn uniformly.
 
     Parameters
@@ -237,11 +236,12 @@ def random_grid(
         drawn += want
         columns = {name: np.concatenate([columns[name], fresh[name]]) for name in fresh} if columns else fresh
         if len(columns[dimensions[0].name]):
-            grid = Grid.from_columns(columns)
-            numbers = _distinct(grid)
+            parts = listed(columns)
+            codes = parts.codes()
+            numbers = _distinct(parts.axes, codes)
             found = len(numbers)
             if found >= n:
-                return Grid.from_columns(_pick(grid, numbers[:n]), schema=items)
+                return listed(_pick(parts.axes, codes, numbers[:n]), schema=items)
         want = min(max(1024, math.ceil((n - found) * drawn / max(found, 1) * 1.1)), _SMALL)
     raise ConfigError(
         f"expected {n:,} distinct configurations that meet the constraint; got {found:,} in {drawn:,} draws; "
@@ -255,34 +255,35 @@ def _random_of_full(
     generator: np.random.Generator,
     constraint: Any,
     schema: list[Param] | None,
-) -> Grid:
+) -> Parts:
     """Draw without replacement from a space that is small enough to be listed."""
     axes = {item.name: item.listed() for item in dimensions}
-    full = Grid.full(axes, constraint, schema)
-    if n > len(full):
+    full = product(axes, constraint, None if schema is None else validate_schema(schema))
+    codes = full.codes()
+    total = len(codes[0])
+    if n > total:
         raise ConfigError(
-            f"expected at most {len(full):,} configurations (all that the space holds); got n={n:,}; "
+            f"expected at most {total:,} configurations (all that the space holds); got n={n:,}; "
             "use the full grid or widen the space"
         )
-    codes = full.codes_at(np.arange(len(full), dtype=np.int64))
-    weights = np.ones(len(full))
+    weights = np.ones(total)
     for item, code in zip(dimensions, codes, strict=True):
         if item.log:
             weights *= np.log((axes[item.name] + 0.5) / (axes[item.name] - 0.5))[code]
     chances = weights / weights.sum() if any(item.log for item in dimensions) else None
-    numbers = generator.choice(len(full), size=n, replace=False, p=chances)
-    return Grid.from_columns(_pick(full, numbers), schema=schema)
+    numbers = generator.choice(total, size=n, replace=False, p=chances)
+    return listed(_pick(full.axes, codes, numbers), schema=schema)
 
 
-def latin_hypercube_grid(
+def latin_hypercube_parts(
     space: Any, n: int, seed: int = 0, constraint: Any = None, schema: Iterable[Param] | None = None
-) -> Grid:
+) -> Parts:
     """Points of which each of ``n`` equal slices of every parameter holds exactly one.
 
     Parameters
     ----------
     space, n, seed, constraint, schema
-        See ``random_grid``. Points that coincide or that the constraint refuses are left out, so the grid may
+        See ``random_parts``. Points that coincide or that the constraint refuses are left out, so the grid may
         have fewer than ``n`` configurations.
     """
     dimensions, items, n = _space(space, schema), _schema_of(space, schema), _check_n(n)
@@ -291,15 +292,15 @@ def latin_hypercube_grid(
     return _from_unit(dimensions, (slices + generator.random(slices.shape)) / n, constraint, items)
 
 
-def sobol_grid(
+def sobol_parts(
     space: Any, n: int, seed: int = 0, constraint: Any = None, schema: Iterable[Param] | None = None
-) -> Grid:
+) -> Parts:
     """First ``n`` points of a scrambled Sobol sequence, which fills the space more evenly than chance.
 
     Parameters
     ----------
     space, n, seed, constraint, schema
-        See ``latin_hypercube_grid``. The sequence is most even for powers of two.
+        See ``latin_hypercube_parts``. The sequence is most even for powers of two.
 
     Raises
     ------

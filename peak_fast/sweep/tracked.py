@@ -4,20 +4,35 @@ from __future__ import annotations
 
 import importlib.util
 import warnings
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sized
+from typing import Any, Protocol
 
 from peak_fast._metric_catalog import higher_is_better
 from peak_fast.errors import ConfigError
+from peak_fast.sweep.finished import Finished
 from peak_fast.tracking.base import has_run
-
-if TYPE_CHECKING:
-    from peak_fast.sweep.result import SweepResult
-    from peak_fast.sweep.runner import Sweep
 
 # Above these sizes only the best are logged, so that the cost of tracking never grows with the sweep.
 CHILD_RUNS = 2_000
 BEST_RUNS = 20
 TABLE_ROWS = 200_000
+
+
+class Described(Protocol):
+    """What a run says of a sweep; see `peak_fast.sweep.runner.Sweep`."""
+
+    strategy: Any
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        """Bars by name."""
+
+    @property
+    def grid(self) -> Sized:
+        """The configurations."""
+
+    def settings(self) -> dict[str, Any]:
+        """Settings that all of them share."""
 
 
 def curves_wanted(keep_curves: str | int | None) -> int:
@@ -36,7 +51,7 @@ def curves_wanted(keep_curves: str | int | None) -> int:
     return int(text)
 
 
-def log_sweep(tracker: Any, sweep: Sweep, result: SweepResult, keep_curves: str | int | None) -> None:
+def log_sweep(tracker: Any, sweep: Described, result: Finished, keep_curves: str | int | None) -> None:
     """Record a finished sweep; the tracker's troubles are a warning and never the sweep's."""
     curves = curves_wanted(keep_curves)
     if type(tracker).__name__ == "NoopTracker":
@@ -55,7 +70,7 @@ def log_sweep(tracker: Any, sweep: Sweep, result: SweepResult, keep_curves: str 
         warnings.warn(f"the tracker could not record this sweep: {error!r}", RuntimeWarning, stacklevel=3)
 
 
-def _log_parent(tracker: Any, sweep: Sweep, result: SweepResult, curves: int) -> None:
+def _log_parent(tracker: Any, sweep: Described, result: Finished, curves: int) -> None:
     """Settings, size, best values, table, heatmap and curves on the parent run."""
     by = result.default_metric
     best = result.top(1, by).row(0, named=True)
@@ -77,7 +92,7 @@ def _log_parent(tracker: Any, sweep: Sweep, result: SweepResult, curves: int) ->
         tracker.log_table(result.curves(curves, by), "sweep/curves.parquet")
 
 
-def _log_children(tracker: Any, result: SweepResult) -> None:
+def _log_children(tracker: Any, result: Finished) -> None:
     """Child runs of every configuration of a small sweep, of the best ones of a large one."""
     log_runs = getattr(tracker, "log_runs", None)
     if log_runs is None:

@@ -1,0 +1,18 @@
+"""Which batch runs the configurations of a strategy: that of the fast path, or the one through the order book."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from peak_fast._strategy import OrderBlock
+from peak_fast.engine import BacktestEngine
+from peak_fast.sweep.batch import Batch
+
+
+def make_batch(engine: BacktestEngine, strategy: Any, *args: Any, **options: Any) -> Batch:
+    """A `Batch` of the fast path, or one through the order book."""
+    if engine.order_book is None and not isinstance(strategy, OrderBlock):
+        return Batch(engine, strategy, *args, **options)
+    from peak_fast.sweep.book import BookBatch
+
+    return BookBatch(engine, strategy, *args, **options)
