@@ -25,6 +25,23 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "MissingDependencyError",
+    "PeakFastError",
+    "StoreError",
+    "StrategyError",
+    "SweepError",
+    "TrackingError",
+    "UnknownKeywordError",
+    "UnknownNameError",
+]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
 
 class PeakFastError(Exception):
     """Base class: ``except PeakFastError`` catches everything that peak_fast raises on purpose."""

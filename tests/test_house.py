@@ -185,6 +185,21 @@ def test_every_all_holds_what_it_says(module):
     assert missing == []
 
 
+DOORS = sorted(
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for path in PACKAGE.rglob("*.py")
+    if (path.name == "__init__.py" and "__all__" in path.read_text(encoding="utf-8"))
+    or path.name == "errors.py"
+)
+
+
+@pytest.mark.parametrize("module", DOORS)
+def test_dir_shows_public_names_only(module):
+    loaded = importlib.import_module(module)
+    assert sorted(dir(loaded)) == sorted(loaded.__all__)
+    assert [name for name in dir(loaded) if name.startswith("_") and name != "__version__"] == []
+
+
 def modules_after(code):
     done = subprocess.run(
         [sys.executable, "-c", f"{code}\nimport sys\nprint(*sys.modules)"],

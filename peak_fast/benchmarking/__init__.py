@@ -11,6 +11,10 @@ from typing import Any
 __all__ = ["run_bench"]
 
 
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 def run_bench(out: Path | None = None, *, console: Any = None) -> dict[str, Any]:
     """Run the half-minute bench, print a table, write JSON; see :func:`peak_fast.benchmarking.quick.run`."""
     from peak_fast.benchmarking.quick import run

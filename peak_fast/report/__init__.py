@@ -14,17 +14,17 @@ Example
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Mapping
-from typing import Any
+import importlib
+from typing import TYPE_CHECKING, Any
 
-from peak_fast.errors import MissingDependencyError
-from peak_fast.report.figure import Engine, equity_figure, figure_png, prepare_picture, render_equity_png
-from peak_fast.report.html import html_report
-from peak_fast.report.payload import payload_of
-from peak_fast.report.plain import dump_json, json_safe
-from peak_fast.report.text import report_text
-from peak_fast.report.trades import trades_summary
+if TYPE_CHECKING:
+    from peak_fast.report.artifacts import EQUITY_PNG, REPORT_TXT, TRADES_JSON, render_artifacts
+    from peak_fast.report.figure import equity_figure, figure_png, prepare_picture, render_equity_png
+    from peak_fast.report.html import html_report
+    from peak_fast.report.payload import payload_of
+    from peak_fast.report.plain import dump_json, json_safe
+    from peak_fast.report.text import report_text
+    from peak_fast.report.trades import trades_summary
 
 __all__ = [
     "EQUITY_PNG",
@@ -43,40 +43,32 @@ __all__ = [
     "trades_summary",
 ]
 
-EQUITY_PNG = "plots/equity_curve.png"
-TRADES_JSON = "reports/trades_summary.json"
-REPORT_TXT = "reports/backtest_report.txt"
+_HOMES = {
+    "EQUITY_PNG": "artifacts",
+    "REPORT_TXT": "artifacts",
+    "TRADES_JSON": "artifacts",
+    "dump_json": "plain",
+    "equity_figure": "figure",
+    "figure_png": "figure",
+    "html_report": "html",
+    "json_safe": "plain",
+    "payload_of": "payload",
+    "prepare_picture": "figure",
+    "render_artifacts": "artifacts",
+    "render_equity_png": "figure",
+    "report_text": "text",
+    "trades_summary": "trades",
+}
 
 
-def render_artifacts(source: Mapping[str, Any] | Any, *, engine: Engine = "auto") -> dict[str, bytes]:
-    """The three artifacts of one backtest, by their path within a run.
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
 
-    Parameters
-    ----------
-    source
-        A payload (see :mod:`peak_fast.report.payload`) or a ``BacktestResult``.
-    engine
-        Renderer of the picture, see :func:`render_equity_png`.
 
-    Returns
-    -------
-    dict of str to bytes
-        ``plots/equity_curve.png``, ``reports/trades_summary.json``, ``reports/backtest_report.txt``. Without
-        Pillow and Matplotlib the picture is left out, with a warning.
-
-    Raises
-    ------
-    ConfigError
-        No equity in ``source``, or arrays of different length.
-    """
-    payload = payload_of(source)
-    stats, metadata = payload.get("stats") or {}, payload.get("metadata") or {}
-    summary = trades_summary(payload.get("trades"), stats, time_us=payload.get("time_us"))
-    files: dict[str, bytes] = {}
-    try:
-        files[EQUITY_PNG] = render_equity_png(payload, engine=engine)
-    except MissingDependencyError as error:
-        warnings.warn(f"{EQUITY_PNG} is left out: {error}", stacklevel=2)
-    files[TRADES_JSON] = dump_json(summary).encode()
-    files[REPORT_TXT] = report_text(stats, metadata, summary).encode()
-    return files
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -18,11 +18,27 @@ key                     content
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from peak_fast.errors import ConfigError
 
 Payload = dict[str, Any]
+
+
+class Reported(Protocol):
+    """What a report reads of a result; where they are there, also ``bars`` and ``metadata``."""
+
+    @property
+    def equity(self) -> Any:
+        """Equity at each close, float64 array (n_bars,)."""
+
+    @property
+    def stats(self) -> Mapping[str, Any]:
+        """Statistics by name."""
+
+    @property
+    def trades(self) -> Any:
+        """Trades in any form that ``trade_columns`` takes."""
 
 
 def is_result(source: Any) -> bool:
@@ -30,7 +46,7 @@ def is_result(source: Any) -> bool:
     return all(hasattr(source, name) for name in ("equity", "stats", "trades"))
 
 
-def payload_of(source: Any) -> Payload:
+def payload_of(source: Mapping[str, Any] | Reported) -> Payload:
     """The payload of a ``BacktestResult``; a payload passes through.
 
     Raises

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+__all__ = ["NAMES", "load"]
+
 NAMES = (
     "bollinger",
     "buy_and_hold",
@@ -20,3 +22,7 @@ NAMES = (
 def load(name: str) -> Any:
     """The `RuleStrategy` of a built-in name."""
     return importlib.import_module(f"{__name__}.{name}").STRATEGY
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

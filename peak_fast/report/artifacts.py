@@ -1,0 +1,52 @@
+"""The three artifacts of a backtest by their path within a run: picture, trade statistics, text."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from peak_fast.errors import MissingDependencyError
+from peak_fast.report.figure import Engine, render_equity_png
+from peak_fast.report.payload import Reported, payload_of
+from peak_fast.report.plain import dump_json
+from peak_fast.report.text import report_text
+from peak_fast.report.trades import trades_summary
+
+EQUITY_PNG = "plots/equity_curve.png"
+TRADES_JSON = "reports/trades_summary.json"
+REPORT_TXT = "reports/backtest_report.txt"
+
+
+def render_artifacts(source: Mapping[str, Any] | Reported, *, engine: Engine = "auto") -> dict[str, bytes]:
+    """The three artifacts of one backtest, by their path within a run.
+
+    Parameters
+    ----------
+    source
+        A payload (see :mod:`peak_fast.report.payload`) or a ``BacktestResult``.
+    engine
+        Renderer of the picture, see :func:`render_equity_png`.
+
+    Returns
+    -------
+    dict of str to bytes
+        ``plots/equity_curve.png``, ``reports/trades_summary.json``, ``reports/backtest_report.txt``. Without
+        Pillow and Matplotlib the picture is left out, with a warning.
+
+    Raises
+    ------
+    ConfigError
+        No equity in ``source``, or arrays of different length.
+    """
+    payload = payload_of(source)
+    stats, metadata = payload.get("stats") or {}, payload.get("metadata") or {}
+    summary = trades_summary(payload.get("trades"), stats, time_us=payload.get("time_us"))
+    files: dict[str, bytes] = {}
+    try:
+        files[EQUITY_PNG] = render_equity_png(payload, engine=engine)
+    except MissingDependencyError as error:
+        warnings.warn(f"{EQUITY_PNG} is left out: {error}", stacklevel=2)
+    files[TRADES_JSON] = dump_json(summary).encode()
+    files[REPORT_TXT] = report_text(stats, metadata, summary).encode()
+    return files
