@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 
 from peak_fast._block_checks import check_indices, compile_error, is_debug, is_outside, outside_error
+from peak_fast._columns import FloatArray
 from peak_fast._strategy import Block, OrderBlock
 from peak_fast.data import Bars
 from peak_fast.errors import StrategyError
 from peak_kernels import types as t
-
-FloatArray = np.ndarray[Any, np.dtype[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)

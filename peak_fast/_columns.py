@@ -12,6 +12,7 @@ from peak_fast._arguments import is_whole
 from peak_fast.errors import ConfigError, DataError
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 _MOST = 2**62
 Wrap = Callable[[FloatArray, str], Any]
 

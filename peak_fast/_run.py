@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from peak_fast._block import BlockCall, prepare, run_block
+from peak_fast._columns import FloatArray, IntArray
 from peak_fast._conditions import Row
 from peak_fast._metric_catalog import METRICS
 from peak_fast._strategy import Block, RuleStrategy
@@ -20,9 +21,6 @@ from peak_fast.strategies.rows import Key, check_kind, plane_of, stride_of
 from peak_kernels import types as t
 from peak_kernels.entries import run_configurations
 from peak_kernels.types import RULE_SIZE
-
-FloatArray = np.ndarray[Any, np.dtype[np.float64]]
-IntArray = np.ndarray[Any, np.dtype[np.int64]]
 
 NO_RULES = np.empty((0, RULE_SIZE), np.int64)
 NO_PLANE = np.empty(0)

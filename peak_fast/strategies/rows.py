@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from peak_fast._columns import FloatArray
 from peak_fast.data import Bars
 from peak_fast.errors import StrategyError, did_you_mean
 from peak_kernels import entries as kernels
 
-FloatArray = np.ndarray[Any, np.dtype[np.float64]]
 Key = tuple[Any, ...]  # (kind, argument, ...)
 BLOCK = 64
 
