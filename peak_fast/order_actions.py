@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from peak_fast.data.alignment import untold
 from peak_fast.data.matching import check_zone
 from peak_fast.errors import ConfigError, DataError, did_you_mean
 from peak_fast.order_action_checks import check_actions, refuse
@@ -146,11 +147,14 @@ class _Reader:
 
         column = self.column(name)
         if column is None or column.dtype.is_numeric():
+            if column is not None:
+                self.check_counted(name)
             return self.numbers(name)
         out = np.full(self.height, np.nan)
         if column.dtype == pl.Object:
             for row, value in enumerate(column.to_list()):
                 if isinstance(value, int | float) and not isinstance(value, bool):
+                    self.check_counted(name)
                     out[row] = value
                 elif value is not None:
                     out[row] = self.bars_at(pl.Series([value]), name)[0]
@@ -158,6 +162,11 @@ class _Reader:
         given = column.is_not_null().to_numpy()
         out[given] = self.bars_at(column.drop_nulls(), name)
         return out
+
+    def check_counted(self, name: str) -> None:
+        """Refuse numbers of bars beside a frame whose newest row is first: they may count from either end."""
+        if self.calendar is not None and self.calendar.turned:
+            raise untold(f"orders: column {name!r}", self.calendar, DataError)
 
     def bars_at(self, times: pl.Series, name: str) -> Ints:
         """Bar that each time lies in; of the times of orders, none behind the end of the last bar.
@@ -186,6 +195,8 @@ class _Reader:
 
     def bars(self) -> Ints:
         """Bar of each action."""
+        if self.column("bar") is not None:
+            self.check_counted("bar")
         bars, found = self.numbers("bar"), self.bars_of("timestamp")
         refuse((bars == bars) & (found == found) & (bars != found), lambda row: (
             f"bar {bars[row]:.17g} and timestamp {self.frame['timestamp'][row]}, which is in bar {found[row]:.17g}, "

@@ -316,10 +316,13 @@ def run_peak_trade(
     ConfigError
         The mode is unknown, or the signal has another length than the bars.
     """
-    from peak_fast.data.given import given_bars
+    from peak_fast.data.alignment import aligned, calendar_of_bars
+    from peak_fast.data.given import given_bars, settled
     from peak_fast.orders import simulate_orders
 
     frame = given_bars(bars)
+    signal = aligned(signal, calendar_of_bars(frame), "signal", [], ConfigError)
+    frame = settled(frame)
     sides = np.nan_to_num(np.asarray(signal, dtype=np.float64))
     if sides.shape != (len(frame),):
         raise ConfigError(f"signal has the shape {sides.shape}, expected ({len(frame)},)")

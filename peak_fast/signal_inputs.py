@@ -11,6 +11,7 @@ import numpy.typing as npt
 from peak_fast.data.alignment import aligned_table, calendar_of_bars, calendar_of_column, columns_of, is_frame
 from peak_fast.data.bars import Bars
 from peak_fast.data.columns import numbers_of
+from peak_fast.data.given import given_bars
 from peak_fast.data.matching import Calendar
 from peak_fast.errors import ConfigError, DataError
 
@@ -45,8 +46,10 @@ class Matrices:
         self.notes: list[str] = []
         self._names: list[Any] | None = None
         if isinstance(ohlc, Bars | Mapping) or is_frame(ohlc):
-            bars = Bars.from_frame(ohlc)
-            self._calendar = calendar_of_bars(bars)
+            bars = given_bars(ohlc)
+            beside = calendar_of_bars(bars)
+            # The bars' own columns are in their order, whatever the frame's was.
+            self._calendar = beside._replace(moved=False, turned=False)
             self.notes += bars.notes
             columns: list[Any] = [bars.open, bars.high, bars.low, bars.close]
         else:
@@ -57,7 +60,7 @@ class Matrices:
                 )
             found = calendar_of_column(columns[3], "close")
             self._names = columns_of(columns[3]) if is_frame(columns[3]) else None
-            self._calendar = found or Calendar(np.shape(columns[3])[0 if self._names else -1])
+            self._calendar = beside = found or Calendar(np.shape(columns[3])[0 if self._names else -1])
         times = self._calendar.time_us
         if times is not None and not (times[1:] > times[:-1]).all():
             raise DataError(
@@ -72,6 +75,7 @@ class Matrices:
             ),
             self.close,
         ]
+        self._calendar = beside
 
     def _aligned(self, name: str, value: Any, *, levels: bool = False) -> Any:
         return aligned_table(value, self._calendar, self._names, name, self.notes, levels=levels)

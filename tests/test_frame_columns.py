@@ -296,17 +296,6 @@ def test_clean_bars_have_nothing_to_say():
         assert Bars.from_frame(make(clean_columns(30))).notes == ()
 
 
-# ---- rows that a run may not reverse
-
-
-def test_newest_first_beside_values_without_times():
-    columns = {name: values[::-1].copy() for name, values in clean_columns(30).items()}
-    frame = pl.DataFrame(columns)
-    with pytest.raises(DataError, match=r"newest first.*Bars.from_frame\(frame\)"):
-        BacktestEngine().run(frame, np.ones(30))
-    assert BacktestEngine().run(Bars.from_frame(frame), np.ones(30)).stats["bars"] == 30
-
-
 def test_bars_are_read_already():
     bars = Bars.from_frame(clean_columns())
     assert Bars.from_frame(bars) is bars

@@ -39,7 +39,8 @@ def calendar_of_bars(bars: Bars, *, derived: bool = False) -> Calendar:
     time_us = bars.time_us if bars.has_time else None
     labels = source.index if is_frame else None
     moved = bool(bars.repaired.get("sort") or bars.repaired.get("reverse")) and not derived
-    return Calendar(len(bars), time_us, bars.time_zone, labels, moved, derived, bars.stamp)
+    turned = bars._turned and not derived
+    return Calendar(len(bars), time_us, bars.time_zone, labels, moved, derived, bars.stamp, turned)
 
 
 def calendar_of_column(values: Any, what: str, error: type[PeakFastError] = DataError) -> Calendar | None:
@@ -98,6 +99,8 @@ def aligned(
         A bar without a value, a time twice, a zone beside none, more than one column of values.
     """
     if isinstance(values, np.ndarray | list | tuple):
+        if calendar.turned and _is_per_bar(values, calendar.bars):
+            raise untold(what, calendar, error)
         if calendar.moved and len(values) > 1:
             notes.append(f"{what}: no times in them; taken in the order of the bars, which were sorted")
         return values
@@ -115,11 +118,13 @@ def aligned(
             return _taken(column, rows)
         values, kind = column, "Series"
     if kind != "Series" or package not in ("pandas", "polars"):
+        if calendar.turned and _is_per_bar(values, calendar.bars):
+            raise untold(what, calendar, error)
         return values
     if package == "pandas":
         return _taken(values, _rows_of_index(values.index, calendar, what, notes, error, levels))
     if calendar.moved:
-        raise _untold(what, error)
+        raise untold(what, calendar, error)
     return values
 
 
@@ -271,7 +276,7 @@ def _rows_of_index(
     if _is_plain(index):
         # Numbers of rows in another sequence than the frame's own: of the frame as it was before, or of arrays?
         if not calendar.derived and (calendar.moved or rows is not None):
-            raise _untold(what, error)
+            raise untold(what, calendar, error)
         return None
     if rows is not None:
         notes.append(f"{what}: put into the order of the bars by their index")
@@ -302,8 +307,23 @@ def _time_level(index: Any, what: str, error: type[PeakFastError]) -> Any:
     return found[0]
 
 
-def _untold(what: str, error: type[PeakFastError]) -> PeakFastError:
-    """The rows were sorted, and the values say neither of the two orders."""
+def _is_per_bar(values: Any, bars: int) -> bool:
+    """Whether values without times have one for each of several bars."""
+    try:
+        shape = np.shape(values)
+    except ValueError:  # rows of unequal length, which are refused for that
+        return False
+    return bars > 1 and bars in shape
+
+
+def untold(what: str, calendar: Calendar, error: type[PeakFastError]) -> PeakFastError:
+    """The rows were put in order, and the values say neither of the two orders."""
+    if calendar.turned:
+        return error(
+            f"{what}: the rows of the frame are newest first, and nothing says in which order these values count the "
+            "bars; expected their times (a pandas index, or a frame with a column of times), or both in order of time: "
+            "sort the frame by time, or pass Bars.from_frame(frame), whose bars are in order"
+        )
     return error(
         f"{what}: the rows of the bars' frame were put into another order, and the values do not say to which bar "
         "each belongs; expected their times (a pandas index, or a frame with a column of times), or a NumPy array in "

@@ -73,8 +73,8 @@ class Bars:
 
     __slots__ = (
         "_hash", "_mark", "_n_not_positive", "_notes", "_periods_per_year", "_read_from", "_remarks", "_table",
-        "close", "has_time", "high", "low", "n_invalid", "name", "open", "repaired", "source", "stamp", "time_us",
-        "time_zone", "volume",
+        "_turned", "close", "has_time", "high", "low", "n_invalid", "name", "open", "repaired", "source", "stamp",
+        "time_us", "time_zone", "volume",
     )  # fmt: skip
 
     open: FloatArray
@@ -98,6 +98,7 @@ class Bars:
     _read_from: Mapping[str, str]
     _remarks: tuple[str, ...] | None
     _table: FloatArray | None
+    _turned: bool
 
     def __init__(
         self,
@@ -141,6 +142,8 @@ class Bars:
         put(self, "_periods_per_year", None)
         # The kernel's matrix of prices, made by the first run on these bars.
         put(self, "_table", None)
+        # Whether the rows of a frame that a run was given were turned round (`peak_fast.data.given`).
+        put(self, "_turned", False)
 
     @classmethod
     def from_frame(
@@ -418,6 +421,7 @@ class Bars:
         )
         object.__setattr__(part, "_remarks", ())
         object.__setattr__(part, "has_time", self.has_time)
+        object.__setattr__(part, "_turned", self._turned)
         object.__setattr__(part, "_periods_per_year", self.periods_per_year)
         return part
 

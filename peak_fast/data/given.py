@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from peak_fast.data.bars import Bars
-from peak_fast.errors import DataError
 
 
 def given_bars(data: Any, name: str | None = None) -> Bars:
-    """Bars as they are, or those of a frame whose rows are in order of time.
+    """Bars as they are, or those of a frame; one whose newest row is first is put in order of time.
 
-    A frame with the newest row first is refused here, although :meth:`Bars.from_frame` reads it: values without
-    times may come beside it (targets, rates, numbers of bars), and nobody says in which of the two orders they are.
+    The user of such a frame never sees the bars: whether an array or a number of a bar that comes beside it counts
+    from the oldest or from the newest row, nobody says.  The bars therefore are marked
+    (`peak_fast.data.matching.Calendar`), and `peak_fast.data.alignment` refuses what carries no times.
 
     Raises
     ------
     DataError
-        The frame cannot be used, or its rows are newest first.
+        The frame cannot be used.
     """
     if isinstance(data, Bars):
         return data
     bars = Bars.from_frame(data, name=name)
     if "reverse" in bars.repaired:
-        raise DataError(
-            "timestamp: the rows are newest first, and values given beside a frame may be in either order; sort the "
-            "frame by time, or pass Bars.from_frame(frame), whose bars are in order of time"
-        )
+        object.__setattr__(bars, "_turned", True)
+    return bars
+
+
+def settled(bars: Bars) -> Bars:
+    """Bars for what has been brought into their order already."""
+    if not bars._turned:
+        return bars
+    bars = copy.copy(bars)
+    object.__setattr__(bars, "_turned", False)
     return bars

@@ -33,6 +33,8 @@ class Calendar(NamedTuple):
         labels or times they are in its order.
     stamp
         Whether the times are the opens or the closes of the bars.
+    turned
+        Whether a frame with its newest row first was given as it is: values without times may be in either order.
     """
 
     bars: int
@@ -42,6 +44,7 @@ class Calendar(NamedTuple):
     moved: bool = False
     derived: bool = False
     stamp: str = "open"
+    turned: bool = False
 
 
 def check_zone(
