@@ -74,7 +74,7 @@ def test_where_the_time_goes(rounds, recorder, n):
     item = resolve("ma_crossover")
     params = {**probe.PARAMS, "allow_short": False}
     result = engine.run(bars, "ma_crossover", params)
-    settings = engine._settings(bars)
+    settings = engine.settings.vector(bars)
     decisions = _run.rule_decisions(item, bars, params)
 
     def fresh_tables() -> None:

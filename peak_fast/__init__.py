@@ -14,8 +14,6 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
-
 _HOMES = {
     "Above": "_conditions",
     "AtLeast": "_conditions",
@@ -50,6 +48,7 @@ _HOMES = {
     "SweepResult": "sweep.result",
     "TrackingError": "errors",
     "VolatilityTarget": "config",
+    "__version__": "version",
     "build_tracker_from_config": "tracking",
     "load": "data",
     "log_backtest_artifacts": "tracking",
@@ -142,6 +141,7 @@ if TYPE_CHECKING:
         build_tracker_from_config,
         log_backtest_artifacts,
     )
+    from peak_fast.version import __version__
 
 
 def __getattr__(name: str) -> Any:

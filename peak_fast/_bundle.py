@@ -7,8 +7,9 @@ import json
 import math
 import shutil
 import uuid
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from pydantic import TypeAdapter
@@ -21,13 +22,15 @@ from peak_fast.errors import DataError, writing
 from peak_kernels import types as t
 
 if TYPE_CHECKING:
-    from peak_fast.result import BacktestResult
+    from peak_fast._run_parts import RunParts
+
+R = TypeVar("R", bound="RunParts")
 
 FORMAT = 4
 _TABLES = {"orders": t.ORDER_COLUMNS, "fills": t.FILL_COLUMNS, "trades": t.TRADE_COLUMNS}
 
 
-def save(result: BacktestResult, folder: Path) -> Path:
+def save(result: RunParts, folder: Path) -> Path:
     """Write a result; see `BacktestResult.save`."""
     with writing(folder):
         check_folder(folder)
@@ -51,7 +54,7 @@ def check_folder(folder: Path) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
 
 
-def _write(result: BacktestResult, folder: Path) -> None:
+def _write(result: RunParts, folder: Path) -> None:
     """Write to a temporary name beside the folder, then rename."""
     import polars as pl
 
@@ -91,7 +94,7 @@ def _replace(work: Path, folder: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _document(result: BacktestResult) -> dict[str, Any]:
+def _document(result: RunParts) -> dict[str, Any]:
     """Everything that is not a table."""
     outcome = result._outcome
     return {
@@ -120,7 +123,7 @@ def _digest(outcome: Outcome) -> str:
     return digest.hexdigest()
 
 
-def load(cls: type[BacktestResult], folder: Path) -> BacktestResult:
+def load(cls: Callable[..., R], folder: Path) -> R:
     """Read a result; see `BacktestResult.load`."""
     import polars as pl
 
@@ -149,7 +152,7 @@ def load(cls: type[BacktestResult], folder: Path) -> BacktestResult:
     return result
 
 
-def _result_of(cls: type[BacktestResult], document: dict[str, Any], frames: dict[str, Any]) -> BacktestResult:
+def _result_of(cls: Callable[..., R], document: dict[str, Any], frames: dict[str, Any]) -> R:
     """The result from its document and its tables."""
     frame, about = frames["bars"], document["bars"]
     timed = frame if about["has_time"] else frame.drop("timestamp")

@@ -20,8 +20,8 @@ def report() -> Any:
     """Table of the installation."""
     from rich.table import Table
 
-    from peak_fast import __version__
     from peak_fast.sweep.batch import default_threads
+    from peak_fast.version import __version__
     from peak_kernels._cache import cache_dir, source_stamp
     from peak_kernels.entries import ENTRIES
 

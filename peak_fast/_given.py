@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from peak_fast import _run
-from peak_fast._strategy import SignalStrategy
+from peak_fast._strategy import Block, OrderBlock, RuleStrategy, SignalStrategy
 from peak_fast.data import Bars
 from peak_fast.data.alignment import aligned, calendar_of_bars
 from peak_fast.data.columns import numbers_of
 from peak_fast.data.kept_rows import own_frame
 from peak_fast.data.kinds import package_of
 from peak_fast.errors import StrategyError, did_you_mean
+from peak_kernels import types as t
 
 FloatArray = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -234,3 +235,22 @@ def as_given(values: Any, count: int, what: str) -> Given:
         first = int(np.flatnonzero(np.isinf(array))[0])
         raise StrategyError(f"{what}: bar {first} is infinite; expected a number")
     return Given(array, boolean)
+
+
+def decisions_of(
+    bars: Bars, item: Any, values: dict[str, Any], settings: FloatArray, notes: list[str]
+) -> _run.Decisions:
+    """What a resolved strategy decides with complete parameters.
+
+    ``settings`` is the kernel's flat vector; ``notes`` gets what was reordered, passed over or understood.
+    """
+    if isinstance(item, RuleStrategy):
+        return _run.rule_decisions(item, bars, values, notes)
+    if isinstance(item, Block):
+        return _run.block_decisions(item, bars, values)
+    if isinstance(item, OrderBlock):
+        raise StrategyError(
+            f"{item.name!r} places orders and decides nothing here: run it with engine.run or simulate_orders"
+        )
+    given = returned(item, bars, call(item, bars, values), notes)
+    return decided(item, given, notes, weights=settings[t.WEIGHT_TARGETS] != 0.0)

@@ -19,7 +19,7 @@ from peak_kernels._cache import source_stamp
 if TYPE_CHECKING:
     import polars as pl
 
-    from peak_fast.result import BacktestResult
+    from peak_fast._run_parts import RunParts
 
 TRADE_DTYPE = np.dtype(
     [
@@ -48,7 +48,7 @@ TAG = t.RECORD_WIDTH
 """Column behind all others in the records of a block that places orders: the tag, -1 where there is none."""
 
 
-def stats_of(result: BacktestResult) -> dict[str, Any]:
+def stats_of(result: RunParts) -> dict[str, Any]:
     """Dict behind `BacktestResult.stats`."""
     values = Named(zip(METRICS, result._outcome.metrics.tolist(), strict=True))
     for name in COUNTS:
@@ -72,7 +72,7 @@ def stats_of(result: BacktestResult) -> dict[str, Any]:
     return values
 
 
-def trade_array(result: BacktestResult) -> Any:
+def trade_array(result: RunParts) -> Any:
     """Closed trades and the open one as a structured array of `TRADE_DTYPE`."""
     rows = result._outcome.trades
     extra = _open_trade(result)
@@ -88,7 +88,7 @@ def trade_array(result: BacktestResult) -> Any:
     return trades
 
 
-def _open_trade(result: BacktestResult) -> Any:
+def _open_trade(result: RunParts) -> Any:
     """Row of the position that is open at the end, marked at the last close; None when flat.
 
     Lots of both sides that cancel out are one row, too: long at the price of the ones, left at that of the others.
@@ -109,12 +109,12 @@ def _open_trade(result: BacktestResult) -> Any:
     return np.array([row + costs], dtype=np.float64)
 
 
-def _multiplier(result: BacktestResult) -> float:
+def _multiplier(result: RunParts) -> float:
     """Contract size of the asset."""
     return float(result._used.get("order_book", {}).get("asset", {}).get("multiplier", 1.0))
 
 
-def _excursions(result: BacktestResult, trades: Any) -> None:
+def _excursions(result: RunParts, trades: Any) -> None:
     """Fill ``mae`` and ``mfe``: the whole bars a position was held, plus its entry and exit prices.
 
     A bar counts from the entry's open on; the bar of an exit counts only where the exit was at its close,
@@ -143,7 +143,7 @@ def _excursions(result: BacktestResult, trades: Any) -> None:
     trades["mfe"] = np.where(side > 0, high / base - 1.0, 1.0 - low / base)
 
 
-def _times(result: BacktestResult, bars: Any) -> Any:
+def _times(result: RunParts, bars: Any) -> Any:
     """Timestamps of bars; null where the bar is negative."""
     import polars as pl
 
@@ -172,7 +172,7 @@ def _tags(rows: Any, count: int) -> dict[str, Any]:
     return {"tag": pl.Series(tags + [None] * (count - len(tags)), dtype=pl.String)}
 
 
-def trades_frame(result: BacktestResult) -> pl.DataFrame:
+def trades_frame(result: RunParts) -> pl.DataFrame:
     """Frame behind `BacktestResult.trades`."""
     import polars as pl
 
@@ -193,7 +193,7 @@ def trades_frame(result: BacktestResult) -> pl.DataFrame:
     )
 
 
-def orders_frame(result: BacktestResult) -> pl.DataFrame:
+def orders_frame(result: RunParts) -> pl.DataFrame:
     """Frame behind `BacktestResult.orders`."""
     import polars as pl
 
@@ -216,7 +216,7 @@ def orders_frame(result: BacktestResult) -> pl.DataFrame:
     )
 
 
-def fills_frame(result: BacktestResult) -> pl.DataFrame:
+def fills_frame(result: RunParts) -> pl.DataFrame:
     """Frame behind `BacktestResult.fills`."""
     import polars as pl
 
@@ -239,12 +239,12 @@ def fills_frame(result: BacktestResult) -> pl.DataFrame:
 @functools.cache
 def code_version() -> dict[str, str]:
     """Version of the package and hash of its kernels."""
-    from peak_fast import __version__
+    from peak_fast.version import __version__
 
     return {"peak_fast": __version__, "kernels": source_stamp()}
 
 
-def metadata_of(result: BacktestResult) -> dict[str, Any]:
+def metadata_of(result: RunParts) -> dict[str, Any]:
     """Dict behind `BacktestResult.metadata`."""
     used = result._used
     settings = {
@@ -301,7 +301,7 @@ def _financing_rows(stats: Mapping[str, Any]) -> list[tuple[str, str]]:
     return rows
 
 
-def summary_rows(result: BacktestResult) -> list[tuple[str, str]]:
+def summary_rows(result: RunParts) -> list[tuple[str, str]]:
     """Labels and texts of the summary."""
     stats = result.stats
 
@@ -336,7 +336,7 @@ def summary_rows(result: BacktestResult) -> list[tuple[str, str]]:
     ]
 
 
-def summary_text(result: BacktestResult) -> str:
+def summary_text(result: RunParts) -> str:
     """Text behind `BacktestResult.summary`."""
     lines = [f"{result.strategy_name} on {result.symbol}"]
     if result.params:
@@ -345,7 +345,7 @@ def summary_text(result: BacktestResult) -> str:
     return "\n".join(lines)
 
 
-def rich_table(result: BacktestResult) -> Any:
+def rich_table(result: RunParts) -> Any:
     """The summary as a rich table."""
     from rich.table import Table
 

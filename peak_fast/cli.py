@@ -63,7 +63,7 @@ def peak_fast(
 ) -> None:
     """Fast, trustworthy backtesting: single runs, sweeps, studies, tracking."""
     if version:
-        from peak_fast import __version__
+        from peak_fast.version import __version__
 
         typer.echo(f"peak-fast {__version__}")
         raise typer.Exit

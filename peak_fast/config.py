@@ -32,11 +32,11 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-def preset_rules(name: str, changes: dict[str, Any]) -> Any:
-    """Named rules of another engine, with some of them changed."""
-    import importlib
+def _preset(name: str, changes: dict[str, Any]) -> Any:
+    """Rules of another engine, with some of them changed; whoever asks for none does not load them."""
+    from peak_fast.presets import preset_rules
 
-    return guarded(getattr(importlib.import_module("peak_fast.presets"), name))(**changes)
+    return preset_rules(name, changes)
 
 
 class Execution(Settings):
@@ -71,27 +71,27 @@ class Execution(Settings):
     @classmethod
     def vectorbt(cls, **changes: Any) -> Any:
         """Rules of vectorbt's signal simulation, for `simulate_signals`; see `peak_fast.presets.vectorbt`."""
-        return preset_rules("vectorbt", changes)
+        return _preset("vectorbt", changes)
 
     @classmethod
     def backtesting_py(cls, **changes: Any) -> Any:
         """Rules of backtesting.py, for `simulate_orders`; see `peak_fast.presets.backtesting_py`."""
-        return preset_rules("backtesting_py", changes)
+        return _preset("backtesting_py", changes)
 
     @classmethod
     def backtrader(cls, **changes: Any) -> Any:
         """Rules of backtrader, for `simulate_orders`; see `peak_fast.presets.backtrader`."""
-        return preset_rules("backtrader", changes)
+        return _preset("backtrader", changes)
 
     @classmethod
     def peak_trade_legacy(cls, **changes: Any) -> Any:
         """Rules of peak_trade's long-only mode; see `peak_fast.presets.peak_trade_legacy`."""
-        return preset_rules("peak_trade_legacy", changes)
+        return _preset("peak_trade_legacy", changes)
 
     @classmethod
     def peak_trade_pipeline(cls, **changes: Any) -> Any:
         """Rules of peak_trade's execution pipeline; see `peak_fast.presets.peak_trade_pipeline`."""
-        return preset_rules("peak_trade_pipeline", changes)
+        return _preset("peak_trade_pipeline", changes)
 
     @property
     def fill_rule(self) -> str:

@@ -8,21 +8,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from peak_fast import _given, _run
 from peak_fast._arguments import rate_of_bps, tracker_or_none
 from peak_fast._guard import guarded_class
-from peak_fast._slots import VARIABLE, settings_vector
-from peak_fast._strategy import (
-    Block,
-    OrderBlock,
-    RuleStrategy,
-    SignalStrategy,
-    complete_params,
-    params_of,
-    resolve,
-)
+from peak_fast._slots import VARIABLE
+from peak_fast._strategy import Block, OrderBlock, SignalStrategy, complete_params, params_of, resolve
 from peak_fast.config import (
     BacktestConfig,
     Costs,
@@ -32,17 +25,32 @@ from peak_fast.config import (
     SizeRule,
     Stops,
 )
-from peak_fast.data import Bars
+from peak_fast.data.bars import Bars
 from peak_fast.data.given import given_bars
-from peak_fast.errors import ConfigError, StrategyError
+from peak_fast.engine_settings import EngineSettings
+from peak_fast.errors import ConfigError
 from peak_fast.result import BacktestResult
-from peak_fast.signed_prices import check_engine
-from peak_kernels import types as t
 
 if TYPE_CHECKING:
     from peak_fast.tracking.base import Tracker
 
 LEGACY_STOP = 0.02
+
+T = TypeVar("T")
+
+
+class _Setting(Generic[T]):
+    """An attribute of the engine that stands in its settings; setting it makes others of them."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, engine: Any, owner: type | None = None) -> T:
+        value: T = self if engine is None else getattr(engine.settings, self._name)  # type: ignore[assignment]
+        return value
+
+    def __set__(self, engine: Any, value: T) -> None:
+        engine.settings = replace(engine.settings, **{self._name: value})
 
 
 @guarded_class()
@@ -69,6 +77,11 @@ class BacktestEngine:
         `peak_fast.order_book.OrderBook` or `OrderRules`: decisions, and orders of blocks, go through an order book
         with latency, partial fills, paths inside bars and more (docs/orders.md); None: the fast path.
 
+    Attributes
+    ----------
+    settings
+        All of them but the tracker and the mode as one frozen `peak_fast.engine_settings.EngineSettings`.
+
     Raises
     ------
     ConfigError
@@ -90,38 +103,29 @@ class BacktestEngine:
         risk_free: float = 0.0,
         order_book: Any = None,
     ) -> None:
-        for name, value, kind in (
-            ("execution", execution, Execution),
-            ("costs", costs, Costs),
-            ("sizing", sizing, SizeRule),
-            ("stops", stops, Stops),
-            ("risk_limits", risk_limits, RiskLimits),
-        ):
-            if value is not None and not isinstance(value, kind):
-                wanted = "a size such as FractionOfEquity(0.5)" if kind is SizeRule else kind.__name__
-                raise ConfigError(f"{name}: expected {wanted}; got {type(value).__name__}")
-        for name, number in (("initial_cash", initial_cash), ("periods_per_year", periods_per_year)):
-            absent = number is None and name == "periods_per_year"
-            if not absent and not (isinstance(number, int | float) and 0 < number < float("inf")):
-                raise ConfigError(f"{name}: expected a positive number; got {number!r}")
-        if not (isinstance(risk_free, int | float) and -1 < risk_free < float("inf")):
-            raise ConfigError(f"risk_free: expected a yearly rate above -1; got {risk_free!r}")
-        self.initial_cash = float(initial_cash)
-        self.execution = execution or Execution()
-        self.costs = costs or Costs()
-        self.sizing = sizing or FractionOfEquity()
-        self.stops = stops or Stops()
-        self.risk_limits = risk_limits or RiskLimits()
+        self.settings = EngineSettings(
+            initial_cash=initial_cash,
+            execution=Execution() if execution is None else execution,
+            costs=Costs() if costs is None else costs,
+            sizing=FractionOfEquity() if sizing is None else sizing,
+            stops=Stops() if stops is None else stops,
+            risk_limits=RiskLimits() if risk_limits is None else risk_limits,
+            periods_per_year=periods_per_year,
+            risk_free=risk_free,
+            order_book=order_book,
+        )
         self.tracker: Tracker | None = tracker_or_none(tracker)
         self.use_execution_pipeline = use_execution_pipeline
-        self.periods_per_year = periods_per_year
-        self.risk_free = risk_free
-        self.order_book = None
-        if order_book is not None:
-            from peak_fast.order_book import as_book
 
-            self.order_book = as_book(order_book)
-        self._vectors: dict[Any, Any] = {}
+    initial_cash = _Setting[float]()
+    execution = _Setting[Execution]()
+    costs = _Setting[Costs]()
+    sizing = _Setting[SizeRule]()
+    stops = _Setting[Stops]()
+    risk_limits = _Setting[RiskLimits]()
+    periods_per_year = _Setting["float | None"]()
+    risk_free = _Setting[float]()
+    order_book = _Setting[Any]()
 
     @classmethod
     def from_config(cls, config: BacktestConfig, tracker: Tracker | None = None) -> BacktestEngine:
@@ -178,38 +182,51 @@ class BacktestEngine:
         return self._run_item(bars, item, values, symbol, weights)
 
     def _run_item(
-        self, bars: Bars, item: Any, values: dict[str, Any], symbol: str | None, weights: bool
+        self,
+        bars: Bars,
+        item: Any,
+        values: dict[str, Any],
+        symbol: str | None,
+        weights: bool,
+        varied: Mapping[str, Any] | None = None,
     ) -> BacktestResult:
-        """Run a resolved strategy with complete parameters."""
-        if isinstance(item, OrderBlock) or (isinstance(item, Block) and self.order_book is not None):
-            from peak_fast.order_book import block_result
-
-            return self._told(block_result(self, bars, item, values, symbol or bars.name, weights))
+        """Run a resolved strategy with complete parameters; ``varied``: settings that a sweep has changed."""
         by_weight = weights or getattr(item, "weights", False) or getattr(item, "returns", "") == "weights"
-        settings = self._settings(bars, weights=by_weight)
+        if isinstance(item, OrderBlock) or (isinstance(item, Block) and self.settings.order_book is not None):
+            return self._run_block(bars, item, values, symbol, by_weight, varied)
+        flat = self.settings.vector(bars, weights=by_weight)
         notes: list[str] = []
-        decisions = self.decisions(bars, item, values, settings, notes)
+        decisions = _given.decisions_of(bars, item, values, flat, notes)
         return self._finish(
-            bars, decisions, item.name, values, symbol, weights=by_weight, strategy=item, notes=notes
-        )
+            bars, decisions, item.name, values, symbol, weights=by_weight, strategy=item, notes=notes,
+            varied=varied,
+        )  # fmt: skip
 
-    def decisions(
-        self, bars: Bars, item: Any, values: dict[str, Any], settings: Any, notes: list[str]
-    ) -> _run.Decisions:
-        """What a resolved strategy decides with complete parameters.
+    def _run_block(
+        self,
+        bars: Bars,
+        block: Block | OrderBlock,
+        values: dict[str, Any],
+        symbol: str | None,
+        weights: bool,
+        varied: Mapping[str, Any] | None,
+    ) -> BacktestResult:
+        """Run a block through the order book."""
+        from peak_fast.order_book_runs import run_block
 
-        ``settings`` is the kernel's flat vector; ``notes`` gets what was reordered, passed over or understood.
-        """
-        if isinstance(item, RuleStrategy):
-            return _run.rule_decisions(item, bars, values, notes)
-        if isinstance(item, Block):
-            return _run.block_decisions(item, bars, values)
-        if isinstance(item, OrderBlock):
-            raise StrategyError(
-                f"{item.name!r} places orders and decides nothing here: run it with engine.run or simulate_orders"
+        places = isinstance(block, OrderBlock)
+        if places and weights:
+            raise ConfigError(f"weights: expected False for {block.name!r}, which places orders; got True")
+        settings = self.settings.through_book()
+        run = run_block(settings, bars, block, values, weights=weights)
+        targets = "orders" if places else "weights" if weights else "sides"
+        used, shown = _with_varied(settings.shown(targets, rules=run.orders.rules), values, varied)
+        return self._told(
+            BacktestResult(
+                bars, run.outcome, run.flat, block.name, shown, used, symbol or bars.name, block,
+                book=run.orders, notes=run.notes,
             )
-        given = _given.returned(item, bars, _given.call(item, bars, values), notes)
-        return _given.decided(item, given, notes, weights=settings[t.WEIGHT_TARGETS] != 0.0)
+        )  # fmt: skip
 
     def rerun(
         self,
@@ -222,26 +239,25 @@ class BacktestEngine:
     ) -> BacktestResult:
         """Full result of one row of a sweep: parameters, and settings that the sweep varied by name."""
         values = complete_params(item, params)
-        if self.order_book is not None or isinstance(item, OrderBlock):
-            from peak_fast.order_axes import run_varied
+        if self.settings.order_book is not None or isinstance(item, OrderBlock):
+            from peak_fast.order_axes import varied_settings
 
-            return run_varied(self, bars, item, values, varied, symbol)
+            other = self._with(varied_settings(self.settings, varied))
+            other.tracker = None
+            return other._run_item(bars, item, values, symbol, False, varied)
         by_weight = getattr(item, "weights", False) or getattr(item, "returns", "") == "weights"
-        settings = self._settings(bars, weights=by_weight, varied=varied).copy()
+        flat = self.settings.vector(bars, weights=by_weight, varied=varied).copy()
         for name, value in varied.items():
             slots, divisor = VARIABLE[name]
             for slot in slots:
-                settings[slot] = (0.0 if value is None or value != value else float(value)) / divisor
+                flat[slot] = (0.0 if value is None or value != value else float(value)) / divisor
         notes: list[str] = []
-        decisions = self.decisions(bars, item, values, settings, notes)
-        outcome = _run.run_single(bars, decisions, settings)
-        used = self._used(None, legacy=False, weights=by_weight)
-        if varied:
-            used["varied"] = dict(varied)
-        shown = {**values, **varied}
-        replay = _run.Replay.of(bars, settings, decisions, item, values)
+        decisions = _given.decisions_of(bars, item, values, flat, notes)
+        outcome = _run.run_single(bars, decisions, flat)
+        used, shown = _with_varied(self.settings.shown("weights" if by_weight else "sides"), values, varied)
+        replay = _run.Replay.of(bars, flat, decisions, item, values)
         return BacktestResult(
-            bars, outcome, settings, item.name, shown, used, symbol or bars.name, item, replay=replay,
+            bars, outcome, flat, item.name, shown, used, symbol or bars.name, item, replay=replay,
             notes=tuple(notes),
         )  # fmt: skip
 
@@ -269,12 +285,11 @@ class BacktestEngine:
         decisions = _given.decided(item, given, notes, long_only=not self.use_execution_pipeline)
         if self.use_execution_pipeline:
             return engine._finish(bars, decisions, name, params, symbol, strategy=item, notes=notes)
-        stops = engine.stops
+        stops = engine.settings.stops
         if stops.stop_loss is None:
             stops = stops.model_copy(update={"stop_loss": _stop_pct(params), "unit": "fraction"})
-        return engine._finish(
-            bars, decisions, name, params, symbol, stops=stops, legacy=True, strategy=item, notes=notes
-        )
+            engine = engine._with(engine.settings.changed(stops=stops))
+        return engine._finish(bars, decisions, name, params, symbol, legacy=True, strategy=item, notes=notes)
 
     def run_vectorized(
         self,
@@ -287,58 +302,27 @@ class BacktestEngine:
 
         Costs and the fill rule are those of the engine.
         """
-        quick = copy.copy(self)
-        quick.sizing, quick.stops, quick.risk_limits = FractionOfEquity(), Stops(), RiskLimits()
-        quick.use_execution_pipeline, quick.order_book, quick._vectors = True, None, {}
+        plain = {"sizing": FractionOfEquity(), "stops": Stops(), "risk_limits": RiskLimits()}
+        quick = self._with(self.settings.changed(**plain, order_book=None))
+        quick.use_execution_pipeline = True
         return quick.run_realistic(df, strategy_signal_fn, strategy_params, symbol)
+
+    def _with(self, settings: EngineSettings) -> BacktestEngine:
+        """This engine with other settings."""
+        other = copy.copy(self)
+        other.settings = settings
+        return other
 
     def _with_costs(self, fee_bps: float | None, slippage_bps: float | None) -> BacktestEngine:
         """This engine, or one with other costs."""
         if fee_bps is None and slippage_bps is None:
             return self
-        values = self.costs.model_dump()
+        values = self.settings.costs.model_dump()
         if fee_bps is not None:
             values.update(rate=rate_of_bps("fee_bps", fee_bps), maker_rate=None)
         if slippage_bps is not None:
             values.update(slippage_bps=slippage_bps)
-        other = copy.copy(self)
-        other.costs, other._vectors = Costs(**values), {}
-        return other
-
-    def _settings(
-        self,
-        bars: Bars,
-        *,
-        weights: bool = False,
-        stops: Stops | None = None,
-        legacy: bool = False,
-        **used: Any,
-    ) -> Any:
-        """Flat settings for the kernel, kept for the next run with the same ones.
-
-        ``used``: what of them a run uses, see `peak_fast.signed_prices.check_engine`.
-        """
-        year, signed = self.periods_per_year or bars.periods_per_year, False
-        if bars.n_not_positive:
-            signed = check_engine(bars, self.sizing, stops or self.stops, weights=weights, **used)
-        year_at_bars = self.periods_per_year is None and bars.has_time
-        key = (year, year_at_bars, weights, legacy, stops, signed)
-        if key not in self._vectors:
-            self._vectors[key] = settings_vector(
-                initial_cash=self.initial_cash,
-                execution=self.execution,
-                costs=self.costs,
-                stops=stops or self.stops,
-                sizing=self.sizing,
-                risk_limits=self.risk_limits,
-                periods_per_year=year,
-                year_at_bars=year_at_bars,
-                risk_free=self.risk_free,
-                weights=weights,
-                enter_only_flat=legacy,
-                signed=signed,
-            )
-        return self._vectors[key]
+        return self._with(self.settings.changed(costs=Costs(**values)))
 
     def _finish(
         self,
@@ -349,24 +333,32 @@ class BacktestEngine:
         symbol: str | None,
         *,
         weights: bool = False,
-        stops: Stops | None = None,
         legacy: bool = False,
         strategy: Any = None,
         notes: Sequence[str] = (),
+        varied: Mapping[str, Any] | None = None,
     ) -> BacktestResult:
         """Run the kernel, wrap its arrays, tell the tracker."""
-        settings = self._settings(bars, weights=weights, stops=stops, legacy=legacy)
-        used = self._used(stops, legacy=legacy, weights=weights)
-        names = (name, params, used, symbol or bars.name, strategy)
-        if self.order_book is None:
-            outcome = _run.run_single(bars, decisions, settings)
-            replay = _run.Replay.of(bars, settings, decisions, strategy, params)
-            result = BacktestResult(bars, outcome, settings, *names, replay=replay, notes=tuple(notes))
+        settings = self.settings
+        flat = settings.vector(bars, weights=weights, legacy=legacy)
+        replay = rules = orders = None
+        if settings.order_book is None:
+            outcome = _run.run_single(bars, decisions, flat)
+            replay = _run.Replay.of(bars, flat, decisions, strategy, params)
         else:
-            from peak_fast.order_book import result_of
+            from peak_fast.order_book_runs import run_decisions
 
-            result = result_of(self, bars, decisions, settings, names, tuple(notes))
-        return self._told(result)
+            outcome, flat, orders, own = run_decisions(settings, bars, decisions, flat)
+            rules, notes = orders.rules, (*notes, *own)
+        used = settings.shown("weights" if weights else "sides", "legacy" if legacy else "pipeline", rules)
+        if varied:
+            used, params = _with_varied(used, params, varied)
+        return self._told(
+            BacktestResult(
+                bars, outcome, flat, name, params, used, symbol or bars.name, strategy, replay=replay,
+                book=orders, notes=tuple(notes),
+            )
+        )  # fmt: skip
 
     def _told(self, result: BacktestResult) -> BacktestResult:
         """Tell the tracker of a result."""
@@ -378,22 +370,6 @@ class BacktestEngine:
             except Exception as error:
                 self._track(result, error)
         return result
-
-    def _used(
-        self, stops: Stops | None = None, *, legacy: bool = False, weights: bool = False
-    ) -> dict[str, Any]:
-        """Settings as the result names them."""
-        return {
-            "initial_cash": self.initial_cash,
-            "execution": self.execution,
-            "costs": self.costs,
-            "stops": stops or self.stops,
-            "sizing": self.sizing,
-            "risk_limits": self.risk_limits,
-            "risk_free": self.risk_free,
-            "mode": "legacy" if legacy else "pipeline",
-            "targets": "weights" if weights else "sides",
-        }
 
     def _track(self, result: BacktestResult, error: Exception) -> None:
         """A tracker did not take a result whole: log it by the protocol, or warn; never the run's trouble."""
@@ -407,6 +383,13 @@ class BacktestEngine:
             warn_untracked(self.tracker, error)
         else:
             log_backtest(self.tracker, result)
+
+
+def _with_varied(
+    used: dict[str, Any], params: dict[str, Any], varied: Mapping[str, Any] | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Settings and parameters as a result shows them, with what a sweep has varied."""
+    return ({**used, "varied": dict(varied)}, {**params, **varied}) if varied else (used, params)
 
 
 def _stop_pct(params: Mapping[str, Any]) -> float:

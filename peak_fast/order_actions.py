@@ -259,19 +259,6 @@ class _Reader:
         return out
 
 
-def time_of_day(text: str | None) -> int | None:
-    """Microseconds after midnight."""
-    if text is None:
-        return None
-    try:
-        hour, minute, second = (*map(int, text.split(":")), 0)[:3]
-    except (ValueError, AttributeError, TypeError):
-        hour = minute = second = -1
-    if not (0 <= hour < 24 and 0 <= minute < 60 and 0 <= second < 60 and text.count(":") in (1, 2)):
-        raise ConfigError(f"session_end must look like '17:00' or '17:00:00', got {text!r}")
-    return (hour * 3600 + minute * 60 + second) * 1_000_000
-
-
 def calendar_of(bars: Ints, time_us: Ints, session_end_us: int | None, latency: int = 0) -> Floats:
     """What instructions of some bars need to know of the calendar, ``[3, instruction]``.
 

@@ -13,10 +13,8 @@ from peak_fast.config import BASIS_POINTS
 from peak_fast.errors import ConfigError
 
 if TYPE_CHECKING:
-    from peak_fast.data import Bars
-    from peak_fast.engine import BacktestEngine
+    from peak_fast.engine_settings import EngineSettings
     from peak_fast.order_book import OrderBook
-    from peak_fast.result import BacktestResult
 
 # Fields of `OrderRules`.  Costs, leverage and limits of the account go by the engine's own names (`VARIABLE`).
 RULES = (
@@ -128,21 +126,20 @@ def _plain(name: str, value: Any) -> Any:
     return int(value) if whole and isinstance(value, float) and value.is_integer() else value
 
 
-def varied_engine(engine: BacktestEngine, varied: Mapping[str, Any]) -> BacktestEngine:
-    """The engine of one configuration: settings, and fields of the order book, by the names of a sweep.
+def varied_settings(settings: EngineSettings, varied: Mapping[str, Any]) -> EngineSettings:
+    """Settings of one configuration: those of the engine, and fields of the order book, by the names of a sweep.
 
     Raises
     ------
     ConfigError
         A value that its setting cannot take.
     """
-    from peak_fast.engine import BacktestEngine
-    from peak_fast.order_book import OrderBook
-
+    settings = settings.through_book()
     parts: dict[str, dict[str, Any]] = {}
     for part in ("execution", "costs", "stops", "sizing", "risk_limits"):
-        parts[part] = getattr(engine, part).model_dump()
-    cash, book = engine.initial_cash, engine.order_book or OrderBook()
+        parts[part] = getattr(settings, part).model_dump()
+    cash, book = settings.initial_cash, settings.order_book
+    assert book is not None
     for name, value in varied.items():
         if name in RULES or name in ENTRIES:
             continue
@@ -161,26 +158,5 @@ def varied_engine(engine: BacktestEngine, varied: Mapping[str, Any]) -> Backtest
         if name in varied:
             book = varied_rules(book, name, varied[name])
     book = varied_entries(book, {name: varied[name] for name in ENTRIES if name in varied})
-    return BacktestEngine(
-        initial_cash=cash,
-        **{part: type(getattr(engine, part))(**values) for part, values in parts.items()},
-        periods_per_year=engine.periods_per_year,
-        risk_free=engine.risk_free,
-        order_book=book,
-    )
-
-
-def run_varied(
-    engine: BacktestEngine,
-    bars: Bars,
-    item: Any,
-    values: dict[str, Any],
-    varied: Mapping[str, Any],
-    symbol: str | None,
-) -> BacktestResult:
-    """Full result of one row of a sweep through the order book; ``values`` are the strategy's parameters."""
-    result = varied_engine(engine, varied)._run_item(bars, item, values, symbol, weights=False)
-    if varied:
-        result._used["varied"] = dict(varied)
-        result.params.update(varied)
-    return result
+    made: dict[str, Any] = {part: type(getattr(settings, part))(**values) for part, values in parts.items()}
+    return replace(settings, initial_cash=cash, order_book=book, **made)

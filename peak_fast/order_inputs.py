@@ -27,7 +27,7 @@ from peak_fast.order_run import (
     Prices,
     blank_actions,
 )
-from peak_fast.orders import Inputs, Tables, asking_of
+from peak_fast.order_run_inputs import Inputs, Tables, asking_of
 from peak_fast.signed_prices import check_book
 from peak_kernels import orders_fields as f
 from peak_kernels import types as t

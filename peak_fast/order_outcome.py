@@ -16,7 +16,7 @@ from peak_kernels.from_curve import metrics_of
 if TYPE_CHECKING:
     from peak_fast.config import Stops
     from peak_fast.order_run import Floats, Ints, Records
-    from peak_fast.orders import Inputs
+    from peak_fast.order_run_inputs import Inputs
 
 # The engine's statuses and reasons, by their numbers in the book.
 _STATUS = np.zeros(f.REJECTED + 1)

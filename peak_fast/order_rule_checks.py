@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 from peak_fast.errors import ConfigError, did_you_mean
 from peak_kernels import orders_fields as f
 
-if TYPE_CHECKING:
-    from peak_fast.order_rules import OrderRules
+# `OrderRules`, which asks for these checks when it is made: they know its fields, not its class.
+Rules = Any
 
 # Range of each number; a round bracket leaves the end out.
 _RANGES: dict[str, tuple[str, float, float, str]] = {
@@ -100,7 +100,7 @@ def _check_tiers(tiers: Any) -> None:
         raise ConfigError(f"fee_tiers has {len(pairs)} tiers, the most is {f.MAX_TIERS}")
 
 
-def check_together(rules: OrderRules) -> None:
+def check_together(rules: Rules) -> None:
     """Check settings that depend on each other.
 
     Raises
@@ -127,7 +127,7 @@ def check_together(rules: OrderRules) -> None:
     _check_volume(rules)
 
 
-def check_effects(rules: OrderRules) -> None:
+def check_effects(rules: Rules) -> None:
     """Refuse numbers that say nothing without another setting.
 
     For runs of one set of rules: an axis of a sweep may turn a rule off whose number stays.
@@ -156,7 +156,7 @@ def check_effects(rules: OrderRules) -> None:
         raise ConfigError(f"limit_chance={rules.limit_chance!r} has no effect without limit_fill='chance'")
 
 
-def _check_volume(rules: OrderRules) -> None:
+def _check_volume(rules: Rules) -> None:
     if rules.volume == "range" and not rules.volume_step > 0.0:
         raise ConfigError("volume='range' needs volume_step > 0, the price step that shares the volume")
     if rules.volume in ("share", "range") and rules.volume_amount > 100.0:
@@ -221,7 +221,7 @@ def check_assets(assets: Any, names: tuple[str, ...], kind: type) -> None:
         check_kind(f"assets[{name!r}]", asset, kind)
 
 
-def check_half_spread(rules: OrderRules, half_spread: Any) -> None:
+def check_half_spread(rules: Rules, half_spread: Any) -> None:
     """Check that a spread is given where it is used, and only there.
 
     Raises

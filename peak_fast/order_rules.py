@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Any, Literal, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,6 @@ import numpy.typing as npt
 from peak_fast._guard import guarded_class
 from peak_fast.errors import ConfigError
 from peak_fast.order_rule_checks import check_field, check_number, check_together
-from peak_kernels import orders_fields as f
 
 Floats = npt.NDArray[np.float64]
 
@@ -275,28 +274,29 @@ class OrderRules:
     finalize: Literal["keep", "close", "second_pass"] = "keep"
 
     def __post_init__(self) -> None:
-        for name, hint in _hints().items():
+        for name, hint in rule_types().items():
             check_field(name, hint, getattr(self, name))
+        # Lists become tuples: rules are keys of what is kept for the next run.
+        object.__setattr__(self, "fee_tiers", tuple((value, rate) for value, rate in self.fee_tiers))
         check_together(self)
+
+    def __hash__(self) -> int:
+        # Sixty fields: computed once, because every run through the book looks up what it keeps by its rules.
+        kept: int | None = self.__dict__.get("_hash")
+        if kept is None:
+            kept = hash(tuple(self.__dict__.values()))
+            object.__setattr__(self, "_hash", kept)
+        return kept
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Texts hash to other numbers in another process.
+        return {name: value for name, value in self.__dict__.items() if name != "_hash"}
 
     @property
     def least_fee(self) -> float:
         """Smallest fee of a fill: the minimum, or none (minus infinity) with a rebate."""
         rates = (self.fee_rate, self.maker_rate or 0.0, *(rate for _, rate in self.fee_tiers))
         return -math.inf if min(rates) < 0.0 else self.fee_minimum
-
-    def vector(self) -> Floats:
-        """Return the settings as the kernel's flat vector (``R_...`` of `peak_kernels.orders_fields`)."""
-        vector = np.zeros(f.N_RULE)
-        for name, column in _COLUMNS.items():
-            value = getattr(self, name)
-            if isinstance(value, str):
-                value = get_args(_hints()[name]).index(value)
-            vector[column] = float(value)
-        vector[f.R_FINALIZE] = {"keep": 0.0, "second_pass": 1.0, "close": 2.0}[self.finalize]
-        vector[f.R_FEE_MINIMUM] = self.least_fee
-        vector[f.R_FEE_MAKER] = np.nan if self.maker_rate is None else self.maker_rate
-        return vector
 
 
 def merge_rules(
@@ -329,81 +329,7 @@ def merge_rules(
     return replace(rules, **changes)
 
 
-_COLUMNS: dict[str, int] = {
-    "market_fill": f.R_MARKET_AT,
-    "latency": f.R_LATENCY,
-    "first_bar": f.R_START_BAR,
-    "exclusive": f.R_EXCLUSIVE,
-    "alternate_removal": f.R_ALTERNATE,
-    "hedging": f.R_HEDGING,
-    "close_stop_base": f.R_STOP_BASE,
-    "exits_active": f.R_CHILD_BAR,
-    "repeat_queue": f.R_AGAIN_ALL,
-    "open_first": f.R_OPEN_FIRST,
-    "target_first": f.R_TARGET_FIRST,
-    "family_cancel": f.R_FAMILY,
-    "path": f.R_PATH,
-    "stop_limit": f.R_STOP_LIMIT,
-    "stop_stays_stop": f.R_RETRIGGER,
-    "trail_watermark": f.R_TRAIL_MARK,
-    "limit_fill": f.R_LIMIT_TOUCH,
-    "limit_chance": f.R_LIMIT_CHANCE,
-    "seed": f.R_SEED,
-    "slippage": f.R_SLIP_KIND,
-    "slippage_amount": f.R_SLIP_AMOUNT,
-    "slippage_extra": f.R_SLIP_EXTRA,
-    "slip_open": f.R_SLIP_OPEN,
-    "slip_stop": f.R_SLIP_STOP,
-    "slip_limit": f.R_SLIP_LIMIT,
-    "slip_cap": f.R_SLIP_CAP,
-    "slip_limit_cap": f.R_SLIP_LIMIT_CAP,
-    "slip_past_limit": f.R_SLIP_OUTSIDE,
-    "sell_limit_floor": f.R_SELL_LIMIT_FLOOR,
-    "spread": f.R_SPREAD,
-    "volume": f.R_VOLUME_KIND,
-    "volume_amount": f.R_VOLUME_AMOUNT,
-    "volume_step": f.R_VOLUME_STEP,
-    "volume_shared": f.R_VOLUME_SHARED,
-    "volume_whole": f.R_VOLUME_WHOLE,
-    "fee_rate": f.R_FEE_RATE,
-    "fee_fixed": f.R_FEE_FIXED,
-    "fee_per_unit": f.R_FEE_UNIT,
-    "fee_minimum": f.R_FEE_MINIMUM,
-    "merge_fills": f.R_MERGE,
-    "ledger": f.R_LEDGER,
-    "afford": f.R_AFFORD,
-    "shortfall": f.R_SHORTFALL,
-    "leverage": f.R_LEVERAGE,
-    "margin_mark": f.R_MARGIN_MARK,
-    "fee_as_ordered": f.R_FEE_AS_ORDERED,
-    "check_submission": f.R_CHECK_SUBMISSION,
-    "check_at_open": f.R_CHECK_AT_OPEN,
-    "short_proceeds": f.R_SHORT_PROCEEDS,
-    "short_absolute": f.R_SHORT_ABSOLUTE,
-    "shorting": f.R_SHORTING,
-    "only_flat": f.R_ONLY_FLAT,
-    "min_value": f.R_MIN_VALUE,
-    "size_for_fee": f.R_SIZE_FEE,
-    "target_step": f.R_TARGET_STEP,
-    "stop_at_level": f.R_STOP_AT_LEVEL,
-    "borrow_short": f.R_BORROW_SHORT,
-    "borrow_long": f.R_BORROW_LONG,
-    "borrow_cash": f.R_BORROW_CASH,
-    "interest_on_average": f.R_INTEREST_BASE,
-    "maintenance": f.R_MAINTENANCE,
-    "liquidation_fee": f.R_LIQUIDATION_FEE,
-    "ruin": f.R_RUIN,
-    "equity_floor": f.R_FLOOR,
-    "max_drawdown": f.R_DRAWDOWN,
-    "daily_loss": f.R_DAILY_LOSS,
-}
-
-
 @functools.cache
-def _hints() -> dict[str, Any]:
+def rule_types() -> dict[str, Any]:
+    """Types of the fields of `OrderRules`."""
     return get_type_hints(OrderRules)
-
-
-def column_of(name: str) -> int:
-    """Slot of a rule in `OrderRules.vector`."""
-    return _COLUMNS[name]

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from peak_fast.errors import ConfigError, DataError
 from peak_fast.order_rules import Asset, OrderRules
+from peak_fast.order_slots import rule_vector
 from peak_kernels import orders_fields as f
 from peak_kernels import types as t
 from peak_kernels.orders import nothing_asked, order_runner
@@ -167,7 +168,7 @@ def memory_of(
         sections.add(f.G_STATE_AT, t.N_STATE)
     memory = np.empty(sections.end)
     memory[: f.N_FIXED] = 0.0
-    memory[: f.N_RULE] = rules.vector()
+    memory[: f.N_RULE] = rule_vector(rules)
     for slot, value in sections.slots.items():
         memory[slot] = value
     _put_assets(memory, assets, rate)

@@ -20,10 +20,11 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 from pydantic import Field, create_model, field_validator
 
-from peak_fast.config import Settings, preset_rules
+from peak_fast._settings import Settings
 from peak_fast.errors import ConfigError, did_you_mean
 from peak_fast.order_rules import Asset, OrderRules
 from peak_fast.order_schedule import check_funding
+from peak_fast.presets import preset_rules
 
 PRESETS = ("backtesting_py", "backtrader", "peak_trade_legacy", "peak_trade_pipeline")
 """Functions of `peak_fast.presets` that give order rules."""

@@ -10,7 +10,7 @@ from peak_kernels import orders_fields as f
 
 if TYPE_CHECKING:
     from peak_fast.order_run import Floats, Records
-    from peak_fast.orders import Inputs
+    from peak_fast.order_run_inputs import Inputs
 
 
 def order_stats(run: Inputs, records: Records) -> dict[str, float]:

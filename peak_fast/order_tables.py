@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from peak_fast.order_run import Floats, Records
-    from peak_fast.orders import Tables
+    from peak_fast.order_run_inputs import Tables
 
 STATUSES = ("none", "submitted", "working", "waiting", "filled", "cancelled", "expired", "rejected")
 ROLES = ("order", "stop_loss", "take_profit", "close", "child", "liquidation")

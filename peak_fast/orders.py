@@ -16,14 +16,12 @@ is, and how to change it, says `peak_fast.order_rules.OrderRules`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from peak_fast._block import cells_of, compiled, numbers
-from peak_fast._block_checks import check_indices
 from peak_fast._guard import guarded
 from peak_fast._strategy import (
     Block,
@@ -36,8 +34,9 @@ from peak_fast._strategy import (
 from peak_fast.data import Bars
 from peak_fast.data.alignment import calendar_of_bars
 from peak_fast.data.given import given_bars
+from peak_fast.data.times import time_of_day
 from peak_fast.errors import ConfigError, DataError, StrategyError
-from peak_fast.order_actions import Actions, calendar_of, read_actions, time_of_day
+from peak_fast.order_actions import Actions, read_actions
 from peak_fast.order_columns import bar_column, detail_bars, funding_column, notes_of
 from peak_fast.order_currency import exchange_rates
 from peak_fast.order_rule_checks import (
@@ -51,20 +50,18 @@ from peak_fast.order_rule_checks import (
 from peak_fast.order_rules import Asset, OrderRules, merge_rules
 from peak_fast.order_run import (
     Asking,
-    EngineSizing,
     Floats,
     Ints,
     Prices,
     Records,
     blank_actions,
-    run_actions,
 )
+from peak_fast.order_run_inputs import Inputs, Tables, asking_of
 from peak_fast.order_stats import order_stats
 from peak_fast.order_tables import charges_frame, fills_frame, log_frame, orders_frame, trades_frame
 from peak_fast.result import Ambiguity
 from peak_fast.signed_prices import check_book
 from peak_kernels import orders_fields as f
-from peak_kernels.orders_targets import OWN_CELLS
 
 if TYPE_CHECKING:
     import polars as pl
@@ -170,50 +167,6 @@ class OrderResult:
         )
 
 
-@dataclass(frozen=True)
-class Tables:
-    """What the result tables need to name things."""
-
-    time_us: Ints
-    assets: tuple[str, ...]
-    tags: tuple[str, ...] | None
-    """Names of the tags; None: the numbers that a block gave."""
-    rows: Ints | None
-    """Row of the user's frame of each instruction; None: they are counted as a block gave them."""
-    prices: Prices
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """Inputs of a run, kept so that it can be repeated under other rules."""
-
-    bars: tuple[Bars, ...]
-    prices: Prices
-    actions: Floats
-    asking: Asking | None
-    rules: OrderRules
-    assets: tuple[Asset, ...]
-    initial_cash: float
-    book_size: int
-    tables: Tables
-    sizing: EngineSizing | None = None
-    notes: tuple[str, ...] = ()
-    """What was reordered, passed over or understood on the way in."""
-
-    def repeat(self, rules: OrderRules) -> Records:
-        """Run under these rules."""
-        return run_actions(
-            self.prices,
-            self.actions,
-            asking=self.asking,
-            rules=rules,
-            assets=self.assets,
-            initial_cash=self.initial_cash,
-            book_size=self.book_size,
-            sizing=self.sizing,
-        )
-
-
 def _all_bars(bars: Any) -> tuple[tuple[str, ...], tuple[Bars, ...]]:
     """Names and bars of the assets; all share one calendar."""
     if isinstance(bars, Mapping) and not {"open", "close"} <= {str(key).lower() for key in bars}:
@@ -265,32 +218,6 @@ def _instructions(
     end = time_of_day(session_end)
     options: dict[str, Any] = {"latency": rules.latency, "first_bar": rules.first_bar, "session_end_us": end}
     return read_actions(orders, time_us, list(names), signed=signed, calendar=calendar, **options), None
-
-
-def asking_of(
-    block: OrderBlock | Block,
-    values: Mapping[str, Any],
-    time_us: Ints,
-    session_end: str | None = None,
-    assets: int = 1,
-) -> Asking:
-    """A block ready to be asked in a run of orders of some assets; ``values`` are all its parameters by name.
-
-    One that returns targets needs the engine's sizing (`EngineSizing`) in the run.
-
-    Raises
-    ------
-    StrategyError
-        It cannot be compiled, or a parameter is no number.
-    """
-    targets = isinstance(block, Block)
-    # A target becomes three instructions.
-    room, cells = (3, OWN_CELLS) if isinstance(block, Block) else (block.room, 0)
-    row = numbers(block, {name: [value] for name, value in values.items()}, 1)[0]
-    calendar = calendar_of(np.arange(time_us.size), time_us, time_of_day(session_end))
-    check_indices(block, row.size, assets)
-    memory = np.zeros(cells_of(block) + cells)
-    return Asking(compiled(block, in_orders=targets), row, memory, calendar, room, block)
 
 
 @guarded

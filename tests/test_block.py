@@ -351,7 +351,7 @@ def test_blocks_and_rules_share_one_loop():
     params = {f"bar_{bar}": value for bar, value in enumerate(row.tolist())}
     assert engine.run(bars, FROM_PARAMS, params).hash == by_rule.hash
     decide = dict(zip(decided["bar"].to_list(), side.tolist(), strict=True))
-    outcome = run_kernel(bars, decide, engine._settings(bars))
+    outcome = run_kernel(bars, decide, engine.settings.vector(bars))
     assert outcome.curve.tobytes() == by_rule._outcome.curve.tobytes()
 
 

@@ -24,8 +24,9 @@ from peak_fast import (
 )
 from peak_fast._metric_catalog import METRICS
 from peak_fast._strategy import Block
-from peak_fast.order_book import OrderBook, book_rules, run_book
-from peak_fast.order_inputs import target_inputs
+from peak_fast.order_book import OrderBook
+from peak_fast.order_book_runs import run_book
+from peak_fast.order_inputs import book_rules, target_inputs
 from peak_fast.order_outcome import finished
 from peak_fast.orders import Asset, OrderRules
 from peak_kernels import types as t
@@ -72,7 +73,7 @@ def test_neutral_rules_give_the_fast_path(case):
     order_rules = book_rules(book, given_["execution"], given_["costs"], stops, given_["risk_limits"])
     where = np.array(sorted(decide), np.int64)
     targets = np.array([decide[int(bar)] for bar in where], np.float64)
-    slow, _ = run_book(book, data, (where, targets), settings, order_rules, stops)
+    slow = run_book(book, data, (where, targets), settings, order_rules, stops).outcome
     scale = rules.initial_cash
     assert slow.fills[:, [1, 2, 7]].tolist() == fast.fills[:, [1, 2, 7]].tolist()
     near(slow.fills[:, 3:7], fast.fills[:, 3:7], scale)
@@ -104,7 +105,7 @@ def test_a_block_that_follows_decisions_gives_their_bits(case):
         if bars[bar] is not None:
             targets[bar] = round(target, 9) if rules.weights else np.sign(target)
     decisions = _run.target_decisions(targets)
-    expected, log = run_book(
+    expected, _, log, _ = run_book(
         book, data, (decisions.bar_of, decisions.target_of), settings, order_rules, stops
     )
     values = dict(enumerate(targets.tolist()))

@@ -5,9 +5,9 @@ import polars as pl
 import pytest
 
 from peak_fast.errors import ConfigError, DataError
+from peak_fast.order_peak_trade import run_peak_trade
 from peak_fast.order_tables import REASONS
 from peak_fast.orders import Asset, OrderRules, simulate_orders
-from peak_fast.presets import run_peak_trade
 
 #         0    1    2    3    4    5
 OPEN = [100, 101, 103, 102, 98, 105]

@@ -33,7 +33,7 @@ from peak_fast import (
 from peak_fast._metric_catalog import METRICS as CATALOGUED
 from peak_fast._slots import VARIABLE
 from peak_fast.errors import StoreError, SweepError
-from peak_fast.order_axes import ENTRIES, RULES, varied_engine
+from peak_fast.order_axes import ENTRIES, RULES, varied_settings
 from peak_fast.order_block import (
     BUY,
     CLOSE,
@@ -309,13 +309,15 @@ class TestAxes:
             "slippage_bps": [0.0, 5.0], "path": ["queue", "best"],
         }  # fmt: skip
         engine = BacktestEngine(order_book=OrderRules())
+        shared = engine.settings
         sweep = Sweep("ma_crossover", grid, self.BARS, order_book=OrderRules(), metrics=CATALOGUED)
         frame = sweep.run(progress=False).frame
         assert frame.height == 32 and frame["final_equity"].n_unique() >= 20
         for number, row in enumerate(frame.iter_rows(named=True)):
             varied = {name: value for name, value in sweep.grid[number].items() if name not in self.PARAMS}
             params = {name: sweep.grid[number][name] for name in self.PARAMS}
-            stats = varied_engine(engine, varied).run(self.BARS, "ma_crossover", params).stats
+            engine.settings = varied_settings(shared, varied)
+            stats = engine.run(self.BARS, "ma_crossover", params).stats
             assert [name for name in CATALOGUED if not same(row[name], stats[name])] == []
 
 

@@ -21,7 +21,7 @@ from peak_fast.data.times import DAY_US
 from peak_fast.errors import ConfigError
 
 if TYPE_CHECKING:
-    from peak_fast.data import Bars
+    from peak_fast.data.bars import Bars
 
 _UNITS_US = {"s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": DAY_US, "w": 7 * DAY_US}
 # Log-price distance from the starting price at which the generated walk is reflected: prices stay within a
@@ -80,7 +80,7 @@ def synthetic(
     """
     import polars as pl
 
-    from peak_fast.data import Bars
+    from peak_fast.data.bars import Bars
 
     step_us = _step(freq)
     _check_arguments(n, price, volatility, gaps, missing)

@@ -13,7 +13,7 @@ from peak_fast._guard import guarded
 from peak_fast.errors import DataError, did_you_mean
 
 if TYPE_CHECKING:
-    from peak_fast.data import Bars
+    from peak_fast.data.bars import Bars
 
 SAMPLE_SYMBOLS = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
 
@@ -51,7 +51,7 @@ def sample(symbol: str = "AAPL", adjust: bool = True) -> Bars:
 
     import polars as pl
 
-    from peak_fast.data import Bars
+    from peak_fast.data.bars import Bars
 
     wanted = symbol.upper() if isinstance(symbol, str) else str(symbol)
     if wanted not in SAMPLE_SYMBOLS:

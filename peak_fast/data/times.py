@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from peak_fast.data.checks import MISSING_TIME, IntArray, describe
-from peak_fast.errors import DataError
+from peak_fast.errors import ConfigError, DataError
 
 DAY_US = 86_400_000_000
 _LONGEST_DAY_US = DAY_US + 3_600_000_000
@@ -173,3 +173,16 @@ def _bars_per_date(time_us: IntArray) -> tuple[IntArray, IntArray | None]:
         return dates, None
     starts = np.flatnonzero(np.append(True, changes))
     return dates[starts], np.diff(np.append(starts, dates.size)).astype(np.int64)
+
+
+def time_of_day(text: str | None) -> int | None:
+    """Microseconds after midnight."""
+    if text is None:
+        return None
+    try:
+        hour, minute, second = (*map(int, text.split(":")), 0)[:3]
+    except (ValueError, AttributeError, TypeError):
+        hour = minute = second = -1
+    if not (0 <= hour < 24 and 0 <= minute < 60 and 0 <= second < 60 and text.count(":") in (1, 2)):
+        raise ConfigError(f"session_end must look like '17:00' or '17:00:00', got {text!r}")
+    return (hour * 3600 + minute * 60 + second) * 1_000_000

@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from peak_fast import _run
+from peak_fast import _given, _run
 from peak_fast._arguments import listing
 from peak_fast._block import prepare_many, run_block
 from peak_fast._metric_catalog import CATALOG, FOLDED, METRICS, PLACES
 from peak_fast._strategy import Block, RuleStrategy, SignalStrategy
 from peak_fast.config import VolatilityTarget
 from peak_fast.data import Bars
-from peak_fast.engine import BacktestEngine
+from peak_fast.engine_settings import EngineSettings
 from peak_fast.errors import ConfigError, SweepError, did_you_mean
 from peak_fast.order_axes import names_of
 from peak_fast.sweep.functions import Calls, check_columns, each, raise_told, told
@@ -99,7 +99,7 @@ class Batch:
 
     Parameters
     ----------
-    engine
+    shared
         Settings that the configurations share.
     strategy
         Resolved strategy.
@@ -117,7 +117,7 @@ class Batch:
 
     def __init__(
         self,
-        engine: BacktestEngine,
+        shared: EngineSettings,
         strategy: Any,
         bars: Bars,
         metrics: Sequence[str],
@@ -126,7 +126,7 @@ class Batch:
         budget: int = 1 << 30,
         blocks: bool = False,
     ) -> None:
-        self.engine, self.strategy, self.bars = engine, strategy, bars
+        self.shared, self.strategy, self.bars = shared, strategy, bars
         self.metrics = tuple(metrics)
         self.team = team
         self.blocks = blocks
@@ -141,9 +141,9 @@ class Batch:
         self._local = threading.local()
         self._cache: RowCache | None = None
         self._dates: Any = None
-        self._prices = _run.price_table(bars, isinstance(engine.sizing, VolatilityTarget))
+        self._prices = _run.price_table(bars, isinstance(shared.sizing, VolatilityTarget))
         self._schema_names = {item.name for item in strategy.schema}
-        self._known = names_of(engine.order_book, strategy)
+        self._known = names_of(shared.order_book, strategy)
         self._compiled: Any = Block
         self.notes: dict[str, None] = dict.fromkeys(bars.notes)
         """What was understood, passed over or reordered: of the bars, and of the values of functions."""
@@ -162,8 +162,8 @@ class Batch:
         weights = (
             getattr(self.strategy, "weights", False) or getattr(self.strategy, "returns", "") == "weights"
         )
-        base = self.engine._settings(self.bars, weights=weights, varied=columns)
-        return SettingsTable(base, columns, type(self.engine.sizing).__name__)
+        base = self.shared.vector(self.bars, weights=weights, varied=columns)
+        return SettingsTable(base, columns, type(self.shared.sizing).__name__)
 
     def run(self, columns: Mapping[str, Any], out: FloatArray, done: Report | None = None) -> None:
         """Write the metrics of configurations to ``out``: float64[configurations, len(metrics)].
@@ -180,7 +180,7 @@ class Batch:
             self._run_each(params, settings, out, done)
         else:
             # Nothing that the engine decides with: it says what to do instead.
-            self.engine.decisions(self.bars, self.strategy, {}, settings.rows(0, 1)[0], [])
+            _given.decisions_of(self.bars, self.strategy, {}, settings.rows(0, 1)[0], [])
 
     @property
     def tile(self) -> int:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from peak_fast._strategy import OrderBlock
-from peak_fast.engine import BacktestEngine
+from peak_fast.engine_settings import EngineSettings
 from peak_fast.sweep.batch import Batch
 
 
-def make_batch(engine: BacktestEngine, strategy: Any, *args: Any, **options: Any) -> Batch:
+def make_batch(shared: EngineSettings, strategy: Any, *args: Any, **options: Any) -> Batch:
     """A `Batch` of the fast path, or one through the order book."""
-    if engine.order_book is None and not isinstance(strategy, OrderBlock):
-        return Batch(engine, strategy, *args, **options)
+    if shared.order_book is None and not isinstance(strategy, OrderBlock):
+        return Batch(shared, strategy, *args, **options)
     from peak_fast.sweep.book import BookBatch
 
-    return BookBatch(engine, strategy, *args, **options)
+    return BookBatch(shared, strategy, *args, **options)

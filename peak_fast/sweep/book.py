@@ -11,10 +11,10 @@ from peak_fast._block import numbers
 from peak_fast._strategy import Block, OrderBlock
 from peak_fast.config import VolatilityTarget
 from peak_fast.errors import DataError
-from peak_fast.order_book import OrderBook, check_block_settings
+from peak_fast.order_book_runs import check_block_settings
 from peak_fast.order_inputs import _asset, block_rules, book_prices, book_rules, with_years
 from peak_fast.order_run import Asking, flags_of, market_of, memory_of, stopped_outside
-from peak_fast.orders import asking_of
+from peak_fast.order_run_inputs import asking_of
 from peak_fast.signed_prices import check_book
 from peak_fast.sweep.batch import SMALLEST_TILE_BARS, Batch, Report
 from peak_fast.sweep.book_table import BookTable
@@ -66,19 +66,21 @@ class BookBatch(Batch):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        engine = self.engine
+        shared = self.shared.through_book()
         self._asks = isinstance(self.strategy, Block | OrderBlock)
         self._sized = not isinstance(self.strategy, OrderBlock)
         self._asking: Asking | None = None
         self._compiled = Block | OrderBlock
-        book = self._book = engine.order_book or OrderBook()
-        given = engine.execution, engine.costs
+        book = shared.order_book
+        assert book is not None
+        self._book = book
+        given = shared.execution, shared.costs
         if self._sized:
-            self._rules = book_rules(book, *given, engine.stops, engine.risk_limits)
+            self._rules = book_rules(book, *given, shared.stops, shared.risk_limits)
         else:
-            check_block_settings(engine)
-            self._rules = block_rules(book, *given, engine.risk_limits)
-        self._asset = _asset(book, engine._settings(self.bars, sized=False))
+            check_block_settings(shared)
+            self._rules = block_rules(book, *given, shared.risk_limits)
+        self._asset = _asset(book, shared.vector(self.bars, sized=False))
         notes: list[str] = []
         prices = book_prices(book, self.bars, self._rules, notes)
         self.notes.update(dict.fromkeys(notes))
@@ -89,10 +91,10 @@ class BookBatch(Batch):
         """The engine's settings and rules, with what the columns vary."""
         item = self.strategy
         weights = getattr(item, "weights", False) or getattr(item, "returns", "") == "weights"
-        base = self.engine._settings(self.bars, weights=weights, sized=self._sized, varied=columns)
+        base = self.shared.vector(self.bars, weights=weights, sized=self._sized, varied=columns)
         if "entry_limit" in columns:
             check_book((self.bars,), self._rules, (self._asset,), "varied in the grid")
-        sizing = type(self.engine.sizing).__name__
+        sizing = type(self.shared.sizing).__name__
         return BookTable(base, columns, sizing, self._book, self._rules, self._flags)
 
     @property
@@ -190,7 +192,7 @@ class BookBatch(Batch):
         if self._asking is None:
             first = {name: column[0] for name, column in columns.items()}
             asking = asking_of(self.strategy, first, self.bars.opens_us, self._book.session_end)
-            estimated = self._sized and isinstance(self.engine.sizing, VolatilityTarget)
+            estimated = self._sized and isinstance(self.shared.sizing, VolatilityTarget)
             self._asking = with_years(asking, self.bars, estimated)
         asking, calendar = self._asking, self._calendar(settings)
 

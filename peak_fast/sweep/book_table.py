@@ -9,7 +9,8 @@ import numpy as np
 
 from peak_fast.errors import ConfigError
 from peak_fast.order_axes import ENTRIES, RULES, is_unset, varied_entries, varied_rules
-from peak_fast.order_rules import OrderRules, column_of
+from peak_fast.order_rules import OrderRules
+from peak_fast.order_slots import column_of, rule_vector
 from peak_fast.sweep.settings import FloatArray, SettingsTable
 from peak_kernels import orders_batch as b
 from peak_kernels import orders_fields as f
@@ -73,7 +74,7 @@ class BookTable(SettingsTable):
         wide = np.full((1, b.N_COLUMNS), np.nan)
         wide[0, : b.C_RULES] = base
         own = wide[0, b.C_RULES : b.C_RULES + f.N_RULE]
-        own[:] = rules.vector()
+        own[:] = rule_vector(rules)
         own[f.R_CARRY], own[f.R_INTRABAR], own[f.R_SIGNED] = flags
         for name, slot in _ENTRY_SLOTS.items():
             value = getattr(book, name)
@@ -125,7 +126,7 @@ class BookTable(SettingsTable):
     def _code(self, name: str, value: Any) -> float:
         """A value as the kernel reads it."""
         if name in RULES:
-            return float(varied_rules(self._book, name, value).rules.vector()[column_of(name)])
+            return float(rule_vector(varied_rules(self._book, name, value).rules)[column_of(name)])
         # A limit and its validity need each other; whether both are there is seen when all are known.
         alone = {"entry_limit": 0.0, "entry_bars": None} if value is not None else {"entry_bars": None}
         found = getattr(varied_entries(self._book, {**alone, name: value}), name)

@@ -12,7 +12,7 @@ import numpy as np
 from peak_fast._metric_catalog import higher_is_better
 from peak_fast._strategy import OrderBlock, RuleStrategy, SignalStrategy
 from peak_fast.data import Bars
-from peak_fast.engine import BacktestEngine
+from peak_fast.engine_settings import EngineSettings
 from peak_fast.errors import SweepError
 from peak_fast.sweep.batch import BLOCKS, Batch
 from peak_fast.sweep.batches import make_batch
@@ -35,7 +35,7 @@ class Work:
 
     Attributes
     ----------
-    engine
+    shared
         Settings that the configurations share.
     strategy
         Resolved strategy.
@@ -49,7 +49,7 @@ class Work:
         Also fold sums of returns in 16 stretches of time.
     """
 
-    engine: BacktestEngine
+    shared: EngineSettings
     strategy: Any
     data: Mapping[str, Bars]
     grid: Grid
@@ -85,7 +85,7 @@ class Ranges:
         results = self._rows_held * 8 * self.work.width
         longest = max(len(bars) for bars in self.work.data.values())
         # Rows of the length of the data: decisions and a curve; through the book three curves and a block's bars.
-        by_book = self.work.engine.order_book is not None or isinstance(self.work.strategy, OrderBlock)
+        by_book = self.work.shared.order_book is not None or isinstance(self.work.strategy, OrderBlock)
         rows = 12 if by_book else 3
         working = self.team.threads * longest * 8 * rows + results + longest * 8 * 5
         if working > self.memory:
@@ -101,7 +101,7 @@ class Ranges:
         if name not in self._batches:
             work = self.work
             self._batches[name] = make_batch(
-                work.engine,
+                work.shared,
                 work.strategy,
                 work.data[name],
                 work.metrics,

@@ -75,7 +75,7 @@ def evaluate(
     check_apart(name for name in columns if name not in {param.name for param in item.schema})
     out = np.empty((count, len(names)), order="F")
     with Team(threads or default_threads()) as team:
-        batch = make_batch(engine, item, bars, names, team=team, budget=parse_memory(memory))
+        batch = make_batch(engine.settings, item, bars, names, team=team, budget=parse_memory(memory))
         batch.run(columns, out)
     return {name: out[:, k] for k, name in enumerate(names)}
 
@@ -263,7 +263,7 @@ class Sweep:
     ) -> SweepResult:
         """Results of all configurations, of those that a store lacks where there is one."""
         with Team(threads or default_threads()) as team:
-            work = Work(self.engine, self.strategy, self.data, self.grid, self.metrics, self.blocks)
+            work = Work(self.engine.settings, self.strategy, self.data, self.grid, self.metrics, self.blocks)
             runner = Ranges(work, team, parse_memory(memory), stored=folder is not None)
             if folder is not None:
                 return self._run_stored(runner, folder, resume, progress)

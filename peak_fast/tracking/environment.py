@@ -37,7 +37,7 @@ def source_name() -> str:
 
 def version_tags() -> dict[str, str]:
     """Versions of Python, of this package and of the libraries that are loaded."""
-    from peak_fast import __version__
+    from peak_fast.version import __version__
 
     tags = {"version.python": platform.python_version(), "version.peak_fast": __version__}
     for name in _PACKAGES:
