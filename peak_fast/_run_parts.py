@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from peak_fast._run import FloatArray, Outcome
+    from peak_fast._columns import FloatArray
+    from peak_fast._run import Outcome
     from peak_fast.data.bars import Bars
 
 
