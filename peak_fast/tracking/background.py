@@ -13,27 +13,46 @@ import os
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from peak_fast.tracking import environment, launch
 from peak_fast.tracking.base import logger
-
-if TYPE_CHECKING:
-    from peak_fast.tracking.channel import Channel
 
 INTERVAL = float(os.environ.get("PEAK_FAST_WRITER_INTERVAL", "2"))
 MAX_INTERVAL = 60.0
 # Seconds at the end of the process for what is not yet in the store; beyond them it stays in the spool.
 EXIT_TIMEOUT = 30.0
 
+
+class Watched(Protocol):
+    """What the thread and the handlers ask of a channel."""
+
+    def kick(self) -> None:
+        """Make the spool durable on disk and start a writer."""
+        ...
+
+    @property
+    def failing(self) -> bool:
+        """Whether the writer's last word was an error."""
+        ...
+
+    def finish(self, status: str, timeout: float | None) -> None:
+        """End what is open and wait for the store."""
+        ...
+
+    def abandon(self) -> None:
+        """Forget what belongs to the parent of a fork."""
+        ...
+
+
 # Channels with an open segment, or with one that is closed and not confirmed.
-_channels: set[Channel] = set()
+_channels: set[Watched] = set()
 _guard = threading.Lock()
 _running = False
 _registered = False
 
 
-def watch(channel: Channel) -> None:
+def watch(channel: Watched) -> None:
     """Look after a channel until it has nothing to look after."""
     global _running, _registered
     with _guard:
@@ -52,7 +71,7 @@ def watch(channel: Channel) -> None:
                 logger.debug("no background thread: %s", error)
 
 
-def unwatch(channel: Channel) -> None:
+def unwatch(channel: Watched) -> None:
     """The channel has no open segment any more."""
     with _guard:
         _channels.discard(channel)

@@ -22,7 +22,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from peak_fast.tracking.handles import RunHandle
 
-logger = logging.getLogger("peak_fast.tracking")
+logger = logging.getLogger(__package__)
 
 
 class TrackingWarning(UserWarning):

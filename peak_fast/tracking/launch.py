@@ -12,12 +12,9 @@ from pathlib import Path
 from peak_fast.errors import TrackingError
 from peak_fast.tracking._locks import is_locked
 from peak_fast.tracking.base import logger
-from peak_fast.tracking.spool import SegmentPaths, read_ack, records_end
-from peak_fast.tracking.uris import mask_in
+from peak_fast.tracking.spool import CONTACT, SegmentPaths, child_environment, read_ack, records_end
+from peak_fast.tracking.uris import URI_VARIABLE, mask_in
 
-URI_VARIABLE = "PEAK_FAST_TRACKING_URI"
-# Touched by the writer when it turns to the store; not there while it starts.
-CONTACT = "contact.lock"
 DEFAULT_TIMEOUT = 90.0
 # A writer that is starting, or that comes forward, is not the store's silence: it gets this long, and this long more.
 _START_TIMEOUT = 30.0
@@ -83,7 +80,7 @@ def start_writer(
         process: subprocess.Popen[bytes] = subprocess.Popen(  # type: ignore[call-overload]
             command,
             cwd=home if Path(home).is_dir() else None,
-            env=_environment(uri),
+            env=child_environment() | {URI_VARIABLE: uri},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE if pipe else subprocess.DEVNULL,
             stderr=stream,
@@ -92,20 +89,6 @@ def start_writer(
     if not pipe:
         _started.append(process)
     return process
-
-
-def _environment(uri: str) -> dict[str, str]:
-    package_root = str(Path(__file__).resolve().parents[2])
-    search = [package_root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    return {
-        **os.environ,
-        URI_VARIABLE: uri,
-        "PYTHONPATH": os.pathsep.join(search),
-        # One thread is enough, and each pool of a library costs memory.
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        "POLARS_MAX_THREADS": "1",
-    }
 
 
 def _reap() -> None:

@@ -1,13 +1,14 @@
-"""Proof that the bulk path leaves what MLflow's client leaves, once per MLflow version.
+"""Proof that the bulk path leaves what MLflow's client leaves, once per MLflow version; and MLflow's empty database.
 
 The same made-up runs are written twice into two fresh databases, by MLflow's client and by
 :class:`~peak_fast.tracking.bulk.BulkStore`; then every row of every table is compared, and the bulk one is
 read back through the client.  The verdict is kept in the spool's folder under MLflow's version and a hash of
-the bulk path's sources, beside an empty database of that version: a new ``mlflow.db`` starts as its copy,
-because MLflow takes two seconds to create one.
+the bulk path's sources.  The package brings the verdict for the MLflow versions that it was tested with
+(``proven.json``), so that the first flush on a machine does not wait for a self-test.
 
-The package brings the verdict for the MLflow versions that it was tested with, and the tables of their schema
-(:mod:`~peak_fast.tracking.proven`), so that the first flush on a machine does not wait for a self-test.
+Beside the verdict lies an empty database, which MLflow itself made.  A new ``mlflow.db`` is a copy of it that gets
+its name when it is complete: MLflow takes two seconds to make one, and a kill in between leaves tables with which it
+never works again.
 """
 
 from __future__ import annotations
@@ -23,19 +24,24 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from peak_fast.tracking import proven
+from peak_fast.tracking._locks import FolderLock
 from peak_fast.tracking.base import logger
 from peak_fast.tracking.bulk import BulkStore, revision, schema_problem
 from peak_fast.tracking.client import ClientStore
-from peak_fast.tracking.database import SqliteDatabase
+from peak_fast.tracking.database import LOCK_TIMEOUT, SqliteDatabase
 from peak_fast.tracking.run_ids import RunIds
-from peak_fast.tracking.spool import spool_root, write_atomically
+from peak_fast.tracking.spool import child_environment, spool_root, write_atomically
 from peak_fast.tracking.updates import OWN_RUN_ID, PARENT_RUN_ID, RUN_NAME, USER, Creation, Dataset, RunUpdate
 
+# Versions of MLflow with which these sources passed, and their schema; written by ``scripts/prove_mlflow.py``.
+PROVEN = Path(__file__).with_name("proven.json")
+TEMPLATE = "template.db"
 _SOURCES = ("bulk.py", "database.py", "selftest.py")
 _EXPERIMENT = "self-test"
 _START = 1_700_000_000_000
@@ -51,13 +57,10 @@ class Verdict:
         Schema revision that was tested.
     problem
         Why the bulk path must not be used; None if it may.
-    template
-        File name of the empty database in the cache folder.
     """
 
     revision: str
     problem: str | None
-    template: str = "template.db"
 
 
 def mlflow_version() -> str | None:
@@ -87,78 +90,63 @@ def verdict() -> Verdict:
     The test takes three seconds and runs in a process of its own: it imports mlflow, 200 MB that a writer would
     otherwise keep.
     """
-    folder = cache_folder()
-    found = _read(folder) or _proven(folder)
-    if found is not None:
-        return found
-    command = [sys.executable, "-P", "-W", "ignore", "-m", "peak_fast.tracking.selftest"]
-    root = str(Path(__file__).resolve().parents[2])
-    search = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH", ""))))
+    found = _known()
+    if found is None:
+        problem = _in_process()
+        found = _known() or Verdict("", f"the self-test did not run: {problem}")
+    return found
+
+
+def _in_process() -> str:
+    """Run :func:`main` in a process of its own; the last line of its errors."""
     outcome = subprocess.run(
-        command,
-        env={**os.environ, "PYTHONPATH": search, "MLFLOW_DISABLE_TELEMETRY": "true"},
+        [sys.executable, "-P", "-W", "ignore", "-m", __name__],
+        env=child_environment() | {"MLFLOW_DISABLE_TELEMETRY": "true"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,
     )
-    found = _read(folder)
-    if found is not None:
-        return found
-    lines = outcome.stderr.decode(errors="replace").strip().splitlines()
-    return Verdict("", f"the self-test did not run: {lines[-1] if lines else outcome.returncode}")
+    lines = outcome.stderr.decode(errors="replace").strip().splitlines() if outcome.stderr else []
+    return lines[-1] if lines else str(outcome.returncode)
 
 
-def _proven(folder: Path) -> Verdict | None:
-    """The verdict that the package brings, with its empty database put into the folder; None if it has none."""
-    known = proven.revision_of(mlflow_version(), sources())
-    if known is None:
-        return None
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    found = Verdict(known, None)
-    temporary = folder / f".template.{os.urandom(4).hex()}"
+def _known() -> Verdict | None:
     try:
-        proven.create(temporary)
-        temporary.replace(folder / found.template)
-    finally:
-        temporary.unlink(missing_ok=True)
-    write_atomically(folder / "verdict.json", json.dumps(asdict(found)).encode())
-    return found
+        return Verdict(**json.loads((cache_folder() / "verdict.json").read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return _proven()
 
 
-def _read(folder: Path) -> Verdict | None:
+def _proven() -> Verdict | None:
+    """The verdict that the package brings; ``PEAK_FAST_SELFTEST=1`` trusts nothing but a test on this machine."""
     try:
-        found = json.loads((folder / "verdict.json").read_bytes())
-        return Verdict(**found) if (folder / found["template"]).exists() else None
-    except (OSError, ValueError, TypeError, KeyError):
+        content = json.loads(PROVEN.read_bytes())
+    except (OSError, ValueError):
         return None
+    if os.environ.get("PEAK_FAST_SELFTEST") == "1" or content.get("sources") != sources():
+        return None
+    return Verdict(content["revision"], None) if mlflow_version() in content["mlflow"] else None
 
 
 def run(folder: Path) -> Verdict:
-    """Run the self-test and keep its verdict in a folder."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """Run the self-test and keep its verdict, and the empty database, in a folder."""
+    template = make_template(folder)
     with tempfile.TemporaryDirectory(prefix="peak-fast-selftest-") as name:
         work = Path(name)
-        database = work / "client.db"
-        if proven.revision() == proven.installed_revision():
-            proven.create(database)  # MLflow takes two seconds for the same tables
-        reference = ClientStore(_uri(database))
-        reference.prepare()
-        fresh = work / "fresh.db"
-        shutil.copyfile(database, fresh)
-        bulk = work / "bulk.db"
-        shutil.copyfile(database, bulk)
+        database, bulk = work / "client.db", work / "bulk.db"
+        shutil.copyfile(template, database)
+        shutil.copyfile(template, bulk)
         connection = SqliteDatabase(bulk)
         tested = revision(connection) or ""
         problem = schema_problem(connection)
         if problem is None:
             try:
-                problem = _compare(work, reference, database, connection, bulk)
+                problem = _compare(work, ClientStore(_uri(database)), database, connection, bulk)
             except Exception as error:
                 problem = f"{type(error).__name__}: {error}"
         connection.close()
-        found = Verdict(tested, problem)
-        write_atomically(folder / found.template, fresh.read_bytes())
-        write_atomically(folder / "verdict.json", json.dumps(asdict(found)).encode())
+    found = Verdict(tested, problem)
+    write_atomically(folder / "verdict.json", json.dumps(asdict(found)).encode())
     if problem is not None:
         logger.warning("the bulk path is not used with this MLflow version: %s", problem)
     return found
@@ -166,6 +154,30 @@ def run(folder: Path) -> Verdict:
 
 def _uri(path: Path) -> str:
     return f"sqlite:///{path.as_posix()}"
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process makes a database with the help of this folder."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = FolderLock(folder)
+    while not lock.acquire():
+        time.sleep(0.01)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def make_template(folder: Path) -> Path:
+    """The empty database in a folder; MLflow makes it elsewhere and in this process, unless it is there."""
+    template = folder / TEMPLATE
+    with _alone(folder), tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
+        if not template.exists():
+            made = Path(name) / TEMPLATE
+            ClientStore(_uri(made)).prepare()
+            write_atomically(template, made.read_bytes(), durable=True)
+    return template
 
 
 def create_database(path: Path, folder: str) -> bool:
@@ -178,40 +190,83 @@ def create_database(path: Path, folder: str) -> bool:
 
     Raises
     ------
-    OSError
+    OSError, sqlite3.Error
         The file cannot be written.
+    MissingDependencyError, StoreUnavailable
+        MLflow is not there, or does not make a database.
     """
-    found = verdict()
+    cache = cache_folder()
+    if not (cache / TEMPLATE).exists() and mlflow_version() is not None:
+        _in_process()
+    template = make_template(cache)  # there, unless the process failed: then this one says why
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
     try:
-        shutil.copyfile(cache_folder() / found.template, temporary)
-        connection = sqlite3.connect(temporary)
-        now = int(Path(temporary).stat().st_mtime * 1000)
-        connection.execute(
-            "UPDATE experiments SET artifact_location = ? || '/' || experiment_id, creation_time = ?, "
-            "last_update_time = ?",
-            ((Path(folder) / "mlruns").as_posix(), now, now),
-        )
-        connection.commit()
-        connection.close()
-        return _place(temporary, path)
+        shutil.copyfile(template, temporary)
+        with contextlib.closing(sqlite3.connect(temporary)) as connection, connection:
+            now = time.time_ns() // 1_000_000
+            connection.execute(
+                "UPDATE experiments SET artifact_location = ? || '/' || experiment_id, creation_time = ?, "
+                "last_update_time = ?",
+                ((Path(folder) / "mlruns").as_posix(), now, now),
+            )
+        with _alone(cache):
+            return _place(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def _place(temporary: Path, path: Path) -> bool:
-    """Give a file its name unless there is one of that name."""
+    """Give a complete database its name; one of that name without tables gets its content."""
     try:
         os.link(temporary, path)
         return True
     except FileExistsError:
-        return False
+        return _fill(path, temporary)
     except OSError:  # a file system without hard links
         if path.exists():
-            return False
+            return _fill(path, temporary)
         temporary.replace(path)
         return True
+
+
+def _fill(path: Path, source: Path) -> bool:
+    """Copy a database into one without tables, in one transaction; False if it has tables."""
+    with (
+        contextlib.closing(sqlite3.connect(path, LOCK_TIMEOUT, isolation_level=None)) as target,
+        contextlib.closing(sqlite3.connect(source)) as origin,
+    ):
+        target.execute("BEGIN IMMEDIATE")  # closing without a commit forgets it, and so does a kill
+        if target.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+            return False
+        for statement in origin.iterdump():
+            if statement not in ("BEGIN TRANSACTION;", "COMMIT;"):
+                target.execute(statement)
+        target.commit()
+    return True
+
+
+def is_blank(path: Path) -> bool:
+    """Whether there is no file, or one without content or tables, in which MLflow would make its own."""
+    try:
+        if not path.stat().st_size:
+            return True
+        with contextlib.closing(sqlite3.connect(path, LOCK_TIMEOUT)) as connection:
+            return connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
+    except sqlite3.Error:
+        return False  # whoever opens it says why
+    except OSError:
+        return not path.exists()
+
+
+def main() -> None:
+    """Make the empty database and run the self-test, as far as they are not there: the work of a new process."""
+    # Workspaces are an option of a server; the tables are the same.
+    os.environ.pop("MLFLOW_ENABLE_WORKSPACES", None)
+    folder = cache_folder()
+    make_template(folder)
+    if _known() is None:
+        run(folder)
 
 
 def _compare(
@@ -309,4 +364,4 @@ def _read_back(path: Path) -> str | None:
 
 
 if __name__ == "__main__":
-    run(cache_folder())
+    main()

@@ -57,6 +57,8 @@ STATIC, FROZEN = 13, 14
 QUICK_START, QUICK_RESULT, QUICK_END = 15, 16, 17
 # Flags: the head has no checksum; a QUICK_START has a name.
 UNSUMMED, NAMED = 128, 1
+# Touched in a store's folder by the writer when it turns to the store; not there while it starts.
+CONTACT = "contact.lock"
 UNREADABLE = 0  # what reading makes of a head that is whole but is not plain data
 
 # Ids of finished segments are kept for handles that somebody may still ask.
@@ -117,6 +119,20 @@ def write_atomically(path: Path, data: bytes, *, durable: bool = False) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def child_environment() -> dict[str, str]:
+    """Environment of a child process that imports this package, as this one found it, and works in one thread."""
+    root = Path(str(sys.modules["peak_fast"].__file__)).resolve().parents[1]
+    search = [str(root), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(search),
+        # One thread is enough, and each pool of a library costs memory.
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "POLARS_MAX_THREADS": "1",
+    }
 
 
 def new_run_id() -> str:

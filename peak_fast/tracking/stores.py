@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Callable, Sequence
 
+from peak_fast.tracking import selftest
 from peak_fast.tracking.base import logger
 from peak_fast.tracking.bulk import BulkStore, revision, schema_problem
 from peak_fast.tracking.client import ClientStore
 from peak_fast.tracking.database import Database, connect
 from peak_fast.tracking.run_ids import RunIds
 from peak_fast.tracking.updates import Rejection, RunUpdate, StoreUnavailable
-from peak_fast.tracking.uris import SQL_SCHEMES, mask, scheme_of, sqlite_path
+from peak_fast.tracking.uris import SQL_SCHEMES, mask, scheme_of, sqlite_file, sqlite_path
 
 
 class Store:
@@ -43,6 +45,7 @@ class Store:
         self._uri = uri
         self._contact = contact
         self._client: ClientStore | None = None
+        self._make_file()
         self._bulk = self._open_bulk(folder)
         if self._bulk is None:
             # MLflow creates the tables of an empty database; then the bulk path may be open.
@@ -92,22 +95,23 @@ class Store:
     def _upload(self, update: RunUpdate) -> list[str]:
         return self._client_store().upload(update)
 
+    def _make_file(self) -> None:
+        """Make a new SQLite store: not by MLflow in its place, where a kill leaves half of the tables for ever."""
+        path = sqlite_file(self._uri)
+        if path is None or not selftest.is_blank(path):
+            return
+        try:
+            selftest.create_database(path, str(path.parent))
+        except (OSError, sqlite3.Error) as error:
+            raise StoreUnavailable(f"SQLite file {path}: {error}") from error
+
     def _open_bulk(self, folder: str) -> BulkStore | None:
         if os.environ.get("PEAK_FAST_BULK", "1") == "0" or os.environ.get("MLFLOW_ENABLE_WORKSPACES", "") in (
             "true",
             "1",
         ):
             return None
-        from peak_fast.tracking import selftest
-
         path = sqlite_path(self._uri)
-        if path is not None and not path.exists():
-            try:
-                selftest.create_database(path, str(path.parent))
-            except FileNotFoundError:
-                return None  # the self-test did not run: MLflow creates its database itself
-            except OSError as error:
-                raise StoreUnavailable(f"SQLite file {path}: {error}") from error
         if scheme_of(self._uri) in SQL_SCHEMES:
             self._contact()
         database = connect(self._uri)
@@ -122,8 +126,6 @@ class Store:
 
     def _problem(self, database: Database) -> str | None:
         """Why the bulk path is not safe for this database; None if it is."""
-        from peak_fast.tracking import selftest
-
         found = revision(database)
         if found is None:
             return "the database is empty"

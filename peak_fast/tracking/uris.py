@@ -11,6 +11,8 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit, u
 from peak_fast.errors import ConfigError, did_you_mean
 
 DEFAULT_DATABASE = "mlflow.db"
+# How the writer process is told the URI: never on the command line, which everybody can read.
+URI_VARIABLE = "PEAK_FAST_TRACKING_URI"
 SQL_SCHEMES = ("sqlite", "postgresql", "mysql", "mssql")
 SCHEMES = (*SQL_SCHEMES, "http", "https", "file", "databricks", "databricks-uc", "uc")
 # How other programs call a database, and endings of the files of one.
@@ -158,17 +160,18 @@ def is_remote(uri: str) -> bool:
 
 def sqlite_path(uri: str) -> Path | None:
     """The database file of a plain SQLite URI; None for another store or a URI with options."""
-    if scheme_of(uri) != "sqlite" or "?" in uri:
-        return None
-    return Path(uri.partition("///")[2])
+    return None if "?" in uri else sqlite_file(uri)
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """The database file of an SQLite URI, with options or without; None for another store."""
+    return Path(uri.partition("///")[2].partition("?")[0]) if scheme_of(uri) == "sqlite" else None
 
 
 def sqlite_artifacts(uri: str) -> str | None:
     """Folder that holds the artifacts of new experiments of an SQLite store, beside its file; None for others."""
-    if scheme_of(uri) != "sqlite":
-        return None
-    database = Path(uri.partition("///")[2].partition("?")[0])
-    return (database.parent / "mlruns").as_posix()
+    database = sqlite_file(uri)
+    return None if database is None else (database.parent / "mlruns").as_posix()
 
 
 def local_path(uri: str) -> Path | None:

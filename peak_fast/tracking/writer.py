@@ -26,9 +26,9 @@ from pathlib import Path
 from peak_fast.errors import MissingDependencyError, TrackingError
 from peak_fast.tracking._locks import FolderLock
 from peak_fast.tracking.base import logger
-from peak_fast.tracking.launch import CONTACT, URI_VARIABLE
 from peak_fast.tracking.replay import SegmentReplay
 from peak_fast.tracking.spool import (
+    CONTACT,
     Ack,
     SegmentPaths,
     has_record,
@@ -39,7 +39,7 @@ from peak_fast.tracking.spool import (
 )
 from peak_fast.tracking.stores import Store
 from peak_fast.tracking.updates import ExperimentDeleted, NewerSpool, StoreUnavailable
-from peak_fast.tracking.uris import mask_in
+from peak_fast.tracking.uris import URI_VARIABLE, mask_in, store_key
 
 # Seconds that a writer waits for more work of living trackers.
 LINGER = float(os.environ.get("PEAK_FAST_WRITER_LINGER", "15"))
@@ -263,8 +263,6 @@ def uri_of(folder: Path) -> str:
     TrackingError
         The URI needs credentials, which are never written to disk.
     """
-    from peak_fast.tracking.uris import store_key
-
     for name in (URI_VARIABLE, "MLFLOW_TRACKING_URI"):
         given = os.environ.get(name)
         if given and store_key(given) == folder.name:
