@@ -35,6 +35,24 @@ def test_a_bar_opens_no_longer_than_a_step_before_its_close():
     np.testing.assert_array_equal(night.opens_us, Bars.from_frame(kept).time_us)
 
 
+def test_when_a_bar_opened_does_not_depend_on_later_bars():
+    """Hourly bars of sessions, then daily ones: what comes later does not move an open."""
+    hourly = OPEN.to_polars().filter(pl.col("timestamp").dt.hour().is_between(9, 15))
+    closes = hourly["timestamp"].to_numpy().astype("M8[us]").astype(np.int64) + HOUR_US
+    days = closes[-1] + 24 * HOUR_US * np.arange(1, 400)
+    prices = {name: np.full(closes.size + days.size, 10.0) for name in ("open", "high", "low", "close")}
+    times = np.concatenate((closes, days)).astype("M8[us]")
+    whole = Bars.from_frame({"close_time": times, **prices}).opens_us
+    for count in (2, 3, 9, 40, closes.size, closes.size + 1, closes.size + 200):
+        part = {"close_time": times[:count], **{name: values[:count] for name, values in prices.items()}}
+        np.testing.assert_array_equal(Bars.from_frame(part).opens_us[1:], whole[1:count])
+    np.testing.assert_array_equal(whole[1 : closes.size], closes[1:] - HOUR_US)
+    assert (np.diff(whole[-100:]) == 24 * HOUR_US).all() and whole[-1] == days[-1] - 24 * HOUR_US
+    assert (
+        Bars.from_frame({"close_time": times[:1], **{n: v[:1] for n, v in prices.items()}}).opens_us.size == 1
+    )
+
+
 def test_the_stamp_stays(tmp_path):
     for bars in (
         CLOSE.slice(10, 50),

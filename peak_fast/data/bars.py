@@ -23,6 +23,7 @@ from peak_fast.data.checks import FloatArray, IntArray, check, moment
 from peak_fast.data.frames import source_column
 from peak_fast.data.hashing import content_hash
 from peak_fast.data.kept_rows import slice_rows, take_rows
+from peak_fast.data.known_years import known_steps
 from peak_fast.data.observations import remarks
 from peak_fast.data.options import DEFAULTS, ReadOptions, Stamp, read_options
 from peak_fast.data.reading import extract
@@ -351,13 +352,12 @@ class Bars:
     def opens_us(self) -> IntArray:
         """When each bar opens: int64 microseconds UTC, shape ``(n_bars,)``.
 
-        Where times are closes, a bar opens at the close before it, but no longer before its own than the median
-        distance between bars (over a night or a weekend).
+        Where times are closes, a bar opens at the close before it, but no longer before its own than the usual
+        distance between the bars so far (over a night or a weekend): `peak_fast.data.known_years.known_steps`.
         """
         if self.stamp == "open":
             return self.time_us
-        step = int(np.median(np.diff(self.time_us))) if len(self) > 1 else DAY_US
-        opens = self.time_us - step
+        opens = self.time_us - known_steps(self.time_us)
         np.maximum(opens[1:], self.time_us[:-1], out=opens[1:])
         return opens
 

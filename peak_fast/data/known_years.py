@@ -1,4 +1,4 @@
-"""Bars a year as they were known at each bar: from the times before it, never from later ones."""
+"""Bars a year and the usual step as they were known at each bar: from the times so far, never from later ones."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ _EACH = 15
 """Dates (two weekends) after each of which the times are looked at anew."""
 _GROWTH = 8
 """Later they are looked at when the number of dates has grown by one part in so many."""
+_WINDOW = 501
+"""Steps that say which one is usual: the last so many."""
 
 
 def known_years(time_us: IntArray) -> FloatArray:
@@ -42,3 +44,36 @@ def known_years(time_us: IntArray) -> FloatArray:
         seen = place + 1
         place += 1 if seen < _EACH else max(1, seen // _GROWTH)
     return years
+
+
+def known_steps(time_us: IntArray) -> IntArray:
+    """Usual distance between bars at each bar: the (lower) median of the last 501 steps up to the bar's own time.
+
+    At every bar at first, later it is looked at when the number of bars has grown by an eighth.  The first bar has no
+    step: it counts as long as most of the bars, which nothing that is decided at its close or later depends on.
+
+    Parameters
+    ----------
+    time_us
+        Strictly increasing int64 microseconds UTC.
+
+    Returns
+    -------
+    numpy.ndarray
+        int64[bars] microseconds; a day for a single bar.
+    """
+    steps = np.diff(time_us)
+    known = np.full(time_us.size, DAY_US, dtype=np.int64)
+    if not steps.size:
+        return known
+    bar = 1
+    while bar < time_us.size:
+        known[bar:] = _lower_median(steps[max(0, bar - _WINDOW) : bar])
+        bar += max(1, bar // _GROWTH)
+    known[0] = _lower_median(steps)
+    return known
+
+
+def _lower_median(steps: IntArray) -> int:
+    middle = (steps.size - 1) // 2
+    return int(np.partition(steps, middle)[middle])
