@@ -113,3 +113,38 @@ def test_repair_reaches_files(tmp_path):
     with pytest.raises(DataError, match="repair='sort'"):
         load(tmp_path / "prices.csv")
     assert load(tmp_path / "prices.csv", repair="sort").hash == synthetic(20).hash
+
+
+@pytest.mark.parametrize(
+    ("dates", "first"),
+    [
+        (("03/04/24", "03/05/24", "03/06/24"), None),
+        (("03/04/2024", "03/05/2024", "03/06/2024"), None),
+        (("03.04.2024", "04.04.2024", "05.04.2024"), None),
+        (("03/12/2024", "03/13/2024", "03/14/2024"), "2024-03-12"),
+        (("12.03.2024", "13.03.2024", "14.03.2024"), "2024-03-12"),
+        (("2024-03-04", "2024-03-05", "2024-03-06"), "2024-03-04"),
+        (("2024/03/04", "2024/03/05", "2024/03/06"), "2024-03-04"),
+    ],
+)
+def test_dates_in_text_inside_a_query(tmp_path, dates, first):
+    """What DuckDB picks without a word is said, or refused where another order fits, too."""
+    pytest.importorskip("duckdb")
+    file = tmp_path / "it's.csv"
+    file.write_text("date,open,high,low,close\n" + "".join(f"{day},1,2,0.5,1.5\n" for day in dates))
+    quoted = str(file).replace("'", "''")
+    query = f"duckdb:SELECT * FROM '{quoted}' ORDER BY 1"
+    if first is None:
+        with pytest.raises(
+            DataError, match=r"DuckDB reads its dates as .* fits all of them.*dateformat=.*date_order="
+        ):
+            load(query)
+        form = "%m/%d/%y" if len(dates[0]) == 8 else f"%m{dates[0][2]}%d{dates[0][2]}%Y"
+        said = load(f"duckdb:SELECT * FROM read_csv('{quoted}', dateformat='{form}') ORDER BY 1")
+        assert str(said.span[0].date()) == "2024-03-04" and load(file, date_order="mdy").hash == said.hash
+    else:
+        bars = load(query)
+        assert str(bars.span[0].date()) == first
+        assert any("DuckDB read column 'date'" in note for note in bars.notes) == (
+            not dates[0].startswith("20")
+        )

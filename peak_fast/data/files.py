@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from peak_fast.data.dialects import check_dialect
 from peak_fast.data.options import FILE_OPTIONS, ReadOptions
+from peak_fast.data.query_dates import check_dates
 from peak_fast.errors import ConfigError, DataError, did_you_mean, require
 
 if TYPE_CHECKING:
@@ -187,8 +188,8 @@ _TABLE_READERS: dict[str, Callable[[object], pl.DataFrame]] = {
 }
 
 
-def read_query(sql: str, options: ReadOptions) -> pl.DataFrame:
-    """Result of an SQL query in an in-memory DuckDB, as a Polars frame."""
+def read_query(sql: str, options: ReadOptions) -> tuple[pl.DataFrame, list[str]]:
+    """Result of an SQL query in an in-memory DuckDB as a Polars frame, and notes on what DuckDB read out of text."""
     import polars as pl
 
     if options.dialect is not None:
@@ -204,6 +205,7 @@ def read_query(sql: str, options: ReadOptions) -> pl.DataFrame:
             relation = connection.sql(sql)
             if relation is None:
                 raise DataError(f"duckdb: {sql.strip()!r} returns no rows; expected a SELECT")
-            return pl.DataFrame(relation).rechunk()
+            frame = pl.DataFrame(relation).rechunk()
+            return frame, check_dates(connection, sql)
         except duckdb.Error as error:
             raise DataError(f"duckdb: the query failed: {str(error).splitlines()[0]}") from error

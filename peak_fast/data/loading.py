@@ -75,7 +75,8 @@ def load(
         }
     )  # fmt: skip
     if text.startswith("duckdb:"):
-        return Bars._of(read_query(text.removeprefix("duckdb:"), options), name or "duckdb", options)
+        frame, notes = read_query(text.removeprefix("duckdb:"), options)
+        return Bars._of(frame, name or "duckdb", options, notes)
     file = Path(path)
     frame, options, notes = read_file(file, options)
     return Bars._of(frame, name or file.name.split(".")[0], options, notes)
