@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from peak_fast.data.alignment import aligned_table, calendar_of_bars
+from peak_fast.data.alignment import aligned, aligned_table, calendar_of_bars
 from peak_fast.data.bars import Bars
 from peak_fast.data.columns import numbers_of
 from peak_fast.data.matching import check_zone, shown_time
@@ -90,8 +90,9 @@ def funding_column(funding: Any, times: Any, every: Sequence[Bars], notes: list[
     if not are_moments(times):
         counts = payments(times, bars)
         return np.where(counts > 0, bar_column("funding", funding, every, notes) * counts, np.nan)
-    place = bars_of_moments(times, bars)
-    rates = as_column("funding", funding, (1, place.size))[0]
+    place, moments = bars_of_moments(times, bars)
+    funding = aligned(funding, moments, "funding", notes)
+    rates = as_column("funding", numbers_of(funding, "funding")[0], (1, place.size))[0]
     inside = (place >= 0) & (place < len(bars)) & ~np.isnan(rates)
     if not inside.any():
         raise DataError(

@@ -20,8 +20,9 @@ import numpy.typing as npt
 
 from peak_fast.data import Bars
 from peak_fast.data.alignment import is_frame
+from peak_fast.data.matching import Calendar, sorted_times
 from peak_fast.data.time_values import as_time
-from peak_fast.errors import ConfigError
+from peak_fast.errors import ConfigError, DataError
 
 Ints = npt.NDArray[np.int64]
 
@@ -129,16 +130,19 @@ def payments(times: Any, bars: Bars) -> Ints:
     return counts
 
 
-def bars_of_moments(times: Any, bars: Bars) -> Ints:
-    """Bar in which each moment lies, its end included; -1 or ``n_bars`` outside of all.
+def bars_of_moments(times: Any, bars: Bars) -> tuple[Ints, Calendar]:
+    """Bar in which each moment lies, its end included (-1 or ``n_bars`` outside of all), and the moments.
 
     Raises
     ------
     DataError
-        Times that cannot be read.
+        Times that cannot be read, or one that stands there twice.
     """
-    moments = np.asarray(as_time(times, "funding_times")[0], np.int64)
-    return np.searchsorted(_edges(bars), moments, side="left").astype(np.int64) - 1
+    moments, zone = as_time(times, "funding_times")
+    moments = np.asarray(moments, np.int64)
+    sorted_times(moments, "funding_times", DataError)
+    place = np.searchsorted(_edges(bars), moments, side="left").astype(np.int64) - 1
+    return place, Calendar(moments.size, moments, zone)
 
 
 def identity_of(times: Any) -> Any:

@@ -481,3 +481,14 @@ class TestFigures:
             )
         with pytest.raises(ConfigError, match="benchmark: no value for"):
             prepare_picture(result, benchmark=curve[1:])
+
+
+def test_numbers_of_other_rows_are_not_taken_by_position():
+    """Rows 4 to 13 of some other frame beside bars that are numbered from 0."""
+    numbered = PRICES.rename_axis("date").reset_index()
+    for frame in (numbered, PRICES):
+        assert final(frame, pd.Series(SIDES)).stats["final_equity"] == RIGHT
+        with pytest.raises(StrategyError, match=r"neither times nor rows|no value for"):
+            final(frame, pd.Series(SIDES, index=pd.RangeIndex(4, 4 + COUNT)))
+    cut = pd.concat([numbered[:5], numbered])[5:].set_axis(pd.RangeIndex(5, 5 + COUNT))
+    assert final(cut, pd.Series(SIDES, index=cut.index)).stats["final_equity"] == RIGHT

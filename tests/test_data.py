@@ -145,8 +145,28 @@ def test_one_low_below_zero_is_seen(where, rows):
     assert Bars.from_frame(pl.DataFrame(columns)).n_not_positive == 1
 
 
+@pytest.mark.parametrize("library", ["polars", "pandas", "dict", "dates"])
+def test_a_year_without_its_century_is_refused(library):
+    """03.01.24 parsed as the year 24, a zero date: datetimes, too, say years from 1900 on."""
+    days = np.arange("0024-01-03", "0024-01-09", dtype="M8[D]").astype("M8[us]")
+    columns = {"timestamp": days, **{name: np.full(6, 10.0) for name in ("open", "high", "low", "close")}}
+    make = {
+        "polars": pl.DataFrame,
+        "dict": dict,
+        "dates": lambda c: c | {"timestamp": days.astype("M8[D]").tolist()},
+    }
+    frame = make[library](columns) if library in make else pl.DataFrame(columns).to_pandas()
+    with pytest.raises(
+        DataError, match=r"row 0 is 0024-01-03, outside the years 1900 to 9999.*2000y.*timestamp=False"
+    ):
+        Bars.from_frame(frame)
+    assert not Bars.from_frame(frame, timestamp=False).has_time
+    columns["timestamp"] = days + np.timedelta64(730485, "D")
+    assert Bars.from_frame(pl.DataFrame(columns)).span[0].year == 2024
+
+
 def test_time_beyond_the_calendar():
-    with pytest.raises(DataError, match=r"row 5 .* years 1 to 9999"):
+    with pytest.raises(DataError, match=r"row 5 .* years 1900 to 9999"):
         Bars.from_frame(with_value("timestamp", 5, np.datetime64("12000-01-01")))
 
 

@@ -148,3 +148,18 @@ def test_dates_in_text_inside_a_query(tmp_path, dates, first):
         assert any("DuckDB read column 'date'" in note for note in bars.notes) == (
             not dates[0].startswith("20")
         )
+
+
+@pytest.mark.parametrize(
+    ("order", "first", "note"),
+    [(None, "2002-01-24", "ymd"), ("ymd", "2024-01-02", None), ("mdy", "2002-01-24", "passed over")],
+)
+def test_a_named_month_between_two_digits(tmp_path, order, first, note):
+    file = tmp_path / "named.csv"
+    file.write_text("Date,Open,High,Low,Close\n" + "".join(f"24-Jan-0{day},1,2,1,1\n" for day in (2, 3, 4)))
+    bars = load(file, date_order=order)
+    assert str(bars.span[0].date()) == first
+    assert note is None or any(note in said for said in bars.notes)
+    plain = tmp_path / "plain.csv"
+    plain.write_text("Date,Open,High,Low,Close\n30-Jan-34,1,2,1,1\n31-Jan-34,1,2,1,1\n")
+    assert not any("date_order" in said for said in load(plain).notes)

@@ -275,3 +275,32 @@ class TestDetail:
         )
         book = OrderBook(detail=self.fine)
         assert BacktestEngine(order_book=book).run(window, np.ones(2)).metadata["notes"] == list(found.notes)
+
+
+class TestRatesOfMoments:
+    """Rates beside `funding_times` that carry times go by them; a moment is paid once."""
+
+    days = pd.date_range("2024-01-01", periods=6)
+    bars = pd.DataFrame({"open": 10.0, "high": 12.0, "low": 9.0, "close": 10.0}, index=days)
+    trip = pd.DataFrame({"timestamp": [days[0], days[4]], "side": ["buy", "sell"], "size": [1.0, 1.0]})
+    rates = pd.Series(0.001 * np.arange(18), index=pd.date_range("2024-01-01", periods=18, freq="8h"))
+
+    def paid(self, funding, times):
+        return simulate_orders(self.bars, self.trip, funding=funding, funding_times=times).stats[
+            "total_funding"
+        ]
+
+    def test_they_are_put_at_their_moments(self):
+        times = self.rates.index
+        right = self.paid(self.rates.to_numpy(), times)
+        frame = pl.from_pandas(self.rates.rename("rate").rename_axis("time").reset_index())
+        for funding in (self.rates, self.rates[::-1], frame, frame[::-1]):
+            assert right == pytest.approx(self.paid(funding, times)) != 0.0
+        assert self.paid(self.rates.to_numpy()[::-1], times) != pytest.approx(right)
+
+    def test_others_are_refused(self):
+        times = self.rates.index
+        with pytest.raises(DataError, match="funding: no value for 18 of 18"):
+            self.paid(self.rates.set_axis(times + pd.Timedelta(days=90)), times)
+        with pytest.raises(DataError, match=r"funding_times: the time .* more than once"):
+            self.paid(np.append(self.rates, 0.1), times.append(times[7:8]))

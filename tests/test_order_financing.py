@@ -273,7 +273,7 @@ class TestFundingTimes:
         "kind", [list, pd.DatetimeIndex, lambda m: pl.Series(m), lambda m: np.array(m, "M8[us]")]
     )
     def test_moments(self, kind):
-        moments = [START + timedelta(hours=h) for h in (4, 8.5, 20, 20, 500)]
+        moments = [START + timedelta(hours=h) for h in (4, 8.5, 19.5, 20, 500)]
         rates = [0.0001, 0.0002, 0.0003, 0.0004, 0.5]
         assert self.paid(funding=rates, funding_times=kind(moments)) == {3: -0.1, 8: -0.2, 19: -0.7}
         assert self.paid(funding=0.0001, funding_times=kind(moments)) == {3: -0.1, 8: -0.1, 19: -0.2}

@@ -142,3 +142,11 @@ def test_assets_of_one_run_share_the_meaning():
 def test_without_times_there_is_nothing_to_stamp():
     frame = OPEN.to_polars().drop("timestamp")
     assert Bars.from_frame(frame, stamp="close").stamp == "open"
+
+
+@pytest.mark.parametrize(
+    "name", ["interval_end", "period_end", "bar_end", "candle_close_time", "close_date", "timestamp_close"]
+)
+def test_names_of_closing_times(name):
+    bars = Bars.from_frame(OPEN.to_polars().rename({"timestamp": name}))
+    assert bars.stamp == "close" and any("closes" in note for note in bars.notes)

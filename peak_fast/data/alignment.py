@@ -273,7 +273,7 @@ def _rows_of_index(
     if labels is not None and (index.is_(labels) or index.equals(labels)):
         return None
     rows = _rows_by_label(index, labels)
-    if _is_plain(index):
+    if _is_plain(index) and index.start == 0:
         # Numbers of rows in another sequence than the frame's own: of the frame as it was before, or of arrays?
         if not calendar.derived and (calendar.moved or rows is not None):
             raise untold(what, calendar, error)

@@ -26,8 +26,9 @@ MISSING_TIME = np.iinfo(np.int64).min
 
 _WINDOW = 32_768
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# The years a Python datetime can hold: 0001-01-01 to 9999-12-31, in microseconds of the Unix epoch.
-_FIRST_TIME = -62_135_596_800_000_000
+# 1900-01-01 (before it stand years of two digits and zeros) to 9999-12-31, the last day of a Python datetime, in
+# microseconds of the Unix epoch.
+_FIRST_TIME = -2_208_988_800_000_000
 _LAST_TIME = 253_402_300_799_999_999
 
 
@@ -166,6 +167,13 @@ def _times_are_clean(time_us: IntArray) -> bool:
     return bool((time_us[1:] > time_us[:-1]).all())
 
 
+def _shown_time(time_us: int) -> str:
+    try:
+        return moment(time_us).date().isoformat()
+    except OverflowError:
+        return f"{time_us} microseconds after 1970"
+
+
 def _row(columns: Columns, row: int) -> str:
     """Name of a row in an error message: its number and, where known, its timestamp."""
     if columns.time_us is None:
@@ -204,8 +212,9 @@ def _check_times(
     row = _first((time_us < _FIRST_TIME) | (time_us > _LAST_TIME))
     if row is not None:
         raise DataError(
-            f"timestamp: row {row} is {int(time_us[row])} microseconds after 1970, outside the years 1 to "
-            "9999; check the unit of the column"
+            f"timestamp: row {row} is {_shown_time(int(time_us[row]))}, outside the years 1900 to 9999; expected the "
+            "year with its century (dt.offset_by('2000y') in Polars, + pandas.DateOffset(years=2000)) and the unit "
+            "that the column has; timestamp=False reads the bars without times"
         )
     if look_at is not None:
         look_at(time_us)

@@ -147,7 +147,7 @@ def _date_order(parts: Parts, label: str, wanted: str | None, texts: pl.Series) 
     """The order of the three numbers, proven by the column or named by the user, and a note on it."""
     a, b, _ = parts.numbers
     if 0 in parts.widths:  # a month name leaves nothing open
-        return ("mdy" if parts.widths[0] == 0 else "dmy" if parts.widths[2] == 4 else _named_order(parts)), []
+        return _order_beside_name(parts, wanted, texts)
     possible = [order for order in DATE_ORDERS if _fits(order, parts)]
     if parts.widths == (4, 2, 2) and "ymd" in possible:
         possible = ["ymd"]
@@ -176,8 +176,24 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:-1]) + " or " + names[-1]
 
 
-def _named_order(parts: Parts) -> str:
-    return "ymd" if parts.widths[0] == 4 or int(parts.numbers[0].max()) > 31 else "dmy"
+def _order_beside_name(parts: Parts, wanted: str | None, texts: pl.Series) -> tuple[str, list[str]]:
+    """The order where the month is a name: only day and year of two digits around it may leave it open."""
+    if parts.widths[0] == 0:
+        return "mdy", _unneeded("mdy", wanted)
+    if 4 in parts.widths or int(parts.numbers[0].max()) > 31 or int(parts.numbers[2].max()) > 31:
+        wide_last = parts.widths[2] == 4 or (parts.widths[0] != 4 and int(parts.numbers[0].max()) <= 31)
+        order = "dmy" if wide_last else "ymd"
+        return order, _unneeded(order, wanted)
+    if wanted in ("dmy", "ymd"):
+        return wanted, []
+    note = f"dates such as {texts[0]!r} are taken as day-month-year; date_order='ymd' says otherwise"
+    return "dmy", [note, *_unneeded("dmy", wanted)]
+
+
+def _unneeded(order: str, wanted: str | None) -> list[str]:
+    if wanted in (None, order):
+        return []
+    return [f"date_order={wanted!r} was passed over: the name of the month and the numbers say {order}"]
 
 
 def _only_width(parts: Parts) -> str:

@@ -28,6 +28,18 @@ CLOSE_TIME_NAMES = (
     "end",
     "windowend",
     "timeperiodend",
+    "intervalend",
+    "periodend",
+    "barend",
+    "barendtime",
+    "candleend",
+    "candleclosetime",
+    "closedate",
+    "closedatetime",
+    "datetimeclose",
+    "timestampclose",
+    "endtimestamp",
+    "enddatetime",
 )
 # What writers call a column that had no name.
 UNNAMED = ("", "unnamed0", "indexlevel0", "index", "column0", "field0")
