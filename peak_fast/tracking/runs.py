@@ -26,7 +26,6 @@ _END = Prefixes(spool.QUICK_END)
 
 
 @guarded_class(without=("id_of", "end_started"))
-@guarded_class()
 class RunKeeper(ManyRuns):
     """Begins and ends runs; each thread has its own active run.
 
