@@ -42,11 +42,15 @@ def finished(run: Inputs, records: Records, settings: Floats, stops: Stops | Non
     """
     position, multiplier = records.position[0], run.assets[0].multiplier
     value = np.where(position != 0.0, position * run.bars[0].mark, 0.0) * multiplier
-    return outcome_of(records, settings, stops, value, multiplier)
+    rules, asset = run.rules, run.assets[0]
+    # Without credit and collateral the book's cash is what is left of the equity, to the bits of the fast path.
+    plain = rules.ledger == "paid" and rules.leverage == 1.0 and rules.short_proceeds and asset.margin == 0.0
+    cash = records.cash if plain else records.equity - value
+    return outcome_of(records, settings, stops, value, cash, multiplier)
 
 
 def outcome_of(
-    records: Records, settings: Floats, stops: Stops | None, value: Floats, multiplier: float
+    records: Records, settings: Floats, stops: Stops | None, value: Floats, cash: Floats, multiplier: float
 ) -> Outcome:
     """Arrays of a run of one asset.
 
@@ -58,8 +62,9 @@ def outcome_of(
         Those of decisions, whose orders get the engine's words.  None: a block placed the orders; they keep the
         book's words, and all records have one more column, the tag (-1: none).
     value
-        float64[bars], value of the position at each close: a result's cash is what is left of the equity, whatever
-        the ledger and the margin of the book.
+        float64[bars], value of the position at each close.
+    cash
+        float64[bars], what is left of the equity beside it, whatever the ledger and the margin of the book.
     multiplier
         Contract size.
     """
@@ -78,7 +83,7 @@ def outcome_of(
     weights = settings[t.WEIGHT_TARGETS] > 0.0
     slipped = _slipped(records, weights)
     trades = _trades(records, kinds, slipped, weights)
-    curve = np.stack((records.equity, records.equity - value, records.position[0]))
+    curve = np.stack((records.equity, cash, records.position[0]))
     state, out = np.zeros(t.N_STATE), np.empty(len(METRICS))
     state[: t.N_SETTINGS], state[t.N_AMBIGUOUS] = settings, records.state[f.S_AMBIGUOUS]
     # Whether anything is open; what it is follows below.

@@ -272,7 +272,8 @@ def run_actions(
         memory = memory_of(rules, assets, prices.rate, len(work), sizes, room=room, sized=sizing is not None)
         at = int(memory[f.S_ACTIONS_AT])
         memory[at : at + work.size] = work.ravel()
-        memory[f.S_CASH] = memory[f.S_LAST_EQUITY] = memory[f.G_PEAK] = float(initial_cash)
+        for slot in (f.S_CASH, f.S_BALANCE, f.S_LAST_EQUITY, f.G_PEAK):
+            memory[slot] = float(initial_cash)
         if sizing is not None:
             put_sizing(memory, sizing)
         carries, walks, signed = flags_of(prices, assets)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from peak_kernels import money
 from peak_kernels import orders_fields as f
 from peak_kernels import types as t
 from peak_kernels._jit import part
@@ -32,12 +33,6 @@ def by_weight(m: FloatArray) -> bool:
 
 
 @part
-def moved(price: float, fraction: float) -> float:
-    """Price that is higher by a fraction of its absolute value (a negative fraction: lower)."""
-    return price * (1.0 + fraction) if price > 0.0 else price * (1.0 - fraction)
-
-
-@part
 def fee_rate(m: FloatArray, maker: bool) -> float:
     """Rate of the next fill: that of limit fills where there is one, else that of the tier."""
     if maker and not np.isnan(m[f.R_FEE_MAKER]):
@@ -52,10 +47,21 @@ def fee_rate(m: FloatArray, maker: bool) -> float:
 @part
 def fee(m: FloatArray, row: int, size: float, price: float, maker: bool) -> float:
     """Fee of one fill: ``fixed + per_unit * size + rate * value``, at least the minimum."""
-    rate = fee_rate(m, maker)
-    value = size * price * m[row + f.A_MULTIPLIER] * rate_at(m, row, price)
-    paid = m[f.R_FEE_FIXED] + m[f.R_FEE_UNIT] * size + rate * abs(value)
-    return max(paid, m[f.R_FEE_MINIMUM])
+    value = abs(worth_of(m, row, size, price))
+    fixed, per_unit = m[f.R_FEE_FIXED], m[f.R_FEE_UNIT]
+    return money.fee(value, size, fee_rate(m, maker), fixed, per_unit, m[f.R_FEE_MINIMUM])
+
+
+@part
+def worth_of(m: FloatArray, row: int, units: float, price: float) -> float:
+    """Value of units of an asset in account money."""
+    return money.worth(units, price, m[row + f.A_MULTIPLIER], rate_at(m, row, price))
+
+
+@part
+def full_value(m: FloatArray, row: int) -> bool:
+    """Whether a position adds its whole value to the equity: no margin, no collateral of shorts, no results alone."""
+    return m[f.R_LEDGER] == f.PAID and m[f.R_SHORT_PROCEEDS] > 0.0 and m[row + f.A_MARGIN] == 0.0
 
 
 @part
@@ -67,31 +73,32 @@ def worth(m: FloatArray, row: int, price: float) -> float:
         if position == 0.0 and m[row + f.A_COST] == 0.0:
             return 0.0
         held = price if position != 0.0 else 0.0
-        return (position * held - m[row + f.A_COST]) * multiplier * rate_at(m, row, price)
+        return (money.value(position, held) - m[row + f.A_COST]) * multiplier * rate_at(m, row, price)
     if position == 0.0:
         return 0.0
+    if full_value(m, row):
+        return worth_of(m, row, position, price)
     rate = rate_at(m, row, price)
     if m[row + f.A_MARGIN] > 0.0:
-        gain = position * (price - m[row + f.A_ADJUSTED]) * multiplier * rate
-        return abs(position) * m[row + f.A_MARGIN] + gain
+        gain = money.move(position, m[row + f.A_ADJUSTED], price, multiplier) * rate
+        return money.value(abs(position), m[row + f.A_MARGIN]) + gain
+    # Shorts without their proceeds: collateral, and what they have gained.
     now, average = price * rate, m[row + f.A_PAID]
-    value = position * now * multiplier
+    gain = money.move(position, average, now, multiplier)
+    value = money.value(position, now) * multiplier
     if position < 0.0:
-        if m[f.R_SHORT_PROCEEDS] > 0.0:
-            return value
-        value = -(position * average + (average - now) * position) * multiplier
+        value = gain - money.value(position, average) * multiplier
         if m[f.R_SHORT_ABSOLUTE] > 0.0:
             value = abs(value)
     if m[f.R_LEVERAGE] == 1.0:
         return value
-    gain = position * (now - average) * multiplier
     return (value - gain) / m[f.R_LEVERAGE] + gain
 
 
 @part
 def equity_of(m: FloatArray) -> float:
     """Account value at the marks of all assets (``A_MARK``)."""
-    value = m[f.S_CASH]
+    value = m[f.S_BALANCE]
     for row in range(int(m[f.S_ASSETS_AT]), int(m[f.S_ASSETS_END]), f.N_ASSET):
         value += worth(m, row, m[row + f.A_MARK])
     return value
@@ -100,7 +107,7 @@ def equity_of(m: FloatArray) -> float:
 @part
 def margin_available(m: FloatArray, row: int, price: float) -> float:
     """Equity that no open lot ties up, ``max(0, equity - sum(value) / leverage)``, ``row`` being at ``price``."""
-    value, used = m[f.S_CASH], 0.0
+    value, used = m[f.S_BALANCE], 0.0
     if m[f.R_LEDGER] == f.PAID:
         for other in range(int(m[f.S_ASSETS_AT]), int(m[f.S_ASSETS_END]), f.N_ASSET):
             mark = price if other == row else m[other + f.A_MARK]
@@ -115,7 +122,8 @@ def margin_available(m: FloatArray, row: int, price: float) -> float:
         other = int(m[lot + f.L_ASSET])
         mark = price if other == row else m[other + f.A_MARK]
         size = m[lot + f.L_SIZE]
-        value += size * (mark - m[lot + f.L_PRICE]) * m[other + f.A_MULTIPLIER] * rate_at(m, other, mark)
+        gain = money.move(size, m[lot + f.L_PRICE], mark, m[other + f.A_MULTIPLIER])
+        value += gain * rate_at(m, other, mark)
         used += tied_up(m, other, size, mark)
     return max(0.0, value - used)
 
@@ -124,8 +132,8 @@ def margin_available(m: FloatArray, row: int, price: float) -> float:
 def tied_up(m: FloatArray, row: int, size: float, price: float) -> float:
     """Margin of a position or lot: the contract's margin, or its value over the leverage."""
     if m[row + f.A_MARGIN] > 0.0:
-        return abs(size) * m[row + f.A_MARGIN]
-    return abs(size) * abs(price) * m[row + f.A_MULTIPLIER] * rate_at(m, row, price) / m[f.R_LEVERAGE]
+        return money.value(abs(size), m[row + f.A_MARGIN])
+    return abs(worth_of(m, row, size, price)) / m[f.R_LEVERAGE]
 
 
 @part
@@ -135,22 +143,35 @@ def cash_for(m: FloatArray, row: int, size: float, price: float) -> float:
     ``price`` is in account money.
     """
     if m[row + f.A_MARGIN] > 0.0:
-        return abs(size) * m[row + f.A_MARGIN]
+        return money.value(abs(size), m[row + f.A_MARGIN])
+    value = money.worth(size, price, m[row + f.A_MULTIPLIER], 1.0)
     if m[f.R_SHORT_PROCEEDS] == 0.0:
-        return abs(size) * price * m[row + f.A_MULTIPLIER] / m[f.R_LEVERAGE]
-    value = size * price * m[row + f.A_MULTIPLIER]
+        return abs(value) / m[f.R_LEVERAGE]
     return value / m[f.R_LEVERAGE] if size > 0.0 else value
 
 
 @part
-def settle_close(m: FloatArray, row: int, size: float, price: float) -> None:
-    """Cash of a paid ledger after closing the signed ``size`` of a position (same sign as it)."""
-    average, rate = m[row + f.A_PAID], rate_at(m, row, price)
-    cash = m[f.S_CASH] + cash_for(m, row, size, average)
-    gain = size * (price * rate - average) * m[row + f.A_MULTIPLIER]
-    if m[row + f.A_MARGIN] > 0.0:
-        gain = size * (price - m[row + f.A_ADJUSTED]) * m[row + f.A_MULTIPLIER] * rate
-    m[f.S_CASH] = cash + gain
+def settle_close(m: FloatArray, row: int, size: float, price: float, gain: float, paid: float) -> None:
+    """Cash and balance after closing the signed ``size`` of a position (same sign as it) and paying a fee.
+
+    ``gain``: gross result, which is all that moves in a settled ledger.
+    """
+    before = m[f.S_CASH]
+    if m[f.R_LEDGER] == f.PAID:
+        average, rate = m[row + f.A_PAID], rate_at(m, row, price)
+        cash = before + cash_for(m, row, size, average)
+        gain = money.move(size, average, price * rate, m[row + f.A_MULTIPLIER])
+        if m[row + f.A_MARGIN] > 0.0:
+            gain = money.move(size, m[row + f.A_ADJUSTED], price, m[row + f.A_MULTIPLIER]) * rate
+        m[f.S_CASH] = cash + gain
+        m[f.S_CASH] -= paid
+    else:
+        m[f.S_CASH] += gain - paid
+    if full_value(m, row):
+        # As on the fast path: what was traded and its fee, in one step.
+        m[f.S_BALANCE] -= paid - worth_of(m, row, size, price)
+    else:
+        follow_cash(m, before)
 
 
 @part
@@ -159,7 +180,9 @@ def settle_futures(m: FloatArray, row: int, price: float) -> None:
     position = m[row + f.A_POSITION]
     move = price - m[row + f.A_ADJUSTED] if position != 0.0 else 0.0
     rate = rate_at(m, row, price)
-    m[f.S_CASH] += position * move * m[row + f.A_MULTIPLIER] * rate
+    settled = money.value(position, move) * m[row + f.A_MULTIPLIER] * rate
+    m[f.S_CASH] += settled
+    m[f.S_BALANCE] += settled
     m[row + f.A_ADJUSTED] = price
     if m[row + f.A_CURRENCY] == f.OWN:
         return
@@ -168,15 +191,42 @@ def settle_futures(m: FloatArray, row: int, price: float) -> None:
     for j in range(listed, listed + int(m[f.S_OPEN_LOTS])):
         lot = int(m[j])
         if m[lot + f.L_ASSET] == row:
-            m[lot + f.L_SETTLED] += m[lot + f.L_SIZE] * move * m[row + f.A_MULTIPLIER] * rate
+            m[lot + f.L_SETTLED] += money.value(m[lot + f.L_SIZE], move) * m[row + f.A_MULTIPLIER] * rate
 
 
 @part
-def settle_open(m: FloatArray, row: int, size: float, price: float) -> None:
-    """Cash and settlement base of a paid ledger before the signed ``size`` joins the position."""
-    m[f.S_CASH] -= cash_for(m, row, size, price * rate_at(m, row, price))
-    if m[row + f.A_MARGIN] > 0.0:
+def settle_open(m: FloatArray, row: int, size: float, price: float, paid: float) -> None:
+    """Cash, balance and settlement base before the signed ``size`` joins the position, and its fee."""
+    before = m[f.S_CASH]
+    if m[f.R_LEDGER] == f.PAID:
+        m[f.S_CASH] -= cash_for(m, row, size, price * rate_at(m, row, price))
+    m[f.S_CASH] -= paid
+    if full_value(m, row):
+        m[f.S_BALANCE] -= worth_of(m, row, size, price) + paid
+    else:
+        follow_cash(m, before)
+    if m[f.R_LEDGER] == f.PAID and m[row + f.A_MARGIN] > 0.0:
         settle_futures(m, row, price)
+
+
+@part
+def follow_cash(m: FloatArray, before: float) -> None:
+    """Move the balance as the cash has moved; in ledgers that know no full values it is the cash."""
+    same = m[f.R_LEDGER] == f.SETTLED or m[f.R_SHORT_PROCEEDS] == 0.0
+    m[f.S_BALANCE] = m[f.S_CASH] if same else m[f.S_BALANCE] + (m[f.S_CASH] - before)
+
+
+@part
+def pay(m: FloatArray, amount: float) -> None:
+    """Take an amount that belongs to no fill (negative: add it)."""
+    m[f.S_CASH] -= amount
+    m[f.S_BALANCE] -= amount
+
+
+@part
+def shown_cash(m: FloatArray) -> float:
+    """Cash as results show it; without credit it is the balance, to the bits of the fast path."""
+    return m[f.S_BALANCE] if m[f.R_LEVERAGE] == 1.0 else m[f.S_CASH]
 
 
 @part
@@ -197,13 +247,12 @@ def open_lot(m: FloatArray, k: int, size: float, price: float, bar: int, paid: f
     m[f.S_OPEN_LOTS] += 1.0
     before = m[row + f.A_POSITION]
     m[row + f.A_POSITION] = before + size
-    m[row + f.A_COST] += size * price
+    m[row + f.A_COST] += money.value(size, price)
     if before * size <= 0.0:
         m[row + f.A_AVERAGE], m[row + f.A_PAID] = price, price * rate
     else:
-        after = m[row + f.A_POSITION]
-        m[row + f.A_AVERAGE] = (m[row + f.A_AVERAGE] * before + size * price) / after
-        m[row + f.A_PAID] = (m[row + f.A_PAID] * before + size * price * rate) / after
+        m[row + f.A_AVERAGE] = money.average_cost(m[row + f.A_AVERAGE], before, price, size)
+        m[row + f.A_PAID] = money.average_cost(m[row + f.A_PAID], before, price * rate, size)
     return lot
 
 
@@ -221,8 +270,10 @@ def shrink_lot(m: FloatArray, lot: int, signed: float) -> None:
     if not by_weight(m):
         # The trade of a weight ends with its lot, which keeps what it was charged until then.
         m[lot + f.L_FINANCING] -= m[lot + f.L_FINANCING] * (signed / held)
-    m[row + f.A_COST] -= (held - rest) * m[lot + f.L_PRICE]
-    m[row + f.A_POSITION] -= held - rest
+    m[row + f.A_COST] -= money.value(held - rest, m[lot + f.L_PRICE])
+    # The only lot is the position, to the last bit.
+    alone = m[row + f.A_POSITION] == held
+    m[row + f.A_POSITION] = rest if alone else m[row + f.A_POSITION] - (held - rest)
     if rest != 0.0:
         return
     m[lot + f.L_OPEN] = 0.0
@@ -246,13 +297,16 @@ def gain_of(m: FloatArray, lot: int, signed: float, price: float, rate: float) -
     row = int(m[lot + f.L_ASSET])
     multiplier, entry = m[row + f.A_MULTIPLIER], m[lot + f.L_PRICE]
     if m[row + f.A_CURRENCY] == f.OWN:
-        return signed * (price - entry) * multiplier
+        if m[f.G_STATE_AT] > 0.0:
+            # The engine's trades are sums of values.
+            return money.gain(signed, entry, price, multiplier)
+        return money.move(signed, entry, price, multiplier)
     if m[f.R_LEDGER] == f.SETTLED:
-        return signed * (price - entry) * multiplier * rate
+        return money.move(signed, entry, price, multiplier) * rate
     if m[row + f.A_MARGIN] == 0.0:
-        return signed * (price * rate - entry * m[lot + f.L_RATE]) * multiplier
+        return money.move(signed, entry * m[lot + f.L_RATE], price * rate, multiplier)
     settled = m[lot + f.L_SETTLED] * (signed / m[lot + f.L_SIZE])
-    return settled + signed * (price - m[row + f.A_ADJUSTED]) * multiplier * rate
+    return settled + money.move(signed, m[row + f.A_ADJUSTED], price, multiplier) * rate
 
 
 @part
@@ -280,7 +334,9 @@ def trade_row(m: FloatArray, k: int, lot: int, signed: float, price: float, bar:
     )
     m[n + f.T_ORDER], m[n + f.T_ROLE], m[n + f.T_RATE] = k, m[k + f.O_ROLE], rate
     m[n + f.T_FINANCING] = financing
-    m[n + f.T_VALUE] = abs(signed) * m[lot + f.L_PRICE] * m[row + f.A_MULTIPLIER] * m[lot + f.L_RATE]
+    m[n + f.T_VALUE] = money.worth(
+        abs(signed), m[lot + f.L_PRICE], m[row + f.A_MULTIPLIER], m[lot + f.L_RATE]
+    )
     m[f.S_TRADES_NEXT] = n + f.N_TRADE
     return gain
 

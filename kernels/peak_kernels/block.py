@@ -17,7 +17,7 @@ import numba
 import numpy as np
 from numba.core.errors import NumbaExperimentalFeatureWarning
 
-from peak_kernels import simd
+from peak_kernels import money, simd
 from peak_kernels import types as t
 from peak_kernels._cache import cache_dir
 from peak_kernels.guests import OPTIONS, around
@@ -56,7 +56,7 @@ def _ask(first: Any, stop: Any, seen: Any, params: Any, memory: Any, view: Any) 
         # All of it again at each bar: the block may have written there.
         account[t.VIEW_CASH] = cash
         account[t.VIEW_UNITS] = units
-        account[t.VIEW_EQUITY] = cash + units * seen[4, i] if units != 0.0 else cash
+        account[t.VIEW_EQUITY] = money.equity(cash, units, seen[4, i]) if units != 0.0 else cash
         account[t.VIEW_ENTRY_PRICE] = entry_price
         account[t.VIEW_BARS_HELD] = i - entry_bar if units != 0.0 else 0.0
         wish = float(_block(i, seen, params, memory, account))
@@ -133,4 +133,4 @@ def compile_block(function: Callable[..., float], *, checked: bool = False) -> A
     numba.core.errors.NumbaError
         The function uses something that cannot be compiled.
     """
-    return around(_ask, function, ASK_SIGNATURE, {"t": t}, checked)
+    return around(_ask, function, ASK_SIGNATURE, {"t": t, "money": money}, checked)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from peak_kernels import money
 from peak_kernels import orders_fields as f
 from peak_kernels._jit import part
 from peak_kernels.arrays import FloatArray
@@ -225,8 +226,7 @@ def close_order(m: FloatArray, lot: int, portion: float, bar: int) -> int:
         set_status(m, k, f.REJECTED, f.SIZE_ZERO, bar)
         return k
     if unit > 0.0:
-        # Half to even, and at least one unit.
-        size = max(unit, np.rint(size / unit) * unit)
+        size = money.nearest_lots(size, unit)
     k = lot_order(m, lot, f.CLOSE_LOT, f.MARKET, size, bar)
     enqueue(m, k, f.WORKING, True, bar)
     return k

@@ -16,10 +16,10 @@ import numba
 import numpy as np
 from numba.core.errors import NumbaExperimentalFeatureWarning
 
+from peak_kernels import money, simd
 from peak_kernels import orders_fields as f
-from peak_kernels import simd
 from peak_kernels._jit import jit, part
-from peak_kernels.account import equity_of, worth
+from peak_kernels.account import equity_of, full_value, shown_cash, worth
 from peak_kernels.arrays import FloatArray
 from peak_kernels.book import close_order, is_live, set_status, set_wakes, wake_for
 from peak_kernels.orders_actions import act, check_submissions
@@ -197,7 +197,7 @@ def mark_bar(m: FloatArray, market: Market, bar: int) -> None:
 @part
 def write_curves(m: FloatArray, curves: tuple[FloatArray, FloatArray, FloatArray], bar: int) -> None:
     """State at the close of a bar: equity, cash, positions."""
-    curves[0][bar], curves[1][bar] = equity_of(m), m[f.S_CASH]
+    curves[0][bar], curves[1][bar] = equity_of(m), shown_cash(m)
     if m[f.S_STOPPED] > 0.0:
         # Nothing is left after a ruin.
         curves[0][bar] = 0.0
@@ -230,15 +230,14 @@ def skip_quiet(
     if m[f.S_WAKE_BAR] < stop:
         stop = int(m[f.S_WAKE_BAR])
     equity, cash, position = curves
-    held, settled, mark = m[row + f.A_POSITION], m[f.S_CASH], m[row + f.A_MARK]
+    held, settled, mark = m[row + f.A_POSITION], shown_cash(m), m[row + f.A_MARK]
     multiplier = m[row + f.A_MULTIPLIER]
     # The usual case of `worth`, with its operations: whether bars are skipped changes no bit of the equity.
-    plain = m[f.R_LEDGER] == f.PAID and m[f.R_LEVERAGE] == 1.0 and m[row + f.A_MARGIN] == 0.0
-    plain = plain and (held >= 0.0 or m[f.R_SHORT_PROCEEDS] > 0.0)
+    plain, balance = full_value(m, row) and m[row + f.A_CURRENCY] == f.OWN, m[f.S_BALANCE]
     while bar < stop and not (market.low[0, bar] <= low or market.high[0, bar] >= high):
         if not np.isnan(market.close[0, bar]):
             mark = market.close[0, bar]
-        equity[bar] = settled + (held * mark * multiplier if plain else worth(m, row, mark))
+        equity[bar] = balance + (money.worth(held, mark, multiplier, 1.0) if plain else worth(m, row, mark))
         cash[bar], position[0, bar] = settled, held
         bar += 1
     m[row + f.A_MARK] = mark

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from peak_kernels import money
 from peak_kernels import orders_fields as f
 from peak_kernels._jit import part
-from peak_kernels.account import cash_for, equity_of, fee, rate_at
+from peak_kernels.account import cash_for, equity_of, fee, rate_at, worth_of
 from peak_kernels.arrays import FloatArray
 from peak_kernels.book import (
     attach,
@@ -35,15 +36,15 @@ def aim(m: FloatArray, row: int, unit: float, target: float) -> tuple[float, flo
         return np.sign(target - position), abs(target - position)
     if unit == f.TARGET_FRACTION:
         target *= equity_of(m)
-    per_unit = m[row + f.A_MARK] * m[row + f.A_MULTIPLIER] * rate_at(m, row, m[row + f.A_MARK])
-    held = position * per_unit
+    per_unit = worth_of(m, row, 1.0, m[row + f.A_MARK])
+    held = money.value(position, per_unit)
     if position < 0.0 and m[f.R_SHORT_PROCEEDS] == 0.0:
-        held += 2.0 * position * (m[row + f.A_PAID] * m[row + f.A_MULTIPLIER] - per_unit)
+        held += 2.0 * money.move(position, per_unit, m[row + f.A_PAID] * m[row + f.A_MULTIPLIER], 1.0)
     if m[row + f.A_MARGIN] > 0.0:
         per_unit = m[row + f.A_MARGIN]
-        held = abs(position) * per_unit
+        held = money.value(abs(position), per_unit)
     difference = target - held
-    size = abs(difference) / per_unit
+    size = money.units(abs(difference), per_unit)
     lot = max(m[row + f.A_LOT], m[f.R_TARGET_STEP])
     if lot > 0.0:
         size = np.floor(m[f.R_LEVERAGE] * (abs(difference) // (per_unit * lot))) * lot

@@ -10,7 +10,7 @@ import numpy as np
 from peak_kernels import orders_fields as f
 from peak_kernels import types as t
 from peak_kernels._jit import part
-from peak_kernels.account import equity_of, margin_available, rate_at
+from peak_kernels.account import equity_of, margin_available, rate_at, shown_cash
 from peak_kernels.arrays import FloatArray
 from peak_kernels.book import is_exit, is_live, new_order, set_status
 from peak_kernels.orders_fields import Market
@@ -56,7 +56,7 @@ def describe(m: FloatArray, view: FloatArray, bar: int) -> None:
     equity = equity_of(m)
     for row in range(int(m[f.S_ASSETS_AT]), int(m[f.S_ASSETS_END]), f.N_ASSET):
         v = view_of(m, row)
-        view[v + f.V_CASH], view[v + f.V_EQUITY], view[v + f.V_HALTED] = m[f.S_CASH], equity, m[f.S_HALTED]
+        view[v + f.V_CASH], view[v + f.V_EQUITY], view[v + f.V_HALTED] = shown_cash(m), equity, m[f.S_HALTED]
         view[v + f.V_POSITION], view[v + f.V_AVERAGE] = m[row + f.A_POSITION], m[row + f.A_AVERAGE]
         view[v + f.V_FREE_MARGIN] = margin_available(m, row, m[row + f.A_MARK])
         view[v + f.V_FILL_PRICE], view[v + f.V_RATE] = np.nan, rate_at(m, row, m[row + f.A_MARK])
@@ -161,7 +161,7 @@ def look_again(
     """
     row = int(m[f.S_ASSETS_AT])
     average, lots, since, orders, exits = kept
-    view[f.V_CASH], view[f.V_EQUITY], view[f.V_POSITION] = m[f.S_CASH], equity_of(m), m[row + f.A_POSITION]
+    view[f.V_CASH], view[f.V_EQUITY], view[f.V_POSITION] = shown_cash(m), equity_of(m), m[row + f.A_POSITION]
     view[f.V_AVERAGE], view[f.V_OPEN_LOTS], view[f.V_HALTED] = average, lots, m[f.S_HALTED]
     view[f.V_BARS_HELD] = bar - since if lots > 0.0 else 0.0
     view[f.V_LIVE_ORDERS], view[f.V_LIVE_EXITS] = orders, exits
@@ -198,7 +198,7 @@ def ask_through(
     while bar < stop and not (market.low[0, bar] <= low or market.high[0, bar] >= high):
         if not np.isnan(market.close[0, bar]):
             m[row + f.A_MARK] = market.close[0, bar]
-        curves[0][bar], curves[1][bar], curves[2][0, bar] = equity_of(m), m[f.S_CASH], m[row + f.A_POSITION]
+        curves[0][bar], curves[1][bar], curves[2][0, bar] = equity_of(m), shown_cash(m), m[row + f.A_POSITION]
         if reveal(seen, market, bar):
             m[f.S_NOW] = bar
             if known:

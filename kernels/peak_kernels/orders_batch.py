@@ -53,7 +53,7 @@ def begin(m: FloatArray, image: FloatArray, settings: FloatArray) -> None:
     for slot in range(f.N_RULE):
         m[slot] = settings[C_RULES + slot]
     cash = settings[t.INITIAL_CASH]
-    m[f.S_CASH], m[f.S_LAST_EQUITY], m[f.G_PEAK] = cash, cash, cash
+    m[f.S_CASH], m[f.S_BALANCE], m[f.S_LAST_EQUITY], m[f.G_PEAK] = cash, cash, cash, cash
     if m[f.R_PATH] != f.PATH_QUEUE:
         # Else finer bars say whether there is a path (``R_INTRABAR`` of the image).
         m[f.R_INTRABAR] = 1.0

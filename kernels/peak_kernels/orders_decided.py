@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
+from peak_kernels import money
 from peak_kernels import orders_fields as f
 from peak_kernels import types as t
 from peak_kernels._jit import jit, part
@@ -49,9 +48,7 @@ def put_entry(
     if np.isnan(better):
         return
     side = rows[at + f.X_SIDE]
-    limit = mark * (1.0 - side * better)
-    rows[at + f.X_KIND] = f.LIMIT
-    rows[at + f.X_LIMIT] = side * math.floor(side * limit / tick + 1e-9) * tick if tick > 0.0 else limit
+    rows[at + f.X_KIND], rows[at + f.X_LIMIT] = f.LIMIT, money.entry_level(mark, side, better, tick)
     if not np.isnan(valid):
         rows[at + f.X_VALID] = bar + valid
 

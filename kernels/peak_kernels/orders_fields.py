@@ -176,7 +176,8 @@ LEAST_MARGIN = 1e-12
 # the first one having the number ``S_FIRST``.  ``S_SEEN_...``: records before it are known to the block.  ``S_EXITS``,
 # ``S_PAIRS``, ``S_CLOSERS``: whether there ever were attached exits, orders that end each other, orders for a close.
 # ``S_INTEREST``, ``S_FUNDING``: what the account got (negative: paid); ``S_CASH_INTEREST``: the part of the interest
-# that belongs to no position; ``S_WRITTEN_OFF``: debt that was written off.
+# that belongs to no position; ``S_WRITTEN_OFF``: debt that was written off.  ``S_BALANCE``: what the worth of positions
+# is added to for the equity; the cash, unless credit pays for a part of them (`account.full_value`).
 (
     S_CASH,
     S_QUEUED,
@@ -240,8 +241,9 @@ LEAST_MARGIN = 1e-12
     S_CHARGES_AT,
     S_CHARGES_NEXT,
     S_CHARGES_END,
-) = range(N_RULE, N_RULE + 62)
-TIERS_AT = N_RULE + 62
+    S_BALANCE,
+) = range(N_RULE, N_RULE + 63)
+TIERS_AT = N_RULE + 63
 """Fee tiers: pairs of traded value and rate."""
 MAX_TIERS = 12
 G_STATE_AT, G_TRADE_AT, G_TRAIL, G_TRAIL_UNIT, G_PEAK, G_ENTRY_LIMIT, G_ENTRY_BARS = range(

@@ -15,7 +15,6 @@ from peak_kernels.account import (
     fee_rate,
     fill_row,
     margin_available,
-    moved,
     open_lot,
     rate_at,
     settle_close,
@@ -23,6 +22,7 @@ from peak_kernels.account import (
     shrink_lot,
     tied_up,
     trade_row,
+    worth_of,
 )
 from peak_kernels.arrays import FloatArray
 from peak_kernels.book import (
@@ -55,13 +55,11 @@ def fee_share(m: FloatArray) -> float:
 def size_within(m: FloatArray, budget: float, tied: float, value: float, share: float, maker: bool) -> float:
     """Largest size for which ``tied`` per unit and the ``share`` of the fee stay within a budget.
 
-    ``value``: of one unit, in account money.  The fee is the larger of two lines, so the size is the smaller one.
+    ``value``: of one unit, in account money.
     """
-    rate, least = fee_rate(m, maker), m[f.R_FEE_MINIMUM]
-    size = (budget - share * m[f.R_FEE_FIXED]) / (tied + share * (rate * value + m[f.R_FEE_UNIT]))
-    if least > 0.0:
-        size = min(size, (budget - share * least) / tied)
-    return max(0.0, size)
+    rate, per_unit = share * fee_rate(m, maker), share * m[f.R_FEE_UNIT]
+    fixed, least = share * m[f.R_FEE_FIXED], share * m[f.R_FEE_MINIMUM]
+    return money.payable_on_margin(budget, tied, value, rate, per_unit, fixed, least)
 
 
 @part
@@ -71,15 +69,15 @@ def units_for(m: FloatArray, k: int, row: int, price: float, opening_price: floa
     if not opening_price > 0.0:
         # Slippage left nothing of the price.
         return 0.0
-    worth_of_one = opening_price * m[row + f.A_MULTIPLIER] * rate_at(m, row, opening_price)
+    worth_of_one = worth_of(m, row, 1.0, opening_price)
     if unit == f.VALUE:
-        return floor_to_lot(m, row, given / worth_of_one)
+        return floor_to_lot(m, row, money.units(given, worth_of_one))
     if unit == f.EQUITY_FRACTION:
         mark = m[row + f.A_MARK]
         m[row + f.A_MARK] = price
         value = equity_of(m) * given
         m[row + f.A_MARK] = mark
-        units = max(0.0, value) / worth_of_one
+        units = money.units(max(0.0, value), worth_of_one)
         if m[f.R_SIZE_FEE] > 0.0:
             units = size_within(m, value, worth_of_one, worth_of_one, 1.0, maker)
         return floor_to_lot(m, row, units)
@@ -88,7 +86,7 @@ def units_for(m: FloatArray, k: int, row: int, price: float, opening_price: floa
     if m[f.R_FEE_AS_ORDERED] > 0.0:
         value *= m[f.R_LEVERAGE]
         cost = worth_of_one + fee(m, row, given, price, False) / given
-        return (value // (cost * lot)) * lot if lot > 0.0 else value / cost
+        return money.lots_within(value, cost, lot)
     tied, share = tied_up(m, row, 1.0, opening_price), fee_share(m)
     return floor_to_lot(m, row, size_within(m, value, tied, worth_of_one, share, maker))
 
@@ -99,7 +97,7 @@ def resolve_size(m: FloatArray, k: int, row: int, price: float, at: int, maker: 
     # Slippage may depend on the size, and the size on the price: the second round has the price of the first.
     spread, opening, units = m[f.R_SPREAD] * m[k + f.O_SIDE], price, 0.0
     for _ in range(2):
-        units = units_for(m, k, row, price, moved(opening, spread), maker)
+        units = units_for(m, k, row, price, money.moved(opening, spread), maker)
         if m[f.R_SIZE_FEE] > 0.0:
             opening = slip(m, k, row, price, at, units)
         if np.isnan(opening):
@@ -130,37 +128,37 @@ def affordable(
     row = int(m[k + f.O_ASSET])
     reference, price, opening_price = prices
     paid = opening_fee(m, row, closed, size, opening_price, maker)
-    rate = rate_at(m, row, opening_price)
+    value = abs(worth_of(m, row, size, opening_price))
+    unit = abs(worth_of(m, row, 1.0, opening_price))
     if m[f.R_AFFORD] == f.AFFORD_CASH:
+        rate = rate_at(m, row, opening_price)
         taken = cash_for(m, row, m[k + f.O_SIDE] * size, opening_price * rate)
         available, needed = m[f.S_CASH], taken + paid
         if available - taken - paid >= 0.0:
             return size
     else:
         mark = m[row + f.A_CLOSE] if m[f.R_MARGIN_MARK] == f.MARK_CLOSE else reference
-        available = margin_available(m, row, mark)
-        value = size * abs(opening_price) * m[row + f.A_MULTIPLIER] * rate
+        available, slack = margin_available(m, row, mark), 0.0
         if m[row + f.A_MARGIN] > 0.0:
-            needed = size * m[row + f.A_MARGIN] + paid
+            needed = money.value(size, m[row + f.A_MARGIN]) + paid
         elif m[f.R_FEE_AS_ORDERED] > 0.0:
             ordered = m[k + f.O_ORDERED]
             available *= m[f.R_LEVERAGE]
-            unit = abs(opening_price) * m[row + f.A_MULTIPLIER] * rate
-            unit += fee(m, row, ordered, price, maker) / ordered
-            needed = size * unit
+            needed = money.value(size, unit + fee(m, row, ordered, price, maker) / ordered)
         else:
-            # The fee is paid, not financed (unless it is the rule); a rounding error must not refuse an all-in order.
+            # The fee is paid, not financed (unless it is the rule).  What is left carries the rounding errors of what
+            # is tied up, too: they must not cut an all-in order.
             financed = m[f.R_AFFORD] == f.AFFORD_FINANCED
             needed = (value + paid) / m[f.R_LEVERAGE] if financed else value / m[f.R_LEVERAGE] + paid
-            available *= 1.0 + 1e-12
-        if needed <= available:
+            available *= 1.0 + money.ROUNDING
+            slack = money.ROUNDING * tied_up(m, row, m[row + f.A_POSITION], mark)
+        if needed <= available + slack:
             return size
     whole_or_nothing = m[f.R_SHORTFALL] == f.REJECT or m[k + f.O_TIF] == f.FOK
     if whole_or_nothing or available <= 0.0 or needed <= 0.0:
         return 0.0
     if closed > 0.0 or m[f.R_FEE_AS_ORDERED] > 0.0:
         return floor_to_lot(m, row, size * available / needed)
-    unit = abs(opening_price) * m[row + f.A_MULTIPLIER] * rate
     share = 1.0 if m[f.R_AFFORD] == f.AFFORD_CASH else fee_share(m)
     tied = needed - paid * share
     return floor_to_lot(m, row, size_within(m, available, tied / size, unit, share, maker))
@@ -177,11 +175,7 @@ def close_lot(
         gain = count_out(m, k, lot, -side * size, price, bars[0], paid)
     else:
         gain = trade_row(m, k, lot, -side * size, price, bars[0], paid)
-    if m[f.R_LEDGER] == f.PAID:
-        settle_close(m, row, -side * size, price)
-        m[f.S_CASH] -= paid
-    else:
-        m[f.S_CASH] += gain - paid
+    settle_close(m, row, -side * size, price, gain, paid)
     shrink_lot(m, lot, -side * size)
     for column in (f.L_STOP_ORDER, f.L_TARGET_ORDER):
         other = int(m[lot + column])
@@ -243,7 +237,7 @@ def exit_price(m: FloatArray, row: int, given: float, unit: float, price: float,
         return given
     level = given
     if unit != f.PRICE:
-        level = price + direction * (given * price if unit == f.FRACTION else given)
+        level = money.exit_level(price, -direction, money.distance(given, price, unit != f.FRACTION))
     return to_tick(m, row, level)
 
 
@@ -251,9 +245,7 @@ def exit_price(m: FloatArray, row: int, given: float, unit: float, price: float,
 def open_part(m: FloatArray, k: int, size: float, price: float, bars: tuple[int, int], paid: float) -> None:
     """Open a lot for an order, attach its stop-loss and take-profit and say when they begin to work."""
     row, side = int(m[k + f.O_ASSET]), m[k + f.O_SIDE]
-    if m[f.R_LEDGER] == f.PAID:
-        settle_open(m, row, side * size, price)
-    m[f.S_CASH] -= paid
+    settle_open(m, row, side * size, price, paid)
     lot = lot_held(m, row) if by_weight(m) else -1
     grown = lot >= 0
     if grown:
@@ -275,9 +267,9 @@ def open_part(m: FloatArray, k: int, size: float, price: float, bars: tuple[int,
         return
     trailed = np.nan
     if m[f.G_TRAIL] > 0.0:
-        distance = m[f.G_TRAIL] * (price if m[f.G_TRAIL_UNIT] == f.FRACTION else 1.0)
-        trailed = price - side * distance
-        stop = trailed if not side * stop >= side * price - distance else stop
+        distance = money.distance(m[f.G_TRAIL], price, m[f.G_TRAIL_UNIT] != f.FRACTION)
+        trailed = money.exit_level(price, side, distance)
+        stop = trailed if not side * stop >= side * trailed else stop
     if np.isnan(target) and np.isnan(stop):
         return
     if not np.isnan(target):
@@ -339,14 +331,14 @@ def execute(
     """
     row, side = int(m[k + f.O_ASSET]), m[k + f.O_SIDE]
     reference, price = prices
-    opening_price = moved(price, m[f.R_SPREAD] * side)
+    opening_price = money.moved(price, m[f.R_SPREAD] * side)
     closed, paid = 0.0, 0.0
     if m[f.R_HEDGING] == 0.0 or m[k + f.O_REDUCE] > 0.0:
         closed, paid = close_opposite(m, k, size, price, bars, maker)
     rest = size - closed
     opened, reason = 0.0, f.NO_REASON
     if rest > 1e-12 * size:
-        worth_of_one = opening_price * m[row + f.A_MULTIPLIER] * rate_at(m, row, opening_price)
+        worth_of_one = worth_of(m, row, 1.0, opening_price)
         # What an order opens altogether is judged before its first fill: a part of it may be smaller.
         whole = m[k + f.O_REMAINING] - closed if m[k + f.O_FILLED] == 0.0 else np.inf
         reason = reason_not_to_open(m, k, whole, whole * abs(worth_of_one))
@@ -365,7 +357,7 @@ def execute(
         open_part(m, k, opened, opening_price, bars, entry_fee)
     done = closed + opened
     if done > 0.0 and m[f.R_SPREAD] != 0.0:
-        price = (closed * price + opened * opening_price) / done
+        price = money.average_cost(price, closed, opening_price, opened)
     if done > 0.0 and m[f.R_MERGE] > 0.0:
         n = fill_row(m, k, side * done, price, bars, paid)
         m[n + f.F_CLOSED] = closed
@@ -383,9 +375,9 @@ def conclude(m: FloatArray, k: int, done: float, price: float, paid: float, bar:
     row = int(m[k + f.O_ASSET])
     m[k + f.O_FILLED] += done
     m[k + f.O_REMAINING] -= done
-    m[k + f.O_VALUE] += done * price
+    m[k + f.O_VALUE] += money.value(done, price)
     m[k + f.O_FEES] += paid
-    m[f.S_TURNOVER] += done * abs(price) * m[row + f.A_MULTIPLIER] * rate_at(m, row, price)
+    m[f.S_TURNOVER] += abs(worth_of(m, row, done, price))
     m[row + f.A_USED] += done
     if m[k + f.O_REMAINING] <= 1e-12 * m[k + f.O_SIZE]:
         m[k + f.O_REMAINING] = 0.0

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
+from peak_kernels import money
 from peak_kernels import orders_fields as f
 from peak_kernels._jit import part
-from peak_kernels.account import charge_lots, charge_row, equity_of, fee, rate_at, settle_futures
+from peak_kernels.account import (
+    charge_lots,
+    charge_row,
+    equity_of,
+    fee,
+    pay,
+    rate_at,
+    settle_futures,
+    worth_of,
+)
 from peak_kernels.arrays import FloatArray
 from peak_kernels.book import close_order, end_order, is_exit, is_live, new_order, set_status
 from peak_kernels.orders_fill import close_lot
@@ -27,17 +37,17 @@ def charge_interest(m: FloatArray, bar: int, days: float) -> None:
         if position != 0.0 and rate != 0.0:
             base = m[row + f.A_AVERAGE] if m[f.R_INTEREST_BASE] > 0.0 else m[row + f.A_MARK]
             exchange = rate_at(m, row, m[row + f.A_MARK])
-            yearly = rate / DAYS_PER_YEAR
-            cost = days * abs(base) * abs(position) * m[row + f.A_MULTIPLIER] * yearly * exchange
+            value = abs(money.worth(position, base, m[row + f.A_MULTIPLIER], exchange))
+            cost = money.financing(days, value, rate / DAYS_PER_YEAR)
             charge_lots(m, row, -cost)
             charge += cost
     if m[f.R_BORROW_CASH] != 0.0 and m[f.S_CASH] < 0.0:
-        cost = -days * m[f.S_CASH] * (m[f.R_BORROW_CASH] / DAYS_PER_YEAR)
+        cost = money.financing(days, -m[f.S_CASH], m[f.R_BORROW_CASH] / DAYS_PER_YEAR)
         charge_row(m, bar, f.CASH_INTEREST, -cost)
         m[f.S_CASH_INTEREST] -= cost
         charge += cost
     m[f.S_INTEREST] -= charge
-    m[f.S_CASH] -= charge
+    pay(m, charge)
 
 
 @part
@@ -49,11 +59,10 @@ def settle_bar(m: FloatArray) -> None:
             continue
         mark = m[row + f.A_MARK]
         if not np.isnan(m[row + f.A_FUNDING]):
-            size = position * m[row + f.A_MULTIPLIER] * rate_at(m, row, mark)
-            cost = size * mark * m[row + f.A_FUNDING]
+            cost = money.financing(1.0, worth_of(m, row, position, mark), m[row + f.A_FUNDING])
             charge_lots(m, row, -cost)
             m[f.S_FUNDING] -= cost
-            m[f.S_CASH] -= cost
+            pay(m, cost)
         if m[row + f.A_MARGIN] > 0.0 and m[f.R_LEDGER] == f.PAID:
             settle_futures(m, row, mark)
 
@@ -70,11 +79,11 @@ def check_limits(m: FloatArray, day: float, bar: int) -> None:
     m[f.S_LAST_EQUITY] = equity
     reached = 0.0
     m[f.G_PEAK] = max(m[f.G_PEAK], equity)
-    if m[f.R_DAILY_LOSS] > 0.0 and equity <= m[f.S_DAY_EQUITY] * (1.0 - m[f.R_DAILY_LOSS]):
+    if money.has_lost(equity, m[f.S_DAY_EQUITY], m[f.R_DAILY_LOSS]):
         reached = 2.0
     if m[f.R_FLOOR] > 0.0 and equity <= m[f.R_FLOOR]:
         reached = 1.0
-    if m[f.R_DRAWDOWN] > 0.0 and equity <= m[f.G_PEAK] * (1.0 - m[f.R_DRAWDOWN]):
+    if money.has_lost(equity, m[f.G_PEAK], m[f.R_DRAWDOWN]):
         reached = 1.0
     if reached == 0.0 or m[f.S_HALTED] == 1.0 or m[f.S_HALTED] == reached:
         return
@@ -159,11 +168,11 @@ def forced_price(m: FloatArray, whole_bar: bool) -> float:
         return min(max(level, m[row + f.A_LOW]), m[row + f.A_HIGH]) if whole_bar else price
     needed = 0.0
     for other in range(row, int(m[f.S_ASSETS_END]), f.N_ASSET):
-        unit = abs(m[other + f.A_MARK]) * m[other + f.A_MULTIPLIER] * rate_at(m, other, m[other + f.A_MARK])
+        unit = abs(worth_of(m, other, 1.0, m[other + f.A_MARK]))
         if m[other + f.A_MARGIN] > 0.0:
             unit = m[other + f.A_MARGIN]
         if m[other + f.A_POSITION] != 0.0:
-            needed += abs(m[other + f.A_POSITION]) * unit * m[f.R_MAINTENANCE]
+            needed += money.value(abs(m[other + f.A_POSITION]), unit) * m[f.R_MAINTENANCE]
     return np.inf if whole_bar and needed > 0.0 and equity_of(m) <= needed else np.nan
 
 
@@ -186,11 +195,11 @@ def close_all(m: FloatArray, bar: int, reason: int, price: float) -> None:
         m[k + f.O_TAG] = m[lot + f.L_TAG]
         paid = fee(m, row, size, at, False)
         if forced:
-            paid += m[f.R_LIQUIDATION_FEE] * size * abs(at) * m[row + f.A_MULTIPLIER] * rate_at(m, row, at)
+            paid += money.rated(abs(worth_of(m, row, size, at)), m[f.R_LIQUIDATION_FEE], 0.0)
         close_lot(m, k, lot, size, at, (bar, bar), paid)
         m[k + f.O_FILLED], m[k + f.O_REMAINING] = size, 0.0
-        m[k + f.O_VALUE], m[k + f.O_FEES] = size * at, paid
-        m[f.S_TURNOVER] += size * abs(at) * m[row + f.A_MULTIPLIER] * rate_at(m, row, at)
+        m[k + f.O_VALUE], m[k + f.O_FEES] = money.value(size, at), paid
+        m[f.S_TURNOVER] += abs(worth_of(m, row, size, at))
         set_status(m, k, f.FILLED, reason, bar)
 
 
@@ -223,4 +232,4 @@ def forced_close(m: FloatArray, bar: int, moment: int) -> None:
         close_all(m, bar, reason, price)
     if m[f.S_STOPPED] > 0.0:
         write_off(m, bar, -equity_of(m))
-        m[f.S_CASH] = 0.0
+        m[f.S_CASH] = m[f.S_BALANCE] = 0.0

@@ -100,9 +100,11 @@ def reach(m: FloatArray, k: int, row: int, bar: int) -> tuple[float, int]:
 def trail(m: FloatArray, k: int, mark: float) -> None:
     """Move stop (and limit) of a trailing order to its distance from a price, never back."""
     side = m[k + f.O_SIDE]
-    distance = m[k + f.O_TRAIL] * (mark if m[k + f.O_TRAIL_UNIT] == f.FRACTION else 1.0)
-    row = int(m[k + f.O_ASSET])
-    stop = to_tick(m, row, mark + side * distance)
+    row, share = int(m[k + f.O_ASSET]), 0.0
+    fixed = m[k + f.O_TRAIL]
+    if m[k + f.O_TRAIL_UNIT] == f.FRACTION:
+        share, fixed = fixed, 0.0
+    stop = to_tick(m, row, -side * money.trailed(-side * mark, share, fixed))
     if m[k + f.O_KIND] == f.TRAILING_STOP and side * stop < side * m[k + f.O_OFFSET]:
         # Beside the stop, which may be another one that is tighter.
         m[k + f.O_OFFSET] = stop
@@ -154,8 +156,7 @@ def slip(m: FloatArray, k: int, row: int, price: float, at: int, size: float) ->
     slipped = slipped_price(m, row, side, price, size)
     tick = m[row + f.A_TICK]
     if tick > 0.0:
-        # Rounded to the worse price: slippage never helps.
-        slipped = side * np.ceil(side * slipped / tick - 1e-9) * tick
+        slipped = money.worse_tick(slipped, side, tick)
     limited = at == f.AT_LIMIT_OPEN or at == f.AT_TRIGGER_LIMIT
     worst = m[row + f.A_BAR_HIGH] if side > 0.0 else m[row + f.A_BAR_LOW]
     if at == f.AT_LIMIT_OPEN or (limited and m[f.R_SLIP_OUTSIDE] == 0.0):

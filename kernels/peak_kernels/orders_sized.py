@@ -12,7 +12,7 @@ from peak_kernels import money
 from peak_kernels import orders_fields as f
 from peak_kernels import types as t
 from peak_kernels._jit import part
-from peak_kernels.account import by_weight, equity_of, moved, rate_at
+from peak_kernels.account import by_weight, equity_of, full_value, worth_of
 from peak_kernels.arrays import FloatArray
 from peak_kernels.book import end_order
 from peak_kernels.estimates import take_kelly
@@ -47,13 +47,12 @@ def put_account(m: FloatArray, state: FloatArray, row: int, price: float) -> Non
     if held == 0.0:
         state[t.CASH] = equity_of(m)
         return
-    plain = m[f.R_LEDGER] == f.PAID and m[f.R_LEVERAGE] == 1.0 and m[row + f.A_MARGIN] == 0.0
-    if plain and m[f.R_SHORT_PROCEEDS] > 0.0:
-        state[t.CASH] = m[f.S_CASH]
+    if full_value(m, row):
+        state[t.CASH] = m[f.S_BALANCE]
         return
     mark = m[row + f.A_MARK]
     m[row + f.A_MARK] = price
-    state[t.CASH] = equity_of(m) - held * price * m[row + f.A_MULTIPLIER] * rate_at(m, row, price)
+    state[t.CASH] = equity_of(m) - worth_of(m, row, held, price)
     m[row + f.A_MARK] = mark
 
 
@@ -61,11 +60,11 @@ def put_account(m: FloatArray, state: FloatArray, row: int, price: float) -> Non
 def sell_surplus(m: FloatArray, k: int, row: int, price: float, at: int) -> bool:
     """Turn the order of a smaller weight than the one held round: it closes the surplus; False where there is none."""
     state = m[int(m[f.G_STATE_AT]) : int(m[f.G_STATE_AT]) + t.N_STATE]
-    side, held, multiplier = m[k + f.O_SIDE], m[row + f.A_POSITION], m[row + f.A_MULTIPLIER]
-    equity = state[t.CASH] + held * (price * multiplier * rate_at(m, row, price))
+    side, held = m[k + f.O_SIDE], m[row + f.A_POSITION]
+    equity = money.equity(state[t.CASH], held, worth_of(m, row, 1.0, price))
     m[k + f.O_SIDE] = -side
     paid = slip(m, k, row, price, at, abs(held))
-    worth_of_one = paid * multiplier * rate_at(m, row, paid)
+    worth_of_one = worth_of(m, row, 1.0, paid)
     surplus = money.surplus(abs(held), m[k + f.O_SIZE], equity, worth_of_one, m[row + f.A_LOT])
     if not surplus > 0.0:
         m[k + f.O_SIDE] = side
@@ -83,7 +82,7 @@ def size_by_rules(m: FloatArray, k: int, row: int, price: float, at: int, bar: i
     ``O_WHY`` gets the engine's reason (`peak_kernels.types`) where the size was cut or refused, ``O_ORDERED`` what was
     asked for.
     """
-    side, multiplier = m[k + f.O_SIDE], m[row + f.A_MULTIPLIER]
+    side = m[k + f.O_SIDE]
     held, weighted = m[row + f.A_POSITION], by_weight(m)
     same = opposite(held, -side)
     if same and not weighted:
@@ -105,9 +104,8 @@ def size_by_rules(m: FloatArray, k: int, row: int, price: float, at: int, bar: i
     opening = price
     asked, allowed, reason = 0.0, 0.0, blocked
     for _ in range(2):
-        reference = price * multiplier * rate_at(m, row, price)
-        paid = moved(opening, m[f.R_SPREAD] * side)
-        paid *= multiplier * rate_at(m, row, paid)
+        reference = worth_of(m, row, 1.0, price)
+        paid = worth_of(m, row, 1.0, money.moved(opening, m[f.R_SPREAD] * side))
         asked, allowed, reason = opening_size(state, blocked, reference, paid, target)
         opening = slip(m, k, row, price, at, allowed)
         m[k + f.O_ORDERED] = asked

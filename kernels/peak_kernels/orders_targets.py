@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from peak_kernels import money
 from peak_kernels import orders_fields as f
 from peak_kernels import types as t
 from peak_kernels._jit import jit
-from peak_kernels.account import by_weight, rate_at
+from peak_kernels.account import by_weight, full_value, worth_of
 from peak_kernels.arrays import FloatArray
 from peak_kernels.estimates import volatility_fraction
 from peak_kernels.orders_place import write
@@ -32,11 +33,10 @@ def see_account(m: FloatArray, seen: FloatArray, view: FloatArray, account: Floa
     account[t.VIEW_CASH] = view[f.V_EQUITY]
     if units == 0.0:
         return
-    plain = m[f.R_LEDGER] == f.PAID and m[f.R_LEVERAGE] == 1.0 and m[row + f.A_MARGIN] == 0.0
-    if plain and m[f.R_SHORT_PROCEEDS] > 0.0:
-        account[t.VIEW_CASH] = view[f.V_CASH]
+    if full_value(m, row):
+        account[t.VIEW_CASH] = m[f.S_BALANCE]
     else:
-        account[t.VIEW_CASH] -= units * mark * m[row + f.A_MULTIPLIER] * rate_at(m, row, mark)
+        account[t.VIEW_CASH] -= worth_of(m, row, units, mark)
     if by_weight(m):
         account[t.VIEW_ENTRY_PRICE] = m[row + f.A_AVERAGE]
         return
@@ -44,7 +44,7 @@ def see_account(m: FloatArray, seen: FloatArray, view: FloatArray, account: Floa
     listed = int(m[f.S_LISTED_AT])
     for j in range(listed, listed + int(m[f.S_OPEN_LOTS])):
         lot = int(m[j])
-        value += abs(m[lot + f.L_SIZE]) * m[lot + f.L_PRICE]
+        value += money.value(abs(m[lot + f.L_SIZE]), m[lot + f.L_PRICE])
         size += abs(m[lot + f.L_SIZE])
     account[t.VIEW_ENTRY_PRICE] = value / size
 
@@ -80,9 +80,7 @@ def aim_at(m: FloatArray, seen: FloatArray, target: float, bar: int) -> None:
     m[row + f.X_EXIT_UNIT] = f.DISTANCE if state[t.STOP_ABSOLUTE] > 0.0 else f.FRACTION
     if np.isnan(m[f.G_ENTRY_LIMIT]):
         return
-    limit = seen[f.B_LAST_CLOSE, bar] * (1.0 - side * m[f.G_ENTRY_LIMIT])
-    tick = m[int(m[f.S_ASSETS_AT]) + f.A_TICK]
-    m[row + f.X_KIND] = f.LIMIT
-    m[row + f.X_LIMIT] = side * np.floor(side * limit / tick + 1e-9) * tick if tick > 0.0 else limit
+    close, tick = seen[f.B_LAST_CLOSE, bar], m[int(m[f.S_ASSETS_AT]) + f.A_TICK]
+    m[row + f.X_KIND], m[row + f.X_LIMIT] = f.LIMIT, money.entry_level(close, side, m[f.G_ENTRY_LIMIT], tick)
     if not np.isnan(m[f.G_ENTRY_BARS]):
         m[row + f.X_VALID] = bar + m[f.G_ENTRY_BARS]

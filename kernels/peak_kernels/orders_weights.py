@@ -38,16 +38,16 @@ def grow_lot(m: FloatArray, lot: int, signed: float, price: float) -> None:
     after = before + signed
     m[row + f.A_POSITION] = after
     m[row + f.A_AVERAGE] = money.average_cost(m[row + f.A_AVERAGE], abs(before), price, abs(signed))
-    m[row + f.A_PAID] = (m[row + f.A_PAID] * before + signed * price * rate_at(m, row, price)) / after
+    m[row + f.A_PAID] = money.average_cost(m[row + f.A_PAID], before, price * rate_at(m, row, price), signed)
     m[lot + f.L_SIZE], m[lot + f.L_PRICE] = after, m[row + f.A_AVERAGE]
-    m[row + f.A_COST] = after * m[row + f.A_AVERAGE]
+    m[row + f.A_COST] = money.value(after, m[row + f.A_AVERAGE])
 
 
 @part
 def count_in(m: FloatArray, size: float, price: float, paid: float) -> None:
     """Count a fill that built the position."""
     s = int(m[f.G_STATE_AT])
-    m[s + t.ENTRY_VALUE] += size * price
+    m[s + t.ENTRY_VALUE] += money.value(size, price)
     m[s + t.ENTRY_UNITS] += size
     m[s + t.TRADE_FEES] += paid
 
@@ -60,7 +60,7 @@ def count_out(m: FloatArray, k: int, lot: int, signed: float, price: float, bar:
     """
     s, row, side = int(m[f.G_STATE_AT]), int(m[lot + f.L_ASSET]), np.sign(signed)
     gain = gain_of(m, lot, signed, price, rate_at(m, row, price))
-    m[s + t.EXIT_VALUE] += abs(signed) * price
+    m[s + t.EXIT_VALUE] += money.value(abs(signed), price)
     m[s + t.EXIT_UNITS] += abs(signed)
     m[s + t.TRADE_FEES] += paid
     held = m[lot + f.L_SIZE]

@@ -94,7 +94,7 @@ def try_order(m: FloatArray, k: int, bar: int) -> None:
     else:
         execute(m, k, size, (price, slipped), (reported, bar), maker)
     for n in range(first, int(m[f.S_FILLS_NEXT]), f.N_FILL):
-        worse = abs(m[n + f.F_PRICE] - price) * m[n + f.F_SIZE]
+        worse = money.slippage(price, m[n + f.F_PRICE], m[n + f.F_SIZE])
         m[n + f.F_SLIPPAGE] = worse * m[row + f.A_MULTIPLIER] * m[n + f.F_RATE]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from peak_kernels import simd
+from peak_kernels import money, simd
 from peak_kernels import types as t
 from peak_kernels._jit import jit
 from peak_kernels.arrays import FloatArray
@@ -26,7 +26,7 @@ def _deepest(state: FloatArray, prices: FloatArray, start: int, stop: int) -> No
     cash, units = state[t.CASH], state[t.UNITS]
     peak, worst = state[t.PEAK_EQUITY], state[t.WORST_RATIO]
     for bar in range(start, stop):
-        equity = cash + units * prices[t.MARK, bar]
+        equity = money.equity(cash, units, prices[t.MARK, bar])
         if equity > peak:
             peak = equity
         elif equity < worst * peak:
@@ -47,7 +47,7 @@ def fold(state: FloatArray, prices: FloatArray, curve: FloatArray, start: int, s
         return
     cash, units, free = state[t.CASH], state[t.UNITS], state[t.RISK_FREE]
     previous = state[t.PREVIOUS_EQUITY]
-    equity = cash + units * prices[t.MARK, start] if units != 0.0 else cash
+    equity = money.equity(cash, units, prices[t.MARK, start]) if units != 0.0 else cash
     ret = equity / previous - 1.0 if previous > 0.0 else 0.0
     down = min(ret - free, 0.0)
     total, squares, downside = ret, ret * ret, down * down
@@ -63,7 +63,7 @@ def fold(state: FloatArray, prices: FloatArray, curve: FloatArray, start: int, s
             downside += more_down
             highest = max(highest, top)
             lowest = min(lowest, bottom)
-        equity = cash + units * prices[t.MARK, stop - 1]
+        equity = money.equity(cash, units, prices[t.MARK, stop - 1])
     elif free > 0.0:
         downside += (stop - start - 1) * free * free
     state[t.SUM_RETURN] += total
@@ -80,7 +80,8 @@ def fold(state: FloatArray, prices: FloatArray, curve: FloatArray, start: int, s
         state[t.PEAK_EQUITY] = highest
     if curve.shape[1] > 0:
         for bar in range(start, stop):
-            curve[t.CURVE_EQUITY, bar] = cash + units * prices[t.MARK, bar] if units != 0.0 else cash
+            marked = money.equity(cash, units, prices[t.MARK, bar])
+            curve[t.CURVE_EQUITY, bar] = marked if units != 0.0 else cash
         if curve.shape[0] > 1:
             curve[t.CURVE_CASH, start:stop] = cash
             curve[t.CURVE_POSITION, start:stop] = units

@@ -1,4 +1,6 @@
-"""THE semantics: fees, slippage, sizes, fills, stops.  All money arithmetic of the fast path is here.
+"""The fast path's rules: what orders want and get, fills, stops; the arithmetic of each is in `money`.
+
+Reads the settings, prices and calendar; writes the account, counters and records (slots: `types`).
 
 `docs/semantics.md` explains the same rules in words and formulas, and `tests/oracle.py` states them a second
 time in plain Python.  Loops live in `simulate.py`; nothing here loops over more bars than a stop must look at.
@@ -21,16 +23,6 @@ from peak_kernels.arrays import FloatArray, IntArray
 
 
 @jit(inline=True)
-def fee_of(state: FloatArray, size: float, price: float, rate: float) -> float:
-    """Fee of one fill: max(minimum, size*abs(price)*rate + fixed + size*per_unit).
-
-    A rate below zero is a rebate; the minimum is minus infinity then (`peak_fast.config.Costs.least`).
-    """
-    amount = size * abs(price) * rate + state[t.FEE_FIXED] + size * state[t.FEE_PER_UNIT]
-    return max(amount, state[t.FEE_MINIMUM])
-
-
-@jit(inline=True)
 def slipped(state: FloatArray, price: float, side: float) -> float:
     """Price after the slippage of the settings: see `money.slipped`."""
     return money.slipped(
@@ -40,19 +32,15 @@ def slipped(state: FloatArray, price: float, side: float) -> float:
 
 @jit(inline=True)
 def affordable(state: FloatArray, budget: float, price: float) -> float:
-    """Largest size whose value plus fee is within ``budget``: both arms of the fee's maximum must hold."""
-    # The value is what a unit costs or brings; at a price of zero any number of them can be paid.
-    price = max(abs(price), 1e-300)
-    unit_cost = price * (1.0 + state[t.RATE]) + state[t.FEE_PER_UNIT]
-    by_rate = (budget - state[t.FEE_FIXED]) / unit_cost
-    by_minimum = (budget - state[t.FEE_MINIMUM]) / price
-    return max(min(by_rate, by_minimum), 0.0)
+    """Largest size that a budget pays for: see `money.payable`."""
+    fixed, per_unit = state[t.FEE_FIXED], state[t.FEE_PER_UNIT]
+    return money.payable(budget, price, state[t.RATE], fixed, per_unit, state[t.FEE_MINIMUM])
 
 
 @jit(inline=True)
 def stop_distance(state: FloatArray, distance: float, price: float) -> float:
     """Distance in price units of a stop setting at an entry price."""
-    return distance if state[t.STOP_ABSOLUTE] > 0.0 else distance * price
+    return money.distance(distance, price, state[t.STOP_ABSOLUTE] > 0.0)
 
 
 @jit(inline=True)
@@ -64,20 +52,20 @@ def wanted_size(state: FloatArray, target: float, equity: float, price: float) -
     Volatility and Kelly: the fraction that `estimates.estimate` has found.
     """
     if state[t.WEIGHT_TARGETS] > 0.0:
-        return abs(target) * equity / price
+        return money.share(abs(target), equity, price)
     mode = state[t.SIZE_MODE]
     value = state[t.SIZE_VALUE]
     if mode == t.SIZE_FRACTION:
-        return value * equity / price
+        return money.share(value, equity, price)
     if mode == t.SIZE_UNITS:
         return value
     if mode == t.SIZE_NOTIONAL:
-        return value / price
+        return money.units(value, price)
     if mode > t.SIZE_RISK:
-        return state[t.SIZED_FRACTION] * equity / price
+        return money.share(state[t.SIZED_FRACTION], equity, price)
     stop = state[t.STOP_LOSS] if state[t.STOP_LOSS] > 0.0 else state[t.TRAILING]
-    by_risk = value * equity / stop_distance(state, stop, price)
-    return min(by_risk, state[t.SIZE_MAX_POSITION] * equity / price)
+    by_risk = money.share(value, equity, stop_distance(state, stop, price))
+    return min(by_risk, money.share(state[t.SIZE_MAX_POSITION], equity, price))
 
 
 @jit(inline=True)
@@ -173,14 +161,16 @@ def fill(
     """
     reference, price = prices
     rate = state[t.MAKER_RATE] if kind == t.TARGET_REACHED else state[t.RATE]
-    fee = fee_of(state, size, price, rate)
-    slippage = abs(price - reference) * size
+    traded = money.value(size, price)
+    fixed, per_unit = state[t.FEE_FIXED], state[t.FEE_PER_UNIT]
+    fee = money.fee(abs(traded), size, rate, fixed, per_unit, state[t.FEE_MINIMUM])
+    slippage = money.slippage(reference, price, size)
     before = state[t.UNITS]
     after = before + side * size
     closing = before * side < 0.0
     if closing and size >= abs(before):
         after = 0.0
-    state[t.CASH] -= side * size * price + fee
+    state[t.CASH] -= side * traded + fee
     state[t.UNITS] = after
     state[t.TOTAL_FEES] += fee
     state[t.TOTAL_SLIPPAGE] += slippage
@@ -198,7 +188,7 @@ def fill(
             (slippage, float(kind), 0.0, 0.0, 0.0, 0.0),
         )
     if closing:
-        state[t.EXIT_VALUE] += size * price
+        state[t.EXIT_VALUE] += traded
         state[t.EXIT_UNITS] += size
         if after == 0.0:
             close_trade(state, records, bar, -side, kind)
@@ -209,7 +199,7 @@ def fill(
             state[t.AVERAGE_COST] = price
         else:
             state[t.AVERAGE_COST] = money.average_cost(state[t.AVERAGE_COST], abs(before), price, size)
-        state[t.ENTRY_VALUE] += size * price
+        state[t.ENTRY_VALUE] += traded
         state[t.ENTRY_UNITS] += size
 
 
@@ -234,7 +224,7 @@ def limited_size(
     the fee lowers the request and is not a cut.
     """
     held = abs(state[t.UNITS])
-    payable = affordable(state, state[t.LEVERAGE] * equity - held * abs(reference), price)
+    payable = affordable(state, state[t.LEVERAGE] * equity - money.value(held, abs(reference)), price)
     weights = state[t.WEIGHT_TARGETS] > 0.0
     by_fraction = weights or state[t.SIZE_MODE] == t.SIZE_FRACTION or state[t.SIZE_MODE] > t.SIZE_RISK
     requested = min(wanted, payable) if by_fraction and payable > 0.0 else wanted
@@ -242,13 +232,17 @@ def limited_size(
     if allowed > payable:
         allowed, reason = payable, t.CASH_LIMIT if payable > 0.0 else t.NO_CASH
     if state[t.MAX_POSITION] > 0.0:
-        most = max(state[t.MAX_POSITION] * equity / max(abs(price), 1e-300) - held, 0.0)
+        most = max(money.share(state[t.MAX_POSITION], equity, max(abs(price), money.SMALLEST)) - held, 0.0)
         if allowed > most:
             allowed, reason = most, t.POSITION_LIMIT
     allowed = money.whole_lots(allowed, state[t.LOT_SIZE], held)
     if allowed <= 0.0 or allowed < state[t.MIN_SIZE]:
         return requested, 0.0, reason if reason >= t.NO_CASH or allowed <= 0.0 < reason else t.TOO_SMALL
-    if state[t.SIZE_MODE] == t.SIZE_RISK and not weights and allowed * price < state[t.SIZE_MIN_VALUE]:
+    if (
+        state[t.SIZE_MODE] == t.SIZE_RISK
+        and not weights
+        and money.value(allowed, price) < state[t.SIZE_MIN_VALUE]
+    ):
         return requested, 0.0, t.BELOW_VALUE
     return requested, allowed, reason
 
@@ -263,7 +257,7 @@ def opening_size(
     """
     if price <= 0.0 and state[t.SIGNED_PRICES] == 0.0:
         return 0.0, 0.0, t.NO_CASH
-    equity = state[t.CASH] + state[t.UNITS] * reference
+    equity = money.equity(state[t.CASH], state[t.UNITS], reference)
     held = abs(state[t.UNITS])
     wanted = max(wanted_size(state, target, equity, price) - held, 0.0)
     if held > 0.0 and wanted == 0.0:
@@ -292,7 +286,7 @@ def closing_size(state: FloatArray, reference: float, target: float) -> float:
     if units == 0.0 or state[t.WEIGHT_TARGETS] == 0.0:
         return 0.0
     price = slipped(state, reference, -1.0 if units > 0.0 else 1.0)
-    equity = state[t.CASH] + units * reference
+    equity = money.equity(state[t.CASH], units, reference)
     return money.surplus(held, abs(target), equity, price, state[t.LOT_SIZE])
 
 
@@ -316,11 +310,11 @@ def exit_levels(state: FloatArray, side: float) -> tuple[float, int, float]:
     if state[t.STOP_LOSS] > 0.0 or state[t.TAKE_PROFIT] > 0.0:
         entry = state[t.AVERAGE_COST]
         if state[t.STOP_LOSS] > 0.0:
-            level = side * entry - stop_distance(state, state[t.STOP_LOSS], entry)
+            level = side * money.exit_level(entry, side, stop_distance(state, state[t.STOP_LOSS], entry))
         if state[t.TAKE_PROFIT] > 0.0:
-            goal = side * entry + stop_distance(state, state[t.TAKE_PROFIT], entry)
+            goal = side * money.exit_level(entry, side, -stop_distance(state, state[t.TAKE_PROFIT], entry))
     if side < 0.0 or state[t.LEVERAGE] > 1.0 or state[t.SIGNED_PRICES] > 0.0:
-        zero = -state[t.CASH] / abs(state[t.UNITS])
+        zero = money.ruin_level(state[t.CASH], state[t.UNITS])
         if zero > level:
             level, kind = zero, t.LIQUIDATED
     return level, kind, goal
@@ -357,7 +351,7 @@ def first_exit(state: FloatArray, prices: FloatArray, start: int, stop: int) -> 
     current, current_kind = level, kind
     bar = start
     while bar < stop:
-        trail = best - share * abs(best) - fixed
+        trail = money.trailed(best, share, fixed)
         if trail > level:
             current, current_kind = trail, t.TRAILED
         if side * prices[adverse, bar] <= current or side * prices[favourable, bar] >= goal:
@@ -382,16 +376,13 @@ def exit_price(
     adverse, favourable = (t.LOW, t.HIGH) if side > 0.0 else (t.HIGH, t.LOW)
     stopped = side * prices[adverse, bar] <= level
     at_goal = side * prices[favourable, bar] >= goal
-    price = level
-    if first <= level:
-        price = first
-    elif first >= goal:
-        price, stopped = first, False
-    elif stopped and at_goal:
-        state[t.N_AMBIGUOUS] += 1.0
-        rule = state[t.BOTH_HIT]
-        if rule == 1.0 or (rule == 2.0 and money.goal_is_nearer(level, first, goal)):
-            price, stopped = goal, False
-    elif not stopped:
-        price = goal
+    price = money.exit_at(first, level, 1.0)
+    if first > level:
+        if first >= goal or not stopped:
+            price, stopped = money.exit_at(first, goal, -1.0), False
+        elif at_goal:
+            state[t.N_AMBIGUOUS] += 1.0
+            rule = state[t.BOTH_HIT]
+            if rule == 1.0 or (rule == 2.0 and money.goal_is_nearer(level, first, goal)):
+                price, stopped = goal, False
     return side * price, kind if stopped else t.TARGET_REACHED

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from peak_kernels import simd
+from peak_kernels import money, simd
 from peak_kernels import types as t
 from peak_kernels._jit import jit
 from peak_kernels.arrays import FloatArray, IntArray
@@ -71,13 +71,13 @@ def limit_reached(state: FloatArray, calendar: IntArray, bar: int) -> bool:
     """Check the risk limits at the close of ``bar``; True when the position must go."""
     equity = state[t.PREVIOUS_EQUITY]
     breached = False
-    worst = state[t.MAX_DRAWDOWN_LIMIT]
-    if worst > 0.0 and state[t.HALTED] == 0.0 and equity <= state[t.PEAK_EQUITY] * (1.0 - worst):
+    if state[t.HALTED] == 0.0 and money.has_lost(equity, state[t.PEAK_EQUITY], state[t.MAX_DRAWDOWN_LIMIT]):
         state[t.HALTED] = 1.0
         breached = True
+    # Without a daily limit the calendar may have no bars.
     daily = state[t.DAILY_LOSS_LIMIT]
     fresh = daily > 0.0 and state[t.HALTED_DAY] != calendar[t.DAY, bar] + 1
-    if fresh and equity <= state[t.DAY_EQUITY] * (1.0 - daily):
+    if fresh and money.has_lost(equity, state[t.DAY_EQUITY], daily):
         state[t.HALTED_DAY] = calendar[t.DAY, bar] + 1
         breached = True
     return breached
