@@ -265,11 +265,11 @@ def shrink_lot(m: FloatArray, lot: int, signed: float) -> None:
     if abs(rest) <= 1e-12 * abs(held):
         rest = 0.0
     m[lot + f.L_SIZE] = rest
-    m[lot + f.L_FEE] -= m[lot + f.L_FEE] * (signed / held)
-    m[lot + f.L_SETTLED] -= m[lot + f.L_SETTLED] * (signed / held)
+    m[lot + f.L_FEE] -= money.prorated(m[lot + f.L_FEE], signed, held)
+    m[lot + f.L_SETTLED] -= money.prorated(m[lot + f.L_SETTLED], signed, held)
     if not by_weight(m):
         # The trade of a weight ends with its lot, which keeps what it was charged until then.
-        m[lot + f.L_FINANCING] -= m[lot + f.L_FINANCING] * (signed / held)
+        m[lot + f.L_FINANCING] -= money.prorated(m[lot + f.L_FINANCING], signed, held)
     m[row + f.A_COST] -= money.value(held - rest, m[lot + f.L_PRICE])
     # The only lot is the position, to the last bit.
     alone = m[row + f.A_POSITION] == held
@@ -305,7 +305,7 @@ def gain_of(m: FloatArray, lot: int, signed: float, price: float, rate: float) -
         return money.move(signed, entry, price, multiplier) * rate
     if m[row + f.A_MARGIN] == 0.0:
         return money.move(signed, entry * m[lot + f.L_RATE], price * rate, multiplier)
-    settled = m[lot + f.L_SETTLED] * (signed / m[lot + f.L_SIZE])
+    settled = money.prorated(m[lot + f.L_SETTLED], signed, m[lot + f.L_SIZE])
     return settled + money.move(signed, m[row + f.A_ADJUSTED], price, multiplier) * rate
 
 
@@ -322,8 +322,8 @@ def trade_row(m: FloatArray, k: int, lot: int, signed: float, price: float, bar:
     row = int(m[lot + f.L_ASSET])
     rate = rate_at(m, row, price)
     gain = gain_of(m, lot, signed, price, rate)
-    fees = m[lot + f.L_FEE] * (signed / m[lot + f.L_SIZE]) + paid
-    financing = m[lot + f.L_FINANCING] * (signed / m[lot + f.L_SIZE])
+    fees = money.prorated(m[lot + f.L_FEE], signed, m[lot + f.L_SIZE]) + paid
+    financing = money.prorated(m[lot + f.L_FINANCING], signed, m[lot + f.L_SIZE])
     m[n + f.T_LOT], m[n + f.T_ASSET], m[n + f.T_SIZE], m[n + f.T_TAG] = lot, row, signed, m[lot + f.L_TAG]
     m[n + f.T_ENTRY_BAR], m[n + f.T_EXIT_BAR] = m[lot + f.L_BAR], bar
     m[n + f.T_ENTRY], m[n + f.T_EXIT], m[n + f.T_FEES], m[n + f.T_PNL] = (
@@ -365,7 +365,7 @@ def charge_lots(m: FloatArray, row: int, amount: float) -> None:
     for j in range(listed, listed + int(m[f.S_OPEN_LOTS])):
         lot = int(m[j])
         if m[lot + f.L_ASSET] == row:
-            m[lot + f.L_FINANCING] += amount * (m[lot + f.L_SIZE] / position)
+            m[lot + f.L_FINANCING] += money.prorated(amount, m[lot + f.L_SIZE], position)
 
 
 @part

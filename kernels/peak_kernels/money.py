@@ -92,6 +92,18 @@ def without_fee(budget: float, rate: float) -> float:
 
 
 @jit(inline=True)
+def prorated(amount: float, part: float, whole: float) -> float:
+    """What a part of a size bears of an amount that the whole has borne."""
+    return amount * (part / whole)
+
+
+@jit(inline=True)
+def per_unit(amount: float, size: float) -> float:
+    """What a unit bears of an amount."""
+    return amount / size
+
+
+@jit(inline=True)
 def slipped(price: float, side: float, rate: float, absolute: float, signed: bool) -> float:
     """Price after slippage: buyers pay more, sellers get less; never below zero, unless prices may be (``signed``)."""
     if signed:
@@ -142,15 +154,22 @@ def payable(budget: float, price: float, rate: float, fixed: float, per_unit: fl
 
 @jit(inline=True)
 def payable_on_margin(
-    budget: float, tied: float, value: float, rate: float, per_unit: float, fixed: float, least: float
+    budget: float,
+    tied: float,
+    value: float,
+    share: float,
+    rate: float,
+    fixed: float,
+    per_unit: float,
+    least: float,
 ) -> float:
-    """Largest size for which ``tied`` per unit and the fee are within a budget; ``value``: of a unit.
+    """Largest size for which ``tied`` per unit and the ``share`` of the fee stay within a budget; ``value``: of a unit.
 
-    Fixed and least fee, rate and fee per unit are those that the budget has to bear.
+    The fee is the larger of two lines, so the size is the smaller one.
     """
-    size = (budget - fixed) / (tied + (rate * value + per_unit))
+    size = (budget - share * fixed) / (tied + share * (rate * value + per_unit))
     if least > 0.0:
-        size = min(size, (budget - least) / tied)
+        size = min(size, (budget - share * least) / tied)
     return max(0.0, size)
 
 
@@ -166,9 +185,21 @@ def whole_lots(size: float, lot: float, held: float) -> float:
 
 
 @jit(inline=True)
+def whole_steps(size: float, step: float) -> float:
+    """Size cut to a multiple of a step, with no tolerance: 1.0 is nine steps of 0.1, because their floats say so."""
+    return size // step * step
+
+
+@jit(inline=True)
 def lots_within(budget: float, cost: float, lot: float) -> float:
     """Whole lots (0: any size) whose cost per unit a budget covers, by a division that is exact."""
     return (budget // (cost * lot)) * lot if lot > 0.0 else budget / cost
+
+
+@jit(inline=True)
+def leveraged_lots(budget: float, cost: float, lot: float, leverage: float) -> float:
+    """Whole lots of leverage times the whole lots that a budget covers."""
+    return np.floor(leverage * (budget // (cost * lot))) * lot
 
 
 @jit(inline=True)

@@ -47,7 +47,7 @@ def aim(m: FloatArray, row: int, unit: float, target: float) -> tuple[float, flo
     size = money.units(abs(difference), per_unit)
     lot = max(m[row + f.A_LOT], m[f.R_TARGET_STEP])
     if lot > 0.0:
-        size = np.floor(m[f.R_LEVERAGE] * (abs(difference) // (per_unit * lot))) * lot
+        size = money.leveraged_lots(abs(difference), per_unit, lot, m[f.R_LEVERAGE])
     return np.sign(difference), size
 
 

@@ -57,9 +57,8 @@ def size_within(m: FloatArray, budget: float, tied: float, value: float, share: 
 
     ``value``: of one unit, in account money.
     """
-    rate, per_unit = share * fee_rate(m, maker), share * m[f.R_FEE_UNIT]
-    fixed, least = share * m[f.R_FEE_FIXED], share * m[f.R_FEE_MINIMUM]
-    return money.payable_on_margin(budget, tied, value, rate, per_unit, fixed, least)
+    fixed, per_unit, least = m[f.R_FEE_FIXED], m[f.R_FEE_UNIT], m[f.R_FEE_MINIMUM]
+    return money.payable_on_margin(budget, tied, value, share, fee_rate(m, maker), fixed, per_unit, least)
 
 
 @part
@@ -85,7 +84,7 @@ def units_for(m: FloatArray, k: int, row: int, price: float, opening_price: floa
     value = margin_available(m, row, mark) * given
     if m[f.R_FEE_AS_ORDERED] > 0.0:
         value *= m[f.R_LEVERAGE]
-        cost = worth_of_one + fee(m, row, given, price, False) / given
+        cost = worth_of_one + money.per_unit(fee(m, row, given, price, False), given)
         return money.lots_within(value, cost, lot)
     tied, share = tied_up(m, row, 1.0, opening_price), fee_share(m)
     return floor_to_lot(m, row, size_within(m, value, tied, worth_of_one, share, maker))
@@ -144,7 +143,7 @@ def affordable(
         elif m[f.R_FEE_AS_ORDERED] > 0.0:
             ordered = m[k + f.O_ORDERED]
             available *= m[f.R_LEVERAGE]
-            needed = money.value(size, unit + fee(m, row, ordered, price, maker) / ordered)
+            needed = money.value(size, unit + money.per_unit(fee(m, row, ordered, price, maker), ordered))
         else:
             # The fee is paid, not financed (unless it is the rule).  What is left carries the rounding errors of what
             # is tied up, too: they must not cut an all-in order.
@@ -221,7 +220,9 @@ def close_opposite(
             j += 1
             continue
         part = min(total - closed, abs(m[lot + f.L_SIZE]))
-        part_fee = whole * (part / total) if m[f.R_MERGE] > 0.0 else fee(m, row, part, price, maker)
+        part_fee = (
+            money.prorated(whole, part, total) if m[f.R_MERGE] > 0.0 else fee(m, row, part, price, maker)
+        )
         close_lot(m, k, lot, part, price, bars, part_fee)
         paid += part_fee
         closed += part

@@ -112,14 +112,14 @@ def liquidation_price(m: FloatArray) -> float:
         # Equity is ``a - b / price``.
         base = m[row + f.A_COST] * m[row + f.A_MULTIPLIER]
         if m[f.R_LEDGER] == f.PAID:
-            base = position * m[row + f.A_ADJUSTED]
+            base = money.value(position, m[row + f.A_ADJUSTED])
         rest = equity + base / mark - (margin if margin > 0.0 else needed * abs(position))
         # Either sign alone: short of the margin at any price (long), or at none (short).
         return base / rest if base * rest > 0.0 else np.inf
     position *= m[row + f.A_RATE]
     if m[row + f.A_MARGIN] > 0.0:
         return mark + (margin - equity) / position
-    base, held = position * mark - equity, needed * abs(position)
+    base, held = money.value(position, mark) - equity, needed * abs(position)
     # The margin is a share of the absolute value; only bars with prices below zero can get to such a level.
     return base / (position - held if base * position >= 0.0 else position + held)
 

@@ -89,8 +89,12 @@ def reach(m: FloatArray, k: int, row: int, bar: int) -> tuple[float, int]:
         m[k + f.O_TRIGGERED] = 1.0 if has_limit or m[f.R_RETRIGGER] == 0.0 else 0.0
         if has_limit:
             price, at = stop_limit_price(m, k, row, bar)
-        elif base < stop or m[f.R_STOP_AT_LEVEL] > 0.0:
+        elif m[f.R_STOP_AT_LEVEL] > 0.0:
             price, at = stop, f.AT_TRIGGER
+        else:
+            # A buy ends a short.
+            price = money.exit_at(base, stop, -1.0)
+            at = f.AT_TRIGGER if base < stop else f.AT_OPEN
     elif has_limit:
         price, at = limit_price(m, k, row, bar)
     return side * price, at

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from peak_kernels import money
 from peak_kernels import signal_fields as f
 from peak_kernels._jit import jit
 from peak_kernels.arrays import FloatArray, IntArray
@@ -28,17 +29,13 @@ def stop_price(row: int, m: FloatArray) -> float:
         high = max(open_, close) if np.isnan(high) else high
         low = min(open_, close) if np.isnan(low) else low
     hit = np.nan
-    level = m[row + f.A_STOP_REFERENCE] * (1.0 - side * m[row + f.A_STOP])
-    if side * open_ <= side * level:
-        hit = open_
-    elif low <= level <= high:
-        hit = level
+    level = money.moved(m[row + f.A_STOP_REFERENCE], -side * m[row + f.A_STOP])
+    if side * open_ <= side * level or low <= level <= high:
+        hit = money.exit_at(open_, level, side)
     if np.isnan(hit):
-        level = m[row + f.A_TARGET_REFERENCE] * (1.0 + side * m[row + f.A_TARGET])
-        if side * open_ >= side * level:
-            hit = open_
-        elif low <= level <= high:
-            hit = level
+        level = money.moved(m[row + f.A_TARGET_REFERENCE], side * m[row + f.A_TARGET])
+        if side * open_ >= side * level or low <= level <= high:
+            hit = money.exit_at(open_, level, -side)
     if m[f.P_TRAIL] > 0.0:
         extreme = high if side > 0.0 else low
         if side * extreme > side * m[row + f.A_STOP_REFERENCE]:
@@ -167,7 +164,7 @@ def order_against(m: FloatArray, row: int, size: float, reduces: bool) -> None:
         if m[f.P_SIZE_TYPE] == f.PERCENT and not np.isnan(size):
             m[f.P_PERCENT_REVERSAL] = 1.0
         if m[f.P_SIZE_TYPE] == f.VALUE:
-            size /= m[row + f.A_VALUATION]
+            size = money.units(size, m[row + f.A_VALUATION])
         # Without a size of its own the entry only closes.
         size = abs(position) + (0.0 if np.isnan(size) else size)
         m[row + f.A_ORDER_TYPE] = f.AMOUNT
@@ -178,9 +175,9 @@ def order_against(m: FloatArray, row: int, size: float, reduces: bool) -> None:
 def order_value(m: FloatArray, row: int, g: int) -> float:
     """Approximate value of an asset's order, by which orders of a group are sequenced; NaN without one."""
     size, kind, valuation = m[row + f.A_ORDER_SIZE], m[row + f.A_ORDER_TYPE], m[row + f.A_VALUATION]
-    held = m[row + f.A_POSITION] * valuation if m[row + f.A_POSITION] != 0.0 else 0.0
+    held = money.value(m[row + f.A_POSITION], valuation) if m[row + f.A_POSITION] != 0.0 else 0.0
     if kind == f.AMOUNT:
-        return size * valuation
+        return money.value(size, valuation)
     if kind == f.VALUE:
         return size
     if kind == f.PERCENT:
@@ -190,7 +187,7 @@ def order_value(m: FloatArray, row: int, g: int) -> float:
             return size * held
         return size * (2.0 * max(held, 0.0) + max(m[g + f.G_FREE], 0.0))
     if kind == f.TARGET_AMOUNT:
-        return size * valuation - held
+        return money.value(size, valuation) - held
     return (size if kind == f.TARGET_VALUE else size * m[g + f.G_VALUE]) - held
 
 
@@ -223,7 +220,7 @@ def value_group(m: FloatArray, g: int) -> float:
     for j in range(int(m[g + f.G_COUNT])):
         row = int(m[first + j * f.N_ASSET + f.A_MEMBER])
         if m[row + f.A_POSITION] != 0.0:
-            value += m[row + f.A_POSITION] * m[row + f.A_VALUATION]
+            value = money.equity(value, m[row + f.A_POSITION], m[row + f.A_VALUATION])
     return value
 
 
@@ -234,7 +231,7 @@ def units_of(m: FloatArray, row: int, g: int) -> float:
     if kind == f.TARGET_PERCENT:
         size *= m[g + f.G_VALUE]
     if kind == f.VALUE or kind == f.TARGET_VALUE or kind == f.TARGET_PERCENT:
-        size /= m[row + f.A_VALUATION]
+        size = money.units(size, m[row + f.A_VALUATION])
     if kind >= f.TARGET_AMOUNT:
         size -= m[row + f.A_POSITION]
     if kind != f.PERCENT:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from peak_kernels import money
 from peak_kernels import signal_fields as f
 from peak_kernels._jit import jit
 from peak_kernels.arrays import FloatArray
@@ -38,7 +39,7 @@ def whole_steps(m: FloatArray, size: float) -> float:
     The floor division is exact where a quotient would round up: 1.0 is nine steps of 0.1, not ten.
     """
     step = m[f.P_GRANULARITY]
-    return size // step * step if step > 0.0 and np.isfinite(size) else size
+    return money.whole_steps(size, step) if step > 0.0 and np.isfinite(size) else size
 
 
 @jit
@@ -72,48 +73,50 @@ def cash_limit(m: FloatArray, row: int, g: int, price: float) -> float:
     if held >= 0.0:
         return min(cash, free)
     fees, fixed = m[row + f.A_FEES], m[row + f.A_FIXED]
-    spare = add(free + 2.0 * debt, -(abs(held) * price * (1.0 + fees) + fixed))
+    spare = add(free + 2.0 * debt, -money.with_fee(money.value(abs(held), price), fees, fixed))
     limit = cash
     if spare > 0.0:
         limit = free + 2.0 * debt
     elif spare < 0.0:
-        most = (free - fixed) / (price * (1.0 + fees) - 2.0 * debt / abs(held))
-        limit = most * price * (1.0 + fees) + fixed
+        most = money.units(free - fixed, money.with_fee(price, fees, -2.0 * debt / abs(held)))
+        limit = money.with_fee(money.value(most, price), fees, fixed)
     return min(cash, limit)
 
 
 @jit
 def buy(m: FloatArray, row: int, g: int, size: float) -> Fill:
     """Buy ``size`` units, or the share ``size`` of the cash when the order is a percent."""
-    price = m[row + f.A_ORDER_PRICE] * (1.0 + m[row + f.A_ORDER_SLIPPAGE])
+    price = money.moved(m[row + f.A_ORDER_PRICE], m[row + f.A_ORDER_SLIPPAGE])
     fees, fixed, held = m[row + f.A_FEES], m[row + f.A_FIXED], m[row + f.A_POSITION]
     nothing = 0.0, price, 0.0
-    limit = cash_limit(m, row, g, price)
+    budget = cash_limit(m, row, g, price)
     if m[row + f.A_ORDER_TYPE] == f.PERCENT:
-        limit = min(limit, size * limit)
+        budget = min(budget, size * budget)
         size = np.inf
     requested = size
     if m[row + f.A_ORDER_DIRECTION] == f.SHORT_ONLY:
         if held >= 0.0:
             return f.NO_OPEN_POSITION, *nothing
         size = min(size, abs(held))
-    elif limit == 0.0:
+    elif budget == 0.0:
         return f.NO_CASH_LONG, *nothing
     wanted, status = fit_size(m, size)
     if status != f.FILLED:
         return status, *nothing
-    size, paid = wanted, wanted * price * fees + fixed
-    spent = size * price + paid
-    if not (spent <= limit or close_to(spent, limit)):
-        money = add(limit, -fixed) / (1.0 + fees)
-        if money <= 0.0:
+    size, spent = wanted, money.value(wanted, price)
+    paid = money.rated(spent, fees, fixed)
+    spent += paid
+    if not (spent <= budget or close_to(spent, budget)):
+        left = money.without_fee(add(budget, -fixed), fees)
+        if left <= 0.0:
             return f.CANNOT_COVER_FEES, *nothing
-        size = money / price
-        paid, spent = limit - money, limit
+        size = money.units(left, price)
+        paid, spent = budget - left, budget
         if m[f.P_GRANULARITY] > 0.0:
             size = whole_steps(m, size)
-            paid = size * price * fees + fixed
-            spent = size * price + paid
+            spent = money.value(size, price)
+            paid = money.rated(spent, fees, fixed)
+            spent += paid
     status = f.SIZE_ZERO if close_to(wanted, 0.0) else final_status(m, size, requested)
     if status != f.FILLED:
         return status, *nothing
@@ -142,18 +145,18 @@ def most_to_sell(m: FloatArray, row: int, g: int, price: float) -> tuple[float, 
     """Units that can be sold: what is held, and what the free cash allows to sell short."""
     fees, fixed = m[row + f.A_FEES], m[row + f.A_FIXED]
     long = max(m[row + f.A_POSITION], 0.0)
-    free = add(m[g + f.G_FREE], long * price * (1.0 - fees))
+    free = add(m[g + f.G_FREE], money.with_fee(money.value(long, price), -fees, 0.0))
     if free <= 0.0:
         # What is held can be sold without free cash.
         return long, f.FILLED if long > 0.0 else f.NO_CASH_SHORT
-    most = add(long, add(free, -fixed) / (price * (1.0 + fees)))
+    most = add(long, money.units(add(free, -fixed), money.with_fee(price, fees, 0.0)))
     return most, f.FILLED if most > 0.0 else f.CANNOT_COVER_FEES
 
 
 @jit
 def sell(m: FloatArray, row: int, g: int, size: float) -> Fill:
     """Sell ``size`` units, or the share ``size`` of what can be sold when the order is a percent."""
-    price = m[row + f.A_ORDER_PRICE] * (1.0 - m[row + f.A_ORDER_SLIPPAGE])
+    price = money.moved(m[row + f.A_ORDER_PRICE], -m[row + f.A_ORDER_SLIPPAGE])
     fees, fixed, held = m[row + f.A_FEES], m[row + f.A_FIXED], m[row + f.A_POSITION]
     nothing = 0.0, price, 0.0
     is_percent = m[row + f.A_ORDER_TYPE] == f.PERCENT
@@ -174,8 +177,9 @@ def sell(m: FloatArray, row: int, g: int, size: float) -> Fill:
         status = f.SIZE_ZERO if close_to(size, 0.0) else final_status(m, size, requested)
     if status != f.FILLED:
         return status, *nothing
-    paid = size * price * fees + fixed
-    received = add(size * price, -paid)
+    sold = money.value(size, price)
+    paid = money.rated(sold, fees, fixed)
+    received = add(sold, -paid)
     if received < 0.0:
         return f.CANNOT_COVER_FEES, *nothing
     after_sale(m, row, g, size, price, received)
@@ -188,7 +192,7 @@ def after_sale(m: FloatArray, row: int, g: int, size: float, price: float, recei
     held = m[row + f.A_POSITION]
     position = add(held, -size)
     if position < 0.0:
-        short = (size if held < 0.0 else abs(position)) * price
+        short = money.value(size if held < 0.0 else abs(position), price)
         m[row + f.A_DEBT] += short
         m[g + f.G_FREE] = add(m[g + f.G_FREE], add(received, -2.0 * short))
     else:
