@@ -47,6 +47,15 @@ def _engine(bars: int, repeats: int) -> Callable[[], Any]:
     return lambda: [engine.run(prices, "ma_crossover", params).stats for _ in range(repeats)]
 
 
+def _single_book(bars: int, repeats: int) -> Callable[[], Any]:
+    import peak_fast as pf
+
+    config = pf.BacktestConfig(costs=pf.Costs.from_bps(10, 5), order_book={})
+    prices, engine = pf.synthetic(bars, seed=7), pf.BacktestEngine.from_config(config)
+    params = {"fast": 20, "slow": 50}
+    return lambda: [engine.run(prices, "ma_crossover", params).stats for _ in range(repeats)]
+
+
 def _sweep(count: int, bars: int) -> Callable[[], Any]:
     import peak_fast as pf
 
@@ -123,6 +132,7 @@ WORKS: dict[str, Callable[[str], Callable[[], Any]]] = {
     "engine_5000": lambda _: _engine(5_000, 50),
     "engine_100000": lambda _: _engine(100_000, 8),
     "engine_1000000": lambda _: _engine(1_000_000, 1),
+    "single_book_5000": lambda _: _single_book(5_000, 10),
     "sweep": lambda _: _sweep(10_000, 5_000),
     "book_1000000": lambda _: _book(1_000_000),
     "tracked_loop": _tracked,

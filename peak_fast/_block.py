@@ -12,6 +12,7 @@ import numpy as np
 from peak_fast._block_checks import check_indices, compile_error, is_debug, is_outside, outside_error
 from peak_fast._columns import FloatArray
 from peak_fast._strategy import Block, OrderBlock
+from peak_fast._tables import price_table
 from peak_fast.data import Bars
 from peak_fast.errors import StrategyError
 from peak_kernels import types as t
@@ -97,8 +98,6 @@ def compiled(block: Block | OrderBlock, *, in_orders: bool = False) -> Any:
 
 def _seen(bars: Bars) -> FloatArray:
     """float64[6, n_bars]: open, high, low, close, last known close, volume (NaN where unknown)."""
-    from peak_fast._run import price_table
-
     table = np.empty((6, len(bars)))
     table[:5] = price_table(bars)[:5]
     table[5] = math.nan if bars.volume is None else bars.volume

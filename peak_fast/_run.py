@@ -14,8 +14,8 @@ from peak_fast._columns import FloatArray, IntArray
 from peak_fast._conditions import Row
 from peak_fast._metric_catalog import METRICS
 from peak_fast._strategy import Block, RuleStrategy
+from peak_fast._tables import calendar_table, prices_for
 from peak_fast.data import Bars
-from peak_fast.data.known_years import known_years
 from peak_fast.errors import StrategyError
 from peak_fast.strategies.rows import Key, check_kind, plane_of, stride_of
 from peak_kernels import types as t
@@ -24,7 +24,6 @@ from peak_kernels.types import RULE_SIZE
 
 NO_RULES = np.empty((0, RULE_SIZE), np.int64)
 NO_PLANE = np.empty(0)
-DAY_US = 86_400_000_000
 # Stop first, target first (`peak_kernels.types.BOTH_HIT`).
 BOTH_HIT_RULES = (0.0, 1.0)
 
@@ -82,40 +81,6 @@ class Outcome:
     orders: FloatArray
     fills: FloatArray
     trades: FloatArray
-
-
-def price_table(bars: Bars, years: bool = False) -> FloatArray:
-    """float64[5, n_bars] of open, high, low, close and last known close; made once for each Bars.
-
-    With ``years`` there is a sixth row, the bars a year that were known at each bar (`peak_kernels.types`).
-    """
-    table = bars._table
-    if table is None or (years and len(table) <= t.YEAR):
-        table = np.empty((t.YEAR + years, len(bars)))
-        rows = [bars.open, bars.high, bars.low, bars.close, bars.mark]
-        rows += [known_years(bars.inside_us)] * years
-        for row, values in zip(table, rows, strict=True):
-            row[:] = values
-        object.__setattr__(bars, "_table", table)
-    result: FloatArray = table
-    return result
-
-
-def prices_for(bars: Bars, settings: FloatArray) -> FloatArray:
-    """Table of prices with what one configuration's settings need."""
-    return price_table(bars, bool(settings[t.SIZE_MODE] == t.SIZE_VOLATILITY))
-
-
-def calendar_table(bars: Bars, daily: bool) -> IntArray:
-    """int64[2, n_bars]: next bar with prices, number of the day; no columns where neither is needed."""
-    if not (daily or bars.has_nan):
-        return np.empty((2, 0), np.int64)
-    count = len(bars)
-    table = np.empty((2, count), np.int64)
-    valid = np.where(np.isnan(bars.close), count, np.arange(count))
-    table[t.NEXT_VALID] = np.minimum.accumulate(valid[::-1])[::-1]
-    table[t.DAY] = bars.day
-    return table
 
 
 def rule_decisions(

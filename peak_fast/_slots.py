@@ -111,7 +111,7 @@ def settings_vector(
     Parameters
     ----------
     year_at_bars
-        Estimated volatilities take the bars a year that were known at each bar (`peak_fast._run.prices_for`), not
+        Estimated volatilities take the bars a year that were known at each bar (`peak_fast._tables.prices_for`), not
         ``periods_per_year``.
     risk_free
         Yearly rate; the kernel gets (1 + risk_free) ** (1 / periods_per_year) - 1.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from peak_fast import _run
+from peak_fast._tables import calendar_table, price_table, prices_for
 from peak_fast.errors import ConfigError, DataError
 from peak_fast.order_columns import bar_column, detail_bars, funding_column
 from peak_fast.order_rule_checks import check_half_spread
@@ -147,7 +148,7 @@ def actions_of(book: OrderBook, bars: Bars, decisions: tuple[Ints, Floats], sett
     state[: t.N_SETTINGS] = settings
     rows = np.empty(3 * len(bar_of) * f.N_ACTION)
     tick = book.asset.tick if book.asset is not None else 0.0
-    prices, calendar = _run.prices_for(bars, settings), _run.calendar_table(bars, False)
+    prices, calendar = prices_for(bars, settings), calendar_table(bars, False)
     stop = decision_rows(rows, bar_of, target_of, prices, calendar, state, _entry(book), tick)
     return rows[:stop].reshape(-1, f.N_ACTION)
 
@@ -305,7 +306,7 @@ def with_years(asking: Asking, bars: Bars, needed: bool) -> Asking:
     """A block whose calendar says the bars a year that were known at each bar, where volatilities are estimated."""
     if not needed:
         return asking
-    years = _run.price_table(bars, years=True)[t.YEAR]
+    years = price_table(bars, years=True)[t.YEAR]
     return asking._replace(calendar=np.vstack((asking.calendar, years)))
 
 

@@ -29,8 +29,8 @@ FLOORS = [
         "parameter", "params", "panel", "_panel*", "presets", "signal_rules", "signed_prices",
     ],
     [
-        "_block*", "_bundle", "_conditions", "_given", "_records", "_run", "_run_parts", "_strategy", "result",
-        "strategies",
+        "_block*", "_bundle", "_conditions", "_given", "_records", "_run", "_run_parts", "_strategy", "_tables",
+        "result", "strategies",
     ],
     ["engine", "order*", "signal_inputs", "signal_orders"],
     ["sweep"],

@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from peak_fast import _given, _run
+from peak_fast import _given
 from peak_fast._arguments import listing
 from peak_fast._block import prepare_many, run_block
 from peak_fast._metric_catalog import CATALOG, FOLDED, METRICS, PLACES
 from peak_fast._strategy import Block, RuleStrategy, SignalStrategy
+from peak_fast._tables import calendar_table, price_table
 from peak_fast.config import VolatilityTarget
 from peak_fast.data import Bars
 from peak_fast.engine_settings import EngineSettings
@@ -141,7 +142,7 @@ class Batch:
         self._local = threading.local()
         self._cache: RowCache | None = None
         self._dates: Any = None
-        self._prices = _run.price_table(bars, isinstance(shared.sizing, VolatilityTarget))
+        self._prices = price_table(bars, isinstance(shared.sizing, VolatilityTarget))
         self._schema_names = {item.name for item in strategy.schema}
         self._known = names_of(shared.order_book, strategy)
         self._compiled: Any = Block
@@ -310,7 +311,7 @@ class Batch:
     def _calendar(self, settings: SettingsTable) -> Any:
         """Calendar table, made once where it is needed."""
         if self._dates is None or (settings.any_daily_limit and self._dates.shape[1] == 0):
-            self._dates = _run.calendar_table(self.bars, settings.any_daily_limit)
+            self._dates = calendar_table(self.bars, settings.any_daily_limit)
         return self._dates
 
     def _scratch(self) -> Scratch:
