@@ -19,6 +19,7 @@ _HELP = {
     "name": (str, "display name of the data"),
     "dialect": (str, "vendor's form of a text file"),
     "symbol": (str, "the one to take where the data hold several"),
+    "one_series": (bool, "all rows are one series, whatever their symbols"),
     "timestamp": (list[str], "time column or index level; twice: a date and a time of day"),
     "no_timestamp": (bool, "the bars have no times"),
     "stamp": (str, "what a time means: open or close of its bar"),
@@ -71,6 +72,10 @@ def _said(given: Mapping[str, Any]) -> dict[str, Any]:
         if "timestamp" in said:
             raise ConfigError("--no-timestamp: expected no --timestamp beside it; got both; leave one out")
         said["timestamp"] = False
+    if said.pop("one_series", False):
+        if "symbol" in said:
+            raise ConfigError("--one-series: expected no --symbol beside it; got both; leave one out")
+        said["symbol"] = False
     times = said.get("timestamp")
     if times:
         said["timestamp"] = times[0] if len(times) == 1 else tuple(times)

@@ -36,7 +36,7 @@ def test_every_door_has_the_same_names():
     assert set(inspect.signature(load).parameters) - {"path", "name"} == options
     # What a signal function gets is said where there is no frame to pass.
     assert set(DataTable.model_fields) - {"name", "frame"} == options
-    assert set(_HELP) - {"name", "frame", "no_timestamp"} == options
+    assert set(_HELP) - {"name", "frame", "no_timestamp", "one_series"} == options
     of_text = {"dialect", "separator", "decimal", "encoding"}
     assert set(inspect.signature(Bars.from_frame).parameters) - {"frame", "name"} == options - of_text
 

@@ -152,11 +152,13 @@ def test_dates_in_text_inside_a_query(tmp_path, dates, first):
 
 @pytest.mark.parametrize(
     ("order", "first", "note"),
-    [(None, "2002-01-24", "ymd"), ("ymd", "2024-01-02", None), ("mdy", "2002-01-24", "passed over")],
+    [("dmy", "2002-01-24", None), ("ymd", "2024-01-02", None), ("mdy", "2002-01-24", "passed over")],
 )
 def test_a_named_month_between_two_digits(tmp_path, order, first, note):
     file = tmp_path / "named.csv"
     file.write_text("Date,Open,High,Low,Close\n" + "".join(f"24-Jan-0{day},1,2,1,1\n" for day in (2, 3, 4)))
+    with pytest.raises(DataError, match="date_order='dmy' or date_order='ymd'"):
+        load(file)
     bars = load(file, date_order=order)
     assert str(bars.span[0].date()) == first
     assert note is None or any(note in said for said in bars.notes)

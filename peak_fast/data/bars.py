@@ -154,7 +154,7 @@ class Bars:
         repair: str | Iterable[str] | None = None,
         timestamp: str | tuple[str, str] | Literal[False] | None = None,
         *,
-        symbol: str | None = None,
+        symbol: str | Literal[False] | None = None,
         stamp: Stamp = "open",
         date_order: Literal["dmy", "mdy", "ymd"] | None = None,
         time_zone: str | None = None,
@@ -181,7 +181,8 @@ class Bars:
             Name of the time column or index level; two names: a date and a time of day, which are joined;
             False: the bars have no times. Default: found by the rules of ``docs/data.md``.
         symbol
-            The one value to take of a symbol column, index level or level of column names.
+            The one value to take of a symbol column, index level or level of column names; False: all rows are one
+            series, such as contracts that follow one another.
         stamp
             What a time means: ``"open"`` or ``"close"`` of its bar.
         date_order

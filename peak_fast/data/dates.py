@@ -106,7 +106,7 @@ def _present_times(
         if numbers.null_count():
             numbers = texts.cast(pl.Float64, strict=False)
         _refuse_null(numbers, texts, label, rows)
-        return number_times(numbers.to_numpy(), label, time_zone)
+        return number_times(numbers.to_numpy(), label, time_zone, date_order)
     texts, notes = _as_usual(texts)
     parts = read_parts(texts)
     if parts is None or parts.bad is not None:
@@ -147,7 +147,7 @@ def _date_order(parts: Parts, label: str, wanted: str | None, texts: pl.Series) 
     """The order of the three numbers, proven by the column or named by the user, and a note on it."""
     a, b, _ = parts.numbers
     if 0 in parts.widths:  # a month name leaves nothing open
-        return _order_beside_name(parts, wanted, texts)
+        return _order_beside_name(parts, label, wanted, texts)
     possible = [order for order in DATE_ORDERS if _fits(order, parts)]
     if parts.widths == (4, 2, 2) and "ymd" in possible:
         possible = ["ymd"]
@@ -176,24 +176,38 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:-1]) + " or " + names[-1]
 
 
-def _order_beside_name(parts: Parts, wanted: str | None, texts: pl.Series) -> tuple[str, list[str]]:
-    """The order where the month is a name: only day and year of two digits around it may leave it open."""
+def _order_beside_name(
+    parts: Parts, label: str, wanted: str | None, texts: pl.Series
+) -> tuple[str, list[str]]:
+    """The order of dates whose month is a name: only a year of two digits leaves it open which number is the day."""
+    first, _, last = parts.numbers
     if parts.widths[0] == 0:
-        return "mdy", _unneeded("mdy", wanted)
-    if 4 in parts.widths or int(parts.numbers[0].max()) > 31 or int(parts.numbers[2].max()) > 31:
-        wide_last = parts.widths[2] == 4 or (parts.widths[0] != 4 and int(parts.numbers[0].max()) <= 31)
-        order = "dmy" if wide_last else "ymd"
-        return order, _unneeded(order, wanted)
-    if wanted in ("dmy", "ymd"):
-        return wanted, []
-    note = f"dates such as {texts[0]!r} are taken as day-month-year; date_order='ymd' says otherwise"
-    return "dmy", [note, *_unneeded("dmy", wanted)]
-
-
-def _unneeded(order: str, wanted: str | None) -> list[str]:
-    if wanted in (None, order):
-        return []
-    return [f"date_order={wanted!r} was passed over: the name of the month and the numbers say {order}"]
+        possible = ["mdy"]
+    elif parts.widths[2] == 4:
+        possible = ["dmy"]
+    elif parts.widths[0] == 4 or int(first.max()) > 31:
+        possible = ["ymd"]
+    else:
+        possible = ["dmy"] if int(last.max()) > 31 else ["dmy", "ymd"]
+    if wanted == "ymd" and "ymd" not in possible:
+        raise _other_order(label, wanted, possible, texts)
+    if wanted is not None and possible == ["ymd"] and wanted != "ymd":
+        raise _other_order(label, wanted, possible, texts)
+    if len(possible) == 1 or wanted is not None:
+        order = "ymd" if wanted == "ymd" else possible[0]
+        if wanted in (None, order):
+            return order, []
+        return order, [f"date_order={wanted!r} was passed over: the name of the month says {order}"]
+    # From bar to bar the day changes, the year hardly ever.
+    changes = [int(np.count_nonzero(np.diff(part))) for part in (first, last)]
+    if changes[0] > changes[1]:
+        return "dmy", [
+            f"dates are day-first (the first number of {texts[0]!r} changes from row to row, the last one less)"
+        ]
+    raise DataError(
+        f"column {label!r}: {texts[0]!r} can be read as day first or year first, and no row has a number above 31 to "
+        "tell them apart; pass date_order='dmy' or date_order='ymd'"
+    )
 
 
 def _only_width(parts: Parts) -> str:

@@ -23,6 +23,9 @@ PRICES = ("open", "high", "low", "close")
 _USUAL = frozenset({"timestamp", "datetime", "date", "time", "ts", *PRICES, "volume", "symbol"})
 # Prices of at least 0.001 times 1,000,000,000.
 _RAW = 1e6
+DECIMAL_PRICES = (
+    "prices have decimals and are taken as they stand; only whole numbers are of the form's scale"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +207,9 @@ def with_header_form(
         return options, []
     notes = list(form.notes)
     scale = form.scale
-    if form.raw and wanted is None and options.scale is None:
+    if form.raw and wanted is not None and options.scale is None and not _whole(names, price):
+        scale, notes = None, [DECIMAL_PRICES]
+    elif form.raw and wanted is None and options.scale is None:
         scale, notes = None, []
         values = price(next(name for name in names if plain(name) == "close"))
         if values.size and values.min() >= _RAW and (values == np.round(values)).all():
@@ -227,6 +232,12 @@ def with_header_form(
     if form.stamp is not None and options.stamp == "open":
         changed["stamp"] = form.stamp
     return replace(options, **changed), notes
+
+
+def _whole(names: list[str], price: Callable[[str], NDArray[np.float64]]) -> bool:
+    """Whether all four prices are whole numbers, which a scale can stand behind."""
+    columns = [price(name) for name in names if plain(name) in PRICES]
+    return all(bool((values == np.round(values))[np.isfinite(values)].all()) for values in columns)
 
 
 @lru_cache(maxsize=256)

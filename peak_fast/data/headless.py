@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from peak_fast.data.dialects import PRICES, Dialect, form_named, forms
+from peak_fast.data.dialects import DECIMAL_PRICES, PRICES, Dialect, form_named, forms
 from peak_fast.data.options import ReadOptions
 from peak_fast.data.text_layout import cell_kind
 from peak_fast.errors import ConfigError, DataError
@@ -42,6 +42,8 @@ def name_columns(
     if named is not None:
         if len(named.names) != frame.width:
             raise wrong_width(named, frame.width, label)
+        if named.raw and options.scale is None and not _whole_prices(frame, named):
+            named = replace(named, scale=None, notes=(DECIMAL_PRICES, *named.notes[1:]))
         return _applied(frame, named, options)
     found = _fitting(frame, separator, first)
     if not found:

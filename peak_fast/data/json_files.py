@@ -230,7 +230,7 @@ def _chosen(found: list[_Found], options: ReadOptions, label: str) -> _Found:
         return found[0]
     keys = [table.key for table in found]
     listing = ", ".join(repr(key) for key in dict.fromkeys(keys[:20]))
-    if options.symbol is None:
+    if not options.symbol:
         raise DataError(
             f"{label}: {len(found)} tables of prices, under {listing}; say which with symbol={keys[0]!r}"
         )

@@ -21,7 +21,7 @@ def load(
     timestamp: str | tuple[str, str] | Literal[False] | None = None,
     *,
     dialect: str | None = None,
-    symbol: str | None = None,
+    symbol: str | Literal[False] | None = None,
     stamp: Literal["open", "close"] = "open",
     date_order: Literal["dmy", "mdy", "ymd"] | None = None,
     time_zone: str | None = None,

@@ -20,26 +20,11 @@ TIME_NAMES = (
 # The names that mean a time whatever stands in the column; the others could be a ticker, too.
 PLAIN_TIME_NAMES = ("timestamp", "datetime", "date", "time", "ts", "opentime")
 # Times of the close: taken only where there is nothing else, and then as what they are.
-CLOSE_TIME_NAMES = (
-    "closetime",
-    "timeclose",
-    "closetimestamp",
-    "endtime",
-    "end",
-    "windowend",
-    "timeperiodend",
-    "intervalend",
-    "periodend",
-    "barend",
-    "barendtime",
-    "candleend",
-    "candleclosetime",
-    "closedate",
-    "closedatetime",
-    "datetimeclose",
-    "timestampclose",
-    "endtimestamp",
-    "enddatetime",
+_TIME_WORD = "(?:time|timestamp|datetime|date|ts|at|utc|ms|us|ns)"
+_BAR_WORD = "(?:bar|candle|candlestick|kline|interval|period|timeperiod|window|bucket|session)"
+_CLOSE_TIME = re.compile(
+    f"end|upperboundary|{_BAR_WORD}?(?:close|closed|end|ends|closing|ending){_TIME_WORD}+"
+    f"|(?:{_BAR_WORD}|{_TIME_WORD})+(?:close|end|ends|closing){_TIME_WORD}*"
 )
 # What writers call a column that had no name.
 UNNAMED = ("", "unnamed0", "indexlevel0", "index", "column0", "field0")
@@ -82,6 +67,18 @@ def fold(name: str) -> str:
     """A name without case, blanks and punctuation, and without a leading number as in "1. open"."""
     text = re.sub(r"^\s*\d+\.\s+", "", name)
     return re.sub(r"[\W_]+", "", text).lower()
+
+
+def is_close_time(name: str) -> bool:
+    """Whether a name says that its times are the ends of the bars: close_time, interval_end, bar_end and their like.
+
+    >>> [is_close_time(name) for name in ("period_end", "candle_close_time", "close", "timestamp", "bar_close")]
+    [True, True, False, False, False]
+    """
+    folded = fold(name)
+    return folded not in ("barclose", "candleclose", "periodclose", "sessionclose", "klineclose") and bool(
+        _CLOSE_TIME.fullmatch(folded)
+    )
 
 
 class Plain(NamedTuple):
@@ -128,7 +125,7 @@ _SURE_TIMES = ("timestamp", "datetime", "open_time")
 def sounds_like_time(name: str) -> bool:
     """Whether a column could hold times, by its name."""
     folded = fold(name)
-    if folded in TIME_NAMES or folded in CLOSE_TIME_NAMES:
+    if folded in TIME_NAMES or is_close_time(name):
         return True
     return folded.endswith(("datetime", "timestamp")) or (folded.startswith("time") and folded != "timeframe")
 

@@ -41,7 +41,7 @@ class ReadOptions:
     Attributes
     ----------
     symbol
-        The one value to take of a symbol column or level.
+        The one value to take of a symbol column or level; False: all rows are one series.
     timestamp
         Name of the time column or index level; two names: a date and a time column, which are joined; False:
         the bars have no times.
@@ -65,7 +65,7 @@ class ReadOptions:
         Of text files: character between columns, decimal mark ("." or ","), encoding.
     """
 
-    symbol: str | None = None
+    symbol: str | Literal[False] | None = None
     timestamp: str | tuple[str, str] | Literal[False] | None = None
     stamp: Stamp = "open"
     date_order: Literal["dmy", "mdy", "ymd"] | None = None
@@ -121,9 +121,13 @@ def _text(name: str, value: Any) -> str:
     return value
 
 
-def _symbol(name: str, value: Any) -> str:
+def _symbol(name: str, value: Any) -> str | Literal[False]:
+    if value is False:
+        return False
     if isinstance(value, bool) or not isinstance(value, str | int):
-        raise wrong(name, "one symbol", value, "read several symbols one by one, each with its symbol=")
+        raise wrong(
+            name, "one symbol, or False", value, "read several symbols one by one, each with its symbol="
+        )
     return _text(name, str(value))
 
 

@@ -59,11 +59,10 @@ def extract(frame: Any, options: ReadOptions) -> Extracted:
             columns, times, read_from = plain
             return Extracted(columns, times, options.stamp, source, None, [], read_from)
     names = Names(table.names, options.columns)
-    rows, symbol = rows_of_symbol(table, names, options.symbol, chosen)
+    rows, symbol = rows_of_symbol(table, names, options.symbol, chosen, notes)
     if rows is not None:
         frame, source = take_rows(frame, rows), take_rows(source, rows)
         table = table_of(frame)
-        notes.append(f"{rows.size} rows of symbol {symbol!r} are taken; the others are left out")
     for name in names.of(MIXING_NAMES):
         different = distinct(table.get(name))
         if len(different) > 1:

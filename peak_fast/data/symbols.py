@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -14,17 +14,20 @@ from peak_fast.errors import DataError, did_you_mean
 
 PRICES = frozenset({"open", "high", "low", "close"})
 _SHOWN = 12
+ONE_SERIES = (
+    "; symbol=False (--one-series) where all rows are one series, such as contracts that follow one another"
+)
 
 
-def choose(values: list[str], symbol: str | None, place: str) -> str:
-    """The one symbol to take.
+def choose(values: list[str], symbol: str | Literal[False] | None, place: str, *, rows: bool = False) -> str:
+    """The one symbol to take; ``rows`` says that the symbols stand in rows, which may be one series all the same.
 
     Raises
     ------
     DataError
         Several and none chosen, or the chosen one is not there.
     """
-    if symbol is not None:
+    if symbol:
         if symbol in values:
             return symbol
         raise DataError(f"symbol: {symbol!r} is not in {place}; {did_you_mean(symbol, values)}")
@@ -33,11 +36,11 @@ def choose(values: list[str], symbol: str | None, place: str) -> str:
     listing = ", ".join(repr(value) for value in values[:_SHOWN]) + (", ..." if len(values) > _SHOWN else "")
     raise DataError(
         f"{place} holds {len(values)} symbols: {listing}; bars are of one: pass symbol={values[0]!r}, or filter "
-        "the frame"
+        f"the frame{ONE_SERIES if rows else ''}"
     )
 
 
-def one_level(frame: Any, symbol: str | None) -> tuple[Any, str | None]:
+def one_level(frame: Any, symbol: str | Literal[False] | None) -> tuple[Any, str | None]:
     """A pandas frame with several levels of column names as one with the names of prices alone.
 
     Parameters
@@ -84,7 +87,7 @@ def one_level(frame: Any, symbol: str | None) -> tuple[Any, str | None]:
 
 
 def rows_of_symbol(
-    table: Table, names: Names, symbol: str | None, chosen: str | None
+    table: Table, names: Names, symbol: str | Literal[False] | None, chosen: str | None, notes: list[str]
 ) -> tuple[IntArray | None, str | None]:
     """Rows that belong to the symbol (None: all), and the symbol (None: the frame names none).
 
@@ -93,14 +96,16 @@ def rows_of_symbol(
     table, names
         The frame.
     symbol
-        What the user asked for.
+        What the user asked for; False: all rows are one series.
     chosen
         What a level of the column names has answered already.
+    notes
+        Gets a sentence on rows of other symbols, or of none.
 
     Raises
     ------
     DataError
-        See `choose`; or a symbol is asked for and the frame holds none.
+        See `choose`; most rows have no symbol; or a symbol is asked for and the frame holds none.
     """
     found: list[tuple[str, Any]] = []
     if "symbol" in names.mapped:
@@ -115,18 +120,48 @@ def rows_of_symbol(
         found = found or _unnamed_level(table)
     for place, values in found:
         different = distinct(values)
-        if len(different) == 1 and (symbol is None or different[0] == symbol):
-            return None, different[0]
         if not different:
             continue
-        picked = choose(different, symbol, place)
-        return np.flatnonzero(_equals(values, picked)).astype(np.int64), picked
-    if symbol is not None and chosen is None:
+        if symbol is False:
+            if len(different) > 1:
+                listed = ", ".join(map(repr, different[:4])) + (", ..." if len(different) > 4 else "")
+                notes.append(
+                    f"{place} holds {len(different)} symbols ({listed}); all rows are one series, as asked"
+                )
+            return None, different[0] if len(different) == 1 else chosen
+        picked = choose(different, symbol, place, rows=True)
+        if len(different) == 1 and not _some_missing(values):
+            return None, picked
+        rows = np.flatnonzero(_equals(values, picked)).astype(np.int64)
+        _tell_rows(rows.size, different, values, place, picked, symbol, notes)
+        return rows, picked
+    if symbol and chosen is None:
         raise DataError(
             f"symbol: {symbol!r} is asked for, and the frame has no column or level of symbols; leave symbol= out, "
             "or name the column with columns={'symbol': ...}"
         )
     return None, chosen
+
+
+def _tell_rows(
+    taken: int,
+    different: list[str],
+    values: Any,
+    place: str,
+    picked: str,
+    symbol: str | None,
+    notes: list[str],
+) -> None:
+    if len(different) > 1:
+        notes.append(f"{taken} rows of symbol {picked!r} are taken; the others are left out")
+        return
+    without = len(values) - taken
+    if symbol is None and without > taken:
+        raise DataError(
+            f"{place} names a symbol in {taken} rows only and is empty in {without}; pass symbol={picked!r} for the "
+            f"rows that name it, or symbol=False (--one-series) where all rows are its"
+        )
+    notes.append(f"{without} of {len(values)} rows have no symbol in {place} and are left out")
 
 
 def _unnamed_level(table: Table) -> list[tuple[str, Any]]:
@@ -176,6 +211,30 @@ def distinct(values: Any) -> list[str]:
         value.decode() if isinstance(value, bytes) else str(value) for value in different if value is not None
     ]
     return list(dict.fromkeys(text for text in texts if text.strip()))
+
+
+def _some_missing(values: Any) -> bool:
+    """Whether a row has no symbol, or an empty text for one."""
+    package = package_of(values)
+    if package == "pyarrow":
+        import polars as pl
+
+        values, package = pl.Series(values), "polars"
+    if package == "polars":
+        if values.null_count():
+            return True
+        return type(values.dtype).__name__ == "String" and bool((values.str.strip_chars() == "").any())
+    if package == "pandas":
+        if values.isna().any():
+            return True
+        return any(not str(value).strip() for value in values.unique())
+    array = np.asarray(values)
+    if array.dtype.kind not in "OUS":
+        return array.dtype.kind == "f" and bool(np.isnan(array).any())
+    return any(
+        item is None or item != item or not (item.decode() if isinstance(item, bytes) else str(item)).strip()
+        for item in set(array.tolist())
+    )
 
 
 def _equals(values: Any, picked: str) -> Any:

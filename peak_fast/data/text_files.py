@@ -339,8 +339,8 @@ def _one_symbol(frame: pl.DataFrame, layout: Layout, options: ReadOptions, notes
     prices = sum(plain(name) in ("open", "high", "low", "close") for name in layout.names[1:])
     fields, symbols = (layout.names, upper) if prices >= 4 else (upper, layout.names)
     known = list(dict.fromkeys(symbols[1:]))
-    chosen = options.symbol if options.symbol is not None else known[0]
-    if len(known) > 1 and options.symbol is None:
+    chosen = options.symbol or known[0]
+    if len(known) > 1 and not options.symbol:
         raise DataError(
             f"the header has columns of {len(known)} symbols: {_shown(known)}; say which with symbol={known[0]!r}"
         )

@@ -60,6 +60,7 @@ def decimal_mark(columns: list[pl.Series], wanted: str | None, label: str) -> st
     """
     if wanted is not None:
         return wanted
+    _refuse_fractions(columns, label)
     proofs = {",": "", ".": ""}
     comma = ""
     for column in columns:
@@ -80,6 +81,22 @@ def decimal_mark(columns: list[pl.Series], wanted: str | None, label: str) -> st
             "tells; say decimal=',' or decimal='.'"
         )
     return "."
+
+
+def _refuse_fractions(columns: list[pl.Series], label: str) -> None:
+    """Refuse prices such as 110'165, unless the file shows that its apostrophes separate thousands."""
+    if any(_first(column, r"['’][0-9]{3}['’.,][0-9]") for column in columns):
+        return
+    open_ = [column for column in columns if _first(column, r"^[-+]?[0-9]{1,3}['’][0-9]{3}$")]
+    # Futures are quoted in 32nds, never volumes: one such column among prices with decimals is a count.
+    open_ = [column for column in open_ if not _first(column, r"[.,]")]
+    if len(open_) > 1:
+        shown = _first(open_[0], "['’]")
+        raise DataError(
+            f"{label}: {shown!r} may be a number with its thousands apart or a price in 32nds ({shown[:-4]} and "
+            f"{shown[-3:-1]}/32), and no number of the file tells; say decimal='.' for thousands, or write "
+            "fractions as decimals"
+        )
 
 
 _PROOFS = {

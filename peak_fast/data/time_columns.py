@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from peak_fast.data.frames import Table
 from peak_fast.data.kinds import package_of
-from peak_fast.data.names import CLOSE_TIME_NAMES, TIME_NAMES, UNNAMED, Names, fold, sounds_like_time
+from peak_fast.data.names import TIME_NAMES, UNNAMED, Names, fold, is_close_time, sounds_like_time
 from peak_fast.data.options import ReadOptions, Stamp
 from peak_fast.data.time_values import Times, read_time
 from peak_fast.errors import DataError, did_you_mean
@@ -66,7 +66,7 @@ def find_times(table: Table, names: Names, options: ReadOptions) -> Times:
     times = _read(parts, options)
     passed = [name for name in names.unused() if sounds_like_time(name)] if wanted is None else []
     notes += [f"column {name!r} also holds times and was not used" for name in passed]
-    if stamp is None and options.stamp == "open" and fold(parts[0].label) in CLOSE_TIME_NAMES:
+    if stamp is None and options.stamp == "open" and is_close_time(parts[0].label):
         notes.append(
             f"times of {parts[0].label!r} are taken as opens, as stamp='open' says; its name says closes"
         )
@@ -114,7 +114,7 @@ def _found(table: Table, names: Names, notes: list[str]) -> tuple[list[_Source],
         return [_column(table, names, _finest(table, named))], None
     unused = names.unused()
     typed = [name for name in unused if is_temporal(table.get(name))]
-    closes = [name for name in names.of(CLOSE_TIME_NAMES) if name in unused]
+    closes = [name for name in unused if is_close_time(name)]
     if closes and set(typed) <= set(closes):
         notes.append(f"times are those of {closes[0]!r}: the closes of the bars")
         return [_column(table, names, closes[0])], "close"
@@ -285,7 +285,8 @@ def _numbers_could_be_time(first: NDArray[np.float64], values: Any, named: bool)
     from peak_fast.data.time_numbers import number_times
 
     try:
-        time_us = number_times(first.astype(np.int64), "")[0]
+        # Whether two-digit years or an epoch are meant is for the reading to ask.
+        time_us = number_times(first.astype(np.int64), "", None, "ymd")[0]
     except DataError:
         return False
     if time_us.min() < 631_152_000_000_000:

@@ -61,13 +61,14 @@ def check_years(time_us: IntArray, label: str) -> None:
 
 
 def number_times(
-    values: NDArray[Any], label: str, time_zone: str | None = None
+    values: NDArray[Any], label: str, time_zone: str | None = None, date_order: str | None = None
 ) -> tuple[IntArray, str | None, list[str]]:
     """Times of a numeric column without missing values.
 
     Integers that all are dates of 8, 10, 12, 14 or 17 digits (years 1900 to 2100, months 1 to 12, ...) are calendar
     numbers: times on the wall, taken as UTC unless ``time_zone`` names their zone. All others are a Unix epoch in
-    one unit: seconds below 1e11, milliseconds below 1e14, microseconds below 1e17, else nanoseconds.
+    one unit: seconds below 1e11, milliseconds below 1e14, microseconds below 1e17, else nanoseconds. With
+    ``date_order`` dates of six digits, alone or before HHMM or HHMMSS, are read, and days or months before the year.
 
     Parameters
     ----------
@@ -77,6 +78,8 @@ def number_times(
         Column name for messages.
     time_zone
         Zone of calendar numbers; for an epoch it is the zone to show.
+    date_order
+        "dmy", "mdy" or "ymd" for calendar numbers whose order is open.
 
     Returns
     -------
@@ -86,10 +89,10 @@ def number_times(
     Raises
     ------
     DataError
-        Numbers that are neither, two units in one column, or years outside 1900 to 2100.
+        Numbers that are neither, or both; two units in one column, or years outside 1900 to 2100.
     """
     if values.dtype.kind == "f":
-        return _from_floats(values, label, time_zone)
+        return _from_floats(values, label, time_zone, date_order)
     if values.size == 0:
         return values.astype(np.int64), time_zone, []
     largest, least = int(values.max()), int(values.min())
@@ -101,9 +104,62 @@ def number_times(
             time_us, zone, notes = localise(local, label, time_zone)
             note = [] if digits == 8 else [f"numbers of {digits} digits are read as {_CALENDARS[digits]}"]
             return time_us, zone, note + notes
+    if least > 0:
+        local = _short_calendar(integers, digits, date_order, label)
+        if local is not None:
+            time_us, zone, notes = localise(local, label, time_zone)
+            return (
+                time_us,
+                zone,
+                [f"numbers such as {int(integers[0])} are read as dates, {date_order}", *notes],
+            )
     time_us = _epoch(integers, max(abs(largest), abs(least)), label)
     check_years(time_us, label)
     return time_us, time_zone, []
+
+
+def _short_calendar(values: IntArray, digits: int, date_order: str | None, label: str) -> IntArray | None:
+    """Times of dates with a year of two digits (alone, or before HHMM or HHMMSS), or with the year last; None: others.
+
+    Raises
+    ------
+    DataError
+        Nobody says the order, and the numbers would be an epoch as well.
+    """
+    if digits in (9, 11):
+        digits += 1  # a leading zero that the number lost
+    digits = 6 if digits == 5 else 8 if digits == 7 else digits
+    if digits not in (6, 8, 10, 12):
+        return None
+    wide = digits == 8
+    factor = 1 if wide else 10 ** (digits - 6)
+    day, clock = np.divmod(values, factor)
+    for order in ("ymd", "dmy", "mdy") if date_order is None else (date_order,):
+        if wide:
+            parts = {order[0]: day // 1_000_000, order[1]: day // 10_000 % 100, "y": day % 10_000}
+            if order == "ymd":
+                continue
+        else:
+            parts = {order[0]: day // 10_000, order[1]: day // 100 % 100, order[2]: day % 100}
+            parts["y"] = parts["y"] + np.where(parts["y"] >= 69, 1900, 2000)
+        whole = ((parts["y"] * 100 + parts["m"]) * 100 + parts["d"]) * factor + clock
+        local = _calendar(whole, digits if wide else digits + 2)
+        if local is None:
+            continue
+        if date_order is not None:
+            return local
+        if digits >= 10 and not _is_bar_epoch(values, digits):
+            raise DataError(
+                f"column {label!r}: {int(values[0])} may be a date with a year of two digits ({order}) or an epoch, "
+                f"and every row reads both ways; pass date_order={order!r} for dates, or convert the epoch to datetimes"
+            )
+    return None
+
+
+def _is_bar_epoch(values: IntArray, digits: int) -> bool:
+    """Whether numbers are whole minutes of an epoch after 1990, as bars have."""
+    unit = 1 if digits <= 10 else 1000
+    return int(values.min()) // unit >= 631_152_000 and bool((values % (60 * unit) == 0).all())
 
 
 def _calendar(values: IntArray, digits: int) -> IntArray | None:
@@ -137,9 +193,11 @@ def _calendar(values: IntArray, digits: int) -> IntArray | None:
 
 def _epoch(integers: IntArray, largest: int, label: str) -> IntArray:
     if largest < 100_000_000:
+        short = largest >= 10_100
+        order = "pass date_order= if they are dates such as 240131 or 31012024, " if short else ""
         raise DataError(
             f"column {label!r}: integers up to {largest} are too small for an epoch in seconds (at least 1e8) and no "
-            "dates of the form 20240131; convert them to datetimes, name the column that holds the time with "
+            f"dates of the form 20240131; {order}convert them to datetimes, name the column that holds the time with "
             "timestamp=, rename this one if it only numbers the bars, or pass timestamp=False (bars without times)"
         )
     _refuse_two_units(integers, label)
@@ -168,7 +226,7 @@ def _refuse_two_units(integers: IntArray, label: str) -> None:
 
 
 def _from_floats(
-    values: NDArray[Any], label: str, time_zone: str | None
+    values: NDArray[Any], label: str, time_zone: str | None, date_order: str | None
 ) -> tuple[IntArray, str | None, list[str]]:
     finite = np.isfinite(values)
     if not finite.all():
@@ -183,7 +241,7 @@ def _from_floats(
     rounded = np.round(values)
     whole = rounded == values
     if values.size == 0 or whole.all() or np.abs(values).max() >= 1e11:
-        return number_times(rounded.astype(np.int64), label, time_zone)
+        return number_times(rounded.astype(np.int64), label, time_zone, date_order)
     # Seconds with a fraction are common; float64 holds them to better than a microsecond until the year 2242.
     number_times(np.abs(rounded).astype(np.int64), label)
     time_us: IntArray = np.round(values * 1e6).astype(np.int64)

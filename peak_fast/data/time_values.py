@@ -127,7 +127,7 @@ def _array_time(array: NDArray[Any], label: str, options: ReadOptions, zone: str
     if array.dtype.kind in "iu" or array.dtype.kind == "f":
         from peak_fast.data.time_numbers import number_times
 
-        time_us, shown, notes = number_times(array, label, options.time_zone)
+        time_us, shown, notes = number_times(array, label, options.time_zone, options.date_order)
         return Times(time_us, shown, label=label, notes=tuple(notes))
     array = _unpacked(array, label)
     if array.dtype.kind in "iu":

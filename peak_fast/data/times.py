@@ -119,7 +119,7 @@ def year_remark(time_us: IntArray) -> str | None:
     """
     if time_us.size < 2:
         return "one bar does not show how many bars a year has: 252 are assumed (periods_per_year= says it)"
-    if time_us[-1] - time_us[0] >= 9 * DAY_US:
+    if time_us[-1] - time_us[0] >= 9 * DAY_US and _has_dates(time_us, 4):
         return None
     if 2 * int(np.count_nonzero(np.diff(time_us) <= _LONGEST_DAY_US)) <= time_us.size - 1:
         return None  # weekly bars and the like, whose year follows from their step
@@ -137,6 +137,17 @@ def year_remark(time_us: IntArray) -> str | None:
         f"{time_us.size} bars on {dates.size} dates do not show {unknown}: {periods_per_year(time_us):,.0f} bars a "
         "year are assumed (periods_per_year= says it)"
     )
+
+
+def _has_dates(time_us: IntArray, count: int) -> bool:
+    """Whether the bars lie on at least ``count`` dates; only as many are looked up."""
+    at = 0
+    for _ in range(count):
+        if at >= time_us.size:
+            return False
+        midnight = (int(time_us[at]) // DAY_US + 1) * DAY_US
+        at = int(np.searchsorted(time_us, midnight))
+    return True
 
 
 def _daily_or_intraday(time_us: IntArray) -> float:
