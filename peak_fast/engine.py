@@ -16,6 +16,7 @@ from peak_fast._arguments import rate_of_bps, tracker_or_none
 from peak_fast._guard import guarded_class
 from peak_fast._slots import VARIABLE
 from peak_fast._strategy import Block, OrderBlock, SignalStrategy, complete_params, params_of, resolve
+from peak_fast._varied import checked_values
 from peak_fast.config import (
     BacktestConfig,
     Costs,
@@ -247,10 +248,12 @@ class BacktestEngine:
             return other._run_item(bars, item, values, symbol, False, varied)
         by_weight = getattr(item, "weights", False) or getattr(item, "returns", "") == "weights"
         flat = self.settings.vector(bars, weights=by_weight, varied=varied).copy()
-        for name, value in varied.items():
+        sizing = type(self.settings.sizing).__name__
+        checked = {name: checked_values(name, [value], flat, sizing)[0] for name, value in varied.items()}
+        for name in varied:
             slots, divisor = VARIABLE[name]
             for slot in slots:
-                flat[slot] = (0.0 if value is None or value != value else float(value)) / divisor
+                flat[slot] = checked[name] / divisor
         notes: list[str] = []
         decisions = _given.decisions_of(bars, item, values, flat, notes)
         outcome = _run.run_single(bars, decisions, flat)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from peak_fast._slots import VARIABLE, WHOLE
 from peak_fast._strategy import OrderBlock
+from peak_fast._varied import OPTIONAL
 from peak_fast.config import BASIS_POINTS
 from peak_fast.errors import ConfigError
 
@@ -143,7 +144,10 @@ def varied_settings(settings: EngineSettings, varied: Mapping[str, Any]) -> Engi
     for name, value in varied.items():
         if name in RULES or name in ENTRIES:
             continue
-        value = 0.0 if is_unset(value) else _plain(name, value)
+        value = None if is_unset(value) else _plain(name, value)
+        if value == 0.0 and name in OPTIONAL:
+            raise ConfigError(f"{name}: 0 is out of range; expected numbers above 0, None for 'not set'")
+        value = 0.0 if value is None else value
         if name == "initial_cash":
             cash = value
             continue

@@ -18,6 +18,7 @@ from peak_fast import (
     synthetic,
 )
 from peak_fast.order_book import OrderBook
+from peak_fast.order_rules import OrderRules
 
 BARS = synthetic(400, seed=7)
 CROSS = {"fast": [5], "slow": [20]}
@@ -159,3 +160,17 @@ class TestStudies:
 
         with pytest.raises(StrategyError, match=r"expected the strategy to run; got .*never"):
             Study(never, BARS, seed=1).run(n_trials=60)
+
+
+@pytest.mark.parametrize(
+    "name", ["stop_loss", "take_profit", "trailing", "max_position", "max_drawdown_limit", "daily_loss_limit"]
+)
+@pytest.mark.parametrize("book", [None, OrderRules()], ids=["fast path", "order book"])
+def test_a_single_configuration_follows_the_rule_of_the_grid(name, book):
+    """0 is no way to say "not set", neither in a grid nor in a configuration that is run alone."""
+    sweep = Sweep("ma_crossover", {"fast": [3], "slow": [9]}, synthetic(300, seed=3), order_book=book)
+    for zero in (0, 0.0):
+        with pytest.raises(ConfigError, match=rf"{name}: 0.* is out of range; .*None for 'not set'"):
+            sweep.rerun({"fast": 3, "slow": 9, name: zero})
+    plain = sweep.rerun({"fast": 3, "slow": 9}).stats["final_equity"]
+    assert sweep.rerun({"fast": 3, "slow": 9, name: None}).stats["final_equity"] == plain

@@ -379,3 +379,18 @@ def test_a_sweep_killed_at_20_random_moments_ends_as_if_undisturbed(tmp_path):
     assert frame.equals(expected)
     assert progress[-1] < len(find_parts(folder))
     assert not list(folder.glob(".*.tmp")) and not (folder / "lock").exists()
+
+
+def test_notes_stay_with_the_store_and_the_saved_folder(tmp_path):
+    """What was noticed while a sweep ran is shown when its folder is opened again, and after a resumption."""
+    from peak_fast import Sweep, SweepResult, synthetic
+
+    frame = synthetic(200, seed=2).to_polars().reverse()
+    sweep = Sweep("ma_crossover", {"fast": [3, 5], "slow": [9]}, frame)
+    found = sweep.run(store=tmp_path / "store", progress=False)
+    assert any("newest first" in note for note in found.notes)
+    again = sweep.run(store=tmp_path / "store", progress=False)
+    found.save(tmp_path / "saved")
+    for loaded in (again, SweepResult.load(tmp_path / "store"), SweepResult.load(tmp_path / "saved")):
+        assert loaded.notes == found.notes
+        assert "newest first" in loaded._repr_html_()

@@ -127,6 +127,7 @@ def save_table(result: Finished, target: Path) -> Path:
         "parameters": list(result.parameters),
         "is_full": result.is_full,
         "metrics": list(result.metrics),
+        "notes": list(result.notes),
     }
     write_atomically(folder / part_name(0), buffer.getbuffer())
     write_atomically(folder / MANIFEST, json.dumps(manifest, indent=1).encode())

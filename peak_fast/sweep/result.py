@@ -116,6 +116,7 @@ class SweepResult:
             manifest["key"].get("settings"),
             parameters=list(manifest["parameters"]),
             is_full=manifest["is_full"],
+            notes=manifest.get("notes", ()),
         )
 
     @property

@@ -310,4 +310,7 @@ class Sweep:
             return self._collected(opened, runner)
 
     def _collected(self, table: Any, runner: Ranges) -> SweepResult:
-        return SweepResult(table, self.grid, self.metrics, self.rerun, self.settings(), notes=runner.notes())
+        notes = runner.notes()
+        if hasattr(table, "keep_notes"):
+            notes = table.keep_notes(notes)
+        return SweepResult(table, self.grid, self.metrics, self.rerun, self.settings(), notes=notes)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -254,6 +254,15 @@ class SweepStore:
         absent = [name for name in self._metrics if name not in columns]
         if absent:
             raise ConfigError(f"expected a column for every metric of the store; missing: {absent}")
+
+    def keep_notes(self, notes: Sequence[str]) -> list[str]:
+        """Keep what was noticed in the manifest; returns it with what earlier runs noticed, each sentence once."""
+        kept = self.manifest.get("notes", [])
+        every = list(dict.fromkeys([*kept, *notes]))
+        if every != kept:
+            self.manifest["notes"] = every
+            write_atomically(self.folder / MANIFEST, json.dumps(self.manifest, indent=1).encode(), _REMEDY)
+        return every
 
     def scan(self) -> pl.LazyFrame:
         """Everything finished so far, in the order of the configurations."""
