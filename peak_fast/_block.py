@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from peak_fast._strategy import Block, OrderBlock
 from peak_fast._tables import price_table
 from peak_fast.data import Bars
 from peak_fast.errors import StrategyError
+from peak_fast.strategies.rows import BlockRows, rows_of
 from peak_kernels import types as t
 
 
@@ -34,6 +35,11 @@ class BlockCall:
         float64[configurations, parameters].
     memory
         The block's own cells.
+    bars, rows
+        What the indicators behind the bars are computed from, and which each configuration reads; None: they are
+        there, or it reads none.
+    first
+        Number of the first configuration among those of ``rows``.
     """
 
     block: Block
@@ -41,10 +47,22 @@ class BlockCall:
     seen: FloatArray
     params: FloatArray
     memory: FloatArray
+    bars: Bars
+    rows: BlockRows | None = None
+    first: int = 0
 
     def part(self, first: int, last: int) -> BlockCall:
         """Configurations ``[first, last)``, with memory of their own."""
-        return replace(self, params=self.params[first:last], memory=np.zeros_like(self.memory))
+        return replace(
+            self, params=self.params[first:last], memory=np.zeros_like(self.memory), first=self.first + first
+        )
+
+    def by_rows(self) -> Iterator[tuple[list[int], BlockCall]]:
+        """Calls whose configurations read the same indicators, which are computed now, and their places here."""
+        assert self.rows is not None
+        for keys, places in self.rows.groups(self.first, self.first + len(self.params)).items():
+            seen = np.concatenate((self.seen, rows_of(self.bars, keys)))
+            yield places, replace(self, seen=seen, params=self.params[places], rows=None)
 
 
 def prepare(block: Block, bars: Bars, values: Mapping[str, Any]) -> BlockCall:
@@ -62,7 +80,8 @@ def prepare_many(block: Block, bars: Bars, columns: Mapping[str, Any], count: in
     """`prepare` for ``count`` configurations, whose parameters are columns."""
     params = numbers(block, columns, count)
     check_indices(block, params.shape[1])
-    return BlockCall(block, compiled(block), _seen(bars), params, np.zeros(cells_of(block)))
+    rows = BlockRows(block.rows, columns, count) if block.rows else None
+    return BlockCall(block, compiled(block), _seen(bars), params, np.zeros(cells_of(block)), bars, rows)
 
 
 def cells_of(block: Block | OrderBlock) -> int:
@@ -154,6 +173,12 @@ def run_block(
     """
     from peak_kernels.block import block_runner
 
+    if call.rows is not None:
+        for places, part in call.by_rows():
+            own, found = settings if len(settings) == 1 else settings[places], out[places]
+            run_block(part, prices, calendar, own, scratch, found)
+            out[places] = found
+        return
     state, records, curve = scratch
     rooms = (state, call.memory, np.zeros(t.VIEW_SIZE))
     if len(out) > 1 and is_debug(call.block):

@@ -187,7 +187,7 @@ def check_indices(block: Any, n_params: int, assets: int = 1) -> None:
         block.compiled["reaches"] = constant_indices(block.function)
     orders = hasattr(block, "room")
     sizes = {
-        ("bars", 0): (6 if not orders else f.N_SEEN * assets, "rows of bars"),
+        ("bars", 0): ((f.N_SEEN + len(block.rows)) * (assets if orders else 1), "rows of bars"),
         ("params", 0): (n_params, "parameters"),
         ("memory", 0): (block.memory, "cells of memory: @strategy(memory=...)"),
         ("account", 0): (f.N_VIEW * assets if orders else t.VIEW_SEEN, "values of the account"),

@@ -15,7 +15,7 @@ from peak_fast.errors import StrategyError
 class Row:
     """One indicator over all bars: a kind and its arguments, numbers or names of parameters.
 
-    Kinds are listed in `peak_fast.strategies.rows.KINDS`.
+    Kinds: every indicator of `peak_fast.indicators`, prices and constants (docs/strategies.md#rows).
     """
 
     kind: str

@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from peak_fast._arguments import is_whole, wrong
-from peak_fast._conditions import Above, AtLeast, Condition
+from peak_fast._conditions import Above, AtLeast, Condition, Row
 from peak_fast._guard import guarded, guarded_class
 from peak_fast.errors import StrategyError, did_you_mean
 from peak_fast.params import Param, extract_defaults, validate_params, validate_schema
@@ -82,15 +82,35 @@ def check_parts(item: Any) -> None:
             raise wrong(
                 f"{kind}.{name}", f"a whole number of at least {least}", value, "count cells", StrategyError
             )
+    if getattr(item, "rows", None):
+        _check_rows(item)
 
 
-def source_hash(function: Callable[..., Any]) -> str:
-    """Hash of a function's source, or of its machine-independent code where the source is not at hand."""
+def _check_rows(block: Any) -> None:
+    """Raise StrategyError for rows of a block that are none, or whose arguments are none of its parameters."""
+    rows = block.rows if isinstance(block.rows, tuple | list) else (block.rows,)
+    object.__setattr__(block, "rows", tuple(rows))
+    known = {parameter.name for parameter in block.schema}
+    for row in block.rows:
+        if not isinstance(row, Row):
+            remedy = "write rows=(Row('atr', 14),)"
+            raise wrong(f"block {block.name!r}: rows", "indicator rows", row, remedy, StrategyError)
+        for name in row.args:
+            if isinstance(name, str) and name not in known:
+                raise StrategyError(
+                    f"block {block.name!r}: {row.kind!r} takes the parameter {name!r}, which the schema does not have; "
+                    f"{did_you_mean(name, known)}"
+                )
+
+
+def source_hash(function: Callable[..., Any], rows: tuple[Row, ...] = ()) -> str:
+    """Hash of a function's source (where that is not at hand, of its code) and of the rows that it reads."""
     try:
         text = inspect.getsource(function).encode()
     except (OSError, TypeError, SyntaxError, tokenize.TokenError):
         code = getattr(function, "__code__", None)
         text = repr(function).encode() if code is None else code.co_code + repr(code.co_consts).encode()
+    text += repr(rows).encode() if rows else b""
     return hashlib.blake2b(text, digest_size=16).hexdigest()
 
 
@@ -207,6 +227,8 @@ class Block:
         Returns the target (-1, 0, 1, or a weight), NaN for "no change".
     memory
         Number of float64 cells that the block keeps between bars.
+    rows
+        Indicators that it reads, ``bars[6, i]`` the first of them: `Row` by kind and arguments.
     debug
         Run with bounds checks: slower, and an index outside an array is an error with its line.
     """
@@ -219,14 +241,15 @@ class Block:
     weights: bool = False
     description: str = ""
     debug: bool = False
+    rows: tuple[Row, ...] = ()
     compiled: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         check_parts(self)
 
     def fingerprint(self) -> str:
-        """Hash of the function's source."""
-        return source_hash(self.function)
+        """Hash of the function's source and of the rows that it reads."""
+        return source_hash(self.function, self.rows)
 
 
 @guarded_class()
@@ -243,6 +266,9 @@ class OrderBlock:
         the functions there.  Returns nothing.
     memory
         Number of float64 cells that the block keeps between bars.
+    rows
+        Indicators that it reads, ``bars[6, i]`` the first of them: `Row` by kind and arguments.  With several assets
+        they follow the prices of all: ``bars[6 * assets + len(rows) * a + k, i]``.
     room
         Instructions that it can give at one close; more are rejected (reason ``too_many_instructions``).
     debug
@@ -257,14 +283,15 @@ class OrderBlock:
     room: int = 64
     description: str = ""
     debug: bool = False
+    rows: tuple[Row, ...] = ()
     compiled: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         check_parts(self)
 
     def fingerprint(self) -> str:
-        """Hash of the function's source."""
-        return source_hash(self.function)
+        """Hash of the function's source and of the rows that it reads."""
+        return source_hash(self.function, self.rows)
 
 
 _registry: dict[str, Any] = {}
@@ -302,6 +329,7 @@ def strategy(
     weights: bool = False,
     room: int = 64,
     debug: bool = False,
+    rows: tuple[Row, ...] = (),
 ) -> Any:
     """Turn a function into a named strategy.
 
@@ -311,7 +339,7 @@ def strategy(
 
     ``debug`` (or the environment variable ``PEAK_FAST_DEBUG=1`` for all) runs a block with bounds checks: an index
     outside ``bars``, ``params``, ``memory`` or ``account`` is an error with its line, where it else reads or writes
-    what lies there.
+    what lies there.  ``rows``: indicators that a block reads behind the six rows of its bars.
 
     Raises
     ------
@@ -334,10 +362,15 @@ def strategy(
             "description": text,
         }
         if count == 5:
-            return register(Block(target, memory=memory, weights=weights, debug=debug, **common))
+            return register(Block(target, memory=memory, weights=weights, debug=debug, rows=rows, **common))
         if count == 6:
-            return register(OrderBlock(target, memory=memory, room=room, debug=debug, **common))
+            return register(OrderBlock(target, memory=memory, room=room, debug=debug, rows=rows, **common))
         if count == 2:
+            if rows:
+                raise StrategyError(
+                    f"strategy {label!r}: rows belong to compiled blocks; expected a call of peak_fast.indicators in a "
+                    "function of (df, params)"
+                )
             return register(SignalStrategy(target, returns="weights" if weights else returns, **common))
         raise StrategyError(
             f"strategy {label!r}: expected a function of (df, params), or of (i, bars, params, memory, account) or "

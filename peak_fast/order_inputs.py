@@ -330,7 +330,7 @@ def target_inputs(
     notes: list[str] = []
     prices = prices or book_prices(book, bars, rules, notes)
     tables = Tables(bars.time_us, (bars.name,), (DECISION,), None, prices)
-    asking, sizing = asking_of(block, values, bars.opens_us), _sizing(book, settings, stops)
+    asking, sizing = asking_of(block, values, bars.opens_us, bars=(bars,)), _sizing(book, settings, stops)
     asking = with_years(asking, bars, bool(settings[t.SIZE_MODE] == t.SIZE_VOLATILITY))
     return _inputs(
         book, bars, asset, rules, settings, tables, asking=asking, sizing=sizing, notes=notes
@@ -372,5 +372,5 @@ def block_inputs(
     notes: list[str] = []
     prices = prices or book_prices(book, bars, rules, notes)
     tables = Tables(bars.time_us, (bars.name,), None, None, prices)
-    asking = asking_of(block, values, bars.opens_us, book.session_end)
+    asking = asking_of(block, values, bars.opens_us, book.session_end, (bars,))
     return _inputs(book, bars, asset, rules, settings, tables, asking=asking, notes=notes), settings

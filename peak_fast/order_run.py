@@ -84,6 +84,8 @@ class Asking(NamedTuple):
     """Instructions that one call can give."""
     block: Any = None
     """What the function was compiled from."""
+    rows: Floats = np.empty((0, 0))
+    """``[row, bar]``: indicators that it reads behind the bars."""
 
 
 def as_column(name: str, value: Any, shape: tuple[int, int]) -> Floats:
@@ -310,7 +312,10 @@ def _asked(asking: Asking | None, assets: int, bars: int) -> tuple[Any, ...]:
         empty = np.empty(0)
         return nothing_asked(), _NO_FLOATS, (empty, empty, empty), _NO_FLOATS
     asking.memory[:] = 0.0
-    seen = np.full((assets * f.N_SEEN, bars), np.nan)
+    # The indicators twice: as the block sees them, and behind that what the kernel shows it bar by bar.
+    seen = np.full((assets * f.N_SEEN + 2 * len(asking.rows), bars), np.nan)
+    if len(asking.rows):
+        seen[-len(asking.rows) :] = asking.rows
     rooms = (asking.params, asking.memory, np.zeros(assets * f.N_VIEW))
     return asking.function, seen, rooms, asking.calendar
 

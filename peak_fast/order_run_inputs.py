@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from peak_fast.data.times import time_of_day
 from peak_fast.order_actions import calendar_of
 from peak_fast.order_rules import Asset, OrderRules
 from peak_fast.order_run import Asking, EngineSizing, Floats, Ints, Prices, Records, run_actions
+from peak_fast.strategies.rows import BlockRows, rows_of
 from peak_kernels.orders_targets import OWN_CELLS
 
 
@@ -68,9 +69,11 @@ def asking_of(
     values: Mapping[str, Any],
     time_us: Ints,
     session_end: str | None = None,
-    assets: int = 1,
+    bars: Sequence[Bars] = (),
 ) -> Asking:
-    """A block ready to be asked in a run of orders of some assets; ``values`` are all its parameters by name.
+    """A block ready to be asked in a run of orders of some assets, whose bars these are.
+
+    ``values`` are all its parameters by name.
 
     One that returns targets needs the engine's sizing (`EngineSizing`) in the run.
 
@@ -84,6 +87,10 @@ def asking_of(
     room, cells = (3, OWN_CELLS) if isinstance(block, Block) else (block.room, 0)
     row = numbers(block, {name: [value] for name, value in values.items()}, 1)[0]
     calendar = calendar_of(np.arange(time_us.size), time_us, time_of_day(session_end))
-    check_indices(block, row.size, assets)
+    check_indices(block, row.size, len(bars))
     memory = np.zeros(cells_of(block) + cells)
-    return Asking(compiled(block, in_orders=targets), row, memory, calendar, room, block)
+    asking = Asking(compiled(block, in_orders=targets), row, memory, calendar, room, block)
+    if not block.rows:
+        return asking
+    (keys,) = BlockRows(block.rows, {name: [value] for name, value in values.items()}, 1).groups(0, 1)
+    return asking._replace(rows=np.concatenate([rows_of(item, keys) for item in bars]))

@@ -200,13 +200,13 @@ def _instructions(
     names: tuple[str, ...],
     session_end: str | None,
     rules: OrderRules,
-    signed: Sequence[bool],
+    every: Sequence[Bars],
     calendar: Calendar,
 ) -> tuple[Actions, Asking | None]:
     """Instructions of a frame, or a block that will give them (and no instructions yet)."""
     block = resolve(orders) if isinstance(orders, str | Block | RuleStrategy | SignalStrategy) else orders
     if isinstance(block, OrderBlock):
-        asking = asking_of(block, complete_params(block, params), time_us, session_end, len(names))
+        asking = asking_of(block, complete_params(block, params), time_us, session_end, every)
         return Actions(blank_actions(0), None, None), asking
     if callable(block) or isinstance(block, Block | RuleStrategy | SignalStrategy):
         raise StrategyError(
@@ -217,6 +217,7 @@ def _instructions(
         raise ConfigError("params belong to a block; a frame of instructions takes none")
     end = time_of_day(session_end)
     options: dict[str, Any] = {"latency": rules.latency, "first_bar": rules.first_bar, "session_end_us": end}
+    signed = [item.n_not_positive > 0 for item in every]
     return read_actions(orders, time_us, list(names), signed=signed, calendar=calendar, **options), None
 
 
@@ -316,8 +317,7 @@ def simulate_orders(
     check_effects(own)
     if own.first_bar >= length:
         raise ConfigError(f"first_bar={own.first_bar} lies behind the {length} bars")
-    signed = [item.n_not_positive > 0 for item in every]
-    actions, asking = _instructions(orders, params, opens_us, names, session_end, own, signed, calendar)
+    actions, asking = _instructions(orders, params, opens_us, names, session_end, own, every, calendar)
     settled = merge_rules(own, costs, execution, split_fills=asking is None)
     check_half_spread(settled, half_spread)
     has_volume = all(item.volume is not None for item in every)

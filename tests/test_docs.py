@@ -16,7 +16,7 @@ from peak_fast._slots import VARIABLE
 from peak_fast.cli import app
 from peak_fast.config import SizeRule, Sizing
 from peak_fast.order_settings import PRESETS, _TableBase
-from peak_fast.strategies.rows import KINDS
+from peak_fast.strategies.rows import kinds
 from tests.conftest import ROOT
 
 # Pages whose Python is run here; the guides of sweeps, tracking and studies have tests of their own.
@@ -260,18 +260,17 @@ def script(name):
     return runpy.run_path(str(ROOT / "scripts" / name))
 
 
-def test_strategy_tables_are_current():
-    text = read("docs/strategies.md")
-    assert script("make_strategy_tables.py")["with_tables"](text) == text, (
-        "run: python scripts/make_strategy_tables.py"
-    )
+@pytest.mark.parametrize("page", ("strategies.md", "metrics.md"))
+def test_tables_from_the_code_are_current(page):
+    text = read(f"docs/{page}")
+    assert script("make_tables.py")["with_tables"](page, text) == text, "run: python scripts/make_tables.py"
 
 
 def test_table_of_rows_is_complete():
     section = read("docs/strategies.md").split("### Rows")[1].split("\n## ")[0]
     rows = re.findall(r"^\| `(\w+)` \|([^|]*)\|", section, re.MULTILINE)
     listed = {kind: len([part for part in arguments.split(",") if part.strip()]) for kind, arguments in rows}
-    assert listed == KINDS
+    assert listed == kinds()
 
 
 def test_the_readme_has_room_for_the_benchmark_table_and_no_figures_of_its_own():

@@ -23,7 +23,8 @@ FLOORS = [
     ["_guard", "_named"],
     ["_arguments", "_settings"],
     [
-        "_columns", "_drawdowns", "_metric_catalog", "_ratios", "_slots", "_varied", "_*_metrics",
+        "_columns", "_drawdowns", "_indicator_definitions", "_metric_catalog", "_ratios", "_slots", "_varied",
+        "_*_metrics",
         "config", "constraints", "data", "engine_settings", "indicators", "metrics",
         "order_book", "order_rule_checks", "order_rules", "order_schedule", "order_settings", "order_slots",
         "parameter", "params", "panel", "_panel*", "presets", "signal_rules", "signed_prices",

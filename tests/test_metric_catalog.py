@@ -1,18 +1,16 @@
 """The catalogue of metrics is the one list: kernels, functions, statistics, sweeps, reports and docs agree with it."""
 
 import inspect
-import re
 
 import pytest
 
 from peak_fast import BacktestEngine, Sweep, metrics
-from peak_fast._metric_catalog import CATALOG, COUNTS, FOLDED, HEADLINE, METRICS, PLACES, markdown, shown_in
+from peak_fast._metric_catalog import CATALOG, COUNTS, FOLDED, HEADLINE, METRICS, PLACES, shown_in
 from peak_fast.data import synthetic
 from peak_fast.errors import ConfigError
 from peak_fast.report.text import report_text
 from peak_fast.studies.evaluation import combine
 from peak_kernels import reduce
-from tests.conftest import ROOT
 
 # Helpers of `peak_fast.metrics` that are no figures, and curves.
 NO_FIGURES = {"DrawdownEpisode", "drawdown", "drawdown_episodes", "growth_curve", "return_statistics",
@@ -82,11 +80,3 @@ def test_stretches_of_data_add_up_or_are_averaged():
 
 def test_headline_is_ranked_once_each():
     assert [CATALOG[name].headline for name in HEADLINE] == list(range(1, len(HEADLINE) + 1))
-
-
-def test_the_page_has_the_table():
-    page = (ROOT / "docs/metrics.md").read_text("utf-8")
-    shown = re.search(r"<!-- metrics:start -->\n(.*?)\n<!-- metrics:end -->", page, re.DOTALL)
-    assert shown and shown[1] == markdown(), (
-        "put the text of peak_fast._metric_catalog.markdown() between the markers"
-    )

@@ -40,6 +40,10 @@ def reveal(seen: FloatArray, market: Market, bar: int) -> bool:
             seen[row + f.B_VOLUME, bar] = market.volume[a, bar]
         priced = priced or not np.isnan(close)
         row += f.N_SEEN
+    # Indicators of the block: what it may see, then as many rows with all of it.
+    indicators = (seen.shape[0] - row) // 2
+    for k in range(indicators):
+        seen[row + k, bar] = seen[row + indicators + k, bar]
     return priced
 
 

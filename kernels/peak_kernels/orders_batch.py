@@ -149,7 +149,7 @@ def _run_batch(
             inner = m[int(m[f.G_STATE_AT]) : int(m[f.G_STATE_AT]) + t.N_STATE]
             put_settings(m, inner, own)
         if asks:
-            seen[:] = np.nan
+            seen[: seen.shape[0] - (seen.shape[0] - f.N_SEEN) // 2] = np.nan
             cells[:] = 0.0
             m[int(m[f.S_PLACED_AT]) : int(m[f.S_PLACED_END])] = -1.0
         else:

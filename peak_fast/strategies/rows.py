@@ -1,18 +1,20 @@
-"""Indicator rows that rule strategies compare, and the plane of memory they lie in.
+"""Indicator rows that rules compare and blocks read, and the plane of memory they lie in.
 
-Each kind writes one row of length ``n_bars`` with the kernels of `peak_kernels.entries`.  A plane is one
+Each kind writes one row of length ``n_bars``: the usual ones with the kernels of `peak_kernels.entries`, which need no
+import of numba, all others by their definition in `peak_fast.indicators`.  A plane is one
 float64 matrix ``[rows, stride]``; rows are padded with NaN to a multiple of 64 bars (see
 `peak_kernels.decide`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from peak_fast._columns import FloatArray
+from peak_fast._indicator_definitions import DEFINED, Definition
 from peak_fast.data import Bars
 from peak_fast.errors import StrategyError, did_you_mean
 from peak_kernels import entries as kernels
@@ -25,8 +27,18 @@ BLOCK = 64
 # float64[len(keys), stride_of(len(bars))]; it leaves the padding alone.
 
 
-def _close(bars: Bars, keys: Sequence[Key], rows: FloatArray) -> None:
-    rows[:, : len(bars)] = bars.close
+def _column(name: str) -> Callable[..., None]:
+    """Function of a kind that is a column of the bars."""
+
+    def write(bars: Bars, keys: Sequence[Key], rows: FloatArray) -> None:
+        values = getattr(bars, name)
+        if values is None:
+            raise StrategyError(
+                f"row {name!r}: these bars have no {name}; expected bars with a column {name}"
+            )
+        rows[:, : len(bars)] = values
+
+    return write
 
 
 def _constant(bars: Bars, keys: Sequence[Key], rows: FloatArray) -> None:
@@ -69,7 +81,7 @@ def _macd(bars: Bars, keys: Sequence[Key], rows: FloatArray) -> None:
 
 # Kind: (function, number of arguments).  Rows of one kind are computed together.
 _SINGLE: dict[str, tuple[Callable[..., None], int]] = {
-    "close": (_close, 0),
+    **{name: (_column(name), 0) for name in ("open", "high", "low", "close", "volume")},
     "constant": (_constant, 1),
     "ema": (_by_period("ema_rows", "close"), 1),
     "highest_before": (_by_period("highest_before_rows", "high"), 1),
@@ -86,9 +98,26 @@ _SHARED: dict[str, tuple[Callable[..., None], int, int]] = {
     "macd": (_macd, 3, 3),
     "macd_signal": (_macd, 3, 3),
 }
-KINDS = {name: entry[1] for name, entry in _SINGLE.items()} | {
-    name: entry[1] for name, entry in _SHARED.items()
-}
+_USUAL = {name: entry[1] for name, entry in (_SINGLE | _SHARED).items()}
+
+
+def _defined() -> dict[str, Definition]:
+    """All indicators; they are not needed for the usual rows."""
+    from peak_fast import indicators  # noqa: F401  its import defines them
+
+    return DEFINED
+
+
+def _defined_rows(bars: Bars, keys: Sequence[Key], rows: FloatArray) -> None:
+    """Outputs of one indicator with one set of arguments, from one call of its function."""
+    found = DEFINED[keys[0][0]].compute(bars, keys[0][1:])
+    for key, row in zip(keys, rows[:, : len(bars)], strict=True):
+        row[:] = found[key[0]]
+
+
+def kinds() -> dict[str, int]:
+    """Every kind of row with the number of its arguments."""
+    return {name: len(item.parameters) for name, item in _defined().items()} | _USUAL
 
 
 def stride_of(bars: int) -> int:
@@ -98,10 +127,12 @@ def stride_of(bars: int) -> int:
 
 def check_kind(kind: str, arguments: int) -> None:
     """Raise StrategyError for an unknown kind of row or a wrong number of arguments."""
-    if kind not in KINDS:
-        raise StrategyError(f"no indicator row {kind!r}; {did_you_mean(kind, KINDS)}")
-    if KINDS[kind] != arguments:
-        raise StrategyError(f"indicator row {kind!r} takes {KINDS[kind]} arguments; got {arguments}")
+    takes = _USUAL.get(kind) if kind in _USUAL else kinds().get(kind)
+    if takes is None:
+        raise StrategyError(f"no indicator row {kind!r}; {did_you_mean(kind, kinds())}")
+    if takes != arguments:
+        names = "" if kind in _USUAL else f" ({', '.join(DEFINED[kind].parameters)})"
+        raise StrategyError(f"indicator row {kind!r} takes {takes} arguments{names}; got {arguments}")
 
 
 def groups_of(keys: Iterable[Key], most: int | None = None) -> list[list[Key]]:
@@ -112,6 +143,8 @@ def groups_of(keys: Iterable[Key], most: int | None = None) -> list[list[Key]]:
         if group in _SHARED:
             function, _, shared = _SHARED[group]
             group = (function, key[1 : 1 + shared])
+        elif group not in _SINGLE:
+            group = (DEFINED[group].function, key[1:])
         elif most is not None and len(found.get(group, ())) >= most:
             found[group, len(found)] = found.pop(group)
         found.setdefault(group, []).append(key)
@@ -120,7 +153,8 @@ def groups_of(keys: Iterable[Key], most: int | None = None) -> list[list[Key]]:
 
 def compute_group(bars: Bars, keys: Sequence[Key], rows: FloatArray) -> None:
     """Write the rows of one group: float64[len(keys), stride_of(len(bars))], C-contiguous; the padding is NaN."""
-    function = (_SHARED if keys[0][0] in _SHARED else _SINGLE)[keys[0][0]][0]
+    kind = keys[0][0]
+    function = _SHARED[kind][0] if kind in _SHARED else _SINGLE[kind][0] if kind in _SINGLE else _defined_rows
     function(bars, keys, rows)
     rows[:, len(bars) :] = np.nan
 
@@ -134,3 +168,42 @@ def plane_of(bars: Bars, keys: Sequence[Key]) -> tuple[FloatArray, dict[Key, int
         compute_group(bars, group, plane[first : first + len(group)])
         places.update(zip(group, range(first, first + len(group)), strict=True))
     return plane, places
+
+
+class BlockRows:
+    """Rows that a block reads, over many configurations: those of equal arguments are computed once.
+
+    Parameters
+    ----------
+    rows
+        What the block reads: kinds and arguments, of which texts are names of parameters.
+    columns
+        Values of the parameters, one for each configuration.
+    count
+        Configurations.
+    """
+
+    def __init__(self, rows: Sequence[Any], columns: Mapping[str, Any], count: int) -> None:
+        plain = {
+            name: np.asarray(columns[name]).tolist()
+            for row in rows
+            for name in row.args
+            if isinstance(name, str)
+        }
+        self._keys: list[tuple[Key, ...]] = [
+            tuple((row.kind, *(plain[a][c] if isinstance(a, str) else a for a in row.args)) for row in rows)
+            for c in range(count)
+        ]
+
+    def groups(self, first: int, last: int) -> dict[tuple[Key, ...], list[int]]:
+        """Places, counted from ``first``, of the configurations ``[first, last)`` by what they read."""
+        found: dict[tuple[Key, ...], list[int]] = {}
+        for place, keys in enumerate(self._keys[first:last]):
+            found.setdefault(keys, []).append(place)
+        return found
+
+
+def rows_of(bars: Bars, keys: Sequence[Key]) -> FloatArray:
+    """float64[len(keys), n_bars]: rows in the order of their keys, which may repeat."""
+    plane, places = plane_of(bars, list(dict.fromkeys(keys)))
+    return plane[[places[key] for key in keys], : len(bars)]

@@ -16,6 +16,7 @@ from peak_fast.order_inputs import _asset, block_rules, book_prices, book_rules,
 from peak_fast.order_run import Asking, flags_of, market_of, memory_of, stopped_outside
 from peak_fast.order_run_inputs import asking_of
 from peak_fast.signed_prices import check_book
+from peak_fast.strategies.rows import BlockRows, rows_of
 from peak_fast.sweep.batch import SMALLEST_TILE_BARS, Batch, Report
 from peak_fast.sweep.book_table import BookTable
 from peak_fast.sweep.functions import check_columns
@@ -121,7 +122,7 @@ class BookBatch(Batch):
         if self._asking is None:
             return np.empty((0, 0)), np.empty(0), np.empty(0)
         cells = np.empty_like(self._asking.memory)
-        return np.empty((f.N_SEEN, len(self.bars))), cells, np.empty(f.N_VIEW)
+        return np.empty((f.N_SEEN + 2 * len(self.strategy.rows), len(self.bars))), cells, np.empty(f.N_VIEW)
 
     def _scratch(self) -> Any:
         kept: BookRoom | None = getattr(self._local, "scratch", None)
@@ -191,22 +192,33 @@ class BookBatch(Batch):
         table = numbers(self.strategy, columns, len(out))
         if self._asking is None:
             first = {name: column[0] for name, column in columns.items()}
-            asking = asking_of(self.strategy, first, self.bars.opens_us, self._book.session_end)
+            asking = asking_of(self.strategy, first, self.bars.opens_us, self._book.session_end, (self.bars,))
             estimated = self._sized and isinstance(self.shared.sizing, VolatilityTarget)
             self._asking = with_years(asking, self.bars, estimated)
         asking, calendar = self._asking, self._calendar(settings)
+        rows = BlockRows(self.strategy.rows, columns, len(out)) if self.strategy.rows else None
+
+        def ask(params: FloatArray, own: FloatArray, room: BookRoom, found: FloatArray) -> None:
+            seen, cells, view = room.block
+            asked = asking.function, (seen, params, cells, view, asking.calendar)
+            try:
+                self._batch(calendar, (_NO_PLANE, 0, _NO_RULES), own, room, asked, found)
+            except IndexError as error:
+                mine = asking._replace(memory=cells, params=params[0])
+                raise stopped_outside(mine, error, seen, view) from None
 
         def work(tile: tuple[int, int]) -> None:
             room = self._scratch()
-            seen, cells, view = room.block
             found = room.results[: tile[1] - tile[0]]
-            asked = asking.function, (seen, table[slice(*tile)], cells, view, asking.calendar)
-            decides = (_NO_PLANE, 0, _NO_RULES)
-            try:
-                self._batch(calendar, decides, settings.rows(*tile), room, asked, found)
-            except IndexError as error:
-                mine = asking._replace(memory=cells, params=table[tile[0]])
-                raise stopped_outside(mine, error, seen, view) from None
+            params, own = table[slice(*tile)], settings.rows(*tile)
+            if rows is None:
+                ask(params, own, room, found)
+            else:
+                for keys, places in rows.groups(*tile).items():
+                    room.block[0][-len(keys) :] = rows_of(self.bars, keys)
+                    part = found[places]
+                    ask(params[places], own if len(own) == 1 else own[places], room, part)
+                    found[places] = part
             self._keep(found, tile[0], out, done)
 
         smallest = SMALLEST_TILE_BARS // len(self.bars)

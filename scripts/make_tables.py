@@ -1,0 +1,81 @@
+"""Write the tables that docs take from the code: ``python scripts/make_tables.py``.
+
+Built-in strategies and kinds of rows in docs/strategies.md, metrics in docs/metrics.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from peak_fast._indicator_definitions import DEFINED
+from peak_fast._metric_catalog import markdown
+from peak_fast.params import schema_table
+from peak_fast.strategies import NAMES, load
+from peak_fast.strategies.rows import kinds
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+# Rows that are no indicators, or whose function has another name.
+PLAIN = {
+    "open": ((), "open"),
+    "high": ((), "high"),
+    "low": ((), "low"),
+    "close": ((), "close"),
+    "volume": ((), "volume"),
+    "constant": (("value",), "the value"),
+    "negative": (("value",), "minus the value"),
+    "highest_before": (("period",), "highest high of the `period` bars before t"),
+    "lowest_before": (("period",), "lowest low of the `period` bars before t"),
+}
+
+
+def strategies() -> str:
+    """One section for each built-in strategy: what it does, its constraints, its parameters."""
+    parts = []
+    for name in NAMES:
+        item = load(name)
+        limits = " and ".join(f"`{constraint}`" for constraint in item.constraints)
+        parts.append(f"### {name}\n\n{item.description}" + (f" Needs {limits}." if limits else "") + "\n")
+        parts.append(schema_table(item.schema) if item.schema else "No parameters.\n")
+    return "\n".join(parts)
+
+
+def rows() -> str:
+    """Every kind of row: its arguments, and what it is."""
+    lines = ["| row | arguments | value at bar t |", "|---|---|---|"]
+    for name in (*PLAIN, *(kind for kind in kinds() if kind not in PLAIN)):
+        if name in PLAIN:
+            arguments, text = PLAIN[name]
+        else:
+            definition = DEFINED[name]
+            arguments = definition.parameters
+            columns = ", ".join(definition.columns)
+            text = f"`ta.{definition.function.__name__}` of {columns}"
+            if len(definition.outputs) > 1:
+                text += f": output {definition.outputs.index(name) + 1}"
+        lines.append(f"| `{name}` | {', '.join(arguments)} | {text} |")
+    return "\n".join(lines) + "\n"
+
+
+# Page, name of the markers, what stands between them.
+TABLES: tuple[tuple[str, str, Callable[[], str]], ...] = (
+    ("strategies.md", "strategies", strategies),
+    ("strategies.md", "rows", rows),
+    ("metrics.md", "metrics", lambda: markdown() + "\n"),
+)
+
+
+def with_tables(page: str, text: str) -> str:
+    """The page with its tables between their markers."""
+    for name, marker, table in TABLES:
+        if name == page:
+            start, end = f"<!-- {marker}:start -->", f"<!-- {marker}:end -->"
+            before, rest = text.split(start)
+            text = f"{before}{start}\n{table()}{end}{rest.split(end)[1]}"
+    return text
+
+
+if __name__ == "__main__":
+    for page in dict.fromkeys(name for name, _, _ in TABLES):
+        path = DOCS / page
+        path.write_text(with_tables(page, path.read_text("utf-8")), "utf-8")
