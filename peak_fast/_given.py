@@ -161,6 +161,7 @@ def returned(item: SignalStrategy, bars: Bars, values: Any, notes: list[str]) ->
         values = _evaluated(bars, values, what)
     values = aligned(values, calendar_of_bars(bars, derived=True), what, notes, StrategyError)
     given = as_given(values, len(bars), what)
+    notes += nothing_said(item, given.row)
     if item.returns != "signals" or given.boolean:
         return given
     row = given.row
@@ -176,6 +177,14 @@ def returned(item: SignalStrategy, bars: Bars, values: Any, notes: list[str]) ->
             )
         row = np.where(missing, 0.0, row)
     return Given(row, False)
+
+
+def nothing_said(item: SignalStrategy, row: FloatArray) -> list[str]:
+    """The note on a signal function that returned no value at any bar; one look where the last bar has one."""
+    if row.size == 0 or row[-1] == row[-1] or not np.isnan(row).all():
+        return []
+    bars = f"{row.size:,} bars"
+    return [f"{named(item)} returned no value at any of {bars}: is an indicator in it longer than the data?"]
 
 
 def decided(

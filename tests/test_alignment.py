@@ -492,3 +492,20 @@ def test_numbers_of_other_rows_are_not_taken_by_position():
             final(frame, pd.Series(SIDES, index=pd.RangeIndex(4, 4 + COUNT)))
     cut = pd.concat([numbered[:5], numbered])[5:].set_axis(pd.RangeIndex(5, 5 + COUNT))
     assert final(cut, pd.Series(SIDES, index=cut.index)).stats["final_equity"] == RIGHT
+
+
+@pytest.mark.parametrize("returns", ["signals", "targets", "weights"])
+def test_a_function_that_never_says_anything_is_told_so(returns):
+    """An indicator that is longer than the data: a result without trades says why, in a run and in a sweep."""
+
+    def long_mean(frame, params):
+        return frame["close"].rolling(params["window"]).mean() * 0.0
+
+    item = strategy(long_mean, name=f"never {returns}", schema=[Param("window", "int", 500)], returns=returns)
+    note = f"the signal function 'never {returns}' returned no value at any of {COUNT} bars"
+    assert any(note in said for said in BacktestEngine().run(PRICES, item).metadata["notes"])
+    assert not any(
+        note in said for said in BacktestEngine().run(PRICES, item, {"window": 5}).metadata["notes"]
+    )
+    found = Sweep(item, {"window": [5, 500, 600]}, PRICES).run(progress=False)
+    assert [note in said for said in found.notes].count(True) == 1

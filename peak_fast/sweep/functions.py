@@ -66,6 +66,8 @@ class Calls:
             if boolean and code == SIGNALS:
                 code = SIDES
                 notes.append(_given.held(self._item))
+        else:
+            notes += _given.nothing_said(self._item, values)
         self._values[row][:] = values
         self.rules[row, 2] = code
         if notes:
