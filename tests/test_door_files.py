@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -217,3 +218,128 @@ def test_rates_that_carry_times_go_to_these_moments() -> None:
 def test_a_moment_of_funding_stands_there_once() -> None:
     with pytest.raises(DataError, match="more than once"):
         paid(np.append(RATES.to_numpy(), 0.001), RATES.index.append(RATES.index[7:8]))
+
+
+HEADLESS = {
+    "yahoo": (
+        "{},187.15,188.44,183.88,185.64,184.73,82488700\n{},184.22,185.88,183.43,184.25,183.45,58414500\n",
+        82488700,
+    ),
+    "adjusted long ago": (
+        "{},187,188.5,183.5,185.5,18.55,82488700\n{},184,186,183,184,18.4,58414500\n2024-01-04,182,183,181,182,18.2,7198\n",
+        82488700,
+    ),
+    "brokers": (
+        "{},187.15,188.44,183.88,185.64,82488700,185.9,1008871\n{},184.2,185.9,183.4,184.2,58414500,184.3,656956\n",
+        82488700,
+    ),
+    "alpaca": (
+        "{},187.15,188.44,183.88,185.64,82488700,1008871,185.9\n{},184.2,185.9,183.4,184.2,58414500,656956,184.3\n",
+        82488700,
+    ),
+    "money first": (
+        "{},10.00,12.00,9.00,11.00,1100000.00,100000\n{},11.00,13.00,10.00,12.00,2400000.00,200000\n",
+        100000,
+    ),
+    "money last": (
+        "{},10.00,12.00,9.00,11.00,100000,1100000.00\n{},11.00,13.00,10.00,12.00,200000,2400000.00\n",
+        100000,
+    ),
+    "interest": ("{},10,12,9,11,100000,5000\n{},11,13,10,12,100000,5000\n", 100000),
+    "constant": ("{},100,101,99,100,100\n{},100,101,99,100,100\n", 100),
+}
+
+
+@pytest.mark.parametrize("name", HEADLESS)
+def test_the_volume_of_rows_without_a_header(put: Any, name: str) -> None:
+    text, volume = HEADLESS[name]
+    bars = load(put(text.format("2024-01-02", "2024-01-03")))
+    assert bars.volume is not None
+    assert bars.volume[0] == volume
+
+
+def test_prices_of_the_other_side_are_no_volume(put: Any) -> None:
+    quotes = (
+        "01/16/2024,187.15,187.3,186.9,187,187.25,187.4,187,187.1\n"
+        "01/17/2024,187,187.2,186.8,187.1,187.1,187.3,186.9,187.2\n"
+    )
+    with pytest.raises(DataError, match="no known form"):
+        load(put(quotes))
+
+
+@pytest.mark.parametrize(
+    ("name", "hour", "told"),
+    [
+        ("Datetime (America/New_York)", 14, "America/New_York"),
+        ("Timestamp (UTC+8)", 1, "Etc/GMT-8"),
+        ("Date Time (GMT+2)", 7, "Etc/GMT-2"),
+        ("Time (EET)", 9, "'EET'"),
+        ("time_EST", 9, "'EST'"),
+        ("Time (UTC+5:30)", 9, "'UTC+5:30'"),
+        ("time_utc", 9, None),
+    ],
+)
+def test_a_zone_in_the_name_of_the_times(put: Any, name: str, hour: int, told: str | None) -> None:
+    path = put(
+        f"{name},Open,High,Low,Close\n2024-01-02 09:30:00,10,12,9,11\n2024-01-02 09:31:00,11,13,10,12\n"
+    )
+    bars = load(path)
+    assert bars.span[0].astimezone(UTC).hour == hour
+    notes = [note for note in bars.notes if "offset" in note]
+    assert bool(notes) == (told is not None) and (told is None or told in notes[0])
+    assert load(path, time_zone="Asia/Tokyo").span[0].astimezone(UTC).hour == 0
+
+
+def test_a_zone_beside_the_rows_of_an_answer(put: Any) -> None:
+    text = (
+        '{"Meta Data":{"6. Time Zone":"US/Eastern"},"Time Series (5min)":{"2024-01-02 09:35:00":{"1. open":"161.0",'
+        '"2. high":"161.7","3. low":"160.0","4. close":"160.1"},"2024-01-02 09:30:00":{"1. open":"162.8",'
+        '"2. high":"163.2",'
+        '"3. low":"160.4","4. close":"161.5"}}}'
+    )
+    assert load(put(text, "x.json")).span[0].astimezone(UTC).hour == 14
+    exchange = (
+        '{"meta":{"exchange_timezone":"America/New_York"},"values":[{"datetime":"2024-01-02 09:30:00","open":"1.1",'
+        '"high":"1.2","low":"1.0","close":"1.15"},'
+        '{"datetime":"2024-01-02 09:31:00","open":"1","high":"1","low":"1","close":"1"}]}'
+    )
+    bars = load(put(exchange, "y.json"))
+    assert bars.span[0].hour == 9
+    assert any("exchange_timezone" in note for note in bars.notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "volume"),
+    [("Volume ($)", None), ("Volume (USD)", None), ("Volume MA", None), ("Volume Change", None), ("Volume %", None),
+     ("Vol. SMA 20", None), ("Volume (000s)", 3000.0), ("Volume (mn)", 3e6), ("Volume (shares)", 3.0),
+     ("Volume USDT", 3.0)],
+)  # fmt: skip
+def test_the_unit_of_a_volume(put: Any, name: str, volume: float | None) -> None:
+    bars = load(put(f"Date,Open,High,Low,Close,{name}\n2024-01-02,10,12,9,11,3\n2024-01-03,10,12,9,11,5\n"))
+    assert (None if bars.volume is None else bars.volume[0]) == volume
+    assert any(repr(name) in note for note in bars.notes)
+
+
+def test_money_and_shares_in_german(put: Any) -> None:
+    head = "Datum;Eröffnung;Schluss;Tageshoch;Tagestief;Umsatz (€)"
+    both = load(put(f"{head};Umsatz (St.)\n15.01.2024;48,50;48,90;49,10;48,20;1.234.567,89;25.300\n"))
+    assert both.volume is not None and both.volume[0] == 25300.0
+    assert any("'Umsatz (€)' counts money" in note for note in both.notes)
+    assert load(put(f"{head}\n15.01.2024;48,50;48,90;49,10;48,20;1.234.567,89\n")).volume is None
+
+
+def test_unfinished_bars_are_left_out(put: Any) -> None:
+    text = "time,open,high,low,close,confirm\n2024-01-02,1,2,1,1,{}\n2024-01-03,1,2,1,1,{}\n"
+    for done, running in (("1", "0"), ("true", "false")):
+        bars = load(put(text.format(done, running)))
+        assert len(bars) == 1
+        assert any("unfinished in column 'confirm'" in note for note in bars.notes)
+    assert len(load(put(text.format("1", "1")))) == 2
+    kept = load(put(text.format("0", "0")))
+    assert len(kept) == 2 and any("every bar as unfinished" in note for note in kept.notes)
+    frame = {
+        "date": ["2024-01-02", "2024-01-03"],
+        "complete": [True, False],
+        **{key: [1.0, 1.0] for key in ("open", "high", "low", "close")},
+    }
+    assert len(Bars.from_frame(frame)) == len(Bars.from_frame(pd.DataFrame(frame))) == 1

@@ -73,7 +73,7 @@ FORMS = {
     "yahoo_chart": ({"chart": {"result": [YAHOO], "error": None}}, MINUTES),
     "twelve_data": ({"meta": {"symbol": "XYZ"}, "values": records(TEXT_DAYS, names=("datetime", *WORDS),
                      change=str)[::-1], "status": "ok"}, DAYS),
-    "kraken_api": ({"error": [], "result": {"XXBTZUSD": [[*row[:5], "10.1", row[5], 12] for row in
+    "kraken_api": ({"error": [], "result": {"XXBTZUSD": [[*row[:5], row[4], row[5], 12] for row in
                     arrays(SECONDS, change=str)], "last": 1706711520}}, MINUTES),
     "bybit": ({"retCode": 0, "result": {"symbol": "XYZ", "list": [[*row, "5000"] for row in
                arrays(map(str, MILLISECONDS), change=str)][::-1]}}, MINUTES),

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from peak_fast.data.names import counts_money
 from peak_fast.data.options import ReadOptions
 from peak_fast.errors import ConfigError, DataError, did_you_mean
 
@@ -54,6 +55,9 @@ class Dialect:
         Whether whole numbers as prices need the user's word (``dialect=`` or ``scale=``).
     only_by_name
         Whether the form is never found, only named.
+    proven
+        Columns whose values have to show what they are: a vwap or adjusted close that goes with the prices, a turnover
+        that is volume times price.
     notes
         What to tell.
     """
@@ -68,6 +72,7 @@ class Dialect:
     scale: float | None = None
     raw: bool = False
     only_by_name: bool = False
+    proven: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -107,6 +112,7 @@ def forms() -> tuple[Dialect, ...]:
             scale=form.get("scale"),
             raw=form.get("raw", False),
             only_by_name=form.get("only_by_name", False),
+            proven=tuple(form.get("proven", ())),
             notes=tuple(form.get("notes", ())),
         )
         for form in _table()["form"]
@@ -256,19 +262,35 @@ def _found(columns: Mapping[str, str], known: Mapping[str, str]) -> dict[str, st
 
 def _language(known: dict[str, str]) -> Dialect | None:
     """The language of the names, where all four prices are found in it."""
-    for written in list(known.values()):  # units in brackets are not part of a word
-        known.setdefault(plain(re.sub(r"[(（\[].*?[)）\]]", "", written)), written)
+    written = list(known.values())
+    known = _words(written)
+    units = _words([name for name in written if not counts_money(name)])
     for language in _table()["language"]:
         columns = {}
         for role, words in language.items():
-            name = None if role == "name" else next((known[word] for word in words if word in known), None)
+            among = units if role == "volume" else known
+            name = None if role == "name" else next((among[word] for word in words if word in among), None)
             if name is not None:
                 columns[role] = name
         if all(price in columns for price in PRICES):
             said = ", ".join(f"{columns[price]!r} is {price}" for price in PRICES)
-            note = f"columns are named in {language['name']}: {said}"
-            return Dialect(name=language["name"].lower(), columns=columns, notes=(note,))
+            notes = [f"columns are named in {language['name']}: {said}"]
+            money = [
+                name
+                for name in written
+                if counts_money(name) and _words([name]).keys() & set(language["volume"])
+            ]
+            notes += [f"column {name!r} counts money and is not read as volume" for name in money]
+            return Dialect(name=language["name"].lower(), columns=columns, notes=tuple(notes))
     return None
+
+
+def _words(written: list[str]) -> dict[str, str]:
+    """Names by what they say, with and without what stands in brackets: units are not part of a word."""
+    known = {plain(name): name for name in written}
+    for name in written:
+        known.setdefault(plain(re.sub(r"[(（\[].*?[)）\]]", "", name)), name)
+    return known
 
 
 def _marked(names: list[str]) -> Dialect | None:

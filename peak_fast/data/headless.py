@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from peak_fast.data.dialects import DECIMAL_PRICES, PRICES, Dialect, form_named, forms
+from peak_fast.data.headless_values import values_fit
 from peak_fast.data.options import ReadOptions
 from peak_fast.data.text_layout import cell_kind
 from peak_fast.errors import ConfigError, DataError
@@ -48,7 +49,7 @@ def name_columns(
     found = _fitting(frame, separator, first)
     if not found:
         raise _no_form(frame, label)
-    different = {tuple(form.names.index(role) for role in PRICES) for form in found}
+    different = {_places(form) for form in found}
     if len(different) > 1:
         listing = " or ".join(f"dialect={form.name!r} ({', '.join(form.names)})" for form in found)
         raise DataError(f"{label}: no header line, and the rows fit several forms; say {listing}")
@@ -62,6 +63,12 @@ def name_columns(
             )
         form = next((other for other in found if not other.raw), form)
     return _applied(frame, form, options)
+
+
+def _places(form: Dialect) -> tuple[int, ...]:
+    """Where a form has the prices and the volume (-1: none)."""
+    volume = next((form.names.index(name) for name in ("volume", "tick_volume") if name in form.names), -1)
+    return (*(form.names.index(role) for role in PRICES), volume)
 
 
 def wrong_width(form: Dialect, width: int, label: str) -> ConfigError:
@@ -83,7 +90,7 @@ def _fitting(frame: pl.DataFrame, separator: str | None, first: str) -> list[Dia
             continue
         if form.time is not None and not re.match(form.time, first):
             continue
-        if _bars_fit(frame, form):
+        if _bars_fit(frame, form) and values_fit(frame, form):
             found.append(form)
     return found
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from peak_fast.data.date_parts import is_date
 from peak_fast.data.dialects import PRICES, by_header, plain
 from peak_fast.data.headless import name_columns
+from peak_fast.data.named_zones import with_named_zone
 from peak_fast.data.options import ReadOptions
 from peak_fast.data.text_rows import typed
 from peak_fast.errors import DataError
@@ -50,11 +52,36 @@ def read_json(data: bytes, options: ReadOptions, label: str) -> tuple[pl.DataFra
         options = replace(options, symbol=None)
     columns = _without_groups(table.columns, options, label, notes)
     frame = typed(_frame(columns), options, label, notes)
+    if any(getattr(kind, "time_zone", "") is None for kind in frame.dtypes):
+        options = _with_zone(node, options, notes)
     if table.named:
         return frame, options, notes
     first = str(next(iter(columns.values()))[0])
     headless = name_columns(frame, options, None, label, first)
     return headless.frame, headless.options, notes + headless.notes
+
+
+def _with_zone(node: Any, options: ReadOptions, notes: list[str]) -> ReadOptions:
+    """The options with the zone that an answer names for its times; that of its exchange alone is told, not used."""
+    for key, value in _texts(node):
+        folded = re.sub("^[0-9]+", "", plain(key))
+        if folded == "timezone":
+            return with_named_zone(value, f"the entry {key!r}", options, notes)
+        if folded in ("exchangetimezone", "exchangetimezonename") and options.time_zone is None:
+            notes.append(
+                f"the entry {key!r} says {value!r}, not that the times are in it: they are taken as UTC; time_zone= "
+                "names their zone"
+            )
+    return options
+
+
+def _texts(node: Any) -> Iterator[tuple[str, str]]:
+    """Keys and texts of a JSON's objects, not of its rows."""
+    for key, value in node.items() if isinstance(node, dict) else ():
+        if isinstance(value, str):
+            yield str(key), value
+        elif isinstance(value, dict):
+            yield from _texts(value)
 
 
 def _parsed(data: bytes, label: str) -> Any:

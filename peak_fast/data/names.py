@@ -47,6 +47,11 @@ DIVIDEND_NAMES = ("dividends", "dividend", "exdividend", "dividendamount", "divc
 ADJUSTED_OTHERS = ("adjopen", "adjhigh", "adjlow", "adjvolume", "adjfactor", "adjustmentfactor", "cumfactor")
 # Columns that tell series apart which are no symbols.
 MIXING_NAMES = ("exchange", "venue", "market", "interval", "timeframe", "resolution", "provider", "currency")
+# Columns that say whether a bar is finished; the values that say it is not stand beside them.
+FINISHED_NAMES = (
+    "confirm", "confirmed", "complete", "completed", "closed", "isclosed", "iscomplete", "isfinal", "final", "finished",
+    "isfinished",
+)  # fmt: skip
 TICK_VOLUME = ("tickvolume", "tickvol", "ticks")
 
 _PRICES: dict[str, tuple[str, ...]] = {
@@ -81,6 +86,30 @@ def is_close_time(name: str) -> bool:
     )
 
 
+_MONEY = re.compile(
+    r"[(\[（]\s*(?:in )?(?:[$€£¥₹₩₽]|rs\.?|usd|eur|gbp|chf|jpy|inr|cny|rub|krw|cad|aud|sek|nok|dkk|pln|czk|try"
+    r"|usdt|usdc|busd)[^)\]）]*[)\]）]|[$€£₹]\s*$",
+    re.IGNORECASE,
+)
+_DERIVED = re.compile(
+    r"(?:^|[\W_])(?:change|chg|var|[se]?ma|wma|vwma|avg|average|mean|pct|percent|ratio|delta|osc|oscillator|std|rank|zscore"
+    r"|roc)(?:$|[\W_\d])|%",
+    re.IGNORECASE,
+)
+_THOUSANDS = re.compile(r"[(\[]\s*(?:in )?(?:'?000s?|k|thousands?|tsd\.?)\s*[)\]]", re.IGNORECASE)
+_MILLIONS = re.compile(r"[(\[]\s*(?:in )?(?:'?000'?,?000s?|m|mn|mln|mio\.?|millions?)\s*[)\]]", re.IGNORECASE)
+
+
+def counts_money(name: str) -> bool:
+    """Whether the unit in a name is a currency, as in "Umsatz (€)" and "Volume (USD)"."""
+    return _MONEY.search(name) is not None
+
+
+def unit_of(name: str) -> float:
+    """How many units one of a column counts, by its name: "Volume (000s)" counts thousands."""
+    return 1e3 if _THOUSANDS.search(name) else 1e6 if _MILLIONS.search(name) else 1.0
+
+
 class Plain(NamedTuple):
     """Names that leave nothing to decide: prices, volume and time (None: there is none)."""
 
@@ -104,7 +133,15 @@ def plain_names(all_names: tuple[str, ...]) -> Plain | None:
         return None
     times = [name for name in names.all if sounds_like_time(name)]
     special = names.of(
-        (*SYMBOL_NAMES, *ADJUSTED_CLOSE, *SPLIT_NAMES, *DIVIDEND_NAMES, *ADJUSTED_OTHERS, *MIXING_NAMES)
+        (
+            *SYMBOL_NAMES,
+            *FINISHED_NAMES,
+            *ADJUSTED_CLOSE,
+            *SPLIT_NAMES,
+            *DIVIDEND_NAMES,
+            *ADJUSTED_OTHERS,
+            *MIXING_NAMES,
+        )
     )
     if names.notes or special or len(volumes) > 1 or len(times) > 1:
         return None
@@ -220,7 +257,17 @@ class Names:
         found += [name for name in self.all if re.match(r"vol(ume)?[\W_]", name.strip(), re.IGNORECASE)]
         found += self.of(TICK_VOLUME)
         found += [name for name in self.all if "volume" in fold(name) and not fold(name).startswith("adj")]
-        return list(dict.fromkeys(found))
+        return [name for name in dict.fromkeys(found) if self._counts_units(name)]
+
+    def _counts_units(self, name: str) -> bool:
+        """Whether a column can be the volume: neither money, nor an average or a change of volumes."""
+        reason = "counts money, not units" if counts_money(name) else ""
+        if not reason and _DERIVED.search(name):
+            reason = "is made from volumes, an average or a change"
+        if reason:
+            note = f"column {name!r} is not read as volume: by its name it {reason}"
+            self.notes += [note] if note not in self.notes else []
+        return not reason
 
     def of(self, folded: Iterable[str]) -> list[str]:
         """Names of the frame that are one of the given ones, in the order given."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from peak_fast.data.adjusting import adjusted, scaled
-from peak_fast.data.checks import PRICE_COLUMNS, Columns, FloatArray
+from peak_fast.data.checks import PRICE_COLUMNS, Columns, FloatArray, IntArray
 from peak_fast.data.dialects import with_header_form
 from peak_fast.data.frames import Table, collect, table_of
 from peak_fast.data.kept_rows import take_rows
-from peak_fast.data.names import MIXING_NAMES, TICK_VOLUME, Names, fold, plain_names
+from peak_fast.data.names import FINISHED_NAMES, MIXING_NAMES, TICK_VOLUME, Names, fold, plain_names, unit_of
 from peak_fast.data.numeric import as_float64
 from peak_fast.data.options import DEFAULTS, ReadOptions, Stamp
 from peak_fast.data.symbols import distinct, one_level, rows_of_symbol
@@ -63,6 +65,10 @@ def extract(frame: Any, options: ReadOptions) -> Extracted:
     if rows is not None:
         frame, source = take_rows(frame, rows), take_rows(source, rows)
         table = table_of(frame)
+    finished = _finished_rows(table, names, notes)
+    if finished is not None:
+        frame, source = take_rows(frame, finished), take_rows(source, finished)
+        table = table_of(frame)
     for name in names.of(MIXING_NAMES):
         different = distinct(table.get(name))
         if len(different) > 1:
@@ -87,6 +93,27 @@ def extract(frame: Any, options: ReadOptions) -> Extracted:
         notes.append("times are the closes of the bars (stamp='close')")
     notes = [*names.notes, *times.notes, *notes]
     return Extracted(Columns(*prices, volume, times.time_us), times, stamp, source, symbol, notes, read_from)
+
+
+def _finished_rows(table: Table, names: Names, notes: list[str]) -> IntArray | None:
+    """Rows of finished bars where a column marks others, whose close is not yet one; None: all."""
+    for name in names.of(FINISHED_NAMES):
+        values = table.get(name)
+        texts = [
+            str(value).strip().lower()
+            for value in (values.to_list() if hasattr(values, "to_list") else values)
+        ]
+        if not set(texts) <= {"true", "false", "1", "0", "1.0", "0.0"}:
+            continue
+        rows = np.flatnonzero([text in ("true", "1", "1.0") for text in texts]).astype(np.int64)
+        if 0 < rows.size < len(texts):
+            left = len(texts) - rows.size
+            bars = "1 bar is" if left == 1 else f"{left} bars are"
+            notes.append(f"{bars} marked as unfinished in column {name!r} and left out")
+            return rows
+        if not rows.size and texts:
+            notes.append(f"column {name!r} marks every bar as unfinished; all are kept")
+    return None
 
 
 def _plain(table: Table) -> tuple[Columns, Times, Mapping[str, str]] | None:
@@ -134,6 +161,12 @@ def _volume(table: Table, names: Names, notes: list[str], read_from: dict[str, s
         notes.append(f"volume is {name!r}: the number of price changes, not of units traded")
     elif fold(name) != "volume":
         notes.append(f"column {name!r} is read as volume")
+    unit = unit_of(name)
+    if unit != 1.0:
+        values = values * unit
+        notes.append(
+            f"volume: {name!r} counts {'thousands' if unit == 1e3 else 'millions'}, as its name says; multiplied"
+        )
     read_from["volume"] = names.take(name)
     others = [other for other in others if other not in names.used]
     if others:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from peak_fast.data.frames import Table
 from peak_fast.data.kinds import package_of
+from peak_fast.data.named_zones import with_named_zone, zone_in_name
 from peak_fast.data.names import TIME_NAMES, UNNAMED, Names, fold, is_close_time, sounds_like_time
 from peak_fast.data.options import ReadOptions, Stamp
 from peak_fast.data.time_values import Times, read_time
@@ -63,6 +64,10 @@ def find_times(table: Table, names: Names, options: ReadOptions) -> Times:
     if len(parts) == 1:
         partner = _partner(table, names, parts[0]) if wanted is None else None
         parts = parts if partner is None else partner
+    for part in parts:
+        options = with_named_zone(
+            zone_in_name(part.label), f"the name of column {part.label!r}", options, notes
+        )
     times = _read(parts, options)
     passed = [name for name in names.unused() if sounds_like_time(name)] if wanted is None else []
     notes += [f"column {name!r} also holds times and was not used" for name in passed]
