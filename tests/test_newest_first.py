@@ -6,8 +6,8 @@ import pytest
 
 from peak_fast import BacktestEngine, Bars, PeakFastError, Study, Sweep, strategy
 from peak_fast.order_book import OrderBook
+from peak_fast.order_peak_trade import run_peak_trade
 from peak_fast.orders import OrderRules, simulate_orders
-from peak_fast.presets import run_peak_trade
 from peak_fast.signal_orders import simulate_signals
 
 pd = pytest.importorskip("pandas")
