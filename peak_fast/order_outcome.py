@@ -83,6 +83,8 @@ def outcome_of(
     weights = settings[t.WEIGHT_TARGETS] > 0.0
     slipped = _slipped(records, weights)
     trades = _trades(records, kinds, slipped, weights)
+    if stops is not None and not weights:
+        _put_means(trades, multiplier)
     curve = np.stack((records.equity, cash, records.position[0]))
     state, out = np.zeros(t.N_STATE), np.empty(len(METRICS))
     state[: t.N_SETTINGS], state[t.N_AMBIGUOUS] = settings, records.state[f.S_AMBIGUOUS]
@@ -233,6 +235,14 @@ def _trades(records: Records, kinds: Ints, slipped: Floats, weights: bool) -> Fl
     rows[:, 8] = rows[:, 9] + rows[:, 6] - rows[:, 11]
     rows[:, 10] = kinds[trades[:, f.T_ORDER].astype(np.int64)]
     return rows
+
+
+def _put_means(rows: Floats, multiplier: float) -> None:
+    """Prices of trades as means of their fills, gross results as differences of values: as on the fast path."""
+    size = rows[:, 5]
+    entered, left = size * rows[:, 3], size * rows[:, 4]
+    rows[:, 3], rows[:, 4] = entered / size, left / size
+    rows[:, 8] = rows[:, 0] * (left - entered) * multiplier
 
 
 def _put_open_position(state: Floats, records: Records, slipped: Floats, value: Floats) -> None:
