@@ -35,7 +35,8 @@ SIZE = {
     "signed",
     "rest",
 }
-COST = {"fee", "fees", "fixed", "maker", "slip", "slippage"}
+SLIP = {"slip", "slippage"}
+COST = {"fee", "fees", "fixed", "maker", *SLIP}
 LOT = {"lot", "granularity"}
 COST_SLOTS = {"RATE", "MAKER_RATE"}
 
@@ -71,10 +72,19 @@ def words(node):
     return words(node.operand) if isinstance(node, ast.UnaryOp) else set()
 
 
+def terms(node):
+    """All nodes but those of indices: where something is kept says nothing about money."""
+    yield node
+    for name, child in ast.iter_fields(node):
+        for item in child if isinstance(child, list) else [child]:
+            if isinstance(item, ast.AST) and not (isinstance(node, ast.Subscript) and name == "slice"):
+                yield from terms(item)
+
+
 def arithmetic(source):
     """Lines and texts of what belongs on the page."""
     found = []
-    for node in ast.walk(ast.parse(source)):
+    for node in terms(ast.parse(source)):
         if isinstance(node, ast.BinOp):
             left, right = words(node.left), words(node.right)
         elif isinstance(node, ast.AugAssign):
@@ -82,10 +92,9 @@ def arithmetic(source):
         else:
             continue
         if isinstance(node.op, ast.Add | ast.Sub):
-            # Sums of money are bookkeeping; a price that slips is not.
-            wrong = (left & PRICE and right & {"slip", "slippage"}) or (
-                right & PRICE and left & {"slip", "slippage"}
-            )
+            # Sums of money are bookkeeping; a price that slips and a fee that is made up of parts are not.
+            slips = (left & PRICE and right & SLIP) or (right & PRICE and left & SLIP)
+            wrong = slips or (isinstance(node.op, ast.Add) and "fixed" in left | right)
         elif isinstance(node.op, ast.Mult | ast.Div | ast.FloorDiv | ast.Mod | ast.Pow):
             wrong = (
                 (left & PRICE and right & SIZE)
@@ -136,6 +145,7 @@ def test_the_page_itself_would_be_found():
         "paid = value * state[t.RATE] + state[t.FEE_FIXED]",
         "paid = abs(size) * state[t.FEE_PER_UNIT]",
         "paid = value * m[f.R_FEE_RATE]",
+        "paid = value * rate + fixed",
         "price = reference * (1.0 + side * m[f.R_SLIP_AMOUNT])",
         "price = reference + slippage",
         "size = math.floor(size / lot) * lot",
