@@ -147,6 +147,11 @@ class _Reader:
 
         column = self.column(name)
         if column is None or column.dtype.is_numeric():
+            if column is not None and _are_times(column):
+                out = np.full(self.height, np.nan)
+                given = column.is_not_null().to_numpy()
+                out[given] = self.bars_at(column.drop_nulls(), name)
+                return out
             if column is not None:
                 self.check_counted(name)
             return self.numbers(name)
@@ -257,6 +262,12 @@ class _Reader:
                 raise DataError(f"orders row {row}: {name} must be True or False, got {value!r}")
             out[row] = bool(value)
         return out
+
+
+def _are_times(column: pl.Series) -> bool:
+    """Whether numbers are calendar days or an epoch: no frame has so many bars."""
+    least = column.min()
+    return least is not None and float(least) >= 10_000_000  # type: ignore[arg-type]
 
 
 def calendar_of(bars: Ints, time_us: Ints, session_end_us: int | None, latency: int = 0) -> Floats:

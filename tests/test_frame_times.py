@@ -66,7 +66,7 @@ def test_any_index_that_could_be_a_time_is_read(kind):
 def test_an_index_that_is_no_time_leaves_bars_without(index):
     bars = Bars.from_frame(indexed(index))
     assert not bars.has_time
-    assert any("no times were found" in note for note in bars.notes)
+    assert any("there are no times" in note for note in bars.notes)
 
 
 def test_a_named_index_that_cannot_be_read_is_refused():

@@ -59,9 +59,9 @@ def adjusted(
     if not adjust:
         passed = [name for name in (close_name, split_name, *others) if name is not None]
         if passed:
-            notes.append(
-                f"prices are as they stand; {_columns(passed)} not used (adjust=True adjusts by them)"
-            )
+            by = close_name or split_name
+            way = "no closes or splits to adjust by" if by is None else f"adjust=True adjusts by {by!r}"
+            notes.append(f"prices are as they stand; {_columns(passed)} not used ({way})")
         return prices
     if close_name is not None:
         names.take(close_name)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Bars"]
 
-_NO_TIMES = "no times were found: bars count as days, 252 a year (periods_per_year= says it)"
+_NO_TIMES = "there are no times: bars count as days, 252 a year (periods_per_year= says it)"
 
 
 @guarded_class()

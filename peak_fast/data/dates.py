@@ -139,7 +139,7 @@ def _not_a_time(texts: pl.Series, label: str, row: int, rows: IntArray | None) -
     return DataError(
         f"column {label!r}: row {shown} is {describe(texts[row])}, which is not a date or time{other}; expected one "
         "form throughout, for example '2024-01-31', '2024-01-31T14:30:00+00:00', '31.01.2024 14:30' or an epoch; "
-        "name another column with timestamp="
+        f"{'name another column with timestamp=' if row == 0 else 'correct that row, or remove it'}"
     )
 
 
@@ -389,7 +389,7 @@ def join_date_and_time(dates: pl.Series, times: pl.Series) -> pl.Series:
     days = dates if dates.dtype == pl.String else dates.cast(pl.String)
     days = days.str.strip_chars(" \"'").str.replace(r"[T ]00:00(:00(\.0+)?)?$", "")
     clock = times if times.dtype == pl.String else times.cast(pl.String)
-    clock = clock.str.strip_chars(" \"'")
+    clock = clock.str.strip_chars(" \"'").str.replace(r"^0 days ", "")
     if len(clock) and clock.str.contains(r"^[0-9]+$").all():
         clock = _padded(clock)
     return pl.select(pl.concat_str([days, clock], separator=" ")).to_series().rename(dates.name)

@@ -83,7 +83,8 @@ def to_polars(frame: Any) -> Any:
     except TypeError:
         raise DataError(
             "expected a frame (Polars, pandas, pyarrow, DuckDB relation) or a dict of arrays with columns "
-            f"open, high, low, close; got {type(frame).__module__}.{type(frame).__qualname__}"
+            f"open, high, low, close; got {type(frame).__module__}.{type(frame).__qualname__}; make a frame of records "
+            "or rows: polars.from_dicts(...), or pandas.DataFrame(rows, columns=[...])"
         ) from None
     collected = wrapped.lazy().collect("polars")
     return collected.to_native()

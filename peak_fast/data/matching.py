@@ -77,6 +77,12 @@ def read_times(times: Any, what: str, error: type[PeakFastError]) -> tuple[IntAr
     try:
         time_us, zone = as_time(times, label)
     except DataError as problem:
+        if "date_order" in str(problem):
+            reason = str(problem).partition("; pass date_order")[0]
+            raise error(
+                f"{what}: {reason}; expected datetimes: pandas.to_datetime(index, format=...), or "
+                ".str.to_datetime(...) (Polars)"
+            ) from None
         raise error(
             f"{what}: the index says neither times nor rows of the frame of the bars: {problem}; expected one of both, "
             "or values without an index (to_numpy()) to take them by position"

@@ -33,7 +33,14 @@ SYMBOL_NAMES = (
     "security", "pair", "contract", "tscode", "stockcode", "code", "permno", "isin", "cusip", "figi", "sid",
     "assetid", "productid", "coin", "stock", "name", "underlying",
 )  # fmt: skip
-ADJUSTED_CLOSE = ("adjclose", "adjustedclose", "closeadj", "closeadjusted", "adjcloseprice")
+ADJUSTED_CLOSE = (
+    "adjclose",
+    "adjustedclose",
+    "adjustmentclose",
+    "closeadj",
+    "closeadjusted",
+    "adjcloseprice",
+)
 SPLIT_NAMES = (
     "stocksplits",
     "stocksplit",
@@ -44,7 +51,19 @@ SPLIT_NAMES = (
     "splits",
 )
 DIVIDEND_NAMES = ("dividends", "dividend", "exdividend", "dividendamount", "divcash", "cashdividend")
-ADJUSTED_OTHERS = ("adjopen", "adjhigh", "adjlow", "adjvolume", "adjfactor", "adjustmentfactor", "cumfactor")
+ADJUSTED_OTHERS = (
+    "adjustmentopen",
+    "adjustmenthigh",
+    "adjustmentlow",
+    "adjustmentvolume",
+    "adjopen",
+    "adjhigh",
+    "adjlow",
+    "adjvolume",
+    "adjfactor",
+    "adjustmentfactor",
+    "cumfactor",
+)
 # Columns that tell series apart which are no symbols.
 MIXING_NAMES = ("exchange", "venue", "market", "interval", "timeframe", "resolution", "provider", "currency")
 # Columns that say whether a bar is finished; the values that say it is not stand beside them.

@@ -120,6 +120,12 @@ def _with_form(
         return options, notes
     if len(form.names) != layout.width:
         raise wrong_width(form, layout.width, label)
+    if {plain(name) for name in form.names} != {plain(name) for name in layout.names}:
+        note = (
+            f"dialect={form.name!r} names the columns of files without a header; this one has names of its own, "
+            "which are followed"
+        )
+        notes = [*notes, note]
     return form_options(form, options), [*notes, *form.notes]
 
 

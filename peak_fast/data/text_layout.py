@@ -18,6 +18,8 @@ BLANKS = " "  # stands for any run of blanks as the separator
 SEPARATORS = (",", ";", "\t", "|", BLANKS)
 SHOWN = {"\t": "tab", BLANKS: "blanks", ",": "comma", ";": "semicolon", "|": "bar"}
 
+# Blanks that spreadsheets put between thousands: no-break, narrow no-break, thin.
+TYPOGRAPHIC = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " "})
 _NUMBER = re.compile(
     r"^[-+−]?[$€£¥₹]?\s?[-+−]?(?:[0-9]{1,3}(?:[,.'’   ][0-9]{2,3})+(?:[.,][0-9]+)?|[0-9]+(?:\.[0-9]*|,[0-9]+)?"
     r"|[.,][0-9]+)(?:[eE][-+]?[0-9]+)?\s?(?:[KMBTkmbt]|%|[$€£¥₹])?$"
@@ -66,6 +68,8 @@ class Layout:
 def cell_kind(cell: str) -> str:
     """ "n" number, "t" date, "k" time of day, "e" empty or a word for missing, "x" any other text."""
     cell = cell.strip(" \t\"'")
+    if not cell.isascii():
+        cell = cell.translate(TYPOGRAPHIC)
     if not cell or cell in NULL_WORDS:
         return "e"
     if _NUMBER.match(cell) and (cell.isdigit() or not is_date(cell)):  # 28.01.2024 is a date
@@ -163,6 +167,17 @@ def _no_rows(lines: list[str], choices: tuple[str, ...], label: str) -> DataErro
         return DataError(
             f"{label}: the frame has no rows; expected at least one bar below the header {first[:80]!r}"
         )
+    for choice in choices:
+        rows = [split_line(line, choice) for line in lines if line.strip()]
+        head = next((i for i, cells in enumerate(rows) if _is_header(cells)), None)
+        if head is not None and head + 1 < len(rows) and len(rows[head + 1]) == len(rows[head]):
+            pairs = zip(rows[head], rows[head + 1], strict=True)
+            wrong = [(n, v) for n, v in pairs if plain(n) in _PRICE_WORDS and cell_kind(v) not in "ne"]
+            if wrong:
+                return DataError(
+                    f"{label}: no lines with the four prices of a bar: {wrong[0][1]!r} in column {wrong[0][0]!r} is no "
+                    "number that is known here; write prices as plain decimals"
+                )
     shown = first if len(first) <= 80 else first[:77] + "..."
     tried = ", ".join(SHOWN.get(choice, repr(choice)) for choice in choices)
     hint = (

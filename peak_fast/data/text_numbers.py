@@ -114,7 +114,7 @@ def without_words(texts: pl.Series) -> pl.Series:
     """A column without blanks and quotes around its values, null for words that mean missing."""
     import polars as pl
 
-    texts = texts.str.strip_chars(" \t\r\"'  ")
+    texts = texts.str.replace_all(r"[\u00a0\u202f\u2009]", " ").str.strip_chars(" \t\r\"'  ")
     missing = texts.is_in(["", *NULL_WORDS]).fill_null(True)
     return pl.select(pl.when(~missing).then(texts)).to_series().rename(texts.name)
 

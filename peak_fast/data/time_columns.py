@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,7 +33,7 @@ _DATE = re.compile(
     r"|\d{4}[- /.](jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec))",
     re.IGNORECASE,
 )
-_CLOCK = re.compile(r"^\s*\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?(\s*[ap]\.?m\.?)?\s*$", re.IGNORECASE)
+_CLOCK = re.compile(r"^\s*(?:0 days )?\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?(\s*[ap]\.?m\.?)?\s*$", re.IGNORECASE)
 
 
 class _Source(NamedTuple):
@@ -51,7 +52,9 @@ def find_times(table: Table, names: Names, options: ReadOptions) -> Times:
         Several columns could be it, a named one is missing, or the values cannot be read.
     """
     if options.timestamp is False:
-        return Times(None)
+        known = [name for name in names.all if sounds_like_time(name)]
+        passed_over = f"; not read: {', '.join(map(repr, known))}" if known else ""
+        return Times(None, notes=(f"the bars have no times, as timestamp=False says{passed_over}",))
     wanted = options.timestamp if options.timestamp is not None else names.mapped.get("timestamp")
     notes: list[str] = []
     stamp: Stamp | None = None
@@ -70,6 +73,11 @@ def find_times(table: Table, names: Names, options: ReadOptions) -> Times:
         )
     times = _read(parts, options)
     passed = [name for name in names.unused() if sounds_like_time(name)] if wanted is None else []
+    if names.of(("year",)) and names.of(("month",)):  # parts that the times were joined from, with a note
+        joined = [name for name in names.of(("day", "hour", "minute")) if name in passed]
+        passed = [name for name in passed if name not in joined]
+        made = {part.label for part in parts} == {"date", "time"} and bool(joined)
+        times = times._replace(notes=tuple(note for note in times.notes if not (made and "joined" in note)))
     notes += [f"column {name!r} also holds times and was not used" for name in passed]
     if stamp is None and options.stamp == "open" and is_close_time(parts[0].label):
         notes.append(
@@ -233,6 +241,8 @@ def _is_clock(values: Any) -> bool:
         )
     if all(type(value).__name__ == "time" for value in first):
         return True
+    if all(isinstance(value, timedelta) for value in first):
+        return all(timedelta(0) <= value < timedelta(days=1) for value in first)
     if all(isinstance(value, int) and not isinstance(value, bool) for value in first):
         return all(0 <= value <= 235_959 and value % 100 < 60 for value in first)
     return False
@@ -330,6 +340,9 @@ def _as_series(part: _Source) -> Any:
     if package_of(values) == "pandas":
         values = values.to_list()
     series = pl.Series(part.label, values, strict=False)
+    if series.dtype == pl.Duration:
+        midnight = pl.Series([0]).cast(pl.Datetime("us"))
+        series = (series + midnight[0]).dt.strftime("%H:%M:%S%.6f").alias(part.label)
     if series.dtype == pl.Datetime:
         series = series.dt.date()
     if series.dtype == pl.Binary:
