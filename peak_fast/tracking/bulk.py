@@ -156,7 +156,7 @@ class BulkStore:
         Returns
         -------
         list of Rejection
-            Updates of runs that do not exist or are deleted.
+            Updates of runs that do not exist or are deleted, or that hold a value which no database takes.
 
         Raises
         ------
@@ -167,6 +167,11 @@ class BulkStore:
             return self._apply(updates)
         except OSError as error:
             raise StoreUnavailable(f"artifact folder: {error}") from error
+        except (ArithmeticError, TypeError, ValueError) as error:  # a value that the driver cannot hand over
+            if len(updates) == 1:
+                reason = f"{type(error).__name__}: {error}"
+                return [Rejection(updates[0].run_id, reason[:500])]
+            return [rejection for update in updates for rejection in self.apply([update])]
 
     def _apply(self, updates: Sequence[RunUpdate]) -> list[Rejection]:
         # Experiments are looked up anew each time: one may have been deleted or restored meanwhile.

@@ -21,13 +21,9 @@ from typing import Any
 from peak_fast.errors import require
 from peak_fast.tracking import filestore
 from peak_fast.tracking.files import make_durable, write_artifacts
+from peak_fast.tracking.refusals import REFUSED, is_final, log_values, refused_text, tell
 from peak_fast.tracking.run_ids import RunIds
-from peak_fast.tracking.sanitize import (
-    MAX_METRICS_PER_BATCH,
-    MAX_PARAMS_PER_BATCH,
-    MAX_TAGS_PER_BATCH,
-    batches,
-)
+from peak_fast.tracking.sanitize import MAX_TAGS_PER_BATCH
 from peak_fast.tracking.updates import (
     CONTEXT_TAG,
     OWN_RUN_ID,
@@ -52,10 +48,6 @@ _ENVIRONMENT = {
     "MLFLOW_ENABLE_ASYNC_LOGGING": "false",
 }
 _FILE_STORE_GATE = {"MLFLOW_ALLOW_FILE_STORE": "true"}
-# Answers that no repetition will change.
-_FINAL_CODES = frozenset(
-    ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST", "INVALID_STATE", "NOT_FOUND")
-)
 
 
 class _SharedEnvironment:
@@ -194,7 +186,7 @@ class ClientStore:
                 except StoreUnavailable:
                     raise
                 except Exception as error:
-                    if not _is_final(error):
+                    if not is_final(error):
                         raise StoreUnavailable(self._text(error)) from error
                     self._refuse_deleted(update, ids)
                     rejections.append(Rejection(update.run_id, self._text(error)))
@@ -220,7 +212,7 @@ class ClientStore:
         except StoreUnavailable:
             raise
         except Exception as error:
-            if not _is_final(error):
+            if not is_final(error):
                 raise StoreUnavailable(self._text(error)) from error
             return
         if experiment.lifecycle_stage != "active":
@@ -257,7 +249,7 @@ class ClientStore:
             metrics = update.metrics
             if metrics and run_id not in self._own:
                 metrics = self._new_points(run_id, metrics)
-            self._log_values(run_id, update, metrics)
+            log_values(self._client, self._entities, run_id, update, metrics)
         if update.inputs:
             self._client.log_inputs(run_id, [self._input(dataset) for dataset in update.inputs])
         problems = self._write_files(run_id, update)
@@ -314,13 +306,17 @@ class ClientStore:
 
     def _write_values(self, run_id: str, folder: Path, update: RunUpdate) -> bool:
         """Write a new run's values into its folder; False if MLflow would not read them from there."""
-        filestore.write_values(folder, update.params, update.metrics, update.tags)
-        if self._direct is None:
+        problems = filestore.write_values(folder, update.params, update.metrics, update.tags)
+        if problems:
+            tell(run_id, problems)
+            filestore.write_values(folder, {}, (), {REFUSED: refused_text(problems)})
+        # A run with refused values says nothing about the layout.
+        if self._direct is None and not problems:
             run = self._client.get_run(run_id)
             self._direct = not filestore.differs(run, update.params, update.metrics, update.tags)
             if not self._direct:
                 filestore.remove_values(folder, update.tags)
-        return self._direct
+        return self._direct is not False
 
     def _parent(self, parent: str, update: RunUpdate, ids: RunIds) -> str:
         """The store's id of a parent run, which may have been logged by another tracker or process."""
@@ -362,46 +358,15 @@ class ClientStore:
         """The metric points that the store does not have; NaN equals NaN here."""
         have: set[tuple[str, str, int, int]] = set()
         for key in {point[0] for point in metrics}:
-            for metric in self._client.get_metric_history(run_id, key):
+            try:
+                history = self._client.get_metric_history(run_id, key)
+            except Exception as error:
+                if not is_final(error):
+                    raise
+                continue  # the store has none of this name, and will say why when it is written
+            for metric in history:
                 have.add((key, repr(float(metric.value)), int(metric.timestamp), int(metric.step)))
         return [p for p in metrics if (p[0], repr(float(p[1])), p[2], p[3]) not in have]
-
-    def _log_values(
-        self,
-        run_id: str,
-        update: RunUpdate,
-        metrics: list[tuple[str, float, int, int]],
-    ) -> None:
-        entities = self._entities
-        params = [entities.Param(key, value) for key, value in update.params.items()]
-        tags = [entities.RunTag(key, value) for key, value in update.tags.items()]
-        points = [entities.Metric(key, value, timestamp, step) for key, value, timestamp, step in metrics]
-        room = MAX_METRICS_PER_BATCH - MAX_PARAMS_PER_BATCH - MAX_TAGS_PER_BATCH
-        groups = [
-            list(batches(params, MAX_PARAMS_PER_BATCH)),
-            list(batches(tags, MAX_TAGS_PER_BATCH)),
-            list(batches(points, room)),
-        ]
-        for index in range(max(map(len, groups))):
-            some_params, some_tags, some_points = (
-                group[index] if index < len(group) else [] for group in groups
-            )
-            try:
-                self._client.log_batch(run_id, metrics=some_points, params=some_params, tags=some_tags)
-            except Exception as error:
-                if not (some_params and _is_final(error)):
-                    raise
-                # Parameters cannot change: one that was logged with another value keeps the first.
-                self._log_params_singly(run_id, some_params)
-                self._client.log_batch(run_id, metrics=some_points, tags=some_tags)
-
-    def _log_params_singly(self, run_id: str, params: list[Any]) -> None:
-        for param in params:
-            try:
-                self._client.log_batch(run_id, params=[param])
-            except Exception as error:
-                if str(getattr(error, "error_code", "")) != "INVALID_PARAMETER_VALUE":
-                    raise
 
     def _input(self, dataset: Dataset) -> Any:
         entities = self._entities
@@ -442,7 +407,3 @@ class ClientStore:
                 repository = registry.get_artifact_repository(target, tracking_uri=self._uri)
                 repository.log_artifacts(folder)
         return problems
-
-
-def _is_final(error: BaseException) -> bool:
-    return str(getattr(error, "error_code", "")) in _FINAL_CODES

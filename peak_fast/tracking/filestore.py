@@ -7,6 +7,7 @@ run of a process is read back through the client, and a difference sends everyth
 
 from __future__ import annotations
 
+import errno
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,6 +16,20 @@ from typing import Any
 Points = Iterable[tuple[str, float, int, int]]
 
 _FOLDERS = ("params", "metrics", "tags")
+# What a system says of a name that cannot be a file here: a folder or file of that name is there, or it is too long.
+_NAME_ERRORS = frozenset(
+    (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)
+)
+
+
+def is_bad_name(error: BaseException) -> bool:
+    """Whether an error speaks of the name of one file, and not of the disk: ``a/b`` beside ``a``, a long name."""
+    return isinstance(error, OSError) and error.errno in _NAME_ERRORS
+
+
+def problem(kind: str, key: str, value: str, error: BaseException) -> str:
+    """What is said of a value that cannot be stored."""
+    return f"{kind[:-1]} {key!r} = {value[:100]}: {type(error).__name__}"
 
 
 def run_folder(run_id: str, artifacts: Path | None) -> Path | None:
@@ -26,14 +41,22 @@ def run_folder(run_id: str, artifacts: Path | None) -> Path | None:
     return folder if usual and all((folder / name).is_dir() for name in _FOLDERS) else None
 
 
-def write_values(folder: Path, params: Mapping[str, str], metrics: Points, tags: Mapping[str, str]) -> None:
+def write_values(
+    folder: Path, params: Mapping[str, str], metrics: Points, tags: Mapping[str, str]
+) -> list[str]:
     """Write a new run's values as MLflow's file store does.
+
+    Returns
+    -------
+    list of str
+        What is to be said of values whose keys cannot be files here; all others are written.
 
     Raises
     ------
     OSError
-        A file cannot be written.
+        The disk does not take a file.
     """
+    problems = []
     lines: dict[str, list[str]] = {}
     for key, value, timestamp, step in metrics:
         lines.setdefault(key, []).append(f"{timestamp} {value} {step}\n")
@@ -41,10 +64,17 @@ def write_values(folder: Path, params: Mapping[str, str], metrics: Points, tags:
     for name, values in zip(_FOLDERS, contents, strict=True):
         for key, text in values.items():
             path = folder / name / key
-            if "/" in key:
-                path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("w", encoding="utf-8", newline="") as file:
-                file.write(text)
+            try:
+                if "/" in key:
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                with path.open("w", encoding="utf-8", newline="") as file:
+                    file.write(text)
+            except OSError as error:
+                if not is_bad_name(error):
+                    raise
+                shown = text if name != "metrics" else text.splitlines()[-1].split()[1]
+                problems.append(problem(name, key, shown, error))
+    return problems
 
 
 def differs(run: Any, params: Mapping[str, str], metrics: Points, tags: Mapping[str, str]) -> bool:

@@ -22,7 +22,15 @@ from typing import Any
 from peak_fast.errors import ConfigError, did_you_mean
 from peak_fast.tracking.handles import STATUSES
 from peak_fast.tracking.payloads import polars_frame
-from peak_fast.tracking.sanitize import MAX_PARAM, as_text, clean_key, clean_tags, clean_text, split_metrics
+from peak_fast.tracking.sanitize import (
+    MAX_PARAM,
+    as_text,
+    clean_key,
+    clean_step,
+    clean_tags,
+    clean_text,
+    split_metrics,
+)
 from peak_fast.tracking.updates import PARENT_RUN_ID
 
 ROWS_PER_RECORD = 500
@@ -142,7 +150,5 @@ def _milliseconds(value: Any, default: int) -> int:
     if isinstance(value, datetime):
         moment = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
         return int(moment.timestamp() * 1000)
-    try:
-        return int(value)
-    except (TypeError, ValueError, OverflowError):
-        return default
+    found = None if value == "" else clean_step(value)
+    return default if found is None else found

@@ -11,7 +11,9 @@ from types import TracebackType
 from typing import Any, Literal, overload
 
 Status = Literal["FINISHED", "FAILED", "KILLED", "RUNNING", "SCHEDULED"]
-STATUSES: tuple[str, ...] = ("FINISHED", "FAILED", "KILLED", "RUNNING", "SCHEDULED")
+# Those of a run that has ended.
+ENDED: tuple[str, ...] = ("FINISHED", "FAILED", "KILLED")
+STATUSES: tuple[str, ...] = (*ENDED, "RUNNING", "SCHEDULED")
 
 # What a handle holds of a store that makes the ids itself, for code that reads the text past Python's methods
 # (``json``, ``re``): no id, and it says how to get one.

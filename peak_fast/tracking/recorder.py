@@ -18,7 +18,7 @@ from peak_fast.tracking.curves import FIGURE, REPORTS, VALUES, reduce_curve
 from peak_fast.tracking.files import clean_artifact_path
 from peak_fast.tracking.frozen import can_freeze, freeze, params_bytes
 from peak_fast.tracking.payloads import figure_bytes, table_bytes
-from peak_fast.tracking.sanitize import as_text, flatten, mapping_of, split_metrics
+from peak_fast.tracking.sanitize import as_text, clean_step, flatten, mapping_of, split_metrics
 
 # Files up to this size travel inside the spool, larger ones beside it.
 INLINE_BYTES = 1 << 18
@@ -114,10 +114,11 @@ class Recorder:
         split = split_metrics(entries)
         if split.dropped:
             self._channel.warn("None", f"log_metrics: {split.dropped} have no value and are dropped")
-        try:
-            position = int(step or 0)
-        except (TypeError, ValueError, OverflowError):
-            self._channel.warn("step", f"log_metrics: step {step!r} is not a whole number; 0 is taken")
+        position = clean_step(step)
+        if position is None:
+            self._channel.warn(
+                "step", f"log_metrics: step {step!r} is not a whole number of 64 bits; 0 is taken"
+            )
             position = 0
         self._append(spool.METRICS, split.numbers, position, split.tags)
 

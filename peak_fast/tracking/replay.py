@@ -19,7 +19,7 @@ from peak_fast.tracking.base import logger
 from peak_fast.tracking.curves import PARTS
 from peak_fast.tracking.files import clean_artifact_path
 from peak_fast.tracking.run_ids import RunIds
-from peak_fast.tracking.sanitize import MAX_RUN_NAME, clean_tags, clean_text
+from peak_fast.tracking.sanitize import MAX_RUN_NAME, clean_step, clean_tags, clean_text
 from peak_fast.tracking.spool import Ack, Record, SegmentPaths, read_ack, read_records, write_ack
 from peak_fast.tracking.stores import Store
 from peak_fast.tracking.thawed import Static, Thawed, quick_result
@@ -330,7 +330,8 @@ class SegmentReplay:
                     update.params.setdefault(key, value)
             case spool.METRICS:
                 _, state.seen_ms, numbers, step, tags = head
-                update.metrics += [(key, value, state.seen_ms, step) for key, value in numbers.items()]
+                place = clean_step(step) or 0
+                update.metrics += [(key, value, state.seen_ms, place) for key, value in numbers.items()]
                 update.tags.update(tags)
             case spool.TAGS:
                 _, state.seen_ms, tags = head

@@ -15,7 +15,7 @@ from peak_fast.tracking import identify, spool
 from peak_fast.tracking.active import OpenRun
 from peak_fast.tracking.base import TrackingWarning, logger
 from peak_fast.tracking.channel import Channel, now_ms
-from peak_fast.tracking.handles import STATUSES, UNASKED, RunHandle, status_of
+from peak_fast.tracking.handles import ENDED, UNASKED, RunHandle, status_of
 from peak_fast.tracking.many import ManyRuns
 from peak_fast.tracking.segment import Prefixes
 from peak_fast.tracking.updates import RUN_NAME
@@ -203,10 +203,8 @@ class RunKeeper(ManyRuns):
             if not stack:
                 logger.debug("no active run: end_run is ignored")
                 return
-            if status not in STATUSES:
-                channel.warn(
-                    "status", f"end_run: {status!r} is not one of {STATUSES}; the run ends as FINISHED"
-                )
+            if status not in ENDED:
+                channel.warn("status", f"end_run: {status!r} is not one of {ENDED}; the run ends as FINISHED")
                 status = "FINISHED"
             self._end(stack[-1], status)
 

@@ -30,6 +30,8 @@ MAX_PARAMS_PER_BATCH = 100
 MAX_TAGS_PER_BATCH = 100
 MAX_METRICS_PER_BATCH = 1_000
 MAX_DEPTH = 20
+# Steps and times in milliseconds are integers of 64 bits in every SQL store.
+MAX_INTEGER = 2**63 - 1
 
 _BAD = re.compile(r"[^/\w.\- :]" if sys.platform != "win32" else r"[^/\w.\- ]")
 _SIMPLE_KEY = re.compile(r"[A-Za-z_][\w]*(?:\.[\w]+)*")
@@ -242,6 +244,18 @@ def as_number(value: Any) -> Any:
         return str(value)
     except Exception:  # an object of the user's with any __float__
         return as_text(value)
+
+
+def clean_step(step: Any) -> int | None:
+    """A step that every store can hold, a whole number of 64 bits; None for another one.
+
+    None and 0 are 0; a fraction is cut.
+    """
+    try:
+        position = int(step or 0)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return position if -MAX_INTEGER - 1 <= position <= MAX_INTEGER else None
 
 
 def batches(entries: Iterable[Any], size: int) -> Iterable[list[Any]]:

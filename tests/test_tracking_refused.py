@@ -1,0 +1,104 @@
+"""One value that a store cannot hold: the rest of the run, and every later run, is recorded all the same."""
+
+import warnings
+
+import pytest
+
+from peak_fast.tracking import MLflowTracker, TrackingWarning
+from tests.tracking_stores import spool_files
+
+MODES = ["background", "sync"]
+
+
+@pytest.fixture
+def file_store(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    monkeypatch.setattr("peak_fast.tracking.mlflow._warned_file_store", True)
+    return str(tmp_path / "mlruns")
+
+
+def runs_by_name(reader_of, uri, experiment):
+    return {run.name: run for run in reader_of(uri).runs(experiment)}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_parameter_that_changes_later(spool_dir, file_store, experiment, reader_of, mode):
+    tracker = MLflowTracker(file_store, experiment, mode=mode)
+    with tracker.start_run("first"):
+        tracker.log_params({"a": 1})
+        tracker.get_run_id()
+        with pytest.warns(TrackingWarning, match="other values"):
+            tracker.log_params({"a": 2, "b": 3})
+        tracker.log_metrics({"m": 1.0})
+    with tracker.start_run("second"):
+        tracker.log_metrics({"m": 2.0})
+    tracker.close()
+    runs = runs_by_name(reader_of, file_store, experiment)
+    assert runs["first"].params == {"a": "1", "b": "3"}
+    assert runs["first"].metrics == {"m": 1.0}
+    assert runs["second"].metrics == {"m": 2.0}
+    assert {run.status for run in runs.values()} == {"FINISHED"}
+    assert spool_files(spool_dir) == []
+
+
+@pytest.mark.parametrize("early", [True, False], ids=["known run", "new run"])
+@pytest.mark.parametrize("kind", ["params", "metrics", "tags"])
+def test_a_name_below_another_one(spool_dir, file_store, experiment, reader_of, kind, early):
+    tracker = MLflowTracker(file_store, experiment)
+    log = {"params": tracker.log_params, "metrics": tracker.log_metrics, "tags": tracker.set_tags}[kind]
+    with tracker.start_run("odd"):
+        if early:
+            tracker.get_run_id()
+        log({"loss": 1.0, "loss/train": 2.0, "fine": 3.0})
+    with tracker.start_run("innocent"):
+        tracker.log_metrics({"m": 1.0})
+    tracker.close()
+    runs = runs_by_name(reader_of, file_store, experiment)
+    assert {name: run.status for name, run in runs.items()} == {"odd": "FINISHED", "innocent": "FINISHED"}
+    values = getattr(runs["odd"], kind)
+    assert float(values["loss"]) == 1.0
+    assert float(values["fine"]) == 3.0
+    assert "loss/train' = 2.0" in runs["odd"].tags["peak_fast.refused"]
+    assert "peak_fast.refused" not in runs["innocent"].tags
+
+
+def test_a_name_too_long_for_a_file(spool_dir, file_store, experiment, reader_of):
+    with MLflowTracker(file_store, experiment, run_name="long") as tracker:
+        tracker.log_params({"é" * 200: 1, "fine": 2})
+    run = runs_by_name(reader_of, file_store, experiment)["long"]
+    assert run.params == {"fine": "2"}
+    assert "param" in run.tags["peak_fast.refused"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("step", [2**70, -(2**63) - 1, float("inf")])
+def test_a_step_that_no_store_holds(spool_dir, tmp_path, experiment, reader_of, mode, step):
+    uri = f"sqlite:///{tmp_path}/steps.db"
+    tracker = MLflowTracker(uri, experiment, mode=mode)
+    with tracker.start_run("big"), pytest.warns(TrackingWarning, match="64 bits; 0 is taken"):
+        tracker.log_metrics({"m": 1.0}, step=step)
+    with tracker.start_run("innocent"):
+        tracker.log_metrics({"m": 1.0}, step=2**63 - 1)
+    tracker.close()
+    reader = reader_of(uri)
+    runs = {run.name: run for run in reader.runs(experiment)}
+    assert reader.history(runs["big"].run_id, "m") == [(0, 1.0)]
+    assert reader.history(runs["innocent"].run_id, "m") == [(2**63 - 1, 1.0)]
+
+
+@pytest.mark.parametrize("status", ["RUNNING", "SCHEDULED", "finished"])
+def test_a_run_ends_with_a_status_of_ended_runs(spool_dir, tmp_path, experiment, reader_of, status):
+    uri = f"sqlite:///{tmp_path}/ends.db"
+    tracker = MLflowTracker(uri, experiment)
+    tracker.start_run("ends")
+    with pytest.warns(TrackingWarning, match="ends as FINISHED"):
+        tracker.end_run(status)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tracker.start_run("killed")
+        tracker.end_run("KILLED")
+    tracker.close()
+    assert {run.name: run.status for run in reader_of(uri).runs(experiment)} == {
+        "ends": "FINISHED",
+        "killed": "KILLED",
+    }
