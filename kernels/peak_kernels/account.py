@@ -7,6 +7,9 @@ Equity is the same in both; what can be afforded is judged on either (``R_AFFORD
 
 Cash is in the account's currency.  Whatever moves between it and an asset of another currency is exchanged at
 that moment (`rate_at`): the whole value with a paid ledger, results with a settled one, settlements of futures.
+
+Reads rules, assets (position, marks, rate of exchange) and lots; writes cash, balance, positions, lots, and the
+records of fills, closed trades and charges.
 """
 
 from __future__ import annotations

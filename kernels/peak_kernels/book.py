@@ -3,6 +3,9 @@
 The queue holds the live orders in the order in which they are worked.  An order leaves it lazily: its
 status changes at once, the queue is compacted after the bar.  The size of the queue is the caller's
 choice; an order that does not fit is rejected with a reason of its own.
+
+Reads and writes orders, the queue, the log and the levels at which assets wake; knows no money but the size of a
+closing.
 """
 
 from __future__ import annotations

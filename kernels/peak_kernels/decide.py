@@ -10,6 +10,8 @@ bars and bars without prices change nothing.
 
 The plane is one flat array of rows; each row is padded with NaN to a multiple of 64, so that a word can be
 read past the last bar.
+
+Reads rows of indicators and a rule; writes bars and targets of the decisions.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """Sizes that are estimated when an order fills: from the volatility of past closes, or from the run's own trades.
 
 Both give a fraction of equity.  The formulas are those of `docs/semantics.md`.
+
+Reads closes, or the sums over closed trades; writes ``SIZED_FRACTION`` of the state.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The statistics of a run of the order kernel: from its curve and its records, in single runs and in sweeps."""
+"""The statistics of a run of the order kernel: from its curve and its records, in single runs and in sweeps.
+
+Reads curve and records; writes counts and sums of the state, and the row of metrics.
+"""
 
 from __future__ import annotations
 

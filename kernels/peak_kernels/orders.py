@@ -3,6 +3,8 @@
 Order of events in a bar: submission check, interest, liquidation at the open, the queue (all orders placed
 on earlier bars), liquidation inside the bar, settlement, ruin, mark at the close, risk limits, then the
 strategy's actions.  A bar that no order can react to costs a comparison or two (`book.set_wakes`).
+
+Reads the market; writes the bars in the assets' rows, marks, curves and, through its parts, all of the memory.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""Instructions of a strategy: place, modify, cancel, close, trail; and the check at submission."""
+"""Instructions of a strategy: place, modify, cancel, close, trail; and the check at submission.
+
+Reads instructions; writes orders, the queue, the exits of lots, and in the check at submission copies of cash and
+positions.
+"""
 
 from __future__ import annotations
 

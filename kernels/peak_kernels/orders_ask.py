@@ -1,4 +1,7 @@
-"""Asking a block: what it sees of bars and account at a close, and what becomes of its instructions."""
+"""Asking a block: what it sees of bars and account at a close, and what becomes of its instructions.
+
+Reads bars and the account; writes what the block sees (its table of bars, its view), and completes its instructions.
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,8 @@
 What a single run does in steps is one call here: decisions of a rule, instructions from them, the simulation
 (`orders`), statistics of its records (`from_curve`).  The memory of a run is used again by the next configuration:
 only what the simulation reads before it writes is set anew.
+
+Reads the settings of each configuration; writes the memory of a run anew, and a row of metrics for each.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Instructions of decisions that were made before the run: for single runs and for sweeps."""
+"""Instructions of decisions that were made before the run: for single runs and for sweeps.
+
+Reads decisions, prices and the engine's settings; writes rows of instructions.
+"""
 
 from __future__ import annotations
 

@@ -8,6 +8,11 @@ The same kernels with a tuple of arrays took 111 seconds to compile.
 
 A missing price is NaN, a missing reference (parent, lot, group) is -1.
 
+Below each list of slots stand their units, in its sequence.  *Money* is in the account's currency, a *price* in quote
+currency for one unit, a *share* a fraction (0.01 is one per cent), a *bar* a number from 0; a *row* is the place of
+another row's first slot, a *number* counts from 0, a *sign* is 1 (buy, long) or -1, a *flag* 0 or 1, a *code* one of
+the lists further below.
+
 Prefixes: ``X_`` action, ``O_`` order, ``L_`` lot, ``A_`` asset, ``S_`` account state, ``R_`` rule,
 ``F_`` fill, ``T_`` closed trade, ``E_`` log event, ``H_`` charge outside trades, ``V_`` view of a block,
 ``B_`` bars that it sees, ``C_`` calendar.
@@ -45,7 +50,9 @@ class Market(NamedTuple):
 
 # Actions: one row per instruction.
 X_BAR, X_OP, X_ASSET, X_KIND, X_SIDE, X_SIZE, X_UNIT, X_LIMIT, X_STOP, X_TRAIL, X_TRAIL_UNIT = range(11)
+# bar, code (OP), number, code (kind), sign, size in X_UNIT, code (unit), price, price, trail in X_TRAIL_UNIT, code
 X_STOP_LOSS, X_TAKE_PROFIT, X_EXIT_UNIT, X_VALID, X_TIF, X_PARENT, X_OCO, X_TAG, X_REDUCE = range(11, 20)
+# distances in X_EXIT_UNIT, code, bar (inclusive), code (time in force), number, number, number, flag
 X_ORDER, X_AUCTION, X_AUCTION_CLOSE = range(20, 23)
 """``X_PARENT``: number of the instruction that placed the parent; -1 none, -2 one that was never placed.
 ``X_ORDER``: written by the kernel, the order that the action created, else -1.  ``X_AUCTION``: bar that works
@@ -72,11 +79,16 @@ GTC, DAY, GTD, IOC, FOK = range(5)
 
 # Orders.
 O_STATUS, O_REASON, O_ASSET, O_KIND, O_SIDE, O_SIZE, O_UNIT, O_REMAINING, O_LIMIT, O_STOP = range(10)
+# code, code, row, code, sign, size in O_UNIT, code, units, price, price
 O_TRAIL, O_TRAIL_UNIT, O_OFFSET, O_TRIGGERED, O_VALID, O_TIF, O_PARENT, O_OCO, O_LOT, O_ROLE = range(10, 20)
+# trail in its unit, code, price, flag, bar (inclusive), code, row, number, row, code (role)
 O_STOP_LOSS, O_TAKE_PROFIT, O_EXIT_UNIT, O_REDUCE, O_BAR, O_ACTIVE, O_LAST, O_FILLED = range(20, 28)
+# distances in their units, code, flag, bar (placed), bar (first that works it), bar (last event), units
 O_VALUE, O_FEES, O_TAG, O_REFERENCE, O_ACTION, O_WHY, O_FRESH, O_TRIED, O_AUCTION, O_ORDERED, O_LISTED = (
     range(28, 39)
 )
+# sum of size * price, money, number, price (mark when placed), number, code, bar (born in it), serial, code, size as
+# ordered, flag (in its group)
 O_TARGET_UNIT = 39
 """Unit of the take-profit, `O_EXIT_UNIT` being that of the stop-loss."""
 N_ORDER = 40
@@ -131,6 +143,7 @@ REASONS = (
 
 # Lots: a lot is an opening fill, or what is left of it.
 L_OPEN, L_ASSET, L_SIZE, L_PRICE, L_BAR, L_ORDER, L_TAG, L_STOP_ORDER, L_TARGET_ORDER, L_FEE = range(10)
+# flag, row, signed units, price, bar, row, number, row, row, money (entry fee of what is left)
 L_RATE, L_SETTLED, L_FINANCING = 10, 11, 12
 """Rate of exchange of the opening fill; what daily settlements have brought (futures of another currency); interest and
 funding so far, negative where they were paid."""
@@ -138,9 +151,14 @@ N_LOT = 13
 
 # Assets: settings, position and the current bar.
 A_MULTIPLIER, A_MARGIN, A_TICK, A_LOT, A_MIN_SIZE, A_POSITION, A_AVERAGE, A_COST, A_ADJUSTED = range(9)
+# money for one price unit, money a unit (0: no future), price, units, units, signed units, price,
+# sum of size * price of the lots, price (last settlement)
 A_LAST_DAY, A_WAKE_LOW, A_WAKE_HIGH, A_OPEN, A_HIGH, A_LOW, A_CLOSE, A_PREVIOUS, A_VOLUME = range(9, 18)
+# day, then prices; A_VOLUME in units
 A_USED, A_HALF_SPREAD, A_MARK, A_FUNDING = range(18, 22)
+# units, price, price, share of the value a payment
 A_PSEUDO, A_LAST_VOLUME, A_LAST_RANGE, A_CURRENCY, A_RATE, A_PAID = range(22, 28)
+# signed units, units, price, code, account money for quote money, price in account money
 A_BAR_HIGH, A_BAR_LOW, A_FINE_OPEN, A_FINE_HIGH, A_FINE_LOW, A_USED_BAR = range(28, 34)
 """``A_RATE``: the last rate of exchange known.  ``A_PAID``: average price of the position in account money.
 ``A_OPEN`` to ``A_CLOSE`` are what is left of a bar on a path inside it; ``A_BAR_...`` is the whole bar, ``A_FINE_...``
@@ -152,18 +170,32 @@ OWN, BY_RATE, BY_PRICE = range(3)
 
 # Rules: one named setting each; peak_fast.orders.OrderRules documents them.
 R_MARKET_AT, R_LATENCY, R_START_BAR, R_CLOSE_FRONT, R_EXCLUSIVE, R_HEDGING = range(6)
+# code, bars, bar, flag, flag, flag
 R_STOP_LIMIT, R_CHILD_BAR, R_RETRIGGER, R_SLIP_KIND, R_SLIP_AMOUNT, R_SLIP_OPEN, R_SLIP_LIMIT = range(6, 13)
+# code, code, flag, code, share or price (by the code), flag, flag
 R_SLIP_CAP, R_SLIP_STOP, R_SPREAD, R_LIMIT_TOUCH, R_LIMIT_CHANCE, R_SEED = range(13, 19)
+# code, flag, share, code, probability, whole number
 R_VOLUME_KIND, R_VOLUME_AMOUNT, R_VOLUME_STEP, R_VOLUME_SHARED = range(19, 23)
+# code, units or per cent (by the code), price, flag
 R_FEE_RATE, R_FEE_FIXED, R_FEE_UNIT, R_FEE_MINIMUM, R_FEE_MAKER = range(23, 28)
+# share of the value, money a fill, money a unit, money (minus infinity: none), share (NaN: that of all fills)
 R_LEDGER, R_AFFORD, R_SHORTFALL, R_LEVERAGE, R_MARGIN_MARK, R_FEE_AS_ORDERED = range(28, 34)
+# code, code, code, factor, code, flag
 R_CHECK_SUBMISSION, R_SHORT_PROCEEDS, R_SHORTING, R_BORROW_SHORT, R_BORROW_LONG = range(34, 39)
+# flag, flag, flag, share a year, share a year
 R_MAINTENANCE, R_LIQUIDATION_FEE, R_RUIN, R_FLOOR, R_DAILY_LOSS, R_FINALIZE = range(39, 45)
+# share of the value (margin), share of the value, flag, money, share of the equity before the day,
+# 0 leave open, 1 second pass, 2 close
 R_TRAIL_MARK, R_MERGE, R_STOP_BASE, R_PATH, R_TARGET_FIRST, R_INTRABAR = range(45, 51)
+# code, flag, flag, code, flag, flag
 R_SELL_LIMIT_FLOOR, R_BORROW_CASH, R_CHECK_AT_OPEN, R_SLIP_OUTSIDE, R_FUTURES, R_INTEREST_BASE = range(51, 57)
+# flag, share a year, flag, flag, flag, 0 mark or 1 average price
 R_SLIP_LIMIT_CAP, R_VOLUME_WHOLE, R_FAMILY, R_AGAIN_ALL, R_CARRY = range(57, 62)
+# code, flag, flag, flag, flag (the kernel sets it: every bar is looked at)
 R_ALTERNATE, R_SLIP_EXTRA, R_STOP_AT_LEVEL, R_ONLY_FLAT, R_MIN_VALUE, R_SIZE_FEE, R_OPEN_FIRST = range(62, 69)
+# flag, price, flag, flag, money, flag, flag
 R_TARGET_STEP, R_DRAWDOWN, R_SHORT_ABSOLUTE, R_SIGNED = 69, 70, 71, 72
+# units, share of the highest equity, flag, flag
 """``R_SIGNED``: the bars hold prices at or below zero (written by what makes the memory, no rule of the user)."""
 N_RULE = 73
 
@@ -289,20 +321,24 @@ AT_NOWHERE, AT_OPEN, AT_TRIGGER, AT_TRIGGER_LIMIT, AT_LIMIT, AT_LIMIT_OPEN, AT_C
 F_ORDER, F_BAR, F_BOOKED, F_ASSET, F_SIDE, F_SIZE, F_PRICE, F_FEE, F_SLIPPAGE, F_ROLE, F_LOT, F_CLOSED = (
     range(12)
 )
+# row, bar (reported), bar (booked), row, sign, units, price, money, money, code, row, units of it that closed
 F_RATE = 12
 N_FILL = 13
 # Closed trades.
 T_LOT, T_ASSET, T_SIZE, T_ENTRY_BAR, T_EXIT_BAR, T_ENTRY, T_EXIT, T_FEES, T_PNL, T_ORDER, T_ROLE, T_TAG = (
     range(12)
 )
+# row, row, signed units, bar, bar, price, price, money, money, row, code, number
 T_RATE, T_VALUE, T_FINANCING = 12, 13, 14
 """Rate of exchange of the exit; value of the entry in account money; interest and funding, negative: paid."""
 N_TRADE = 15
 # Log events.
 E_ORDER, E_BAR, E_STATUS, E_REASON, E_FILLED = range(5)
+# row, bar, code, code, units
 N_EVENT = 5
 # What moved the cash beside fills and beside the lots: bar, what it was, what the account got.
 H_BAR, H_KIND, H_AMOUNT = range(3)
+# bar, code, money
 N_CHARGE = 3
 CASH_INTEREST, WRITE_OFF = range(2)
 CHARGES = ("cash_interest", "write_off")

@@ -1,4 +1,8 @@
-"""From a price to a fill: size, what can be afforded, closing part, opening part, attached exits."""
+"""From a price to a fill: size, what can be afforded, closing part, opening part, attached exits.
+
+Reads an order, its asset and the rules of what can be afforded; writes cash, lots, fills and trades (`account`), the
+order's filled part, and the exits of the lot that it opens.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""What the account suffers without an order: interest, funding, settlement, liquidation, risk limits."""
+"""What the account suffers without an order: interest, funding, settlement, liquidation, risk limits.
+
+Reads rules, equity and open lots; writes cash and balance, the financing of lots, charges, and the orders that close
+what is held.
+"""
 
 from __future__ import annotations
 

@@ -6,6 +6,8 @@ round alike.
 
 In all kernels of the order level ``m`` is the memory of the run, ``k`` an order in it, ``row`` the order's
 asset (see `peak_kernels.orders_fields`).
+
+Reads an order and what is left of its asset's bar; writes whether a stop was triggered and where a trail has got to.
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@ The rules are those of `Portfolio.from_signals` and `Portfolio.from_orders` of v
 conflicts of signals, accumulation, stops tested on the bar's range before new signals, sizes as amount,
 value, percent or target, cash limits, locked cash for shorts, the sequence of orders in a group.
 Sums and comparisons tolerate a relative error of 1e-9, as that engine does.
+
+Reads prices, signals, sizes and costs of all assets; writes positions, stops, cash and a row for each event.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 Such an order waits until the position of the other side is gone (orders that close it were placed with it).  Where its
 own side is held, that of a side ends, and that of a weight trades the difference (`orders_weights`).
+
+Reads an order of a decision and the account; writes the engine's state (`types`), the order's size, or its end.
 """
 
 from __future__ import annotations

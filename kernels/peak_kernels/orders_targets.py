@@ -1,6 +1,8 @@
 """Blocks that return targets, asked in a run of orders: what they see of the account, what their targets become.
 
 A new target becomes the instructions that `peak_fast.order_inputs` writes for decisions that were made before the run.
+
+Reads the account and the engine's state; writes what the block sees, and instructions behind ``S_ACTIONS_AT``.
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@ and a trade ends when the position does.  So a run of weights has one lot for ea
 is one fill with one fee, its exits move when it grows, and its trade is written when nothing is left.
 
 The sums of the trade under way are those of the engine's state (`peak_kernels.types`), without the contract size.
+
+Reads and writes the lot, the position and the trade's sums in the engine's state.
 """
 
 from __future__ import annotations

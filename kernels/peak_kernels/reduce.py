@@ -3,6 +3,8 @@
 The same folds serve a single run and every row of a sweep, so the two agree bit for bit.  Conventions are
 those of `peak_fast.metrics`, which computes the same quantities from a stored curve and is tested against
 these folds.
+
+Reads the account and the closes; writes the sums over bars in the state, the curve, and the row of metrics.
 """
 
 from __future__ import annotations

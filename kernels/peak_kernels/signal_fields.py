@@ -38,14 +38,20 @@ from __future__ import annotations
 
 # Groups.
 G_CASH, G_FREE, G_VALUE, G_FIRST, G_COUNT = range(5)
+# money, money that no short ties up, money at the valuation prices, slot of the first member, number of members
 N_GROUP = 5
 
 # Assets: state, this bar's data, this bar's order.
 A_POSITION, A_DEBT, A_VALUATION, A_LAST_CLOSE = range(4)
+# signed units, money that shorts owe, price, price
 A_STOP, A_STOP_REFERENCE, A_TARGET, A_TARGET_REFERENCE = range(4, 8)
+# share of the reference, price, share, price
 A_OPEN, A_HIGH, A_LOW, A_CLOSE, A_PRICE, A_SIZE, A_NEW_STOP, A_NEW_TARGET = range(8, 16)
+# prices, then: size in P_SIZE_TYPE, shares of the fill price to come
 A_FEES, A_FIXED, A_SLIPPAGE, A_SIGNALS, A_INDEX = range(16, 21)
+# share of the value, money a fill, share of the price, bits (ENTRY ...), number
 A_ORDER_SIZE, A_ORDER_TYPE, A_ORDER_DIRECTION, A_ORDER_PRICE, A_ORDER_SLIPPAGE, A_ORDER_VALUE = range(21, 27)
+# size in A_ORDER_TYPE, code, code, price, share of the price, money (what groups sort by)
 A_MEMBER, A_BY_STOP = 27, 28
 N_ASSET = 29
 

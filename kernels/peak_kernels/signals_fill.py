@@ -2,6 +2,8 @@
 
 Both functions return ``(status, size filled, price with slippage, fee)`` and change cash, free cash, debt and
 position when the order is filled.  A refused order changes nothing.
+
+Reads an asset's order, position and debt and its group's cash; writes these when the order is filled.
 """
 
 from __future__ import annotations

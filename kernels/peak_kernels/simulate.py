@@ -6,6 +6,8 @@ a stop, a risk limit) and the stretches between them; stretches are folded eight
 
 `run_configurations` is the one entry: a single run is a batch of one configuration, hence a row of
 a sweep and the single run of its parameters agree bit for bit.
+
+Reads prices, calendar, decisions and settings; writes the state, the records and the curve.
 """
 
 from __future__ import annotations

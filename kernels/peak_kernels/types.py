@@ -31,7 +31,8 @@ RECORD_WIDTH = 12
 CURVE_EQUITY, CURVE_CASH, CURVE_POSITION = range(3)
 
 # State: one float64 vector.  Settings come first (a sweep gives each configuration a row of them), then the
-# account, then counters; counters are whole numbers in float64, exact up to 2**53.
+# account, then counters; counters are whole numbers in float64, exact up to 2**53.  Rates, limits and fractions are
+# shares (0.01 is one per cent), fees money a fill or a unit, distances shares or price units (STOP_ABSOLUTE).
 INITIAL_CASH = 0
 FILL_AT_CLOSE = 1  # 0: next bar's open, 1: the deciding bar's close
 BOTH_HIT = 2  # 0: stop first, 1: target first, 2: nearest to the open
@@ -71,7 +72,7 @@ N_SETTINGS = 34
 
 SIZE_FRACTION, SIZE_UNITS, SIZE_NOTIONAL, SIZE_RISK, SIZE_VOLATILITY, SIZE_KELLY = range(6)
 
-# Account.
+# Account: money in the currency of the prices, units signed (short: below zero), prices for one unit.
 CASH = 34
 UNITS = 35
 PREVIOUS_EQUITY = 36
@@ -96,7 +97,7 @@ SUM_PNL_SQUARED = 54
 DAY_EQUITY = 55  # equity at the last close of the day before
 SUM_TRADE_RETURN = 56
 
-# Counters.
+# Counters: bars are numbers from 0, days are numbers of calendar days.
 BAR = 57  # first bar whose close is not yet marked
 SCAN_FROM = 58  # first bar in which stops are looked for
 ENTRY_BAR = 59
