@@ -2,11 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from peak_fast.errors import ConfigError, did_you_mean
+
+
+class Slot(NamedTuple):
+    """Where kernels read a setting: written beside the range of its field, so that both stand in one place.
+
+    Attributes
+    ----------
+    places
+        Slots of the flat settings (`peak_kernels.types`).
+    varied
+        Name by which a sweep may vary it; empty: it may not.
+    unit
+        What its values are divided by.
+    in_bps
+        Second name, of values in basis points.
+    codes
+        Texts that it can be; the kernel reads their place.
+    decides
+        Whether it is about what a strategy decided, and so says nothing to a block that places orders itself.
+    """
+
+    places: tuple[int, ...]
+    varied: str = ""
+    unit: float = 1.0
+    in_bps: str = ""
+    codes: tuple[str, ...] = ()
+    decides: bool = False
 
 
 class Settings(BaseModel):

@@ -1,78 +1,128 @@
-"""From settings to the flat vector that kernels read; the only place that knows both sides.
+"""From settings to the flat vector that kernels read, and the table of what each setting is.
 
-The same table says which settings a sweep may vary: ``VARIABLE["stop_loss"]`` is the slot and the divisor of
-the grid's column.
+Slots, units and ranges stand beside the fields of the settings (`peak_fast._settings.Slot`).  ``VARIABLE["stop_loss"]``
+is what a sweep may vary under that name: part, field, slots, what the grid's values are divided by, and the range.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+import functools
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple, get_args
 
+import annotated_types as limits
 import numpy as np
 
+from peak_fast._settings import Slot
 from peak_fast.config import (
     BASIS_POINTS,
+    BacktestConfig,
     Costs,
     Execution,
-    FixedUnits,
-    FixedValue,
-    FractionOfEquity,
-    KellyFraction,
     RiskLimits,
     RiskPerTrade,
     Settings,
+    SizeRule,
+    Sizing,
     Stops,
-    VolatilityTarget,
 )
 from peak_fast.errors import ConfigError
 from peak_kernels import types as t
 
-_BOTH_HIT = {"stop_first": 0.0, "target_first": 1.0, "nearest_to_open": 2.0}
-_WATERMARK = {"extreme": 0.0, "close": 1.0, "high": 2.0, "low": 3.0}
+SIZES: tuple[type[SizeRule], ...] = get_args(Sizing)
+# In the order in which lists of names show them.
+_PARTS: tuple[tuple[str, type[Settings]], ...] = (
+    ("stops", Stops), ("costs", Costs), *(("sizing", size) for size in SIZES), ("risk_limits", RiskLimits),
+    ("execution", Execution), ("", BacktestConfig),
+)  # fmt: skip
 
 
-# Settings that a sweep may vary by name: slots that take the value, and what it is divided by.  A division, as in
-# `Costs.from_bps`: multiplying by 1e-4 would give other last bits than the single run.
-VARIABLE: dict[str, tuple[tuple[int, ...], float]] = {
-    "stop_loss": ((t.STOP_LOSS,), 1.0),
-    "take_profit": ((t.TAKE_PROFIT,), 1.0),
-    "trailing": ((t.TRAILING,), 1.0),
-    "fee_rate": ((t.RATE, t.MAKER_RATE), 1.0),
-    "fee_bps": ((t.RATE, t.MAKER_RATE), BASIS_POINTS),
-    "fee_fixed": ((t.FEE_FIXED,), 1.0),
-    "fee_minimum": ((t.FEE_MINIMUM,), 1.0),
-    "fee_per_unit": ((t.FEE_PER_UNIT,), 1.0),
-    "slippage_bps": ((t.SLIPPAGE_RATE,), BASIS_POINTS),
-    "slippage_abs": ((t.SLIPPAGE_ABSOLUTE,), 1.0),
-    "size": ((t.SIZE_VALUE,), 1.0),
-    "size_window": ((t.SIZE_WINDOW,), 1.0),
-    "size_min_trades": ((t.SIZE_WINDOW,), 1.0),
-    "size_fallback": ((t.SIZE_FALLBACK,), 1.0),
-    "size_min_fraction": ((t.SIZE_LEAST,), 1.0),
-    "size_max_fraction": ((t.SIZE_MAX_POSITION,), 1.0),
-    "max_position": ((t.MAX_POSITION,), 1.0),
-    "max_drawdown_limit": ((t.MAX_DRAWDOWN_LIMIT,), 1.0),
-    "daily_loss_limit": ((t.DAILY_LOSS_LIMIT,), 1.0),
-    "leverage": ((t.LEVERAGE,), 1.0),
-    "initial_cash": ((t.INITIAL_CASH,), 1.0),
-}
+class Setting(NamedTuple):
+    """A setting under a name of sweeps.
 
-# Names above that only these sizings have: with another they would change nothing.
-SIZINGS: dict[str, tuple[int, ...]] = {
-    "size_window": (t.SIZE_VOLATILITY,),
-    "size_min_trades": (t.SIZE_KELLY,),
-    "size_fallback": (t.SIZE_VOLATILITY, t.SIZE_KELLY),
-    "size_min_fraction": (t.SIZE_KELLY,),
-    "size_max_fraction": (t.SIZE_VOLATILITY, t.SIZE_KELLY),
-}
+    Attributes
+    ----------
+    part, field
+        Of which settings object it is which field; an empty part: of the engine itself.
+    slots, unit
+        Slots that take the value, and what it is divided by.  A division, as in `Costs.from_bps`: multiplying by 1e-4
+        would give other last bits than the single run.
+    above, least, below, most
+        Range, in the unit of the grid's values; NaN: no such limit.
+    optional
+        Whether it can be None, "not set".
+    whole
+        Whether it is a count.
+    decides
+        Whether it says nothing to a block that places orders.
+    modes
+        Sizings that have it; empty: it is none of a sizing, or all have it.
+    """
 
-# Names above that are counts, with the smallest one.
-WHOLE = {"size_window": 2, "size_min_trades": 1}
+    part: str
+    field: str
+    slots: tuple[int, ...]
+    unit: float
+    above: float
+    least: float
+    below: float
+    most: float
+    optional: bool
+    whole: bool
+    decides: bool
+    modes: tuple[int, ...]
 
 
-# Names above that are one setting in two units.
-_SAME = (("fee_bps", "fee_rate"),)
+def _slotted(model: type[Settings]) -> Iterator[tuple[str, Any, Slot]]:
+    """Fields of a model that kernels read: name, field, slot."""
+    for name, field in model.model_fields.items():
+        yield from ((name, field, item) for item in field.metadata if isinstance(item, Slot))
+
+
+def _limits(field: Any) -> Iterator[Any]:
+    """Limits of a field's values, also of one that can be None."""
+    yield from field.metadata
+    for kind in get_args(field.annotation):
+        for item in getattr(kind, "__metadata__", ()):
+            yield from getattr(item, "metadata", (item,))
+
+
+def _settings_of(part: str, model: type[Settings]) -> Iterator[tuple[str, Setting]]:
+    for name, field, slot in _slotted(model):
+        found = {type(item): item for item in _limits(field)}
+        optional = type(None) in get_args(field.annotation)
+        for varied, factor in ((slot.varied, 1.0), (slot.in_bps, BASIS_POINTS)):
+            if not varied:
+                continue
+            above, least, below, most = (
+                getattr(found[kind], word) * factor if kind in found else math.nan
+                for kind, word in ((limits.Gt, "gt"), (limits.Ge, "ge"), (limits.Lt, "lt"), (limits.Le, "le"))
+            )
+            # What a size is at most depends on the sizing, whose object says it.
+            most = math.nan if slot.places == (t.SIZE_VALUE,) else most
+            modes = (model.mode,) if issubclass(model, SizeRule) else ()
+            unit = slot.unit * factor
+            yield varied, Setting(
+                part, name, slot.places, unit, above, least, below, most, optional, field.annotation is int,
+                slot.decides, modes,
+            )  # fmt: skip
+
+
+def _table() -> dict[str, Setting]:
+    table: dict[str, Setting] = {}
+    for part, model in _PARTS:
+        for name, row in _settings_of(part, model):
+            modes = table[name].modes + row.modes if name in table else row.modes
+            table[name] = row._replace(modes=modes)
+    return {
+        name: row._replace(modes=() if len(row.modes) == len(SIZES) else row.modes)
+        for name, row in table.items()
+    }
+
+
+VARIABLE: dict[str, Setting] = _table()
+"""Settings that a sweep may vary, by their names there."""
 
 
 def check_apart(names: Iterable[str]) -> None:
@@ -83,12 +133,14 @@ def check_apart(names: Iterable[str]) -> None:
     ConfigError
         Both are there.
     """
-    given = set(names)
-    for pair in _SAME:
-        if given.issuperset(pair):
-            raise ConfigError(
-                f"expected one of {' and '.join(pair)}, which are one setting; got both; remove one"
-            )
+    first: dict[tuple[str, str], str] = {}
+    for name in dict.fromkeys(names):
+        row = VARIABLE.get(name)
+        # The main figures of the sizings share a name, and none of their other names is another's.
+        other = None if row is None else first.setdefault((row.part, row.field), name)
+        if other is not None and other != name:
+            pair = " and ".join(sorted((other, name)))
+            raise ConfigError(f"expected one of {pair}, which are one setting; got both; remove one")
 
 
 def settings_vector(
@@ -125,66 +177,57 @@ def settings_vector(
     ConfigError
         The settings contradict each other.
     """
-    vector = np.zeros(t.N_SETTINGS)
+    # A list, because single numbers of an array are slow to write.
+    vector: list[float] = [0.0] * t.N_SETTINGS
     vector[t.INITIAL_CASH] = initial_cash
-    vector[t.FILL_AT_CLOSE] = execution.fill_at == "close"
-    vector[t.BOTH_HIT] = _BOTH_HIT[execution.both_hit]
-    vector[t.ENTRY_BAR_STOPS] = execution.entry_bar_stops
-    vector[t.RATE] = costs.rate
-    vector[t.MAKER_RATE] = costs.rate if costs.maker_rate is None else costs.maker_rate
-    vector[t.FEE_FIXED] = costs.fixed
+    for part in (execution, costs, stops, risk_limits):
+        _put(vector, part)
+    # A rebate has no minimum, which would take it away.
     vector[t.FEE_MINIMUM] = costs.least
-    vector[t.FEE_PER_UNIT] = costs.per_unit
-    vector[t.SLIPPAGE_RATE] = costs.slippage_bps / BASIS_POINTS
-    vector[t.SLIPPAGE_ABSOLUTE] = costs.slippage_abs
-    vector[t.STOP_LOSS] = stops.stop_loss or 0.0
-    vector[t.TAKE_PROFIT] = stops.take_profit or 0.0
-    vector[t.TRAILING] = stops.trailing or 0.0
-    vector[t.STOP_ABSOLUTE] = stops.unit == "absolute"
-    vector[t.WATERMARK] = _WATERMARK[stops.watermark]
     _put_sizing(vector, sizing, stops)
     if vector[t.SIZE_MODE] == t.SIZE_VOLATILITY and not year_at_bars:
         vector[t.SIZE_YEAR] = periods_per_year
-    vector[t.LOT_SIZE] = execution.lot_size
-    vector[t.MIN_SIZE] = execution.min_size
-    vector[t.LEVERAGE] = execution.leverage
-    vector[t.MAX_POSITION] = risk_limits.max_position or 0.0
-    vector[t.MAX_DRAWDOWN_LIMIT] = risk_limits.max_drawdown or 0.0
-    vector[t.DAILY_LOSS_LIMIT] = risk_limits.daily_loss or 0.0
     vector[t.PERIODS_PER_YEAR] = periods_per_year
     vector[t.RISK_FREE] = (1.0 + risk_free) ** (1.0 / periods_per_year) - 1.0 if risk_free else 0.0
     vector[t.WEIGHT_TARGETS] = weights
     vector[t.ENTER_ONLY_FLAT] = enter_only_flat
     vector[t.SIGNED_PRICES] = signed
-    return vector
+    return np.array(vector, dtype=np.float64)
 
 
-def _put_sizing(vector: np.ndarray[Any, np.dtype[np.float64]], sizing: Settings, stops: Stops) -> None:
+@functools.cache
+def _plan(model: type[Settings]) -> tuple[tuple[str, tuple[int, ...], float, dict[str, float]], ...]:
+    """What `_put` does for each field of a model: name, places, unit, numbers of texts."""
+    return tuple(
+        (name, slot.places, slot.unit, {text: float(place) for place, text in enumerate(slot.codes)})
+        for name, _, slot in _slotted(model)
+    )
+
+
+def _put(vector: list[float], part: Settings) -> None:
+    """Fill the slots of a part's fields; None leaves what is there."""
+    values = part.__dict__
+    for name, places, unit, codes in _plan(type(part)):
+        value = values[name]
+        if value is None:
+            continue
+        if codes:
+            value = codes[value]
+        elif unit != 1.0:
+            value = value / unit
+        for place in places:
+            vector[place] = value
+
+
+def _put_sizing(vector: list[float], sizing: Settings, stops: Stops) -> None:
     """Fill the sizing slots."""
-    if isinstance(sizing, FractionOfEquity):
-        vector[t.SIZE_MODE], vector[t.SIZE_VALUE] = t.SIZE_FRACTION, sizing.fraction
-    elif isinstance(sizing, FixedUnits):
-        vector[t.SIZE_MODE], vector[t.SIZE_VALUE] = t.SIZE_UNITS, sizing.units
-    elif isinstance(sizing, FixedValue):
-        vector[t.SIZE_MODE], vector[t.SIZE_VALUE] = t.SIZE_NOTIONAL, sizing.value
-    elif isinstance(sizing, RiskPerTrade):
-        if stops.stop_loss is None and stops.trailing is None:
-            raise ConfigError(
-                "RiskPerTrade sizes a position by its stop distance, but no stop is set; "
-                "expected Stops(stop_loss=...) or Stops(trailing=...)"
-            )
-        vector[t.SIZE_MODE], vector[t.SIZE_VALUE] = t.SIZE_RISK, sizing.risk
-        vector[t.SIZE_MAX_POSITION], vector[t.SIZE_MIN_VALUE] = sizing.max_position, sizing.min_value
-    elif isinstance(sizing, VolatilityTarget):
-        vector[t.SIZE_MODE], vector[t.SIZE_VALUE] = t.SIZE_VOLATILITY, sizing.volatility
-        vector[t.SIZE_WINDOW], vector[t.SIZE_FALLBACK] = sizing.window, sizing.fallback
-        vector[t.SIZE_MAX_POSITION] = sizing.max_fraction
-    elif isinstance(sizing, KellyFraction):
-        vector[t.SIZE_MODE], vector[t.SIZE_VALUE] = t.SIZE_KELLY, sizing.share
-        vector[t.SIZE_WINDOW], vector[t.SIZE_FALLBACK] = sizing.min_trades, sizing.fallback
-        vector[t.SIZE_LEAST], vector[t.SIZE_MAX_POSITION] = sizing.min_fraction, sizing.max_fraction
-    else:
+    if not isinstance(sizing, SizeRule) or sizing.mode < 0:
+        *names, last = (size.__name__ for size in SIZES)
+        raise ConfigError(f"sizing: expected {', '.join(names)} or {last}; got {type(sizing).__name__}")
+    if isinstance(sizing, RiskPerTrade) and stops.stop_loss is None and stops.trailing is None:
         raise ConfigError(
-            "sizing: expected FractionOfEquity, FixedUnits, FixedValue, RiskPerTrade, VolatilityTarget or "
-            f"KellyFraction; got {type(sizing).__name__}"
+            "RiskPerTrade sizes a position by its stop distance, but no stop is set; "
+            "expected Stops(stop_loss=...) or Stops(trailing=...)"
         )
+    vector[t.SIZE_MODE] = sizing.mode
+    _put(vector, sizing)

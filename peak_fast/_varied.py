@@ -6,16 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from peak_fast._slots import SIZINGS, WHOLE
+from peak_fast._slots import SIZES, VARIABLE, Setting
 from peak_fast.errors import ConfigError
 from peak_kernels import types as t
 
 FloatArray = np.ndarray[Any, np.dtype[np.float64]]
-
-# As in `Stops` and `RiskLimits`: positive, or not set.
-OPTIONAL = ("stop_loss", "take_profit", "trailing", "max_position", "max_drawdown_limit", "daily_loss_limit")
-# As in `Costs`: a fee or a slippage of the whole price is a misplaced decimal.
-_BELOW = {"fee_rate": 1.0, "fee_bps": 10_000.0, "slippage_bps": 10_000.0}
 
 
 def checked_values(name: str, column: Any, base: FloatArray, sizing: str, where: str = "") -> FloatArray:
@@ -39,46 +34,43 @@ def checked_values(name: str, column: Any, base: FloatArray, sizing: str, where:
     ConfigError
         A value that the setting cannot take.
     """
+    row = VARIABLE[name]
     try:
         values = np.asarray(column, dtype=np.float64)
     except (TypeError, ValueError):
         raise ConfigError(f"{name}: expected numbers, or None for 'not set'; got {list(column)!r}") from None
     unset = np.isnan(values)
     values = np.where(unset, 0.0, values)
-    bad = (values < 0.0) | np.isinf(values)
-    if name in OPTIONAL:
-        # Zero is what the kernel reads as "not set": a limit of 0 would be none at all.
-        bad |= (values == 0.0) & ~unset
-    if name in _BELOW:
-        bad |= values >= _BELOW[name]
-    if name in ("max_drawdown_limit", "daily_loss_limit"):
-        bad |= values > 1.0
-    if name in ("stop_loss", "trailing") and base[t.STOP_ABSOLUTE] == 0.0:
-        bad |= values >= 1.0
-    if name in ("size", "leverage", "initial_cash", "size_max_fraction"):
-        bad |= values == 0.0
-    if name in WHOLE:
-        bad |= (values < WHOLE[name]) | (values != np.rint(values))
+    # A stop at a share of the price of one or more could not be reached.
+    share = name in ("stop_loss", "trailing") and base[t.STOP_ABSOLUTE] == 0.0
+    below = 1.0 if share else row.below
+    bad = (values < 0.0) | np.isinf(values) | (values < row.least) | (values >= below) | (values > row.most)
+    # Zero is what the kernel reads as "not set": a limit of 0 would be none at all.
+    bad |= (values <= row.above) & ~(unset & row.optional)
+    if row.whole:
+        bad |= values != np.rint(values)
     if name == "fee_minimum" and base[t.FEE_MINIMUM] < 0.0:
         raise ConfigError(
             "fee_minimum: the engine's maker_rate is a rebate, which a minimum would take away; expected one of the two"
         )
     if bad.any():
-        wanted = "numbers above 0, None for 'not set'" if name in OPTIONAL else "numbers from 0 on"
-        if name in _BELOW:
-            wanted = f"numbers from 0 to below {_BELOW[name]:g}"
-        if name in ("max_drawdown_limit", "daily_loss_limit"):
-            wanted = "fractions above 0 up to 1, None for 'not set'"
-        if name in WHOLE:
-            wanted = f"whole numbers from {WHOLE[name]} on"
-        elif name in ("size", "leverage", "initial_cash", "size_max_fraction"):
-            wanted = "numbers above 0"
-        elif name in ("stop_loss", "trailing") and base[t.STOP_ABSOLUTE] == 0.0:
-            wanted = "fractions of the price above 0 and below 1, None for 'not set'"
+        wanted = _range(row, share)
         raise ConfigError(f"{name}: {values[np.argmax(bad)]}{where} is out of range; expected {wanted}")
-    if name in SIZINGS and base[t.SIZE_MODE] not in SIZINGS[name]:
-        raise ConfigError(
-            f"{name}: the sizing {sizing} has no such setting; expected "
-            "sizing=VolatilityTarget(...) or KellyFraction(...)"
-        )
+    if row.modes and base[t.SIZE_MODE] not in row.modes:
+        estimates = " or ".join(f"{size.__name__}(...)" for size in SIZES if size.mode > t.SIZE_RISK)
+        raise ConfigError(f"{name}: the sizing {sizing} has no such setting; expected sizing={estimates}")
     return values
+
+
+def _range(row: Setting, share: bool) -> str:
+    """What a setting can be, for messages."""
+    if share:
+        return "fractions of the price above 0 and below 1, None for 'not set'"
+    unset = ", None for 'not set'" if row.optional else ""
+    if row.most == row.most:
+        return f"fractions above 0 up to {row.most:g}{unset}"
+    if row.whole:
+        return f"whole numbers from {row.least:g} on"
+    if row.above == row.above:
+        return f"numbers above {row.above:g}{unset}"
+    return f"numbers from 0 to below {row.below:g}" if row.below == row.below else "numbers from 0 on"

@@ -15,15 +15,17 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
 from peak_fast._arguments import place, rate_of_bps
 from peak_fast._guard import guarded
 from peak_fast._settings import Settings as Settings
+from peak_fast._settings import Slot
 from peak_fast.data.table import DataTable
 from peak_fast.errors import ConfigError
+from peak_kernels import types as t
 
 BASIS_POINTS = 10_000.0
 
@@ -61,12 +63,17 @@ class Execution(Settings):
         Largest position value as a multiple of equity; 1: a cash account, shorts backed in full.
     """
 
-    fill_at: Literal["next_open", "close"] = "next_open"
-    both_hit: Literal["stop_first", "target_first", "nearest_to_open"] = "stop_first"
-    entry_bar_stops: bool = True
-    lot_size: NonNegative = 0.0
-    min_size: NonNegative = 0.0
-    leverage: Positive = 1.0
+    fill_at: Annotated[
+        Literal["next_open", "close"], Slot((t.FILL_AT_CLOSE,), codes=("next_open", "close"))
+    ] = "next_open"
+    both_hit: Annotated[
+        Literal["stop_first", "target_first", "nearest_to_open"],
+        Slot((t.BOTH_HIT,), codes=("stop_first", "target_first", "nearest_to_open")),
+    ] = "stop_first"
+    entry_bar_stops: Annotated[bool, Slot((t.ENTRY_BAR_STOPS,))] = True
+    lot_size: Annotated[NonNegative, Slot((t.LOT_SIZE,))] = 0.0
+    min_size: Annotated[NonNegative, Slot((t.MIN_SIZE,))] = 0.0
+    leverage: Annotated[Positive, Slot((t.LEVERAGE,), "leverage")] = 1.0
 
     @classmethod
     def vectorbt(cls, **changes: Any) -> Any:
@@ -122,13 +129,23 @@ class Costs(Settings):
         The same in price units; both add up.
     """
 
-    rate: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)] = 0.0
-    fixed: NonNegative = 0.0
-    minimum: NonNegative = 0.0
-    per_unit: NonNegative = 0.0
-    maker_rate: Annotated[float, Field(gt=-1, lt=1, allow_inf_nan=False)] | None = None
-    slippage_bps: Annotated[float, Field(ge=0, lt=10_000, allow_inf_nan=False)] = 0.0
-    slippage_abs: NonNegative = 0.0
+    rate: Annotated[
+        float,
+        Field(ge=0, lt=1, allow_inf_nan=False),
+        Slot((t.RATE, t.MAKER_RATE), "fee_rate", in_bps="fee_bps"),
+    ] = 0.0
+    fixed: Annotated[NonNegative, Slot((t.FEE_FIXED,), "fee_fixed")] = 0.0
+    minimum: Annotated[NonNegative, Slot((t.FEE_MINIMUM,), "fee_minimum")] = 0.0
+    per_unit: Annotated[NonNegative, Slot((t.FEE_PER_UNIT,), "fee_per_unit")] = 0.0
+    maker_rate: Annotated[
+        Annotated[float, Field(gt=-1, lt=1, allow_inf_nan=False)] | None, Slot((t.MAKER_RATE,))
+    ] = None
+    slippage_bps: Annotated[
+        float,
+        Field(ge=0, lt=10_000, allow_inf_nan=False),
+        Slot((t.SLIPPAGE_RATE,), "slippage_bps", BASIS_POINTS),
+    ] = 0.0
+    slippage_abs: Annotated[NonNegative, Slot((t.SLIPPAGE_ABSOLUTE,), "slippage_abs")] = 0.0
 
     def model_post_init(self, context: Any, /) -> None:
         """A minimum would take a rebate away."""
@@ -165,11 +182,16 @@ class Stops(Settings):
         ``"high"`` or ``"low"``.
     """
 
-    stop_loss: Positive | None = None
-    take_profit: Positive | None = None
-    trailing: Positive | None = None
-    unit: Literal["fraction", "absolute"] = "fraction"
-    watermark: Literal["extreme", "close", "high", "low"] = "extreme"
+    stop_loss: Annotated[Positive | None, Slot((t.STOP_LOSS,), "stop_loss", decides=True)] = None
+    take_profit: Annotated[Positive | None, Slot((t.TAKE_PROFIT,), "take_profit", decides=True)] = None
+    trailing: Annotated[Positive | None, Slot((t.TRAILING,), "trailing", decides=True)] = None
+    unit: Annotated[
+        Literal["fraction", "absolute"], Slot((t.STOP_ABSOLUTE,), codes=("fraction", "absolute"))
+    ] = "fraction"
+    watermark: Annotated[
+        Literal["extreme", "close", "high", "low"],
+        Slot((t.WATERMARK,), codes=("extreme", "close", "high", "low")),
+    ] = "extreme"
 
     def model_post_init(self, context: Any, /) -> None:
         """A stop of 100 % or more of a long's price could never be reached."""
@@ -179,8 +201,18 @@ class Stops(Settings):
                 raise ConfigError(f"Stops.{name}: expected a fraction below 1 (0.02 is 2 %); got {value!r}")
 
 
+_SIZE = Slot((t.SIZE_VALUE,), "size", decides=True)
+_MOST = Slot((t.SIZE_MAX_POSITION,), "size_max_fraction", decides=True)
+_FALLBACK = Slot((t.SIZE_FALLBACK,), "size_fallback", decides=True)
+
+
 class SizeRule(Settings):
-    """Base of the sizes; their class names the unit, so ``FractionOfEquity(0.5)`` is clear without a name."""
+    """Base of the sizes; their class names the unit, so ``FractionOfEquity(0.5)`` is clear without a name.
+
+    ``mode``: what the kernel calls it (`peak_kernels.types`, ``SIZE_``).
+    """
+
+    mode: ClassVar[int] = -1
 
     @classmethod
     def _named(cls, unnamed: tuple[Any, ...], values: dict[str, Any]) -> dict[str, Any]:
@@ -197,21 +229,24 @@ class FractionOfEquity(SizeRule):
     """Position worth ``fraction`` of equity at the fill, as far as it can be paid with its fee."""
 
     kind: Literal["fraction_of_equity"] = "fraction_of_equity"
-    fraction: Positive = 1.0
+    mode: ClassVar[int] = t.SIZE_FRACTION
+    fraction: Annotated[Positive, _SIZE] = 1.0
 
 
 class FixedUnits(SizeRule):
     """Position of ``units`` shares, coins or contracts; cut to what can be paid."""
 
     kind: Literal["fixed_units"] = "fixed_units"
-    units: Positive
+    mode: ClassVar[int] = t.SIZE_UNITS
+    units: Annotated[Positive, _SIZE]
 
 
 class FixedValue(SizeRule):
     """Position worth ``value`` in currency at the fill; cut to what can be paid."""
 
     kind: Literal["fixed_value"] = "fixed_value"
-    value: Positive
+    mode: ClassVar[int] = t.SIZE_NOTIONAL
+    value: Annotated[Positive, _SIZE]
 
 
 class RiskPerTrade(SizeRule):
@@ -222,9 +257,10 @@ class RiskPerTrade(SizeRule):
     """
 
     kind: Literal["risk_per_trade"] = "risk_per_trade"
-    risk: Fraction = 0.01
-    max_position: Positive = 1.0
-    min_value: NonNegative = 0.0
+    mode: ClassVar[int] = t.SIZE_RISK
+    risk: Annotated[Fraction, _SIZE] = 0.01
+    max_position: Annotated[Positive, Slot((t.SIZE_MAX_POSITION,))] = 1.0
+    min_value: Annotated[NonNegative, Slot((t.SIZE_MIN_VALUE,))] = 0.0
 
 
 class VolatilityTarget(SizeRule):
@@ -248,10 +284,11 @@ class VolatilityTarget(SizeRule):
     """
 
     kind: Literal["volatility_target"] = "volatility_target"
-    volatility: Positive = 0.2
-    window: Annotated[int, Field(ge=2)] = 20
-    max_fraction: Positive = 1.0
-    fallback: NonNegative = 0.0
+    mode: ClassVar[int] = t.SIZE_VOLATILITY
+    volatility: Annotated[Positive, _SIZE] = 0.2
+    window: Annotated[int, Field(ge=2), Slot((t.SIZE_WINDOW,), "size_window", decides=True)] = 20
+    max_fraction: Annotated[Positive, _MOST] = 1.0
+    fallback: Annotated[NonNegative, _FALLBACK] = 0.0
 
 
 class KellyFraction(SizeRule):
@@ -276,11 +313,12 @@ class KellyFraction(SizeRule):
     """
 
     kind: Literal["kelly"] = "kelly"
-    share: Positive = 0.5
-    min_trades: Annotated[int, Field(ge=1)] = 20
-    fallback: NonNegative = 0.1
-    min_fraction: NonNegative = 0.0
-    max_fraction: Positive = 1.0
+    mode: ClassVar[int] = t.SIZE_KELLY
+    share: Annotated[Positive, _SIZE] = 0.5
+    min_trades: Annotated[int, Field(ge=1), Slot((t.SIZE_WINDOW,), "size_min_trades", decides=True)] = 20
+    fallback: Annotated[NonNegative, _FALLBACK] = 0.1
+    min_fraction: Annotated[NonNegative, Slot((t.SIZE_LEAST,), "size_min_fraction", decides=True)] = 0.0
+    max_fraction: Annotated[Positive, _MOST] = 1.0
 
 
 Sizing = FractionOfEquity | FixedUnits | FixedValue | RiskPerTrade | VolatilityTarget | KellyFraction
@@ -300,9 +338,9 @@ class RiskLimits(Settings):
         Largest position value as a fraction of equity; larger orders are cut.
     """
 
-    max_drawdown: Fraction | None = None
-    daily_loss: Fraction | None = None
-    max_position: Positive | None = None
+    max_drawdown: Annotated[Fraction | None, Slot((t.MAX_DRAWDOWN_LIMIT,), "max_drawdown_limit")] = None
+    daily_loss: Annotated[Fraction | None, Slot((t.DAILY_LOSS_LIMIT,), "daily_loss_limit")] = None
+    max_position: Annotated[Positive | None, Slot((t.MAX_POSITION,), "max_position", decides=True)] = None
 
 
 class MLflowTracking(Settings):
@@ -352,7 +390,7 @@ class BacktestConfig(Settings):
     ``order_book`` is None for the fast path, or a `peak_fast.order_settings.OrderBookTable` (a dict becomes one).
     """
 
-    initial_cash: Positive = 100_000.0
+    initial_cash: Annotated[Positive, Slot((t.INITIAL_CASH,), "initial_cash")] = 100_000.0
     execution: Execution = Execution()
     costs: Costs = Costs()
     stops: Stops = Stops()

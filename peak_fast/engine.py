@@ -251,9 +251,9 @@ class BacktestEngine:
         sizing = type(self.settings.sizing).__name__
         checked = {name: checked_values(name, [value], flat, sizing)[0] for name, value in varied.items()}
         for name in varied:
-            slots, divisor = VARIABLE[name]
-            for slot in slots:
-                flat[slot] = checked[name] / divisor
+            row = VARIABLE[name]
+            for slot in row.slots:
+                flat[slot] = checked[name] / row.unit
         notes: list[str] = []
         decisions = _given.decisions_of(bars, item, values, flat, notes)
         outcome = _run.run_single(bars, decisions, flat)

@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from peak_fast._slots import VARIABLE, WHOLE
+from peak_fast._slots import VARIABLE
 from peak_fast._strategy import OrderBlock
-from peak_fast._varied import OPTIONAL
-from peak_fast.config import BASIS_POINTS
 from peak_fast.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -25,12 +23,6 @@ RULES = (
 )  # fmt: skip
 # Fields of `OrderBook`.
 ENTRIES = ("entry_limit", "entry_bars")
-# Settings of the engine that say nothing to a block that places orders.
-OF_DECISIONS = (
-    "stop_loss", "take_profit", "trailing", "size", "size_window", "size_min_trades", "size_fallback",
-    "size_min_fraction", "size_max_fraction", "max_position",
-)  # fmt: skip
-
 # Rules that change nothing under another one's default: that one, and what it must not be.
 _NEEDS = {
     "limit_chance": ("limit_fill", ("touch", "through")),
@@ -41,32 +33,9 @@ _NEEDS = {
     "volume_step": ("volume", ("any", "fixed", "share")),
 }
 
-# Parts of the engine that the names of `VARIABLE` belong to, and their fields there.
-_FIELDS = {
-    "stop_loss": ("stops", "stop_loss"),
-    "take_profit": ("stops", "take_profit"),
-    "trailing": ("stops", "trailing"),
-    "fee_rate": ("costs", "rate"),
-    "fee_bps": ("costs", "rate"),
-    "fee_fixed": ("costs", "fixed"),
-    "fee_minimum": ("costs", "minimum"),
-    "fee_per_unit": ("costs", "per_unit"),
-    "slippage_bps": ("costs", "slippage_bps"),
-    "slippage_abs": ("costs", "slippage_abs"),
-    "size_window": ("sizing", "window"),
-    "size_min_trades": ("sizing", "min_trades"),
-    "size_fallback": ("sizing", "fallback"),
-    "size_min_fraction": ("sizing", "min_fraction"),
-    "size_max_fraction": ("sizing", "max_fraction"),
-    "max_position": ("risk_limits", "max_position"),
-    "max_drawdown_limit": ("risk_limits", "max_drawdown"),
-    "daily_loss_limit": ("risk_limits", "daily_loss"),
-    "leverage": ("execution", "leverage"),
-}
 # Fields above that are counts, and those that are texts.
 COUNTS = ("entry_bars", "latency", "first_bar", "seed")
 TEXTS = ("path", "limit_fill")
-_OPTIONAL = ("stops", "risk_limits")
 
 
 def names_of(order_book: Any, item: Any = None) -> tuple[str, ...]:
@@ -80,7 +49,7 @@ def names_of(order_book: Any, item: Any = None) -> tuple[str, ...]:
         Resolved strategy: a block that places orders goes through the book in any case.
     """
     if isinstance(item, OrderBlock):
-        return (*(name for name in VARIABLE if name not in OF_DECISIONS), *RULES)
+        return (*(name for name, row in VARIABLE.items() if not row.decides), *RULES)
     return tuple(VARIABLE) if order_book is None else (*VARIABLE, *RULES, *ENTRIES)
 
 
@@ -123,7 +92,7 @@ def varied_entries(book: OrderBook, varied: Mapping[str, Any]) -> OrderBook:
 
 def _plain(name: str, value: Any) -> Any:
     """A grid's value as the setting takes it: whole numbers that came as floats are whole again."""
-    whole = name in COUNTS or name in WHOLE
+    whole = name in COUNTS or (name in VARIABLE and VARIABLE[name].whole)
     return int(value) if whole and isinstance(value, float) and value.is_integer() else value
 
 
@@ -145,19 +114,19 @@ def varied_settings(settings: EngineSettings, varied: Mapping[str, Any]) -> Engi
         if name in RULES or name in ENTRIES:
             continue
         value = None if is_unset(value) else _plain(name, value)
-        if value == 0.0 and name in OPTIONAL:
+        row = VARIABLE[name]
+        if value == 0.0 and row.optional:
             raise ConfigError(f"{name}: 0 is out of range; expected numbers above 0, None for 'not set'")
         value = 0.0 if value is None else value
         if name == "initial_cash":
             cash = value
             continue
-        part, field = _FIELDS.get(name, ("sizing", ""))
         # Sizes have their main figure first, behind their kind.
-        field = field or next(key for key in parts["sizing"] if key != "kind")
+        field = next(key for key in parts["sizing"] if key != "kind") if name == "size" else row.field
         if field == "rate":
             parts["costs"]["maker_rate"] = None
-            value = value / BASIS_POINTS if name == "fee_bps" else value
-        parts[part][field] = None if value == 0.0 and part in _OPTIONAL else value
+            value = value / row.unit
+        parts[row.part][field] = None if value == 0.0 and row.optional else value
     for name in RULES:
         if name in varied:
             book = varied_rules(book, name, varied[name])

@@ -206,7 +206,7 @@ class TestVariable:
         from peak_fast.sweep import evaluate
 
         value, given, base = SIZED[name]
-        slots, divisor = VARIABLE[name]
+        slots, divisor = VARIABLE[name].slots, VARIABLE[name].unit
         expected = vector(sizing=base)
         expected[list(slots)] = value / divisor
         np.testing.assert_array_equal(vector(sizing=given), expected)
@@ -223,7 +223,7 @@ class TestVariable:
     @pytest.mark.parametrize("name", sorted(VARIED))
     @pytest.mark.parametrize("value", [0.03, 0.7, 0.1 + 0.2])
     def test_a_name_changes_the_slots_it_says(self, name, value):
-        slots, divisor = VARIABLE[name]
+        slots, divisor = VARIABLE[name].slots, VARIABLE[name].unit
         expected = vector()
         expected[list(slots)] = value / divisor
         np.testing.assert_array_equal(vector(**VARIED[name](value)), expected)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from peak_fast._arguments import mapping
-from peak_fast._slots import VARIABLE, WHOLE, check_apart
+from peak_fast._slots import VARIABLE, check_apart
 from peak_fast.errors import StrategyError, did_you_mean
 from peak_fast.params import Param
 
@@ -133,7 +133,7 @@ def _held(item: Param, value: Any) -> Param:
 def _setting(name: str, change: Any) -> Param:
     from peak_fast.order_axes import COUNTS, TEXTS
 
-    whole = name in WHOLE or name in COUNTS
+    whole = name in COUNTS or (name in VARIABLE and VARIABLE[name].whole)
     number = int if whole else float
     free = Param(name, "int" if whole else "float", number(0), description="setting of the engine")
     if name in TEXTS:

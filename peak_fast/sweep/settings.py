@@ -38,8 +38,7 @@ class SettingsTable:
         self._columns: list[tuple[tuple[int, ...], FloatArray]] = []
         for name, column in columns.items():
             values = checked_values(name, column, base, sizing, " in the grid")
-            slots, divisor = VARIABLE[name]
-            self._columns.append((slots, values / divisor))
+            self._columns.append((VARIABLE[name].slots, values / VARIABLE[name].unit))
         bare = (self._column(t.STOP_LOSS) == 0.0) & (self._column(t.TRAILING) == 0.0)
         if base[t.SIZE_MODE] == t.SIZE_RISK and bare.any():
             raise ConfigError(
