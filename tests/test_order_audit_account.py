@@ -290,3 +290,47 @@ class TestAccountLimits:
         # The last bar opens at 105 and closes at 106.
         final = {"keep": 10_000 - 1 + 50, "close": 10_000 - 2 + 50, "second_pass": 10_000 - 2 + 40}[finalize]
         assert result.equity[-1] == pytest.approx(final)
+
+
+NOTHING_LEFT = {"leverage": 10.0, "maintenance": 1e-12}
+
+
+class TestLiquidationBesideExits:
+    """What the price comes to first ends the position: the stop, the liquidation, or the fill that leaves nothing."""
+
+    @pytest.mark.parametrize("path", ["queue", "worst", "ohlc", "olhc"])
+    @pytest.mark.parametrize(("side", "stop"), [("buy", 0.5), ("buy", 0.1), ("sell", 0.5), ("sell", 0.1)])
+    def test_the_tighter_level_comes_first(self, path, side, stop):
+        # 500 at 100 on 10,000: nothing is left 20 away.
+        way = 1 if side == "buy" else -1
+        far = 100.0 - way * 60
+        bars = {"open": [100.0] * 4, "close": [100.0, 100.0, far, 100.0]}
+        bars |= {
+            "high": np.maximum(bars["open"], bars["close"]),
+            "low": np.minimum(bars["open"], bars["close"]),
+        }
+        order = {"bar": 0, "side": side, "size": 500, "stop_loss": stop, "exit_unit": "fraction"}
+        exit_ = run(order, bars=bars, with_rules={**NOTHING_LEFT, "path": path}).fills.row(1, named=True)
+        price, reason = (100 - way * 20, "liquidation") if stop > 0.2 else (100 - way * 10, "stop_loss")
+        assert (exit_["bar"], exit_["reason"]) == (2, reason)
+        assert exit_["price"] == pytest.approx(price)
+
+    @pytest.mark.parametrize("path", ["queue", "worst", "best"])
+    @pytest.mark.parametrize("side", ["buy", "sell"])
+    @pytest.mark.parametrize("exits", [{}, {"take_profit": 0.05, "stop_loss": 0.1, "exit_unit": "fraction"}])
+    def test_an_entry_that_leaves_nothing_is_undone_at_its_own_price(self, side, exits, path):
+        # The fee is more than the account has.
+        bars = {"open": [100.0] * 3, "high": [110.0] * 3, "low": [80.0] * 3, "close": [100.0] * 3}
+        order = {"bar": 0, "side": side, "size": 500, **exits}
+        exit_ = run(
+            order, bars=bars, with_rules={**NOTHING_LEFT, "fee_fixed": 11_000, "afford": "any", "path": path}
+        ).fills
+        assert exit_.select("bar", "price", "reason").row(1) == (1, 100.0, "liquidation")
+
+    def test_exits_from_the_next_bar_on_spare_the_bar_of_the_entry(self):
+        bars = {"open": [100.0] * 4, "high": [100.0, 230, 100, 230], "low": [100.0] * 4, "close": [100.0] * 4}
+        order = {"bar": 0, "side": "sell", "size": 100}
+        for when, bar in (("next_bar", 3), ("after_market", 1)):
+            rules = {"maintenance": 1e-12, "exits_active": when}
+            exit_ = run(order, bars=bars, with_rules=rules).fills.row(1, named=True)
+            assert (exit_["bar"], exit_["reason"], exit_["price"]) == (bar, "liquidation", pytest.approx(200))

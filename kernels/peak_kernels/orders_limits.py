@@ -155,7 +155,27 @@ def carries(m: FloatArray) -> bool:
 
 
 @part
-def forced_price(m: FloatArray, whole_bar: bool) -> float:
+def entered_at(m: FloatArray, row: int, bar: int) -> float:
+    """Price, without slippage, at which the asset was last traded inside the bar; NaN: not there."""
+    n = int(m[f.S_FILLS_NEXT]) - f.N_FILL
+    if n < m[f.S_FILLS_AT] or m[n + f.F_BAR] != bar or m[n + f.F_ASSET] != row:
+        return np.nan
+    worse = m[n + f.F_SLIPPAGE] / (m[n + f.F_SIZE] * m[row + f.A_MULTIPLIER] * m[n + f.F_RATE])
+    price = m[n + f.F_PRICE] - m[n + f.F_SIDE] * worse
+    # The open itself, without the rounding of the way back.
+    return m[row + f.A_OPEN] if abs(price - m[row + f.A_OPEN]) <= 1e-9 * abs(price) else price
+
+
+@part
+def spared(m: FloatArray, bar: int) -> bool:
+    """Whether nothing inside the bar ends the position, because it was opened there and exits begin a bar later."""
+    if m[f.R_CHILD_BAR] != f.CHILD_NEXT_BAR or m[f.R_INTRABAR] > 0.0 or m[f.S_OPEN_LOTS] == 0.0:
+        return False
+    return m[int(m[int(m[f.S_LISTED_AT])]) + f.L_BAR] == bar
+
+
+@part
+def forced_price(m: FloatArray, whole_bar: bool, bar: int) -> float:
     """Price at which the bar forces a liquidation, at its open or anywhere in it; NaN: it does not.
 
     With several assets the marks at the close decide; the price is then infinite, which stands for the marks.
@@ -169,7 +189,15 @@ def forced_price(m: FloatArray, whole_bar: bool) -> float:
             price = m[row + f.A_LOW] if long else m[row + f.A_HIGH]
         if not (price <= level if long else price >= level):
             return np.nan
-        return min(max(level, m[row + f.A_LOW]), m[row + f.A_HIGH]) if whole_bar else price
+        if not whole_bar:
+            return price
+        if spared(m, bar):
+            return np.nan
+        # A level that is better than every price that the position saw is passed at the first of them.
+        seen = entered_at(m, row, bar)
+        if np.isnan(seen):
+            seen = m[row + f.A_OPEN]
+        return min(level, seen) if long else max(level, seen)
     needed = 0.0
     for other in range(row, int(m[f.S_ASSETS_END]), f.N_ASSET):
         unit = abs(worth_of(m, other, 1.0, m[other + f.A_MARK]))
@@ -208,6 +236,43 @@ def close_all(m: FloatArray, bar: int, reason: int, price: float) -> None:
 
 
 @part
+def liquidated_first(m: FloatArray, k: int, row: int, bar: int, end: float) -> bool:
+    """Liquidate the only asset where its price lies before what happens next, and say whether that was done.
+
+    Next is the order ``k``, or on a path (``row`` >= 0) the point that the price has come to: where it meets the
+    order, or without one (``k`` < 0) the ``end`` of the stretch.  Off the path the stop and the target of a lot are
+    compared, of which a liquidation counts as the stop.
+    """
+    asset = int(m[f.S_ASSETS_AT])
+    position = m[asset + f.A_POSITION]
+    if position == 0.0 or asset + f.N_ASSET != m[f.S_ASSETS_END] or m[asset + f.A_CURRENCY] == f.BY_RATE:
+        return False
+    way = 1.0 if position > 0.0 else -1.0
+    worst = m[asset + f.A_LOW] if position > 0.0 else m[asset + f.A_HIGH]
+    if row < 0:
+        stop = m[k + f.O_ROLE] == f.STOP_LOSS and way * worst <= way * m[k + f.O_STOP]
+        if not stop and (m[k + f.O_ROLE] != f.TAKE_PROFIT):
+            return False
+    level, seen = liquidation_price(m), entered_at(m, asset, bar)
+    if np.isnan(level) or spared(m, bar):
+        return False
+    gone = way * seen <= way * level
+    if row >= 0:
+        met = m[row + f.A_OPEN] if k >= 0 else end
+        if not (way * met < way * level or (k < 0 and met == level)):
+            return False
+    elif not gone:
+        open_ = m[asset + f.A_OPEN]
+        tighter = m[f.R_TARGET_FIRST] > 0.0 or way * open_ >= way * m[k + f.O_LIMIT]
+        if m[k + f.O_ROLE] == f.STOP_LOSS:
+            tighter = way * m[k + f.O_STOP] >= way * level
+        if tighter or not way * worst <= way * level:
+            return False
+    close_all(m, bar, f.BY_LIQUIDATION, seen if gone else level)
+    return True
+
+
+@part
 def write_off(m: FloatArray, bar: int, debt: float) -> None:
     """What an account owes after its ruin is nobody's loss: the trade that closed last gets it as financing.
 
@@ -226,7 +291,7 @@ def forced_close(m: FloatArray, bar: int, moment: int) -> None:
     """Liquidation and ruin.  ``moment``: 0 at the open, 1 inside the bar, 2 at the close."""
     price, reason = np.nan, f.BY_LIQUIDATION
     if moment < 2:
-        price = forced_price(m, moment == 1)
+        price = forced_price(m, moment == 1, bar)
     elif m[f.R_RUIN] > 0.0 and equity_of(m) <= 0.0:
         price = np.inf
         m[f.S_STOPPED] = 1.0

@@ -15,6 +15,7 @@ from peak_kernels.account import fee
 from peak_kernels.arrays import FloatArray
 from peak_kernels.book import end_order, is_live, set_status
 from peak_kernels.orders_fill import close_lot, conclude, execute, floor_to_lot, resolve_size
+from peak_kernels.orders_limits import liquidated_first
 from peak_kernels.orders_price import reach, slip, trail, trail_mark, volume_cap
 from peak_kernels.orders_sized import size_by_rules
 
@@ -364,6 +365,9 @@ def work(m: FloatArray, bar: int, until: int, fresh: bool, row: int, end: float)
         else:
             k, place = next_in_queue(m, place, fresh, bar, until, turn)
             place += 1
+        kept = m[f.R_MAINTENANCE] > 0.0 and (walking or k >= 0)
+        if kept and liquidated_first(m, k, row, bar, end) and k >= 0 and not workable(m, k, bar):
+            continue
         if k < 0:
             if walking or (m[f.S_AGAIN] == 0.0 and turn >= AFTER_THE_OPEN):
                 break
