@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 
 from peak_fast.tracking import filestore
+from peak_fast.tracking.base import logger
 from peak_fast.tracking.sanitize import (
     MAX_METRICS_PER_BATCH,
     MAX_PARAMS_PER_BATCH,
@@ -18,7 +18,6 @@ from peak_fast.tracking.updates import RunUpdate
 
 # The tag that says which values of a run its store refused.
 REFUSED = "peak_fast.refused"
-_logger = logging.getLogger("peak_fast.tracking")
 # Answers that no repetition will change.
 _FINAL_CODES = frozenset(
     ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST", "INVALID_STATE", "NOT_FOUND")
@@ -97,7 +96,7 @@ def is_final(error: BaseException) -> bool:
 
 def tell(run_id: str, problems: Sequence[str]) -> None:
     """Say in the log what a run lacks."""
-    _logger.warning("run %s: the store refuses a part of it: %s", run_id, "; ".join(problems))
+    logger.warning("run %s: the store refuses a part of it: %s", run_id, "; ".join(problems))
 
 
 def refused_text(problems: Sequence[str]) -> str:
