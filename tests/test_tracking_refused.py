@@ -1,11 +1,13 @@
 """One value that a store cannot hold: the rest of the run, and every later run, is recorded all the same."""
 
+import socket
 import warnings
 
 import pytest
 
-from peak_fast.tracking import MLflowTracker, TrackingWarning
-from tests.tracking_stores import spool_files
+from peak_fast.errors import ConfigError
+from peak_fast.tracking import MLflowTracker, TrackingWarning, build_tracker_from_config
+from tests.tracking_stores import segments_of, spool_files
 
 MODES = ["background", "sync"]
 
@@ -102,3 +104,63 @@ def test_a_run_ends_with_a_status_of_ended_runs(spool_dir, tmp_path, experiment,
         "ends": "FINISHED",
         "killed": "KILLED",
     }
+
+
+def test_one_parameter_twice_in_a_call(spool_dir, tmp_path, experiment, reader_of):
+    uri = f"sqlite:///{tmp_path}/twice.db"
+    with MLflowTracker(uri, experiment, run_name="twice") as tracker:
+        with pytest.warns(TrackingWarning, match=r"filter\.window.*first ones stay"):
+            tracker.log_params({"filter.window": 10, "filter": {"window": 20, "kind": "a"}})
+        tracker.log_params({"other": 1, 1: "a", "1": "a"})
+    assert runs_by_name(reader_of, uri, experiment)["twice"].params == {
+        "filter.window": "10",
+        "filter.kind": "a",
+        "other": "1",
+        "1": "a",
+    }
+
+
+def test_the_tag_of_a_figure_that_became_finite_says_its_step(spool_dir, tmp_path, experiment, reader_of):
+    uri = f"sqlite:///{tmp_path}/tags.db"
+    with MLflowTracker(uri, experiment, run_name="tags") as tracker:
+        tracker.log_metrics({"a": float("inf"), "b": float("inf"), "c": 1.0}, step=0)
+        tracker.flush()
+        tracker.log_metrics({"a": 2.0, "c": float("nan")}, step=1)
+    run = runs_by_name(reader_of, uri, experiment)["tags"]
+    assert run.metrics["a"] == 2.0
+    assert {key: run.tags[f"metric.{key}"] for key in "abc"} == {"a": "inf at step 0", "b": "inf", "c": "nan"}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"tracking": {"backend": "mlflow", "mlfow": {}}},
+        {"enabeld": False, "backend": "mlflow"},
+        {"tracking": {"enabled": False, "beckend": "noop"}},
+    ],
+)
+def test_a_misspelt_name_of_the_section_is_refused(config):
+    with pytest.raises(ConfigError, match="did you mean"):
+        build_tracker_from_config(config)
+
+
+def test_a_configuration_of_something_else_asks_for_nothing():
+    assert not build_tracker_from_config({"costs": {"fee": 0.1}}).enabled
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_server_that_takes_connections_and_says_nothing(spool_dir, experiment, monkeypatch, mode):
+    """Nobody waits for its answer longer than the look at its address does; the client is not tried at all."""
+    monkeypatch.setattr("peak_fast.tracking.reach._ANSWER_TIMEOUT", 0.2)
+    monkeypatch.setattr("peak_fast.tracking.launch.confirm", lambda *_, **__: pytest.fail("waited"))
+    monkeypatch.setattr("peak_fast.tracking.inprocess.Store", lambda *_: pytest.fail("waited"))
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(5)
+        with (
+            pytest.warns(TrackingWarning, match="does not answer") as told,
+            MLflowTracker(f"http://127.0.0.1:{silent.getsockname()[1]}", experiment, mode=mode) as tracker,
+        ):
+            tracker.log_metrics({"a": 1.0})
+    assert len(told) == (1 if mode == "background" else 2)
+    assert len(segments_of(spool_dir)) == 1

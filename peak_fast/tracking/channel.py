@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from peak_fast.errors import TrackingError
-from peak_fast.tracking import background, environment, launch, spool
+from peak_fast.tracking import background, environment, launch, reach, spool
 from peak_fast.tracking.active import OpenRun, ThreadRuns
 from peak_fast.tracking.base import TrackingWarning, logger
 from peak_fast.tracking.capture import Capture
@@ -77,6 +77,7 @@ class Channel:
         self._older: list[SegmentPaths] = []
         self._folder: Path | None = None
         self._replayer: InProcess | None = None
+        self._unreached = False
         self._git: environment.GitStatus | None = None
         self._warned: set[str] = set()
         self._n_rejected = 0
@@ -273,7 +274,7 @@ class Channel:
         targets = [(paths, end) for paths, end in targets if paths.segment.exists()]
         if not targets:
             return
-        launch.confirm(targets, self.folder, self.uri, self.home, timeout)
+        self._confirm(targets, timeout)
         self.ask_again = 0.0
         if segment is not None:
             self._check_rejected(segment.paths)
@@ -340,9 +341,9 @@ class Channel:
 
     @property
     def failing(self) -> bool:
-        """Whether the writer's last word was an error."""
+        """Whether the writer's last word was an error, or nobody answered at the store's address."""
         segment = self.segment
-        return segment is not None and read_ack(segment.paths.ack).error is not None
+        return self._unreached or (segment is not None and read_ack(segment.paths.ack).error is not None)
 
     def end_runs(self, status: str) -> None:
         """End every open run of every thread, the innermost first; a joined run of the user's stays open."""
@@ -381,7 +382,22 @@ class Channel:
         targets = [(paths, _ALL) for paths in self._older if paths.segment.exists()]
         self._older = []
         if targets:
-            launch.confirm(targets, self.folder, self.uri, self.home, timeout)
+            self._confirm(targets, timeout)
+
+    def _confirm(self, targets: list[tuple[SegmentPaths, int]], timeout: float | None) -> None:
+        """Wait for the store; one whose address does not answer is not waited for.
+
+        Raises
+        ------
+        TrackingError
+            The store does not have everything.
+        """
+        targets = [target for target in targets if not launch.confirmed(*target)]
+        problem = reach.unreachable(self.uri) if targets else None
+        self._unreached = problem is not None
+        if problem is not None:
+            raise TrackingError(launch.missing_text(self.uri, targets, problem))
+        launch.confirm(targets, self.folder, self.uri, self.home, timeout)
 
     def _shut(self, segment: SegmentWriter | None) -> InProcess | None:
         """Close the segment and its store; the store's replayer, if there was one."""

@@ -53,11 +53,14 @@ def build_tracker_from_config(config: Any = None) -> Tracker:
     Raises
     ------
     ConfigError
-        A file that cannot be read, or an argument that the backend does not have.
+        A file that cannot be read, or a name that the section or the backend does not have.
     MissingDependencyError
         The backend's package is not installed.
     """
     section = _section(config)
+    for name in section:
+        if name not in _SECTION_KEYS and name != section.get("backend"):
+            raise ConfigError(f"[tracking] has no option {name!r}; {did_you_mean(name, _SECTION_KEYS)}")
     if not section or not _enabled(section):
         return NoopTracker()
     backend = str(section.get("backend") or "mlflow").strip().lower()

@@ -6,18 +6,16 @@ segment.  In every store somebody who asks for an id wants to use it, so asking 
 
 from __future__ import annotations
 
-import os
-import threading
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from peak_fast.errors import TrackingError
 from peak_fast.tracking import launch
+from peak_fast.tracking.reach import unreachable
 from peak_fast.tracking.run_ids import RunIds
 from peak_fast.tracking.spool import SegmentPaths, read_ack
-from peak_fast.tracking.uris import mask, scheme_of
+from peak_fast.tracking.uris import mask
 
 if TYPE_CHECKING:
     from peak_fast.tracking.channel import Channel
@@ -26,8 +24,6 @@ if TYPE_CHECKING:
 # A store that does not answer is waited for this long, and then not again for some time.
 ASK_TIMEOUT = 5.0
 ASK_AGAIN = 30.0
-_ANSWER_TIMEOUT = 4.0
-_PORTS = {"http": 80, "https": 443, "postgresql": 5432}
 
 
 def stored_ids(paths: SegmentPaths, run_ids: Sequence[str]) -> list[str | None]:
@@ -74,7 +70,7 @@ def confirm_begun(channel: Channel, segment: SegmentWriter) -> None:
     if time.monotonic() < channel.ask_again:
         raise TrackingError("the store did not answer a moment ago")
     begin = time.monotonic()
-    problem = _unreachable(channel.uri)
+    problem = unreachable(channel.uri)
     if problem is not None:
         raise TrackingError(f"{mask(channel.uri)}: {problem}; the log waits in {paths.segment}")
     if channel.mode == "sync" and channel.segment is segment:
@@ -83,49 +79,3 @@ def confirm_begun(channel: Channel, segment: SegmentWriter) -> None:
     channel.write_waiting(segment)
     rest = ASK_TIMEOUT - (time.monotonic() - begin)
     launch.confirm([(paths, end)], channel.folder, channel.uri, channel.home, rest, while_starting=True)
-
-
-def _unreachable(uri: str) -> str | None:
-    """Why nobody answers at the address of a server; None where somebody does, or where there is no address."""
-    default = _PORTS.get(scheme_of(uri))
-    proxies = ("http_proxy", "https_proxy", "all_proxy")
-    if default is None or any(name.lower() in proxies for name in os.environ):
-        return None
-    try:
-        parts = urlsplit(uri)
-        host, port = parts.hostname, parts.port or default
-    except ValueError as error:
-        return str(error)
-    if not host:
-        return None  # a local socket
-    found: list[str | None] = []
-
-    def ask_server() -> None:
-        try:
-            _knock(host, port, speaks_http=scheme_of(uri) == "http")
-            found.append(None)
-        except OSError as error:
-            found.append(f"{host}:{port} does not answer: {error}")
-
-    # In a thread, as looking up a name has no time limit.
-    thread = threading.Thread(target=ask_server, daemon=True)
-    thread.start()
-    thread.join(_ANSWER_TIMEOUT)
-    return found[0] if found else f"{host}:{port} does not answer"
-
-
-def _knock(host: str, port: int, *, speaks_http: bool) -> None:
-    """Return when somebody answers: takes the connection, and says anything to a request if that is not encrypted.
-
-    Raises
-    ------
-    OSError
-        Nobody does.
-    """
-    import socket  # most callers never ask
-
-    with socket.create_connection((host, port), timeout=_ANSWER_TIMEOUT) as connection:
-        if speaks_http:
-            connection.sendall(f"GET /health HTTP/1.0\r\nHost: {host}\r\n\r\n".encode())
-            if not connection.recv(1):
-                raise OSError("the connection was closed without an answer")

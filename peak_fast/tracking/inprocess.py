@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from peak_fast.tracking.reach import unreachable
 from peak_fast.tracking.replay import SegmentReplay
 from peak_fast.tracking.spool import SegmentPaths
 from peak_fast.tracking.stores import Store
@@ -41,6 +42,9 @@ class InProcess:
             return "waiting before the next attempt"
         try:
             if self._store is None:
+                problem = unreachable(self._uri)
+                if problem is not None:
+                    raise StoreUnavailable(problem)
                 self._store = Store(self._uri, self._home)
             if self._replay is None:
                 self._replay = SegmentReplay(paths.segment)

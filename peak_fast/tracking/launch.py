@@ -143,21 +143,21 @@ def confirm(
     # One that is at work sees the request.
     process = None if is_locked(folder / "writer.lock") else start_writer(folder, uri, home)
     while True:
-        waiting = [(paths, offset) for paths, offset in targets if not _confirmed(paths, offset)]
+        waiting = [(paths, offset) for paths, offset in targets if not confirmed(paths, offset)]
         if not waiting:
             return
         acks = [read_ack(paths.ack) for paths, _ in waiting]
         # An error of an attempt that began before this request says nothing about now.
         errors = [ack.error for ack in acks if ack.error is not None and ack.begun > asked]
         if errors:
-            raise TrackingError(_problem(uri, waiting, errors[0]))
+            raise TrackingError(missing_text(uri, waiting, errors[0]))
         if clock.is_over((len(waiting), sum(ack.offset for ack in acks))):
             reason = "the writer has not confirmed in time"
-            raise TrackingError(_problem(uri, waiting, reason))
+            raise TrackingError(missing_text(uri, waiting, reason))
         code = None if process is None else process.poll()
         if code not in (None, 0, 3):
             reason = f"the writer process ended with code {code}: {_tail(folder, uri)}"
-            raise TrackingError(_problem(uri, waiting, reason))
+            raise TrackingError(missing_text(uri, waiting, reason))
         # Another writer holds the folder; it works on the request, or ended before it saw it.
         others = process is None or code is not None
         if others and not is_locked(folder / "writer.lock"):
@@ -194,11 +194,13 @@ class _Clock:
             return now - self._begin > _START_TIMEOUT
 
 
-def _confirmed(paths: SegmentPaths, offset: int) -> bool:
+def confirmed(paths: SegmentPaths, offset: int) -> bool:
+    """Whether the store has a segment up to an offset."""
     return read_ack(paths.ack).offset >= offset or not paths.segment.exists()
 
 
-def _problem(uri: str, waiting: Sequence[tuple[SegmentPaths, int]], reason: str) -> str:
+def missing_text(uri: str, waiting: Sequence[tuple[SegmentPaths, int]], reason: str) -> str:
+    """What is said of segments that are not in the store."""
     missing = sum(_missing(paths, offset) for paths, offset in waiting)
     place = waiting[0][0].segment.parent
     text = (

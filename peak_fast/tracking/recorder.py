@@ -83,8 +83,9 @@ class Recorder:
                 return
             run = channel.local.runs[-1]
             known = run.params = run.params or {}
-            flat = flatten(params)
-            changed = [key for key, value in flat.items() if known.get(key, value) != value]
+            changed: list[str] = []
+            flat = flatten(params, twice=changed)
+            changed += [key for key, value in flat.items() if known.get(key, value) != value]
             if changed:
                 channel.warn(
                     f"params {changed}",

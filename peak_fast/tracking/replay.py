@@ -19,7 +19,7 @@ from peak_fast.tracking.base import logger
 from peak_fast.tracking.curves import PARTS
 from peak_fast.tracking.files import clean_artifact_path
 from peak_fast.tracking.run_ids import RunIds
-from peak_fast.tracking.sanitize import MAX_RUN_NAME, clean_step, clean_tags, clean_text
+from peak_fast.tracking.sanitize import MAX_RUN_NAME, clean_key, clean_step, clean_tags, clean_text
 from peak_fast.tracking.spool import Ack, Record, SegmentPaths, read_ack, read_records, write_ack
 from peak_fast.tracking.stores import Store
 from peak_fast.tracking.thawed import Static, Thawed, quick_result
@@ -53,6 +53,8 @@ class RunState:
         Whether the user gave it a name.
     n_results
         Backtests logged into it.
+    not_finite
+        Figures that were NaN or infinite: step and text of the last one.
     ended, seen_ms
         Whether it has ended, and the time of its last record.
     """
@@ -61,6 +63,7 @@ class RunState:
     named: bool
     seen_ms: int
     n_results: int = 0
+    not_finite: dict[str, tuple[int, str]] = field(default_factory=dict)
     ended: bool = False
 
 
@@ -294,8 +297,10 @@ class SegmentReplay:
     def _result(self, update: RunUpdate, state: RunState, when: int, parts: int, source: Source) -> None:
         state.seen_ms = when
         named = state.named or state.joined
+        before = len(update.metrics)
         backtest_update(update, source, parts, when, state.n_results, named)
         state.n_results += 1
+        _tell_steps(update, state, before)
 
     def _start(self, run_id: str, start: Any, updates: dict[str, RunUpdate]) -> None:
         started, name, parent, tags, joined = start
@@ -330,9 +335,10 @@ class SegmentReplay:
                     update.params.setdefault(key, value)
             case spool.METRICS:
                 _, state.seen_ms, numbers, step, tags = head
-                place = clean_step(step) or 0
+                place, before = clean_step(step) or 0, len(update.metrics)
                 update.metrics += [(key, value, state.seen_ms, place) for key, value in numbers.items()]
                 update.tags.update(tags)
+                _tell_steps(update, state, before)
             case spool.TAGS:
                 _, state.seen_ms, tags = head
                 update.tags.update(clean_tags(tags))
@@ -384,3 +390,17 @@ class SegmentReplay:
                 RUN_NAME: update.create.name,
             }
             update.end = (run.status, run.end_ms)
+
+
+def _tell_steps(update: RunUpdate, state: RunState, begin: int) -> None:
+    """Let the tag of a figure that was not finite say its step, once a later step is finite.
+
+    MLflow shows the metric of the last step, and the tag must not contradict it.
+    """
+    for key, value, _, step in update.metrics[begin:]:
+        if value != value:
+            tag = clean_key(f"metric.{key}")
+            state.not_finite[key] = (step, update.tags.get(tag, "nan"))
+        elif key in state.not_finite and step >= state.not_finite[key][0]:
+            before, text = state.not_finite.pop(key)
+            update.tags[clean_key(f"metric.{key}")] = f"{text} at step {before}"

@@ -148,13 +148,15 @@ def mapping_of(value: Any) -> Mapping[Any, Any] | None:
     return None
 
 
-def flatten(params: Any, limit: int = MAX_PARAM) -> dict[str, str]:
+def flatten(params: Any, limit: int = MAX_PARAM, twice: list[str] | None = None) -> dict[str, str]:
     """Parameters as flat text: nested mappings joined with dots, lists as JSON, values cut to ``limit``.
 
     Parameters
     ----------
     params
         A mapping, pydantic model, dataclass or named tuple; None is empty.
+    twice
+        Takes the names that came with two values (``{"a.b": 1, "a": {"b": 2}}``), of which the first stays.
 
     Returns
     -------
@@ -167,20 +169,22 @@ def flatten(params: Any, limit: int = MAX_PARAM) -> dict[str, str]:
     if top is None:
         return {"value": clean_text(as_text(params), limit)}
     flat: dict[Any, str] = {}
-    _flatten_into(flat, "", top, limit, 0)
+    _flatten_into(flat, "", top, limit, 0, [] if twice is None else twice)
     return clean_keys(flat)
 
 
 def _flatten_into(
-    flat: dict[Any, str], prefix: str, mapping: Mapping[Any, Any], limit: int, depth: int
+    flat: dict[Any, str], prefix: str, mapping: Mapping[Any, Any], limit: int, depth: int, twice: list[str]
 ) -> None:
     for key, value in mapping.items():
         name = f"{prefix}{key}"
         inner = None if type(value) in (float, int, str, bool) else mapping_of(value)
         if inner and depth < MAX_DEPTH:
-            _flatten_into(flat, f"{name}.", inner, limit, depth + 1)
+            _flatten_into(flat, f"{name}.", inner, limit, depth + 1, twice)
             continue
-        flat[name] = clean_text(as_text(value if inner is None else inner), limit)
+        text = clean_text(as_text(value if inner is None else inner), limit)
+        if flat.setdefault(name, text) != text:
+            twice.append(name)
 
 
 def clean_tags(tags: Mapping[Any, Any] | None) -> dict[str, str]:
