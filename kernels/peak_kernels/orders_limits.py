@@ -160,7 +160,8 @@ def entered_at(m: FloatArray, row: int, bar: int) -> float:
     n = int(m[f.S_FILLS_NEXT]) - f.N_FILL
     if n < m[f.S_FILLS_AT] or m[n + f.F_BAR] != bar or m[n + f.F_ASSET] != row:
         return np.nan
-    worse = m[n + f.F_SLIPPAGE] / (m[n + f.F_SIZE] * m[row + f.A_MULTIPLIER] * m[n + f.F_RATE])
+    traded = money.worth(m[n + f.F_SIZE], 1.0, m[row + f.A_MULTIPLIER], m[n + f.F_RATE])
+    worse = money.per_unit(m[n + f.F_SLIPPAGE], traded)
     price = m[n + f.F_PRICE] - m[n + f.F_SIDE] * worse
     # The open itself, without the rounding of the way back.
     return m[row + f.A_OPEN] if abs(price - m[row + f.A_OPEN]) <= 1e-9 * abs(price) else price
