@@ -116,7 +116,11 @@ class BacktestEngine:
             order_book=order_book,
         )
         self.tracker: Tracker | None = tracker_or_none(tracker)
-        self.use_execution_pipeline = use_execution_pipeline
+        if use_execution_pipeline not in (True, False):
+            raise ConfigError(
+                f"use_execution_pipeline: expected True or False; got {use_execution_pipeline!r}"
+            )
+        self.use_execution_pipeline = bool(use_execution_pipeline)
 
     initial_cash = _Setting[float]()
     execution = _Setting[Execution]()

@@ -5,6 +5,7 @@ import warnings
 
 import pytest
 
+from peak_fast import BacktestEngine
 from peak_fast.errors import ConfigError
 from peak_fast.tracking import MLflowTracker, TrackingWarning, build_tracker_from_config
 from tests.tracking_stores import segments_of, spool_files
@@ -164,3 +165,23 @@ def test_a_server_that_takes_connections_and_says_nothing(spool_dir, experiment,
             tracker.log_metrics({"a": 1.0})
     assert len(told) == (1 if mode == "background" else 2)
     assert len(segments_of(spool_dir)) == 1
+
+
+@pytest.mark.parametrize("call", ["log_params", "log_metrics", "set_tags"])
+def test_what_is_no_mapping_is_told(spool_dir, tmp_path, call):
+    with MLflowTracker(f"sqlite:///{tmp_path}/told.db") as tracker:
+        with pytest.warns(TrackingWarning, match=f"{call}: expected a mapping.*int"):
+            getattr(tracker, call)(5)
+        getattr(tracker, call)(None)
+
+
+def test_arguments_of_a_wrong_type_are_refused(spool_dir, tmp_path):
+    uri = f"sqlite:///{tmp_path}/types.db"
+    with pytest.raises(ConfigError, match="tracking_uri: expected a text or a path, got int"):
+        MLflowTracker(5)
+    with pytest.raises(ConfigError, match="tags: expected a mapping"):
+        MLflowTracker(uri, tags=5)
+    with pytest.raises(ConfigError, match="expected BacktestResult objects, got int"):
+        MLflowTracker(uri).log_results([1])
+    with pytest.raises(ConfigError, match="use_execution_pipeline: expected True or False"):
+        BacktestEngine(use_execution_pipeline="no")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from peak_fast._guard import guarded_class
+from peak_fast.errors import ConfigError
 from peak_fast.tracking import frames, identify, spool
 from peak_fast.tracking.channel import Channel, now_ms
 from peak_fast.tracking.handles import RunHandle, RunIdList
@@ -44,6 +45,11 @@ class ManyRuns(Recorder):
         -------
         RunIdList
             MLflow's ids of the runs, in order; the first look at one waits until the runs are in the store.
+
+        Raises
+        ------
+        ConfigError
+            Something else than a result.
         """
         channel = self._channel
         made = _Made()
@@ -51,6 +57,11 @@ class ManyRuns(Recorder):
         with channel.lock:
             parent = self._parent(parent_run_id)
             for number, result in enumerate(results):
+                if not hasattr(result, "stats"):
+                    raise ConfigError(
+                        f"log_results: expected BacktestResult objects, got {type(result).__name__} at {number}; "
+                        "those before it are logged"
+                    )
                 run_id = channel.new_run_id()
                 name = names[number] if number < len(names) else None
                 channel.append(spool.START, (run_id, now_ms(), name, parent, dict(tags or {}), False))

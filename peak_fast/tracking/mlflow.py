@@ -61,7 +61,7 @@ class MLflowTracker(RunKeeper):
     Raises
     ------
     ConfigError
-        An unknown mode or kind of artifacts, or a URI that cannot work.
+        An unknown mode or kind of artifacts, tags that are no mapping, or a URI that cannot work.
     MissingDependencyError
         MLflow is not installed.
     """
@@ -80,6 +80,10 @@ class MLflowTracker(RunKeeper):
             raise ConfigError(f"mode: got {mode!r}; {did_you_mean(str(mode), MODES)}")
         if artifacts not in ARTIFACT_PARTS:
             raise ConfigError(f"artifacts: got {artifacts!r}; {did_you_mean(str(artifacts), ARTIFACT_PARTS)}")
+        if tracking_uri is not None and not isinstance(tracking_uri, (str, Path)):
+            raise ConfigError(f"tracking_uri: expected a text or a path, got {type(tracking_uri).__name__}")
+        if tags is not None and not isinstance(tags, Mapping):
+            raise ConfigError(f"tags: expected a mapping of names to values, got {type(tags).__name__}")
         _check_installed()
         uri = resolve(tracking_uri)
         if is_file_store(uri):

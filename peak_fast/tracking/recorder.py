@@ -82,6 +82,9 @@ class Recorder:
                 self._ignored("log_params")
                 return
             run = channel.local.runs[-1]
+            if params is not None and mapping_of(params) is None:
+                self._no_mapping("log_params", params)
+                return
             known = run.params = run.params or {}
             changed: list[str] = []
             flat = flatten(params, twice=changed)
@@ -107,7 +110,7 @@ class Recorder:
         """
         entries = mapping_of(metrics)
         if entries is None:
-            logger.debug("no mapping: log_metrics is ignored")
+            self._no_mapping("log_metrics", metrics)
             return
         if not self._channel.local.runs:
             self._ignored("log_metrics")
@@ -125,7 +128,19 @@ class Recorder:
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         """Set tags of the active run; a later value replaces an earlier one, None values are left out."""
-        self._append(spool.TAGS, dict(mapping_of(tags) or {}))
+        entries = mapping_of(tags)
+        if entries is None:
+            self._no_mapping("set_tags", tags)
+            return
+        self._append(spool.TAGS, dict(entries))
+
+    def _no_mapping(self, call: str, given: Any) -> None:
+        """Warn of something else than a mapping; None is nothing, and nothing is said."""
+        if given is not None:
+            self._channel.warn(
+                f"{call} mapping",
+                f"{call}: expected a mapping of names to values, got {type(given).__name__}; it is not recorded",
+            )
 
     def log_artifact(self, path: str | Path, artifact_path: str | None = None) -> None:
         """Log a file, or all files of a folder, as they are now.
