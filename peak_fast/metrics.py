@@ -38,6 +38,7 @@ from peak_fast._drawdowns import (
     max_drawdown_duration,
     ulcer_index,
 )
+from peak_fast._guard import guarded
 from peak_fast._metric_catalog import CATALOG
 from peak_fast._ratios import deviation, growth_curve, known, mean, per_period, positive, power, ratio, share
 from peak_fast._trade_metrics import (
@@ -101,6 +102,7 @@ __all__ = [
 ]
 
 
+@guarded
 def returns_from_equity(equity: Any, initial: float | None = None) -> FloatArray:
     """Simple returns of an equity curve.
 
@@ -127,12 +129,14 @@ def returns_from_equity(equity: Any, initial: float | None = None) -> FloatArray
 # Growth
 
 
+@guarded
 def total_return(returns: Any) -> float:
     """Growth over the whole time, ``prod(1 + r) - 1``, a fraction; NaN for no returns."""
     curve = growth_curve(returns)
     return float(curve[-1]) - 1.0 if curve.size else math.nan
 
 
+@guarded
 def cagr(returns: Any, periods_per_year: float, years: float | None = None) -> float:
     """Compound annual growth rate, ``prod(1 + r)^(q / n) - 1``; -1 where nothing is left.
 
@@ -154,6 +158,7 @@ def cagr(returns: Any, periods_per_year: float, years: float | None = None) -> f
     return power(float(curve[-1]), 1.0 / positive(span, "years")) - 1.0 if curve[-1] > 0.0 else -1.0
 
 
+@guarded
 def geometric_mean(returns: Any) -> float:
     """Constant return per period of that growth, ``prod(1 + r)^(1 / n) - 1``; -1 where nothing is left."""
     return cagr(returns, 1.0)
@@ -162,11 +167,13 @@ def geometric_mean(returns: Any) -> float:
 # Risk-adjusted
 
 
+@guarded
 def volatility(returns: Any, periods_per_year: float) -> float:
     """Annualised standard deviation, ``std(r, ddof 1) * sqrt(q)``; NaN below two returns."""
     return deviation(known(returns)) * math.sqrt(positive(periods_per_year, "periods_per_year"))
 
 
+@guarded
 def downside_deviation(returns: Any, periods_per_year: float, risk_free: float = 0.0) -> float:
     """Annualised root mean square of the shortfalls, ``sqrt(mean(min(r - rf, 0)^2)) * sqrt(q)``.
 
@@ -176,6 +183,7 @@ def downside_deviation(returns: Any, periods_per_year: float, risk_free: float =
     return math.sqrt(mean(shortfall * shortfall)) * math.sqrt(periods_per_year)
 
 
+@guarded
 def sharpe(returns: Any, periods_per_year: float, risk_free: float = 0.0) -> float:
     """Sharpe ratio, ``mean(r - rf) / std(r, ddof 1) * sqrt(q)``; NaN for constant returns.
 
@@ -186,6 +194,7 @@ def sharpe(returns: Any, periods_per_year: float, risk_free: float = 0.0) -> flo
     return (mean(values) - free) / spread * math.sqrt(periods_per_year) if spread > 0.0 else math.nan
 
 
+@guarded
 def sortino(returns: Any, periods_per_year: float, risk_free: float = 0.0) -> float:
     """Sortino ratio, ``mean(r - rf) * q`` over `downside_deviation`; the rate is also the target.
 
@@ -196,6 +205,7 @@ def sortino(returns: Any, periods_per_year: float, risk_free: float = 0.0) -> fl
     return ratio(excess * periods_per_year, downside_deviation(returns, periods_per_year, risk_free))
 
 
+@guarded
 def calmar(
     returns: Any, periods_per_year: float, years: float | None = None, include_start: bool = True
 ) -> float:
@@ -207,6 +217,7 @@ def calmar(
     return growth / -deepest if deepest < 0.0 else math.nan
 
 
+@guarded
 def recovery_factor(returns: Any, include_start: bool = True, compounded: bool = True) -> float:
     """Total return over the deepest drawdown; NaN without one.
 
@@ -217,6 +228,7 @@ def recovery_factor(returns: Any, include_start: bool = True, compounded: bool =
     return gain / -deepest if deepest < 0.0 else math.nan
 
 
+@guarded
 def martin_ratio(
     returns: Any,
     periods_per_year: float,
@@ -229,6 +241,7 @@ def martin_ratio(
     return ratio(excess, ulcer_index(returns, include_start))
 
 
+@guarded
 def omega(returns: Any, periods_per_year: float, risk_free: float = 0.0) -> float:
     """Omega ratio, ``sum(max(x, 0)) / sum(max(-x, 0))`` with ``x = r - rf``; the rate is the threshold.
 
@@ -239,12 +252,14 @@ def omega(returns: Any, periods_per_year: float, risk_free: float = 0.0) -> floa
     return ratio(float(np.maximum(excess, 0.0).sum()), float(np.maximum(-excess, 0.0).sum()))
 
 
+@guarded
 def gain_to_pain(returns: Any) -> float:
     """Sum of the returns over the sum of the losses, ``sum(r) / sum(max(-r, 0))`` (Schwager 2012)."""
     values = known(returns)
     return ratio(float(values.sum()), float(np.maximum(-values, 0.0).sum()))
 
 
+@guarded
 def probabilistic_sharpe_ratio(
     returns: Any, benchmark_sharpe: float = 0.0, periods_per_year: float = 1.0, bias: bool = False
 ) -> float:
@@ -290,6 +305,7 @@ def probabilistic_sharpe_ratio(
 # Shape and tails
 
 
+@guarded
 def skew(returns: Any, bias: bool = False) -> float:
     """Skewness; by default the adjusted Fisher-Pearson coefficient (pandas), which needs three values.
 
@@ -304,6 +320,7 @@ def skew(returns: Any, bias: bool = False) -> float:
     return raw if bias else raw * math.sqrt(count * (count - 1)) / (count - 2)
 
 
+@guarded
 def kurtosis(returns: Any, bias: bool = False) -> float:
     """Excess kurtosis (normal: 0); by default corrected for small samples (pandas), needing four values.
 
@@ -320,6 +337,7 @@ def kurtosis(returns: Any, bias: bool = False) -> float:
     return (count - 1) / ((count - 2) * (count - 3)) * ((count + 1) * raw + 6.0)
 
 
+@guarded
 def tail_ratio(returns: Any) -> float:
     """Right tail over left tail, ``|95th percentile| / |5th percentile|`` (linear interpolation)."""
     values = known(returns)
@@ -329,6 +347,7 @@ def tail_ratio(returns: Any) -> float:
     return ratio(abs(float(high)), abs(float(low)))
 
 
+@guarded
 def value_at_risk(
     returns: Any, level: float = 0.05, method: Literal["historical", "normal"] = "historical"
 ) -> float:
@@ -347,6 +366,7 @@ def value_at_risk(
     raise ConfigError(f"method: expected 'historical' or 'normal', got {method!r}")
 
 
+@guarded
 def conditional_value_at_risk(
     returns: Any, level: float = 0.05, method: Literal["historical", "normal"] = "historical"
 ) -> float:
@@ -367,6 +387,7 @@ def conditional_value_at_risk(
     raise ConfigError(f"method: expected 'historical' or 'normal', got {method!r}")
 
 
+@guarded
 def stability(returns: Any) -> float:
     """R squared of a straight line through the logarithm of the growth curve (empyrical), 0 to 1.
 
@@ -379,6 +400,7 @@ def stability(returns: Any) -> float:
     return r_squared(curve, np.arange(curve.size))
 
 
+@guarded
 def return_statistics(returns: Any, periods_per_year: float, risk_free: float = 0.0) -> dict[str, float]:
     """All figures above that need nothing but returns, in our conventions.
 

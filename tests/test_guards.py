@@ -362,3 +362,10 @@ class TestFrames:
         assert trades.to_arrow().num_rows == trades.height == pl.concat([plain, trades]).height // 2
         with pytest.raises(IndexError):
             trades[10_000, "size"]
+
+
+def test_a_misspelt_keyword_of_a_metric_names_the_right_one():
+    from peak_fast import metrics
+
+    with pytest.raises(PeakFastError, match="periods_per_year"):
+        metrics.sharpe([0.01, -0.02, 0.03], periods_per_yaer=252)
