@@ -31,6 +31,8 @@ from peak_fast.order_rules import Asset, OrderRules
 from peak_fast.signal_orders import SignalRules, simulate_signals, simulate_sizes
 
 BARS = synthetic(300, seed=1)
+# Called by this package at every run, never by users.
+UNGUARDED = ("model_post_init", "log_result", "log_result_values", "id_of", "end_started")
 FURTHER = (OrderBook, Asset, OrderRules, SignalRules, simulate_signals, simulate_sizes)
 
 
@@ -55,7 +57,7 @@ def public_calls():
             if owner.__module__.split(".")[0] != "peak_fast":
                 continue
             for name, method in vars(owner).items():
-                if name.startswith("_") or name in ("model_post_init", "log_result", "log_result_values"):
+                if name.startswith("_") or name in UNGUARDED:
                     continue
                 if inspect.isfunction(method) or isinstance(method, classmethod | staticmethod):
                     yield f"{label}.{name}", getattr(item, name)
