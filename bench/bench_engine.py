@@ -66,16 +66,17 @@ def test_memory(benchmark, recorder, n):
 @pytest.mark.parametrize("n", STAGED)
 def test_where_the_time_goes(rounds, recorder, n):
     """The engine's own steps, called one by one as it calls them."""
-    from peak_fast import _run
-    from peak_fast._strategy import resolve
     from peak_fast.data import Bars
+    from peak_fast.simulation import run as _run
+    from peak_fast.simulation.decisions import rule_decisions
+    from peak_fast.strategies.registry import resolve
 
     frame, bars, engine = data.make_bars(n).frame(), probe.load_bars(n), probe.engine()
     item = resolve("ma_crossover")
     params = {**probe.PARAMS, "allow_short": False}
     result = engine.run(bars, "ma_crossover", params)
     settings = engine.settings.vector(bars)
-    decisions = _run.rule_decisions(item, bars, params)
+    decisions = rule_decisions(item, bars, params)
 
     def fresh_tables() -> None:
         again = engine.run(bars, "ma_crossover", params)
@@ -85,7 +86,7 @@ def test_where_the_time_goes(rounds, recorder, n):
     samples = rounds(
         {
             "validation": lambda: Bars.from_frame(frame),
-            "indicators": lambda: _run.rule_decisions(item, bars, params),
+            "indicators": lambda: rule_decisions(item, bars, params),
             "kernel": lambda: _run.run_single(bars, decisions, settings),
             "engine": lambda: engine.run(bars, "ma_crossover", params),
             "with_stats": lambda: engine.run(bars, "ma_crossover", params).stats,
@@ -146,7 +147,7 @@ def _order_frame(raw: data.BenchBars, count: int):
 
 
 def test_orders(rounds, recorder):
-    from peak_fast.orders import simulate_orders
+    from peak_fast.orders.simulate import simulate_orders
 
     n, count = harness.pick((1_000_000, 10_000), (100_000, 1_000))
     raw, bars = data.make_bars(n), probe.load_bars(n)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bench import baselines, data, harness
-from peak_fast import indicators
+from peak_fast.indicators import functions as indicators
 
 BENCH = "indicators"
 QUESTION = "What does an indicator cost per bar, called as a user calls it, its result array included?"

@@ -30,7 +30,8 @@ CASES = {
 def _block():
     """Every so often a bid below the market with a bracket, about as many trades as the crossing makes."""
     from peak_fast import Param, strategy
-    from peak_fast.order_block import BUY, CLOSE, EQUITY_FRACTION, FRACTION, place_limit
+    from peak_fast.orders.block import BUY, CLOSE, EQUITY_FRACTION, FRACTION
+    from peak_kernels.orders.place import place_limit
 
     @strategy(
         name="bench_bids",
@@ -52,8 +53,8 @@ def _block():
 
 def _settings(case: str):
     from peak_fast import Costs, Stops
-    from peak_fast.order_book import OrderBook
-    from peak_fast.orders import OrderRules
+    from peak_fast.settings.order_book import OrderBook
+    from peak_fast.settings.order_rules import OrderRules
 
     settings = {"costs": Costs(rate=probe.RATE, slippage_bps=probe.SLIPPAGE_BPS), "order_book": OrderRules()}
     if case == "limit":

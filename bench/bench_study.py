@@ -31,7 +31,7 @@ HIT = 0.02
 
 
 def make_study(sampler: Any, seed: int = 1, bars: Any = None, **options: Any) -> Any:
-    from peak_fast.study import Study
+    from peak_fast.studies.study import Study
 
     bars = probe.load_bars(BARS) if bars is None else bars
     options.setdefault("space", SPACE)
@@ -74,7 +74,7 @@ def optuna_alone(
 
 @pytest.mark.parametrize("kind", ["tpe", "nsga2"])
 def test_over_optuna(rounds, recorder, kind):
-    from peak_fast.studies.samplers import build_sampler, generation_size
+    from peak_fast.studies.search.samplers import build_sampler, generation_size
 
     trials = harness.pick({"tpe": 1_000, "nsga2": 2_000}[kind], 100)
     table = Table()

@@ -36,15 +36,15 @@ def load_bars(n: int, seed: int = 7) -> Any:
 
 def engine(**options: Any) -> Any:
     """Return a backtest engine with the bench's costs."""
-    from peak_fast.config import Costs
-    from peak_fast.engine import BacktestEngine
+    from peak_fast.engine.engine import BacktestEngine
+    from peak_fast.settings.trading import Costs
 
     return BacktestEngine(costs=Costs(rate=RATE, slippage_bps=SLIPPAGE_BPS), **options)
 
 
 def sweep(strategy: str, grid: Any, bars: Any, **options: Any) -> Any:
     """Return a sweep with the bench's costs and the four metrics that every engine computes."""
-    from peak_fast.config import Costs
+    from peak_fast.settings.trading import Costs
     from peak_fast.sweep import Sweep
 
     costs = Costs(rate=RATE, slippage_bps=SLIPPAGE_BPS)

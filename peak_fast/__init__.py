@@ -15,46 +15,46 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _HOMES = {
-    "Above": "_conditions",
-    "AtLeast": "_conditions",
-    "BacktestConfig": "config",
+    "Above": "strategies",
+    "AtLeast": "strategies",
+    "BacktestConfig": "settings",
     "BacktestEngine": "engine",
-    "BacktestResult": "result",
+    "BacktestResult": "results",
     "Bars": "data",
     "ConfigError": "errors",
-    "Costs": "config",
+    "Costs": "settings",
     "DataError": "errors",
-    "Execution": "config",
-    "FixedUnits": "config",
-    "FixedValue": "config",
-    "FractionOfEquity": "config",
-    "Grid": "sweep.grid",
-    "KellyFraction": "config",
+    "Execution": "settings",
+    "FixedUnits": "settings",
+    "FixedValue": "settings",
+    "FractionOfEquity": "settings",
+    "Grid": "sweep",
+    "KellyFraction": "settings",
     "MLflowTracker": "tracking",
     "MissingDependencyError": "errors",
     "NoopTracker": "tracking",
     "Param": "params",
     "PeakFastError": "errors",
-    "RiskLimits": "config",
-    "RiskPerTrade": "config",
-    "Row": "_conditions",
-    "RuleStrategy": "_strategy",
-    "Stops": "config",
+    "RiskLimits": "settings",
+    "RiskPerTrade": "settings",
+    "Row": "strategies",
+    "RuleStrategy": "strategies",
+    "Stops": "settings",
     "StoreError": "errors",
     "StrategyError": "errors",
-    "Study": "study",
+    "Study": "studies",
     "Sweep": "sweep",
     "SweepError": "errors",
-    "SweepResult": "sweep.result",
+    "SweepResult": "sweep",
     "TrackingError": "errors",
-    "VolatilityTarget": "config",
+    "VolatilityTarget": "settings",
     "__version__": "version",
     "build_tracker_from_config": "tracking",
     "load": "data",
     "log_backtest_artifacts": "tracking",
     "sample": "data",
     "simulate_orders": "orders",
-    "strategy": "_strategy",
+    "strategy": "strategies",
     "synthetic": "data",
 }
 
@@ -103,21 +103,6 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from peak_fast._conditions import Above, AtLeast, Row
-    from peak_fast._strategy import RuleStrategy, strategy
-    from peak_fast.config import (
-        BacktestConfig,
-        Costs,
-        Execution,
-        FixedUnits,
-        FixedValue,
-        FractionOfEquity,
-        KellyFraction,
-        RiskLimits,
-        RiskPerTrade,
-        Stops,
-        VolatilityTarget,
-    )
     from peak_fast.data import Bars, load, sample, synthetic
     from peak_fast.engine import BacktestEngine
     from peak_fast.errors import (
@@ -132,8 +117,22 @@ if TYPE_CHECKING:
     )
     from peak_fast.orders import simulate_orders
     from peak_fast.params import Param
-    from peak_fast.result import BacktestResult
-    from peak_fast.study import Study
+    from peak_fast.results import BacktestResult
+    from peak_fast.settings import (
+        BacktestConfig,
+        Costs,
+        Execution,
+        FixedUnits,
+        FixedValue,
+        FractionOfEquity,
+        KellyFraction,
+        RiskLimits,
+        RiskPerTrade,
+        Stops,
+        VolatilityTarget,
+    )
+    from peak_fast.strategies import Above, AtLeast, Row, RuleStrategy, strategy
+    from peak_fast.studies import Study
     from peak_fast.sweep import Grid, Sweep, SweepResult
     from peak_fast.tracking import (
         MLflowTracker,

@@ -10,8 +10,8 @@ import argparse
 from pathlib import Path
 
 from peak_fast import BacktestEngine, BacktestResult, Costs, Sweep, sample
+from peak_fast.files import write_atomically
 from peak_fast.report import equity_figure, figure_png
-from peak_fast.sweep.files import write_atomically
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
 SYMBOL = "AAPL"

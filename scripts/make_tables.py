@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from peak_fast._indicator_definitions import DEFINED
-from peak_fast._metric_catalog import markdown
-from peak_fast.params import schema_table
-from peak_fast.strategies import NAMES, load
-from peak_fast.strategies.rows import kinds
+from peak_fast.indicators.definitions import DEFINED
+from peak_fast.indicators.rows import kinds
+from peak_fast.metrics.catalog import markdown
+from peak_fast.params.schema import schema_table
+from peak_fast.strategies.builtin import NAMES, load
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 # Rows that are no indicators, or whose function has another name.

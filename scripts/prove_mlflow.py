@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from peak_fast.tracking import selftest
+from peak_fast.tracking.stores import selftest
 
 
 def main() -> int:

@@ -17,9 +17,10 @@ from peak_fast import (
     RiskPerTrade,
     Stops,
     VolatilityTarget,
-    _run,
 )
-from peak_fast._slots import settings_vector
+from peak_fast.settings.slots import settings_vector
+from peak_fast.simulation import run as _run
+from peak_fast.simulation.decisions import given_decisions
 from tests.oracle import Rules
 
 DAY = 86_400_000_000
@@ -215,5 +216,5 @@ def kernel_settings(rules, year=252.0):
 def run_kernel(bars, decide, settings):
     """Outcome of the kernel for decisions given as a dict."""
     where = np.array(sorted(decide), np.int64)
-    decisions = _run.given_decisions(where, np.array([decide[int(bar)] for bar in where], np.float64))
+    decisions = given_decisions(where, np.array([decide[int(bar)] for bar in where], np.float64))
     return _run.run_single(bars, decisions, settings)

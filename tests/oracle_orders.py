@@ -1,6 +1,7 @@
 """Plain-Python oracle of the order rules: floats, dicts and if/else, nothing from the kernels.
 
-It knows the default rules of `peak_fast.order_rules.OrderRules` for one asset, with fees, slippage as a fraction,
+It knows the default rules of `peak_fast.settings.order_rules.OrderRules` for one asset, with fees, slippage
+as a fraction,
 a share of the bar's volume and a choice of leverage.  One pass over the bars; each order is a dict.
 """
 

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from peak_fast.params import Param, parse_constraints
+from peak_fast.params.parameter import Param
+from peak_fast.params.schema import parse_constraints
 from peak_fast.studies.points import Space
-from peak_fast.study import Study
+from peak_fast.studies.study import Study
 
 FAST = Param("fast", "int", 20, low=5, high=60)
 SLOW = Param("slow", "int", 50, low=20, high=200)

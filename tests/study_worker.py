@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from peak_fast.params import Param
-from peak_fast.study import Study
+from peak_fast.params.parameter import Param
+from peak_fast.studies.study import Study
 
 SCHEMA = (Param("fast", "int", 8, low=5, high=14), Param("slow", "int", 50, low=50, high=69))
 

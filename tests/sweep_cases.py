@@ -11,7 +11,7 @@ from peak_fast import (
     Sweep,
     synthetic,
 )
-from peak_fast._metric_catalog import METRICS
+from peak_fast.metrics.catalog import METRICS
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from peak_fast.sweep.grid import Grid
-from peak_fast.sweep.key import StoreKey
+from peak_fast.sweep.grid.grid import Grid
+from peak_fast.sweep.store.key import StoreKey
 
 METRICS = ["sharpe", "trades"]
 GRID = {"fast": range(1, 21), "slow": range(5, 65, 2), "stop": [None, 0.05], "kind": ["ema", "sma"]}

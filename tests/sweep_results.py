@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from peak_fast.sweep.result import SweepResult
-from peak_fast.sweep.store import SweepStore
+from peak_fast.sweep.store.store import SweepStore
 from tests.sweep_fakes import METRICS, compute, fill, make_grid, make_key
 
 

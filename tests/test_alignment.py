@@ -16,12 +16,12 @@ from peak_fast import (
     StrategyError,
     Study,
     Sweep,
-    indicators,
-    metrics,
     strategy,
 )
-from peak_fast.orders import OrderRules
+from peak_fast.indicators import functions as indicators
+from peak_fast.metrics import returns as metrics
 from peak_fast.report.figure import prepare_picture
+from peak_fast.settings.order_rules import OrderRules
 
 pd = pytest.importorskip("pandas")
 

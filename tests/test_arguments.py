@@ -9,9 +9,10 @@ import polars as pl
 import pytest
 
 import peak_fast as pf
-from peak_fast import indicators, metrics
-from peak_fast.constraints import Constraint
 from peak_fast.errors import ConfigError, PeakFastError, StrategyError
+from peak_fast.indicators import functions as indicators
+from peak_fast.metrics import returns as metrics
+from peak_fast.params.constraints import Constraint
 
 BARS = pf.synthetic(60, seed=1)
 CLOSE = BARS.close

@@ -11,20 +11,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from peak_fast import (
-    BacktestEngine,
-    Costs,
-    Execution,
-    Param,
-    RiskLimits,
-    Stops,
-    _run,
-    strategy,
-    synthetic,
-)
-from peak_fast._strategy import Block, _registry
+from peak_fast import BacktestEngine, Costs, Execution, Param, RiskLimits, Stops, strategy, synthetic
 from peak_fast.errors import StrategyError
-from peak_kernels import types as t
+from peak_fast.simulation import run as _run
+from peak_fast.simulation.decisions import block_decisions, target_decisions
+from peak_fast.strategies.blocks import Block
+from peak_fast.strategies.registry import _registry
+from peak_kernels.fast import slots as t
 from tests import oracle
 from tests.kernel_cases import decisions_of, kernel_settings, make_bars, price_bars, rules_of, run_kernel
 
@@ -78,7 +71,7 @@ CROSS = Block(
 
 
 def run_block(block, bars, params, settings):
-    return _run.run_single(bars, _run.block_decisions(block, bars, params), settings)
+    return _run.run_single(bars, block_decisions(block, bars, params), settings)
 
 
 def same_bits(one, other):
@@ -118,7 +111,7 @@ def test_block_equals_targets_bit_for_bit(case):
     row = row_of(decide, len(bars))
     params = {f"bar_{bar}": value for bar, value in enumerate(row.tolist())}
     by_block = run_block(FROM_PARAMS, data, params, settings)
-    same_bits(by_block, _run.run_single(data, _run.target_decisions(row), settings))
+    same_bits(by_block, _run.run_single(data, target_decisions(row), settings))
 
 
 @given(cases())
@@ -185,7 +178,7 @@ def test_a_block_sees_the_account(fill_at):
     rows = [(c, c, c, c) for c in closes]
     data = make_bars(rows)
     settings = kernel_settings(oracle.Rules(fill_at=fill_at, fixed=2.0))
-    decisions = _run.block_decisions(Block(look, memory=30), data, {})
+    decisions = block_decisions(Block(look, memory=30), data, {})
     outcome = _run.run_single(data, decisions, settings)
     seen = decisions.block.memory.reshape(6, 5)
     filled = 1 if fill_at == "close" else 2  # bar of the fill
@@ -209,7 +202,7 @@ def test_account_of_a_short():
         return -1.0
 
     data = make_bars([(10.0, 10.0, 10.0, 10.0)] * 3)
-    decisions = _run.block_decisions(Block(short_and_look, memory=3), data, {})
+    decisions = block_decisions(Block(short_and_look, memory=3), data, {})
     _run.run_single(data, decisions, kernel_settings(oracle.Rules()))
     assert decisions.block.memory.tolist() == [2000.0, -100.0, 10.0]
 
@@ -261,7 +254,7 @@ def test_not_asked_where_there_are_no_prices():
 
     rows = [None, (10.0,) * 4, None, None, (11.0,) * 4, None]
     data = make_bars(rows)
-    decisions = _run.block_decisions(Block(count, memory=2), data, {})
+    decisions = block_decisions(Block(count, memory=2), data, {})
     _run.run_single(data, decisions, kernel_settings(oracle.Rules()))
     assert decisions.block.memory.tolist() == [2.0, 4.0]
 
@@ -273,11 +266,11 @@ def test_volume_and_last_known_close():
         return math.nan
 
     data = make_bars([(10.0,) * 4, (10.0,) * 4, (12.0,) * 4])
-    decisions = _run.block_decisions(Block(read, memory=2), data, {})
+    decisions = block_decisions(Block(read, memory=2), data, {})
     _run.run_single(data, decisions, kernel_settings(oracle.Rules()))
     assert decisions.block.memory[0] == 10.0 and math.isnan(decisions.block.memory[1])
     with_volume = synthetic(3, seed=1)
-    decisions = _run.block_decisions(Block(read, memory=2), with_volume, {})
+    decisions = block_decisions(Block(read, memory=2), with_volume, {})
     _run.run_single(with_volume, decisions, kernel_settings(oracle.Rules()))
     assert decisions.block.memory[1] == with_volume.volume[-1]
 
@@ -370,7 +363,7 @@ def block(i, bars, params, memory, account):
 ASK = """
 from block_file import block
 from peak_fast import BacktestEngine, synthetic
-from peak_fast._strategy import Block
+from peak_fast.strategies.registry import Block
 item = Block(block)
 run = BacktestEngine().run(synthetic(300, seed=4), item)
 hits = item.compiled["function"].stats

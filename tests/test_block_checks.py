@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from peak_fast import BacktestEngine, Param, StrategyError, Study, Sweep, simulate_orders, strategy, synthetic
-from peak_fast._strategy import Block, OrderBlock
-from peak_fast.order_block import BUY, CLOSE, place_market
-from peak_fast.order_book import OrderBook
+from peak_fast.orders.block import BUY, CLOSE
+from peak_fast.settings.order_book import OrderBook
+from peak_fast.strategies.blocks import Block, OrderBlock
+from peak_kernels.orders.place import place_market
 
 BARS = synthetic(300, seed=1)
 ROW = 6

@@ -11,11 +11,11 @@ import polars as pl
 import pytest
 
 from peak_fast import BacktestEngine, BacktestResult, Costs, sample, synthetic
-from peak_fast._cli_strategy import load_strategy
-from peak_fast._cli_values import parse_grid, parse_params, parse_value
+from peak_fast.cli.strategy import load_strategy
+from peak_fast.cli.values import parse_grid, parse_params, parse_value
 from peak_fast.errors import ConfigError
-from peak_fast.orders import OrderRules
-from peak_fast.strategies import NAMES
+from peak_fast.settings.order_rules import OrderRules
+from peak_fast.strategies.builtin import NAMES
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -127,7 +127,7 @@ class TestRun:
 
 OWN = """
 from peak_fast import Param, RuleStrategy, strategy
-from peak_fast.order_block import BUY, CLOSE, FRACTION, POSITION, place_limit
+from peak_fast.orders.block import BUY, CLOSE, FRACTION, POSITION, place_limit
 from helper import SIZE
 
 
@@ -150,7 +150,7 @@ def sides(df, params):
 class TestStrategyFiles:
     @pytest.fixture
     def own(self, tmp_path, monkeypatch):
-        from peak_fast import _strategy
+        from peak_fast.strategies import registry as _strategy
 
         monkeypatch.setattr(_strategy, "_registry", {})
         monkeypatch.delitem(sys.modules, "helper", raising=False)

@@ -6,11 +6,11 @@ import polars as pl
 import pytest
 
 from peak_fast import Bars, load, synthetic
-from peak_fast._cli_data import _HELP
-from peak_fast.config import BacktestConfig
+from peak_fast.cli.data import _HELP
 from peak_fast.data.options import OPTION_NAMES
-from peak_fast.data.table import DataTable
 from peak_fast.errors import ConfigError
+from peak_fast.settings.config import BacktestConfig
+from peak_fast.settings.data_table import DataTable
 from tests.cli_fixtures import check_wrong, command, prices
 
 __all__ = ["command", "prices"]

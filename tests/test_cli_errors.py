@@ -2,7 +2,7 @@
 
 import pytest
 
-from peak_fast import cli as cli_module
+from peak_fast.cli import app as cli_module
 from tests.cli_fixtures import check_wrong
 
 WRONG = {

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from peak_fast import BacktestEngine, BacktestResult, synthetic
-from peak_fast._cli_data import load_data
+from peak_fast.cli.data import load_data
 from tests.cli_fixtures import check_wrong
 
 pd = pytest.importorskip("pandas")

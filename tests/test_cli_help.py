@@ -7,7 +7,7 @@ import pytest
 
 import peak_fast
 from peak_fast import BacktestConfig, BacktestEngine, Costs, sample
-from peak_fast import cli as cli_module
+from peak_fast.cli import app as cli_module
 from tests.cli_fixtures import check_wrong
 
 COMMANDS = {item.callback.__name__: item.callback for item in cli_module.app.registered_commands}

@@ -20,16 +20,16 @@ from peak_fast import (
     RiskPerTrade,
     Stops,
     VolatilityTarget,
-    presets,
     synthetic,
 )
-from peak_fast._slots import VARIABLE, settings_vector
 from peak_fast.errors import ConfigError
-from peak_fast.order_book import OrderBook
-from peak_fast.order_settings import PRESETS, OrderBookTable
-from peak_fast.orders import Asset, OrderRules
-from peak_fast.presets import backtrader
-from peak_kernels import types as t
+from peak_fast.settings import presets
+from peak_fast.settings.order_book import OrderBook
+from peak_fast.settings.order_rules import Asset, OrderRules
+from peak_fast.settings.order_table import PRESETS, OrderBookTable
+from peak_fast.settings.presets import backtrader
+from peak_fast.settings.slots import VARIABLE, settings_vector
+from peak_kernels.fast import slots as t
 
 NAMES = [
     (name, slot)

@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from peak_fast.data.checks import MISSING_TIME
-from peak_fast.data.dates import join_date_and_time, number_times, parse_times
+from peak_fast.data.dates import join_date_and_time, parse_times
+from peak_fast.data.time_numbers import number_times
 from peak_fast.errors import ConfigError, DataError
 
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from peak_fast import Above, AtLeast, BacktestEngine, Row, RuleStrategy, synthetic
-from peak_fast.strategies.rows import stride_of
-from peak_kernels.decide import decide
-from peak_kernels.types import ROW_OFFSET, RULE_SIZE, SIDES, SIGNALS, WEIGHTS
+from peak_fast.indicators.rows import stride_of
+from peak_kernels.fast.decided import decide
+from peak_kernels.fast.slots import ROW_OFFSET, RULE_SIZE, SIDES, SIGNALS, WEIGHTS
 
 
 @numba.njit

@@ -12,11 +12,11 @@ import pytest
 import typer.main
 
 from peak_fast import BacktestConfig, BacktestEngine, Costs, Execution, RiskLimits, Stops
-from peak_fast._slots import VARIABLE
-from peak_fast.cli import app
-from peak_fast.config import SizeRule, Sizing
-from peak_fast.order_settings import PRESETS, _TableBase
-from peak_fast.strategies.rows import kinds
+from peak_fast.cli.app import app
+from peak_fast.indicators.rows import kinds
+from peak_fast.settings.order_table import PRESETS, _TableBase
+from peak_fast.settings.sizing import SizeRule, Sizing
+from peak_fast.settings.slots import VARIABLE
 from tests.conftest import ROOT
 
 # Pages whose Python is run here; the guides of sweeps, tracking and studies have tests of their own.
@@ -75,7 +75,7 @@ def run_blocks(text, page):
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """An empty folder to run examples in; strategies that they register are forgotten afterwards."""
-    from peak_fast import _strategy
+    from peak_fast.strategies import registry as _strategy
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(_strategy, "_registry", dict(_strategy._registry))
@@ -207,7 +207,7 @@ def test_command_lines_exist(page):
 
 def test_the_readme_commands_run(place, capsys):
     from peak_fast import sample
-    from peak_fast.cli import main
+    from peak_fast.cli.app import main
 
     sample("IBM").slice(0, 700).to_polars().write_parquet("prices.parquet")
     lines = [

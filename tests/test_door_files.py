@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from peak_fast import BacktestEngine, Bars, DataError, PeakFastError, load, simulate_orders
-from peak_fast.order_book import OrderBook
+from peak_fast.settings.order_book import OrderBook
 
 HEADER = "Date,Open,High,Low,Close\n"
 

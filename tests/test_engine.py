@@ -18,9 +18,10 @@ from peak_fast import (
     strategy,
     synthetic,
 )
-from peak_fast._strategy import SignalStrategy, _registry
 from peak_fast.errors import ConfigError, DataError, StrategyError
-from peak_fast.strategies import NAMES
+from peak_fast.strategies.builtin import NAMES
+from peak_fast.strategies.functions import SignalStrategy
+from peak_fast.strategies.registry import _registry
 
 STATS = [
     "total_return",
@@ -331,11 +332,11 @@ def test_sample_data_with_all_costs_is_known():
     decided = {
         int(r["bar"]): 0.0 for r in result.orders.filter(pl.col("kind") == "signal").iter_rows(named=True)
     }
-    from peak_fast import _run
+    from peak_fast.simulation.decisions import target_decisions
 
     # The decisions themselves come from the rule; what is checked is everything after them.
     target = _targets(bars)
-    decisions = _run.target_decisions(target)
+    decisions = target_decisions(target)
     decide = dict(zip(decisions.bar_of.tolist(), decisions.target_of.tolist(), strict=True))
     assert set(decided) <= set(decide)
     rules = oracle.Rules(
@@ -348,7 +349,7 @@ def test_sample_data_with_all_costs_is_known():
 
 def _targets(bars):
     """Side of the EMA cross, with the conventions of the rule, from the indicators alone."""
-    from peak_fast import indicators
+    from peak_fast.indicators import functions as indicators
 
     fast, slow = indicators.ema(bars.close, 12), indicators.ema(bars.close, 40)
     target = np.full(len(bars), math.nan)

@@ -20,10 +20,10 @@ from peak_fast import (
     Sweep,
     synthetic,
 )
-from peak_fast.engine_settings import EngineSettings
-from peak_fast.order_book import OrderBook
-from peak_fast.order_rules import OrderRules
-from peak_fast.order_slots import column_of, rule_vector
+from peak_fast.settings.engine import EngineSettings
+from peak_fast.settings.order_book import OrderBook
+from peak_fast.settings.order_rules import OrderRules
+from peak_fast.settings.order_slots import column_of, rule_vector
 
 PARAMS = {"fast": 5, "slow": 20}
 BARS = synthetic(400, seed=3)
@@ -141,7 +141,7 @@ class TestRulesAsKeys:
         assert hash(rules) == hash(OrderRules(path="best")) != hash(OrderRules())
         assert hash(pickle.loads(pickle.dumps(rules))) == hash(rules)
         code = (
-            "import pickle, sys; from peak_fast.order_rules import OrderRules; "
+            "import pickle, sys; from peak_fast.settings.order_rules import OrderRules; "
             "rules = pickle.load(sys.stdin.buffer); print(hash(rules) == hash(OrderRules(path='best')))"
         )
         done = subprocess.run(

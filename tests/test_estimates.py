@@ -5,7 +5,7 @@ import math
 import pytest
 
 from peak_fast import BacktestEngine, Costs, Execution, KellyFraction, VolatilityTarget
-from peak_fast.studies.narrowing import narrow
+from peak_fast.studies.search.narrowing import narrow
 
 CLOSES = [100.0, 110.0, 99.0, 108.9, 100.0, 100.0]
 

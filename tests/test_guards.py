@@ -24,11 +24,12 @@ from peak_fast import (
     Sweep,
     synthetic,
 )
-from peak_fast._guard import guarded, keywords
-from peak_fast.config import Settings
-from peak_fast.order_book import OrderBook
-from peak_fast.order_rules import Asset, OrderRules
-from peak_fast.signal_orders import SignalRules, simulate_signals, simulate_sizes
+from peak_fast.guard import guarded, keywords
+from peak_fast.settings.frozen import Settings
+from peak_fast.settings.order_book import OrderBook
+from peak_fast.settings.order_rules import Asset, OrderRules
+from peak_fast.settings.signal_rules import SignalRules
+from peak_fast.signals.simulate import simulate_signals, simulate_sizes
 
 BARS = synthetic(300, seed=1)
 # Called by this package at every run, never by users.
@@ -367,7 +368,7 @@ class TestFrames:
 
 
 def test_a_misspelt_keyword_of_a_metric_names_the_right_one():
-    from peak_fast import metrics
+    from peak_fast.metrics import returns as metrics
 
     with pytest.raises(PeakFastError, match="periods_per_year"):
         metrics.sharpe([0.01, -0.02, 0.03], periods_per_yaer=252)

@@ -20,28 +20,22 @@ MODULES = sorted([*PACKAGE.rglob("*.py"), *KERNELS.rglob("*.py")])
 # the module or subpackage right below peak_fast; a new one must be placed here.
 FLOORS = [
     ["errors", "version"],
-    ["_guard", "_named"],
-    ["_arguments", "_settings"],
-    [
-        "_columns", "_drawdowns", "_indicator_definitions", "_metric_catalog", "_ratios", "_slots", "_varied",
-        "_*_metrics",
-        "config", "constraints", "data", "engine_settings", "indicators", "metrics",
-        "order_book", "order_rule_checks", "order_rules", "order_schedule", "order_settings", "order_slots",
-        "parameter", "params", "panel", "_panel*", "presets", "signal_rules", "signed_prices",
-    ],
-    [
-        "_block*", "_bundle", "_conditions", "_given", "_records", "_run", "_run_parts", "_strategy", "_tables",
-        "result", "strategies",
-    ],
-    ["engine", "order*", "signal_inputs", "signal_orders"],
+    ["arguments", "columns", "files", "guard"],
+    ["data", "params"],
+    ["indicators", "metrics", "settings"],
+    ["strategies"],
+    ["simulation"],
+    ["results"],
+    ["orders"],
+    ["engine", "portfolio", "signals"],
     ["sweep"],
-    ["benchmarking", "studies", "study", "validation"],
-    ["_cli*", "_demo", "_doctor", "cli", "__main__"],
-]  # fmt: skip
+    ["benchmarking", "studies", "validation"],
+    ["cli", "__main__"],
+]
 # Rooms beside the floors.  The engine calls the tracker; the tracker never calls back.
 ASIDE = {
-    "tracking": {"_metric_catalog", "errors", "report", "_records", "_arguments", "_guard", "version"},
-    "report": {"_metric_catalog", "errors", "data"},
+    "tracking": {"arguments", "errors", "guard", "metrics", "report", "results", "version"},
+    "report": {"data", "errors", "metrics"},
 }
 
 
@@ -100,7 +94,7 @@ def test_nothing_imports_the_command_line():
         f"{path.relative_to(ROOT)}:{line}"
         for path in PACKAGE.rglob("*.py")
         for name, line in imports_of(path)
-        if name.startswith("peak_fast.cli") and path.name != "__main__.py"
+        if name.startswith("peak_fast.cli") and room_of(path) not in ("cli", "__main__")
     ]
     assert wrong == []
 
@@ -117,7 +111,7 @@ def test_kernels_import_numpy_numba_and_themselves():
 
 
 def test_only_these_places_compile():
-    """`_jit` holds the options; `guests` and the loop around them need an explicit signature for functions of users."""
+    """`compiling.options` holds the options; `guests` and the loop around need a signature for functions of users."""
     found = {
         path.relative_to(ROOT).as_posix()
         for path in MODULES
@@ -126,7 +120,9 @@ def test_only_these_places_compile():
         and node.attr in ("njit", "jit", "cfunc")
         and ast.unparse(node.value) == "numba"
     }
-    assert found == {f"kernels/peak_kernels/{name}.py" for name in ("_jit", "block", "guests")}
+    assert found == {
+        f"kernels/peak_kernels/{name}.py" for name in ("compiling/guests", "compiling/options", "fast/block")
+    }
 
 
 # Exports
@@ -269,8 +265,8 @@ def test_public_things_have_docstrings():
 
 MOST_LINES = 450
 LONGER = {
-    "peak_fast/tracking/channel.py",  # one ordered conversation with one process
-    "peak_fast/tracking/spool.py",  # one file format, read and written in one place
+    "peak_fast/tracking/caller/channel.py",  # one ordered conversation with one process
+    "peak_fast/tracking/spool/spool.py",  # one file format, read and written in one place
 }
 
 

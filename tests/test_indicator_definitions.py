@@ -10,7 +10,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peak_fast import indicators as ta
+from peak_fast.indicators import functions as ta
 
 NAN = math.nan
 BAR = st.tuples(st.integers(90, 110), st.integers(0, 6), st.integers(0, 6), st.integers(0, 9))

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 
 from peak_fast import Above, AtLeast, BacktestEngine, Param, Row, RuleStrategy, Sweep, simulate_orders
-from peak_fast import indicators as ta
-from peak_fast._indicator_definitions import DEFINED
-from peak_fast._strategy import Block, OrderBlock
 from peak_fast.data import Bars, synthetic
 from peak_fast.errors import ConfigError, StrategyError
-from peak_fast.order_block import BUY, CLOSE, POSITION, close_lots, place_market
-from peak_fast.order_rules import OrderRules
-from peak_fast.strategies.rows import kinds, plane_of, rows_of
+from peak_fast.indicators import functions as ta
+from peak_fast.indicators.definitions import DEFINED
+from peak_fast.indicators.rows import kinds, plane_of, rows_of
+from peak_fast.orders.block import BUY, CLOSE, POSITION
+from peak_fast.settings.order_rules import OrderRules
+from peak_fast.strategies.blocks import Block, OrderBlock
+from peak_kernels.orders.place import close_lots, place_market
 from tests.sweep_cases import ALL
 
 COLUMNS = ("open", "high", "low", "close", "volume")

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peak_fast import indicators as ta
 from peak_fast.errors import ConfigError, DataError
-from peak_kernels import averages, indicators, oscillators, trend
+from peak_fast.indicators import functions as ta
+from peak_kernels.indicators import averages, oscillators, trend
+from peak_kernels.indicators import usual as indicators
 
 # Every public function as a function of (bars, period) giving a list of arrays.
 WINDOWED = {

@@ -9,8 +9,8 @@ from pathlib import Path
 import numba
 import pytest
 
-from peak_kernels import _jit
-from peak_kernels._cache import PACKAGE_DIR, cache_dir, source_stamp
+from peak_kernels.compiling import options as _jit
+from peak_kernels.compiling.cache import PACKAGE_DIR, cache_dir, source_stamp
 
 HELPER = '''"""A helper."""
 
@@ -176,14 +176,14 @@ def test_the_stamp_covers_every_source():
     assert len(source_stamp()) == 16
     assert (PACKAGE_DIR / "__init__.py").is_file() and not (PACKAGE_DIR.parent / "__init__.py").exists()
     done = subprocess.run(
-        [sys.executable, "-c", "from peak_kernels._cache import source_stamp; print(source_stamp())"],
+        [sys.executable, "-c", "from peak_kernels.compiling.cache import source_stamp; print(source_stamp())"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout.strip() == digest.hexdigest()
 
 
 def test_the_cache_is_where_it_was_asked_for(tmp_path):
-    code = "from peak_kernels._cache import cache_dir; print(cache_dir())"
+    code = "from peak_kernels.compiling.cache import cache_dir; print(cache_dir())"
     for name in ("PEAK_FAST_CACHE_DIR", "NUMBA_CACHE_DIR"):
         kept = {k: v for k, v in os.environ.items() if k not in ("PEAK_FAST_CACHE_DIR", "NUMBA_CACHE_DIR")}
         done = subprocess.run(

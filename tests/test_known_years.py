@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from peak_fast import BacktestEngine, Execution, Param, Sweep, VolatilityTarget, strategy
-from peak_fast.data.known_years import known_years
 from peak_fast.data.times import periods_per_year
-from peak_fast.orders import OrderRules
+from peak_fast.data.year_estimates import known_years
+from peak_fast.settings.order_rules import OrderRules
 
 START = datetime(2024, 1, 1)
 HOUR = 3_600_000_000

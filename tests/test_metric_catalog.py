@@ -4,15 +4,16 @@ import inspect
 
 import pytest
 
-from peak_fast import BacktestEngine, Sweep, metrics
-from peak_fast._metric_catalog import CATALOG, COUNTS, FOLDED, HEADLINE, METRICS, PLACES, shown_in
+from peak_fast import BacktestEngine, Sweep
 from peak_fast.data import synthetic
 from peak_fast.errors import ConfigError
+from peak_fast.metrics import returns as metrics
+from peak_fast.metrics.catalog import CATALOG, COUNTS, FOLDED, HEADLINE, METRICS, PLACES, shown_in
 from peak_fast.report.text import report_text
 from peak_fast.studies.evaluation import combine
-from peak_kernels import reduce
+from peak_kernels.fast import reduce
 
-# Helpers of `peak_fast.metrics` that are no figures, and curves.
+# Helpers of `peak_fast.metrics.returns` that are no figures, and curves.
 NO_FIGURES = {"DrawdownEpisode", "drawdown", "drawdown_episodes", "growth_curve", "return_statistics",
               "returns_from_equity"}  # fmt: skip
 BARS = synthetic(300, seed=4)
@@ -51,7 +52,7 @@ def test_sweeps_have_every_metric_of_the_kernel_and_say_what_else_there_is():
     assert {name: row[name] for name in PLACES} == pytest.approx({n: stats[n] for n in PLACES}, nan_ok=True)
     with pytest.raises(ConfigError, match=r"no metric 'sharp' in sweeps; did you mean 'sharpe'"):
         Sweep("ma_crossover", {"fast": [5]}, BARS, metrics=["sharp"])
-    with pytest.raises(ConfigError, match=r"compute it of one run: peak_fast.metrics.omega, or"):
+    with pytest.raises(ConfigError, match=r"compute it of one run: peak_fast.metrics.returns.omega, or"):
         Sweep("ma_crossover", {"fast": [5]}, BARS, metrics=["omega"])
 
 

@@ -9,8 +9,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from peak_fast import BacktestEngine, synthetic
-from peak_fast import metrics as m
 from peak_fast.errors import ConfigError, DataError
+from peak_fast.metrics import returns as m
 
 YEAR = 252.0
 RETURNS = st.lists(st.floats(-0.5, 0.5).map(lambda x: round(x, 4)), min_size=1, max_size=60)

@@ -1,4 +1,4 @@
-"""The metrics folded in the kernel are those of `peak_fast.metrics` on the stored curve and trades."""
+"""The metrics folded in the kernel are those of `peak_fast.metrics.returns` on the stored curve and trades."""
 
 import math
 
@@ -6,17 +6,18 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from peak_fast import metrics as m
-from peak_fast._metric_catalog import METRICS
-from peak_fast._slots import settings_vector
-from peak_fast.config import Costs, Execution, FractionOfEquity, RiskLimits, Stops
-from peak_kernels import types as t
+from peak_fast.metrics import returns as m
+from peak_fast.metrics.catalog import METRICS
+from peak_fast.settings.sizing import FractionOfEquity
+from peak_fast.settings.slots import settings_vector
+from peak_fast.settings.trading import Costs, Execution, RiskLimits, Stops
+from peak_kernels.fast import slots as t
 from tests.kernel_cases import decisions_of, kernel_settings, make_bars, price_bars, rules_of, run_kernel
 from tests.oracle import Rules
 
 
 def from_the_curve(outcome, settings):
-    """Every metric of `types.METRICS` from curve and records, by the functions of `peak_fast.metrics`."""
+    """Every metric of `types.METRICS` from curve and records, by the functions of `peak_fast.metrics.returns`."""
     equity, _, position = outcome.curve
     initial, year = settings[t.INITIAL_CASH], settings[t.PERIODS_PER_YEAR]
     yearly = (1.0 + settings[t.RISK_FREE]) ** year - 1.0

@@ -23,10 +23,10 @@ from peak_fast import (
     simulate_orders,
     strategy,
 )
-from peak_fast.order_book import OrderBook
-from peak_fast.orders import OrderRules
+from peak_fast.settings.order_book import OrderBook
+from peak_fast.settings.order_rules import OrderRules
 from peak_kernels import money
-from peak_kernels._jit import jit
+from peak_kernels.compiling.options import jit
 
 START = datetime(2024, 1, 1)
 BOTH = pytest.mark.parametrize("book", [None, OrderRules()], ids=["fast", "book"])

@@ -21,8 +21,8 @@ from peak_fast import (
     Stops,
     VolatilityTarget,
 )
-from peak_fast.orders import OrderRules
-from peak_fast.signal_orders import simulate_signals
+from peak_fast.settings.order_rules import OrderRules
+from peak_fast.signals.simulate import simulate_signals
 
 BARS = 160
 FILLS = ("bar", "side", "size", "price", "fee", "slippage", "reason")

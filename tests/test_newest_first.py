@@ -5,10 +5,11 @@ import polars as pl
 import pytest
 
 from peak_fast import BacktestEngine, Bars, PeakFastError, Study, Sweep, strategy
-from peak_fast.order_book import OrderBook
-from peak_fast.order_peak_trade import run_peak_trade
-from peak_fast.orders import OrderRules, simulate_orders
-from peak_fast.signal_orders import simulate_signals
+from peak_fast.orders.peak_trade import run_peak_trade
+from peak_fast.orders.simulate import simulate_orders
+from peak_fast.settings.order_book import OrderBook
+from peak_fast.settings.order_rules import OrderRules
+from peak_fast.signals.simulate import simulate_signals
 
 pd = pytest.importorskip("pandas")
 

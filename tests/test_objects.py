@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 
 from peak_fast import BacktestEngine, Bars, Costs, RiskLimits, Stops, Sweep, synthetic
-from peak_fast.strategies import NAMES
-from peak_kernels import _objects, entries, indicators, natives
-from peak_kernels._cache import PACKAGE_DIR
-from peak_kernels._objects import Entry
+from peak_fast.strategies.builtin import NAMES
+from peak_kernels import entries, natives
+from peak_kernels.compiling import objects as _objects
+from peak_kernels.compiling.cache import PACKAGE_DIR
+from peak_kernels.compiling.objects import Entry
+from peak_kernels.indicators import usual as indicators
 
 VALUES = 100.0 + np.cumsum(np.sin(np.arange(2_600.0)) + np.cos(np.arange(2_600.0) ** 2))
 WITH_GAPS = np.where(np.arange(2_600) % 37 == 5, np.nan, VALUES)

@@ -72,7 +72,7 @@ def test_guide_from_top_to_bottom(tmp_path, monkeypatch):
 def check_shared_study(folder):
     import optuna
 
-    from peak_fast.studies.storage import open_storage
+    from peak_fast.studies.storage.storage import open_storage
 
     storage = open_storage(f"journal://{folder}/study.log").storage
     trials = optuna.load_study(study_name="shared", storage=storage).trials

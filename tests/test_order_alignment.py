@@ -13,8 +13,8 @@ from peak_fast import (
     Sweep,
     simulate_orders,
 )
-from peak_fast.order_book import OrderBook
-from peak_fast.order_rules import Asset, OrderRules
+from peak_fast.settings.order_book import OrderBook
+from peak_fast.settings.order_rules import Asset, OrderRules
 
 pd = pytest.importorskip("pandas")
 

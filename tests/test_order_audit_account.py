@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from peak_fast.orders import Asset
+from peak_fast.settings.order_rules import Asset
 from tests.test_orders import BUY, ends, fills, run
 
 LIMIT = {**BUY, "type": "limit", "limit": 100.5}

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from peak_fast._strategy import OrderBlock
-from peak_fast.order_block import BUY as BUY_SIDE
-from peak_fast.order_block import SELL as SELL_SIDE
-from peak_fast.order_block import close_lots, modify, place_market, place_trailing_stop, set_exits
-from peak_fast.orders import Asset, simulate_orders
+from peak_fast.orders.block import BUY as BUY_SIDE
+from peak_fast.orders.block import SELL as SELL_SIDE
+from peak_fast.orders.simulate import simulate_orders
+from peak_fast.settings.order_rules import Asset
+from peak_fast.strategies.blocks import OrderBlock
+from peak_kernels.orders.place import close_lots, modify, place_market, place_trailing_stop, set_exits
 from tests.test_orders import BARS, BUY, ends, fills, run
 
 SELL = {**BUY, "side": "sell"}

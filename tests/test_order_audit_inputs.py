@@ -7,8 +7,9 @@ import pytest
 
 from peak_fast import Costs, Execution
 from peak_fast.errors import ConfigError, DataError
-from peak_fast.order_book import OrderBook
-from peak_fast.orders import Asset, OrderRules, simulate_orders
+from peak_fast.orders.simulate import simulate_orders
+from peak_fast.settings.order_book import OrderBook
+from peak_fast.settings.order_rules import Asset, OrderRules
 from tests.test_orders import BARS, BUY, ends, fills, run
 
 NAN = float("nan")

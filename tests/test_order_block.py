@@ -11,10 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from peak_fast import Param, simulate_orders, strategy, synthetic
-from peak_fast import order_block as b
-from peak_fast._strategy import Block, OrderBlock, _registry
 from peak_fast.errors import ConfigError, DataError, StrategyError
-from peak_fast.order_block import (
+from peak_fast.orders import block as b
+from peak_fast.orders.block import (
     ACCOUNT_SIZE,
     AVERAGE_PRICE,
     BARS_HELD,
@@ -34,6 +33,12 @@ from peak_fast.order_block import (
     POSITION,
     REJECTIONS,
     SELL,
+)
+from peak_fast.strategies.blocks import Block, OrderBlock
+from peak_fast.strategies.registry import _registry
+from peak_kernels.compiling.cache import cache_dir
+from peak_kernels.orders import slots as f
+from peak_kernels.orders.place import (
     cancel,
     close_lots,
     filled_of,
@@ -47,8 +52,6 @@ from peak_fast.order_block import (
     place_trailing_stop,
     status_of,
 )
-from peak_kernels import orders_fields as f
-from peak_kernels._cache import cache_dir
 from tests.test_orders import BARS
 
 
@@ -319,7 +322,7 @@ def test_decorator_name_and_parameters():
 
 def test_machine_code_is_kept_in_the_package_folder(tmp_path):
     source = (
-        "from peak_fast.order_block import BUY, place_market\n"
+        "from peak_fast.orders.block import BUY, place_market\n"
         "def one(i, bars, params, memory, account, orders):\n"
         "    if i == 0:\n"
         "        place_market(orders, BUY, {size})\n"

@@ -5,12 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from peak_fast import Param, simulate_orders, synthetic
-from peak_fast._strategy import OrderBlock
-from peak_fast.order_block import (
-    BUY,
-    CLOSE,
-    FRACTION,
-    SELL,
+from peak_fast.orders.block import BUY, CLOSE, FRACTION, SELL
+from peak_fast.orders.memory import Records
+from peak_fast.settings.order_rules import OrderRules
+from peak_fast.strategies.blocks import OrderBlock
+from peak_kernels.orders import slots as f
+from peak_kernels.orders.place import (
     cancel,
     close_lots,
     modify,
@@ -24,9 +24,6 @@ from peak_fast.order_block import (
     set_exits,
     trail_stops,
 )
-from peak_fast.order_run import Records
-from peak_fast.orders import OrderRules
-from peak_kernels import orders_fields as f
 from tests.test_order_properties import RULES, make_bars, make_orders
 from tests.test_orders import BARS
 

@@ -18,18 +18,18 @@ from peak_fast import (
     RiskLimits,
     Stops,
     VolatilityTarget,
-    _run,
     strategy,
     synthetic,
 )
-from peak_fast._metric_catalog import METRICS
-from peak_fast._strategy import Block
-from peak_fast.order_book import OrderBook
-from peak_fast.order_book_runs import run_book
-from peak_fast.order_inputs import book_rules, target_inputs
-from peak_fast.order_outcome import finished
-from peak_fast.orders import Asset, OrderRules
-from peak_kernels import types as t
+from peak_fast.engine.book import run_book
+from peak_fast.metrics.catalog import METRICS
+from peak_fast.orders.from_engine import book_rules, target_inputs
+from peak_fast.orders.outcome import finished
+from peak_fast.settings.order_book import OrderBook
+from peak_fast.settings.order_rules import Asset, OrderRules
+from peak_fast.simulation.decisions import target_decisions
+from peak_fast.strategies.blocks import Block
+from peak_kernels.fast import slots as t
 from tests.kernel_cases import engine_settings, kernel_settings, make_bars, run_kernel
 from tests.oracle import Rules
 from tests.test_kernel_oracle import cases, near
@@ -104,7 +104,7 @@ def test_a_block_that_follows_decisions_gives_their_bits(case):
         # A block is asked at bars with prices.
         if bars[bar] is not None:
             targets[bar] = round(target, 9) if rules.weights else np.sign(target)
-    decisions = _run.target_decisions(targets)
+    decisions = target_decisions(targets)
     expected, _, log, _ = run_book(
         book, data, (decisions.bar_of, decisions.target_of), settings, order_rules, stops
     )

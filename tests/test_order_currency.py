@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from peak_fast import strategy
 from peak_fast.errors import ConfigError, DataError
-from peak_fast.order_block import BUY, EQUITY, RATE, VALUE, place_market
-from peak_fast.orders import Asset, OrderRules, simulate_orders
+from peak_fast.orders.block import BUY, EQUITY, RATE, VALUE
+from peak_fast.orders.simulate import simulate_orders
+from peak_fast.settings.order_rules import Asset, OrderRules
+from peak_kernels.orders.place import place_market
 from tests.oracle_orders import Oracle
 from tests.test_order_properties import assert_same_run, make_bars, make_orders, rules_of, settings_of
 

@@ -16,20 +16,17 @@ from peak_fast import (
     Param,
     RiskLimits,
     Stops,
-    presets,
     sample,
     simulate_orders,
     strategy,
     synthetic,
 )
 from peak_fast.errors import ConfigError
-from peak_fast.order_block import (
-    BUY,
-    CLOSE,
-    EQUITY_FRACTION,
-    FRACTION,
-    POSITION,
-    SELL,
+from peak_fast.orders.block import BUY, CLOSE, EQUITY_FRACTION, FRACTION, POSITION, SELL  # fmt: skip
+from peak_fast.settings import presets
+from peak_fast.settings.order_book import OrderBook
+from peak_fast.settings.order_rules import Asset, OrderRules
+from peak_kernels.orders.place import (  # fmt: skip
     cancel,
     close_lots,
     new_fill,
@@ -38,9 +35,7 @@ from peak_fast.order_block import (
     place_market,
     place_market_on_close,
     place_trailing_stop,
-)  # fmt: skip
-from peak_fast.order_book import OrderBook
-from peak_fast.orders import Asset, OrderRules
+)
 from tests.test_order_block_replay import REPLAY, more_orders, same_bits
 from tests.test_order_properties import RULES, make_bars, make_orders
 

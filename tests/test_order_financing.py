@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from peak_fast import BacktestEngine, ConfigError, Costs, DataError, FixedUnits, Stops, Sweep, simulate_orders
-from peak_fast.order_book import OrderBook
-from peak_fast.orders import Asset, OrderRules
-from peak_kernels import orders_fields as f
+from peak_fast.settings.order_book import OrderBook
+from peak_fast.settings.order_rules import Asset, OrderRules
+from peak_kernels.orders import slots as f
 from tests.test_order_properties import make_bars, make_orders
 
 START = datetime(2024, 1, 1)
@@ -174,7 +174,8 @@ class TestRows:
 
     def test_lots_that_cancel_out_are_a_row_of_the_engine(self):
         from peak_fast import strategy
-        from peak_fast.order_block import BUY, SELL, place_market
+        from peak_fast.orders.block import BUY, SELL
+        from peak_kernels.orders.place import place_market
 
         @strategy(name="both_sides_at_once")
         def both_sides(i, bars, params, memory, account, orders):

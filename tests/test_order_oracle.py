@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peak_fast.orders import Asset, OrderRules, simulate_orders
+from peak_fast.orders.simulate import simulate_orders
+from peak_fast.settings.order_rules import Asset, OrderRules
 from tests.oracle_orders_rules import RulesOracle
 from tests.test_order_properties import assert_same_run, make_bars, make_orders
 

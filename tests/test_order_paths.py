@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peak_fast.orders import OrderRules, simulate_orders
+from peak_fast.orders.simulate import simulate_orders
+from peak_fast.settings.order_rules import OrderRules
 from tests.test_orders import BUY, ends, fills, run
 
 COUNT = 14

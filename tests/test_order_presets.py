@@ -3,8 +3,8 @@
 import polars as pl
 import pytest
 
-from peak_fast.orders import simulate_orders
-from peak_fast.presets import backtesting_py, backtrader
+from peak_fast.orders.simulate import simulate_orders
+from peak_fast.settings.presets import backtesting_py, backtrader
 
 HOURS = ["09", "11", "13", "15"]
 TIMES = [f"2024-03-0{day}T{hour}:00:00" for day in (4, 5) for hour in HOURS]

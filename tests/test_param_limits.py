@@ -18,10 +18,10 @@ from peak_fast import (
     strategy,
     synthetic,
 )
-from peak_fast._cli_values import listed_grid
-from peak_fast._conditions import Above, AtLeast, Row
+from peak_fast.cli.values import listed_grid
 from peak_fast.errors import StrategyError
-from peak_fast.strategies import NAMES, load
+from peak_fast.strategies.builtin import NAMES, load
+from peak_fast.strategies.conditions import Above, AtLeast, Row
 
 BARS = synthetic(3000, seed=7)
 OWN = RuleStrategy(

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peak_fast import params as p
 from peak_fast.errors import StrategyError
-from peak_fast.params import Constraint, Param
+from peak_fast.params import schema as p
+from peak_fast.params.constraints import Constraint
+from peak_fast.params.parameter import Param
 
 FAST = Param("fast", "int", 20, low=5, high=100, step=5, description="bars | fast")
 SLOW = Param("slow", "int", 50, low=20, high=300, step=10)
@@ -411,7 +412,7 @@ def test_choices_and_booleans_as_distributions():
 
 def test_import_is_light():
     code = (
-        "import sys; before = set(sys.modules); import peak_fast.params; "
+        "import sys; before = set(sys.modules); import peak_fast.params.schema; "
         "heavy = {'numpy', 'polars', 'optuna', 'pydantic', 'numba'} & (set(sys.modules) - before); "
         "sys.exit(','.join(heavy) or 0)"
     )

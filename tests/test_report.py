@@ -197,7 +197,7 @@ class TestImports:
             "numba",
             "mlflow",
             "pydantic",
-            "peak_fast.engine",
+            "peak_fast.engine.engine",
         }
 
     def test_matplotlib_rendering_leaves_pyplot_alone(self):

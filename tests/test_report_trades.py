@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from peak_fast import BacktestEngine, Costs
-from peak_fast.orders import OrderRules
 from peak_fast.report import dump_json, trades_summary
 from peak_fast.report.trades import trade_columns
+from peak_fast.settings.order_rules import OrderRules
 from tests.conftest import ROOT
 from tests.report_fakes import DAY_US, START_US, fake_result, trade_table
 

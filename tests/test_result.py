@@ -21,9 +21,9 @@ from peak_fast import (
     sample,
     synthetic,
 )
-from peak_fast import _bundle as bundle
 from peak_fast.errors import DataError, StoreError
 from peak_fast.report import report_text, trades_summary
+from peak_fast.results import bundle
 
 ARRAYS = ("metrics", "curve", "state", "orders", "fills", "trades")
 FRAMES = ("equity_curve", "drawdown", "trades", "orders", "fills")
@@ -359,7 +359,9 @@ class TestSaving:
     def test_saved_metadata_is_kept(self, result, tmp_path, monkeypatch):
         """What computed the numbers is not what reads them."""
         folder = result.save(tmp_path / "run")
-        monkeypatch.setattr("peak_fast._records.code_version", lambda: {"peak_fast": "99", "kernels": "0"})
+        monkeypatch.setattr(
+            "peak_fast.results.metadata.code_version", lambda: {"peak_fast": "99", "kernels": "0"}
+        )
         assert BacktestResult.load(folder).metadata == result.metadata
 
     def test_saving_again_replaces(self, result, tmp_path):

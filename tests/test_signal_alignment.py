@@ -5,7 +5,8 @@ import polars as pl
 import pytest
 
 from peak_fast import Bars, ConfigError, DataError
-from peak_fast.signal_orders import SignalRules, simulate_signals, simulate_sizes
+from peak_fast.settings.signal_rules import SignalRules
+from peak_fast.signals.simulate import simulate_signals, simulate_sizes
 
 pd = pytest.importorskip("pandas")
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from peak_fast.errors import ConfigError
-from peak_fast.signal_orders import SignalRules, simulate_signals, simulate_sizes
+from peak_fast.settings.signal_rules import SignalRules
+from peak_fast.signals.simulate import simulate_signals, simulate_sizes
 
 CLOSE = np.array([10.0, 11.0, 12.0, 9.0, 8.0, 10.0])
 NONE = np.nan

@@ -24,9 +24,9 @@ from peak_fast import (
     simulate_orders,
     strategy,
 )
-from peak_fast.order_book import OrderBook
-from peak_fast.orders import Asset, OrderRules
-from peak_fast.signal_orders import simulate_signals, simulate_sizes
+from peak_fast.settings.order_book import OrderBook
+from peak_fast.settings.order_rules import Asset, OrderRules
+from peak_fast.signals.simulate import simulate_signals, simulate_sizes
 from tests.kernel_cases import engine_settings, make_bars, signed_cases
 from tests.test_kernel_oracle import check_equal
 
@@ -288,7 +288,8 @@ class TestOrders:
             np.testing.assert_allclose(result.equity, 10_000.0 + earned)
 
     def test_a_block_is_refused_order_by_order(self):
-        from peak_fast.order_block import BUY, EQUITY_FRACTION, FRACTION, place_market, place_trailing_stop
+        from peak_fast.orders.block import BUY, EQUITY_FRACTION, FRACTION
+        from peak_kernels.orders.place import place_market, place_trailing_stop
 
         @strategy(name="mixed_through_zero")
         def mixed(i, bars, params, memory, account, orders):
@@ -352,7 +353,7 @@ class TestIndicators:
     VALUES = np.array([4.0, 2.0, 0.0, -2.0, -1.0, 1.0, 2.0])
 
     def test_changes_in_percent(self):
-        from peak_fast import indicators as ta
+        from peak_fast.indicators import functions as ta
 
         found = ta.roc(self.VALUES, 1)
         np.testing.assert_array_equal(found, [np.nan, -50.0, -100.0, 0.0, np.nan, np.nan, 100.0])
@@ -363,7 +364,7 @@ class TestIndicators:
         assert np.isfinite(smoothed[np.flatnonzero(average[:-1] > 0.0) + 1]).all()
 
     def test_ranges_and_flows(self):
-        from peak_fast import indicators as ta
+        from peak_fast.indicators import functions as ta
 
         close = self.VALUES
         ratio = np.asarray(ta.natr(close + 0.5, close - 0.5, close, 2))

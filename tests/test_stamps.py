@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from peak_fast import BacktestEngine, BacktestResult, Bars, DataError, RiskLimits, synthetic
-from peak_fast.order_columns import detail_bars
-from peak_fast.orders import simulate_orders
+from peak_fast.orders.columns import detail_bars
+from peak_fast.orders.simulate import simulate_orders
 
 HOUR_US = 3_600_000_000
 OPEN = synthetic(240, "1h", seed=5, start="2024-01-01")

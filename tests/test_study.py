@@ -10,8 +10,8 @@ import pytest
 optuna = pytest.importorskip("optuna")
 
 from peak_fast.errors import ConfigError, StrategyError  # noqa: E402
-from peak_fast.params import Param  # noqa: E402
-from peak_fast.study import Study  # noqa: E402
+from peak_fast.params.parameter import Param  # noqa: E402
+from peak_fast.studies.study import Study  # noqa: E402
 from tests.study_fakes import TWO, make, run  # noqa: E402
 
 # --- tracking ------------------------------------------------------------------------------------------------
@@ -110,8 +110,8 @@ def bars():
 
 
 def test_trials_equal_single_runs_and_threads_change_nothing(bars):
-    from peak_fast.config import Costs
-    from peak_fast.engine import BacktestEngine
+    from peak_fast.engine.engine import BacktestEngine
+    from peak_fast.settings.trading import Costs
 
     costs = Costs(rate=0.001, slippage_bps=5)
     frames = []
@@ -156,7 +156,7 @@ def test_signal_functions_are_searched_too(bars):
 
 
 def test_a_study_of_assets_optimises_their_mean(bars):
-    from peak_fast.engine import BacktestEngine
+    from peak_fast.engine.engine import BacktestEngine
 
     halves = {"first": bars.slice(0, 600), "second": bars.slice(600, 1200)}
     study = Study("ma_crossover", halves, sampler="random", seed=1)

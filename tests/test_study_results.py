@@ -9,7 +9,7 @@ import pytest
 optuna = pytest.importorskip("optuna")
 
 from peak_fast.errors import StrategyError  # noqa: E402
-from peak_fast.params import Param  # noqa: E402
+from peak_fast.params.parameter import Param  # noqa: E402
 from peak_fast.studies.pareto import pareto_mask  # noqa: E402
 from tests.study_fakes import FAST, SLOW, TWO, hill, make, only_fast, run  # noqa: E402
 

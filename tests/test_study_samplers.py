@@ -9,9 +9,9 @@ import pytest
 optuna = pytest.importorskip("optuna")
 
 from peak_fast.errors import ConfigError, MissingDependencyError, StrategyError  # noqa: E402
-from peak_fast.params import Param  # noqa: E402
+from peak_fast.params.parameter import Param  # noqa: E402
 from peak_fast.studies.objectives import parse_objectives  # noqa: E402
-from peak_fast.studies.samplers import choose, generation_size  # noqa: E402
+from peak_fast.studies.search.samplers import choose, generation_size  # noqa: E402
 from tests.study_fakes import SCHEMA, TWO, Counting, Pieces, hill, make, run, space, values_of  # noqa: E402
 
 # --- samplers ------------------------------------------------------------------------------------------------

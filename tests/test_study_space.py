@@ -8,12 +8,12 @@ import pytest
 
 optuna = pytest.importorskip("optuna")
 
-from peak_fast._metric_catalog import CATALOG, higher_is_better, is_signed_loss  # noqa: E402
 from peak_fast.errors import ConfigError, StrategyError  # noqa: E402
-from peak_fast.params import Param  # noqa: E402
-from peak_fast.studies.narrowing import narrow  # noqa: E402
+from peak_fast.metrics.catalog import CATALOG, higher_is_better, is_signed_loss  # noqa: E402
+from peak_fast.params.parameter import Param  # noqa: E402
 from peak_fast.studies.objectives import Feasibility, parse_objectives  # noqa: E402
-from peak_fast.studies.sequences import BLOCK, Cursor, GridSequence, RandomSequence, SobolSequence  # noqa: E402
+from peak_fast.studies.search.narrowing import narrow  # noqa: E402
+from peak_fast.studies.search.sequences import BLOCK, Cursor, GridSequence, RandomSequence, SobolSequence  # noqa: E402
 from tests.study_fakes import FAST, SCHEMA, Counting, make, only_fast, space  # noqa: E402
 
 # --- objectives and feasibility ------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 optuna = pytest.importorskip("optuna")
 
 from peak_fast.errors import StoreError  # noqa: E402
-from peak_fast.studies.storage import open_storage  # noqa: E402
+from peak_fast.studies.storage.storage import open_storage  # noqa: E402
 from tests.study_storages import (  # noqa: E402
     KINDS,
     ROOT,
@@ -189,7 +189,7 @@ def test_a_worker_that_was_taken_for_dead_cannot_count_its_trial_again(tmp_path)
                     outer.tell(trial.number, state=STATE.FAIL)  # what another worker's rescue does
             return {"sharpe": surface(columns["fast"], columns["slow"])}
 
-    from peak_fast.study import Study
+    from peak_fast.studies.study import Study
     from tests.study_worker import SCHEMA
 
     study = Study(None, None, SCHEMA, storage=storage, sampler="random", evaluator=Sleeper(), batch=8, seed=1)
@@ -206,7 +206,7 @@ def test_ctrl_c_gives_claimed_trials_back(kind, tmp_path):
     def interrupted(columns, bars, metrics):
         raise KeyboardInterrupt
 
-    from peak_fast.study import Study
+    from peak_fast.studies.study import Study
     from tests.study_worker import SCHEMA
 
     options = {"storage": storage, "sampler": "grid", "batch": 8, "seed": 1}
@@ -229,7 +229,7 @@ def test_failed_trials_are_retried_when_asked_for(tmp_path):
             raise OSError("disk away")
         return {"sharpe": surface(**columns)}
 
-    from peak_fast.study import Study
+    from peak_fast.studies.study import Study
     from tests.study_worker import SCHEMA
 
     options = {"storage": storage, "sampler": "grid", "evaluator": evaluator, "batch": 8, "seed": 1}
@@ -259,7 +259,7 @@ def test_a_study_about_something_else_is_refused(tmp_path):
         open_study(storage, "grid", feasible="sharpe > 0")
     with pytest.raises(StoreError, match=r"changes in constraints"):
         open_study(storage, "grid", constraints="fast < slow")
-    from peak_fast.study import Study
+    from peak_fast.studies.study import Study
     from tests.study_worker import SCHEMA
 
     with pytest.raises(StoreError, match="expected a study with 2 objectives"):

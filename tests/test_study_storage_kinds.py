@@ -12,9 +12,9 @@ import pytest
 optuna = pytest.importorskip("optuna")
 
 from peak_fast.errors import ConfigError, MissingDependencyError, StoreError  # noqa: E402
-from peak_fast.studies import bulk  # noqa: E402
-from peak_fast.studies import storage as storage_module  # noqa: E402
-from peak_fast.studies.storage import mask_url, open_storage, quiet_optuna  # noqa: E402
+from peak_fast.studies.storage import bulk  # noqa: E402
+from peak_fast.studies.storage import storage as storage_module  # noqa: E402
+from peak_fast.studies.storage.storage import mask_url, open_storage, quiet_optuna  # noqa: E402
 from tests.study_storages import (  # noqa: E402
     ROOT,
     STATE,
@@ -179,7 +179,7 @@ def test_a_journal_is_shared_with_optunas_own_backend(tmp_path):
 
 
 def test_the_lock_of_a_dead_process_is_taken_over_even_with_a_relative_path(tmp_path, monkeypatch):
-    import peak_fast.studies.storage as module
+    import peak_fast.studies.storage.storage.storage as module
 
     monkeypatch.setattr(module, "_LOCK_GRACE_SECONDS", 3)
     monkeypatch.chdir(tmp_path)
@@ -203,7 +203,7 @@ def test_bulk_writes_leave_the_same_tables_as_optunas_own_calls(sampler, tmp_pat
         folder.mkdir()
         with monkeypatch.context() as patch:
             if way == "plain":
-                patch.setattr("peak_fast.studies.ledger.writer_for", lambda storage: None)
+                patch.setattr("peak_fast.studies.storage.ledger.writer_for", lambda storage: None)
             study = open_study(address("sqlite", folder), sampler, feasible="sharpe > 0.2")
             assert (study.run(n_trials=40).stopped) == "trials"
         tables[way] = dump(folder / "study.db")
@@ -248,7 +248,7 @@ def test_bulk_writes_step_aside_when_the_schema_is_unknown(tmp_path, monkeypatch
 def test_infinite_and_undefined_metrics_are_stored(tmp_path):
     import numpy as np
 
-    from peak_fast.study import Study
+    from peak_fast.studies.study import Study
     from tests.study_worker import SCHEMA
 
     def evaluator(columns, bars, metrics):

@@ -13,10 +13,10 @@ from peak_fast import (
     Sweep,
     synthetic,
 )
-from peak_fast import metrics as m
 from peak_fast.errors import SweepError
-from peak_fast.sweep import batch as batch_module
-from peak_fast.sweep import ranges as ranges_module
+from peak_fast.metrics import returns as m
+from peak_fast.sweep.run import batch as batch_module
+from peak_fast.sweep.run import ranges as ranges_module
 from tests.sweep_cases import ALL, GRID, SOME, gappy, run, same
 
 

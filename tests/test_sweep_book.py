@@ -30,11 +30,9 @@ from peak_fast import (
     strategy,
     synthetic,
 )
-from peak_fast._metric_catalog import METRICS as CATALOGUED
-from peak_fast._slots import VARIABLE
 from peak_fast.errors import StoreError, SweepError
-from peak_fast.order_axes import ENTRIES, RULES, varied_settings
-from peak_fast.order_block import (
+from peak_fast.metrics.catalog import METRICS as CATALOGUED
+from peak_fast.orders.block import (  # fmt: skip
     BUY,
     CLOSE,
     EQUITY_FRACTION,
@@ -43,17 +41,21 @@ from peak_fast.order_block import (
     LIVE_ORDERS,
     POSITION,
     SELL,
+)
+from peak_fast.orders.from_engine import book_rules
+from peak_fast.settings.order_book import OrderBook
+from peak_fast.settings.order_rules import Asset, OrderRules
+from peak_fast.settings.slots import VARIABLE
+from peak_fast.settings.varied import ENTRIES, RULES, varied_settings
+from peak_fast.sweep import evaluate
+from peak_kernels.orders.place import (  # fmt: skip
     close_lots,
     new_fill,
     new_fills,
     place_limit,
     place_market,
     place_trailing_stop,
-)  # fmt: skip
-from peak_fast.order_book import OrderBook
-from peak_fast.order_inputs import book_rules
-from peak_fast.orders import Asset, OrderRules
-from peak_fast.sweep import evaluate
+)
 from tests.test_config import SIZED, VARIED
 
 GRID = {"fast": [3, 5, 8], "slow": [12, 20], "allow_short": [False, True]}

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from peak_fast.errors import ConfigError, StrategyError
-from peak_fast.params import Param
-from peak_fast.sweep.grid import Grid
-from peak_fast.sweep.selection import BLOCK, Selection
+from peak_fast.params.parameter import Param
+from peak_fast.sweep.grid.grid import Grid
+from peak_fast.sweep.grid.selection import BLOCK, Selection
 
 VALUES = st.one_of(
     st.lists(st.integers(-1000, 1000), min_size=1, max_size=6, unique=True),

@@ -17,8 +17,8 @@ from peak_fast import (
     strategy,
     synthetic,
 )
-from peak_fast.order_book import OrderBook
-from peak_fast.order_rules import OrderRules
+from peak_fast.settings.order_book import OrderBook
+from peak_fast.settings.order_rules import OrderRules
 
 BARS = synthetic(400, seed=7)
 CROSS = {"fast": [5], "slow": [20]}

@@ -10,9 +10,9 @@ import time
 import pytest
 
 from peak_fast.errors import StoreError
-from peak_fast.sweep import lock as lock_module
-from peak_fast.sweep.lock import FolderLock, process_start
-from peak_fast.sweep.store import SweepStore
+from peak_fast.sweep.store import lock as lock_module
+from peak_fast.sweep.store.lock import FolderLock, process_start
+from peak_fast.sweep.store.store import SweepStore
 from tests.sweep_fakes import make_grid, make_key
 
 # --- locks -------------------------------------------------------------------------------------------------
@@ -34,7 +34,7 @@ def test_a_second_writer_is_refused_with_the_first_ones_identity(tmp_path):
 def test_a_live_process_is_refused_and_a_dead_one_taken_over(tmp_path):
     grid = make_grid()
     code = (
-        "import sys, time; from pathlib import Path; from peak_fast.sweep.lock import FolderLock; "
+        "import sys, time; from pathlib import Path; from peak_fast.sweep.store.lock import FolderLock; "
         "held = FolderLock(Path(sys.argv[1])); print('held', flush=True); time.sleep(60)"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "lock")]

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from peak_fast.errors import ConfigError, SweepError
-from peak_fast.sweep.grid import Grid
-from peak_fast.sweep.heatmap import heatmap_data
-from peak_fast.sweep.plateau import Cells, _dense, _sparse, lattice, neighbourhood
+from peak_fast.sweep.grid.grid import Grid
+from peak_fast.sweep.view.heatmap import heatmap_data
+from peak_fast.sweep.view.plateau import Cells, _dense, _sparse, lattice, neighbourhood
 from tests.sweep_fakes import GRID
 from tests.sweep_results import in_memory
 

@@ -17,10 +17,10 @@ from peak_fast import (
     Sweep,
     synthetic,
 )
-from peak_fast._strategy import resolve
 from peak_fast.errors import StoreError
+from peak_fast.strategies.registry import resolve
 from peak_fast.sweep import evaluate
-from peak_fast.sweep.ranges import Ranges
+from peak_fast.sweep.run.ranges import Ranges
 from tests.sweep_cases import ROOT, run, same
 from tests.sweep_process import make_sweep
 

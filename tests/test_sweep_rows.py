@@ -22,11 +22,11 @@ from peak_fast import (
     VolatilityTarget,
     synthetic,
 )
-from peak_fast._slots import VARIABLE
-from peak_fast._strategy import resolve
 from peak_fast.errors import ConfigError, StrategyError
-from peak_fast.params import validate_params
-from peak_fast.strategies import NAMES
+from peak_fast.params.schema import validate_params
+from peak_fast.settings.slots import VARIABLE
+from peak_fast.strategies.builtin import NAMES
+from peak_fast.strategies.registry import resolve
 from peak_fast.sweep import evaluate
 from tests.sweep_cases import ALL, gappy, run
 

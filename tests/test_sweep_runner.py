@@ -19,10 +19,12 @@ from peak_fast import (
     VolatilityTarget,
     synthetic,
 )
-from peak_fast._strategy import Block, SignalStrategy, resolve
 from peak_fast.errors import ConfigError, StrategyError, SweepError
-from peak_fast.sweep import batch as batch_module
-from peak_fast.sweep.budget import parse_memory
+from peak_fast.strategies.blocks import Block
+from peak_fast.strategies.functions import SignalStrategy
+from peak_fast.strategies.registry import resolve
+from peak_fast.sweep.run import batch as batch_module
+from peak_fast.sweep.run.budget import parse_memory
 from tests.sweep_cases import ALL, gappy, run, same
 
 # Data sets

@@ -15,10 +15,10 @@ import polars as pl
 import pytest
 
 from peak_fast.errors import ConfigError, StoreError
-from peak_fast.sweep.folder import find_parts, part_name, scan_parts
-from peak_fast.sweep.key import changes
 from peak_fast.sweep.result import SweepResult
-from peak_fast.sweep.store import SweepStore, default_tile_size
+from peak_fast.sweep.store.folder import find_parts, part_name, scan_parts
+from peak_fast.sweep.store.key import changes
+from peak_fast.sweep.store.store import SweepStore, default_tile_size
 from tests.sweep_fakes import GRID, compute, fill, make_grid, make_key
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peak_fast.sweep.threads import Team, cut
+from peak_fast.sweep.run.threads import Team, cut
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])

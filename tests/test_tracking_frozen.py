@@ -7,19 +7,19 @@ import numpy as np
 import polars as pl
 import pytest
 
-from peak_fast.config import Costs, Execution, Stops
 from peak_fast.data import Bars
-from peak_fast.engine import BacktestEngine
+from peak_fast.engine.engine import BacktestEngine
 from peak_fast.errors import ConfigError
-from peak_fast.tracking import codec, spool
-from peak_fast.tracking.capture import Capture
-from peak_fast.tracking.curves import FIGURE, REPORTS, VALUES, expand_curve, reduce_curve
-from peak_fast.tracking.frames import frame_runs, prefixed, records
-from peak_fast.tracking.frozen import FILLS, POINTS, TRADES, freeze, params_bytes
-from peak_fast.tracking.replay import SegmentReplay
-from peak_fast.tracking.segment import SegmentWriter
-from peak_fast.tracking.thawed import Static, quick_result
-from peak_fast.tracking.unpack import Bars as SpooledBars
+from peak_fast.settings.trading import Costs, Execution, Stops
+from peak_fast.tracking.caller.capture import Capture
+from peak_fast.tracking.spool import codec, spool
+from peak_fast.tracking.spool.curves import FIGURE, REPORTS, VALUES, expand_curve, reduce_curve
+from peak_fast.tracking.spool.frames import frame_runs, prefixed, records
+from peak_fast.tracking.spool.frozen import FILLS, POINTS, TRADES, freeze, params_bytes
+from peak_fast.tracking.spool.segment import SegmentWriter
+from peak_fast.tracking.writer.replay import SegmentReplay
+from peak_fast.tracking.writer.thawed import Static, quick_result
+from peak_fast.tracking.writer.unpack import Bars as SpooledBars
 from tests.tracking_segments import HEADER
 
 # --- frames ----------------------------------------------------------------------------------------------------

@@ -8,11 +8,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from peak_fast._strategy import OrderBlock
 from peak_fast.data import synthetic
-from peak_fast.engine import BacktestEngine
-from peak_fast.order_block import BUY, CLOSE, FRACTION, POSITION, place_limit
-from peak_fast.orders import OrderRules
+from peak_fast.engine.engine import BacktestEngine
+from peak_fast.orders.block import BUY, CLOSE, FRACTION, POSITION
+from peak_fast.settings.order_rules import OrderRules
+from peak_fast.strategies.blocks import OrderBlock
 from peak_fast.tracking import (
     MLflowTracker,
     NoopTracker,
@@ -20,6 +20,7 @@ from peak_fast.tracking import (
     log_backtest,
     log_backtest_metadata,
 )
+from peak_kernels.orders.place import place_limit
 from tests.tracking_fakes import fake_result
 from tests.tracking_mlflow import PNG
 

@@ -15,15 +15,15 @@ from peak_fast.tracking import (
     NoopTracker,
     TrackingWarning,
     build_tracker_from_config,
-    filestore,
     log_backtest,
-    selftest,
 )
-from peak_fast.tracking.bulk import BulkStore
-from peak_fast.tracking.client import ClientStore, RunIds
-from peak_fast.tracking.database import SqliteDatabase, connect
-from peak_fast.tracking.stores import Store
-from peak_fast.tracking.sync import sync
+from peak_fast.tracking.catch_up import sync
+from peak_fast.tracking.spool.run_ids import RunIds
+from peak_fast.tracking.stores import filestore, selftest
+from peak_fast.tracking.stores.bulk import BulkStore
+from peak_fast.tracking.stores.client import ClientStore
+from peak_fast.tracking.stores.database import SqliteDatabase, connect
+from peak_fast.tracking.stores.stores import Store
 from tests.tracking_mlflow import run_script
 
 
@@ -86,7 +86,7 @@ def test_logging_without_a_run_is_said_at_debug_level(uri, experiment, caplog):
 
 
 def test_file_stores_go_on_working_with_one_warning(module_folder, experiment, reader_of, monkeypatch):
-    from peak_fast.tracking import mlflow as module
+    from peak_fast.tracking.caller import mlflow as module
 
     monkeypatch.setattr(module, "_warned_file_store", False)
     monkeypatch.delenv("MLFLOW_ALLOW_FILE_STORE", raising=False)
@@ -156,7 +156,7 @@ def test_configurations(tmp_path, uri, experiment, module_folder):
         f'[tracking]\nbackend = "mlflow"\n[tracking.mlflow]\ntracking_uri = "{uri}"\nartifacts = "none"\n'
     )
     assert "artifacts='none'" in repr(build_tracker_from_config(path))
-    from peak_fast.config import BacktestConfig
+    from peak_fast.settings.config import BacktestConfig
 
     model = BacktestConfig.model_validate({"tracking": section})
     assert isinstance(build_tracker_from_config(model), MLflowTracker)

@@ -8,12 +8,9 @@ from pathlib import Path
 import pytest
 
 from peak_fast.data import synthetic
-from peak_fast.engine import BacktestEngine
-from peak_fast.tracking import (
-    MLflowTracker,
-    log_backtest,
-    selftest,
-)
+from peak_fast.engine.engine import BacktestEngine
+from peak_fast.tracking import MLflowTracker, log_backtest
+from peak_fast.tracking.stores import selftest
 from tests.tracking_fakes import fake_result
 from tests.tracking_mlflow import run_script
 from tests.tracking_stores import segments_of, spool_files
@@ -219,7 +216,7 @@ def test_nothing_is_left_in_the_spool(spool_dir, tmp_path, experiment):
 
 
 def test_large_spools_are_replaced(spool_dir, experiment, reader_of, monkeypatch):
-    from peak_fast.tracking import segment, window
+    from peak_fast.tracking.spool import segment, window
 
     monkeypatch.setattr(segment, "ROTATE_BYTES", 20_000)
     monkeypatch.setattr(window, "SIZE", 1 << 14)

@@ -11,13 +11,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from peak_fast.tracking import (
-    MLflowTracker,
-    TrackingWarning,
-    selftest,
-)
-from peak_fast.tracking.bulk import BulkStore
-from peak_fast.tracking.stores import Store
+from peak_fast.tracking import MLflowTracker, TrackingWarning
+from peak_fast.tracking.stores import selftest
+from peak_fast.tracking.stores.bulk import BulkStore
+from peak_fast.tracking.stores.stores import Store
 from tests.tracking_mlflow import PNG
 
 # --- what is in the store --------------------------------------------------------------------------------------
@@ -55,7 +52,7 @@ def test_an_unproven_version_runs_the_self_test(tmp_path, monkeypatch, tested_bu
 
     monkeypatch.setattr(selftest.subprocess, "run", start)
     assert selftest.verdict().problem is None
-    assert started == ["peak_fast.tracking.selftest"]
+    assert started == ["peak_fast.tracking.stores.stores.selftest"]
 
 
 def test_self_test_sees_a_difference(tmp_path, monkeypatch, tested_bulk):

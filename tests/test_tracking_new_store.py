@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 
 from peak_fast.errors import TrackingError
-from peak_fast.tracking import MLflowTracker, background, launch, selftest
-from peak_fast.tracking.bulk import revision
-from peak_fast.tracking.database import SqliteDatabase
-from peak_fast.tracking.spool import store_folder
+from peak_fast.tracking import MLflowTracker
+from peak_fast.tracking.caller import background, launch
+from peak_fast.tracking.spool.spool import store_folder
+from peak_fast.tracking.stores import selftest
+from peak_fast.tracking.stores.bulk import revision
+from peak_fast.tracking.stores.database import SqliteDatabase
 
 # Bytes of the database that MLflow is making when the writer is killed: at its begin, amid its migrations.
 MOMENTS = (0, 100_000, 300_000)

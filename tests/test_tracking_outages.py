@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from peak_fast import cli
+from peak_fast.cli import app as cli
 from peak_fast.errors import TrackingError
-from peak_fast.tracking import MLflowTracker, TrackingWarning, log_backtest, spool
-from peak_fast.tracking.database import PostgresDatabase
-from peak_fast.tracking.segment import SegmentWriter
-from peak_fast.tracking.sync import sync
+from peak_fast.tracking import MLflowTracker, TrackingWarning, log_backtest
+from peak_fast.tracking.catch_up import sync
+from peak_fast.tracking.spool import spool
+from peak_fast.tracking.spool.segment import SegmentWriter
+from peak_fast.tracking.stores.database import PostgresDatabase
 from peak_fast.tracking.updates import StoreUnavailable
 from tests.tracking_callers import header
 from tests.tracking_fakes import FakeBars, fake_result
@@ -107,7 +108,7 @@ def test_a_database_locked_for_ten_seconds(spool_dir, tmp_path, experiment, read
 
 def test_sync_mode_goes_on_without_its_store(spool_dir, tmp_path, experiment, monkeypatch, reader_of):
     """The store is away for a while: one warning, nothing raised, nothing lost."""
-    from peak_fast.tracking import inprocess
+    from peak_fast.tracking.caller import inprocess
     from peak_fast.tracking.updates import StoreUnavailable
 
     uri = f"sqlite:///{tmp_path}/away.db"

@@ -16,7 +16,7 @@ MODES = ["background", "sync"]
 @pytest.fixture
 def file_store(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
-    monkeypatch.setattr("peak_fast.tracking.mlflow._warned_file_store", True)
+    monkeypatch.setattr("peak_fast.tracking.caller.mlflow._warned_file_store", True)
     return str(tmp_path / "mlruns")
 
 
@@ -153,8 +153,8 @@ def test_a_configuration_of_something_else_asks_for_nothing():
 def test_a_server_that_takes_connections_and_says_nothing(spool_dir, experiment, monkeypatch, mode):
     """Nobody waits for its answer longer than the look at its address does; the client is not tried at all."""
     monkeypatch.setattr("peak_fast.tracking.reach._ANSWER_TIMEOUT", 0.2)
-    monkeypatch.setattr("peak_fast.tracking.launch.confirm", lambda *_, **__: pytest.fail("waited"))
-    monkeypatch.setattr("peak_fast.tracking.inprocess.Store", lambda *_: pytest.fail("waited"))
+    monkeypatch.setattr("peak_fast.tracking.caller.launch.confirm", lambda *_, **__: pytest.fail("waited"))
+    monkeypatch.setattr("peak_fast.tracking.caller.inprocess.Store", lambda *_: pytest.fail("waited"))
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen(5)

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from peak_fast import BacktestEngine, MLflowTracker, Study, Sweep, synthetic
-from peak_fast._metric_catalog import METRICS
 from peak_fast.errors import ConfigError, TrackingError
-from peak_fast.tracking import RunHandle, TrackingWarning, layout, spool
-from peak_fast.tracking.segment import SegmentWriter
-from peak_fast.tracking.sync import sync
-from peak_kernels import types as t
+from peak_fast.metrics.catalog import METRICS
+from peak_fast.tracking import RunHandle, TrackingWarning
+from peak_fast.tracking.catch_up import sync
+from peak_fast.tracking.spool import layout, spool
+from peak_fast.tracking.spool.segment import SegmentWriter
+from peak_kernels.fast import slots as t
 from tests.tracking_callers import header
 from tests.tracking_stores import segments_of
 
@@ -132,9 +133,9 @@ def test_an_end_in_another_thread_ends_its_run_alone(uri, experiment, read):
 
 
 def test_a_loop_that_asks_for_no_id_starts_no_writer(spool_dir, tmp_path, experiment, monkeypatch):
-    from peak_fast.tracking import launch
+    from peak_fast.tracking.caller import launch
 
-    monkeypatch.setattr("peak_fast.tracking.background.INTERVAL", 0.0)
+    monkeypatch.setattr("peak_fast.tracking.caller.background.INTERVAL", 0.0)
     monkeypatch.setattr(launch, "start_writer", lambda *_, **__: pytest.fail("somebody waits for the store"))
     tracker = MLflowTracker(f"sqlite:///{tmp_path}/quick.db", experiment)
     for number in range(5):
@@ -180,7 +181,7 @@ def test_artifacts_lie_beside_the_database(spool_dir, tmp_path, experiment, read
 
 
 def test_the_demo_says_where_to_click(spool_dir, tmp_path, capsys, reader_of):
-    from peak_fast._demo import _say_where, _tracker
+    from peak_fast.cli.demo import _say_where, _tracker
 
     class Console:
         def print(self, text, **options):

@@ -7,10 +7,10 @@ import pickle
 import numpy as np
 import pytest
 
-from peak_fast.tracking import codec, segment, spool, window
-from peak_fast.tracking._locks import FolderLock, is_locked, try_lock
-from peak_fast.tracking.frozen import params_bytes
-from peak_fast.tracking.segment import SegmentWriter
+from peak_fast.tracking.spool import codec, segment, spool, window
+from peak_fast.tracking.spool.frozen import params_bytes
+from peak_fast.tracking.spool.locks import FolderLock, is_locked, try_lock
+from peak_fast.tracking.spool.segment import SegmentWriter
 from tests.tracking_segments import HEADER, heads
 
 # --- records ---------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from peak_fast.tracking import selftest
+from peak_fast.tracking.stores import selftest
 from tests.tracking_stores import Reader, Server, free_port, use_spool
 
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from peak_fast.data import synthetic
-from peak_fast.engine import BacktestEngine
+from peak_fast.engine.engine import BacktestEngine
 from peak_fast.tracking import (
     MLflowTracker,
 )

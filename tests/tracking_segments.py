@@ -2,8 +2,8 @@
 
 import pytest
 
-from peak_fast.tracking import spool
-from peak_fast.tracking.segment import SegmentWriter
+from peak_fast.tracking.spool import spool
+from peak_fast.tracking.spool.segment import SegmentWriter
 
 HEADER = {"experiment": "e", "folder": "/", "mode": "background", "user": "u", "source": "s", "tags": {}}
 

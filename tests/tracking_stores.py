@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from peak_fast.tracking import spool
+from peak_fast.tracking.spool import spool
 
 
 def use_spool(patch, root, tested):

@@ -14,8 +14,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from peak_kernels._objects import Entry
 from peak_kernels.arrays import TILE, FloatArray, IntArray
+from peak_kernels.compiling import Entry
 
 
 def _body(name: str) -> Callable[..., None]:

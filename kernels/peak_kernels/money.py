@@ -15,7 +15,7 @@ import math
 
 import numpy as np
 
-from peak_kernels._jit import jit
+from peak_kernels.compiling import jit
 
 ROUNDING = 1e-12
 """Share of a quantity that is a rounding error of it, and nothing else."""

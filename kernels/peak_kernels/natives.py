@@ -14,8 +14,10 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
-from peak_kernels import indicators, rolling, simulate
-from peak_kernels._layout import ARRAY_HEADER, TUPLE_HEADER
+from peak_kernels.compiling import ARRAY_HEADER, TUPLE_HEADER
+from peak_kernels.fast import simulation as simulate
+from peak_kernels.indicators import rolling
+from peak_kernels.indicators import usual as indicators
 
 _I64 = ir.IntType(64)
 _WORD = 8

@@ -85,7 +85,7 @@ def _bars(count: int) -> Bars:
 
 
 def _costs() -> Any:
-    from peak_fast.config import Costs
+    from peak_fast.settings import Costs
 
     return Costs(rate=yardstick.FEE, slippage_bps=yardstick.SLIPPAGE * 10_000)
 

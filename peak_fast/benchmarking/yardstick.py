@@ -12,7 +12,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from peak_kernels._jit import jit
+from peak_kernels.compiling import jit
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]

@@ -2,34 +2,72 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from peak_kernels.doors import door
 
 if TYPE_CHECKING:
+    from peak_fast.data.alignment import aligned as aligned
+    from peak_fast.data.alignment import aligned_table as aligned_table
+    from peak_fast.data.alignment import calendar_of_bars as calendar_of_bars
+    from peak_fast.data.alignment import calendar_of_column as calendar_of_column
+    from peak_fast.data.alignment import columns_of as columns_of
+    from peak_fast.data.alignment import fingerprint as fingerprint
+    from peak_fast.data.alignment import in_line as in_line
+    from peak_fast.data.alignment import is_frame as is_frame
+    from peak_fast.data.alignment import untold as untold
     from peak_fast.data.bars import Bars
+    from peak_fast.data.checks import not_positive as not_positive
+    from peak_fast.data.columns import numbers_of as numbers_of
+    from peak_fast.data.frames import collect as collect
+    from peak_fast.data.frames import table_of as table_of
+    from peak_fast.data.frames import to_polars as to_polars
     from peak_fast.data.generated import synthetic
+    from peak_fast.data.given import given_bars as given_bars
+    from peak_fast.data.given import settled as settled
+    from peak_fast.data.kept_rows import own_frame as own_frame
+    from peak_fast.data.kinds import package_of as package_of
     from peak_fast.data.loading import load
+    from peak_fast.data.matching import Calendar as Calendar
+    from peak_fast.data.matching import check_zone as check_zone
+    from peak_fast.data.matching import shown_time as shown_time
+    from peak_fast.data.matching import sorted_times as sorted_times
+    from peak_fast.data.options import read_options as read_options
     from peak_fast.data.samples import SAMPLE_SYMBOLS, sample
+    from peak_fast.data.time_values import as_time as as_time
+    from peak_fast.data.times import time_of_day as time_of_day
+    from peak_fast.data.year_estimates import known_years as known_years
 
 __all__ = ["SAMPLE_SYMBOLS", "Bars", "load", "sample", "synthetic"]
 
+# Where each name of this room lives; those outside `__all__` are for other rooms.
 _HOMES = {
-    "SAMPLE_SYMBOLS": "samples",
-    "Bars": "bars",
-    "load": "loading",
-    "sample": "samples",
-    "synthetic": "generated",
+    "alignment": (
+        "aligned",
+        "aligned_table",
+        "calendar_of_bars",
+        "calendar_of_column",
+        "columns_of",
+        "fingerprint",
+        "in_line",
+        "is_frame",
+        "untold",
+    ),
+    "bars": ("Bars",),
+    "checks": ("not_positive",),
+    "columns": ("numbers_of",),
+    "frames": ("collect", "table_of", "to_polars"),
+    "generated": ("synthetic",),
+    "given": ("given_bars", "settled"),
+    "kept_rows": ("own_frame",),
+    "kinds": ("package_of",),
+    "loading": ("load",),
+    "matching": ("Calendar", "check_zone", "shown_time", "sorted_times"),
+    "options": ("read_options",),
+    "samples": ("SAMPLE_SYMBOLS", "sample"),
+    "time_values": ("as_time",),
+    "times": ("time_of_day",),
+    "year_estimates": ("known_years",),
 }
 
-
-def __getattr__(name: str) -> Any:
-    import importlib
-
-    if name not in _HOMES:
-        raise AttributeError(f"module 'peak_fast.data' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"peak_fast.data.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = door(__name__, _HOMES, __all__)

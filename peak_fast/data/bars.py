@@ -17,19 +17,19 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from peak_fast._guard import guarded_class
 from peak_fast.data.arrays import forward_fill, read_only
 from peak_fast.data.checks import FloatArray, IntArray, check, moment
 from peak_fast.data.frames import source_column
 from peak_fast.data.hashing import content_hash
 from peak_fast.data.kept_rows import slice_rows, take_rows
-from peak_fast.data.known_years import known_steps
 from peak_fast.data.observations import remarks
 from peak_fast.data.options import DEFAULTS, ReadOptions, Stamp, read_options
 from peak_fast.data.reading import extract
 from peak_fast.data.time_zones import localise
 from peak_fast.data.times import DAY_US, periods_per_year, year_remark
+from peak_fast.data.year_estimates import known_steps
 from peak_fast.errors import ConfigError, DataError
+from peak_fast.guard import guarded_class
 
 if TYPE_CHECKING:
     import polars as pl
@@ -354,7 +354,7 @@ class Bars:
         """When each bar opens: int64 microseconds UTC, shape ``(n_bars,)``.
 
         Where times are closes, a bar opens at the close before it, but no longer before its own than the usual
-        distance between the bars so far (over a night or a weekend): `peak_fast.data.known_years.known_steps`.
+        distance between the bars so far (over a night or a weekend): `peak_fast.data.year_estimates.known_steps`.
         """
         if self.stamp == "open":
             return self.time_us

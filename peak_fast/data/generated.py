@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from peak_fast import _arguments
-from peak_fast._guard import guarded
+from peak_fast import arguments as _arguments
 from peak_fast.data.checks import PRICE_COLUMNS, FloatArray, IntArray
 from peak_fast.data.times import DAY_US
 from peak_fast.errors import ConfigError
+from peak_fast.guard import guarded
 
 if TYPE_CHECKING:
     from peak_fast.data.bars import Bars

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
-from peak_fast._arguments import place
-from peak_fast._guard import guarded
+from peak_fast.arguments import place
 from peak_fast.data.bars import Bars
 from peak_fast.data.files import read_file, read_query
 from peak_fast.data.options import read_options
+from peak_fast.guard import guarded
 
 
 @guarded

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, Literal
 
-from peak_fast._arguments import is_number, wrong
+from peak_fast.arguments import is_number, wrong
 from peak_fast.data.checks import normalise_repair
 from peak_fast.errors import ConfigError, did_you_mean
 

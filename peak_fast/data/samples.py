@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from peak_fast._guard import guarded
 from peak_fast.errors import DataError, did_you_mean
+from peak_fast.guard import guarded
 
 if TYPE_CHECKING:
     from peak_fast.data.bars import Bars

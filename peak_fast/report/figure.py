@@ -93,8 +93,7 @@ def prepare_picture(
     bar_times = None if source is None else np.asarray(source, dtype=np.int64)
     reference = None
     if benchmark is not None and benchmark is not False:
-        from peak_fast.data.alignment import aligned
-        from peak_fast.data.matching import Calendar
+        from peak_fast.data import Calendar, aligned
 
         calendar = Calendar(n_bars, bar_times, time_zone)
         reference = filled(aligned(benchmark, calendar, "benchmark", [], ConfigError, levels=True))

@@ -7,7 +7,7 @@ import html
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from peak_fast._metric_catalog import Metric, shown_in
+from peak_fast.metrics import Metric, shown_in
 from peak_fast.report.figure import Engine, headline, render_equity_png
 from peak_fast.report.payload import payload_of
 from peak_fast.report.plain import json_safe

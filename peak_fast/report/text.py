@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from peak_fast._metric_catalog import Metric, shown_in
+from peak_fast.metrics import Metric, shown_in
 from peak_fast.report.plain import json_safe
 from peak_fast.report.series import percent
 

@@ -1,28 +1,47 @@
-"""Built-in strategies, one file each; loaded by name on first use."""
+"""How a strategy is written, and how it is found by its name."""
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from typing import TYPE_CHECKING
 
-__all__ = ["NAMES", "load"]
+from peak_kernels.doors import door
 
-NAMES = (
-    "bollinger",
-    "buy_and_hold",
-    "donchian_breakout",
-    "ema_crossover",
-    "ma_crossover",
-    "macd",
-    "momentum",
-    "rsi_reversion",
-)
+if TYPE_CHECKING:
+    from peak_fast.strategies.block_checks import check_indices as check_indices
+    from peak_fast.strategies.block_checks import compile_error as compile_error
+    from peak_fast.strategies.block_checks import is_debug as is_debug
+    from peak_fast.strategies.block_checks import is_outside as is_outside
+    from peak_fast.strategies.block_checks import outside_error as outside_error
+    from peak_fast.strategies.blocks import Block, OrderBlock
+    from peak_fast.strategies.conditions import Above, AtLeast, Row
+    from peak_fast.strategies.functions import SignalStrategy
+    from peak_fast.strategies.registry import Strategy, complete_params, register, resolve, strategy
+    from peak_fast.strategies.registry import params_of as params_of
+    from peak_fast.strategies.rules import RuleStrategy
 
+__all__ = [
+    "Above",
+    "AtLeast",
+    "Block",
+    "OrderBlock",
+    "Row",
+    "RuleStrategy",
+    "SignalStrategy",
+    "Strategy",
+    "complete_params",
+    "register",
+    "resolve",
+    "strategy",
+]
 
-def load(name: str) -> Any:
-    """The `RuleStrategy` of a built-in name."""
-    return importlib.import_module(f"{__name__}.{name}").STRATEGY
+# Where each name of this room lives; those outside `__all__` are for other rooms.
+_HOMES = {
+    "block_checks": ("check_indices", "compile_error", "is_debug", "is_outside", "outside_error"),
+    "blocks": ("Block", "OrderBlock"),
+    "conditions": ("Above", "AtLeast", "Row"),
+    "functions": ("SignalStrategy",),
+    "registry": ("Strategy", "complete_params", "params_of", "register", "resolve", "strategy"),
+    "rules": ("RuleStrategy",),
+}
 
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = door(__name__, _HOMES, __all__)

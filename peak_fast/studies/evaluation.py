@@ -13,8 +13,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from peak_fast._metric_catalog import is_summed
 from peak_fast.errors import ConfigError, DataError, StrategyError, did_you_mean
+from peak_fast.metrics import is_summed
 from peak_fast.params import column_of
 from peak_fast.studies.points import FAILED, Point, Space
 

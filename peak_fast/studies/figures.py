@@ -22,7 +22,7 @@ _MOST_SLICES = 6
 
 
 class Searched(Protocol):
-    """What is drawn of a study; see `peak_fast.study.Study`."""
+    """What is drawn of a study; see `peak_fast.studies.Study`."""
 
     optuna: Any
     space: Space

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from peak_fast._arguments import is_number, is_whole
+from peak_fast.arguments import is_number, is_whole
 from peak_fast.errors import ConfigError
 from peak_fast.studies.objectives import Objective
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from peak_fast.errors import PeakFastError, StrategyError
 from peak_fast.studies.evaluation import BatchRunner, combine
-from peak_fast.studies.ledger import Ledger
 from peak_fast.studies.limits import Limits
 from peak_fast.studies.objectives import Feasibility, Objective
 from peak_fast.studies.pareto import pareto_mask
@@ -24,7 +23,8 @@ from peak_fast.studies.points import (
     Point,
     Space,
 )
-from peak_fast.studies.proposing import Proposer
+from peak_fast.studies.search import Proposer
+from peak_fast.studies.storage import Ledger
 
 _log = logging.getLogger(__name__)
 _RESCUE_SECONDS = 2.0

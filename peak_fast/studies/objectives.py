@@ -13,10 +13,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from peak_fast._arguments import listing
-from peak_fast._metric_catalog import higher_is_better, is_signed_loss
-from peak_fast.constraints import Constraint
+from peak_fast.arguments import listing
 from peak_fast.errors import ConfigError
+from peak_fast.metrics import higher_is_better, is_signed_loss
+from peak_fast.params import Constraint
 
 Direction: TypeAlias = Literal["maximize", "minimize"]
 

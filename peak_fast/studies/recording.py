@@ -19,7 +19,7 @@ from peak_fast.studies.loop import Loop
 from peak_fast.studies.objectives import Objective
 from peak_fast.studies.points import Space
 from peak_fast.studies.results import StudyResult
-from peak_fast.studies.samplers import Choice
+from peak_fast.studies.search import Choice
 
 _log = logging.getLogger(__name__)
 _LIVE_SECONDS = 0.5
@@ -27,7 +27,7 @@ _CHILDREN = 10
 
 
 class Described(Protocol):
-    """What is recorded of a study itself; see `peak_fast.study.Study`."""
+    """What is recorded of a study itself; see `peak_fast.studies.Study`."""
 
     name: str
     seed: int
@@ -100,7 +100,7 @@ class Recorder:
         limits: Limits,
         choice: Choice,
     ) -> None:
-        from peak_fast.tracking.noop import NoopTracker
+        from peak_fast.tracking import NoopTracker
 
         self._study = study
         # Figures that nobody sees take time.
@@ -134,7 +134,7 @@ class Recorder:
             self._tracker = None
 
     def _start(self) -> None:
-        from peak_fast.tracking.base import has_run
+        from peak_fast.tracking import has_run
 
         study, tracker = self._study, self._tracker
         tags = {"peak_fast.kind": "study", "peak_fast.strategy": study.strategy_name}
@@ -238,6 +238,6 @@ class Recorder:
         if self._bar is not None:
             self._bar.close()
         if self._started:
-            from peak_fast.tracking.handles import status_of
+            from peak_fast.tracking import status_of
 
             self._safely(lambda: self._tracker.end_run(status_of(kind)))

@@ -13,7 +13,7 @@ from peak_fast.studies.loop import Tally
 from peak_fast.studies.objectives import Objective
 from peak_fast.studies.pareto import pareto_mask
 from peak_fast.studies.points import COMPLETE, DUPLICATE, METRICS, REASON, SOURCE, Space
-from peak_fast.studies.samplers import Choice
+from peak_fast.studies.search import Choice
 
 if TYPE_CHECKING:
     import polars as pl
@@ -41,7 +41,7 @@ def trials_frame(
     """
     import polars as pl
 
-    from peak_fast._named import NamedFrame
+    from peak_fast.results import NamedFrame
 
     columns: dict[str, pl.Series] = {
         "number": pl.Series([trial.number for trial in trials], dtype=pl.Int64),
@@ -99,7 +99,7 @@ def rows_of(frame: pl.DataFrame, trials: Sequence[Any]) -> pl.DataFrame:
     """Rows of a trials frame in the order of some trials."""
     import polars as pl
 
-    from peak_fast._named import NamedFrame
+    from peak_fast.results import NamedFrame
 
     order = pl.DataFrame({"number": pl.Series([trial.number for trial in trials], dtype=pl.Int64)})
     return NamedFrame(order.join(frame, on="number", how="left", maintain_order="left"))

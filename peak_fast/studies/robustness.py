@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from peak_fast.parameter import Param
-from peak_fast.params import is_feasible
+from peak_fast.params import Param, is_feasible
 from peak_fast.studies.evaluation import BatchRunner, combine
 from peak_fast.studies.objectives import Objective
 from peak_fast.studies.points import Key, Point, Space

@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from peak_fast._arguments import is_whole, listing, wrong
-from peak_fast._guard import keywords
+from peak_fast.arguments import is_whole, listing, wrong
 from peak_fast.errors import ConfigError, StoreError, StrategyError, UnknownKeywordError, did_you_mean
+from peak_fast.guard import keywords
 from peak_fast.params import Param, extract_defaults, parse_constraints, validate_schema
-from peak_fast.studies.narrowing import narrow
+from peak_fast.strategies import OrderBlock
 from peak_fast.studies.objectives import Objective
 from peak_fast.studies.points import Space
+from peak_fast.studies.search import narrow
 from peak_fast.studies.storage import OpenStorage, quiet_optuna
 
 IDENTITY = "peak_fast:study"
@@ -135,7 +136,7 @@ def make_subject(
     constraints
         Conditions between parameters; the strategy's own where None.
     space
-        Changes of the schema, see ``peak_fast.studies.narrowing.narrow``.
+        Changes of the schema, see ``peak_fast.studies.search.narrowing.narrow``.
     order_book
         The engine's; its fields may be searched, too.
 
@@ -144,11 +145,11 @@ def make_subject(
     StrategyError
         No parameter to search, or one without a range.
     """
-    from peak_fast.order_axes import names_of
+    from peak_fast.settings import names_of
 
     resolved: Any = None
     if strategy is not None:
-        from peak_fast._strategy import resolve
+        from peak_fast.strategies import resolve
 
         resolved = resolve(strategy)
     own = getattr(resolved, "schema", ())
@@ -159,7 +160,7 @@ def make_subject(
             "pass schema=(Param('fast', 'int', 20, low=5, high=100), ...)"
         )
     defaults = extract_defaults(chosen)
-    chosen = narrow(chosen, space or {}, names_of(order_book, resolved))
+    chosen = narrow(chosen, space or {}, names_of(order_book, orders=isinstance(resolved, OrderBlock)))
     if constraints is None:
         names = {item.name for item in chosen}
         parsed = parse_constraints(getattr(resolved, "constraints", ()))
@@ -188,7 +189,7 @@ def make_bars(data: Any) -> Any:
         return {str(name): make_bars(item) for name, item in data.items()}
     if all(hasattr(data, name) for name in ("hash", "slice", "__len__")) and not hasattr(data, "columns"):
         return data
-    from peak_fast.data.given import given_bars
+    from peak_fast.data import given_bars
 
     return given_bars(data)
 
@@ -205,9 +206,9 @@ def rerun(strategy: Any, bars: Any, params: Mapping[str, Any], settings: Mapping
     BacktestResult
     """
     from peak_fast.engine import BacktestEngine
-    from peak_fast.order_axes import names_of
+    from peak_fast.settings import names_of
 
-    known = names_of(settings.get("order_book"), strategy)
+    known = names_of(settings.get("order_book"), orders=isinstance(strategy, OrderBlock))
     own = {item.name for item in strategy.schema} or set(params)
     varied = {name: value for name, value in params.items() if name in known and name not in own}
     values = {name: value for name, value in params.items() if name not in varied}
@@ -300,7 +301,7 @@ def open_study(
         with quiet_optuna():
             study.set_metric_names([objective.metric for objective in objectives])
     else:
-        from peak_fast.sweep.key import changes
+        from peak_fast.sweep import changes
 
         different = changes(known, _through_json(described))
         if different:

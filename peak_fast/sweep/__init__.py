@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from peak_kernels.doors import door
 
 if TYPE_CHECKING:
     from peak_fast.sweep.grid import Grid
     from peak_fast.sweep.result import SweepResult
+    from peak_fast.sweep.run import check_metrics as check_metrics
+    from peak_fast.sweep.run import default_threads as default_threads
+    from peak_fast.sweep.runner import DEFAULT_METRICS as DEFAULT_METRICS
     from peak_fast.sweep.runner import Sweep, evaluate
+    from peak_fast.sweep.store import changes as changes
+    from peak_fast.sweep.tracked import log_sweep as log_sweep
+    from peak_fast.sweep.view import TOO_FEW_AXES as TOO_FEW_AXES
+    from peak_fast.sweep.view import check_metric as check_metric
+    from peak_fast.sweep.view import figure_format as figure_format
+    from peak_fast.sweep.view import rich_table as rich_table
 
 __all__ = ["Grid", "Sweep", "SweepResult", "evaluate"]
 
-_HOMES = {"Grid": "grid", "Sweep": "runner", "SweepResult": "result", "evaluate": "runner"}
+# Where each name of this room lives; those outside `__all__` are for other rooms.
+_HOMES = {
+    "grid": ("Grid",),
+    "result": ("SweepResult",),
+    "run": ("check_metrics", "default_threads"),
+    "runner": ("DEFAULT_METRICS", "Sweep", "evaluate"),
+    "store": ("changes",),
+    "tracked": ("log_sweep",),
+    "view": ("TOO_FEW_AXES", "check_metric", "figure_format", "rich_table"),
+}
 
-
-def __getattr__(name: str) -> Any:
-    import importlib
-
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = door(__name__, _HOMES, __all__)

@@ -14,9 +14,9 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TextIO
 
-from peak_fast._metric_catalog import higher_is_better
 from peak_fast.errors import ConfigError
-from peak_fast.sweep.senses import format_metric, format_params
+from peak_fast.metrics import higher_is_better
+from peak_fast.sweep.view import format_metric, format_params
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from peak_fast._arguments import is_number, is_whole, mapping, place
-from peak_fast._guard import guarded_class
-from peak_fast._metric_catalog import higher_is_better
+from peak_fast.arguments import is_number, is_whole, mapping, place
 from peak_fast.errors import ConfigError, StoreError, SweepError
-from peak_fast.sweep.axis import Array
-from peak_fast.sweep.senses import check_metric
+from peak_fast.guard import guarded_class
+from peak_fast.metrics import higher_is_better
+from peak_fast.sweep.grid import Array
+from peak_fast.sweep.view import check_metric
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from peak_fast.result import BacktestResult
+    from peak_fast.results import BacktestResult
     from peak_fast.sweep.grid import Grid
-    from peak_fast.sweep.heatmap import Aggregate
     from peak_fast.sweep.store import SweepStore
+    from peak_fast.sweep.view import Aggregate
 
 
 @guarded_class()
@@ -101,7 +101,7 @@ class SweepResult:
         StoreError
             There is no store, or none that has a finished tile.
         """
-        from peak_fast.sweep.folder import MANIFEST, read_manifest, scan_parts
+        from peak_fast.sweep.store import MANIFEST, read_manifest, scan_parts
 
         folder = place("path", path, "my_sweep").expanduser()
         manifest = read_manifest(folder)
@@ -126,25 +126,25 @@ class SweepResult:
 
     def parts(self) -> list[Path]:
         """Files of a stored table, in the order of the configurations; empty for one in memory."""
-        from peak_fast.sweep.folder import find_parts
+        from peak_fast.sweep.store import find_parts
 
         return list(find_parts(self._table).values()) if isinstance(self._table, Path) else []
 
     def lazy(self) -> pl.LazyFrame:
         """The table as a lazy frame: over Parquet where it is stored, over memory otherwise."""
-        from peak_fast.sweep.folder import scan_parts
+        from peak_fast.sweep.store import scan_parts
 
         return scan_parts(self._table) if isinstance(self._table, Path) else self.frame.lazy()
 
     @property
     def frame(self) -> pl.DataFrame:
         """The whole table in memory, in the order of the grid; prefer ``lazy`` for stored sweeps."""
-        from peak_fast._named import named
+        from peak_fast.results import named
 
         if isinstance(self._table, Path):
             return named(self.lazy().collect())
         if isinstance(self._table, Mapping):
-            from peak_fast.sweep.folder import table
+            from peak_fast.sweep.store import table
 
             if self.grid is None:
                 raise ConfigError("expected a grid next to bare result columns; got none")
@@ -183,7 +183,7 @@ class SweepResult:
         """
         import polars as pl
 
-        from peak_fast._named import named
+        from peak_fast.results import named
 
         if not is_whole(n) or n < 1:
             raise ConfigError(f"expected a positive whole number of rows; got n={n!r}")
@@ -284,8 +284,8 @@ class SweepResult:
         """
         import polars as pl
 
-        from peak_fast._named import named
-        from peak_fast.sweep.plateau import lattice, neighbourhood
+        from peak_fast.results import named
+        from peak_fast.sweep.view import lattice, neighbourhood
 
         if not is_whole(radius) or radius < 1:
             raise ConfigError(f"expected a radius of at least 1; got {radius!r}")
@@ -336,7 +336,7 @@ class SweepResult:
         -------
         matplotlib.figure.Figure
         """
-        from peak_fast.sweep.heatmap import draw_heatmap, heatmap_data
+        from peak_fast.sweep.view import draw_heatmap, heatmap_data
 
         metric = self._metric(metric)
         first, second = self._two_parameters(x, y)
@@ -349,7 +349,7 @@ class SweepResult:
         counts = self.lazy().select(self.parameters).unique().collect()
         varied = [name for name in self.parameters if counts[name].n_unique() > 1 and name not in (x, y)]
         if len(varied) < (x is None) + (y is None):
-            from peak_fast.sweep.heatmap import TOO_FEW_AXES
+            from peak_fast.sweep.view import TOO_FEW_AXES
 
             raise ConfigError(TOO_FEW_AXES)
         first = x if x is not None else varied.pop(0)
@@ -365,7 +365,7 @@ class SweepResult:
         ConfigError
             DuckDB refuses the query.
         """
-        from peak_fast.sweep.export import query_table
+        from peak_fast.sweep.view import query_table
 
         return query_table(self, query)
 
@@ -374,7 +374,7 @@ class SweepResult:
 
         Without a path: a connection to a new database in memory that holds the table.
         """
-        from peak_fast.sweep.export import memory_database, write_table
+        from peak_fast.sweep.view import memory_database, write_table
 
         if path is None:
             return memory_database(self, table)
@@ -382,28 +382,28 @@ class SweepResult:
 
     def to_pandas(self) -> Any:
         """The table as a pandas frame (block sums as object columns of arrays)."""
-        from peak_fast.sweep.export import pandas_frame
+        from peak_fast.sweep.view import pandas_frame
 
         return pandas_frame(self.frame)
 
     def save(self, path: str | Path) -> Path:
         """Write the table: ``.parquet``, ``.csv`` (without block sums), or a folder that ``load`` reads."""
-        from peak_fast.sweep.export import save_table
+        from peak_fast.sweep.view import save_table
 
         return save_table(self, place("path", path, "table.parquet").expanduser())
 
     def __repr__(self) -> str:
-        from peak_fast.sweep.display import headline
+        from peak_fast.sweep.view import headline
 
         return f"SweepResult({headline(self)})"
 
     def _repr_html_(self) -> str:
-        from peak_fast.sweep.display import html_table
+        from peak_fast.sweep.view import html_table
 
         return html_table(self)
 
     def __rich__(self) -> Any:
-        from peak_fast.sweep.display import rich_table
+        from peak_fast.sweep.view import rich_table
 
         return rich_table(self)
 

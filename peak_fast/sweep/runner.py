@@ -12,25 +12,18 @@ from typing import Any, Literal
 
 import numpy as np
 
-from peak_fast import _arguments
-from peak_fast._guard import guarded_class, say_stopped
-from peak_fast._records import code_version, jsonable
-from peak_fast._slots import check_apart
-from peak_fast._strategy import RuleStrategy, SignalStrategy, resolve
-from peak_fast.config import Costs, Execution, RiskLimits, SizeRule, Stops
-from peak_fast.data import Bars
-from peak_fast.data.given import given_bars
+from peak_fast import arguments as _arguments
+from peak_fast.data import Bars, given_bars
 from peak_fast.engine import BacktestEngine
 from peak_fast.errors import ConfigError, did_you_mean
-from peak_fast.order_axes import names_of
-from peak_fast.sweep.batch import check_metrics, default_threads
-from peak_fast.sweep.batches import make_batch
-from peak_fast.sweep.budget import parse_memory
+from peak_fast.guard import guarded_class, say_stopped
+from peak_fast.results import code_version, jsonable
+from peak_fast.settings import Costs, Execution, RiskLimits, SizeRule, Stops, check_apart, names_of
+from peak_fast.strategies import OrderBlock, RuleStrategy, SignalStrategy, resolve
 from peak_fast.sweep.grid import Grid
 from peak_fast.sweep.progress import SweepProgress, check_mode
-from peak_fast.sweep.ranges import Ranges, Work
 from peak_fast.sweep.result import SweepResult
-from peak_fast.sweep.threads import Team
+from peak_fast.sweep.run import Ranges, Team, Work, check_metrics, default_threads, make_batch, parse_memory
 from peak_fast.sweep.tracked import curves_wanted
 
 DEFAULT_METRICS = ("total_return", "sharpe", "max_drawdown", "total_trades")
@@ -55,7 +48,7 @@ def evaluate(
     Parameters
     ----------
     columns
-        Per parameter or setting (`peak_fast.order_axes.names_of`) one array; all of one length.
+        Per parameter or setting (`peak_fast.settings.varied.names_of`) one array; all of one length.
     settings
         Keyword arguments of `BacktestEngine`.
 
@@ -71,7 +64,7 @@ def evaluate(
     count = lengths.pop()
     item = resolve(strategy)
     engine = _engine(settings)
-    _check_names(item, columns, names_of(engine.order_book, item))
+    _check_names(item, columns, names_of(engine.order_book, orders=isinstance(item, OrderBlock)))
     check_apart(name for name in columns if name not in {param.name for param in item.schema})
     out = np.empty((count, len(names)), order="F")
     with Team(threads or default_threads()) as team:
@@ -148,7 +141,12 @@ class Sweep:
         )
         self.data = self._bars_of(data)
         schema = self.strategy.schema or None
-        made = Grid.make(grid, schema, constraint, known=names_of(self.engine.order_book, self.strategy))
+        made = Grid.make(
+            grid,
+            schema,
+            constraint,
+            known=names_of(self.engine.order_book, orders=isinstance(self.strategy, OrderBlock)),
+        )
         own = {item.name for item in self.strategy.schema}
         check_apart(name for name in made.names if name not in own)
         for rule in self.strategy.constraints:
@@ -196,7 +194,7 @@ class Sweep:
             raise ConfigError(f"data: got {name!r}; {did_you_mean(str(name), self.data)}")
         bars = self.data[name] if name is not None else next(iter(self.data.values()))
         own = {item.name for item in self.strategy.schema}
-        known = names_of(self.engine.order_book, self.strategy)
+        known = names_of(self.engine.order_book, orders=isinstance(self.strategy, OrderBlock))
         varied = {k: values.pop(k) for k in list(values) if k in known and k not in own}
         check_apart(varied)
         return self.engine.rerun(bars, self.strategy, values, varied, symbol=name)
@@ -275,8 +273,7 @@ class Sweep:
         return SweepProgress(len(self.grid), done=done, metric=self.metrics[0], mode=mode)
 
     def _run_stored(self, runner: Ranges, folder: Path, resume: Any, progress: Any) -> SweepResult:
-        from peak_fast.sweep.key import StoreKey
-        from peak_fast.sweep.store import SweepStore
+        from peak_fast.sweep.store import StoreKey, SweepStore
 
         key = StoreKey(
             data={name: bars.hash for name, bars in self.data.items()},

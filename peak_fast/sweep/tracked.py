@@ -7,10 +7,10 @@ import warnings
 from collections.abc import Mapping, Sized
 from typing import Any, Protocol
 
-from peak_fast._metric_catalog import higher_is_better
 from peak_fast.errors import ConfigError
-from peak_fast.sweep.finished import Finished
-from peak_fast.tracking.base import has_run
+from peak_fast.metrics import higher_is_better
+from peak_fast.sweep.view import Finished
+from peak_fast.tracking import has_run
 
 # Above these sizes only the best are logged, so that the cost of tracking never grows with the sweep.
 CHILD_RUNS = 2_000

@@ -6,8 +6,8 @@ import uuid
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from peak_fast._arguments import place, tracker_or_none
-from peak_fast._guard import guarded
+from peak_fast.arguments import place, tracker_or_none
+from peak_fast.guard import guarded
 from peak_fast.report import payload_of, render_artifacts
 from peak_fast.tracking.base import Tracker, has_run, logger
 from peak_fast.tracking.noop import NoopTracker

@@ -73,7 +73,7 @@ def log_backtest_metadata(tracker: Any, result: Any) -> None:
 def _log_values(tracker: Any, result: Any) -> None:
     """The same values as the writer's, through the protocol alone."""
     from peak_fast.tracking.sanitize import split_metrics
-    from peak_fast.tracking.unpack import backtest_params, backtest_tags, figures_of, given_params
+    from peak_fast.tracking.writer import backtest_params, backtest_tags, figures_of, given_params
 
     metadata: Mapping[str, Any] = getattr(result, "metadata", None) or {}
     split = split_metrics(figures_of(result.stats))

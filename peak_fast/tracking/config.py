@@ -23,8 +23,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from peak_fast._guard import guarded
 from peak_fast.errors import ConfigError, did_you_mean
+from peak_fast.guard import guarded
 from peak_fast.tracking.base import Tracker, TrackingWarning
 from peak_fast.tracking.noop import NoopTracker
 
@@ -73,7 +73,7 @@ def build_tracker_from_config(config: Any = None) -> Tracker:
             stacklevel=2,
         )
         return NoopTracker()
-    from peak_fast.tracking.mlflow import MLflowTracker
+    from peak_fast.tracking.caller import MLflowTracker
 
     options = _plain(section.get(backend)) or {}
     known = [name for name in inspect.signature(MLflowTracker).parameters if name != "self"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from peak_fast._guard import guarded_class
+from peak_fast.guard import guarded_class
 from peak_fast.tracking.handles import RunHandle
 
 

@@ -6,7 +6,7 @@ import os
 import threading
 from urllib.parse import urlsplit
 
-from peak_fast.tracking.uris import scheme_of
+from peak_fast.tracking.spool import scheme_of
 
 _ANSWER_TIMEOUT = 4.0
 _PORTS = {"http": 80, "https": 443, "postgresql": 5432}

@@ -1,7 +1,7 @@
 """Cases of other engines, reproduced: every folder of ``$PEAK_FAST_ORACLES/cases`` (default ../shared/cases).
 
 A case counts as reproduced when all fills (bar and side exact; size, price and fee to 1e-9), positions, cash and
-equity agree.  Which engine needs which settings is said in the adapters and in `peak_fast.presets`.
+equity agree.  Which engine needs which settings is said in the adapters and in `peak_fast.settings.presets`.
 """
 
 import os

@@ -20,7 +20,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from peak_fast import indicators as ta
+from peak_fast.indicators import functions as ta
 
 RTOL = 1e-9
 # Values near zero that are differences of large terms (a MACD at a crossing) have no relative accuracy of

@@ -28,7 +28,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from peak_fast import metrics as m
+from peak_fast.metrics import returns as m
 
 RTOL = 1e-9
 ATOL = 1e-12

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from peak_fast import metrics as m
+from peak_fast.metrics import returns as m
 from peak_fast.studies.points import COMPLETE, METRICS
 from peak_fast.studies.results import deflated_sharpe_inputs
 

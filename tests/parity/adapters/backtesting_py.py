@@ -1,4 +1,4 @@
-"""backtesting.py case -> actions of the order kernel under `peak_fast.presets.backtesting_py`.
+"""backtesting.py case -> actions of the order kernel under `peak_fast.settings.presets.backtesting_py`.
 
 Field by field: ``cash`` is the initial cash; ``commission`` a rate or ``[fixed, rate]``; ``spread``, ``margin``,
 ``trade_on_close``, ``hedging``, ``exclusive_orders`` and ``finalize_trades`` go to the preset as they are;
@@ -14,10 +14,11 @@ import sys
 import numpy as np
 
 from peak_fast.data.times import DAY_US
-from peak_fast.order_rules import Asset
-from peak_fast.order_run import Prices, blank_actions, run_actions
-from peak_fast.presets import backtesting_py
-from peak_kernels import orders_fields as f
+from peak_fast.orders.memory import Prices, blank_actions
+from peak_fast.orders.run import run_actions
+from peak_fast.settings.order_rules import Asset
+from peak_fast.settings.presets import backtesting_py
+from peak_kernels.orders import slots as f
 from tests.parity.cases import Case, Run, Unsupported
 
 ALL_IN = 1.0 - sys.float_info.epsilon

@@ -1,4 +1,4 @@
-"""backtrader case -> actions of the order kernel under `peak_fast.presets.backtrader`.
+"""backtrader case -> actions of the order kernel under `peak_fast.settings.presets.backtrader`.
 
 Field by field: ``cash``; ``commission.commission`` is a rate, or money per contract when ``commission.margin``
 is given (then ``margin`` and ``mult`` make the asset a future); ``leverage``, ``interest``, ``interest_long``;
@@ -11,10 +11,11 @@ the same size.  ``oco`` names the leader of a group.  ``valid_bar`` is the last 
 import numpy as np
 
 from peak_fast.data.times import DAY_US
-from peak_fast.order_rules import Asset
-from peak_fast.order_run import Prices, blank_actions, run_actions
-from peak_fast.presets import backtrader
-from peak_kernels import orders_fields as f
+from peak_fast.orders.memory import Prices, blank_actions
+from peak_fast.orders.run import run_actions
+from peak_fast.settings.order_rules import Asset
+from peak_fast.settings.presets import backtrader
+from peak_kernels.orders import slots as f
 from tests.parity.cases import Case, Run, Unsupported
 
 KINDS = {

@@ -11,8 +11,9 @@ group, as in the case.
 
 import numpy as np
 
-from peak_fast.signal_orders import SignalRules, simulate_signals, simulate_sizes
-from peak_kernels import signal_fields as f
+from peak_fast.settings.signal_rules import SignalRules
+from peak_fast.signals.simulate import simulate_signals, simulate_sizes
+from peak_kernels.signals import slots as f
 from tests.parity.cases import Case, Run, Unsupported
 
 ACCUMULATE = {

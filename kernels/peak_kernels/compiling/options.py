@@ -1,0 +1,179 @@
+"""The only place that calls ``numba.njit``: options and the cache stamp.
+
+Numba stamps a cached function with the date and size of the file that holds it, and with nothing else.
+A kernel that calls a helper in another file would therefore go on using the helper's old machine code
+after an edit or an upgrade.  This module stamps every cache entry with a hash of all sources of the
+package instead, so that a change in any of them recompiles what it must (`_cache`).
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar, overload
+
+import numba
+from numba.core import caching
+
+from peak_kernels.compiling.cache import PACKAGE_DIR, cache_dir, source_stamp
+from peak_kernels.compiling.parts import PartCompiler, WholeCompiler
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _StampedLocator(caching._CacheLocator):  # type: ignore[misc]
+    """Cache locator whose stamp covers the whole package (see the module's docstring)."""
+
+    def __init__(self, py_func: Callable[..., Any], folder: Path) -> None:
+        self._py_func = py_func
+        self._folder = folder
+
+    def get_cache_path(self) -> str:
+        return str(self._folder)
+
+    def get_source_stamp(self) -> str:
+        return source_stamp()
+
+    def get_disambiguator(self) -> str:
+        # Numba names an entry after the file without its folder, and two folders may have a file of one name.
+        code = self._py_func.__code__
+        folder = Path(code.co_filename).resolve().relative_to(PACKAGE_DIR).parent
+        return "-".join((*folder.parts, str(code.co_firstlineno)))
+
+    @classmethod
+    def from_function(cls, py_func: Callable[..., Any], py_file: str) -> _StampedLocator | None:
+        folder = cache_dir()
+        if folder is None or not is_own(py_file):
+            return None
+        return cls(py_func, folder)
+
+
+class _GuestLocator(_StampedLocator):
+    """Cache locator of functions of users that hold parts of this package (see `cache_in_package`)."""
+
+    def get_source_stamp(self) -> str:
+        return _guests[self._py_func][1]
+
+    def get_disambiguator(self) -> str:
+        return _guests[self._py_func][0]
+
+    @classmethod
+    def from_function(cls, py_func: Callable[..., Any], py_file: str) -> _GuestLocator | None:
+        folder = cache_dir()
+        return cls(py_func, folder) if folder is not None and py_func in _guests else None
+
+
+_guests: weakref.WeakKeyDictionary[Callable[..., Any], tuple[str, str]] = weakref.WeakKeyDictionary()
+
+
+def cache_in_package(function: Callable[..., Any], place: str, stamp: str) -> None:
+    """Keep the machine code of a user's function in this package's folder, in an entry for ``place``.
+
+    It is made again for another ``stamp``.  The folder belongs to one version of the sources, so what the function
+    inlined of them is never older.
+    """
+    _guests[function] = place, stamp
+
+
+def is_own(file: str) -> bool:
+    """Whether a source file belongs to this package."""
+    return Path(file).resolve().is_relative_to(PACKAGE_DIR)
+
+
+def _install_locator() -> None:
+    """Put the stamped locators in front of numba's own; they answer for this package's files and guests only."""
+    for impl in (caching.CompileResultCacheImpl, caching.CodeLibraryCacheImpl):
+        for locator in (_GuestLocator, _StampedLocator):
+            if locator not in impl._locator_classes:
+                impl._locator_classes.insert(0, locator)
+
+
+_install_locator()
+
+
+def part(function: F) -> F:
+    """Compile a function that only other kernels call, as a part of them.
+
+    It has no machine code, no cache entry and no wrapper of its own (`peak_kernels.compiling.parts`).  It
+    must not allocate,
+    nor return an array that has an owner: it knows no reference counts.
+    """
+    compiled: F = numba.njit(
+        nogil=True,
+        error_model="numpy",
+        no_cfunc_wrapper=True,
+        no_cpython_wrapper=True,
+        # Nothing is allocated, and arrays belong to the caller: counting references, atomically, at each call took
+        # most of the time of small functions.
+        _nrt=False,
+        pipeline_class=PartCompiler,
+    )(function)
+    return compiled
+
+
+@overload
+def jit(function: F) -> F: ...
+@overload
+def jit(function: None = None, *, inline: bool = False, fastmath: bool = False) -> Callable[[F], F]: ...
+@overload
+def jit(function: F, *, signature: Any) -> F: ...
+
+
+def jit(
+    function: F | None = None, *, inline: bool = False, fastmath: bool = False, signature: Any = None
+) -> F | Callable[[F], F]:
+    """Compile a kernel: no Python objects, no GIL, IEEE division, cached on disk.
+
+    Parameters
+    ----------
+    inline
+        Make it part of its callers.  A call passes arrays field by field, which costs more than the arithmetic
+        of a rule; a function with one call site costs no more compile time either.  Inlined functions are
+        parts (see `part`).
+    fastmath
+        Allow reassociation.  Never for money arithmetic: it would break bit equality between runs.
+    signature
+        Compile at once, for these types only: an argument that is a function keeps its general type only then.
+    """
+
+    def decorate(func: F) -> F:
+        compiled: F = numba.njit(
+            signature,
+            nogil=True,
+            error_model="numpy",
+            fastmath=fastmath,
+            forceinline=inline,
+            cache=cache_dir() is not None and not inline,
+            # Only a function with a C wrapper can be passed as an argument.
+            no_cfunc_wrapper=signature is None,
+            no_cpython_wrapper=inline,
+            _nrt=not inline,
+            pipeline_class=PartCompiler if inline else WholeCompiler,
+        )(func)
+        return compiled
+
+    return decorate if function is None else decorate(function)
+
+
+def compile_native(function: Callable[..., None], numbers: int) -> tuple[str, bytes, int, object]:
+    """Compile a function of an address and ``numbers`` whole numbers that returns, allocates and raises nothing.
+
+    Returns
+    -------
+    tuple
+        Symbol of the machine code, the object file that holds it, its address, what must be kept for it to stay.
+    """
+    compiled: Any = numba.njit(
+        nogil=True,
+        error_model="numpy",
+        no_cfunc_wrapper=True,
+        no_cpython_wrapper=True,
+        _nrt=False,
+        pipeline_class=WholeCompiler,
+    )(function)
+    compiled.compile((numba.types.int64,) * (1 + numbers))
+    (result,) = compiled.overloads.values()
+    symbol = result.fndesc.llvm_func_name
+    library = result.library
+    return symbol, library._get_compiled_object(), library.get_pointer_to_function(symbol), compiled

@@ -1,0 +1,41 @@
+"""The fast path: decisions at closes, fills at opens, stops inside bars."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from peak_kernels.doors import door
+
+if TYPE_CHECKING:
+    from peak_kernels.fast.block import block_runner as block_runner
+    from peak_kernels.fast.block import compile_block as compile_block
+    from peak_kernels.fast.block import diagnose as diagnose
+    from peak_kernels.fast.decided import decide as decide
+    from peak_kernels.fast.estimates import take_kelly as take_kelly
+    from peak_kernels.fast.estimates import volatility_fraction as volatility_fraction
+    from peak_kernels.fast.estimates import year_at as year_at
+    from peak_kernels.fast.reduce import conclude as conclude
+    from peak_kernels.fast.rules import opening_size as opening_size
+    from peak_kernels.fast.rules import opposite as opposite
+    from peak_kernels.fast.simulation import next_priced as next_priced
+    from peak_kernels.fast.slots import KINDS as KINDS
+    from peak_kernels.fast.slots import ROW_OFFSET as ROW_OFFSET
+    from peak_kernels.fast.slots import RULE_SIZE as RULE_SIZE
+    from peak_kernels.fast.slots import SIDES as SIDES
+    from peak_kernels.fast.slots import SIGNALS as SIGNALS
+    from peak_kernels.fast.slots import WEIGHTS as WEIGHTS
+
+__all__ = []
+
+# Where each name of this room lives; those outside `__all__` are for other rooms.
+_HOMES = {
+    "block": ("block_runner", "compile_block", "diagnose"),
+    "decided": ("decide",),
+    "estimates": ("take_kelly", "volatility_fraction", "year_at"),
+    "reduce": ("conclude",),
+    "rules": ("opening_size", "opposite"),
+    "simulation": ("next_priced",),
+    "slots": ("KINDS", "ROW_OFFSET", "RULE_SIZE", "SIDES", "SIGNALS", "WEIGHTS"),
+}
+
+__getattr__, __dir__ = door(__name__, _HOMES, __all__)

@@ -1,0 +1,220 @@
+"""Many configurations of one strategy through the order kernel, one after the other, without Python in between.
+
+What a single run does in steps is one call here: decisions of a rule, instructions from them, the simulation
+(`orders`), statistics of its records (`from_curve`).  The memory of a run is used again by the next configuration:
+only what the simulation reads before it writes is set anew.
+
+Reads the settings of each configuration; writes the memory of a run anew, and a row of metrics for each.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+from numba.core.errors import NumbaExperimentalFeatureWarning
+
+from peak_kernels.arrays import FloatArray, IntArray
+from peak_kernels.compiling import jit, part, simd
+from peak_kernels.fast import decide
+from peak_kernels.fast import slots as t
+from peak_kernels.orders import slots as f
+from peak_kernels.orders.decisions import write_decisions
+from peak_kernels.orders.simulate import order_runner
+from peak_kernels.orders.slots import Market
+from peak_kernels.orders.statistics import conclude_records
+
+nb: Any = numba.types
+
+# Columns of a configuration's settings: the engine's, the rules', then what `peak_fast.settings.OrderBook` has.
+C_RULES = t.N_SETTINGS
+C_ENTRY_LIMIT, C_ENTRY_BARS = C_RULES + f.N_RULE, C_RULES + f.N_RULE + 1
+"""Fraction that entries at a limit are better than the deciding close, bars that they are valid; NaN: not set."""
+N_COLUMNS = C_RULES + f.N_RULE + 2
+
+# Why a batch stops at a configuration.
+DONE, NO_ROOM, TOO_EARLY = range(3)
+"""All are done; the memory is too small; an entry at a limit before the first close."""
+
+
+@part
+def begin(m: FloatArray, image: FloatArray, settings: FloatArray) -> None:
+    """Memory before the first bar: the image of a fresh one, a configuration's rules, and what follows from them.
+
+    The rules say already whether data make every bar one to look at (``R_CARRY``), or to walk through
+    (``R_INTRABAR``).
+    """
+    for slot in range(image.shape[0]):
+        m[slot] = image[slot]
+    for slot in range(f.N_RULE):
+        m[slot] = settings[C_RULES + slot]
+    cash = settings[t.INITIAL_CASH]
+    m[f.S_CASH], m[f.S_BALANCE], m[f.S_LAST_EQUITY], m[f.G_PEAK] = cash, cash, cash, cash
+    if m[f.R_PATH] != f.PATH_QUEUE:
+        # Else finer bars say whether there is a path (``R_INTRABAR`` of the image).
+        m[f.R_INTRABAR] = 1.0
+
+
+@part
+def put_settings(m: FloatArray, state: FloatArray, settings: FloatArray) -> None:
+    """A state of the engine with a configuration's settings; where both say it, the rules hold."""
+    for slot in range(t.N_SETTINGS):
+        state[slot] = settings[slot]
+    for slot in range(t.N_SETTINGS, t.N_STATE):
+        state[slot] = 0.0
+    row = int(m[f.S_ASSETS_AT])
+    state[t.LOT_SIZE], state[t.MIN_SIZE] = m[row + f.A_LOT], m[row + f.A_MIN_SIZE]
+    state[t.LEVERAGE], state[t.RATE] = m[f.R_LEVERAGE], m[f.R_FEE_RATE]
+    state[t.FEE_FIXED], state[t.FEE_MINIMUM] = m[f.R_FEE_FIXED], m[f.R_FEE_MINIMUM]
+    state[t.FEE_PER_UNIT] = m[f.R_FEE_UNIT]
+    if m[f.R_SLIP_KIND] == f.SLIP_FRACTION:
+        state[t.SLIPPAGE_RATE], state[t.SLIPPAGE_ABSOLUTE] = m[f.R_SLIP_AMOUNT], m[f.R_SLIP_EXTRA]
+
+
+@part
+def put_sizing(m: FloatArray, settings: FloatArray, shorts: bool) -> None:
+    """What the simulation needs of the engine's settings; ``shorts``: whether the run may hold short positions."""
+    m[f.G_TRAIL] = settings[t.TRAILING]
+    m[f.G_TRAIL_UNIT] = f.DISTANCE if settings[t.STOP_ABSOLUTE] > 0.0 else f.FRACTION
+    m[f.G_ENTRY_LIMIT], m[f.G_ENTRY_BARS] = settings[C_ENTRY_LIMIT], settings[C_ENTRY_BARS]
+    if m[f.R_MAINTENANCE] == 0.0 and (shorts or m[f.R_LEVERAGE] > 1.0 or m[f.R_SIGNED] > 0.0):
+        m[f.R_MAINTENANCE] = f.LEAST_MARGIN
+
+
+def _run_batch(
+    runner: Any,
+    market: Any,
+    tables: tuple[FloatArray, FloatArray, FloatArray],
+    calendar: IntArray,
+    stride: int,
+    rules: IntArray,
+    rooms: tuple[FloatArray, FloatArray, FloatArray],
+    decisions: tuple[IntArray, FloatArray],
+    curves: tuple[FloatArray, FloatArray],
+    function: Any,
+    block: tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray],
+    out: FloatArray,
+) -> tuple[int, int]:
+    """Run configurations; returns how many are done, and why no more.
+
+    Parameters
+    ----------
+    runner, market
+        See `orders`; one asset.
+    tables
+        Prices (`types`), rows of indicators one after the other (as one row of the table; see `decide`), settings:
+        float64[configurations or 1, N_COLUMNS].
+    calendar
+        See `types`.
+    stride, rules
+        See `simulate.run_configurations`; without rules a block is asked, which returns targets where the image has
+        the engine's state, and else places orders.
+    rooms
+        Memory of a run, image of its begin, a state of the engine.
+    decisions
+        ``(bar_of, target_of)``, scratch of one element a bar.
+    curves
+        float64[2, bars] of equity and cash, float64[1, bars] of the position; written.
+    function, block
+        Machine code that is asked, and ``(table of bars, params, memory, view, calendar)``; ``params`` has a row for
+        each configuration.
+    out
+        float64[configurations, N_FOLDED or more], see `reduce.conclude`.
+    """
+    prices, plane, settings = simd.borrow(tables[0]), simd.borrow(tables[1]), simd.borrow(tables[2])
+    m, image, state = simd.borrow(rooms[0]), simd.borrow(rooms[1]), simd.borrow(rooms[2])
+    bar_of, target_of = simd.borrow(decisions[0]), simd.borrow(decisions[1])
+    curve, position = simd.borrow(curves[0]), simd.borrow(curves[1])
+    dates, choices, results = simd.borrow(calendar), simd.borrow(rules), simd.borrow(out)
+    lent = Market(
+        simd.borrow(market.open), simd.borrow(market.high), simd.borrow(market.low), simd.borrow(market.close),
+        simd.borrow(market.volume), simd.borrow(market.half_spread), simd.borrow(market.funding),
+        simd.borrow(market.day), simd.borrow(market.detail), simd.borrow(market.detail_start),
+        simd.borrow(market.rate),
+    )  # fmt: skip
+    seen, given, cells = simd.borrow(block[0]), simd.borrow(block[1]), simd.borrow(block[2])
+    view, days = simd.borrow(block[3]), simd.borrow(block[4])
+    written = (curve[0], curve[1], position)
+    bars, asks, sized = prices.shape[1], seen.shape[1] > 0, image[f.G_STATE_AT] > 0.0
+    shared, row, count = settings.shape[0] == 1, plane[0], 0
+    for c in range(results.shape[0]):
+        own = settings[0 if shared else c]
+        begin(m, image, own)
+        inner, shorts = state, True
+        if sized:
+            inner = m[int(m[f.G_STATE_AT]) : int(m[f.G_STATE_AT]) + t.N_STATE]
+            put_settings(m, inner, own)
+        if asks:
+            seen[: seen.shape[0] - (seen.shape[0] - f.N_SEEN) // 2] = np.nan
+            cells[:] = 0.0
+            m[int(m[f.S_PLACED_AT]) : int(m[f.S_PLACED_END])] = -1.0
+        else:
+            count = decide(row, stride, choices[c], bars, bar_of, target_of)
+            if count < 0:
+                results[c, 0] = math.nan
+                continue
+            if m[f.S_ACTIONS_AT] + 3 * count * f.N_ACTION > m[f.S_ROOM_END]:
+                return c, NO_ROOM
+            if count > 0 and not np.isnan(own[C_ENTRY_LIMIT]) and np.isnan(prices[t.MARK, bar_of[0]]):
+                return c, TOO_EARLY
+            tick = m[int(m[f.S_ASSETS_AT]) + f.A_TICK]
+            first = int(m[f.S_ACTIONS_AT])
+            limit = own[C_ENTRY_LIMIT], own[C_ENTRY_BARS]
+            stop, shorts = write_decisions(
+                m, first, (bar_of, target_of, count), prices, dates, inner, limit, tick
+            )
+            m[f.S_ACTIONS_END] = stop
+            placed = int(m[f.S_PLACED_AT])
+            m[placed : placed + (stop - first) // f.N_ACTION] = -1.0
+        if sized:
+            put_sizing(m, own, shorts)
+        runner(m, lent, written, function, seen, (given[c if asks else 0], cells, view), days)
+        if m[f.S_OVERFLOW] > 0.0:
+            return c, NO_ROOM
+        put_settings(m, state, own)
+        conclude_memory(m, state, curve, position[0], not sized, results[c])
+    return results.shape[0], DONE
+
+
+@part
+def conclude_memory(
+    m: FloatArray,
+    state: FloatArray,
+    curve: FloatArray,
+    position: FloatArray,
+    all_orders: bool,
+    out: FloatArray,
+) -> None:
+    """Statistics of a run from the records in its memory."""
+    book = m[int(m[f.S_BOOK_AT]) : int(m[f.S_BOOK_NEXT])].reshape(-1, f.N_ORDER)
+    fills = m[int(m[f.S_FILLS_AT]) : int(m[f.S_FILLS_NEXT])].reshape(-1, f.N_FILL)
+    trades = m[int(m[f.S_TRADES_AT]) : int(m[f.S_TRADES_NEXT])].reshape(-1, f.N_TRADE)
+    state[t.N_AMBIGUOUS], state[t.ENTRY_UNITS] = m[f.S_AMBIGUOUS], m[f.S_OPEN_LOTS]
+    state[t.TOTAL_INTEREST], state[t.TOTAL_FUNDING] = m[f.S_INTEREST], m[f.S_FUNDING]
+    conclude_records(state, curve, position, (book, fills, trades), all_orders, out)
+
+
+def _signature() -> Any:
+    run = nb.void(*order_runner().nopython_signatures[0].args)  # type: ignore[attr-defined]
+    row, table = nb.float64[::1], nb.float64[:, ::1]
+    whole_row, whole_table = nb.int64[::1], nb.int64[:, ::1]
+    market, function = run.args[1], run.args[3]
+    return nb.UniTuple(nb.int64, 2)(
+        nb.FunctionType(run), market, nb.UniTuple(table, 3), whole_table, nb.int64, whole_table,
+        nb.UniTuple(row, 3), nb.Tuple([whole_row, row]), nb.UniTuple(table, 2),
+        function, nb.Tuple([table, table, row, row, table]), table,
+    )  # fmt: skip
+
+
+@functools.cache
+def batch_runner() -> Callable[..., tuple[int, int]]:
+    """The compiled batch.  The simulation travels as a first-class function: its machine code is there already."""
+    with warnings.catch_warnings():
+        # First-class functions are marked experimental; the tests of sweeps through the book watch them.
+        warnings.simplefilter("ignore", NumbaExperimentalFeatureWarning)
+        return jit(_run_batch, signature=_signature())

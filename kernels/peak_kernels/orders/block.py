@@ -1,0 +1,48 @@
+"""Blocks in runs of orders: those that place orders, and those that return targets, which become instructions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from peak_kernels.compiling import around, checked_copy, compile_guest, note_orders
+from peak_kernels.fast import slots as t
+from peak_kernels.orders.ask import ASKED
+from peak_kernels.orders.targets import OWN_CELLS, aim_at, see_account
+
+# Stands for the user's function, see `guests`.
+_block: Any = None
+
+
+def _aim(bar: Any, seen: Any, params: Any, memory: Any, view: Any, orders: Any) -> None:
+    """Ask a block for its target in a run of orders; a new one becomes instructions (`orders_targets`)."""
+    own = memory.shape[0] - OWN_CELLS
+    account = memory[own : own + t.VIEW_SEEN]
+    see_account(orders, seen, view, account, bar)
+    wish = float(_block(bar, seen, params, memory[:own], account))
+    if wish != memory[own + t.VIEW_SEEN] and wish == wish:
+        memory[own + t.VIEW_SEEN] = wish
+        aim_at(orders, seen, wish, bar)
+
+
+def compile_target_block(function: Callable[..., float], *, checked: bool = False) -> Any:
+    """Machine code of a block that returns targets, as a block that places orders; see `block.compile_block`.
+
+    Raises
+    ------
+    numba.core.errors.NumbaError
+        The function uses something that cannot be compiled.
+    """
+    helpers = {"t": t, "OWN_CELLS": OWN_CELLS, "see_account": see_account, "aim_at": aim_at}
+    return around(_aim, function, ASKED, helpers, checked)
+
+
+def compile_order_block(function: Callable[..., None], *, checked: bool = False) -> Any:
+    """Machine code of a user's block that places orders; see `block.compile_block`.
+
+    Raises
+    ------
+    numba.core.errors.NumbaError
+        The function uses something that cannot be compiled.
+    """
+    return checked_copy(function, note_orders, ASKED) if checked else compile_guest(function, ASKED)

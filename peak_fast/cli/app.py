@@ -1,0 +1,348 @@
+"""The command line: argument parsing only.  Every command is a few lines around the library."""
+
+from __future__ import annotations
+
+import sys
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from peak_fast.cli.data import inspect_data, load_data, reads_data
+from peak_fast.cli.values import check_output, parse_grid, parse_params, usage_message
+from peak_fast.errors import ConfigError, PeakFastError
+from peak_fast.guard import EXIT_CODE, last_message
+
+# Plain help: rich would take text in brackets for markup, and drop it.
+app = typer.Typer(
+    name="peak-fast",
+    help="Fast, trustworthy backtesting: single runs, sweeps, studies, tracking.",
+    invoke_without_command=True,
+    rich_markup_mode=None,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Data = Annotated[
+    str, typer.Option("--data", help="CSV, Parquet, Feather, 'duckdb:SELECT ...', or a packaged symbol")
+]
+# Filled by `reads_data` from the options of reading.
+Reading = dict[str, Any]
+_STRATEGY_HELP = "name of a strategy, FILE.py or FILE.py:NAME"
+StrategyName = Annotated[str, typer.Option("--strategy", help=_STRATEGY_HELP)]
+Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings")]
+Cash = Annotated[float | None, typer.Option("--cash", help="initial cash, instead of that of --config")]
+FeeBps = Annotated[
+    float | None,
+    typer.Option("--fee-bps", help="fee in basis points (10 is 0.1 %), instead of that of --config"),
+]
+SlippageBps = Annotated[
+    float | None, typer.Option("--slippage-bps", help="slippage in basis points, instead of that of --config")
+]
+
+
+def _config(
+    path: Path | None,
+    cash: float | None = None,
+    fee_bps: float | None = None,
+    slippage_bps: float | None = None,
+) -> Any:
+    """Settings of a file, with those that the options replace."""
+    from peak_fast.cli.values import with_options
+    from peak_fast.settings import BacktestConfig
+
+    settings = BacktestConfig.from_toml(path) if path else BacktestConfig()
+    return with_options(settings, cash, fee_bps, slippage_bps)
+
+
+@app.callback()
+def peak_fast(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    """Fast, trustworthy backtesting: single runs, sweeps, studies, tracking."""
+    if version:
+        from peak_fast.version import __version__
+
+        typer.echo(f"peak-fast {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command()
+@reads_data
+def run(
+    data: Data,
+    strategy: StrategyName,
+    param: Annotated[list[str] | None, typer.Option("--param", help="name=value, repeatable")] = None,
+    config: Config = None,
+    cash: Cash = None,
+    fee_bps: FeeBps = None,
+    slippage_bps: SlippageBps = None,
+    out: Annotated[Path | None, typer.Option("--out", help="folder for the full result")] = None,
+    *,
+    reading: Reading,
+) -> None:
+    """Backtest one strategy on one file."""
+    from rich.console import Console
+
+    from peak_fast.cli.strategy import load_strategy
+    from peak_fast.engine import BacktestEngine
+    from peak_fast.results import check_folder
+    from peak_fast.tracking import build_tracker_from_config, has_run
+
+    settings = _config(config, cash, fee_bps, slippage_bps)
+    item = load_strategy(strategy)
+    if out is not None:
+        check_folder(out)
+    tracker = build_tracker_from_config(settings.tracking)
+    engine = BacktestEngine.from_config(settings, tracker)
+    bars = load_data(data, settings.data.said(frame=True), reading)
+    with tracker:
+        if not has_run(tracker):
+            tracker.start_run(f"{item.name} {bars.name}")
+        result = engine.run(bars, item, parse_params(param or []))
+    Console().print(result)
+    if out is not None:
+        typer.echo(f"result written to {result.save(out)}")
+
+
+@app.command()
+@reads_data
+def inspect(
+    data: Annotated[
+        str, typer.Argument(metavar="DATA", help="file, 'duckdb:SELECT ...' or a packaged symbol")
+    ],
+    config: Config = None,
+    rows: Annotated[int, typer.Option("--rows", min=0, help="rows to print from each end")] = 3,
+    *,
+    reading: Reading,
+) -> None:
+    """Show how data are understood.
+
+    Columns, times, zone, bars a year, notes, first and last rows.
+    """
+    inspect_data(load_data(data, _config(config).data.said(frame=True), reading), rows, typer.echo)
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option("--out", help="where the demo writes")] = Path("peak_fast_demo"),
+) -> None:
+    """Backtest and sweep the packaged real prices.
+
+    The runs are logged to MLflow where it is installed.
+    """
+    from peak_fast.cli.demo import run_demo
+
+    run_demo(folder)
+
+
+@app.command()
+def warmup() -> None:
+    """Compile all kernels now.
+
+    The first backtest does not have to, then.
+    """
+    from peak_fast.cli.doctor import warm_up
+
+    warm_up(typer.echo)
+
+
+@app.command()
+def doctor() -> None:
+    """Show versions, cache folder, threads and extras."""
+    from rich.console import Console
+
+    from peak_fast.cli.doctor import report
+
+    Console().print(report())
+
+
+@app.command()
+@reads_data
+def sweep(
+    data: Data,
+    strategy: Annotated[str | None, typer.Option("--strategy", help=_STRATEGY_HELP)] = None,
+    grid: Annotated[
+        list[str] | None, typer.Option("--grid", help="name=start:stop:step or name=a,b,c")
+    ] = None,
+    config: Config = None,
+    cash: Cash = None,
+    fee_bps: FeeBps = None,
+    slippage_bps: SlippageBps = None,
+    store: Annotated[
+        Path | None, typer.Option("--store", help="folder; an interrupted sweep goes on there")
+    ] = None,
+    restart: Annotated[bool, typer.Option("--restart", help="clear the store first")] = False,
+    metric: Annotated[list[str] | None, typer.Option("--metric", help="columns of the result")] = None,
+    constraint: Annotated[str | None, typer.Option("--constraint", help="such as 'fast < slow'")] = None,
+    threads: Annotated[int | None, typer.Option("--threads")] = None,
+    memory: Annotated[str | None, typer.Option("--memory", help="such as 2GB")] = None,
+    top: Annotated[int, typer.Option("--top", help="rows to print")] = 10,
+    by: Annotated[str | None, typer.Option("--by", help="metric to sort by")] = None,
+    heatmap: Annotated[Path | None, typer.Option("--heatmap", help="PNG of the first two parameters")] = None,
+    *,
+    reading: Reading,
+) -> None:
+    """Run every configuration of a grid.
+
+    The table [sweep] of --config says what the options do not.
+    """
+    from peak_fast.cli.strategy import load_strategy
+    from peak_fast.cli.sweep import run_sweep
+    from peak_fast.cli.values import listed_grid
+
+    if restart and store is None:
+        raise ConfigError("--restart: expected --store as well; got none; there is nothing to clear")
+    settings = _config(config, cash, fee_bps, slippage_bps)
+    table = settings.sweep
+    name = strategy or table.strategy
+    if name is None:
+        raise ConfigError(
+            "--strategy: expected a strategy; got none; name one, or write strategy under [sweep] of --config"
+        )
+    bars = load_data(data, settings.data.said(frame=True), reading)
+    run_sweep(
+        bars, load_strategy(name), listed_grid(table.grid) | parse_grid(grid or []) or None, settings,
+        store=store, restart=restart, metrics=metric or table.metrics, constraint=constraint or table.constraint,
+        threads=threads, memory=memory, top=top, by=by, heatmap=heatmap,
+    )  # fmt: skip
+
+
+@app.command()
+@reads_data
+def optimize(
+    data: Data,
+    strategy: StrategyName,
+    objective: Annotated[
+        list[str] | None, typer.Option("--objective", help="metric:max or metric:min")
+    ] = None,
+    trials: Annotated[int | None, typer.Option("--trials", help="of the whole study")] = None,
+    timeout: Annotated[float | None, typer.Option("--timeout", help="seconds")] = None,
+    target: Annotated[list[str] | None, typer.Option("--target", help="value, or metric=value")] = None,
+    sampler: Annotated[
+        str, typer.Option("--sampler", help="auto, tpe, nsga2, cmaes, gp, grid, random, qmc")
+    ] = "auto",
+    param: Annotated[
+        list[str] | None, typer.Option("--param", help="name=low:high[:step], name=a,b,c or name=value")
+    ] = None,
+    constraint: Annotated[
+        list[str] | None, typer.Option("--constraint", help="on parameters: 'fast < slow'")
+    ] = None,
+    feasible: Annotated[
+        list[str] | None, typer.Option("--feasible", help="on results: 'total_trades >= 30'")
+    ] = None,
+    metric: Annotated[list[str] | None, typer.Option("--metric", help="further metrics to keep")] = None,
+    segments: Annotated[int | None, typer.Option("--segments", help="stretches of the data")] = None,
+    pruner: Annotated[
+        str | None, typer.Option("--pruner", help="median, wilcoxon, hyperband, successive_halving")
+    ] = None,
+    storage: Annotated[
+        str | None, typer.Option("--storage", help="sqlite:///s.db, journal:///path, grpc://host:port, ...")
+    ] = None,
+    study_name: Annotated[str, typer.Option("--study-name")] = "study",
+    resume: Annotated[bool, typer.Option("--resume", help="go on with a study that exists")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="run failed trials again")] = False,
+    seed: Annotated[int | None, typer.Option("--seed")] = None,
+    batch: Annotated[int, typer.Option("--batch", help="largest generation")] = 64,
+    threads: Annotated[int | None, typer.Option("--threads")] = None,
+    config: Config = None,
+    cash: Cash = None,
+    fee_bps: FeeBps = None,
+    slippage_bps: SlippageBps = None,
+    out: Annotated[Path | None, typer.Option("--out", help="folder for tables and figures")] = None,
+    top: Annotated[int, typer.Option("--top", min=1, help="rows to print")] = 10,
+    *,
+    reading: Reading,
+) -> None:
+    """Search parameters with Optuna's samplers."""
+    from peak_fast.cli.optimize import parse_space, parse_target, run_optimize
+    from peak_fast.cli.strategy import load_strategy
+
+    if resume and storage is None:
+        raise ConfigError(
+            "--resume: expected --storage as well; got none; for example --storage sqlite:///study.db"
+        )
+    settings = _config(config, cash, fee_bps, slippage_bps)
+    bars = load_data(data, settings.data.said(frame=True), reading)
+    run_optimize(
+        bars, load_strategy(strategy), settings, objectives=objective or [],
+        out=out, top=top, show=typer.echo,
+        limits={"n_trials": trials, "timeout": timeout, "target": parse_target(target or [])},
+        options={
+            "sampler": sampler, "space": parse_space(param or []), "constraints": constraint or None,
+            "feasible": feasible, "metrics": metric, "segments": segments, "pruner": pruner, "storage": storage,
+            "study_name": study_name, "resume": resume, "retry_failed": retry_failed, "seed": seed,
+            "batch": batch, "threads": threads,
+        },
+    )  # fmt: skip
+
+
+@app.command()
+def sync(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what is waiting")] = False,
+) -> None:
+    """Replay what trackers could not deliver.
+
+    The runs of processes that died are ended.
+
+    The exit code is 1 where something is left: a store that was not reached, or that refused a part.
+    """
+    from peak_fast.tracking import sync as replay
+
+    report = replay(dry_run=dry_run)
+    typer.echo(str(report), err=not report.complete)
+    if not report.complete:
+        raise typer.Exit(1)
+
+
+@app.command()
+def bench(
+    out: Annotated[Path | None, typer.Option("--out", help="JSON file")] = None,
+) -> None:
+    """Half a minute of benchmarks on this machine."""
+    from peak_fast.benchmarking import run_bench
+
+    if out is not None:
+        check_output(out)
+    run_bench(out)
+
+
+def _check_values(arguments: list[str]) -> None:
+    """Refuse empty values: as a path one would mean the folder one is in."""
+    for before, text in pairwise(["", *arguments]):
+        if not text or (text.startswith("--") and text.endswith("=")):
+            raise ConfigError(f"{text or before}: expected a value; got an empty text; leave the option out")
+
+
+def main() -> None:
+    """Entry point: a wrong input is one line on standard error and exit code 2."""
+    try:
+        _check_values(sys.argv[1:])
+        # Without standalone mode some ways to stop, Ctrl-C among them, come back as an exit code.
+        code = app(prog_name="peak-fast", standalone_mode=False)
+        if code == EXIT_CODE:
+            raise KeyboardInterrupt
+        if isinstance(code, int):
+            sys.exit(code)
+    except PeakFastError as error:
+        typer.echo(f"peak-fast: {error}", err=True)
+        sys.exit(2)
+    except typer.Exit as stop:
+        sys.exit(stop.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        typer.echo(f"peak-fast: {last_message()}", err=True)
+        sys.exit(EXIT_CODE)
+    except Exception as error:
+        # Usage errors of the parser, without depending on which parser it is.
+        if hasattr(error, "format_message"):
+            typer.echo(f"peak-fast: {usage_message(error)}", err=True)
+            sys.exit(2)
+        raise
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,21 @@
+"""The engine: strategies, settings and prices become results, on the fast path or through the order book."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from peak_kernels.doors import door
+
+if TYPE_CHECKING:
+    from peak_fast.engine.book import check_block_settings as check_block_settings
+    from peak_fast.engine.engine import BacktestEngine
+
+__all__ = ["BacktestEngine"]
+
+# Where each name of this room lives; those outside `__all__` are for other rooms.
+_HOMES = {
+    "book": ("check_block_settings",),
+    "engine": ("BacktestEngine",),
+}
+
+__getattr__, __dir__ = door(__name__, _HOMES, __all__)

@@ -1,0 +1,408 @@
+"""The engine: check the input, run the kernel, hand out the result, tell the tracker.
+
+>>> engine = BacktestEngine(costs=Costs.from_bps(10, slippage_bps=5))       # doctest: +SKIP
+>>> engine.run(frame, "ma_crossover", {"fast": 20, "slow": 50}).stats["sharpe"]  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from peak_fast.arguments import rate_of_bps, tracker_or_none
+from peak_fast.data import Bars, given_bars
+from peak_fast.errors import ConfigError
+from peak_fast.guard import guarded_class
+from peak_fast.results import BacktestResult
+from peak_fast.settings import (
+    VARIABLE,
+    BacktestConfig,
+    Costs,
+    EngineSettings,
+    Execution,
+    FractionOfEquity,
+    RiskLimits,
+    SizeRule,
+    Stops,
+    checked_values,
+)
+from peak_fast.simulation import Decisions, target_decisions
+from peak_fast.simulation import given as _given
+from peak_fast.simulation import run as _run
+from peak_fast.strategies import Block, OrderBlock, SignalStrategy, complete_params, params_of, resolve
+
+if TYPE_CHECKING:
+    from peak_fast.tracking import Tracker
+
+LEGACY_STOP = 0.02
+
+T = TypeVar("T")
+
+
+class _Setting(Generic[T]):
+    """An attribute of the engine that stands in its settings; setting it makes others of them."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, engine: Any, owner: type | None = None) -> T:
+        value: T = self if engine is None else getattr(engine.settings, self._name)  # type: ignore[assignment]
+        return value
+
+    def __set__(self, engine: Any, value: T) -> None:
+        engine.settings = replace(engine.settings, **{self._name: value})
+
+
+@guarded_class()
+class BacktestEngine:
+    """Runs backtests with one set of settings.
+
+    Parameters
+    ----------
+    initial_cash
+        Cash before the first bar.
+    execution, costs, sizing, stops, risk_limits
+        See `peak_fast.settings`; None: the defaults there (next open, no costs, all equity, no stops, no limits).
+    tracker
+        Gets every finished run if it has an active run; the engine never starts one.
+    use_execution_pipeline
+        Mode of `run_realistic`: True: a change of signal sets the target side, reversals allowed.  False:
+        1 enters long when flat, -1 exits, with a stop of ``stop_pct`` (a strategy parameter, default 0.02).
+    periods_per_year
+        Bars a year for annualised metrics and `VolatilityTarget`; None: inferred from the timestamps, for sizes from
+        those before the bar alone.
+    risk_free
+        Yearly risk-free rate of Sharpe and Sortino.
+    order_book
+        `peak_fast.settings.OrderBook` or `OrderRules`: decisions, and orders of blocks, go through an order book
+        with latency, partial fills, paths inside bars and more (docs/orders.md); None: the fast path.
+
+    Attributes
+    ----------
+    settings
+        All of them but the tracker and the mode as one frozen `peak_fast.settings.engine.EngineSettings`.
+
+    Raises
+    ------
+    ConfigError
+        A setting has the wrong type or value.
+    """
+
+    def __init__(
+        self,
+        *,
+        initial_cash: float = 100_000.0,
+        execution: Execution | None = None,
+        costs: Costs | None = None,
+        sizing: SizeRule | None = None,
+        stops: Stops | None = None,
+        risk_limits: RiskLimits | None = None,
+        tracker: Tracker | None = None,
+        use_execution_pipeline: bool = True,
+        periods_per_year: float | None = None,
+        risk_free: float = 0.0,
+        order_book: Any = None,
+    ) -> None:
+        self.settings = EngineSettings(
+            initial_cash=initial_cash,
+            execution=Execution() if execution is None else execution,
+            costs=Costs() if costs is None else costs,
+            sizing=FractionOfEquity() if sizing is None else sizing,
+            stops=Stops() if stops is None else stops,
+            risk_limits=RiskLimits() if risk_limits is None else risk_limits,
+            periods_per_year=periods_per_year,
+            risk_free=risk_free,
+            order_book=order_book,
+        )
+        self.tracker: Tracker | None = tracker_or_none(tracker)
+        if use_execution_pipeline not in (True, False):
+            raise ConfigError(
+                f"use_execution_pipeline: expected True or False; got {use_execution_pipeline!r}"
+            )
+        self.use_execution_pipeline = bool(use_execution_pipeline)
+
+    initial_cash = _Setting[float]()
+    execution = _Setting[Execution]()
+    costs = _Setting[Costs]()
+    sizing = _Setting[SizeRule]()
+    stops = _Setting[Stops]()
+    risk_limits = _Setting[RiskLimits]()
+    periods_per_year = _Setting["float | None"]()
+    risk_free = _Setting[float]()
+    order_book = _Setting[Any]()
+
+    @classmethod
+    def from_config(cls, config: BacktestConfig, tracker: Tracker | None = None) -> BacktestEngine:
+        """Engine with the settings of a `BacktestConfig` (``[tracking]`` is read by `build_tracker_from_config`)."""
+        if not isinstance(config, BacktestConfig):
+            raise ConfigError(f"config: expected a BacktestConfig; got {type(config).__name__}")
+        names = BacktestConfig.model_fields.keys() - {"tracking", "sweep", "data"}
+        return cls(tracker=tracker, **{name: getattr(config, name) for name in names})
+
+    def run(
+        self,
+        data: Any,
+        strategy: Any,
+        params: Mapping[str, Any] | None = None,
+        *,
+        symbol: str | None = None,
+        weights: bool = False,
+    ) -> BacktestResult:
+        """Backtest a strategy.
+
+        Parameters
+        ----------
+        data
+            `Bars`, or anything `Bars.from_frame` takes.
+        strategy
+            Name of a registered strategy, a strategy object, a compiled block, a block that places orders
+            (docs/orders.md), a signal function ``fn(df, params)`` returning 1 (buy), -1 (sell), 0 (hold), an array
+            of targets with one value a bar, or a Polars expression over the frame's columns that gives targets.
+        params
+            Parameters of the strategy; missing ones take their defaults.
+        symbol
+            Name of the asset in the result.
+        weights
+            Targets are fractions of equity instead of sides.
+
+        Raises
+        ------
+        DataError, StrategyError, ConfigError
+            Input that cannot be used.
+        """
+        if not isinstance(weights, bool):
+            raise ConfigError(f"weights: expected True or False; got {weights!r}")
+        bars = given_bars(data, symbol)
+        if not isinstance(strategy, str) and _given.is_targets(strategy):
+            notes: list[str] = []
+            row = _given.targets(bars, strategy, notes).row
+            name = "targets" if not weights else "weights"
+            decisions = target_decisions(row, None if weights else "the targets")
+            return self._finish(
+                bars, decisions, name, params_of(params), symbol, weights=weights, notes=notes
+            )
+        item = resolve(strategy)
+        values = complete_params(item, params)
+        return self._run_item(bars, item, values, symbol, weights)
+
+    def _run_item(
+        self,
+        bars: Bars,
+        item: Any,
+        values: dict[str, Any],
+        symbol: str | None,
+        weights: bool,
+        varied: Mapping[str, Any] | None = None,
+    ) -> BacktestResult:
+        """Run a resolved strategy with complete parameters; ``varied``: settings that a sweep has changed."""
+        by_weight = weights or getattr(item, "weights", False) or getattr(item, "returns", "") == "weights"
+        if isinstance(item, OrderBlock) or (isinstance(item, Block) and self.settings.order_book is not None):
+            return self._run_block(bars, item, values, symbol, by_weight, varied)
+        flat = self.settings.vector(bars, weights=by_weight)
+        notes: list[str] = []
+        decisions = _given.decisions_of(bars, item, values, flat, notes)
+        return self._finish(
+            bars, decisions, item.name, values, symbol, weights=by_weight, strategy=item, notes=notes,
+            varied=varied,
+        )  # fmt: skip
+
+    def _run_block(
+        self,
+        bars: Bars,
+        block: Block | OrderBlock,
+        values: dict[str, Any],
+        symbol: str | None,
+        weights: bool,
+        varied: Mapping[str, Any] | None,
+    ) -> BacktestResult:
+        """Run a block through the order book."""
+        from peak_fast.engine.book import run_block
+
+        places = isinstance(block, OrderBlock)
+        if places and weights:
+            raise ConfigError(f"weights: expected False for {block.name!r}, which places orders; got True")
+        settings = self.settings.through_book()
+        run = run_block(settings, bars, block, values, weights=weights)
+        targets = "orders" if places else "weights" if weights else "sides"
+        used, shown = _with_varied(settings.shown(targets, rules=run.orders.rules), values, varied)
+        return self._told(
+            BacktestResult(
+                bars, run.outcome, run.flat, block.name, shown, used, symbol or bars.name, block,
+                book=run.orders, notes=run.notes,
+            )
+        )  # fmt: skip
+
+    def rerun(
+        self,
+        bars: Bars,
+        item: Any,
+        params: Mapping[str, Any],
+        varied: Mapping[str, Any],
+        *,
+        symbol: str | None = None,
+    ) -> BacktestResult:
+        """Full result of one row of a sweep: parameters, and settings that the sweep varied by name."""
+        values = complete_params(item, params)
+        if self.settings.order_book is not None or isinstance(item, OrderBlock):
+            from peak_fast.settings import varied_settings
+
+            other = self._with(varied_settings(self.settings, varied))
+            other.tracker = None
+            return other._run_item(bars, item, values, symbol, False, varied)
+        by_weight = getattr(item, "weights", False) or getattr(item, "returns", "") == "weights"
+        flat = self.settings.vector(bars, weights=by_weight, varied=varied).copy()
+        sizing = type(self.settings.sizing).__name__
+        checked = {name: checked_values(name, [value], flat, sizing)[0] for name, value in varied.items()}
+        for name in varied:
+            row = VARIABLE[name]
+            for slot in row.slots:
+                flat[slot] = checked[name] / row.unit
+        notes: list[str] = []
+        decisions = _given.decisions_of(bars, item, values, flat, notes)
+        outcome = _run.run_single(bars, decisions, flat)
+        used, shown = _with_varied(self.settings.shown("weights" if by_weight else "sides"), values, varied)
+        replay = _run.Replay.of(bars, flat, decisions, item, values)
+        return BacktestResult(
+            bars, outcome, flat, item.name, shown, used, symbol or bars.name, item, replay=replay,
+            notes=tuple(notes),
+        )  # fmt: skip
+
+    def run_realistic(
+        self,
+        df: Any,
+        strategy_signal_fn: Callable[[Any, Mapping[str, Any]], Any],
+        strategy_params: Mapping[str, Any] | None = None,
+        symbol: str = "asset",
+        fee_bps: float | None = None,
+        slippage_bps: float | None = None,
+    ) -> BacktestResult:
+        """Backtest a signal function: 1 buy, -1 sell, 0 hold, in the mode of ``use_execution_pipeline``.
+
+        ``fee_bps`` and ``slippage_bps`` replace the engine's costs for this run.  The function gets the frame as
+        it was passed (Bars: their source).
+        """
+        engine = self._with_costs(fee_bps, slippage_bps)
+        bars = given_bars(df, symbol)
+        params = params_of(strategy_params)
+        name = getattr(strategy_signal_fn, "__name__", "signals")
+        item = SignalStrategy(strategy_signal_fn, name=name, returns="signals")
+        notes: list[str] = []
+        given = _given.returned(item, bars, _given.call(item, bars, params), notes)
+        decisions = _given.decided(item, given, notes, long_only=not self.use_execution_pipeline)
+        if self.use_execution_pipeline:
+            return engine._finish(bars, decisions, name, params, symbol, strategy=item, notes=notes)
+        stops = engine.settings.stops
+        if stops.stop_loss is None:
+            stops = stops.model_copy(update={"stop_loss": _stop_pct(params), "unit": "fraction"})
+            engine = engine._with(engine.settings.changed(stops=stops))
+        return engine._finish(bars, decisions, name, params, symbol, legacy=True, strategy=item, notes=notes)
+
+    def run_vectorized(
+        self,
+        df: Any,
+        strategy_signal_fn: Callable[[Any, Mapping[str, Any]], Any],
+        strategy_params: Mapping[str, Any] | None = None,
+        symbol: str = "asset",
+    ) -> BacktestResult:
+        """Quick look at a signal function: full equity on the side of the last signal, no stops, no limits.
+
+        Costs and the fill rule are those of the engine.
+        """
+        plain = {"sizing": FractionOfEquity(), "stops": Stops(), "risk_limits": RiskLimits()}
+        quick = self._with(self.settings.changed(**plain, order_book=None))
+        quick.use_execution_pipeline = True
+        return quick.run_realistic(df, strategy_signal_fn, strategy_params, symbol)
+
+    def _with(self, settings: EngineSettings) -> BacktestEngine:
+        """This engine with other settings."""
+        other = copy.copy(self)
+        other.settings = settings
+        return other
+
+    def _with_costs(self, fee_bps: float | None, slippage_bps: float | None) -> BacktestEngine:
+        """This engine, or one with other costs."""
+        if fee_bps is None and slippage_bps is None:
+            return self
+        values = self.settings.costs.model_dump()
+        if fee_bps is not None:
+            values.update(rate=rate_of_bps("fee_bps", fee_bps), maker_rate=None)
+        if slippage_bps is not None:
+            values.update(slippage_bps=slippage_bps)
+        return self._with(self.settings.changed(costs=Costs(**values)))
+
+    def _finish(
+        self,
+        bars: Bars,
+        decisions: Decisions,
+        name: str,
+        params: dict[str, Any],
+        symbol: str | None,
+        *,
+        weights: bool = False,
+        legacy: bool = False,
+        strategy: Any = None,
+        notes: Sequence[str] = (),
+        varied: Mapping[str, Any] | None = None,
+    ) -> BacktestResult:
+        """Run the kernel, wrap its arrays, tell the tracker."""
+        settings = self.settings
+        flat = settings.vector(bars, weights=weights, legacy=legacy)
+        replay = rules = orders = None
+        if settings.order_book is None:
+            outcome = _run.run_single(bars, decisions, flat)
+            replay = _run.Replay.of(bars, flat, decisions, strategy, params)
+        else:
+            from peak_fast.engine.book import run_decisions
+
+            outcome, flat, orders, own = run_decisions(settings, bars, decisions, flat)
+            rules, notes = orders.rules, (*notes, *own)
+        used = settings.shown("weights" if weights else "sides", "legacy" if legacy else "pipeline", rules)
+        if varied:
+            used, params = _with_varied(used, params, varied)
+        return self._told(
+            BacktestResult(
+                bars, outcome, flat, name, params, used, symbol or bars.name, strategy, replay=replay,
+                book=orders, notes=tuple(notes),
+            )
+        )  # fmt: skip
+
+    def _told(self, result: BacktestResult) -> BacktestResult:
+        """Tell the tracker of a result."""
+        if self.tracker is not None:
+            try:
+                # A NoopTracker says that it is not enabled; trackers that say nothing are.
+                if getattr(self.tracker, "enabled", True):
+                    self.tracker.log_result(result)  # type: ignore[attr-defined]
+            except Exception as error:
+                self._track(result, error)
+        return result
+
+    def _track(self, result: BacktestResult, error: Exception) -> None:
+        """A tracker did not take a result whole: log it by the protocol, or warn; never the run's trouble."""
+        from peak_fast.tracking import log_backtest, warn_untracked
+
+        try:
+            whole = hasattr(self.tracker, "log_result")
+        except Exception:
+            whole = True
+        if whole:
+            warn_untracked(self.tracker, error)
+        else:
+            log_backtest(self.tracker, result)
+
+
+def _with_varied(
+    used: dict[str, Any], params: dict[str, Any], varied: Mapping[str, Any] | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Settings and parameters as a result shows them, with what a sweep has varied."""
+    return ({**used, "varied": dict(varied)}, {**params, **varied}) if varied else (used, params)
+
+
+def _stop_pct(params: Mapping[str, Any]) -> float:
+    """Stop distance of the long-only mode from the strategy's parameters."""
+    value = params.get("stop_pct", LEGACY_STOP)
+    if not isinstance(value, int | float) or not 0 < value < 1:
+        raise ConfigError(f"stop_pct: expected a fraction between 0 and 1; got {value!r}")
+    return float(value)

@@ -1,0 +1,257 @@
+"""Order-level backtests: `simulate_orders` takes bars and a frame of instructions.
+
+>>> import polars as pl
+>>> bars = {"open": [10.0, 11, 12, 13], "high": [11.0, 12, 13, 14], "low": [9.0, 10, 11, 12],
+...         "close": [10.5, 11.5, 12.5, 13.5]}
+>>> orders = [{"bar": 0, "side": "buy", "size": 5}, {"bar": 1, "side": "sell", "size": 5,
+...            "type": "limit", "limit": 12.5}]
+>>> result = simulate_orders(bars, orders, initial_cash=1000)
+>>> result.fills.select("bar", "side", "price").rows()
+[(1, 1, 11.0), (2, -1, 12.5)]
+
+An action of bar *i* is decided at the close of bar *i*; its order works from bar *i + 1* on.  What every rule
+is, and how to change it, says `peak_fast.settings.OrderRules`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from peak_fast.data import Bars, calendar_of_bars, given_bars, time_of_day
+from peak_fast.errors import ConfigError, DataError, StrategyError
+from peak_fast.guard import guarded
+from peak_fast.orders.columns import bar_column, detail_bars, funding_column, notes_of
+from peak_fast.orders.currency import exchange_rates
+from peak_fast.orders.inputs import Inputs, Tables, asking_of
+from peak_fast.orders.memory import Asking, Floats, Ints, Prices, blank_actions
+from peak_fast.orders.result import OrderResult
+from peak_fast.orders.table import Actions, read_actions
+from peak_fast.settings import (
+    Asset,
+    OrderRules,
+    check_assets,
+    check_book,
+    check_book_size,
+    check_cash,
+    check_effects,
+    check_half_spread,
+    check_kind,
+    merge_rules,
+)
+from peak_fast.strategies import Block, OrderBlock, RuleStrategy, SignalStrategy, complete_params, resolve
+
+if TYPE_CHECKING:
+    from peak_fast.data import Calendar
+
+__all__ = ["Asset", "OrderResult", "OrderRules", "simulate_orders"]
+
+
+def _all_bars(bars: Any) -> tuple[tuple[str, ...], tuple[Bars, ...]]:
+    """Names and bars of the assets; all share one calendar."""
+    if isinstance(bars, Mapping) and not {"open", "close"} <= {str(key).lower() for key in bars}:
+        names = tuple(str(name) for name in bars)
+        every = tuple(given_bars(frame, str(name)) for name, frame in bars.items())
+    else:
+        every = (given_bars(bars),)
+        names = (every[0].name,)
+    if not every:
+        raise DataError("bars is empty: give a frame, or a dict of asset name to frame")
+    for name, item in zip(names, every, strict=True):
+        if item.stamp != every[0].stamp:
+            raise DataError(
+                f"asset {name!r} has times of the {item.stamp} of its bars, {names[0]!r} of the {every[0].stamp}; "
+                "expected one meaning for all: read the frames with the same stamp="
+            )
+        if len(item) != len(every[0]) or not np.array_equal(item.time_us, every[0].time_us):
+            raise DataError(f"asset {name!r} has other time stamps than {names[0]!r}: align the frames first")
+    return names, every
+
+
+def _stack(every: Sequence[Bars], name: str) -> Floats:
+    arrays = [getattr(item, name) for item in every]
+    return arrays[0].reshape(1, -1) if len(arrays) == 1 else np.stack(arrays)
+
+
+def _instructions(
+    orders: Any,
+    params: Mapping[str, Any] | None,
+    time_us: Ints,
+    names: tuple[str, ...],
+    session_end: str | None,
+    rules: OrderRules,
+    every: Sequence[Bars],
+    calendar: Calendar,
+) -> tuple[Actions, Asking | None]:
+    """Instructions of a frame, or a block that will give them (and no instructions yet)."""
+    block = resolve(orders) if isinstance(orders, str | Block | RuleStrategy | SignalStrategy) else orders
+    if isinstance(block, OrderBlock):
+        asking = asking_of(block, complete_params(block, params), time_us, session_end, every)
+        return Actions(blank_actions(0), None, None), asking
+    if callable(block) or isinstance(block, Block | RuleStrategy | SignalStrategy):
+        raise StrategyError(
+            "orders: expected a frame of instructions, or a block of (i, bars, params, memory, account, orders) "
+            f"with the decorator strategy; got {getattr(block, 'name', type(block).__name__)!r}, which places none"
+        )
+    if params is not None:
+        raise ConfigError("params belong to a block; a frame of instructions takes none")
+    end = time_of_day(session_end)
+    options: dict[str, Any] = {"latency": rules.latency, "first_bar": rules.first_bar, "session_end_us": end}
+    signed = [item.n_not_positive > 0 for item in every]
+    return read_actions(orders, time_us, list(names), signed=signed, calendar=calendar, **options), None
+
+
+@guarded
+def simulate_orders(
+    bars: Any,
+    orders: Any,
+    params: Mapping[str, Any] | None = None,
+    *,
+    initial_cash: float = 100_000.0,
+    rules: OrderRules | None = None,
+    costs: Any = None,
+    execution: Any = None,
+    assets: Asset | Mapping[str, Asset] | None = None,
+    half_spread: Any = None,
+    funding: Any = None,
+    funding_times: Any = None,
+    detail: Any = None,
+    session_end: str | None = None,
+    book_size: int = 4096,
+    currency: str = "",
+    rates: Mapping[str, Any] | None = None,
+) -> OrderResult:
+    """Simulate orders given as a frame of instructions, or placed by a compiled block.
+
+    Parameters
+    ----------
+    bars
+        A frame of bars (or `Bars`), or a dict of asset name to frame; all on one calendar.
+    orders
+        A block of ``(i, bars, params, memory, account, orders)`` with the decorator `strategy` (or its name),
+        which gives its instructions at every close (`peak_fast.orders`).  Or a frame with one row per
+        instruction; columns (all but the first are optional):
+
+        ``bar`` or ``timestamp``: close at which it is decided;
+        ``action``: place, modify, cancel (orders of ``tag``; cancel_with_exits also the exits of its lots),
+        close (open lots, or those of ``tag``; ``size`` is the portion), trail_stops, set_exits;
+        ``type``: market, limit, stop, stop_limit, trailing_stop, trailing_stop_limit, market_on_close;
+        ``side``: buy or sell;
+        ``size`` and ``size_unit``: units, value, equity_fraction, margin_fraction, position_fraction,
+        target_units, target_value, target_fraction;
+        ``limit``, ``stop`` (of a trailing stop: its first reference price), ``trail`` and ``trail_unit``:
+        fraction or distance;
+        ``stop_loss``, ``take_profit`` and ``exit_unit``: price, fraction of the fill price, distance;
+        ``valid_until``: last bar or time stamp; ``time_in_force``: gtc, day, gtd, ioc, fok;
+        ``parent``: tag of the order that has to be filled first; ``oco_group``; ``tag``; ``reduce_only``;
+        ``asset``.
+    params
+        Parameters of the block; missing ones take their defaults.
+    initial_cash
+        Cash before the first bar.
+    rules
+        `OrderRules`; `peak_fast.settings` has those of other engines.
+    costs, execution
+        `Costs` and `Execution`; they replace the rules of the same meaning.
+    assets
+        Contract sizes, margins, ticks and lots: one `Asset` for all, or a dict by name.
+    half_spread, funding
+        Number, ``[bar]`` or ``[asset, bar]``: half of the spread in price units (``slippage="half_spread"``);
+        rate that longs pay to shorts, on the value of the position at the close of the bar (NaN: none).
+    funding_times
+        When funding is paid: ``"8h"``, times of day (``["00:00", "12:00"]``, UTC), moments (with one rate for each, or
+        for all), ``"bar"`` (every bar).  None: ``funding`` has a value for each bar; one rate for all is refused.
+    detail
+        Finer bars of the (first) asset: they decide the order of events inside a bar.
+    session_end
+        Time of day (``"17:00"``) at which market-on-close orders fill; None: last bar of each day.
+    book_size
+        Live orders that the book can hold; one more is rejected with the reason ``book_full``.
+    currency
+        Currency of the account, where an asset has a `Asset.quote` of its own.
+    rates
+        Account money for one unit of each quote currency (``{"JPY": usd_per_yen}``): a number, or one for each bar,
+        known from its close on; NaN repeats the last one.  A pair whose base is the account's currency needs none.
+
+    Returns
+    -------
+    OrderResult
+
+    Raises
+    ------
+    DataError
+        Bars or instructions that cannot be used; the message names the row.
+    ConfigError
+        A setting that cannot be used.
+    StrategyError
+        A block that cannot be compiled, or parameters that it does not take.
+    """
+    names, every = _all_bars(bars)
+    length, calendar = len(every[0]), calendar_of_bars(every[0])
+    notes = notes_of(names, every)
+    check_cash(initial_cash)
+    check_book_size(book_size)
+    time_us, opens_us = every[0].time_us, every[0].opens_us
+    _check_settings(rules, costs, execution, assets, names)
+    own = rules or OrderRules()
+    check_effects(own)
+    if own.first_bar >= length:
+        raise ConfigError(f"first_bar={own.first_bar} lies behind the {length} bars")
+    actions, asking = _instructions(orders, params, opens_us, names, session_end, own, every, calendar)
+    settled = merge_rules(own, costs, execution, split_fills=asking is None)
+    check_half_spread(settled, half_spread)
+    has_volume = all(item.volume is not None for item in every)
+    if not has_volume and (settled.volume != "any" or settled.slippage.startswith("volume")):
+        raise DataError("these rules need a volume column in every frame of bars")
+    fine, fine_start = detail_bars(detail, every[0], notes)
+    traded = _assets(assets, names, execution)
+    prices = Prices(
+        _stack(every, "open"),
+        _stack(every, "high"),
+        _stack(every, "low"),
+        _stack(every, "close"),
+        _stack(every, "volume") if has_volume else np.empty((0, 0)),
+        bar_column("half_spread", half_spread, every, notes, levels=True),
+        funding_column(funding, funding_times, every, notes),
+        every[0].day,
+        fine,
+        fine_start,
+        exchange_rates(traded, names, currency, rates, settled.ledger, calendar, notes),
+        check_book(every, settled, traded),
+    )
+    run = Inputs(
+        bars=every,
+        prices=prices,
+        actions=actions.array,
+        asking=asking,
+        rules=settled,
+        assets=traded,
+        initial_cash=float(initial_cash),
+        book_size=book_size,
+        tables=Tables(time_us, names, actions.tags, actions.rows, prices),
+        notes=tuple(notes),
+    )
+    return OrderResult(run, run.repeat(settled))
+
+
+def _check_settings(rules: Any, costs: Any, execution: Any, assets: Any, names: tuple[str, ...]) -> None:
+    """Refuse objects of another kind than the settings."""
+    check_kind("rules", rules, OrderRules)
+    check_assets(assets, names, Asset)
+    if costs is not None or execution is not None:
+        from peak_fast.settings import Costs, Execution
+
+        check_kind("costs", costs, Costs)
+        check_kind("execution", execution, Execution)
+
+
+def _assets(
+    assets: Asset | Mapping[str, Asset] | None, names: tuple[str, ...], execution: Any
+) -> tuple[Asset, ...]:
+    if assets is None and execution is not None:
+        assets = Asset(lot=execution.lot_size, min_size=execution.min_size)
+    if assets is None or isinstance(assets, Asset):
+        return tuple(assets or Asset() for _ in names)
+    return tuple(assets.get(name, Asset()) for name in names)

@@ -1,0 +1,36 @@
+"""What a backtest leaves: records, statistics, metadata, and how they are saved."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from peak_kernels.doors import door
+
+if TYPE_CHECKING:
+    from peak_fast.results.ambiguity import Ambiguity
+    from peak_fast.results.bundle import check_folder as check_folder
+    from peak_fast.results.codes import CHILD as CHILD
+    from peak_fast.results.codes import CLOSE as CLOSE
+    from peak_fast.results.codes import KINDS as KINDS
+    from peak_fast.results.codes import ORDER as ORDER
+    from peak_fast.results.metadata import code_version as code_version
+    from peak_fast.results.metadata import jsonable as jsonable
+    from peak_fast.results.named_frames import NamedFrame as NamedFrame
+    from peak_fast.results.named_frames import named as named
+    from peak_fast.results.result import BacktestResult
+    from peak_fast.results.summary import stats_of as stats_of
+
+__all__ = ["Ambiguity", "BacktestResult"]
+
+# Where each name of this room lives; those outside `__all__` are for other rooms.
+_HOMES = {
+    "ambiguity": ("Ambiguity",),
+    "bundle": ("check_folder",),
+    "codes": ("CHILD", "CLOSE", "KINDS", "ORDER"),
+    "metadata": ("code_version", "jsonable"),
+    "named_frames": ("NamedFrame", "named"),
+    "result": ("BacktestResult",),
+    "summary": ("stats_of",),
+}
+
+__getattr__, __dir__ = door(__name__, _HOMES, __all__)

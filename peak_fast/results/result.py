@@ -1,0 +1,309 @@
+"""BacktestResult: the kernel's arrays, and everything a user reads from them, made when asked for.
+
+>>> result = engine.run(bars, "ma_crossover")            # doctest: +SKIP
+>>> result.stats["sharpe"], result.trades.height         # doctest: +SKIP
+>>> result.save("run_1"); BacktestResult.load("run_1")   # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from peak_fast.arguments import place
+from peak_fast.data import Bars
+from peak_fast.errors import DataError
+from peak_fast.guard import Named, guarded_class
+from peak_fast.results import frames as _records
+from peak_fast.results.ambiguity import Ambiguity
+from peak_fast.results.metadata import jsonable, metadata_of
+from peak_fast.results.summary import rich_table, stats_of, summary_rows, summary_text
+from peak_fast.simulation import Outcome
+from peak_fast.simulation import run as _run
+from peak_kernels.fast import slots as t
+
+if TYPE_CHECKING:
+    import polars as pl
+
+FloatArray = np.ndarray[Any, np.dtype[np.float64]]
+
+
+@guarded_class()
+class BacktestResult:
+    """One finished backtest; immutable.  Frames, statistics and metadata are built on first use.
+
+    Attributes
+    ----------
+    equity, cash, position
+        float64[n_bars], at the close of each bar.
+    bars
+        The prices it ran on.
+    equity_curve, drawdown, trades, orders, fills
+        Polars frames; columns are listed at each property.
+    stats
+        Plain dict of statistics.
+    metadata
+        Every setting, the strategy and its parameters, data and code identity, fill rule, result hash, notes.
+    notes
+        What was understood, guessed, passed over or reordered, a sentence each: the notes of the bars, then those of
+        the run.
+    hash
+        Identity of the numbers: equal for two runs that computed the same bits.
+    ambiguity
+        How far the final equity depends on the unknown path inside bars.
+    book
+        `OrderResult` of a run through the order book (`peak_fast.settings`), else None.
+    """
+
+    def __init__(
+        self,
+        bars: Bars,
+        outcome: Outcome,
+        settings: FloatArray,
+        strategy_name: str,
+        params: dict[str, Any],
+        used: dict[str, Any],
+        symbol: str,
+        strategy: Any = None,
+        *,
+        replay: _run.Replay | None = None,
+        book: Any = None,
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        put = object.__setattr__
+        put(self, "bars", bars)
+        put(self, "strategy_name", strategy_name)
+        put(self, "params", params)
+        put(self, "symbol", symbol)
+        put(self, "_outcome", outcome)
+        put(self, "_settings", settings)
+        put(self, "_used", used)
+        put(self, "_strategy", strategy)
+        put(self, "_replay", replay)
+        put(self, "book", book)
+        put(self, "_notes", notes)
+
+    bars: Bars
+    strategy_name: str
+    params: dict[str, Any]
+    symbol: str
+    _outcome: Outcome
+    _settings: FloatArray
+    _used: dict[str, Any]
+    _strategy: Any
+    _replay: _run.Replay | None
+    _notes: tuple[str, ...]
+    book: Any
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a BacktestResult is immutable; tried to set {name!r}")
+
+    @property
+    def equity(self) -> FloatArray:
+        """Equity at each close: float64[n_bars], currency."""
+        equity: FloatArray = self._outcome.curve[t.CURVE_EQUITY]
+        return equity
+
+    @property
+    def cash(self) -> FloatArray:
+        """Cash at each close: float64[n_bars]; what a short sale brought in is part of it."""
+        cash: FloatArray = self._outcome.curve[t.CURVE_CASH]
+        return cash
+
+    @property
+    def position(self) -> FloatArray:
+        """Units held at each close: float64[n_bars], negative when short."""
+        position: FloatArray = self._outcome.curve[t.CURVE_POSITION]
+        return position
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Notes of the bars, then those of the run; also in ``metadata["notes"]`` and `summary`."""
+        return self.bars.notes + self._notes
+
+    @functools.cached_property
+    def trade_records(self) -> Any:
+        """All trades as a NumPy structured array; the one still open comes last with reason "open"."""
+        records: Any = _records.trade_array(self)
+        return records
+
+    @functools.cached_property
+    def stats(self) -> dict[str, Any]:
+        """Statistics; undefined ones are NaN.  Definitions: docs/metrics.md."""
+        return stats_of(self)
+
+    @functools.cached_property
+    def hash(self) -> str:
+        """32 hexadecimal digits over equity, fills and metrics."""
+        digest = hashlib.blake2b(digest_size=16)
+        for array in (self._outcome.curve, self._outcome.fills, self._outcome.metrics):
+            digest.update(np.ascontiguousarray(array))
+        return digest.hexdigest()
+
+    @functools.cached_property
+    def ambiguity(self) -> Ambiguity:
+        """Bounds of the final equity when the stop, or the target, of each ambiguous bar comes first.
+
+        Runs the backtest again for each bound; through the order book, with the worst and the best path inside
+        each bar.
+
+        Raises
+        ------
+        DataError
+            The result was loaded, and what it was computed from is not there.
+        """
+        if self.book is not None:
+            ambiguity: Ambiguity = self.book.ambiguity
+            return ambiguity
+        count, final = int(self.stats["ambiguous_bars"]), float(self.equity[-1])
+        if count == 0:
+            return Ambiguity(0, final, final, final)
+        if self._replay is None:
+            raise DataError(
+                "ambiguity runs the backtest again; this result was loaded, expected one of a run"
+            )
+        ends = [final, *(self._replay.final_equity(rule) for rule in _run.BOTH_HIT_RULES)]
+        return Ambiguity(count, final, min(ends), max(ends))
+
+    @functools.cached_property
+    def metadata(self) -> dict[str, Any]:
+        """Settings, strategy, data and code identity, fill rule and result hash; nested plain values."""
+        return Named(metadata_of(self))
+
+    @functools.cached_property
+    def equity_curve(self) -> pl.DataFrame:
+        """Columns timestamp, equity, cash, position, close: one row a bar."""
+        import polars as pl
+
+        from peak_fast.results.named_frames import NamedFrame
+
+        return NamedFrame(
+            [
+                self.bars.timestamp,
+                pl.Series("equity", self.equity),
+                pl.Series("cash", self.cash),
+                pl.Series("position", self.position),
+                pl.Series("close", self.bars.close),
+            ]
+        )
+
+    @functools.cached_property
+    def drawdown(self) -> pl.DataFrame:
+        """Columns timestamp, drawdown: fraction below the highest equity so far (the start counts), <= 0."""
+        import polars as pl
+
+        from peak_fast.results.named_frames import NamedFrame
+
+        peak = np.maximum(np.maximum.accumulate(self.equity), self._settings[t.INITIAL_CASH])
+        return NamedFrame([self.bars.timestamp, pl.Series("drawdown", self.equity / peak - 1.0)])
+
+    @functools.cached_property
+    def trades(self) -> pl.DataFrame:
+        """Round trips: trade_id, side, entry_bar, exit_bar, entry_time, exit_time, entry_price, exit_price, size,
+        fees, slippage, gross_pnl, net_pnl, return, mae, mfe, bars_held, exit_reason.
+
+        ``return`` is net PnL over the entry value; ``mae`` and ``mfe`` are the worst and the best price while
+        the position was held as a fraction of the entry price, signed by side (<= 0 and >= 0).
+        A block that places orders adds ``tag``, that of the order which opened the lot.
+        """
+        from peak_fast.results.named_frames import named
+
+        return named(_records.trades_frame(self))
+
+    @functools.cached_property
+    def orders(self) -> pl.DataFrame:
+        """Orders: order_id, bar, time, fill_bar, kind, side, requested, filled, status, reason.
+
+        A block that places orders adds ``tag``.
+        """
+        from peak_fast.results.named_frames import named
+
+        return named(_records.orders_frame(self))
+
+    @functools.cached_property
+    def fills(self) -> pl.DataFrame:
+        """Fills: fill_id, order_id, bar, time, side (1 buy, -1 sell), size, price, fee, slippage, reason.
+
+        A block that places orders adds ``tag``.
+        """
+        from peak_fast.results.named_frames import named
+
+        return named(_records.fills_frame(self))
+
+    def summary(self) -> str:
+        """The result in a few lines of text."""
+        return summary_text(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Statistics and metadata as plain values that JSON can hold (NaN and infinities become None)."""
+        plain: dict[str, Any] = jsonable({"stats": self.stats, "metadata": self.metadata})
+        return plain
+
+    def to_pandas(self) -> dict[str, Any]:
+        """Equity curve, drawdown, trades, orders and fills as pandas frames, by name.
+
+        Raises
+        ------
+        MissingDependencyError
+            pandas or pyarrow is not installed.
+        """
+        from peak_fast.errors import require
+
+        require("pandas", extra="dev")
+        require("pyarrow", extra="duckdb")
+        names = ("equity_curve", "drawdown", "trades", "orders", "fills")
+        return {name: getattr(self, name).to_pandas() for name in names}
+
+    def save(self, folder: str | Path) -> Path:
+        """Write ``result.json``, and prices, curve, orders, fills and trades as Parquet, into a folder.
+
+        The folder appears whole or not at all; an existing result there is replaced.
+
+        Raises
+        ------
+        DataError
+            The folder exists and holds something else.
+        StoreError
+            The folder cannot be written.
+        """
+        from peak_fast.results import bundle as _bundle
+
+        return _bundle.save(self, place("folder", folder, "my_result"))
+
+    @classmethod
+    def load(cls, folder: str | Path) -> BacktestResult:
+        """Read what `save` wrote; equal to the saved result to the last bit.
+
+        Raises
+        ------
+        DataError
+            The folder holds no result, or not the one its hash names.
+        """
+        from peak_fast.results import bundle as _bundle
+
+        result = _bundle.load(cls, place("folder", folder, "my_result"))
+        return result
+
+    def __repr__(self) -> str:
+        stats = self.stats
+        return (
+            f"BacktestResult({self.strategy_name!r} on {self.symbol!r}, {len(self.bars)} bars, "
+            f"return {stats['total_return']:.2%}, sharpe {stats['sharpe']:.2f}, "
+            f"max drawdown {stats['max_drawdown']:.2%}, {stats['total_trades']} trades)"
+        )
+
+    def __rich__(self) -> Any:
+        return rich_table(self)
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        rows = "".join(
+            f"<tr><td>{label}</td><td style='text-align:right'>{text}</td></tr>"
+            for label, text in summary_rows(self)
+        )
+        return f"<table><caption>{escape(f'{self.strategy_name} on {self.symbol}')}</caption>{rows}</table>"

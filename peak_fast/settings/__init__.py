@@ -1,0 +1,135 @@
+"""Settings of a run: execution, costs, stops, sizes, limits, rules of orders, presets, configuration files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from peak_kernels.doors import door
+
+if TYPE_CHECKING:
+    from peak_fast.settings.config import BacktestConfig, MLflowTracking, SweepTable, Tracking
+    from peak_fast.settings.engine import EngineSettings as EngineSettings
+    from peak_fast.settings.funding import EVERY_BAR as EVERY_BAR
+    from peak_fast.settings.funding import are_moments as are_moments
+    from peak_fast.settings.funding import bars_of_moments as bars_of_moments
+    from peak_fast.settings.funding import check_funding as check_funding
+    from peak_fast.settings.funding import payments as payments
+    from peak_fast.settings.names_of_sweeps import checked_values as checked_values
+    from peak_fast.settings.order_book import OrderBook
+    from peak_fast.settings.order_book import as_book as as_book
+    from peak_fast.settings.order_checks import check_assets as check_assets
+    from peak_fast.settings.order_checks import check_book_size as check_book_size
+    from peak_fast.settings.order_checks import check_cash as check_cash
+    from peak_fast.settings.order_checks import check_effects as check_effects
+    from peak_fast.settings.order_checks import check_half_spread as check_half_spread
+    from peak_fast.settings.order_checks import check_kind as check_kind
+    from peak_fast.settings.order_rules import Asset, OrderRules
+    from peak_fast.settings.order_rules import merge_rules as merge_rules
+    from peak_fast.settings.order_slots import column_of as column_of
+    from peak_fast.settings.order_slots import rule_vector as rule_vector
+    from peak_fast.settings.presets import (
+        backtesting_py,
+        backtrader,
+        peak_trade_legacy,
+        peak_trade_pipeline,
+        vectorbt,
+    )
+    from peak_fast.settings.signal_rules import SignalRules
+    from peak_fast.settings.signal_rules import signal_types as signal_types
+    from peak_fast.settings.signed_prices import check_book as check_book
+    from peak_fast.settings.signed_prices import refuse_prices as refuse_prices
+    from peak_fast.settings.sizing import AnySizing as AnySizing
+    from peak_fast.settings.sizing import (
+        FixedUnits,
+        FixedValue,
+        FractionOfEquity,
+        KellyFraction,
+        RiskPerTrade,
+        VolatilityTarget,
+    )
+    from peak_fast.settings.sizing import SizeRule as SizeRule
+    from peak_fast.settings.slots import VARIABLE as VARIABLE
+    from peak_fast.settings.slots import check_apart as check_apart
+    from peak_fast.settings.trading import Costs, Execution, RiskLimits, Stops
+    from peak_fast.settings.varied import COUNTS as COUNTS
+    from peak_fast.settings.varied import ENTRIES as ENTRIES
+    from peak_fast.settings.varied import RULES as RULES
+    from peak_fast.settings.varied import TEXTS as TEXTS
+    from peak_fast.settings.varied import is_unset as is_unset
+    from peak_fast.settings.varied import names_of as names_of
+    from peak_fast.settings.varied import varied_entries as varied_entries
+    from peak_fast.settings.varied import varied_rules as varied_rules
+    from peak_fast.settings.varied import varied_settings as varied_settings
+
+__all__ = [
+    "Asset",
+    "BacktestConfig",
+    "Costs",
+    "Execution",
+    "FixedUnits",
+    "FixedValue",
+    "FractionOfEquity",
+    "KellyFraction",
+    "MLflowTracking",
+    "OrderBook",
+    "OrderRules",
+    "RiskLimits",
+    "RiskPerTrade",
+    "SignalRules",
+    "Stops",
+    "SweepTable",
+    "Tracking",
+    "VolatilityTarget",
+    "backtesting_py",
+    "backtrader",
+    "peak_trade_legacy",
+    "peak_trade_pipeline",
+    "vectorbt",
+]
+
+# Where each name of this room lives; those outside `__all__` are for other rooms.
+_HOMES = {
+    "config": ("BacktestConfig", "MLflowTracking", "SweepTable", "Tracking"),
+    "engine": ("EngineSettings",),
+    "funding": ("EVERY_BAR", "are_moments", "bars_of_moments", "check_funding", "payments"),
+    "names_of_sweeps": ("checked_values",),
+    "order_book": ("OrderBook", "as_book"),
+    "order_checks": (
+        "check_assets",
+        "check_book_size",
+        "check_cash",
+        "check_effects",
+        "check_half_spread",
+        "check_kind",
+    ),
+    "order_rules": ("Asset", "OrderRules", "merge_rules"),
+    "order_slots": ("column_of", "rule_vector"),
+    "presets": ("backtesting_py", "backtrader", "peak_trade_legacy", "peak_trade_pipeline", "vectorbt"),
+    "signal_rules": ("SignalRules", "signal_types"),
+    "signed_prices": ("check_book", "refuse_prices"),
+    "sizing": (
+        "AnySizing",
+        "FixedUnits",
+        "FixedValue",
+        "FractionOfEquity",
+        "KellyFraction",
+        "RiskPerTrade",
+        "SizeRule",
+        "VolatilityTarget",
+    ),
+    "slots": ("VARIABLE", "check_apart"),
+    "trading": ("Costs", "Execution", "RiskLimits", "Stops"),
+    "varied": (
+        "COUNTS",
+        "ENTRIES",
+        "RULES",
+        "TEXTS",
+        "is_unset",
+        "names_of",
+        "varied_entries",
+        "varied_rules",
+        "varied_settings",
+    ),
+}
+
+__getattr__, __dir__ = door(__name__, _HOMES, __all__)

@@ -1,0 +1,49 @@
+"""The table ``[data]`` of a TOML file: how data are read."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import ConfigDict, model_validator
+
+from peak_fast.data import read_options
+from peak_fast.settings.frozen import Settings
+
+
+class DataTable(Settings):
+    """``[data]``: how ``--data`` is read, under the names that `peak_fast.load` has.
+
+    ``config.data.said()`` are the options for `load` in Python.  ``frame`` is what a signal function gets from
+    ``--data``; in Python it gets the frame that was passed.
+    """
+
+    # A separator may be a blank, and names are as the data have them.
+    model_config = ConfigDict(str_strip_whitespace=False)
+
+    name: str | None = None
+    dialect: str | None = None
+    symbol: str | int | None = None
+    timestamp: str | list[str] | Literal[False] | None = None
+    stamp: str | None = None
+    date_order: str | None = None
+    time_zone: str | None = None
+    columns: dict[str, str] | None = None
+    scale: float | None = None
+    adjust: bool = False
+    separator: str | None = None
+    decimal: str | None = None
+    encoding: str | None = None
+    repair: str | list[str] | None = None
+    frame: Literal["polars", "pandas"] | None = None
+
+    @model_validator(mode="after")
+    def _as_load_checks(self) -> DataTable:
+        read_options({name: value for name, value in self.said().items() if name != "name"})
+        return self
+
+    def said(self, *, frame: bool = False) -> dict[str, Any]:
+        """The options that say something, by name; ``frame`` is one of them for the command line only."""
+        left_out = ("adjust",) if frame else ("adjust", "frame")
+        values = {name: getattr(self, name) for name in type(self).model_fields if name not in left_out}
+        said = {name: value for name, value in values.items() if value is not None}
+        return said | {"adjust": True} if self.adjust else said

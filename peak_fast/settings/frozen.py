@@ -1,0 +1,75 @@
+"""Base of all settings: frozen, validated once, one clear error."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from peak_fast.errors import ConfigError, did_you_mean
+
+
+class Slot(NamedTuple):
+    """Where kernels read a setting: written beside the range of its field, so that both stand in one place.
+
+    Attributes
+    ----------
+    places
+        Slots of the flat settings (`peak_kernels.fast.slots`).
+    varied
+        Name by which a sweep may vary it; empty: it may not.
+    unit
+        What its values are divided by.
+    in_bps
+        Second name, of values in basis points.
+    codes
+        Texts that it can be; the kernel reads their place.
+    decides
+        Whether it is about what a strategy decided, and so says nothing to a block that places orders itself.
+    """
+
+    places: tuple[int, ...]
+    varied: str = ""
+    unit: float = 1.0
+    in_bps: str = ""
+    codes: tuple[str, ...] = ()
+    decides: bool = False
+
+
+class Settings(BaseModel):
+    """Base of all settings: unknown names and wrong values are one clear `ConfigError`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+    def __init__(self, *unnamed: Any, **values: Any) -> None:
+        if unnamed:
+            values = self._named(unnamed, values)
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise ConfigError(explain(type(self), error)) from None
+
+    @classmethod
+    def _named(cls, unnamed: tuple[Any, ...], values: dict[str, Any]) -> dict[str, Any]:
+        """Values by name; only sizes may be given without."""
+        first = next(iter(cls.model_fields))
+        raise ConfigError(f"{cls.__name__}: expected settings by name; got {unnamed[0]!r}; write {first}=...")
+
+
+def explain(model: type[BaseModel], error: ValidationError) -> str:
+    """One line for a failed validation: field, what was expected, what came."""
+    parts = []
+    for item in error.errors():
+        field = ".".join(str(step) for step in item["loc"])
+        name = f"{model.__name__}.{field}" if field else model.__name__
+        if item["type"] == "extra_forbidden":
+            parts.append(f"{name}: no such setting; {did_you_mean(field, model.model_fields)}")
+            continue
+        inner = item.get("ctx", {}).get("error")
+        if isinstance(inner, ConfigError):
+            # A table inside a table has said it already.
+            parts.append(str(inner))
+            continue
+        wanted = item["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+        parts.append(f"{name}: expected {wanted}; got {item['input']!r}")
+    return "; ".join(parts)

@@ -1,0 +1,43 @@
+"""Bars as the tables that kernels read; a table of prices is made once for each `Bars`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from peak_fast.columns import FloatArray, IntArray
+from peak_fast.data import Bars, known_years
+from peak_kernels.fast import slots as t
+
+
+def price_table(bars: Bars, years: bool = False) -> FloatArray:
+    """float64[5, n_bars] of open, high, low, close and last known close; made once for each Bars.
+
+    With ``years`` there is a sixth row, the bars a year that were known at each bar (`peak_kernels.fast.slots`).
+    """
+    table = bars._table
+    if table is None or (years and len(table) <= t.YEAR):
+        table = np.empty((t.YEAR + years, len(bars)))
+        rows = [bars.open, bars.high, bars.low, bars.close, bars.mark]
+        rows += [known_years(bars.inside_us)] * years
+        for row, values in zip(table, rows, strict=True):
+            row[:] = values
+        object.__setattr__(bars, "_table", table)
+    result: FloatArray = table
+    return result
+
+
+def prices_for(bars: Bars, settings: FloatArray) -> FloatArray:
+    """Table of prices with what one configuration's settings need."""
+    return price_table(bars, bool(settings[t.SIZE_MODE] == t.SIZE_VOLATILITY))
+
+
+def calendar_table(bars: Bars, daily: bool) -> IntArray:
+    """int64[2, n_bars]: next bar with prices, number of the day; no columns where neither is needed."""
+    if not (daily or bars.has_nan):
+        return np.empty((2, 0), np.int64)
+    count = len(bars)
+    table = np.empty((2, count), np.int64)
+    valid = np.where(np.isnan(bars.close), count, np.arange(count))
+    table[t.NEXT_VALID] = np.minimum.accumulate(valid[::-1])[::-1]
+    table[t.DAY] = bars.day
+    return table

@@ -1,0 +1,29 @@
+"""How a sweep runs: batches, threads, settings of its configurations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from peak_kernels.doors import door
+
+if TYPE_CHECKING:
+    from peak_fast.sweep.run.batch import check_metrics as check_metrics
+    from peak_fast.sweep.run.batch import default_threads as default_threads
+    from peak_fast.sweep.run.batches import make_batch as make_batch
+    from peak_fast.sweep.run.budget import parse_memory as parse_memory
+    from peak_fast.sweep.run.ranges import Ranges as Ranges
+    from peak_fast.sweep.run.ranges import Work as Work
+    from peak_fast.sweep.run.threads import Team as Team
+
+__all__ = []
+
+# Where each name of this room lives; those outside `__all__` are for other rooms.
+_HOMES = {
+    "batch": ("check_metrics", "default_threads"),
+    "batches": ("make_batch",),
+    "budget": ("parse_memory",),
+    "ranges": ("Ranges", "Work"),
+    "threads": ("Team",),
+}
+
+__getattr__, __dir__ = door(__name__, _HOMES, __all__)

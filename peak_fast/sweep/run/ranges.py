@@ -1,0 +1,161 @@
+"""Ranges of a sweep's grid through the kernel, in working memory that stays the same from one to the next."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from peak_fast.data import Bars
+from peak_fast.errors import SweepError
+from peak_fast.metrics import higher_is_better
+from peak_fast.settings import EngineSettings
+from peak_fast.strategies import OrderBlock, RuleStrategy, SignalStrategy
+from peak_fast.sweep.grid import Grid
+from peak_fast.sweep.progress import SweepProgress
+from peak_fast.sweep.run.batch import BLOCKS, Batch
+from peak_fast.sweep.run.batches import make_batch
+from peak_fast.sweep.run.budget import amount
+from peak_fast.sweep.run.threads import Team
+
+logger = logging.getLogger(__name__)
+
+# Configurations whose rules and settings are laid out at a time: about 10 MB of tables.
+_CHUNK = 16_384
+# From so many calls of a Python function on, its cost is said louder.
+_MANY_CALLS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a sweep runs.
+
+    Attributes
+    ----------
+    shared
+        Settings that the configurations share.
+    strategy
+        Resolved strategy.
+    data
+        Bars by name.
+    grid
+        The configurations; with several data sets ``data`` is their first column.
+    metrics
+        Names of the metrics.
+    blocks
+        Also fold sums of returns in 16 stretches of time.
+    """
+
+    shared: EngineSettings
+    strategy: Any
+    data: Mapping[str, Bars]
+    grid: Grid
+    metrics: tuple[str, ...]
+    blocks: bool = False
+
+    @property
+    def width(self) -> int:
+        """Columns of the results."""
+        return len(self.metrics) + (2 * BLOCKS if self.blocks else 0)
+
+
+class Ranges:
+    """Evaluates ranges of a sweep's grid, keeping indicator rows between them."""
+
+    def __init__(self, work: Work, team: Team, memory: int, *, stored: bool) -> None:
+        self.work, self.team, self.memory = work, team, memory
+        self._rows_held = min(len(work.grid), 16_384) if stored else len(work.grid)
+        self._batches: dict[str, Batch] = {}
+        self._check_memory()
+        if isinstance(work.strategy, SignalStrategy):
+            logger.log(
+                logging.WARNING if len(work.grid) >= _MANY_CALLS else logging.INFO,
+                "%r is a Python function: it is called once a configuration, %s times, on one thread, and its time "
+                "is the sweep's; as a RuleStrategy or a compiled block, @strategy on a function of "
+                "(i, bars, params, memory, account), it runs compiled on all threads (docs/strategies.md)",
+                work.strategy.name,
+                f"{len(work.grid):,}",
+            )
+
+    def _check_memory(self) -> None:
+        """Say at once when the results or one thread's working memory exceed the budget."""
+        results = self._rows_held * 8 * self.work.width
+        longest = max(len(bars) for bars in self.work.data.values())
+        # Rows of the length of the data: decisions and a curve; through the book three curves and a block's bars.
+        by_book = self.work.shared.order_book is not None or isinstance(self.work.strategy, OrderBlock)
+        rows = 12 if by_book else 3
+        working = self.team.threads * longest * 8 * rows + results + longest * 8 * 5
+        if working > self.memory:
+            raise SweepError(
+                f"this sweep needs about {amount(working)} ({amount(results)} of results, the rest for "
+                f"{self.team.threads} threads over {longest:,} bars), more than the budget of "
+                f"{amount(self.memory)}; raise memory=..., use fewer threads, or pass store=... and fewer metrics"
+            )
+        self._plane = (self.memory - working) // max(len(self.work.data), 1)
+
+    def batch(self, name: str) -> Batch:
+        """Batch of one set of bars."""
+        if name not in self._batches:
+            work = self.work
+            self._batches[name] = make_batch(
+                work.shared,
+                work.strategy,
+                work.data[name],
+                work.metrics,
+                team=self.team,
+                budget=max(self._plane, 1),
+                blocks=work.blocks,
+            )
+        return self._batches[name]
+
+    def notes(self) -> list[str]:
+        """Notes of all bars and of what was run on them, those of one name of several with it."""
+        several = len(self.work.data) > 1
+        found: dict[str, None] = {}
+        for name, bars in self.work.data.items():
+            every = self._batches[name].notes if name in self._batches else bars.notes
+            found.update((f"{name}: {note}" if several else note, None) for note in every)
+        return list(found)
+
+    def range(self, start: int, stop: int, shown: SweepProgress) -> dict[str, Any]:
+        """Result columns of configurations ``[start, stop)``."""
+        names = self.work.metrics
+        # A column of the result is one piece of memory, so that it need not be copied.
+        out = np.empty((stop - start, self.work.width), order="F")
+        for first in range(start, stop, _CHUNK):
+            last = min(first + _CHUNK, stop)
+            self._chunk(first, last, out[first - start : last - start], shown)
+        columns: dict[str, Any] = {name: out[:, k] for k, name in enumerate(names)}
+        if self.work.blocks:
+            columns["block_sum"] = np.ascontiguousarray(out[:, len(names) : len(names) + BLOCKS])
+            columns["block_sumsq"] = np.ascontiguousarray(out[:, len(names) + BLOCKS :])
+        return columns
+
+    def _chunk(self, first: int, last: int, out: Any, shown: SweepProgress) -> None:
+        grid = self.work.grid
+        # Rows and rules take numbers; functions and blocks what a single run would get.
+        numeric = isinstance(self.work.strategy, RuleStrategy)
+        columns = grid.columns(first, last) if numeric else grid.plain_columns(first, last)
+        report = self._reporter(shown)
+        if "data" not in columns or len(self.work.data) == 1:
+            columns.pop("data", None)
+            self.batch(next(iter(self.work.data))).run(columns, out, report)
+            return
+        which = columns.pop("data")
+        for name in dict.fromkeys(which.tolist()):
+            mine = which == name
+            part = {key: column[mine] for key, column in columns.items()}
+            found = np.empty((int(mine.sum()), out.shape[1]))
+            self.batch(name).run(part, found, report)
+            out[mine] = found
+
+    def _reporter(self, shown: SweepProgress) -> Callable[[int, Any], None]:
+        best = np.fmax if higher_is_better(self.work.metrics[0]) else np.fmin
+
+        def report(count: int, values: Any) -> None:
+            shown.advance(count, float(best.reduce(values)))
+
+        return report

@@ -1,0 +1,154 @@
+"""Indicator rows of a sweep: each unique one is computed once, and configurations point to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from peak_fast.data import Bars
+from peak_fast.indicators import Key, check_kind, compute_group, groups_of, stride_of
+from peak_fast.strategies import Row, RuleStrategy
+from peak_fast.sweep.run.threads import Team
+from peak_kernels.fast import RULE_SIZE
+
+FloatArray = np.ndarray[Any, np.dtype[np.float64]]
+IntArray = np.ndarray[Any, np.dtype[np.int64]]
+
+# Bars of rows that one call computes: long enough to hide the call, short enough to be shared between threads.
+_GROUP_BARS = 100_000
+
+
+class PlaneFull(Exception):
+    """More rows are needed at once than fit; the caller takes fewer configurations."""
+
+
+class RowCache:
+    """Indicator rows in one plane of memory.
+
+    Parameters
+    ----------
+    bars
+        Prices.
+    capacity
+        Most rows that are kept at a time.  Memory is taken as rows are written.
+    """
+
+    def __init__(self, bars: Bars, capacity: int) -> None:
+        self.bars = bars
+        self.stride = stride_of(len(bars))
+        self.plane = np.empty((capacity, self.stride))
+        self._places: dict[Key, int] = {}
+
+    @property
+    def flat(self) -> FloatArray:
+        """The plane as the kernel takes it."""
+        return self.plane.reshape(-1)
+
+    def ensure(self, keys: Iterable[Key], team: Team) -> None:
+        """Compute the rows that are missing; nobody may read the plane meanwhile.
+
+        Raises
+        ------
+        PlaneFull
+            The rows of these keys alone exceed the capacity.
+        """
+        wanted = list(dict.fromkeys(keys))
+        missing = [key for key in wanted if key not in self._places]
+        if len(self._places) + len(missing) > len(self.plane):
+            if len(wanted) > len(self.plane):
+                raise PlaneFull
+            self._places.clear()
+            missing = wanted
+        groups = groups_of(missing, max(1, _GROUP_BARS // self.stride))
+        first = len(self._places)
+        jobs = []
+        places: dict[Key, int] = {}
+        for group in groups:
+            begin = first + len(places)
+            jobs.append((group, self.plane[begin : begin + len(group)]))
+            places.update(zip(group, range(begin, begin + len(group)), strict=True))
+        team.share(lambda job: compute_group(self.bars, *job), jobs)
+        self._places.update(places)
+
+    def place(self, key: Key) -> int:
+        """Number of a row that `ensure` computed."""
+        return self._places[key]
+
+
+def _distinct(column: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], IntArray]:
+    """Sorted distinct values and, for each element, which of them it is; as `numpy.unique` but without sorting."""
+    if column.dtype.kind == "i" and column.size:
+        low, high = int(column.min()), int(column.max())
+        if high - low <= 4 * column.size:
+            present = np.zeros(high - low + 1, bool)
+            present[column - low] = True
+            return np.flatnonzero(present) + low, (np.cumsum(present) - 1)[column - low]
+    return np.unique(column, return_inverse=True)
+
+
+def row_keys(row: Row, columns: Mapping[str, Any], count: int) -> tuple[list[Key], IntArray]:
+    """Distinct keys of one operand over ``count`` configurations, and which of them each one uses."""
+    check_kind(row.kind, len(row.args))
+    keys: list[tuple[Any, ...]] = [()]
+    chosen: IntArray = np.zeros(count, np.int64)
+    for argument in row.args:
+        if not isinstance(argument, str):
+            keys = [(*key, argument) for key in keys]
+            continue
+        values, codes = _distinct(np.asarray(columns[argument]))
+        plain = values.tolist()
+        keys = [(*key, value) for key in keys for value in plain]
+        chosen = chosen * len(plain) + codes
+    if len(row.args) > 1:
+        # Not every combination of the arguments' values need occur.
+        present, chosen = _distinct(chosen)
+        keys = [keys[number] for number in present.tolist()]
+    return [(row.kind, *key) for key in keys], chosen
+
+
+class RulePlan:
+    """Rules of many configurations: which rows each compares, as the kernel reads them."""
+
+    def __init__(self, strategy: RuleStrategy, columns: Mapping[str, Any], count: int) -> None:
+        switch = strategy.short_switch
+        self._shorts = None if switch is None else np.asarray(columns[switch]).astype(bool)
+        # Rows of the short side are not computed where no configuration goes short.
+        used = 4 if self._shorts is None or self._shorts.any() else 2
+        self._conditions = strategy.conditions[:used]
+        used_rows = (row for c in self._conditions if c is not None for row in (c.x, c.y))
+        self._operands = {row: row_keys(row, columns, count) for row in dict.fromkeys(used_rows)}
+        self._places: dict[Row, IntArray] = {}
+
+    def keys(self) -> list[Key]:
+        """All distinct rows that the configurations need."""
+        return [key for keys, _ in self._operands.values() for key in keys]
+
+    def place(self, cache: RowCache) -> None:
+        """Look up where the cache keeps the rows; it holds until the cache is asked for others."""
+        self._places = {
+            row: np.array([cache.place(key) for key in keys], np.int64)
+            for row, (keys, _) in self._operands.items()
+        }
+
+    def table(self, first: int, last: int) -> IntArray:
+        """int64[last - first, RULE_SIZE]: places of the rows that configurations ``[first, last)`` compare."""
+        rules = np.full((last - first, RULE_SIZE), -1, np.int64)
+        for number, condition in enumerate(self._conditions):
+            if condition is None:
+                continue
+            cell = number * 3
+            for operand in (condition.x, condition.y):
+                rules[:, cell] = self._places[operand][self._operands[operand][1][first:last]]
+                cell += 1
+            rules[:, cell] = condition.code
+        if self._shorts is not None and len(self._conditions) > 2:
+            rules[~self._shorts[first:last], 6:] = -1
+        return rules
+
+
+def capacity_for(bars: Bars, keys: Sequence[Key] | int, budget: int) -> int:
+    """Rows of a plane: as many as there are keys, or as fit into ``budget`` bytes."""
+    wanted = keys if isinstance(keys, int) else len(keys)
+    return max(1, min(wanted, budget // (stride_of(len(bars)) * 8)))

@@ -1,0 +1,31 @@
+"""Where a sweep keeps its results, and how it continues."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from peak_kernels.doors import door
+
+if TYPE_CHECKING:
+    from peak_fast.sweep.store.folder import FORMAT as FORMAT
+    from peak_fast.sweep.store.folder import MANIFEST as MANIFEST
+    from peak_fast.sweep.store.folder import find_parts as find_parts
+    from peak_fast.sweep.store.folder import part_name as part_name
+    from peak_fast.sweep.store.folder import read_manifest as read_manifest
+    from peak_fast.sweep.store.folder import scan_parts as scan_parts
+    from peak_fast.sweep.store.folder import table as table
+    from peak_fast.sweep.store.key import StoreKey as StoreKey
+    from peak_fast.sweep.store.key import changes as changes
+    from peak_fast.sweep.store.store import SweepStore as SweepStore
+    from peak_fast.sweep.store.store import check_resume as check_resume
+
+__all__ = []
+
+# Where each name of this room lives; those outside `__all__` are for other rooms.
+_HOMES = {
+    "folder": ("FORMAT", "MANIFEST", "find_parts", "part_name", "read_manifest", "scan_parts", "table"),
+    "key": ("StoreKey", "changes"),
+    "store": ("SweepStore", "check_resume"),
+}
+
+__getattr__, __dir__ = door(__name__, _HOMES, __all__)

@@ -1,0 +1,45 @@
+"""A sweep's result as text, HTML for notebooks, and a table for terminals."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+from peak_fast.sweep.view.finished import Finished
+from peak_fast.sweep.view.texts import format_metric, format_number, format_params
+
+_ROWS = 10
+
+
+def headline(result: Finished) -> str:
+    """How many configurations, and the best one."""
+    count, by = len(result), result.default_metric
+    total = f" of {len(result.grid):,}" if result.grid is not None and len(result.grid) != count else ""
+    text = f"{count:,}{total} configurations of {', '.join(result.parameters)}"
+    best = result.top(1, by)
+    if not len(best):
+        return text
+    params = {name: best[name][0] for name in result.parameters}
+    return f"{text}; best {by} {format_metric(by, best[by][0])} at {format_params(params)}"
+
+
+def html_table(result: Finished) -> str:
+    """Headline and the best rows, for notebooks."""
+    rows = result.top(_ROWS).drop("block_sum", "block_sumsq", strict=False)
+    notes = "".join(f"<p>Note: {html.escape(note)}</p>" for note in result.notes)
+    return f"<p><b>Sweep</b>: {html.escape(headline(result))}</p>{rows._repr_html_()}{notes}"
+
+
+def rich_table(result: Finished, n: int = _ROWS, by: str | None = None) -> Any:
+    """The best rows as a ``rich.table.Table``."""
+    from rich.table import Table
+
+    notes = "\n".join(f"Note: {note}" for note in result.notes) or None
+    table = Table(title=headline(result), title_justify="left", caption=notes, caption_justify="left")
+    names = ["config", *result.parameters, *result.metrics]
+    for name in names:
+        table.add_column(name.replace("_", "\n"), justify="right", vertical="bottom")
+    for row in result.top(n, by).select(names).iter_rows():
+        cells = zip(names, row, strict=True)
+        table.add_row(*(format_metric(k, v) if k in result.metrics else format_number(v) for k, v in cells))
+    return table

@@ -1,0 +1,138 @@
+"""What runs beside the trackers of a process: one sleeping thread, one exit handler, one fork handler.
+
+The thread wakes every two seconds.  Where a spool has grown it makes it durable on disk and starts a writer
+at a low priority, so that a long loop can be watched in the UI while it runs.  It ends when no spool is
+open.
+"""
+
+from __future__ import annotations
+
+import _thread
+import atexit
+import os
+import sys
+import threading
+import time
+from typing import Protocol
+
+from peak_fast.tracking.base import logger
+from peak_fast.tracking.caller import environment, launch
+
+INTERVAL = float(os.environ.get("PEAK_FAST_WRITER_INTERVAL", "2"))
+MAX_INTERVAL = 60.0
+# Seconds at the end of the process for what is not yet in the store; beyond them it stays in the spool.
+EXIT_TIMEOUT = 30.0
+
+
+class Watched(Protocol):
+    """What the thread and the handlers ask of a channel."""
+
+    def kick(self) -> None:
+        """Make the spool durable on disk and start a writer."""
+        ...
+
+    @property
+    def failing(self) -> bool:
+        """Whether the writer's last word was an error."""
+        ...
+
+    def finish(self, status: str, timeout: float | None) -> None:
+        """End what is open and wait for the store."""
+        ...
+
+    def abandon(self) -> None:
+        """Forget what belongs to the parent of a fork."""
+        ...
+
+
+# Channels with an open segment, or with one that is closed and not confirmed.
+_channels: set[Watched] = set()
+_guard = threading.Lock()
+_running = False
+_registered = False
+
+
+def watch(channel: Watched) -> None:
+    """Look after a channel until it has nothing to look after."""
+    global _running, _registered
+    with _guard:
+        _channels.add(channel)
+        if not _registered:
+            _registered = True
+            atexit.register(_at_exit)
+            if hasattr(os, "register_at_fork"):
+                os.register_at_fork(after_in_child=_in_child)
+        if INTERVAL > 0 and not _running:
+            try:
+                # threading.Thread waits until the thread runs, which costs the first run of a loop a millisecond
+                _thread.start_new_thread(_run, ())
+                _running = True
+            except RuntimeError as error:  # the interpreter is shutting down
+                logger.debug("no background thread: %s", error)
+
+
+def unwatch(channel: Watched) -> None:
+    """The channel has no open segment any more."""
+    with _guard:
+        _channels.discard(channel)
+
+
+def _run() -> None:
+    global _running
+    pause = INTERVAL
+    while True:
+        time.sleep(pause)
+        failing = _round()
+        # A store that does not answer is asked less and less often.
+        pause = min(pause * 2, MAX_INTERVAL) if failing else INTERVAL
+        with _guard:
+            if not _channels:
+                _running = False
+                return
+
+
+def _round() -> bool:
+    """Look at every channel once; whether a store does not answer."""
+    with _guard:
+        channels = list(_channels)
+    for channel in channels:
+        channel.kick()
+    return any(channel.failing for channel in channels)
+
+
+def _at_exit() -> None:
+    """End what is open, say how, and wait a little for the store."""
+    status = _exit_status()
+    deadline = time.monotonic() + EXIT_TIMEOUT
+    with _guard:
+        channels = list(_channels)
+    for channel in channels:
+        try:
+            channel.finish(status, max(deadline - time.monotonic(), 0.5))
+        except Exception as error:
+            # Nobody is left to catch it, and the spool has everything.
+            sys.stderr.write(f"peak_fast tracking: {error}\n")
+    environment.collect_all()
+    launch.forget_writers()
+
+
+def _exit_status() -> str:
+    """Status of runs that are still open at exit: an uncaught exception of a script leaves its trace here."""
+    if hasattr(sys, "ps1"):
+        return "FINISHED"  # interactive: the last error may be hours old
+    error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
+    if error is None or isinstance(error, SystemExit):
+        return "FINISHED"
+    return "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
+
+
+def _in_child() -> None:
+    """After a fork: runs and segments belong to the parent; the child may start its own."""
+    global _running, _guard
+    _guard = threading.Lock()
+    _running = False
+    environment.forget()
+    launch.forget_parents_writers()
+    for channel in list(_channels):
+        channel.abandon()
+    _channels.clear()

@@ -1,0 +1,450 @@
+"""The way from one tracker to its store: a spool segment, and who replays it.
+
+``mode="background"``: the writer process replays.  ``mode="sync"``: this process replays after every call;
+what the store does not take stays in the spool all the same, so both modes lose nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from peak_fast.errors import TrackingError
+from peak_fast.tracking import reach
+from peak_fast.tracking.base import TrackingWarning, logger
+from peak_fast.tracking.caller import background, environment, launch
+from peak_fast.tracking.caller.active import OpenRun, ThreadRuns
+from peak_fast.tracking.caller.capture import Capture
+from peak_fast.tracking.spool import (
+    SQL_SCHEMES,
+    SegmentPaths,
+    SegmentWriter,
+    mask,
+    mask_in,
+    read_ack,
+    scheme_of,
+    spool,
+)
+
+if TYPE_CHECKING:
+    from peak_fast.tracking.caller.inprocess import InProcess
+
+Mode = Literal["background", "sync"]
+
+_ALL = 1 << 62
+
+
+def now_ms() -> int:
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+class Channel:
+    """Appends records and gets them confirmed.
+
+    Parameters
+    ----------
+    uri
+        Resolved tracking URI.
+    experiment
+        Name of the experiment.
+    mode
+        Who replays; see the module's docstring.
+    parts
+        What is wanted of a logged backtest, see :mod:`peak_fast.tracking.spool.spool.curves`.
+
+    Attributes
+    ----------
+    lock
+        Guards the channel and the tracker above it.
+    local
+        What the current thread has open.
+    open
+        Open runs of all threads, in the order of their beginning.
+    segment
+        Where records go; None before the first one.  What runs for every backtest writes there itself.
+    """
+
+    def __init__(self, uri: str, experiment: str, mode: Mode, parts: int) -> None:
+        self.uri = uri
+        self.experiment = experiment
+        self.mode = mode
+        self.parts = parts
+        self.home = str(Path.cwd())
+        self.lock = threading.RLock()
+        self.capture = Capture()
+        self.kicked = 0
+        self.local = ThreadRuns()
+        self.open: dict[str, OpenRun] = {}
+        self.segment: SegmentWriter | None = None
+        self._older: list[SegmentPaths] = []
+        self._folder: Path | None = None
+        self._replayer: InProcess | None = None
+        self._unreached = False
+        self._git: environment.GitStatus | None = None
+        self._warned: set[str] = set()
+        self._n_rejected = 0
+        self._n_unrecorded = 0
+        self.ids: list[str] = []
+        # Before this time a store that did not answer is not asked for an id.
+        self.ask_again = 0.0
+        # What a handle holds as plain memory: the id where it is ours in all likelihood.
+        self.own_ids = scheme_of(uri) in SQL_SCHEMES and os.environ.get("PEAK_FAST_BULK", "1") != "0"
+        # Found once per process: not in the first run of a loop.
+        environment.user_name()
+        environment.git_tags(self.home)
+
+    def new_run_id(self) -> str:
+        """A run id in MLflow's form; the random numbers are fetched for many at once."""
+        if not self.ids:
+            digits = os.urandom(16 * 64).hex()
+            self.ids = [digits[i : i + 32] for i in range(0, len(digits), 32)]
+        return self.ids.pop()
+
+    @property
+    def runs(self) -> list[OpenRun]:
+        """Open runs of the current thread, the innermost last."""
+        return self.local.runs
+
+    @property
+    def folder(self) -> Path:
+        """Spool folder of the store."""
+        if self._folder is None:
+            self._folder = spool.store_folder(self.uri)
+        return self._folder
+
+    @property
+    def offset(self) -> int:
+        """Bytes appended to the current segment."""
+        return 0 if self.segment is None else self.segment.offset
+
+    def warn(self, topic: str, message: str) -> None:
+        """Warn once per topic."""
+        if topic not in self._warned:
+            self._warned.add(topic)
+            warnings.warn(mask_in(message, self.uri), TrackingWarning, stacklevel=4)
+        else:
+            logger.debug("%s", mask_in(message, self.uri))
+
+    def append(self, kind: int, head: Any, buffers: Sequence[Any] = (), plain: bool = False) -> None:
+        """Append a record; the lock is held by the caller.  Never raises because of the disk.
+
+        ``plain``: the head is known to hold built-in values only.
+        """
+        segment = self.segment or self.opened()
+        if segment is None:
+            return
+        segment.append(kind, head, buffers, plain=plain)
+        if segment.error is not None:
+            self.warn_disk(segment)
+
+    def opened(self) -> SegmentWriter | None:
+        """A new segment for the next record; None, which counts as a record that is lost, if there can be none."""
+        segment = self._open()
+        if segment is None:
+            self._n_unrecorded += 1
+        return segment
+
+    def warn_disk(self, segment: SegmentWriter) -> None:
+        """Warn, once, that records wait in memory."""
+        self.warn(
+            "spool",
+            f"tracking: {segment.paths.segment} cannot be written ({segment.error}); "
+            "records wait in memory, the work goes on; call flush() when there is room again",
+        )
+
+    def segment_file(self, source: Path) -> str:
+        """Copy a file into the spool; its name there.
+
+        Raises
+        ------
+        OSError
+            The copy failed.
+        """
+        segment = self.segment or self._open()
+        if segment is None:
+            raise OSError("there is no spool to copy it to")
+        return segment.keep_file(source)
+
+    def applied(self) -> None:
+        """After records were appended: in sync mode replay them now."""
+        if self.mode == "sync" and self.segment is not None:
+            self._collect_git(wait=False)
+            try:
+                self.replay_now(force=False)
+            except TrackingError as error:
+                self.warn("store", f"tracking: the store did not take the log now ({error})")
+
+    def replay_now(self, *, force: bool) -> None:
+        """Sync mode: replay the current segment in this process.
+
+        Raises
+        ------
+        TrackingError
+            The store did not take it; ``force`` asks it again however short ago that was.
+        """
+        with self.lock:
+            segment = self.segment
+            problem = None if segment is None else self._in_process().replay(segment.paths, force=force)
+        if problem is not None and segment is not None:
+            raise TrackingError(self._missing(segment, problem))
+
+    def _open(self) -> SegmentWriter | None:
+        header = {
+            "format": spool.FORMAT,
+            "experiment": self.experiment,
+            "folder": self.home,
+            "mode": self.mode,
+            "user": environment.user_name(),
+            "source": environment.source_name(),
+            "pid": os.getpid(),
+            "tags": {**environment.version_tags(), **environment.git_tags(self.home)},
+        }
+        try:
+            self.segment = SegmentWriter(self.folder, header)
+        except OSError as error:
+            self.warn(
+                "spool",
+                f"tracking: no spool can be created in {spool.spool_root()} ({error}); nothing is "
+                "recorded; set PEAK_FAST_SPOOL_DIR to a folder that can be written",
+            )
+            return None
+        self._git = environment.git_status(self.home)
+        background.watch(self)
+        return self.segment
+
+    def _collect_git(self, wait: bool) -> None:
+        """Append git's answer to "is the work tree dirty?" once it is there."""
+        if self._git is not None and self.segment is not None:
+            tags = self._git.result(wait)
+            if tags is not None:
+                self._git = None
+                if tags:
+                    self.segment.append(spool.ENVIRONMENT, (None, tags))
+
+    def _detach(self) -> None:
+        """The next record begins a new segment, which holds neither bars nor settings yet."""
+        self.segment, self.kicked = None, 0
+        self.capture = Capture()
+
+    def rotate(self) -> None:
+        """Begin a new segment once the current one is large; only while no run is open."""
+        segment = self.segment
+        if segment is None or self.open or not segment.full or segment.n_waiting:
+            return
+        self._collect_git(wait=True)
+        self.applied()
+        replayer, self._replayer = self._replayer, None
+        if replayer is not None:
+            replayer.close()
+        self._detach()
+        segment.close()
+        self._older = [paths for paths in (*self._older, segment.paths) if paths.segment.exists()]
+
+    def _in_process(self) -> InProcess:
+        if self._replayer is None:
+            from peak_fast.tracking.caller.inprocess import InProcess
+
+            self._replayer = InProcess(self.uri, self.home)
+        return self._replayer
+
+    def flush(self, timeout: float | None) -> None:
+        """Return when all records are in the store.
+
+        Raises
+        ------
+        TrackingError
+            They are not; the message says what is missing and where it waits.
+        """
+        with self.lock:
+            segment = self.segment
+            lost, self._n_unrecorded = self._n_unrecorded, 0
+            if lost:
+                raise TrackingError(
+                    f"nothing was recorded: {lost} records found no spool in {spool.spool_root()}; set "
+                    "PEAK_FAST_SPOOL_DIR to a folder that can be written"
+                )
+            if segment is not None:
+                self._collect_git(wait=True)
+                self.write_waiting(segment)
+                if self.mode == "sync":
+                    self.replay_now(force=True)
+                    self._check_rejected(segment.paths)
+                    return
+            targets = [(paths, _ALL) for paths in self._older]
+            if segment is not None:
+                targets.append((segment.paths, segment.offset))
+        targets = [(paths, end) for paths, end in targets if paths.segment.exists()]
+        if not targets:
+            return
+        self._confirm(targets, timeout)
+        self.ask_again = 0.0
+        if segment is not None:
+            self._check_rejected(segment.paths)
+
+    def write_waiting(self, segment: SegmentWriter) -> None:
+        """Write what waits in memory, and make it survive a power cut.
+
+        Raises
+        ------
+        TrackingError
+            The disk does not take it.
+        """
+        try:
+            if not segment.retry() or segment.lost:
+                raise TrackingError(
+                    self._missing(segment, segment.error or "memory for waiting records ran out")
+                )
+            segment.sync()
+        except OSError as error:
+            raise TrackingError(self._missing(segment, str(error))) from error
+
+    def _missing(self, segment: SegmentWriter, reason: str) -> str:
+        lost = f", {segment.lost} records are lost" if segment.lost else ""
+        waiting = f"the log waits in {segment.paths.segment}"
+        if segment.n_waiting or segment.lost:
+            waiting = f"{segment.n_waiting} records wait in memory{lost}"
+        return mask_in(f"not all runs are in {mask(self.uri)}: {reason}; {waiting}", self.uri)
+
+    def _check_rejected(self, paths: SegmentPaths) -> None:
+        rejected = read_ack(paths.ack).rejected
+        if rejected > self._n_rejected:
+            count, self._n_rejected = rejected - self._n_rejected, rejected
+            reason = ""
+            try:
+                reason = f", the last one: {paths.rejected.read_text().splitlines()[-1]}"
+            except (OSError, IndexError):
+                pass
+            raise TrackingError(
+                mask_in(
+                    f"{mask(self.uri)} refused {count} updates for good{reason}; see {paths.rejected}",
+                    self.uri,
+                )
+            )
+
+    def kick(self) -> None:
+        """From the background thread: make the spool durable on disk and start an idle writer."""
+        with self.lock:
+            self._collect_git(wait=False)
+            segment, end = self.segment, self.offset
+            self._older = [paths for paths in self._older if paths.segment.exists()]
+            if segment is None and not self._older:
+                background.unwatch(self)
+                return
+            if end == self.kicked and not self._older:
+                return
+            self.kicked = end
+        try:
+            if segment is not None:
+                segment.sync()
+            if self.mode == "background" or self._older:
+                launch.start_writer(self.folder, self.uri, self.home, idle=True)
+        except OSError as error:
+            logger.debug("background writer: %s", error)
+
+    @property
+    def failing(self) -> bool:
+        """Whether the writer's last word was an error, or nobody answered at the store's address."""
+        segment = self.segment
+        return self._unreached or (segment is not None and read_ack(segment.paths.ack).error is not None)
+
+    def end_runs(self, status: str) -> None:
+        """End every open run of every thread, the innermost first; a joined run of the user's stays open."""
+        now = now_ms()
+        while self.open:
+            _, run = self.open.popitem()
+            run.stack.remove(run)
+            if not run.joined:
+                self.append(spool.END, (run.run_id, now, status))
+
+    def finish(self, status: str, timeout: float | None) -> None:
+        """End the open runs, close the segment and wait for the store; a later record begins a new segment.
+
+        Raises
+        ------
+        TrackingError
+            See :meth:`flush`; the segment stays for ``peak-fast sync``.
+        """
+        with self.lock:
+            self.end_runs(status)
+            segment = self.segment
+            if segment is not None:
+                self._collect_git(wait=True)
+        if segment is None and not self._older:
+            return
+        try:
+            if self.mode == "sync":
+                self.flush(timeout)
+            elif segment is not None:
+                self.write_waiting(segment)
+        finally:
+            replayer = self._shut(segment)
+        if replayer is not None and segment is not None:
+            segment.paths.delete()
+            return
+        targets = [(paths, _ALL) for paths in self._older if paths.segment.exists()]
+        self._older = []
+        if targets:
+            self._confirm(targets, timeout)
+
+    def _confirm(self, targets: list[tuple[SegmentPaths, int]], timeout: float | None) -> None:
+        """Wait for the store; one whose address does not answer is not waited for.
+
+        Raises
+        ------
+        TrackingError
+            The store does not have everything.
+        """
+        targets = [target for target in targets if not launch.confirmed(*target)]
+        problem = reach.unreachable(self.uri) if targets else None
+        self._unreached = problem is not None
+        if problem is not None:
+            raise TrackingError(launch.missing_text(self.uri, targets, problem))
+        launch.confirm(targets, self.folder, self.uri, self.home, timeout)
+
+    def _shut(self, segment: SegmentWriter | None) -> InProcess | None:
+        """Close the segment and its store; the store's replayer, if there was one."""
+        with self.lock:
+            replayer, self._replayer = self._replayer, None
+            self._detach()
+            if segment is not None:
+                segment.close()
+                if replayer is None:
+                    self._older.append(segment.paths)
+        background.unwatch(self)
+        if replayer is not None:
+            replayer.close()
+        return replayer
+
+    def drop(self) -> None:
+        """The tracker was forgotten without being closed: end its runs, and leave the rest to a writer."""
+        try:
+            with self.lock:
+                self.end_runs("FINISHED")
+                segment, replayer = self.segment, self._replayer
+                self._collect_git(wait=False)
+                self.applied()
+                self._detach()
+                self._replayer = None
+                if segment is not None:
+                    segment.close()
+                    self._older.append(segment.paths)
+            if replayer is not None:
+                replayer.close()
+        except Exception as error:  # called by the garbage collector: nobody could catch it
+            logger.debug("tracker dropped: %s", error)
+
+    def abandon(self) -> None:
+        """In the child of a fork: runs and segment belong to the parent."""
+        self.lock = threading.RLock()
+        self.local, self.open = ThreadRuns(), {}
+        self.ids = []  # the parent goes on with the same ones
+        if self.segment is not None:
+            self.segment.close(abandon=True)
+        self._detach()
+        self._replayer, self._git, self._older = None, None, []

@@ -1,0 +1,234 @@
+"""The caller's side of the writer process: start it, ask it, wait for its word."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from peak_fast.errors import TrackingError
+from peak_fast.tracking.base import logger
+from peak_fast.tracking.spool import (
+    CONTACT,
+    URI_VARIABLE,
+    SegmentPaths,
+    child_environment,
+    is_locked,
+    mask_in,
+    read_ack,
+    records_end,
+)
+
+DEFAULT_TIMEOUT = 90.0
+# A writer that is starting, or that comes forward, is not the store's silence: it gets this long, and this long more.
+_START_TIMEOUT = 30.0
+_STEP_TIMEOUT = 3.0
+_POLL = 0.002
+_LOG_LIMIT = 1 << 20
+
+# Writers that this process started: kept so that they are reaped, and never waited for.
+_started: list[subprocess.Popen[bytes]] = []
+
+
+def start_writer(
+    folder: Path,
+    uri: str,
+    home: str,
+    *,
+    idle: bool = False,
+    arguments: Sequence[str] = (),
+    pipe: bool = False,
+) -> subprocess.Popen[bytes]:
+    """Start the writer process of a store's spool folder; it ends at once if there is one already.
+
+    Parameters
+    ----------
+    folder
+        Spool folder of the store.
+    uri
+        Tracking URI with credentials; handed over in the environment, never on the command line.
+    home
+        Folder in which the writer runs (the caller's, for relative artifact roots).
+    idle
+        Run at a low priority, until somebody asks for more.
+    arguments
+        Further arguments of ``python -m peak_fast.tracking.writer.writer``.
+    pipe
+        Give the writer's standard output to the caller, for its report.
+
+    Raises
+    ------
+    OSError
+        No process could be started.
+    """
+    _reap()
+    # -P: a file of the user's named like a module of the library must not be imported in its place.
+    command = [
+        sys.executable,
+        "-P",
+        "-W",
+        "ignore",
+        "-m",
+        "peak_fast.tracking.writer.writer",
+        str(folder),
+        *arguments,
+    ]
+    if idle:
+        command.append("--idle")
+    options: dict[str, object] = {"start_new_session": True} if os.name != "nt" else {
+        "creationflags": getattr(subprocess, "CREATE_NO_WINDOW", 0)
+        | getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
+    }  # fmt: skip
+    log = folder / "writer.log"
+    with log.open("wb" if log.exists() and log.stat().st_size > _LOG_LIMIT else "ab") as stream:
+        process: subprocess.Popen[bytes] = subprocess.Popen(  # type: ignore[call-overload]
+            command,
+            cwd=home if Path(home).is_dir() else None,
+            env=child_environment() | {URI_VARIABLE: uri},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if pipe else subprocess.DEVNULL,
+            stderr=stream,
+            **options,
+        )
+    if not pipe:
+        _started.append(process)
+    return process
+
+
+def _reap() -> None:
+    _started[:] = [process for process in _started if process.poll() is None]
+
+
+def forget_writers() -> None:
+    """At exit: the writers may outlive this process, so nobody needs to know how they ended."""
+    _reap()
+    for process in _started:
+        process.returncode = 0
+    _started.clear()
+
+
+def forget_parents_writers() -> None:
+    """In the child of a fork: the parent reaps them."""
+    for process in _started:
+        process.returncode = 0
+    _started.clear()
+
+
+def confirm(
+    targets: Sequence[tuple[SegmentPaths, int]],
+    folder: Path,
+    uri: str,
+    home: str,
+    timeout: float | None,
+    *,
+    while_starting: bool = False,
+) -> None:
+    """Wait until the store has confirmed segments up to given offsets.
+
+    Parameters
+    ----------
+    targets
+        Segments and the offsets that must be confirmed; a segment that is gone is confirmed.
+    timeout
+        Seconds; None is 90 without any progress.
+    while_starting
+        The timeout is meant for the store: a writer that still starts, or comes forward, may take longer.
+
+    Raises
+    ------
+    TrackingError
+        The store refused, or the time is over.
+    """
+    clock = _Clock(folder, timeout, while_starting)
+    asked = time.time_ns()
+    for paths, _ in targets:
+        if paths.segment.exists():
+            paths.request.touch()
+    # One that is at work sees the request.
+    process = None if is_locked(folder / "writer.lock") else start_writer(folder, uri, home)
+    while True:
+        waiting = [(paths, offset) for paths, offset in targets if not confirmed(paths, offset)]
+        if not waiting:
+            return
+        acks = [read_ack(paths.ack) for paths, _ in waiting]
+        # An error of an attempt that began before this request says nothing about now.
+        errors = [ack.error for ack in acks if ack.error is not None and ack.begun > asked]
+        if errors:
+            raise TrackingError(missing_text(uri, waiting, errors[0]))
+        if clock.is_over((len(waiting), sum(ack.offset for ack in acks))):
+            reason = "the writer has not confirmed in time"
+            raise TrackingError(missing_text(uri, waiting, reason))
+        code = None if process is None else process.poll()
+        if code not in (None, 0, 3):
+            reason = f"the writer process ended with code {code}: {_tail(folder, uri)}"
+            raise TrackingError(missing_text(uri, waiting, reason))
+        # Another writer holds the folder; it works on the request, or ended before it saw it.
+        others = process is None or code is not None
+        if others and not is_locked(folder / "writer.lock"):
+            process = start_writer(folder, uri, home)
+        time.sleep(_POLL if not others else 5 * _POLL)
+
+
+class _Clock:
+    """When to stop waiting for a store."""
+
+    def __init__(self, folder: Path, timeout: float | None, while_starting: bool) -> None:
+        self._contact = folder / CONTACT
+        self._while_starting = while_starting
+        self._begin = self._moved = time.monotonic()
+        self._timeout = timeout
+        self._state: tuple[int, int] | None = None
+
+    def is_over(self, state: tuple[int, int]) -> bool:
+        """Whether the time is over; ``state`` changes with every step forward."""
+        now = time.monotonic()
+        if state != self._state:
+            self._state, self._moved = state, now
+        if self._timeout is None:
+            return now - self._moved > DEFAULT_TIMEOUT
+        if now - self._begin <= self._timeout:
+            return False
+        if not self._while_starting:
+            return True
+        if now - self._moved <= _STEP_TIMEOUT:
+            return False
+        try:
+            return time.time() - self._contact.stat().st_mtime > _STEP_TIMEOUT
+        except OSError:
+            return now - self._begin > _START_TIMEOUT
+
+
+def confirmed(paths: SegmentPaths, offset: int) -> bool:
+    """Whether the store has a segment up to an offset."""
+    return read_ack(paths.ack).offset >= offset or not paths.segment.exists()
+
+
+def missing_text(uri: str, waiting: Sequence[tuple[SegmentPaths, int]], reason: str) -> str:
+    """What is said of segments that are not in the store."""
+    missing = sum(_missing(paths, offset) for paths, offset in waiting)
+    place = waiting[0][0].segment.parent
+    text = (
+        f"not all runs are in {uri}: {reason}. {missing:,} bytes of log wait in {place}; nothing is "
+        "lost: they are written by the next flush, by the next tracker of this store, or by `peak-fast sync`"
+    )
+    return mask_in(text, uri)
+
+
+def _missing(paths: SegmentPaths, offset: int) -> int:
+    begin = read_ack(paths.ack).offset
+    try:
+        return max(min(offset, records_end(paths.segment, begin)) - begin, 0)
+    except OSError:
+        return 0
+
+
+def _tail(folder: Path, uri: str) -> str:
+    try:
+        lines = (folder / "writer.log").read_text(errors="replace").strip().splitlines()
+    except OSError as error:
+        logger.debug("no writer log: %s", error)
+        return "no log"
+    return mask_in(lines[-1][:300] if lines else "no log", uri)

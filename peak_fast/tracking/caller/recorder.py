@@ -1,0 +1,343 @@
+"""The logging calls of a tracker that writes to a spool."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from time import time_ns
+from typing import Any
+
+from peak_fast.guard import guarded_class
+from peak_fast.tracking.base import logger
+from peak_fast.tracking.caller.capture import bars_record, encode_trades
+from peak_fast.tracking.caller.channel import Channel, now_ms
+from peak_fast.tracking.payloads import figure_bytes, table_bytes
+from peak_fast.tracking.sanitize import as_text, clean_step, flatten, mapping_of, split_metrics
+from peak_fast.tracking.spool import (
+    FIGURE,
+    REPORTS,
+    VALUES,
+    can_freeze,
+    freeze,
+    params_bytes,
+    reduce_curve,
+    spool,
+)
+from peak_fast.tracking.stores import clean_artifact_path
+
+# Files up to this size travel inside the spool, larger ones beside it.
+INLINE_BYTES = 1 << 18
+_BUNDLE = "bundle"
+
+
+# A loop of runs calls `log_result` only, and each microsecond counts there.
+@guarded_class(without=("log_result", "log_result_values"))
+class Recorder:
+    """Turns logging calls into records of a channel.
+
+    Parameters
+    ----------
+    channel
+        Where the records go.
+    """
+
+    enabled = True
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    def _append(self, kind: int, value: Any, *more: Any, buffers: Sequence[Any] = ()) -> None:
+        """Append a record about the innermost run; without one, say so at debug level."""
+        channel = self._channel
+        with channel.lock:
+            runs = channel.local.runs
+            if not runs:
+                self._ignored("the call")
+                return
+            run = runs[-1]
+            run.used = True
+            channel.append(kind, (run.run_id, now_ms(), value, *more), buffers)
+            if channel.mode == "sync":
+                channel.applied()
+
+    def _ignored(self, call: str) -> None:
+        """Say that there is no active run: a word of its own where only other threads have one."""
+        if self._channel.open:
+            self._channel.warn(
+                "thread",
+                f"{call} is ignored: this thread has no active run, another one has (each thread has its own, as in "
+                "MLflow); start a run in this thread, or hand the values over to the thread that has it",
+            )
+        else:
+            logger.debug("no active run: %s is ignored", call)
+
+    def log_params(self, params: Any) -> None:
+        """Log parameters of the active run.
+
+        Parameters
+        ----------
+        params
+            Mapping, pydantic model or dataclass.  Nested ones are flattened with dots, lists become JSON,
+            values are cut to 6,000 characters.  A parameter keeps its first value; another one is dropped
+            with a warning.
+        """
+        channel = self._channel
+        with channel.lock:
+            if not channel.local.runs:
+                self._ignored("log_params")
+                return
+            run = channel.local.runs[-1]
+            if params is not None and mapping_of(params) is None:
+                self._no_mapping("log_params", params)
+                return
+            known = run.params = run.params or {}
+            changed: list[str] = []
+            flat = flatten(params, twice=changed)
+            changed += [key for key, value in flat.items() if known.get(key, value) != value]
+            if changed:
+                channel.warn(
+                    f"params {changed}",
+                    f"log_params: {changed} were logged with other values; the first ones stay",
+                )
+            known.update({key: value for key, value in flat.items() if key not in known})
+            self._append(spool.PARAMS, flat)
+
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """Log metrics of the active run.
+
+        Parameters
+        ----------
+        metrics
+            Numbers of any type.  NaN and infinities are stored as NaN plus the tag ``metric.<key>``; text
+            becomes a tag; None is dropped with one warning.
+        step
+            Position in a series; 0 if None.
+        """
+        entries = mapping_of(metrics)
+        if entries is None:
+            self._no_mapping("log_metrics", metrics)
+            return
+        if not self._channel.local.runs:
+            self._ignored("log_metrics")
+            return
+        split = split_metrics(entries)
+        if split.dropped:
+            self._channel.warn("None", f"log_metrics: {split.dropped} have no value and are dropped")
+        position = clean_step(step)
+        if position is None:
+            self._channel.warn(
+                "step", f"log_metrics: step {step!r} is not a whole number of 64 bits; 0 is taken"
+            )
+            position = 0
+        self._append(spool.METRICS, split.numbers, position, split.tags)
+
+    def set_tags(self, tags: Mapping[str, Any]) -> None:
+        """Set tags of the active run; a later value replaces an earlier one, None values are left out."""
+        entries = mapping_of(tags)
+        if entries is None:
+            self._no_mapping("set_tags", tags)
+            return
+        self._append(spool.TAGS, dict(entries))
+
+    def _no_mapping(self, call: str, given: Any) -> None:
+        """Warn of something else than a mapping; None is nothing, and nothing is said."""
+        if given is not None:
+            self._channel.warn(
+                f"{call} mapping",
+                f"{call}: expected a mapping of names to values, got {type(given).__name__}; it is not recorded",
+            )
+
+    def log_artifact(self, path: str | Path, artifact_path: str | None = None) -> None:
+        """Log a file, or all files of a folder, as they are now.
+
+        Parameters
+        ----------
+        path
+            A missing file is a warning.
+        artifact_path
+            Folder inside the run's artifacts.
+        """
+        if not self._channel.local.runs:
+            self._ignored("log_artifact")
+            return
+        source = Path(path)
+        base = f"{artifact_path}/" if artifact_path else ""
+        if source.is_dir():
+            found = sorted(file for file in source.rglob("*") if file.is_file())
+            names = [(file, f"{base}{source.name}/{file.relative_to(source).as_posix()}") for file in found]
+        else:
+            names = [(source, base + source.name)]
+        for file, name in names:
+            try:
+                self._log_file(file, name)
+            except OSError as error:
+                self._channel.warn(f"artifact {file}", f"log_artifact: {file} cannot be logged: {error}")
+
+    def _log_file(self, file: Path, name: str) -> None:
+        target = clean_artifact_path(name)
+        if file.stat().st_size <= INLINE_BYTES:
+            self._append(spool.ARTIFACT, target, None, buffers=[file.read_bytes()])
+            return
+        with self._channel.lock:
+            self._append(spool.ARTIFACT, target, self._channel.segment_file(file))
+
+    def _log_bytes(self, data: bytes, artifact_file: str, artifact_path: str | None) -> None:
+        name = f"{artifact_path}/{artifact_file}" if artifact_path else artifact_file
+        self._append(spool.ARTIFACT, clean_artifact_path(name), None, buffers=[data])
+
+    def log_figure(self, figure: Any, artifact_file: str, artifact_path: str | None = None) -> None:
+        """Log a Matplotlib or Plotly figure, a Pillow image, or finished PNG bytes.
+
+        A figure that cannot be drawn is a warning.
+        """
+        if not self._channel.local.runs:
+            self._ignored("log_figure")
+            return
+        try:
+            name, data = figure_bytes(figure, str(artifact_file))
+        except Exception as error:  # drawing runs the user's code
+            self._channel.warn(
+                f"figure {artifact_file}", f"log_figure: {artifact_file} cannot be drawn: {error}"
+            )
+            return
+        self._log_bytes(data, name, artifact_path)
+
+    def log_text(self, text: str, artifact_file: str) -> None:
+        """Log text as a UTF-8 file."""
+        self._log_bytes(str(text).encode("utf-8", "replace"), str(artifact_file), None)
+
+    def log_dict(self, dictionary: Mapping[str, Any], artifact_file: str) -> None:
+        """Log a mapping (or a list) as a JSON file; values that JSON cannot hold become text."""
+        name = str(artifact_file)
+        try:
+            text = json.dumps(dictionary, default=as_text, indent=2, ensure_ascii=False)
+        except (TypeError, ValueError, RecursionError):
+            text = json.dumps(flatten(dictionary), indent=2, ensure_ascii=False)
+        self._log_bytes(text.encode("utf-8", "replace"), name if "." in name else f"{name}.json", None)
+
+    def log_table(self, table: Any, artifact_file: str) -> None:
+        """Log a data frame as ``.parquet``, ``.json`` or ``.csv``, by the ending of the name.
+
+        What is no table, or another ending, is a warning.
+        """
+        if not self._channel.local.runs:
+            self._ignored("log_table")
+            return
+        try:
+            name, data = table_bytes(table, str(artifact_file))
+        except Exception as error:  # a cell that the format cannot hold, an object that is no table
+            self._channel.warn(
+                f"table {artifact_file}", f"log_table: {artifact_file} cannot be written: {error}"
+            )
+            return
+        self._log_bytes(data, name, None)
+
+    def log_result(self, result: Any, *, bundle: bool = False) -> None:
+        """Log a finished backtest into the active run: parameters, metrics, tags, dataset, artifacts.
+
+        Parameters
+        ----------
+        result
+            A ``BacktestResult``.
+        bundle
+            Also log everything that ``result.save`` writes, below ``bundle/``.
+        """
+        channel = self._channel
+        with channel.lock:
+            runs = channel.local.runs
+            if not runs:
+                self._ignored("log_result")
+                return
+            run = runs[-1]
+            run.used = True
+            self._append_result(run.run_id, result, channel.parts)
+            if channel.mode == "sync":
+                channel.applied()
+        if bundle:
+            self._log_bundle(result)
+
+    def log_result_values(self, result: Any) -> None:
+        """Log parameters, metrics, tags and dataset of a finished backtest, without artifacts."""
+        channel = self._channel
+        with channel.lock:
+            if channel.local.runs:
+                run = channel.local.runs[-1]
+                run.used = True
+                self._append_result(run.run_id, result, VALUES)
+                if channel.mode == "sync":
+                    channel.applied()
+
+    def _append_result(self, run_id: str, result: Any, parts: int) -> None:
+        channel = self._channel
+        capture = channel.capture
+        try:
+            known = (
+                result._settings is capture.latest_settings
+                and result.bars is capture.latest_bars
+                and result._strategy is capture.latest_strategy
+                and result.symbol == capture.latest_symbol
+                and result._notes == capture.latest_notes
+            )
+        except AttributeError:
+            known = False
+        if not known:
+            if not can_freeze(result):
+                self._append_plain(run_id, result, parts)
+                return
+            for kind, shared, arrays in capture.share(result):
+                channel.append(kind, shared, arrays)
+        curve, buffers = freeze(result, parts & FIGURE != 0)
+        head = f"{run_id}\n{time_ns()}\n".encode() + params_bytes(result.params)
+        segment = channel.segment or channel.opened()
+        if segment is not None:
+            segment.put(spool.QUICK_RESULT, parts | curve, head, buffers)
+            if segment.error is not None:
+                channel.warn_disk(segment)
+
+    def _append_plain(self, run_id: str, result: Any, parts: int) -> None:
+        channel = self._channel
+        key, record = channel.capture.bars(result, getattr(result, "metadata", None))
+        if record is not None:
+            channel.append(spool.BARS, *record)
+        content, buffers = channel.capture.result(result, parts)
+        channel.append(spool.RESULT, (run_id, now_ms(), key, parts, content), buffers)
+
+    def _log_bundle(self, result: Any) -> None:
+        with tempfile.TemporaryDirectory(prefix="peak-fast-") as folder:
+            target = Path(folder) / _BUNDLE
+            result.save(target)
+            self.log_artifact(target)
+
+    def spool_backtest_artifacts(self, payload: Mapping[str, Any]) -> bool:
+        """Let the writer render the three artifacts of a payload (see :mod:`peak_fast.report.payload`).
+
+        Returns
+        -------
+        bool
+            True: they are on their way (also without an active run, where nothing is logged).
+        """
+        channel = self._channel
+        with channel.lock:
+            if not channel.local.runs:
+                return True
+            points = reduce_curve(payload["equity"])
+            trades, data = encode_trades(payload.get("trades"))
+            n_bars = len(payload["equity"])
+            key = None
+            if payload.get("time_us") is not None and payload.get("close") is not None:
+                key = f"payload {id(payload)}"
+                channel.append(spool.BARS, *bars_record(key, _PayloadBars(payload), ""))
+            content = (payload.get("stats"), payload.get("metadata"), n_bars, len(points), trades)
+            self._append(spool.RESULT, key, FIGURE | REPORTS, content, buffers=[points, data])
+        return True
+
+
+class _PayloadBars:
+    """A payload's arrays under the names that bars have."""
+
+    def __init__(self, payload: Mapping[str, Any]) -> None:
+        self.time_us = payload["time_us"]
+        self.close = payload["close"]
+        self.time_zone = payload.get("time_zone")

@@ -1,0 +1,231 @@
+"""Bring every spool into its store: the work of ``peak-fast sync``.
+
+Replays what dead processes left, ends runs that nobody ended as KILLED, and says what it did.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from peak_fast.tracking.caller import launch
+from peak_fast.tracking.spool import (
+    SegmentPaths,
+    is_locked,
+    mask,
+    mask_in,
+    read_ack,
+    resolve,
+    segments,
+    spool_root,
+    store_key,
+)
+from peak_fast.tracking.updates import NewerSpool
+from peak_fast.tracking.writer import SegmentReplay
+
+# Seconds for one store while another writer is at work in its folder.
+TIMEOUT = 120.0
+
+
+@dataclass(slots=True)
+class StoreReport:
+    """What waits, or waited, for one store.
+
+    Attributes
+    ----------
+    uri
+        The store, without credentials.
+    segments
+        Spool files found, those of living trackers among them.
+    live
+        How many of them belong to living trackers.
+    pending_runs
+        Runs that had something to write before the sync.
+    orphans
+        Runs without an end whose process is gone (``dry_run``), or that were ended as KILLED.
+    rejected
+        What the store refuses for good.
+    error
+        Why the store could not be brought up to date; None if it was, or in a dry run.
+    """
+
+    uri: str
+    segments: int = 0
+    live: int = 0
+    pending_runs: int = 0
+    orphans: list[str] = field(default_factory=list)
+    rejected: list[str] = field(default_factory=list)
+    error: str | None = None
+
+
+@dataclass(slots=True)
+class SyncReport:
+    """Outcome of :func:`sync`.
+
+    Attributes
+    ----------
+    stores
+        One entry per store with something in its spool.
+    dry_run
+        Whether nothing was changed.
+    """
+
+    stores: list[StoreReport] = field(default_factory=list)
+    dry_run: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether no store failed."""
+        return all(store.error is None for store in self.stores)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every store took everything; in a dry run, whether nothing failed."""
+        return self.ok and not any(store.rejected for store in self.stores)
+
+    def __str__(self) -> str:
+        if not self.stores:
+            return "nothing to sync"
+        verb = "would write" if self.dry_run else "wrote"
+        lines = []
+        for store in self.stores:
+            text = f"{store.uri}: {verb} {store.pending_runs} runs, {len(store.orphans)} ended as KILLED"
+            if store.live:
+                text += f", {store.live} trackers still running"
+            if store.rejected:
+                text += f", {len(store.rejected)} updates refused for good, the first: {store.rejected[0]}"
+            lines.append(text if store.error is None else f"{store.uri}: not synced: {store.error}")
+        return "\n".join(lines)
+
+
+def sync(
+    dry_run: bool = False, tracking_uri: str | Path | None = None, root: str | Path | None = None
+) -> SyncReport:
+    """Replay all spools into their stores.
+
+    Parameters
+    ----------
+    dry_run
+        Only say what would be done.
+    tracking_uri
+        Only this store; needed for a store whose URI has credentials, as these are never written to disk.
+    root
+        Folder of the spools; the default one if None.
+
+    Returns
+    -------
+    SyncReport
+        A store that fails is in the report, and the others go on.
+    """
+    report = SyncReport(dry_run=dry_run)
+    base = Path(root) if root is not None else spool_root()
+    for folder, uri in _folders(base, tracking_uri):
+        found = StoreReport(mask(uri) if uri else _described(folder))
+        _survey(folder, found)
+        if found.segments == 0:
+            continue
+        report.stores.append(found)
+        if dry_run:
+            continue
+        if uri is None:
+            found.error = (
+                "its URI has credentials, which are not kept on disk; pass tracking_uri, "
+                "or set MLFLOW_TRACKING_URI"
+            )
+        else:
+            _replay(folder, uri, found)
+    return report
+
+
+def _folders(base: Path, tracking_uri: str | Path | None) -> Iterator[tuple[Path, str | None]]:
+    """Spool folders and their URIs; None for a URI whose credentials are not known here."""
+    given = resolve(tracking_uri) if tracking_uri is not None else os.environ.get("MLFLOW_TRACKING_URI")
+    for description in sorted(base.glob("*/store.json")):
+        folder = description.parent
+        if given and folder.name == store_key(given):
+            yield folder, given
+        elif tracking_uri is None:
+            try:
+                content = json.loads(description.read_bytes())
+                yield folder, (None if content["needs_credentials"] else str(content["uri"]))
+            except (OSError, ValueError, KeyError):
+                continue
+
+
+def _described(folder: Path) -> str:
+    return str(json.loads((folder / "store.json").read_bytes())["uri"])
+
+
+def _survey(folder: Path, found: StoreReport) -> None:
+    """Count what waits, without changing anything."""
+    for path in segments(folder):
+        owned = SegmentPaths(path).owned()
+        replay = SegmentReplay(path)
+        try:
+            if not replay.read_header():
+                continue
+            pending = {
+                update.run_id for batch in replay.batches(orphan=not owned) for update in batch.updates
+            }
+        except Exception as error:  # a damaged file must not hide the others
+            found.error = f"{path.name}: {error}"
+            pending = set()
+        found.segments += 1
+        found.live += owned
+        found.pending_runs += len(pending)
+        found.orphans += replay.killed
+
+
+def _replay(folder: Path, uri: str, found: StoreReport) -> None:
+    """Run writers over the folder until nothing of dead owners is left, and take over their reports.
+
+    A tracker's own writer may be at work in the folder: it is asked to go on, and waited for.
+    """
+    found.error = None
+    deadline = time.monotonic() + TIMEOUT
+    asked = time.time_ns()
+    while True:
+        if not is_locked(folder / "writer.lock"):
+            process = launch.start_writer(
+                folder, uri, _home(folder), arguments=["--once", "--report"], pipe=True
+            )
+            output, _ = process.communicate()
+            try:
+                content = json.loads(output)
+            except ValueError:
+                found.error = mask_in(
+                    f"the writer ended with code {process.returncode}; see {folder / 'writer.log'}", uri
+                )
+                return
+            found.rejected += content["rejected"]
+            if content["error"] is not None:
+                found.error = content["error"]
+                return
+        left = [paths for paths in map(SegmentPaths, segments(folder)) if not paths.owned()]
+        if not left:
+            return
+        for paths in left:
+            ack = read_ack(paths.ack)
+            if ack.error is not None and ack.begun > asked:
+                found.error = mask_in(ack.error, uri)
+                return
+            if paths.segment.exists():
+                paths.request.touch()
+        if time.monotonic() > deadline:
+            found.error = f"{len(left)} spool files are left, see {folder / 'writer.log'}"
+            return
+        time.sleep(0.05)
+
+
+def _home(folder: Path) -> str:
+    for path in segments(folder):
+        replay = SegmentReplay(path)
+        with contextlib.suppress(NewerSpool):
+            if replay.read_header():
+                return str(replay.header["folder"])
+    return str(Path.cwd())

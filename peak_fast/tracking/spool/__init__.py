@@ -1,0 +1,108 @@
+"""The spool between caller and writer: files that survive both."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from peak_kernels.doors import door
+
+if TYPE_CHECKING:
+    from peak_fast.tracking.spool.curves import ARTIFACT_PARTS as ARTIFACT_PARTS
+    from peak_fast.tracking.spool.curves import FIGURE as FIGURE
+    from peak_fast.tracking.spool.curves import PARTS as PARTS
+    from peak_fast.tracking.spool.curves import REPORTS as REPORTS
+    from peak_fast.tracking.spool.curves import VALUES as VALUES
+    from peak_fast.tracking.spool.curves import expand_curve as expand_curve
+    from peak_fast.tracking.spool.curves import reduce_curve as reduce_curve
+    from peak_fast.tracking.spool.frames import frame_runs as frame_runs
+    from peak_fast.tracking.spool.frozen import FILLS as FILLS
+    from peak_fast.tracking.spool.frozen import POINTS as POINTS
+    from peak_fast.tracking.spool.frozen import TRADES as TRADES
+    from peak_fast.tracking.spool.frozen import can_freeze as can_freeze
+    from peak_fast.tracking.spool.frozen import describe as describe
+    from peak_fast.tracking.spool.frozen import freeze as freeze
+    from peak_fast.tracking.spool.frozen import params_bytes as params_bytes
+    from peak_fast.tracking.spool.frozen import shared_by as shared_by
+    from peak_fast.tracking.spool.layout import layout_of as layout_of
+    from peak_fast.tracking.spool.locks import FolderLock as FolderLock
+    from peak_fast.tracking.spool.locks import is_locked as is_locked
+    from peak_fast.tracking.spool.run_ids import RunIds as RunIds
+    from peak_fast.tracking.spool.segment import Prefixes as Prefixes
+    from peak_fast.tracking.spool.segment import SegmentWriter as SegmentWriter
+    from peak_fast.tracking.spool.spool import BARS as BARS
+    from peak_fast.tracking.spool.spool import CONTACT as CONTACT
+    from peak_fast.tracking.spool.spool import STATIC as STATIC
+    from peak_fast.tracking.spool.spool import Ack as Ack
+    from peak_fast.tracking.spool.spool import Record as Record
+    from peak_fast.tracking.spool.spool import SegmentPaths as SegmentPaths
+    from peak_fast.tracking.spool.spool import child_environment as child_environment
+    from peak_fast.tracking.spool.spool import has_record as has_record
+    from peak_fast.tracking.spool.spool import read_ack as read_ack
+    from peak_fast.tracking.spool.spool import read_records as read_records
+    from peak_fast.tracking.spool.spool import records_end as records_end
+    from peak_fast.tracking.spool.spool import remove_strays as remove_strays
+    from peak_fast.tracking.spool.spool import segments as segments
+    from peak_fast.tracking.spool.spool import spool_root as spool_root
+    from peak_fast.tracking.spool.spool import write_ack as write_ack
+    from peak_fast.tracking.spool.spool import write_atomically as write_atomically
+    from peak_fast.tracking.spool.uris import SQL_SCHEMES as SQL_SCHEMES
+    from peak_fast.tracking.spool.uris import URI_VARIABLE as URI_VARIABLE
+    from peak_fast.tracking.spool.uris import is_file_store as is_file_store
+    from peak_fast.tracking.spool.uris import is_remote as is_remote
+    from peak_fast.tracking.spool.uris import local_path as local_path
+    from peak_fast.tracking.spool.uris import mask as mask
+    from peak_fast.tracking.spool.uris import mask_in as mask_in
+    from peak_fast.tracking.spool.uris import resolve as resolve
+    from peak_fast.tracking.spool.uris import scheme_of as scheme_of
+    from peak_fast.tracking.spool.uris import sqlite_artifacts as sqlite_artifacts
+    from peak_fast.tracking.spool.uris import sqlite_file as sqlite_file
+    from peak_fast.tracking.spool.uris import sqlite_path as sqlite_path
+    from peak_fast.tracking.spool.uris import store_key as store_key
+
+__all__ = []
+
+# Where each name of this room lives; those outside `__all__` are for other rooms.
+_HOMES = {
+    "curves": ("ARTIFACT_PARTS", "FIGURE", "PARTS", "REPORTS", "VALUES", "expand_curve", "reduce_curve"),
+    "frames": ("frame_runs",),
+    "frozen": ("FILLS", "POINTS", "TRADES", "can_freeze", "describe", "freeze", "params_bytes", "shared_by"),
+    "layout": ("layout_of",),
+    "locks": ("FolderLock", "is_locked"),
+    "run_ids": ("RunIds",),
+    "segment": ("Prefixes", "SegmentWriter"),
+    "spool": (
+        "Ack",
+        "BARS",
+        "CONTACT",
+        "Record",
+        "STATIC",
+        "SegmentPaths",
+        "child_environment",
+        "has_record",
+        "read_ack",
+        "read_records",
+        "records_end",
+        "remove_strays",
+        "segments",
+        "spool_root",
+        "write_ack",
+        "write_atomically",
+    ),
+    "uris": (
+        "SQL_SCHEMES",
+        "URI_VARIABLE",
+        "is_file_store",
+        "is_remote",
+        "local_path",
+        "mask",
+        "mask_in",
+        "resolve",
+        "scheme_of",
+        "sqlite_artifacts",
+        "sqlite_file",
+        "sqlite_path",
+        "store_key",
+    ),
+}
+
+__getattr__, __dir__ = door(__name__, _HOMES, __all__)

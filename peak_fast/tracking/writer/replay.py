@@ -1,0 +1,412 @@
+"""From the records of a segment to updates of runs, and from these into a store.
+
+One :class:`SegmentReplay` follows one segment.  It may be created anew at any time: everything that it knows
+(open runs, bars, environment) is in the records, and what the store has confirmed is in the ``.ack`` file.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from peak_fast.tracking.base import logger
+from peak_fast.tracking.sanitize import MAX_RUN_NAME, clean_key, clean_step, clean_tags, clean_text
+from peak_fast.tracking.spool import (
+    PARTS,
+    Ack,
+    Record,
+    RunIds,
+    SegmentPaths,
+    read_ack,
+    read_records,
+    spool,
+    write_ack,
+)
+from peak_fast.tracking.stores import Store, clean_artifact_path
+from peak_fast.tracking.updates import (
+    PARENT_RUN_ID,
+    RUN_NAME,
+    USER,
+    Artifact,
+    Creation,
+    NewerSpool,
+    Rejection,
+    RunUpdate,
+    StoreUnavailable,
+)
+from peak_fast.tracking.writer.thawed import Static, Thawed, quick_result
+from peak_fast.tracking.writer.unpack import Bars, Captured, Source, backtest_update
+
+# One transaction: small enough that others get their turn, large enough that commits do not count.
+RUNS_PER_BATCH = 100
+BYTES_PER_BATCH = 32 << 20
+
+
+@dataclass(slots=True)
+class RunState:
+    """A run as the records seen so far leave it.
+
+    Attributes
+    ----------
+    joined
+        A run of the user's own, which is never created, named or ended here.
+    named
+        Whether the user gave it a name.
+    n_results
+        Backtests logged into it.
+    not_finite
+        Figures that were NaN or infinite: step and text of the last one.
+    ended, seen_ms
+        Whether it has ended, and the time of its last record.
+    """
+
+    joined: bool
+    named: bool
+    seen_ms: int
+    n_results: int = 0
+    not_finite: dict[str, tuple[int, str]] = field(default_factory=dict)
+    ended: bool = False
+
+
+@dataclass(slots=True)
+class Batch:
+    """Updates of one transaction and the offset up to which they speak."""
+
+    updates: list[RunUpdate]
+    end: int
+    finished: bool = False
+
+
+@dataclass(slots=True)
+class Progress:
+    """What one pass over a segment did.
+
+    Attributes
+    ----------
+    runs, records
+        Runs touched and records applied.
+    orphans
+        Ids of runs ended as KILLED because their process is gone.
+    done
+        Whether everything is confirmed and the segment was deleted.
+    """
+
+    runs: int = 0
+    records: int = 0
+    orphans: list[str] = field(default_factory=list)
+    rejected: list[str] = field(default_factory=list)
+    done: bool = False
+
+
+class SegmentReplay:
+    """Follows one segment.  After :meth:`run` has raised, a new object must take over.
+
+    Parameters
+    ----------
+    segment
+        Path of the ``.seg`` file.
+
+    Attributes
+    ----------
+    header
+        What the owner said of itself; see :class:`~peak_fast.tracking.caller.channel.Channel`.
+    killed
+        Runs that were ended because their process is gone.
+    runs_per_batch
+        Runs per transaction.
+    """
+
+    def __init__(self, segment: Path) -> None:
+        self.paths = SegmentPaths(segment)
+        self.header: dict[str, Any] = {}
+        self._environment: dict[str, str] = {}
+        self._runs: dict[str, RunState] = {}
+        self._bars: dict[str, Bars] = {}
+        self._statics: dict[int, Static] = {}
+        self._latest: Static | None = None
+        self._refused: list[Rejection] = []
+        self._confirmed = read_ack(self.paths.ack)
+        self._position = 0
+        self._closed = False
+        self._ids: RunIds | None = None
+        self.killed: list[str] = []
+        self.runs_per_batch = RUNS_PER_BATCH
+
+    def read_header(self) -> bool:
+        """Read what the owner said of itself; False if it did not live to say anything.
+
+        Raises
+        ------
+        NewerSpool
+            The segment has a later format than this version knows.
+        """
+        record = next(read_records(self.paths.segment), None)
+        if record is None or record.kind != spool.HEADER:
+            return False
+        self._note_header(record.head[1])
+        return True
+
+    def _note_header(self, header: dict[str, Any]) -> None:
+        self.header = header
+        self._environment = dict(header["tags"])
+        written = header.get("format", 1)
+        if written > spool.FORMAT:
+            version = self._environment.get("version.peak_fast", "a later version")
+            raise NewerSpool(
+                f"{self.paths.segment.name} has format {written}, this version of peak_fast knows {spool.FORMAT}; "
+                f"run `peak-fast sync` with the version that wrote it ({version})"
+            )
+
+    @property
+    def ids(self) -> RunIds:
+        """Ids that the store chose for runs of this segment."""
+        if self._ids is None:
+            self._ids = RunIds(self.paths.ids)
+        return self._ids
+
+    def run(self, store: Store, *, orphan: bool, must_stop: Callable[[], bool] | None = None) -> Progress:
+        """Apply everything that is not confirmed yet; delete the segment once it is finished.
+
+        Parameters
+        ----------
+        orphan
+            The owner is gone (checked before this call): open runs end as KILLED.
+        must_stop
+            Asked after each transaction; True ends the work early, and another object must go on.
+
+        Raises
+        ------
+        StoreUnavailable
+            The store stopped; the ``.ack`` file says how far it came, and why.
+        """
+        progress = Progress()
+        for batch in self.batches(orphan=orphan):
+            try:
+                self._apply(store, batch, progress)
+            except StoreUnavailable as error:
+                self._fail(str(error))
+                raise
+            if must_stop is not None and must_stop():
+                return progress
+        if orphan or self._closed:
+            self._finish()
+            progress.done = True
+            progress.orphans = self.killed
+        elif self._confirmed.error is not None or not self.paths.ack.exists():
+            self._confirm(self._position)
+        return progress
+
+    def _apply(self, store: Store, batch: Batch, progress: Progress) -> None:
+        rejections, self._refused = self._refused, []
+        if batch.updates:
+            rejections += store.apply(batch.updates, self.ids)
+        if rejections:
+            for rejection in rejections:
+                logger.warning(
+                    "run %s: the store refuses a part of it: %s", rejection.run_id, rejection.reason
+                )
+                progress.rejected.append(f"{rejection.run_id}: {rejection.reason}")
+            self._confirmed.rejected += len(rejections)
+            with self.paths.rejected.open("a") as file:
+                for rejection in rejections:
+                    file.write(json.dumps([rejection.run_id, rejection.reason]) + "\n")
+        progress.runs += len(batch.updates)
+        self._confirm(batch.end)
+
+    def _finish(self) -> None:
+        """Delete the segment; one with readable records behind a damaged place is put aside instead."""
+        if spool.damaged(self.paths.segment, self._position):
+            aside = self.paths.segment.with_suffix(".damaged")
+            logger.warning("%s is damaged at byte %d; what could be read is stored, the file is kept as %s",
+                           self.paths.segment, self._position, aside)  # fmt: skip
+            self.paths.segment.replace(aside)
+        self.paths.delete()
+
+    def _confirm(self, offset: int) -> None:
+        self._confirmed = Ack(offset, time.time_ns(), None, self._confirmed.rejected)
+        write_ack(self.paths.ack, self._confirmed)
+
+    def _fail(self, reason: str) -> None:
+        self._confirmed = Ack(self._confirmed.offset, time.time_ns(), reason, self._confirmed.rejected)
+        try:
+            write_ack(self.paths.ack, self._confirmed)
+        except OSError as error:
+            logger.warning("%s: %s", self.paths.ack, error)
+
+    def batches(self, *, orphan: bool) -> Iterator[Batch]:
+        """The updates that the store has not confirmed, in transactions.
+
+        Reading only: nothing is written or deleted, so this also serves ``peak-fast sync --dry-run``.
+        """
+        updates: dict[str, RunUpdate] = {}
+        size = 0
+        for record in read_records(self.paths.segment, self._position):
+            self._position = record.end
+            if record.end <= self._confirmed.offset:
+                self._note(record, {})
+                continue
+            self._note(record, updates)
+            size += len(record.buffers)
+            if len(updates) >= self.runs_per_batch or size >= BYTES_PER_BATCH:
+                yield Batch(list(updates.values()), record.end)
+                updates, size = {}, 0
+        if orphan and not self._closed:
+            for run_id, state in self._runs.items():
+                if not state.ended and not state.joined:
+                    self._update(updates, run_id).end = ("KILLED", state.seen_ms)
+                    self.killed.append(run_id)
+        if updates or self._position > self._confirmed.offset:
+            yield Batch(list(updates.values()), self._position)
+
+    def open_runs(self) -> list[str]:
+        """Ids of runs that have begun and not ended, as far as the records were read."""
+        return [run_id for run_id, state in self._runs.items() if not state.ended and not state.joined]
+
+    @staticmethod
+    def _update(updates: dict[str, RunUpdate], run_id: str) -> RunUpdate:
+        update = updates.get(run_id)
+        if update is None:
+            update = updates[run_id] = RunUpdate(run_id)
+        return update
+
+    def _note(self, record: Record, updates: dict[str, RunUpdate]) -> None:
+        """Take one record into the state and into the updates of its run."""
+        head = record.head
+        match record.kind:
+            case spool.HEADER:
+                self._note_header(head[1])
+            case spool.ENVIRONMENT:
+                self._environment.update(head[1])
+                for run_id, state in self._runs.items():
+                    if not state.joined:
+                        self._update(updates, run_id).tags.update(head[1])
+            case spool.BARS:
+                self._bars[head[1]] = Bars(head[1:], record.buffers)
+            case spool.STATIC:
+                self._latest = self._statics[head[1]] = Static(record.buffers, *head[2:])
+            case spool.START:
+                self._start(head[0], head[1:], updates)
+            case spool.RUNS:
+                self._many(record, updates)
+            case spool.UNREADABLE:
+                self._refused.append(Rejection("", f"record at byte {record.start}: {head[1]}"))
+            case spool.CLOSE:
+                self._closed = True
+            case _ if head[0] in self._runs:
+                self._note_run(record, self._runs[head[0]], self._update(updates, head[0]))
+
+    def _result(self, update: RunUpdate, state: RunState, when: int, parts: int, source: Source) -> None:
+        state.seen_ms = when
+        named = state.named or state.joined
+        before = len(update.metrics)
+        backtest_update(update, source, parts, when, state.n_results, named)
+        state.n_results += 1
+        _tell_steps(update, state, before)
+
+    def _start(self, run_id: str, start: Any, updates: dict[str, RunUpdate]) -> None:
+        started, name, parent, tags, joined = start
+        self._runs[run_id] = RunState(joined, bool(name), started)
+        if joined:
+            return
+        update = self._update(updates, run_id)
+        update.create = self._creation(run_id, name, started)
+        update.tags = {
+            **self._environment,
+            **clean_tags(tags),
+            USER: self.header["user"],
+            "mlflow.source.name": self.header["source"],
+            "mlflow.source.type": "LOCAL",
+        }
+        if name:
+            update.tags[RUN_NAME] = update.create.name
+        if parent:
+            update.tags[PARENT_RUN_ID] = parent
+
+    def _creation(self, run_id: str, name: str | None, started: int) -> Creation:
+        header = self.header
+        text = clean_text(str(name or f"run-{run_id[:8]}"), MAX_RUN_NAME)
+        return Creation(header["experiment"], header["folder"], text, started, header["user"])
+
+    def _note_run(self, record: Record, state: RunState, update: RunUpdate) -> None:
+        head = record.head
+        match record.kind:
+            case spool.PARAMS:
+                _, state.seen_ms, params = head
+                for key, value in params.items():
+                    update.params.setdefault(key, value)
+            case spool.METRICS:
+                _, state.seen_ms, numbers, step, tags = head
+                place, before = clean_step(step) or 0, len(update.metrics)
+                update.metrics += [(key, value, state.seen_ms, place) for key, value in numbers.items()]
+                update.tags.update(tags)
+                _tell_steps(update, state, before)
+            case spool.TAGS:
+                _, state.seen_ms, tags = head
+                update.tags.update(clean_tags(tags))
+                state.named = state.named or RUN_NAME in tags
+            case spool.ARTIFACT:
+                _, state.seen_ms, path, file = head
+                update.artifacts.append(self._artifact(path, file, record.buffers))
+            case spool.RESULT:
+                _, when, key, parts, content = head
+                self._result(
+                    update, state, when, parts, Captured(self._bars.get(key), content, record.buffers)
+                )
+            case spool.FROZEN:
+                _, when, key, parts, content = head
+                thawed = Thawed(self._statics[content[0]], self._bars[key], content[1:], record.buffers)
+                self._result(update, state, when, parts, thawed)
+            case spool.QUICK_RESULT:
+                _, when, flags, params = head
+                assert self._latest is not None  # written before it
+                thawed = quick_result(
+                    self._latest, self._bars[self._latest.bars_key], params, flags, record.buffers
+                )
+                self._result(update, state, when, flags & PARTS, thawed)
+            case spool.END:
+                _, state.seen_ms, status = head
+                update.end = (status, state.seen_ms)
+                state.ended = True
+
+    def _artifact(self, path: str, file: str | None, data: bytes) -> Artifact:
+        clean = clean_artifact_path(path)
+        if file is not None:
+            return Artifact(clean, source=self.paths.files / file)
+        return Artifact(clean, load=partial(bytes, data))
+
+    def _many(self, record: Record, updates: dict[str, RunUpdate]) -> None:
+        """Runs of a frame: each begins and ends in this record."""
+        from peak_fast.tracking.spool import frame_runs
+
+        for run in frame_runs(record.head, record.buffers):
+            update = self._update(updates, run.run_id)
+            update.create = self._creation(run.run_id, run.name, run.start_ms)
+            update.params, update.metrics = run.params, run.metrics
+            update.tags = {
+                **self._environment,
+                USER: self.header["user"],
+                "mlflow.source.name": self.header["source"],
+                "mlflow.source.type": "LOCAL",
+                **run.tags,
+                RUN_NAME: update.create.name,
+            }
+            update.end = (run.status, run.end_ms)
+
+
+def _tell_steps(update: RunUpdate, state: RunState, begin: int) -> None:
+    """Let the tag of a figure that was not finite say its step, once a later step is finite.
+
+    MLflow shows the metric of the last step, and the tag must not contradict it.
+    """
+    for key, value, _, step in update.metrics[begin:]:
+        if value != value:
+            tag = clean_key(f"metric.{key}")
+            state.not_finite[key] = (step, update.tags.get(tag, "nan"))
+        elif key in state.not_finite and step >= state.not_finite[key][0]:
+            before, text = state.not_finite.pop(key)
+            update.tags[clean_key(f"metric.{key}")] = f"{text} at step {before}"

@@ -1,0 +1,327 @@
+"""The writer's side of a captured backtest: parameters, metrics, tags, dataset, artifacts."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import io
+import json
+import threading
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, Protocol
+
+import numpy as np
+
+from peak_fast.metrics import HEADLINE, is_fraction
+from peak_fast.tracking.sanitize import (
+    MAX_PARAM,
+    MAX_RUN_NAME,
+    clean_tags,
+    clean_text,
+    flatten,
+    split_metrics,
+)
+from peak_fast.tracking.spool import FIGURE, REPORTS, VALUES, expand_curve
+from peak_fast.tracking.updates import RUN_NAME, Artifact, Dataset, RunUpdate
+
+METADATA_JSON = "reports/metadata.json"
+NOTE = "mlflow.note.content"
+MAX_NOTE = 4_000
+# Settings and data among the statistics, and the parameters that hold them.
+GIVEN = {
+    "bars": "data.bars",
+    "initial_cash": "settings.initial_cash",
+    "periods_per_year": "periods_per_year",
+}
+# Entries of the metadata that describe the result and not how it was asked for.
+_TAGGED = {
+    "code_version": "peak_fast.code_version",
+    "fill_rule": "fill_rule",
+    "hash": "peak_fast.result_hash",
+}
+
+
+class Bars:
+    """Bars of one or more results as the spool holds them.
+
+    Attributes
+    ----------
+    time_us, close : ndarray, shape (n_bars,)
+    high, low : ndarray, shape (n_bars,), or None
+    digest
+        Hash of the data; empty if it is not known.
+    """
+
+    def __init__(self, head: Any, data: bytes) -> None:
+        """From the head (without the run id) and the buffers of a BARS record."""
+        _, n, self.time_zone, n_prices, self.digest, self.n_invalid = head
+        self.time_us = np.frombuffer(data, dtype=np.int64, count=n)
+        prices = np.frombuffer(data, dtype=np.float64, offset=8 * n, count=n_prices * n).reshape(n_prices, n)
+        self.close: Any = prices[0]
+        self.high: Any
+        self.low: Any
+        self.high, self.low = (prices[1], prices[2]) if n_prices == 3 else (None, None)
+
+    def __len__(self) -> int:
+        return len(self.close)
+
+    @functools.cached_property
+    def mark(self) -> Any:
+        """Closes, with the last known one where a bar has none."""
+        valid = ~np.isnan(self.close)
+        if valid.all():
+            return self.close
+        return self.close[np.maximum.accumulate(np.where(valid, np.arange(len(valid)), 0))]
+
+    @property
+    def span(self) -> tuple[datetime, datetime]:
+        """Times of the first and the last bar, UTC."""
+        epoch = datetime(1970, 1, 1, tzinfo=UTC)
+        start, end = (epoch + timedelta(microseconds=int(self.time_us[i])) for i in (0, -1))
+        return start, end
+
+
+class Source(Protocol):
+    """A captured backtest."""
+
+    @property
+    def stats(self) -> dict[str, Any]:
+        """Its statistics."""
+        ...
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """Its metadata."""
+        ...
+
+    @property
+    def bars(self) -> Bars | None:
+        """Its bars, if the segment has them."""
+        ...
+
+    def trades(self) -> Any:
+        """Trades in a form that :mod:`peak_fast.report` takes."""
+        ...
+
+    def equity(self) -> Any:
+        """The equity curve, shape (n_bars,)."""
+        ...
+
+
+class Captured:
+    """A result of any kind: stats, metadata, curve and trades as they were captured."""
+
+    def __init__(self, bars: Bars | None, head: Any, data: bytes) -> None:
+        stats, metadata, self._n_bars, self._n_points, self._trades = head
+        self.stats, self.metadata = dict(stats or {}), dict(metadata or {})
+        self.bars: Bars | None = bars
+        self._data = data
+
+    def trades(self) -> Any:
+        """The trades as they were captured: records, a frame or columns."""
+        if self._trades is None:
+            return None
+        kind, description, count = self._trades
+        data = self._data[4 * self._n_points :]
+        if kind == "records":
+            return np.frombuffer(data, dtype=np.dtype(ast.literal_eval(description)), count=count)
+        if kind == "ipc":
+            import polars as pl
+
+            return pl.read_ipc(io.BytesIO(data))
+        return description
+
+    def equity(self) -> Any:
+        """The curve of its float32 points."""
+        points = np.frombuffer(self._data, dtype=np.float32, count=self._n_points)
+        return expand_curve(points, self._n_bars) if self._n_points else np.empty(0)
+
+
+def backtest_update(
+    update: RunUpdate, source: Source, parts: int, now_ms: int, number: int, named: bool
+) -> None:
+    """Add a captured backtest to an update.
+
+    Parameters
+    ----------
+    parts
+        What is wanted of it, see :mod:`peak_fast.tracking.spool.spool.curves`.
+    number
+        How many backtests the run had before.  The first has the plain names; the metrics of later ones get
+        the next step, and their files a folder of their own, so that nothing is overwritten.
+    named
+        Whether the run's name must stay.
+    """
+    if parts & VALUES:
+        _add_values(update, source.stats, source.metadata, now_ms, number)
+        if number == 0 and not named:
+            update.tags[RUN_NAME] = _run_name(update.run_id, source.metadata)
+    folder = f"backtest_{number + 1}/" if number else ""
+    if parts & (FIGURE | REPORTS):
+        update.artifacts += Rendering(source, parts).artifacts(folder)
+    if parts & VALUES and any(len(value) >= MAX_PARAM for value in update.params.values()):
+        text = json.dumps(source.metadata, default=str, indent=1).encode()
+        update.artifacts.append(Artifact(folder + METADATA_JSON, load=partial(bytes, text)))
+
+
+def _add_values(
+    update: RunUpdate, stats: dict[str, Any], metadata: dict[str, Any], now_ms: int, number: int
+) -> None:
+    params = backtest_params(metadata)
+    for name, value in {**params, **given_params(stats, params)}.items():
+        update.params.setdefault(name, value)
+    split = split_metrics(figures_of(stats))
+    for name, number_value in split.numbers.items():
+        if number_value == number_value:  # NaN stands for "not finite" here; the tag says which
+            update.metrics.append((name, number_value, now_ms, number))
+    update.tags.update({**split.tags, **backtest_tags(metadata)})
+    if number == 0:
+        update.defaults[NOTE] = note_of(stats, metadata)
+    dataset = dataset_of(metadata)
+    if dataset is not None and dataset not in update.inputs:
+        update.inputs.append(dataset)
+
+
+def figures_of(stats: Mapping[str, Any]) -> dict[str, Any]:
+    """What becomes a metric, what one looks for first in front.
+
+    What was given to the backtest (bars, cash, bars a year) is among the parameters, not among what came out: each
+    metric is a chart on MLflow's page.
+    """
+    names = [*(name for name in HEADLINE if name in stats), *(name for name in stats if name not in HEADLINE)]
+    return {name: stats[name] for name in names if name not in GIVEN and stats[name] is not None}
+
+
+def note_of(stats: Mapping[str, Any], metadata: Mapping[str, Any]) -> str:
+    """Description of a run on MLflow's page: what ran on which data, and the figures that matter, as Markdown."""
+    data = metadata.get("data")
+    data = data if isinstance(data, Mapping) else {}
+    words = [_strategy_name(metadata), data.get("name")]
+    title = " on ".join(f"**{word}**" for word in words if word)
+    days = [str(data[name])[:10] for name in ("start", "end") if data.get(name)]
+    parts = [title, " to ".join(days), f"{data['bars']:,} bars" if isinstance(data.get("bars"), int) else ""]
+    rows = [(name, _shown(name, stats[name])) for name in HEADLINE if stats.get(name) is not None]
+    lines = ["", "| figure | value |", "| --- | ---: |"]
+    lines += [f"| {name.replace('_', ' ')} | {value} |" for name, value in rows]
+    notes = metadata.get("notes")
+    lines += ["", *(f"* {note}" for note in notes)] if isinstance(notes, (list, tuple)) and notes else []
+    return clean_text("\n".join([", ".join(filter(None, parts)), *(lines if rows else [])]), MAX_NOTE)
+
+
+def _shown(name: str, value: Any) -> str:
+    if not isinstance(value, (int, float)):
+        return str(value)
+    if is_fraction(name):
+        return f"{100.0 * value:,.2f} %"
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}"
+
+
+def _strategy_name(metadata: Mapping[str, Any]) -> Any:
+    strategy = metadata.get("strategy")
+    return strategy.get("name") if isinstance(strategy, Mapping) else strategy
+
+
+def backtest_params(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """Parameters of a backtest: strategy, settings and data, flattened with dots."""
+    return flatten({name: value for name, value in metadata.items() if name not in _TAGGED})
+
+
+def given_params(stats: Mapping[str, Any], params: Mapping[str, str]) -> dict[str, str]:
+    """What the statistics repeat of settings and data, where the parameters do not have it."""
+    return flatten(
+        {name: stats[name] for name, place in GIVEN.items() if name in stats and place not in params}
+    )
+
+
+def backtest_tags(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """Tags of a backtest: kind, version, fill rule, hash of the result."""
+    tags = {tag: metadata.get(name) for name, tag in _TAGGED.items()}
+    return clean_tags({"peak_fast.kind": "backtest", **tags})
+
+
+def dataset_of(metadata: Mapping[str, Any]) -> Dataset | None:
+    """The dataset input of a backtest; None if the metadata does not say what the data were."""
+    data = metadata.get("data")
+    if not isinstance(data, Mapping) or not data.get("hash"):
+        return None
+    name = str(data.get("name") or "bars")[:500]
+    source = json.dumps({"uri": name}, ensure_ascii=False)
+    profile = {
+        "num_rows": data.get("bars"),
+        "start": str(data.get("start")),
+        "end": str(data.get("end")),
+        "hash": str(data["hash"]),
+    }
+    return Dataset(name, str(data["hash"])[:36], "local", source, None, json.dumps(profile))
+
+
+def _run_name(run_id: str, metadata: Mapping[str, Any]) -> str:
+    name = _strategy_name(metadata)
+    data = metadata.get("data")
+    data_name = data.get("name") if isinstance(data, Mapping) else None
+    words = [str(word) for word in (name or "backtest", data_name) if word]
+    return clean_text(f"{'-'.join(words)}-{run_id[:6]}", MAX_RUN_NAME)
+
+
+class Rendering:
+    """The files of one backtest, made when they are asked for."""
+
+    def __init__(self, source: Source, parts: int) -> None:
+        self._source, self._parts = source, parts
+        self._lock = threading.Lock()
+        self._made: dict[str, Any] | None = None
+
+    def artifacts(self, folder: str) -> list[Artifact]:
+        """One artifact per file that was asked for."""
+        from peak_fast.report import EQUITY_PNG, REPORT_TXT, TRADES_JSON
+
+        made = []
+        if self._parts & FIGURE:
+            made.append(Artifact(folder + EQUITY_PNG, load=self._picture))
+        if self._parts & REPORTS:
+            made.append(Artifact(folder + TRADES_JSON, load=self._summary_json))
+            made.append(Artifact(folder + REPORT_TXT, load=self._report))
+        return made
+
+    def payload(self) -> dict[str, Any]:
+        """What :mod:`peak_fast.report` needs of the backtest."""
+        source, bars = self._source, self._source.bars
+        equity = source.equity()
+        fits = bars is not None and len(bars) == len(equity)
+        return {
+            "time_us": bars.time_us if bars is not None and fits else None,
+            "close": bars.close if bars is not None and fits else None,
+            "time_zone": bars.time_zone if bars is not None else None,
+            "equity": equity,
+            "trades": source.trades(),
+            "stats": source.stats,
+            "metadata": source.metadata,
+        }
+
+    def _picture(self) -> bytes:
+        from peak_fast.report import render_equity_png
+
+        return render_equity_png(self.payload())
+
+    def _summary(self) -> dict[str, Any]:
+        """Trade statistics; two files are made from them."""
+        from peak_fast.report import trades_summary
+
+        source = self._source
+        with self._lock:
+            if self._made is None:
+                times = None if source.bars is None else source.bars.time_us
+                self._made = trades_summary(source.trades(), source.stats, time_us=times)
+            return self._made
+
+    def _summary_json(self) -> bytes:
+        from peak_fast.report import dump_json
+
+        return dump_json(self._summary()).encode()
+
+    def _report(self) -> bytes:
+        from peak_fast.report import report_text
+
+        return report_text(self._source.stats, self._source.metadata, self._summary()).encode()

@@ -1,0 +1,313 @@
+"""The writer process: replays a store's spool into the store.
+
+Started by trackers (at ``flush``, ``close``, exit, or at idle priority while a loop runs) and by
+``peak-fast sync``::
+
+    python -m peak_fast.tracking.writer.writer FOLDER [--idle] [--once] [--report]
+
+One writer per folder: a second one ends at once.  It stays while trackers of the folder are alive and for
+some seconds after their last request, so that the next ``flush`` finds it warm; it ends when all owners are
+gone or the store does not answer.  Exit codes: 0 done, 3 the store did not answer, anything else a defect.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import math
+import os
+import sys
+import time
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from peak_fast.errors import MissingDependencyError, TrackingError
+from peak_fast.tracking.base import logger
+from peak_fast.tracking.spool import (
+    CONTACT,
+    URI_VARIABLE,
+    Ack,
+    FolderLock,
+    SegmentPaths,
+    has_record,
+    mask_in,
+    read_ack,
+    remove_strays,
+    segments,
+    store_key,
+    write_ack,
+)
+from peak_fast.tracking.stores import Store
+from peak_fast.tracking.updates import ExperimentDeleted, NewerSpool, StoreUnavailable
+from peak_fast.tracking.writer.replay import SegmentReplay
+
+# Seconds that a writer waits for more work of living trackers.
+LINGER = float(os.environ.get("PEAK_FAST_WRITER_LINGER", "15"))
+# Without a request, what has grown is written this often.
+IDLE_INTERVAL = 2.0
+_POLL = 0.01
+# Runs per transaction of a writer with a low priority.
+IDLE_BATCH = 20
+# A segment without content that is younger than this may still get its owner's lock; a request that is older
+# was made by somebody who is gone.
+_YOUNG = 10.0
+
+
+@dataclass(slots=True)
+class Pass:
+    """What one pass over a folder did.
+
+    Attributes
+    ----------
+    runs
+        Runs touched.
+    orphans
+        Runs ended as KILLED.
+    rejected
+        What the store refuses for good.
+    live
+        Segments whose owner is alive.
+    error
+        Why the store did not take everything; None if it did.
+    """
+
+    runs: int = 0
+    orphans: list[str] = field(default_factory=list)
+    rejected: list[str] = field(default_factory=list)
+    live: int = 0
+    error: str | None = None
+
+
+class FolderWriter:
+    """Replays the segments of one folder.
+
+    Parameters
+    ----------
+    folder
+        Spool folder of a store.
+    uri
+        Its tracking URI, with credentials.
+    idle
+        This process has a low priority: on a busy machine it would make a ``flush`` wait long, so it works in
+        small steps and ends when somebody asks; the one who asks starts a writer of its own.
+    """
+
+    def __init__(self, folder: Path, uri: str, *, idle: bool = False) -> None:
+        self._folder = folder
+        self._uri = uri
+        self._idle = idle
+        self._begun = 0
+        self._store: Store | None = None
+        self._replays: dict[Path, SegmentReplay] = {}
+
+    def serve(self, linger: float) -> Pass:
+        """Replay until there is nothing more to expect; the sum of all passes.
+
+        Parameters
+        ----------
+        linger
+            Seconds to wait for more work while owners are alive; 0 makes one pass.
+        """
+        lock = FolderLock(self._folder)
+        total = Pass()
+        if not lock.acquire():
+            return total
+        contact = self._folder / CONTACT
+        try:
+            contact.unlink(missing_ok=True)
+            remove_strays(self._folder)
+            while True:
+                step = self.replay_all()
+                total.runs += step.runs
+                total.orphans += step.orphans
+                total.rejected += step.rejected
+                total.live, total.error = step.live, step.error
+                if step.error is not None or step.live == 0 or self._must_stop():
+                    return total
+                if not self._await_work(linger):
+                    return total
+        finally:
+            self._drop_store()
+            contact.unlink(missing_ok=True)
+            lock.release()
+
+    def replay_all(self) -> Pass:
+        """One pass over all segments, oldest first."""
+        step = Pass()
+        # Before the pass, so that a request which comes during it leads to another one.
+        for request in () if self._idle else self._folder.glob("*.flush"):
+            request.unlink(missing_ok=True)
+        self._begun = time.time_ns()
+        for path in segments(self._folder):
+            if self._must_stop():
+                step.live += 1
+                return step
+            paths = SegmentPaths(path)
+            # Asked before reading: what an owner writes before it ends is then read below.
+            owned = paths.owned()
+            step.live += owned
+            if step.error is not None:
+                self._say(paths, step.error)
+                continue
+            try:
+                self._replay(path, owned, step)
+            except (ExperimentDeleted, NewerSpool) as error:
+                logger.warning("%s", error)
+                self._replays.pop(path, None)
+                self._say(paths, str(error))
+            except (StoreUnavailable, MissingDependencyError) as error:
+                step.error = mask_in(str(error), self._uri)
+                self._drop_store()
+                self._replays.clear()
+                self._say(paths, step.error)
+            except Exception as error:
+                # A defect or a damaged file: the others go on, this segment stays.
+                traceback.print_exc()
+                self._replays.pop(path, None)
+                self._say(paths, mask_in(f"{type(error).__name__}: {error}", self._uri))
+        return step
+
+    def _replay(self, path: Path, owned: bool, step: Pass) -> None:
+        replay = self._replays.get(path)
+        if replay is None:
+            replay = SegmentReplay(path)
+            if not replay.read_header():
+                self._discard(path, owned)
+                return
+            if self._idle:
+                replay.runs_per_batch = IDLE_BATCH
+            self._replays[path] = replay
+        if owned and replay.header["mode"] == "sync":
+            return  # its owner applies it
+        store = self._open(replay.header["folder"])
+        progress = replay.run(store, orphan=not owned, must_stop=self._must_stop)
+        step.runs += progress.runs
+        step.orphans += progress.orphans
+        step.rejected += progress.rejected
+        if progress.done:
+            self._replays.pop(path, None)
+
+    def _must_stop(self) -> bool:
+        """Whether a process with a higher priority should do the work: somebody has just asked for it."""
+        return self._idle and any(_age(request) < _YOUNG for request in self._folder.glob("*.flush"))
+
+    def _discard(self, path: Path, owned: bool) -> None:
+        """Delete a segment that its owner did not live to begin."""
+        if not owned and _age(path) > _YOUNG:
+            SegmentPaths(path).delete()
+
+    def _open(self, home: str) -> Store:
+        if self._store is None:
+            try:
+                os.chdir(home)  # relative artifact roots are relative to the owner's folder
+            except OSError as error:
+                logger.info("folder %s: %s", home, error)
+            self._store = Store(self._uri, home, (self._folder / CONTACT).touch)
+        return self._store
+
+    def _drop_store(self) -> None:
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    def _say(self, paths: SegmentPaths, error: str) -> None:
+        """Tell the owner, who may be waiting, that the store did not take everything."""
+        ack = read_ack(paths.ack)
+        try:
+            write_ack(paths.ack, Ack(ack.offset, time.time_ns(), error, ack.rejected, self._begun))
+        except OSError as problem:
+            logger.warning("%s: %s", paths.ack, problem)
+
+    def _await_work(self, linger: float) -> bool:
+        """Wait for a request or for growth; False when the time is over or all owners are gone."""
+        end = time.monotonic() + linger
+        look = time.monotonic() + IDLE_INTERVAL
+        while time.monotonic() < end:
+            time.sleep(_POLL)
+            names = [path.name for path in self._folder.iterdir()]
+            if any(name.endswith(".flush") for name in names) and (not self._idle or self._must_stop()):
+                return True
+            if not any(name.endswith(".seg") for name in names):
+                return False
+            if time.monotonic() > look:
+                look = time.monotonic() + IDLE_INTERVAL
+                if self._grown():
+                    return True
+        return False
+
+    def _grown(self) -> bool:
+        for path in segments(self._folder):
+            replay = self._replays.get(path)
+            own_work = replay is not None and replay.header["mode"] == "sync"
+            paths = SegmentPaths(path)
+            if not own_work and has_record(path, read_ack(paths.ack).offset):
+                return True
+            if path.exists() and not paths.owned():
+                return True
+        return False
+
+
+def _age(path: Path) -> float:
+    """Seconds since a file was changed; endless for one that is gone."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except OSError:
+        return math.inf
+
+
+def uri_of(folder: Path) -> str:
+    """The tracking URI of a spool folder: from the environment if it fits, else from ``store.json``.
+
+    Raises
+    ------
+    TrackingError
+        The URI needs credentials, which are never written to disk.
+    """
+    for name in (URI_VARIABLE, "MLFLOW_TRACKING_URI"):
+        given = os.environ.get(name)
+        if given and store_key(given) == folder.name:
+            return given
+    description = json.loads((folder / "store.json").read_bytes())
+    if description["needs_credentials"]:
+        raise TrackingError(
+            f"the store {description['uri']} needs credentials, which are not kept on disk; set "
+            "MLFLOW_TRACKING_URI to its full URI, or pass tracking_uri to sync()"
+        )
+    return str(description["uri"])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry point of the writer process; returns its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m peak_fast.tracking.writer.writer")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--idle", action="store_true", help="run at a low priority, until somebody asks")
+    parser.add_argument("--once", action="store_true", help="make one pass and end")
+    parser.add_argument("--report", action="store_true", help="print what was done as JSON")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    if options.idle and hasattr(os, "nice"):
+        os.nice(10)
+    try:
+        writer = FolderWriter(options.folder, uri_of(options.folder), idle=options.idle)
+        total = writer.serve(0.0 if options.once else LINGER)
+    except TrackingError as error:
+        total = Pass(error=str(error))
+    if options.report:
+        content = {
+            "runs": total.runs,
+            "orphans": total.orphans,
+            "rejected": total.rejected,
+            "live": total.live,
+            "error": total.error,
+        }
+        sys.stdout.write(json.dumps(content) + "\n")
+    if total.error is not None:
+        logger.warning("%s", total.error)
+        return 3
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
