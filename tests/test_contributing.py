@@ -122,7 +122,7 @@ import io
 import numpy as np
 from peak_fast import *
 from peak_fast import TwiceUnits, indicators as ta
-from peak_fast.strategies.registry import OrderBlock
+from peak_fast.strategies import OrderBlock
 from peak_fast.data import load, synthetic
 from peak_fast.orders.block import BUY, place_at_last
 from peak_fast.report.text import report_text
