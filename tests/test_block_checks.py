@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from peak_fast import BacktestEngine, Param, StrategyError, Study, Sweep, simulate_orders, strategy, synthetic
+from peak_fast.orders import OrderRules
 from peak_fast.orders.block import BUY, CLOSE
 from peak_fast.settings.order_book import OrderBook
 from peak_fast.strategies.blocks import Block, OrderBlock
@@ -244,7 +245,7 @@ def test_parameters_without_a_schema_are_those_that_are_given():
 def test_the_last_place_and_places_from_the_end_are_inside():
     def inside(i, bars, params, memory, account):
         memory[1] = bars[5, i] + bars[-6, i] + account[4] + account[-5] + memory[-2]
-        return params[0] + params[-1]
+        return (params[0] + params[-1]) / 2
 
     assert (
         BacktestEngine().run(BARS, block_of(inside, memory=2, schema=ONE), {"n": 1}).stats["total_trades"]
@@ -413,3 +414,23 @@ def test_the_name_of_a_built_in_strategy_is_refused():
             return 1.0
 
     assert BacktestEngine().run(BARS, "macd").metadata["strategy"]["params"]["fast"] == 12
+
+
+@pytest.mark.parametrize("rules", [None, OrderRules()], ids=["fast", "book"])
+@pytest.mark.parametrize("weights", [False, True])
+def test_an_answer_that_is_no_target_is_refused(weights, rules):
+    @strategy(weights=weights, schema=(Param("over", "float", 1.0), Param("under", "float", 1.0)))
+    def answers(i, bars, params, memory, account):
+        return params[0] / params[1] if i == 20 else np.nan
+
+    engine = BacktestEngine(order_book=rules)
+    assert engine.run(BARS, answers, {"over": -1.0}).position[-1] < 0
+    for over, under in ((1.0, 2.0), (-7.0, 1.0), (1.0, 0.0), (-1.0, 0.0)):
+        given = {"over": over, "under": under}
+        if weights and under:
+            assert engine.run(BARS, answers, given).position[-1] != 0
+            continue
+        with pytest.raises(StrategyError, match=r"got -?(0\.5|7\.0|inf) at bar 20"):
+            engine.run(BARS, answers, given)
+        with pytest.raises(StrategyError, match="at bar 20"):
+            Sweep(answers, {"over": [0.0, over], "under": [3.0, under]}, BARS, order_book=rules).run()

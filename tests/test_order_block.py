@@ -383,3 +383,15 @@ def test_names_are_those_of_the_kernel():
     ):
         assert getattr(b, name) == getattr(f, name)
     assert len({field.name for field in fields(OrderBlock)}) == len(fields(Block))
+
+
+@pytest.mark.parametrize(("over", "under"), [(7, 1), (1, 2), (-1, 3), (0, 1), (0, 0), (1, 0)])
+def test_a_side_that_is_none_is_a_rejected_order(over, under):
+    @strategy(room=4, schema=(Param("over", "float", 1.0), Param("under", "float", 1.0)), name="a_side")
+    def places(i, bars, params, memory, account, orders):
+        if i == 7:
+            place_market(orders, params[0] / params[1], 1.0)
+
+    result = simulate_orders(synthetic(60, seed=7), places, {"over": float(over), "under": float(under)})
+    assert result.orders["status"].to_list() == ["rejected"]
+    assert result.fills.is_empty()

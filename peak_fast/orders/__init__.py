@@ -102,6 +102,7 @@ if TYPE_CHECKING:
     from peak_fast.orders.outcome import finished as finished
     from peak_fast.orders.peak_trade import run_peak_trade
     from peak_fast.orders.result import OrderResult
+    from peak_fast.orders.run import refuse_no_target as refuse_no_target
     from peak_fast.orders.run import stopped_outside as stopped_outside
     from peak_fast.orders.simulate import simulate_orders
     from peak_fast.settings import Asset, OrderRules
@@ -281,7 +282,10 @@ _HOMES = {
     "peak_fast.settings": ("Asset", "OrderRules"),
     "peak_trade": ("run_peak_trade",),
     "result": ("OrderResult",),
-    "run": ("stopped_outside",),
+    "run": (
+        "refuse_no_target",
+        "stopped_outside",
+    ),
     "simulate": ("simulate_orders",),
 }
 

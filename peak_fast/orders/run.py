@@ -89,9 +89,25 @@ def run_actions(
             order_runner()(memory, market, curves, *asked)
         except IndexError as error:
             raise error if asking is None else stopped_outside(asking, error, asked[1], asked[2][2]) from None
+        if asking is not None:
+            refuse_no_target(asking.block, memory)
         if memory[f.S_OVERFLOW] == 0.0:
             return _records(memory, curves)
         orders, records = 2 * orders, 4 * records
+
+
+def refuse_no_target(block: Any, memory: Floats) -> None:
+    """Refuse a run in which a block gave an answer that is no target.
+
+    Raises
+    ------
+    StrategyError
+        It did.
+    """
+    if memory[f.G_WRONG_BAR] > 0.0:
+        from peak_fast.simulation import no_target
+
+        raise no_target(block, float(memory[f.G_WRONG]), int(memory[f.G_WRONG_BAR]) - 1)
 
 
 def stopped_outside(asking: Asking, error: IndexError, seen: Floats, view: Floats) -> Exception:

@@ -9,6 +9,7 @@ from peak_kernels.doors import door
 if TYPE_CHECKING:
     from peak_fast.simulation.blocks import cells_of as cells_of
     from peak_fast.simulation.blocks import compiled as compiled
+    from peak_fast.simulation.blocks import no_target as no_target
     from peak_fast.simulation.blocks import numbers as numbers
     from peak_fast.simulation.blocks import prepare_many as prepare_many
     from peak_fast.simulation.blocks import run_block as run_block
@@ -23,7 +24,7 @@ __all__ = []
 
 # Where each name of this room lives; those outside `__all__` are for other rooms.
 _HOMES = {
-    "blocks": ("cells_of", "compiled", "numbers", "prepare_many", "run_block"),
+    "blocks": ("no_target", "cells_of", "compiled", "numbers", "prepare_many", "run_block"),
     "decisions": ("Decisions", "target_decisions"),
     "run": ("Outcome",),
     "tables": ("calendar_table", "price_table", "prices_for"),

@@ -203,3 +203,16 @@ def run_block(
             raise
         account = rooms[2][: t.VIEW_SEEN]
         raise outside_error(call.block, error, call.seen, call.params[0], call.memory, account) from error
+    wrong, bar = rooms[2][[t.VIEW_WRONG, t.VIEW_WRONG_BAR]]
+    if bar > 0.0:
+        raise no_target(call.block, wrong, int(bar) - 1)
+
+
+def no_target(block: Block, wrong: float, bar: int) -> StrategyError:
+    """The error for a block whose answer at a bar is no target, in the words for targets and signal functions."""
+    if math.isinf(wrong):
+        return StrategyError(f"block {block.name!r}: expected finite targets; got {wrong} at bar {bar}")
+    return StrategyError(
+        f"block {block.name!r}: expected -1 (short), 0 (flat) or 1 (long); got {wrong} at bar {bar}; "
+        "for fractions of equity pass weights=True"
+    )

@@ -155,6 +155,14 @@ def next_decision(
     return (ORDER if until < bars else DROP), until
 
 
+@jit
+def is_no_target(state: FloatArray, wish: float) -> bool:
+    """Whether a block's answer is neither a side nor, where it gives weights, a finite number."""
+    if state[t.WEIGHT_TARGETS] > 0.0:
+        return math.isinf(wish)
+    return wish != np.sign(wish)
+
+
 @jit(inline=True)
 def ask(
     state: FloatArray, block: tuple[Any, ...], bounds: tuple[int, int], last_wish: float
@@ -171,7 +179,10 @@ def ask(
     view[t.VIEW_ENTRY_BAR] = state[t.ENTRY_BAR]
     view[t.VIEW_LAST_WISH] = last_wish
     place = block[0](bounds[0], bounds[1], block[1], block[2], block[3], view)
-    return place, view[t.VIEW_WISH]
+    wish = view[t.VIEW_WISH]
+    if place < bounds[1] and view[t.VIEW_WRONG_BAR] == 0.0 and is_no_target(state, wish):
+        view[t.VIEW_WRONG], view[t.VIEW_WRONG_BAR] = wish, place + 1.0
+    return place, wish
 
 
 @jit(inline=True)

@@ -130,7 +130,9 @@ N_STATE = 82
 VIEW_CASH, VIEW_UNITS, VIEW_EQUITY, VIEW_ENTRY_PRICE, VIEW_BARS_HELD = range(5)
 VIEW_SEEN = 5
 VIEW_WISH, VIEW_LAST_WISH, VIEW_ENTRY_BAR = 5, 6, 7
-VIEW_SIZE = 8
+VIEW_WRONG, VIEW_WRONG_BAR = 8, 9
+"""First target that is none, and its bar counted from 1 (0: all were)."""
+VIEW_SIZE = 10
 
 # Records: columns of the two-dimensional record arrays.
 ORDER_COLUMNS = ("bar", "fill_bar", "kind", "side", "requested", "filled", "status", "reason")

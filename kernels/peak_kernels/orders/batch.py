@@ -38,7 +38,7 @@ C_ENTRY_LIMIT, C_ENTRY_BARS = C_RULES + f.N_RULE, C_RULES + f.N_RULE + 1
 N_COLUMNS = C_RULES + f.N_RULE + 2
 
 # Why a batch stops at a configuration.
-DONE, NO_ROOM, TOO_EARLY = range(3)
+DONE, NO_ROOM, TOO_EARLY, NO_TARGET = range(4)
 """All are done; the memory is too small; an entry at a limit before the first close."""
 
 
@@ -174,6 +174,8 @@ def _run_batch(
         if sized:
             put_sizing(m, own, shorts)
         runner(m, lent, written, function, seen, (given[c if asks else 0], cells, view), days)
+        if m[f.G_WRONG_BAR] > 0.0:
+            return c, NO_TARGET
         if m[f.S_OVERFLOW] > 0.0:
             return c, NO_ROOM
         put_settings(m, state, own)

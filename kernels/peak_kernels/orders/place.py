@@ -67,7 +67,8 @@ def write_order(
     if row == 0:
         return NO_ROOM
     number = int(orders[f.S_FIRST] + (row - orders[f.S_ACTIONS_AT]) / f.N_ACTION)
-    orders[row + f.X_KIND], orders[row + f.X_SIDE] = kind, np.sign(order[0])
+    # Of no side at all the order is rejected; only a target's side follows from the position.
+    orders[row + f.X_KIND], orders[row + f.X_SIDE] = kind, order[0] if abs(order[0]) == 1.0 else 0.0
     orders[row + f.X_SIZE], orders[row + f.X_UNIT] = order[1], order[2]
     orders[row + f.X_LIMIT], orders[row + f.X_STOP] = prices[0], prices[1]
     orders[row + f.X_TRAIL], orders[row + f.X_TRAIL_UNIT] = prices[2], prices[3]

@@ -56,6 +56,9 @@ def see_account(m: FloatArray, seen: FloatArray, view: FloatArray, account: Floa
 def aim_at(m: FloatArray, seen: FloatArray, target: float, bar: int) -> None:
     """Instructions of a new target: what was wanted before ends, the other side is closed, an order is placed."""
     side = np.sign(target)
+    by_weights = m[int(m[f.G_STATE_AT]) + t.WEIGHT_TARGETS] > 0.0
+    if m[f.G_WRONG_BAR] == 0.0 and (np.isinf(target) if by_weights else target != side):
+        m[f.G_WRONG], m[f.G_WRONG_BAR] = target, bar + 1.0
     write(m, f.OP_CANCEL, 0, 0.0)
     row = write(m, f.OP_CLOSE, 0, -1.0)
     m[row + f.X_SIDE], m[row + f.X_SIZE] = side, 1.0

@@ -20,6 +20,7 @@ from peak_fast.orders import (
     flags_of,
     market_of,
     memory_of,
+    refuse_no_target,
     stopped_outside,
     with_years,
 )
@@ -187,6 +188,8 @@ class BookBatch(Batch):
             first += done
             if why == b.NO_ROOM:
                 room.grow()
+            elif why == b.NO_TARGET:
+                refuse_no_target(self.strategy, room.memory)
             elif why == b.TOO_EARLY:
                 raise DataError(
                     "order_book: a configuration decides on an entry at a limit before the first close; expected "
