@@ -11,8 +11,15 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 
+def _home_in(file: str, name: str) -> bool:
+    """Whether a name is public and made in a file."""
+    if name.startswith("_"):
+        return False
+    return getattr(getattr(importlib.import_module(file), name, None), "__module__", None) == file
+
+
 def door(
-    room: str, homes: Mapping[str, Iterable[str]], public: Iterable[str]
+    room: str, homes: Mapping[str, Iterable[str]], public: Iterable[str], further: str = ""
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """``__getattr__`` and ``__dir__`` of a room.
 
@@ -25,6 +32,8 @@ def door(
         that it gives.
     public
         Names that users may rely on, which is what ``dir`` shows.
+    further
+        A file whose own public names are handed on without being listed.
 
     Examples
     --------
@@ -36,8 +45,8 @@ def door(
     shown = sorted(public)
 
     def __getattr__(name: str) -> Any:
-        home = where.get(name)
-        if home is None:
+        home = where.get(name) or (_home_in(f"{room}.{further}", name) and further if further else None)
+        if not home:
             raise AttributeError(f"module {room!r} has no attribute {name!r}")
         file = home if home.startswith(("peak_fast.", "peak_kernels.")) else f"{room}.{home}"
         value = getattr(importlib.import_module(file), name)

@@ -68,4 +68,4 @@ _HOMES = {
     "targets": ("OWN_CELLS",),
 }
 
-__getattr__, __dir__ = door(__name__, _HOMES, __all__)
+__getattr__, __dir__ = door(__name__, _HOMES, __all__, further="place")
