@@ -192,7 +192,7 @@ def measure(way: Way, runs: int, server: tuple[str, Path] | None, machine: str =
             "PEAK_FAST_SELFTEST": "1" if machine == "unproven" else "0",
         }
         if machine == "known":
-            code = "from peak_fast.tracking import selftest; selftest.make_template(selftest.cache_folder())"
+            code = "from peak_fast.tracking.stores import selftest; selftest.make_template(selftest.cache_folder())"
             harness.run_process([sys.executable, "-c", code], env=env, cwd=folder)
         tracked = way.tracker == "mlflow"
         known = (place.runs(), place.pictures()) if tracked and way.backend == "server" else (0, 0)

@@ -14,7 +14,7 @@ from peak_kernels.compiling.cache import PACKAGE_DIR, cache_dir, source_stamp
 
 HELPER = '''"""A helper."""
 
-from small_kernels._jit import jit
+from small_kernels.compiling.options import jit
 
 
 @jit{options}
@@ -25,7 +25,7 @@ def factor(x: float) -> float:
 
 CALLER = '''"""A caller in another file."""
 
-from small_kernels._jit import jit
+from small_kernels.compiling.options import jit
 from small_kernels.helper import factor
 
 
@@ -39,7 +39,7 @@ ASK = """
 import os, sys
 sys.path.insert(0, {root!r})
 from small_kernels.caller import answer
-from small_kernels._cache import cache_dir
+from small_kernels.compiling.cache import cache_dir
 value = answer(1.0)
 print(value, sum(answer.stats.cache_hits.values()), cache_dir() is not None)
 """
@@ -47,12 +47,13 @@ print(value, sum(answer.stats.cache_hits.values()), cache_dir() is not None)
 
 @pytest.fixture
 def package(tmp_path):
-    """A package with the real `_jit` and `_cache` and two small kernels: compiles in a fraction of a second."""
+    """A package with the real machinery and two small kernels: compiles in a fraction of a second."""
     folder = tmp_path / "small_kernels"
-    folder.mkdir()
-    for name in ("_jit.py", "_cache.py", "_parts.py"):
-        text = (PACKAGE_DIR / name).read_text(encoding="utf-8")
-        (folder / name).write_text(text.replace("from peak_kernels", "from small_kernels"), encoding="utf-8")
+    (folder / "compiling").mkdir(parents=True)
+    for name in ("options.py", "cache.py", "parts.py"):
+        text = (PACKAGE_DIR / "compiling" / name).read_text(encoding="utf-8")
+        text = text.replace("from peak_kernels", "from small_kernels")
+        (folder / "compiling" / name).write_text(text, encoding="utf-8")
     (folder / "__init__.py").write_text("")
     (folder / "caller.py").write_text(CALLER)
     write_helper(folder, 3)
@@ -108,25 +109,12 @@ def test_an_edit_in_another_file_counts(package, tmp_path, options, name):
     assert len(list(cache.iterdir())) == 2
 
 
-def test_the_machinery_may_lie_in_a_folder_of_the_package(package, tmp_path):
-    """The stamp is that of the whole package, and files of one name in two folders have entries of their own."""
-    room = package / "machinery"
-    room.mkdir()
-    for file in ("_jit.py", "_cache.py", "_parts.py"):
-        text = (package / file).read_text(encoding="utf-8")
-        (room / file).write_text(text.replace("from small_kernels", "from small_kernels.machinery"))
-        (package / file).unlink()
+def test_files_of_one_name_in_two_folders_have_entries_of_their_own(package, tmp_path):
+    """The stamp is that of the whole package, wherever in it the machinery lies."""
     (package / "room").mkdir()
     for place, factor in (("helper.py", 3), ("room/caller.py", 5)):
-        text = HELPER.format(factor=factor, options="").replace(
-            "small_kernels._jit", "small_kernels.machinery._jit"
-        )
-        (package / place).write_text(text)
-    caller = CALLER.replace("small_kernels._jit", "small_kernels.machinery._jit")
-    (package / "caller.py").write_text(caller)
-    code = ASK.format(root=str(package.parent)).replace(
-        "small_kernels._cache", "small_kernels.machinery._cache"
-    )
+        (package / place).write_text(HELPER.format(factor=factor, options=""))
+    code = ASK.format(root=str(package.parent))
     code += "from small_kernels.room.caller import factor\nprint(factor(1.0), cache_dir().name[:16])"
     seen = []
     for _ in range(2):

@@ -83,12 +83,12 @@ def test_an_edit_of_the_sources_counts(tmp_path):
     places = {"PYTHONPATH": str(tmp_path), "PEAK_FAST_CACHE_DIR": str(tmp_path / "cache")}
     assert finish(start(ROC, **places)) == "200.0 compiled"
     assert finish(start(ROC, **places)) == "200.0 object file"
-    text = (package / "indicators.py").read_text(encoding="utf-8")
+    text = (package / "indicators" / "usual.py").read_text(encoding="utf-8")
     edited = text.replace("- 1.0) * 100.0", "- 1.0) * 300.0")
     assert edited != text
-    (package / "indicators.py").write_text(edited, encoding="utf-8")
+    (package / "indicators" / "usual.py").write_text(edited, encoding="utf-8")
     assert finish(start(ROC, **places)) == "600.0 compiled"
-    (package / "indicators.py").write_text(text, encoding="utf-8")
+    (package / "indicators" / "usual.py").write_text(text, encoding="utf-8")
     assert finish(start(ROC, **places)) == "200.0 object file"
 
 

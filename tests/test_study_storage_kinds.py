@@ -179,7 +179,7 @@ def test_a_journal_is_shared_with_optunas_own_backend(tmp_path):
 
 
 def test_the_lock_of_a_dead_process_is_taken_over_even_with_a_relative_path(tmp_path, monkeypatch):
-    import peak_fast.studies.storage.storage.storage as module
+    import peak_fast.studies.storage.storage as module
 
     monkeypatch.setattr(module, "_LOCK_GRACE_SECONDS", 3)
     monkeypatch.chdir(tmp_path)

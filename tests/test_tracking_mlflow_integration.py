@@ -259,7 +259,7 @@ def test_file_stores_hold_what_the_client_would_write(tmp_path, monkeypatch, mlf
         monkeypatch.setattr(
             filestore,
             "write_values",
-            lambda folder, *values: ((folder / "labels").mkdir(exist_ok=True), original(folder, *values)),
+            lambda folder, *values: ((folder / "labels").mkdir(exist_ok=True), original(folder, *values))[1],
         )
     direct = ClientStore((tmp_path / "direct").as_uri())
     client = ClientStore((tmp_path / "client").as_uri())

@@ -74,7 +74,7 @@ def test_kills_while_mlflow_makes_the_database(bulk, tmp_path, monkeypatch, read
 MAKE = """
 import sys
 from pathlib import Path
-from peak_fast.tracking import selftest
+from peak_fast.tracking.stores import selftest
 print(selftest.create_database(Path(sys.argv[1]), "home"))
 """
 

@@ -6,15 +6,17 @@ Importing a room costs nothing until one of its names is used, so a room may han
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 
-def _home_in(file: str, name: str) -> bool:
-    """Whether a name is public and made in a file."""
-    if name.startswith("_"):
+def _is_in(room: str, file: str, name: str) -> bool:
+    """Whether a name is public and made in a file of a room; nothing is loaded for the name of a file."""
+    if name.startswith("_") or importlib.util.find_spec(f"{room}.{name}") is not None:
         return False
+    file = f"{room}.{file}"
     return getattr(getattr(importlib.import_module(file), name, None), "__module__", None) == file
 
 
@@ -45,8 +47,10 @@ def door(
     shown = sorted(public)
 
     def __getattr__(name: str) -> Any:
-        home = where.get(name) or (_home_in(f"{room}.{further}", name) and further if further else None)
-        if not home:
+        home = where.get(name)
+        if home is None and further and _is_in(room, further, name):
+            home = further
+        if home is None:
             raise AttributeError(f"module {room!r} has no attribute {name!r}")
         file = home if home.startswith(("peak_fast.", "peak_kernels.")) else f"{room}.{home}"
         value = getattr(importlib.import_module(file), name)
