@@ -52,7 +52,7 @@ def test_an_unproven_version_runs_the_self_test(tmp_path, monkeypatch, tested_bu
 
     monkeypatch.setattr(selftest.subprocess, "run", start)
     assert selftest.verdict().problem is None
-    assert started == ["peak_fast.tracking.stores.stores.selftest"]
+    assert started == ["peak_fast.tracking.stores.selftest"]
 
 
 def test_self_test_sees_a_difference(tmp_path, monkeypatch, tested_bulk):

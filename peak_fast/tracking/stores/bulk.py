@@ -5,7 +5,7 @@ a twentieth.  The tables are not a public interface, so this path is taken only 
 
 * the database has the schema revision of the installed MLflow (``alembic_version``);
 * every column that an insert must fill is one that is known here;
-* a self-test (:mod:`peak_fast.tracking.stores.stores.selftest`) has shown, for this MLflow version, that a
+* a self-test (:mod:`peak_fast.tracking.stores.selftest`) has shown, for this MLflow version, that a
 run written here
   leaves row for row what MLflow's client leaves.
 
