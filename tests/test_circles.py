@@ -1,7 +1,7 @@
 """No import circles, and no file of a room is imported past its door: over all imports, however they are written.
 
 An import counts wherever it stands: at module level, inside a function, under ``TYPE_CHECKING``, as a text that names
-a module (``importlib.import_module("peak_fast.engine.engine")``, ``"from peak_fast import data"`` for another
+a module (``importlib.import_module("peak_fast.engine")``, ``"from peak_fast import data"`` for another
 process).  A
 package whose ``__init__`` has a table of names and their homes counts as importing all of these homes.
 """

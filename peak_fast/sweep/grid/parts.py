@@ -43,7 +43,7 @@ def kept(
     codes_at
         Codes of configurations by number, one array an axis.
     constraint, schema
-        See `peak_fast.sweep.grid.grid.filters.Filter`.
+        See `peak_fast.sweep.grid.filters.Filter`.
 
     Raises
     ------

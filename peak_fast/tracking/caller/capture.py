@@ -5,7 +5,7 @@ writer from what is captured here: two dicts, the equity curve as float32 points
 The float32 curve is for the picture only (relative error 6e-8); figures come from ``stats``.
 
 Head of a RESULT record (an engine's own results take the quicker way of
-:mod:`~peak_fast.tracking.spool.spool.frozen`)::
+:mod:`~peak_fast.tracking.spool.frozen`)::
 
     (run id, time in ms, key of the bars or None, parts, (stats, metadata, n_bars, n_points, trades))
 

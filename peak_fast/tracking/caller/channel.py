@@ -56,7 +56,7 @@ class Channel:
     mode
         Who replays; see the module's docstring.
     parts
-        What is wanted of a logged backtest, see :mod:`peak_fast.tracking.spool.spool.curves`.
+        What is wanted of a logged backtest, see :mod:`peak_fast.tracking.spool.curves`.
 
     Attributes
     ----------

@@ -1,6 +1,6 @@
 """The owner's side of a segment: append records, whatever happens to the disk.
 
-Records are copied into a mapped window of the file (:mod:`~peak_fast.tracking.spool.spool.window`), or written by
+Records are copied into a mapped window of the file (:mod:`~peak_fast.tracking.spool.window`), or written by
 ``os.writev`` where there is none: on other systems, when the disk is full, and for large records.  A short write
 is undone at once, and the record waits in memory until there is room.
 """

@@ -18,7 +18,7 @@ and an end mark::
     magic "PFR1" | kind u8 | flags u8 | n_buffers u16 | head bytes u32 | CRC-32 of the head u32 | buffer bytes u64
 
 It is copied into a mapped window of the file or written by one ``os.writev``
-(:mod:`~peak_fast.tracking.spool.spool.segment`).
+(:mod:`~peak_fast.tracking.spool.segment`).
 A kill in mid-copy leaves no magic, one in mid-write no end mark: readers stop there.  A file whose owner lives or
 was killed may end in zeros, which were allocated ahead.
 """

@@ -1,4 +1,4 @@
-"""Frozen results as the writer reads them; see :mod:`peak_fast.tracking.spool.spool.frozen`."""
+"""Frozen results as the writer reads them; see :mod:`peak_fast.tracking.spool.frozen`."""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ def backtest_update(
     Parameters
     ----------
     parts
-        What is wanted of it, see :mod:`peak_fast.tracking.spool.spool.curves`.
+        What is wanted of it, see :mod:`peak_fast.tracking.spool.curves`.
     number
         How many backtests the run had before.  The first has the plain names; the metrics of later ones get
         the next step, and their files a folder of their own, so that nothing is overwritten.
