@@ -9,7 +9,7 @@ from bench import baselines, data, harness, probe
 
 BENCH = "engine"
 QUESTION = "What does one backtest cost at each length, next to a bare loop, and where does the time go?"
-STEP_1 = "issue 2, must show"
+SOURCE = "target for single runs"
 
 SIZES = (1_000, 5_000, 10_000, 100_000, 1_000_000, 10_000_000)
 SMALL_SIZES = (1_000, 5_000, 100_000)
@@ -44,7 +44,7 @@ def test_one_backtest(rounds, recorder, n):
     params = {"bars": n, "group": "SMA 20/50 with indicators, records and all statistics"}
     limit = TARGETS.get(n)
     recorder.add(f"{n}/time", samples["ours"], "s", label=f"{n:,} bars", params=params,
-                 target=harness.Target(limit, STEP_1) if limit else None)  # fmt: skip
+                 target=harness.Target(limit, SOURCE) if limit else None)  # fmt: skip
     recorder.add(f"{n}/bare", samples["bare"], "s", label=f"{n:,} bars, bare Numba loop", params=params)
     recorder.add(f"{n}/over_bare", harness.ratios(samples["ours"], samples["bare"]), "ratio",
                  label=f"{n:,} bars, ours / bare loop", params=params)  # fmt: skip
@@ -120,7 +120,7 @@ def test_load_parquet(rounds, recorder):
     samples = rounds({"load": lambda: load(path)}, harness.pick(11, 2))
     recorder.add("load_parquet", samples["load"], "s", label="1,000,000 rows of Parquet to Bars",
                  params={"group": "Reading"},
-                 target=harness.Target(0.05, "issue 2, deliver"))  # fmt: skip
+                 target=harness.Target(0.05, "target for single runs"))  # fmt: skip
 
 
 def _order_frame(raw: data.BenchBars, count: int):
@@ -165,7 +165,7 @@ def test_orders(rounds, recorder):
     label = f"{n:,} bars, {count:,} limit and stop orders"
     params = {"group": "Order level"}
     recorder.add("orders", samples["orders"], "s", label=label, params=params,
-                 target=harness.Target(0.06, "issue 6, must show"))  # fmt: skip
+                 target=harness.Target(0.06, "target for orders"))  # fmt: skip
     recorder.add(
         "orders_stats", samples["orders_stats"], "s", label=f"{label}, statistics read", params=params
     )

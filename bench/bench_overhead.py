@@ -36,7 +36,7 @@ pytest.importorskip("mlflow", reason="the tracking benches need the extra mlflow
 BENCH = "overhead"
 QUESTION = "What does tracking cost: the caller's time, the time until all is durable, memory, disk?"
 SPECIFICATION = "specification of the replaced system"
-STEP_2 = "issue 3, must show"
+SOURCE = "target for tracking"
 
 RUNS, BARS = 100, 5_000
 ROUNDS = {"none": 3, "noop": 3, "background_sqlite_full": 5, "sync_sqlite_none": 2, "sync_sqlite_full": 2}
@@ -237,15 +237,15 @@ def _targets(way: Way) -> dict[str, harness.Target]:
     }
     if way.name == "background_sqlite_full":
         found |= {
-            "durable": harness.Target(3.5, STEP_2),
-            "known_durable": harness.Target(3.5, STEP_2),
-            "warm_durable": harness.Target(1.3, STEP_2),
-            "disk": harness.Target(0.2, STEP_2),
-            "caller_mb": harness.Target(5.0, STEP_2),
-            "writer_mb": harness.Target(270.0, STEP_2),
+            "durable": harness.Target(3.5, SOURCE),
+            "known_durable": harness.Target(3.5, SOURCE),
+            "warm_durable": harness.Target(1.3, SOURCE),
+            "disk": harness.Target(0.2, SOURCE),
+            "caller_mb": harness.Target(5.0, SOURCE),
+            "writer_mb": harness.Target(270.0, SOURCE),
         }
     if way.mode == "sync" and way.backend == "sqlite" and way.artifacts == "none":
-        found["per_run"] = harness.Target(0.025, STEP_2)
+        found["per_run"] = harness.Target(0.025, SOURCE)
     return found
 
 
@@ -392,7 +392,7 @@ def test_slowdown_of_the_loop(rounds, recorder, tmp_path, monkeypatch):
     label = "MLflow in the background, SQLite, with artifacts"
     wall, cpu = percent("mlflow", "wall"), percent("mlflow", "cpu")
     for name, samples, what, target in (
-        ("caller_percent", wall, "wall time", harness.Target(5.0, STEP_2)),
+        ("caller_percent", wall, "wall time", harness.Target(5.0, SOURCE)),
         ("caller_percent_documented", wall, "wall time, documented", harness.Target(13.0, SPECIFICATION)),
         ("caller_cpu_percent", cpu, "CPU time", harness.Target(10.0, f"{SPECIFICATION}: 5-10 % CPU")),
     ):
@@ -433,4 +433,4 @@ def test_bulk(benchmark, recorder, tmp_path, monkeypatch):
     recorder.add("bulk/rate", [count / value for value in seconds], "runs/s",
                  label="`log_runs`, until durable, warm writer",
                  params={"group": "Bulk, SQLite, 20 parameters, 20 metrics, tags"},
-                 target=harness.Target(500.0, STEP_2, ">="))  # fmt: skip
+                 target=harness.Target(500.0, SOURCE, ">="))  # fmt: skip

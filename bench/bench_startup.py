@@ -38,7 +38,7 @@ from bench import baselines
 close = 100.0 * np.exp(np.cumsum(np.random.default_rng(7).normal(0.0, 0.01, 5_000)))
 assert baselines.scalar_run(close, close, 20, 50)[3] > 0
 """
-STEP_1 = "issue 2, must show"
+SOURCE = "target for single runs"
 
 
 def _rounds(full: int = 7) -> int:
@@ -64,7 +64,7 @@ def test_import(benchmark, recorder):
 
     benchmark.pedantic(turn, rounds=_rounds(), iterations=1, warmup_rounds=1)
     ours, stack = ours[1:], stack[1:]
-    target = harness.Target(0.15, STEP_1)
+    target = harness.Target(0.15, SOURCE)
     recorder.add("import", ours, "s", label="`import peak_fast`", target=target)
     recorder.add("import_stack", stack, "s", label="`import numpy, numba, polars`, for comparison")
     recorder.add(
@@ -87,9 +87,9 @@ def test_first_result(benchmark, recorder):
     benchmark.pedantic(turn, rounds=_rounds(5), iterations=1)
     what = "process start to the end of the first backtest"
     recorder.add("first_result/warm", samples["warm"], "s", label=f"{what}, warm cache",
-                 target=harness.Target(0.8, STEP_1))  # fmt: skip
+                 target=harness.Target(0.8, SOURCE))  # fmt: skip
     recorder.add("first_result/cold", samples["cold"], "s", label=f"{what}, empty cache",
-                 target=harness.Target(4.0, STEP_1))  # fmt: skip
+                 target=harness.Target(4.0, SOURCE))  # fmt: skip
     recorder.add("first_result/bare_warm", samples["bare_warm"], "s", label="a bare Numba loop, warm cache")
     recorder.add("first_result/bare_cold", samples["bare_cold"], "s", label="a bare Numba loop, empty cache")
     peak = harness.run_snippet(FIRST_RESULT).peak_rss_mb

@@ -21,7 +21,7 @@ optuna = pytest.importorskip("optuna", reason="the study benches need the extra 
 
 BENCH = "study"
 QUESTION = "What does a trial of a study cost, by sampler and storage, and what do batches cost in quality?"
-STEP_6 = "issue 7, must show"
+SOURCE = "target for studies"
 
 BARS = 5_000
 SPACE = {"fast": (5, 60), "slow": (65, 300), "allow_short": False}
@@ -94,7 +94,7 @@ def test_over_optuna(rounds, recorder, kind):
     variants = {"ours": lambda: run_study(kind, trials), "optuna": alone}
     samples = rounds(variants, harness.pick(5, 1), clock=time.process_time)
     params = {"group": f"{kind}, {trials:,} trials, {BARS:,} bars, in memory", "trials": trials}
-    limit = harness.Target(1.15, STEP_6) if kind == "tpe" else None
+    limit = harness.Target(1.15, SOURCE) if kind == "tpe" else None
     recorder.add(f"{kind}/over_optuna", harness.ratios(samples["ours"], samples["optuna"]), "ratio",
                  label="ours with backtests / Optuna alone", params=params, target=limit)  # fmt: skip
     for name, label in (("ours", "ours with backtests"), ("optuna", "Optuna alone, free objective")):
@@ -112,7 +112,7 @@ def test_in_memory(rounds, recorder):
     for kind, seconds in samples.items():
         trials = sizes[kind]
         params = {"group": f"In memory, {BARS:,} bars", "trials": trials}
-        limit = harness.Target(IN_MEMORY[kind][1] / 1e3, STEP_6) if harness.scale() == "full" else None
+        limit = harness.Target(IN_MEMORY[kind][1] / 1e3, SOURCE) if harness.scale() == "full" else None
         recorder.add(f"memory/{kind}/per_trial", [value / trials for value in seconds], "s",
                      label=f"{kind}, {trials:,} trials, a trial", params=params, target=limit)  # fmt: skip
         recorder.add(f"memory/{kind}/rate", [trials / value for value in seconds], "trials/s",
@@ -162,7 +162,7 @@ def test_hundred_trials_with_sqlite_and_mlflow(rounds, recorder, tmp_path):
     rounds({"run": run}, harness.pick(5, 1))
     params = {"group": f"TPE, 100 trials, {BARS:,} bars, SQLite storage, MLflow on SQLite"}
     recorder.add("reference/returned", returned[1:], "s", label="until the study returns", params=params,
-                 target=harness.Target(2.0, STEP_6))  # fmt: skip
+                 target=harness.Target(2.0, SOURCE))  # fmt: skip
     recorder.add("reference/durable", durable[1:], "s", label="until MLflow has everything", params=params)
     assert Path(tmp_path / "mlflow.db").stat().st_size > 0
 

@@ -10,7 +10,7 @@ from bench import baselines, data, harness, probe
 
 BENCH = "sweep"
 QUESTION = "What does a bar of a configuration cost in a sweep, and does memory stay where it is?"
-STEP_3 = "issue 4, must show"
+SOURCE = "target for sweeps"
 
 SIZES = {
     "10000x5000": (10_000, 5_000),
@@ -61,17 +61,17 @@ def test_sma(rounds, recorder, size):
         params = {"configurations": configurations, "bars": n, "group": group}
         label = names[variant]
         limit = TIME_TARGETS.get((size, int(variant[-1]))) if variant.startswith("threads") else None
-        target = harness.Target(limit, STEP_3) if limit and harness.scale() == "full" else None
+        target = harness.Target(limit, SOURCE) if limit and harness.scale() == "full" else None
         recorder.add(f"sma/{size}/{variant}/time", seconds, "s", label=label, params=params, target=target)
         nanoseconds = [value / cells * 1e9 for value in seconds]
-        target = harness.Target(2.0, STEP_3) if variant == "threads_1" else None
+        target = harness.Target(2.0, SOURCE) if variant == "threads_1" else None
         recorder.add(f"sma/{size}/{variant}/ns", nanoseconds, "ns", label=f"{label}, a bar and configuration",
                      params=params, target=target)  # fmt: skip
     one, two, bare = samples["threads_1"], samples["threads_2"], samples["bare_lanes"]
     recorder.add(f"sma/{size}/over_bare", harness.ratios(one, bare), "ratio",
                  label="one thread / bare Numba lanes", params={"group": group})  # fmt: skip
     recorder.add(f"sma/{size}/speed_up", harness.ratios(one, two), "ratio", label="two threads, speed-up",
-                 params={"group": group}, target=harness.Target(1.8, STEP_3, ">="))  # fmt: skip
+                 params={"group": group}, target=harness.Target(1.8, SOURCE, ">="))  # fmt: skip
 
 
 def _span(low: int, count: int, step: int = 1) -> list[int]:
@@ -128,7 +128,7 @@ def test_strategies(rounds, recorder):
                 "configurations": len(frame),
                 "trades": trades,
             },
-            target=harness.Target(limit, STEP_3) if limit else None,
+            target=harness.Target(limit, SOURCE) if limit else None,
         )
 
 
@@ -138,7 +138,7 @@ def test_fixed_cost(rounds, recorder):
     variants = {"run": lambda: probe.sweep("ma_crossover", grid, bars).run(threads=1, progress=False)}
     samples = rounds(variants, harness.pick(30, 3))
     recorder.add("fixed", samples["run"], "s", label="a sweep of 10 configurations x 1,000 bars, warm",
-                 params={"group": "Fixed cost"}, target=harness.Target(0.003, STEP_3))  # fmt: skip
+                 params={"group": "Fixed cost"}, target=harness.Target(0.003, SOURCE))  # fmt: skip
 
 
 MEMORY = {
@@ -167,5 +167,5 @@ def test_memory(benchmark, recorder, size):
         "MB",
         label=f"{configurations:,} configurations x {n:,} bars",
         params=params,
-        target=harness.Target(limit, STEP_3) if limit else None,
+        target=harness.Target(limit, SOURCE) if limit else None,
     )
