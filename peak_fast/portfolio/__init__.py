@@ -1,0 +1,19 @@
+"""Portfolios: many assets, one purse."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from peak_kernels.doors import door
+
+if TYPE_CHECKING:
+    from peak_fast.portfolio.targets import TargetWeights as TargetWeights
+
+__all__ = ["TargetWeights"]
+
+# Where each name of this room lives; those outside `__all__` are for other rooms.
+_HOMES = {
+    "targets": ("TargetWeights",),
+}
+
+__getattr__, __dir__ = door(__name__, _HOMES, __all__)
