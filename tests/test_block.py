@@ -17,7 +17,7 @@ from peak_fast.simulation import run as _run
 from peak_fast.simulation.decisions import block_decisions, target_decisions
 from peak_fast.strategies.blocks import Block
 from peak_fast.strategies.registry import _registry
-from peak_kernels.fast import slots as t
+from peak_kernels import slots as t
 from tests import oracle
 from tests.kernel_cases import decisions_of, kernel_settings, make_bars, price_bars, rules_of, run_kernel
 

@@ -16,25 +16,6 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 ROOTS = (ROOT / "peak_fast", ROOT / "kernels" / "peak_kernels")
 
-# Circles that are known.  They may get smaller; one that is gone has to leave this list.
-KNOWN: tuple[set[str], ...] = ()
-
-# How often files of a room are imported past its door: files of numbers (`slots`) and others that are used under their
-# own name.  Numbers may get smaller; a room that is not named has none.
-PAST_DOORS: dict[str, int] = {
-    "peak_fast.results": 1,
-    "peak_fast.simulation": 7,
-    "peak_fast.strategies": 1,
-    "peak_fast.tracking.caller": 1,
-    "peak_fast.tracking.spool": 7,
-    "peak_fast.tracking.writer": 1,
-    "peak_kernels.compiling": 7,
-    "peak_kernels.fast": 38,
-    "peak_kernels.indicators": 6,
-    "peak_kernels.orders": 18,
-    "peak_kernels.signals": 1,
-}
-
 _CODE = re.compile(r"\b(?:from|import)\s+([A-Za-z_][\w.]*)(?:\s+import\s+\(?([\w, ]+))?")
 
 
@@ -171,36 +152,21 @@ def arrows(modules):
     return arrows_of(modules)
 
 
-def test_no_circles_but_the_known_ones(arrows):
-    new = [
+def test_no_circles(arrows):
+    found = [
         "\n".join(
             f"{name} -> {other}" for name in sorted(circle) for other in sorted(circle & set(arrows[name]))
         )
         for circle in circles_of(arrows)
-        if not any(circle <= known for known in KNOWN)
     ]
-    assert new == [], (
+    assert found == [], (
         "let one of them take what it reads (a protocol, a value) instead of importing the other"
     )
 
 
-def test_known_circles_are_still_there(arrows):
-    circles = circles_of(arrows)
-    gone = [sorted(known) for known in KNOWN if not any(circle <= known for circle in circles)]
-    assert gone == [], "remove them from KNOWN"
-
-
 def test_rooms_are_entered_by_their_doors(arrows, modules):
-    found = past_doors(arrows, modules)
-    more = {
-        room: sorted(reached) for room, reached in found.items() if len(reached) > PAST_DOORS.get(room, 0)
-    }
-    assert more == {}, "import from the room; let its __init__ hand on what others may use"
-
-
-def test_numbers_of_doors_are_of_today(arrows, modules):
-    found = past_doors(arrows, modules)
-    assert {room: count for room, count in PAST_DOORS.items() if room not in found} == {}, "remove them"
+    found = {room: sorted(reached) for room, reached in past_doors(arrows, modules).items()}
+    assert found == {}, "import from the room; let its __init__ hand on what others may use"
 
 
 # The finder itself

@@ -29,7 +29,7 @@ from peak_fast.settings.order_rules import Asset, OrderRules
 from peak_fast.settings.order_table import PRESETS, OrderBookTable
 from peak_fast.settings.presets import backtrader
 from peak_fast.settings.slots import VARIABLE, settings_vector
-from peak_kernels.fast import slots as t
+from peak_kernels import slots as t
 
 NAMES = [
     (name, slot)

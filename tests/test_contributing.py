@@ -97,7 +97,7 @@ EDITS = {
         lambda text: text + (
             "\n\n@indicator()\ndef above_low(close: Any, low: Any, factor: float = 1.0) -> Any:\n"
             "    columns = {\"close\": close, \"low\": low}\n"
-            "    return _compute(oscillators.above_low, columns, (float(factor),), (\"above_low\",))[0]\n"),
+            "    return _compute(kernels.above_low, columns, (float(factor),), (\"above_low\",))[0]\n"),
     ],
     "an order type": [
         put("MARKET_ON_CLOSE = range(7)", "MARKET_ON_CLOSE, AT_LAST = range(8)"),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from peak_fast import Above, AtLeast, BacktestEngine, Row, RuleStrategy, synthetic
 from peak_fast.indicators.rows import stride_of
 from peak_kernels.fast.decided import decide
-from peak_kernels.fast.slots import ROW_OFFSET, RULE_SIZE, SIDES, SIGNALS, WEIGHTS
+from peak_kernels.slots import ROW_OFFSET, RULE_SIZE, SIDES, SIGNALS, WEIGHTS
 
 
 @numba.njit

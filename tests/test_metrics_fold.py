@@ -11,7 +11,7 @@ from peak_fast.metrics.catalog import METRICS
 from peak_fast.settings.sizing import FractionOfEquity
 from peak_fast.settings.slots import settings_vector
 from peak_fast.settings.trading import Costs, Execution, RiskLimits, Stops
-from peak_kernels.fast import slots as t
+from peak_kernels import slots as t
 from tests.kernel_cases import decisions_of, kernel_settings, make_bars, price_bars, rules_of, run_kernel
 from tests.oracle import Rules
 

@@ -36,8 +36,8 @@ from peak_fast.orders.block import (
 )
 from peak_fast.strategies.blocks import Block, OrderBlock
 from peak_fast.strategies.registry import _registry
+from peak_kernels import order_slots as f
 from peak_kernels.compiling.cache import cache_dir
-from peak_kernels.orders import slots as f
 from peak_kernels.orders.place import (
     cancel,
     close_lots,

@@ -9,7 +9,7 @@ from peak_fast.orders.block import BUY, CLOSE, FRACTION, SELL
 from peak_fast.orders.memory import Records
 from peak_fast.settings.order_rules import OrderRules
 from peak_fast.strategies.blocks import OrderBlock
-from peak_kernels.orders import slots as f
+from peak_kernels import order_slots as f
 from peak_kernels.orders.place import (
     cancel,
     close_lots,

@@ -29,7 +29,7 @@ from peak_fast.settings.order_book import OrderBook
 from peak_fast.settings.order_rules import Asset, OrderRules
 from peak_fast.simulation.decisions import target_decisions
 from peak_fast.strategies.blocks import Block
-from peak_kernels.fast import slots as t
+from peak_kernels import slots as t
 from tests.kernel_cases import engine_settings, kernel_settings, make_bars, run_kernel
 from tests.oracle import Rules
 from tests.test_kernel_oracle import cases, near

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from peak_fast import BacktestEngine, ConfigError, Costs, DataError, FixedUnits, Stops, Sweep, simulate_orders
 from peak_fast.settings.order_book import OrderBook
 from peak_fast.settings.order_rules import Asset, OrderRules
-from peak_kernels.orders import slots as f
+from peak_kernels import order_slots as f
 from tests.test_order_properties import make_bars, make_orders
 
 START = datetime(2024, 1, 1)

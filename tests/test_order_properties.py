@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from peak_fast import BacktestEngine, Costs, Execution, FixedUnits, Stops
 from peak_fast.orders.simulate import simulate_orders
 from peak_fast.settings.order_rules import OrderRules
-from peak_kernels.orders import slots as f
+from peak_kernels import order_slots as f
 from tests.oracle_orders import Oracle
 
 KINDS = ("market", "limit", "stop", "stop_limit", "trailing_stop")

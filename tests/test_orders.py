@@ -8,7 +8,7 @@ from peak_fast.errors import ConfigError, DataError
 from peak_fast.orders.peak_trade import run_peak_trade
 from peak_fast.orders.simulate import simulate_orders
 from peak_fast.settings.order_rules import Asset, OrderRules
-from peak_kernels.orders.slots import REASONS
+from peak_kernels.order_slots import REASONS
 
 #         0    1    2    3    4    5
 OPEN = [100, 101, 103, 102, 98, 105]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peak_kernels.compiling import simd
+from peak_kernels import simd
 
 
 @numba.njit(error_model="numpy")

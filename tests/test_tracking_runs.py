@@ -16,7 +16,7 @@ from peak_fast.tracking import RunHandle, TrackingWarning
 from peak_fast.tracking.catch_up import sync
 from peak_fast.tracking.spool import layout, spool
 from peak_fast.tracking.spool.segment import SegmentWriter
-from peak_kernels.fast import slots as t
+from peak_kernels import slots as t
 from tests.tracking_callers import header
 from tests.tracking_stores import segments_of
 

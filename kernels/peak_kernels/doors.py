@@ -21,7 +21,7 @@ def _is_in(room: str, file: str, name: str) -> bool:
 
 
 def door(
-    room: str, homes: Mapping[str, Iterable[str]], public: Iterable[str], further: str = ""
+    room: str, homes: Mapping[str, Iterable[str]], public: Iterable[str], further: Iterable[str] = ()
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """``__getattr__`` and ``__dir__`` of a room.
 
@@ -35,7 +35,7 @@ def door(
     public
         Names that users may rely on, which is what ``dir`` shows.
     further
-        A file whose own public names are handed on without being listed.
+        Files whose own public names are handed on without being listed; they are asked in this order.
 
     Examples
     --------
@@ -48,8 +48,8 @@ def door(
 
     def __getattr__(name: str) -> Any:
         home = where.get(name)
-        if home is None and further and _is_in(room, further, name):
-            home = further
+        if home is None:
+            home = next((file for file in further if _is_in(room, file, name)), None)
         if home is None:
             raise AttributeError(f"module {room!r} has no attribute {name!r}")
         file = home if home.startswith(("peak_fast.", "peak_kernels.")) else f"{room}.{home}"

@@ -15,9 +15,20 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
 from peak_kernels.compiling import ARRAY_HEADER, TUPLE_HEADER
-from peak_kernels.fast import simulation as simulate
-from peak_kernels.indicators import rolling
-from peak_kernels.indicators import usual as indicators
+from peak_kernels.fast import run_configurations as _run_configurations
+from peak_kernels.indicators import (
+    ema_into,
+    macd_into,
+    max_into,
+    mean_into,
+    mean_variance_into,
+    min_into,
+    pack,
+    put_back,
+    roc_into,
+    roots,
+    rsi_into,
+)
 
 _I64 = ir.IntType(64)
 _WORD = 8
@@ -62,8 +73,8 @@ whole_row, whole_table = (_view(types.int64, dimensions) for dimensions in (1, 2
 
 
 def run_configurations(arrays: int, stride: int, count: int) -> None:
-    """Call `simulate.run_configurations`; see `entries`."""
-    simulate.run_configurations(
+    """Call `peak_kernels.fast.run_configurations`; see `entries`."""
+    _run_configurations(
         table(arrays, 0),
         whole_table(arrays, 1),
         row(arrays, 2),
@@ -79,15 +90,15 @@ def run_configurations(arrays: int, stride: int, count: int) -> None:
 def std(arrays: int, period: int) -> None:
     """``(values, out, scratch[3, n])``."""
     values, out, scratch = row(arrays, 0), row(arrays, 1), table(arrays, 2)
-    rolling.mean_variance_into(values, period, scratch[0], scratch[1], scratch[2], out)
-    indicators.roots(out)
+    mean_variance_into(values, period, scratch[0], scratch[1], scratch[2], out)
+    roots(out)
 
 
 def sma_rows(arrays: int) -> None:
     """``(values, periods, rows, scratch[n])``."""
     values, periods, rows, scratch = row(arrays, 0), whole_row(arrays, 1), table(arrays, 2), row(arrays, 3)
     for k in range(periods.size):
-        rolling.mean_into(values, periods[k], scratch, rows[k, : values.size])
+        mean_into(values, periods[k], scratch, rows[k, : values.size])
 
 
 def highest_before_rows(arrays: int) -> None:
@@ -95,7 +106,7 @@ def highest_before_rows(arrays: int) -> None:
     values, periods, rows, scratch = row(arrays, 0), whole_row(arrays, 1), table(arrays, 2), row(arrays, 3)
     for k in range(periods.size):
         rows[k, 0] = np.nan
-        rolling.max_into(values[:-1], periods[k], scratch, rows[k, 1 : values.size])
+        max_into(values[:-1], periods[k], scratch, rows[k, 1 : values.size])
 
 
 def lowest_before_rows(arrays: int) -> None:
@@ -103,52 +114,52 @@ def lowest_before_rows(arrays: int) -> None:
     values, periods, rows, scratch = row(arrays, 0), whole_row(arrays, 1), table(arrays, 2), row(arrays, 3)
     for k in range(periods.size):
         rows[k, 0] = np.nan
-        rolling.min_into(values[:-1], periods[k], scratch, rows[k, 1 : values.size])
+        min_into(values[:-1], periods[k], scratch, rows[k, 1 : values.size])
 
 
 def roc_rows(arrays: int) -> None:
     """``(values, periods, rows)``."""
     values, periods, rows = row(arrays, 0), whole_row(arrays, 1), table(arrays, 2)
     for k in range(periods.size):
-        indicators.roc_into(values, periods[k], rows[k, : values.size])
+        roc_into(values, periods[k], rows[k, : values.size])
 
 
 def ema_rows(arrays: int) -> None:
     """``(values, periods, rows, scratch[2, n])``."""
     values, periods, rows, spare = row(arrays, 0), whole_row(arrays, 1), table(arrays, 2), table(arrays, 3)
-    size = rolling.pack(values, spare[0])
+    size = pack(values, spare[0])
     source = values if size == values.size else spare[0, :size]
     for k in range(periods.size):
         out = rows[k, : values.size]
         average = out if size == values.size else spare[1, :size]
-        indicators.ema_into(source, periods[k], average)
-        rolling.put_back(values, average, out)
+        ema_into(source, periods[k], average)
+        put_back(values, average, out)
 
 
 def rsi_rows(arrays: int) -> None:
     """``(values, periods, rows, scratch[2, n], scratch[2, TILE])``."""
     values, periods, rows, spare = row(arrays, 0), whole_row(arrays, 1), table(arrays, 2), table(arrays, 3)
     tiles = table(arrays, 4)
-    size = rolling.pack(values, spare[0])
+    size = pack(values, spare[0])
     source = values if size == values.size else spare[0, :size]
     for k in range(periods.size):
         out = rows[k, : values.size]
         strength = out if size == values.size else spare[1, :size]
-        indicators.rsi_into(source, periods[k], tiles[0], tiles[1], strength)
-        rolling.put_back(values, strength, out)
+        rsi_into(source, periods[k], tiles[0], tiles[1], strength)
+        put_back(values, strength, out)
 
 
 def macd(arrays: int, fast: int, slow: int, signal_period: int) -> None:
     """``(values, line, signal, histogram, scratch[4, n])``."""
     values, spare = row(arrays, 0), table(arrays, 4)
     line, signal, histogram = row(arrays, 1), row(arrays, 2), row(arrays, 3)
-    size = rolling.pack(values, spare[0])
+    size = pack(values, spare[0])
     source = values if size == values.size else spare[0, :size]
     line_row = line if size == values.size else spare[1, :size]
     signal_row = signal if size == values.size else spare[2, :size]
     histogram_row = histogram if size == values.size else spare[3, :size]
     first, second = min(fast, slow), max(fast, slow)
-    indicators.macd_into(source, first, second, signal_period, line_row, signal_row, histogram_row)
-    rolling.put_back(values, line_row, line)
-    rolling.put_back(values, signal_row, signal)
-    rolling.put_back(values, histogram_row, histogram)
+    macd_into(source, first, second, signal_period, line_row, signal_row, histogram_row)
+    put_back(values, line_row, line)
+    put_back(values, signal_row, signal)
+    put_back(values, histogram_row, histogram)

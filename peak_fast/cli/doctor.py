@@ -58,7 +58,7 @@ def warm_up(say: Callable[[str], object]) -> None:
     from peak_fast.engine import BacktestEngine
     from peak_fast.orders import simulate_orders
     from peak_fast.settings import OrderRules
-    from peak_fast.strategies.builtin import NAMES
+    from peak_fast.strategies import NAMES
     from peak_fast.sweep import evaluate
 
     bars, engine = synthetic(600, seed=0), BacktestEngine()

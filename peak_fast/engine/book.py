@@ -22,14 +22,13 @@ if TYPE_CHECKING:
     from peak_fast.data import Bars
     from peak_fast.orders import Floats, Inputs, Ints
     from peak_fast.settings import EngineSettings, OrderBook, OrderRules
-    from peak_fast.simulation import Decisions
-    from peak_fast.simulation import run as _run
+    from peak_fast.simulation import Decisions, Outcome
 
 
 class BookRun(NamedTuple):
     """A finished run."""
 
-    outcome: _run.Outcome
+    outcome: Outcome
     flat: Floats
     """Flat settings that the outcome was made with."""
     orders: OrderResult

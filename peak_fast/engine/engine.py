@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from peak_fast import simulation as _simulation
 from peak_fast.arguments import rate_of_bps, tracker_or_none
 from peak_fast.data import Bars, given_bars
 from peak_fast.errors import ConfigError
@@ -29,8 +30,6 @@ from peak_fast.settings import (
     checked_values,
 )
 from peak_fast.simulation import Decisions, target_decisions
-from peak_fast.simulation import given as _given
-from peak_fast.simulation import run as _run
 from peak_fast.strategies import Block, OrderBlock, SignalStrategy, complete_params, params_of, resolve
 
 if TYPE_CHECKING:
@@ -175,9 +174,9 @@ class BacktestEngine:
         if not isinstance(weights, bool):
             raise ConfigError(f"weights: expected True or False; got {weights!r}")
         bars = given_bars(data, symbol)
-        if not isinstance(strategy, str) and _given.is_targets(strategy):
+        if not isinstance(strategy, str) and _simulation.is_targets(strategy):
             notes: list[str] = []
-            row = _given.targets(bars, strategy, notes).row
+            row = _simulation.given_targets(bars, strategy, notes).row
             name = "targets" if not weights else "weights"
             decisions = target_decisions(row, None if weights else "the targets")
             return self._finish(
@@ -202,7 +201,7 @@ class BacktestEngine:
             return self._run_block(bars, item, values, symbol, by_weight, varied)
         flat = self.settings.vector(bars, weights=by_weight)
         notes: list[str] = []
-        decisions = _given.decisions_of(bars, item, values, flat, notes)
+        decisions = _simulation.decisions_of(bars, item, values, flat, notes)
         return self._finish(
             bars, decisions, item.name, values, symbol, weights=by_weight, strategy=item, notes=notes,
             varied=varied,
@@ -260,10 +259,10 @@ class BacktestEngine:
             for slot in row.slots:
                 flat[slot] = checked[name] / row.unit
         notes: list[str] = []
-        decisions = _given.decisions_of(bars, item, values, flat, notes)
-        outcome = _run.run_single(bars, decisions, flat)
+        decisions = _simulation.decisions_of(bars, item, values, flat, notes)
+        outcome = _simulation.run_single(bars, decisions, flat)
         used, shown = _with_varied(self.settings.shown("weights" if by_weight else "sides"), values, varied)
-        replay = _run.Replay.of(bars, flat, decisions, item, values)
+        replay = _simulation.Replay.of(bars, flat, decisions, item, values)
         return BacktestResult(
             bars, outcome, flat, item.name, shown, used, symbol or bars.name, item, replay=replay,
             notes=tuple(notes),
@@ -289,8 +288,8 @@ class BacktestEngine:
         name = getattr(strategy_signal_fn, "__name__", "signals")
         item = SignalStrategy(strategy_signal_fn, name=name, returns="signals")
         notes: list[str] = []
-        given = _given.returned(item, bars, _given.call(item, bars, params), notes)
-        decisions = _given.decided(item, given, notes, long_only=not self.use_execution_pipeline)
+        given = _simulation.returned_by(item, bars, _simulation.call_function(item, bars, params), notes)
+        decisions = _simulation.decided_by(item, given, notes, long_only=not self.use_execution_pipeline)
         if self.use_execution_pipeline:
             return engine._finish(bars, decisions, name, params, symbol, strategy=item, notes=notes)
         stops = engine.settings.stops
@@ -351,8 +350,8 @@ class BacktestEngine:
         flat = settings.vector(bars, weights=weights, legacy=legacy)
         replay = rules = orders = None
         if settings.order_book is None:
-            outcome = _run.run_single(bars, decisions, flat)
-            replay = _run.Replay.of(bars, flat, decisions, strategy, params)
+            outcome = _simulation.run_single(bars, decisions, flat)
+            replay = _simulation.Replay.of(bars, flat, decisions, strategy, params)
         else:
             from peak_fast.engine.book import run_decisions
 

@@ -168,4 +168,4 @@ _HOMES = {
     ),
 }
 
-__getattr__, __dir__ = door(__name__, _HOMES, __all__, further="functions")
+__getattr__, __dir__ = door(__name__, _HOMES, __all__, further=("functions",))

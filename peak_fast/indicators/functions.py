@@ -34,8 +34,7 @@ from peak_fast.columns import as_float_array, whole_number, wrapper_for
 from peak_fast.data import in_line
 from peak_fast.errors import ConfigError, DataError, did_you_mean
 from peak_fast.indicators.definitions import indicator
-from peak_kernels.indicators import averages, oscillators, trend
-from peak_kernels.indicators import usual as kernels
+from peak_kernels import indicators as kernels
 
 
 class Bands(NamedTuple):
@@ -143,43 +142,43 @@ def ema(values: Any, period: int) -> Any:
 @indicator()
 def wma(values: Any, period: int) -> Any:
     """Weighted moving average, weights 1 (oldest) to ``period`` (latest)."""
-    return _one(averages.wma, {"values": values}, "wma", period)
+    return _one(kernels.wma, {"values": values}, "wma", period)
 
 
 @indicator()
 def dema(values: Any, period: int) -> Any:
     """Double EMA, ``2 EMA - EMA(EMA)``; first value at ``2 (period - 1)``."""
-    return _one(averages.dema, {"values": values}, "dema", period)
+    return _one(kernels.dema, {"values": values}, "dema", period)
 
 
 @indicator()
 def tema(values: Any, period: int) -> Any:
     """Triple EMA, ``3 EMA - 3 EMA(EMA) + EMA(EMA(EMA))``; first value at ``3 (period - 1)``."""
-    return _one(averages.tema, {"values": values}, "tema", period)
+    return _one(kernels.tema, {"values": values}, "tema", period)
 
 
 @indicator()
 def trima(values: Any, period: int) -> Any:
     """Triangular moving average: SMA of an SMA, together ``period`` bars wide."""
-    return _one(averages.trima, {"values": values}, "trima", period)
+    return _one(kernels.trima, {"values": values}, "trima", period)
 
 
 @indicator()
 def kama(values: Any, period: int = 10) -> Any:
     """Kaufman's adaptive moving average between EMA 2 and EMA 30; first value at ``period``."""
-    return _one(averages.kama, {"values": values}, "kama", period)
+    return _one(kernels.kama, {"values": values}, "kama", period)
 
 
 @indicator()
 def linear_regression(values: Any, period: int = 14) -> Any:
     """End point of the least-squares line through ``period`` bars."""
-    return _one(averages.linear_regression, {"values": values}, "linear_regression", period, minimum=2)
+    return _one(kernels.linear_regression, {"values": values}, "linear_regression", period, minimum=2)
 
 
 @indicator()
 def linear_regression_slope(values: Any, period: int = 14) -> Any:
     """Slope per bar of the least-squares line through ``period`` bars."""
-    kernel = averages.linear_regression_slope
+    kernel = kernels.linear_regression_slope
     return _one(kernel, {"values": values}, "linear_regression_slope", period, minimum=2)
 
 
@@ -281,7 +280,7 @@ def rsi(values: Any, period: int = 14) -> Any:
 @indicator()
 def trix(values: Any, period: int = 15) -> Any:
     """Percent change per bar of a triple EMA; first value at ``3 (period - 1) + 1``."""
-    return _one(averages.trix, {"values": values}, "trix", period)
+    return _one(kernels.trix, {"values": values}, "trix", period)
 
 
 @indicator("macd", "macd_signal", "macd_histogram")
@@ -310,7 +309,7 @@ def macd(values: Any, fast: int = 12, slow: int = 26, signal: int = 9, average: 
 def macdfix(values: Any, signal: int = 9) -> Macd:
     """MACD 12/26 with Appel's rounded smoothing constants 0.15 and 0.075."""
     names = ("macdfix", "macdfix_signal", "macdfix_histogram")
-    return Macd(*_compute(averages.macdfix, {"values": values}, (whole_number(signal, "signal", 1),), names))
+    return Macd(*_compute(kernels.macdfix, {"values": values}, (whole_number(signal, "signal", 1),), names))
 
 
 @indicator("stoch_k", "stoch_d")
@@ -324,7 +323,7 @@ def stoch(
         whole_number(slowd_period, "slowd_period", 1),
     )
     columns = {"high": high, "low": low, "close": close}
-    return Stochastic(*_compute(oscillators.stoch, columns, periods, ("stoch_k", "stoch_d")))
+    return Stochastic(*_compute(kernels.stoch, columns, periods, ("stoch_k", "stoch_d")))
 
 
 @indicator("stochf_k", "stochf_d")
@@ -332,19 +331,19 @@ def stochf(high: Any, low: Any, close: Any, fastk_period: int = 5, fastd_period:
     """Fast stochastic: %K unsmoothed, %D its SMA; both outputs start where %D does."""
     periods = (whole_number(fastk_period, "fastk_period", 1), whole_number(fastd_period, "fastd_period", 1))
     columns = {"high": high, "low": low, "close": close}
-    return Stochastic(*_compute(oscillators.stochf, columns, periods, ("stochf_k", "stochf_d")))
+    return Stochastic(*_compute(kernels.stochf, columns, periods, ("stochf_k", "stochf_d")))
 
 
 @indicator()
 def willr(high: Any, low: Any, close: Any, period: int = 14) -> Any:
     """Williams %R, -100 (close at the bottom of the range) to 0."""
-    return _one(oscillators.willr, {"high": high, "low": low, "close": close}, "willr", period)
+    return _one(kernels.willr, {"high": high, "low": low, "close": close}, "willr", period)
 
 
 @indicator()
 def cci(high: Any, low: Any, close: Any, period: int = 20) -> Any:
     """Commodity channel index of the typical price ``(high + low + close) / 3``."""
-    return _one(oscillators.cci, {"high": high, "low": low, "close": close}, "cci", period)
+    return _one(kernels.cci, {"high": high, "low": low, "close": close}, "cci", period)
 
 
 @indicator("aroon_down", "aroon_up")
@@ -352,7 +351,7 @@ def aroon(high: Any, low: Any, period: int = 14) -> Aroon:
     """Aroon: how recent the extreme of the last ``period + 1`` bars is, in percent."""
     columns = {"high": high, "low": low}
     periods = (whole_number(period, "period", 1),)
-    return Aroon(*_compute(oscillators.aroon, columns, periods, ("aroon_down", "aroon_up")))
+    return Aroon(*_compute(kernels.aroon, columns, periods, ("aroon_down", "aroon_up")))
 
 
 # Trend systems
@@ -363,7 +362,7 @@ def directional(high: Any, low: Any, close: Any, period: int = 14) -> Directiona
     """Wilder's directional system: +DI, -DI and DX from bar ``period``, ADX from ``2 period - 1``."""
     columns = {"high": high, "low": low, "close": close}
     names = ("plus_di", "minus_di", "dx", "adx")
-    return Directional(*_compute(trend.directional, columns, (whole_number(period, "period", 1),), names))
+    return Directional(*_compute(kernels.directional, columns, (whole_number(period, "period", 1),), names))
 
 
 @indicator("plus_dm", "minus_dm")
@@ -372,20 +371,20 @@ def directional_movement(high: Any, low: Any, period: int = 14) -> DirectionalMo
     columns = {"high": high, "low": low}
     periods = (whole_number(period, "period", 1),)
     return DirectionalMovement(
-        *_compute(trend.directional_movement, columns, periods, ("plus_dm", "minus_dm"))
+        *_compute(kernels.directional_movement, columns, periods, ("plus_dm", "minus_dm"))
     )
 
 
 @indicator()
 def adx(high: Any, low: Any, close: Any, period: int = 14) -> Any:
     """Average directional index; first value at ``2 period - 1``."""
-    return _one(trend.adx, {"high": high, "low": low, "close": close}, "adx", period)
+    return _one(kernels.adx, {"high": high, "low": low, "close": close}, "adx", period)
 
 
 @indicator()
 def adxr(high: Any, low: Any, close: Any, period: int = 14) -> Any:
     """Mean of ADX now and ``period - 1`` bars before; first value at ``3 period - 2``."""
-    return _one(trend.adxr, {"high": high, "low": low, "close": close}, "adxr", period)
+    return _one(kernels.adxr, {"high": high, "low": low, "close": close}, "adxr", period)
 
 
 @indicator()
@@ -395,7 +394,7 @@ def sar(high: Any, low: Any, step: float = 0.02, limit: float = 0.2) -> Any:
         raise ConfigError(
             f"expected 0 <= step <= limit; got step={step!r}, limit={limit!r}; 0.02 and 0.2 are usual"
         )
-    return _compute(trend.sar, {"high": high, "low": low}, (float(step), float(limit)), ("sar",))[0]
+    return _compute(kernels.sar, {"high": high, "low": low}, (float(step), float(limit)), ("sar",))[0]
 
 
 # Volume, pairs
@@ -404,17 +403,17 @@ def sar(high: Any, low: Any, step: float = 0.02, limit: float = 0.2) -> Any:
 @indicator()
 def obv(close: Any, volume: Any) -> Any:
     """On-balance volume, starting with the first bar's volume."""
-    return _one(oscillators.obv, {"close": close, "volume": volume}, "obv")
+    return _one(kernels.obv, {"close": close, "volume": volume}, "obv")
 
 
 @indicator()
 def mfi(high: Any, low: Any, close: Any, volume: Any, period: int = 14) -> Any:
     """Money flow index, 0 to 100; 0 where no money flowed."""
     columns = {"high": high, "low": low, "close": close, "volume": volume}
-    return _one(oscillators.mfi, columns, "mfi", period)
+    return _one(kernels.mfi, columns, "mfi", period)
 
 
 @indicator()
 def correl(first: Any, second: Any, period: int = 30) -> Any:
     """Pearson correlation of two columns over ``period`` bars; 0 where one of them is constant."""
-    return _one(oscillators.correl, {"first": first, "second": second}, "correl", period)
+    return _one(kernels.correl, {"first": first, "second": second}, "correl", period)

@@ -174,4 +174,4 @@ _HOMES = {
     ),
 }
 
-__getattr__, __dir__ = door(__name__, _HOMES, __all__, further="returns")
+__getattr__, __dir__ = door(__name__, _HOMES, __all__, further=("returns",))

@@ -24,6 +24,7 @@ in which they were given, as if they stood in a frame of instructions at this ba
 
 from __future__ import annotations
 
+from peak_kernels import order_slots as f
 from peak_kernels.orders import (
     NO_ORDER,
     NO_ROOM,
@@ -45,7 +46,6 @@ from peak_kernels.orders import (
     status_of,
     trail_stops,
 )
-from peak_kernels.orders import slots as f
 
 BUY, SELL = 1.0, -1.0
 

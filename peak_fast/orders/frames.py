@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from peak_fast.orders.table import KINDS
-from peak_kernels.orders import REASONS
-from peak_kernels.orders import slots as f
+from peak_kernels import order_slots as f
+from peak_kernels.order_slots import REASONS
 
 if TYPE_CHECKING:
     import polars as pl

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from peak_fast import simulation as _simulation
 from peak_fast.errors import ConfigError, DataError
 from peak_fast.orders.columns import bar_column, detail_bars, funding_column
 from peak_fast.orders.inputs import Inputs, Tables, asking_of
 from peak_fast.orders.memory import Asking, EngineSizing, Floats, Ints, Prices, blank_actions
 from peak_fast.settings import Asset, OrderRules, check_book, check_half_spread, merge_rules
 from peak_fast.simulation import Decisions, calendar_table, price_table, prices_for
-from peak_fast.simulation import run as _run
-from peak_kernels.fast import slots as t
+from peak_kernels import order_slots as f
+from peak_kernels import slots as t
 from peak_kernels.orders import decision_rows
-from peak_kernels.orders import slots as f
 
 if TYPE_CHECKING:
     from peak_fast.data import Bars
@@ -126,7 +126,7 @@ def decided(bars: Bars, decisions: Decisions, settings: Floats) -> tuple[Ints, F
     if len(decisions.rules) == 0:
         return decisions.bar_of[: decisions.count], decisions.target_of[: decisions.count]
     decisions.bar_of[:] = -1
-    _run.run_single(bars, decisions, settings)
+    _simulation.run_single(bars, decisions, settings)
     count = int(np.argmax(np.append(decisions.bar_of, -1) < 0))
     return decisions.bar_of[:count], decisions.target_of[:count]
 

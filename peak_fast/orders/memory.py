@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from peak_fast.errors import DataError
 from peak_fast.settings import Asset, OrderRules, rule_vector
-from peak_kernels.fast import slots as t
-from peak_kernels.orders import slots as f
+from peak_kernels import order_slots as f
+from peak_kernels import slots as t
 
 Floats = npt.NDArray[np.float64]
 
@@ -45,7 +45,7 @@ class EngineSizing(NamedTuple):
     """What a run of the engine's decisions needs besides `OrderRules`."""
 
     settings: Floats
-    """The engine's flat settings (`peak_kernels.fast.slots`)."""
+    """The engine's flat settings (`peak_kernels.slots`)."""
     trail: float
     """Distance of the trailing exit of every lot; 0: none."""
     trail_unit: int

@@ -9,9 +9,9 @@ import numpy as np
 from peak_fast.metrics import METRICS
 from peak_fast.results import CHILD, CLOSE, ORDER
 from peak_fast.simulation import Outcome
-from peak_kernels.fast import slots as t
+from peak_kernels import order_slots as f
+from peak_kernels import slots as t
 from peak_kernels.orders import metrics_of
-from peak_kernels.orders import slots as f
 
 if TYPE_CHECKING:
     from peak_fast.orders.inputs import Inputs

@@ -13,7 +13,7 @@ from peak_fast.orders.inputs import Inputs
 from peak_fast.orders.memory import Records
 from peak_fast.orders.statistics import order_stats
 from peak_fast.results import Ambiguity
-from peak_kernels.orders import slots as f
+from peak_kernels import order_slots as f
 
 if TYPE_CHECKING:
     import polars as pl

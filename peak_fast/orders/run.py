@@ -21,9 +21,9 @@ from peak_fast.orders.memory import (
     put_sizing,
 )
 from peak_fast.settings import Asset, OrderRules
-from peak_kernels.fast import slots as t
+from peak_kernels import order_slots as f
+from peak_kernels import slots as t
 from peak_kernels.orders import OWN_CELLS, nothing_asked, order_runner
-from peak_kernels.orders import slots as f
 
 
 def run_actions(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from peak_kernels.orders import slots as f
+from peak_kernels import order_slots as f
 
 if TYPE_CHECKING:
     from peak_fast.orders.inputs import Inputs

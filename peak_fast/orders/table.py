@@ -11,7 +11,7 @@ from peak_fast.data import check_zone, untold
 from peak_fast.errors import ConfigError, DataError, did_you_mean
 from peak_fast.orders.memory import Floats, Ints, blank_actions
 from peak_fast.orders.table_checks import check_actions, refuse
-from peak_kernels.orders import slots as f
+from peak_kernels import order_slots as f
 
 if TYPE_CHECKING:
     import polars as pl

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from peak_fast.errors import DataError, did_you_mean
-from peak_kernels.orders import slots as f
+from peak_kernels import order_slots as f
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]

@@ -137,9 +137,9 @@ def trade_columns(trades: Any, time_us: Any = None) -> Columns:
 
 
 def _reasons(values: Any) -> list[str]:
-    """Names of exit reasons; the numbers in kernel records are positions in ``peak_kernels.fast.slots.KINDS``."""
+    """Names of exit reasons; the numbers in kernel records are positions in ``peak_kernels.slots.KINDS``."""
     if isinstance(values, np.ndarray) and values.dtype.kind in "iuf":
-        from peak_kernels.fast import KINDS
+        from peak_kernels.slots import KINDS
 
         return [
             KINDS[code] if 0 <= code < len(KINDS) else str(code) for code in values.astype(np.int64).tolist()

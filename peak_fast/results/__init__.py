@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from peak_fast.results.codes import CLOSE as CLOSE
     from peak_fast.results.codes import KINDS as KINDS
     from peak_fast.results.codes import ORDER as ORDER
+    from peak_fast.results.frames import trade_array as trade_array
     from peak_fast.results.metadata import code_version as code_version
     from peak_fast.results.metadata import jsonable as jsonable
     from peak_fast.results.named_frames import NamedFrame as NamedFrame
@@ -24,6 +25,7 @@ __all__ = ["Ambiguity", "BacktestResult"]
 
 # Where each name of this room lives; those outside `__all__` are for other rooms.
 _HOMES = {
+    "frames": ("trade_array",),
     "ambiguity": ("Ambiguity",),
     "bundle": ("check_folder",),
     "codes": ("CHILD", "CLOSE", "KINDS", "ORDER"),

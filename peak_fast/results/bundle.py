@@ -20,7 +20,7 @@ from peak_fast.results.codes import TAG
 from peak_fast.results.metadata import jsonable
 from peak_fast.settings import AnySizing, Costs, Execution, RiskLimits, Stops
 from peak_fast.simulation import Outcome
-from peak_kernels.fast import slots as t
+from peak_kernels import slots as t
 
 if TYPE_CHECKING:
     from peak_fast.results.parts import RunParts

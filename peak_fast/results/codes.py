@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from peak_kernels.fast import slots as t
+from peak_kernels import slots as t
 
 if TYPE_CHECKING:
     pass

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from peak_fast.results.codes import KINDS, TAG, TRADE_DTYPE
-from peak_kernels.fast import slots as t
-from peak_kernels.orders import slots as orders_fields
+from peak_kernels import order_slots as orders_fields
+from peak_kernels import slots as t
 
 if TYPE_CHECKING:
     import polars as pl

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from peak_kernels import slots as t
 from peak_kernels.compiling import source_stamp
-from peak_kernels.fast import slots as t
 
 if TYPE_CHECKING:
     from peak_fast.results.parts import RunParts

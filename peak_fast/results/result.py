@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from peak_fast import simulation as _simulation
 from peak_fast.arguments import place
 from peak_fast.data import Bars
 from peak_fast.errors import DataError
@@ -23,8 +24,7 @@ from peak_fast.results.ambiguity import Ambiguity
 from peak_fast.results.metadata import jsonable, metadata_of
 from peak_fast.results.summary import rich_table, stats_of, summary_rows, summary_text
 from peak_fast.simulation import Outcome
-from peak_fast.simulation import run as _run
-from peak_kernels.fast import slots as t
+from peak_kernels import slots as t
 
 if TYPE_CHECKING:
     import polars as pl
@@ -70,7 +70,7 @@ class BacktestResult:
         symbol: str,
         strategy: Any = None,
         *,
-        replay: _run.Replay | None = None,
+        replay: _simulation.Replay | None = None,
         book: Any = None,
         notes: tuple[str, ...] = (),
     ) -> None:
@@ -95,7 +95,7 @@ class BacktestResult:
     _settings: FloatArray
     _used: dict[str, Any]
     _strategy: Any
-    _replay: _run.Replay | None
+    _replay: _simulation.Replay | None
     _notes: tuple[str, ...]
     book: Any
 
@@ -166,7 +166,7 @@ class BacktestResult:
             raise DataError(
                 "ambiguity runs the backtest again; this result was loaded, expected one of a run"
             )
-        ends = [final, *(self._replay.final_equity(rule) for rule in _run.BOTH_HIT_RULES)]
+        ends = [final, *(self._replay.final_equity(rule) for rule in _simulation.BOTH_HIT_RULES)]
         return Ambiguity(count, final, min(ends), max(ends))
 
     @functools.cached_property

@@ -10,7 +10,7 @@ import numpy as np
 
 from peak_fast.guard import Named
 from peak_fast.metrics import COUNTS, METRICS
-from peak_kernels.fast import slots as t
+from peak_kernels import slots as t
 
 if TYPE_CHECKING:
     from peak_fast.results.parts import RunParts

@@ -132,4 +132,4 @@ _HOMES = {
     ),
 }
 
-__getattr__, __dir__ = door(__name__, _HOMES, __all__, further="sizing")
+__getattr__, __dir__ = door(__name__, _HOMES, __all__, further=("sizing",))

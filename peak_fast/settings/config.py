@@ -27,7 +27,7 @@ from peak_fast.settings.frozen import Settings as Settings
 from peak_fast.settings.frozen import Slot
 from peak_fast.settings.sizing import AnySizing, FractionOfEquity
 from peak_fast.settings.trading import Costs, Execution, RiskLimits, Stops
-from peak_kernels.fast import slots as t
+from peak_kernels import slots as t
 
 
 class MLflowTracking(Settings):

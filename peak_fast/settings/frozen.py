@@ -15,7 +15,7 @@ class Slot(NamedTuple):
     Attributes
     ----------
     places
-        Slots of the flat settings (`peak_kernels.fast.slots`).
+        Slots of the flat settings (`peak_kernels.slots`).
     varied
         Name by which a sweep may vary it; empty: it may not.
     unit

@@ -8,7 +8,7 @@ from numbers import Integral, Real
 from typing import Any, get_args
 
 from peak_fast.errors import ConfigError, did_you_mean
-from peak_kernels.orders import slots as f
+from peak_kernels import order_slots as f
 
 # `OrderRules`, which asks for these checks when it is made: they know its fields, not its class.
 Rules = Any

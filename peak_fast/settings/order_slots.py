@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from peak_fast.settings.order_rules import OrderRules, rule_types
-from peak_kernels.orders import slots as f
+from peak_kernels import order_slots as f
 
 _COLUMNS: dict[str, int] = {
     "market_fill": f.R_MARKET_AT,

@@ -10,7 +10,7 @@ from peak_fast.errors import ConfigError
 from peak_fast.settings.base import Fraction, NonNegative, Positive
 from peak_fast.settings.frozen import Settings as Settings
 from peak_fast.settings.frozen import Slot
-from peak_kernels.fast import slots as t
+from peak_kernels import slots as t
 
 _SIZE = Slot((t.SIZE_VALUE,), "size", decides=True)
 
@@ -24,7 +24,7 @@ _FALLBACK = Slot((t.SIZE_FALLBACK,), "size_fallback", decides=True)
 class SizeRule(Settings):
     """Base of the sizes; their class names the unit, so ``FractionOfEquity(0.5)`` is clear without a name.
 
-    ``mode``: what the kernel calls it (`peak_kernels.fast.slots`, ``SIZE_``).
+    ``mode``: what the kernel calls it (`peak_kernels.slots`, ``SIZE_``).
     """
 
     mode: ClassVar[int] = -1

@@ -21,7 +21,7 @@ from peak_fast.settings.config import BacktestConfig
 from peak_fast.settings.frozen import Settings, Slot
 from peak_fast.settings.sizing import RiskPerTrade, SizeRule, Sizing
 from peak_fast.settings.trading import Costs, Execution, RiskLimits, Stops
-from peak_kernels.fast import slots as t
+from peak_kernels import slots as t
 
 SIZES: tuple[type[SizeRule], ...] = get_args(Sizing)
 # In the order in which lists of names show them.

@@ -13,7 +13,7 @@ from peak_fast.guard import guarded
 from peak_fast.settings.base import BASIS_POINTS, Fraction, NonNegative, Positive, _preset
 from peak_fast.settings.frozen import Settings as Settings
 from peak_fast.settings.frozen import Slot
-from peak_kernels.fast import slots as t
+from peak_kernels import slots as t
 
 
 class Execution(Settings):

@@ -17,8 +17,8 @@ from peak_fast.errors import ConfigError
 from peak_fast.guard import guarded
 from peak_fast.settings import SignalRules, refuse_prices, signal_types
 from peak_fast.signals.inputs import SIGNALS, Matrices, check_ends
+from peak_kernels import signal_slots as f
 from peak_kernels.signals import simulate_signals as simulate_kernel
-from peak_kernels.signals import slots as f
 
 if TYPE_CHECKING:
     import polars as pl

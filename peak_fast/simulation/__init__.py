@@ -15,7 +15,19 @@ if TYPE_CHECKING:
     from peak_fast.simulation.blocks import run_block as run_block
     from peak_fast.simulation.decisions import Decisions as Decisions
     from peak_fast.simulation.decisions import target_decisions as target_decisions
+    from peak_fast.simulation.given import call_function as call_function
+    from peak_fast.simulation.given import decided_by as decided_by
+    from peak_fast.simulation.given import decisions_of as decisions_of
+    from peak_fast.simulation.given import function_name as function_name
+    from peak_fast.simulation.given import given_targets as given_targets
+    from peak_fast.simulation.given import held_note as held_note
+    from peak_fast.simulation.given import is_targets as is_targets
+    from peak_fast.simulation.given import returned_by as returned_by
+    from peak_fast.simulation.given import silent_note as silent_note
+    from peak_fast.simulation.run import BOTH_HIT_RULES as BOTH_HIT_RULES
     from peak_fast.simulation.run import Outcome as Outcome
+    from peak_fast.simulation.run import Replay as Replay
+    from peak_fast.simulation.run import run_single as run_single
     from peak_fast.simulation.tables import calendar_table as calendar_table
     from peak_fast.simulation.tables import price_table as price_table
     from peak_fast.simulation.tables import prices_for as prices_for
@@ -24,9 +36,25 @@ __all__ = []
 
 # Where each name of this room lives; those outside `__all__` are for other rooms.
 _HOMES = {
+    "given": (
+        "call_function",
+        "decided_by",
+        "decisions_of",
+        "function_name",
+        "given_targets",
+        "held_note",
+        "is_targets",
+        "returned_by",
+        "silent_note",
+    ),
     "blocks": ("no_target", "cells_of", "compiled", "numbers", "prepare_many", "run_block"),
     "decisions": ("Decisions", "target_decisions"),
-    "run": ("Outcome",),
+    "run": (
+        "BOTH_HIT_RULES",
+        "Outcome",
+        "Replay",
+        "run_single",
+    ),
     "tables": ("calendar_table", "price_table", "prices_for"),
 }
 

@@ -23,7 +23,7 @@ from peak_fast.strategies import (
     is_outside,
     outside_error,
 )
-from peak_kernels.fast import slots as t
+from peak_kernels import slots as t
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from peak_fast.errors import StrategyError
 from peak_fast.indicators import Key, check_kind, plane_of, stride_of
 from peak_fast.simulation.blocks import BlockCall, prepare
 from peak_fast.strategies import Block, Row, RuleStrategy
-from peak_kernels.fast import RULE_SIZE
+from peak_kernels.slots import RULE_SIZE
 
 NO_RULES = np.empty((0, RULE_SIZE), np.int64)
 

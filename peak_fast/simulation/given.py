@@ -22,7 +22,7 @@ from peak_fast.simulation.decisions import (
     target_decisions,
 )
 from peak_fast.strategies import Block, OrderBlock, RuleStrategy, SignalStrategy
-from peak_kernels.fast import slots as t
+from peak_kernels import slots as t
 
 FloatArray = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -44,14 +44,14 @@ class Given(NamedTuple):
     boolean: bool
 
 
-def named(item: SignalStrategy) -> str:
+def function_name(item: SignalStrategy) -> str:
     """A signal function as notes and errors name it."""
     return f"the signal function {item.name!r}"
 
 
-def held(item: SignalStrategy) -> str:
+def held_note(item: SignalStrategy) -> str:
     """The note on a signal function that returned booleans."""
-    return f"{named(item)} returned booleans: held while True, flat while False"
+    return f"{function_name(item)} returned booleans: held while True, flat while False"
 
 
 def is_targets(value: Any) -> bool:
@@ -67,7 +67,7 @@ def _is_expression(value: Any) -> bool:
     return hasattr(value, "meta") and package_of(value) == "polars"
 
 
-def targets(bars: Bars, values: Any, notes: list[str]) -> Given:
+def given_targets(bars: Bars, values: Any, notes: list[str]) -> Given:
     """Targets that the user gave: a column, or a Polars expression over the frame.
 
     Raises
@@ -99,7 +99,7 @@ def _evaluated(bars: Bars, expression: Any, what: str) -> Any:
         ) from error
 
 
-def call(item: SignalStrategy, bars: Bars, params: Mapping[str, Any]) -> Any:
+def call_function(item: SignalStrategy, bars: Bars, params: Mapping[str, Any]) -> Any:
     """What a signal function returns for the user's frame, of which it gets a view of its own.
 
     Raises
@@ -151,7 +151,7 @@ def _columns_of(frame: Any) -> list[str]:
     return [str(name) for name in getattr(frame, "columns", ())]
 
 
-def returned(item: SignalStrategy, bars: Bars, values: Any, notes: list[str]) -> Given:
+def returned_by(item: SignalStrategy, bars: Bars, values: Any, notes: list[str]) -> Given:
     """What a signal function returned, in the order of the bars and checked.
 
     Raises
@@ -159,12 +159,12 @@ def returned(item: SignalStrategy, bars: Bars, values: Any, notes: list[str]) ->
     StrategyError
         Not one number a bar, times that do not fit, or signals other than 1, -1 and 0.
     """
-    what = named(item)
+    what = function_name(item)
     if _is_expression(values):
         values = _evaluated(bars, values, what)
     values = aligned(values, calendar_of_bars(bars, derived=True), what, notes, StrategyError)
     given = as_given(values, len(bars), what)
-    notes += nothing_said(item, given.row)
+    notes += silent_note(item, given.row)
     if item.returns != "signals" or given.boolean:
         return given
     row = given.row
@@ -182,15 +182,17 @@ def returned(item: SignalStrategy, bars: Bars, values: Any, notes: list[str]) ->
     return Given(row, False)
 
 
-def nothing_said(item: SignalStrategy, row: FloatArray) -> list[str]:
+def silent_note(item: SignalStrategy, row: FloatArray) -> list[str]:
     """The note on a signal function that returned no value at any bar; one look where the last bar has one."""
     if row.size == 0 or row[-1] == row[-1] or not np.isnan(row).all():
         return []
     bars = f"{row.size:,} bars"
-    return [f"{named(item)} returned no value at any of {bars}: is an indicator in it longer than the data?"]
+    return [
+        f"{function_name(item)} returned no value at any of {bars}: is an indicator in it longer than the data?"
+    ]
 
 
-def decided(
+def decided_by(
     item: SignalStrategy, given: Given, notes: list[str], *, weights: bool = False, long_only: bool = False
 ) -> Decisions:
     """Decisions of what a signal function returned.
@@ -209,7 +211,7 @@ def decided(
     """
     signals = item.returns == "signals" and not weights
     if signals and given.boolean:
-        notes.append(held(item))
+        notes.append(held_note(item))
         if long_only:
             return legacy_decisions(np.nan_to_num(2.0 * given.row - 1.0, nan=0.0))
     elif signals:
@@ -217,8 +219,8 @@ def decided(
         decisions = make(given.row)
         if decisions.count and decisions.target_of.min() > 0.0:
             notes.append(
-                f"{named(item)} returned no -1: nothing is sold on a signal (for a position that is held while a "
-                "condition is true, return booleans)"
+                f"{function_name(item)} returned no -1: nothing is sold on a signal (for a position that is held "
+                "while a condition is true, return booleans)"
             )
         return decisions
     return target_decisions(given.row, None if weights else f"the strategy {item.name!r}")
@@ -264,5 +266,5 @@ def decisions_of(
         raise StrategyError(
             f"{item.name!r} places orders and decides nothing here: run it with engine.run or simulate_orders"
         )
-    given = returned(item, bars, call(item, bars, values), notes)
-    return decided(item, given, notes, weights=settings[t.WEIGHT_TARGETS] != 0.0)
+    given = returned_by(item, bars, call_function(item, bars, values), notes)
+    return decided_by(item, given, notes, weights=settings[t.WEIGHT_TARGETS] != 0.0)

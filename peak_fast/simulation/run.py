@@ -15,10 +15,10 @@ from peak_fast.simulation.blocks import run_block
 from peak_fast.simulation.decisions import Decisions, block_decisions, rule_decisions
 from peak_fast.simulation.tables import calendar_table, prices_for
 from peak_fast.strategies import RuleStrategy
+from peak_kernels import slots as t
 from peak_kernels.entries import run_configurations
-from peak_kernels.fast import slots as t
 
-# Stop first, target first (`peak_kernels.fast.slots.BOTH_HIT`).
+# Stop first, target first (`peak_kernels.slots.BOTH_HIT`).
 BOTH_HIT_RULES = (0.0, 1.0)
 
 
@@ -43,7 +43,7 @@ class Replay:
 
     def final_equity(self, both_hit: float) -> float:
         """Equity at the end under another rule for bars that reach stop and target
-        (`peak_kernels.fast.slots.BOTH_HIT`).
+        (`peak_kernels.slots.BOTH_HIT`).
         """
         decisions = self.decisions
         if decisions is None:

@@ -6,13 +6,13 @@ import numpy as np
 
 from peak_fast.columns import FloatArray, IntArray
 from peak_fast.data import Bars, known_years
-from peak_kernels.fast import slots as t
+from peak_kernels import slots as t
 
 
 def price_table(bars: Bars, years: bool = False) -> FloatArray:
     """float64[5, n_bars] of open, high, low, close and last known close; made once for each Bars.
 
-    With ``years`` there is a sixth row, the bars a year that were known at each bar (`peak_kernels.fast.slots`).
+    With ``years`` there is a sixth row, the bars a year that were known at each bar (`peak_kernels.slots`).
     """
     table = bars._table
     if table is None or (years and len(table) <= t.YEAR):

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from peak_fast.strategies.block_checks import is_outside as is_outside
     from peak_fast.strategies.block_checks import outside_error as outside_error
     from peak_fast.strategies.blocks import Block, OrderBlock
+    from peak_fast.strategies.builtin import NAMES as NAMES
     from peak_fast.strategies.conditions import Above, AtLeast, Row
     from peak_fast.strategies.functions import SignalStrategy
     from peak_fast.strategies.registry import Strategy, complete_params, register, resolve, strategy
@@ -36,6 +37,7 @@ __all__ = [
 
 # Where each name of this room lives; those outside `__all__` are for other rooms.
 _HOMES = {
+    "builtin": ("NAMES",),
     "block_checks": ("check_indices", "compile_error", "is_debug", "is_outside", "outside_error"),
     "blocks": ("Block", "OrderBlock"),
     "conditions": ("Above", "AtLeast", "Row"),

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from peak_fast.errors import StrategyError
-from peak_kernels.fast import slots as t
-from peak_kernels.orders import slots as f
+from peak_kernels import order_slots as f
+from peak_kernels import slots as t
 
 DEBUG = "PEAK_FAST_DEBUG"
 """Environment variable that makes every block run with bounds checks."""

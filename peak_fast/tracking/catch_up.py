@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from peak_fast.tracking.caller import launch
+from peak_fast.tracking.caller import start_writer
 from peak_fast.tracking.spool import (
     SegmentPaths,
     is_locked,
@@ -191,9 +191,7 @@ def _replay(folder: Path, uri: str, found: StoreReport) -> None:
     asked = time.time_ns()
     while True:
         if not is_locked(folder / "writer.lock"):
-            process = launch.start_writer(
-                folder, uri, _home(folder), arguments=["--once", "--report"], pipe=True
-            )
+            process = start_writer(folder, uri, _home(folder), arguments=["--once", "--report"], pipe=True)
             output, _ = process.communicate()
             try:
                 content = json.loads(output)

@@ -18,12 +18,7 @@ if TYPE_CHECKING:
     from peak_kernels.fast.rules import opening_size as opening_size
     from peak_kernels.fast.rules import opposite as opposite
     from peak_kernels.fast.simulation import next_priced as next_priced
-    from peak_kernels.fast.slots import KINDS as KINDS
-    from peak_kernels.fast.slots import ROW_OFFSET as ROW_OFFSET
-    from peak_kernels.fast.slots import RULE_SIZE as RULE_SIZE
-    from peak_kernels.fast.slots import SIDES as SIDES
-    from peak_kernels.fast.slots import SIGNALS as SIGNALS
-    from peak_kernels.fast.slots import WEIGHTS as WEIGHTS
+    from peak_kernels.fast.simulation import run_configurations as run_configurations
 
 __all__ = []
 
@@ -34,8 +29,7 @@ _HOMES = {
     "estimates": ("take_kelly", "volatility_fraction", "year_at"),
     "reduce": ("conclude",),
     "rules": ("opening_size", "opposite"),
-    "simulation": ("next_priced",),
-    "slots": ("KINDS", "ROW_OFFSET", "RULE_SIZE", "SIDES", "SIGNALS", "WEIGHTS"),
+    "simulation": ("next_priced", "run_configurations"),
 }
 
 __getattr__, __dir__ = door(__name__, _HOMES, __all__)

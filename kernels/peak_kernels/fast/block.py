@@ -17,9 +17,9 @@ import numba
 import numpy as np
 from numba.core.errors import NumbaExperimentalFeatureWarning
 
-from peak_kernels import money
-from peak_kernels.compiling import OPTIONS, around, cache_dir, simd
-from peak_kernels.fast import slots as t
+from peak_kernels import money, simd
+from peak_kernels import slots as t
+from peak_kernels.compiling import OPTIONS, around, cache_dir
 from peak_kernels.fast.reduce import conclude
 from peak_kernels.fast.simulation import simulate
 

@@ -20,9 +20,10 @@ from typing import Any
 
 import numpy as np
 
+from peak_kernels import simd
 from peak_kernels.arrays import FloatArray, IntArray
-from peak_kernels.compiling import jit, simd
-from peak_kernels.fast.slots import FIELDS, ROW_OFFSET, SIGNALS, WEIGHTS
+from peak_kernels.compiling import jit
+from peak_kernels.slots import FIELDS, ROW_OFFSET, SIGNALS, WEIGHTS
 
 
 @jit(inline=True)

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 
+from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray
 from peak_kernels.compiling import part
-from peak_kernels.fast import slots as t
 
 
 @part

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import math
 
-from peak_kernels import money
+from peak_kernels import money, simd
+from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray
-from peak_kernels.compiling import jit, simd
-from peak_kernels.fast import slots as t
+from peak_kernels.compiling import jit
 
 # Metrics that `finish` writes, and those that `fold_curve` writes behind them, computed only where they are asked for.
 # `peak_fast.metrics.catalog` names them in this order.

@@ -16,10 +16,10 @@ from __future__ import annotations
 
 import math
 
-from peak_kernels import money
+from peak_kernels import money, simd
+from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray, IntArray
-from peak_kernels.compiling import jit, simd
-from peak_kernels.fast import slots as t
+from peak_kernels.compiling import jit
 
 
 @jit(inline=True)

@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from peak_kernels import money
+from peak_kernels import money, simd
+from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray, IntArray
-from peak_kernels.compiling import jit, simd
-from peak_kernels.fast import slots as t
+from peak_kernels.compiling import jit
 from peak_kernels.fast.decided import decide
 from peak_kernels.fast.estimates import estimate
 from peak_kernels.fast.reduce import conclude, fold

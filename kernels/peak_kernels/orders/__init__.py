@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from peak_kernels.doors import door
 
 if TYPE_CHECKING:
+    from peak_kernels.orders.batch import batch_runner as batch_runner
     from peak_kernels.orders.block import compile_order_block as compile_order_block
     from peak_kernels.orders.block import compile_target_block as compile_target_block
     from peak_kernels.orders.decisions import decision_rows as decision_rows
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from peak_kernels.orders.place import trail_stops as trail_stops
     from peak_kernels.orders.simulate import nothing_asked as nothing_asked
     from peak_kernels.orders.simulate import order_runner as order_runner
-    from peak_kernels.orders.slots import REASONS as REASONS
     from peak_kernels.orders.statistics import metrics_of as metrics_of
     from peak_kernels.orders.targets import OWN_CELLS as OWN_CELLS
 
@@ -39,6 +39,7 @@ __all__ = []
 
 # Where each name of this room lives; those outside `__all__` are for other rooms.
 _HOMES = {
+    "batch": ("batch_runner",),
     "block": ("compile_order_block", "compile_target_block"),
     "decisions": ("decision_rows",),
     "place": (
@@ -63,9 +64,8 @@ _HOMES = {
         "trail_stops",
     ),
     "simulate": ("nothing_asked", "order_runner"),
-    "slots": ("REASONS",),
     "statistics": ("metrics_of",),
     "targets": ("OWN_CELLS",),
 }
 
-__getattr__, __dir__ = door(__name__, _HOMES, __all__, further="place")
+__getattr__, __dir__ = door(__name__, _HOMES, __all__, further=("place",))

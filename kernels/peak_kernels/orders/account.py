@@ -17,10 +17,10 @@ from __future__ import annotations
 import numpy as np
 
 from peak_kernels import money
+from peak_kernels import order_slots as f
+from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray
 from peak_kernels.compiling import part
-from peak_kernels.fast import slots as t
-from peak_kernels.orders import slots as f
 
 
 @part

@@ -10,13 +10,13 @@ from typing import Any
 import numba
 import numpy as np
 
+from peak_kernels import order_slots as f
+from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray
 from peak_kernels.compiling import part
-from peak_kernels.fast import slots as t
-from peak_kernels.orders import slots as f
+from peak_kernels.order_slots import Market
 from peak_kernels.orders.account import equity_of, margin_available, rate_at, shown_cash
 from peak_kernels.orders.book import is_exit, is_live, new_order, set_status
-from peak_kernels.orders.slots import Market
 
 nb: Any = numba.types
 # The bars that a block sees are not its own to write to.

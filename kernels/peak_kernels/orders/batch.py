@@ -19,27 +19,18 @@ import numba
 import numpy as np
 from numba.core.errors import NumbaExperimentalFeatureWarning
 
+from peak_kernels import order_slots as f
+from peak_kernels import simd
+from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray, IntArray
-from peak_kernels.compiling import jit, part, simd
+from peak_kernels.compiling import jit, part
 from peak_kernels.fast import decide
-from peak_kernels.fast import slots as t
-from peak_kernels.orders import slots as f
+from peak_kernels.order_slots import Market
 from peak_kernels.orders.decisions import write_decisions
 from peak_kernels.orders.simulate import order_runner
-from peak_kernels.orders.slots import Market
 from peak_kernels.orders.statistics import conclude_records
 
 nb: Any = numba.types
-
-# Columns of a configuration's settings: the engine's, the rules', then what `peak_fast.settings.OrderBook` has.
-C_RULES = t.N_SETTINGS
-C_ENTRY_LIMIT, C_ENTRY_BARS = C_RULES + f.N_RULE, C_RULES + f.N_RULE + 1
-"""Fraction that entries at a limit are better than the deciding close, bars that they are valid; NaN: not set."""
-N_COLUMNS = C_RULES + f.N_RULE + 2
-
-# Why a batch stops at a configuration.
-DONE, NO_ROOM, TOO_EARLY, NO_TARGET = range(4)
-"""All are done; the memory is too small; an entry at a limit before the first close."""
 
 
 @part
@@ -52,7 +43,7 @@ def begin(m: FloatArray, image: FloatArray, settings: FloatArray) -> None:
     for slot in range(image.shape[0]):
         m[slot] = image[slot]
     for slot in range(f.N_RULE):
-        m[slot] = settings[C_RULES + slot]
+        m[slot] = settings[f.W_RULES + slot]
     cash = settings[t.INITIAL_CASH]
     m[f.S_CASH], m[f.S_BALANCE], m[f.S_LAST_EQUITY], m[f.G_PEAK] = cash, cash, cash, cash
     if m[f.R_PATH] != f.PATH_QUEUE:
@@ -81,7 +72,7 @@ def put_sizing(m: FloatArray, settings: FloatArray, shorts: bool) -> None:
     """What the simulation needs of the engine's settings; ``shorts``: whether the run may hold short positions."""
     m[f.G_TRAIL] = settings[t.TRAILING]
     m[f.G_TRAIL_UNIT] = f.DISTANCE if settings[t.STOP_ABSOLUTE] > 0.0 else f.FRACTION
-    m[f.G_ENTRY_LIMIT], m[f.G_ENTRY_BARS] = settings[C_ENTRY_LIMIT], settings[C_ENTRY_BARS]
+    m[f.G_ENTRY_LIMIT], m[f.G_ENTRY_BARS] = settings[f.W_ENTRY_LIMIT], settings[f.W_ENTRY_BARS]
     if m[f.R_MAINTENANCE] == 0.0 and (shorts or m[f.R_LEVERAGE] > 1.0 or m[f.R_SIGNED] > 0.0):
         m[f.R_MAINTENANCE] = f.LEAST_MARGIN
 
@@ -108,7 +99,7 @@ def _run_batch(
         See `orders`; one asset.
     tables
         Prices (`types`), rows of indicators one after the other (as one row of the table; see `decide`), settings:
-        float64[configurations or 1, N_COLUMNS].
+        float64[configurations or 1, order_slots.N_WIDE].
     calendar
         See `types`.
     stride, rules
@@ -159,12 +150,12 @@ def _run_batch(
                 results[c, 0] = math.nan
                 continue
             if m[f.S_ACTIONS_AT] + 3 * count * f.N_ACTION > m[f.S_ROOM_END]:
-                return c, NO_ROOM
-            if count > 0 and not np.isnan(own[C_ENTRY_LIMIT]) and np.isnan(prices[t.MARK, bar_of[0]]):
-                return c, TOO_EARLY
+                return c, f.BATCH_ROOM
+            if count > 0 and not np.isnan(own[f.W_ENTRY_LIMIT]) and np.isnan(prices[t.MARK, bar_of[0]]):
+                return c, f.BATCH_EARLY
             tick = m[int(m[f.S_ASSETS_AT]) + f.A_TICK]
             first = int(m[f.S_ACTIONS_AT])
-            limit = own[C_ENTRY_LIMIT], own[C_ENTRY_BARS]
+            limit = own[f.W_ENTRY_LIMIT], own[f.W_ENTRY_BARS]
             stop, shorts = write_decisions(
                 m, first, (bar_of, target_of, count), prices, dates, inner, limit, tick
             )
@@ -175,12 +166,12 @@ def _run_batch(
             put_sizing(m, own, shorts)
         runner(m, lent, written, function, seen, (given[c if asks else 0], cells, view), days)
         if m[f.G_WRONG_BAR] > 0.0:
-            return c, NO_TARGET
+            return c, f.BATCH_TARGET
         if m[f.S_OVERFLOW] > 0.0:
-            return c, NO_ROOM
+            return c, f.BATCH_ROOM
         put_settings(m, state, own)
         conclude_memory(m, state, curve, position[0], not sized, results[c])
-    return results.shape[0], DONE
+    return results.shape[0], f.BATCH_DONE
 
 
 @part

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from peak_kernels import slots as t
 from peak_kernels.compiling import around, checked_copy, compile_guest, note_orders
-from peak_kernels.fast import slots as t
 from peak_kernels.orders.ask import ASKED
 from peak_kernels.orders.targets import OWN_CELLS, aim_at, see_account
 

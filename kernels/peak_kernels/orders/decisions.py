@@ -8,11 +8,11 @@ from __future__ import annotations
 import numpy as np
 
 from peak_kernels import money
+from peak_kernels import order_slots as f
+from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray, IntArray
 from peak_kernels.compiling import jit, part
 from peak_kernels.fast import next_priced, volatility_fraction, year_at
-from peak_kernels.fast import slots as t
-from peak_kernels.orders import slots as f
 
 
 @part

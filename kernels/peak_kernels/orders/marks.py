@@ -8,11 +8,11 @@ from __future__ import annotations
 import numpy as np
 
 from peak_kernels import money
+from peak_kernels import order_slots as f
 from peak_kernels.arrays import FloatArray
 from peak_kernels.compiling import part
-from peak_kernels.orders import slots as f
+from peak_kernels.order_slots import Market
 from peak_kernels.orders.account import equity_of, full_value, shown_cash, worth
-from peak_kernels.orders.slots import Market
 
 
 @part

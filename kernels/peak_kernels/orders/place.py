@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from peak_kernels import order_slots as f
 from peak_kernels.arrays import FloatArray
 from peak_kernels.compiling import jit
-from peak_kernels.orders import slots as f
 from peak_kernels.orders.book import is_exit, is_live
 
 NO_ORDER = -1

@@ -18,9 +18,11 @@ import numba
 import numpy as np
 from numba.core.errors import NumbaExperimentalFeatureWarning
 
+from peak_kernels import order_slots as f
+from peak_kernels import simd
 from peak_kernels.arrays import FloatArray
-from peak_kernels.compiling import jit, part, simd
-from peak_kernels.orders import slots as f
+from peak_kernels.compiling import jit, part
+from peak_kernels.order_slots import Market
 from peak_kernels.orders.actions import act, check_submissions
 from peak_kernels.orders.ask import ASKED, ask, ask_through
 from peak_kernels.orders.book import close_order, is_live, set_status, set_wakes, wake_for
@@ -33,7 +35,6 @@ from peak_kernels.orders.limits import (
     wake_for_margin,
 )
 from peak_kernels.orders.marks import mark_bar, skip_quiet, wakes, write_curves
-from peak_kernels.orders.slots import Market
 from peak_kernels.orders.work import (
     expire_or_kill,
     first_by_queue,

@@ -11,11 +11,11 @@ from __future__ import annotations
 import numpy as np
 
 from peak_kernels import money
+from peak_kernels import order_slots as f
+from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray
 from peak_kernels.compiling import part
 from peak_kernels.fast import opening_size, opposite, take_kelly
-from peak_kernels.fast import slots as t
-from peak_kernels.orders import slots as f
 from peak_kernels.orders.account import by_weight, equity_of, full_value, worth_of
 from peak_kernels.orders.book import end_order
 from peak_kernels.orders.price import slip, volume_cap
@@ -80,7 +80,7 @@ def size_by_rules(m: FloatArray, k: int, row: int, price: float, at: int, bar: i
     """Turn a decision into units at its first fill; False while it waits, or where it ended.
 
     ``O_SIZE`` of the order is the weight, or the fraction of equity of volatility sizing; else it says nothing.
-    ``O_WHY`` gets the engine's reason (`peak_kernels.fast.slots`) where the size was cut or refused,
+    ``O_WHY`` gets the engine's reason (`peak_kernels.slots`) where the size was cut or refused,
     ``O_ORDERED`` what was
     asked for.
     """

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import math
 
+from peak_kernels import order_slots as f
+from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray
 from peak_kernels.compiling import jit, part
 from peak_kernels.fast import conclude
-from peak_kernels.fast import slots as t
-from peak_kernels.orders import slots as f
 
 
 @part

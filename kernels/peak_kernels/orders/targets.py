@@ -11,11 +11,11 @@ from __future__ import annotations
 import numpy as np
 
 from peak_kernels import money
+from peak_kernels import order_slots as f
+from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray
 from peak_kernels.compiling import jit
-from peak_kernels.fast import slots as t
 from peak_kernels.fast import volatility_fraction
-from peak_kernels.orders import slots as f
 from peak_kernels.orders.account import by_weight, full_value, worth_of
 from peak_kernels.orders.place import write
 
@@ -25,7 +25,7 @@ OWN_CELLS = t.VIEW_SEEN + 1
 
 @jit
 def see_account(m: FloatArray, seen: FloatArray, view: FloatArray, account: FloatArray, bar: int) -> None:
-    """Write the account as the fast path shows it (`peak_kernels.fast.slots`, ``VIEW_``).
+    """Write the account as the fast path shows it (`peak_kernels.slots`, ``VIEW_``).
 
     Cash is what is left of the equity beside the position's value, whatever ledger and leverage are.
     """

@@ -4,7 +4,7 @@ On the fast path a weight trades the difference to the position, stops lie aroun
 and a trade ends when the position does.  So a run of weights has one lot for each position: what closes it
 is one fill with one fee, its exits move when it grows, and its trade is written when nothing is left.
 
-The sums of the trade under way are those of the engine's state (`peak_kernels.fast.slots`), without the contract size.
+The sums of the trade under way are those of the engine's state (`peak_kernels.slots`), without the contract size.
 
 Reads and writes the lot, the position and the trade's sums in the engine's state.
 """
@@ -14,10 +14,10 @@ from __future__ import annotations
 import numpy as np
 
 from peak_kernels import money
+from peak_kernels import order_slots as f
+from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray
 from peak_kernels.compiling import part
-from peak_kernels.fast import slots as t
-from peak_kernels.orders import slots as f
 from peak_kernels.orders.account import gain_of, rate_at, trade_row
 from peak_kernels.orders.book import is_live, to_tick
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from peak_kernels import money
+from peak_kernels import order_slots as f
 from peak_kernels.arrays import FloatArray
 from peak_kernels.compiling import part
-from peak_kernels.orders import slots as f
 from peak_kernels.orders.account import fee
 from peak_kernels.orders.book import end_order, is_live, set_status
 from peak_kernels.orders.fill import close_lot, conclude, execute, floor_to_lot, resolve_size

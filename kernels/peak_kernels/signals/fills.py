@@ -11,9 +11,9 @@ from __future__ import annotations
 import numpy as np
 
 from peak_kernels import money
+from peak_kernels import signal_slots as f
 from peak_kernels.arrays import FloatArray
 from peak_kernels.compiling import jit
-from peak_kernels.signals import slots as f
 
 Fill = tuple[int, float, float, float]
 

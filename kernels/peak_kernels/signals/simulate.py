@@ -13,9 +13,9 @@ from __future__ import annotations
 import numpy as np
 
 from peak_kernels import money
+from peak_kernels import signal_slots as f
 from peak_kernels.arrays import FloatArray, IntArray
 from peak_kernels.compiling import jit
-from peak_kernels.signals import slots as f
 from peak_kernels.signals.fills import buy, close_to, sell
 
 
@@ -344,7 +344,7 @@ def simulate_signals(
     Parameters
     ----------
     m
-        Memory: settings, groups, assets (`peak_kernels.signals.slots`).
+        Memory: settings, groups, assets (`peak_kernels.signal_slots`).
     data, at
         Inputs of all assets and where each field lies in them (see `load_bar`).
     bars

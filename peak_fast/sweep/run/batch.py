@@ -12,20 +12,20 @@ from typing import Any
 
 import numpy as np
 
+from peak_fast import simulation as _simulation
 from peak_fast.arguments import listing
 from peak_fast.data import Bars
 from peak_fast.errors import ConfigError, SweepError, did_you_mean
 from peak_fast.metrics import CATALOG, FOLDED, METRICS, PLACES
 from peak_fast.settings import EngineSettings, VolatilityTarget, names_of
 from peak_fast.simulation import calendar_table, prepare_many, price_table, run_block
-from peak_fast.simulation import given as _given
 from peak_fast.strategies import Block, OrderBlock, RuleStrategy, SignalStrategy
 from peak_fast.sweep.run.functions import Calls, check_columns, each, raise_told, told
 from peak_fast.sweep.run.rows import PlaneFull, RowCache, RulePlan, capacity_for
 from peak_fast.sweep.run.settings import SettingsTable
 from peak_fast.sweep.run.threads import Team, cut
+from peak_kernels import slots as t
 from peak_kernels.entries import run_configurations
-from peak_kernels.fast import slots as t
 
 FloatArray = np.ndarray[Any, np.dtype[np.float64]]
 Report = Callable[[int, FloatArray], None]
@@ -178,7 +178,7 @@ class Batch:
             self._run_each(params, settings, out, done)
         else:
             # Nothing that the engine decides with: it says what to do instead.
-            _given.decisions_of(self.bars, self.strategy, {}, settings.rows(0, 1)[0], [])
+            _simulation.decisions_of(self.bars, self.strategy, {}, settings.rows(0, 1)[0], [])
 
     @property
     def tile(self) -> int:

@@ -32,10 +32,9 @@ from peak_fast.sweep.run.book_settings import BookTable
 from peak_fast.sweep.run.functions import check_columns
 from peak_fast.sweep.run.settings import FloatArray, SettingsTable
 from peak_fast.sweep.run.threads import cut
-from peak_kernels.fast import slots as t
-from peak_kernels.orders import batch as b
-from peak_kernels.orders import nothing_asked, order_runner
-from peak_kernels.orders import slots as f
+from peak_kernels import order_slots as f
+from peak_kernels import slots as t
+from peak_kernels.orders import batch_runner, nothing_asked, order_runner
 
 # A bar through the book takes some ten times as long as on the fast path.
 _TILE_BARS = 500_000
@@ -171,7 +170,7 @@ class BookBatch(Batch):
         function, (seen, params, *others) = asked
         first = 0
         while first < len(out):
-            done, why = b.batch_runner()(
+            done, why = batch_runner()(
                 order_runner(),
                 self._market,
                 (self._prices, plane, settings if len(settings) == 1 else settings[first:]),
@@ -186,11 +185,11 @@ class BookBatch(Batch):
                 out[first:],
             )
             first += done
-            if why == b.NO_ROOM:
+            if why == f.BATCH_ROOM:
                 room.grow()
-            elif why == b.NO_TARGET:
+            elif why == f.BATCH_TARGET:
                 refuse_no_target(self.strategy, room.memory)
-            elif why == b.TOO_EARLY:
+            elif why == f.BATCH_EARLY:
                 raise DataError(
                     "order_book: a configuration decides on an entry at a limit before the first close; expected "
                     "prices from its first decision on"

@@ -19,9 +19,8 @@ from peak_fast.settings import (
     varied_rules,
 )
 from peak_fast.sweep.run.settings import FloatArray, SettingsTable
-from peak_kernels.fast import slots as t
-from peak_kernels.orders import batch as b
-from peak_kernels.orders import slots as f
+from peak_kernels import order_slots as f
+from peak_kernels import slots as t
 
 if TYPE_CHECKING:
     from peak_fast.settings import OrderBook
@@ -39,11 +38,11 @@ _AS_RULES: dict[str, tuple[tuple[str, int], ...]] = {
     "max_drawdown_limit": (("max_drawdown", f.R_DRAWDOWN),),
     "daily_loss_limit": (("daily_loss", f.R_DAILY_LOSS),),
 }
-_ENTRY_SLOTS = {"entry_limit": b.C_ENTRY_LIMIT, "entry_bars": b.C_ENTRY_BARS}
+_ENTRY_SLOTS = {"entry_limit": f.W_ENTRY_LIMIT, "entry_bars": f.W_ENTRY_BARS}
 
 
 class BookTable(SettingsTable):
-    """Rows of `peak_kernels.orders.simulate.batch.N_COLUMNS` slots: settings of the engine, rules, entries at a limit.
+    """Rows of `peak_kernels.order_slots.N_WIDE` slots: settings of the engine, rules, entries at a limit.
 
     Parameters
     ----------
@@ -78,9 +77,9 @@ class BookTable(SettingsTable):
         settings = {name: column for name, column in columns.items() if name not in (*RULES, *ENTRIES)}
         super().__init__(base, settings, sizing)
         self._book, self._rules = book, rules
-        wide = np.full((1, b.N_COLUMNS), np.nan)
-        wide[0, : b.C_RULES] = base
-        own = wide[0, b.C_RULES : b.C_RULES + f.N_RULE]
+        wide = np.full((1, f.N_WIDE), np.nan)
+        wide[0, : f.W_RULES] = base
+        own = wide[0, f.W_RULES : f.W_RULES + f.N_RULE]
         own[:] = rule_vector(rules)
         own[f.R_CARRY], own[f.R_INTRABAR], own[f.R_SIGNED] = flags
         for name, slot in _ENTRY_SLOTS.items():
@@ -91,12 +90,12 @@ class BookTable(SettingsTable):
         for name, column in columns.items():
             if name not in settings:
                 self._put(name, column)
-        if base[t.WEIGHT_TARGETS] > 0.0 and np.any(~np.isnan(self._column(b.C_ENTRY_LIMIT))):
+        if base[t.WEIGHT_TARGETS] > 0.0 and np.any(~np.isnan(self._column(f.W_ENTRY_LIMIT))):
             raise ConfigError(
                 "entry_limit: expected None with weights, whose orders enlarge and reduce positions; give sides, or "
                 "let a block place the orders"
             )
-        if np.any(~np.isnan(self._column(b.C_ENTRY_BARS)) & np.isnan(self._column(b.C_ENTRY_LIMIT))):
+        if np.any(~np.isnan(self._column(f.W_ENTRY_BARS)) & np.isnan(self._column(f.W_ENTRY_LIMIT))):
             raise ConfigError(
                 "entry_bars: expected entry_limit in each configuration that has it; got None; give entry_bars=None "
                 "there, or leave such configurations out with constraint=..."
@@ -113,11 +112,11 @@ class BookTable(SettingsTable):
                         "expected one of the two"
                     )
                 if rule != "slippage":
-                    self._columns.append(((b.C_RULES + slot,), values))
+                    self._columns.append(((f.W_RULES + slot,), values))
         if "slippage_bps" in names or "slippage_abs" in names:
-            amount, extra = (self._column(b.C_RULES + slot) for slot in (f.R_SLIP_AMOUNT, f.R_SLIP_EXTRA))
+            amount, extra = (self._column(f.W_RULES + slot) for slot in (f.R_SLIP_AMOUNT, f.R_SLIP_EXTRA))
             kind = np.where((amount != 0.0) | (extra != 0.0), float(f.SLIP_FRACTION), float(f.SLIP_NONE))
-            self._columns.append(((b.C_RULES + f.R_SLIP_KIND,), kind))
+            self._columns.append(((f.W_RULES + f.R_SLIP_KIND,), kind))
 
     def _put(self, name: str, column: Any) -> None:
         """Let a field of the book or its rules vary; each distinct value is checked."""
@@ -127,7 +126,7 @@ class BookTable(SettingsTable):
                 "it where the grid varies it"
             )
         codes = {value: self._code(name, value) for value in dict.fromkeys(_plain(column))}
-        slot = _ENTRY_SLOTS[name] if name in ENTRIES else b.C_RULES + column_of(name)
+        slot = _ENTRY_SLOTS[name] if name in ENTRIES else f.W_RULES + column_of(name)
         self._columns.append(((slot,), np.array([codes[value] for value in _plain(column)])))
 
     def _code(self, name: str, value: Any) -> float:

@@ -8,14 +8,14 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from peak_fast import simulation as _simulation
 from peak_fast.data import Bars, aligned, calendar_of_bars
 from peak_fast.errors import PeakFastError, StrategyError
 from peak_fast.indicators import BLOCK
 from peak_fast.params import feasible_mask
-from peak_fast.simulation import given as _given
 from peak_fast.strategies import SignalStrategy, complete_params
-from peak_kernels.fast import ROW_OFFSET, RULE_SIZE, SIDES, SIGNALS, WEIGHTS
-from peak_kernels.fast import slots as t
+from peak_kernels import slots as t
+from peak_kernels.slots import ROW_OFFSET, RULE_SIZE, SIDES, SIGNALS, WEIGHTS
 
 FloatArray = np.ndarray[Any, np.dtype[np.float64]]
 IntArray = np.ndarray[Any, np.dtype[np.int64]]
@@ -54,19 +54,21 @@ class Calls:
         """Call the function and fill a row."""
         notes: list[str] = []
         code = self._code
-        returned = _given.call(self._item, self._bars, params)
-        values = aligned(returned, self._calendar, _given.named(self._item), notes, StrategyError)
+        returned = _simulation.call_function(self._item, self._bars, params)
+        values = aligned(
+            returned, self._calendar, _simulation.function_name(self._item), notes, StrategyError
+        )
         if hasattr(values, "to_numpy"):
             values = values.to_numpy()
         plain = isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.kind in "iuf"
         if not plain or len(values) != len(self._bars):
             notes.clear()
-            values, boolean = _given.returned(self._item, self._bars, returned, notes)
+            values, boolean = _simulation.returned_by(self._item, self._bars, returned, notes)
             if boolean and code == SIGNALS:
                 code = SIDES
-                notes.append(_given.held(self._item))
+                notes.append(_simulation.held_note(self._item))
         else:
-            notes += _given.nothing_said(self._item, values)
+            notes += _simulation.silent_note(self._item, values)
         self._values[row][:] = values
         self.rules[row, 2] = code
         if notes:
@@ -74,8 +76,8 @@ class Calls:
 
     def refuse(self, row: int) -> None:
         """Raise the error that a single run raises for the values of a row."""
-        given = _given.returned(self._item, self._bars, self._values[row], [])
-        _given.decided(self._item, given, [], weights=self._by_weight)
+        given = _simulation.returned_by(self._item, self._bars, self._values[row], [])
+        _simulation.decided_by(self._item, given, [], weights=self._by_weight)
 
 
 def check_columns(item: Any, params: Mapping[str, Any]) -> dict[str, list[Any]]:

@@ -11,7 +11,7 @@ from peak_fast.data import Bars
 from peak_fast.indicators import Key, check_kind, compute_group, groups_of, stride_of
 from peak_fast.strategies import Row, RuleStrategy
 from peak_fast.sweep.run.threads import Team
-from peak_kernels.fast import RULE_SIZE
+from peak_kernels.slots import RULE_SIZE
 
 FloatArray = np.ndarray[Any, np.dtype[np.float64]]
 IntArray = np.ndarray[Any, np.dtype[np.int64]]

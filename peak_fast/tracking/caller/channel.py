@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from peak_fast.errors import TrackingError
-from peak_fast.tracking import reach
+from peak_fast.tracking import reach, spool
 from peak_fast.tracking.base import TrackingWarning, logger
 from peak_fast.tracking.caller import background, environment, launch
 from peak_fast.tracking.caller.active import OpenRun, ThreadRuns
@@ -28,7 +28,6 @@ from peak_fast.tracking.spool import (
     mask_in,
     read_ack,
     scheme_of,
-    spool,
 )
 
 if TYPE_CHECKING:

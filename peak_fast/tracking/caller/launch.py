@@ -55,7 +55,7 @@ def start_writer(
     idle
         Run at a low priority, until somebody asks for more.
     arguments
-        Further arguments of ``python -m peak_fast.tracking.writer.writer``.
+        Further arguments of ``python -m peak_fast.tracking.writer``.
     pipe
         Give the writer's standard output to the caller, for its report.
 
@@ -72,7 +72,7 @@ def start_writer(
         "-W",
         "ignore",
         "-m",
-        "peak_fast.tracking.writer.writer",
+        "peak_fast.tracking.writer",
         str(folder),
         *arguments,
     ]

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from peak_fast.errors import ConfigError
 from peak_fast.guard import guarded_class
+from peak_fast.tracking import spool
 from peak_fast.tracking.caller import identify
 from peak_fast.tracking.caller.channel import Channel, now_ms
 from peak_fast.tracking.caller.recorder import Recorder
 from peak_fast.tracking.handles import RunHandle, RunIdList
-from peak_fast.tracking.spool import frames, spool
 
 if TYPE_CHECKING:
     from peak_fast.tracking.spool import SegmentWriter
@@ -114,12 +114,12 @@ class ManyRuns(Recorder):
         TypeError
             Not a table.
         """
-        table = frames.prefixed(frame, params, metrics, tags, run_name)
+        table = spool.prefixed_frame(frame, params, metrics, tags, run_name)
         channel = self._channel
         made = _Made()
         with channel.lock:
             parent = self._parent(parent_run_id)
-            for head, data, run_ids in frames.records(table, now_ms(), parent, common_tags):
+            for head, data, run_ids in spool.frame_records(table, now_ms(), parent, common_tags):
                 channel.append(spool.RUNS, head, [data])
                 made.add(channel.segment, run_ids)
                 channel.rotate()

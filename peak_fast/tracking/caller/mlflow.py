@@ -22,6 +22,7 @@ from typing import Any, Literal
 
 from peak_fast.errors import ConfigError, MissingDependencyError, did_you_mean
 from peak_fast.guard import guarded_class
+from peak_fast.tracking import spool
 from peak_fast.tracking.base import TrackingWarning, logger
 from peak_fast.tracking.caller import launch
 from peak_fast.tracking.caller.channel import Channel, Mode
@@ -33,7 +34,6 @@ from peak_fast.tracking.spool import (
     is_locked,
     mask,
     resolve,
-    spool,
     store_key,
 )
 

@@ -10,6 +10,7 @@ from time import time_ns
 from typing import Any
 
 from peak_fast.guard import guarded_class
+from peak_fast.tracking import spool
 from peak_fast.tracking.base import logger
 from peak_fast.tracking.caller.capture import bars_record, encode_trades
 from peak_fast.tracking.caller.channel import Channel, now_ms
@@ -23,7 +24,6 @@ from peak_fast.tracking.spool import (
     freeze,
     params_bytes,
     reduce_curve,
-    spool,
 )
 from peak_fast.tracking.stores import clean_artifact_path
 

@@ -11,13 +11,14 @@ from typing import Any, Self
 
 from peak_fast.errors import TrackingError
 from peak_fast.guard import guarded_class
+from peak_fast.tracking import spool
 from peak_fast.tracking.base import TrackingWarning, logger
 from peak_fast.tracking.caller import identify
 from peak_fast.tracking.caller.active import OpenRun
 from peak_fast.tracking.caller.channel import Channel, now_ms
 from peak_fast.tracking.caller.many import ManyRuns
 from peak_fast.tracking.handles import ENDED, UNASKED, RunHandle, status_of
-from peak_fast.tracking.spool import Prefixes, resolve, spool
+from peak_fast.tracking.spool import Prefixes, resolve
 from peak_fast.tracking.updates import RUN_NAME
 
 _NAMED, _UNNAMED = Prefixes(spool.QUICK_START, spool.NAMED), Prefixes(spool.QUICK_START)

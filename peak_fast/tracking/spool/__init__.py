@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from peak_fast.tracking.spool.curves import VALUES as VALUES
     from peak_fast.tracking.spool.curves import expand_curve as expand_curve
     from peak_fast.tracking.spool.curves import reduce_curve as reduce_curve
+    from peak_fast.tracking.spool.frames import frame_records as frame_records
     from peak_fast.tracking.spool.frames import frame_runs as frame_runs
+    from peak_fast.tracking.spool.frames import prefixed_frame as prefixed_frame
     from peak_fast.tracking.spool.frozen import FILLS as FILLS
     from peak_fast.tracking.spool.frozen import POINTS as POINTS
     from peak_fast.tracking.spool.frozen import TRADES as TRADES
@@ -29,13 +31,32 @@ if TYPE_CHECKING:
     from peak_fast.tracking.spool.run_ids import RunIds as RunIds
     from peak_fast.tracking.spool.segment import Prefixes as Prefixes
     from peak_fast.tracking.spool.segment import SegmentWriter as SegmentWriter
+    from peak_fast.tracking.spool.spool import ARTIFACT as ARTIFACT
     from peak_fast.tracking.spool.spool import BARS as BARS
+    from peak_fast.tracking.spool.spool import CLOSE as CLOSE
     from peak_fast.tracking.spool.spool import CONTACT as CONTACT
+    from peak_fast.tracking.spool.spool import END as END
+    from peak_fast.tracking.spool.spool import ENVIRONMENT as ENVIRONMENT
+    from peak_fast.tracking.spool.spool import FORMAT as FORMAT
+    from peak_fast.tracking.spool.spool import FROZEN as FROZEN
+    from peak_fast.tracking.spool.spool import HEADER as HEADER
+    from peak_fast.tracking.spool.spool import METRICS as METRICS
+    from peak_fast.tracking.spool.spool import NAMED as NAMED
+    from peak_fast.tracking.spool.spool import PARAMS as PARAMS
+    from peak_fast.tracking.spool.spool import QUICK_END as QUICK_END
+    from peak_fast.tracking.spool.spool import QUICK_RESULT as QUICK_RESULT
+    from peak_fast.tracking.spool.spool import QUICK_START as QUICK_START
+    from peak_fast.tracking.spool.spool import RESULT as RESULT
+    from peak_fast.tracking.spool.spool import RUNS as RUNS
+    from peak_fast.tracking.spool.spool import START as START
     from peak_fast.tracking.spool.spool import STATIC as STATIC
+    from peak_fast.tracking.spool.spool import TAGS as TAGS
+    from peak_fast.tracking.spool.spool import UNREADABLE as UNREADABLE
     from peak_fast.tracking.spool.spool import Ack as Ack
     from peak_fast.tracking.spool.spool import Record as Record
     from peak_fast.tracking.spool.spool import SegmentPaths as SegmentPaths
     from peak_fast.tracking.spool.spool import child_environment as child_environment
+    from peak_fast.tracking.spool.spool import damaged as damaged
     from peak_fast.tracking.spool.spool import has_record as has_record
     from peak_fast.tracking.spool.spool import read_ack as read_ack
     from peak_fast.tracking.spool.spool import read_records as read_records
@@ -43,6 +64,7 @@ if TYPE_CHECKING:
     from peak_fast.tracking.spool.spool import remove_strays as remove_strays
     from peak_fast.tracking.spool.spool import segments as segments
     from peak_fast.tracking.spool.spool import spool_root as spool_root
+    from peak_fast.tracking.spool.spool import store_folder as store_folder
     from peak_fast.tracking.spool.spool import write_ack as write_ack
     from peak_fast.tracking.spool.spool import write_atomically as write_atomically
     from peak_fast.tracking.spool.uris import SQL_SCHEMES as SQL_SCHEMES
@@ -64,20 +86,43 @@ __all__ = []
 # Where each name of this room lives; those outside `__all__` are for other rooms.
 _HOMES = {
     "curves": ("ARTIFACT_PARTS", "FIGURE", "PARTS", "REPORTS", "VALUES", "expand_curve", "reduce_curve"),
-    "frames": ("frame_runs",),
+    "frames": (
+        "frame_records",
+        "frame_runs",
+        "prefixed_frame",
+    ),
     "frozen": ("FILLS", "POINTS", "TRADES", "can_freeze", "describe", "freeze", "params_bytes", "shared_by"),
     "layout": ("layout_of",),
     "locks": ("FolderLock", "is_locked"),
     "run_ids": ("RunIds",),
     "segment": ("Prefixes", "SegmentWriter"),
     "spool": (
+        "ARTIFACT",
         "Ack",
         "BARS",
+        "CLOSE",
         "CONTACT",
+        "END",
+        "ENVIRONMENT",
+        "FORMAT",
+        "FROZEN",
+        "HEADER",
+        "METRICS",
+        "NAMED",
+        "PARAMS",
+        "QUICK_END",
+        "QUICK_RESULT",
+        "QUICK_START",
+        "RESULT",
+        "RUNS",
         "Record",
+        "START",
         "STATIC",
         "SegmentPaths",
+        "TAGS",
+        "UNREADABLE",
         "child_environment",
+        "damaged",
         "has_record",
         "read_ack",
         "read_records",
@@ -85,6 +130,7 @@ _HOMES = {
         "remove_strays",
         "segments",
         "spool_root",
+        "store_folder",
         "write_ack",
         "write_atomically",
     ),

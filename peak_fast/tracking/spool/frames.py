@@ -54,7 +54,7 @@ class FrameRun:
     tags: dict[str, str]
 
 
-def prefixed(
+def prefixed_frame(
     frame: Any,
     params: Sequence[str] | None,
     metrics: Sequence[str] | None,
@@ -97,7 +97,7 @@ def prefixed(
     return table
 
 
-def records(
+def frame_records(
     table: Any, now_ms: int, parent: str | None, tags: Mapping[str, Any] | None
 ) -> Iterator[tuple[Head, bytes, list[str]]]:
     """Head, buffer and run ids of each RUNS record of a prefixed frame."""

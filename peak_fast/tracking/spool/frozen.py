@@ -72,7 +72,7 @@ def _without_tags(trades: Any) -> Any:
 
 @functools.cache
 def _record_width() -> int:
-    from peak_kernels.fast import slots as t
+    from peak_kernels import slots as t
 
     return t.RECORD_WIDTH
 
@@ -80,7 +80,7 @@ def _record_width() -> int:
 @functools.cache
 def _units_slot() -> int:
     # Not at the top: a tracker is built without the kernels.
-    from peak_kernels.fast import slots as t
+    from peak_kernels import slots as t
 
     return t.UNITS
 

@@ -72,7 +72,7 @@ class Layout:
         now = current()
         if now.slots == self.slots:
             return settings
-        from peak_kernels.fast import slots as t
+        from peak_kernels import slots as t
 
         return _moved(settings, self.slots[: len(settings)], now.slots[: t.N_SETTINGS], 0.0)
 
@@ -113,7 +113,7 @@ def current() -> Layout:
     # Not at the top: a tracker is built without the kernels.
     from peak_fast.metrics import METRICS
     from peak_fast.results import KINDS
-    from peak_kernels.fast import slots as t
+    from peak_kernels import slots as t
 
     names = list(vars(t))
     between = names[names.index("INITIAL_CASH") : names.index("N_STATE")]

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from peak_fast.tracking import spool
 from peak_fast.tracking.base import logger
 from peak_fast.tracking.sanitize import MAX_RUN_NAME, clean_key, clean_step, clean_tags, clean_text
 from peak_fast.tracking.spool import (
@@ -24,7 +25,6 @@ from peak_fast.tracking.spool import (
     SegmentPaths,
     read_ack,
     read_records,
-    spool,
     write_ack,
 )
 from peak_fast.tracking.stores import Store, clean_artifact_path

@@ -127,10 +127,9 @@ class Thawed:
 
     def trades(self) -> dict[str, Any]:
         """Trades as columns, with returns, excursions and the names of the exit reasons."""
-        from peak_fast.results import KINDS
-        from peak_fast.results import frames as _records
+        from peak_fast.results import KINDS, trade_array
 
-        records = _records.trade_array(self._result)
+        records = trade_array(self._result)
         columns = {name: records[name] for name in records.dtype.names}
         columns["exit_reason"] = np.asarray(KINDS, dtype=object)[records["exit_reason"].astype(np.int64)]
         return columns
@@ -139,7 +138,7 @@ class Thawed:
         """The equity curve; shape (n_bars,)."""
         if self._n_fills == _NO_FILLS:
             return expand_curve(self._points, self._n_bars)
-        from peak_kernels.fast import slots as t
+        from peak_kernels import slots as t
 
         bar, signed, price, fee = (
             self._fills_of_trades() if self._n_fills == _FROM_TRADES else self._own_fills()
@@ -166,7 +165,7 @@ class Thawed:
 
     def _fills_of_trades(self) -> Any:
         """The same of the entry and the exit of each trade, and of the entry of the open one."""
-        from peak_kernels.fast import slots as t
+        from peak_kernels import slots as t
 
         outcome, settings = self._result._outcome, self._static.settings
         rows, state = dict(zip(t.TRADE_COLUMNS, outcome.trades.T, strict=True)), outcome.state

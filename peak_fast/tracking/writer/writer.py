@@ -3,7 +3,7 @@
 Started by trackers (at ``flush``, ``close``, exit, or at idle priority while a loop runs) and by
 ``peak-fast sync``::
 
-    python -m peak_fast.tracking.writer.writer FOLDER [--idle] [--once] [--report]
+    python -m peak_fast.tracking.writer FOLDER [--idle] [--once] [--report]
 
 One writer per folder: a second one ends at once.  It stays while trackers of the folder are alive and for
 some seconds after their last request, so that the next ``flush`` finds it warm; it ends when all owners are
@@ -280,7 +280,7 @@ def uri_of(folder: Path) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Entry point of the writer process; returns its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m peak_fast.tracking.writer.writer")
+    parser = argparse.ArgumentParser(prog="python -m peak_fast.tracking.writer")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--idle", action="store_true", help="run at a low priority, until somebody asks")
     parser.add_argument("--once", action="store_true", help="make one pass and end")
@@ -307,7 +307,3 @@ def main(arguments: list[str] | None = None) -> int:
         logger.warning("%s", total.error)
         return 3
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -15,7 +15,7 @@ from peak_fast.orders.memory import Prices, blank_actions
 from peak_fast.orders.run import run_actions
 from peak_fast.settings.order_rules import Asset
 from peak_fast.settings.presets import backtrader
-from peak_kernels.orders import slots as f
+from peak_kernels import order_slots as f
 from tests.parity.cases import Case, Run, Unsupported
 
 KINDS = {

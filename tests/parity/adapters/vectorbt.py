@@ -13,7 +13,7 @@ import numpy as np
 
 from peak_fast.settings.signal_rules import SignalRules
 from peak_fast.signals.simulate import simulate_signals, simulate_sizes
-from peak_kernels.signals import slots as f
+from peak_kernels import signal_slots as f
 from tests.parity.cases import Case, Run, Unsupported
 
 ACCUMULATE = {

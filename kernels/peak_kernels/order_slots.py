@@ -15,7 +15,7 @@ the lists further below.
 
 Prefixes: ``X_`` action, ``O_`` order, ``L_`` lot, ``A_`` asset, ``S_`` account state, ``R_`` rule,
 ``F_`` fill, ``T_`` closed trade, ``E_`` log event, ``H_`` charge outside trades, ``V_`` view of a block,
-``B_`` bars that it sees, ``C_`` calendar.
+``B_`` bars that it sees, ``C_`` calendar, ``W_`` configuration.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from peak_kernels.arrays import FloatArray, IntArray
+from peak_kernels.slots import N_SETTINGS
 
 
 class Market(NamedTuple):
@@ -281,7 +282,7 @@ MAX_TIERS = 12
 G_STATE_AT, G_TRADE_AT, G_TRAIL, G_TRAIL_UNIT, G_PEAK, G_ENTRY_LIMIT, G_ENTRY_BARS, G_WRONG, G_WRONG_BAR = (
     range(TIERS_AT + 2 * MAX_TIERS, TIERS_AT + 2 * MAX_TIERS + 9)
 )
-"""Runs of the engine's decisions: its state vector (`peak_kernels.fast.slots`; 0: none), the first closed trade that
+"""Runs of the engine's decisions: its state vector (`peak_kernels.slots`; 0: none), the first closed trade that
 it has not counted, distance of the trailing exit of every lot (0: none) and its unit.  Highest equity.  Entries at a
 limit of a block that returns targets: fraction that they are better than the close, bars that they are valid (NaN: not
 set).  Its first target that is none, and its bar counted from 1 (0: all were)."""
@@ -369,3 +370,13 @@ N_SEEN = 6
 # Rows of the calendar that a block's instructions need: last bar of the next bar's day; `X_AUCTION...`.
 # Where volatilities are estimated, the bars a year that were known at the bar follow.
 C_DAY_END, C_AUCTION, C_AUCTION_CLOSE, C_YEAR = range(4)
+
+# Columns of a configuration in a sweep: the engine's settings, the rules, then what an order book has beside its rules.
+W_RULES = N_SETTINGS
+W_ENTRY_LIMIT, W_ENTRY_BARS = W_RULES + N_RULE, W_RULES + N_RULE + 1
+# share that entries at a limit are better than the deciding close, bars that they are valid; NaN: not set
+N_WIDE = W_RULES + N_RULE + 2
+
+# Why many configurations stop at one: all are done; the memory is too small; an entry at a limit before the first
+# close; a target that is none.
+BATCH_DONE, BATCH_ROOM, BATCH_EARLY, BATCH_TARGET = range(4)
