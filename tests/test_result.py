@@ -22,6 +22,7 @@ from peak_fast import (
     synthetic,
 )
 from peak_fast.errors import DataError, StoreError
+from peak_fast.files import sealed
 from peak_fast.report import report_text, trades_summary
 from peak_fast.results import bundle
 
@@ -334,9 +335,21 @@ def assert_same(one, other):
     assert one.symbol == other.symbol and one.params == other.params
 
 
+def generation(folder):
+    """Folder of the one generation of a saved result."""
+    (found,) = folder.glob("generation-*")
+    return found
+
+
 class TestSaving:
     def test_round_trip_is_bit_identical(self, result, tmp_path):
         folder = result.save(tmp_path / "run")
+        assert sorted(p.name.split("-")[0] for p in folder.iterdir()) == ["generation", "result.json"]
+        assert sorted(p.name for p in generation(folder).iterdir()) == [
+            "bars.parquet", "curve.parquet", "fills.parquet", "orders.parquet", "result.json", "trades.parquet",
+        ]  # fmt: skip
+        assert_same(result, BacktestResult.load(folder))
+        bundle.make_flat(folder)
         assert sorted(p.name for p in folder.iterdir()) == [
             "bars.parquet", "curve.parquet", "fills.parquet", "orders.parquet", "result.json", "trades.parquet",
         ]  # fmt: skip
@@ -367,9 +380,29 @@ class TestSaving:
     def test_saving_again_replaces(self, result, tmp_path):
         folder = tmp_path / "run"
         BacktestEngine().run(synthetic(50, seed=1), "momentum", {"period": 5}).save(folder)
+        (folder / "notes.txt").write_text("mine")
+        (folder / "generation-0123456789ab").mkdir()  # what a killed save leaves
+        (folder / ".result.json.0011aabb.tmp").write_text("half")
+        (folder / "bars.parquet").write_text("of a result of an earlier format")
         result.save(folder)
         assert BacktestResult.load(folder).hash == result.hash
         assert [p.name for p in tmp_path.iterdir()] == ["run"]
+        kept = {"result.json", "notes.txt", generation(folder).name}
+        assert {p.name for p in folder.iterdir()} == kept
+
+    def test_a_first_save_that_was_killed_is_no_obstacle(self, result, tmp_path):
+        folder = tmp_path / "run"
+        (folder / "generation-0123456789ab").mkdir(parents=True)
+        with pytest.raises(DataError, match="holds no saved result"):
+            BacktestResult.load(folder)
+        assert BacktestResult.load(result.save(folder)).hash == result.hash
+
+    def test_results_of_earlier_formats_are_refused_by_name(self, tmp_path):
+        (tmp_path / "result.json").write_text('{"format": 4, "symbol": "X"}')
+        with pytest.raises(
+            DataError, match="expected a saved result of format 5; got 4; read it with the version"
+        ):
+            BacktestResult.load(tmp_path)
 
     def test_a_folder_with_something_else_is_left_alone(self, result, tmp_path):
         (tmp_path / "precious.txt").write_text("mine")
@@ -388,7 +421,7 @@ class TestSaving:
         if broken == "write":
             monkeypatch.setattr(bundle, "_document", fail)
         else:
-            monkeypatch.setattr(bundle, "_replace", fail)
+            monkeypatch.setattr(bundle, "_name", fail)
         with pytest.raises(StoreError, match=r"/run' \(disk full\); choose another folder"):
             result.save(folder)
         assert list(tmp_path.iterdir()) == []
@@ -397,19 +430,34 @@ class TestSaving:
         folder = tmp_path / "run"
         old = BacktestEngine().run(synthetic(50, seed=1), "momentum", {"period": 5})
         old.save(folder)
-        rename = bundle.Path.rename
 
-        def fail_to_move_in(self, target):
-            if target == folder and "old" not in self.name:
-                raise OSError("no")
-            return rename(self, target)
+        def fail(self, target):
+            raise OSError("no")
 
-        monkeypatch.setattr(bundle.Path, "rename", fail_to_move_in)
+        monkeypatch.setattr(bundle.Path, "replace", fail)
         with pytest.raises(StoreError, match=r"\(no\)"):
             result.save(folder)
         monkeypatch.undo()
         assert BacktestResult.load(folder).hash == old.hash
         assert [p.name for p in tmp_path.iterdir()] == ["run"]
+        assert len(list(folder.iterdir())) == 2
+
+    def test_an_interruption_after_the_step_that_counts_keeps_the_new_one(
+        self, result, tmp_path, monkeypatch
+    ):
+        folder = tmp_path / "run"
+        BacktestEngine().run(synthetic(50, seed=1), "momentum", {"period": 5}).save(folder)
+        name = bundle._name
+
+        def named_then_interrupted(*given):
+            name(*given)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(bundle, "_name", named_then_interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            result.save(folder)
+        monkeypatch.undo()
+        assert BacktestResult.load(folder).hash == result.hash
 
     def test_others_may_read_the_folder(self, result, tmp_path):
         (tmp_path / "plain").mkdir()
@@ -419,7 +467,7 @@ class TestSaving:
 
 def rewrite(column):
     def change(folder):
-        path = folder / f"{column[0]}.parquet"
+        path = generation(folder) / f"{column[0]}.parquet"
         pl.read_parquet(path).with_columns(pl.col(column[1]) * (1 + 1e-15)).write_parquet(path)
 
     return change
@@ -427,31 +475,43 @@ def rewrite(column):
 
 def edit_json(change):
     def apply(folder):
-        path = folder / "result.json"
+        path = generation(folder) / "result.json"
         document = json.loads(path.read_text())
+        del document["checksum"]
         change(document)
-        path.write_text(json.dumps(document))
+        path.write_bytes(sealed(document))  # a sound file of something else
 
     return apply
 
 
+def cut(path, count):
+    path.write_bytes(path.read_bytes()[:-count])
+
+
 DAMAGE = {
-    "gone": lambda f: [p.unlink() for p in f.iterdir()],
-    "no json": lambda f: (f / "result.json").unlink(),
-    "no table": lambda f: (f / "fills.parquet").unlink(),
-    "cut json": lambda f: (f / "result.json").write_text((f / "result.json").read_text()[:-50]),
+    "gone": lambda f: [p.unlink() for p in generation(f).iterdir()],
+    "no json": lambda f: (generation(f) / "result.json").unlink(),
+    "no name": lambda f: (f / "result.json").unlink(),
+    "name of another generation": lambda f: generation(f).rename(f / "generation-0123456789ab"),
+    "name outside": lambda f: (f / "result.json").write_bytes(sealed({"format": 5, "generation": "../run"})),
+    "no table": lambda f: (generation(f) / "fills.parquet").unlink(),
+    "cut json": lambda f: cut(generation(f) / "result.json", 50),
+    "cut name": lambda f: cut(f / "result.json", 5),
     "json of something else": lambda f: (f / "result.json").write_text("[1, 2]"),
-    "cut table": lambda f: (f / "curve.parquet").write_bytes((f / "curve.parquet").read_bytes()[:-9]),
+    "cut table": lambda f: cut(generation(f) / "curve.parquet", 9),
     "one bit of equity": rewrite(("curve", "equity")),
     "one bit of a fill": rewrite(("fills", "price")),
     "one bit of an order": rewrite(("orders", "requested")),
     "one bit of a trade": rewrite(("trades", "net_pnl")),
     "prices": rewrite(("bars", "volume")),
     "missing column": lambda f: (
-        pl.read_parquet(f / "curve.parquet").drop("cash").write_parquet(f / "curve.parquet")
+        pl.read_parquet(generation(f) / "curve.parquet")
+        .drop("cash")
+        .write_parquet(generation(f) / "curve.parquet")
     ),
     "a metric": edit_json(lambda d: d["metrics"].__setitem__(3, "0.5")),
-    "the account": edit_json(lambda d: d["state"].__setitem__(30, "0.5")),
+    "settings of another kind": edit_json(lambda d: d.update(settings=["x"])),
+    "metadata of another kind": edit_json(lambda d: d.update(metadata=3)),
     "no state": edit_json(lambda d: d.pop("state")),
     "another format": edit_json(lambda d: d.update(format=99)),
     "unknown setting": edit_json(lambda d: d["metadata"]["settings"]["costs"].update(tax=1)),

@@ -16,7 +16,7 @@ import pytest
 
 from peak_fast.errors import ConfigError, StoreError
 from peak_fast.sweep.result import SweepResult
-from peak_fast.sweep.store.folder import find_parts, part_name, scan_parts
+from peak_fast.sweep.store.folder import Parts, find_parts, read_manifest
 from peak_fast.sweep.store.key import changes
 from peak_fast.sweep.store.store import SweepStore, default_tile_size
 from tests.sweep_fakes import GRID, compute, fill, make_grid, make_key
@@ -135,7 +135,9 @@ def test_restart_deletes_only_what_belongs_to_the_store(tmp_path):
     with SweepStore.open(tmp_path, make_key(), grid, tile_size=200, resume="restart") as store:
         assert store.tile_size == 200
         fill(store, grid, [1])
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["manifest.json", "notes.txt", part_name(1)]
+    names = [path.name for path in find_parts(tmp_path).values()]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["manifest.json", "notes.txt", *names]
+    assert list(find_parts(tmp_path)) == [1]
 
 
 def _truncate(path):
@@ -151,29 +153,72 @@ def _garbage(path):
 
 
 def _of_another_tile(path):
-    path.write_bytes(path.with_name(part_name(1)).read_bytes())
+    path.write_bytes(find_parts(path.parent)[1].read_bytes())
+
+
+def _under_the_name_of_another_tile(path):
+    other = find_parts(path.parent)[1]
+    path.unlink()
+    path.with_name(path.name.split("-")[0] + "-00000004-" + other.name.split("-")[2]).write_bytes(
+        other.read_bytes()
+    )
+
+
+def _without_checksum(path):
+    path.rename(path.with_name("part-00000004.parquet"))
 
 
 def _without_metrics(path):
     pl.read_parquet(path).drop("sharpe").write_parquet(path)
 
 
-@pytest.mark.parametrize("damage", [_truncate, _empty, _garbage, _of_another_tile, _without_metrics])
-def test_a_damaged_part_is_computed_again(tmp_path, damage):
+@pytest.mark.parametrize(
+    "damage",
+    [
+        _truncate,
+        _empty,
+        _garbage,
+        _of_another_tile,
+        _under_the_name_of_another_tile,
+        _without_checksum,
+        _without_metrics,
+    ],
+)
+def test_a_damaged_part_is_computed_again(tmp_path, damage, caplog):
     grid = make_grid()
     with SweepStore.open(tmp_path / "s", make_key(), grid, tile_size=50) as store:
         fill(store, grid)
         tiles = set(range(store.tiles))
-    damage(tmp_path / "s" / part_name(4))
+    damage(find_parts(tmp_path / "s")[4])
+    with pytest.raises(
+        StoreError, match=r"part-00000004[-.\w]* as it was written; .*computes the part again"
+    ):
+        len(SweepResult.load(tmp_path / "s"))
     with SweepStore.open(tmp_path / "s", make_key(), grid) as store:
         assert store.finished() == tiles - {4}
+        (said,) = caplog.messages
+        assert "part-00000004" in said and "is computed again" in said and "\n" not in said
+        (note,) = store.keep_notes([])
+        assert "part-00000004" in note and "was computed again" in note
         fill(store, grid)
         assert store.scan().collect().equals(undisturbed(tmp_path))
 
 
+def test_a_part_that_is_gone_is_missed(tmp_path):
+    grid = make_grid()
+    with SweepStore.open(tmp_path / "s", make_key(), grid, tile_size=100) as store:
+        fill(store, grid)
+    loaded = SweepResult.load(tmp_path / "s")
+    assert len(loaded) == len(grid) == loaded.total
+    find_parts(tmp_path / "s")[2].unlink()
+    with pytest.raises(StoreError, match="the file is gone"):
+        loaded.top()
+    assert f"{len(grid) - 100:,} of {len(grid):,} configurations" in repr(SweepResult.load(tmp_path / "s"))
+
+
 def test_leftover_temporary_files_are_removed(tmp_path):
     SweepStore.open(tmp_path, make_key(), make_grid()).close()
-    leftover = tmp_path / f".{part_name(0)}.12ab34cd.tmp"
+    leftover = tmp_path / ".part-00000000-0a0b0c0d.parquet.12ab34cd.tmp"
     leftover.write_bytes(b"half a part")
     SweepStore.open(tmp_path, make_key(), make_grid()).close()
     assert not leftover.exists()
@@ -188,16 +233,21 @@ def test_broken_or_foreign_folders_are_refused(tmp_path):
     (tmp_path / "old" / "manifest.json").write_text(json.dumps({"format": 99}))
     with pytest.raises(StoreError, match="format 99"):
         SweepStore.open(tmp_path / "old", make_key(), grid)
+    (tmp_path / "old" / "manifest.json").write_text(json.dumps({"format": 1, "metrics": ["sharpe"]}))
+    with pytest.raises(StoreError, match=r"format 1, whose tables .* reads; use another folder"):
+        SweepResult.load(tmp_path / "old")
     (tmp_path / "torn").mkdir()
     (tmp_path / "torn" / "manifest.json").write_text("{")
-    with pytest.raises(StoreError, match="could not read"):
+    with pytest.raises(
+        StoreError, match=r"manifest.json as it was written; it does not begin with a checksum"
+    ):
         SweepStore.open(tmp_path / "torn", make_key(), grid)
     (tmp_path / "bare").mkdir()
-    (tmp_path / "bare" / part_name(0)).write_bytes(b"")
+    (tmp_path / "bare" / "part-00000000-00000000.parquet").write_bytes(b"")
     with pytest.raises(StoreError, match="parts without"):
         SweepStore.open(tmp_path / "bare", make_key(), grid)
     with pytest.raises(StoreError, match="got none"):
-        scan_parts(tmp_path / "nowhere")
+        Parts(tmp_path / "nowhere", {"hash": "", "parameters": [], "metrics": []}).scan()
 
 
 def test_wrong_columns_are_refused(tmp_path):
@@ -280,7 +330,8 @@ def run_full_disk(folder, limit=None):
 def check_continues(folder, tmp_path, first):
     grid = make_grid()
     names = {path.name for path in folder.iterdir()} - {"lost+found"}
-    assert names == {"manifest.json", *(part_name(tile) for tile in range(first))}
+    assert names == {"manifest.json", *(path.name for path in find_parts(folder).values())}
+    assert list(find_parts(folder)) == list(range(first))
     with SweepStore.open(folder, make_key(), grid) as store:
         assert store.finished() == set(range(first))
         return store.scan().collect()
@@ -369,13 +420,15 @@ def test_a_sweep_killed_at_20_random_moments_ends_as_if_undisturbed(tmp_path):
             killed += child.wait() == -signal.SIGKILL
         progress.append(len(find_parts(folder)) if folder.exists() else 0)
         if progress[-1]:
-            scan_parts(folder).collect()  # whatever is there can be read without opening the store
+            Parts(
+                folder, read_manifest(folder)
+            ).scan().collect()  # whatever is there can be read without opening the store
     assert killed == 20
     assert progress == sorted(progress) and len(set(progress)) > 10
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout == "ready\ndone\n", done.stderr
     expected = undisturbed(tmp_path, tile_size=4)
-    frame = scan_parts(folder).collect()
+    frame = Parts(folder, read_manifest(folder)).scan().collect()
     assert frame.equals(expected)
     assert progress[-1] < len(find_parts(folder))
     assert not list(folder.glob(".*.tmp")) and not (folder / "lock").exists()

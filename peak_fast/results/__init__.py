@@ -9,6 +9,7 @@ from peak_kernels.doors import door
 if TYPE_CHECKING:
     from peak_fast.results.ambiguity import Ambiguity
     from peak_fast.results.bundle import check_folder as check_folder
+    from peak_fast.results.bundle import make_flat as make_flat
     from peak_fast.results.codes import CHILD as CHILD
     from peak_fast.results.codes import CLOSE as CLOSE
     from peak_fast.results.codes import KINDS as KINDS
@@ -27,7 +28,7 @@ __all__ = ["Ambiguity", "BacktestResult"]
 _HOMES = {
     "frames": ("trade_array",),
     "ambiguity": ("Ambiguity",),
-    "bundle": ("check_folder",),
+    "bundle": ("check_folder", "make_flat"),
     "codes": ("CHILD", "CLOSE", "KINDS", "ORDER"),
     "metadata": ("code_version", "jsonable"),
     "named_frames": ("NamedFrame", "named"),

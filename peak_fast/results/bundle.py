@@ -1,13 +1,27 @@
-"""A result as a folder: JSON and Parquet, written to a temporary name and renamed."""
+"""A result as a folder: JSON and Parquet, each save in a folder of its own, and a file that names the one that counts.
+
+::
+
+    result.json                          names the generation
+    generation-5f0c1d9ab2e4/
+        result.json                      everything that is not a table, and the checksums of the tables
+        bars.parquet, curve.parquet, orders.parquet, fills.parquet, trades.parquet
+
+A save writes a new generation, then replaces the file that names it, then removes the old one. Only the middle step
+changes what `load` reads, and replacing a file is one step for the system: a save that is killed at any moment
+leaves the old result or the new one. What it left behind is removed by the next save. Nothing waits for the disk:
+after a power cut within seconds of a save, files may lack what the system had not written yet, and `load` says so.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import json
+import functools
+import io
 import math
+import re
+import secrets
 import shutil
-import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,6 +30,7 @@ from pydantic import TypeAdapter
 
 from peak_fast.data import Bars
 from peak_fast.errors import DataError, writing
+from peak_fast.files import alone_in, checksum, format_of, sealed, unsealed
 from peak_fast.results.codes import TAG
 from peak_fast.results.metadata import jsonable
 from peak_fast.settings import AnySizing, Costs, Execution, RiskLimits, Stops
@@ -23,20 +38,45 @@ from peak_fast.simulation import Outcome
 from peak_kernels import slots as t
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from peak_fast.results.parts import RunParts
 
 R = TypeVar("R", bound="RunParts")
 
-FORMAT = 4
+FORMAT = 5
+DOCUMENT = "result.json"
 _TABLES = {"orders": t.ORDER_COLUMNS, "fills": t.FILL_COLUMNS, "trades": t.TRADE_COLUMNS}
+_FILES = tuple(f"{name}.parquet" for name in ("bars", "curve", *_TABLES))
+_GENERATION = re.compile(r"generation-[0-9a-f]{12}")
+_UNFINISHED = re.compile(r"\.result\.json\.[0-9a-f]+\.tmp")
+# A result that is replaced while it is read may be replaced again while it is read anew.
+_ATTEMPTS = 5
+_REMEDY = "take a copy of the folder, or run the backtest again and save it"
 
 
 def save(result: RunParts, folder: Path) -> Path:
     """Write a result; see `BacktestResult.save`."""
     with writing(folder):
         check_folder(folder)
-        _write(result, folder)
+        is_new = not folder.exists()
+        folder.mkdir(exist_ok=True)
+        try:
+            with alone_in(folder):
+                _write(result, folder)
+        except BaseException:
+            if is_new:
+                _remove_empty(folder)
+            raise
     return folder
+
+
+def _remove_empty(folder: Path) -> None:
+    """Remove a folder that this save made, if nothing came of it."""
+    try:
+        folder.rmdir()
+    except OSError:
+        return
 
 
 def check_folder(folder: Path) -> None:
@@ -49,50 +89,88 @@ def check_folder(folder: Path) -> None:
     StoreError
         The parents cannot be made.
     """
-    if folder.exists() and not (folder / "result.json").is_file():
-        raise DataError(f"{str(folder)!r} exists and holds no saved result; choose another folder")
     with writing(folder):
+        if folder.exists() and not (folder / DOCUMENT).is_file():
+            names = [path.name for path in folder.iterdir()] if folder.is_dir() else [folder.name]
+            # A first save that was killed leaves an empty folder, or one with what it had not finished.
+            if not all(_GENERATION.fullmatch(name) or _UNFINISHED.fullmatch(name) for name in names):
+                raise DataError(f"{str(folder)!r} exists and holds no saved result; choose another folder")
         folder.parent.mkdir(parents=True, exist_ok=True)
 
 
 def _write(result: RunParts, folder: Path) -> None:
-    """Write to a temporary name beside the folder, then rename."""
+    """Write a generation, name it, remove all others."""
+    generation = folder / f"generation-{secrets.token_hex(6)}"
+    generation.mkdir()
+    try:
+        _write_files(result, generation)
+        _name(folder, generation.name)
+    except BaseException:
+        if _named(folder) != generation:  # an interruption may come after the step that counts
+            shutil.rmtree(generation, ignore_errors=True)
+        raise
+    _clean(folder, generation.name)
+
+
+def _name(folder: Path, generation: str) -> None:
+    """Replace the file that names the generation that counts."""
+    unfinished = folder / f".{DOCUMENT}.{secrets.token_hex(4)}.tmp"
+    try:
+        unfinished.write_bytes(sealed({"format": FORMAT, "generation": generation}))
+        unfinished.replace(folder / DOCUMENT)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+
+
+def _write_files(result: RunParts, generation: Path) -> None:
+    """Write tables and document."""
+    sums = {}
+    for name, frame in _frames(result):
+        content = io.BytesIO()
+        frame.write_parquet(content, compression="lz4")
+        sums[name] = checksum(content.getbuffer(), name)
+        (generation / name).write_bytes(content.getbuffer())
+    (generation / DOCUMENT).write_bytes(sealed({**_document(result), "files": sums}))
+
+
+def _frames(result: RunParts) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Tables of a result by the names of their files."""
     import polars as pl
 
     outcome = result._outcome
-    work = folder.parent / f".{folder.name}-{uuid.uuid4().hex}"
-    work.mkdir()
-    try:
-        result.bars.to_polars().write_parquet(work / "bars.parquet")
-        pl.DataFrame(dict(zip(("equity", "cash", "position"), outcome.curve, strict=True))).write_parquet(
-            work / "curve.parquet"
-        )
-        for name, columns in _TABLES.items():
-            rows = getattr(outcome, name)
-            cells = {label: np.ascontiguousarray(rows[:, k]) for k, label in enumerate(columns)}
-            if rows.shape[1] > TAG:
-                cells["tag"] = np.ascontiguousarray(rows[:, TAG])
-            pl.DataFrame(cells).write_parquet(work / f"{name}.parquet")
-        (work / "result.json").write_text(json.dumps(_document(result), indent=1, allow_nan=False))
-        _replace(work, folder)
-    except BaseException:
-        shutil.rmtree(work, ignore_errors=True)
-        raise
+    yield "bars.parquet", result.bars.to_polars()
+    yield "curve.parquet", pl.DataFrame(dict(zip(("equity", "cash", "position"), outcome.curve, strict=True)))
+    for name, columns in _TABLES.items():
+        rows = getattr(outcome, name)
+        cells = {label: np.ascontiguousarray(rows[:, k]) for k, label in enumerate(columns)}
+        if rows.shape[1] > TAG:
+            cells["tag"] = np.ascontiguousarray(rows[:, TAG])
+        yield f"{name}.parquet", pl.DataFrame(cells)
 
 
-def _replace(work: Path, folder: Path) -> None:
-    """Move a finished folder into place; the old one is removed only once the new one stands there."""
-    if not folder.exists():
-        work.rename(folder)
+def _clean(folder: Path, kept: str) -> None:
+    """Remove earlier generations, what killed saves left, and the files of a result of an earlier format."""
+    for path in folder.iterdir():
+        if path.name == kept:
+            continue
+        if _GENERATION.fullmatch(path.name):
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name in _FILES or _UNFINISHED.fullmatch(path.name):
+            path.unlink(missing_ok=True)
+
+
+def make_flat(folder: Path) -> None:
+    """Make a saved result one flat folder, to be copied elsewhere; `load` reads it, too.
+
+    Other folders stay as they are.
+    """
+    generation = _named(folder)
+    if generation is None or generation == folder:
         return
-    old = folder.parent / f".{folder.name}-old-{uuid.uuid4().hex}"
-    folder.rename(old)
-    try:
-        work.rename(folder)
-    except OSError:
-        old.rename(folder)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+    for path in generation.iterdir():
+        path.replace(folder / path.name)
+    generation.rmdir()
 
 
 def _document(result: RunParts) -> dict[str, Any]:
@@ -110,47 +188,93 @@ def _document(result: RunParts) -> dict[str, Any]:
         "settings": [repr(float(x)) for x in result._settings],
         "state": [repr(float(x)) for x in outcome.state],
         "metrics": [repr(float(x)) for x in outcome.metrics],
-        "records": _digest(outcome),
         "stats": jsonable(result.stats),
         "metadata": jsonable(result.metadata),
     }
 
 
-def _digest(outcome: Outcome) -> str:
-    """Hash of what the result's own hash does not cover: orders, trades and the account at the end."""
-    digest = hashlib.blake2b(digest_size=16)
-    for array in (outcome.orders, outcome.trades, outcome.state):
-        digest.update(np.ascontiguousarray(array))
-    return digest.hexdigest()
-
-
 def load(cls: Callable[..., R], folder: Path) -> R:
     """Read a result; see `BacktestResult.load`."""
-    import polars as pl
-
-    try:
-        document = json.loads((folder / "result.json").read_text())
-        frames = {name: pl.read_parquet(folder / f"{name}.parquet") for name in (*_TABLES, "bars", "curve")}
-        found = document["format"]
-    except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
-        raise DataError(f"{str(folder)!r} holds no saved result that can be read: {error}") from None
-    if found != FORMAT:
-        raise DataError(f"{str(folder)!r}: expected format {FORMAT}; got {found!r}")
+    document, frames = _read(folder)
     try:
         result = _result_of(cls, document, frames)
         metadata = document["metadata"]
-        same = (
-            result.hash == metadata["hash"]
-            and result.bars.hash == metadata["data"]["hash"]
-            and _digest(result._outcome) == document["records"]
-        )
-    except (LookupError, TypeError, ValueError, pl.exceptions.PolarsError) as error:
-        raise DataError(f"{str(folder)!r} is damaged: {error!r}") from None
+        same = result.hash == metadata["hash"] and result.bars.hash == metadata["data"]["hash"]
+    except Exception as error:  # sound bytes of something else: whatever it is, it is no result
+        raise DataError(f"{str(folder)!r} holds no saved result: {error!r}; {_REMEDY}") from error
     if not same:
-        raise DataError(f"{str(folder)!r} is damaged: its numbers do not match the hash it was saved with")
+        raise DataError(
+            f"{str(folder)!r} is damaged: its numbers do not match the hash it was saved with; {_REMEDY}"
+        )
     # As it was saved: the code that reads a result need not be the code that computed it.
     result.__dict__["metadata"] = metadata
     return result
+
+
+def _read(folder: Path) -> tuple[dict[str, Any], dict[str, pl.DataFrame]]:
+    """Document and tables of the generation that counts, though a save may replace it meanwhile."""
+    for _ in range(_ATTEMPTS):
+        generation = _named(folder) or folder
+        try:
+            return _content(generation)
+        except DataError:
+            if (_named(folder) or folder) == generation:
+                raise
+    raise DataError(f"{str(folder)!r} was replaced {_ATTEMPTS} times while it was read; try again")
+
+
+def _named(folder: Path) -> Path | None:
+    """Folder of the generation that counts: the folder itself where it is flat; None where nothing can be read."""
+    try:
+        content = unsealed((folder / DOCUMENT).read_bytes())
+    except (OSError, ValueError):
+        return None
+    name = content.get("generation")
+    if name is None:
+        return folder
+    return folder / name if isinstance(name, str) and _GENERATION.fullmatch(name) else None
+
+
+def _content(folder: Path) -> tuple[dict[str, Any], dict[str, pl.DataFrame]]:
+    """Document and tables of one generation."""
+    import polars as pl
+
+    document = _document_of(folder / DOCUMENT)
+    frames = {}
+    for name in _FILES:
+        path = folder / name
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise DataError(f"{str(path)!r} of a saved result cannot be read: {error}; {_REMEDY}") from None
+        if checksum(content, name) != document["files"].get(name):
+            raise DataError(f"{str(path)!r} is damaged: its checksum is wrong; {_REMEDY}")
+        try:
+            frames[name.removesuffix(".parquet")] = pl.read_parquet(io.BytesIO(content))
+        except pl.exceptions.PolarsError as error:
+            raise DataError(f"{str(path)!r} holds no table: {error}; {_REMEDY}") from error
+    return document, frames
+
+
+def _document_of(path: Path) -> dict[str, Any]:
+    """Everything that is not a table."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{str(path.parent)!r} holds no saved result that can be read: {error}") from None
+    old = format_of(raw)
+    try:
+        document = unsealed(raw) if old is None else {"format": old}
+    except ValueError as error:
+        raise DataError(f"{str(path)!r} is damaged: {error}; {_REMEDY}") from None
+    if document.get("format") != FORMAT:
+        raise DataError(
+            f"{str(path.parent)!r}: expected a saved result of format {FORMAT}; got {document.get('format')!r}; "
+            "read it with the version of peak_fast that wrote it, or run the backtest again and save it"
+        )
+    if not isinstance(document.get("files"), dict):
+        raise DataError(f"{str(path)!r} names a generation that is not there; {_REMEDY}")
+    return document
 
 
 def _result_of(cls: Callable[..., R], document: dict[str, Any], frames: dict[str, Any]) -> R:
@@ -189,6 +313,12 @@ def _settings_of(saved: dict[str, Any]) -> dict[str, Any]:
         "risk_limits": RiskLimits,
     }
     used = {name: kinds[name](**value) if name in kinds else value for name, value in saved.items()}
-    used["sizing"] = TypeAdapter(AnySizing).validate_python(saved["sizing"])
+    used["sizing"] = _sizing().validate_python(saved["sizing"])
     used["risk_free"] = float(saved["risk_free"]) if saved["risk_free"] is not None else math.nan
     return used
+
+
+@functools.cache
+def _sizing() -> TypeAdapter[Any]:
+    """Reader of sizing rules: pydantic builds it anew each time it is asked, which takes longer than the rest."""
+    return TypeAdapter(AnySizing)

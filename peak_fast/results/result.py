@@ -259,9 +259,10 @@ class BacktestResult:
         return {name: getattr(self, name).to_pandas() for name in names}
 
     def save(self, folder: str | Path) -> Path:
-        """Write ``result.json``, and prices, curve, orders, fills and trades as Parquet, into a folder.
+        """Write settings and statistics as JSON, and prices, curve, orders, fills and trades as Parquet, into a folder.
 
-        The folder appears whole or not at all; an existing result there is replaced.
+        An existing result there is replaced; whoever is killed in between leaves the old one or the new one. Every
+        byte is covered by a checksum.
 
         Raises
         ------
@@ -281,7 +282,7 @@ class BacktestResult:
         Raises
         ------
         DataError
-            The folder holds no result, or not the one its hash names.
+            The folder holds no result, a file of it is damaged, or it is of another format.
         """
         from peak_fast.results import bundle as _bundle
 

@@ -14,6 +14,7 @@ from peak_fast.errors import ConfigError, StoreError, SweepError
 from peak_fast.guard import guarded_class
 from peak_fast.metrics import higher_is_better
 from peak_fast.sweep.grid import Array
+from peak_fast.sweep.store import MANIFEST, Parts, read_manifest
 from peak_fast.sweep.view import check_metric
 
 if TYPE_CHECKING:
@@ -36,8 +37,8 @@ class SweepResult:
     Parameters
     ----------
     table
-        A store, or the folder of one, whose parts are read when needed; a Polars frame; or a dict of one
-        result array per metric, which becomes a frame together with the grid when it is first looked at.
+        A store or its parts, which are read when needed; a Polars frame; or a dict of one result array per
+        metric, which becomes a frame together with the grid when it is first looked at.
     grid
         The configurations; None for a table read from a file.
     metrics
@@ -59,7 +60,7 @@ class SweepResult:
 
     def __init__(
         self,
-        table: SweepStore | Path | pl.DataFrame | Mapping[str, Array],
+        table: SweepStore | Parts | pl.DataFrame | Mapping[str, Array],
         grid: Grid | None,
         metrics: Sequence[str],
         rerun: Callable[[dict[str, Any]], BacktestResult] | None = None,
@@ -78,8 +79,8 @@ class SweepResult:
         self.is_full = grid.is_full if grid is not None else is_full
         self.notes = tuple(notes)
         self._rerun = rerun
-        place: Any = getattr(table, "folder", table)  # of a store, only the place: it may be closed by now
-        self._table: Path | pl.DataFrame | Mapping[str, Array] = place
+        place: Any = getattr(table, "files", table)  # of a store only its files: it may be closed by now
+        self._table: Parts | pl.DataFrame | Mapping[str, Array] = place
         if not self.metrics:
             raise ConfigError("expected at least one metric; got none")
 
@@ -99,17 +100,16 @@ class SweepResult:
         Raises
         ------
         StoreError
-            There is no store, or none that has a finished tile.
+            There is no store, none that has a finished tile, or a file of it is damaged.
         """
-        from peak_fast.sweep.store import MANIFEST, read_manifest, scan_parts
-
         folder = place("path", path, "my_sweep").expanduser()
         manifest = read_manifest(folder)
         if manifest is None:
             raise StoreError(f"expected a sweep's folder with {MANIFEST}; {folder} has none; check the path")
-        scan_parts(folder)
+        parts = Parts(folder, manifest)
+        parts.scan()
         return cls(
-            folder,
+            parts,
             None,
             manifest["metrics"],
             rerun,
@@ -122,26 +122,34 @@ class SweepResult:
     @property
     def is_stored(self) -> bool:
         """Whether the table stays in files and is read when needed."""
-        return isinstance(self._table, Path)
+        return isinstance(self._table, Parts)
+
+    @property
+    def total(self) -> int:
+        """Number of configurations of the whole sweep, finished or not."""
+        whole = self._table.configurations if isinstance(self._table, Parts) else None
+        return whole if whole is not None else len(self if self.grid is None else self.grid)
 
     def parts(self) -> list[Path]:
         """Files of a stored table, in the order of the configurations; empty for one in memory."""
-        from peak_fast.sweep.store import find_parts
-
-        return list(find_parts(self._table).values()) if isinstance(self._table, Path) else []
+        return self._table.checked() if isinstance(self._table, Parts) else []
 
     def lazy(self) -> pl.LazyFrame:
-        """The table as a lazy frame: over Parquet where it is stored, over memory otherwise."""
-        from peak_fast.sweep.store import scan_parts
+        """The table as a lazy frame: over Parquet where it is stored, over memory otherwise.
 
-        return scan_parts(self._table) if isinstance(self._table, Path) else self.frame.lazy()
+        Raises
+        ------
+        StoreError
+            A stored part has changed since it was written.
+        """
+        return self._table.scan() if isinstance(self._table, Parts) else self.frame.lazy()
 
     @property
     def frame(self) -> pl.DataFrame:
         """The whole table in memory, in the order of the grid; prefer ``lazy`` for stored sweeps."""
         from peak_fast.results import named
 
-        if isinstance(self._table, Path):
+        if isinstance(self._table, Parts):
             return named(self.lazy().collect())
         if isinstance(self._table, Mapping):
             from peak_fast.sweep.store import table
@@ -155,7 +163,7 @@ class SweepResult:
         """Number of finished configurations."""
         import polars as pl
 
-        if isinstance(self._table, Path):
+        if isinstance(self._table, Parts):
             return int(self.lazy().select(pl.len()).collect().item())
         if isinstance(self._table, Mapping):
             return len(self._table[self.metrics[0]])

@@ -84,6 +84,7 @@ def _log_values(tracker: Any, result: Any) -> None:
 
 
 def _log_through_protocol(tracker: Any, result: Any, bundle: bool) -> None:
+    from peak_fast.results import make_flat
     from peak_fast.tracking.artifacts import log_backtest_artifacts
 
     log_backtest_artifacts(tracker, result)
@@ -91,6 +92,7 @@ def _log_through_protocol(tracker: Any, result: Any, bundle: bool) -> None:
         with tempfile.TemporaryDirectory(prefix="peak-fast-") as folder:
             target = Path(folder) / "bundle"
             result.save(target)
+            make_flat(target)
             tracker.log_artifact(target)
 
 

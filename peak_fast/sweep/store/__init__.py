@@ -9,11 +9,12 @@ from peak_kernels.doors import door
 if TYPE_CHECKING:
     from peak_fast.sweep.store.folder import FORMAT as FORMAT
     from peak_fast.sweep.store.folder import MANIFEST as MANIFEST
+    from peak_fast.sweep.store.folder import Parts as Parts
     from peak_fast.sweep.store.folder import find_parts as find_parts
     from peak_fast.sweep.store.folder import part_name as part_name
     from peak_fast.sweep.store.folder import read_manifest as read_manifest
-    from peak_fast.sweep.store.folder import scan_parts as scan_parts
     from peak_fast.sweep.store.folder import table as table
+    from peak_fast.sweep.store.folder import write_manifest as write_manifest
     from peak_fast.sweep.store.key import StoreKey as StoreKey
     from peak_fast.sweep.store.key import changes as changes
     from peak_fast.sweep.store.store import SweepStore as SweepStore
@@ -23,7 +24,16 @@ __all__ = []
 
 # Where each name of this room lives; those outside `__all__` are for other rooms.
 _HOMES = {
-    "folder": ("FORMAT", "MANIFEST", "find_parts", "part_name", "read_manifest", "scan_parts", "table"),
+    "folder": (
+        "FORMAT",
+        "MANIFEST",
+        "Parts",
+        "find_parts",
+        "part_name",
+        "read_manifest",
+        "table",
+        "write_manifest",
+    ),
     "key": ("StoreKey", "changes"),
     "store": ("SweepStore", "check_resume"),
 }

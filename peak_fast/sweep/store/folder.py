@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import io
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from peak_fast.errors import ConfigError, StoreError
+from peak_fast.files import checksum, format_of, sealed, unsealed, write_atomically
 from peak_fast.sweep.grid import Array
 
 if TYPE_CHECKING:
@@ -18,60 +19,147 @@ if TYPE_CHECKING:
 
     from peak_fast.sweep.grid import Grid
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
-_PART = re.compile(r"part-(\d{8,})\.parquet")
+_PART = re.compile(r"part-(\d{8,})(?:-([0-9a-f]{8}))?\.parquet")
+_CONTENT = {"hash": str, "key": dict, "parameters": dict | list, "metrics": list, "is_full": bool}
 
 
-def part_name(tile: int) -> str:
-    """File name of a tile."""
-    return f"part-{tile:08d}.parquet"
+def part_name(tile: int, content: bytes | memoryview, about: str) -> str:
+    """File name of a tile: its number and the checksum of what the file holds.
+
+    The name carries the sum so that both appear at the same moment, and no part waits for a list of all.
+
+    Parameters
+    ----------
+    about
+        The store's hash: a part of other work, or of another tile, is not taken for this one.
+    """
+    return f"part-{tile:08d}-{checksum(content, f'{about} {tile}')}.parquet"
 
 
 def find_parts(folder: Path) -> dict[int, Path]:
-    """Part files of a folder by tile, ascending."""
+    """Part files of a folder by tile, ascending; those without a checksum in their name, too."""
     found = {int(match[1]): path for path in folder.iterdir() if (match := _PART.fullmatch(path.name))}
     return dict(sorted(found.items()))
 
 
-def scan_parts(folder: Path) -> pl.LazyFrame:
-    """All parts of a folder as one lazy frame in the order of the configurations.
+class Parts:
+    """Part files of a folder that hold what they held when they were written.
 
-    Raises
-    ------
-    StoreError
-        There is no part.
+    Every part is read once to see that, and again when its file has changed since.
+
+    Parameters
+    ----------
+    folder
+        Of the store.
+    manifest
+        Its manifest.
     """
-    import polars as pl
 
-    parts = list(find_parts(folder).values()) if folder.is_dir() else []
-    if not parts:
-        raise StoreError(f"expected a store with finished tiles in {folder}; got none; run the sweep first")
-    return pl.scan_parquet(parts, glob=False)
+    def __init__(self, folder: Path, manifest: Mapping[str, Any]) -> None:
+        self.folder = folder
+        self.configurations: int | None = manifest.get("configurations")
+        self._about = manifest["hash"]
+        self._columns = {"config", *manifest["parameters"], *manifest["metrics"]}
+        self._whole: dict[str, tuple[int, int]] = {}
+
+    def name(self, tile: int, content: bytes | memoryview) -> str:
+        """File name of a tile with this content."""
+        return part_name(tile, content, self._about)
+
+    def damage(self, tile: int, path: Path) -> str | None:
+        """What is wrong with the file of a tile; None: nothing."""
+        import polars as pl
+
+        try:
+            state = path.stat()
+            stamp = (state.st_mtime_ns, state.st_size)
+            if self._whole.get(path.name) == stamp:
+                return None
+            content = path.read_bytes()
+            if path.name != self.name(tile, content):
+                return "its bytes are not those that were written"
+            if not self._columns <= set(pl.read_parquet_schema(io.BytesIO(content))):
+                return "it lacks columns of this store"
+        except (OSError, pl.exceptions.PolarsError) as error:
+            return f"it cannot be read ({error})"
+        self._whole[path.name] = stamp
+        return None
+
+    def checked(self) -> list[Path]:
+        """All parts in the order of the configurations.
+
+        Raises
+        ------
+        StoreError
+            A part is damaged, or one that was there is gone.
+        """
+        parts = find_parts(self.folder) if self.folder.is_dir() else {}
+        gone = sorted(set(self._whole) - {path.name for path in parts.values()})
+        if gone:
+            raise StoreError(f"expected {gone[0]} in {self.folder}; the file is gone; {_AGAIN}")
+        for tile, path in parts.items():
+            wrong = self.damage(tile, path)
+            if wrong is not None:
+                raise StoreError(f"expected {path} as it was written; {wrong}; {_AGAIN}")
+        return list(parts.values())
+
+    def scan(self) -> pl.LazyFrame:
+        """All parts as one lazy frame in the order of the configurations.
+
+        Raises
+        ------
+        StoreError
+            There is no part, or one is damaged.
+        """
+        import polars as pl
+
+        parts = self.checked()
+        if not parts:
+            raise StoreError(
+                f"expected a store with finished tiles in {self.folder}; got none; run the sweep first"
+            )
+        return pl.scan_parquet(parts, glob=False)
+
+
+_AGAIN = "run the same sweep on this store: that computes the part again"
+
+
+def write_manifest(folder: Path, content: Mapping[str, Any], remedy: str = "try again") -> None:
+    """Write the manifest with its checksum."""
+    write_atomically(folder / MANIFEST, sealed(content), remedy)
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """Content of the manifest; None where there is none.
+    """Content of the manifest without its checksum; None where there is none.
 
     Raises
     ------
     StoreError
-        The file is not a manifest of a format that this version reads.
+        The file is damaged, or not a manifest of a format that this version reads.
     """
     path = folder / MANIFEST
     try:
-        content = json.loads(path.read_text("utf-8"))
+        raw = path.read_bytes()
+        old = format_of(raw)
+        content = unsealed(raw) if old is None else {"format": old}
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise StoreError(f"expected a sweep's manifest in {path}; could not read it ({error})") from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        got = content.get("format") if isinstance(content, dict) else type(content).__name__
+        raise StoreError(f"expected {path} as it was written; {error}; {_OVER}") from error
+    if content.get("format") != FORMAT:
         raise StoreError(
-            f"expected a store of format {FORMAT} in {folder}; got format {got!r}; "
-            "use another folder or the version of peak_fast that wrote it"
+            f"expected a store of format {FORMAT} in {folder}; got format {content.get('format')!r}, whose tables "
+            f"polars.read_parquet({str(folder / 'part-*.parquet')!r}) reads; {_OVER}"
         )
+    absent = [name for name, kind in _CONTENT.items() if not isinstance(content.get(name), kind)]
+    if absent:
+        raise StoreError(f"expected a sweep's manifest in {path}; it lacks {', '.join(absent)}; {_OVER}")
     return content
+
+
+_OVER = "use another folder, or run the sweep with resume='restart' to compute it again"
 
 
 def table(grid: Grid, columns: Mapping[str, Array], start: int = 0, stop: int | None = None) -> pl.DataFrame:

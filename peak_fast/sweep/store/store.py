@@ -2,20 +2,21 @@
 
 A store is a folder::
 
-    manifest.json            what was swept: hashes of data, strategy, settings, grid, metrics and code
-    part-00000000.parquet    configurations [0, tile_size): number, parameters, metrics
-    part-00000001.parquet    the next tile, in whatever order tiles finished
-    lock                     who writes at the moment
+    manifest.json                     what was swept: hashes of data, strategy, settings, grid, metrics and code
+    part-00000000-1c291ca3.parquet    configurations [0, tile_size): number, parameters, metrics
+    part-00000001-d6d2fc21.parquet    the next tile, in whatever order tiles finished
+    lock                              who writes at the moment
 
 A part is written under a temporary name, flushed to the disk and renamed, so a part that exists is whole: a
 process killed at any moment loses only the tiles it was working on. Opening the store again with the same key
-continues; another key is refused with the list of what changed.
+continues; another key is refused with the list of what changed. The second number in a part's name is the checksum
+of its bytes: a part that changed on the disk is computed again. The manifest holds a checksum of itself.
 """
 
 from __future__ import annotations
 
 import io
-import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,11 +31,11 @@ from peak_fast.sweep.grid import Array
 from peak_fast.sweep.store.folder import (
     FORMAT,
     MANIFEST,
+    Parts,
     find_parts,
-    part_name,
     read_manifest,
-    scan_parts,
     table,
+    write_manifest,
 )
 from peak_fast.sweep.store.key import StoreKey, changes
 from peak_fast.sweep.store.lock import FolderLock
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     import polars as pl
 
     from peak_fast.sweep.grid import Grid
+
+logger = logging.getLogger(__name__)
 
 LOCK = "lock"
 _REMEDY = "run again: what was written before stays readable, and the same call continues from there"
@@ -93,6 +96,8 @@ class SweepStore:
         Number of parts of the finished sweep.
     is_resumed : bool
         Whether the store existed already.
+    files : Parts
+        Its parts for those who read them.
     """
 
     def __init__(self, folder: Path, grid: Grid, manifest: Mapping[str, Any], lock: FolderLock) -> None:
@@ -106,6 +111,8 @@ class SweepStore:
         self._lock = lock
         self._metrics = tuple(manifest["metrics"])
         self._finished: set[int] = set()
+        self._damaged: list[str] = []
+        self.files = Parts(folder, self.manifest)
 
     @classmethod
     def open(
@@ -174,7 +181,7 @@ class SweepStore:
             manifest = _existing(path, key, bool(resume))
         if manifest is None:
             manifest = _new_manifest(key, grid, tile_size)
-            write_atomically(path / MANIFEST, json.dumps(manifest, indent=1).encode())
+            write_manifest(path, manifest)
             return cls(path, grid, manifest, lock)
         store = cls(path, grid, manifest, lock)
         store.is_resumed = True
@@ -182,35 +189,15 @@ class SweepStore:
         return store
 
     def _find_finished(self) -> None:
-        parts = find_parts(self.folder)
-        tiles = [tile for tile in parts if tile < self.tiles and self._has_columns(parts[tile])]
-        if not self._hold_their_numbers(tiles, [parts[tile] for tile in tiles]):
-            tiles = [tile for tile in tiles if self._hold_their_numbers([tile], [parts[tile]])]
-        self._finished = set(tiles)
-        for tile, path in parts.items():
-            if tile not in self._finished:
-                path.unlink()
-
-    def _has_columns(self, path: Path) -> bool:
-        import polars as pl
-
-        try:
-            return {"config", *self._grid.names, *self._metrics} <= set(pl.read_parquet_schema(path))
-        except (pl.exceptions.PolarsError, OSError):
-            return False
-
-    def _hold_their_numbers(self, tiles: list[int], paths: list[Path]) -> bool:
-        """Whether parts can be read and hold exactly the configurations of their tiles."""
-        import polars as pl
-
-        if not tiles:
-            return True
-        expected = np.concatenate([np.arange(*self.bounds(tile)) for tile in tiles])
-        try:
-            numbers = pl.scan_parquet(paths, glob=False).select("config").collect()["config"].to_numpy()
-        except (pl.exceptions.PolarsError, OSError):
-            return False
-        return np.array_equal(numbers, expected)
+        """Keep the parts that are as they were written; remove the others, so that they are computed again."""
+        for tile, path in find_parts(self.folder).items():
+            wrong = self.files.damage(tile, path) if tile < self.tiles else "the sweep has no such part"
+            if wrong is None:
+                self._finished.add(tile)
+                continue
+            path.unlink()
+            self._damaged.append(f"{path.name} of this store was damaged ({wrong}) and was computed again")
+            logger.warning("%s: %s; the part is computed again", path, wrong)
 
     def bounds(self, tile: int) -> tuple[int, int]:
         """Configuration numbers ``[start, stop)`` of a tile."""
@@ -252,7 +239,8 @@ class SweepStore:
         frame = table(self._grid, columns, start, stop)
         buffer = io.BytesIO()
         frame.write_parquet(buffer, compression="lz4")
-        write_atomically(self.folder / part_name(tile), buffer.getbuffer(), _REMEDY)
+        content = buffer.getbuffer()
+        write_atomically(self.folder / self.files.name(tile, content), content, _REMEDY)
         self._finished.add(tile)
 
     def _check_columns(self, tile: int, columns: Mapping[str, Array], rows: int) -> None:
@@ -266,15 +254,15 @@ class SweepStore:
     def keep_notes(self, notes: Sequence[str]) -> list[str]:
         """Keep what was noticed in the manifest; returns it with what earlier runs noticed, each sentence once."""
         kept = self.manifest.get("notes", [])
-        every = list(dict.fromkeys([*kept, *notes]))
+        every = list(dict.fromkeys([*kept, *notes, *self._damaged]))
         if every != kept:
             self.manifest["notes"] = every
-            write_atomically(self.folder / MANIFEST, json.dumps(self.manifest, indent=1).encode(), _REMEDY)
+            write_manifest(self.folder, self.manifest, _REMEDY)
         return every
 
     def scan(self) -> pl.LazyFrame:
         """Everything finished so far, in the order of the configurations."""
-        return scan_parts(self.folder)
+        return self.files.scan()
 
     def close(self) -> None:
         """Let others write; what is stored stays readable."""

@@ -14,7 +14,7 @@ _ROWS = 10
 def headline(result: Finished) -> str:
     """How many configurations, and the best one."""
     count, by = len(result), result.default_metric
-    total = f" of {len(result.grid):,}" if result.grid is not None and len(result.grid) != count else ""
+    total = f" of {result.total:,}" if result.total != count else ""
     text = f"{count:,}{total} configurations of {', '.join(result.parameters)}"
     best = result.top(1, by)
     if not len(best):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from peak_fast.errors import ConfigError, MissingDependencyError, StoreError, require
 from peak_fast.files import write_atomically
 from peak_fast.sweep.grid import RESERVED
-from peak_fast.sweep.store import FORMAT, MANIFEST, find_parts, part_name
+from peak_fast.sweep.store import FORMAT, Parts, find_parts, write_manifest
 from peak_fast.sweep.view.finished import Finished
 
 if TYPE_CHECKING:
@@ -73,7 +73,10 @@ def memory_database(result: Finished, table: str) -> Any:
     duckdb = require("duckdb", extra="duckdb")
     _check_table(table)
     connection = duckdb.connect()
-    _copy(connection, result, table)
+    try:
+        _copy(connection, result, table)
+    except duckdb.Error as error:
+        raise StoreError(f"expected to copy the table {table!r} into DuckDB; it refused: {error}") from error
     return connection
 
 
@@ -123,12 +126,15 @@ def save_table(result: Finished, target: Path) -> Path:
         raise ConfigError(f"expected an empty folder; {folder} holds a sweep already; choose another")
     manifest = {
         "format": FORMAT,
+        "hash": "",
+        "configurations": len(result),
         "key": {"settings": json.loads(json.dumps(result.settings, default=str))},
         "parameters": list(result.parameters),
         "is_full": result.is_full,
         "metrics": list(result.metrics),
         "notes": list(result.notes),
     }
-    write_atomically(folder / part_name(0), buffer.getbuffer())
-    write_atomically(folder / MANIFEST, json.dumps(manifest, indent=1).encode())
+    # First what the part belongs to: a save that is killed in between leaves a folder that takes the next one.
+    write_manifest(folder, manifest)
+    write_atomically(folder / Parts(folder, manifest).name(0, buffer.getbuffer()), buffer.getbuffer())
     return target

@@ -26,6 +26,10 @@ class Finished(Protocol):
         """All configurations; None where only the table is at hand."""
 
     @property
+    def total(self) -> int:
+        """Number of configurations of the whole sweep, finished or not."""
+
+    @property
     def default_metric(self) -> str:
         """Metric that the best ones are told by."""
 

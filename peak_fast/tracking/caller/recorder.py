@@ -305,9 +305,12 @@ class Recorder:
         channel.append(spool.RESULT, (run_id, now_ms(), key, parts, content), buffers)
 
     def _log_bundle(self, result: Any) -> None:
+        from peak_fast.results import make_flat
+
         with tempfile.TemporaryDirectory(prefix="peak-fast-") as folder:
             target = Path(folder) / _BUNDLE
             result.save(target)
+            make_flat(target)
             self.log_artifact(target)
 
     def spool_backtest_artifacts(self, payload: Mapping[str, Any]) -> bool:
