@@ -11,7 +11,16 @@ from typing import get_args
 import pytest
 import typer.main
 
-from peak_fast import BacktestConfig, BacktestEngine, Costs, Execution, RiskLimits, Stops
+from peak_fast import (
+    BacktestConfig,
+    BacktestEngine,
+    BacktestResult,
+    Costs,
+    Execution,
+    RiskLimits,
+    Stops,
+    sample,
+)
 from peak_fast.cli.app import app
 from peak_fast.indicators.rows import kinds
 from peak_fast.settings.order_table import PRESETS, _TableBase
@@ -25,6 +34,7 @@ RUN = (
     "docs/data.md",
     "docs/strategies.md",
     "docs/settings.md",
+    "docs/results.md",
     "docs/orders.md",
     "docs/how_it_works.md",
 )
@@ -249,10 +259,27 @@ def test_links_lead_somewhere(page):
             assert anchor in {slug(heading) for heading in headings}, f"{page}: no heading for {target}"
 
 
-def test_the_index_names_every_page():
-    index = read("docs/README.md")
-    missing = [path.name for path in (ROOT / "docs").glob("*.md") if f"({path.name}" not in index]
-    assert [name for name in missing if name != "README.md"] == []
+def test_the_map_leads_to_every_page_and_names_no_other():
+    """Every file of docs/ but pictures, once in the table of the map; what is linked exists."""
+    rows = re.findall(r"^\|[^|]*\| \[([^\]]+)\]\(([^)]+)\) \|$", read("docs/README.md"), re.MULTILINE)
+    assert all(name == target.removeprefix("../") for name, target in rows)
+    listed = [target for _, target in rows if not target.startswith("../")]
+    assert len(set(listed)) == len(listed)
+    files = {path.name for path in (ROOT / "docs").iterdir() if path.suffix in (".md", ".json")}
+    assert set(listed) | {"README.md", "benchmarks.json"} == files
+
+
+def test_the_results_page_names_what_a_result_has():
+    text = read("docs/results.md")
+    public = {name for name in dir(BacktestResult) if not name.startswith("_")} | set(
+        BacktestResult.__annotations__
+    )
+    named = set(re.findall(r"`(?:result\.)?(\w+)(?:\(.*?\))?`", text)) | set(re.findall(r"\.(\w+)", text))
+    assert {name for name in public if not name.startswith("_")} - named == set()
+    result = BacktestEngine().run(sample("IBM").slice(0, 100), "buy_and_hold")
+    for name in ("trades", "orders", "fills", "equity_curve", "drawdown"):
+        (row,) = re.findall(rf"^\| `{name}` \| (`.*) \|$", text, re.MULTILINE)
+        assert re.findall(r"`(\w+)`", row) == getattr(result, name).columns
 
 
 def script(name):

@@ -55,7 +55,6 @@ ORDER_SWEEPS = tuple(
 ROWS = {
     "docs/sweeps.md": ORDER_SWEEPS,
     "docs/tracking.md": TRACKING,
-    "docs/MLFLOW_SETUP_GUIDE.md": TRACKING,
     "docs/orders.md": ORDERS,
 }
 
