@@ -27,6 +27,7 @@ from peak_fast.settings.order_table import PRESETS, _TableBase
 from peak_fast.settings.sizing import SizeRule, Sizing
 from peak_fast.settings.slots import VARIABLE
 from tests.conftest import ROOT
+from tests.test_circles import ROOTS, imports_of, modules_of
 
 # Pages whose Python is run here; the guides of sweeps, tracking and studies have tests of their own.
 RUN = (
@@ -314,6 +315,42 @@ def test_files_named_on_a_page_exist(page):
     named = re.findall(r"`((?:peak_fast|kernels|bench|tests|scripts|docs)/[\w/.-]+)`", read(page))
     assert named
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def rooms_listed():
+    """Rooms of the table in how_it_works.md, from the top."""
+    section = read("docs/how_it_works.md").split("## Where things are")[1].split("\n## ")[0]
+    return re.findall(r"^\| `((?:peak_fast|kernels)/[\w/]+)` \| [^|]+ \|$", section, re.MULTILINE)
+
+
+def test_the_table_of_rooms_names_exactly_those_that_exist():
+    folders = [
+        path
+        for top in ("peak_fast", "kernels/peak_kernels")
+        for path in (ROOT / top).rglob("*")
+        if path.is_dir() and path.name != "__pycache__" and any(item.is_file() for item in path.iterdir())
+    ]
+    listed = rooms_listed()
+    assert len(set(listed)) == len(listed)
+    assert set(listed) == {path.relative_to(ROOT).as_posix() for path in folders}
+
+
+def test_rooms_import_only_what_stands_below_them_in_the_table():
+    places = {
+        room.removeprefix("kernels/").replace("/", "."): place for place, room in enumerate(rooms_listed())
+    }
+
+    def room_of(module):
+        """The outer room: inner ones stand under it and belong to it."""
+        return next(
+            (name for name in places if name.count(".") == 1 and f"{module}.".startswith(f"{name}.")), None
+        )
+
+    modules = modules_of(ROOTS)
+    edges = {(room_of(name), room_of(other)) for name in modules for other in imports_of(name, modules)}
+    edges = {(one, other) for one, other in edges if one and other and one != other}
+    assert len(edges) > 50
+    assert [(one, other) for one, other in edges if places[one] > places[other]] == []
 
 
 def test_pictures_of_the_readme_come_from_the_script():
