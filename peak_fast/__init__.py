@@ -33,6 +33,7 @@ _HOMES = {
     "MLflowTracker": "tracking",
     "MissingDependencyError": "errors",
     "NoopTracker": "tracking",
+    "Panel": "data",
     "Param": "params",
     "PeakFastError": "errors",
     "RiskLimits": "settings",
@@ -77,6 +78,7 @@ __all__ = [
     "MLflowTracker",
     "MissingDependencyError",
     "NoopTracker",
+    "Panel",
     "Param",
     "PeakFastError",
     "RiskLimits",
@@ -103,7 +105,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from peak_fast.data import Bars, load, sample, synthetic
+    from peak_fast.data import Bars, Panel, load, sample, synthetic
     from peak_fast.engine import BacktestEngine
     from peak_fast.errors import (
         ConfigError,

@@ -33,12 +33,13 @@ if TYPE_CHECKING:
     from peak_fast.data.matching import shown_time as shown_time
     from peak_fast.data.matching import sorted_times as sorted_times
     from peak_fast.data.options import read_options as read_options
+    from peak_fast.data.panel import Panel
     from peak_fast.data.samples import SAMPLE_SYMBOLS, sample
     from peak_fast.data.time_values import as_time as as_time
     from peak_fast.data.times import time_of_day as time_of_day
     from peak_fast.data.year_estimates import known_years as known_years
 
-__all__ = ["SAMPLE_SYMBOLS", "Bars", "load", "sample", "synthetic"]
+__all__ = ["SAMPLE_SYMBOLS", "Bars", "Panel", "load", "sample", "synthetic"]
 
 # Where each name of this room lives; those outside `__all__` are for other rooms.
 _HOMES = {
@@ -64,6 +65,7 @@ _HOMES = {
     "loading": ("load",),
     "matching": ("Calendar", "check_zone", "shown_time", "sorted_times"),
     "options": ("read_options",),
+    "panel": ("Panel",),
     "samples": ("SAMPLE_SYMBOLS", "sample"),
     "time_values": ("as_time",),
     "times": ("time_of_day",),

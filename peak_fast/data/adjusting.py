@@ -29,8 +29,9 @@ def scaled(prices: Prices, scale: float | None, notes: list[str]) -> Prices:
 
 
 def adjusted(
-    prices: Prices, time_us: IntArray | None, names: Names, get: Get, adjust: bool, notes: list[str]
-) -> Prices:
+    prices: Prices, time_us: IntArray | None, names: Names, get: Get, adjust: bool, notes: list[str],
+    series: IntArray | None = None,
+) -> Prices:  # fmt: skip
     """Prices adjusted where the user asks for it; else a note on the columns that could do it.
 
     Parameters
@@ -45,6 +46,8 @@ def adjusted(
         What the user said.
     notes
         Gets what was done.
+    series
+        Number of the symbol of each row; None: the rows are of one.
 
     Raises
     ------
@@ -71,7 +74,11 @@ def adjusted(
         names.take(split_name)
         if others:
             notes.append(f"{_columns(others)} not used: prices are adjusted for splits only")
-        return _times_factor(prices, _split_factor(get(split_name), prices, time_us, split_name, notes))
+        if series is None:
+            return _times_factor(prices, _split_factor(get(split_name), prices, time_us, split_name, notes))
+        return _times_factor(
+            prices, _split_factors(get(split_name), prices, time_us, split_name, notes, series)
+        )
     raise DataError(
         "adjust=True: expected a column of adjusted closes or of splits; the frame has none of these names "
         f"({', '.join(ADJUSTED_CLOSE[:2] + SPLIT_NAMES[:2])}); name it with columns={{'adj_close': ...}} or "
@@ -99,6 +106,26 @@ def _ratio(adjusted_close: FloatArray, close: FloatArray, name: str) -> FloatArr
 
 def _times_factor(prices: Prices, factor: FloatArray) -> Prices:
     return tuple(values * factor for values in prices)  # type: ignore[return-value]
+
+
+def _split_factors(
+    splits: FloatArray,
+    prices: Prices,
+    time_us: IntArray | None,
+    name: str,
+    notes: list[str],
+    series: IntArray,
+) -> FloatArray:
+    """Factors of the rows of several symbols; each has its own splits."""
+    order = np.argsort(series, kind="stable")
+    factor = np.empty(splits.size)
+    found: list[str] = []
+    for rows in np.split(order, np.flatnonzero(np.diff(series[order])) + 1):
+        own = (prices[0][rows], prices[1][rows], prices[2][rows], prices[3][rows])
+        times = None if time_us is None else time_us[rows]
+        factor[rows] = _split_factor(splits[rows], own, times, name, found)
+    notes += dict.fromkeys(found)
+    return factor
 
 
 def _split_factor(

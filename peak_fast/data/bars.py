@@ -12,13 +12,13 @@ input.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from peak_fast.data.arrays import forward_fill, read_only
-from peak_fast.data.checks import FloatArray, IntArray, check, moment
+from peak_fast.data.checks import FloatArray, IntArray, check
+from peak_fast.data.dated import NO_TIMES, Dated
 from peak_fast.data.frames import source_column
 from peak_fast.data.hashing import content_hash
 from peak_fast.data.kept_rows import slice_rows, take_rows
@@ -26,8 +26,7 @@ from peak_fast.data.observations import remarks
 from peak_fast.data.options import DEFAULTS, ReadOptions, Stamp, read_options
 from peak_fast.data.reading import extract
 from peak_fast.data.time_zones import localise
-from peak_fast.data.times import DAY_US, periods_per_year, year_remark
-from peak_fast.data.year_estimates import known_steps
+from peak_fast.data.times import DAY_US, year_remark
 from peak_fast.errors import ConfigError, DataError
 from peak_fast.guard import guarded_class
 
@@ -36,11 +35,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Bars"]
 
-_NO_TIMES = "there are no times: bars count as days, 252 a year (periods_per_year= says it)"
-
 
 @guarded_class()
-class Bars:
+class Bars(Dated):
     """Open, high, low, close, volume and time of one asset; immutable.
 
     Make one with :meth:`from_frame`, :func:`load`, :func:`sample` or :func:`synthetic`, which check the data.
@@ -267,12 +264,10 @@ class Bars:
         return self.close.size
 
     def __repr__(self) -> str:
-        start, end = self.span
-        when = f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC" if self.has_time else "no timestamps"
         missing = f", {self.n_invalid} missing" if self.n_invalid else ""
         closes = ", stamped by close" if self.stamp == "close" else ""
         noted = f", {len(self._notes)} note{'s'[: len(self._notes) != 1]}" if self._notes else ""
-        return f"Bars({self.name!r}, {len(self)} bars{missing}, {when}{closes}{noted})"
+        return f"Bars({self.name!r}, {len(self)} bars{missing}, {self._when()}{closes}{noted})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, ({slot: getattr(self, slot) for slot in self.__slots__ if slot != "_table"},)
@@ -298,7 +293,7 @@ class Bars:
         if self._remarks is None:
             times = self.time_us if self.has_time else None
             found = remarks(self.open, self.high, self.low, self.close, self.volume, times)
-            year = _NO_TIMES if times is None else year_remark(self.inside_us)
+            year = NO_TIMES if times is None else year_remark(self.inside_us)
             object.__setattr__(self, "_remarks", (*found, *([] if year is None else [year])))
         return self._notes + self._remarks  # type: ignore[operator]
 
@@ -327,58 +322,6 @@ class Bars:
                 arrays.append(self.volume)
             object.__setattr__(self, "_hash", content_hash(arrays))
         return str(self._hash)
-
-    @property
-    def periods_per_year(self) -> float:
-        """Bars per year inferred from the timestamps (formula: ``docs/data.md``); 252 without timestamps."""
-        if self._periods_per_year is None:
-            value = periods_per_year(self.inside_us) if self.has_time else 252.0
-            object.__setattr__(self, "_periods_per_year", value)
-        return float(self._periods_per_year)  # type: ignore[arg-type]
-
-    @property
-    def inside_us(self) -> IntArray:
-        """A time inside of each bar: its open, or the microsecond before its close.
-
-        A bar that closes at midnight therefore belongs to the day before.
-        """
-        return self.time_us - 1 if self.stamp == "close" else self.time_us
-
-    @property
-    def day(self) -> IntArray:
-        """Calendar day (UTC) of each bar, as days since 1970: int64, shape ``(n_bars,)``."""
-        return self.inside_us // DAY_US
-
-    @property
-    def opens_us(self) -> IntArray:
-        """When each bar opens: int64 microseconds UTC, shape ``(n_bars,)``.
-
-        Where times are closes, a bar opens at the close before it, but no longer before its own than the usual
-        distance between the bars so far (over a night or a weekend): `peak_fast.data.year_estimates.known_steps`.
-        """
-        if self.stamp == "open":
-            return self.time_us
-        opens = self.time_us - known_steps(self.time_us)
-        np.maximum(opens[1:], self.time_us[:-1], out=opens[1:])
-        return opens
-
-    @property
-    def span(self) -> tuple[datetime, datetime]:
-        """Times of the first and the last bar, as aware datetimes in UTC."""
-        return moment(int(self.time_us[0])), moment(int(self.time_us[-1]))
-
-    @property
-    def timestamp(self) -> pl.Series:
-        """Times as a Polars series ``timestamp`` of type Datetime("us", ``time_zone`` or "UTC")."""
-        import polars as pl
-
-        series = pl.Series("timestamp", self.time_us).cast(pl.Datetime("us", "UTC"))
-        if self.time_zone in (None, "UTC"):
-            return series
-        try:
-            return series.dt.convert_time_zone(str(self.time_zone))
-        except pl.exceptions.ComputeError:  # a fixed offset, which has no zone name
-            return series
 
     def column(self, name: str) -> FloatArray:
         """A numeric column of the user's frame: shape ``(n_bars,)``, float64, NaN for null, name in any case.

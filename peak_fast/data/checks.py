@@ -124,7 +124,7 @@ def check(
     """
     if columns.close.size == 0:
         raise DataError("the frame has no rows; expected at least one bar")
-    if _is_clean(columns):
+    if values_are_clean(columns):
         return Checked(columns, 0, {}, None)
     repaired: dict[str, int] = {}
     columns, rows = _check_times(columns, repairs, repaired, look_at)
@@ -136,7 +136,7 @@ def check(
     return Checked(columns, n_invalid, repaired, rows, int(np.count_nonzero(below)))
 
 
-def _is_clean(columns: Columns) -> bool:
+def values_are_clean(columns: Columns) -> bool:
     """Whether no check can fail, in windows that stay in the cache while several passes go over them."""
     rows = columns.close.size
     if rows <= _WINDOW:
@@ -165,6 +165,11 @@ def _times_are_clean(time_us: IntArray) -> bool:
     if time_us[0] < _FIRST_TIME or time_us[-1] > _LAST_TIME:
         return False
     return bool((time_us[1:] > time_us[:-1]).all())
+
+
+def times_in_range(time_us: IntArray) -> bool:
+    """Whether sorted times are all there, in the years that are read."""
+    return bool(time_us[0] >= _FIRST_TIME and time_us[-1] <= _LAST_TIME)
 
 
 def _shown_time(time_us: int) -> str:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 _BLOCK = 8192
 
 
-def content_hash(arrays: Sequence[NDArray[Any]]) -> str:
-    """32 hexadecimal digits over arrays of 8-byte values, C-contiguous and of one length.
+def content_hash(arrays: Sequence[NDArray[Any]], names: str = "") -> str:
+    """32 hexadecimal digits over arrays of 8-byte values, C-contiguous and of one length, and a text beside them.
 
     Two multiply-add lanes over blocks of 64-bit words, their sums digested with BLAKE2b.
 
@@ -37,6 +37,7 @@ def content_hash(arrays: Sequence[NDArray[Any]]) -> str:
             sums.append(int(np.dot(fold, keys[0, : block.size])))
             sums.append(int(np.dot(fold, keys[1, : block.size])))
     digest = hashlib.blake2b(f"peak_fast bars {arrays[0].size} {len(arrays)}".encode(), digest_size=16)
+    digest.update(names.encode())
     digest.update(np.array(sums, dtype="<u8").tobytes())
     return digest.hexdigest()
 

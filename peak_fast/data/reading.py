@@ -18,6 +18,7 @@ from peak_fast.data.options import DEFAULTS, ReadOptions, Stamp
 from peak_fast.data.symbols import distinct, one_level, rows_of_symbol
 from peak_fast.data.time_columns import find_times, is_temporal
 from peak_fast.data.time_values import Times, read_time
+from peak_fast.data.time_zones import separate_series
 from peak_fast.errors import DataError
 
 
@@ -31,6 +32,8 @@ class Extracted(NamedTuple):
     symbol: str | None
     notes: list[str]
     read_from: Mapping[str, str]
+    series: IntArray | None = None
+    """Number of the symbol of each row; None: the rows are of one."""
 
 
 def extract(frame: Any, options: ReadOptions) -> Extracted:
@@ -65,34 +68,68 @@ def extract(frame: Any, options: ReadOptions) -> Extracted:
     if rows is not None:
         frame, source = take_rows(frame, rows), take_rows(source, rows)
         table = table_of(frame)
+    return read_columns(frame, source, table, names, options, notes)._replace(symbol=symbol)
+
+
+def read_columns(
+    frame: Any, source: Any, table: Table, names: Names, options: ReadOptions, notes: list[str],
+    series: IntArray | None = None,
+) -> Extracted:  # fmt: skip
+    """Prices, volume and times of rows whose symbols are settled.
+
+    Parameters
+    ----------
+    frame, source, table, names
+        The frame to read, the frame to keep, and what the first consists of.
+    options
+        What the user said.
+    notes
+        What was noticed before.
+    series
+        Number of the symbol of each row; None: the rows are of one.
+
+    Raises
+    ------
+    DataError
+        A missing or ambiguous column, or one of the wrong type.
+    """
     finished = _finished_rows(table, names, notes)
     if finished is not None:
         frame, source = take_rows(frame, finished), take_rows(source, finished)
         table = table_of(frame)
+        series = None if series is None else series[finished]
+    mixed = "all rows are read as one series" if series is None else "it does not tell assets apart"
     for name in names.of(MIXING_NAMES):
         different = distinct(table.get(name))
         if len(different) > 1:
             listed = ", ".join(map(repr, different[:4])) + (", ..." if len(different) > 4 else "")
-            notes.append(
-                f"column {name!r} holds {len(different)} values ({listed}); all rows are read as one series"
-            )
+            notes.append(f"column {name!r} holds {len(different)} values ({listed}); {mixed}")
     read_from = {role: names.price(role) for role in PRICE_COLUMNS}
     found = [as_float64(table.get(name), role) for role, name in read_from.items()]
     prices = (found[0], found[1], found[2], found[3])
     volume = _volume(table, names, notes, read_from)
-    times = find_times(table, names, options) if prices[0].size else Times(None)
+    with separate_series(series):
+        times = find_times(table, names, options) if prices[0].size else Times(None)
     if times.time_us is not None:
         read_from = {"timestamp": times.label, **read_from}
     _check_lengths(Columns(*prices, volume, times.time_us))
     prices = scaled(prices, options.scale, notes)
     prices = adjusted(
-        prices, times.time_us, names, lambda name: as_float64(table.get(name), name), options.adjust, notes
+        prices,
+        times.time_us,
+        names,
+        lambda name: as_float64(table.get(name), name),
+        options.adjust,
+        notes,
+        series,
     )
     stamp: Stamp = "open" if times.time_us is None else times.stamp or options.stamp
     if stamp == "close":
         notes.append("times are the closes of the bars (stamp='close')")
     notes = [*names.notes, *times.notes, *notes]
-    return Extracted(Columns(*prices, volume, times.time_us), times, stamp, source, symbol, notes, read_from)
+    return Extracted(
+        Columns(*prices, volume, times.time_us), times, stamp, source, None, notes, read_from, series
+    )
 
 
 def _finished_rows(table: Table, names: Names, notes: list[str]) -> IntArray | None:

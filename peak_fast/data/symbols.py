@@ -86,6 +86,21 @@ def one_level(frame: Any, symbol: str | Literal[False] | None) -> tuple[Any, str
     return frame, chosen[0] if chosen else None
 
 
+def columns_of_symbols(table: Table, names: Names) -> list[tuple[str, Any]]:
+    """Where symbols stand, in words, and the values there: what the user named, else index levels, else a column."""
+    if "symbol" in names.mapped:
+        named = names.mapped["symbol"]
+        for level, get in table.levels:
+            if level == named and level not in table.names:
+                return [(f"index level {named!r}", get())]
+        name = names.exact(named, "columns['symbol']: column")
+        return [(f"column {name!r}", table.get(name))]
+    levels = [(name, get) for name, get in table.levels if name is not None and fold(name) in SYMBOL_NAMES]
+    found = [(f"index level {name!r}", get()) for name, get in levels]
+    found = found or [(f"column {name!r}", table.get(name)) for name in names.of(SYMBOL_NAMES)[:1]]
+    return found or _unnamed_level(table)
+
+
 def rows_of_symbol(
     table: Table, names: Names, symbol: str | Literal[False] | None, chosen: str | None, notes: list[str]
 ) -> tuple[IntArray | None, str | None]:
@@ -107,17 +122,7 @@ def rows_of_symbol(
     DataError
         See `choose`; most rows have no symbol; or a symbol is asked for and the frame holds none.
     """
-    found: list[tuple[str, Any]] = []
-    if "symbol" in names.mapped:
-        name = names.exact(names.mapped["symbol"], "columns['symbol']: column")
-        found = [(f"column {name!r}", table.get(name))]
-    else:
-        levels = [
-            (name, get) for name, get in table.levels if name is not None and fold(name) in SYMBOL_NAMES
-        ]
-        found = [(f"index level {name!r}", get()) for name, get in levels]
-        found = found or [(f"column {name!r}", table.get(name)) for name in names.of(SYMBOL_NAMES)[:1]]
-        found = found or _unnamed_level(table)
+    found = columns_of_symbols(table, names)
     for place, values in found:
         different = distinct(values)
         if not different:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -42,6 +45,21 @@ def check_zone(time_zone: str) -> str:
     return time_zone
 
 
+# Number of the series of each row while a column with the rows of several is read; whether an hour repeats can only be
+# seen within one.
+_SERIES: ContextVar[IntArray | None] = ContextVar("series", default=None)
+
+
+@contextmanager
+def separate_series(series: IntArray | None) -> Iterator[None]:
+    """Within: `localise` looks at the rows of each series by themselves; ``series`` numbers them, row by row."""
+    token = _SERIES.set(series)
+    try:
+        yield
+    finally:
+        _SERIES.reset(token)
+
+
 def localise(time_us: IntArray, label: str, time_zone: str | None) -> tuple[IntArray, str | None, list[str]]:
     """Instants of local times: those of ``time_zone``, or taken as UTC where none is named.
 
@@ -67,6 +85,9 @@ def localise(time_us: IntArray, label: str, time_zone: str | None) -> tuple[IntA
     ConfigError
         No such zone.
     """
+    series = _SERIES.get()
+    if series is not None and series.size == time_us.size:
+        return _localise_each(time_us, label, time_zone, series)
     if time_zone is None:
         _refuse_repeated_hour(time_us, label)
         return time_us, None, []
@@ -80,6 +101,20 @@ def localise(time_us: IntArray, label: str, time_zone: str | None) -> tuple[IntA
     result = time_us.copy()
     result[present], notes = _to_utc(time_us[present], label, time_zone)
     return result, time_zone, notes
+
+
+def _localise_each(
+    time_us: IntArray, label: str, time_zone: str | None, series: IntArray
+) -> tuple[IntArray, str | None, list[str]]:
+    """As `localise`, for the rows of each series in their order; a note that several need stands there once."""
+    order = np.argsort(series, kind="stable")
+    result = np.empty_like(time_us)
+    notes: dict[str, None] = {}
+    with separate_series(None):
+        for rows in np.split(order, np.flatnonzero(np.diff(series[order])) + 1):
+            result[rows], _, more = localise(time_us[rows], label, time_zone)
+            notes.update(dict.fromkeys(more))
+    return result, time_zone, list(notes)
 
 
 def _refuse_repeated_hour(time_us: IntArray, label: str) -> None:
