@@ -81,7 +81,7 @@ def test_long_frames_of_every_kind_give_the_same_panel(kind):
 
 def test_rows_in_no_order_are_refused_and_sorted_on_request():
     frame = shuffled(long_frame())
-    with pytest.raises(DataError, match="symbol '.': timestamp: row .* earlier than row .*repair='sort'"):
+    with pytest.raises(DataError, match=r"symbol '.': timestamp: row .* earlier than row .*repair='sort'"):
         Panel.from_frame(frame)
     panel = Panel.from_frame(frame, repair="sort")
     assert panel.hash == Panel.from_frame(long_frame()).hash and panel.repaired["sort"] > 0
@@ -99,7 +99,7 @@ def test_a_time_twice_is_refused_and_dropped_on_request(by):
     frame = pd.concat([long_frame(), long_frame().iloc[[4]]]).sort_values(
         [by, "date", "symbol"], kind="stable"
     )
-    with pytest.raises(DataError, match="symbol 'B': .*repeats the time of row 4.*repair='drop'"):
+    with pytest.raises(DataError, match=r"symbol 'B': .*repeats the time of row 4.*repair='drop'"):
         Panel.from_frame(frame)
     assert Panel.from_frame(frame, repair="drop").repaired == {"drop": 1}
 
