@@ -208,6 +208,12 @@ def test_import_is_light():
     assert modules_after("import peak_fast") & heavy == set()
 
 
+FIRST_RUN = (
+    "from peak_fast import BacktestEngine, synthetic\n"
+    "BacktestEngine().run(synthetic(200, seed=1), 'momentum').stats"
+)
+
+
 def test_a_run_loads_no_optional_package():
     # SciPy is not in the list: numba imports it where it is installed.
     optional = {
@@ -221,12 +227,13 @@ def test_a_run_loads_no_optional_package():
         "typer",
         "sqlalchemy",
     }
-    # SciPy is not in the list: numba imports it where it is installed.
-    code = (
-        "from peak_fast import BacktestEngine, synthetic\n"
-        "BacktestEngine().run(synthetic(200, seed=1), 'momentum').stats"
-    )
-    assert modules_after(code) & optional == set()
+    assert modules_after(FIRST_RUN) & optional == set()
+
+
+def test_a_run_of_numbers_waits_for_no_frames():
+    """Importing Polars takes as long as the rest of a first run."""
+    modules_after(FIRST_RUN)  # compiles where the cache is empty, which needs Numba
+    assert modules_after(FIRST_RUN) & {"polars", "narwhals", "numba"} == set()
 
 
 # Words

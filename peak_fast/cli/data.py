@@ -150,7 +150,7 @@ def with_frame(bars: Any, kind: str) -> Any:
     if bars.has_time:
         frame.index = pandas.DatetimeIndex(bars.timestamp.to_pandas(), name=None)
     twin = copy.copy(bars)
-    object.__setattr__(twin, "source", frame)
+    object.__setattr__(twin, "_source", frame)
     return twin
 
 

@@ -17,15 +17,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from peak_fast.data.arrays import forward_fill, read_only
-from peak_fast.data.checks import FloatArray, IntArray, check
-from peak_fast.data.dated import NO_TIMES, Dated
-from peak_fast.data.frames import source_column
+from peak_fast.data.checks import PRICE_COLUMNS, Checked, FloatArray, IntArray
+from peak_fast.data.dated import NO_TIMES
 from peak_fast.data.hashing import content_hash
-from peak_fast.data.kept_rows import slice_rows, take_rows
+from peak_fast.data.held import HeldBars
 from peak_fast.data.observations import remarks
 from peak_fast.data.options import DEFAULTS, ReadOptions, Stamp, read_options
-from peak_fast.data.reading import extract
-from peak_fast.data.time_zones import localise
 from peak_fast.data.times import DAY_US, year_remark
 from peak_fast.errors import ConfigError, DataError
 from peak_fast.guard import guarded_class
@@ -37,7 +34,7 @@ __all__ = ["Bars"]
 
 
 @guarded_class()
-class Bars(Dated):
+class Bars(HeldBars):
     """Open, high, low, close, volume and time of one asset; immutable.
 
     Make one with :meth:`from_frame`, :func:`load`, :func:`sample` or :func:`synthetic`, which check the data.
@@ -59,8 +56,6 @@ class Bars(Dated):
         Time zone the frame displayed its times in; None if they were naive (they are taken as UTC).
     name : str
         Name of the asset or file, for display.
-    source : object
-        The user's frame, of the type that came in, row for row with the bars.
     n_invalid : int
         Bars with a missing price.
     repaired : dict of str to int
@@ -69,34 +64,7 @@ class Bars(Dated):
         What the times mean: ``"open"`` or ``"close"`` of the bar.
     """
 
-    __slots__ = (
-        "_hash", "_mark", "_n_not_positive", "_notes", "_periods_per_year", "_read_from", "_remarks", "_table",
-        "_turned", "close", "has_time", "high", "low", "n_invalid", "name", "open", "repaired", "source", "stamp",
-        "time_us", "time_zone", "volume",
-    )  # fmt: skip
-
-    open: FloatArray
-    high: FloatArray
-    low: FloatArray
-    close: FloatArray
-    volume: FloatArray | None
-    time_us: IntArray
-    has_time: bool
-    time_zone: str | None
-    name: str
-    source: Any
-    n_invalid: int
-    repaired: dict[str, int]
-    stamp: Stamp
-    _hash: str | None
-    _mark: FloatArray | None
-    _n_not_positive: int | None
-    _notes: tuple[str, ...]
-    _periods_per_year: float | None
-    _read_from: Mapping[str, str]
-    _remarks: tuple[str, ...] | None
-    _table: FloatArray | None
-    _turned: bool
+    __slots__ = ()
 
     def __init__(
         self,
@@ -113,35 +81,27 @@ class Bars(Dated):
         stamp: Stamp = "open",
     ) -> None:
         """Wrap arrays that already passed the checks; use :meth:`from_frame` for anything else."""
-        put = object.__setattr__
-        put(self, "has_time", time_us is not None)
         if time_us is None:
-            time_us = np.arange(prices[0].size, dtype=np.int64) * DAY_US
-        put(self, "open", read_only(prices[0]))
-        put(self, "high", read_only(prices[1]))
-        put(self, "low", read_only(prices[2]))
-        put(self, "close", read_only(prices[3]))
-        put(self, "volume", None if volume is None else read_only(volume))
-        put(self, "time_us", read_only(time_us))
-        put(self, "time_zone", time_zone)
-        put(self, "name", name)
-        put(self, "source", source)
-        put(self, "n_invalid", n_invalid)
-        put(self, "repaired", dict(repaired or {}))
-        put(self, "stamp", stamp)
-        put(self, "_notes", tuple(notes))
-        # Name in the frame by what it is; for display.
-        put(self, "_read_from", {})
-        # Remarks on the values are looked for when they are first asked for.
-        put(self, "_remarks", None)
-        put(self, "_hash", None)
-        put(self, "_mark", None)
-        put(self, "_n_not_positive", None)
-        put(self, "_periods_per_year", None)
-        # The kernel's matrix of prices, made by the first run on these bars.
-        put(self, "_table", None)
-        # Whether the rows of a frame that a run was given were turned round (`peak_fast.data.given`).
-        put(self, "_turned", False)
+            times, has_time = np.arange(prices[0].size, dtype=np.int64) * DAY_US, False
+        else:
+            times, has_time = time_us, True
+        values = {
+            **{name: read_only(column) for name, column in zip(PRICE_COLUMNS, prices, strict=True)},
+            "volume": None if volume is None else read_only(volume),
+            "time_us": read_only(times), "has_time": has_time, "time_zone": time_zone, "name": name,
+            "n_invalid": n_invalid, "repaired": dict(repaired or {}), "stamp": stamp,
+            "_source": source, "_notes": tuple(notes),
+            # Name in the frame by what it is; for display.
+            "_read_from": {},
+            # Found when they are first asked for: remarks on the values, and what follows from them.
+            "_remarks": None, "_hash": None, "_mark": None, "_n_not_positive": None, "_periods_per_year": None,
+            # The kernel's matrix of prices, made by the first run on these bars.
+            "_table": None,
+            # Whether the rows of a frame that a run was given were turned round (`peak_fast.data.given`).
+            "_turned": False,
+        }  # fmt: skip
+        for slot, value in values.items():
+            object.__setattr__(self, slot, value)
 
     @classmethod
     def from_frame(
@@ -202,21 +162,12 @@ class Bars(Dated):
         ConfigError
             An option with a value that it cannot have.
         """
-        said: dict[str, Any] = {}
-        if not (
-            repair is None and timestamp is None and symbol is None and columns is None and scale is None
-        ):
-            said = {
-                "repair": repair,
-                "timestamp": timestamp,
-                "symbol": symbol,
-                "columns": columns,
-                "scale": scale,
-            }
-        if not (date_order is None and time_zone is None and stamp == "open" and adjust is False):
-            said |= {"date_order": date_order, "time_zone": time_zone}
-            said |= {"stamp": None if stamp == "open" else stamp, "adjust": adjust or None}
-        said = {option: value for option, value in said.items() if value is not None} if said else said
+        said: dict[str, Any] = {
+            "repair": repair, "timestamp": timestamp, "symbol": symbol, "columns": columns, "scale": scale,
+            "date_order": date_order, "time_zone": time_zone, "stamp": None if stamp == "open" else stamp,
+            "adjust": adjust or None,
+        }  # fmt: skip
+        said = {option: value for option, value in said.items() if value is not None}
         if isinstance(frame, Bars):
             for option in said.keys() - {"repair"}:
                 raise ConfigError(
@@ -229,39 +180,38 @@ class Bars(Dated):
     @classmethod
     def _of(cls, frame: Any, name: str | None, options: ReadOptions, notes: Iterable[str] = ()) -> Bars:
         """Bars of a frame by checked options; ``notes`` are what was noticed on the way to the frame."""
-        extracted = extract(frame, options)
-        times = extracted.times
-        # Local times out of order may be the hour that repeats when summer time ends.
-        look_at = (lambda time_us: localise(time_us, times.label, None)) if times.local else None
-        checked = check(extracted.columns, options.repair, look_at)
+        # Here, because bars that are made from numbers read no frame.
+        from peak_fast.data.reading import read
+
+        extracted, checked = read(frame, options)
+        name = name or extracted.symbol or "bars"
+        said = (*notes, *extracted.notes)
+        return cls._checked(
+            checked, extracted.source, name, extracted.times.zone, extracted.read_from, said, extracted.stamp
+        )
+
+    @classmethod
+    def _checked(
+        cls, checked: Checked, source: Any, name: str, zone: str | None, read_from: Mapping[str, str],
+        notes: Iterable[str] = (), stamp: Stamp = "open",
+    ) -> Bars:  # fmt: skip
+        """Bars of columns that passed; a source of ``...`` is their own frame, made when it is asked for."""
         open_, high, low, close, volume, time_us = checked.columns
-        source = extracted.source if checked.rows is None else take_rows(extracted.source, checked.rows)
         made = cls(
             (open_, high, low, close),
             volume,
             time_us,
-            name=name or extracted.symbol or "bars",
-            time_zone=times.zone,
+            name=name,
+            time_zone=zone,
             source=source,
             n_invalid=checked.n_invalid,
             repaired=checked.repaired,
-            notes=(*notes, *extracted.notes, *checked.notes()),
-            stamp=extracted.stamp,
+            notes=(*notes, *checked.notes()),
+            stamp=stamp,
         )
         object.__setattr__(made, "_n_not_positive", checked.n_not_positive)
-        object.__setattr__(made, "_read_from", extracted.read_from)
+        object.__setattr__(made, "_read_from", read_from)
         return made
-
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(
-            f"Bars are immutable; make new ones with Bars.from_frame (tried to set {name!r})"
-        )
-
-    def __delattr__(self, name: str) -> None:
-        raise AttributeError(f"Bars are immutable (tried to delete {name!r})")
-
-    def __len__(self) -> int:
-        return self.close.size
 
     def __repr__(self) -> str:
         missing = f", {self.n_invalid} missing" if self.n_invalid else ""
@@ -269,8 +219,12 @@ class Bars(Dated):
         noted = f", {len(self._notes)} note{'s'[: len(self._notes) != 1]}" if self._notes else ""
         return f"Bars({self.name!r}, {len(self)} bars{missing}, {self._when()}{closes}{noted})"
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, ({slot: getattr(self, slot) for slot in self.__slots__ if slot != "_table"},)
+    @property
+    def source(self) -> Any:
+        """The user's frame, of the type that came in, row for row with the bars; None: they were made without one."""
+        if self._source is ...:
+            object.__setattr__(self, "_source", self.to_polars())
+        return self._source
 
     @property
     def has_nan(self) -> bool:
@@ -333,6 +287,8 @@ class Bars(Dated):
         """
         if self.source is None:
             raise DataError(f"column {name!r} is missing: these bars were made without a frame")
+        from peak_fast.data.frames import source_column
+
         return source_column(self.source, name)
 
     def slice(self, start: int | None, stop: int | None = None) -> Bars:
@@ -346,6 +302,8 @@ class Bars(Dated):
         DataError
             No bar is left.
         """
+        from peak_fast.data.kept_rows import slice_rows
+
         first, last, _ = slice(start, stop).indices(len(self))
         if first >= last:
             raise DataError(
@@ -358,7 +316,7 @@ class Bars(Dated):
             self.time_us[window],
             name=self.name,
             time_zone=self.time_zone,
-            source=slice_rows(self.source, first, last),
+            source=... if self._source is ... else slice_rows(self._source, first, last),
             n_invalid=int(np.count_nonzero(np.isnan(self.close[window]))) if self.has_nan else 0,
             notes=self.notes,
             stamp=self.stamp,
@@ -379,13 +337,3 @@ class Bars(Dated):
         names = ["open", "high", "low", "close"] + ([] if self.volume is None else ["volume"])
         times = self.timestamp.rename("timestamp" if self.stamp == "open" else "close_time")
         return pl.DataFrame([times, *(pl.Series(name, getattr(self, name)) for name in names)])
-
-
-def _restore(state: dict[str, Any]) -> Bars:
-    """Unpickle; arrays come back writable and are locked again."""
-    bars = Bars.__new__(Bars)
-    object.__setattr__(bars, "_table", None)
-    for slot, value in state.items():
-        locked = read_only(value) if isinstance(value, np.ndarray) and slot != "source" else value
-        object.__setattr__(bars, slot, locked)
-    return bars

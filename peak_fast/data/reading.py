@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from peak_fast.data.adjusting import adjusted, scaled
-from peak_fast.data.checks import PRICE_COLUMNS, Columns, FloatArray, IntArray
+from peak_fast.data.checks import PRICE_COLUMNS, Checked, Columns, FloatArray, IntArray, check
 from peak_fast.data.dialects import with_header_form
 from peak_fast.data.frames import Table, collect, table_of
 from peak_fast.data.kept_rows import take_rows
@@ -18,7 +18,7 @@ from peak_fast.data.options import DEFAULTS, ReadOptions, Stamp
 from peak_fast.data.symbols import distinct, one_level, rows_of_symbol
 from peak_fast.data.time_columns import find_times, is_temporal
 from peak_fast.data.time_values import Times, read_time
-from peak_fast.data.time_zones import separate_series
+from peak_fast.data.time_zones import localise, separate_series
 from peak_fast.errors import DataError
 
 
@@ -130,6 +130,18 @@ def read_columns(
     return Extracted(
         Columns(*prices, volume, times.time_us), times, stamp, source, None, notes, read_from, series
     )
+
+
+def read(frame: Any, options: ReadOptions) -> tuple[Extracted, Checked]:
+    """What `extract` finds, its source in the rows of the bars, and its columns as `check` leaves them."""
+    extracted = extract(frame, options)
+    times = extracted.times
+    # Local times out of order may be the hour that repeats when summer time ends.
+    look_at = (lambda time_us: localise(time_us, times.label, None)) if times.local else None
+    checked = check(extracted.columns, options.repair, look_at)
+    if checked.rows is not None:
+        extracted = extracted._replace(source=take_rows(extracted.source, checked.rows))
+    return extracted, checked
 
 
 def _finished_rows(table: Table, names: Names, notes: list[str]) -> IntArray | None:

@@ -69,5 +69,5 @@ def sample(symbol: str = "AAPL", adjust: bool = True) -> Bars:
     # The adjusted close is not passed over here: `adjust` has said what to do with it.
     prices = frame.drop("adj_close") if adjust else frame
     bars = Bars.from_frame(prices, name=wanted)
-    object.__setattr__(bars, "source", frame)
+    object.__setattr__(bars, "_source", frame)
     return bars
