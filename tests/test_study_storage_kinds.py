@@ -12,9 +12,10 @@ import pytest
 optuna = pytest.importorskip("optuna")
 
 from peak_fast.errors import ConfigError, MissingDependencyError, StoreError  # noqa: E402
+from peak_fast.masking import mask  # noqa: E402
 from peak_fast.studies.storage import bulk  # noqa: E402
 from peak_fast.studies.storage import storage as storage_module  # noqa: E402
-from peak_fast.studies.storage.storage import mask_url, open_storage, quiet_optuna  # noqa: E402
+from peak_fast.studies.storage.storage import open_storage, quiet_optuna  # noqa: E402
 from tests.study_storages import (  # noqa: E402
     ROOT,
     STATE,
@@ -32,8 +33,8 @@ from tests.study_worker import open_study  # noqa: E402
 
 
 def test_passwords_are_masked():
-    assert mask_url("postgresql://me:secret@host:5432/db") == "postgresql://me:***@host:5432/db"
-    assert mask_url("sqlite:///a.db") == "sqlite:///a.db"
+    assert mask("postgresql://me:secret@host:5432/db") == "postgresql://me:***@host:5432/db"
+    assert mask("sqlite:///a.db") == "sqlite:///a.db"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from peak_fast import masking
 from peak_fast.errors import ConfigError
 from peak_fast.settings.trading import Costs
 from peak_fast.tracking import sanitize
@@ -200,11 +201,11 @@ def test_a_file_is_no_file_store(tmp_path):
     ],
 )
 def test_credentials_are_masked(uri, shown):
-    assert uris.mask(uri) == shown
-    assert uris.has_credentials(uri) == (uri != shown)
-    assert uris.mask_in(f"cannot connect to {uri} now", uri) == f"cannot connect to {shown} now"
+    assert masking.mask(uri) == shown
+    assert masking.has_secrets(uri) == (uri != shown)
+    assert masking.masked(f"cannot connect to {uri} now", uri) == f"cannot connect to {shown} now"
     if "s3cret" in uri:
-        assert "s3cret" not in uris.mask_in("the password s3cret is wrong", uri)
+        assert "s3cret" not in masking.masked("the password s3cret is wrong", uri)
 
 
 def test_credentials_are_not_written_to_disk(tmp_path):

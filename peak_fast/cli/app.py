@@ -13,6 +13,7 @@ from peak_fast.cli.data import inspect_data, load_data, reads_data
 from peak_fast.cli.values import check_output, parse_grid, parse_params, usage_message
 from peak_fast.errors import ConfigError, PeakFastError
 from peak_fast.guard import EXIT_CODE, last_message
+from peak_fast.masking import masked
 
 # Plain help: rich would take text in brackets for markup, and drop it.
 app = typer.Typer(
@@ -329,17 +330,17 @@ def main() -> None:
         if isinstance(code, int):
             sys.exit(code)
     except PeakFastError as error:
-        typer.echo(f"peak-fast: {error}", err=True)
+        typer.echo(masked(f"peak-fast: {error}"), err=True)
         sys.exit(2)
     except typer.Exit as stop:
         sys.exit(stop.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        typer.echo(f"peak-fast: {last_message()}", err=True)
+        typer.echo(masked(f"peak-fast: {last_message()}"), err=True)
         sys.exit(EXIT_CODE)
     except Exception as error:
         # Usage errors of the parser, without depending on which parser it is.
         if hasattr(error, "format_message"):
-            typer.echo(f"peak-fast: {usage_message(error)}", err=True)
+            typer.echo(masked(f"peak-fast: {usage_message(error)}"), err=True)
             sys.exit(2)
         raise
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import gzip
+import re
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from peak_fast.data.dialects import check_dialect
 from peak_fast.data.options import FILE_OPTIONS, ReadOptions
 from peak_fast.data.query_dates import check_dates
 from peak_fast.errors import ConfigError, DataError, did_you_mean, require
+from peak_fast.masking import mask, masked, shown_cause
 
 if TYPE_CHECKING:
     import polars as pl
@@ -73,6 +75,12 @@ def read_file(file: Path, options: ReadOptions) -> Read:
     """
     import polars as pl
 
+    if re.match(r"[A-Za-z][A-Za-z0-9+.\-]+:/", str(file)) and not file.exists():
+        # A path has lost one of the slashes.
+        raise DataError(
+            f"{mask(str(file))}: expected a file; got an address; read it with polars: "
+            "Bars.from_frame(polars.read_csv(address)), or with \"duckdb:SELECT * FROM 'address'\""
+        )
     if options.dialect is not None:
         check_dialect(options.dialect)
     if file.is_dir():
@@ -204,8 +212,9 @@ def read_query(sql: str, options: ReadOptions) -> tuple[pl.DataFrame, list[str]]
         try:
             relation = connection.sql(sql)
             if relation is None:
-                raise DataError(f"duckdb: {sql.strip()!r} returns no rows; expected a SELECT")
+                raise DataError(f"duckdb: {masked(sql.strip())!r} returns no rows; expected a SELECT")
             frame = pl.DataFrame(relation).rechunk()
             return frame, check_dates(connection, sql)
         except duckdb.Error as error:
-            raise DataError(f"duckdb: the query failed: {str(error).splitlines()[0]}") from error
+            reason = masked(str(error)).splitlines()[0]
+            raise DataError(f"duckdb: the query failed: {reason}") from shown_cause(error)

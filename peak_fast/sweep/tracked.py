@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sized
 from typing import Any, Protocol
 
 from peak_fast.errors import ConfigError
+from peak_fast.masking import masked
 from peak_fast.metrics import higher_is_better
 from peak_fast.sweep.view import Finished
 from peak_fast.tracking import has_run
@@ -67,7 +68,8 @@ def log_sweep(tracker: Any, sweep: Described, result: Finished, keep_curves: str
             if own:
                 tracker.end_run()
     except Exception as error:
-        warnings.warn(f"the tracker could not record this sweep: {error!r}", RuntimeWarning, stacklevel=3)
+        reason = masked(repr(error))
+        warnings.warn(f"the tracker could not record this sweep: {reason}", RuntimeWarning, stacklevel=3)
 
 
 def _log_parent(tracker: Any, sweep: Described, result: Finished, curves: int) -> None:

@@ -13,12 +13,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from peak_fast.masking import mask, masked
 from peak_fast.tracking.caller import start_writer
 from peak_fast.tracking.spool import (
     SegmentPaths,
     is_locked,
-    mask,
-    mask_in,
     read_ack,
     resolve,
     segments,
@@ -196,7 +195,7 @@ def _replay(folder: Path, uri: str, found: StoreReport) -> None:
             try:
                 content = json.loads(output)
             except ValueError:
-                found.error = mask_in(
+                found.error = masked(
                     f"the writer ended with code {process.returncode}; see {folder / 'writer.log'}", uri
                 )
                 return
@@ -210,7 +209,7 @@ def _replay(folder: Path, uri: str, found: StoreReport) -> None:
         for paths in left:
             ack = read_ack(paths.ack)
             if ack.error is not None and ack.begun > asked:
-                found.error = mask_in(ack.error, uri)
+                found.error = masked(ack.error, uri)
                 return
             if paths.segment.exists():
                 paths.request.touch()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from urllib.parse import urlsplit
 
-from peak_fast.tracking.spool import scheme_of
+from peak_fast.tracking.spool import scheme_of, server_address
 
 _ANSWER_TIMEOUT = 4.0
 _PORTS = {"http": 80, "https": 443, "postgresql": 5432}
@@ -18,13 +17,15 @@ def unreachable(uri: str) -> str | None:
     proxies = ("http_proxy", "https_proxy", "all_proxy")
     if default is None or any(name.lower() in proxies for name in os.environ):
         return None
-    try:
-        parts = urlsplit(uri)
-        host, port = parts.hostname, parts.port or default
-    except ValueError as error:
-        return str(error)
+    host, given = server_address(uri)
+    if "@" in (host or "") or not (given or "0").isdecimal():
+        return (
+            "its address cannot be read; in a user's name or password write / as %2F, ? as %3F, # as %23, @ as %40 and "
+            "% as %25, or set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD for a server"
+        )
     if not host:
         return None  # a local socket
+    port = int(given or default)
     found: list[str | None] = []
 
     def ask_server() -> None:

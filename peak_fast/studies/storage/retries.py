@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from peak_fast.errors import StoreError
+from peak_fast.masking import masked, shown_cause
 from peak_fast.studies.points import INDEX, REASON, RETRY_OF, SOURCE, SURPLUS
 
 _log = logging.getLogger(__name__)
@@ -103,8 +104,8 @@ def patiently(action: Callable[[], _Result]) -> _Result:
                 raise
             last = error
             time.sleep(0.05 * 2**attempt)
-    detail = str(last.__cause__ or last).splitlines()[0]
+    detail = masked(str(last.__cause__ or last)).splitlines()[0]
     raise StoreError(
         f"expected the study's storage to answer; got {detail!r} {_ATTEMPTS} times; "
         "what was written stays, so start the same command again to resume"
-    ) from last
+    ) from shown_cause(last)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from peak_fast.errors import ConfigError, MissingDependencyError, StoreError, require
+from peak_fast.masking import mask, masked, remember, shown_cause
 
 _JOURNAL_SUFFIXES = (".log", ".journal", ".jsonl")
 _SQLITE_TIMEOUT_SECONDS = 60
@@ -63,11 +64,6 @@ def require_package(module: str, package: str, purpose: str) -> Any:
             f"{purpose} needs the package {package!r}, which could not be imported ({error}); "
             f"install it with: pip install {package}"
         ) from error
-
-
-def mask_url(url: str) -> str:
-    """The address without its password."""
-    return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", url)
 
 
 @contextlib.contextmanager
@@ -122,6 +118,7 @@ def open_storage(storage: Any) -> OpenStorage:
                 f"expected a storage as {_FORMS}; got {type(storage).__name__}; pass one of these"
             )
         text = str(storage)
+        remember(text)
         if text.startswith("journal:") or text.endswith(_JOURNAL_SUFFIXES):
             return _open_journal(optuna, re.sub(r"^journal:(//)?", "", text))
         if text.startswith("grpc://"):
@@ -129,7 +126,7 @@ def open_storage(storage: Any) -> OpenStorage:
         if "://" in text:
             return _open_database(optuna, text)
     raise ConfigError(
-        f"expected a storage as {_FORMS}; got {text!r}; for a SQLite file write 'sqlite:///{text}'"
+        f"expected a storage as {_FORMS}; got {mask(text)!r}; for a SQLite file write 'sqlite:///{mask(text)}'"
     )
 
 
@@ -163,16 +160,16 @@ def _open_grpc(optuna: Any, text: str) -> OpenStorage:
         require_package(module, package, "a gRPC storage")
     host, _, port = text.removeprefix("grpc://").rstrip("/").rpartition(":")
     if not host or not port.isdigit():
-        raise ConfigError(f"expected grpc://host:port; got {text!r}; the proxy's default port is 13000")
+        raise ConfigError(f"expected grpc://host:port; got {mask(text)!r}; the proxy's default port is 13000")
     storage = optuna.storages.GrpcStorageProxy(host=host, port=int(port))
     try:
         storage.wait_server_ready(timeout=_GRPC_TIMEOUT_SECONDS)
     except ConnectionError:
         raise StoreError(
-            f"expected Optuna's gRPC proxy at {text}; nothing answered within {_GRPC_TIMEOUT_SECONDS} seconds; "
+            f"expected Optuna's gRPC proxy at {mask(text)}; nothing answered within {_GRPC_TIMEOUT_SECONDS} seconds; "
             "check that it runs and the address is right (docs/OPTUNA_GUIDE.md says how to start one)"
         ) from None
-    return OpenStorage(storage, True, text)
+    return OpenStorage(storage, True, mask(text))
 
 
 def _open_database(optuna: Any, url: str) -> OpenStorage:
@@ -186,17 +183,17 @@ def _open_database(optuna: Any, url: str) -> OpenStorage:
         backend = _create_backend(optuna, with_driver(url), settings)
     except ImportError as error:
         raise MissingDependencyError(
-            f"the storage {mask_url(url)} needs a database driver that could not be imported ({error}); "
+            f"the storage {mask(url)} needs a database driver that could not be imported ({masked(str(error), url)}); "
             "install it, for example: pip install psycopg2-binary (PostgreSQL), or pip install pymysql (MySQL, "
             "with an address that begins with mysql+pymysql://)"
-        ) from error
+        ) from shown_cause(error, url)
     except Exception as error:
-        detail = mask_url(str(error).splitlines()[0])
+        detail = masked(str(error), url).splitlines()[0]
         raise StoreError(
-            f"expected a database at {mask_url(url)}; got {type(error).__name__}: {detail}; "
+            f"expected a database at {mask(url)}; got {type(error).__name__}: {detail}; "
             "check that the server runs and the address is right"
-        ) from error
-    return OpenStorage(optuna.storages.get_storage(backend), True, mask_url(url))
+        ) from shown_cause(error, url)
+    return OpenStorage(optuna.storages.get_storage(backend), True, mask(url))
 
 
 def with_driver(url: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from peak_fast.errors import ConfigError, MissingDependencyError, StoreError, require
 from peak_fast.files import write_atomically
+from peak_fast.masking import masked, shown_cause
 from peak_fast.sweep.grid import RESERVED
 from peak_fast.sweep.store import FORMAT, Parts, find_parts, write_manifest
 from peak_fast.sweep.view.finished import Finished
@@ -44,10 +45,13 @@ def query_table(result: Finished, query: str) -> pl.DataFrame:
         except duckdb.Error as error:
             names = ", ".join(result.lazy().collect_schema().names())
             raise ConfigError(
-                f"expected a query on the table sweep with columns {names}; DuckDB refused {query!r}: {error}"
-            ) from error
+                f"expected a query on the table sweep with columns {names}; DuckDB refused {masked(query)!r}: "
+                f"{masked(str(error))}"
+            ) from shown_cause(error)
     if answer is None:
-        raise ConfigError(f"expected a query with an answer, such as 'select ... from sweep'; got {query!r}")
+        raise ConfigError(
+            f"expected a query with an answer, such as 'select ... from sweep'; got {masked(query)!r}"
+        )
     return answer
 
 

@@ -15,6 +15,7 @@ import threading
 import time
 from typing import Protocol
 
+from peak_fast.masking import masked
 from peak_fast.tracking.base import logger
 from peak_fast.tracking.caller import environment, launch
 
@@ -111,7 +112,7 @@ def _at_exit() -> None:
             channel.finish(status, max(deadline - time.monotonic(), 0.5))
         except Exception as error:
             # Nobody is left to catch it, and the spool has everything.
-            sys.stderr.write(f"peak_fast tracking: {error}\n")
+            sys.stderr.write(masked(f"peak_fast tracking: {error}\n"))
     environment.collect_all()
     launch.forget_writers()
 

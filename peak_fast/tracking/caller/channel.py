@@ -15,20 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from peak_fast.errors import TrackingError
+from peak_fast.masking import mask, masked
 from peak_fast.tracking import reach, spool
 from peak_fast.tracking.base import TrackingWarning, logger
 from peak_fast.tracking.caller import background, environment, launch
 from peak_fast.tracking.caller.active import OpenRun, ThreadRuns
 from peak_fast.tracking.caller.capture import Capture
-from peak_fast.tracking.spool import (
-    SQL_SCHEMES,
-    SegmentPaths,
-    SegmentWriter,
-    mask,
-    mask_in,
-    read_ack,
-    scheme_of,
-)
+from peak_fast.tracking.spool import SQL_SCHEMES, SegmentPaths, SegmentWriter, read_ack, scheme_of
 
 if TYPE_CHECKING:
     from peak_fast.tracking.caller.inprocess import InProcess
@@ -126,9 +119,9 @@ class Channel:
         """Warn once per topic."""
         if topic not in self._warned:
             self._warned.add(topic)
-            warnings.warn(mask_in(message, self.uri), TrackingWarning, stacklevel=4)
+            warnings.warn(masked(message, self.uri), TrackingWarning, stacklevel=4)
         else:
-            logger.debug("%s", mask_in(message, self.uri))
+            logger.debug("%s", masked(message, self.uri))
 
     def append(self, kind: int, head: Any, buffers: Sequence[Any] = (), plain: bool = False) -> None:
         """Append a record; the lock is held by the caller.  Never raises because of the disk.
@@ -308,7 +301,7 @@ class Channel:
         waiting = f"the log waits in {segment.paths.segment}"
         if segment.n_waiting or segment.lost:
             waiting = f"{segment.n_waiting} records wait in memory{lost}"
-        return mask_in(f"not all runs are in {mask(self.uri)}: {reason}; {waiting}", self.uri)
+        return masked(f"not all runs are in {mask(self.uri)}: {reason}; {waiting}", self.uri)
 
     def _check_rejected(self, paths: SegmentPaths) -> None:
         rejected = read_ack(paths.ack).rejected
@@ -320,7 +313,7 @@ class Channel:
             except (OSError, IndexError):
                 pass
             raise TrackingError(
-                mask_in(
+                masked(
                     f"{mask(self.uri)} refused {count} updates for good{reason}; see {paths.rejected}",
                     self.uri,
                 )

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from peak_fast.errors import TrackingError
+from peak_fast.masking import mask
 from peak_fast.tracking.caller import launch
 from peak_fast.tracking.reach import unreachable
-from peak_fast.tracking.spool import RunIds, SegmentPaths, mask, read_ack
+from peak_fast.tracking.spool import RunIds, SegmentPaths, read_ack
 
 if TYPE_CHECKING:
     from peak_fast.tracking.caller.channel import Channel

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 
+from peak_fast.masking import masked
 from peak_fast.tracking.reach import unreachable
-from peak_fast.tracking.spool import SegmentPaths, mask_in
+from peak_fast.tracking.spool import SegmentPaths
 from peak_fast.tracking.stores import Store
 from peak_fast.tracking.updates import StoreUnavailable
 from peak_fast.tracking.writer import SegmentReplay
@@ -51,7 +52,7 @@ class InProcess:
         except (StoreUnavailable, OSError) as error:
             self.close()
             self._again = time.monotonic() + RETRY
-            return mask_in(str(error), self._uri)
+            return masked(str(error), self._uri)
         return None
 
     def close(self) -> None:

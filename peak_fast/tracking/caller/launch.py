@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from peak_fast.errors import TrackingError
+from peak_fast.masking import mask, masked
 from peak_fast.tracking.base import logger
 from peak_fast.tracking.spool import (
     CONTACT,
@@ -17,7 +18,6 @@ from peak_fast.tracking.spool import (
     SegmentPaths,
     child_environment,
     is_locked,
-    mask_in,
     read_ack,
     records_end,
 )
@@ -211,10 +211,10 @@ def missing_text(uri: str, waiting: Sequence[tuple[SegmentPaths, int]], reason: 
     missing = sum(_missing(paths, offset) for paths, offset in waiting)
     place = waiting[0][0].segment.parent
     text = (
-        f"not all runs are in {uri}: {reason}. {missing:,} bytes of log wait in {place}; nothing is "
+        f"not all runs are in {mask(uri)}: {reason}. {missing:,} bytes of log wait in {place}; nothing is "
         "lost: they are written by the next flush, by the next tracker of this store, or by `peak-fast sync`"
     )
-    return mask_in(text, uri)
+    return masked(text, uri)
 
 
 def _missing(paths: SegmentPaths, offset: int) -> int:
@@ -231,4 +231,4 @@ def _tail(folder: Path, uri: str) -> str:
     except OSError as error:
         logger.debug("no writer log: %s", error)
         return "no log"
-    return mask_in(lines[-1][:300] if lines else "no log", uri)
+    return masked(lines[-1], uri)[:300] if lines else "no log"

@@ -22,6 +22,7 @@ from typing import Any, Literal
 
 from peak_fast.errors import ConfigError, MissingDependencyError, did_you_mean
 from peak_fast.guard import guarded_class
+from peak_fast.masking import mask
 from peak_fast.tracking import spool
 from peak_fast.tracking.base import TrackingWarning, logger
 from peak_fast.tracking.caller import launch
@@ -32,7 +33,6 @@ from peak_fast.tracking.spool import (
     VALUES,
     is_file_store,
     is_locked,
-    mask,
     resolve,
     store_key,
 )
@@ -180,7 +180,7 @@ def _warn_file_store(uri: str) -> None:
     if not _warned_file_store:
         _warned_file_store = True
         warnings.warn(
-            f"the MLflow file store {uri} is deprecated and slow; it works here, but MLflow >= 3.13 "
+            f"the MLflow file store {mask(uri)} is deprecated and slow; it works here, but MLflow >= 3.13 "
             "itself refuses it without MLFLOW_ALLOW_FILE_STORE=true. Move the runs with "
             "`mlflow migrate-filestore` and use the default tracking_uri 'sqlite:///mlflow.db'",
             TrackingWarning,

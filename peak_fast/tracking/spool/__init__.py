@@ -72,10 +72,9 @@ if TYPE_CHECKING:
     from peak_fast.tracking.spool.uris import is_file_store as is_file_store
     from peak_fast.tracking.spool.uris import is_remote as is_remote
     from peak_fast.tracking.spool.uris import local_path as local_path
-    from peak_fast.tracking.spool.uris import mask as mask
-    from peak_fast.tracking.spool.uris import mask_in as mask_in
     from peak_fast.tracking.spool.uris import resolve as resolve
     from peak_fast.tracking.spool.uris import scheme_of as scheme_of
+    from peak_fast.tracking.spool.uris import server_address as server_address
     from peak_fast.tracking.spool.uris import sqlite_artifacts as sqlite_artifacts
     from peak_fast.tracking.spool.uris import sqlite_file as sqlite_file
     from peak_fast.tracking.spool.uris import sqlite_path as sqlite_path
@@ -140,10 +139,9 @@ _HOMES = {
         "is_file_store",
         "is_remote",
         "local_path",
-        "mask",
-        "mask_in",
         "resolve",
         "scheme_of",
+        "server_address",
         "sqlite_artifacts",
         "sqlite_file",
         "sqlite_path",

@@ -40,9 +40,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from peak_fast.masking import has_secrets, mask
 from peak_fast.tracking.spool import codec
 from peak_fast.tracking.spool.locks import is_locked
-from peak_fast.tracking.spool.uris import has_credentials, mask, store_key
+from peak_fast.tracking.spool.uris import store_key
 
 MAGIC = b"PFR1"
 END_MARK = b"\nEOR"
@@ -102,7 +103,7 @@ def store_folder(uri: str, root: Path | None = None) -> Path:
     description = folder / "store.json"
     if not description.exists():
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        content = {"uri": mask(uri), "needs_credentials": has_credentials(uri), "format": FORMAT}
+        content = {"uri": mask(uri), "needs_credentials": has_secrets(uri), "format": FORMAT}
         write_atomically(description, json.dumps(content).encode())
     return folder
 

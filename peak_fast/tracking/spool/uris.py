@@ -1,14 +1,16 @@
-"""Tracking URIs: resolved, masked, named on disk; and local artifact roots as paths."""
+"""Tracking URIs: resolved, named on disk, taken apart; and local artifact roots as paths."""
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import re
 from pathlib import Path
-from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit
 
 from peak_fast.errors import ConfigError, did_you_mean
+from peak_fast.masking import has_secrets, mask, remember
 
 DEFAULT_DATABASE = "mlflow.db"
 # How the writer process is told the URI: never on the command line, which everybody can read.
@@ -18,8 +20,12 @@ SCHEMES = (*SQL_SCHEMES, "http", "https", "file", "databricks", "databricks-uc",
 # How other programs call a database, and endings of the files of one.
 _OTHER_NAMES = {"postgres": "postgresql", "sqlite3": "sqlite", "mariadb": "mysql"}
 _DATABASE_ENDINGS = (".db", ".sqlite", ".sqlite3", ".db3")
-_SECRET_WORDS = ("password", "passwd", "pwd", "token", "secret", "apikey", "api_key", "access_key")
-_MASK = "***"
+# Of the hash in the name of a folder, about a tenth of a second.
+_ROUNDS = 200_000
+# As SQLAlchemy takes an address apart: a password may hold a slash or a question mark.
+_SQL_ADDRESS = re.compile(
+    r"[^:]+://(?:[^:/]*(?::[^@]*)?@)?(?:\[(?P<v6>[^/?]+)\]|(?P<host>[^/:?]+))?(?::(?P<port>[^/?]*))?"
+)
 
 
 def resolve(uri: str | Path | None) -> str:
@@ -40,7 +46,12 @@ def resolve(uri: str | Path | None) -> str:
     """
     if uri is None or not str(uri):
         uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{DEFAULT_DATABASE}"
+    remember(str(uri))
     if isinstance(uri, Path):
+        if scheme_of(str(uri)) in (*SCHEMES, *_OTHER_NAMES):
+            raise ConfigError(
+                f"tracking_uri {mask(str(uri))!r}: expected a URI as text, got it as a path; pass a text"
+            )
         return _folder_uri(uri)
     scheme = scheme_of(uri)
     if scheme == "sqlite":
@@ -63,12 +74,17 @@ def _plain_path(text: str) -> str:
     """
     if re.fullmatch(r"\d+\.\d+\.\d+\.\d+(:\d+)?(/.*)?|\[[0-9a-fA-F:]+\](:\d+)?(/.*)?", text):
         raise ConfigError(
-            f"tracking_uri {text!r}: expected a URI, got an address; for a server write 'http://{text}'"
+            f"tracking_uri {mask(text)!r}: expected a URI, got an address; for a server write 'http://{mask(text)}'"
+        )
+    if re.match(r"[^/\\]*@[^/\\]*:", text):
+        raise ConfigError(
+            f"tracking_uri {mask(text)!r}: expected a URI, got a user and a host; write its scheme, as in "
+            "'https://user:password@host'"
         )
     if text.lower().endswith(_DATABASE_ENDINGS) and not Path(text).is_dir():
         raise ConfigError(
-            f"tracking_uri {text!r}: expected the folder of a file store, got the name of a database file; for an "
-            f"SQLite database write 'sqlite:///{text}'"
+            f"tracking_uri {mask(text)!r}: expected the folder of a file store, got the name of a database file; for "
+            f"an SQLite database write 'sqlite:///{mask(text)}'"
         )
     return text
 
@@ -113,12 +129,13 @@ def _resolve_sqlite(uri: str) -> str:
     if not slashes and re.fullmatch(r"[^:]+:/{0,2}[^/?:]+(\?.*)?", uri):
         name = uri.partition(":")[2].lstrip("/")
         raise ConfigError(
-            f"tracking_uri {uri!r}: a database file has three slashes before its name; write 'sqlite:///{name}'"
+            f"tracking_uri {mask(uri)!r}: a database file has three slashes before its name; write "
+            f"'sqlite:///{mask(name)}'"
         )
     path, question, query = rest.partition("?")
     if not path or path == ":memory:" or path.startswith("file:") or "mode=memory" in query:
         raise ConfigError(
-            f"tracking_uri {uri!r}: expected a database file, got an in-memory database, which ends with its "
+            f"tracking_uri {mask(uri)!r}: expected a database file, got an in-memory database, which ends with its "
             "connection; pass for example 'sqlite:///mlflow.db'"
         )
     # SQLAlchemy takes the path as it stands: percent signs are not an escape here.
@@ -146,6 +163,20 @@ def file_uri_path(uri: str) -> Path:
     from urllib.request import url2pathname
 
     return Path(url2pathname(rest))
+
+
+def server_address(uri: str) -> tuple[str | None, str | None]:
+    """Host and port of a server, as the library takes them that will connect to it; None where there is none.
+
+    >>> server_address("postgresql://ann:hunt/er2@db:5432/mlflow")
+    ('db', '5432')
+    """
+    if scheme_of(uri) in SQL_SCHEMES:
+        match = _SQL_ADDRESS.match(uri)
+        return (match["v6"] or match["host"], match["port"] or None) if match else (None, None)
+    place = re.split(r"[/?#\\]", uri.partition("://")[2], maxsplit=1)[0].rpartition("@")[2]
+    match = re.fullmatch(r"(?:\[([^\]]*)\]|([^:]*))(?::(.*))?", place, re.DOTALL)
+    return (match[1] or match[2] or None, match[3] or None) if match else (None, place)
 
 
 def is_file_store(uri: str) -> bool:
@@ -182,60 +213,15 @@ def local_path(uri: str) -> Path | None:
     return Path(uri) if scheme == "" or (os.name == "nt" and len(scheme) == 1) else None
 
 
-def mask(uri: str) -> str:
-    """The URI without its credentials, for logs, errors and results.
-
-    >>> mask("postgresql://ann:secret@db/mlflow?password=x")
-    'postgresql://ann:***@db/mlflow?password=***'
-    """
-    if "@" not in uri and "?" not in uri:
-        return uri
-    try:
-        parts = urlsplit(uri)
-    except ValueError:
-        return re.sub(r"//[^@/]*@", f"//{_MASK}@", uri)
-    place = parts.netloc
-    if "@" in place:
-        user, _, host = place.rpartition("@")
-        name, colon, _ = user.partition(":")
-        # A lone user part may be a token ("https://TOKEN@host").
-        place = f"{name}:{_MASK}@{host}" if colon else f"{_MASK}@{host}"
-    return urlunsplit(SplitResult(parts.scheme, place, parts.path, _mask_query(parts.query), parts.fragment))
-
-
-def _mask_query(query: str) -> str:
-    if not query:
-        return query
-    pairs = parse_qsl(query, keep_blank_values=True)
-    hidden = [(k, _MASK if any(word in k.lower() for word in _SECRET_WORDS) else v) for k, v in pairs]
-    return urlencode(hidden, safe="*/:") if hidden != pairs else query
-
-
-def mask_in(text: str, uri: str) -> str:
-    """The text with every occurrence of the URI, and of its password, masked."""
-    hidden = mask(uri)
-    if hidden == uri:
-        return text
-    text = text.replace(uri, hidden)
-    try:
-        parts = urlsplit(uri)
-    except ValueError:
-        return text
-    secrets = [parts.password, unquote(parts.password or "")]
-    secrets += [v for k, v in parse_qsl(parts.query) if any(word in k.lower() for word in _SECRET_WORDS)]
-    for secret in secrets:
-        if secret:
-            text = text.replace(secret, _MASK)
-    return text
-
-
-def has_credentials(uri: str) -> bool:
-    """Whether the URI holds a password or token."""
-    return mask(uri) != uri
-
-
+@functools.lru_cache(maxsize=64)
 def store_key(uri: str) -> str:
-    """Name of the spool folder of a store: readable, and distinct for distinct URIs."""
-    digest = hashlib.blake2b(uri.encode(), digest_size=6).hexdigest()
+    """Name of the spool folder of a store: readable, and distinct for distinct URIs.
+
+    It tells nothing about a password: whoever reads the name could try passwords, so that trying takes its time.
+    """
+    if has_secrets(uri):
+        digest = hashlib.pbkdf2_hmac("sha256", uri.encode("utf-8", "surrogatepass"), b"peak_fast", _ROUNDS, 6)
+    else:
+        digest = hashlib.blake2b(uri.encode("utf-8", "surrogatepass"), digest_size=6).digest()
     words = re.sub(r"[^A-Za-z0-9]+", "-", mask(uri)).strip("-")
-    return f"{words[-40:].strip('-')}-{digest}"
+    return f"{words[-40:].strip('-')}-{digest.hex()}"

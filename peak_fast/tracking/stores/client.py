@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from peak_fast.errors import require
+from peak_fast.masking import masked
 from peak_fast.tracking.sanitize import MAX_TAGS_PER_BATCH
-from peak_fast.tracking.spool import RunIds, is_file_store, is_remote, local_path, mask_in, sqlite_artifacts
+from peak_fast.tracking.spool import RunIds, is_file_store, is_remote, local_path, sqlite_artifacts
 from peak_fast.tracking.stores import filestore
 from peak_fast.tracking.stores.files import make_durable, write_artifacts
 from peak_fast.tracking.stores.refusals import REFUSED, is_final, log_values, refused_text, tell
@@ -235,7 +236,7 @@ class ClientStore:
         """Nothing is held open."""
 
     def _text(self, error: BaseException) -> str:
-        return mask_in(f"{type(error).__name__}: {error}", self._uri)[:500]
+        return masked(f"{type(error).__name__}: {error}", self._uri)[:500]
 
     def _apply_one(self, update: RunUpdate, ids: RunIds) -> None:
         is_new = update.create is not None and ids.get(update.run_id) is None

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from peak_fast.errors import require
-from peak_fast.tracking.spool import mask, scheme_of, sqlite_path
+from peak_fast.masking import mask
+from peak_fast.tracking.spool import scheme_of, sqlite_path
 from peak_fast.tracking.updates import StoreUnavailable
 
 # Longer than any sane transaction, shorter than a user's patience: a locked database is waited for this long.

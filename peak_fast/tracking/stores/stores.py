@@ -6,8 +6,9 @@ import os
 import sqlite3
 from collections.abc import Callable, Sequence
 
+from peak_fast.masking import mask
 from peak_fast.tracking.base import logger
-from peak_fast.tracking.spool import SQL_SCHEMES, RunIds, mask, scheme_of, sqlite_file, sqlite_path
+from peak_fast.tracking.spool import SQL_SCHEMES, RunIds, scheme_of, sqlite_file, sqlite_path
 from peak_fast.tracking.stores import selftest
 from peak_fast.tracking.stores.bulk import BulkStore, revision, schema_problem
 from peak_fast.tracking.stores.client import ClientStore

@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from peak_fast.errors import MissingDependencyError, TrackingError
+from peak_fast.masking import MaskedStream, masked, remember
 from peak_fast.tracking.base import logger
 from peak_fast.tracking.spool import (
     CONTACT,
@@ -32,7 +33,6 @@ from peak_fast.tracking.spool import (
     FolderLock,
     SegmentPaths,
     has_record,
-    mask_in,
     read_ack,
     remove_strays,
     segments,
@@ -158,7 +158,7 @@ class FolderWriter:
                 self._replays.pop(path, None)
                 self._say(paths, str(error))
             except (StoreUnavailable, MissingDependencyError) as error:
-                step.error = mask_in(str(error), self._uri)
+                step.error = masked(str(error), self._uri)
                 self._drop_store()
                 self._replays.clear()
                 self._say(paths, step.error)
@@ -166,7 +166,7 @@ class FolderWriter:
                 # A defect or a damaged file: the others go on, this segment stays.
                 traceback.print_exc()
                 self._replays.pop(path, None)
-                self._say(paths, mask_in(f"{type(error).__name__}: {error}", self._uri))
+                self._say(paths, masked(f"{type(error).__name__}: {error}", self._uri))
         return step
 
     def _replay(self, path: Path, owned: bool, step: Pass) -> None:
@@ -286,11 +286,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--once", action="store_true", help="make one pass and end")
     parser.add_argument("--report", action="store_true", help="print what was done as JSON")
     options = parser.parse_args(arguments)
+    # What libraries say of the store may repeat its password; tracebacks and logs go through here.
+    sys.stderr = MaskedStream(sys.stderr)
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     if options.idle and hasattr(os, "nice"):
         os.nice(10)
     try:
-        writer = FolderWriter(options.folder, uri_of(options.folder), idle=options.idle)
+        uri = uri_of(options.folder)
+        remember(uri)
+        writer = FolderWriter(options.folder, uri, idle=options.idle)
         total = writer.serve(0.0 if options.once else LINGER)
     except TrackingError as error:
         total = Pass(error=str(error))
