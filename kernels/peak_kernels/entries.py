@@ -30,10 +30,10 @@ ENTRIES = {
     name: Entry(name, numbers, _body)
     for name, numbers in {
         "run_configurations": 2, "sma_rows": 0, "ema_rows": 0, "rsi_rows": 0, "roc_rows": 0,
-        "highest_before_rows": 0, "lowest_before_rows": 0, "std": 1, "macd": 3,
+        "highest_before_rows": 0, "lowest_before_rows": 0, "std": 1, "macd": 3, "run_portfolio": 0,
     }.items()
 }  # fmt: skip
-_RUN, _SMA, _EMA, _RSI, _ROC, _HIGHEST, _LOWEST, _STD, _MACD = ENTRIES.values()
+_RUN, _SMA, _EMA, _RSI, _ROC, _HIGHEST, _LOWEST, _STD, _MACD, _PORTFOLIO = ENTRIES.values()
 
 
 def run_configurations(
@@ -98,3 +98,17 @@ def macd(
 ) -> None:
     """See `indicators.macd`."""
     _MACD.call((values, line, signal, histogram, np.empty((4, values.size))), fast, slow, signal_period)
+
+
+def run_portfolio(
+    prices: FloatArray,
+    spans: IntArray,
+    decisions: tuple[IntArray, IntArray, FloatArray],
+    settings: tuple[FloatArray, FloatArray, FloatArray],
+    scratch: tuple[FloatArray, FloatArray, IntArray, IntArray],
+    records: tuple[FloatArray, FloatArray, FloatArray],
+    curve: FloatArray,
+    out: FloatArray,
+) -> None:
+    """See `portfolio.simulation.run_portfolio`."""
+    _PORTFOLIO.call((prices, spans, *decisions, *settings, *scratch, *records, curve, out))

@@ -174,6 +174,16 @@ def payable_on_margin(
 
 
 @jit(inline=True)
+def cost_line(
+    value: float, size: float, factor: float, rate: float, fixed: float, per_unit: float, least: float
+) -> tuple[float, float]:
+    """Slope and constant of what a share of a size costs with its fee, on the arm of the fee that holds at ``factor``."""
+    if fee(value * factor, size * factor, rate, fixed, per_unit, least) <= least:
+        return value, least
+    return value * (1.0 + rate) + size * per_unit, fixed
+
+
+@jit(inline=True)
 def whole_lots(size: float, lot: float, held: float) -> float:
     """Largest whole number of lots within ``size``; the size itself where ``lot`` is 0.
 

@@ -29,6 +29,7 @@ from peak_kernels.indicators import (
     roots,
     rsi_into,
 )
+from peak_kernels.portfolio import run_portfolio as _run_portfolio
 
 _I64 = ir.IntType(64)
 _WORD = 8
@@ -84,6 +85,20 @@ def run_configurations(arrays: int, stride: int, count: int) -> None:
         (whole_row(arrays, 5), row(arrays, 6), count),
         (row(arrays, 7), cube(arrays, 8), table(arrays, 9)),
         table(arrays, 10),
+    )
+
+
+def run_portfolio(arrays: int) -> None:
+    """Call `portfolio.simulation.run_portfolio`; see `entries`."""
+    _run_portfolio(
+        cube(arrays, 0),
+        whole_table(arrays, 1),
+        (whole_row(arrays, 2), whole_row(arrays, 3), table(arrays, 4)),
+        (row(arrays, 5), row(arrays, 6), table(arrays, 7)),
+        (row(arrays, 8), table(arrays, 9), whole_table(arrays, 10), whole_row(arrays, 11)),
+        (table(arrays, 12), table(arrays, 13), table(arrays, 14)),
+        table(arrays, 15),
+        row(arrays, 16),
     )
 
 

@@ -1,0 +1,284 @@
+"""The orders of one bar: whom they are about, what they want, and in which sequence they trade.
+
+``desk`` and ``records`` are those of `account`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from peak_kernels import money
+from peak_kernels.arrays import FloatArray
+from peak_kernels.compiling import jit
+from peak_kernels.fast import opposite
+from peak_kernels import slots as t
+from peak_kernels import portfolio_slots as p
+from peak_kernels.portfolio.account import fill, not_filled
+from peak_kernels.portfolio.limits import limit_targets
+from peak_kernels.portfolio.purchases import (
+    budget_of,
+    clipped,
+    common_factor,
+    cost_of,
+    in_lots,
+    put_in_sequence,
+    served,
+)
+from peak_kernels.portfolio.sizes import known_close, valued_at, wanted
+
+
+@jit(inline=True)
+def ask(desk: Any, asset: int, weight: float, decided: int) -> None:
+    """Put an asset on the list of those that the orders of the bar are about."""
+    cells, lists, counts = desk[3], desk[4], desk[5]
+    lists[p.ASKED, counts[p.N_ASKED]] = asset
+    counts[p.N_ASKED] += 1
+    cells[p.TARGET, asset] = weight
+    lists[p.DECIDED, asset] = decided
+
+
+@jit(inline=True)
+def stop_waiting(desk: Any, asset: int) -> None:
+    """Take an order off the list of those that wait for a price."""
+    lists, counts = desk[4], desk[5]
+    lists[p.WAITS, asset] = 0
+    last = counts[p.N_WAITING] - 1
+    counts[p.N_WAITING] = last
+    for k in range(last):
+        if lists[p.WAITING, k] == asset:
+            lists[p.WAITING, k] = lists[p.WAITING, last]
+            break
+
+
+@jit(inline=True)
+def side_of(desk: Any, asset: int, weight: float) -> float:
+    """Side on which an order would trade that never finds a price."""
+    units = desk[3][p.UNITS, asset]
+    return 1.0 if weight > 0.0 or (weight == 0.0 and units < 0.0) else -1.0
+
+
+@jit(inline=True)
+def asked_by_row(desk: Any, records: Any, row: FloatArray, decided: int) -> None:
+    """Assets that a row of weights is about: those with a weight, and those held that are to go."""
+    cells, lists, counts = desk[3], desk[4], desk[5]
+    k: Any = counts[p.N_WAITING] - 1
+    while k >= 0:
+        asset = lists[p.WAITING, k]
+        if row[asset] == row[asset]:
+            bars = (lists[p.DECIDED, asset], -1)
+            side = side_of(desk, asset, cells[p.TARGET, asset])
+            not_filled(desk, records, bars, asset, side, 0.0, p.CANCELLED, p.REPLACED)
+            stop_waiting(desk, asset)
+        k -= 1
+    for asset in range(row.size):
+        weight = row[asset]
+        if weight != 0.0 and weight == weight:
+            ask(desk, asset, weight, decided)
+    for k in range(counts[p.N_HELD]):
+        asset = lists[p.HELD, k]
+        if row[asset] == 0.0:
+            ask(desk, asset, 0.0, decided)
+
+
+@jit(inline=True)
+def asked_by_waiting(desk: Any, bar: int) -> None:
+    """Orders that have waited for the price of this bar."""
+    cells, lists, counts = desk[3], desk[4], desk[5]
+    k: Any = counts[p.N_WAITING] - 1
+    while k >= 0:
+        asset = lists[p.WAITING, k]
+        if lists[p.DUE, asset] <= bar:
+            stop_waiting(desk, asset)
+            ask(desk, asset, cells[p.TARGET, asset], lists[p.DECIDED, asset])
+        k -= 1
+
+
+@jit(inline=True)
+def without_price(desk: Any, prices: FloatArray, records: Any, asset: int, field: int, bar: int) -> None:
+    """An order whose asset has no price now waits for one, or is dropped."""
+    rules, cells, lists, counts = desk[1], desk[3], desk[4], desk[5]
+    weight = cells[p.TARGET, asset]
+    counts[p.N_NO_PRICE] += 1
+    if rules[p.MISSING] > 0.0:
+        side = side_of(desk, asset, weight)
+        not_filled(
+            desk, records, (lists[p.DECIDED, asset], bar), asset, side, 0.0, p.REJECTED, p.NO_PRICE
+        )
+        return
+    due: Any = bar + 1
+    bars = prices.shape[2]
+    while due < bars and prices[field, asset, due] != prices[field, asset, due]:
+        due += 1
+    lists[p.DUE, asset] = due
+    lists[p.WAITING, counts[p.N_WAITING]] = asset
+    counts[p.N_WAITING] += 1
+    lists[p.WAITS, asset] = 1
+
+
+@jit(inline=True)
+def equity_for_sizes(desk: Any, prices: FloatArray, field: int, bar: int, before: int) -> float:
+    """Equity that weights are fractions of, by the prices that sizes are made with."""
+    state, rules, terms, cells, lists, counts = desk
+    equity = state[t.CASH]
+    by_close = rules[p.SIZE_AT] == p.AT_DECISION
+    for k in range(counts[p.N_HELD]):
+        asset = lists[p.HELD, k]
+        price = known_close(prices, asset, before) if by_close else valued_at(prices, field, asset, bar)
+        equity = money.equity(equity, cells[p.UNITS, asset], money.value(price, terms[p.MULTIPLIER, asset]))
+    return equity
+
+
+@jit(inline=True)
+def split(desk: Any, records: Any, asset: int, size: float, equity: float, reference: float, bar: int) -> None:
+    """Say what of an order trades first, in full, and what then, as far as there is money."""
+    rules, terms, cells, lists = desk[1:5]
+    weight, units = cells[p.TARGET, asset], cells[p.UNITS, asset]
+    least = rules[p.MIN_TRADE]
+    if least > 0.0 and weight != 0.0 and size != 0.0:
+        worth = money.value(abs(size), money.value(reference, terms[p.MULTIPLIER, asset]))
+        if worth < least:
+            bars = (lists[p.DECIDED, asset], bar)
+            side = 1.0 if size > 0.0 else -1.0
+            not_filled(desk, records, bars, asset, side, abs(size), p.REJECTED, p.BELOW_VALUE)
+            return
+    if rules[p.BUYING_POWER] > 0.0:
+        if size < 0.0:
+            first = size
+            if weight != 0.0:
+                first = -in_lots(desk, asset, abs(clipped(desk, asset, size, equity, reference)), -1.0)
+            cells[p.FIRST, asset] = first
+        else:
+            cells[p.SECOND, asset] = size
+    elif opposite(units, size):
+        closing = max(-units, size) if units > 0.0 else min(-units, size)
+        cells[p.FIRST, asset] = closing
+        cells[p.SECOND, asset] = size - closing
+    else:
+        cells[p.SECOND, asset] = size
+
+
+@jit(inline=True)
+def prepare(desk: Any, prices: FloatArray, records: Any, field: int, bar: int, before: int, equity: float) -> None:
+    """Sizes of all orders of the bar, from one equity."""
+    rules, cells, lists, counts = desk[1], desk[3], desk[4], desk[5]
+    count, kept = counts[p.N_ASKED], 0
+    for k in range(count):
+        asset = lists[p.ASKED, k]
+        cells[p.FIRST, asset] = 0.0
+        cells[p.SECOND, asset] = 0.0
+        reference = prices[field, asset, bar]
+        weight = cells[p.TARGET, asset]
+        if reference != reference:
+            if weight != 0.0 or cells[p.UNITS, asset] != 0.0:
+                without_price(desk, prices, records, asset, field, bar)
+            continue
+        at_decision = reference
+        if rules[p.SIZE_AT] == p.AT_DECISION:
+            at_decision = known_close(prices, asset, before)
+            if at_decision != at_decision:
+                without_price(desk, prices, records, asset, field, bar)
+                continue
+        if weight < 0.0 and rules[p.SHORTS] > 0.0:
+            bars = (lists[p.DECIDED, asset], bar)
+            not_filled(desk, records, bars, asset, -1.0, 0.0, p.REJECTED, p.NO_SHORTS)
+            cells[p.TARGET, asset] = weight = 0.0
+        size = wanted(desk, asset, weight, equity, reference, at_decision)
+        if size != 0.0:
+            split(desk, records, asset, size, equity, reference, bar)
+            lists[p.ASKED, kept] = asset
+            kept += 1
+    counts[p.N_ASKED] = kept
+
+
+@jit(inline=True)
+def queue_up(
+    desk: Any, prices: FloatArray, records: Any, field: int, bar: int, before: int, equities: tuple[float, float]
+) -> None:
+    """Line up what spends money; ``equities`` before the first trade, and behind those that free money."""
+    rules, terms, cells, lists, counts = desk[1:]
+    counts[p.N_QUEUE] = 0
+    for k in range(counts[p.N_ASKED]):
+        asset = lists[p.ASKED, k]
+        size = cells[p.SECOND, asset]
+        if size == 0.0:
+            continue
+        reference = prices[field, asset, bar]
+        equity = equities[0]
+        if rules[p.BUYING_POWER] == 0.0 and cells[p.FIRST, asset] != 0.0:
+            # A reversal: what opens is sized by what closing has left.
+            equity = equities[1]
+            at_decision = reference
+            if rules[p.SIZE_AT] == p.AT_DECISION:
+                at_decision = known_close(prices, asset, before)
+            keep = 1.0 - rules[p.CASH_BUFFER]
+            size = wanted(desk, asset, cells[p.TARGET, asset], equity * keep, reference, at_decision)
+        size = clipped(desk, asset, size, equity, reference)
+        side = 1.0 if size > 0.0 else -1.0
+        whole = in_lots(desk, asset, abs(size), side)
+        if cells[p.TARGET, asset] == 0.0:
+            whole = abs(size)
+        if whole > 0.0:
+            cells[p.SECOND, asset] = side * whole
+            lists[p.QUEUE, counts[p.N_QUEUE]] = asset
+            counts[p.N_QUEUE] += 1
+        elif cells[p.UNITS, asset] == 0.0 or cells[p.CLIPPED, asset] != p.NO_REASON:
+            reason = int(cells[p.CLIPPED, asset]) if size == 0.0 else p.TOO_SMALL
+            bars = (lists[p.DECIDED, asset], bar)
+            not_filled(desk, records, bars, asset, side, abs(cells[p.SECOND, asset]), p.REJECTED, reason)
+
+
+@jit(inline=True)
+def write_event(desk: Any, records: Any, numbers: tuple[float, ...]) -> None:
+    """Record a bar with trades; ``numbers`` are the columns of `slots.EVENT_COLUMNS`."""
+    counts, events = desk[5], records[2]
+    row = counts[p.N_EVENTS]
+    counts[p.N_EVENTS] = row + 1
+    if row < events.shape[0]:
+        shown = events[row]
+        shown[0], shown[1], shown[2], shown[3], shown[4] = numbers
+
+
+@jit(inline=True)
+def trade(desk: Any, prices: FloatArray, records: Any, field: int, bar: int, before: int) -> None:
+    """Carry out the orders that were asked for: what frees money, then what spends it."""
+    state, rules, terms, cells, lists, counts = desk
+    equity = equity_for_sizes(desk, prices, field, bar, before)
+    limit_targets(desk, prices, field, bar, equity)
+    prepare(desk, prices, records, field, bar, before, equity * (1.0 - rules[p.CASH_BUFFER]))
+    budget, left, factor, fills = 0.0, 0.0, math.nan, state[t.N_FILLS]
+    for phase in range(2):
+        count = counts[p.N_ASKED]
+        if phase == 1:
+            budget, after = budget_of(desk, prices, equity, field, bar)
+            left = budget
+            queue_up(desk, prices, records, field, bar, before, (equity, after))
+            count = counts[p.N_QUEUE]
+            rule = rules[p.SHORT_CASH]
+            if rule == p.SCALE and count > 1:
+                factor = common_factor(desk, prices, budget, field, bar)
+            elif rule != p.SCALE and rule != p.IGNORE:
+                put_in_sequence(desk, prices, equity, field, bar)
+        for k in range(count):
+            asset = lists[p.ASKED if phase == 0 else p.QUEUE, k]
+            reference = prices[field, asset, bar]
+            signed = cells[p.FIRST, asset]
+            size, status, reason = abs(signed), p.FILLED, int(cells[p.CLIPPED, asset])
+            if phase == 1:
+                signed = cells[p.SECOND, asset]
+                size, status, reason = served(desk, asset, reference, left, factor)
+                if factor != factor and size > 0.0:
+                    left -= cost_of(desk, prices, asset, math.copysign(size, signed), field, bar)
+                    if status == p.CUT and reason == p.CASH_LIMIT:
+                        left = 0.0
+                if status == p.REJECTED or reason == p.CASH_LIMIT:
+                    counts[p.N_SHORT_CASH] += 1
+            bars = (lists[p.DECIDED, asset], bar)
+            if size > 0.0:
+                sizes = (abs(signed), math.copysign(size, signed))
+                fill(desk, records, bars, asset, sizes, reference, (p.REBALANCE, status, reason))
+            elif signed != 0.0:
+                side = 1.0 if signed > 0.0 else -1.0
+                not_filled(desk, records, bars, asset, side, abs(signed), status, reason)
+    if state[t.N_FILLS] > fills:
+        write_event(desk, records, (float(bar), state[t.CASH], equity, budget, factor))

@@ -1,0 +1,230 @@
+"""The loop over events: bars whose orders fill, prices that come back, assets that are delisted; stretches between.
+
+Between two events nothing is traded, so a stretch is the cash and, asset by asset, units times prices: only what is
+held costs anything.
+
+``desk`` and ``records`` are those of `account`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from peak_kernels import money, simd
+from peak_kernels.arrays import FloatArray, IntArray
+from peak_kernels.compiling import jit
+from peak_kernels.fast import conclude
+from peak_kernels import slots as t
+from peak_kernels import portfolio_slots as p
+from peak_kernels.portfolio.account import not_filled, settle
+from peak_kernels.portfolio.rebalance import asked_by_row, asked_by_waiting, side_of, trade, write_event
+from peak_kernels.portfolio.sizes import known_close
+
+# Bars of a stretch that are marked at a time: their equity stays in the processor's nearest cache.
+STRETCH = 2048
+
+
+@jit(inline=True)
+def reset(desk: Any, settings: FloatArray) -> None:
+    """The account before the first bar: cash, nothing held, nothing counted."""
+    state, cells, lists, counts = desk[0], desk[3], desk[4], desk[5]
+    for slot in range(t.N_SETTINGS):
+        state[slot] = settings[slot]
+    for slot in range(t.N_SETTINGS, t.N_STATE):
+        state[slot] = 0.0
+    state[t.CASH] = settings[t.INITIAL_CASH]
+    cells[: p.KEPT_CELLS] = 0.0
+    lists[p.PLACE] = -1
+    lists[p.WAITS] = 0
+    counts[:] = 0
+
+
+@jit(inline=True)
+def add_marks(prices: FloatArray, row: int, asset: int, units: float, equity: FloatArray, start: int, holes: bool) -> None:
+    """Add a holding's value to the equity of the bars from ``start`` on."""
+    if not holes:
+        marks = prices[row, asset, start : start + equity.size]
+        for k in range(equity.size):
+            equity[k] = money.equity(equity[k], units, marks[k])
+        return
+    known = known_close(prices, asset, start - 1)
+    for k in range(equity.size):
+        close, mark = prices[p.CLOSE, asset, start + k], prices[row, asset, start + k]
+        if mark != mark:
+            mark = close if close == close else known
+        if close == close:
+            known = close
+        equity[k] = money.equity(equity[k], units, mark)
+
+
+@jit(inline=True)
+def mark(desk: Any, prices: FloatArray, spans: IntArray, curve: FloatArray, start: int, stop: int) -> None:
+    """Equity at bars ``start .. stop-1`` with the positions as they are."""
+    state, rules, terms, cells, lists, counts = desk
+    row = p.OPEN if rules[p.MARK_AT] > 0.0 else p.CLOSE
+    held = counts[p.N_HELD]
+    if held > 0:
+        state[t.BARS_IN_MARKET] += float(stop - start)
+    for first in range(start, stop, STRETCH):
+        last = min(first + STRETCH, stop)
+        equity = curve[p.EQUITY, first:last]
+        equity[:] = state[t.CASH]
+        for k in range(held):
+            asset = lists[p.HELD, k]
+            holes = spans[p.HOLES, asset] > 0 or last > spans[p.GONE, asset]
+            units = money.value(cells[p.UNITS, asset], terms[p.MULTIPLIER, asset])
+            add_marks(prices, row, asset, units, equity, first, holes)
+
+
+@jit(inline=True)
+def next_gone(desk: Any, spans: IntArray, bars: int) -> int:
+    """First bar at which something that is held is delisted; behind all bars where nothing is."""
+    rules, lists, counts = desk[1], desk[4], desk[5]
+    soonest: Any = bars
+    if rules[p.RECOVERY] < 0.0:
+        return soonest
+    for k in range(counts[p.N_HELD]):
+        soonest = min(soonest, spans[p.GONE, lists[p.HELD, k]])
+    return soonest
+
+
+@jit(inline=True)
+def delist(desk: Any, prices: FloatArray, spans: IntArray, records: Any, bar: int) -> None:
+    """Take what is delisted at a bar out of the account."""
+    rules, lists, counts = desk[1], desk[4], desk[5]
+    k: Any = counts[p.N_HELD] - 1
+    while k >= 0:
+        asset = lists[p.HELD, k]
+        if spans[p.GONE, asset] <= bar:
+            last = known_close(prices, asset, bar)
+            settle(desk, records, bar, asset, last * rules[p.RECOVERY])
+        k -= 1
+    write_event(desk, records, (float(bar), desk[0][t.CASH], math.nan, math.nan, math.nan))
+
+
+@jit(inline=True)
+def leave_unfilled(
+    desk: Any, records: Any, rows: IntArray, picks: IntArray, weights: FloatArray, k: int
+) -> None:
+    """Record the orders that the end of the data leaves: those that wait, and those of rows from ``k`` on."""
+    cells, lists, counts = desk[3], desk[4], desk[5]
+    never: Any = np.int64(-1)
+    for place in range(counts[p.N_WAITING]):
+        asset = lists[p.WAITING, place]
+        side = side_of(desk, asset, cells[p.TARGET, asset])
+        bars = (lists[p.DECIDED, asset], never)
+        not_filled(desk, records, bars, asset, side, 0.0, p.UNFILLED, p.END_OF_DATA)
+    for late in range(k, rows.size):
+        for asset in range(weights.shape[1]):
+            weight = weights[picks[late], asset]
+            if weight == weight and (weight != 0.0 or cells[p.UNITS, asset] != 0.0):
+                side = side_of(desk, asset, weight)
+                bars = (rows[late], never)
+                not_filled(desk, records, bars, asset, side, 0.0, p.UNFILLED, p.END_OF_DATA)
+
+
+@jit(inline=True)
+def fold_returns(state: FloatArray, curve: FloatArray) -> None:
+    """Sums over the bars of the finished curve, as `fast.reduce.fold` makes them of one position."""
+    bars = curve.shape[1]
+    free, previous = state[t.RISK_FREE], state[t.INITIAL_CASH]
+    first = curve[p.EQUITY, 0]
+    ret = first / previous - 1.0
+    down = min(ret - free, 0.0)
+    total, squares, downside, _, bottom = simd.fold_equity(curve, p.EQUITY, 1, bars, 0.0, 1.0, free)
+    if bottom <= 0.0 or first <= 0.0:
+        # Behind an equity that is gone there are no returns.
+        total, squares, downside = 0.0, 0.0, 0.0
+        for bar in range(1, bars):
+            earlier = curve[p.EQUITY, bar - 1]
+            step = curve[p.EQUITY, bar] / earlier - 1.0 if earlier > 0.0 else 0.0
+            total += step
+            squares += step * step
+            downside += min(step - free, 0.0) ** 2
+    state[t.SUM_RETURN] = ret + total
+    state[t.SUM_RETURN_SQUARED] = ret * ret + squares
+    state[t.SUM_DOWNSIDE_SQUARED] = down * down + downside
+    peak, worst = previous, 1.0
+    for bar in range(bars):
+        equity = curve[p.EQUITY, bar]
+        if equity > peak:
+            peak = equity
+        elif equity < worst * peak:
+            worst = equity / peak
+    state[t.PEAK_EQUITY], state[t.WORST_RATIO] = peak, worst
+    state[t.PREVIOUS_EQUITY] = curve[p.EQUITY, bars - 1]
+
+
+@jit(inline=True)
+def run_portfolio(
+    prices: FloatArray,
+    spans: IntArray,
+    decisions: tuple[IntArray, IntArray, FloatArray],
+    settings: tuple[FloatArray, FloatArray, FloatArray],
+    scratch: tuple[FloatArray, FloatArray, IntArray, IntArray],
+    records: tuple[FloatArray, FloatArray, FloatArray],
+    curve: FloatArray,
+    out: FloatArray,
+) -> None:
+    """Run one portfolio.
+
+    Parameters
+    ----------
+    prices, spans
+        See `slots`.
+    decisions
+        ``(rows, picks, weights)``: deciding bars, ascending; for each the row of the weights that it asks for; the
+        weights, NaN: leave alone.
+    settings
+        ``(settings, rules, terms)``: the fast path's, `slots.N_RULES` numbers, float64[N_TERMS, assets].
+    scratch
+        ``(state, cells, lists, counts)``.
+    records
+        ``(orders, trades, events)``; with too few rows only the counts are right.
+    curve
+        float64[1, bars]: the equity.
+    out
+        float64[N_FOLDED or more]: metrics.
+    """
+    rows, picks, weights = decisions
+    state, cells, lists, counts = scratch
+    desk = (state, settings[1], settings[2], cells, lists, counts)
+    reset(desk, settings[0])
+    bars = prices.shape[2]
+    rule = settings[1][p.FILL_AT]
+    field = p.OPEN if rule == p.NEXT_OPEN else p.CLOSE
+    delay = 0 if rule == p.SAME_CLOSE else 1
+    at: Any = np.int64(0)
+    k: Any = np.int64(0)
+    gone: Any = np.int64(bars)
+    while True:
+        until: Any = bars
+        if k < rows.size:
+            until = min(until, rows[k] + delay)
+        due: Any = bars
+        for place in range(counts[p.N_WAITING]):
+            due = min(due, lists[p.DUE, lists[p.WAITING, place]])
+        until = min(until, due, gone)
+        if until > at:
+            mark(desk, prices, spans, curve, at, until)
+            at = until
+        if until >= bars:
+            break
+        if until == gone:
+            delist(desk, prices, spans, records, until)
+        counts[p.N_ASKED] = 0
+        if k < rows.size and rows[k] + delay == until:
+            asked_by_row(desk, records, weights[picks[k]], rows[k])
+            k += 1
+        if counts[p.N_WAITING] > 0:
+            asked_by_waiting(desk, until)
+        if counts[p.N_ASKED] > 0:
+            trade(desk, prices, records, field, until, until - delay)
+        gone = next_gone(desk, spans, bars)
+    leave_unfilled(desk, records, rows, picks, weights, k)
+    fold_returns(state, curve)
+    conclude(state, curve, bars, out)
+    out[10] = state[t.N_TRADES] + counts[p.N_HELD]

@@ -1,0 +1,161 @@
+"""What the portfolio kernel takes and gives: the shapes of its arrays and the names of the slots in them.
+
+The account's own numbers lie in the fast path's state (`peak_kernels.fast.slots`), so that metrics are folded by the
+same functions.  What is particular to a portfolio stands here.
+"""
+
+from __future__ import annotations
+
+# Prices: float64[4 or more, assets, bars]; NaN in all of them where an asset has no bar.
+OPEN, HIGH, LOW, CLOSE = range(4)
+
+# Spans: int64[3, assets].
+LISTED, GONE, HOLES = range(3)
+"""First bar with prices, first bar behind the last one (the number of bars: still there), bars without between."""
+
+# Rules: one float64 vector.
+FILL_AT = 0  # 0: next open, 1: the deciding bar's close, 2: next close
+SIZE_AT = 1  # 0: the fill's price, 1: the same before slippage, 2: the close of the deciding bar
+MARK_AT = 2  # 0: closes, 1: opens
+SHORT_CASH = 3
+SEQUENCE = 4
+FEE_FROM = 5
+ROUND = 6
+BUYING_POWER = 7  # 0: equity, 1: cash
+SHORTS = 8  # 1: weights below zero are refused
+MISSING = 9  # 0: an order without a price waits, 1: it is dropped
+RECOVERY = 10  # share of the last price that a delisted holding brings; below 0: it stays
+LEVERAGE = 11
+CASH_BUFFER = 12  # share of the equity that no weight is of
+MIN_TRADE = 13  # money
+BAND = 14  # share of the equity
+MAX_GROSS = 15  # shares of the equity; 0: none
+MAX_NET = 16
+MAX_GROUP = 17
+MAX_POSITION = 18
+N_RULES = 19
+
+NEXT_OPEN, SAME_CLOSE, NEXT_CLOSE = range(3)
+AT_FILL, AT_REFERENCE, AT_DECISION = range(3)
+SCALE, CUT_LAST, PRIORITY, REJECT, IGNORE = range(5)
+SMALLEST_FIRST, LARGEST_FIRST, BY_WEIGHT, BY_SYMBOL = range(4)
+FROM_CASH, FROM_AMOUNT, FROM_POSITION = range(3)
+ROUND_ORDER, ROUND_TARGET, ROUND_DOWN = range(3)
+
+# Terms of trade: float64[N_TERMS, assets].
+RATE, FIXED, PER_UNIT, MINIMUM, SLIPPAGE_RATE, SLIPPAGE_ABSOLUTE, LOT, MIN_SIZE, MULTIPLIER = range(9)
+N_TERMS = 9
+
+# Whole numbers of the assets: int64[N_LISTS, assets].
+RANK = 0  # place of the symbol in alphabetical order: decides between equals
+GROUP = 1  # number of the group, -1: none
+HELD = 2  # the assets held, the first `N_HELD` of them
+PLACE = 3  # place in HELD, -1: not held
+ASKED = 4  # assets that the orders of a bar are about
+QUEUE = 5  # those of them that spend money, in the order in which they are served
+WAITING = 6  # assets whose order waits for a price
+DECIDED = 7  # deciding bar of the order of an asset
+DUE = 8  # bar at which a waiting order finds a price
+WAITS = 9  # 1: an order waits
+N_LISTS = 10
+N_GIVEN_LISTS = 2  # RANK and GROUP come from the caller
+
+# Numbers of the assets: float64[N_CELLS, assets].
+UNITS = 0  # signed
+ENTRY_VALUE = 1  # of the open trade: sums over fills that opened or added, and that closed
+ENTRY_UNITS = 2
+EXIT_VALUE = 3
+EXIT_UNITS = 4
+TRADE_FEES = 5
+TRADE_SLIPPAGE = 6
+ENTRY_BAR = 7
+FLOW = 8  # money that came out of the asset less what went in, fees included
+PAID_FEES = 9
+LOST_SLIPPAGE = 10
+TRADED = 11  # absolute value of all fills
+TARGET = 12  # weight that its order is for
+FIRST = 13  # signed size that fills first, in full
+SECOND = 14  # signed size that fills then, as far as there is money
+CLIPPED = 15  # reason for which its weight, or size, was lowered
+N_CELLS = 16
+KEPT_CELLS = 12  # the first ones are zero at the beginning
+
+# Counters: int64[N_COUNTS], scratch and result.
+N_HELD, N_ASKED, N_QUEUE, N_WAITING, N_EVENTS, N_RECORDS, N_TRADES, N_NO_PRICE, N_SHORT_CASH = range(9)
+N_COUNTS = 9
+
+# Records: float64[rows, N_ORDER_COLUMNS]: one for each order, which is one fill at most.
+ORDER_COLUMNS = (
+    "bar",
+    "fill_bar",
+    "asset",
+    "side",
+    "requested",
+    "filled",
+    "price",
+    "fee",
+    "slippage",
+    "kind",
+    "status",
+    "reason",
+)
+TRADE_COLUMNS = (
+    "asset",
+    "side",
+    "entry_bar",
+    "exit_bar",
+    "entry_price",
+    "exit_price",
+    "size",
+    "fees",
+    "slippage",
+    "gross_pnl",
+    "net_pnl",
+    "exit_reason",
+)
+EVENT_COLUMNS = ("bar", "cash", "equity", "budget", "factor")
+"""A bar with trades: cash behind it, the equity that weights were of, what purchases could spend, and the factor that
+all of them were multiplied by (NaN: each was served by itself)."""
+
+KINDS = ("rebalance", "delisted", "risk_limit", "open")
+REBALANCE, DELISTED, RISK_LIMIT, STILL_OPEN = range(4)
+STATUSES = ("filled", "cut", "rejected", "cancelled", "unfilled")
+FILLED, CUT, REJECTED, CANCELLED, UNFILLED = range(5)
+REASONS = (
+    "",
+    "cash",
+    "max_position",
+    "gross_limit",
+    "net_limit",
+    "group_limit",
+    "min_size",
+    "below_minimum_value",
+    "no_cash",
+    "no_price",
+    "shorting_not_allowed",
+    "replaced",
+    "end_of_data",
+    "delisted",
+    "drawdown_limit",
+    "daily_loss_limit",
+)
+(
+    NO_REASON,
+    CASH_LIMIT,
+    POSITION_LIMIT,
+    GROSS_LIMIT,
+    NET_LIMIT,
+    GROUP_LIMIT,
+    TOO_SMALL,
+    BELOW_VALUE,
+    NO_CASH,
+    NO_PRICE,
+    NO_SHORTS,
+    REPLACED,
+    END_OF_DATA,
+    IS_GONE,
+    DRAWDOWN_HALT,
+    DAILY_HALT,
+) = range(16)
+
+EQUITY = 0  # row of the curve: float64[1, bars]
