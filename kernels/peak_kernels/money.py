@@ -177,7 +177,7 @@ def payable_on_margin(
 def cost_line(
     value: float, size: float, factor: float, rate: float, fixed: float, per_unit: float, least: float
 ) -> tuple[float, float]:
-    """Slope and constant of what a share of a size costs with its fee, on the arm of the fee that holds at ``factor``."""
+    """Slope and constant of the cost of a share of a size, on the arm of the fee's maximum that holds at ``factor``."""
     if fee(value * factor, size * factor, rate, fixed, per_unit, least) <= least:
         return value, least
     return value * (1.0 + rate) + size * per_unit, fixed

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from peak_kernels import money
-from peak_kernels.compiling import jit
-from peak_kernels import slots as t
 from peak_kernels import portfolio_slots as p
+from peak_kernels import slots as t
+from peak_kernels.compiling import jit
 
 
 @jit(inline=True)
@@ -40,7 +40,7 @@ def fee_of(desk: Any, asset: int, size: float, price: float, side: float) -> flo
 def write_order(
     desk: Any, records: Any, bars: Any, asset: int, first: tuple[float, ...], rest: tuple[float, ...]
 ) -> None:
-    """Record an order: ``first = (side, requested, filled, price, fee, slippage)``, ``rest = (kind, status, reason)``."""
+    """Record an order: side, requested, filled, price, fee and slippage; then kind, status and reason."""
     state, counts, orders = desk[0], desk[5], records[0]
     status = rest[1]
     state[t.N_ORDERS] += 1.0
@@ -65,9 +65,8 @@ def not_filled(
     desk: Any, records: Any, bars: Any, asset: int, side: float, requested: float, status: int, reason: int
 ) -> None:
     """Record an order that found no money, no price or no reason to be."""
-    write_order(
-        desk, records, bars, asset, (side, requested, 0.0, 0.0, 0.0, 0.0), (float(p.REBALANCE), float(status), float(reason))
-    )  # fmt: skip
+    outcome = (float(p.REBALANCE), float(status), float(reason))
+    write_order(desk, records, bars, asset, (side, requested, 0.0, 0.0, 0.0, 0.0), outcome)
 
 
 @jit(inline=True)
@@ -123,7 +122,14 @@ def keep(desk: Any, asset: int) -> None:
 
 @jit(inline=True)
 def change_position(
-    desk: Any, records: Any, bar: int, asset: int, side: float, size: float, costs: tuple[float, ...], kind: int
+    desk: Any,
+    records: Any,
+    bar: int,
+    asset: int,
+    side: float,
+    size: float,
+    costs: tuple[float, ...],
+    kind: int,
 ) -> None:
     """Put a fill's size into the asset's position and trade; ``costs = (price, fee, slippage)``.
 
@@ -137,7 +143,9 @@ def change_position(
         cells[p.EXIT_VALUE, asset] += money.value(closing, price)
         cells[p.EXIT_UNITS, asset] += closing
         cells[p.TRADE_FEES, asset] += fee if closing == size else money.prorated(fee, closing, size)
-        cells[p.TRADE_SLIPPAGE, asset] += slippage if closing == size else money.prorated(slippage, closing, size)
+        cells[p.TRADE_SLIPPAGE, asset] += (
+            slippage if closing == size else money.prorated(slippage, closing, size)
+        )
         if closing == abs(before):
             close_trade(desk, records, bar, asset, -side, kind)
     opening = size - closing
@@ -147,7 +155,9 @@ def change_position(
         cells[p.ENTRY_VALUE, asset] += money.value(opening, price)
         cells[p.ENTRY_UNITS, asset] += opening
         cells[p.TRADE_FEES, asset] += fee if closing == 0.0 else money.prorated(fee, opening, size)
-        cells[p.TRADE_SLIPPAGE, asset] += slippage if closing == 0.0 else money.prorated(slippage, opening, size)
+        cells[p.TRADE_SLIPPAGE, asset] += (
+            slippage if closing == 0.0 else money.prorated(slippage, opening, size)
+        )
     after = before + side * size
     cells[p.UNITS, asset] = 0.0 if closing == abs(before) and opening == 0.0 else after
 

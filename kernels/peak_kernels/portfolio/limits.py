@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from peak_kernels import money
+from peak_kernels import portfolio_slots as p
 from peak_kernels.arrays import FloatArray
 from peak_kernels.compiling import jit
-from peak_kernels import portfolio_slots as p
 from peak_kernels.portfolio.sizes import valued_at
 
 
@@ -47,7 +47,9 @@ def limit_targets(desk: Any, prices: FloatArray, field: int, bar: int, equity: f
     rules, cells, lists, counts = desk[1], desk[3], desk[4], desk[5]
     for k in range(counts[p.N_ASKED]):
         cells[p.CLIPPED, lists[p.ASKED, k]] = 0.0
-    if (rules[p.MAX_GROSS] <= 0.0 and rules[p.MAX_NET] <= 0.0 and rules[p.MAX_GROUP] <= 0.0) or not equity > 0.0:
+    if (
+        rules[p.MAX_GROSS] <= 0.0 and rules[p.MAX_NET] <= 0.0 and rules[p.MAX_GROUP] <= 0.0
+    ) or not equity > 0.0:
         return
     # A holding that is asked about has its mark in SECOND, so that the others can be told from it.
     for k in range(counts[p.N_HELD]):

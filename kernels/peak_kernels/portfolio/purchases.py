@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from peak_kernels import money
+from peak_kernels import portfolio_slots as p
+from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray
 from peak_kernels.compiling import jit
-from peak_kernels import slots as t
-from peak_kernels import portfolio_slots as p
 from peak_kernels.portfolio.account import fee_of, slipped
 from peak_kernels.portfolio.sizes import valued_at
 
@@ -144,9 +144,7 @@ def in_lots(desk: Any, asset: int, size: float, side: float) -> float:
 
 
 @jit(inline=True)
-def served(
-    desk: Any, asset: int, reference: float, budget: float, factor: float
-) -> tuple[float, int, int]:
+def served(desk: Any, asset: int, reference: float, budget: float, factor: float) -> tuple[float, int, int]:
     """Size that an order in the queue gets, its status and reason; ``factor`` is NaN where each is served by itself."""
     rules, terms, cells = desk[1], desk[2], desk[3]
     size = abs(cells[p.SECOND, asset])
@@ -181,7 +179,9 @@ def clipped(desk: Any, asset: int, size: float, equity: float, reference: float)
         return size
     side = 1.0 if size > 0.0 else -1.0
     price = slipped(desk[2], asset, reference, side)
-    most = money.share(rules[p.MAX_POSITION], equity, max(price, money.SMALLEST)) - side * cells[p.UNITS, asset]
+    most = (
+        money.share(rules[p.MAX_POSITION], equity, max(price, money.SMALLEST)) - side * cells[p.UNITS, asset]
+    )
     if abs(size) > most:
         cells[p.CLIPPED, asset] = p.POSITION_LIMIT
         return side * max(most, 0.0)

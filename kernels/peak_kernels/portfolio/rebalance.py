@@ -9,11 +9,11 @@ import math
 from typing import Any
 
 from peak_kernels import money
+from peak_kernels import portfolio_slots as p
+from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray
 from peak_kernels.compiling import jit
 from peak_kernels.fast import opposite
-from peak_kernels import slots as t
-from peak_kernels import portfolio_slots as p
 from peak_kernels.portfolio.account import fill, not_filled
 from peak_kernels.portfolio.limits import limit_targets
 from peak_kernels.portfolio.purchases import (
@@ -102,9 +102,7 @@ def without_price(desk: Any, prices: FloatArray, records: Any, asset: int, field
     counts[p.N_NO_PRICE] += 1
     if rules[p.MISSING] > 0.0:
         side = side_of(desk, asset, weight)
-        not_filled(
-            desk, records, (lists[p.DECIDED, asset], bar), asset, side, 0.0, p.REJECTED, p.NO_PRICE
-        )
+        not_filled(desk, records, (lists[p.DECIDED, asset], bar), asset, side, 0.0, p.REJECTED, p.NO_PRICE)
         return
     due: Any = bar + 1
     bars = prices.shape[2]
@@ -130,7 +128,9 @@ def equity_for_sizes(desk: Any, prices: FloatArray, field: int, bar: int, before
 
 
 @jit(inline=True)
-def split(desk: Any, records: Any, asset: int, size: float, equity: float, reference: float, bar: int) -> None:
+def split(
+    desk: Any, records: Any, asset: int, size: float, equity: float, reference: float, bar: int
+) -> None:
     """Say what of an order trades first, in full, and what then, as far as there is money."""
     rules, terms, cells, lists = desk[1:5]
     weight, units = cells[p.TARGET, asset], cells[p.UNITS, asset]
@@ -159,7 +159,9 @@ def split(desk: Any, records: Any, asset: int, size: float, equity: float, refer
 
 
 @jit(inline=True)
-def prepare(desk: Any, prices: FloatArray, records: Any, field: int, bar: int, before: int, equity: float) -> None:
+def prepare(
+    desk: Any, prices: FloatArray, records: Any, field: int, bar: int, before: int, equity: float
+) -> None:
     """Sizes of all orders of the bar, from one equity."""
     rules, cells, lists, counts = desk[1], desk[3], desk[4], desk[5]
     count, kept = counts[p.N_ASKED], 0
@@ -193,10 +195,16 @@ def prepare(desk: Any, prices: FloatArray, records: Any, field: int, bar: int, b
 
 @jit(inline=True)
 def queue_up(
-    desk: Any, prices: FloatArray, records: Any, field: int, bar: int, before: int, equities: tuple[float, float]
+    desk: Any,
+    prices: FloatArray,
+    records: Any,
+    field: int,
+    bar: int,
+    before: int,
+    equities: tuple[float, float],
 ) -> None:
     """Line up what spends money; ``equities`` before the first trade, and behind those that free money."""
-    rules, terms, cells, lists, counts = desk[1:]
+    rules, cells, lists, counts = desk[1], desk[3], desk[4], desk[5]
     counts[p.N_QUEUE] = 0
     for k in range(counts[p.N_ASKED]):
         asset = lists[p.ASKED, k]
@@ -242,7 +250,7 @@ def write_event(desk: Any, records: Any, numbers: tuple[float, ...]) -> None:
 @jit(inline=True)
 def trade(desk: Any, prices: FloatArray, records: Any, field: int, bar: int, before: int) -> None:
     """Carry out the orders that were asked for: what frees money, then what spends it."""
-    state, rules, terms, cells, lists, counts = desk
+    state, rules, cells, lists, counts = desk[0], desk[1], desk[3], desk[4], desk[5]
     equity = equity_for_sizes(desk, prices, field, bar, before)
     limit_targets(desk, prices, field, bar, equity)
     prepare(desk, prices, records, field, bar, before, equity * (1.0 - rules[p.CASH_BUFFER]))

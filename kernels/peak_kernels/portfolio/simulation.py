@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from peak_kernels import money, simd
+from peak_kernels import portfolio_slots as p
+from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray, IntArray
 from peak_kernels.compiling import jit
 from peak_kernels.fast import conclude
-from peak_kernels import slots as t
-from peak_kernels import portfolio_slots as p
 from peak_kernels.portfolio.account import not_filled, settle
 from peak_kernels.portfolio.rebalance import asked_by_row, asked_by_waiting, side_of, trade, write_event
 from peak_kernels.portfolio.sizes import known_close
@@ -43,7 +43,9 @@ def reset(desk: Any, settings: FloatArray) -> None:
 
 
 @jit(inline=True)
-def add_marks(prices: FloatArray, row: int, asset: int, units: float, equity: FloatArray, start: int, holes: bool) -> None:
+def add_marks(
+    prices: FloatArray, row: int, asset: int, units: float, equity: FloatArray, start: int, holes: bool
+) -> None:
     """Add a holding's value to the equity of the bars from ``start`` on."""
     if not holes:
         marks = prices[row, asset, start : start + equity.size]

@@ -9,10 +9,10 @@ import math
 from typing import Any
 
 from peak_kernels import money
+from peak_kernels import portfolio_slots as p
 from peak_kernels.arrays import FloatArray
 from peak_kernels.compiling import jit
 from peak_kernels.fast import opposite
-from peak_kernels import portfolio_slots as p
 from peak_kernels.portfolio.account import slipped
 
 
@@ -46,7 +46,9 @@ def sized_price(desk: Any, asset: int, reference: float, side: float, at_decisio
 
 
 @jit(inline=True)
-def by_units(desk: Any, asset: int, weight: float, equity: float, reference: float, at_decision: float) -> float:
+def by_units(
+    desk: Any, asset: int, weight: float, equity: float, reference: float, at_decision: float
+) -> float:
     """Signed size from the position to a weight of the equity, where fees come out of the cash."""
     rules, lot = desk[1], desk[2][p.LOT, asset]
     units = desk[3][p.UNITS, asset]
@@ -70,7 +72,9 @@ def by_units(desk: Any, asset: int, weight: float, equity: float, reference: flo
 
 
 @jit(inline=True)
-def by_amount(desk: Any, asset: int, weight: float, equity: float, reference: float, at_decision: float) -> float:
+def by_amount(
+    desk: Any, asset: int, weight: float, equity: float, reference: float, at_decision: float
+) -> float:
     """Signed size from the position to a weight of the equity, where the fee is part of the amount that moves.
 
     ``FROM_AMOUNT``: value and fee of a purchase, value less fee of a sale, are the amount.  ``FROM_POSITION``: that
@@ -105,7 +109,9 @@ def by_amount(desk: Any, asset: int, weight: float, equity: float, reference: fl
 
 
 @jit(inline=True)
-def wanted(desk: Any, asset: int, weight: float, equity: float, reference: float, at_decision: float) -> float:
+def wanted(
+    desk: Any, asset: int, weight: float, equity: float, reference: float, at_decision: float
+) -> float:
     """Signed size from the position to a weight: all of it where the weight, or the equity, is nothing."""
     rules, cells = desk[1], desk[3]
     units = cells[p.UNITS, asset]
