@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from peak_fast.columns import FloatArray, IntArray
+from peak_fast.data import is_frame, package_of, weight_rows
+from peak_fast.errors import DataError, StrategyError
+
+if TYPE_CHECKING:
+    from peak_fast.data import Panel
+
+_KINDS = (
+    "a frame of weights (wide: times and a column for each asset; long: times, symbols, weights), an array "
+    "float64[bar, asset], a pair (bars, weights), or a rule such as Rank"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +41,105 @@ class TargetWeights:
     weights: FloatArray
     notes: tuple[str, ...] = ()
     identity: dict[str, Any] = field(default_factory=dict)
+
+
+def provides_weights(item: Any) -> bool:
+    """Whether an object is a rule that gives weights of a panel."""
+    return callable(getattr(item, "weights", None)) and not is_frame(item)
+
+
+def target_weights(panel: Panel, what: Any, params: Mapping[str, Any]) -> TargetWeights:
+    """Weights of anything that gives some.
+
+    Raises
+    ------
+    DataError, StrategyError
+        It gives none, or they do not fit the panel.
+    """
+    if isinstance(what, TargetWeights):
+        return checked(panel, what)
+    if provides_weights(what):
+        found = what.weights(panel, dict(params))
+        if not isinstance(found, TargetWeights):
+            raise StrategyError(
+                f"{getattr(what, 'name', type(what).__name__)}: expected TargetWeights from weights(panel, params); got "
+                f"{type(found).__name__}"
+            )
+        return checked(panel, found)
+    if params:
+        raise StrategyError(f"params: expected none with given weights, which have no parameters; got {dict(params)!r}")
+    notes: list[str] = []
+    if isinstance(what, tuple) and len(what) == 2:
+        rows, weights = _pair(panel, what)
+    elif isinstance(what, np.ndarray) or (isinstance(what, list) and what and isinstance(what[0], list | tuple)):
+        rows, weights = _by_bar(panel, what, notes)
+    elif is_frame(what) or isinstance(what, Mapping) or package_of(what) in ("pyarrow", "duckdb", "narwhals"):
+        rows, weights = weight_rows(what, panel, notes)
+    else:
+        raise StrategyError(f"what to hold: expected {_KINDS}; got {type(what).__name__}")
+    return checked(panel, TargetWeights(rows, weights, tuple(notes)))
+
+
+def _pair(panel: Panel, what: tuple[Any, Any]) -> tuple[IntArray, FloatArray]:
+    """Numbers of bars and a table of weights."""
+    bars = np.asarray(what[0])
+    if bars.ndim != 1 or bars.dtype.kind not in "iu":
+        raise DataError(f"the weights: expected numbers of bars first in the pair; got {bars.dtype} {bars.shape}")
+    return bars.astype(np.int64), _table(panel, what[1], bars.size)
+
+
+def _table(panel: Panel, values: Any, rows: int) -> FloatArray:
+    try:
+        table = np.ascontiguousarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise DataError(f"the weights: expected numbers; got {type(values).__name__}") from None
+    if table.shape != (rows, panel.n_assets):
+        raise DataError(
+            f"the weights: expected shape {(rows, panel.n_assets)}, rows by assets; got {table.shape}; a frame names its "
+            "assets"
+        )
+    return table
+
+
+def _by_bar(panel: Panel, values: Any, notes: list[str]) -> tuple[IntArray, FloatArray]:
+    """Rows of an array with one for each bar: those that say something and differ from the row before."""
+    table = _table(panel, values, len(panel))
+    said = ~np.isnan(table)
+    # What each asset was last told: missing weights change nothing.
+    last = np.where(said, np.arange(len(table))[:, None], -1)
+    np.maximum.accumulate(last, axis=0, out=last)
+    before = np.vstack([np.zeros((1, table.shape[1])), np.take_along_axis(table, np.maximum(last[:-1], 0), axis=0)])
+    before[1:][last[:-1] < 0] = 0.0
+    rows = np.flatnonzero((said & (table != before)).any(axis=1))
+    if rows.size < np.count_nonzero(said.any(axis=1)):
+        notes.append(
+            f"the weights: an array with a row for each bar; the {rows.size} rows that differ from the one before are "
+            "orders, as for one asset (a frame is taken as it is)"
+        )
+    return rows, table[rows]
+
+
+def checked(panel: Panel, targets: TargetWeights) -> TargetWeights:
+    """The same weights, if a portfolio of the panel can be asked for them.
+
+    Raises
+    ------
+    DataError
+        Bars that are not ascending, a wrong shape, an infinite weight.
+    """
+    rows, weights = targets.rows, targets.weights
+    if rows.size and (rows[0] < 0 or rows[-1] >= len(panel) or not (rows[1:] > rows[:-1]).all()):
+        raise DataError(
+            f"the weights: expected ascending numbers of the {len(panel)} bars, each once; got {rows[:6].tolist()}"
+        )
+    if weights.shape != (rows.size, panel.n_assets):
+        raise DataError(
+            f"the weights: expected shape {(rows.size, panel.n_assets)}, rows by assets; got {weights.shape}"
+        )
+    if np.isinf(weights).any():
+        row, asset = (int(at[0]) for at in np.nonzero(np.isinf(weights)))
+        raise DataError(
+            f"the weights: infinite for {panel.symbols[asset]!r} at bar {rows[row]}; expected a fraction of the equity, "
+            "or NaN to leave the asset alone"
+        )
+    return targets
