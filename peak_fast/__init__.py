@@ -36,6 +36,8 @@ _HOMES = {
     "Panel": "data",
     "Param": "params",
     "PeakFastError": "errors",
+    "PortfolioResult": "portfolio",
+    "PortfolioRules": "settings",
     "RiskLimits": "settings",
     "RiskPerTrade": "settings",
     "Row": "strategies",
@@ -81,6 +83,8 @@ __all__ = [
     "Panel",
     "Param",
     "PeakFastError",
+    "PortfolioResult",
+    "PortfolioRules",
     "RiskLimits",
     "RiskPerTrade",
     "Row",
@@ -119,6 +123,7 @@ if TYPE_CHECKING:
     )
     from peak_fast.orders import simulate_orders
     from peak_fast.params import Param
+    from peak_fast.portfolio import PortfolioResult
     from peak_fast.results import BacktestResult
     from peak_fast.settings import (
         BacktestConfig,
@@ -128,6 +133,7 @@ if TYPE_CHECKING:
         FixedValue,
         FractionOfEquity,
         KellyFraction,
+        PortfolioRules,
         RiskLimits,
         RiskPerTrade,
         Stops,

@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from peak_kernels import portfolio_slots
 from peak_kernels.arrays import TILE, FloatArray, IntArray
 from peak_kernels.compiling import Entry
 
@@ -31,9 +32,10 @@ ENTRIES = {
     for name, numbers in {
         "run_configurations": 2, "sma_rows": 0, "ema_rows": 0, "rsi_rows": 0, "roc_rows": 0,
         "highest_before_rows": 0, "lowest_before_rows": 0, "std": 1, "macd": 3, "run_portfolio": 0,
+        "fold_exposures": 0,
     }.items()
 }  # fmt: skip
-_RUN, _SMA, _EMA, _RSI, _ROC, _HIGHEST, _LOWEST, _STD, _MACD, _PORTFOLIO = ENTRIES.values()
+_RUN, _SMA, _EMA, _RSI, _ROC, _HIGHEST, _LOWEST, _STD, _MACD, _PORTFOLIO, _EXPOSURES = ENTRIES.values()
 
 
 def run_configurations(
@@ -112,3 +114,12 @@ def run_portfolio(
 ) -> None:
     """See `portfolio.simulation.run_portfolio`."""
     _PORTFOLIO.call((prices, spans, *decisions, *settings, *scratch, *records, curve, out))
+
+
+def fold_exposures(
+    prices: FloatArray, spans: IntArray, orders: FloatArray, multipliers: FloatArray, out: FloatArray
+) -> None:
+    """See `portfolio.exposures.fold_exposures`."""
+    assets = multipliers.size
+    lists = np.empty((portfolio_slots.N_LISTS, assets), dtype=np.int64)
+    _EXPOSURES.call((prices, spans, orders, multipliers, np.empty(assets), lists, out))

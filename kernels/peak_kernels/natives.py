@@ -29,6 +29,7 @@ from peak_kernels.indicators import (
     roots,
     rsi_into,
 )
+from peak_kernels.portfolio import fold_exposures as _fold_exposures
 from peak_kernels.portfolio import run_portfolio as _run_portfolio
 
 _I64 = ir.IntType(64)
@@ -99,6 +100,19 @@ def run_portfolio(arrays: int) -> None:
         (table(arrays, 12), table(arrays, 13), table(arrays, 14)),
         table(arrays, 15),
         row(arrays, 16),
+    )
+
+
+def fold_exposures(arrays: int) -> None:
+    """Call `portfolio.exposures.fold_exposures`; see `entries`."""
+    _fold_exposures(
+        cube(arrays, 0),
+        whole_table(arrays, 1),
+        table(arrays, 2),
+        row(arrays, 3),
+        row(arrays, 4),
+        whole_table(arrays, 5),
+        table(arrays, 6),
     )
 
 

@@ -159,3 +159,12 @@ REASONS = (
 ) = range(16)
 
 EQUITY = 0  # row of the curve: float64[1, bars]
+
+# Columns of orders by number.
+O_FILL_BAR, O_ASSET, O_SIDE, O_FILLED = (
+    ORDER_COLUMNS.index(name) for name in ("fill_bar", "asset", "side", "filled")
+)
+
+LONG, SHORT, HOLDINGS, LARGEST, SQUARES = range(5)
+"""Rows of exposures: value held on each side, number of holdings, the largest value, the sum of squared values."""
+N_EXPOSURES = 5

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from peak_fast.data.samples import SAMPLE_SYMBOLS, sample
     from peak_fast.data.time_values import as_time as as_time
     from peak_fast.data.times import time_of_day as time_of_day
+    from peak_fast.data.weight_rows import weight_rows as weight_rows
     from peak_fast.data.year_estimates import known_years as known_years
 
 __all__ = ["SAMPLE_SYMBOLS", "Bars", "Panel", "load", "sample", "synthetic"]
@@ -69,6 +70,7 @@ _HOMES = {
     "samples": ("SAMPLE_SYMBOLS", "sample"),
     "time_values": ("as_time",),
     "times": ("time_of_day",),
+    "weight_rows": ("weight_rows",),
     "year_estimates": ("known_years",),
 }
 

@@ -107,7 +107,9 @@ def _symbols_of(table: Any, names: Names) -> Any:
     return None
 
 
-def _bars_of(time_us: IntArray, zone: str | None, panel: Targeted, notes: list[str]) -> tuple[IntArray, IntArray]:
+def _bars_of(
+    time_us: IntArray, zone: str | None, panel: Targeted, notes: list[str]
+) -> tuple[IntArray, IntArray]:
     """Rows that belong to bars, in their order, and these bars.
 
     Raises
@@ -116,7 +118,9 @@ def _bars_of(time_us: IntArray, zone: str | None, panel: Targeted, notes: list[s
         A time between the bars, or twice; none is a bar.
     """
     if not panel.has_time:
-        raise DataError(f"{WHAT}: the bars have no times to find theirs among; expected an array, bars=... by number")
+        raise DataError(
+            f"{WHAT}: the bars have no times to find theirs among; expected an array, bars=... by number"
+        )
     check_zone(zone, panel.time_zone, WHAT)
     order: Any = np.argsort(time_us, kind="stable")
     ordered = time_us[order]
@@ -134,7 +138,7 @@ def _bars_of(time_us: IntArray, zone: str | None, panel: Targeted, notes: list[s
     if stray.size:
         first = stray[0]
         raise DataError(
-            f"{WHAT}: {stray.size} of {time_us.size} times are no bars, the first {shown_time(ordered[first])} (the bars "
+            f"{WHAT}: {stray.size} of {time_us.size} times are no bars, the first {shown_time(ordered[first])} (bars "
             f"around it: {shown_time(own[at[first] - 1])} and {shown_time(own[at[first]])}); expected times of bars: "
             "move each to the bar that decides, for example the last one not behind it (join_asof, merge_asof)"
         )
@@ -146,7 +150,9 @@ def _bars_of(time_us: IntArray, zone: str | None, panel: Targeted, notes: list[s
             else f"{WHAT}: expected at least one row; got none"
         )
     if not fits.all():
-        notes.append(f"{WHAT}: {int((~fits).sum())} of {fits.size} rows passed over, before the first or behind the last bar")
+        notes.append(
+            f"{WHAT}: {int((~fits).sum())} of {fits.size} rows passed over, before the first or behind the last bar"
+        )
     return order[fits], at[fits]
 
 
@@ -183,7 +189,9 @@ def _long(
     """Weights of a long frame."""
     found = names.of(WEIGHT_NAMES) or names.unused()
     if len(found) != 1:
-        raise DataError(f"{WHAT}: expected one column of weights beside times and symbols; got {found or table.names}")
+        raise DataError(
+            f"{WHAT}: expected one column of weights beside times and symbols; got {found or table.names}"
+        )
     values, _ = numbers_of(table.get(names.take(found[0])), f"{WHAT}[{found[0]!r}]")
     series, listed = numbered(symbols)
     if (series < 0).any():

@@ -9,11 +9,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from peak_fast import simulation as _simulation
 from peak_fast.arguments import rate_of_bps, tracker_or_none
-from peak_fast.data import Bars, given_bars
+from peak_fast.data import Bars, Panel, given_bars
 from peak_fast.errors import ConfigError
 from peak_fast.guard import guarded_class
 from peak_fast.results import BacktestResult
@@ -33,7 +33,11 @@ from peak_fast.simulation import Decisions, target_decisions
 from peak_fast.strategies import Block, OrderBlock, SignalStrategy, complete_params, params_of, resolve
 
 if TYPE_CHECKING:
+    from peak_fast.portfolio import PortfolioResult
+    from peak_fast.settings import PortfolioRules
     from peak_fast.tracking import Tracker
+
+R = TypeVar("R")
 
 LEGACY_STOP = 0.02
 
@@ -77,6 +81,8 @@ class BacktestEngine:
     order_book
         `peak_fast.settings.OrderBook` or `OrderRules`: decisions, and orders of blocks, go through an order book
         with latency, partial fills, paths inside bars and more (docs/orders.md); None: the fast path.
+    portfolio
+        `peak_fast.settings.PortfolioRules` for runs of a `Panel` (docs/portfolio_semantics.md); None: its defaults.
 
     Attributes
     ----------
@@ -103,6 +109,7 @@ class BacktestEngine:
         periods_per_year: float | None = None,
         risk_free: float = 0.0,
         order_book: Any = None,
+        portfolio: PortfolioRules | None = None,
     ) -> None:
         self.settings = EngineSettings(
             initial_cash=initial_cash,
@@ -114,6 +121,7 @@ class BacktestEngine:
             periods_per_year=periods_per_year,
             risk_free=risk_free,
             order_book=order_book,
+            portfolio=portfolio,
         )
         self.tracker: Tracker | None = tracker_or_none(tracker)
         if use_execution_pipeline not in (True, False):
@@ -131,6 +139,7 @@ class BacktestEngine:
     periods_per_year = _Setting["float | None"]()
     risk_free = _Setting[float]()
     order_book = _Setting[Any]()
+    portfolio = _Setting["PortfolioRules | None"]()
 
     @classmethod
     def from_config(cls, config: BacktestConfig, tracker: Tracker | None = None) -> BacktestEngine:
@@ -140,6 +149,17 @@ class BacktestEngine:
         names = BacktestConfig.model_fields.keys() - {"tracking", "sweep", "data"}
         return cls(tracker=tracker, **{name: getattr(config, name) for name in names})
 
+    @overload
+    def run(
+        self,
+        data: Panel,
+        strategy: Any,
+        params: Mapping[str, Any] | None = None,
+        *,
+        symbol: str | None = None,
+        weights: bool = False,
+    ) -> PortfolioResult: ...
+    @overload
     def run(
         self,
         data: Any,
@@ -148,17 +168,28 @@ class BacktestEngine:
         *,
         symbol: str | None = None,
         weights: bool = False,
-    ) -> BacktestResult:
-        """Backtest a strategy.
+    ) -> BacktestResult: ...
+    def run(
+        self,
+        data: Any,
+        strategy: Any,
+        params: Mapping[str, Any] | None = None,
+        *,
+        symbol: str | None = None,
+        weights: bool = False,
+    ) -> BacktestResult | PortfolioResult:
+        """Backtest a strategy, or target weights of the assets of a panel.
 
         Parameters
         ----------
         data
-            `Bars`, or anything `Bars.from_frame` takes.
+            `Bars`, or anything `Bars.from_frame` takes; or a `Panel`, whose assets share the account.
         strategy
             Name of a registered strategy, a strategy object, a compiled block, a block that places orders
             (docs/orders.md), a signal function ``fn(df, params)`` returning 1 (buy), -1 (sell), 0 (hold), an array
             of targets with one value a bar, or a Polars expression over the frame's columns that gives targets.
+            For a panel: a wide or long frame of target weights, an array float64[bar, asset], a pair
+            ``(bars, weights)``, or a rule that gives weights.
         params
             Parameters of the strategy; missing ones take their defaults.
         symbol
@@ -173,6 +204,10 @@ class BacktestEngine:
         """
         if not isinstance(weights, bool):
             raise ConfigError(f"weights: expected True or False; got {weights!r}")
+        if type(data) is Panel:
+            from peak_fast.portfolio import run_portfolio
+
+            return self._told(run_portfolio(self.settings, data, strategy, params_of(params), symbol))
         bars = given_bars(data, symbol)
         if not isinstance(strategy, str) and _simulation.is_targets(strategy):
             notes: list[str] = []
@@ -367,7 +402,7 @@ class BacktestEngine:
             )
         )  # fmt: skip
 
-    def _told(self, result: BacktestResult) -> BacktestResult:
+    def _told(self, result: R) -> R:
         """Tell the tracker of a result."""
         if self.tracker is not None:
             try:
@@ -378,7 +413,7 @@ class BacktestEngine:
                 self._track(result, error)
         return result
 
-    def _track(self, result: BacktestResult, error: Exception) -> None:
+    def _track(self, result: Any, error: Exception) -> None:
         """A tracker did not take a result whole: log it by the protocol, or warn; never the run's trouble."""
         from peak_fast.tracking import log_backtest, warn_untracked
 

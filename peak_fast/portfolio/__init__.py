@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING
 from peak_kernels.doors import door
 
 if TYPE_CHECKING:
-    from peak_fast.portfolio.targets import TargetWeights as TargetWeights
+    from peak_fast.portfolio.result import PortfolioResult
+    from peak_fast.portfolio.run import run_portfolio as run_portfolio
+    from peak_fast.portfolio.targets import TargetWeights
 
-__all__ = ["TargetWeights"]
+__all__ = ["PortfolioResult", "TargetWeights"]
 
 # Where each name of this room lives; those outside `__all__` are for other rooms.
 _HOMES = {
+    "result": ("PortfolioResult",),
+    "run": ("run_portfolio",),
     "targets": ("TargetWeights",),
 }
 

@@ -62,16 +62,20 @@ def target_weights(panel: Panel, what: Any, params: Mapping[str, Any]) -> Target
         found = what.weights(panel, dict(params))
         if not isinstance(found, TargetWeights):
             raise StrategyError(
-                f"{getattr(what, 'name', type(what).__name__)}: expected TargetWeights from weights(panel, params); got "
+                f"{getattr(what, 'name', type(what).__name__)}: expected TargetWeights of weights(panel, params); got "
                 f"{type(found).__name__}"
             )
         return checked(panel, found)
     if params:
-        raise StrategyError(f"params: expected none with given weights, which have no parameters; got {dict(params)!r}")
+        raise StrategyError(
+            f"params: expected none with given weights, which have no parameters; got {dict(params)!r}"
+        )
     notes: list[str] = []
     if isinstance(what, tuple) and len(what) == 2:
         rows, weights = _pair(panel, what)
-    elif isinstance(what, np.ndarray) or (isinstance(what, list) and what and isinstance(what[0], list | tuple)):
+    elif isinstance(what, np.ndarray) or (
+        isinstance(what, list) and what and isinstance(what[0], list | tuple)
+    ):
         rows, weights = _by_bar(panel, what, notes)
     elif is_frame(what) or isinstance(what, Mapping) or package_of(what) in ("pyarrow", "duckdb", "narwhals"):
         rows, weights = weight_rows(what, panel, notes)
@@ -84,7 +88,9 @@ def _pair(panel: Panel, what: tuple[Any, Any]) -> tuple[IntArray, FloatArray]:
     """Numbers of bars and a table of weights."""
     bars = np.asarray(what[0])
     if bars.ndim != 1 or bars.dtype.kind not in "iu":
-        raise DataError(f"the weights: expected numbers of bars first in the pair; got {bars.dtype} {bars.shape}")
+        raise DataError(
+            f"the weights: expected numbers of bars first in the pair; got {bars.dtype} {bars.shape}"
+        )
     return bars.astype(np.int64), _table(panel, what[1], bars.size)
 
 
@@ -95,8 +101,8 @@ def _table(panel: Panel, values: Any, rows: int) -> FloatArray:
         raise DataError(f"the weights: expected numbers; got {type(values).__name__}") from None
     if table.shape != (rows, panel.n_assets):
         raise DataError(
-            f"the weights: expected shape {(rows, panel.n_assets)}, rows by assets; got {table.shape}; a frame names its "
-            "assets"
+            f"the weights: expected shape {(rows, panel.n_assets)}, rows by assets; got {table.shape}; a frame names "
+            "its assets"
         )
     return table
 
@@ -108,7 +114,9 @@ def _by_bar(panel: Panel, values: Any, notes: list[str]) -> tuple[IntArray, Floa
     # What each asset was last told: missing weights change nothing.
     last = np.where(said, np.arange(len(table))[:, None], -1)
     np.maximum.accumulate(last, axis=0, out=last)
-    before = np.vstack([np.zeros((1, table.shape[1])), np.take_along_axis(table, np.maximum(last[:-1], 0), axis=0)])
+    before = np.vstack(
+        [np.zeros((1, table.shape[1])), np.take_along_axis(table, np.maximum(last[:-1], 0), axis=0)]
+    )
     before[1:][last[:-1] < 0] = 0.0
     rows = np.flatnonzero((said & (table != before)).any(axis=1))
     if rows.size < np.count_nonzero(said.any(axis=1)):
@@ -139,7 +147,7 @@ def checked(panel: Panel, targets: TargetWeights) -> TargetWeights:
     if np.isinf(weights).any():
         row, asset = (int(at[0]) for at in np.nonzero(np.isinf(weights)))
         raise DataError(
-            f"the weights: infinite for {panel.symbols[asset]!r} at bar {rows[row]}; expected a fraction of the equity, "
-            "or NaN to leave the asset alone"
+            f"the weights: infinite for {panel.symbols[asset]!r} at bar {rows[row]}; expected a fraction of the "
+            "equity, or NaN to leave the asset alone"
         )
     return targets

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from peak_fast.settings.order_rules import merge_rules as merge_rules
     from peak_fast.settings.order_slots import column_of as column_of
     from peak_fast.settings.order_slots import rule_vector as rule_vector
+    from peak_fast.settings.portfolio_rules import PortfolioRules
+    from peak_fast.settings.portfolio_rules import rules_vector as rules_vector
     from peak_fast.settings.presets import (
         backtesting_py,
         backtrader,
@@ -73,6 +75,7 @@ __all__ = [
     "MLflowTracking",
     "OrderBook",
     "OrderRules",
+    "PortfolioRules",
     "RiskLimits",
     "RiskPerTrade",
     "SignalRules",
@@ -104,6 +107,7 @@ _HOMES = {
     ),
     "order_rules": ("Asset", "OrderRules", "merge_rules"),
     "order_slots": ("column_of", "rule_vector"),
+    "portfolio_rules": ("PortfolioRules", "rules_vector"),
     "presets": ("backtesting_py", "backtrader", "peak_trade_legacy", "peak_trade_pipeline", "vectorbt"),
     "signal_rules": ("SignalRules", "signal_types"),
     "signed_prices": ("check_book", "refuse_prices"),

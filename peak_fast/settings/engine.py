@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from peak_fast.data import Bars
     from peak_fast.settings.order_book import OrderBook
     from peak_fast.settings.order_rules import OrderRules
+    from peak_fast.settings.portfolio_rules import PortfolioRules
 
 _MOST_KEPT = 256
 _KINDS = (
@@ -52,6 +53,7 @@ class EngineSettings:
     periods_per_year: float | None = None
     risk_free: float = 0.0
     order_book: OrderBook | None = None
+    portfolio: PortfolioRules | None = None
     _vectors: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     _others: dict[Any, EngineSettings] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -75,6 +77,13 @@ class EngineSettings:
             from peak_fast.settings.order_book import as_book
 
             object.__setattr__(self, "order_book", as_book(self.order_book))
+        if self.portfolio is not None:
+            from peak_fast.settings.portfolio_rules import PortfolioRules
+
+            if not isinstance(self.portfolio, PortfolioRules):
+                raise ConfigError(
+                    f"portfolio: expected PortfolioRules(...); got {type(self.portfolio).__name__}"
+                )
 
     def changed(self, **changes: Any) -> EngineSettings:
         """These settings with others in their place, kept for the next run that changes the same.
@@ -138,6 +147,20 @@ class EngineSettings:
             )
         vector: np.ndarray[Any, np.dtype[np.float64]] = self._vectors[key]
         return vector
+
+    def portfolio_vector(self, periods_per_year: float) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Flat settings of a portfolio of weights: cash, costs and what statistics need."""
+        return settings_vector(
+            initial_cash=self.initial_cash,
+            execution=self.execution,
+            costs=self.costs,
+            stops=self.stops,
+            sizing=self.sizing,
+            risk_limits=self.risk_limits,
+            periods_per_year=periods_per_year,
+            risk_free=self.risk_free,
+            weights=True,
+        )
 
     def shown(
         self, targets: str = "sides", mode: str = "pipeline", rules: OrderRules | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -73,3 +75,33 @@ def explain(model: type[BaseModel], error: ValidationError) -> str:
         wanted = item["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
         parts.append(f"{name}: expected {wanted}; got {item['input']!r}")
     return "; ".join(parts)
+
+
+def slotted(model: type[BaseModel]) -> Iterator[tuple[str, Any, Slot]]:
+    """Fields of a model that kernels read: name, field, slot."""
+    for name, field in model.model_fields.items():
+        yield from ((name, field, item) for item in field.metadata if isinstance(item, Slot))
+
+
+@functools.cache
+def _plan(model: type[BaseModel]) -> tuple[tuple[str, tuple[int, ...], float, dict[str, float]], ...]:
+    """What `put_fields` does for each field of a model: name, places, unit, numbers of texts."""
+    return tuple(
+        (name, slot.places, slot.unit, {text: float(place) for place, text in enumerate(slot.codes)})
+        for name, _, slot in slotted(model)
+    )
+
+
+def put_fields(vector: list[float], part: BaseModel) -> None:
+    """Fill the slots of the fields of some settings; None leaves what is there."""
+    values = part.__dict__
+    for name, places, unit, codes in _plan(type(part)):
+        value = values[name]
+        if value is None:
+            continue
+        if codes:
+            value = codes[value]
+        elif unit != 1.0:
+            value = value / unit
+        for place in places:
+            vector[place] = value

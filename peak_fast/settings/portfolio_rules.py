@@ -12,12 +12,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, get_args
 
+import numpy as np
 from pydantic import Field
 
 from peak_fast.errors import ConfigError, did_you_mean
 from peak_fast.guard import guarded
 from peak_fast.settings.base import Fraction, NonNegative, Positive
-from peak_fast.settings.frozen import Settings, Slot
+from peak_fast.settings.frozen import Settings, Slot, put_fields
+from peak_fast.settings.trading import Costs
 from peak_kernels import portfolio_slots as p
 
 FillAt = Literal["next_open", "close", "next_close"]
@@ -70,6 +72,10 @@ class PortfolioRules(Settings):
     delisted
         A holding whose prices have ended is closed at its ``"last_price"``, at ``"zero"``, at a share of its last price
         (0.4), or stays in the account at its last price (``"hold"``).
+    over_invested
+        Rows whose weights need more than ``leverage`` are errors (``"refused"``), or are traded as far as money goes.
+    costs
+        Costs of single assets, by symbol, in place of the engine's.
     cash_buffer
         Share of the equity that weights leave out.
     min_trade
@@ -91,22 +97,22 @@ class PortfolioRules(Settings):
     lot_size: NonNegative | None = None
     min_size: NonNegative | None = None
     round_lots: Annotated[RoundLots, Slot((p.ROUND,), codes=get_args(RoundLots))] = "order"
-    buying_power: Annotated[
-        Literal["equity", "cash"], Slot((p.BUYING_POWER,), codes=("equity", "cash"))
-    ] = "equity"
+    buying_power: Annotated[Literal["equity", "cash"], Slot((p.BUYING_POWER,), codes=("equity", "cash"))] = (
+        "equity"
+    )
     leverage: Annotated[Positive | None, Slot((p.LEVERAGE,))] = None
     shorts: Annotated[Literal["allowed", "refused"], Slot((p.SHORTS,), codes=("allowed", "refused"))] = (
         "allowed"
     )
     missing: Annotated[Literal["wait", "drop"], Slot((p.MISSING,), codes=("wait", "drop"))] = "wait"
+    over_invested: Literal["refused", "allowed"] = "refused"
+    costs: dict[str, Costs] = Field(default_factory=dict)
     delisted: Literal["last_price", "zero", "hold"] | Fraction = "last_price"
     cash_buffer: Annotated[
         Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)], Slot((p.CASH_BUFFER,), "cash_buffer")
     ] = 0.0
     min_trade: Annotated[NonNegative, Slot((p.MIN_TRADE,), "min_trade")] = 0.0
-    band: Annotated[
-        Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)], Slot((p.BAND,), "band")
-    ] = 0.0
+    band: Annotated[Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)], Slot((p.BAND,), "band")] = 0.0
     max_gross: Annotated[Positive | None, Slot((p.MAX_GROSS,), "max_gross")] = None
     max_net: Annotated[Positive | None, Slot((p.MAX_NET,), "max_net")] = None
     max_group: Annotated[Positive | None, Slot((p.MAX_GROUP,), "max_group")] = None
@@ -132,7 +138,7 @@ class PortfolioRules(Settings):
     @classmethod
     @guarded
     def vectorbt(cls, price: str = "open", **changes: Any) -> PortfolioRules:
-        """Rules of vectorbt 1.2: ``Portfolio.from_orders`` of target percents, one group, shared cash, ``call_seq`` auto.
+        """Rules of vectorbt 1.2: ``Portfolio.from_orders`` of target percents, shared cash, ``call_seq`` auto.
 
         Parameters
         ----------
@@ -142,7 +148,8 @@ class PortfolioRules(Settings):
         fill_at = _one_of("price", price, {"open": "next_open", "close": "close"})
         return cls(**{
             "fill_at": fill_at, "size_at": "reference", "short_cash": "cut_last", "sequence": "smallest_first",
-            "buying_power": "cash", "min_size": 1e-8, "missing": "drop", "delisted": "hold", **changes,
+            "buying_power": "cash", "min_size": 1e-8, "missing": "drop",
+            "delisted": "hold", "over_invested": "allowed", **changes,
         })  # fmt: skip
 
     @classmethod
@@ -151,7 +158,8 @@ class PortfolioRules(Settings):
         """Rules of bt 1.4: filled at the close that decides, the fee inside the amount, no look at the cash."""
         return cls(**{
             "fill_at": "close", "size_at": "reference", "short_cash": "ignore", "fee_from": "amount",
-            "round_lots": "down", "buying_power": "cash", "missing": "drop", "delisted": "hold", **changes,
+            "round_lots": "down", "buying_power": "cash", "missing": "drop",
+            "delisted": "hold", "over_invested": "allowed", **changes,
         })  # fmt: skip
 
     @classmethod
@@ -169,7 +177,8 @@ class PortfolioRules(Settings):
         fill_at = _one_of("price", price, {"open": "next_open", "close": "next_close"})
         return cls(**{
             "fill_at": fill_at, "size_at": "reference", "mark_at": price, "short_cash": "ignore",
-            "fee_from": "position", "buying_power": "cash", "max_gross": 1.0, "missing": "drop", "delisted": "hold",
+            "fee_from": "position", "buying_power": "cash", "max_gross": 1.0, "missing": "drop",
+            "delisted": "hold", "over_invested": "allowed",
             "rebalance": "bars" if daily else "changes", **changes,
         })  # fmt: skip
 
@@ -194,7 +203,7 @@ class PortfolioRules(Settings):
         })  # fmt: skip
         return cls(**{
             **own, "short_cash": "scale", "round_lots": "target", "buying_power": "cash", "missing": "drop",
-            "delisted": "hold", **changes,
+            "delisted": "hold", "over_invested": "allowed", **changes,
         })  # fmt: skip
 
 
@@ -205,3 +214,11 @@ def _one_of(label: str, value: Any, known: dict[str, Any]) -> Any:
             f"{label}: expected one of {list(known)}; got {value!r}; {did_you_mean(str(value), known)}"
         )
     return known[value]
+
+
+def rules_vector(rules: PortfolioRules) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Rules as the kernel reads them: float64[N_RULES]."""
+    vector = [0.0] * p.N_RULES
+    put_fields(vector, rules)
+    vector[p.RECOVERY] = rules.recovery
+    return np.array(vector)

@@ -7,7 +7,6 @@ is what a sweep may vary under that name: part, field, slots, what the grid's va
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, get_args
@@ -18,7 +17,7 @@ import numpy as np
 from peak_fast.errors import ConfigError
 from peak_fast.settings.base import BASIS_POINTS
 from peak_fast.settings.config import BacktestConfig
-from peak_fast.settings.frozen import Settings, Slot
+from peak_fast.settings.frozen import Settings, put_fields, slotted
 from peak_fast.settings.sizing import RiskPerTrade, SizeRule, Sizing
 from peak_fast.settings.trading import Costs, Execution, RiskLimits, Stops
 from peak_kernels import slots as t
@@ -67,12 +66,6 @@ class Setting(NamedTuple):
     modes: tuple[int, ...]
 
 
-def _slotted(model: type[Settings]) -> Iterator[tuple[str, Any, Slot]]:
-    """Fields of a model that kernels read: name, field, slot."""
-    for name, field in model.model_fields.items():
-        yield from ((name, field, item) for item in field.metadata if isinstance(item, Slot))
-
-
 def _limits(field: Any) -> Iterator[Any]:
     """Limits of a field's values, also of one that can be None."""
     yield from field.metadata
@@ -82,7 +75,7 @@ def _limits(field: Any) -> Iterator[Any]:
 
 
 def _settings_of(part: str, model: type[Settings]) -> Iterator[tuple[str, Setting]]:
-    for name, field, slot in _slotted(model):
+    for name, field, slot in slotted(model):
         found = {type(item): item for item in _limits(field)}
         optional = type(None) in get_args(field.annotation)
         for varied, factor in ((slot.varied, 1.0), (slot.in_bps, BASIS_POINTS)):
@@ -175,7 +168,7 @@ def settings_vector(
     vector: list[float] = [0.0] * t.N_SETTINGS
     vector[t.INITIAL_CASH] = initial_cash
     for part in (execution, costs, stops, risk_limits):
-        _put(vector, part)
+        put_fields(vector, part)
     # A rebate has no minimum, which would take it away.
     vector[t.FEE_MINIMUM] = costs.least
     _put_sizing(vector, sizing, stops)
@@ -189,30 +182,6 @@ def settings_vector(
     return np.array(vector, dtype=np.float64)
 
 
-@functools.cache
-def _plan(model: type[Settings]) -> tuple[tuple[str, tuple[int, ...], float, dict[str, float]], ...]:
-    """What `_put` does for each field of a model: name, places, unit, numbers of texts."""
-    return tuple(
-        (name, slot.places, slot.unit, {text: float(place) for place, text in enumerate(slot.codes)})
-        for name, _, slot in _slotted(model)
-    )
-
-
-def _put(vector: list[float], part: Settings) -> None:
-    """Fill the slots of a part's fields; None leaves what is there."""
-    values = part.__dict__
-    for name, places, unit, codes in _plan(type(part)):
-        value = values[name]
-        if value is None:
-            continue
-        if codes:
-            value = codes[value]
-        elif unit != 1.0:
-            value = value / unit
-        for place in places:
-            vector[place] = value
-
-
 def _put_sizing(vector: list[float], sizing: Settings, stops: Stops) -> None:
     """Fill the sizing slots."""
     if not isinstance(sizing, SizeRule) or sizing.mode < 0:
@@ -224,4 +193,4 @@ def _put_sizing(vector: list[float], sizing: Settings, stops: Stops) -> None:
             "expected Stops(stop_loss=...) or Stops(trailing=...)"
         )
     vector[t.SIZE_MODE] = sizing.mode
-    _put(vector, sizing)
+    put_fields(vector, sizing)

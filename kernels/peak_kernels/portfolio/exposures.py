@@ -1,0 +1,105 @@
+"""What a finished portfolio held at each bar, from the records of its orders: values, not trades.
+
+Not part of the simulation, so that a run which nobody asks for exposures does not pay for them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from peak_kernels import money
+from peak_kernels import portfolio_slots as p
+from peak_kernels.arrays import FloatArray, IntArray
+from peak_kernels.compiling import jit
+from peak_kernels.portfolio.sizes import known_close
+
+
+@jit(inline=True)
+def hold(asset: int, units: FloatArray, lists: IntArray, count: int) -> int:
+    """Put an asset on the list of what is held, or take it off; returns how many there are."""
+    place = lists[p.PLACE, asset]
+    if units[asset] != 0.0:
+        if place < 0:
+            lists[p.HELD, count] = asset
+            lists[p.PLACE, asset] = count
+            return count + 1
+    elif place >= 0:
+        last = lists[p.HELD, count - 1]
+        lists[p.HELD, place] = last
+        lists[p.PLACE, last] = place
+        lists[p.PLACE, asset] = -1
+        return count - 1
+    return count
+
+
+@jit(inline=True)
+def add_values(
+    prices: FloatArray, asset: int, units: float, start: int, stop: int, holes: bool, out: FloatArray
+) -> None:
+    """Add one holding to the sums of the bars from ``start`` to ``stop``."""
+    side = p.LONG if units > 0.0 else p.SHORT
+    size = abs(units)
+    known = known_close(prices, asset, start - 1) if holes else 0.0
+    for bar in range(start, stop):
+        close = prices[p.CLOSE, asset, bar]
+        if holes:
+            known = close if close == close else known
+            close = known
+        value = money.value(size, close)
+        out[side, bar] += value
+        out[p.LARGEST, bar] = max(out[p.LARGEST, bar], value)
+        out[p.SQUARES, bar] += value * value
+
+
+@jit(inline=True)
+def fold_exposures(
+    prices: FloatArray,
+    spans: IntArray,
+    orders: FloatArray,
+    multipliers: FloatArray,
+    units: FloatArray,
+    lists: IntArray,
+    out: FloatArray,
+) -> None:
+    """Values held at each close.
+
+    Parameters
+    ----------
+    prices, spans, orders
+        As of the run; orders in the sequence in which they ended.
+    multipliers, units, lists
+        float64[asset], scratch float64[asset], scratch int64[N_LISTS, asset].
+    out
+        float64[N_EXPOSURES, bars], see `portfolio_slots`.
+    """
+    units[:] = 0.0
+    lists[p.PLACE] = -1
+    out[:] = 0.0
+    bars = prices.shape[2]
+    at: Any = np.int64(0)
+    row: Any = np.int64(0)
+    count: Any = np.int64(0)
+    while at < bars:
+        while row < orders.shape[0] and orders[row, p.O_FILL_BAR] <= at:
+            size = orders[row, p.O_FILLED]
+            if size > 0.0:
+                asset = int(orders[row, p.O_ASSET])
+                signed = size if orders[row, p.O_SIDE] > 0.0 else -size
+                units[asset] = 0.0 if units[asset] == -signed else units[asset] + signed
+                count = hold(asset, units, lists, count)
+            row += 1
+        until: Any = bars
+        look = row
+        while look < orders.shape[0]:
+            if orders[look, p.O_FILLED] > 0.0:
+                until = int(orders[look, p.O_FILL_BAR])
+                break
+            look += 1
+        out[p.HOLDINGS, at:until] = count
+        for k in range(count):
+            asset = lists[p.HELD, k]
+            holes = spans[p.HOLES, asset] > 0 or until > spans[p.GONE, asset]
+            add_values(prices, asset, money.value(units[asset], multipliers[asset]), at, until, holes, out)
+        at = until

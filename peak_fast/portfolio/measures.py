@@ -1,0 +1,131 @@
+"""What follows from the records of a portfolio: positions, exposures, contributions, turnover, concentration."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from peak_fast.columns import FloatArray, IntArray
+from peak_fast.portfolio.setup import spans_of
+from peak_kernels import portfolio_slots as p
+from peak_kernels import slots as t
+from peak_kernels.entries import fold_exposures
+
+if TYPE_CHECKING:
+    from peak_fast.data import Panel
+    from peak_fast.portfolio.parts import PortfolioParts
+
+
+def column(rows: FloatArray, columns: tuple[str, ...], name: str) -> FloatArray:
+    """One column of a table of records."""
+    found: FloatArray = rows[:, columns.index(name)]
+    return found
+
+
+def fills_of(result: PortfolioParts) -> FloatArray:
+    """Rows of the orders that filled."""
+    orders = result._outcome.orders
+    return orders[column(orders, p.ORDER_COLUMNS, "filled") > 0.0]
+
+
+def positions_of(result: PortfolioParts) -> tuple[IntArray, FloatArray]:
+    """Bars with fills, and units float64[bar with fills, asset] behind them, as the kernel added them up."""
+    fills = fills_of(result)
+    bars = column(fills, p.ORDER_COLUMNS, "fill_bar").astype(np.int64)
+    different, first = np.unique(bars, return_index=True)
+    units = np.zeros((different.size, result.panel.n_assets))
+    held = np.zeros(result.panel.n_assets)
+    assets = column(fills, p.ORDER_COLUMNS, "asset").astype(np.int64)
+    sizes = column(fills, p.ORDER_COLUMNS, "side") * column(fills, p.ORDER_COLUMNS, "filled")
+    edges = np.append(first, bars.size)
+    for row in range(different.size):
+        for at in range(int(edges[row]), int(edges[row + 1])):
+            asset, size = assets[at], sizes[at]
+            # What closes a position leaves nothing, whatever the rounding.
+            held[asset] = 0.0 if held[asset] == -size else held[asset] + size
+        units[row] = held
+    return different, units
+
+
+def marks_of(panel: Panel) -> FloatArray:
+    """Closes float64[asset, bar], repeated over bars without one; NaN before the first.  Kept with the panel."""
+    if not (panel.listed.any() or (panel.delisted < len(panel)).any() or np.isnan(panel.close).any()):
+        return panel.close
+    found = panel.memo.get("marks")
+    if found is None:
+        last = np.where(np.isnan(panel.close), -1, np.arange(len(panel)))
+        np.maximum.accumulate(last, axis=1, out=last)
+        found = np.take_along_axis(panel.close, np.maximum(last, 0), axis=1)
+        found[last < 0] = np.nan
+        panel.memo["marks"] = found
+    marks: FloatArray = found
+    return marks
+
+
+def multipliers(result: PortfolioParts) -> FloatArray:
+    """Multiplier of each asset."""
+    assets = result.panel.assets
+    return np.array([getattr(assets.get(symbol), "multiplier", 1.0) for symbol in result.panel.symbols])
+
+
+def exposures_of(result: PortfolioParts) -> FloatArray:
+    """float64[N_EXPOSURES, bar]: what was held at each close, see `peak_kernels.portfolio_slots`."""
+    panel = result.panel
+    out = np.empty((p.N_EXPOSURES, len(panel)))
+    fold_exposures(panel.prices, spans_of(panel), result._outcome.orders, multipliers(result), out)
+    return out
+
+
+def cash_of(result: PortfolioParts) -> FloatArray:
+    """Cash at each close, float64[bar]: that behind the last bar with trades."""
+    events = result._outcome.events
+    bars = column(events, p.EVENT_COLUMNS, "bar").astype(np.int64)
+    cash = column(events, p.EVENT_COLUMNS, "cash")
+    last = np.searchsorted(bars, np.arange(len(result.panel)), side="right") - 1
+    initial = float(result._settings[t.INITIAL_CASH])
+    return (
+        np.where(last >= 0, cash[np.maximum(last, 0)], initial)
+        if bars.size
+        else np.full(len(result.panel), initial)
+    )
+
+
+def final_values(result: PortfolioParts) -> FloatArray:
+    """Value of each holding at the last bar, float64[asset], by the prices that the equity is shown with."""
+    panel, units = result.panel, result._outcome.cells[p.UNITS]
+    values = np.zeros(panel.n_assets)
+    field = panel.open if result._used["portfolio"]["mark_at"] == "open" else panel.close
+    for asset in np.flatnonzero(units).tolist():
+        mark = field[asset, -1]
+        if np.isnan(mark):
+            mark = panel.close[asset, int(panel.delisted[asset]) - 1]
+        values[asset] = units[asset] * mark
+    return values * multipliers(result)
+
+
+def contributions_of(result: PortfolioParts) -> FloatArray:
+    """What each asset added to the equity, float64[asset]: what its fills brought less their cost, and its value."""
+    total: FloatArray = result._outcome.cells[p.FLOW] + final_values(result)
+    return total
+
+
+def equity_at_closes(result: PortfolioParts) -> FloatArray:
+    """Equity at each close, float64[bar], also where the curve is marked at opens."""
+    if result._used["portfolio"]["mark_at"] == "close":
+        return result.equity
+    found = result.exposures
+    closes: FloatArray = cash_of(result) + found[p.LONG] - found[p.SHORT]
+    return closes
+
+
+def bought_and_sold(result: PortfolioParts) -> tuple[IntArray, FloatArray, FloatArray]:
+    """Bars with fills, and the value bought and sold in each."""
+    fills = fills_of(result)
+    bars = column(fills, p.ORDER_COLUMNS, "fill_bar").astype(np.int64)
+    scale = multipliers(result)[column(fills, p.ORDER_COLUMNS, "asset").astype(np.int64)]
+    value = column(fills, p.ORDER_COLUMNS, "filled") * column(fills, p.ORDER_COLUMNS, "price") * scale
+    different, place = np.unique(bars, return_inverse=True)
+    buys = column(fills, p.ORDER_COLUMNS, "side") > 0.0
+    sums: Any = [np.bincount(place[which], value[which], different.size) for which in (buys, ~buys)]
+    return different, sums[0], sums[1]

@@ -1,0 +1,79 @@
+"""What the views of a portfolio's result read of it: the result itself knows the views, not the other way round."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from peak_fast.columns import FloatArray, IntArray
+    from peak_fast.data import Panel
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Arrays of one finished run; columns are those of `peak_kernels.portfolio_slots`.
+
+    Attributes
+    ----------
+    metrics, equity, state
+        float64[27] in the order of the catalog, float64[bar], the account at the end.
+    cells
+        float64[N_CELLS, asset]: the assets' numbers at the end.
+    orders, trades, events
+        Records; closed trades only.
+    """
+
+    metrics: FloatArray
+    equity: FloatArray
+    state: FloatArray
+    cells: FloatArray
+    orders: FloatArray
+    trades: FloatArray
+    events: FloatArray
+
+
+class PortfolioParts(Protocol):
+    """Parts of a finished run; `PortfolioResult` has them all.
+
+    Attributes
+    ----------
+    panel, strategy_name, params, symbol
+        What ran on what.
+    """
+
+    panel: Panel
+    strategy_name: str
+    params: dict[str, Any]
+    symbol: str
+    _outcome: Outcome
+    _settings: FloatArray
+    """Flat settings of the run."""
+    _used: dict[str, Any]
+    """Settings as the metadata name them."""
+    _strategy: Any
+    _identity: dict[str, Any]
+
+    @property
+    def equity(self) -> FloatArray:
+        """Equity at each bar."""
+
+    @property
+    def positions_at_fills(self) -> tuple[IntArray, FloatArray]:
+        """Bars with fills, and the units of all assets behind them."""
+
+    @property
+    def exposures(self) -> FloatArray:
+        """Values held at each close."""
+
+    @property
+    def stats(self) -> dict[str, Any]:
+        """Statistics by name."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was understood or passed over, a sentence each."""
+
+    @property
+    def hash(self) -> str:
+        """Identity of the numbers."""

@@ -1,0 +1,134 @@
+"""One call of the portfolio kernel: room for its records, and what comes back."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from peak_fast.columns import FloatArray, IntArray
+from peak_fast.errors import DataError
+from peak_fast.metrics import METRICS
+from peak_fast.portfolio.parts import Outcome
+from peak_fast.portfolio.setup import Setup, described, setup_of
+from peak_fast.portfolio.targets import TargetWeights, target_weights
+from peak_kernels import portfolio_slots as p
+from peak_kernels import slots as t
+from peak_kernels.entries import run_portfolio as _run
+
+if TYPE_CHECKING:
+    from peak_fast.data import Panel
+    from peak_fast.portfolio.result import PortfolioResult
+    from peak_fast.settings import EngineSettings, PortfolioRules
+
+_SAME = 1e-10
+"""Weights that differ by less are the same to a rule that trades on changes."""
+_ROOM = threading.local()
+
+
+def run_portfolio(
+    settings: EngineSettings, panel: Panel, what: Any, params: Mapping[str, Any], name: str | None = None
+) -> PortfolioResult:
+    """Run target weights of a panel's assets through one account.
+
+    Raises
+    ------
+    DataError, StrategyError, ConfigError
+        Weights or settings that cannot be used.
+    """
+    from peak_fast.portfolio.result import PortfolioResult
+
+    setup = setup_of(panel, settings)
+    targets = target_weights(panel, what, params)
+    check_sums(panel, targets, setup.portfolio)
+    outcome = simulate(panel, setup, targets)
+    label = getattr(what, "name", None) if hasattr(what, "weights") else None
+    return PortfolioResult(
+        panel, outcome, setup.settings, str(label or "weights"), dict(params), described(setup, settings),
+        name or panel.name, what if label else None, targets.notes, targets.identity,
+    )  # fmt: skip
+
+
+def check_sums(panel: Panel, targets: TargetWeights, rules: PortfolioRules) -> None:
+    """Refuse rows that need more than the account has, unless the rules say what becomes of them.
+
+    Raises
+    ------
+    DataError
+        Weights that sum to more than the leverage.
+    """
+    limited = rules.max_gross is not None and rules.max_gross <= (rules.leverage or 1.0)
+    if rules.over_invested == "allowed" or limited or not targets.rows.size:
+        return
+    weights = targets.weights
+    sums = np.nansum(weights if rules.buying_power == "cash" else np.abs(weights), axis=1)
+    most = rules.leverage or 1.0
+    if sums.max() <= most * (1.0 + 1e-9):
+        return
+    over = np.flatnonzero(sums > most * (1.0 + 1e-9))
+    bar = int(targets.rows[over[0]])
+    when = f"{panel.timestamp[bar]:%Y-%m-%d %H:%M}" if panel.has_time else f"bar {bar}"
+    hint = "they look like percentages: divide by 100" if sums[over[0]] > 10.0 * most else "scale them"
+    raise DataError(
+        f"the weights: expected {'' if rules.buying_power == 'cash' else 'absolute '}weights that sum to at most "
+        f"{most:g} (the leverage); got {sums[over[0]]:g} in {over.size} of {sums.size} rows, the first at {when}; "
+        f"{hint}, raise Execution(leverage=), limit them with PortfolioRules(max_gross=), or trade them as far "
+        'as money goes with PortfolioRules(over_invested="allowed")'
+    )
+
+
+def rows_of(panel: Panel, targets: TargetWeights, rule: str) -> tuple[IntArray, IntArray]:
+    """Deciding bars, and the row of weights of each, by the rule on when weights trade."""
+    rows = targets.rows
+    picks: Any = np.arange(rows.size)
+    if rule == "rows" or rows.size == 0:
+        return rows, picks
+    if rule == "changes":
+        with np.errstate(invalid="ignore"):
+            moved = np.abs(np.diff(targets.weights, axis=0))
+        gaps = np.isnan(targets.weights)
+        changed = ((moved > _SAME) | (gaps[1:] != gaps[:-1])).any(axis=1)
+        picks = np.flatnonzero(np.concatenate([[True], changed]))
+        return rows[picks], picks
+    every = np.arange(rows[0], len(panel))
+    return every, np.searchsorted(rows, every, side="right") - 1
+
+
+def _room(
+    rows: int, assets: int
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, IntArray, IntArray]:
+    """Memory of this thread for records and for what the assets need; it is written anew by each run."""
+    kept = getattr(_ROOM, "kept", None)
+    if kept is None or kept[0].shape[0] < rows or kept[3].shape[1] != assets:
+        kept = _ROOM.kept = (
+            np.empty((rows, len(p.ORDER_COLUMNS))), np.empty((rows, len(p.TRADE_COLUMNS))),
+            np.empty((rows, len(p.EVENT_COLUMNS))), np.empty((p.N_CELLS, assets)),
+            np.empty((p.N_LISTS, assets), dtype=np.int64), np.empty(p.N_COUNTS, dtype=np.int64),
+        )  # fmt: skip
+    room: tuple[FloatArray, FloatArray, FloatArray, FloatArray, IntArray, IntArray] = kept
+    return room
+
+
+def simulate(panel: Panel, setup: Setup, targets: TargetWeights) -> Outcome:
+    """Run the kernel, with curve and records."""
+    rows, picks = rows_of(panel, targets, setup.portfolio.rebalance)
+    equity, state, metrics = np.empty((1, len(panel))), np.empty(t.N_STATE), np.empty(len(METRICS))
+    # Each weight is one order and, when it is gone, another one.
+    needed = 2 * int(np.count_nonzero(targets.weights)) + panel.n_assets + 64
+    while True:
+        orders, trades, events, cells, lists, counts = _room(needed, panel.n_assets)
+        lists[: p.N_GIVEN_LISTS] = setup.lists
+        _run(
+            panel.prices, setup.spans, (rows, picks, targets.weights), (setup.settings, setup.rules, setup.terms),
+            (state, cells, lists, counts), (orders, trades, events), equity, metrics,
+        )  # fmt: skip
+        used = [int(counts[k]) for k in (p.N_RECORDS, p.N_TRADES, p.N_EVENTS)]
+        if max(used) <= orders.shape[0]:
+            break
+        needed = max(used)
+    return Outcome(
+        metrics, equity[0], state, cells[: p.KEPT_CELLS].copy(), orders[: used[0]].copy(), trades[: used[1]].copy(),
+        events[: used[2]].copy(),
+    )  # fmt: skip
