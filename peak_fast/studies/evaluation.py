@@ -175,6 +175,11 @@ class BatchRunner:
         self.configurations = 0
         self.has_worked = False
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Notes of the bars of all steps, each once."""
+        return tuple(dict.fromkeys(note for step in self.steps for note in getattr(step.bars, "notes", ())))
+
     def run(self, points: Sequence[Point], step: int) -> list[dict[str, float]]:
         """Metrics of every point on one step.
 

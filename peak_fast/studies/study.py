@@ -50,7 +50,7 @@ from peak_fast.studies.search import (
     grid_size,
     make_proposer,
 )
-from peak_fast.studies.storage import Ledger, open_storage
+from peak_fast.studies.storage import Ledger, open_storage, told
 from peak_fast.sweep import check_metrics
 
 if TYPE_CHECKING:
@@ -197,18 +197,24 @@ class Study:
             self._subject, self.objectives, self._feasibility.texts, self._data, segments, self._settings
         )
         self.name = study_name
-        self.optuna = setup.open_study(self._opened, study_name, self.objectives, described, resume)
-        self.seed = setup.study_seed(self.optuna, seed, study_name, self._opened.is_shared)
-        if warm_start is not None:
-            known = self._subject.defaults
-            add_warm_start(self.optuna, warm_start, self.space, self.objectives, warm_start_limit, known)
+        with told(self.storage):
+            self.optuna = setup.open_study(self._opened, study_name, self.objectives, described, resume)
+            self.seed = setup.study_seed(self.optuna, seed, study_name, self._opened.is_shared)
+            if warm_start is not None:
+                known = self._subject.defaults
+                add_warm_start(self.optuna, warm_start, self.space, self.objectives, warm_start_limit, known)
         self._queue: list[dict[str, Any]] = []
         self._result: StudyResult | None = None
 
     def __repr__(self) -> str:
         goals = ", ".join(str(objective) for objective in self.objectives)
-        done = len(self.optuna.get_trials(deepcopy=False))
+        done = len(self._trials())
         return f"Study({self.strategy_name!r}, {goals}, {self.name!r} in {self.storage}, {done:,} trials)"
+
+    def _trials(self) -> list[Any]:
+        with told(self.storage):
+            found: list[Any] = self.optuna.get_trials(deepcopy=False)
+            return found
 
     def enqueue(self, params: Mapping[str, Any]) -> None:
         """Run these parameters (defaults for missing ones) before what the sampler proposes."""
@@ -253,24 +259,25 @@ class Study:
         ledger = Ledger(self.optuna, self.space, self._opened.is_shared, self._heartbeat)
         recorder = Recorder(self, self._tracker, progress, limits, choice)
         try:
-            rank = ledger.start()
-            if self._retry_failed:
-                ledger.retry_failed()
-            ledger.sync()
-            loop = Loop(
-                self.space,
-                self.objectives,
-                self._feasibility,
-                self._runner,
-                ledger,
-                self._proposer(choice, ledger.finished, rank),
-                self._pruning_style(),
-                self._space_size(),
-            )
-            with recorder:
-                stopped = loop.run(limits, self._first_points(choice), recorder.observe)
-                self._result = self._conclude(loop, choice, stopped)
-                recorder.finish(self._result)
+            with told(self.storage):
+                rank = ledger.start()
+                if self._retry_failed:
+                    ledger.retry_failed()
+                ledger.sync()
+                loop = Loop(
+                    self.space,
+                    self.objectives,
+                    self._feasibility,
+                    self._runner,
+                    ledger,
+                    self._proposer(choice, ledger.finished, rank),
+                    self._pruning_style(),
+                    self._space_size(),
+                )
+                with recorder:
+                    stopped = loop.run(limits, self._first_points(choice), recorder.observe)
+                    self._result = self._conclude(loop, choice, stopped)
+                    recorder.finish(self._result)
         except KeyboardInterrupt as error:
             kept = f"finished trials are in {self.storage}; the same call goes on from there"
             say_stopped(
@@ -326,7 +333,7 @@ class Study:
         return points
 
     def _conclude(self, loop: Loop, choice: Choice, stopped: str) -> StudyResult:
-        trials = self.optuna.get_trials(deepcopy=False)
+        trials = self._trials()
         deflated = deflated_sharpe_inputs(trials, *setup.time_scale(self._data, self._settings))
         self.optuna.set_user_attr("peak_fast:deflated_sharpe", deflated)
         return StudyResult.of(
@@ -342,7 +349,7 @@ class Study:
             robustness=self._quick_robustness(loop, trials),
             storage=self._opened.label,
             name=self.name,
-            notes=tuple(dict.fromkeys(n for s in self._runner.steps for n in getattr(s.bars, "notes", ()))),
+            notes=(*self._opened.notes, *self._runner.notes),
         )
 
     def _quick_robustness(self, loop: Loop, trials: Sequence[Any]) -> pl.DataFrame | None:
@@ -367,7 +374,7 @@ class Study:
         polars.DataFrame
             See ``peak_fast.studies.robustness.neighbourhood_frame``.
         """
-        chosen = leading_trials(self.optuna.get_trials(deepcopy=False), self.space, self.objectives, top)
+        chosen = leading_trials(self._trials(), self.space, self.objectives, top)
         return neighbourhood_frame(self._runner, self.space, self.objectives[0], chosen, width, self.seed)
 
     @property
@@ -386,13 +393,13 @@ class Study:
     @property
     def trials(self) -> pl.DataFrame:
         """All trials of the study as they are now, see ``StudyResult.frame``."""
-        trials = self.optuna.get_trials(deepcopy=False)
+        trials = self._trials()
         return trials_frame(trials, self.space, self.objectives, self.metrics)
 
     @property
     def front(self) -> pl.DataFrame:
         """Feasible trials that no other one dominates, sorted by the first objective."""
-        trials = self.optuna.get_trials(deepcopy=False)
+        trials = self._trials()
         frame = trials_frame(trials, self.space, self.objectives, self.metrics)
         feasible = [trial for trial in trials if is_feasible_trial(trial)]
         return rows_of(frame, front_of(feasible, self.objectives))
@@ -415,8 +422,9 @@ class Study:
     @property
     def description(self) -> dict[str, Any]:
         """What the study is about: strategy, schema, objectives, data, settings."""
-        found: dict[str, Any] = self.optuna.user_attrs[setup.IDENTITY]
-        return found
+        with told(self.storage):
+            found: dict[str, Any] = self.optuna.user_attrs[setup.IDENTITY]
+            return found
 
     def best_result(self, asset: str | None = None) -> Any:
         """Full backtest of the best parameters, on the whole data (or on one asset).

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from peak_fast.errors import ConfigError, MissingDependencyError, StoreError, require
+from peak_fast.errors import ConfigError, MissingDependencyError, PeakFastError, StoreError, require
 from peak_fast.masking import mask, masked, remember, shown_cause
 
 _JOURNAL_SUFFIXES = (".log", ".journal", ".jsonl")
@@ -24,6 +24,7 @@ _GRPC_TIMEOUT_SECONDS = 10
 _OPEN_ATTEMPTS = 6
 _POSTGRES_DRIVERS = ("psycopg2", "psycopg")
 _OLDEST_OPTUNA = 5
+_SHOWN = 200
 _FORMS = (
     "None (memory), 'sqlite:///study.db', 'postgresql://user@host/db', 'mysql+pymysql://user@host/db', "
     "'journal:///path/study.log', 'grpc://host:13000', or an optuna storage object"
@@ -42,11 +43,14 @@ class OpenStorage:
         Whether other processes can write to it.
     label : str
         Where it is, without credentials.
+    notes : tuple of str
+        What was found damaged when it was opened.
     """
 
     storage: Any
     is_shared: bool
     label: str
+    notes: tuple[str, ...] = ()
 
 
 def require_package(module: str, package: str, purpose: str) -> Any:
@@ -87,6 +91,40 @@ def quiet_optuna() -> Iterator[Any]:
             yield optuna
     finally:
         logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def told(label: str) -> Iterator[None]:
+    """Turn what a storage of unknown content makes Optuna and its database raise into an error of this package.
+
+    Raises
+    ------
+    StoreError
+        Something inside Optuna's storages, or the database below them, failed.
+    """
+    try:
+        yield
+    except PeakFastError:
+        raise
+    except Exception as error:
+        if not _is_of_storage(error):
+            raise
+        detail = masked(" ".join(str(error.__cause__ or error).split()))[:_SHOWN]
+        raise StoreError(
+            f"expected the studies in {label} as they were written; got {type(error).__name__}: {detail}; the "
+            "storage is damaged or not a study's: use a copy of it, or begin a new study in another place"
+        ) from shown_cause(error)
+
+
+def _is_of_storage(error: BaseException) -> bool:
+    """Whether an error was raised below Optuna's storages."""
+    trace = error.__traceback__
+    while trace is not None:
+        module = trace.tb_frame.f_globals.get("__name__", "")
+        if module.startswith(("optuna.storages", "peak_fast.studies.storage.bulk")):
+            return True
+        trace = trace.tb_next
+    return False
 
 
 def open_storage(storage: Any) -> OpenStorage:
@@ -141,7 +179,7 @@ def _check_folder(path: Path, what: str) -> Path:
 
 
 def _open_journal(optuna: Any, text: str) -> OpenStorage:
-    from peak_fast.studies.storage.journal import make_backend
+    from peak_fast.studies.storage.journal import open_journal
 
     # Absolute, because the lock is a symbolic link to the file: a relative target would dangle, and Optuna
     # then spins for ever on the lock of a killed process.
@@ -151,8 +189,8 @@ def _open_journal(optuna: Any, text: str) -> OpenStorage:
             f"expected a journal file; got the folder {str(path)!r}; add a file name, as in "
             f"'journal://{path / 'study.log'}'"
         )
-    storage = optuna.storages.JournalStorage(make_backend(str(path), _LOCK_GRACE_SECONDS))
-    return OpenStorage(storage, True, f"journal://{path}")
+    storage, notes = open_journal(optuna.storages, str(path), _LOCK_GRACE_SECONDS)
+    return OpenStorage(storage, True, f"journal://{path}", tuple(notes))
 
 
 def _open_grpc(optuna: Any, text: str) -> OpenStorage:

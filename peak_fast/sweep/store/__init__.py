@@ -13,10 +13,13 @@ if TYPE_CHECKING:
     from peak_fast.sweep.store.folder import find_parts as find_parts
     from peak_fast.sweep.store.folder import part_name as part_name
     from peak_fast.sweep.store.folder import read_manifest as read_manifest
+    from peak_fast.sweep.store.folder import remove_unfinished as remove_unfinished
     from peak_fast.sweep.store.folder import table as table
     from peak_fast.sweep.store.folder import write_manifest as write_manifest
     from peak_fast.sweep.store.key import StoreKey as StoreKey
     from peak_fast.sweep.store.key import changes as changes
+    from peak_fast.sweep.store.lock import FolderLock as FolderLock
+    from peak_fast.sweep.store.store import LOCK as LOCK
     from peak_fast.sweep.store.store import SweepStore as SweepStore
     from peak_fast.sweep.store.store import check_resume as check_resume
 
@@ -31,11 +34,13 @@ _HOMES = {
         "find_parts",
         "part_name",
         "read_manifest",
+        "remove_unfinished",
         "table",
         "write_manifest",
     ),
     "key": ("StoreKey", "changes"),
-    "store": ("SweepStore", "check_resume"),
+    "lock": ("FolderLock",),
+    "store": ("LOCK", "SweepStore", "check_resume"),
 }
 
 __getattr__, __dir__ = door(__name__, _HOMES, __all__)

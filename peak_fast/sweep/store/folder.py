@@ -44,6 +44,12 @@ def find_parts(folder: Path) -> dict[int, Path]:
     return dict(sorted(found.items()))
 
 
+def remove_unfinished(folder: Path) -> None:
+    """Remove what killed writers left of parts and manifests."""
+    for leftover in [*folder.glob(".part-*.tmp"), *folder.glob(f".{MANIFEST}.*.tmp")]:
+        leftover.unlink(missing_ok=True)
+
+
 class Parts:
     """Part files of a folder that hold what they held when they were written.
 

@@ -34,6 +34,7 @@ from peak_fast.sweep.store.folder import (
     Parts,
     find_parts,
     read_manifest,
+    remove_unfinished,
     table,
     write_manifest,
 )
@@ -170,8 +171,7 @@ class SweepStore:
         resume: bool | Literal["restart"],
         lock: FolderLock,
     ) -> SweepStore:
-        for leftover in [*path.glob(".part-*.tmp"), *path.glob(f".{MANIFEST}.*.tmp")]:
-            leftover.unlink(missing_ok=True)
+        remove_unfinished(path)
         if resume == "restart":
             for part in find_parts(path).values():
                 part.unlink()

@@ -11,7 +11,15 @@ from peak_fast.errors import ConfigError, MissingDependencyError, StoreError, re
 from peak_fast.files import write_atomically
 from peak_fast.masking import masked, shown_cause
 from peak_fast.sweep.grid import RESERVED
-from peak_fast.sweep.store import FORMAT, Parts, find_parts, write_manifest
+from peak_fast.sweep.store import (
+    FORMAT,
+    LOCK,
+    FolderLock,
+    Parts,
+    find_parts,
+    remove_unfinished,
+    write_manifest,
+)
 from peak_fast.sweep.view.finished import Finished
 
 if TYPE_CHECKING:
@@ -126,6 +134,17 @@ def save_table(result: Finished, target: Path) -> Path:
     if suffix:
         write_atomically(target, buffer.getbuffer())
         return target
+    lock = FolderLock(folder / LOCK)
+    try:
+        _write_folder(result, folder, buffer.getbuffer())
+    finally:
+        lock.release()
+    return target
+
+
+def _write_folder(result: Finished, folder: Path, table: memoryview) -> None:
+    """Write a store of one part."""
+    remove_unfinished(folder)
     if find_parts(folder):
         raise ConfigError(f"expected an empty folder; {folder} holds a sweep already; choose another")
     manifest = {
@@ -140,5 +159,4 @@ def save_table(result: Finished, target: Path) -> Path:
     }
     # First what the part belongs to: a save that is killed in between leaves a folder that takes the next one.
     write_manifest(folder, manifest)
-    write_atomically(folder / Parts(folder, manifest).name(0, buffer.getbuffer()), buffer.getbuffer())
-    return target
+    write_atomically(folder / Parts(folder, manifest).name(0, table), table)
