@@ -60,7 +60,7 @@ def test_target_with_unknown_relation_is_refused():
 
 def test_recorder_writes_the_format_and_refuses_a_second_record_of_one_name(tmp_path):
     recorder = harness.Recorder("engine", "How fast?", "command")
-    recorder.add("5000/time", [0.5, 0.7], "ms", target=harness.Target(1.0, "step 1"))
+    recorder.add("5000/time", [0.5, 0.7], "ms", target=harness.Target(1.0, "target for tests"))
     with pytest.raises(ValueError, match="added before"):
         recorder.add("5000/time", [0.5], "ms")
     found = json.loads(recorder.write(tmp_path).read_text())

@@ -13,6 +13,7 @@ from bench import (
 from bench.report import __main__ as report
 from bench.report import drawing, numbers, page, sections, tables
 from tests.bench_fakes import document, ratio
+from tests.conftest import ROOT
 
 
 def peers_document():
@@ -153,6 +154,22 @@ def test_the_published_page_is_what_the_published_json_says():
         assert page.insert_block(text, lines) == text, (
             f"{file.name}: run `python -m bench.report --published`"
         )
+
+
+def test_the_source_of_a_limit_says_what_it_is_for():
+    what = re.compile(r"(specification of the replaced system(: .+)?|target for [a-z ]+)")
+    found = json.loads(report.PUBLISHED.read_text(encoding="utf-8"))["benches"].values()
+    targets = [record["target"] for bench in found for record in bench["records"] if record.get("target")]
+    in_code = [
+        name
+        for file in (ROOT / "bench").glob("bench_*.py")
+        for name in re.findall(
+            r'(?:SOURCE|SPECIFICATION) = "(.+)"|Target\([^")]+"(target [^"]+)"', file.read_text("utf-8")
+        )
+    ]
+    sources = {target["source"] for target in targets} | {one or other for one, other in in_code}
+    assert len(targets) > 30 and len(in_code) >= 7
+    assert [source for source in sources if not what.fullmatch(source)] == []
 
 
 def test_tables_of_documents_name_records_that_exist():

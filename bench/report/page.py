@@ -174,7 +174,8 @@ def render(published: Published) -> str:
         "",
         "## Documented limits",
         "",
-        "Every figure that has a documented limit. `issue N` are the steps of the project's plan.",
+        "Every figure that has a documented limit. Its source says what the limit is for: what the replaced system was",
+        "specified to need, or a target that was set for this package.",
         "",
         *sections.documented([document for document in published["benches"].values() if document]),
     ]
