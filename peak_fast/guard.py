@@ -8,7 +8,8 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -42,9 +43,8 @@ def guarded(function: F) -> F:
             unknown = _unknown(function, named) if error.__traceback__.tb_next is None else None  # type: ignore[union-attr]
             if unknown is None:
                 raise
-            raise UnknownKeywordError(
-                f"{_label(function)}: no argument {unknown!r}; {did_you_mean(unknown, keywords(function))}"
-            ) from None
+            cls = _class_of(function, args)
+            raise no_argument(_label(function), unknown, keywords(function), cls) from None
         except KeyboardInterrupt as error:
             say_stopped(error, f"stopped during {_label(function)}", knows_more=False)
             raise
@@ -92,6 +92,49 @@ def _unknown(function: Callable[..., Any], named: dict[str, Any]) -> str | None:
         return None
     known = keywords(function)
     return next((name for name in named if name not in known), None)
+
+
+def no_argument(label: str, name: str, known: Iterable[str], cls: type | None = None) -> UnknownKeywordError:
+    """The error for a keyword that a callable does not have.
+
+    Parameters
+    ----------
+    label
+        The callable, as the user writes it.
+    name
+        The keyword.
+    known
+        The keywords that it has.
+    cls
+        Its class: where the constructor or another method takes the keyword, or a nearer one, the error says so.
+    """
+    own = list(known)
+    others = {} if cls is None else _doors(cls)
+    nearest = get_close_matches(name, [*own, *others], n=1)
+    hint = did_you_mean(name, own)
+    if nearest and nearest[0] not in own:
+        hint = f"{others[nearest[0]]} {'takes it' if nearest[0] == name else 'may be what is meant'}"
+    return UnknownKeywordError(f"{label}: no argument {name!r}; {hint}")
+
+
+def _doors(cls: type) -> dict[str, str]:
+    """Calls that take a keyword, by the keyword: the constructor before ``run``, that before other methods."""
+    names = [name for name in dir(cls) if not name.startswith("_")]
+    names.sort(key=lambda name: name != "run")
+    calls = {"__init__": cls.__name__} | {name: f"{cls.__name__}.{name}" for name in names}
+    found: dict[str, str] = {}
+    for name, call in calls.items():
+        item = getattr(cls, name)
+        for word in keywords(item) if inspect.isfunction(item) else ():
+            found.setdefault(word, f"{call}({word}=...)")
+    return found
+
+
+def _class_of(function: Callable[..., Any], args: tuple[Any, ...]) -> type | None:
+    """Class of the object whose method was called; None for a function."""
+    name = function.__qualname__.rpartition(".")[0]
+    kinds = type(args[0]).__mro__ if args and name else ()
+    return next((kind for kind in kinds if kind.__name__ == name), None)
 
 
 def _label(function: Callable[..., Any]) -> str:

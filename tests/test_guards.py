@@ -5,6 +5,7 @@ import inspect
 import json
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from peak_fast import (
     ConfigError,
     Costs,
     Execution,
+    NoopTracker,
     PeakFastError,
     Study,
     Sweep,
@@ -99,6 +101,23 @@ def test_a_study_names_the_nearest_argument_before_anything_else(name):
              "treads": "threads"}[name]  # fmt: skip
     with pytest.raises(ConfigError, match=f"no argument '{name}'; did you mean '{right}'"):
         Study(None, None, **{name: None})
+
+
+@pytest.mark.parametrize(
+    ("call", "answer"),
+    [
+        (lambda: Sweep("macd", {}, 0, tracker=0), "Sweep: no argument 'tracker'; Sweep.run(tracker=...) takes it"),
+        (lambda: Sweep("macd", {}, 0, store="s"), "Sweep: no argument 'store'; Sweep.run(store=...) takes it"),
+        (lambda: Study(None, None, n_trials=5), "Study: no argument 'n_trials'; Study.run(n_trials=...) takes it"),
+        (lambda: Study(None, None, trials=5), "no argument 'trials'; Study.run(n_trials=...) may be what is meant"),
+        (lambda: BacktestEngine().run(None, "macd", tracker=None), "BacktestEngine(tracker=...) takes it"),
+        (lambda: BacktestEngine().run(None, "macd", cost=None), "BacktestEngine(costs=...) may be what is meant"),
+        (lambda: NoopTracker().start_run(timeout=1), "NoopTracker.flush(timeout=...) takes it"),
+    ],
+)  # fmt: skip
+def test_an_argument_of_another_call_of_the_same_object_is_named_with_that_call(call, answer):
+    with pytest.raises(ConfigError, match=re.escape(answer)):
+        call()
 
 
 @pytest.mark.parametrize("name", ["fee_bp", "rte"])

@@ -46,6 +46,25 @@ def test_forgotten_ends_do_not_merge_backtests(uri, experiment, read):
     tracker.close()
 
 
+@pytest.mark.parametrize("name", [None, "windows"])
+def test_a_block_in_which_nothing_was_recorded_says_so(uri, experiment, read, name):
+    """A sweep that was not given the tracker records nothing; one that was, does."""
+    grid = {"fast": [5, 8], "slow": [20, 30]}
+    words = (
+        f"nothing was recorded in the run{f' {name!r}' if name else ''} of this block; .*Sweep.run.tracker="
+    )
+    with (
+        pytest.warns(TrackingWarning, match=words) as told,
+        MLflowTracker(uri, experiment, run_name=name) as tracker,
+    ):
+        Sweep("ma_crossover", grid, BARS).run(progress=False)
+    assert [Path(item.filename) for item in told] == [Path(__file__)], "one warning, at the user's line"
+    with MLflowTracker(uri, experiment, run_name=name) as tracker:
+        Sweep("ma_crossover", grid, BARS).run(progress=False, tracker=tracker)
+    empty = [run for run in read(tracker) if not run.params and not run.metrics]
+    assert [run.status for run in empty] == ["FINISHED"]
+
+
 def test_nested_runs_end_with_their_parent_when_another_run_begins(uri, experiment, read):
     tracker = MLflowTracker(uri, experiment)
     tracker.start_run("parent")

@@ -221,7 +221,7 @@ def optimize(
     objective: Annotated[
         list[str] | None, typer.Option("--objective", help="metric:max or metric:min")
     ] = None,
-    trials: Annotated[int | None, typer.Option("--trials", help="of the whole study")] = None,
+    trials: Annotated[int | None, typer.Option("--trials", "--n-trials", help="of the whole study")] = None,
     timeout: Annotated[float | None, typer.Option("--timeout", help="seconds")] = None,
     target: Annotated[list[str] | None, typer.Option("--target", help="value, or metric=value")] = None,
     sampler: Annotated[

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from peak_fast.arguments import is_whole, listing, wrong
-from peak_fast.errors import ConfigError, StoreError, StrategyError, UnknownKeywordError, did_you_mean
-from peak_fast.guard import keywords
+from peak_fast.errors import ConfigError, StoreError, StrategyError
+from peak_fast.guard import keywords, no_argument
 from peak_fast.params import Param, extract_defaults, parse_constraints, validate_schema
 from peak_fast.strategies import OrderBlock
 from peak_fast.studies.objectives import Objective
@@ -80,7 +80,7 @@ def check_keywords(settings: Mapping[str, Any], study: type) -> None:
     known = {*keywords(study), *_engine_keywords()}
     for name in settings:
         if name not in known:
-            raise UnknownKeywordError(f"Study: no argument {name!r}; " + did_you_mean(name, known))
+            raise no_argument("Study", name, known, study)
 
 
 def _engine_keywords() -> set[str]:

@@ -123,6 +123,11 @@ class Channel:
         else:
             logger.debug("%s", masked(message, self.uri))
 
+    @property
+    def told_of_store(self) -> bool:
+        """Whether a call that writes to the store itself has told the user that it does not take the log."""
+        return self.mode == "sync" and "store" in self._warned
+
     def append(self, kind: int, head: Any, buffers: Sequence[Any] = (), plain: bool = False) -> None:
         """Append a record; the lock is held by the caller.  Never raises because of the disk.
 

@@ -23,6 +23,10 @@ from peak_fast.tracking.updates import RUN_NAME
 
 _NAMED, _UNNAMED = Prefixes(spool.QUICK_START, spool.NAMED), Prefixes(spool.QUICK_START)
 _END = Prefixes(spool.QUICK_END)
+_EMPTY = (
+    "nothing was recorded in the run{} of this block; what runs inside must know the tracker: "
+    "BacktestEngine(tracker=...), Sweep.run(tracker=...), Study(tracker=...)"
+)
 
 
 @guarded_class(without=("id_of", "end_started"))
@@ -276,20 +280,27 @@ class RunKeeper(ManyRuns):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the runs of the block, and return when the store has everything; a dead store is a warning."""
+        """End the runs of the block, and return when the store has everything; a dead store is a warning.
+
+        So is a run in which nothing was recorded.
+        """
         channel = self._channel
         local = channel.local
         others = local.blocks.pop() if local.blocks else []
         with channel.lock:
-            for run in reversed(local.runs[:]):
-                if run not in others:
-                    self._end(run, status_of(kind))
+            ended = [run for run in reversed(local.runs) if run not in others]
+            for run in ended:
+                self._end(run, status_of(kind))
         try:
             channel.flush(None)
             if not channel.open:  # nothing is left for the end of the process
                 channel.finish("FINISHED", None)
         except TrackingError as problem:
             try:
-                warnings.warn(f"tracking: {problem}", TrackingWarning, stacklevel=2)
+                if not channel.told_of_store:
+                    warnings.warn(f"tracking: {problem}", TrackingWarning, stacklevel=2)
             except TrackingWarning:  # made an error by a filter: it must not hide what ended the block
                 logger.warning("tracking: %s", problem)
+        if kind is None and ended and not ended[-1].used and not ended[-1].joined:
+            name = f" {str(ended[-1].name)!r}" if ended[-1].name else ""
+            warnings.warn(_EMPTY.format(name), TrackingWarning, stacklevel=2)
