@@ -22,7 +22,7 @@ def report() -> Any:
 
     from peak_fast.sweep import default_threads
     from peak_fast.version import __version__
-    from peak_kernels.compiling import cache_dir, source_stamp
+    from peak_kernels.compiling import cache_dir, cache_problem, source_stamp
     from peak_kernels.entries import ENTRIES
 
     folder = cache_dir()
@@ -34,9 +34,8 @@ def report() -> Any:
     table.add_row("version", f"{__version__}, kernels {source_stamp()}")
     table.add_row("Python", f"{platform.python_version()} on {platform.platform()}")
     table.add_row("processors", f"{os.cpu_count()}, sweeps use {default_threads()} threads")
-    table.add_row(
-        "kernel cache", f"{folder}, {compiled} compiled" if folder else "none: no folder can be written"
-    )
+    problem = cache_problem() or "no folder can be written"
+    table.add_row("kernel cache", f"{folder}, {compiled} compiled" if folder else f"none: {problem}")
     table.add_row(
         "starting",
         f"{ready} of {len(ENTRIES)} entries load without numba"

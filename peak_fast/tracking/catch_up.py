@@ -26,6 +26,7 @@ from peak_fast.tracking.spool import (
 )
 from peak_fast.tracking.updates import NewerSpool
 from peak_fast.tracking.writer import SegmentReplay
+from peak_kernels.folders import problem_of
 
 # Seconds for one store while another writer is at work in its folder.
 TIMEOUT = 120.0
@@ -125,6 +126,11 @@ def sync(
     base = Path(root) if root is not None else spool_root()
     for folder, uri in _folders(base, tracking_uri):
         found = StoreReport(mask(uri) if uri else _described(folder))
+        problem = problem_of(folder)
+        if problem is not None:  # what lies there may be anybody's
+            found.error = problem
+            report.stores.append(found)
+            continue
         _survey(folder, found)
         if found.segments == 0:
             continue

@@ -8,6 +8,7 @@ from peak_kernels.doors import door
 
 if TYPE_CHECKING:
     from peak_kernels.compiling.cache import cache_dir as cache_dir
+    from peak_kernels.compiling.cache import cache_problem as cache_problem
     from peak_kernels.compiling.cache import source_stamp as source_stamp
     from peak_kernels.compiling.guests import NOTED as NOTED
     from peak_kernels.compiling.guests import OPTIONS as OPTIONS
@@ -27,7 +28,7 @@ __all__ = []
 
 # Where each name of this room lives; those outside `__all__` are for other rooms.
 _HOMES = {
-    "cache": ("cache_dir", "source_stamp"),
+    "cache": ("cache_dir", "cache_problem", "source_stamp"),
     "guests": ("NOTED", "OPTIONS", "around", "checked_copy", "compile_guest", "copied", "note_orders"),
     "layout": ("ARRAY_HEADER", "TUPLE_HEADER"),
     "objects": ("Entry",),

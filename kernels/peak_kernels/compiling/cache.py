@@ -1,7 +1,8 @@
 """Where machine code is kept, and for which sources it is valid.  Imports nothing heavy, numba least of all.
 
 The folder is ``$PEAK_FAST_CACHE_DIR``, else numba's own ``NUMBA_CACHE_DIR``, else the user's cache folder.  A
-folder that cannot be written never breaks a run: the kernels are then compiled in memory, once per process.
+folder that cannot be written never breaks a run: the kernels are then compiled in memory, once per process.  Nor
+does one that others may write, from which code would be executed that anybody put there; that is said.
 Each version of the sources has a folder of its own, so two installations that share a user never overwrite
 each other's entries.
 """
@@ -15,6 +16,8 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+
+from peak_kernels.folders import make_private, problem_of
 
 PACKAGE_DIR = Path(__file__).resolve().parents[__name__.count(".") - 1]
 """Root of this package, wherever in it this module lies."""
@@ -53,17 +56,41 @@ def _user_cache_dir() -> Path:
     return Path(base) / "peak_fast" / "kernels"
 
 
-@functools.cache
 def cache_dir() -> Path | None:
-    """Folder of the compiled kernels, or None where no folder can be written."""
+    """Folder of the compiled kernels, or None where no folder can be written, or others may write it."""
+    return _found()[0]
+
+
+def cache_problem() -> str | None:
+    """Why others may write to the folder that would be used, and what mends it; None where they may not."""
+    return _found()[1]
+
+
+@functools.cache
+def _found() -> tuple[Path | None, str | None]:
+    """The folder, and its problem; a problem is said once per process."""
     explicit = os.environ.get("PEAK_FAST_CACHE_DIR") or os.environ.get("NUMBA_CACHE_DIR")
     python = f"py{sys.version_info.major}{sys.version_info.minor}"
     try:
         base = Path(explicit) if explicit else _user_cache_dir()
         path = base / f"{source_stamp()}-{python}-numba{version_of('numba')}"
-        path.mkdir(parents=True, exist_ok=True)
+        make_private(path)
+        problem = problem_of(path)
+        if problem is not None:
+            _tell(problem)
+            return None, problem
         with tempfile.TemporaryFile(dir=path):
             pass
     except (OSError, RuntimeError):
-        return None
-    return path
+        return None, None
+    return path, None
+
+
+def _tell(problem: str) -> None:
+    """A line of the log, which Python shows where nobody has set it up; a warning could be made an error."""
+    import logging
+
+    logging.getLogger("peak_kernels").warning(
+        "kernels are compiled in memory, in every process anew: %s; or set PEAK_FAST_CACHE_DIR to a folder of your own",
+        problem,
+    )

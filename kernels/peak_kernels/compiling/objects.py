@@ -6,11 +6,11 @@ a line of JSON that says what the code is valid for, then the object file as LLV
 finds such a file links it with LLVM alone and calls it through ctypes, which releases the GIL.
 
 A file counts only if every fact in its first line is as it is here (version of Python, numba and llvmlite,
-processor and its features, numba's environment variables, size of the headers of Python objects) and the
-checksum of the rest is right; its folder stands for the sources (`_cache`).  Files are written beside their
-place and moved there, so a reader sees a whole file or none.  Whatever is unexpected leads to the ordinary
-way: numba compiles the same function, in memory if nothing can be written.  Both ways end in one address
-that is called in the same manner, and the object file is what numba made, so results are the same bits.
+processor and its features, numba's environment variables, size of the headers of Python objects), the checksum of
+the rest is right, and nobody but this user can have written it; its folder stands for the sources (`cache`).  Files
+are written beside their place and moved there, so a reader sees a whole file or none.  Whatever is unexpected leads
+to the ordinary way: numba compiles the same function, in memory if nothing can be written.  Both ways end in one
+address that is called in the same manner, and the object file is what numba made, so results are the same bits.
 
 The arrays of a call travel as one Python tuple.  The machine code reads the address and the shape of each
 from the array's own header, whose layout is part of NumPy's binary interface; this costs less than numba's own
@@ -35,6 +35,7 @@ import numpy as np
 
 from peak_kernels.compiling.cache import cache_dir, version_of
 from peak_kernels.compiling.layout import ARRAY_HEADER, TUPLE_HEADER
+from peak_kernels.folders import read_ours
 
 Body = Callable[[str], Callable[..., None]]
 
@@ -95,7 +96,7 @@ def load(name: str) -> int | None:
     if folder is None:
         return None
     try:
-        first, code = (folder / f"{name}.object").read_bytes().split(b"\n", 1)
+        first, code = read_ours(folder / f"{name}.object").split(b"\n", 1)
         header = json.loads(first)
         if header["facts"] != facts() or header["checksum"] != hashlib.sha256(code).hexdigest():
             return None

@@ -17,6 +17,7 @@ import numba
 from numba.core import caching
 
 from peak_kernels.compiling.cache import PACKAGE_DIR, cache_dir, source_stamp
+from peak_kernels.compiling.disk import CheckedFiles
 from peak_kernels.compiling.parts import PartCompiler, WholeCompiler
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -82,11 +83,12 @@ def is_own(file: str) -> bool:
 
 
 def _install_locator() -> None:
-    """Put the stamped locators in front of numba's own; they answer for this package's files and guests only."""
+    """Put the stamped locators and the checked files in the place of numba's own; they answer for this package only."""
     for impl in (caching.CompileResultCacheImpl, caching.CodeLibraryCacheImpl):
         for locator in (_GuestLocator, _StampedLocator):
             if locator not in impl._locator_classes:
                 impl._locator_classes.insert(0, locator)
+    caching.IndexDataCacheFile = CheckedFiles
 
 
 _install_locator()

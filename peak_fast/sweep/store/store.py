@@ -40,6 +40,7 @@ from peak_fast.sweep.store.folder import (
 )
 from peak_fast.sweep.store.key import StoreKey, changes
 from peak_fast.sweep.store.lock import FolderLock
+from peak_kernels.folders import make_private
 
 if TYPE_CHECKING:
     import polars as pl
@@ -149,7 +150,9 @@ class SweepStore:
         check_resume(resume)
         path = Path(folder).expanduser()
         try:
-            path.mkdir(parents=True, exist_ok=True)
+            # The folder itself is this user's alone; those above it are part of his project.
+            path.parent.mkdir(parents=True, exist_ok=True)
+            make_private(path)
         except OSError as error:
             raise StoreError(
                 f"expected a folder for the store; could not create {path} ({error}); choose another"

@@ -203,8 +203,8 @@ class Channel:
             "tags": {**environment.version_tags(), **environment.git_tags(self.home)},
         }
         try:
-            self.segment = SegmentWriter(self.folder, header)
-        except OSError as error:
+            self.segment = SegmentWriter(spool.check_folder(self.folder), header)
+        except (OSError, TrackingError) as error:
             self.warn(
                 "spool",
                 f"tracking: no spool can be created in {spool.spool_root()} ({error}); nothing is "

@@ -71,6 +71,8 @@ class MLflowTracker(RunKeeper):
         An unknown mode or kind of artifacts, tags that are no mapping, or a URI that cannot work.
     MissingDependencyError
         MLflow is not installed.
+    TrackingError
+        Others may write to the folder of the spool; the message names the command that mends it.
     """
 
     def __init__(
@@ -189,9 +191,15 @@ def _warn_file_store(uri: str) -> None:
 
 
 def _finish_old_segments(channel: Channel) -> None:
-    """Start a writer if an earlier process left something for this store."""
+    """Start a writer if an earlier process left something for this store.
+
+    Raises
+    ------
+    TrackingError
+        Others may write to the spool.
+    """
     try:
-        folder = spool.spool_root() / store_key(channel.uri)
+        folder = spool.check_folder(spool.spool_root() / store_key(channel.uri))
         left = [path for path in spool.segments(folder) if not is_locked(path)]
         if left:
             logger.info("%d unfinished spool files of earlier processes are replayed", len(left))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from peak_fast.tracking.spool.curves import VALUES as VALUES
     from peak_fast.tracking.spool.curves import expand_curve as expand_curve
     from peak_fast.tracking.spool.curves import reduce_curve as reduce_curve
+    from peak_fast.tracking.spool.folders import check_folder as check_folder
     from peak_fast.tracking.spool.frames import frame_records as frame_records
     from peak_fast.tracking.spool.frames import frame_runs as frame_runs
     from peak_fast.tracking.spool.frames import prefixed_frame as prefixed_frame
@@ -85,6 +86,7 @@ __all__ = []
 # Where each name of this room lives; those outside `__all__` are for other rooms.
 _HOMES = {
     "curves": ("ARTIFACT_PARTS", "FIGURE", "PARTS", "REPORTS", "VALUES", "expand_curve", "reduce_curve"),
+    "folders": ("check_folder",),
     "frames": (
         "frame_records",
         "frame_runs",

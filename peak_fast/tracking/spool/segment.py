@@ -31,6 +31,7 @@ from peak_fast.tracking.spool.spool import (
     SegmentPaths,
     fdatasync,
 )
+from peak_kernels.folders import make_private
 
 # Records that cannot be written wait in memory up to this size; beyond it the newest are lost (and reported).
 MAX_WAITING_BYTES = 64 << 20
@@ -296,7 +297,7 @@ class SegmentWriter:
         OSError
             The copy failed; nothing is left of it.
         """
-        self.paths.files.mkdir(mode=0o700, exist_ok=True)
+        make_private(self.paths.files)
         self._n_files += 1
         name = f"{self._n_files:06d}"
         target = self.paths.files / name

@@ -42,8 +42,10 @@ from typing import Any
 
 from peak_fast.masking import has_secrets, mask
 from peak_fast.tracking.spool import codec
+from peak_fast.tracking.spool.folders import check_folder
 from peak_fast.tracking.spool.locks import is_locked
 from peak_fast.tracking.spool.uris import store_key
+from peak_kernels.folders import make_private
 
 MAGIC = b"PFR1"
 END_MARK = b"\nEOR"
@@ -98,11 +100,13 @@ def store_folder(uri: str, root: Path | None = None) -> Path:
     ------
     OSError
         The folder cannot be created.
+    TrackingError
+        Others may write it.
     """
-    folder = (root or spool_root()) / store_key(uri)
+    folder = check_folder((root or spool_root()) / store_key(uri))
     description = folder / "store.json"
     if not description.exists():
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private(folder)
         content = {"uri": mask(uri), "needs_credentials": has_secrets(uri), "format": FORMAT}
         write_atomically(description, json.dumps(content).encode())
     return folder

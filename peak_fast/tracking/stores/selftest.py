@@ -30,12 +30,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from peak_fast.errors import TrackingError
 from peak_fast.tracking.base import logger
-from peak_fast.tracking.spool import FolderLock, RunIds, child_environment, spool_root, write_atomically
+from peak_fast.tracking.spool import (
+    FolderLock,
+    RunIds,
+    check_folder,
+    child_environment,
+    spool_root,
+    write_atomically,
+)
 from peak_fast.tracking.stores.bulk import BulkStore, revision, schema_problem
 from peak_fast.tracking.stores.client import ClientStore
 from peak_fast.tracking.stores.database import LOCK_TIMEOUT, SqliteDatabase
 from peak_fast.tracking.updates import OWN_RUN_ID, PARENT_RUN_ID, RUN_NAME, USER, Creation, Dataset, RunUpdate
+from peak_kernels.folders import make_private
 
 # Versions of MLflow with which these sources passed, and their schema; written by ``scripts/prove_mlflow.py``.
 PROVEN = Path(__file__).with_name("proven.json")
@@ -110,8 +119,8 @@ def _in_process() -> str:
 
 def _known() -> Verdict | None:
     try:
-        return Verdict(**json.loads((cache_folder() / "verdict.json").read_bytes()))
-    except (OSError, ValueError, TypeError):
+        return Verdict(**json.loads((check_folder(cache_folder()) / "verdict.json").read_bytes()))
+    except (OSError, ValueError, TypeError, TrackingError):
         return _proven()
 
 
@@ -157,7 +166,8 @@ def _uri(path: Path) -> str:
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Wait until no other process makes a database with the help of this folder."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private(folder)
+    check_folder(folder)
     lock = FolderLock(folder)
     while not lock.acquire():
         time.sleep(0.01)

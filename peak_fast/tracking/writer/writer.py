@@ -32,6 +32,7 @@ from peak_fast.tracking.spool import (
     Ack,
     FolderLock,
     SegmentPaths,
+    check_folder,
     has_record,
     read_ack,
     remove_strays,
@@ -292,7 +293,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.idle and hasattr(os, "nice"):
         os.nice(10)
     try:
-        uri = uri_of(options.folder)
+        uri = uri_of(check_folder(options.folder))
         remember(uri)
         writer = FolderWriter(options.folder, uri, idle=options.idle)
         total = writer.serve(0.0 if options.once else LINGER)
