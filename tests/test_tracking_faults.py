@@ -4,6 +4,7 @@ import random
 import subprocess
 import sys
 import time
+import uuid
 
 import pytest
 
@@ -112,7 +113,7 @@ def test_a_torn_tail_loses_only_itself(spool_dir, tmp_path, experiment, reader_o
     uri = f"sqlite:///{tmp_path}/torn.db"
     writer = SegmentWriter(spool.store_folder(uri), header(tmp_path, experiment))
     for i in range(3):
-        run_id = spool.new_run_id()
+        run_id = uuid.uuid4().hex
         writer.append(spool.START, (run_id, 10 + i, f"run {i}", None, {}, False))
         writer.append(spool.METRICS, (run_id, 11, {"value": float(i)}, 0, {}))
         writer.append(spool.END, (run_id, 12, "FINISHED"))
@@ -132,16 +133,18 @@ def test_a_damaged_spool_is_put_aside(spool_dir, tmp_path, experiment, reader_of
     writer = SegmentWriter(spool.store_folder(uri), header(tmp_path, experiment))
     offsets = []
     for i in range(3):
-        run_id = spool.new_run_id()
+        run_id = uuid.uuid4().hex
         offsets.append(writer.offset)
         writer.append(spool.START, (run_id, 10 + i, f"run {i}", None, {}, False))
     writer.close(abandon=True)
     data = bytearray(writer.paths.segment.read_bytes())
     data[offsets[1] + 30] ^= 255
     writer.paths.segment.write_bytes(data)
-    assert sync().ok
-    assert [run.name for run in reader_of(uri).runs(experiment)] == ["run 0"]
-    assert [path.suffix for path in spool_files(spool_dir)] == [".damaged"]
+    report = sync()
+    assert report.ok and not report.complete
+    assert writer.paths.segment.name in str(report) and "damaged" in str(report)
+    assert [run.name for run in reader_of(uri).runs(experiment)] == ["run 0", "run 2"]
+    assert [path.suffix for path in spool_files(spool_dir)] == [".damaged", ".rejected"]
 
 
 # --- several processes -----------------------------------------------------------------------------------------

@@ -11,14 +11,22 @@ from peak_fast.data import Bars
 from peak_fast.engine.engine import BacktestEngine
 from peak_fast.errors import ConfigError
 from peak_fast.settings.trading import Costs, Execution, Stops
-from peak_fast.tracking.caller.capture import Capture
+from peak_fast.tracking.caller.capture import Capture, freeze
 from peak_fast.tracking.spool import codec, spool
-from peak_fast.tracking.spool.curves import FIGURE, REPORTS, VALUES, expand_curve, reduce_curve
-from peak_fast.tracking.spool.frames import frame_runs, prefixed, records
-from peak_fast.tracking.spool.frozen import FILLS, POINTS, TRADES, freeze, params_bytes
+from peak_fast.tracking.spool.curves import (
+    FIGURE,
+    FILLS,
+    POINTS,
+    REPORTS,
+    TRADES,
+    VALUES,
+    expand_curve,
+    reduce_curve,
+)
+from peak_fast.tracking.spool.frames import frame_records, frame_runs, prefixed_frame
 from peak_fast.tracking.spool.segment import SegmentWriter
 from peak_fast.tracking.writer.replay import SegmentReplay
-from peak_fast.tracking.writer.thawed import Static, quick_result
+from peak_fast.tracking.writer.thawed import Static, Thawed
 from peak_fast.tracking.writer.unpack import Bars as SpooledBars
 from tests.tracking_segments import HEADER
 
@@ -35,8 +43,8 @@ def test_frames_become_runs():
             "status": ["failed", "strange"],
         }
     )
-    table = prefixed(frame, ["fast"], ["sharpe"], None, None)
-    ((head, data, ids),) = records(table, 1_000, "parent", {"common": 1})
+    table = prefixed_frame(frame, ["fast"], ["sharpe"], None, None)
+    ((head, data, ids),) = frame_records(table, 1_000, "parent", {"common": 1})
     runs = list(frame_runs(codec.decode(codec.encode(head)), data))
     assert [run.run_id for run in runs] == ids
     assert [run.name for run in runs] == ["one", None]
@@ -49,7 +57,7 @@ def test_frames_become_runs():
 
 def test_frames_are_cut_into_records():
     frame = pl.DataFrame({"metrics.x": np.arange(1_201.0)})
-    made = list(records(frame, 0, None, None))
+    made = list(frame_records(frame, 0, None, None))
     assert [len(ids) for _, _, ids in made] == [500, 500, 201]
     assert len({run_id for _, _, ids in made for run_id in ids}) == 1_201
 
@@ -57,9 +65,9 @@ def test_frames_are_cut_into_records():
 def test_frames_with_unknown_columns():
     frame = pl.DataFrame({"metrics.x": [1.0], "sharpe": [2.0]})
     with pytest.raises(ConfigError, match="role of column 'sharpe'"):
-        prefixed(frame, None, None, None, None)
+        prefixed_frame(frame, None, None, None, None)
     with pytest.raises(ConfigError, match="did you mean 'sharpe'"):
-        prefixed(frame, None, ["sharp"], None, None)
+        prefixed_frame(frame, None, ["sharp"], None, None)
 
 
 # --- curves and frozen results ---------------------------------------------------------------------------------
@@ -105,6 +113,19 @@ def noisy_bars(n=400, seed=3, gaps=False):
     return Bars.from_frame(frame, name="noise")
 
 
+def frozen_and_thawed(result):
+    """Kind of the curve, and the result as the writer has it."""
+    shared = [
+        (codec.decode(codec.encode(head)), b"".join(bytes(array) for array in arrays))
+        for _, head, arrays in Capture().share(result)
+    ]
+    kind, arrays = freeze(result, True)
+    head = (kind, codec.decode(codec.encode(result.params)), len(arrays[2]), len(arrays[3]))
+    static, spooled = Static(shared[1][1], *shared[1][0][2:]), SpooledBars(shared[0][0][1:], shared[0][1])
+    assert static.bars_key == spooled.digest
+    return kind, Thawed(static, spooled, head, b"".join(bytes(array) for array in arrays))
+
+
 ENGINES = {
     "plain": {},
     "costs": {"costs": Costs(rate=0.002, fixed=1.0, slippage_bps=5.0)},
@@ -128,15 +149,7 @@ def test_a_frozen_result_thaws_to_itself(name, gaps, trading):
     result = BacktestEngine(**ENGINES[name]).run(
         bars, lambda frame, params: targets, {"window": 3, "kind": trading}
     )
-    capture = Capture()
-    shared = [codec.decode(codec.encode(head)) for _, head, _ in capture.share(result)]
-    arrays = [b"".join(bytes(a) for a in buffers) for _, _, buffers in Capture().share(result)]
-    flags, buffers = freeze(result, True)
-    data = b"".join(bytes(np.ascontiguousarray(buffer)) for buffer in buffers)
-    params = codec.decode(params_bytes(result.params))
-    static, spooled = Static(arrays[1], *shared[1][2:]), SpooledBars(shared[0][1:], arrays[0])
-    assert static.bars_key == spooled.digest
-    thawed = quick_result(static, spooled, params, flags, data)
+    flags, thawed = frozen_and_thawed(result)
     exact = flags in (TRADES, FILLS)
     assert exact == (flags == TRADES or len(result._outcome.fills) * 88 <= 4 * 400)
     if name == "plain":
@@ -168,13 +181,8 @@ def test_the_curve_is_made_of_what_suffices(kind):
     targets[: 3_000 // every * every] = np.repeat(np.resize(steps, 3_000 // every), every)
     costs = Costs(rate=0.001, minimum=20.0, fixed=1.0, per_unit=0.01)
     result = BacktestEngine(costs=costs).run(bars, targets, weights=True)
-    capture = Capture()
-    shared = [(head, b"".join(bytes(a) for a in arrays)) for _, head, arrays in capture.share(result)]
-    flags, buffers = freeze(result, True)
+    flags, thawed = frozen_and_thawed(result)
     assert flags == kind
-    static = Static(shared[1][1], *shared[1][0][2:])
-    data = b"".join(bytes(np.ascontiguousarray(buffer)) for buffer in buffers)
-    thawed = quick_result(static, SpooledBars(shared[0][0][1:], shared[0][1]), {}, flags, data)
     np.testing.assert_allclose(thawed.equity(), result.equity, rtol=1e-6 if kind == POINTS else 1e-9)
 
 
@@ -206,11 +214,11 @@ def test_a_replay_can_begin_anywhere(tmp_path):
     writer.append(spool.START, ("a" * 32, 5, None, None, {}, False))
     for kind, head, arrays in Capture().share(result):
         writer.append(kind, head, arrays)
-    curve, buffers = freeze(result, True)
-    flags, params = VALUES | FIGURE | REPORTS | curve, params_bytes(result.params)
-    writer.put(spool.QUICK_RESULT, flags, b"%b\n6000000\n%b" % (b"a" * 32, params), buffers)
+    kind, arrays = freeze(result, True)
+    flags, sizes = VALUES | FIGURE | REPORTS | kind, (len(arrays[2]), len(arrays[3]))
+    writer.append(spool.FROZEN, ("a" * 32, 6, flags, 1, result.params, *sizes), arrays)
     confirmed = writer.offset
-    writer.put(spool.QUICK_RESULT, flags, b"%b\n7000000\n%b" % (b"a" * 32, params), buffers)
+    writer.append(spool.FROZEN, ("a" * 32, 7, flags, 1, result.params, *sizes), arrays)
     writer.append(spool.END, ("a" * 32, 8, "FAILED"))
     first = next(SegmentReplay(writer.paths.segment).batches(orphan=False)).updates[0]
     assert first.create is not None

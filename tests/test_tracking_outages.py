@@ -250,7 +250,7 @@ def test_the_command_says_what_is_left(spool_dir, tmp_path, experiment, monkeypa
     away.paths.delete()
     uri = f"sqlite:///{tmp_path}/here.db"
     odd = SegmentWriter(spool.store_folder(uri), header(tmp_path, experiment))
-    odd.put(spool.QUICK_START, 0, b"no line ends")
+    odd.append(spool.START, "no line ends")
     odd.close()
     code, out, error = sync_command(monkeypatch, capsys)
     assert (code, out) == (1, "")

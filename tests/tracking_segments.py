@@ -18,7 +18,7 @@ def writer(tmp_path, monkeypatch):
 
 
 def heads(path):
-    return [(record.kind, record.head) for record in spool.read_records(path)][1:]
+    return [(record.kind, record.head) for record in spool.read_records(path)][2:]
 
 
 # --- the window ------------------------------------------------------------------------------------------------
@@ -28,7 +28,7 @@ def heads(path):
 def mapped(tmp_path):
     """A segment with a window, where the system has one."""
     made = SegmentWriter(tmp_path, HEADER)
-    if made._window is None:
+    if not made._window[0]:
         pytest.skip("no window on this system or file system")
     yield made
     made.close()

@@ -24,7 +24,7 @@ from peak_fast.tracking.spool import (
     spool_root,
     store_key,
 )
-from peak_fast.tracking.updates import NewerSpool
+from peak_fast.tracking.updates import UnknownSpool
 from peak_fast.tracking.writer import SegmentReplay
 from peak_kernels.folders import problem_of
 
@@ -228,7 +228,7 @@ def _replay(folder: Path, uri: str, found: StoreReport) -> None:
 def _home(folder: Path) -> str:
     for path in segments(folder):
         replay = SegmentReplay(path)
-        with contextlib.suppress(NewerSpool):
+        with contextlib.suppress(UnknownSpool):
             if replay.read_header():
                 return str(replay.header["folder"])
     return str(Path.cwd())

@@ -23,8 +23,8 @@ class ExperimentDeleted(StoreUnavailable):
     """The experiment is in the store's bin: only the user can say what should become of its runs."""
 
 
-class NewerSpool(PeakFastError):
-    """The segment was written by a later version of this package, which alone knows what its records mean."""
+class UnknownSpool(PeakFastError):
+    """What the records of a segment mean is not known: it has another format, or its beginning is damaged."""
 
 
 def deleted_experiment(name: str, experiment_id: object) -> ExperimentDeleted:

@@ -11,8 +11,8 @@ import _thread
 import atexit
 import os
 import sys
-import threading
 import time
+import weakref
 from typing import Protocol
 
 from peak_fast.masking import masked
@@ -46,36 +46,35 @@ class Watched(Protocol):
         ...
 
 
-# Channels with an open segment, or with one that is closed and not confirmed.
+# Channels with an open segment, or with one that is closed and not confirmed.  Changes are single steps of sets: nobody
+# waits for a lock that a fork or an interrupt left behind.
 _channels: set[Watched] = set()
-_guard = threading.Lock()
+# All of them, for the child of a fork.
+_known: weakref.WeakSet[Watched] = weakref.WeakSet()
 _running = False
-_registered = False
+
+
+def know(channel: Watched) -> None:
+    """A channel was made: in the child of a fork it begins anew."""
+    _known.add(channel)
 
 
 def watch(channel: Watched) -> None:
     """Look after a channel until it has nothing to look after."""
-    global _running, _registered
-    with _guard:
-        _channels.add(channel)
-        if not _registered:
-            _registered = True
-            atexit.register(_at_exit)
-            if hasattr(os, "register_at_fork"):
-                os.register_at_fork(after_in_child=_in_child)
-        if INTERVAL > 0 and not _running:
-            try:
-                # threading.Thread waits until the thread runs, which costs the first run of a loop a millisecond
-                _thread.start_new_thread(_run, ())
-                _running = True
-            except RuntimeError as error:  # the interpreter is shutting down
-                logger.debug("no background thread: %s", error)
+    global _running
+    _channels.add(channel)
+    if INTERVAL > 0 and not _running:
+        try:
+            # threading.Thread waits until the thread runs, which costs the first run of a loop a millisecond
+            _thread.start_new_thread(_run, ())
+            _running = True
+        except RuntimeError as error:  # the interpreter is shutting down
+            logger.debug("no background thread: %s", error)
 
 
 def unwatch(channel: Watched) -> None:
     """The channel has no open segment any more."""
-    with _guard:
-        _channels.discard(channel)
+    _channels.discard(channel)
 
 
 def _run() -> None:
@@ -86,16 +85,16 @@ def _run() -> None:
         failing = _round()
         # A store that does not answer is asked less and less often.
         pause = min(pause * 2, MAX_INTERVAL) if failing else INTERVAL
-        with _guard:
-            if not _channels:
-                _running = False
+        if not _channels:
+            _running = False
+            if not _channels:  # else somebody came who still saw this thread run
                 return
+            _running = True
 
 
 def _round() -> bool:
     """Look at every channel once; whether a store does not answer."""
-    with _guard:
-        channels = list(_channels)
+    channels = list(_channels)
     for channel in channels:
         channel.kick()
     return any(channel.failing for channel in channels)
@@ -105,9 +104,7 @@ def _at_exit() -> None:
     """End what is open, say how, and wait a little for the store."""
     status = _exit_status()
     deadline = time.monotonic() + EXIT_TIMEOUT
-    with _guard:
-        channels = list(_channels)
-    for channel in channels:
+    for channel in list(_channels):
         try:
             channel.finish(status, max(deadline - time.monotonic(), 0.5))
         except Exception as error:
@@ -129,11 +126,16 @@ def _exit_status() -> str:
 
 def _in_child() -> None:
     """After a fork: runs and segments belong to the parent; the child may start its own."""
-    global _running, _guard
-    _guard = threading.Lock()
+    global _running
     _running = False
+    _channels.clear()
     environment.forget()
     launch.forget_parents_writers()
-    for channel in list(_channels):
+    for channel in list(_known):
         channel.abandon()
-    _channels.clear()
+
+
+atexit.register(_at_exit)
+if hasattr(os, "register_at_fork"):
+    # At once, so that it runs before what others register who use a tracker there.
+    os.register_at_fork(after_in_child=_in_child)

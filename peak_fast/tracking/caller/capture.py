@@ -1,11 +1,25 @@
-"""A finished backtest as one spool record: what must be copied in the caller's process, and nothing more.
+"""A finished backtest as spool records: what must be copied in the caller's process, and nothing more.
 
-Everything that can wait (flattening parameters, sorting metrics, trade statistics, pictures) is done by the
-writer from what is captured here: two dicts, the equity curve as float32 points, the trades as raw records.
-The float32 curve is for the picture only (relative error 6e-8); figures come from ``stats``.
+Everything that can wait (flattening parameters, sorting metrics, trade statistics, pictures) is done by the writer
+(``unpack.py``, ``thawed.py``).
 
-Head of a RESULT record (an engine's own results take the quicker way of
-:mod:`~peak_fast.tracking.spool.frozen`)::
+A ``BacktestResult`` is frozen.  Asking it for its metadata and trades makes it hash its curves and work out
+excursions: half a millisecond, several times the backtest itself.  So the raw arrays travel instead, and the writer
+makes figures, returns and excursions of them with the result's own code:
+
+* metrics, final state and trades as the kernel wrote them;
+* what the equity curve follows from, with the closes, which the segment holds once per data set: cash and position
+  change at fills only.  Where each trade has one entry and one exit, the trades and the fees of the entries say what
+  the fills say; else the fills travel, too.  Where they are larger than the curve, it travels as float32;
+* the settings once per engine and data set (STATIC), the bars once per data set (BARS).
+
+The result's hash is left out: only the caller could compute it, at twice the cost of the whole backtest.  Head of a
+FROZEN record::
+
+    (run id, time in ms, parts and kind of the curve, number of the STATIC record, parameters, n_trades, n_more)
+
+Anything else that has the attributes of a result is a RESULT record: its statistics and metadata, the curve as float32
+points (for the picture only, relative error 6e-8), the trades as raw records::
 
     (run id, time in ms, key of the bars or None, parts, (stats, metadata, n_bars, n_points, trades))
 
@@ -15,53 +29,67 @@ buffers are the equity points and the trade bytes.
 
 from __future__ import annotations
 
+import functools
 import io
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from peak_fast.tracking.spool import BARS, FIGURE, REPORTS, STATIC, describe, reduce_curve, shared_by
+from peak_fast.tracking.spool import (
+    BARS,
+    FIGURE,
+    FILLS,
+    NO_CURVE,
+    POINTS,
+    REPORTS,
+    RESULT,
+    STATIC,
+    TRADES,
+    reduce_curve,
+    spooled,
+)
 
 Head = tuple[Any, ...]
 
 
 class Capture:
-    """Captures results for one segment; remembers what the segment already holds."""
+    """Captures results for one segment; remembers what the segment already holds.
+
+    Attributes
+    ----------
+    latest
+        Settings, bars, strategy, symbol and notes of which a STATIC record speaks, and its number.  Replaced as a
+        whole, and only once the record is written: a number never stands beside what it does not mean.
+    """
 
     def __init__(self) -> None:
-        self.bars_key = ""
-        # What the latest STATIC record speaks of.
-        self.latest_bars: Any = None
-        self.latest_strategy: Any = None
-        self.latest_settings: Any = None
-        self.latest_symbol: Any = None
-        self.latest_notes: Any = None
-        self._shared: tuple[Any, ...] = ()
+        self.latest: tuple[Any, ...] = (None, None, None, None, None, -1)
+        self._shared: tuple[tuple[Any, ...], int] = ((), -1)
         self._keys: set[str] = set()
         self._n_static = 0
-        self._dtype: Any = None
-        self._dtype_text = ""
 
     def share(self, result: Any) -> Iterator[tuple[int, Head, list[Any]]]:
         """The BARS and STATIC records that must precede the record of a frozen result, if there are any.
 
-        An engine hands the same settings to each result, so identity tells that there are none in most cases
-        (see the caller); objects that are equal, of two engines, are found here.
+        Whoever asks for the next one has appended the one before.  An engine hands the same settings to each result,
+        so identity tells that there are none in most cases (see the caller); objects that are equal, of two engines,
+        are found here.
         """
-        shared = shared_by(result)
-        if shared != self._shared:
-            self.bars_key, record = self.bars(result)
+        shared = (result.bars, result._strategy, result.symbol, result._notes, *result._used.values())
+        known, number = self._shared
+        if shared != known:
+            key, record = self.bars(result)
             if record is not None:
                 yield BARS, *record
-            self._shared = shared
-            content = describe(result)
-            head = (None, self._n_static, content, self.bars_key, str(result.symbol))
-            self._n_static += 1
+                self._keys.add(key)
+            number = self._n_static = self._n_static + 1
+            head = (None, number, describe(result), key, str(result.symbol))
             yield STATIC, head, [result._settings.tobytes()]
-        self.latest_bars, self.latest_strategy = result.bars, result._strategy
-        self.latest_settings, self.latest_symbol = result._settings, result.symbol
-        self.latest_notes = result._notes
+            self._shared = (shared, number)
+        self.latest = (
+            result._settings, result.bars, result._strategy, result.symbol, result._notes, number
+        )  # fmt: skip
 
     def bars(self, result: Any, metadata: Any = None) -> tuple[str, tuple[Head, list[Any]] | None]:
         """Key of a result's bars, and head and buffers of their BARS record if the segment lacks it."""
@@ -69,34 +97,107 @@ class Capture:
         if bars is None:
             return "", None
         digest = getattr(bars, "hash", None) or _digest(metadata)
+        # Bars without a hash are written each time: another object may get the same id later.
         key = str(digest or f"object {id(bars)}")
-        known = key in self._keys
-        if digest:  # another object may get the same id later
-            self._keys.add(key)
+        known = digest and key in self._keys
         return key, (None if known else bars_record(key, bars, str(digest or "")))
 
-    def result(self, result: Any, parts: int) -> tuple[Head, list[Any]]:
-        """Head and buffers of the RESULT record of anything with the attributes of a ``BacktestResult``."""
-        n_bars, n_points = 0, 0
+    def plain(
+        self, run_id: str, now_ms: int, result: Any, parts: int
+    ) -> Iterator[tuple[int, Head, list[Any]]]:
+        """The records of anything with the attributes of a ``BacktestResult``; see :meth:`share`."""
+        metadata = getattr(result, "metadata", None)
+        key, record = self.bars(result, metadata)
+        if record is not None:
+            yield BARS, *record
+            self._keys.add(key)
+        n_bars, n_points, trades = 0, 0, None
         buffers: list[Any] = []
-        trades = None
         if parts & FIGURE:
-            n_bars = len(result.equity)
             points = reduce_curve(result.equity)
-            n_points = len(points)
+            n_bars, n_points = len(result.equity), len(points)
             buffers.append(points)
         if parts & (FIGURE | REPORTS):
-            trades, data = self._trades(result)
+            records = getattr(result, "trade_records", None)
+            trades, data = encode_trades(records if _is_flat(records) else getattr(result, "trades", None))
             buffers.append(data)
-        return (result.stats, getattr(result, "metadata", None), n_bars, n_points, trades), buffers
+        content = (result.stats, metadata, n_bars, n_points, trades)
+        yield RESULT, (run_id, now_ms, key, parts, content), buffers
 
-    def _trades(self, result: Any) -> tuple[tuple[str, Any, int] | None, Any]:
-        records = getattr(result, "trade_records", None)
-        if isinstance(records, np.ndarray) and records.dtype.names and not records.dtype.hasobject:
-            if records.dtype is not self._dtype:
-                self._dtype, self._dtype_text = records.dtype, repr(records.dtype.descr)
-            return ("records", self._dtype_text, len(records)), np.ascontiguousarray(records)
-        return encode_trades(getattr(result, "trades", None))
+
+def can_freeze(result: Any) -> bool:
+    """Whether a result is a ``BacktestResult`` (or has all that is read of one)."""
+    return hasattr(result, "_outcome") and hasattr(result, "_used") and hasattr(result, "_settings")
+
+
+def freeze(result: Any, curve: bool) -> tuple[int, tuple[Any, Any, Any, Any]]:
+    """The kind of the curve, and the raw arrays of a result.
+
+    Parameters
+    ----------
+    curve
+        Whether the equity curve is wanted.
+
+    Returns
+    -------
+    tuple
+        ``NO_CURVE``, ``TRADES``, ``FILLS`` or ``POINTS``; metrics, state, trades and what the curve is made of besides:
+        nothing, fees of the entries, fills, or points.
+    """
+    outcome, t = result._outcome, _slots()
+    state, trades, fills = outcome.state, outcome.trades, outcome.fills
+    # A fill belongs to one trade, and a trade that is over has two fills at least.  So two per trade is exactly two
+    # for each, and one more is the entry of the open one, if there is one.
+    more = len(fills) - 2 * len(trades)
+    if not curve:
+        kind, last = NO_CURVE, b""
+    elif "order_book" in result._used:
+        # Cash moves without a fill there: interest, funding.
+        kind, last = POINTS, reduce_curve(outcome.curve[0])
+    elif more == 0 or (more == 1 and state[t.UNITS] != 0.0):
+        kind, last = TRADES, fills[::2, _fee_column()].copy()
+    elif fills.nbytes <= 4 * outcome.curve.shape[1]:
+        kind, last = FILLS, fills
+    else:
+        kind, last = POINTS, reduce_curve(outcome.curve[0])
+    if trades.shape[1] != t.RECORD_WIDTH:  # the columns before the tag, which stays with the caller
+        trades = trades[:, : t.RECORD_WIDTH].copy()
+    return kind, (outcome.metrics, state, trades, last)
+
+
+@functools.cache
+def _slots() -> Any:
+    # Not at the top: a tracker is built without the kernels.
+    from peak_kernels import slots
+
+    return slots
+
+
+@functools.cache
+def _fee_column() -> int:
+    return int(_slots().FILL_COLUMNS.index("fee"))
+
+
+def describe(result: Any) -> dict[str, Any]:
+    """What results of one engine, strategy and data set share."""
+    from peak_fast.results import code_version
+
+    strategy, used = result._strategy, result._used
+    return {
+        "strategy": {
+            "name": result.strategy_name,
+            "fingerprint": None if strategy is None else strategy.fingerprint(),
+        },
+        "settings": {
+            name: value.model_dump() if hasattr(value, "model_dump") else value
+            for name, value in used.items()
+        },
+        "fill_rule": used["execution"].fill_rule,
+        "code_version": code_version(),
+        "notes": list(result.notes),
+        "stamp": result.bars.stamp,
+        "layout": spooled(),
+    }
 
 
 def _digest(metadata: Any) -> str | None:
@@ -120,6 +221,10 @@ def bars_record(key: str, bars: Any, digest: str) -> tuple[Head, list[Any]]:
     return (None, key, len(arrays[0]), zone, len(names), digest, n_invalid), arrays
 
 
+def _is_flat(trades: Any) -> bool:
+    return isinstance(trades, np.ndarray) and trades.dtype.names is not None and not trades.dtype.hasobject
+
+
 def encode_trades(trades: Any) -> tuple[tuple[str, Any, int] | None, Any]:
     """Trades of any form that :func:`peak_fast.report.trades.trade_columns` takes, for a record."""
     if trades is None:
@@ -128,7 +233,7 @@ def encode_trades(trades: Any) -> tuple[tuple[str, Any, int] | None, Any]:
         buffer = io.BytesIO()
         trades.write_ipc(buffer)
         return ("ipc", "", 0), buffer.getvalue()
-    if isinstance(trades, np.ndarray) and trades.dtype.names is not None and not trades.dtype.hasobject:
+    if _is_flat(trades):
         return ("records", repr(trades.dtype.descr), len(trades)), np.ascontiguousarray(trades)
     if hasattr(trades, "columns") and hasattr(trades, "to_dict"):
         return ("columns", trades.to_dict("list"), 0), b""

@@ -6,12 +6,15 @@ what the store does not take stays in the spool all the same, so both modes lose
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 import threading
 import time
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any, Literal
 
 from peak_fast.errors import TrackingError
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 Mode = Literal["background", "sync"]
 
 _ALL = 1 << 62
+_HERE = str(Path(__file__).parent)
 
 
 def now_ms() -> int:
@@ -36,8 +40,28 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+class OpenSegment(SegmentWriter):
+    """A segment, and what goes with it.
+
+    Attributes
+    ----------
+    capture
+        What it holds of data and settings.
+    kicked
+        Up to where it was made durable and a writer was started.
+    """
+
+    def __init__(self, folder: Path, header: dict[str, Any]) -> None:
+        self.capture = Capture()
+        self.kicked = 0
+        super().__init__(folder, header)
+
+
 class Channel:
     """Appends records and gets them confirmed.
+
+    Interrupts (Ctrl-C, any exception) may come between any two instructions: what is known of runs and segments changes
+    once the record that says so is written, and in one assignment where two would have to agree.
 
     Parameters
     ----------
@@ -69,12 +93,11 @@ class Channel:
         self.parts = parts
         self.home = str(Path.cwd())
         self.lock = threading.RLock()
-        self.capture = Capture()
-        self.kicked = 0
         self.local = ThreadRuns()
         self.open: dict[str, OpenRun] = {}
-        self.segment: SegmentWriter | None = None
-        self._older: list[SegmentPaths] = []
+        self.segment: OpenSegment | None = None
+        # Segments before it that the store may not have confirmed.
+        self._older: list[OpenSegment] = []
         self._folder: Path | None = None
         self._replayer: InProcess | None = None
         self._unreached = False
@@ -90,6 +113,7 @@ class Channel:
         # Found once per process: not in the first run of a loop.
         environment.user_name()
         environment.git_tags(self.home)
+        background.know(self)
 
     def new_run_id(self) -> str:
         """A run id in MLflow's form; the random numbers are fetched for many at once."""
@@ -128,19 +152,15 @@ class Channel:
         """Whether a call that writes to the store itself has told the user that it does not take the log."""
         return self.mode == "sync" and "store" in self._warned
 
-    def append(self, kind: int, head: Any, buffers: Sequence[Any] = (), plain: bool = False) -> None:
-        """Append a record; the lock is held by the caller.  Never raises because of the disk.
-
-        ``plain``: the head is known to hold built-in values only.
-        """
+    def append(self, kind: int, head: Any, buffers: Sequence[Any] = ()) -> None:
+        """Append a record; the lock is held by the caller.  Never raises because of the disk."""
         segment = self.segment or self.opened()
-        if segment is None:
-            return
-        segment.append(kind, head, buffers, plain=plain)
-        if segment.error is not None:
-            self.warn_disk(segment)
+        if segment is not None:
+            segment.append(kind, head, buffers)
+            if segment.error is not None:
+                self.warn_disk(segment)
 
-    def opened(self) -> SegmentWriter | None:
+    def opened(self) -> OpenSegment | None:
         """A new segment for the next record; None, which counts as a record that is lost, if there can be none."""
         segment = self._open()
         if segment is None:
@@ -154,6 +174,20 @@ class Channel:
             f"tracking: {segment.paths.segment} cannot be written ({segment.error}); "
             "records wait in memory, the work goes on; call flush() when there is room again",
         )
+
+    def unlock(self) -> None:
+        """After an exception in a call: free the lock, if it came between the end of a block and the release.
+
+        Other threads would wait for ever.  A call inside another one of this package leaves it to that one.
+        """
+        frame: FrameType | None = sys._getframe(2)
+        while frame is not None:
+            if frame.f_code.co_filename.startswith(_HERE):
+                return
+            frame = frame.f_back
+        with contextlib.suppress(RuntimeError):
+            while True:
+                self.lock.release()
 
     def segment_file(self, source: Path) -> str:
         """Copy a file into the spool; its name there.
@@ -191,9 +225,8 @@ class Channel:
         if problem is not None and segment is not None:
             raise TrackingError(self._missing(segment, problem))
 
-    def _open(self) -> SegmentWriter | None:
+    def _open(self) -> OpenSegment | None:
         header = {
-            "format": spool.FORMAT,
             "experiment": self.experiment,
             "folder": self.home,
             "mode": self.mode,
@@ -202,8 +235,9 @@ class Channel:
             "pid": os.getpid(),
             "tags": {**environment.version_tags(), **environment.git_tags(self.home)},
         }
+        background.watch(self)
         try:
-            self.segment = SegmentWriter(spool.check_folder(self.folder), header)
+            self.segment = OpenSegment(spool.check_folder(self.folder), header)
         except (OSError, TrackingError) as error:
             self.warn(
                 "spool",
@@ -212,7 +246,6 @@ class Channel:
             )
             return None
         self._git = environment.git_status(self.home)
-        background.watch(self)
         return self.segment
 
     def _collect_git(self, wait: bool) -> None:
@@ -224,11 +257,6 @@ class Channel:
                 if tags:
                     self.segment.append(spool.ENVIRONMENT, (None, tags))
 
-    def _detach(self) -> None:
-        """The next record begins a new segment, which holds neither bars nor settings yet."""
-        self.segment, self.kicked = None, 0
-        self.capture = Capture()
-
     def rotate(self) -> None:
         """Begin a new segment once the current one is large; only while no run is open."""
         segment = self.segment
@@ -236,12 +264,29 @@ class Channel:
             return
         self._collect_git(wait=True)
         self.applied()
+        self._shut(segment)
+
+    def _shut(self, segment: OpenSegment) -> InProcess | None:
+        """The next record begins a new segment, which holds neither bars nor settings yet.
+
+        Returns the replayer of sync mode, whose store is closed.
+        """
+        # First, so that what is interrupted from here on is finished by the next one who asks for older ones.
+        self._older.append(segment)
+        self.segment = None
+        segment.close()
         replayer, self._replayer = self._replayer, None
         if replayer is not None:
             replayer.close()
-        self._detach()
-        segment.close()
-        self._older = [paths for paths in (*self._older, segment.paths) if paths.segment.exists()]
+        return replayer
+
+    def _left(self) -> list[OpenSegment]:
+        """Segments before the current one that are not confirmed; those that are, are forgotten."""
+        left = [segment for segment in self._older if segment is not self.segment]
+        for segment in left:
+            segment.close()
+        self._older = [segment for segment in left if segment.paths.segment.exists()]
+        return self._older
 
     def _in_process(self) -> InProcess:
         if self._replayer is None:
@@ -273,10 +318,9 @@ class Channel:
                     self.replay_now(force=True)
                     self._check_rejected(segment.paths)
                     return
-            targets = [(paths, _ALL) for paths in self._older]
-            if segment is not None:
+            targets = [(older.paths, _ALL) for older in self._left()]
+            if segment is not None and segment.paths.segment.exists():
                 targets.append((segment.paths, segment.offset))
-        targets = [(paths, end) for paths, end in targets if paths.segment.exists()]
         if not targets:
             return
         self._confirm(targets, timeout)
@@ -328,20 +372,21 @@ class Channel:
         """From the background thread: make the spool durable on disk and start an idle writer."""
         with self.lock:
             self._collect_git(wait=False)
-            segment, end = self.segment, self.offset
-            self._older = [paths for paths in self._older if paths.segment.exists()]
-            if segment is None and not self._older:
+            segment, left = self.segment, self._left()
+            if segment is None and not left:
                 background.unwatch(self)
                 return
-            if end == self.kicked and not self._older:
-                return
-            self.kicked = end
+            if segment is not None:
+                end, known = segment.offset, segment.kicked
+                segment.kicked = end
+                if end == known and not left:
+                    return
         try:
             if segment is not None:
                 segment.sync()
-            if self.mode == "background" or self._older:
+            if self.mode == "background" or left:
                 launch.start_writer(self.folder, self.uri, self.home, idle=True)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # the disk, or the segment was closed meanwhile
             logger.debug("background writer: %s", error)
 
     @property
@@ -350,14 +395,21 @@ class Channel:
         segment = self.segment
         return self._unreached or (segment is not None and read_ack(segment.paths.ack).error is not None)
 
+    def forget(self, run: OpenRun) -> None:
+        """A run has ended; one that is half forgotten is forgotten."""
+        stack = run.stack
+        if stack and stack[-1] is run:
+            stack.pop()
+        elif run in stack:
+            stack.remove(run)
+        self.open.pop(run.run_id, None)
+
     def end_runs(self, status: str) -> None:
         """End every open run of every thread, the innermost first; a joined run of the user's stays open."""
-        now = now_ms()
-        while self.open:
-            _, run = self.open.popitem()
-            run.stack.remove(run)
+        for run in reversed(list(self.open.values())):
             if not run.joined:
-                self.append(spool.END, (run.run_id, now, status))
+                self.append(spool.END, (run.run_id, now_ms(), status))
+            self.forget(run)
 
     def finish(self, status: str, timeout: float | None) -> None:
         """End the open runs, close the segment and wait for the store; a later record begins a new segment.
@@ -367,25 +419,26 @@ class Channel:
         TrackingError
             See :meth:`flush`; the segment stays for ``peak-fast sync``.
         """
+        replayer = None
         with self.lock:
             self.end_runs(status)
             segment = self.segment
             if segment is not None:
                 self._collect_git(wait=True)
-        if segment is None and not self._older:
-            return
         try:
-            if self.mode == "sync":
+            if segment is not None and self.mode == "sync":
                 self.flush(timeout)
             elif segment is not None:
                 self.write_waiting(segment)
         finally:
-            replayer = self._shut(segment)
+            with self.lock:
+                if segment is not None and segment is self.segment:
+                    replayer = self._shut(segment)
+                left, self._older = self._left(), []
+            background.unwatch(self)
         if replayer is not None and segment is not None:
             segment.paths.delete()
-            return
-        targets = [(paths, _ALL) for paths in self._older if paths.segment.exists()]
-        self._older = []
+        targets = [(older.paths, _ALL) for older in left if older.paths.segment.exists()]
         if targets:
             self._confirm(targets, timeout)
 
@@ -404,35 +457,15 @@ class Channel:
             raise TrackingError(launch.missing_text(self.uri, targets, problem))
         launch.confirm(targets, self.folder, self.uri, self.home, timeout)
 
-    def _shut(self, segment: SegmentWriter | None) -> InProcess | None:
-        """Close the segment and its store; the store's replayer, if there was one."""
-        with self.lock:
-            replayer, self._replayer = self._replayer, None
-            self._detach()
-            if segment is not None:
-                segment.close()
-                if replayer is None:
-                    self._older.append(segment.paths)
-        background.unwatch(self)
-        if replayer is not None:
-            replayer.close()
-        return replayer
-
     def drop(self) -> None:
         """The tracker was forgotten without being closed: end its runs, and leave the rest to a writer."""
         try:
             with self.lock:
                 self.end_runs("FINISHED")
-                segment, replayer = self.segment, self._replayer
                 self._collect_git(wait=False)
                 self.applied()
-                self._detach()
-                self._replayer = None
-                if segment is not None:
-                    segment.close()
-                    self._older.append(segment.paths)
-            if replayer is not None:
-                replayer.close()
+                if self.segment is not None:
+                    self._shut(self.segment)
         except Exception as error:  # called by the garbage collector: nobody could catch it
             logger.debug("tracker dropped: %s", error)
 
@@ -441,7 +474,8 @@ class Channel:
         self.lock = threading.RLock()
         self.local, self.open = ThreadRuns(), {}
         self.ids = []  # the parent goes on with the same ones
-        if self.segment is not None:
-            self.segment.close(abandon=True)
-        self._detach()
-        self._replayer, self._git, self._older = None, None, []
+        for segment in (*self._older, self.segment):
+            if segment is not None:
+                segment.close(abandon=True)
+        self.segment, self._older = None, []
+        self._replayer, self._git = None, None

@@ -53,6 +53,10 @@ class InProcess:
             self.close()
             self._again = time.monotonic() + RETRY
             return masked(str(error), self._uri)
+        except BaseException:
+            # It may have read what it has not applied: another object begins at the last confirmation.
+            self.close()
+            raise
         return None
 
     def close(self) -> None:

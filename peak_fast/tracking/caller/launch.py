@@ -19,7 +19,7 @@ from peak_fast.tracking.spool import (
     child_environment,
     is_locked,
     read_ack,
-    records_end,
+    read_records,
 )
 
 DEFAULT_TIMEOUT = 90.0
@@ -220,9 +220,10 @@ def missing_text(uri: str, waiting: Sequence[tuple[SegmentPaths, int]], reason: 
 def _missing(paths: SegmentPaths, offset: int) -> int:
     begin = read_ack(paths.ack).offset
     try:
-        return max(min(offset, records_end(paths.segment, begin)) - begin, 0)
+        ends = [record.end for record in read_records(paths.segment, begin)]
     except OSError:
         return 0
+    return max(min(offset, max(ends, default=begin)) - begin, 0)
 
 
 def _tail(folder: Path, uri: str) -> str:

@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from time import time_ns
+from types import SimpleNamespace
 from typing import Any
 
 from peak_fast.guard import guarded_class
 from peak_fast.tracking import spool
 from peak_fast.tracking.base import logger
-from peak_fast.tracking.caller.capture import bars_record, encode_trades
+from peak_fast.tracking.caller.capture import can_freeze, freeze
 from peak_fast.tracking.caller.channel import Channel, now_ms
 from peak_fast.tracking.payloads import figure_bytes, table_bytes
 from peak_fast.tracking.sanitize import as_text, clean_step, flatten, mapping_of, split_metrics
-from peak_fast.tracking.spool import (
-    FIGURE,
-    REPORTS,
-    VALUES,
-    can_freeze,
-    freeze,
-    params_bytes,
-    reduce_curve,
-)
+from peak_fast.tracking.spool import FIGURE, REPORTS, VALUES
 from peak_fast.tracking.stores import clean_artifact_path
 
 # Files up to this size travel inside the spool, larger ones beside it.
@@ -101,8 +94,8 @@ class Recorder:
                     f"params {changed}",
                     f"log_params: {changed} were logged with other values; the first ones stay",
                 )
-            known.update({key: value for key, value in flat.items() if key not in known})
             self._append(spool.PARAMS, flat)
+            known.update({key: value for key, value in flat.items() if key not in known})
 
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
         """Log metrics of the active run.
@@ -131,7 +124,11 @@ class Recorder:
                 "step", f"log_metrics: step {step!r} is not a whole number of 64 bits; 0 is taken"
             )
             position = 0
-        self._append(spool.METRICS, split.numbers, position, split.tags)
+        try:
+            self._append(spool.METRICS, split.numbers, position, split.tags)
+        except BaseException:
+            self._channel.unlock()
+            raise
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         """Set tags of the active run; a later value replaces an earlier one, None values are left out."""
@@ -244,65 +241,62 @@ class Recorder:
         bundle
             Also log everything that ``result.save`` writes, below ``bundle/``.
         """
-        channel = self._channel
-        with channel.lock:
-            runs = channel.local.runs
-            if not runs:
-                self._ignored("log_result")
-                return
-            run = runs[-1]
-            run.used = True
-            self._append_result(run.run_id, result, channel.parts)
-            if channel.mode == "sync":
-                channel.applied()
+        self._log_result(result, self._channel.parts)
         if bundle:
             self._log_bundle(result)
 
     def log_result_values(self, result: Any) -> None:
         """Log parameters, metrics, tags and dataset of a finished backtest, without artifacts."""
+        self._log_result(result, VALUES)
+
+    def _log_result(self, result: Any, parts: int) -> None:
         channel = self._channel
-        with channel.lock:
-            if channel.local.runs:
-                run = channel.local.runs[-1]
+        try:
+            with channel.lock:
+                runs = channel.local.runs
+                if not runs:
+                    self._ignored("log_result")
+                    return
+                run = runs[-1]
+                # Before the record: a run that may hold something does not take another name.
                 run.used = True
-                self._append_result(run.run_id, result, VALUES)
+                self._append_result(run.run_id, result, parts)
                 if channel.mode == "sync":
                     channel.applied()
+        except BaseException:
+            channel.unlock()
+            raise
 
     def _append_result(self, run_id: str, result: Any, parts: int) -> None:
         channel = self._channel
-        capture = channel.capture
+        segment = channel.segment or channel.opened()
+        if segment is None:
+            return
+        capture = segment.capture
+        settings, bars, strategy, symbol, notes, number = capture.latest
         try:
             known = (
-                result._settings is capture.latest_settings
-                and result.bars is capture.latest_bars
-                and result._strategy is capture.latest_strategy
-                and result.symbol == capture.latest_symbol
-                and result._notes == capture.latest_notes
+                result._settings is settings
+                and result.bars is bars
+                and result._strategy is strategy
+                and result.symbol == symbol
+                and result._notes == notes
             )
         except AttributeError:
             known = False
         if not known:
             if not can_freeze(result):
-                self._append_plain(run_id, result, parts)
+                for record in capture.plain(run_id, now_ms(), result, parts):
+                    channel.append(*record)
                 return
-            for kind, shared, arrays in capture.share(result):
-                channel.append(kind, shared, arrays)
-        curve, buffers = freeze(result, parts & FIGURE != 0)
-        head = f"{run_id}\n{time_ns()}\n".encode() + params_bytes(result.params)
-        segment = channel.segment or channel.opened()
-        if segment is not None:
-            segment.put(spool.QUICK_RESULT, parts | curve, head, buffers)
-            if segment.error is not None:
-                channel.warn_disk(segment)
-
-    def _append_plain(self, run_id: str, result: Any, parts: int) -> None:
-        channel = self._channel
-        key, record = channel.capture.bars(result, getattr(result, "metadata", None))
-        if record is not None:
-            channel.append(spool.BARS, *record)
-        content, buffers = channel.capture.result(result, parts)
-        channel.append(spool.RESULT, (run_id, now_ms(), key, parts, content), buffers)
+            for record in capture.share(result):
+                channel.append(*record)
+            number = capture.latest[-1]
+        kind, arrays = freeze(result, parts & FIGURE != 0)
+        head = (run_id, now_ms(), parts | kind, number, result.params, len(arrays[2]), len(arrays[3]))
+        segment.append(spool.FROZEN, head, arrays)
+        if segment.error is not None:
+            channel.warn_disk(segment)
 
     def _log_bundle(self, result: Any) -> None:
         from peak_fast.results import make_flat
@@ -321,26 +315,21 @@ class Recorder:
         bool
             True: they are on their way (also without an active run, where nothing is logged).
         """
-        channel = self._channel
-        with channel.lock:
-            if not channel.local.runs:
-                return True
-            points = reduce_curve(payload["equity"])
-            trades, data = encode_trades(payload.get("trades"))
-            n_bars = len(payload["equity"])
-            key = None
-            if payload.get("time_us") is not None and payload.get("close") is not None:
-                key = f"payload {id(payload)}"
-                channel.append(spool.BARS, *bars_record(key, _PayloadBars(payload), ""))
-            content = (payload.get("stats"), payload.get("metadata"), n_bars, len(points), trades)
-            self._append(spool.RESULT, key, FIGURE | REPORTS, content, buffers=[points, data])
+        bars = None
+        if payload.get("time_us") is not None and payload.get("close") is not None:
+            bars = SimpleNamespace(
+                time_us=payload["time_us"],
+                close=payload["close"],
+                time_zone=payload.get("time_zone"),
+                # Written anew each time: these may be other ones than a hash in the metadata says.
+                hash=os.urandom(8).hex(),
+            )
+        result = SimpleNamespace(
+            stats=payload.get("stats"),
+            metadata=payload.get("metadata"),
+            equity=payload["equity"],
+            trades=payload.get("trades"),
+            bars=bars,
+        )
+        self._log_result(result, FIGURE | REPORTS)
         return True
-
-
-class _PayloadBars:
-    """A payload's arrays under the names that bars have."""
-
-    def __init__(self, payload: Mapping[str, Any]) -> None:
-        self.time_us = payload["time_us"]
-        self.close = payload["close"]
-        self.time_zone = payload.get("time_zone")

@@ -18,11 +18,9 @@ from peak_fast.tracking.caller.active import OpenRun
 from peak_fast.tracking.caller.channel import Channel, now_ms
 from peak_fast.tracking.caller.many import ManyRuns
 from peak_fast.tracking.handles import ENDED, UNASKED, RunHandle, status_of
-from peak_fast.tracking.spool import Prefixes, resolve
+from peak_fast.tracking.spool import resolve
 from peak_fast.tracking.updates import RUN_NAME
 
-_NAMED, _UNNAMED = Prefixes(spool.QUICK_START, spool.NAMED), Prefixes(spool.QUICK_START)
-_END = Prefixes(spool.QUICK_END)
 _EMPTY = (
     "nothing was recorded in the run{} of this block; what runs inside must know the tracker: "
     "BacktestEngine(tracker=...), Sweep.run(tracker=...), Study(tracker=...)"
@@ -87,38 +85,38 @@ class RunKeeper(ManyRuns):
             As text the run's id in MLflow; as a context manager it ends the run.  It does not wait.
         """
         channel = self._channel
-        with channel.lock:
-            stack = channel.local.runs
-            if stack and not nested:
-                run = stack[-1]
-                if run.name is None and not run.used and not run.joined:
-                    self._describe(run, run_name, tags)
-                    return self._handle(run)
-                self._end_forgotten(stack, run_name)
-            if nested or tags or self._tags or "mlflow" in sys.modules:
-                run = self._start_with_relations(stack, run_name, nested, tags)
-            else:
-                segment = channel.segment or channel.opened()
-                run = OpenRun(channel.ids.pop() if channel.ids else channel.new_run_id(), stack, segment)
-                if run_name:
-                    run.name = run_name
-                if segment is not None:
-                    text = f"{run.run_id}\n{time_ns()}\n{run_name}"
-                    try:
-                        head = text.encode()
-                    except UnicodeEncodeError:
-                        head = text.encode("utf-8", "surrogatepass")
-                    segment.put_head(_NAMED if run_name else _UNNAMED, head)
-                    if segment.error is not None:
-                        channel.warn_disk(segment)
-            stack.append(run)
-            channel.open[run.run_id] = run
-            if channel.mode == "sync":
-                channel.applied()
-            # As _handle does, in half the time.
-            handle = str.__new__(RunHandle, run.run_id if channel.own_ids else UNASKED)
-            handle._owner, handle._run = self, run
-            return handle
+        try:
+            with channel.lock:
+                stack = channel.local.runs
+                if stack and not nested:
+                    run = stack[-1]
+                    if run.name is None and not run.used and not run.joined:
+                        self._describe(run, run_name, tags)
+                        return self._handle(run)
+                    self._end_forgotten(stack, run_name)
+                name = str(run_name) if run_name else None
+                if nested or tags or self._tags or "mlflow" in sys.modules:
+                    run = self._start_with_relations(stack, name, nested, tags)
+                else:
+                    segment = channel.segment or channel.opened()
+                    run = OpenRun(channel.ids.pop() if channel.ids else channel.new_run_id(), stack, segment)
+                    if segment is not None:
+                        segment.append(spool.START, f"{run.run_id}\n{time_ns() // 1_000_000}\n{name or ''}")
+                if name:
+                    run.name = name
+                stack.append(run)
+                channel.open[run.run_id] = run
+                if run.segment is not None and run.segment.error is not None:
+                    channel.warn_disk(run.segment)
+                if channel.mode == "sync":
+                    channel.applied()
+                # As _handle does, in half the time.
+                handle = str.__new__(RunHandle, run.run_id if channel.own_ids or run.joined else UNASKED)
+                handle._owner, handle._run = self, run
+                return handle
+        except BaseException:
+            channel.unlock()
+            raise
 
     def _handle(self, run: OpenRun) -> RunHandle:
         known = self._channel.own_ids or run.joined
@@ -128,10 +126,11 @@ class RunKeeper(ManyRuns):
         """Name and tags of a run that has begun without them."""
         added = dict(tags or {})
         if run_name:
-            run.name = str(run_name)
-            added[RUN_NAME] = run.name
+            added[RUN_NAME] = str(run_name)
         if added:
             self._channel.append(spool.TAGS, (run.run_id, now_ms(), added))
+            if run_name:
+                run.name = str(run_name)
             if self._channel.mode == "sync":
                 self._channel.applied()
 
@@ -155,25 +154,22 @@ class RunKeeper(ManyRuns):
         )
 
     def _start_with_relations(
-        self, stack: list[OpenRun], run_name: str | None, nested: bool, tags: Mapping[str, Any] | None
+        self, stack: list[OpenRun], name: str | None, nested: bool, tags: Mapping[str, Any] | None
     ) -> OpenRun:
         """Start a run that may have a parent, tags, or be a run of the user's own."""
         channel = self._channel
         theirs = self._users_run() if not stack else None
-        joined = theirs is not None and not nested and not run_name and theirs not in self._joined_before
+        joined = theirs is not None and not nested and not name and theirs not in self._joined_before
         segment = channel.segment or channel.opened()
         run_id = theirs if theirs is not None and joined else channel.new_run_id()
         run = OpenRun(run_id, stack, segment)
         run.joined = joined
-        name = str(run_name) if run_name else None
-        if name:
-            run.name = name
         parent = None if joined else theirs
         if stack:
             parent, stack[-1].used = stack[-1].run_id, True
         if segment is not None:
             head = (run.run_id, now_ms(), name, parent, {**self._tags, **(tags or {})}, joined)
-            channel.append(spool.START, head)
+            segment.append(spool.START, head)
         return run
 
     def _users_run(self) -> str | None:
@@ -202,41 +198,49 @@ class RunKeeper(ManyRuns):
             ``FINISHED``, ``FAILED`` or ``KILLED``; anything else counts as ``FINISHED``, with a warning.
         """
         channel = self._channel
-        with channel.lock:
-            stack = channel.local.runs
-            if not stack:
-                logger.debug("no active run: end_run is ignored")
-                return
-            if status not in ENDED:
-                channel.warn("status", f"end_run: {status!r} is not one of {ENDED}; the run ends as FINISHED")
-                status = "FINISHED"
-            self._end(stack[-1], status)
+        try:
+            with channel.lock:
+                stack = channel.local.runs
+                if not stack:
+                    logger.debug("no active run: end_run is ignored")
+                    return
+                if status not in ENDED:
+                    channel.warn(
+                        "status", f"end_run: {status!r} is not one of {ENDED}; the run ends as FINISHED"
+                    )
+                    status = "FINISHED"
+                self._end(stack[-1], status)
+        except BaseException:
+            channel.unlock()
+            raise
 
     def end_started(self, run: OpenRun, status: str) -> None:
         """End a run, of whatever thread, and the runs inside it; nothing happens if it has ended."""
         channel = self._channel
-        with channel.lock:
-            if channel.open.get(run.run_id) is run:
-                while run.stack[-1] is not run:
-                    self._end(run.stack[-1], status)
-                self._end(run, status)
+        try:
+            with channel.lock:
+                if channel.open.get(run.run_id) is run:
+                    while run in run.stack and run.stack[-1] is not run:
+                        self._end(run.stack[-1], status)
+                    self._end(run, status)
+        except BaseException:
+            channel.unlock()
+            raise
 
     def _end(self, run: OpenRun, status: str) -> None:
         """End an open run; the lock is held by the caller."""
         channel = self._channel
-        if run.stack[-1] is run:
-            run.stack.pop()
-        else:
-            run.stack.remove(run)
-        del channel.open[run.run_id]
         if run.joined:
             if run.used:
                 self._joined_before.add(run.run_id)
+            channel.forget(run)
             return
         segment = channel.segment or channel.opened()
+        if segment is not None:
+            segment.append(spool.END, f"{run.run_id}\n{time_ns() // 1_000_000}\n{status}")
+        channel.forget(run)
         if segment is None:
             return
-        segment.put_head(_END, f"{run.run_id}\n{time_ns()}\n{status}".encode())
         if segment.error is not None:
             channel.warn_disk(segment)
         if channel.mode == "sync":

@@ -9,8 +9,12 @@ from peak_kernels.doors import door
 if TYPE_CHECKING:
     from peak_fast.tracking.spool.curves import ARTIFACT_PARTS as ARTIFACT_PARTS
     from peak_fast.tracking.spool.curves import FIGURE as FIGURE
+    from peak_fast.tracking.spool.curves import FILLS as FILLS
+    from peak_fast.tracking.spool.curves import NO_CURVE as NO_CURVE
     from peak_fast.tracking.spool.curves import PARTS as PARTS
+    from peak_fast.tracking.spool.curves import POINTS as POINTS
     from peak_fast.tracking.spool.curves import REPORTS as REPORTS
+    from peak_fast.tracking.spool.curves import TRADES as TRADES
     from peak_fast.tracking.spool.curves import VALUES as VALUES
     from peak_fast.tracking.spool.curves import expand_curve as expand_curve
     from peak_fast.tracking.spool.curves import reduce_curve as reduce_curve
@@ -18,19 +22,11 @@ if TYPE_CHECKING:
     from peak_fast.tracking.spool.frames import frame_records as frame_records
     from peak_fast.tracking.spool.frames import frame_runs as frame_runs
     from peak_fast.tracking.spool.frames import prefixed_frame as prefixed_frame
-    from peak_fast.tracking.spool.frozen import FILLS as FILLS
-    from peak_fast.tracking.spool.frozen import POINTS as POINTS
-    from peak_fast.tracking.spool.frozen import TRADES as TRADES
-    from peak_fast.tracking.spool.frozen import can_freeze as can_freeze
-    from peak_fast.tracking.spool.frozen import describe as describe
-    from peak_fast.tracking.spool.frozen import freeze as freeze
-    from peak_fast.tracking.spool.frozen import params_bytes as params_bytes
-    from peak_fast.tracking.spool.frozen import shared_by as shared_by
     from peak_fast.tracking.spool.layout import layout_of as layout_of
+    from peak_fast.tracking.spool.layout import spooled as spooled
     from peak_fast.tracking.spool.locks import FolderLock as FolderLock
     from peak_fast.tracking.spool.locks import is_locked as is_locked
     from peak_fast.tracking.spool.run_ids import RunIds as RunIds
-    from peak_fast.tracking.spool.segment import Prefixes as Prefixes
     from peak_fast.tracking.spool.segment import SegmentWriter as SegmentWriter
     from peak_fast.tracking.spool.spool import ARTIFACT as ARTIFACT
     from peak_fast.tracking.spool.spool import BARS as BARS
@@ -42,11 +38,7 @@ if TYPE_CHECKING:
     from peak_fast.tracking.spool.spool import FROZEN as FROZEN
     from peak_fast.tracking.spool.spool import HEADER as HEADER
     from peak_fast.tracking.spool.spool import METRICS as METRICS
-    from peak_fast.tracking.spool.spool import NAMED as NAMED
     from peak_fast.tracking.spool.spool import PARAMS as PARAMS
-    from peak_fast.tracking.spool.spool import QUICK_END as QUICK_END
-    from peak_fast.tracking.spool.spool import QUICK_RESULT as QUICK_RESULT
-    from peak_fast.tracking.spool.spool import QUICK_START as QUICK_START
     from peak_fast.tracking.spool.spool import RESULT as RESULT
     from peak_fast.tracking.spool.spool import RUNS as RUNS
     from peak_fast.tracking.spool.spool import START as START
@@ -57,11 +49,9 @@ if TYPE_CHECKING:
     from peak_fast.tracking.spool.spool import Record as Record
     from peak_fast.tracking.spool.spool import SegmentPaths as SegmentPaths
     from peak_fast.tracking.spool.spool import child_environment as child_environment
-    from peak_fast.tracking.spool.spool import damaged as damaged
     from peak_fast.tracking.spool.spool import has_record as has_record
     from peak_fast.tracking.spool.spool import read_ack as read_ack
     from peak_fast.tracking.spool.spool import read_records as read_records
-    from peak_fast.tracking.spool.spool import records_end as records_end
     from peak_fast.tracking.spool.spool import remove_strays as remove_strays
     from peak_fast.tracking.spool.spool import segments as segments
     from peak_fast.tracking.spool.spool import spool_root as spool_root
@@ -85,18 +75,25 @@ __all__ = []
 
 # Where each name of this room lives; those outside `__all__` are for other rooms.
 _HOMES = {
-    "curves": ("ARTIFACT_PARTS", "FIGURE", "PARTS", "REPORTS", "VALUES", "expand_curve", "reduce_curve"),
-    "folders": ("check_folder",),
-    "frames": (
-        "frame_records",
-        "frame_runs",
-        "prefixed_frame",
+    "curves": (
+        "ARTIFACT_PARTS",
+        "FIGURE",
+        "FILLS",
+        "NO_CURVE",
+        "PARTS",
+        "POINTS",
+        "REPORTS",
+        "TRADES",
+        "VALUES",
+        "expand_curve",
+        "reduce_curve",
     ),
-    "frozen": ("FILLS", "POINTS", "TRADES", "can_freeze", "describe", "freeze", "params_bytes", "shared_by"),
-    "layout": ("layout_of",),
+    "folders": ("check_folder",),
+    "frames": ("frame_records", "frame_runs", "prefixed_frame"),
+    "layout": ("layout_of", "spooled"),
     "locks": ("FolderLock", "is_locked"),
     "run_ids": ("RunIds",),
-    "segment": ("Prefixes", "SegmentWriter"),
+    "segment": ("SegmentWriter",),
     "spool": (
         "ARTIFACT",
         "Ack",
@@ -109,11 +106,7 @@ _HOMES = {
         "FROZEN",
         "HEADER",
         "METRICS",
-        "NAMED",
         "PARAMS",
-        "QUICK_END",
-        "QUICK_RESULT",
-        "QUICK_START",
         "RESULT",
         "RUNS",
         "Record",
@@ -123,11 +116,9 @@ _HOMES = {
         "TAGS",
         "UNREADABLE",
         "child_environment",
-        "damaged",
         "has_record",
         "read_ack",
         "read_records",
-        "records_end",
         "remove_strays",
         "segments",
         "spool_root",

@@ -11,6 +11,9 @@ VALUES, FIGURE, REPORTS = 1, 2, 4
 PARTS = VALUES | FIGURE | REPORTS
 ARTIFACT_PARTS = {"full": FIGURE | REPORTS, "light": REPORTS, "none": 0}
 
+# What the curve of a frozen result is made of: nothing (there is none), fills, float32 points, or trades.
+NO_CURVE, FILLS, POINTS, TRADES = 0, 16, 32, 64
+
 # Longer curves are reduced to the lowest and the highest value of each of MAX_POINTS / 2 buckets.
 MAX_POINTS = 8_192
 RAW_POINTS = 16_384

@@ -2,7 +2,7 @@
 
 A spool may be read by a later version than the one that wrote it, whose kernels have more slots, columns and figures.
 So the spool says the names of what its arrays hold, and the reader puts each number where its own version has that
-name.  Spools of format 1 do not say it; what they hold is written down here.
+name.
 """
 
 from __future__ import annotations
@@ -13,28 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-
-_SLOTS_1 = """
-INITIAL_CASH FILL_AT_CLOSE BOTH_HIT ENTRY_BAR_STOPS RATE MAKER_RATE FEE_FIXED FEE_MINIMUM FEE_PER_UNIT
-SLIPPAGE_RATE SLIPPAGE_ABSOLUTE STOP_LOSS TAKE_PROFIT TRAILING STOP_ABSOLUTE WATERMARK SIZE_MODE SIZE_VALUE
-SIZE_MAX_POSITION SIZE_MIN_VALUE LOT_SIZE MIN_SIZE LEVERAGE MAX_POSITION MAX_DRAWDOWN_LIMIT DAILY_LOSS_LIMIT
-PERIODS_PER_YEAR RISK_FREE WEIGHT_TARGETS ENTER_ONLY_FLAT SIZE_WINDOW SIZE_FALLBACK SIZE_LEAST CASH UNITS
-PREVIOUS_EQUITY SUM_RETURN SUM_RETURN_SQUARED SUM_DOWNSIDE_SQUARED PEAK_EQUITY WORST_RATIO BEST_PRICE
-ENTRY_VALUE ENTRY_UNITS EXIT_VALUE EXIT_UNITS TRADE_FEES TRADE_SLIPPAGE TOTAL_FEES TOTAL_SLIPPAGE GROSS_WIN
-GROSS_LOSS SUM_PNL SUM_PNL_SQUARED DAY_EQUITY SUM_TRADE_RETURN BAR SCAN_FROM ENTRY_BAR N_ORDERS N_FILLS
-N_TRADES N_WINS N_REJECTED N_CUT N_FILLED N_AMBIGUOUS BARS_IN_MARKET HALTED HALTED_DAY CURRENT_DAY N_CANCELLED
-SIZED_FRACTION SUM_WIN_RETURN SUM_LOSS_RETURN
-"""
-_METRICS_1 = """
-final_equity total_return cagr volatility sharpe sortino calmar max_drawdown recovery_factor exposure
-total_trades closed_trades win_rate profit_factor expectancy sqn average_trade_return total_fees
-total_slippage total_orders filled_orders rejected_orders ambiguous_bars max_drawdown_duration ulcer_index
-"""
-_TRADES_1 = "side entry_bar exit_bar entry_price exit_price size fees slippage gross_pnl net_pnl exit_reason"
-_FILLS_1 = "order_id bar side size price fee slippage reason"
-_KINDS_1 = (
-    "signal stop_loss take_profit trailing_stop liquidation risk_limit open end_of_data order close child"
-)
 
 
 @dataclass(frozen=True)
@@ -134,12 +112,7 @@ def spooled() -> tuple[Any, ...]:
 
 
 def layout_of(content: Any) -> Layout:
-    """The layout that a spool holds; that of format 1 where it holds none."""
-    if content is None:
-        return FORMAT_1
+    """The layout that a spool holds."""
     width, *names = content
     metrics, slots, trades, fills, kinds = (tuple(some.split()) for some in names)
     return Layout(metrics, slots, trades, fills, int(width), kinds)
-
-
-FORMAT_1 = layout_of((11, _METRICS_1, _SLOTS_1, _TRADES_1, _FILLS_1, _KINDS_1))

@@ -15,17 +15,18 @@ Layout, below :func:`spool_root`::
 A record has 24 bytes of prefix, the head (plain values, see :mod:`~peak_fast.tracking.spool.codec`), raw array bytes,
 and an end mark::
 
-    magic "PFR1" | kind u8 | flags u8 | n_buffers u16 | head bytes u32 | CRC-32 of the head u32 | buffer bytes u64
+    magic "PFR1" | kind u8 | format u8 | check u16 | head bytes u32 | CRC-32 u32 | buffer bytes u64
 
-It is copied into a mapped window of the file or written by one ``os.writev``
-(:mod:`~peak_fast.tracking.spool.segment`).
-A kill in mid-copy leaves no magic, one in mid-write no end mark: readers stop there.  A file whose owner lives or
-was killed may end in zeros, which were allocated ahead.
+``check`` is of kind and sizes, the CRC of everything behind the prefix.  A kill in mid-copy leaves no magic, one in
+mid-write a file that ends too early: there readers stop.  Any other place that does not add up is damaged; what
+follows it is found by its magic and its checksums.  A file whose owner lives or was killed may end in zeros, which
+were allocated ahead.
 """
 
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import pickle
@@ -45,26 +46,25 @@ from peak_fast.tracking.spool import codec
 from peak_fast.tracking.spool.folders import check_folder
 from peak_fast.tracking.spool.locks import is_locked
 from peak_fast.tracking.spool.uris import store_key
+from peak_fast.tracking.updates import UnknownSpool
 from peak_kernels.folders import make_private
 
 MAGIC = b"PFR1"
 END_MARK = b"\nEOR"
 PREFIX = struct.Struct("<4sBBHIIQ")
-# Written in the header of a segment and checked by readers.  1: no layout of the arrays (see ``layout.py``).
-FORMAT = 2
+# Stands in each record.  Records of other formats are left alone.
+FORMAT = 3
 
 # Kinds of record; each head starts with the run id (or None).
 HEADER, ENVIRONMENT, START, PARAMS, METRICS, TAGS, ARTIFACT, RESULT, BARS, END, RUNS, CLOSE = range(1, 13)
 STATIC, FROZEN = 13, 14
-# The three records of a run in a loop.  Their heads are the run id, the time in ns and the rest, between line ends;
-# readers see the first and the last as START and END.
+# Numbers that earlier formats used are not given again.
 QUICK_START, QUICK_RESULT, QUICK_END = 15, 16, 17
-# Flags: the head has no checksum; a QUICK_START has a name.
-UNSUMMED, NAMED = 128, 1
+UNREADABLE = 0  # what reading makes of a damaged place, and of a head that is not plain data
 # Touched in a store's folder by the writer when it turns to the store; not there while it starts.
 CONTACT = "contact.lock"
-UNREADABLE = 0  # what reading makes of a head that is whole but is not plain data
 
+_LARGE = 1 << 20
 # Ids of finished segments are kept for handles that somebody may still ask.
 KNOWN_SECONDS = 7 * 86_400.0
 
@@ -141,11 +141,6 @@ def child_environment() -> dict[str, str]:
     }
 
 
-def new_run_id() -> str:
-    """A run id in MLflow's form: 32 hexadecimal digits."""
-    return os.urandom(16).hex()
-
-
 @dataclass(slots=True)
 class Record:
     """One record as read back: ``start`` and ``end`` are offsets in the segment file."""
@@ -196,98 +191,125 @@ class SegmentPaths:
         return is_locked(self.segment)
 
 
+def check_of(kind: int, head_size: int, buffer_size: int) -> int:
+    """Check of a prefix: another one for each kind and size that differs in one bit."""
+    return (kind * 8_191 + head_size * 3 + buffer_size) % 65_521
+
+
 def read_records(path: Path, start: int = 0) -> Iterator[Record]:
-    """The complete records of a segment from an offset on.
+    """The records of a segment from an offset on; a damaged place comes as a record of kind ``UNREADABLE``.
 
-    Stops without an error at a torn or damaged record, and at the allocated zeros behind the last one.
-    """
-    # Unbuffered: a body must be read after the magic that says that it is complete.
-    with path.open("rb", buffering=0) as file:
-        file.seek(start)
-        position = start
-        while True:
-            prefix = file.read(PREFIX.size)
-            if len(prefix) < PREFIX.size:
-                return
-            magic, kind, flags, _, head_size, checksum, buffer_size = PREFIX.unpack(prefix)
-            if magic != MAGIC:
-                return
-            size = head_size + buffer_size + len(END_MARK)
-            body = file.read(size)
-            if len(body) < size or not body.endswith(END_MARK):
-                return
-            data, buffers = body[:head_size], body[head_size : head_size + buffer_size]
-            if not flags & UNSUMMED and zlib.crc32(data) != checksum:
-                return
-            end = position + PREFIX.size + size
-            try:
-                decoded, head = _decode(kind, flags, data)
-                yield Record(decoded, head, buffers, position, end)
-            except pickle.UnpicklingError as error:
-                yield Record(UNREADABLE, (None, str(error)), b"", position, end)
-            position = end
-
-
-def _decode(kind: int, flags: int, data: bytes) -> tuple[int, Any]:
-    """Kind and head of a record as readers see them.
+    Stops at the last record, at one that is not whole, and at the allocated zeros.
 
     Raises
     ------
-    pickle.UnpicklingError
-        The head is not plain data.
+    UnknownSpool
+        The segment has another format.
     """
-    if kind not in (QUICK_START, QUICK_RESULT, QUICK_END):
-        return kind, codec.decode(data)
+    # Unbuffered: a body must be read after the magic that says that it is complete.
+    with path.open("rb", buffering=0) as file:
+        if start == 0:
+            _check_format(file)
+        record = _record_at(file, start) or _behind_damage(file, start)
+        while record is not None:
+            yield record
+            record = _record_at(file, record.end) or _behind_damage(file, record.end)
+
+
+def _check_format(file: io.FileIO) -> None:
+    prefix = file.read(PREFIX.size)
+    if len(prefix) < PREFIX.size or not prefix.startswith(MAGIC):
+        return
+    _, kind, written, check, head_size, _, buffer_size = PREFIX.unpack(prefix)
+    if written != FORMAT and check != check_of(kind, head_size, buffer_size):
+        raise UnknownSpool(
+            f"{Path(str(file.name)).name} has format {written or '1 or 2'}, this version of peak_fast knows {FORMAT}; "
+            "the file is left alone: run `peak-fast sync` with the version that wrote it"
+        )
+
+
+def _record_at(file: io.FileIO, position: int) -> Record | None:
+    """The record that begins at an offset; None if there is no whole one."""
+    file.seek(position)
+    prefix = file.read(PREFIX.size)
+    if len(prefix) < PREFIX.size or not prefix.startswith(MAGIC):
+        return None
+    _, kind, written, check, head_size, checksum, buffer_size = PREFIX.unpack(prefix)
+    if written != FORMAT or check != check_of(kind, head_size, buffer_size):
+        return None
+    size = head_size + buffer_size + len(END_MARK)
+    # Not `read` at once: it allocates what is asked for, and a damaged size may ask for any amount.
+    if size > _LARGE and size > os.fstat(file.fileno()).st_size - position:
+        return None
+    body = file.read(size)
+    if len(body) < size:
+        return None
+    end = position + PREFIX.size + size
+    if zlib.crc32(body, check) != checksum:
+        return _damaged(file, position, end)
     try:
-        run_id, time_ns, rest = data.split(b"\n", 2)
-        run, time_ms = run_id.decode("ascii"), int(time_ns) // 1_000_000
-        if kind == QUICK_END:
-            return END, (run, time_ms, rest.decode("ascii"))
-        if kind == QUICK_START:
-            name = rest.decode("utf-8", "surrogatepass") if flags & NAMED else None
-            return START, (run, time_ms, name, None, None, False)
-    except ValueError as error:
-        raise pickle.UnpicklingError(f"damaged record: {error}") from error
-    return QUICK_RESULT, (run, time_ms, flags, codec.decode(rest))
+        head = codec.decode(body[:head_size])
+    except pickle.UnpicklingError as error:
+        return Record(UNREADABLE, (None, f"record at byte {position}: {error}"), b"", position, end)
+    return Record(kind, head, body[head_size : head_size + buffer_size], position, end)
+
+
+def _damaged(file: io.FileIO, start: int, end: int) -> Record:
+    text = f"{Path(str(file.name)).name} is damaged: bytes {start} to {end} cannot be read, what they said is lost"
+    return Record(UNREADABLE, (None, text), b"", start, end)
+
+
+def _behind_damage(file: io.FileIO, position: int) -> Record | None:
+    """What follows a place where no whole record begins: the damaged stretch up to the next one, or nothing."""
+    file.seek(position)
+    rest = file.read()
+    found = rest.find(MAGIC)
+    while found >= 0:
+        record = _record_at(file, position + found)
+        if record is not None and (record.kind != UNREADABLE or found == 0):
+            # Its owner may have completed the one that was looked for first in the meantime.
+            return _record_at(file, position) or _damaged(file, position, position + found)
+        found = rest.find(MAGIC, found + 1)
+    return None if _is_torn(rest) else _damaged(file, position, position + len(rest.rstrip(b"\0")))
+
+
+def _is_torn(rest: bytes) -> bool:
+    """Whether the last bytes of a file are what a kill, or an owner at work, leaves of a record."""
+    if len(rest) < PREFIX.size or rest.startswith(bytes(len(MAGIC))):
+        return True
+    magic, kind, written, check, head_size, _, buffer_size = PREFIX.unpack_from(rest)
+    return bool((magic, written, check) == (MAGIC, FORMAT, check_of(kind, head_size, buffer_size)))
 
 
 def has_record(path: Path, offset: int) -> bool:
-    """Whether a record begins at an offset."""
+    """Whether something begins at an offset."""
     try:
         with path.open("rb", buffering=0) as file:
             file.seek(offset)
-            return file.read(len(MAGIC)) == MAGIC
+            return file.read(len(MAGIC)).strip(b"\0") != b""
     except OSError:
         return False
 
 
-def records_end(path: Path, start: int) -> int:
-    """Offset behind the last record, from the offset of a record on; nothing is decoded."""
-    position = start
+def whole_until(path: Path, start: int) -> int:
+    """Offset behind the whole records that follow each other from an offset on."""
     with path.open("rb", buffering=0) as file:
-        while True:
-            file.seek(position)
-            prefix = file.read(PREFIX.size)
-            if len(prefix) < PREFIX.size or not prefix.startswith(MAGIC):
-                return position
-            _, _, _, _, head_size, _, buffer_size = PREFIX.unpack(prefix)
-            position += PREFIX.size + head_size + buffer_size + len(END_MARK)
+        record = _record_at(file, start)
+        while record is not None:
+            start = record.end
+            record = _record_at(file, start)
+    return start
 
 
-def damaged(path: Path, position: int) -> bool:
-    """Whether a complete record follows after a place that cannot be read.
+def sealed(data: bytes) -> bytes:
+    """A line with a checksum, which :func:`unsealed` compares."""
+    return b"%08x %b" % (zlib.crc32(data), data)
 
-    A torn tail has nothing behind it; a damaged disk block may have.  Such a file must not be deleted.
-    """
-    with path.open("rb") as file:
-        file.seek(position)
-        rest = file.read()
-    found = rest.find(MAGIC, 1)
-    while found >= 0:
-        if next(read_records(path, position + found), None) is not None:
-            return True
-        found = rest.find(MAGIC, found + 1)
-    return False
+
+def unsealed(line: bytes) -> bytes | None:
+    """What :func:`sealed` was given; None if the line is damaged."""
+    data = line[9:]
+    return data if line[:9] == b"%08x " % zlib.crc32(data) else None
 
 
 def remove_strays(folder: Path) -> None:
@@ -344,14 +366,14 @@ class Ack:
 
 
 def read_ack(path: Path) -> Ack:
-    """The acknowledgement in a file; an empty one if there is none yet."""
+    """The acknowledgement in a file; an empty one, by which everything is applied again, if there is no whole one."""
     try:
-        found = json.loads(path.read_bytes())
-        return Ack(**{name: found[name] for name in ("offset", "stamp", "error", "rejected", "begun")})
-    except (OSError, ValueError, KeyError, TypeError):
+        content = unsealed(path.read_bytes())
+    except OSError:
         return Ack()
+    return Ack() if content is None else Ack(**json.loads(content))
 
 
 def write_ack(path: Path, ack: Ack) -> None:
     """Write an acknowledgement atomically."""
-    write_atomically(path, json.dumps(asdict(ack)).encode())
+    write_atomically(path, sealed(json.dumps(asdict(ack)).encode()))

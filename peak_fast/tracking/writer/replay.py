@@ -34,12 +34,12 @@ from peak_fast.tracking.updates import (
     USER,
     Artifact,
     Creation,
-    NewerSpool,
     Rejection,
     RunUpdate,
     StoreUnavailable,
+    UnknownSpool,
 )
-from peak_fast.tracking.writer.thawed import Static, Thawed, quick_result
+from peak_fast.tracking.writer.thawed import Static, Thawed
 from peak_fast.tracking.writer.unpack import Bars, Captured, Source, backtest_update
 
 # One transaction: small enough that others get their turn, large enough that commits do not count.
@@ -128,11 +128,11 @@ class SegmentReplay:
         self._runs: dict[str, RunState] = {}
         self._bars: dict[str, Bars] = {}
         self._statics: dict[int, Static] = {}
-        self._latest: Static | None = None
         self._refused: list[Rejection] = []
         self._confirmed = read_ack(self.paths.ack)
         self._position = 0
         self._closed = False
+        self._damaged = False
         self._ids: RunIds | None = None
         self.killed: list[str] = []
         self.runs_per_batch = RUNS_PER_BATCH
@@ -142,25 +142,27 @@ class SegmentReplay:
 
         Raises
         ------
-        NewerSpool
-            The segment has a later format than this version knows.
+        UnknownSpool
+            The segment has another format than this version knows, or its beginning is damaged.
         """
-        record = next(read_records(self.paths.segment), None)
-        if record is None or record.kind != spool.HEADER:
+        record = None
+        for record in read_records(self.paths.segment):
+            if record.kind == spool.HEADER:
+                self._note_header(record.head[1])
+                return True
+            if record.kind != spool.UNREADABLE:
+                break
+        if record is None:
             return False
-        self._note_header(record.head[1])
-        return True
+        raise UnknownSpool(
+            f"{self.paths.segment} is damaged in its first records, without which the others cannot be stored; "
+            "the file is left alone"
+        )
 
     def _note_header(self, header: dict[str, Any]) -> None:
-        self.header = header
-        self._environment = dict(header["tags"])
-        written = header.get("format", 1)
-        if written > spool.FORMAT:
-            version = self._environment.get("version.peak_fast", "a later version")
-            raise NewerSpool(
-                f"{self.paths.segment.name} has format {written}, this version of peak_fast knows {spool.FORMAT}; "
-                f"run `peak-fast sync` with the version that wrote it ({version})"
-            )
+        if not self.header:
+            self.header = header
+            self._environment = dict(header["tags"])
 
     @property
     def ids(self) -> RunIds:
@@ -219,11 +221,12 @@ class SegmentReplay:
         self._confirm(batch.end)
 
     def _finish(self) -> None:
-        """Delete the segment; one with readable records behind a damaged place is put aside instead."""
-        if spool.damaged(self.paths.segment, self._position):
+        """Delete the segment; a damaged one is put aside instead."""
+        if self._damaged:
             aside = self.paths.segment.with_suffix(".damaged")
-            logger.warning("%s is damaged at byte %d; what could be read is stored, the file is kept as %s",
-                           self.paths.segment, self._position, aside)  # fmt: skip
+            logger.warning(
+                "what could be read of %s is stored, the file is kept as %s", self.paths.segment, aside
+            )
             self.paths.segment.replace(aside)
         self.paths.delete()
 
@@ -249,13 +252,14 @@ class SegmentReplay:
             self._position = record.end
             if record.end <= self._confirmed.offset:
                 self._note(record, {})
+                self._refused.clear()
                 continue
             self._note(record, updates)
             size += len(record.buffers)
             if len(updates) >= self.runs_per_batch or size >= BYTES_PER_BATCH:
                 yield Batch(list(updates.values()), record.end)
                 updates, size = {}, 0
-        if orphan and not self._closed:
+        if orphan or self._closed:
             for run_id, state in self._runs.items():
                 if not state.ended and not state.joined:
                     self._update(updates, run_id).end = ("KILLED", state.seen_ms)
@@ -288,13 +292,14 @@ class SegmentReplay:
             case spool.BARS:
                 self._bars[head[1]] = Bars(head[1:], record.buffers)
             case spool.STATIC:
-                self._latest = self._statics[head[1]] = Static(record.buffers, *head[2:])
+                self._statics[head[1]] = Static(record.buffers, *head[2:])
             case spool.START:
                 self._start(head[0], head[1:], updates)
             case spool.RUNS:
                 self._many(record, updates)
             case spool.UNREADABLE:
-                self._refused.append(Rejection("", f"record at byte {record.start}: {head[1]}"))
+                self._damaged = True
+                self._refused.append(Rejection("", head[1]))
             case spool.CLOSE:
                 self._closed = True
             case _ if head[0] in self._runs:
@@ -309,7 +314,7 @@ class SegmentReplay:
         _tell_steps(update, state, before)
 
     def _start(self, run_id: str, start: Any, updates: dict[str, RunUpdate]) -> None:
-        started, name, parent, tags, joined = start
+        started, name, parent, tags, joined = (*start, None, None, False)[:5]
         self._runs[run_id] = RunState(joined, bool(name), started)
         if joined:
             return
@@ -358,19 +363,19 @@ class SegmentReplay:
                     update, state, when, parts, Captured(self._bars.get(key), content, record.buffers)
                 )
             case spool.FROZEN:
-                _, when, key, parts, content = head
-                thawed = Thawed(self._statics[content[0]], self._bars[key], content[1:], record.buffers)
-                self._result(update, state, when, parts, thawed)
-            case spool.QUICK_RESULT:
-                _, when, flags, params = head
-                assert self._latest is not None  # written before it
-                thawed = quick_result(
-                    self._latest, self._bars[self._latest.bars_key], params, flags, record.buffers
-                )
-                self._result(update, state, when, flags & PARTS, thawed)
+                _, when, flags, number, *content = head
+                static = self._statics.get(number)
+                bars = None if static is None else self._bars.get(static.bars_key)
+                if static is None or bars is None:
+                    text = f"{self.paths.segment.name}: bars or settings of a backtest are damaged, it is left out"
+                    self._refused.append(Rejection(head[0], text))
+                else:
+                    thawed = Thawed(static, bars, (flags, *content), record.buffers)
+                    self._result(update, state, when, flags & PARTS, thawed)
             case spool.END:
                 _, state.seen_ms, status = head
-                update.end = (status, state.seen_ms)
+                if not state.ended:  # else an interrupted call said it before
+                    update.end = (status, state.seen_ms)
                 state.ended = True
 
     def _artifact(self, path: str, file: str | None, data: bytes) -> Artifact:

@@ -41,7 +41,7 @@ from peak_fast.tracking.spool import (
     write_ack,
 )
 from peak_fast.tracking.stores import Store
-from peak_fast.tracking.updates import ExperimentDeleted, NewerSpool, StoreUnavailable
+from peak_fast.tracking.updates import ExperimentDeleted, StoreUnavailable, UnknownSpool
 from peak_fast.tracking.writer.replay import SegmentReplay
 
 # Seconds that a writer waits for more work of living trackers.
@@ -154,7 +154,7 @@ class FolderWriter:
                 continue
             try:
                 self._replay(path, owned, step)
-            except (ExperimentDeleted, NewerSpool) as error:
+            except (ExperimentDeleted, UnknownSpool) as error:
                 logger.warning("%s", error)
                 self._replays.pop(path, None)
                 self._say(paths, str(error))
