@@ -6,13 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from peak_fast.arguments import is_whole
 from peak_fast.errors import ConfigError, DataError
+from peak_kernels.arrays import FloatArray
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 _MOST = 2**62
 Wrap = Callable[[FloatArray, str], Any]
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from peak_fast.errors import ConfigError, StoreError, SweepError
 from peak_fast.metrics.catalog import higher_is_better
 from peak_fast.sweep.grid.grid import Grid
-from peak_fast.sweep.result import SweepResult, best_configs
+from peak_fast.sweep.result import SweepResult
 from peak_fast.sweep.store.store import SweepStore
+from peak_fast.sweep.view import best_configs
 from peak_fast.sweep.view.texts import format_metric
 from tests.sweep_fakes import GRID, METRICS, fill, make_grid, make_key
 from tests.sweep_results import FakeRun, in_memory

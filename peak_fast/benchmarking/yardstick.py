@@ -10,12 +10,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 
+from peak_kernels.arrays import FloatArray, IntArray
 from peak_kernels.compiling import jit
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 INITIAL_CASH = 100_000.0
 FEE = 0.001

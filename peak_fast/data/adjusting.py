@@ -10,9 +10,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from peak_fast.data.checks import FloatArray, IntArray, moment
+from peak_fast.data.checks import moment
 from peak_fast.data.names import ADJUSTED_CLOSE, ADJUSTED_OTHERS, DIVIDEND_NAMES, SPLIT_NAMES, Names, fold
 from peak_fast.errors import DataError
+from peak_kernels.arrays import FloatArray, IntArray
 
 Prices = tuple[FloatArray, FloatArray, FloatArray, FloatArray]
 Get = Callable[[str], FloatArray]

@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from peak_fast.data.checks import IntArray
 from peak_fast.data.columns import numbers_of
 from peak_fast.data.kinds import package_of
 from peak_fast.data.matching import Calendar, read_times, rows_by_time, sorted_times
 from peak_fast.data.names import PLAIN_TIME_NAMES, fold
 from peak_fast.errors import DataError, PeakFastError, did_you_mean
+from peak_kernels.arrays import IntArray
 
 if TYPE_CHECKING:
     from peak_fast.data.bars import Bars

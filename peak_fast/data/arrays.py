@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from peak_fast.data.checks import FloatArray
+from peak_kernels.arrays import FloatArray
 
 AnyArray = TypeVar("AnyArray", bound=np.ndarray[Any, Any])
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from peak_fast.data.arrays import forward_fill, read_only
-from peak_fast.data.checks import PRICE_COLUMNS, Checked, FloatArray, IntArray
+from peak_fast.data.checks import PRICE_COLUMNS, Checked
 from peak_fast.data.dated import NO_TIMES
 from peak_fast.data.hashing import content_hash
 from peak_fast.data.held import HeldBars
@@ -26,6 +26,7 @@ from peak_fast.data.options import DEFAULTS, ReadOptions, Stamp, read_options
 from peak_fast.data.times import DAY_US, year_remark
 from peak_fast.errors import ConfigError, DataError
 from peak_fast.guard import guarded_class
+from peak_kernels.arrays import FloatArray, IntArray
 
 if TYPE_CHECKING:
     import polars as pl

@@ -16,9 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from peak_fast.errors import ConfigError, DataError, did_you_mean
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+from peak_kernels.arrays import FloatArray, IntArray
 
 REPAIRS = ("clip", "drop", "sort")
 PRICE_COLUMNS = ("open", "high", "low", "close")

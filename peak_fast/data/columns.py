@@ -8,8 +8,7 @@ import numpy as np
 
 from peak_fast.data.kinds import package_of
 from peak_fast.errors import DataError, PeakFastError
-
-FloatArray = np.ndarray[Any, np.dtype[np.float64]]
+from peak_kernels.arrays import FloatArray
 
 
 def numbers_of(values: Any, what: str, error: type[PeakFastError] = DataError) -> tuple[FloatArray, bool]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 SECOND_US = 1_000_000
 
-IntArray = NDArray[np.signedinteger[Any]]
+WholeArray = NDArray[np.signedinteger[Any]]
 
 # Named groups that Python's and Rust's regular expressions read alike. A date is three parts (a, b, c), a month
 # name before day and year (n, d, y), or six or eight digits. The longer alternatives of a zone stand first.
@@ -48,9 +48,9 @@ class Parts(NamedTuple):
     None. ``bad`` is the first row that has another form, or None.
     """
 
-    numbers: tuple[IntArray, IntArray, IntArray]
+    numbers: tuple[WholeArray, WholeArray, WholeArray]
     widths: tuple[int, int, int]
-    clock_us: IntArray | None
+    clock_us: WholeArray | None
     zone: str | pl.Series | None
     bad: int | None
 
@@ -120,7 +120,7 @@ def _from_pattern(texts: pl.Series, match: re.Match[str]) -> Parts:
     absent = [name for name in kept if match[name] is None]
     if absent:  # a row whose date is of another of the three forms
         missing |= groups.select(pl.any_horizontal(pl.col(*absent).is_not_null())).to_series()
-    fields: dict[str, IntArray] = {}
+    fields: dict[str, WholeArray] = {}
     for name in (*_DIGITS, "n"):
         if match[name] is None and groups[name].null_count() == len(groups):
             continue
@@ -146,8 +146,8 @@ def _from_pattern(texts: pl.Series, match: re.Match[str]) -> Parts:
 
 
 def _date_numbers(
-    fields: dict[str, IntArray], match: re.Match[str], groups: pl.DataFrame | None
-) -> tuple[tuple[IntArray, IntArray, IntArray], tuple[int, int, int]]:
+    fields: dict[str, WholeArray], match: re.Match[str], groups: pl.DataFrame | None
+) -> tuple[tuple[WholeArray, WholeArray, WholeArray], tuple[int, int, int]]:
     if match["packed"] is not None:
         return _packed_numbers(fields["packed"], len(match["packed"]))
     if match["n"] is not None:
@@ -166,8 +166,8 @@ def _date_numbers(
 
 
 def _packed_numbers(
-    packed: IntArray, digits: int
-) -> tuple[tuple[IntArray, IntArray, IntArray], tuple[int, int, int]]:
+    packed: WholeArray, digits: int
+) -> tuple[tuple[WholeArray, WholeArray, WholeArray], tuple[int, int, int]]:
     """Parts of 20240131, 31012024 or 310124; no number is a date both with the year first and with it last."""
     year, month = packed // 10_000, packed // 100 % 100
     if digits == 6:
@@ -185,8 +185,8 @@ def _width(digits: str) -> int:
 
 
 def _clock(
-    fields: dict[str, IntArray], match: re.Match[str], half: str | pl.Series | None, *, padded: bool = False
-) -> IntArray | None:
+    fields: dict[str, WholeArray], match: re.Match[str], half: str | pl.Series | None, *, padded: bool = False
+) -> WholeArray | None:
     """Time of day in microseconds, -1 where the numbers are no time of day; None without a clock."""
     if "clock" in fields:
         clock = fields["clock"]
@@ -208,15 +208,15 @@ def _clock(
     if half is not None:
         hour, valid = _twelve_hours(hour, half, valid)
     seconds = (hour.astype(np.int64) * 60 + minute) * 60 + second
-    total: IntArray = seconds * SECOND_US + fraction
+    total: WholeArray = seconds * SECOND_US + fraction
     if not valid.all():
         total[~valid] = -1
     return total
 
 
 def _twelve_hours(
-    hour: IntArray, half: str | pl.Series, valid: NDArray[np.bool_]
-) -> tuple[IntArray, NDArray[np.bool_]]:
+    hour: WholeArray, half: str | pl.Series, valid: NDArray[np.bool_]
+) -> tuple[WholeArray, NDArray[np.bool_]]:
     if isinstance(half, str):
         afternoon = np.full(hour.size, half.lower() == "p")
     else:

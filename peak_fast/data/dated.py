@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from peak_fast.data.checks import IntArray, moment
+from peak_fast.data.checks import moment
 from peak_fast.data.options import Stamp
 from peak_fast.data.times import DAY_US, periods_per_year
 from peak_fast.data.year_estimates import known_steps
+from peak_kernels.arrays import IntArray
 
 if TYPE_CHECKING:
     import polars as pl

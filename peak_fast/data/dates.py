@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from peak_fast.data.checks import MISSING_TIME, IntArray, describe
+from peak_fast.data.checks import MISSING_TIME, describe
 from peak_fast.data.date_parts import Parts, read_parts
 from peak_fast.data.time_numbers import calendar_text, check_years, number_times
 from peak_fast.data.time_zones import check_zone, localise
 from peak_fast.errors import ConfigError, DataError
+from peak_kernels.arrays import IntArray
 
 if TYPE_CHECKING:
     import polars as pl

@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from peak_fast.data.checks import FloatArray
 from peak_fast.data.kinds import package_of
 from peak_fast.data.names import Names
 from peak_fast.data.numeric import as_float64
 from peak_fast.errors import DataError
+from peak_kernels.arrays import FloatArray
 
 Levels = list[tuple[str | None, Callable[[], Any]]]
 

@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from peak_fast import arguments as _arguments
-from peak_fast.data.checks import PRICE_COLUMNS, Columns, FloatArray, IntArray, check
+from peak_fast.data.checks import PRICE_COLUMNS, Columns, check
 from peak_fast.data.times import DAY_US
 from peak_fast.errors import ConfigError
 from peak_fast.guard import guarded
+from peak_kernels.arrays import FloatArray, IntArray
 
 if TYPE_CHECKING:
     from peak_fast.data.bars import Bars

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from peak_fast.data.dialects import PRICES, Dialect
+from peak_kernels.arrays import FloatArray
 
 if TYPE_CHECKING:
     import polars as pl
 
-Floats = NDArray[np.float64]
 
 # Room around the range of a bar: averages are rounded, the other side of a spread lies beside it.
 _ROUNDED, _NEAR = 1e-3, 0.02
@@ -30,7 +29,7 @@ def values_fit(frame: pl.DataFrame, form: Dialect) -> bool:
     """
     named = dict(zip(form.names, frame.columns, strict=True))
 
-    def column(name: str) -> Floats:
+    def column(name: str) -> FloatArray:
         return frame[named[name]].cast(float, strict=False).to_numpy()
 
     _, high, low, close = (column(name) for name in PRICES)
@@ -53,19 +52,19 @@ def values_fit(frame: pl.DataFrame, form: Dialect) -> bool:
     return "turnover" in form.proven or not _goes_with(volume, low, high, close)
 
 
-def _inside(values: Floats, low: Floats, high: Floats, room: float) -> bool:
+def _inside(values: FloatArray, low: FloatArray, high: FloatArray, room: float) -> bool:
     """Whether there are values, and all lie in the range of their bar or close to it."""
     wide = room * np.abs(high)
     return bool(values.size and ((values >= low - wide) & (values <= high + wide)).all())
 
 
-def _is_money(amount: Floats, volume: Floats, low: Floats, high: Floats) -> bool:
+def _is_money(amount: FloatArray, volume: FloatArray, low: FloatArray, high: FloatArray) -> bool:
     """Whether an amount is volume times a price of the bar."""
     traded = volume > 0.0
     return _inside(amount[traded] / volume[traded], low[traded], high[traded], _NEAR)
 
 
-def _goes_with(values: Floats, low: Floats, high: Floats, close: Floats) -> bool:
+def _goes_with(values: FloatArray, low: FloatArray, high: FloatArray, close: FloatArray) -> bool:
     """Whether values are a price: in the range of every bar, or changing as the closes do (adjusted ones)."""
     whole = np.isfinite(values) & np.isfinite(close) & np.isfinite(low) & np.isfinite(high)
     values, low, high, close = values[whole], low[whole], high[whole], close[whole]

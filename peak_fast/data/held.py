@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from peak_fast.data.arrays import read_only
-from peak_fast.data.checks import FloatArray, IntArray
 from peak_fast.data.dated import Dated
 from peak_fast.data.options import Stamp
+from peak_kernels.arrays import FloatArray, IntArray
 
 
 class HeldBars(Dated):

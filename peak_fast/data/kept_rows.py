@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from peak_fast.data.checks import IntArray
 from peak_fast.data.frames import to_polars
 from peak_fast.data.kinds import package_of
+from peak_kernels.arrays import IntArray
 
 
 def take_rows(source: Any, rows: IntArray) -> Any:

@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from peak_fast.data.checks import MISSING_TIME, IntArray, moment
+from peak_fast.data.checks import MISSING_TIME, moment
 from peak_fast.data.time_values import as_time
 from peak_fast.errors import DataError, PeakFastError
+from peak_kernels.arrays import IntArray
 
 _UTC = {"UTC", "Etc/UTC", "Zulu", "Z", "GMT", "Etc/GMT", "+00:00", "UTC+00:00"}
 

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from peak_fast.data.checks import FloatArray, describe
+from peak_fast.data.checks import describe
 from peak_fast.data.kinds import package_of
 from peak_fast.errors import DataError
+from peak_kernels.arrays import FloatArray
 
 # The one object that stands for native float64; other instances take the longer way.
 _FLOAT64 = np.dtype(np.float64)

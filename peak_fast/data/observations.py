@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from peak_fast.data.checks import FloatArray, IntArray, moment
+from peak_fast.data.checks import moment
+from peak_kernels.arrays import FloatArray, IntArray
 
 _DAY_US = 86_400_000_000
 _LISTED = 3

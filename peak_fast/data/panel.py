@@ -17,7 +17,6 @@ import numpy as np
 
 from peak_fast.data.arrays import read_only
 from peak_fast.data.bars import Bars
-from peak_fast.data.checks import IntArray
 from peak_fast.data.options import ReadOptions, Stamp
 from peak_fast.data.panel_blocks import Align
 from peak_fast.data.panel_frames import long_frame
@@ -34,6 +33,7 @@ from peak_fast.data.panel_reading import (
 from peak_fast.data.panel_rows import Read
 from peak_fast.errors import ConfigError, DataError
 from peak_fast.guard import guarded_class
+from peak_kernels.arrays import IntArray
 
 if TYPE_CHECKING:
     import polars as pl

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from peak_fast.data.arrays import read_only
-from peak_fast.data.checks import FloatArray, IntArray
 from peak_fast.errors import DataError
+from peak_kernels.arrays import FloatArray, IntArray
 
 Align = Literal["union", "intersection"]
 

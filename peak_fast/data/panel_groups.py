@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from peak_fast.data.alignment import is_frame
 from peak_fast.data.arrays import read_only
-from peak_fast.data.checks import MISSING_TIME, IntArray
+from peak_fast.data.checks import MISSING_TIME
 from peak_fast.data.columns import numbers_of
 from peak_fast.data.frames import collect, table_of
 from peak_fast.data.matching import check_zone, shown_time, sorted_times
@@ -23,6 +23,7 @@ from peak_fast.data.time_columns import find_times
 from peak_fast.data.time_values import read_time
 from peak_fast.errors import ConfigError, DataError, did_you_mean
 from peak_fast.guard import guarded_class
+from peak_kernels.arrays import IntArray
 
 P = TypeVar("P", bound="Told")
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from peak_fast.data.checks import FloatArray, IntArray
 from peak_fast.data.dated import NO_TIMES, Dated
 from peak_fast.data.hashing import content_hash
 from peak_fast.data.observations import remarks
@@ -17,6 +16,7 @@ from peak_fast.data.panel_rows import gathered
 from peak_fast.data.times import year_remark
 from peak_fast.errors import DataError, did_you_mean
 from peak_fast.guard import guarded_class
+from peak_kernels.arrays import FloatArray, IntArray
 
 if TYPE_CHECKING:
     import polars as pl

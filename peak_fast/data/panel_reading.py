@@ -11,7 +11,6 @@ import numpy as np
 
 from peak_fast.arguments import place, wrong
 from peak_fast.data.bars import Bars
-from peak_fast.data.checks import FloatArray
 from peak_fast.data.files import read_file, read_query
 from peak_fast.data.frames import table_of, to_polars
 from peak_fast.data.kinds import package_of
@@ -23,6 +22,7 @@ from peak_fast.data.panel_wide import frames_of_levels, is_by_field, read_fields
 from peak_fast.data.symbols import columns_of_symbols
 from peak_fast.data.time_values import read_time
 from peak_fast.errors import ConfigError, DataError, did_you_mean
+from peak_kernels.arrays import FloatArray
 
 _ALIGN = ("union", "intersection")
 

@@ -9,8 +9,6 @@ import numpy as np
 
 from peak_fast.data.checks import (
     Columns,
-    FloatArray,
-    IntArray,
     check,
     times_in_range,
     values_are_clean,
@@ -27,6 +25,7 @@ from peak_fast.data.reading import Extracted, read_columns
 from peak_fast.data.symbols import columns_of_symbols
 from peak_fast.data.time_zones import localise
 from peak_fast.errors import DataError
+from peak_kernels.arrays import FloatArray, IntArray
 
 _LISTED = 3
 

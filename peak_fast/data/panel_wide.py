@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from peak_fast.data.bars import Bars
-from peak_fast.data.checks import PRICE_COLUMNS, Columns, FloatArray, IntArray
+from peak_fast.data.checks import PRICE_COLUMNS, Columns
 from peak_fast.data.frames import collect, table_of
 from peak_fast.data.kinds import package_of
 from peak_fast.data.matching import check_zone, shown_time, sorted_times
@@ -21,6 +21,7 @@ from peak_fast.data.symbols import PRICES
 from peak_fast.data.time_columns import find_times
 from peak_fast.data.time_zones import localise
 from peak_fast.errors import DataError
+from peak_kernels.arrays import FloatArray, IntArray
 
 FIELDS = (*PRICE_COLUMNS, "volume")
 

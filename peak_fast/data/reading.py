@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from peak_fast.data.adjusting import adjusted, scaled
-from peak_fast.data.checks import PRICE_COLUMNS, Checked, Columns, FloatArray, IntArray, check
+from peak_fast.data.checks import PRICE_COLUMNS, Checked, Columns, check
 from peak_fast.data.dialects import with_header_form
 from peak_fast.data.frames import Table, collect, table_of
 from peak_fast.data.kept_rows import take_rows
@@ -20,6 +20,7 @@ from peak_fast.data.time_columns import find_times, is_temporal
 from peak_fast.data.time_values import Times, read_time
 from peak_fast.data.time_zones import localise, separate_series
 from peak_fast.errors import DataError
+from peak_kernels.arrays import FloatArray, IntArray
 
 
 class Extracted(NamedTuple):

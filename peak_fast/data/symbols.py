@@ -6,11 +6,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from peak_fast.data.checks import IntArray
 from peak_fast.data.frames import Table
 from peak_fast.data.kinds import package_of
 from peak_fast.data.names import SYMBOL_NAMES, Names, fold
 from peak_fast.errors import DataError, did_you_mean
+from peak_kernels.arrays import IntArray
 
 PRICES = frozenset({"open", "high", "low", "close"})
 _SHOWN = 12

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from peak_fast.data.checks import MISSING_TIME, IntArray
+from peak_fast.data.checks import MISSING_TIME
 from peak_fast.data.date_parts import is_date
 from peak_fast.data.dates import parse_times
 from peak_fast.data.dialects import plain
@@ -14,6 +14,7 @@ from peak_fast.data.options import ReadOptions
 from peak_fast.data.text_layout import cell_kind
 from peak_fast.data.text_numbers import decimal_mark, looks_numeric, numbers_of, plain_numbers, without_words
 from peak_fast.errors import DataError
+from peak_kernels.arrays import IntArray
 
 if TYPE_CHECKING:
     import polars as pl

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from peak_fast.data.checks import MISSING_TIME, IntArray
+from peak_fast.data.checks import MISSING_TIME
 from peak_fast.data.time_zones import localise
 from peak_fast.errors import DataError
+from peak_kernels.arrays import IntArray
 
 # 1900-01-01 and 2101-01-01 in microseconds of the Unix epoch.
 FIRST_US = -2_208_988_800_000_000

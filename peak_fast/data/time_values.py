@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from peak_fast.data.checks import IntArray
 from peak_fast.data.kinds import package_of
 from peak_fast.data.options import ReadOptions, Stamp
 from peak_fast.data.time_zones import localise
 from peak_fast.data.times import time_from_array
 from peak_fast.errors import DataError
+from peak_kernels.arrays import IntArray
 
 _NUMBER_TYPES = ("Int64", "Int32", "UInt64", "UInt32", "Float64", "Int16", "Int8")
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from peak_fast.data.checks import MISSING_TIME, IntArray
+from peak_fast.data.checks import MISSING_TIME
 from peak_fast.errors import ConfigError, DataError
+from peak_kernels.arrays import IntArray
 
 if TYPE_CHECKING:
     import polars as pl

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from peak_fast.data.checks import MISSING_TIME, IntArray, describe
+from peak_fast.data.checks import MISSING_TIME, describe
 from peak_fast.errors import ConfigError, DataError
+from peak_kernels.arrays import IntArray
 
 DAY_US = 86_400_000_000
 _LONGEST_DAY_US = DAY_US + 3_600_000_000

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from peak_fast.data.checks import FloatArray, IntArray
 from peak_fast.data.times import DAY_US, periods_per_year
+from peak_kernels.arrays import FloatArray, IntArray
 
 _EACH = 15
 """Dates (two weekends) after each of which the times are looked at anew."""

@@ -17,10 +17,11 @@ from peak_fast.orders import (
 )
 from peak_fast.settings import FractionOfEquity, Stops
 from peak_fast.strategies import Block, OrderBlock
+from peak_kernels.arrays import FloatArray, IntArray
 
 if TYPE_CHECKING:
     from peak_fast.data import Bars
-    from peak_fast.orders import Floats, Inputs, Ints
+    from peak_fast.orders import Inputs
     from peak_fast.settings import EngineSettings, OrderBook, OrderRules
     from peak_fast.simulation import Decisions, Outcome
 
@@ -29,14 +30,14 @@ class BookRun(NamedTuple):
     """A finished run."""
 
     outcome: Outcome
-    flat: Floats
+    flat: FloatArray
     """Flat settings that the outcome was made with."""
     orders: OrderResult
     notes: tuple[str, ...]
     """What was understood or passed over besides the notes of the bars."""
 
 
-def _finished(run: Inputs, bars: Bars, flat: Floats, stops: Stops | None) -> BookRun:
+def _finished(run: Inputs, bars: Bars, flat: FloatArray, stops: Stops | None) -> BookRun:
     """Run the inputs; ``stops`` are those of decisions, None: a block placed the orders."""
     orders = OrderResult(run, run.repeat(run.rules))
     return BookRun(finished(run, orders.records, flat, stops), flat, orders, orders.notes[len(bars.notes) :])
@@ -45,8 +46,8 @@ def _finished(run: Inputs, bars: Bars, flat: Floats, stops: Stops | None) -> Boo
 def run_book(
     book: OrderBook,
     bars: Bars,
-    decisions: tuple[Ints, Floats],
-    flat: Floats,
+    decisions: tuple[IntArray, FloatArray],
+    flat: FloatArray,
     rules: OrderRules,
     stops: Stops,
 ) -> BookRun:
@@ -55,7 +56,7 @@ def run_book(
     return _finished(run, bars, settled, stops)
 
 
-def run_decisions(settings: EngineSettings, bars: Bars, decisions: Decisions, flat: Floats) -> BookRun:
+def run_decisions(settings: EngineSettings, bars: Bars, decisions: Decisions, flat: FloatArray) -> BookRun:
     """Run what a strategy decided through the order book of the settings.
 
     ``flat`` are `EngineSettings.vector`, which the result keeps.

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from peak_fast.columns import FloatArray
 from peak_fast.data import Bars
 from peak_fast.errors import StrategyError, did_you_mean
 from peak_fast.indicators.definitions import DEFINED, Definition
 from peak_kernels import entries as kernels
+from peak_kernels.arrays import FloatArray
 
 Key = tuple[Any, ...]  # (kind, argument, ...)
 BLOCK = 64

@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from peak_fast.columns import FloatArray
 from peak_fast.errors import ConfigError
 from peak_fast.metrics.ratios import (
     both_known,
@@ -22,6 +21,7 @@ from peak_fast.metrics.ratios import (
     ratio,
     same_length,
 )
+from peak_kernels.arrays import FloatArray
 
 
 def beta(returns: Any, benchmark: Any) -> float:

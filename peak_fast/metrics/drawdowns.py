@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from peak_fast.columns import FloatArray, as_float_array
+from peak_fast.columns import as_float_array
 from peak_fast.metrics.ratios import growth_curve
+from peak_kernels.arrays import FloatArray
 
 
 class DrawdownEpisode(NamedTuple):

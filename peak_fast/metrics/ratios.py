@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from peak_fast.arguments import is_number
-from peak_fast.columns import FloatArray, as_float_array
+from peak_fast.columns import as_float_array
 from peak_fast.data import in_line
 from peak_fast.errors import ConfigError, DataError
+from peak_kernels.arrays import FloatArray
 
 # A spread below this share of the sum of squares is rounding noise: the series is constant.
 CONSTANT = 1e-15

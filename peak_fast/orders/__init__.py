@@ -94,8 +94,6 @@ if TYPE_CHECKING:
     from peak_fast.orders.inputs import Inputs as Inputs
     from peak_fast.orders.inputs import asking_of as asking_of
     from peak_fast.orders.memory import Asking as Asking
-    from peak_fast.orders.memory import Floats as Floats
-    from peak_fast.orders.memory import Ints as Ints
     from peak_fast.orders.memory import flags_of as flags_of
     from peak_fast.orders.memory import market_of as market_of
     from peak_fast.orders.memory import memory_of as memory_of
@@ -277,7 +275,7 @@ _HOMES = {
         "with_years",
     ),
     "inputs": ("Inputs", "asking_of"),
-    "memory": ("Asking", "Floats", "Ints", "flags_of", "market_of", "memory_of"),
+    "memory": ("Asking", "flags_of", "market_of", "memory_of"),
     "outcome": ("finished",),
     "peak_fast.settings": ("Asset", "OrderRules"),
     "peak_trade": ("run_peak_trade",),

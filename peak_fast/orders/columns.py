@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -11,9 +11,7 @@ from peak_fast.data import Bars, aligned, aligned_table, calendar_of_bars, check
 from peak_fast.errors import DataError
 from peak_fast.orders.memory import as_column
 from peak_fast.settings import EVERY_BAR, are_moments, bars_of_moments, check_funding, payments
-
-if TYPE_CHECKING:
-    from peak_fast.orders.memory import Floats, Ints
+from peak_kernels.arrays import FloatArray, IntArray
 
 # Prices of finer bars may differ from those of the bars by the rounding of the arithmetic that made them.
 _ROUNDING = 1e-9
@@ -27,7 +25,7 @@ def notes_of(names: Sequence[str], every: Sequence[Bars]) -> list[str]:
 
 def bar_column(
     name: str, value: Any, every: Sequence[Bars], notes: list[str], *, levels: bool = False
-) -> Floats:
+) -> FloatArray:
     """A number, ``[bar]`` or ``[asset, bar]`` as ``[asset, bar]``; ``(0, 0)`` for None.
 
     Parameters
@@ -54,7 +52,7 @@ def bar_column(
     return as_column(name, value, (len(every), len(every[0])))
 
 
-def funding_column(funding: Any, times: Any, every: Sequence[Bars], notes: list[str]) -> Floats:
+def funding_column(funding: Any, times: Any, every: Sequence[Bars], notes: list[str]) -> FloatArray:
     """Rate that is paid at the close of each bar, ``[asset, bar]``; NaN: none.  Without funding ``(0, 0)``.
 
     A moment belongs to the bar in which it lies, its end included: who holds at the close that ends at 08:00 pays what
@@ -105,7 +103,7 @@ def funding_column(funding: Any, times: Any, every: Sequence[Bars], notes: list[
     return np.array(np.broadcast_to(row, (len(every), len(bars))))
 
 
-def detail_bars(detail: Any, bars: Bars, notes: list[str]) -> tuple[Floats, Ints]:
+def detail_bars(detail: Any, bars: Bars, notes: list[str]) -> tuple[FloatArray, IntArray]:
     """Finer bars of the first asset, and where each bar's begin.
 
     Parameters
@@ -161,7 +159,7 @@ def _end_of(bars: Bars) -> int:
     return int(bars.time_us[-1]) + int(np.median(np.diff(bars.time_us)))
 
 
-def _check_ranges(fine: Bars, bars: Bars, start: Ints) -> None:
+def _check_ranges(fine: Bars, bars: Bars, start: IntArray) -> None:
     """Refuse detail of other prices than the bars': a fill would lie where the bar says that there was no trade."""
     held = np.flatnonzero(np.diff(start) > 0)
     if not held.size:

@@ -9,10 +9,10 @@ import numpy as np
 
 from peak_fast.data import aligned
 from peak_fast.errors import ConfigError, DataError
+from peak_kernels.arrays import FloatArray
 
 if TYPE_CHECKING:
     from peak_fast.data import Calendar
-    from peak_fast.orders.memory import Floats
     from peak_fast.settings import Asset
 
 
@@ -24,7 +24,7 @@ def exchange_rates(
     ledger: str,
     calendar: Calendar,
     notes: list[str],
-) -> Floats:
+) -> FloatArray:
     """Account money for one unit of each asset's quote currency, ``[asset, bar]``.
 
     Parameters
@@ -68,7 +68,7 @@ def exchange_rates(
             )
         return np.empty((0, 0))
     table = np.ones((len(assets), calendar.bars))
-    columns: dict[str, Floats] = {}
+    columns: dict[str, FloatArray] = {}
     for row, (asset, name) in enumerate(zip(assets, names, strict=True)):
         if not foreign[row]:
             continue
@@ -105,7 +105,7 @@ def _check_pair(asset: Asset, name: str, currency: str, rates: Mapping[str, Any]
         )
 
 
-def _column(what: str, given: Any, bars: int) -> Floats:
+def _column(what: str, given: Any, bars: int) -> FloatArray:
     """One rate for each bar."""
     try:
         # A truth value is no rate.

@@ -9,25 +9,26 @@ import numpy.typing as npt
 
 from peak_fast.orders.table import KINDS
 from peak_kernels import order_slots as f
+from peak_kernels.arrays import FloatArray
 from peak_kernels.order_slots import REASONS
 
 if TYPE_CHECKING:
     import polars as pl
 
     from peak_fast.orders.inputs import Tables
-    from peak_fast.orders.memory import Floats, Records
+    from peak_fast.orders.memory import Records
 
 STATUSES = ("none", "submitted", "working", "waiting", "filled", "cancelled", "expired", "rejected")
 ROLES = ("order", "stop_loss", "take_profit", "close", "child", "liquidation")
 
 
-def _words(names: tuple[str, ...], codes: Floats) -> pl.Series:
+def _words(names: tuple[str, ...], codes: FloatArray) -> pl.Series:
     import polars as pl
 
     return pl.Series(np.array(names, dtype=object)[codes.astype(np.int64)], dtype=pl.String)
 
 
-def _tags(tables: Tables, codes: Floats) -> pl.Series:
+def _tags(tables: Tables, codes: FloatArray) -> pl.Series:
     """Tags by number, as a block gave them where there are no names; null where there is none."""
     import polars as pl
 
@@ -38,13 +39,13 @@ def _tags(tables: Tables, codes: Floats) -> pl.Series:
     return pl.Series(known[places].tolist(), dtype=pl.String)
 
 
-def _times(tables: Tables, bars: Floats) -> pl.Series:
+def _times(tables: Tables, bars: FloatArray) -> pl.Series:
     import polars as pl
 
     return pl.Series(tables.time_us[bars.astype(np.int64)]).cast(pl.Datetime("us"))
 
 
-def _ints(column: Floats) -> npt.NDArray[np.int64]:
+def _ints(column: FloatArray) -> npt.NDArray[np.int64]:
     return column.astype(np.int64)
 
 
@@ -125,7 +126,7 @@ def log_frame(records: Records) -> pl.DataFrame:
     )
 
 
-def _excursions(trades: Floats, tables: Tables) -> tuple[Floats, Floats]:
+def _excursions(trades: FloatArray, tables: Tables) -> tuple[FloatArray, FloatArray]:
     """Largest adverse and favourable move of each trade as a fraction of its entry price (from bar ranges)."""
     adverse, favourable = np.zeros(len(trades)), np.zeros(len(trades))
     for n, trade in enumerate(trades):

@@ -18,11 +18,12 @@ from peak_fast import simulation as _simulation
 from peak_fast.errors import ConfigError, DataError
 from peak_fast.orders.columns import bar_column, detail_bars, funding_column
 from peak_fast.orders.inputs import Inputs, Tables, asking_of
-from peak_fast.orders.memory import Asking, EngineSizing, Floats, Ints, Prices, blank_actions
+from peak_fast.orders.memory import Asking, EngineSizing, Prices, blank_actions
 from peak_fast.settings import Asset, OrderRules, check_book, check_half_spread, merge_rules
 from peak_fast.simulation import Decisions, calendar_table, price_table, prices_for
 from peak_kernels import order_slots as f
 from peak_kernels import slots as t
+from peak_kernels.arrays import FloatArray, IntArray
 from peak_kernels.orders import decision_rows
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def _over(base: OrderRules, rules: OrderRules) -> OrderRules:
     return replace(base, **changes)
 
 
-def decided(bars: Bars, decisions: Decisions, settings: Floats) -> tuple[Ints, Floats]:
+def decided(bars: Bars, decisions: Decisions, settings: FloatArray) -> tuple[IntArray, FloatArray]:
     """Bars and targets of a run's decisions."""
     if len(decisions.rules) == 0:
         return decisions.bar_of[: decisions.count], decisions.target_of[: decisions.count]
@@ -131,7 +132,9 @@ def decided(bars: Bars, decisions: Decisions, settings: Floats) -> tuple[Ints, F
     return decisions.bar_of[:count], decisions.target_of[:count]
 
 
-def actions_of(book: OrderBook, bars: Bars, decisions: tuple[Ints, Floats], settings: Floats) -> Floats:
+def actions_of(
+    book: OrderBook, bars: Bars, decisions: tuple[IntArray, FloatArray], settings: FloatArray
+) -> FloatArray:
     """Instructions of the kernel for decisions (`peak_kernels.orders.simulate.decisions`)."""
     bar_of, target_of = decisions
     state = np.zeros(t.N_STATE)
@@ -172,7 +175,7 @@ def book_prices(book: OrderBook, bars: Bars, rules: OrderRules, notes: list[str]
     )
 
 
-def _settled(settings: Floats, rules: OrderRules, asset: Asset) -> Floats:
+def _settled(settings: FloatArray, rules: OrderRules, asset: Asset) -> FloatArray:
     """The engine's flat settings with what the rules of the run say."""
     settings = settings.copy()
     settings[t.LOT_SIZE], settings[t.MIN_SIZE] = asset.lot, asset.min_size
@@ -184,7 +187,7 @@ def _settled(settings: Floats, rules: OrderRules, asset: Asset) -> Floats:
     return settings
 
 
-def _asset(book: OrderBook, settings: Floats) -> Asset:
+def _asset(book: OrderBook, settings: FloatArray) -> Asset:
     """The book's asset, else lot and smallest size of the engine."""
     if book.asset is not None and book.asset.quote:
         raise ConfigError(
@@ -194,7 +197,7 @@ def _asset(book: OrderBook, settings: Floats) -> Asset:
     return book.asset or Asset(lot=float(settings[t.LOT_SIZE]), min_size=float(settings[t.MIN_SIZE]))
 
 
-def _check_entries(book: OrderBook, settings: Floats) -> None:
+def _check_entries(book: OrderBook, settings: FloatArray) -> None:
     """Refuse entries at a limit where an order may as well sell a surplus."""
     if book.entry_limit is not None and settings[t.WEIGHT_TARGETS] > 0.0:
         raise ConfigError(
@@ -206,12 +209,12 @@ def _check_entries(book: OrderBook, settings: Floats) -> None:
 def decision_inputs(
     book: OrderBook,
     bars: Bars,
-    decisions: tuple[Ints, Floats],
-    settings: Floats,
+    decisions: tuple[IntArray, FloatArray],
+    settings: FloatArray,
     rules: OrderRules,
     stops: Stops,
     prices: Prices | None = None,
-) -> tuple[Inputs, Floats]:
+) -> tuple[Inputs, FloatArray]:
     """Inputs of a run of decisions, and the flat settings that its outcome is made with.
 
     Parameters
@@ -256,10 +259,10 @@ def _inputs(
     bars: Bars,
     asset: Asset,
     rules: OrderRules,
-    settings: Floats,
+    settings: FloatArray,
     tables: Tables,
     *,
-    actions: Floats | None = None,
+    actions: FloatArray | None = None,
     asking: Asking | None = None,
     sizing: EngineSizing | None = None,
     notes: list[str],
@@ -286,7 +289,7 @@ def _with_liquidation(rules: OrderRules) -> OrderRules:
     return rules if rules.maintenance != 0.0 else replace(rules, maintenance=f.LEAST_MARGIN)
 
 
-def _sizing(book: OrderBook, settings: Floats, stops: Stops) -> EngineSizing:
+def _sizing(book: OrderBook, settings: FloatArray, stops: Stops) -> EngineSizing:
     """What the kernel needs of the engine's settings."""
     unit = f.DISTANCE if stops.unit == "absolute" else f.FRACTION
     return EngineSizing(settings, stops.trailing or 0.0, unit, *_entry(book))
@@ -305,11 +308,11 @@ def target_inputs(
     bars: Bars,
     block: Block,
     values: Mapping[str, Any],
-    settings: Floats,
+    settings: FloatArray,
     rules: OrderRules,
     stops: Stops,
     prices: Prices | None = None,
-) -> tuple[Inputs, Floats]:
+) -> tuple[Inputs, FloatArray]:
     """Inputs of a run of a block that returns targets, which is asked in the run, and the outcome's flat settings.
 
     ``values`` are all parameters of the block; the other arguments and errors are those of `decision_inputs`.
@@ -332,10 +335,10 @@ def block_inputs(
     bars: Bars,
     block: OrderBlock,
     values: Mapping[str, Any],
-    settings: Floats,
+    settings: FloatArray,
     rules: OrderRules,
     prices: Prices | None = None,
-) -> tuple[Inputs, Floats]:
+) -> tuple[Inputs, FloatArray]:
     """Inputs of a run of a block that places orders, and the flat settings that its outcome is made with.
 
     Parameters

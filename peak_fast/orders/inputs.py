@@ -10,12 +10,13 @@ import numpy as np
 
 from peak_fast.data import Bars, time_of_day
 from peak_fast.indicators import BlockRows, rows_of
-from peak_fast.orders.memory import Asking, EngineSizing, Floats, Ints, Prices, Records
+from peak_fast.orders.memory import Asking, EngineSizing, Prices, Records
 from peak_fast.orders.run import run_actions
 from peak_fast.orders.table import calendar_of
 from peak_fast.settings import Asset, OrderRules
 from peak_fast.simulation import cells_of, compiled, numbers
 from peak_fast.strategies import Block, OrderBlock, check_indices
+from peak_kernels.arrays import FloatArray, IntArray
 from peak_kernels.orders import OWN_CELLS
 
 
@@ -23,11 +24,11 @@ from peak_kernels.orders import OWN_CELLS
 class Tables:
     """What the result tables need to name things."""
 
-    time_us: Ints
+    time_us: IntArray
     assets: tuple[str, ...]
     tags: tuple[str, ...] | None
     """Names of the tags; None: the numbers that a block gave."""
-    rows: Ints | None
+    rows: IntArray | None
     """Row of the user's frame of each instruction; None: they are counted as a block gave them."""
     prices: Prices
 
@@ -38,7 +39,7 @@ class Inputs:
 
     bars: tuple[Bars, ...]
     prices: Prices
-    actions: Floats
+    actions: FloatArray
     asking: Asking | None
     rules: OrderRules
     assets: tuple[Asset, ...]
@@ -66,7 +67,7 @@ class Inputs:
 def asking_of(
     block: OrderBlock | Block,
     values: Mapping[str, Any],
-    time_us: Ints,
+    time_us: IntArray,
     session_end: str | None = None,
     bars: Sequence[Bars] = (),
 ) -> Asking:

@@ -12,12 +12,7 @@ from peak_fast.errors import DataError
 from peak_fast.settings import Asset, OrderRules, rule_vector
 from peak_kernels import order_slots as f
 from peak_kernels import slots as t
-
-Floats = npt.NDArray[np.float64]
-
-
-Ints = npt.NDArray[np.int64]
-
+from peak_kernels.arrays import FloatArray, IntArray
 
 _NO_FLOATS = np.empty((0, 0))
 
@@ -25,17 +20,17 @@ _NO_FLOATS = np.empty((0, 0))
 class Prices(NamedTuple):
     """Prices of one or more assets on one calendar, ``[asset, bar]``; unused arrays are ``(0, 0)``."""
 
-    open: Floats
-    high: Floats
-    low: Floats
-    close: Floats
-    volume: Floats = _NO_FLOATS
-    half_spread: Floats = _NO_FLOATS
-    funding: Floats = _NO_FLOATS
-    day: Ints = np.empty(0, dtype=np.int64)
-    detail: Floats = _NO_FLOATS
-    detail_start: Ints = np.empty(0, dtype=np.int64)
-    rate: Floats = _NO_FLOATS
+    open: FloatArray
+    high: FloatArray
+    low: FloatArray
+    close: FloatArray
+    volume: FloatArray = _NO_FLOATS
+    half_spread: FloatArray = _NO_FLOATS
+    funding: FloatArray = _NO_FLOATS
+    day: IntArray = np.empty(0, dtype=np.int64)
+    detail: FloatArray = _NO_FLOATS
+    detail_start: IntArray = np.empty(0, dtype=np.int64)
+    rate: FloatArray = _NO_FLOATS
     """Account money for one unit of each asset's quote currency; a row of NaN: one over the asset's price."""
     signed: bool = False
     """Whether there are prices at or below zero."""
@@ -44,7 +39,7 @@ class Prices(NamedTuple):
 class EngineSizing(NamedTuple):
     """What a run of the engine's decisions needs besides `OrderRules`."""
 
-    settings: Floats
+    settings: FloatArray
     """The engine's flat settings (`peak_kernels.slots`)."""
     trail: float
     """Distance of the trailing exit of every lot; 0: none."""
@@ -58,37 +53,37 @@ class EngineSizing(NamedTuple):
 class Records(NamedTuple):
     """What a run leaves behind: record arrays cut to their length, curves, final state."""
 
-    book: Floats
-    fills: Floats
-    trades: Floats
-    lots: Floats
-    log: Floats
-    charges: Floats
+    book: FloatArray
+    fills: FloatArray
+    trades: FloatArray
+    lots: FloatArray
+    log: FloatArray
+    charges: FloatArray
     """Movements of cash that belong to no lot (``H_...``)."""
-    equity: Floats
-    cash: Floats
-    position: Floats
-    state: Floats
+    equity: FloatArray
+    cash: FloatArray
+    position: FloatArray
+    state: FloatArray
 
 
 class Asking(NamedTuple):
     """A block to be asked at every close, and what it is called with."""
 
     function: Any
-    params: Floats
-    memory: Floats
+    params: FloatArray
+    memory: FloatArray
     """Written by the block; zero at the start of a run."""
-    calendar: Floats
+    calendar: FloatArray
     """``[3 or 4, bar]`` (`peak_kernels.orders.simulate.slots`, ``C_``)."""
     room: int
     """Instructions that one call can give."""
     block: Any = None
     """What the function was compiled from."""
-    rows: Floats = np.empty((0, 0))
+    rows: FloatArray = np.empty((0, 0))
     """``[row, bar]``: indicators that it reads behind the bars."""
 
 
-def as_column(name: str, value: Any, shape: tuple[int, int]) -> Floats:
+def as_column(name: str, value: Any, shape: tuple[int, int]) -> FloatArray:
     """A constant, ``[bar]`` or ``[asset, bar]`` column; None is an unused one."""
     if value is None:
         return np.empty((0, 0))
@@ -137,13 +132,13 @@ class _Sections:
 def memory_of(
     rules: OrderRules,
     assets: Sequence[Asset],
-    rate: Floats,
+    rate: FloatArray,
     actions: int,
     sizes: tuple[int, int, int, int],
     *,
     room: int = 0,
     sized: bool = False,
-) -> Floats:
+) -> FloatArray:
     """Fresh memory of a run, in which the caller puts ``actions`` instructions.
 
     ``sizes``: orders, other records, live orders at once, bars; ``room``: instructions that a block can give at a time;
@@ -193,7 +188,7 @@ def memory_of(
     return memory
 
 
-def put_sizing(memory: Floats, sizing: EngineSizing) -> None:
+def put_sizing(memory: FloatArray, sizing: EngineSizing) -> None:
     """Write the engine's settings into memory that was laid out for them."""
     at = int(memory[f.G_STATE_AT])
     memory[at : at + t.N_SETTINGS] = sizing.settings
@@ -201,7 +196,7 @@ def put_sizing(memory: Floats, sizing: EngineSizing) -> None:
     memory[f.G_ENTRY_LIMIT], memory[f.G_ENTRY_BARS] = sizing.entry_limit, sizing.entry_bars
 
 
-def _put_assets(memory: Floats, assets: Sequence[Asset], rate: Floats) -> None:
+def _put_assets(memory: FloatArray, assets: Sequence[Asset], rate: FloatArray) -> None:
     at, end = int(memory[f.S_ASSETS_AT]), int(memory[f.S_ASSETS_END])
     table = memory[at:end].reshape(-1, f.N_ASSET)
     table[:] = 0.0
@@ -224,7 +219,7 @@ def flags_of(prices: Prices, assets: Sequence[Asset]) -> tuple[bool, bool, bool]
     return carries, prices.detail_start.size > 0, prices.signed
 
 
-def blank_actions(count: int) -> Floats:
+def blank_actions(count: int) -> FloatArray:
     """``[count, N_ACTION]`` with every field at its default: GTC market orders of no size."""
     actions = np.zeros((count, f.N_ACTION))
     nan_columns = (f.X_LIMIT, f.X_STOP, f.X_TRAIL, f.X_STOP_LOSS, f.X_TAKE_PROFIT)

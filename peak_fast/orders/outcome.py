@@ -11,11 +11,12 @@ from peak_fast.results import CHILD, CLOSE, ORDER
 from peak_fast.simulation import Outcome
 from peak_kernels import order_slots as f
 from peak_kernels import slots as t
+from peak_kernels.arrays import FloatArray, IntArray
 from peak_kernels.orders import metrics_of
 
 if TYPE_CHECKING:
     from peak_fast.orders.inputs import Inputs
-    from peak_fast.orders.memory import Floats, Ints, Records
+    from peak_fast.orders.memory import Records
     from peak_fast.settings import Stops
 
 # The engine's statuses and reasons, by their numbers in the book.
@@ -35,7 +36,7 @@ _REASON[[f.NO_REASON, f.END_OF_DATA, f.BY_USER, f.NO_MARGIN, f.CUT_TO_CASH]] = (
 )  # fmt: skip
 
 
-def finished(run: Inputs, records: Records, settings: Floats, stops: Stops | None) -> Outcome:
+def finished(run: Inputs, records: Records, settings: FloatArray, stops: Stops | None) -> Outcome:
     """Arrays of a finished run of one asset; ``settings`` as `peak_fast.orders.from_engine` returns them.
 
     ``stops`` are those of decisions; None: a block placed the orders.
@@ -50,7 +51,12 @@ def finished(run: Inputs, records: Records, settings: Floats, stops: Stops | Non
 
 
 def outcome_of(
-    records: Records, settings: Floats, stops: Stops | None, value: Floats, cash: Floats, multiplier: float
+    records: Records,
+    settings: FloatArray,
+    stops: Stops | None,
+    value: FloatArray,
+    cash: FloatArray,
+    multiplier: float,
 ) -> Outcome:
     """Arrays of a run of one asset.
 
@@ -105,7 +111,7 @@ def outcome_of(
     return Outcome(out, curve, state, orders, fills, trades)
 
 
-def _kinds(records: Records, stops: Stops) -> Ints:
+def _kinds(records: Records, stops: Stops) -> IntArray:
     """Kind of every order of decisions in the engine's words."""
     book = records.book
     role = book[:, f.O_ROLE]
@@ -123,7 +129,7 @@ def _kinds(records: Records, stops: Stops) -> Ints:
     return _forced(records, kinds)
 
 
-def _roles(records: Records) -> Ints:
+def _roles(records: Records) -> IntArray:
     """Kind of every order of a block: its role, in the engine's words where it has one."""
     book = records.book
     kinds = _ROLES[book[:, f.O_ROLE].astype(np.int64)]
@@ -131,7 +137,7 @@ def _roles(records: Records) -> Ints:
     return _forced(records, kinds)
 
 
-def _forced(records: Records, kinds: Ints) -> Ints:
+def _forced(records: Records, kinds: IntArray) -> IntArray:
     """Kinds with those of orders that rules of the account placed."""
     book = records.book
     closing = book[:, f.O_ROLE] == f.CLOSE_LOT
@@ -145,7 +151,7 @@ def _forced(records: Records, kinds: Ints) -> Ints:
     return kinds
 
 
-def _all_orders(records: Records, kinds: Ints) -> tuple[Floats, Ints]:
+def _all_orders(records: Records, kinds: IntArray) -> tuple[FloatArray, IntArray]:
     """Rows of all orders of a block, and the row of each order of the book."""
     book = records.book
     reason = book[:, f.O_REASON]
@@ -156,7 +162,7 @@ def _all_orders(records: Records, kinds: Ints) -> tuple[Floats, Ints]:
     return _with_ends(rows, reason), np.arange(len(book))
 
 
-def _order_rows(records: Records, kinds: Ints) -> Floats:
+def _order_rows(records: Records, kinds: IntArray) -> FloatArray:
     """What orders of decisions and of blocks have in common; sizes asked for and reasons are left to fill in."""
     book = records.book
     rows = np.zeros((len(book), t.RECORD_WIDTH))
@@ -168,14 +174,14 @@ def _order_rows(records: Records, kinds: Ints) -> Floats:
     return rows
 
 
-def _with_ends(rows: Floats, reason: Floats) -> Floats:
+def _with_ends(rows: FloatArray, reason: FloatArray) -> FloatArray:
     """Rows with the statuses that the book does not have: cut, and unfilled (or not filled up) at the end."""
     rows[(rows[:, 6] == t.FILLED) & (rows[:, 7] != t.NO_REASON), 6] = t.CUT
     rows[(rows[:, 6] == t.CANCELLED) & (reason == f.END_OF_DATA), 6] = t.UNFILLED
     return rows
 
 
-def _orders(records: Records, kinds: Ints, settings: Floats) -> tuple[Floats, Ints]:
+def _orders(records: Records, kinds: IntArray, settings: FloatArray) -> tuple[FloatArray, IntArray]:
     """Rows of orders, and the row of each order of the book.
 
     Left out is what the fast path has no order for: exits that were not reached, closings of a lot that was gone,
@@ -200,20 +206,20 @@ def _orders(records: Records, kinds: Ints, settings: Floats) -> tuple[Floats, In
     return np.ascontiguousarray(_with_ends(rows, reason)[~idle]), number
 
 
-def _slipped(records: Records, weights: bool) -> Floats:
+def _slipped(records: Records, weights: bool) -> FloatArray:
     """Slippage of each lot: for each unit of the fill that opened it; of a weight, of all its fills."""
     fills = records.fills
     if weights:
-        sums: Floats = np.zeros(len(records.lots))
+        sums: FloatArray = np.zeros(len(records.lots))
         np.add.at(sums, fills[:, f.F_LOT].astype(np.int64), fills[:, f.F_SLIPPAGE])
         return sums
     # A fill that closes and opens opened what is left; lots are numbered in the sequence of such fills.
     opening = fills[fills[:, f.F_SIZE] > fills[:, f.F_CLOSED]]
-    slipped: Floats = opening[:, f.F_SLIPPAGE] / opening[:, f.F_SIZE]
+    slipped: FloatArray = opening[:, f.F_SLIPPAGE] / opening[:, f.F_SIZE]
     return slipped
 
 
-def _trades(records: Records, kinds: Ints, slipped: Floats, weights: bool) -> Floats:
+def _trades(records: Records, kinds: IntArray, slipped: FloatArray, weights: bool) -> FloatArray:
     """Rows of closed trades: each closing of (a part of) a lot; of weights, each position from flat to flat."""
     trades, fills = records.trades, records.fills
     lot = trades[:, f.T_LOT].astype(np.int64)
@@ -237,7 +243,7 @@ def _trades(records: Records, kinds: Ints, slipped: Floats, weights: bool) -> Fl
     return rows
 
 
-def _put_means(rows: Floats, multiplier: float) -> None:
+def _put_means(rows: FloatArray, multiplier: float) -> None:
     """Prices of trades as means of their fills, gross results as differences of values: as on the fast path."""
     size = rows[:, 5]
     entered, left = size * rows[:, 3], size * rows[:, 4]
@@ -245,7 +251,7 @@ def _put_means(rows: Floats, multiplier: float) -> None:
     rows[:, 8] = rows[:, 0] * (left - entered) * multiplier
 
 
-def _put_open_position(state: Floats, records: Records, slipped: Floats, value: Floats) -> None:
+def _put_open_position(state: FloatArray, records: Records, slipped: FloatArray, value: FloatArray) -> None:
     """The engine's account at the end: cash, and the lots that are open as one trade.
 
     ``value`` of the position at each close, without the contract size.
@@ -271,7 +277,7 @@ def _put_open_position(state: Floats, records: Records, slipped: Floats, value: 
             state[t.EXIT_VALUE], state[t.UNITS] = abs(value[ruined]), np.copysign(0.0, state[t.UNITS])
 
 
-def _put_open_weight(state: Floats, records: Records, slipped: Floats) -> None:
+def _put_open_weight(state: FloatArray, records: Records, slipped: FloatArray) -> None:
     """The engine's account at the end: cash, and the fills of the open lot as one trade."""
     state[t.CASH] = records.cash[-1]
     held = np.flatnonzero(records.lots[:, f.L_OPEN] > 0.0)

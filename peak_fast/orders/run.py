@@ -12,7 +12,6 @@ from peak_fast.orders.memory import (
     _NO_FLOATS,
     Asking,
     EngineSizing,
-    Floats,
     Prices,
     Records,
     flags_of,
@@ -23,12 +22,13 @@ from peak_fast.orders.memory import (
 from peak_fast.settings import Asset, OrderRules
 from peak_kernels import order_slots as f
 from peak_kernels import slots as t
+from peak_kernels.arrays import FloatArray
 from peak_kernels.orders import OWN_CELLS, nothing_asked, order_runner
 
 
 def run_actions(
     prices: Prices,
-    actions: Floats,
+    actions: FloatArray,
     *,
     rules: OrderRules,
     assets: Sequence[Asset],
@@ -96,7 +96,7 @@ def run_actions(
         orders, records = 2 * orders, 4 * records
 
 
-def refuse_no_target(block: Any, memory: Floats) -> None:
+def refuse_no_target(block: Any, memory: FloatArray) -> None:
     """Refuse a run in which a block gave an answer that is no target.
 
     Raises
@@ -110,7 +110,7 @@ def refuse_no_target(block: Any, memory: Floats) -> None:
         raise no_target(block, float(memory[f.G_WRONG]), int(memory[f.G_WRONG_BAR]) - 1)
 
 
-def stopped_outside(asking: Asking, error: IndexError, seen: Floats, view: Floats) -> Exception:
+def stopped_outside(asking: Asking, error: IndexError, seen: FloatArray, view: FloatArray) -> Exception:
     """The error for a block that has left its arrays in a run with bounds checks; any other error as it is."""
     from peak_fast.strategies import Block, is_outside, outside_error
 
@@ -137,13 +137,13 @@ def _asked(asking: Asking | None, assets: int, bars: int) -> tuple[Any, ...]:
     return asking.function, seen, rooms, asking.calendar
 
 
-def _records(memory: Floats, curves: tuple[Floats, Floats, Floats]) -> Records:
+def _records(memory: FloatArray, curves: tuple[FloatArray, FloatArray, FloatArray]) -> Records:
     """Cut the records out of the memory and turn references (positions of rows) into row numbers."""
 
-    def table(at: int, stop: int, width: int) -> Floats:
+    def table(at: int, stop: int, width: int) -> FloatArray:
         return memory[int(memory[at]) : int(memory[stop])].reshape(-1, width)
 
-    def number(column: Floats, at: int, width: int) -> None:
+    def number(column: FloatArray, at: int, width: int) -> None:
         known = column >= 0.0
         column[known] = (column[known] - memory[at]) / width
 

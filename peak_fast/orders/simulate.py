@@ -26,7 +26,7 @@ from peak_fast.guard import guarded
 from peak_fast.orders.columns import bar_column, detail_bars, funding_column, notes_of
 from peak_fast.orders.currency import exchange_rates
 from peak_fast.orders.inputs import Inputs, Tables, asking_of
-from peak_fast.orders.memory import Asking, Floats, Ints, Prices, blank_actions
+from peak_fast.orders.memory import Asking, Prices, blank_actions
 from peak_fast.orders.result import OrderResult
 from peak_fast.orders.table import Actions, read_actions
 from peak_fast.settings import (
@@ -42,6 +42,7 @@ from peak_fast.settings import (
     merge_rules,
 )
 from peak_fast.strategies import Block, OrderBlock, RuleStrategy, SignalStrategy, complete_params, resolve
+from peak_kernels.arrays import FloatArray, IntArray
 
 if TYPE_CHECKING:
     from peak_fast.data import Calendar
@@ -70,7 +71,7 @@ def _all_bars(bars: Any) -> tuple[tuple[str, ...], tuple[Bars, ...]]:
     return names, every
 
 
-def _stack(every: Sequence[Bars], name: str) -> Floats:
+def _stack(every: Sequence[Bars], name: str) -> FloatArray:
     arrays = [getattr(item, name) for item in every]
     return arrays[0].reshape(1, -1) if len(arrays) == 1 else np.stack(arrays)
 
@@ -78,7 +79,7 @@ def _stack(every: Sequence[Bars], name: str) -> Floats:
 def _instructions(
     orders: Any,
     params: Mapping[str, Any] | None,
-    time_us: Ints,
+    time_us: IntArray,
     names: tuple[str, ...],
     session_end: str | None,
     rules: OrderRules,

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from peak_kernels import order_slots as f
+from peak_kernels.arrays import FloatArray
 
 if TYPE_CHECKING:
     from peak_fast.orders.inputs import Inputs
-    from peak_fast.orders.memory import Floats, Records
+    from peak_fast.orders.memory import Records
 
 
 def order_stats(run: Inputs, records: Records) -> dict[str, float]:
@@ -46,7 +47,7 @@ def order_stats(run: Inputs, records: Records) -> dict[str, float]:
     }
 
 
-def open_results(run: Inputs, records: Records) -> Floats:
+def open_results(run: Inputs, records: Records) -> FloatArray:
     """Net result so far of each lot that is open at the end, at the last mark: entry fee and financing included."""
     lots = records.lots[records.lots[:, f.L_OPEN] > 0.0]
     asset = lots[:, f.L_ASSET].astype(np.int64)
@@ -55,12 +56,12 @@ def open_results(run: Inputs, records: Records) -> Floats:
     mark = np.array([bars.mark[last] for bars in run.bars])[asset]
     multiplier, margin = np.array([(item.multiplier, item.margin) for item in run.assets])[asset].T
     size, entry = lots[:, f.L_SIZE], lots[:, f.L_PRICE]
-    gain: Floats = size * (mark - entry) * multiplier
+    gain: FloatArray = size * (mark - entry) * multiplier
     if run.prices.rate.size:
         rate = run.prices.rate[asset, last]
         rate = np.where(np.isnan(rate), 1.0 / mark, rate)
         paid = size * (mark * rate - entry * lots[:, f.L_RATE]) * multiplier
         settled = run.rules.ledger == "settled"
         gain = gain * rate if settled else np.where(margin > 0.0, lots[:, f.L_SETTLED], paid)
-    net: Floats = gain - lots[:, f.L_FEE] + lots[:, f.L_FINANCING]
+    net: FloatArray = gain - lots[:, f.L_FEE] + lots[:, f.L_FINANCING]
     return net

@@ -9,9 +9,10 @@ import numpy as np
 
 from peak_fast.data import check_zone, untold
 from peak_fast.errors import ConfigError, DataError, did_you_mean
-from peak_fast.orders.memory import Floats, Ints, blank_actions
+from peak_fast.orders.memory import blank_actions
 from peak_fast.orders.table_checks import check_actions, refuse
 from peak_kernels import order_slots as f
+from peak_kernels.arrays import FloatArray, IntArray
 
 if TYPE_CHECKING:
     import polars as pl
@@ -63,7 +64,7 @@ _WITH_EXITS = {name: float(name == "cancel_with_exits") for name in ACTIONS}
 class Actions:
     """Parsed instructions: the kernel's array, and the names that it holds as numbers."""
 
-    def __init__(self, array: Floats, tags: tuple[str, ...] | None, rows: Ints | None) -> None:
+    def __init__(self, array: FloatArray, tags: tuple[str, ...] | None, rows: IntArray | None) -> None:
         self.array = array
         self.tags = tags
         self.rows = rows
@@ -74,7 +75,12 @@ class _Reader:
     """Reads the columns of one frame; every complaint names the row."""
 
     def __init__(
-        self, frame: pl.DataFrame, time_us: Ints, assets: list[str], latency: int, calendar: Calendar | None
+        self,
+        frame: pl.DataFrame,
+        time_us: IntArray,
+        assets: list[str],
+        latency: int,
+        calendar: Calendar | None,
     ) -> None:
         unknown = [name for name in frame.columns if name not in COLUMNS]
         if unknown:
@@ -93,7 +99,7 @@ class _Reader:
             return None
         return self.frame[name]
 
-    def numbers(self, name: str) -> Floats:
+    def numbers(self, name: str) -> FloatArray:
         """Finite numbers of a column, NaN where it says nothing."""
         import polars as pl
 
@@ -113,7 +119,7 @@ class _Reader:
         refuse(np.isinf(out), lambda row: f"{name} must be a finite number, got {out[row]}")
         return out
 
-    def coded(self, name: str, known: dict[str, Any], default: float) -> Floats:
+    def coded(self, name: str, known: dict[str, Any], default: float) -> FloatArray:
         """Codes of a column of words, whatever their case; ``default`` where it says nothing."""
         import polars as pl
 
@@ -135,12 +141,12 @@ class _Reader:
         mapped = words.replace_strict(list(codes), list(codes.values()), return_dtype=pl.Float64)
         return np.array(mapped.fill_null(default).to_numpy())
 
-    def words(self, name: str) -> Floats:
+    def words(self, name: str) -> FloatArray:
         """Codes of a column of words."""
         _, known, default = _WORDS[name]
         return self.coded(name, known, known[default])
 
-    def bars_of(self, name: str) -> Floats:
+    def bars_of(self, name: str) -> FloatArray:
         """Bars of a column of numbers or time stamps (the last one that is not later); NaN where it says nothing."""
         import polars as pl
 
@@ -172,7 +178,7 @@ class _Reader:
         if self.calendar is not None and self.calendar.turned:
             raise untold(f"orders: column {name!r}", self.calendar, DataError)
 
-    def bars_at(self, times: pl.Series, name: str) -> Ints:
+    def bars_at(self, times: pl.Series, name: str) -> IntArray:
         """Bar that each time lies in; of the times of orders, none behind the end of the last bar.
 
         That is the last bar that does not open later, or the first that does not close earlier where the times of
@@ -189,15 +195,15 @@ class _Reader:
                 )
             check_zone(zone, self.calendar.time_zone, f"orders: column {name!r}")
         if self.calendar is not None and self.calendar.stamp == "close" and self.calendar.time_us is not None:
-            ended: Ints = np.searchsorted(self.calendar.time_us, moments, side="left")
+            ended: IntArray = np.searchsorted(self.calendar.time_us, moments, side="left")
             return np.where(moments <= self.time_us[0], -1, ended)
-        bars: Ints = np.searchsorted(self.time_us, moments, side="right") - 1
+        bars: IntArray = np.searchsorted(self.time_us, moments, side="right") - 1
         if name == "timestamp" and self.time_us.size > 1:
             # Nobody says when the last bar ends: it lasts as long as the longest one before it at most.
             bars += moments >= self.time_us[-1] + np.diff(self.time_us).max()
         return bars
 
-    def bars(self) -> Ints:
+    def bars(self) -> IntArray:
         """Bar of each action."""
         if self.column("bar") is not None:
             self.check_counted("bar")
@@ -217,7 +223,7 @@ class _Reader:
         refuse(out != np.floor(out), lambda row: f"bar {out[row]:.17g} is not a whole number")
         return out.astype(np.int64)
 
-    def valid_bars(self, bars: Ints, codes: Floats) -> Floats:
+    def valid_bars(self, bars: IntArray, codes: FloatArray) -> FloatArray:
         """Last bar on which an order may fill; infinite: no end."""
         out = self.bars_of("valid_until")
         refuse(np.isnan(out) & (codes == f.GTD), "time_in_force='gtd' needs valid_until (bar or timestamp)")
@@ -228,7 +234,7 @@ class _Reader:
         out[of_day] = np.minimum(out[of_day], ends)
         return out
 
-    def asset_numbers(self) -> Floats:
+    def asset_numbers(self) -> FloatArray:
         out = np.zeros(self.height)
         column = self.column("asset")
         for row, value in enumerate([] if column is None else column.to_list()):
@@ -242,7 +248,7 @@ class _Reader:
                 raise DataError(f"orders row {row}: asset={value!r}; {did_you_mean(str(value), self.assets)}")
         return out
 
-    def names(self, name: str, known: dict[str, int]) -> Floats:
+    def names(self, name: str, known: dict[str, int]) -> FloatArray:
         """Numbers that stand for names; -1 where there is none."""
         out = np.full(self.height, -1.0)
         column = self.column(name)
@@ -252,7 +258,7 @@ class _Reader:
                 out[row] = known.setdefault(str(value), len(known))
         return out
 
-    def flags(self, name: str) -> Floats:
+    def flags(self, name: str) -> FloatArray:
         """Zeros and ones of a column of truth values; 0 where it says nothing."""
         column = self.column(name)
         out = np.zeros(self.height)
@@ -269,7 +275,9 @@ def _are_times(column: pl.Series) -> bool:
     return least is not None and float(least) >= 10_000_000  # type: ignore[arg-type]
 
 
-def calendar_of(bars: Ints, time_us: Ints, session_end_us: int | None, latency: int = 0) -> Floats:
+def calendar_of(
+    bars: IntArray, time_us: IntArray, session_end_us: int | None, latency: int = 0
+) -> FloatArray:
     """What instructions of some bars need to know of the calendar, ``[3, instruction]``.
 
     Last bar of the day of the first bar that works them; bar that works a market-on-close order, and which close it
@@ -298,7 +306,7 @@ def calendar_of(bars: Ints, time_us: Ints, session_end_us: int | None, latency: 
 
 def read_actions(
     orders: Any,
-    time_us: Ints,
+    time_us: IntArray,
     assets: list[str],
     *,
     session_end_us: int | None = None,
@@ -365,7 +373,7 @@ def read_actions(
     return Actions(array, tuple(tags), order)
 
 
-def _link_parents(array: Floats, parents: list[Any], order: Ints, tags: dict[str, int]) -> None:
+def _link_parents(array: FloatArray, parents: list[Any], order: IntArray, tags: dict[str, int]) -> None:
     """Replace the parent's tag by the number of the action that last placed an order of that tag."""
     placed: dict[float, int] = {}
     for number, row in enumerate(array):

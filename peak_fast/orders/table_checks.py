@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from peak_fast.errors import DataError, did_you_mean
 from peak_kernels import order_slots as f
+from peak_kernels.arrays import FloatArray
 
-Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 _TRAILING = (f.TRAILING_STOP, f.TRAILING_STOP_LIMIT)
@@ -53,7 +53,9 @@ def refuse(wrong: Flags, message: Any) -> None:
         raise DataError(f"orders row {at}: {message(at) if callable(message) else message}")
 
 
-def _check_placed(array: Floats, kinds: Mapping[str, int], units: Mapping[str, int], signed: Flags) -> None:
+def _check_placed(
+    array: FloatArray, kinds: Mapping[str, int], units: Mapping[str, int], signed: Flags
+) -> None:
     """Orders have the prices and sizes that their kind needs, and no others."""
     placed, kind = array[:, f.X_OP] == f.OP_PLACE, array[:, f.X_KIND]
     names, unit_names = (
@@ -90,7 +92,7 @@ def _check_placed(array: Floats, kinds: Mapping[str, int], units: Mapping[str, i
 
 
 def _check_others(
-    array: Floats, actions: Mapping[str, int], linked: Mapping[str, Flags], signed: Flags
+    array: FloatArray, actions: Mapping[str, int], linked: Mapping[str, Flags], signed: Flags
 ) -> None:
     """Every other action has what it needs, and nothing that it would ignore.
 
@@ -121,7 +123,7 @@ def _check_others(
     _check_values(array, signed)
 
 
-def _check_values(array: Floats, signed: Flags) -> None:
+def _check_values(array: FloatArray, signed: Flags) -> None:
     """Sizes, trails and prices of actions that change something."""
     op, size = array[:, f.X_OP], array[:, f.X_SIZE]
     modify = op == f.OP_MODIFY
@@ -148,7 +150,7 @@ def _check_values(array: Floats, signed: Flags) -> None:
         ))  # fmt: skip
 
 
-def _check_shares(array: Floats, units: Mapping[str, int], signed: Flags) -> None:
+def _check_shares(array: FloatArray, units: Mapping[str, int], signed: Flags) -> None:
     """A share of a price that may be zero or below, or of the equity at it, is no size and no distance."""
     why = "has no meaning for an asset with prices at or below zero; expected"
     unit, names = array[:, f.X_UNIT], {code: name for name, code in units.items()}
@@ -163,7 +165,7 @@ def _check_shares(array: Floats, units: Mapping[str, int], signed: Flags) -> Non
     refuse(signed & by_share, f"trail_unit='fraction' {why} 'distance'")
 
 
-def _check_tags(array: Floats, tags: tuple[str, ...]) -> None:
+def _check_tags(array: FloatArray, tags: tuple[str, ...]) -> None:
     """Tags of other actions name an order that some row places."""
     op, tag = array[:, f.X_OP], array[:, f.X_TAG]
     refuse(
@@ -179,7 +181,7 @@ def _check_tags(array: Floats, tags: tuple[str, ...]) -> None:
 
 
 def check_actions(
-    array: Floats,
+    array: FloatArray,
     words: Sequence[Mapping[str, int]],
     linked: Mapping[str, Flags],
     tags: tuple[str, ...],

@@ -10,11 +10,11 @@ from typing import Any, Literal, TypeAlias
 from peak_fast.arguments import is_whole
 from peak_fast.errors import StrategyError, did_you_mean, require
 from peak_fast.guard import guarded_class
+from peak_fast.params.spacing import last_step, spaced
 
 Kind: TypeAlias = Literal["int", "float", "choice", "bool"]
 
 _KINDS = ("int", "float", "choice", "bool")
-_DEFAULT_GRID = 10
 # A number of bars that no data reaches, and that takes a fraction of a second and little memory.
 _MOST_BARS = 10_000_000
 _MISSING: Any = object()
@@ -296,8 +296,7 @@ class Param:
         low, high = self._bounds()
         if self.step is None:
             return high
-        count = math.floor((high - low) / self.step + 1e-9)
-        return low + count * self.step if self.kind == "int" else float(_decimal_step(low, self.step, count))
+        return last_step(low, high, self.step, self.kind == "int")
 
     def _bounds(self) -> tuple[float, float]:
         if self.low is None or self.high is None:
@@ -362,18 +361,7 @@ class Param:
         if self.kind == "choice":
             return list(self.choices or ())[:n]
         low, last = self._bounds()[0], self._last()
-        step = self.step or (1 if self.kind == "int" else None)
-        if step is None:
-            return sorted({min(max(v, low), last) for v in _spread(low, last, n or _DEFAULT_GRID, self.log)})
-        count = math.floor((last - low) / step + 1e-9) + 1
-        if n is None or n >= count:
-            indices: Iterable[int] = range(count)
-        else:
-            points = _spread(low, last, n, self.log)
-            indices = sorted({min(max(round((v - low) / step), 0), count - 1) for v in points})
-        if self.kind == "int":
-            return [int(low) + index * int(step) for index in indices]
-        return [min(float(_decimal_step(low, step, index)), last) for index in indices]
+        return spaced(low, last, self.step, n, self.log, self.kind == "int")
 
     def is_active(self, params: Mapping[str, Any]) -> bool:
         """Whether the parameter matters under these values of the others (``when``).
@@ -399,23 +387,6 @@ def _whole(text: str) -> int | float:
         return int(text)
     except ValueError:
         return float(text)
-
-
-def _decimal_step(low: float, step: float, index: int) -> Any:
-    from decimal import Decimal  # 0.1 + 2 * 0.1 must read 0.3, as a person would write it
-
-    return Decimal(repr(low)) + index * Decimal(repr(step))
-
-
-def _spread(low: float, high: float, n: int, log: bool) -> list[float]:
-    if n == 1:
-        return [math.sqrt(low * high) if log else (low + high) / 2]
-    if log:
-        ratio = math.log(high / low)
-        inner = [low * math.exp(ratio * index / (n - 1)) for index in range(1, n - 1)]
-    else:
-        inner = [low + (high - low) * index / (n - 1) for index in range(1, n - 1)]
-    return [low, *inner, high]  # the ends exactly, whatever rounding does in between
 
 
 def condition_options(wanted: Any) -> tuple[Any, ...]:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from peak_fast.columns import FloatArray, IntArray
 from peak_fast.data import is_frame, package_of, weight_rows
 from peak_fast.errors import DataError, StrategyError
+from peak_kernels.arrays import FloatArray, IntArray
 
 if TYPE_CHECKING:
     from peak_fast.data import Panel

@@ -17,7 +17,6 @@ from peak_fast.report.lean import render_lean
 from peak_fast.report.payload import is_result, payload_of
 from peak_fast.report.series import (
     LOG_SCALE_FROM,
-    FloatArray,
     Picture,
     buy_and_hold,
     day,
@@ -32,6 +31,7 @@ from peak_fast.report.series import (
     time_ticks,
 )
 from peak_fast.report.trades import trade_columns
+from peak_kernels.arrays import FloatArray
 
 Engine = Literal["auto", "lean", "matplotlib"]
 ENGINES = ("auto", "lean", "matplotlib")

@@ -14,7 +14,6 @@ import numpy as np
 
 from peak_fast.report.canvas import Canvas, Pixels, fitted, text_mask
 from peak_fast.report.series import (
-    FloatArray,
     Picture,
     Tick,
     column_spans,
@@ -24,6 +23,7 @@ from peak_fast.report.series import (
     percent,
     time_ticks,
 )
+from peak_kernels.arrays import FloatArray
 
 LINE = 1.7
 MARK = 9

@@ -17,8 +17,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+from peak_kernels.arrays import FloatArray, IntArray
 
 # Exit reason of a position that the last bar left open.
 STILL_OPEN = "open"

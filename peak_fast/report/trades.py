@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from peak_fast.report.plain import iso_times, json_safe
 from peak_fast.report.series import STILL_OPEN
+from peak_kernels.arrays import FloatArray
 
 SCHEMA_VERSION = 2
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
-FloatArray = NDArray[np.float64]
 Columns = dict[str, Any]
 
 _INTEGERS = ("trade_id", "entry_bar", "exit_bar", "bars_held")

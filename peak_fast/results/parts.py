@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from peak_kernels.arrays import FloatArray
+
 if TYPE_CHECKING:
-    from peak_fast.columns import FloatArray
     from peak_fast.data import Bars
     from peak_fast.simulation import Outcome
 

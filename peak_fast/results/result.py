@@ -25,11 +25,10 @@ from peak_fast.results.metadata import jsonable, metadata_of
 from peak_fast.results.summary import rich_table, stats_of, summary_rows, summary_text
 from peak_fast.simulation import Outcome
 from peak_kernels import slots as t
+from peak_kernels.arrays import FloatArray
 
 if TYPE_CHECKING:
     import polars as pl
-
-FloatArray = np.ndarray[Any, np.dtype[np.float64]]
 
 
 @guarded_class()

@@ -16,12 +16,10 @@ import re
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from peak_fast.data import Bars, Calendar, as_time, is_frame, sorted_times
 from peak_fast.errors import ConfigError, DataError
-
-Ints = npt.NDArray[np.int64]
+from peak_kernels.arrays import IntArray
 
 EVERY_BAR = "bar"
 _DAY_US = 86_400_000_000
@@ -78,7 +76,7 @@ def are_moments(times: Any) -> bool:
     return not all(isinstance(item, str) and re.fullmatch(r"\d+:\d+(:\d+)?", item.strip()) for item in times)
 
 
-def offsets(times: Any, where: str = "") -> tuple[Ints, int]:
+def offsets(times: Any, where: str = "") -> tuple[IntArray, int]:
     """A schedule as moments in a period: microseconds after its begin, and its length.
 
     Raises
@@ -110,7 +108,7 @@ def _of_day(text: Any) -> int | None:
     return (hour * 3600 + minute * 60 + second) * 1_000_000 if fits else None
 
 
-def _edges(bars: Bars) -> Ints:
+def _edges(bars: Bars) -> IntArray:
     """Begin of each bar, and the end of the last one; a bar whose stamp is its close begins with the one before."""
     time_us = bars.time_us
     step = int(np.median(np.diff(time_us))) if len(bars) > 1 else _DAY_US
@@ -119,15 +117,15 @@ def _edges(bars: Bars) -> Ints:
     return np.concatenate((time_us, [time_us[-1] + step]))
 
 
-def payments(times: Any, bars: Bars) -> Ints:
+def payments(times: Any, bars: Bars) -> IntArray:
     """How often a schedule pays in each bar: int64[n_bars]."""
     marks, length = offsets(times)
     passed = (_edges(bars)[:, None] - marks[None, :]) // length
-    counts: Ints = np.diff(passed.sum(axis=1))
+    counts: IntArray = np.diff(passed.sum(axis=1))
     return counts
 
 
-def bars_of_moments(times: Any, bars: Bars) -> tuple[Ints, Calendar]:
+def bars_of_moments(times: Any, bars: Bars) -> tuple[IntArray, Calendar]:
     """Bar in which each moment lies, its end included (-1 or ``n_bars`` outside of all), and the moments.
 
     Raises

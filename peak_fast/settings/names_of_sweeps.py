@@ -9,8 +9,7 @@ import numpy as np
 from peak_fast.errors import ConfigError
 from peak_fast.settings.slots import SIZES, VARIABLE, Setting
 from peak_kernels import slots as t
-
-FloatArray = np.ndarray[Any, np.dtype[np.float64]]
+from peak_kernels.arrays import FloatArray
 
 
 def checked_values(name: str, column: Any, base: FloatArray, sizing: str, where: str = "") -> FloatArray:

@@ -12,13 +12,10 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_type_hints
 
 import numpy as np
-import numpy.typing as npt
 
 from peak_fast.errors import ConfigError
 from peak_fast.guard import guarded_class
 from peak_fast.settings.order_checks import check_field, check_number, check_together
-
-Floats = npt.NDArray[np.float64]
 
 
 @guarded_class()

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from peak_fast.data import (
     Bars,
@@ -20,8 +19,8 @@ from peak_fast.data import (
     numbers_of,
 )
 from peak_fast.errors import ConfigError, DataError
+from peak_kernels.arrays import FloatArray
 
-Floats = npt.NDArray[np.float64]
 SIGNALS = ("entries", "exits", "short_entries", "short_exits")
 
 
@@ -73,7 +72,7 @@ class Matrices:
                 "close: its rows are not in order of time; expected them sorted: close.sort_index()"
             )
         close = self._aligned("close", columns[3])
-        self.close: Floats = np.atleast_2d(numbers_of(close, "close")[0])
+        self.close: FloatArray = np.atleast_2d(numbers_of(close, "close")[0])
         self.prices = [
             *(
                 self.table(name, column)
@@ -86,7 +85,7 @@ class Matrices:
     def _aligned(self, name: str, value: Any, *, levels: bool = False) -> Any:
         return aligned_table(value, self._calendar, self._names, name, self.notes, levels=levels)
 
-    def table(self, name: str, value: Any, *, levels: bool = False) -> Floats:
+    def table(self, name: str, value: Any, *, levels: bool = False) -> FloatArray:
         """A scalar, ``[bar]``, ``[asset, 1]`` or ``[asset, bar]`` input as a two-dimensional array of numbers.
 
         Raises
@@ -99,7 +98,7 @@ class Matrices:
             raise DataError(f"{name}: expected numbers; got booleans; write the numbers that they stand for")
         return self._shaped(name, given)
 
-    def _shaped(self, name: str, given: Floats) -> Floats:
+    def _shaped(self, name: str, given: FloatArray) -> FloatArray:
         shape = self.close.shape
         array = given.reshape(1, -1) if given.ndim <= 1 else given
         fits = array.ndim == 2 and array.shape[0] in (1, shape[0]) and array.shape[1] in (1, shape[1])
@@ -109,7 +108,7 @@ class Matrices:
             )
         return array
 
-    def sizes(self, value: Any, size_type: str) -> Floats:
+    def sizes(self, value: Any, size_type: str) -> FloatArray:
         """Sizes of `simulate_sizes`; booleans are held while True where a size is a target, else refused.
 
         Raises

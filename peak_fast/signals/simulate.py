@@ -18,12 +18,12 @@ from peak_fast.guard import guarded
 from peak_fast.settings import SignalRules, refuse_prices, signal_types
 from peak_fast.signals.inputs import SIGNALS, Matrices, check_ends
 from peak_kernels import signal_slots as f
+from peak_kernels.arrays import FloatArray
 from peak_kernels.signals import simulate_signals as simulate_kernel
 
 if TYPE_CHECKING:
     import polars as pl
 
-Floats = npt.NDArray[np.float64]
 
 STATUSES = (
     "filled", "no_size", "price_missing", "size_zero", "no_cash", "no_cash_for_short", "cannot_cover_fees",
@@ -57,7 +57,7 @@ _COLUMNS = {
 }
 
 
-def _settings(rules: SignalRules, *, from_orders: bool) -> Floats:
+def _settings(rules: SignalRules, *, from_orders: bool) -> FloatArray:
     vector = np.zeros(f.N_SETTINGS)
     hints = signal_types()
     for name, column in _COLUMNS.items():
@@ -84,10 +84,10 @@ class SignalResult(NamedTuple):
         What was reordered, passed over or taken by position.
     """
 
-    events: Floats
-    equity: Floats
-    cash: Floats
-    position: Floats
+    events: FloatArray
+    equity: FloatArray
+    cash: FloatArray
+    position: FloatArray
     groups: npt.NDArray[np.int64]
     notes: tuple[str, ...] = ()
 
@@ -119,7 +119,7 @@ class SignalResult(NamedTuple):
         )
 
 
-def _signals(matrices: Matrices, given: Mapping[str, Any]) -> Floats:
+def _signals(matrices: Matrices, given: Mapping[str, Any]) -> FloatArray:
     """Four signal arrays as one array of bits."""
     bits = np.zeros(matrices.close.shape)
     for (name, value), bit in zip(given.items(), (f.ENTRY, f.EXIT, f.SHORT_ENTRY, f.SHORT_EXIT), strict=True):
@@ -128,7 +128,7 @@ def _signals(matrices: Matrices, given: Mapping[str, Any]) -> Floats:
     return bits
 
 
-def _carry(close: Floats) -> Floats:
+def _carry(close: FloatArray) -> FloatArray:
     """Close with missing prices carried forward, then backward."""
     out = close.copy()
     for row in out:
@@ -153,7 +153,7 @@ def _group_numbers(groups: Any, assets: int) -> npt.NDArray[np.int64]:
 
 def _run(
     matrices: Matrices,
-    inputs: dict[int, Floats],
+    inputs: dict[int, FloatArray],
     rules: SignalRules,
     *,
     initial_cash: Any,
@@ -190,7 +190,7 @@ def _run(
 
 def _memory(
     rules: SignalRules, numbers: npt.NDArray[np.int64], count: int, initial_cash: Any, *, from_orders: bool
-) -> tuple[Floats, npt.NDArray[np.int64]]:
+) -> tuple[FloatArray, npt.NDArray[np.int64]]:
     """The kernel's memory and where groups and assets lie in it."""
     assets = numbers.size
     groups_at = f.N_SETTINGS
@@ -277,7 +277,9 @@ def simulate_signals(
     return _run(matrices, inputs, rules, initial_cash=initial_cash, groups=groups, from_orders=False)
 
 
-def _costs(matrices: Matrices, price: Any, fees: Any, fixed_fees: Any, slippage: Any) -> dict[int, Floats]:
+def _costs(
+    matrices: Matrices, price: Any, fees: Any, fixed_fees: Any, slippage: Any
+) -> dict[int, FloatArray]:
     """Order prices (the close where there are none) and costs."""
     named = {
         f.A_FEES: ("fees", fees),

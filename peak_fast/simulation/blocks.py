@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from peak_fast.columns import FloatArray
 from peak_fast.data import Bars
 from peak_fast.errors import StrategyError
 from peak_fast.indicators import BlockRows, rows_of
@@ -24,6 +23,7 @@ from peak_fast.strategies import (
     outside_error,
 )
 from peak_kernels import slots as t
+from peak_kernels.arrays import FloatArray
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from peak_fast.columns import FloatArray, IntArray
 from peak_fast.data import Bars
 from peak_fast.errors import StrategyError
 from peak_fast.indicators import Key, check_kind, plane_of, stride_of
 from peak_fast.simulation.blocks import BlockCall, prepare
 from peak_fast.strategies import Block, Row, RuleStrategy
+from peak_kernels.arrays import FloatArray, IntArray
 from peak_kernels.slots import RULE_SIZE
 
 NO_RULES = np.empty((0, RULE_SIZE), np.int64)

@@ -23,8 +23,7 @@ from peak_fast.simulation.decisions import (
 )
 from peak_fast.strategies import Block, OrderBlock, RuleStrategy, SignalStrategy
 from peak_kernels import slots as t
-
-FloatArray = np.ndarray[Any, np.dtype[np.float64]]
+from peak_kernels.arrays import FloatArray
 
 _COLUMNS = {"Series", "DataFrame", "LazyFrame", "Table", "RecordBatch", "Array", "ChunkedArray"}
 

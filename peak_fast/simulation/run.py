@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from peak_fast.columns import FloatArray, IntArray
 from peak_fast.data import Bars
 from peak_fast.metrics import METRICS
 from peak_fast.simulation.blocks import run_block
@@ -16,6 +15,7 @@ from peak_fast.simulation.decisions import Decisions, block_decisions, rule_deci
 from peak_fast.simulation.tables import calendar_table, prices_for
 from peak_fast.strategies import RuleStrategy
 from peak_kernels import slots as t
+from peak_kernels.arrays import FloatArray, IntArray
 from peak_kernels.entries import run_configurations
 
 # Stop first, target first (`peak_kernels.slots.BOTH_HIT`).

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from peak_fast.columns import FloatArray, IntArray
 from peak_fast.data import Bars, known_years
 from peak_kernels import slots as t
+from peak_kernels.arrays import FloatArray, IntArray
 
 
 def price_table(bars: Bars, years: bool = False) -> FloatArray:

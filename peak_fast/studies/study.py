@@ -22,7 +22,7 @@ from peak_fast.guard import guarded_class, say_stopped
 from peak_fast.params import Param, is_feasible
 from peak_fast.studies import setup
 from peak_fast.studies.evaluation import BatchRunner, Evaluator, SweepEvaluator, make_steps
-from peak_fast.studies.limits import Limits, make_limits
+from peak_fast.studies.limits import make_limits
 from peak_fast.studies.loop import Loop
 from peak_fast.studies.objectives import Feasibility, parse_objectives
 from peak_fast.studies.points import SOURCE, Point
@@ -40,15 +40,15 @@ from peak_fast.studies.results import (
 from peak_fast.studies.robustness import neighbourhood_frame
 from peak_fast.studies.search import (
     Choice,
-    GridSequence,
     Proposer,
     add_warm_start,
     as_grid,
     build_pruner,
     check_kind,
-    choose,
-    grid_size,
+    chosen,
+    counted_size,
     make_proposer,
+    pruning_style,
 )
 from peak_fast.studies.storage import Ledger, open_storage, told
 from peak_fast.sweep import check_metrics
@@ -62,7 +62,6 @@ __all__ = ["Study", "StudyResult"]
 
 _log = logging.getLogger(__name__)
 _USUAL_METRICS = ("sharpe", "total_return", "max_drawdown", "total_trades")
-_COUNTED_SPACE = 200_000
 _ROBUST_TRIALS = 5
 _ROBUST_SECONDS = 2.0
 
@@ -254,7 +253,7 @@ class Study:
             After Ctrl-C; finished trials stay in the storage, and the same call goes on from there.
         """
         limits = make_limits(n_trials, timeout, target, self.objectives, self._sampler == "grid")
-        choice = self._choose(limits)
+        choice = chosen(self._sampler, self.space, self.objectives, limits.n_trials, bool(self._feasibility))
         _log.info("study %s: sampler %s (%s)", self.name, choice.kind, choice.reason)
         ledger = Ledger(self.optuna, self.space, self._opened.is_shared, self._heartbeat)
         recorder = Recorder(self, self._tracker, progress, limits, choice)
@@ -271,8 +270,8 @@ class Study:
                     self._runner,
                     ledger,
                     self._proposer(choice, ledger.finished, rank),
-                    self._pruning_style(),
-                    self._space_size(),
+                    pruning_style(self._pruner),
+                    counted_size(self.space),
                 )
                 with recorder:
                     stopped = loop.run(limits, self._first_points(choice), recorder.observe)
@@ -289,13 +288,6 @@ class Study:
             ledger.stop()
         return self._result
 
-    def _choose(self, limits: Limits) -> Choice:
-        if self._sampler == "auto":
-            return choose(self.space, self.objectives, limits.n_trials, bool(self._feasibility))
-        if isinstance(self._sampler, str):
-            return Choice(self._sampler, "as asked for")
-        return Choice(type(self._sampler).__name__, "as given")
-
     def _proposer(self, choice: Choice, finished: int, rank: int) -> Proposer:
         return make_proposer(
             choice.kind,
@@ -309,19 +301,6 @@ class Study:
             seeds=(self.seed, setup.worker_seed(self.seed, finished, rank)),
             has_feasibility=bool(self._feasibility),
         )
-
-    def _pruning_style(self) -> str | None:
-        if self._pruner is None:
-            return None
-        from optuna.pruners import WilcoxonPruner
-
-        return "step" if isinstance(self._pruner, WilcoxonPruner) else "mean"
-
-    def _space_size(self) -> int | None:
-        size = grid_size(self.space)
-        if size is None or size > _COUNTED_SPACE:
-            return None
-        return GridSequence(self.space).size
 
     def _first_points(self, choice: Choice) -> list[Point]:
         points = [self.space.point(params) for params in self._queue]

@@ -15,7 +15,7 @@ from peak_fast.guard import guarded_class
 from peak_fast.metrics import higher_is_better
 from peak_fast.sweep.grid import Array
 from peak_fast.sweep.store import MANIFEST, Parts, read_manifest
-from peak_fast.sweep.view import check_metric
+from peak_fast.sweep.view import best_configs, check_metric
 
 if TYPE_CHECKING:
     import polars as pl
@@ -290,10 +290,8 @@ class SweepResult:
             ``config``, parameters, the metric, ``<metric>_plateau`` (mean over the neighbours and itself) and
             ``neighbours`` (how many have a finite value), best first.
         """
-        import polars as pl
-
         from peak_fast.results import named
-        from peak_fast.sweep.view import lattice, neighbourhood
+        from peak_fast.sweep.view import plateau_rows
 
         if not is_whole(radius) or radius < 1:
             raise ConfigError(f"expected a radius of at least 1; got {radius!r}")
@@ -304,15 +302,7 @@ class SweepResult:
                 f"min_coverage: expected a share from 0 to 1; got {min_coverage!r}; 0.5 is usual"
             )
         by = self._metric(by)
-        rows = self.lazy().select("config", *self.parameters, pl.col(by).cast(pl.Float64)).collect()
-        cells = lattice(rows.select(self.parameters), radius, self.is_full)
-        means, counts = neighbourhood(cells, rows[by].to_numpy())
-        means = np.where(counts >= min_coverage * cells.full, means, np.nan)
-        rows = rows.with_columns(pl.Series(f"{by}_plateau", means), pl.Series("neighbours", counts))
-        key = pl.col(f"{by}_plateau").fill_nan(None)
-        ordered = rows.filter(key.is_not_null()).sort(
-            [key, pl.col("config")], descending=[higher_is_better(by), False]
-        )
+        ordered = plateau_rows(self.lazy(), self.parameters, by, radius, self.is_full, min_coverage)
         return named(ordered.head(len(ordered) if n is None else n))
 
     def heatmap(
@@ -344,24 +334,12 @@ class SweepResult:
         -------
         matplotlib.figure.Figure
         """
-        from peak_fast.sweep.view import draw_heatmap, heatmap_data
+        from peak_fast.sweep.view import draw_heatmap, heatmap_data, two_parameters
 
         metric = self._metric(metric)
-        first, second = self._two_parameters(x, y)
+        first, second = two_parameters(self.lazy(), self.parameters, x, y)
         data = heatmap_data(self.lazy(), list(self.parameters), first, second, metric, aggregate)
         return draw_heatmap(data, path, log)
-
-    def _two_parameters(self, x: str | None, y: str | None) -> tuple[str, str]:
-        if x is not None and y is not None:
-            return x, y
-        counts = self.lazy().select(self.parameters).unique().collect()
-        varied = [name for name in self.parameters if counts[name].n_unique() > 1 and name not in (x, y)]
-        if len(varied) < (x is None) + (y is None):
-            from peak_fast.sweep.view import TOO_FEW_AXES
-
-            raise ConfigError(TOO_FEW_AXES)
-        first = x if x is not None else varied.pop(0)
-        return first, y if y is not None else varied.pop(0)
 
     def sql(self, query: str) -> pl.DataFrame:
         """Answer of a DuckDB query in which the table is called ``sweep``.
@@ -414,16 +392,3 @@ class SweepResult:
         from peak_fast.sweep.view import rich_table
 
         return rich_table(self)
-
-
-def best_configs(configs: Array, values: Array, n: int, descending: bool) -> Array:
-    """Numbers of the ``n`` best configurations, best first; ties in ascending order, NaN last."""
-    keys = -values if descending else values
-    if n < len(keys):
-        limit = np.partition(keys, n - 1)[n - 1]  # NaN sorts last
-        chosen = np.flatnonzero(np.ones(len(keys), np.bool_) if np.isnan(limit) else keys <= limit)
-    else:
-        chosen = np.arange(len(keys))
-    order = np.lexsort((configs[chosen], keys[chosen]))
-    picked: Array = configs[chosen[order]][:n].astype(np.int64)
-    return picked

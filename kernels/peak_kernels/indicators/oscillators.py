@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from peak_kernels.arrays import TILE
+from peak_kernels.arrays import TILE, FloatArray
 from peak_kernels.compiling import jit
 from peak_kernels.indicators.rolling import (
-    FloatArray,
     count_nan,
     fill_nan,
     put_back,

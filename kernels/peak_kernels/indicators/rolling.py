@@ -18,12 +18,9 @@ taken relative to the anchor's own value (van Herk 1992, doi:10.1016/0167-8655(9
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from peak_kernels.arrays import TILE
+from peak_kernels.arrays import TILE, FloatArray
 from peak_kernels.compiling import jit
-
-FloatArray = npt.NDArray[np.float64]
 
 # Up to this period adding the bars one lag at a time (vectorised over time) beats the anchors.
 SHORT_PERIOD = 6

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from peak_kernels.arrays import FloatArray
 from peak_kernels.compiling import jit
 from peak_kernels.indicators.rolling import (
-    FloatArray,
     count_nan,
     fill_nan,
     put_back,

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from peak_fast.studies.search.samplers import as_grid as as_grid
     from peak_fast.studies.search.samplers import build_pruner as build_pruner
     from peak_fast.studies.search.samplers import check_kind as check_kind
-    from peak_fast.studies.search.samplers import choose as choose
-    from peak_fast.studies.search.samplers import grid_size as grid_size
-    from peak_fast.studies.search.sequences import GridSequence as GridSequence
+    from peak_fast.studies.search.samplers import chosen as chosen
+    from peak_fast.studies.search.samplers import pruning_style as pruning_style
+    from peak_fast.studies.search.sequences import counted_size as counted_size
     from peak_fast.studies.search.warm import add_warm_start as add_warm_start
 
 __all__ = []
@@ -25,8 +25,8 @@ __all__ = []
 _HOMES = {
     "narrowing": ("narrow",),
     "proposing": ("Proposer", "make_proposer"),
-    "samplers": ("Choice", "as_grid", "build_pruner", "check_kind", "choose", "grid_size"),
-    "sequences": ("GridSequence",),
+    "samplers": ("Choice", "as_grid", "build_pruner", "check_kind", "chosen", "pruning_style"),
+    "sequences": ("counted_size",),
     "warm": ("add_warm_start",),
 }
 

@@ -80,6 +80,26 @@ def choose(
     return Choice("nsga2", f"{budget}: a genetic search stays fast where TPE slows down with every trial")
 
 
+def chosen(
+    sampler: Any, space: Space, objectives: tuple[Objective, ...], n_trials: int | None, has_feasibility: bool
+) -> Choice:
+    """The sampler that the user asked for or gave, or the one that `choose` chooses for "auto"."""
+    if sampler == "auto":
+        return choose(space, objectives, n_trials, has_feasibility)
+    if isinstance(sampler, str):
+        return Choice(sampler, "as asked for")
+    return Choice(type(sampler).__name__, "as given")
+
+
+def pruning_style(pruner: Any) -> str | None:
+    """What a pruner compares: each ``"step"`` or the ``"mean"`` so far; None without one."""
+    if pruner is None:
+        return None
+    from optuna.pruners import WilcoxonPruner
+
+    return "step" if isinstance(pruner, WilcoxonPruner) else "mean"
+
+
 def _has(module: str) -> bool:
     import importlib.util
 

@@ -16,9 +16,11 @@ import numpy as np
 from peak_fast.errors import ConfigError, require
 from peak_fast.params import Param, active_mask, feasible_mask, grid_columns, schema_to_grid
 from peak_fast.studies.points import Point, Space
+from peak_fast.studies.search.samplers import grid_size
 
 BLOCK = 1024
 _LARGEST_GRID = 5_000_000
+_COUNTED_SPACE = 200_000
 
 
 class NumberedSequence(Protocol):
@@ -70,6 +72,12 @@ class GridSequence:
         """See ``NumberedSequence``."""
         part = {name: column[start : start + BLOCK] for name, column in self._columns.items()}
         return part, np.ones(max(0, min(BLOCK, self.size - start)), dtype=bool)
+
+
+def counted_size(space: Space) -> int | None:
+    """Number of feasible points of a space; None where one parameter is continuous, or counting would take long."""
+    size = grid_size(space)
+    return None if size is None or size > _COUNTED_SPACE else GridSequence(space).size
 
 
 class _UnitCube:

@@ -25,9 +25,9 @@ from peak_fast.sweep.run.rows import PlaneFull, RowCache, RulePlan, capacity_for
 from peak_fast.sweep.run.settings import SettingsTable
 from peak_fast.sweep.run.threads import Team, cut
 from peak_kernels import slots as t
+from peak_kernels.arrays import FloatArray
 from peak_kernels.entries import run_configurations
 
-FloatArray = np.ndarray[Any, np.dtype[np.float64]]
 Report = Callable[[int, FloatArray], None]
 
 BLOCKS = 16

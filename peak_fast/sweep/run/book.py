@@ -30,10 +30,11 @@ from peak_fast.strategies import Block, OrderBlock
 from peak_fast.sweep.run.batch import SMALLEST_TILE_BARS, Batch, Report
 from peak_fast.sweep.run.book_settings import BookTable
 from peak_fast.sweep.run.functions import check_columns
-from peak_fast.sweep.run.settings import FloatArray, SettingsTable
+from peak_fast.sweep.run.settings import SettingsTable
 from peak_fast.sweep.run.threads import cut
 from peak_kernels import order_slots as f
 from peak_kernels import slots as t
+from peak_kernels.arrays import FloatArray
 from peak_kernels.orders import batch_runner, nothing_asked, order_runner
 
 # A bar through the book takes some ten times as long as on the fast path.

@@ -18,9 +18,10 @@ from peak_fast.settings import (
     varied_entries,
     varied_rules,
 )
-from peak_fast.sweep.run.settings import FloatArray, SettingsTable
+from peak_fast.sweep.run.settings import SettingsTable
 from peak_kernels import order_slots as f
 from peak_kernels import slots as t
+from peak_kernels.arrays import FloatArray
 
 if TYPE_CHECKING:
     from peak_fast.settings import OrderBook

@@ -15,10 +15,8 @@ from peak_fast.indicators import BLOCK
 from peak_fast.params import feasible_mask
 from peak_fast.strategies import SignalStrategy, complete_params
 from peak_kernels import slots as t
+from peak_kernels.arrays import FloatArray, IntArray
 from peak_kernels.slots import ROW_OFFSET, RULE_SIZE, SIDES, SIGNALS, WEIGHTS
-
-FloatArray = np.ndarray[Any, np.dtype[np.float64]]
-IntArray = np.ndarray[Any, np.dtype[np.int64]]
 
 
 class Calls:

@@ -11,10 +11,8 @@ from peak_fast.data import Bars
 from peak_fast.indicators import Key, check_kind, compute_group, groups_of, stride_of
 from peak_fast.strategies import Row, RuleStrategy
 from peak_fast.sweep.run.threads import Team
+from peak_kernels.arrays import FloatArray, IntArray
 from peak_kernels.slots import RULE_SIZE
-
-FloatArray = np.ndarray[Any, np.dtype[np.float64]]
-IntArray = np.ndarray[Any, np.dtype[np.int64]]
 
 # Bars of rows that one call computes: long enough to hide the call, short enough to be shared between threads.
 _GROUP_BARS = 100_000

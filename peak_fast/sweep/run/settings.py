@@ -10,8 +10,7 @@ import numpy as np
 from peak_fast.errors import ConfigError
 from peak_fast.settings import VARIABLE, checked_values
 from peak_kernels import slots as t
-
-FloatArray = np.ndarray[Any, np.dtype[np.float64]]
+from peak_kernels.arrays import FloatArray
 
 
 class SettingsTable:

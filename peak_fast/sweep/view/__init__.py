@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from peak_fast.sweep.view.heatmap import draw_heatmap as draw_heatmap
     from peak_fast.sweep.view.heatmap import figure_format as figure_format
     from peak_fast.sweep.view.heatmap import heatmap_data as heatmap_data
-    from peak_fast.sweep.view.plateau import lattice as lattice
-    from peak_fast.sweep.view.plateau import neighbourhood as neighbourhood
+    from peak_fast.sweep.view.heatmap import two_parameters as two_parameters
+    from peak_fast.sweep.view.plateau import plateau_rows as plateau_rows
+    from peak_fast.sweep.view.ranks import best_configs as best_configs
     from peak_fast.sweep.view.texts import check_metric as check_metric
     from peak_fast.sweep.view.texts import format_metric as format_metric
     from peak_fast.sweep.view.texts import format_params as format_params
@@ -34,8 +35,16 @@ _HOMES = {
     "display": ("headline", "html_table", "rich_table"),
     "export": ("memory_database", "pandas_frame", "query_table", "save_table", "write_table"),
     "finished": ("Finished",),
-    "heatmap": ("Aggregate", "TOO_FEW_AXES", "draw_heatmap", "figure_format", "heatmap_data"),
-    "plateau": ("lattice", "neighbourhood"),
+    "heatmap": (
+        "Aggregate",
+        "TOO_FEW_AXES",
+        "draw_heatmap",
+        "figure_format",
+        "heatmap_data",
+        "two_parameters",
+    ),
+    "plateau": ("plateau_rows",),
+    "ranks": ("best_configs",),
     "texts": ("check_metric", "format_metric", "format_params"),
 }
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -319,3 +320,23 @@ def save_figure(figure: Any, path: Path) -> None:
     figure.savefig(buffer, format=figure_format(path), facecolor=figure.get_facecolor())
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, buffer.getvalue())
+
+
+def two_parameters(
+    table: pl.LazyFrame, parameters: Sequence[str], x: str | None, y: str | None
+) -> tuple[str, str]:
+    """The parameters of a picture: those given, else the first that have several values.
+
+    Raises
+    ------
+    ConfigError
+        Too few of them have.
+    """
+    if x is not None and y is not None:
+        return x, y
+    counts = table.select(parameters).unique().collect()
+    varied = [name for name in parameters if counts[name].n_unique() > 1 and name not in (x, y)]
+    if len(varied) < (x is None) + (y is None):
+        raise ConfigError(TOO_FEW_AXES)
+    first = x if x is not None else varied.pop(0)
+    return first, y if y is not None else varied.pop(0)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,11 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 from peak_fast.errors import SweepError
+from peak_fast.metrics import higher_is_better
+from peak_kernels.arrays import FloatArray
 
 if TYPE_CHECKING:
     import polars as pl
 
-Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 _MAX_CELLS = 25_000_000
@@ -87,7 +89,7 @@ def _places(series: pl.Series, bins: int) -> tuple[pl.Series, int]:
     return (order * bins) // present, bins
 
 
-def neighbourhood(cells: Cells, values: Floats) -> tuple[Floats, Integers]:
+def neighbourhood(cells: Cells, values: FloatArray) -> tuple[FloatArray, Integers]:
     """Mean over the neighbours of every configuration, itself included, and how many they are.
 
     Parameters
@@ -125,16 +127,16 @@ def _keys(cells: Cells) -> Integers:
     return keys
 
 
-def _dense(cells: Cells, clean: Floats, finite: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
+def _dense(cells: Cells, clean: FloatArray, finite: npt.NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
     keys, total = _keys(cells), math.prod(cells.sizes)
-    sums: Floats = np.bincount(keys, clean, total).astype(np.float64).reshape(cells.sizes)
-    counts: Floats = np.bincount(keys, finite, total).astype(np.float64).reshape(cells.sizes)
+    sums: FloatArray = np.bincount(keys, clean, total).astype(np.float64).reshape(cells.sizes)
+    counts: FloatArray = np.bincount(keys, finite, total).astype(np.float64).reshape(cells.sizes)
     for axis, reach in enumerate(cells.radii):
         sums, counts = _spread(sums, axis, reach), _spread(counts, axis, reach)
     return sums.reshape(-1)[keys], counts.reshape(-1)[keys]
 
 
-def _spread(values: Floats, axis: int, reach: int) -> Floats:
+def _spread(values: FloatArray, axis: int, reach: int) -> FloatArray:
     """Sum over neighbours along one axis; by additions only, so that equal inputs give equal sums."""
     result = values.copy()
     source, target = np.moveaxis(values, axis, 0), np.moveaxis(result, axis, 0)
@@ -144,7 +146,7 @@ def _spread(values: Floats, axis: int, reach: int) -> Floats:
     return result
 
 
-def _sparse(cells: Cells, clean: Floats, finite: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
+def _sparse(cells: Cells, clean: FloatArray, finite: npt.NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
     shifts = math.prod(2 * reach + 1 for reach in cells.radii)
     if math.prod(cells.sizes) >= 2**62 or shifts * len(clean) > _MAX_LOOKUPS:
         raise SweepError(
@@ -178,3 +180,24 @@ def _unravel(keys: Integers, sizes: list[int]) -> list[Integers]:
         places.append(keys % size)
         keys = keys // size
     return places[::-1]
+
+
+def plateau_rows(
+    table: pl.LazyFrame,
+    parameters: Sequence[str],
+    metric: str,
+    radius: int,
+    is_full: bool,
+    min_coverage: float,
+) -> pl.DataFrame:
+    """Configurations by their average over neighbours, best first; see `SweepResult.plateau`."""
+    import polars as pl
+
+    rows = table.select("config", *parameters, pl.col(metric).cast(pl.Float64)).collect()
+    cells = lattice(rows.select(parameters), radius, is_full)
+    means, counts = neighbourhood(cells, rows[metric].to_numpy())
+    means = np.where(counts >= min_coverage * cells.full, means, np.nan)
+    rows = rows.with_columns(pl.Series(f"{metric}_plateau", means), pl.Series("neighbours", counts))
+    key = pl.col(f"{metric}_plateau").fill_nan(None)
+    order = [higher_is_better(metric), False]
+    return rows.filter(key.is_not_null()).sort([key, pl.col("config")], descending=order)
