@@ -166,8 +166,12 @@ def _date_order(parts: Parts, label: str, wanted: str | None, texts: pl.Series) 
         return _only_width(parts), []
     if possible == ["dmy", "mdy"] and bool((a == b).all()):
         return "dmy", []
+    raise _open_order(label, possible, texts)
+
+
+def _open_order(label: str, possible: list[str], texts: pl.Series) -> DataError:
     choice = " or ".join(f"date_order={order!r}" for order in possible)
-    raise DataError(
+    return DataError(
         f"column {label!r}: {texts[0]!r} can be read as {_listed([_WORDS[order] for order in possible])}, and no row "
         f"has a part above 12 to tell day from month; pass {choice}"
     )

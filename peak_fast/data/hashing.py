@@ -24,8 +24,7 @@ def content_hash(arrays: Sequence[NDArray[Any]], names: str = "") -> str:
     After folding, two sets that differ in a word share both sums with a probability of about 2**-64.
     """
     keys = _keys()
-    folded = np.empty(_BLOCK, dtype=np.uint64)
-    shift = np.uint64(32)
+    folded, shift = np.empty(_BLOCK, dtype=np.uint64), np.uint64(32)
     sums: list[int] = []
     for array in arrays:
         words = array.view(np.uint64)

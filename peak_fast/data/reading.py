@@ -189,10 +189,8 @@ def _plain(table: Table) -> tuple[Columns, Times, Mapping[str, str]] | None:
     _check_lengths(columns)
     if times.notes:  # text may leave some, which the longer way keeps
         return None
-    read_from = found.read_from
-    if found.time is None:
-        read_from = {"timestamp": times.label, **read_from}
-    return columns, times, read_from
+    index_name = {"timestamp": times.label} if found.time is None else {}
+    return columns, times, {**index_name, **found.read_from}
 
 
 def _volume(table: Table, names: Names, notes: list[str], read_from: dict[str, str]) -> FloatArray | None:

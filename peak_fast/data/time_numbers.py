@@ -184,12 +184,9 @@ def _calendar(values: IntArray, digits: int) -> IntArray | None:
     months = (year - 1970) * 12 + month - 1
     first = months.astype("M8[M]").astype("M8[D]").astype(np.int64)
     after = (months + 1).astype("M8[M]").astype("M8[D]").astype(np.int64)
-    days = first + day - 1
-    if (days >= after).any():
-        return None
+    days: IntArray = first + day - 1
     clock_us = ((hour * 60 + minute) * 60 + second) * 1_000_000 + millisecond * 1_000
-    result: IntArray = days * _DAY_US + clock_us
-    return result
+    return None if (days >= after).any() else days * _DAY_US + clock_us
 
 
 def _epoch(integers: IntArray, largest: int, label: str) -> IntArray:

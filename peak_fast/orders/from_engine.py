@@ -255,18 +255,10 @@ def decision_inputs(
 
 
 def _inputs(
-    book: OrderBook,
-    bars: Bars,
-    asset: Asset,
-    rules: OrderRules,
-    settings: FloatArray,
-    tables: Tables,
-    *,
-    actions: FloatArray | None = None,
-    asking: Asking | None = None,
-    sizing: EngineSizing | None = None,
+    book: OrderBook, bars: Bars, asset: Asset, rules: OrderRules, settings: FloatArray, tables: Tables, *,
+    actions: FloatArray | None = None, asking: Asking | None = None, sizing: EngineSizing | None = None,
     notes: list[str],
-) -> Inputs:
+) -> Inputs:  # fmt: skip
     """Inputs of a run of one asset: with instructions, or with a block that gives them."""
     return Inputs(
         bars=(bars,),

@@ -267,15 +267,9 @@ def _draw(picture: Picture, size: tuple[int, int]) -> Any:
     _draw_marks(picture, upper)
     _draw_axes(picture, upper, lower)
     figure.legend(
-        loc="upper right",
-        bbox_to_anchor=(0.988, 0.998),
-        ncols=6,
-        frameon=False,
-        fontsize=9,
-        handletextpad=0.4,
-        columnspacing=1.2,
-        labelcolor="#6b7280",
-    )
+        loc="upper right", bbox_to_anchor=(0.988, 0.998), ncols=6, frameon=False, fontsize=9,
+        handletextpad=0.4, columnspacing=1.2, labelcolor="#6b7280",
+    )  # fmt: skip
     return figure
 
 

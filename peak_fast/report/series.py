@@ -173,8 +173,7 @@ def column_spans(values: FloatArray, columns: int) -> tuple[FloatArray, FloatArr
     position = np.linspace(0.0, n - 1.0, columns + 1)
     left = np.minimum(position.astype(np.int64), n - 2)
     border = values[left] + (values[left + 1] - values[left]) * (position - left)
-    low = np.minimum(border[:-1], border[1:])
-    high = np.maximum(border[:-1], border[1:])
+    low, high = np.minimum(border[:-1], border[1:]), np.maximum(border[:-1], border[1:])
     # Bars strictly inside a column: [first, last) between its two borders.
     first = np.ceil(position).astype(np.int64)
     inside = first[1:] > first[:-1]

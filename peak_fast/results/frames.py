@@ -75,9 +75,8 @@ def _excursions(result: RunParts, trades: Any) -> None:
     lows = np.fmin.reduceat(result.bars.low, edges)[::2]
     highs = np.fmax.reduceat(result.bars.high, edges)[::2]
     # reduceat cuts at the array's end: the last bar of a position held to the end is added here.
-    reaches = stop >= last
-    lows = np.where(reaches, np.fmin(lows, result.bars.low[-1]), lows)
-    highs = np.where(reaches, np.fmax(highs, result.bars.high[-1]), highs)
+    lows = np.where(stop >= last, np.fmin(lows, result.bars.low[-1]), lows)
+    highs = np.where(stop >= last, np.fmax(highs, result.bars.high[-1]), highs)
     entry, leave, side = trades["entry_price"], trades["exit_price"], trades["side"]
     held = stop > start
     low = np.fmin(np.where(held, lows, entry), np.fmin(entry, leave))

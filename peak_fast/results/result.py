@@ -59,20 +59,10 @@ class BacktestResult:
     """
 
     def __init__(
-        self,
-        bars: Bars,
-        outcome: Outcome,
-        settings: FloatArray,
-        strategy_name: str,
-        params: dict[str, Any],
-        used: dict[str, Any],
-        symbol: str,
-        strategy: Any = None,
-        *,
-        replay: _simulation.Replay | None = None,
-        book: Any = None,
-        notes: tuple[str, ...] = (),
-    ) -> None:
+        self, bars: Bars, outcome: Outcome, settings: FloatArray, strategy_name: str, params: dict[str, Any],
+        used: dict[str, Any], symbol: str, strategy: Any = None, *,
+        replay: _simulation.Replay | None = None, book: Any = None, notes: tuple[str, ...] = (),
+    ) -> None:  # fmt: skip
         put = object.__setattr__
         put(self, "bars", bars)
         put(self, "strategy_name", strategy_name)

@@ -167,18 +167,26 @@ def returned_by(item: SignalStrategy, bars: Bars, values: Any, notes: list[str])
     if item.returns != "signals" or given.boolean:
         return given
     row = given.row
-    wrong = row != np.sign(row)
+    return given if (row == np.sign(row)).all() else Given(_signals(row, what), False)
+
+
+def _signals(row: FloatArray, what: str) -> FloatArray:
+    """Signals of which some are missing: 0 there.
+
+    Raises
+    ------
+    StrategyError
+        One that is no signal.
+    """
+    missing = np.isnan(row)
+    wrong = (row != np.sign(row)) & ~missing
     if wrong.any():
-        missing = np.isnan(row)
-        wrong &= ~missing
-        if wrong.any():
-            bad = int(np.argmax(wrong))
-            raise StrategyError(
-                f"{what} returned {row[bad]} at bar {bad}; expected 1 (buy), -1 (sell) or 0 (hold); "
-                "booleans are held while True"
-            )
-        row = np.where(missing, 0.0, row)
-    return Given(row, False)
+        bad = int(np.argmax(wrong))
+        raise StrategyError(
+            f"{what} returned {row[bad]} at bar {bad}; expected 1 (buy), -1 (sell) or 0 (hold); "
+            "booleans are held while True"
+        )
+    return np.where(missing, 0.0, row)
 
 
 def silent_note(item: SignalStrategy, row: FloatArray) -> list[str]:

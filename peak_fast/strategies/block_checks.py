@@ -300,14 +300,13 @@ def is_outside(block: Any, error: IndexError) -> bool:
 
 def outside_error(
     block: Any, error: IndexError, seen: Any, params: Any, memory: Any, account: Any
-) -> StrategyError:
+) -> StrategyError:  # fmt: skip
     """The error for a block that a run with bounds checks has stopped.
 
     The bar stands behind the block's memory.  The call is made again in plain Python, which knows the line.
     """
     bar = int(memory[block.memory])
-    arrays = [seen, params, memory[: block.memory], account]
-    arguments = [bar, *(array.copy() for array in arrays)]
+    arguments = [bar, *(array.copy() for array in (seen, params, memory[: block.memory], account))]
     if hasattr(block, "room"):
         arguments.append(None)
     said, place = str(error), f"line {block.function.__code__.co_firstlineno} or below"

@@ -105,13 +105,9 @@ def strategy(
             )
         count = len(inspect.signature(target).parameters)
         label = name or target.__name__
-        text = inspect.getdoc(target) or ""
         common: dict[str, Any] = {
-            "name": label,
-            "schema": schema,
-            "constraints": constraints,
-            "description": text,
-        }
+            "name": label, "schema": schema, "constraints": constraints, "description": inspect.getdoc(target) or "",
+        }  # fmt: skip
         if count == 5:
             return register(Block(target, memory=memory, weights=weights, debug=debug, rows=rows, **common))
         if count == 6:

@@ -66,17 +66,9 @@ def _ask(first: Any, stop: Any, seen: Any, params: Any, memory: Any, view: Any) 
 
 
 def _run_block(
-    ask: Any,
-    prices: Any,
-    seen: Any,
-    calendar: Any,
-    settings: Any,
-    params: Any,
-    rooms: Any,
-    records: Any,
-    curve: Any,
-    out: Any,
-) -> None:
+    ask: Any, prices: Any, seen: Any, calendar: Any, settings: Any, params: Any, rooms: Any, records: Any,
+    curve: Any, out: Any,
+) -> None:  # fmt: skip
     """Configurations of a block, one after the other.
 
     ``rooms = (state, memory, view)``, ``seen`` is the table the block reads; ``params`` and ``out`` have one row

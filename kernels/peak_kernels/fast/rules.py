@@ -80,14 +80,9 @@ def write_row(
 
 @jit(inline=True)
 def write_order(
-    state: FloatArray,
-    records: FloatArray,
-    bars: tuple[int, int],
-    kind: int,
-    side: float,
-    sizes: tuple[float, float],
-    outcome: tuple[int, int],
-) -> None:
+    state: FloatArray, records: FloatArray, bars: tuple[int, int], kind: int, side: float,
+    sizes: tuple[float, float], outcome: tuple[int, int],
+) -> None:  # fmt: skip
     """Record an order: ``bars`` decided and filled, ``sizes`` requested and filled, status and reason."""
     status, reason = outcome
     row = int(state[t.N_ORDERS])

@@ -170,12 +170,10 @@ def obv(close: FloatArray, volume: FloatArray, out: FloatArray) -> None:
 def _bars_since_extreme(values: FloatArray, sign: float, window: int, out: FloatArray) -> None:
     """Bars since the largest ``sign * value`` of each window, the latest one where several are equal."""
     fill_nan(out, 0, window - 1)
-    left = np.empty(window)
-    left_age = np.empty(window)
+    left, left_age = np.empty(window), np.empty(window)
     for anchor in range(window - 1, values.size, window):
         before = values[anchor - window + 1 : anchor + 1]
-        best = sign * values[anchor]
-        position = window - 1.0
+        best, position = sign * values[anchor], window - 1.0
         for i in range(window - 1, -1, -1):
             value = sign * before[i]
             if value > best or value != value:
@@ -185,8 +183,7 @@ def _bars_since_extreme(values: FloatArray, sign: float, window: int, out: Float
             left_age[i] = window - 1 - position
         after = values[anchor : min(values.size, anchor + window)]
         result = out[anchor : anchor + after.size]
-        best = sign * values[anchor]
-        position = 0.0
+        best, position = sign * values[anchor], 0.0
         for i in range(after.size):
             value = sign * after[i]
             if value >= best or value != value:

@@ -329,12 +329,8 @@ def trade_row(m: FloatArray, k: int, lot: int, signed: float, price: float, bar:
     financing = money.prorated(m[lot + f.L_FINANCING], signed, m[lot + f.L_SIZE])
     m[n + f.T_LOT], m[n + f.T_ASSET], m[n + f.T_SIZE], m[n + f.T_TAG] = lot, row, signed, m[lot + f.L_TAG]
     m[n + f.T_ENTRY_BAR], m[n + f.T_EXIT_BAR] = m[lot + f.L_BAR], bar
-    m[n + f.T_ENTRY], m[n + f.T_EXIT], m[n + f.T_FEES], m[n + f.T_PNL] = (
-        m[lot + f.L_PRICE],
-        price,
-        fees,
-        gain - fees + financing,
-    )
+    m[n + f.T_ENTRY], m[n + f.T_EXIT] = m[lot + f.L_PRICE], price
+    m[n + f.T_FEES], m[n + f.T_PNL] = fees, gain - fees + financing
     m[n + f.T_ORDER], m[n + f.T_ROLE], m[n + f.T_RATE] = k, m[k + f.O_ROLE], rate
     m[n + f.T_FINANCING] = financing
     m[n + f.T_VALUE] = money.worth(

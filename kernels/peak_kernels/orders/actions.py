@@ -286,9 +286,8 @@ def act(m: FloatArray, action: int, bar: int) -> None:
     if op == f.OP_PLACE:
         k = place(m, action, bar)
         number = (action - m[f.S_ACTIONS_AT]) / f.N_ACTION + m[f.S_FIRST]
-        m[k + f.O_ACTION] = number
+        m[k + f.O_ACTION], m[action + f.X_ORDER] = number, k
         m[int(m[f.S_PLACED_AT] + number)] = k
-        m[action + f.X_ORDER] = k
         return
     if op == f.OP_CANCEL or op == f.OP_MODIFY:
         queue = int(m[f.S_QUEUE_AT])

@@ -386,8 +386,7 @@ def conclude(m: FloatArray, k: int, done: float, price: float, paid: float, bar:
     m[row + f.A_USED] += done
     if m[k + f.O_REMAINING] <= 1e-12 * m[k + f.O_SIZE]:
         m[k + f.O_REMAINING] = 0.0
-    if done > 0.0:
-        # A fill, even a partial one, ends the rest of a one-cancels-other group.
+    if done > 0.0:  # even a partial fill ends the rest of a one-cancels-other group
         cancel_group(m, k, bar)
     cut = reason == f.NO_CASH or reason == f.NO_MARGIN
     if reason != f.NO_REASON and not (cut and done > 0.0 and m[f.R_SHORTFALL] == f.CUT):

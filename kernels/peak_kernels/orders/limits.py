@@ -81,13 +81,10 @@ def check_limits(m: FloatArray, day: float, bar: int) -> None:
         if m[f.S_HALTED] == 2.0:
             m[f.S_HALTED] = 0.0
     m[f.S_LAST_EQUITY] = equity
-    reached = 0.0
     m[f.G_PEAK] = max(m[f.G_PEAK], equity)
-    if money.has_lost(equity, m[f.S_DAY_EQUITY], m[f.R_DAILY_LOSS]):
-        reached = 2.0
-    if m[f.R_FLOOR] > 0.0 and equity <= m[f.R_FLOOR]:
-        reached = 1.0
-    if money.has_lost(equity, m[f.G_PEAK], m[f.R_DRAWDOWN]):
+    reached = 2.0 if money.has_lost(equity, m[f.S_DAY_EQUITY], m[f.R_DAILY_LOSS]) else 0.0
+    fallen = money.has_lost(equity, m[f.G_PEAK], m[f.R_DRAWDOWN])
+    if fallen or (m[f.R_FLOOR] > 0.0 and equity <= m[f.R_FLOOR]):
         reached = 1.0
     if reached == 0.0 or m[f.S_HALTED] == 1.0 or m[f.S_HALTED] == reached:
         return

@@ -82,21 +82,11 @@ def write_order(
 
 @jit(inline=True)
 def place_market(
-    orders: FloatArray,
-    side: float,
-    size: float,
-    tag: float = -1,
-    unit: int = f.UNITS,
-    stop_loss: float = np.nan,
-    take_profit: float = np.nan,
-    exit_unit: int = f.PRICE,
-    valid_until: float = np.inf,
-    time_in_force: int = f.GTC,
-    parent: float = NO_ORDER,
-    oco_group: float = -1,
-    reduce_only: bool = False,
-    asset: int = 0,
-) -> int:
+    orders: FloatArray, side: float, size: float, tag: float = -1, unit: int = f.UNITS,
+    stop_loss: float = np.nan, take_profit: float = np.nan, exit_unit: int = f.PRICE,
+    valid_until: float = np.inf, time_in_force: int = f.GTC, parent: float = NO_ORDER, oco_group: float = -1,
+    reduce_only: bool = False, asset: int = 0,
+) -> int:  # fmt: skip
     """Place a market order; returns its number."""
     return write_order(
         orders,
@@ -111,22 +101,11 @@ def place_market(
 
 @jit(inline=True)
 def place_limit(
-    orders: FloatArray,
-    side: float,
-    size: float,
-    limit: float,
-    tag: float = -1,
-    unit: int = f.UNITS,
-    stop_loss: float = np.nan,
-    take_profit: float = np.nan,
-    exit_unit: int = f.PRICE,
-    valid_until: float = np.inf,
-    time_in_force: int = f.GTC,
-    parent: float = NO_ORDER,
-    oco_group: float = -1,
-    reduce_only: bool = False,
-    asset: int = 0,
-) -> int:
+    orders: FloatArray, side: float, size: float, limit: float, tag: float = -1, unit: int = f.UNITS,
+    stop_loss: float = np.nan, take_profit: float = np.nan, exit_unit: int = f.PRICE,
+    valid_until: float = np.inf, time_in_force: int = f.GTC, parent: float = NO_ORDER, oco_group: float = -1,
+    reduce_only: bool = False, asset: int = 0,
+) -> int:  # fmt: skip
     """Place a limit order; returns its number."""
     return write_order(
         orders,
@@ -141,22 +120,11 @@ def place_limit(
 
 @jit(inline=True)
 def place_stop(
-    orders: FloatArray,
-    side: float,
-    size: float,
-    stop: float,
-    tag: float = -1,
-    unit: int = f.UNITS,
-    stop_loss: float = np.nan,
-    take_profit: float = np.nan,
-    exit_unit: int = f.PRICE,
-    valid_until: float = np.inf,
-    time_in_force: int = f.GTC,
-    parent: float = NO_ORDER,
-    oco_group: float = -1,
-    reduce_only: bool = False,
-    asset: int = 0,
-) -> int:
+    orders: FloatArray, side: float, size: float, stop: float, tag: float = -1, unit: int = f.UNITS,
+    stop_loss: float = np.nan, take_profit: float = np.nan, exit_unit: int = f.PRICE,
+    valid_until: float = np.inf, time_in_force: int = f.GTC, parent: float = NO_ORDER, oco_group: float = -1,
+    reduce_only: bool = False, asset: int = 0,
+) -> int:  # fmt: skip
     """Place a stop order; returns its number."""
     return write_order(
         orders,
@@ -171,23 +139,12 @@ def place_stop(
 
 @jit(inline=True)
 def place_stop_limit(
-    orders: FloatArray,
-    side: float,
-    size: float,
-    stop: float,
-    limit: float,
-    tag: float = -1,
+    orders: FloatArray, side: float, size: float, stop: float, limit: float, tag: float = -1,
     unit: int = f.UNITS,
-    stop_loss: float = np.nan,
-    take_profit: float = np.nan,
-    exit_unit: int = f.PRICE,
-    valid_until: float = np.inf,
-    time_in_force: int = f.GTC,
-    parent: float = NO_ORDER,
-    oco_group: float = -1,
-    reduce_only: bool = False,
-    asset: int = 0,
-) -> int:
+    stop_loss: float = np.nan, take_profit: float = np.nan, exit_unit: int = f.PRICE,
+    valid_until: float = np.inf, time_in_force: int = f.GTC, parent: float = NO_ORDER, oco_group: float = -1,
+    reduce_only: bool = False, asset: int = 0,
+) -> int:  # fmt: skip
     """Place a limit order that works once ``stop`` was reached; returns its number."""
     return write_order(
         orders,
@@ -202,24 +159,12 @@ def place_stop_limit(
 
 @jit(inline=True)
 def place_trailing_stop(
-    orders: FloatArray,
-    side: float,
-    size: float,
-    trail: float,
-    trail_unit: int = f.FRACTION,
-    reference: float = np.nan,
-    tag: float = -1,
-    unit: int = f.UNITS,
-    stop_loss: float = np.nan,
-    take_profit: float = np.nan,
-    exit_unit: int = f.PRICE,
-    valid_until: float = np.inf,
-    time_in_force: int = f.GTC,
-    parent: float = NO_ORDER,
-    oco_group: float = -1,
-    reduce_only: bool = False,
-    asset: int = 0,
-) -> int:
+    orders: FloatArray, side: float, size: float, trail: float, trail_unit: int = f.FRACTION,
+    reference: float = np.nan, tag: float = -1, unit: int = f.UNITS,
+    stop_loss: float = np.nan, take_profit: float = np.nan, exit_unit: int = f.PRICE,
+    valid_until: float = np.inf, time_in_force: int = f.GTC, parent: float = NO_ORDER, oco_group: float = -1,
+    reduce_only: bool = False, asset: int = 0,
+) -> int:  # fmt: skip
     """Place a stop that follows the price at the distance ``trail``, at first from ``reference`` (NaN: the close)."""
     return write_order(
         orders,
@@ -234,25 +179,12 @@ def place_trailing_stop(
 
 @jit(inline=True)
 def place_trailing_stop_limit(
-    orders: FloatArray,
-    side: float,
-    size: float,
-    trail: float,
-    limit: float,
-    trail_unit: int = f.FRACTION,
-    reference: float = np.nan,
-    tag: float = -1,
-    unit: int = f.UNITS,
-    stop_loss: float = np.nan,
-    take_profit: float = np.nan,
-    exit_unit: int = f.PRICE,
-    valid_until: float = np.inf,
-    time_in_force: int = f.GTC,
-    parent: float = NO_ORDER,
-    oco_group: float = -1,
-    reduce_only: bool = False,
-    asset: int = 0,
-) -> int:
+    orders: FloatArray, side: float, size: float, trail: float, limit: float, trail_unit: int = f.FRACTION,
+    reference: float = np.nan, tag: float = -1, unit: int = f.UNITS,
+    stop_loss: float = np.nan, take_profit: float = np.nan, exit_unit: int = f.PRICE,
+    valid_until: float = np.inf, time_in_force: int = f.GTC, parent: float = NO_ORDER, oco_group: float = -1,
+    reduce_only: bool = False, asset: int = 0,
+) -> int:  # fmt: skip
     """Place a trailing stop whose limit keeps its distance from the stop; returns its number."""
     return write_order(
         orders,
@@ -267,21 +199,11 @@ def place_trailing_stop_limit(
 
 @jit(inline=True)
 def place_market_on_close(
-    orders: FloatArray,
-    side: float,
-    size: float,
-    tag: float = -1,
-    unit: int = f.UNITS,
-    stop_loss: float = np.nan,
-    take_profit: float = np.nan,
-    exit_unit: int = f.PRICE,
-    valid_until: float = np.inf,
-    time_in_force: int = f.GTC,
-    parent: float = NO_ORDER,
-    oco_group: float = -1,
-    reduce_only: bool = False,
-    asset: int = 0,
-) -> int:
+    orders: FloatArray, side: float, size: float, tag: float = -1, unit: int = f.UNITS,
+    stop_loss: float = np.nan, take_profit: float = np.nan, exit_unit: int = f.PRICE,
+    valid_until: float = np.inf, time_in_force: int = f.GTC, parent: float = NO_ORDER, oco_group: float = -1,
+    reduce_only: bool = False, asset: int = 0,
+) -> int:  # fmt: skip
     """Place an order for the close of the session; returns its number."""
     return write_order(
         orders,

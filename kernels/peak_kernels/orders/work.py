@@ -161,8 +161,8 @@ def in_question(m: FloatArray, row: int, bar: int) -> tuple[int, int]:
         k = int(m[j])
         if (m[k + f.O_PARENT] < 0.0 and m[k + f.O_OCO] < 0.0) or np.isnan(m[k + f.O_STOP]):
             continue
-        asset, level = int(m[k + f.O_ASSET]), m[k + f.O_STOP]
-        reached = m[asset + f.A_FINE_LOW] <= level <= m[asset + f.A_FINE_HIGH]
+        asset = int(m[k + f.O_ASSET])
+        reached = m[asset + f.A_FINE_LOW] <= m[k + f.O_STOP] <= m[asset + f.A_FINE_HIGH]
         if not reached or m[k + f.O_TRIGGERED] > 0.0 or (row >= 0 and asset != row):
             continue
         for i in range(queue, end):
@@ -215,7 +215,6 @@ def next_order(m: FloatArray, row: int, bar: int) -> tuple[int, float]:
             continue
         stop_pending = not np.isnan(m[k + f.O_STOP]) and m[k + f.O_TRIGGERED] == 0.0
         level = m[k + f.O_STOP] if stop_pending else m[k + f.O_LIMIT]
-        away = 0.0
         if (m[k + f.O_SIDE] > 0.0) == stop_pending:
             if m[row + f.A_HIGH] < level:
                 continue

@@ -88,11 +88,8 @@ def resolve_signals(m: FloatArray, row: int) -> tuple[int, float]:
                 exit_, short_exit = exit_ or position > 0.0, short_exit or position < 0.0
         if opposite and (mode == f.ENTRY_CLOSE or mode == f.ENTRY_REVERSE):
             accumulate = float(f.ACCUMULATE_OFF)
-    resolved = 0
-    resolved += f.ENTRY if entry else 0
-    resolved += f.EXIT if exit_ else 0
-    resolved += f.SHORT_ENTRY if short_entry else 0
-    resolved += f.SHORT_EXIT if short_exit else 0
+    resolved = (f.ENTRY if entry else 0) | (f.EXIT if exit_ else 0)
+    resolved |= (f.SHORT_ENTRY if short_entry else 0) | (f.SHORT_EXIT if short_exit else 0)
     return resolved, accumulate
 
 

@@ -92,12 +92,13 @@ def _warm_rows(given: Any, objectives: Sequence[Objective], defaults: Mapping[st
                 f"expected a column {objective.metric!r} in the earlier results; got none; "
                 + did_you_mean(objective.metric, table.columns)
             )
-    rows: list[Any] = []
-    for row in table.iter_rows(named=True):
-        values = [objective.value(row[objective.metric]) for objective in objectives]
-        row = {**defaults, **row}
-        rows.append((row, values, None) if all(v is not None and v - v == 0 for v in values) else None)
-    return rows
+    return [_row_of_table({**defaults, **row}, objectives) for row in table.iter_rows(named=True)]
+
+
+def _row_of_table(row: Mapping[str, Any], objectives: Sequence[Objective]) -> Any:
+    """A row with its values; None where one of them is no number."""
+    values = [objective.value(row[objective.metric]) for objective in objectives]
+    return (row, values, None) if all(v is not None and v - v == 0 for v in values) else None
 
 
 def _row_of_trial(trial: Any, objectives: Sequence[Objective]) -> Any:

@@ -35,13 +35,9 @@ def writer_for(storage: Any) -> BulkWriter | None:
         "TrialUserAttributeModel": {"trial_user_attribute_id", "trial_id", "key", "value_json"},
         "TrialSystemAttributeModel": {"trial_system_attribute_id", "trial_id", "key", "value_json"},
         "TrialIntermediateValueModel": {
-            "trial_intermediate_value_id",
-            "trial_id",
-            "step",
-            "intermediate_value",
-            "intermediate_value_type",
+            "trial_intermediate_value_id", "trial_id", "step", "intermediate_value", "intermediate_value_type",
         },
-    }
+    }  # fmt: skip
     for name, columns in expected.items():
         model = getattr(models, name, None)
         if model is None or set(model.__table__.columns.keys()) != columns:

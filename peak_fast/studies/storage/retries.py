@@ -44,9 +44,8 @@ class Retries:
 
         tried = len(trial.system_attrs.get("retry_history", [])) + 1
         if tried > _MAX_RETRIES:
-            _log.warning(
-                "trial %d: no worker survived it %d times; left out: %s", trial.number, tried, trial.params
-            )
+            said = "trial %d: no worker survived it %d times; left out: %s"
+            _log.warning(said, trial.number, tried, trial.params)
             reason = f"given up: {reason} {tried} times"
         try:
             self._storage.set_trial_user_attr(trial._trial_id, REASON, reason)
