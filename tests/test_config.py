@@ -20,7 +20,8 @@ from peak_fast import (
     synthetic,
 )
 from peak_fast.errors import ConfigError
-from peak_fast.settings.slots import VARIABLE, settings_vector
+from peak_fast.settings.slots import settings_vector
+from peak_fast.settings.variable import VARIABLE
 from peak_kernels import slots as t
 
 NAMES = [

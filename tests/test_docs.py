@@ -25,7 +25,7 @@ from peak_fast.cli.app import app
 from peak_fast.indicators.rows import kinds
 from peak_fast.settings.order_table import PRESETS, _TableBase
 from peak_fast.settings.sizing import SizeRule, Sizing
-from peak_fast.settings.slots import VARIABLE
+from peak_fast.settings.variable import VARIABLE
 from tests.conftest import ROOT
 from tests.test_circles import ROOTS, imports_of, modules_of
 

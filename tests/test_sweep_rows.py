@@ -24,7 +24,7 @@ from peak_fast import (
 )
 from peak_fast.errors import ConfigError, StrategyError
 from peak_fast.params.schema import validate_params
-from peak_fast.settings.slots import VARIABLE
+from peak_fast.settings.variable import VARIABLE
 from peak_fast.strategies.builtin import NAMES
 from peak_fast.strategies.registry import resolve
 from peak_fast.sweep import evaluate

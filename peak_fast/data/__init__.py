@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from peak_fast.data.frames import to_polars as to_polars
     from peak_fast.data.generated import synthetic
     from peak_fast.data.given import given_bars as given_bars
+    from peak_fast.data.given import is_panel as is_panel
     from peak_fast.data.given import settled as settled
     from peak_fast.data.kept_rows import own_frame as own_frame
     from peak_fast.data.kinds import package_of as package_of
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from peak_fast.data.samples import SAMPLE_SYMBOLS, sample
     from peak_fast.data.time_values import as_time as as_time
     from peak_fast.data.times import time_of_day as time_of_day
-    from peak_fast.data.weight_rows import weight_rows as weight_rows
+    from peak_fast.data.weights import weight_rows as weight_rows
     from peak_fast.data.year_estimates import known_years as known_years
 
 __all__ = ["SAMPLE_SYMBOLS", "Bars", "Panel", "load", "sample", "synthetic"]
@@ -60,7 +61,7 @@ _HOMES = {
     "columns": ("numbers_of",),
     "frames": ("collect", "table_of", "to_polars"),
     "generated": ("synthetic",),
-    "given": ("given_bars", "settled"),
+    "given": ("given_bars", "is_panel", "settled"),
     "kept_rows": ("own_frame",),
     "kinds": ("package_of",),
     "loading": ("load",),
@@ -70,7 +71,7 @@ _HOMES = {
     "samples": ("SAMPLE_SYMBOLS", "sample"),
     "time_values": ("as_time",),
     "times": ("time_of_day",),
-    "weight_rows": ("weight_rows",),
+    "weights": ("weight_rows",),
     "year_estimates": ("known_years",),
 }
 

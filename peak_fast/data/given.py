@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 from peak_fast.data.bars import Bars
+from peak_fast.data.dated import Dated
 
 
 def given_bars(data: Any, name: str | None = None) -> Bars:
@@ -26,6 +27,11 @@ def given_bars(data: Any, name: str | None = None) -> Bars:
     if "reverse" in bars.repaired:
         object.__setattr__(bars, "_turned", True)
     return bars
+
+
+def is_panel(data: Any) -> bool:
+    """Whether data are a `Panel`; asked of bars too, so its files are not imported for the answer."""
+    return isinstance(data, Dated) and not isinstance(data, Bars)
 
 
 def settled(bars: Bars) -> Bars:

@@ -11,30 +11,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
+from peak_fast import settings as _settings
 from peak_fast import simulation as _simulation
 from peak_fast.arguments import rate_of_bps, tracker_or_none
-from peak_fast.data import Bars, Panel, given_bars
+from peak_fast.data import Bars, given_bars, is_panel
 from peak_fast.errors import ConfigError
 from peak_fast.guard import guarded_class
 from peak_fast.results import BacktestResult
-from peak_fast.settings import (
-    VARIABLE,
-    BacktestConfig,
-    Costs,
-    EngineSettings,
-    Execution,
-    FractionOfEquity,
-    RiskLimits,
-    SizeRule,
-    Stops,
-    checked_values,
-)
-from peak_fast.simulation import Decisions, target_decisions
+from peak_fast.settings import Costs, EngineSettings, Execution, FractionOfEquity, RiskLimits, SizeRule, Stops
 from peak_fast.strategies import Block, OrderBlock, SignalStrategy, complete_params, params_of, resolve
 
 if TYPE_CHECKING:
+    from peak_fast.data import Panel
     from peak_fast.portfolio import PortfolioResult
-    from peak_fast.settings import PortfolioRules
+    from peak_fast.settings import BacktestConfig, PortfolioRules
+    from peak_fast.simulation import Decisions
     from peak_fast.tracking import Tracker
 
 R = TypeVar("R")
@@ -144,40 +135,25 @@ class BacktestEngine:
     @classmethod
     def from_config(cls, config: BacktestConfig, tracker: Tracker | None = None) -> BacktestEngine:
         """Engine with the settings of a `BacktestConfig` (``[tracking]`` is read by `build_tracker_from_config`)."""
-        if not isinstance(config, BacktestConfig):
+        if not isinstance(config, _settings.BacktestConfig):
             raise ConfigError(f"config: expected a BacktestConfig; got {type(config).__name__}")
-        names = BacktestConfig.model_fields.keys() - {"tracking", "sweep", "data"}
+        names = _settings.BacktestConfig.model_fields.keys() - {"tracking", "sweep", "data"}
         return cls(tracker=tracker, **{name: getattr(config, name) for name in names})
 
     @overload
     def run(
-        self,
-        data: Panel,
-        strategy: Any,
-        params: Mapping[str, Any] | None = None,
-        *,
-        symbol: str | None = None,
-        weights: bool = False,
-    ) -> PortfolioResult: ...
+        self, data: Panel, strategy: Any, params: Mapping[str, Any] | None = None, *,
+        symbol: str | None = None, weights: bool = False,
+    ) -> PortfolioResult: ...  # fmt: skip
     @overload
     def run(
-        self,
-        data: Any,
-        strategy: Any,
-        params: Mapping[str, Any] | None = None,
-        *,
-        symbol: str | None = None,
-        weights: bool = False,
-    ) -> BacktestResult: ...
+        self, data: Any, strategy: Any, params: Mapping[str, Any] | None = None, *,
+        symbol: str | None = None, weights: bool = False,
+    ) -> BacktestResult: ...  # fmt: skip
     def run(
-        self,
-        data: Any,
-        strategy: Any,
-        params: Mapping[str, Any] | None = None,
-        *,
-        symbol: str | None = None,
-        weights: bool = False,
-    ) -> BacktestResult | PortfolioResult:
+        self, data: Any, strategy: Any, params: Mapping[str, Any] | None = None, *,
+        symbol: str | None = None, weights: bool = False,
+    ) -> BacktestResult | PortfolioResult:  # fmt: skip
         """Backtest a strategy, or target weights of the assets of a panel.
 
         Parameters
@@ -204,7 +180,7 @@ class BacktestEngine:
         """
         if not isinstance(weights, bool):
             raise ConfigError(f"weights: expected True or False; got {weights!r}")
-        if type(data) is Panel:
+        if is_panel(data):
             from peak_fast.portfolio import run_portfolio
 
             return self._told(run_portfolio(self.settings, data, strategy, params_of(params), symbol))
@@ -213,7 +189,7 @@ class BacktestEngine:
             notes: list[str] = []
             row = _simulation.given_targets(bars, strategy, notes).row
             name = "targets" if not weights else "weights"
-            decisions = target_decisions(row, None if weights else "the targets")
+            decisions = _simulation.target_decisions(row, None if weights else "the targets")
             return self._finish(
                 bars, decisions, name, params_of(params), symbol, weights=weights, notes=notes
             )
@@ -280,17 +256,17 @@ class BacktestEngine:
         """Full result of one row of a sweep: parameters, and settings that the sweep varied by name."""
         values = complete_params(item, params)
         if self.settings.order_book is not None or isinstance(item, OrderBlock):
-            from peak_fast.settings import varied_settings
-
-            other = self._with(varied_settings(self.settings, varied))
+            other = self._with(_settings.varied_settings(self.settings, varied))
             other.tracker = None
             return other._run_item(bars, item, values, symbol, False, varied)
         by_weight = getattr(item, "weights", False) or getattr(item, "returns", "") == "weights"
         flat = self.settings.vector(bars, weights=by_weight, varied=varied).copy()
         sizing = type(self.settings.sizing).__name__
-        checked = {name: checked_values(name, [value], flat, sizing)[0] for name, value in varied.items()}
+        checked = {
+            name: _settings.checked_values(name, [value], flat, sizing)[0] for name, value in varied.items()
+        }
         for name in varied:
-            row = VARIABLE[name]
+            row = _settings.VARIABLE[name]
             for slot in row.slots:
                 flat[slot] = checked[name] / row.unit
         notes: list[str] = []

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from peak_fast.columns import FloatArray, IntArray
 from peak_fast.portfolio import measures as _measures
 from peak_kernels import portfolio_slots as p
+from peak_kernels.arrays import FloatArray, IntArray
 
 if TYPE_CHECKING:
     import polars as pl

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from peak_fast.columns import FloatArray, IntArray
 from peak_fast.portfolio.setup import spans_of
 from peak_kernels import portfolio_slots as p
 from peak_kernels import slots as t
+from peak_kernels.arrays import FloatArray, IntArray
 from peak_kernels.entries import fold_exposures
 
 if TYPE_CHECKING:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from peak_kernels.arrays import FloatArray, IntArray
+
 if TYPE_CHECKING:
-    from peak_fast.columns import FloatArray, IntArray
     from peak_fast.data import Panel
 
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from peak_fast.columns import FloatArray, IntArray
 from peak_fast.guard import Named, guarded_class
 from peak_fast.portfolio import frames as _frames
 from peak_fast.portfolio import measures as _measures
 from peak_fast.portfolio.summary import metadata_of, stats_of, summary_rows, summary_text
 from peak_fast.results import jsonable, named
 from peak_kernels import slots as t
+from peak_kernels.arrays import FloatArray, IntArray
 
 if TYPE_CHECKING:
     import polars as pl

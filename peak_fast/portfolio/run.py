@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from peak_fast.columns import FloatArray, IntArray
 from peak_fast.errors import DataError
 from peak_fast.metrics import METRICS
 from peak_fast.portfolio.parts import Outcome
@@ -16,6 +15,7 @@ from peak_fast.portfolio.setup import Setup, described, setup_of
 from peak_fast.portfolio.targets import TargetWeights, target_weights
 from peak_kernels import portfolio_slots as p
 from peak_kernels import slots as t
+from peak_kernels.arrays import FloatArray, IntArray
 from peak_kernels.entries import run_portfolio as _run
 
 if TYPE_CHECKING:

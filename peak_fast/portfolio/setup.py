@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from peak_fast.columns import FloatArray, IntArray
 from peak_fast.errors import ConfigError, DataError, did_you_mean
 from peak_fast.settings import Asset, Costs, Execution, FractionOfEquity, PortfolioRules, Stops, rules_vector
 from peak_kernels import portfolio_slots as p
+from peak_kernels.arrays import FloatArray, IntArray
 
 if TYPE_CHECKING:
     from peak_fast.data import Panel

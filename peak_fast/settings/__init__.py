@@ -50,9 +50,9 @@ if TYPE_CHECKING:
         VolatilityTarget,
     )
     from peak_fast.settings.sizing import SizeRule as SizeRule
-    from peak_fast.settings.slots import VARIABLE as VARIABLE
-    from peak_fast.settings.slots import check_apart as check_apart
     from peak_fast.settings.trading import Costs, Execution, RiskLimits, Stops
+    from peak_fast.settings.variable import VARIABLE as VARIABLE
+    from peak_fast.settings.variable import check_apart as check_apart
     from peak_fast.settings.varied import COUNTS as COUNTS
     from peak_fast.settings.varied import ENTRIES as ENTRIES
     from peak_fast.settings.varied import RULES as RULES
@@ -121,7 +121,7 @@ _HOMES = {
         "SizeRule",
         "VolatilityTarget",
     ),
-    "slots": ("VARIABLE", "check_apart"),
+    "variable": ("VARIABLE", "check_apart"),
     "trading": ("Costs", "Execution", "RiskLimits", "Stops"),
     "varied": (
         "COUNTS",

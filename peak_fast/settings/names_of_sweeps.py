@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from peak_fast.errors import ConfigError
-from peak_fast.settings.slots import SIZES, VARIABLE, Setting
+from peak_fast.settings.slots import SIZES
+from peak_fast.settings.variable import VARIABLE, Setting
 from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray
 
@@ -18,7 +19,7 @@ def checked_values(name: str, column: Any, base: FloatArray, sizing: str, where:
     Parameters
     ----------
     name
-        A name of `peak_fast.settings.slots.VARIABLE`.
+        A name of `peak_fast.settings.variable.VARIABLE`.
     column
         Its values; None or NaN: not set.
     base

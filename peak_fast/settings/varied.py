@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from peak_fast.errors import ConfigError
-from peak_fast.settings.slots import VARIABLE
+from peak_fast.settings.variable import VARIABLE
 
 if TYPE_CHECKING:
     from peak_fast.settings.engine import EngineSettings

@@ -5,17 +5,19 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from peak_fast.data import Bars
 from peak_fast.errors import StrategyError
 from peak_fast.indicators import Key, check_kind, plane_of, stride_of
-from peak_fast.simulation.blocks import BlockCall, prepare
 from peak_fast.strategies import Block, Row, RuleStrategy
 from peak_kernels.arrays import FloatArray, IntArray
 from peak_kernels.slots import RULE_SIZE
+
+if TYPE_CHECKING:
+    from peak_fast.simulation.blocks import BlockCall
 
 NO_RULES = np.empty((0, RULE_SIZE), np.int64)
 
@@ -82,6 +84,9 @@ def _row_key(row: Row, params: Mapping[str, Any]) -> Key:
 
 def block_decisions(block: Block, bars: Bars, params: Mapping[str, Any]) -> Decisions:
     """A compiled block, which decides while the kernel runs."""
+    # Here, as in `peak_fast.simulation.run`: most runs have no block.
+    from peak_fast.simulation.blocks import prepare
+
     nothing = given_decisions(np.empty(0, np.int64), NO_PLANE)
     return dataclasses.replace(nothing, block=prepare(block, bars, params))
 

@@ -10,7 +10,6 @@ import numpy as np
 
 from peak_fast.data import Bars
 from peak_fast.metrics import METRICS
-from peak_fast.simulation.blocks import run_block
 from peak_fast.simulation.decisions import Decisions, block_decisions, rule_decisions
 from peak_fast.simulation.tables import calendar_table, prices_for
 from peak_fast.strategies import RuleStrategy
@@ -76,6 +75,8 @@ def call_kernel(
 ) -> None:
     """Run one configuration: ``settings`` and ``out`` have one row, ``scratch = (state, records, curve)``."""
     if decisions.block is not None:
+        from peak_fast.simulation.blocks import run_block
+
         run_block(decisions.block, prices_for(bars, settings[0]), calendar, settings, scratch, out)
         return
     given = (decisions.bar_of, decisions.target_of, decisions.count)

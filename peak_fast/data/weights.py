@@ -10,7 +10,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from peak_fast.data.checks import FloatArray, IntArray
 from peak_fast.data.columns import numbers_of
 from peak_fast.data.frames import collect, table_of
 from peak_fast.data.kinds import package_of
@@ -20,6 +19,7 @@ from peak_fast.data.options import DEFAULTS
 from peak_fast.data.panel_rows import numbered
 from peak_fast.data.time_columns import find_times
 from peak_fast.errors import DataError, did_you_mean
+from peak_kernels.arrays import FloatArray, IntArray
 
 WHAT = "the weights"
 WEIGHT_NAMES = ("weight", "weights", "targetweight", "target", "targetpercent", "w", "allocation", "share")
