@@ -264,15 +264,10 @@ class Study:
                     ledger.retry_failed()
                 ledger.sync()
                 loop = Loop(
-                    self.space,
-                    self.objectives,
-                    self._feasibility,
-                    self._runner,
-                    ledger,
-                    self._proposer(choice, ledger.finished, rank),
-                    pruning_style(self._pruner),
+                    self.space, self.objectives, self._feasibility, self._runner, ledger,
+                    self._proposer(choice, ledger.finished, rank), pruning_style(self._pruner),
                     counted_size(self.space),
-                )
+                )  # fmt: skip
                 with recorder:
                     stopped = loop.run(limits, self._first_points(choice), recorder.observe)
                     self._result = self._conclude(loop, choice, stopped)
