@@ -38,6 +38,8 @@ _HOMES = {
     "PeakFastError": "errors",
     "PortfolioResult": "portfolio",
     "PortfolioRules": "settings",
+    "Rank": "portfolio",
+    "Rebalance": "portfolio",
     "RiskLimits": "settings",
     "RiskPerTrade": "settings",
     "Row": "strategies",
@@ -85,6 +87,8 @@ __all__ = [
     "PeakFastError",
     "PortfolioResult",
     "PortfolioRules",
+    "Rank",
+    "Rebalance",
     "RiskLimits",
     "RiskPerTrade",
     "Row",
@@ -123,7 +127,7 @@ if TYPE_CHECKING:
     )
     from peak_fast.orders import simulate_orders
     from peak_fast.params import Param
-    from peak_fast.portfolio import PortfolioResult
+    from peak_fast.portfolio import PortfolioResult, Rank, Rebalance
     from peak_fast.results import BacktestResult
     from peak_fast.settings import (
         BacktestConfig,

@@ -132,9 +132,9 @@ EXPORTS = [
     "Above", "AtLeast", "BacktestConfig", "BacktestEngine", "BacktestResult", "Bars", "ConfigError", "Costs",
     "DataError", "Execution", "FixedUnits", "FixedValue", "FractionOfEquity", "Grid", "KellyFraction",
     "MLflowTracker", "MissingDependencyError", "NoopTracker", "Panel", "Param", "PeakFastError", "PortfolioResult",
-    "PortfolioRules", "RiskLimits",
-    "RiskPerTrade", "Row", "RuleStrategy", "Stops", "StoreError", "StrategyError", "Study", "Sweep", "SweepError",
-    "SweepResult", "TrackingError", "VolatilityTarget", "__version__", "build_tracker_from_config", "load",
+    "PortfolioRules", "Rank", "Rebalance", "RiskLimits", "RiskPerTrade", "Row", "RuleStrategy", "Stops", "StoreError",
+    "StrategyError", "Study", "Sweep", "SweepError", "SweepResult", "TrackingError", "VolatilityTarget",
+    "__version__", "build_tracker_from_config", "load",
     "log_backtest_artifacts", "sample", "simulate_orders", "strategy", "synthetic",
 ]  # fmt: skip
 

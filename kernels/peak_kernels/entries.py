@@ -32,10 +32,14 @@ ENTRIES = {
     for name, numbers in {
         "run_configurations": 2, "sma_rows": 0, "ema_rows": 0, "rsi_rows": 0, "roc_rows": 0,
         "highest_before_rows": 0, "lowest_before_rows": 0, "std": 1, "macd": 3, "run_portfolio": 0,
-        "fold_exposures": 0,
+        "fold_exposures": 0, "momentum_scores": 2, "volatility_scores": 1, "taken_scores": 0, "screen_scores": 1,
+        "best_ranks": 3, "weigh_ranks": 3,
     }.items()
 }  # fmt: skip
-_RUN, _SMA, _EMA, _RSI, _ROC, _HIGHEST, _LOWEST, _STD, _MACD, _PORTFOLIO, _EXPOSURES = ENTRIES.values()
+(
+    _RUN, _SMA, _EMA, _RSI, _ROC, _HIGHEST, _LOWEST, _STD, _MACD, _PORTFOLIO, _EXPOSURES, _MOMENTUM, _VOLATILITY,
+    _TAKEN, _SCREEN, _BEST, _WEIGH,
+) = ENTRIES.values()  # fmt: skip
 
 
 def run_configurations(
@@ -123,3 +127,51 @@ def fold_exposures(
     assets = multipliers.size
     lists = np.empty((portfolio_slots.N_LISTS, assets), dtype=np.int64)
     _EXPOSURES.call((prices, spans, orders, multipliers, np.empty(assets), lists, out))
+
+
+def momentum_scores(
+    close: FloatArray, spans: IntArray, rows: IntArray, lookback: int, skip: int, out: FloatArray
+) -> None:
+    """See `portfolio.scores.momentum_into`."""
+    _MOMENTUM.call((close, spans, rows, out), lookback, skip)
+
+
+def volatility_scores(
+    close: FloatArray, spans: IntArray, rows: IntArray, lookback: int, out: FloatArray
+) -> None:
+    """See `portfolio.scores.volatility_into`."""
+    _VOLATILITY.call((close, spans, rows, out), lookback)
+
+
+def taken_scores(values: FloatArray, rows: IntArray, out: FloatArray) -> None:
+    """See `portfolio.scores.taken_into`."""
+    _TAKEN.call((values, rows, out))
+
+
+def screen_scores(
+    close: FloatArray, spans: IntArray, members: IntArray, rows: IntArray, priced: int, scores: FloatArray
+) -> None:
+    """See `portfolio.scores.screen`."""
+    _SCREEN.call((close, spans, members, rows, scores), priced)
+
+
+def best_ranks(
+    scores: FloatArray, alphabet: IntArray, bounds: IntArray, sign: int, width: int, ordered: int, best: IntArray,
+    counts: IntArray,
+) -> None:  # fmt: skip
+    """See `portfolio.ranking.best_into`."""
+    assets = scores.shape[1]
+    spare = np.empty(assets), np.empty(assets), np.empty(assets, dtype=np.int64)
+    _BEST.call((scores, alphabet, bounds, best, counts, *spare), sign, width, ordered)
+
+
+def weigh_ranks(
+    best: tuple[IntArray, IntArray], counts: tuple[IntArray, IntArray], widths: tuple[int, int], values: FloatArray,
+    shared: int, terms: FloatArray, group_of: IntArray, numbers: IntArray, out: FloatArray,
+) -> None:  # fmt: skip
+    """See `portfolio.ranking.weigh_into`."""
+    assets = out.shape[1]
+    lists = np.empty(assets, dtype=np.int64), np.empty(2 * assets, dtype=np.int64)
+    spare = np.empty(assets), np.empty(assets), np.empty(assets, dtype=np.int64)
+    arrays = (best[0], counts[0], best[1], counts[1], values, terms, group_of, *lists, *spare, numbers, out)
+    _WEIGH.call(arrays, *widths, shared)

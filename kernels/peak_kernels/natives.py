@@ -29,6 +29,7 @@ from peak_kernels.indicators import (
     roots,
     rsi_into,
 )
+from peak_kernels.portfolio import best_into, momentum_into, screen, taken_into, volatility_into, weigh_into
 from peak_kernels.portfolio import fold_exposures as _fold_exposures
 from peak_kernels.portfolio import run_portfolio as _run_portfolio
 
@@ -192,3 +193,53 @@ def macd(arrays: int, fast: int, slow: int, signal_period: int) -> None:
     put_back(values, line_row, line)
     put_back(values, signal_row, signal)
     put_back(values, histogram_row, histogram)
+
+
+def momentum_scores(arrays: int, lookback: int, skip: int) -> None:
+    """``(close, spans, rows, out)``."""
+    momentum_into(
+        table(arrays, 0), whole_table(arrays, 1), whole_row(arrays, 2), lookback, skip, table(arrays, 3)
+    )
+
+
+def volatility_scores(arrays: int, lookback: int) -> None:
+    """``(close, spans, rows, out)``."""
+    volatility_into(
+        table(arrays, 0), whole_table(arrays, 1), whole_row(arrays, 2), lookback, table(arrays, 3)
+    )
+
+
+def taken_scores(arrays: int) -> None:
+    """``(values, rows, out)``."""
+    taken_into(table(arrays, 0), whole_row(arrays, 1), table(arrays, 2))
+
+
+def screen_scores(arrays: int, priced: int) -> None:
+    """``(close, spans, members, rows, scores)``."""
+    screen(
+        table(arrays, 0),
+        whole_table(arrays, 1),
+        whole_table(arrays, 2),
+        whole_row(arrays, 3),
+        priced,
+        table(arrays, 4),
+    )
+
+
+def best_ranks(arrays: int, sign: int, width: int, ordered: int) -> None:
+    """``(scores, alphabet, bounds, best, counts, spare, spare, spare)``."""
+    spare = (row(arrays, 5), row(arrays, 6), whole_row(arrays, 7))
+    best_into(
+        table(arrays, 0), whole_row(arrays, 1), whole_row(arrays, 2), float(sign), width, ordered,
+        whole_table(arrays, 3), whole_table(arrays, 4), spare,
+    )  # fmt: skip
+
+
+def weigh_ranks(arrays: int, long_width: int, short_width: int, shared: int) -> None:
+    """``(best, counts, worst, counts, values, terms, group_of, held, chosen, spare, spare, spare, numbers, out)``."""
+    weigh_into(
+        (whole_table(arrays, 0), whole_table(arrays, 2)), (whole_table(arrays, 1), whole_table(arrays, 3)),
+        (long_width, short_width), table(arrays, 4), shared, row(arrays, 5), whole_row(arrays, 6),
+        (whole_row(arrays, 7), whole_row(arrays, 8)), (row(arrays, 9), row(arrays, 10), whole_row(arrays, 11)),
+        whole_row(arrays, 12), table(arrays, 13),
+    )  # fmt: skip

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from peak_fast.data.matching import sorted_times as sorted_times
     from peak_fast.data.options import read_options as read_options
     from peak_fast.data.panel import Panel
+    from peak_fast.data.panel_groups import groups_of as groups_of
     from peak_fast.data.samples import SAMPLE_SYMBOLS, sample
     from peak_fast.data.time_values import as_time as as_time
     from peak_fast.data.times import time_of_day as time_of_day
@@ -68,6 +69,7 @@ _HOMES = {
     "matching": ("Calendar", "check_zone", "shown_time", "sorted_times"),
     "options": ("read_options",),
     "panel": ("Panel",),
+    "panel_groups": ("groups_of",),
     "samples": ("SAMPLE_SYMBOLS", "sample"),
     "time_values": ("as_time",),
     "times": ("time_of_day",),

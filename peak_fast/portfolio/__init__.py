@@ -8,14 +8,25 @@ from peak_kernels.doors import door
 
 if TYPE_CHECKING:
     from peak_fast.portfolio.result import PortfolioResult
+    from peak_fast.portfolio.rules import Momentum, Rank, Rebalance, Score, Volatility, WeightFunction
     from peak_fast.portfolio.run import run_portfolio as run_portfolio
     from peak_fast.portfolio.targets import TargetWeights
 
-__all__ = ["PortfolioResult", "TargetWeights"]
+__all__ = [
+    "Momentum",
+    "PortfolioResult",
+    "Rank",
+    "Rebalance",
+    "Score",
+    "TargetWeights",
+    "Volatility",
+    "WeightFunction",
+]
 
 # Where each name of this room lives; those outside `__all__` are for other rooms.
 _HOMES = {
     "result": ("PortfolioResult",),
+    "rules": ("Momentum", "Rank", "Rebalance", "Score", "Volatility", "WeightFunction"),
     "run": ("run_portfolio",),
     "targets": ("TargetWeights",),
 }

@@ -35,12 +35,15 @@ class TargetWeights:
         What was understood or passed over on the way, a sentence each.
     identity
         What the weights came from, as plain values for the result's metadata.
+    band
+        Share of the equity by which an asset's weight must be off to be traded; None: the settings say it.
     """
 
     rows: IntArray
     weights: FloatArray
     notes: tuple[str, ...] = ()
     identity: dict[str, Any] = field(default_factory=dict)
+    band: float | None = None
 
 
 def provides_weights(item: Any) -> bool:

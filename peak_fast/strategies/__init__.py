@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from peak_kernels.doors import door
 
 if TYPE_CHECKING:
+    from peak_fast.strategies.base import source_hash as source_hash
     from peak_fast.strategies.block_checks import check_indices as check_indices
     from peak_fast.strategies.block_checks import compile_error as compile_error
     from peak_fast.strategies.block_checks import is_debug as is_debug
@@ -37,6 +38,7 @@ __all__ = [
 
 # Where each name of this room lives; those outside `__all__` are for other rooms.
 _HOMES = {
+    "base": ("source_hash",),
     "builtin": ("NAMES",),
     "block_checks": ("check_indices", "compile_error", "is_debug", "is_outside", "outside_error"),
     "blocks": ("Block", "OrderBlock"),

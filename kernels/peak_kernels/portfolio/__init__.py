@@ -8,6 +8,12 @@ from peak_kernels.doors import door
 
 if TYPE_CHECKING:
     from peak_kernels.portfolio.exposures import fold_exposures as fold_exposures
+    from peak_kernels.portfolio.ranking import best_into as best_into
+    from peak_kernels.portfolio.ranking import weigh_into as weigh_into
+    from peak_kernels.portfolio.scores import momentum_into as momentum_into
+    from peak_kernels.portfolio.scores import screen as screen
+    from peak_kernels.portfolio.scores import taken_into as taken_into
+    from peak_kernels.portfolio.scores import volatility_into as volatility_into
     from peak_kernels.portfolio.simulation import run_portfolio as run_portfolio
 
 __all__ = []
@@ -16,6 +22,8 @@ __all__ = []
 _HOMES = {
     "exposures": ("fold_exposures",),
     "simulation": ("run_portfolio",),
+    "ranking": ("best_into", "weigh_into"),
+    "scores": ("momentum_into", "screen", "taken_into", "volatility_into"),
 }
 
 __getattr__, __dir__ = door(__name__, _HOMES, __all__)

@@ -1,0 +1,118 @@
+"""Scores of assets at single bars: what rules rank by, computed only where a decision is made.
+
+``close`` is float64[asset, bar], NaN where an asset has no price; ``spans`` int64[3, asset] as `portfolio_slots` says;
+``rows`` int64[k] the deciding bars; ``out`` float64[k, asset].  Values at a row depend on bars up to it alone.  Where
+a price is missing inside an asset's life the last one before it counts.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from peak_kernels import portfolio_slots as p
+from peak_kernels.arrays import FloatArray, IntArray
+from peak_kernels.compiling import jit
+
+
+@jit(inline=True)
+def known(closes: FloatArray, bar: int) -> float:
+    """The last close up to a bar at or behind the first one with a price."""
+    at: Any = bar
+    while closes[at] != closes[at]:
+        at -= 1
+    return closes[at]
+
+
+@jit(inline=True)
+def momentum_into(
+    close: FloatArray, spans: IntArray, rows: IntArray, lookback: int, skip: int, out: FloatArray
+) -> None:
+    """Return from ``skip + lookback`` bars before to ``skip`` bars before; NaN where the asset is younger."""
+    for asset in range(close.shape[0]):
+        closes = close[asset]
+        first = spans[p.LISTED, asset]
+        holes = spans[p.HOLES, asset] > 0 or spans[p.GONE, asset] < close.shape[1]
+        for k in range(rows.size):
+            late = rows[k] - skip
+            early = late - lookback
+            value = math.nan
+            if early >= first:
+                before, after = closes[early], closes[late]
+                if holes:
+                    before, after = known(closes, early), known(closes, late)
+                if before > 0.0:
+                    value = after / before - 1.0
+            out[k, asset] = value
+
+
+@jit(inline=True)
+def volatility_into(
+    close: FloatArray, spans: IntArray, rows: IntArray, lookback: int, out: FloatArray
+) -> None:
+    """Population standard deviation of the returns of the last ``lookback`` bars; NaN where the asset is younger.
+
+    A bar without a price has no return; that of the next one is over both.
+    """
+    for asset in range(close.shape[0]):
+        closes = close[asset]
+        first = spans[p.LISTED, asset]
+        for k in range(rows.size):
+            start = rows[k] - lookback
+            if start < first:
+                out[k, asset] = math.nan
+                continue
+            before = known(closes, start)
+            count, mean, squares = 0, 0.0, 0.0
+            for bar in range(start + 1, rows[k] + 1):
+                after = closes[bar]
+                if after == after:
+                    ret = after / before - 1.0
+                    count += 1
+                    step = ret - mean
+                    mean += step / count
+                    squares += step * (ret - mean)
+                    before = after
+            out[k, asset] = math.sqrt(squares / count) if count > 1 else math.nan
+
+
+@jit(inline=True)
+def taken_into(values: FloatArray, rows: IntArray, out: FloatArray) -> None:
+    """Values that are known at every bar, float64[asset, bar], at the deciding bars."""
+    for asset in range(values.shape[0]):
+        for k in range(rows.size):
+            out[k, asset] = values[asset, rows[k]]
+
+
+@jit(inline=True)
+def screen(
+    close: FloatArray, spans: IntArray, members: IntArray, rows: IntArray, priced: int, scores: FloatArray
+) -> None:
+    """Make NaN of the scores of assets that cannot be ranked.
+
+    Parameters
+    ----------
+    members
+        int64[k, asset] with 1 where the asset belongs to the universe; of no elements: all do.
+    priced
+        1: an asset without a price at the deciding bar is not ranked; 0: one that is not listed yet.
+    """
+    bars = close.shape[1]
+    for asset in range(close.shape[0]):
+        first, gone = spans[p.LISTED, asset], spans[p.GONE, asset]
+        if priced == 0:
+            gone = np.int64(bars)
+        holes = priced > 0 and spans[p.HOLES, asset] > 0
+        if first == 0 and gone == bars and not holes and members.size == 0:
+            continue
+        for k in range(rows.size):
+            bar = rows[k]
+            out = bar < first or bar >= gone
+            if not out and holes:
+                out = close[asset, bar] != close[asset, bar]
+            if not out and members.size > 0:
+                out = members[k, asset] == 0
+            if out:
+                scores[k, asset] = math.nan

@@ -1,0 +1,66 @@
+"""Weights from a function of the long frame of a panel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from peak_fast.arguments import wrong
+from peak_fast.data import Panel
+from peak_fast.errors import StrategyError
+from peak_fast.guard import guarded_class
+from peak_fast.params import Param, validate_schema
+from peak_fast.portfolio.targets import TargetWeights, target_weights
+from peak_fast.strategies import complete_params, source_hash
+
+
+@guarded_class()
+@dataclass(frozen=True, slots=True)
+class WeightFunction:
+    """A Python function ``fn(frame, params)`` that returns weights.
+
+    Parameters
+    ----------
+    function
+        Gets the long frame of the panel (`Panel.to_frame`: Polars, or pandas where the panel came from pandas) and the
+        parameters.  It returns weights in any form that a run takes: a long frame (time, symbol, weight), a wide one
+        (time and a column for each asset), an array float64[bar, asset], `TargetWeights`.
+    """
+
+    function: Callable[[Any, Mapping[str, Any]], Any]
+    name: str = ""
+    schema: tuple[Param, ...] = ()
+    constraints: tuple[Any, ...] = ()
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        if not callable(self.function):
+            raise wrong(
+                "WeightFunction.function",
+                "a function",
+                self.function,
+                "pass it without calling it",
+                StrategyError,
+            )
+        object.__setattr__(self, "name", self.name or getattr(self.function, "__name__", "weights"))
+        object.__setattr__(self, "schema", validate_schema(self.schema, self.constraints))
+
+    def weights(self, panel: Panel, params: Mapping[str, Any]) -> TargetWeights:
+        """Weights that the function returns.
+
+        Raises
+        ------
+        StrategyError
+            The function does not take a frame and parameters.
+        DataError
+            What it returns is no weights of this panel.
+        """
+        values = complete_params(self, params)
+        found = target_weights(panel, self.function(panel.to_frame(), values), {})
+        identity = {"rule": "function", "name": self.name, "source": self.fingerprint()}
+        return TargetWeights(found.rows, found.weights, found.notes, identity, found.band)
+
+    def fingerprint(self) -> str:
+        """Hash of the function's source."""
+        return source_hash(self.function)
