@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from peak_fast.arguments import wrong
-from peak_fast.columns import FloatArray, IntArray
 from peak_fast.data import Calendar, Panel, aligned_table, fingerprint, is_frame, package_of
 from peak_fast.errors import StrategyError
 from peak_fast.indicators import rows_of
@@ -18,6 +17,7 @@ from peak_fast.portfolio.rules.references import named, resolved
 from peak_fast.portfolio.rules.scores import READERS, Params, Score, as_score
 from peak_fast.strategies import Row, source_hash
 from peak_kernels import entries as kernels
+from peak_kernels.arrays import FloatArray, IntArray
 
 
 def column_score(value: Any) -> Score:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from peak_fast.columns import FloatArray, IntArray
 from peak_fast.data import Panel, groups_of
 from peak_fast.errors import StrategyError
 from peak_fast.portfolio.rules.references import resolved
@@ -17,6 +16,7 @@ from peak_fast.portfolio.rules.scores import Score
 from peak_fast.portfolio.setup import spans_of
 from peak_fast.portfolio.targets import TargetWeights
 from peak_kernels import entries as kernels
+from peak_kernels.arrays import FloatArray, IntArray
 
 _NO_FLOATS = np.empty((0, 0))
 _NO_INTS = np.empty((0, 0), dtype=np.int64)

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from peak_fast.columns import FloatArray, IntArray
 from peak_fast.data import Panel
 from peak_fast.guard import guarded_class
 from peak_fast.params import Param
@@ -21,6 +20,7 @@ from peak_fast.portfolio.rules.references import check_reference, named, resolve
 from peak_fast.portfolio.rules.scores import Params, Score
 from peak_fast.portfolio.setup import spans_of
 from peak_kernels import entries as kernels
+from peak_kernels.arrays import FloatArray, IntArray
 
 
 @guarded_class()

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from peak_fast.arguments import is_whole, wrong
-from peak_fast.columns import IntArray
 from peak_fast.data import Panel, as_time, check_zone
 from peak_fast.errors import DataError, StrategyError, did_you_mean
 from peak_fast.guard import guarded_class
 from peak_fast.params import Param
 from peak_fast.portfolio.rules.references import check_reference, named, resolved
+from peak_kernels.arrays import IntArray
 
 WORDS = (
     "bar", "day", "week", "month_end", "quarter_end", "year_end", "week_start", "month_start", "quarter_start",

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from peak_fast.arguments import is_number
-from peak_fast.columns import FloatArray, IntArray
 from peak_fast.data import Panel
 from peak_fast.params import Param
+from peak_kernels.arrays import FloatArray, IntArray
 
 Params = Mapping[str, Any]
 
