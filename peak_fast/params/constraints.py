@@ -17,7 +17,7 @@ import ast
 import operator
 from collections.abc import Callable, Iterable, Mapping
 from functools import reduce
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from peak_fast.errors import StrategyError, did_you_mean
 
@@ -99,6 +99,32 @@ _UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
 _CALLS: dict[str, Callable[..., Any]] = {"abs": abs, "min": _extreme("min"), "max": _extreme("max")}
 
 
+class Order(NamedTuple):
+    """A condition of the form ``left < right``, or ``left <= right`` where it is not strict.
+
+    Attributes
+    ----------
+    left_names, right_names
+        What each side reads.
+    left, right
+        Values of the sides, from a mapping of names to values or columns.
+    """
+
+    left_names: frozenset[str]
+    right_names: frozenset[str]
+    left: _Node
+    right: _Node
+    is_strict: bool
+
+
+def _names_in(node: ast.expr) -> frozenset[str]:
+    """Names in an expression, those of functions aside."""
+    called = {id(item.func) for item in ast.walk(node) if isinstance(item, ast.Call)}
+    return frozenset(
+        item.id for item in ast.walk(node) if isinstance(item, ast.Name) and id(item) not in called
+    )
+
+
 class _Parser:
     """Turns one expression into nested functions; collects the parameter names on the way."""
 
@@ -107,6 +133,7 @@ class _Parser:
         self.names: list[str] = []
         self.flags: list[str] = []
         self.ends: tuple[_Node, _Node] | None = None
+        self.order: Order | None = None
 
     def parse(self) -> _Node:
         try:
@@ -120,10 +147,12 @@ class _Parser:
             raise self._refuse(type(body).__name__)
         if isinstance(body, ast.Compare) and len(body.ops) == 1:
             left, right = body.left, body.comparators[0]
-            if isinstance(body.ops[0], ast.Lt | ast.LtE):
+            if isinstance(body.ops[0], ast.Gt | ast.GtE):
+                left, right = right, left
+            if isinstance(body.ops[0], ast.Lt | ast.LtE | ast.Gt | ast.GtE):
                 self.ends = self._node(left), self._node(right)
-            elif isinstance(body.ops[0], ast.Gt | ast.GtE):
-                self.ends = self._node(right), self._node(left)
+                is_strict = isinstance(body.ops[0], ast.Lt | ast.Gt)
+                self.order = Order(_names_in(left), _names_in(right), *self.ends, is_strict)
         return self._flag(body)
 
     def _flag(self, node: ast.expr) -> _Node:
@@ -223,6 +252,8 @@ class Constraint:
         Parameters that the condition reads; empty for a function, which may read any.
     flags : tuple of str
         Names of a text whose truth is asked for without a comparison, as in ``"not use_filter"``.
+    order : Order or None
+        Both sides of a text that is one comparison by size.
 
     Raises
     ------
@@ -230,19 +261,20 @@ class Constraint:
         The text is not a condition made of the allowed operations.
     """
 
-    __slots__ = ("_condition", "_ends", "_kind", "_tree", "flags", "names", "text")
+    __slots__ = ("_condition", "_ends", "_kind", "_tree", "flags", "names", "order", "text")
 
     def __init__(self, condition: str | Callable[[dict[str, Any]], Any] | Any) -> None:
         self._condition: Any = condition
         self._tree: _Node | None = None
         self._ends: tuple[_Node, _Node] | None = None
+        self.order: Order | None = None
         self.names: tuple[str, ...] = ()
         self.flags: tuple[str, ...] = ()
         if isinstance(condition, str):
             parser = _Parser(condition)
             self._kind, self.text, self._tree = "text", condition.strip(), parser.parse()
             self.names, self._ends = tuple(parser.names), parser.ends
-            self.flags = tuple(parser.flags)
+            self.flags, self.order = tuple(parser.flags), parser.order
         elif type(condition).__module__.split(".")[0] == "polars" and hasattr(condition, "meta"):
             self._kind, self.text = "polars", str(condition)
             self.names = tuple(condition.meta.root_names())
@@ -279,6 +311,11 @@ class Constraint:
                 f"expected a comparison in {self.text!r}; got the number {name!r} alone; write for example "
                 f"'{name} > 0'"
             )
+
+    @property
+    def reads_anything(self) -> bool:
+        """Whether it is a function, which may look at any parameter."""
+        return self._kind == "function"
 
     def _ask(self, node: _Node, values: Mapping[str, Any]) -> Any:
         """Value of a part of a text; numbers and texts cannot be compared."""

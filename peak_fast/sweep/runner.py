@@ -20,7 +20,7 @@ from peak_fast.guard import guarded_class, say_stopped
 from peak_fast.results import code_version, jsonable
 from peak_fast.settings import Costs, Execution, RiskLimits, SizeRule, Stops, check_apart, names_of
 from peak_fast.strategies import OrderBlock, RuleStrategy, SignalStrategy, resolve
-from peak_fast.sweep.grid import Grid
+from peak_fast.sweep.grid import Grid, given_constraints
 from peak_fast.sweep.progress import SweepProgress, check_mode
 from peak_fast.sweep.result import SweepResult
 from peak_fast.sweep.run import Ranges, Team, Work, check_metrics, default_threads, make_batch, parse_memory
@@ -144,13 +144,11 @@ class Sweep:
         made = Grid.make(
             grid,
             schema,
-            constraint,
+            [*given_constraints(constraint), *self.strategy.constraints],
             known=names_of(self.engine.order_book, orders=isinstance(self.strategy, OrderBlock)),
         )
         own = {item.name for item in self.strategy.schema}
         check_apart(name for name in made.names if name not in own)
-        for rule in self.strategy.constraints:
-            made = made.filter(rule, schema)
         self.grid = made.crossed("data", list(self.data)) if len(self.data) > 1 else made
 
     @staticmethod
@@ -273,8 +271,9 @@ class Sweep:
         return SweepProgress(len(self.grid), done=done, metric=self.metrics[0], mode=mode)
 
     def _run_stored(self, runner: Ranges, folder: Path, resume: Any, progress: Any) -> SweepResult:
-        from peak_fast.sweep.store import StoreKey, SweepStore
+        from peak_fast.sweep.store import StoreKey, SweepStore, check_room
 
+        check_room(folder, len(self.grid), len(self.metrics))
         key = StoreKey(
             data={name: bars.hash for name, bars in self.data.items()},
             strategy={

@@ -9,6 +9,7 @@ from peak_kernels.doors import door
 if TYPE_CHECKING:
     from peak_fast.sweep.grid.axis import RESERVED as RESERVED
     from peak_fast.sweep.grid.axis import Array as Array
+    from peak_fast.sweep.grid.filters import given_constraints as given_constraints
     from peak_fast.sweep.grid.grid import Grid as Grid
 
 __all__ = []
@@ -16,6 +17,7 @@ __all__ = []
 # Where each name of this room lives; those outside `__all__` are for other rooms.
 _HOMES = {
     "axis": ("Array", "RESERVED"),
+    "filters": ("given_constraints",),
     "grid": ("Grid",),
 }
 

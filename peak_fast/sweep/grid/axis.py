@@ -8,9 +8,10 @@ arrays. ``None`` (for example "no stop-loss") is NaN in a numeric axis and null 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sized
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -30,6 +31,14 @@ RESERVED = ("config", "block_sum", "block_sumsq")
 """Column names of a sweep's table that no parameter may take."""
 
 _SCALARS = (bool, int, float, str)
+
+MOST_VALUES = 1 << 26
+"""So many values a parameter may have."""
+
+_MOST_DRAWN = 1 << 22
+
+# From so many on, values are looked at together.
+_MANY = 1000
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -110,6 +119,15 @@ def check_name(name: Any) -> str:
     return name
 
 
+def _check_count(name: str, count: int) -> None:
+    """Raise ConfigError for more values than a parameter may have."""
+    if count > MOST_VALUES:
+        raise ConfigError(
+            f"parameter {name!r}: expected at most {MOST_VALUES:,} values; got {count:,}; take a larger step, or "
+            "sample with Grid.random"
+        )
+
+
 def list_values(name: str, values: Any) -> list[Any]:
     """Anything that lists values as a list of plain Python values; a lone value becomes a list of one."""
     if isinstance(values, set | frozenset):
@@ -125,7 +143,54 @@ def list_values(name: str, values: Any) -> list[Any]:
             f"parameter {name!r}: expected a list, range or array of values; "
             f"got {type(values).__name__}: {values!r}; write {{{name!r}: [10, 20, 30]}}"
         )
+    if isinstance(values, Sized):
+        _check_count(name, len(values))
+    else:  # an iterator, which may have no end
+        found = list(itertools.islice(values, _MOST_DRAWN + 1))
+        if len(found) > _MOST_DRAWN:
+            raise ConfigError(
+                f"parameter {name!r}: expected an iterator that ends within {_MOST_DRAWN:,} values; got more; "
+                "list the values or give a range"
+            )
+        values = found
     return [value.item() if isinstance(value, np.generic) else value for value in values]
+
+
+def _numbers(name: str, values: Any, param: Param | None) -> Axis | None:
+    """Axis of a range, or of many numbers, without a look at each of them; None for anything else.
+
+    The values of a range lie between its ends, so that the ends are checked and nothing is listed before.
+    """
+    if isinstance(values, range):
+        count = max(0, -(-(values.stop - values.start) // values.step))
+        if not count or count < _MANY:
+            return None
+        ends: tuple[Any, ...] = (values.start, values.start + (count - 1) * values.step)
+        _check_items(name, list(ends))
+        for end in ends if param is not None else ():
+            param.validate_value(end)  # type: ignore[union-attr]
+        _check_count(name, count)
+        array = np.arange(values.start, ends[1] + (1 if values.step > 0 else -1), values.step, dtype=np.int64)
+    elif isinstance(values, np.ndarray) and values.ndim == 1 and len(values) >= _MANY:
+        _check_count(name, len(values))
+        array = values
+    elif (
+        isinstance(values, list | tuple)
+        and len(values) >= _MANY
+        and set(map(type, values)) in ({int}, {float})
+    ):
+        _check_count(name, len(values))
+        array = np.array(values)
+    else:
+        return None
+    if array.dtype.kind not in "if" or not bool(np.isfinite(array).all()):
+        return None
+    if param is not None and param.kind != ("int" if array.dtype.kind == "i" else "float"):
+        return None
+    ordered = np.sort(array)
+    if bool((ordered[1:] == ordered[:-1]).any()):
+        return None  # the slow way names the value that is there twice
+    return replace(_numeric_axis(name, ordered, param), values=array.astype(f"{array.dtype.kind}8"))
 
 
 def make_axis(name: str, values: Any, param: Param | None = None) -> Axis:
@@ -147,7 +212,10 @@ def make_axis(name: str, values: Any, param: Param | None = None) -> Axis:
     StrategyError
         A value that the schema refuses.
     """
-    items = list_values(check_name(name), values)
+    numbers = _numbers(check_name(name), values, param)
+    if numbers is not None:
+        return numbers
+    items = list_values(name, values)
     if param is not None:
         items = [param.validate_value(item) for item in items]
     if not items:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +25,29 @@ if TYPE_CHECKING:
 Mask = npt.NDArray[np.bool_]
 
 _PROBES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Conditions that concern the same axes.
+
+    Attributes
+    ----------
+    axes
+        Numbers of the axes.
+    constraints, resting
+        Numbers of the constraints, and of the axes that rest where they do not matter.
+    """
+
+    axes: frozenset[int]
+    constraints: tuple[int, ...] = ()
+    resting: tuple[int, ...] = ()
+
+    def with_those_of(self, other: Group) -> Group:
+        """Both together."""
+        return Group(
+            self.axes | other.axes, other.constraints + self.constraints, other.resting + self.resting
+        )
 
 
 class Filter:
@@ -48,7 +72,7 @@ class Filter:
     def __init__(self, constraint: Any, axes: Sequence[Axis], schema: Iterable[Param] | None = None) -> None:
         self.axes = tuple(axes)
         self.schema = validate_schema(schema) if schema is not None else ()
-        self.constraints = _constraints(constraint)
+        self.constraints = given_constraints(constraint)
         names = {axis.name for axis in axes}
         self.defaults = {k: v for k, v in extract_defaults(self.schema).items() if k not in names}
         for item in self.constraints:
@@ -61,6 +85,7 @@ class Filter:
             if axis.name in conditional
         }
         self._row_wise: set[int] = set()
+        self._whens = {item.name: tuple(item.when or ()) for item in self.schema}
 
     def __bool__(self) -> bool:
         return bool(self.constraints or self._resting)
@@ -70,8 +95,38 @@ class Filter:
         """What to show to people."""
         return " and ".join(item.text for item in self.constraints) or "conditions of the parameters (when)"
 
-    def mask(self, codes: Sequence[Array]) -> Mask:
-        """bool[n]: which configurations, given as one code array per axis, are kept."""
+    def _concerned(self, names: Iterable[str]) -> frozenset[int]:
+        """Numbers of the axes on which something depends that reads these names, or whether they matter."""
+        found: set[str] = set()
+        left = list(names)
+        while left:
+            name = left.pop()
+            if name not in found:
+                found.add(name)
+                left += self._whens.get(name, ())
+        return frozenset(number for number, axis in enumerate(self.axes) if axis.name in found)
+
+    def groups(self) -> list[Group]:
+        """Conditions that share axes, together; groups share none."""
+        every = frozenset(range(len(self.axes)))
+        units = [Group(self._concerned([self.axes[k].name]), resting=(k,)) for k in self._resting]
+        texts: set[str] = set()
+        for number, item in enumerate(self.constraints):
+            if not item.reads_anything and item.text in texts:
+                continue
+            texts.add(item.text)
+            concerned = every if item.reads_anything else self._concerned(item.names)
+            units.append(Group(concerned, constraints=(number,)))
+        groups: list[Group] = []
+        for unit in units:
+            for other in [group for group in groups if group.axes & unit.axes]:
+                groups.remove(other)
+                unit = unit.with_those_of(other)
+            groups.append(unit)
+        return groups
+
+    def mask(self, codes: Sequence[Array], group: Group | None = None) -> Mask:
+        """bool[n]: which configurations, given as one code array per axis, are kept (by the conditions of a group)."""
         count = len(codes[0])
         columns = {axis.name: axis.python_values()[code] for axis, code in zip(self.axes, codes, strict=True)}
         for name, default in self.defaults.items():
@@ -79,8 +134,12 @@ class Filter:
         result = np.ones(count, dtype=np.bool_)
         active = active_mask(self.schema, columns) if self._resting else {}
         for number, code in self._resting.items():
+            if group is not None and number not in group.resting:
+                continue
             result &= active[self.axes[number].name] | (codes[number] == code)
         for number, item in enumerate(self.constraints):
+            if group is not None and number not in group.constraints:
+                continue
             met = self._met(number, item, columns, codes)
             for name in item.names:
                 if name in active:
@@ -127,7 +186,14 @@ class Filter:
         return met
 
 
-def _constraints(constraint: Any) -> tuple[Constraint, ...]:
+def given_constraints(constraint: Any) -> tuple[Constraint, ...]:
+    """Constraints of a sweep's or a grid's argument.
+
+    Raises
+    ------
+    ConfigError
+        Something that is no condition.
+    """
     if type(constraint).__module__.split(".")[0] == "polars":  # an expression has no truth value to test
         constraint = Constraint(constraint)
     if isinstance(constraint, (bool, int, float, Mapping)):

@@ -25,7 +25,8 @@ from peak_fast.params import Param, schema_to_grid, validate_schema
 from peak_fast.sweep.grid.axis import Array, Axis, make_axis
 from peak_fast.sweep.grid.parts import kept, listed, product
 from peak_fast.sweep.grid.selection import BLOCK, Selection
-from peak_fast.sweep.grid.source import Crossed, Nested, Numbers, Source
+from peak_fast.sweep.grid.source import Crossed, Nested, Numbers, Product, Source
+from peak_fast.sweep.grid.spans import Spanned
 
 if TYPE_CHECKING:
     import polars as pl
@@ -50,7 +51,11 @@ class Grid:
     """
 
     def __init__(
-        self, axes: Sequence[Axis], source: Source, selection: Selection | None = None, is_full: bool = False
+        self,
+        axes: Sequence[Axis],
+        source: Source,
+        selection: Selection | Spanned | None = None,
+        is_full: bool = False,
     ) -> None:
         self.axes = {axis.name: axis for axis in axes}
         self.names = tuple(self.axes)
@@ -167,7 +172,8 @@ class Grid:
             The constraint reads an unknown name.
         """
         axes = list(self.axes.values())
-        selection = kept(self.codes_at, len(self), axes, constraint, schema)
+        is_product = self._selection is None and isinstance(self._source, Product)
+        selection = kept(self.codes_at, len(self), axes, constraint, schema, is_product=is_product)
         if selection is None:
             return self
         source = self._source if self._selection is None else Nested(self)

@@ -13,6 +13,7 @@ from peak_fast.sweep.grid.axis import Array, Axis, encode, make_axis
 from peak_fast.sweep.grid.filters import Filter
 from peak_fast.sweep.grid.selection import BLOCK, Selection
 from peak_fast.sweep.grid.source import Numbers, Product, Source, Table
+from peak_fast.sweep.grid.spans import Spanned, check_askable
 
 
 class Parts(NamedTuple):
@@ -20,7 +21,7 @@ class Parts(NamedTuple):
 
     axes: list[Axis]
     source: Source
-    selection: Selection | None = None
+    selection: Selection | Spanned | None = None
 
     def codes(self) -> list[Array]:
         """Codes of all kept configurations, one array an axis."""
@@ -35,7 +36,9 @@ def kept(
     axes: Sequence[Axis],
     constraint: Any = None,
     schema: Iterable[Param] | None = None,
-) -> Selection | None:
+    *,
+    is_product: bool = False,
+) -> Selection | Spanned | None:
     """Which of ``range(total)`` meet a constraint; None: all.
 
     Parameters
@@ -44,6 +47,8 @@ def kept(
         Codes of configurations by number, one array an axis.
     constraint, schema
         See `peak_fast.sweep.grid.filters.Filter`.
+    is_product
+        Whether the numbers are all combinations of the axes, the last one counting fastest.
 
     Raises
     ------
@@ -53,10 +58,15 @@ def kept(
     conditions = Filter(constraint, axes, schema)
     if not conditions or total == 0:
         return None
-    selection = Selection()
-    for start in range(0, total, BLOCK):
-        numbers = np.arange(start, min(start + BLOCK, total), dtype=np.int64)
-        selection.append(conditions.mask(codes_at(numbers)))
+    selection: Selection | Spanned
+    if is_product:
+        selection = Spanned(conditions, [len(axis) for axis in axes])
+    else:
+        check_askable(total, conditions.text)
+        selection = Selection()
+        for start in range(0, total, BLOCK):
+            numbers = np.arange(start, min(start + BLOCK, total), dtype=np.int64)
+            selection.append(conditions.mask(codes_at(numbers)))
     if len(selection) == 0:
         raise ConfigError(
             f"expected configurations that meet {conditions.text}; got none of {total:,}; "
@@ -74,7 +84,8 @@ def product(
     if not axes:
         raise ConfigError("expected at least one parameter; got an empty grid; write {'fast': [10, 20]}")
     source = Product([len(axis) for axis in axes])
-    return Parts(axes, source, kept(source.codes, source.total, axes, constraint, schema))
+    found = kept(source.codes, source.total, axes, constraint, schema, is_product=True)
+    return Parts(axes, source, found)
 
 
 def listed(

@@ -37,7 +37,7 @@ class Product:
             self.total *= size
         if self.total >= 2**62:
             raise ConfigError(
-                f"expected fewer than 2**62 configurations; got {self.total:.3g}; "
+                f"expected fewer than 2**62 configurations; got {self.total:,}; "
                 "list fewer values or sample with Grid.random"
             )
 
@@ -104,6 +104,10 @@ class Crossed:
         self._inner = inner
         self._period = len(inner)
         self.total = size * len(inner)
+        if self.total >= 2**62:
+            raise ConfigError(
+                f"expected fewer than 2**62 configurations; got {self.total:,}; list fewer values"
+            )
 
     def codes(self, numbers: Numbers) -> list[Array]:
         outer = numbers // self._period

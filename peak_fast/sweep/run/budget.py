@@ -33,6 +33,23 @@ def amount(size: float) -> str:
     return f"{size / 1e6:,.0f} MB" if size >= 1e6 else f"{size / 1e3:,.1f} KB"
 
 
+_TIMES = (
+    ("years", 31_557_600.0),
+    ("days", 86_400.0),
+    ("hours", 3_600.0),
+    ("minutes", 60.0),
+    ("seconds", 1.0),
+)
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it, in its largest unit."""
+    for unit, length in _TIMES:
+        if seconds >= 2.0 * length:
+            return f"about {seconds / length:,.0f} {unit}"
+    return "a few seconds"
+
+
 def available_memory() -> int:
     """Bytes of free memory as the system tells it; 4 GB where it does not."""
     try:

@@ -18,10 +18,13 @@ from peak_fast.sweep.grid import Grid
 from peak_fast.sweep.progress import SweepProgress
 from peak_fast.sweep.run.batch import BLOCKS, Batch
 from peak_fast.sweep.run.batches import make_batch
-from peak_fast.sweep.run.budget import amount
+from peak_fast.sweep.run.budget import amount, duration
 from peak_fast.sweep.run.threads import Team
 
 logger = logging.getLogger(__name__)
+
+# A bar of a configuration, in seconds of one thread: without the order book, and through it (docs/BENCHMARKS.md).
+_SECONDS = (0.5e-9, 12e-9)
 
 # Configurations whose rules and settings are laid out at a time: about 10 MB of tables.
 _CHUNK = 16_384
@@ -80,9 +83,19 @@ class Ranges:
                 f"{len(work.grid):,}",
             )
 
+    def _time(self) -> str:
+        """About how long the sweep takes, to be told before its memory; empty where nobody can tell."""
+        if isinstance(self.work.strategy, SignalStrategy):
+            return ""
+        by_book = self.work.shared.order_book is not None or isinstance(self.work.strategy, OrderBlock)
+        bars = sum(len(bars) for bars in self.work.data.values()) / len(self.work.data)
+        seconds = len(self.work.grid) * bars * _SECONDS[by_book] / self.team.threads
+        return f"takes {duration(seconds)} and "
+
     def _check_memory(self) -> None:
         """Say at once when the results or one thread's working memory exceed the budget."""
-        results = self._rows_held * 8 * self.work.width
+        work = self.work
+        results = self._rows_held * 8 * work.width
         longest = max(len(bars) for bars in self.work.data.values())
         # Rows of the length of the data: decisions and a curve; through the book three curves and a block's bars.
         by_book = self.work.shared.order_book is not None or isinstance(self.work.strategy, OrderBlock)
@@ -90,9 +103,10 @@ class Ranges:
         working = self.team.threads * longest * 8 * rows + results + longest * 8 * 5
         if working > self.memory:
             raise SweepError(
-                f"this sweep needs about {amount(working)} ({amount(results)} of results, the rest for "
-                f"{self.team.threads} threads over {longest:,} bars), more than the budget of "
-                f"{amount(self.memory)}; raise memory=..., use fewer threads, or pass store=... and fewer metrics"
+                f"this sweep of {len(work.grid):,} configurations {self._time()}needs about {amount(working)} "
+                f"({amount(results)} of results, the rest for {self.team.threads} threads over {longest:,} bars), more "
+                f"than the budget of {amount(self.memory)}; raise memory=..., use fewer threads, pass fewer metrics or "
+                "configurations, or store=..., which keeps results on the disk"
             )
         self._plane = (self.memory - working) // max(len(self.work.data), 1)
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from peak_fast.sweep.store.store import LOCK as LOCK
     from peak_fast.sweep.store.store import SweepStore as SweepStore
     from peak_fast.sweep.store.store import check_resume as check_resume
+    from peak_fast.sweep.store.store import check_room as check_room
 
 __all__ = []
 
@@ -40,7 +41,7 @@ _HOMES = {
     ),
     "key": ("StoreKey", "changes"),
     "lock": ("FolderLock",),
-    "store": ("LOCK", "SweepStore", "check_resume"),
+    "store": ("LOCK", "SweepStore", "check_resume", "check_room"),
 }
 
 __getattr__, __dir__ = door(__name__, _HOMES, __all__)

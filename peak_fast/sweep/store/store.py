@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import io
 import logging
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -300,6 +301,26 @@ def _existing(path: Path, key: StoreKey, resume: bool) -> dict[str, Any] | None:
             "undo the change, use another folder, or pass resume='restart' to delete the stored results"
         )
     return manifest
+
+
+def check_room(folder: Path, configurations: int, metrics: int) -> None:
+    """Say at once when not even a byte a number has room on the disk.
+
+    Raises
+    ------
+    StoreError
+        There is less.
+    """
+    place = folder.expanduser().absolute()
+    while not place.exists():
+        place = place.parent
+    free, least = shutil.disk_usage(place).free, configurations * metrics
+    if least > free:
+        raise StoreError(
+            f"expected room for {configurations:,} configurations of {metrics} metrics in {folder}; that is at least "
+            f"{least / 1e9:,.0f} GB, and {free / 1e9:,.0f} GB are free; sweep fewer configurations, keep fewer "
+            "metrics, or use another disk"
+        )
 
 
 def _new_manifest(key: StoreKey, grid: Grid, tile_size: int | None) -> dict[str, Any]:
