@@ -8,8 +8,10 @@ True
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,7 @@ from peak_kernels.arrays import FloatArray, IntArray
 
 if TYPE_CHECKING:
     from peak_fast.data.bars import Bars
+    from peak_fast.data.panel import Panel
 
 _UNITS_US = {"s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": DAY_US, "w": 7 * DAY_US}
 # Log-price distance from the starting price at which the generated walk is reflected: prices stay within a
@@ -33,19 +36,30 @@ _MOST_BARS = 2**40
 _BLOCK = 65_536  # bars made at a time; a multiple of _CLUSTER
 
 
+@overload
+def synthetic(
+    n: int, freq: str = ..., seed: int = ..., *, assets: None = ..., start: str = ..., price: float = ...,
+    volatility: float = ..., gaps: float = ..., missing: float = ..., weekends: bool | None = ...,
+) -> Bars: ...  # fmt: skip
+@overload
+def synthetic(
+    n: int, freq: str = ..., seed: int = ..., *, assets: int, start: str = ..., price: float = ...,
+    volatility: float = ..., gaps: float = ..., missing: float = ..., weekends: bool | None = ...,
+) -> Panel: ...  # fmt: skip
 @guarded
 def synthetic(
     n: int,
     freq: str = "1d",
     seed: int = 0,
     *,
+    assets: int | None = None,
     start: str = "2000-01-03",
     price: float = 100.0,
     volatility: float = 0.25,
     gaps: float = 0.0,
     missing: float = 0.0,
     weekends: bool | None = None,
-) -> Bars:
+) -> Bars | Panel:
     """Seeded random bars of any length; the same arguments give the same bars.
 
     The log close is a random walk with volatility clusters (one log-normal factor per 32 bars), reflected so
@@ -61,6 +75,8 @@ def synthetic(
         Distance between bars: a whole number and one of s, m, h, d, w ("1d", "1m", "15m", "4h").
     seed
         Seed of the generator, >= 0.
+    assets
+        Number of assets of a panel, called A0, A1, ...; each walks by itself. None: bars of one asset.
     start
         Time of the first bar, ISO 8601, UTC.
     price
@@ -81,6 +97,10 @@ def synthetic(
     """
     from peak_fast.data.bars import Bars
 
+    if assets is not None:
+        one = partial(synthetic, n, freq, start=start, price=price, volatility=volatility, gaps=gaps, missing=missing,
+                      weekends=weekends)  # fmt: skip
+        return _panel(one, assets, seed, f"synthetic {freq} seed {seed}")
     step_us = _step(freq)
     _check_arguments(n, price, volatility, gaps, missing)
     seed = _arguments.whole("seed", seed, 0, 2**64 - 1, "0 is as good as any")
@@ -100,6 +120,17 @@ def synthetic(
     # Their frame is made when it is asked for: a run reads numbers, and importing Polars would take half of its time.
     names = {name: name for name in ("timestamp", *PRICE_COLUMNS, "volume")}
     return Bars._checked(checked, ..., f"synthetic {freq} seed {seed}", "UTC", names)
+
+
+def _panel(one: Callable[..., Bars], assets: int, seed: int, name: str) -> Panel:
+    """A panel of random bars whose seeds follow from one."""
+    from peak_fast.data.panel import Panel
+
+    assets = _arguments.whole("assets", assets, 1, 1_000_000, "leave it out for bars of one asset")
+    seed = _arguments.whole("seed", seed, 0, 2**64 - 1, "0 is as good as any")
+    seeds = np.random.SeedSequence(seed).generate_state(assets, np.uint64).tolist()
+    digits = len(str(assets - 1))
+    return Panel.from_frame({f"A{k:0{digits}d}": one(seed=own) for k, own in enumerate(seeds)}, name)
 
 
 def _step(freq: str) -> int:

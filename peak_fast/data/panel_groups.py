@@ -115,7 +115,7 @@ class Told(PanelPrices):
 
     def _with(self: P, **changed: Any) -> P:
         other = copy.copy(self)
-        for slot, value in {**changed, "memo": {}}.items():
+        for slot, value in {**changed, "memo": {}, "_hash": None}.items():
             object.__setattr__(other, slot, value)
         return other
 
@@ -235,7 +235,10 @@ def _spell_times(table: Any, name: str, panel: PanelPrices) -> IntArray:
     )
     if missing.all():
         return np.full(missing.size, MISSING_TIME)
-    kept = values.filter(~values.is_null()) if hasattr(values, "is_null") else values[~missing]
+    if hasattr(values, "is_null"):
+        kept = values.filter(~values.is_null())
+    else:
+        kept = (np.array(values, dtype=object) if isinstance(values, list | tuple) else values)[~missing]
     times = read_time(kept, name, DEFAULTS)
     check_zone(times.zone, panel.time_zone, f"universe[{name!r}]")
     found = np.full(missing.size, MISSING_TIME)

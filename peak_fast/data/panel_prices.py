@@ -171,8 +171,14 @@ class PanelPrices(Dated):
 
     @property
     def hash(self) -> str:
-        """32 hexadecimal digits that change when a price, a volume, a time, a name or their order changes."""
+        """32 hexadecimal digits that change when a price, a volume, a time, a name or their order changes.
+
+        So do groups, members and what is known of single assets, where they were told.
+        """
         if self._hash is None:
             arrays = [*(field.reshape(-1) for field in self.prices), self.time_us]
-            object.__setattr__(self, "_hash", content_hash(arrays, "\0".join(self.symbols)))
+            told = [np.packbits(self.members).tobytes().hex()] if self.members is not None else []
+            told += [str(self.groups.tolist()), *self.group_names] if self.groups is not None else []
+            told += [repr(sorted(self.assets.items()))] if self.assets else []
+            object.__setattr__(self, "_hash", content_hash(arrays, "\0".join([*self.symbols, *told])))
         return str(self._hash)

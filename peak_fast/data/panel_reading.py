@@ -21,7 +21,7 @@ from peak_fast.data.panel_rows import Read, read_long
 from peak_fast.data.panel_wide import frames_of_levels, is_by_field, read_fields, read_frames
 from peak_fast.data.symbols import columns_of_symbols
 from peak_fast.data.time_values import read_time
-from peak_fast.errors import ConfigError, DataError, did_you_mean
+from peak_fast.errors import DataError, did_you_mean
 from peak_kernels.arrays import FloatArray
 
 _ALIGN = ("union", "intersection")
@@ -35,11 +35,6 @@ def panel_options(values: Mapping[str, Any], symbol_column: str | None) -> ReadO
     ConfigError
         An unknown name, or a value that the option cannot have.
     """
-    if values.get("symbol") is not None:
-        raise ConfigError(
-            "symbol: a panel holds all symbols; leave it out and take panel.select([...]), or name their column with "
-            "symbol_column="
-        )
     said = {name: value for name, value in values.items() if value is not None}
     if symbol_column is not None:
         said["columns"] = {**said.get("columns", {}), "symbol": symbol_column}

@@ -31,7 +31,7 @@ class OwnOfBars:
 
     def __init__(self, every: Mapping[str, Bars], time_us: IntArray) -> None:
         self._bars, self._time_us = every, time_us
-        known = {name: None for bars in every.values() if bars.source is not None for name in _names(bars)}
+        known = {name: None for bars in every.values() for name in _names(bars)}
         self.columns = tuple(known)
 
     def block(self, name: str) -> FloatArray:
@@ -44,7 +44,7 @@ class OwnOfBars:
         """
         out = np.full((len(self._bars), self._time_us.size), np.nan)
         for asset, bars in enumerate(self._bars.values()):
-            if bars.source is None or name not in _names(bars):
+            if name not in _names(bars):
                 continue
             values = bars.column(name)
             at = np.minimum(np.searchsorted(self._time_us, bars.time_us), self._time_us.size - 1)
@@ -55,6 +55,8 @@ class OwnOfBars:
 
 def _names(bars: Bars) -> list[str]:
     """Columns of the frame of bars that were not read as prices or times."""
+    if bars._source is ... or bars._source is None:
+        return []  # made from arrays: it would be a frame of these alone
     read = set(bars._read_from.values())
     return [name for name in table_of(collect(bars.source)[0]).names if name not in read]
 
@@ -90,7 +92,7 @@ def read_frames(frames: Mapping[Any, Any], options: ReadOptions, align: Align) -
     for bars in every.values():
         for name, count in bars.repaired.items():
             repaired[name] = repaired.get(name, 0) + count
-    source = next((bars.source for bars in every.values() if bars.source is not None), None)
+    source = next(iter(every.values()))._source
     return Read(
         tuple(every), block, zone, stamp, tuple(notes), repaired, own if own.columns else None, package_of(source),
         has_time,

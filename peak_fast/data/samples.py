@@ -7,19 +7,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, overload
 
 from peak_fast.errors import DataError, did_you_mean
 from peak_fast.guard import guarded
 
 if TYPE_CHECKING:
     from peak_fast.data.bars import Bars
+    from peak_fast.data.panel import Panel
 
 SAMPLE_SYMBOLS = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
 
 
+@overload
+def sample(symbol: Literal["panel"], adjust: bool = ...) -> Panel: ...  # type: ignore[overload-overlap]
+@overload
+def sample(symbol: str = ..., adjust: bool = ...) -> Bars: ...
 @guarded
-def sample(symbol: str = "AAPL", adjust: bool = True) -> Bars:
+def sample(symbol: str = "AAPL", adjust: bool = True) -> Bars | Panel:
     """Real daily bars shipped with the package.
 
     AAPL, IBM and MSFT begin on 2000-03-01, GOOG on 2004-08-19, FB on 2012-05-18; all end on 2013-03-01. They
@@ -29,7 +34,7 @@ def sample(symbol: str = "AAPL", adjust: bool = True) -> Bars:
     Parameters
     ----------
     symbol
-        One of :data:`SAMPLE_SYMBOLS`, in any case.
+        One of :data:`SAMPLE_SYMBOLS`, in any case; ``"panel"``: a `Panel` of all of them.
     adjust
         True: open, high, low and close times ``adj_close / close``, so that splits and dividends are no
         jumps. All four are multiplied by the same factor, which keeps their order; close may therefore differ
@@ -37,7 +42,7 @@ def sample(symbol: str = "AAPL", adjust: bool = True) -> Bars:
 
     Returns
     -------
-    Bars
+    Bars or Panel
         Named after the symbol; ``source`` is a Polars frame with timestamp (UTC midnight of the trading day),
         open, high, low, close, volume, adj_close.
 
@@ -46,6 +51,10 @@ def sample(symbol: str = "AAPL", adjust: bool = True) -> Bars:
     DataError
         Unknown symbol.
     """
+    if symbol == "panel":
+        from peak_fast.data.panel import Panel
+
+        return Panel.from_frame({name: sample(name, adjust) for name in SAMPLE_SYMBOLS}, "sample")
     from importlib.resources import files
     from io import BytesIO
 
