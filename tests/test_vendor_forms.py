@@ -31,12 +31,24 @@ def test_text(name, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["japanese", "lseg", "bitmex", "quantmod", "units_in_names", "quandl_futures"]
+    "name", ["japanese", "lseg", "bitmex", "quantmod", "units_in_names", "quandl_futures", "yfinance_flat"]
 )
 def test_frames_know_the_same_headers(name):
     pandas = pytest.importorskip("pandas")
     _, text, options, times, ideas = TEXTS[name]
     check(Bars.from_frame(pandas.read_csv(io.StringIO(text)), **options), times, ideas)
+
+
+def test_marks_of_two_symbols_are_not_chosen_between():
+    text = TEXTS["yfinance_flat"][1]
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.read_csv(io.StringIO(text))
+    for other in ("Close_ABC", "Open_ABC"):
+        frame[other] = 1.0
+    with pytest.raises(DataError, match=r"known: .*'Open_ABC', 'Open_XYZ'.* columns="):
+        Bars.from_frame(frame)
+    named = {name: f"{name.title()}_XYZ" for name in (*PRICES, "volume")}
+    check(Bars.from_frame(frame, columns=named), TEXTS["yfinance_flat"][3], ())
 
 
 def test_whole_numbers_that_are_prices_in_a_frame():

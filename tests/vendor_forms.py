@@ -299,6 +299,8 @@ TEXTS: dict[str, tuple[str, str, dict, tuple[str, ...], tuple[str, ...]]] = {
         MINUTES, ("header line was skipped",),
     ),
     "quantmod": (".csv", '"","XYZ.Open","XYZ.High","XYZ.Low","XYZ.Close","XYZ.Volume","XYZ.Adjusted"\n' + rows('"{Y}-{m}-{d}",{o},{h},{l},{c},{v},{c}'), {}, DAYS, ("'XYZ'",)),
+    "yfinance_flat": (".csv", "Date,Adj Close_XYZ,Close_XYZ,High_XYZ,Low_XYZ,Open_XYZ,Volume_XYZ\n" + rows("{Y}-{m}-{d},{c},{c},{h},{l},{o},{v}"), {}, DAYS, ("'XYZ'", "'Adj Close_XYZ' is not used")),
+    "yfinance_flat_blank": (".csv", "Date,Close BTC-USD,High BTC-USD,Low BTC-USD,Open BTC-USD,Volume BTC-USD\n" + rows("{Y}-{m}-{d},{c},{h},{l},{o},{v}"), {}, DAYS, ("'BTC-USD'",)),
     "units_in_names": (".csv", "Date,Open (USD),High (USD),Low (USD),Close (USD),Volume\n" + rows("{Y}-{m}-{d}," + OHLCV), {}, DAYS, ("'USD'",)),
     "units_in_a_line": (".csv", "Date,Open,High,Low,Close,Volume\n,USD,USD,USD,USD,shares\n" + rows("{Y}-{m}-{d}," + OHLCV), {}, DAYS, ("USD,USD",)),
     "comma_behind_rows": (".csv", "Date,Open,High,Low,Close,Volume\n" + rows("{Y}-{m}-{d}," + OHLCV + ","), {}, DAYS, ()),

@@ -294,18 +294,20 @@ def _words(written: list[str]) -> dict[str, str]:
 
 
 def _marked(names: list[str]) -> Dialect | None:
-    """Prices under names with one mark on all of them: "Open (USD)", "AAPL.Open".
+    """Prices under names with one mark on all of them: "Open (USD)", "AAPL.Open", "Open_AAPL".
 
-    Marks of two kinds (bid and ask, two symbols) are no form: which is meant is the user's to say.
+    Marks of two kinds (bid and ask, two symbols) are no form, also where one of them lacks prices: which is meant is
+    the user's to say.
     """
     groups: dict[tuple[str, str], dict[str, str]] = {}
     for name in names:
-        for pattern in (_BEHIND, _BEFORE):
+        for pattern in (_BEHIND, _BEFORE, _AFTER):
             match = pattern.match(name.strip())
-            if match and plain(match["name"]) in (*PRICES, "volume"):
-                groups.setdefault((pattern.pattern, match["mark"]), {}).setdefault(plain(match["name"]), name)
+            role = _MARKED.get(plain(match["name"])) if match else None
+            if match and role:
+                groups.setdefault((pattern.pattern, match["mark"]), {}).setdefault(role, name)
     whole = {mark: found for (_, mark), found in groups.items() if all(price in found for price in PRICES)}
-    if len(whole) != 1:
+    if len(whole) != 1 or sum(len(found) > 1 for found in groups.values()) > 1:
         return None
     ((mark, columns),) = whole.items()
     return Dialect(name="marked", columns=columns, notes=(f"prices are those marked {mark!r}",))
@@ -313,3 +315,5 @@ def _marked(names: list[str]) -> Dialect | None:
 
 _BEHIND = re.compile(r"^(?P<name>\w+?)\s*[\s_]?[(\[](?P<mark>[^)\]]+)[)\]]$")
 _BEFORE = re.compile(r"^(?P<mark>.+)[._: ](?P<name>[A-Za-z]+)$")
+_AFTER = re.compile(r"^(?P<name>(?:adj )?[A-Za-z]+)[._: -](?P<mark>[^(\[]+)$", re.IGNORECASE)
+_MARKED = {name: name for name in (*PRICES, "volume")} | {"adjclose": "adj_close", "adjusted": "adj_close"}
