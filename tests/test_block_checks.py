@@ -65,6 +65,21 @@ def returns_two(i, bars, params, memory, account):  # here
     return 1.0, 2
 
 
+def writes_to_bars(i, bars, params, memory, account):
+    bars[3, i] *= 2.0  # here
+    return 1.0
+
+
+def writes_to_a_row(i, bars, params, memory, account):
+    row = bars[3]
+    row[i] = 1.0  # here
+    return 1.0
+
+
+def orders_that_write(i, bars, params, memory, account, orders):
+    bars[3, i] = 1.0  # here
+
+
 def orders_without_a_name(i, bars, params, memory, account, orders):
     place_nothing(orders)  # noqa: F821  here
 
@@ -74,13 +89,16 @@ def orders_of_a_wrong_kind(i, bars, params, memory, account, orders):  # here
 
 
 WORDS = {
-    no_attribute: "Unknown attribute 'mean_of' of type array",
+    no_attribute: "Unknown attribute 'mean_of' of type.* array",
     no_name: "name 'undefined_name' is not defined",
     two_kinds: "Can't unify return type from the following types",
     text_as_an_index: "getitem.*Unsupported array index type",
     unsupported: "Use of unsupported opcode",
     returns_nothing: "it returns none, expected a number",
     returns_two: "it returns Tuple.*, expected a number",
+    writes_to_bars: "writes to an array that it can only read, which bars",
+    writes_to_a_row: "writes to an array that it can only read, which bars",
+    orders_that_write: "writes to an array that it can only read, which bars",
     orders_without_a_name: "name 'place_nothing' is not defined",
     orders_of_a_wrong_kind: "could not convert string to float: 'all'",
 }

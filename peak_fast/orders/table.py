@@ -174,7 +174,13 @@ class _Reader:
         return out
 
     def check_counted(self, name: str) -> None:
-        """Refuse numbers of bars beside a frame whose newest row is first: they may count from either end."""
+        """Refuse numbers of bars as times, and, as they may count from either end, beside a frame turned round."""
+        given = self.frame[name].drop_nulls()
+        if name == "timestamp" and given.len():
+            raise DataError(
+                f"orders: column 'timestamp': expected times; got numbers such as {given[0]}; numbers of bars stand in "
+                "a column 'bar'"
+            )
         if self.calendar is not None and self.calendar.turned:
             raise untold(f"orders: column {name!r}", self.calendar, DataError)
 

@@ -244,6 +244,11 @@ def _message(error: BaseException) -> str:
         told.append(line.removeprefix(">>> "))
     told += [line for line in lines if line.startswith("NumbaTypeError: ")][:1]
     said = " ".join(told) or type(error).__name__
+    if "Cannot modify readonly array" in said:
+        return (
+            "it writes to an array that it can only read, which bars and arrays from outside of the block are; keep "
+            "what changes in memory, or in a copy (bars[3].copy())"
+        )
     return said.split(" Raised from")[0].rstrip(".")
 
 

@@ -108,7 +108,7 @@ def diagnose(function: Callable[..., Any], *, orders: bool) -> Any:
         What numba says about the function alone, without what this package puts around it.
     """
     alone: Any = numba.njit(**OPTIONS)(function)
-    given = (nb.int64, _TABLE, _ROW, _ROW, _ROW)
+    given = (nb.int64, _SEEN, _ROW, _ROW, _ROW)
     alone.compile((*given, _ROW) if orders else given)
     (result,) = alone.overloads.values()
     return str(result.signature.return_type)
