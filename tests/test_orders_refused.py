@@ -99,6 +99,11 @@ def test_time_stamps_mean_the_last_bar_that_is_not_later():
         ({"bar": "x", "side": "buy", "size": 1}, "bar must be a number, got 'x'"),
         ({"bar": 0, "side": "buy", "size": 1, "reduce_only": "no"}, "reduce_only must be True or False"),
         ({"bar": None, "timestamp": None, "side": "buy", "size": 1}, "neither bar nor timestamp"),
+        (
+            {"timestamp": 4, "side": "buy", "size": 1},
+            r"expected times; got numbers such as 4; .* column .bar",
+        ),
+        ({"timestamp": 4.0, "side": "buy", "size": 1}, r"expected times; got numbers such as 4\.0"),
         ({"bar": 0, "side": "buy", "size": -1}, "size must be >= 0"),
         ({"bar": 0, "side": "buy", "sise": 1}, "did you mean 'size'"),
         ({"bar": 0, "side": "buy", "size": 1, "parent": "x"}, "no order with the tag 'x'"),

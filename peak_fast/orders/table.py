@@ -10,7 +10,7 @@ import numpy as np
 from peak_fast.data import check_zone, untold
 from peak_fast.errors import ConfigError, DataError, did_you_mean
 from peak_fast.orders.memory import blank_actions
-from peak_fast.orders.table_checks import check_actions, refuse
+from peak_fast.orders.table_checks import check_actions, check_counts, refuse
 from peak_kernels import order_slots as f
 from peak_kernels.arrays import FloatArray, IntArray
 
@@ -175,12 +175,7 @@ class _Reader:
 
     def check_counted(self, name: str) -> None:
         """Refuse numbers of bars as times, and, as they may count from either end, beside a frame turned round."""
-        given = self.frame[name].drop_nulls()
-        if name == "timestamp" and given.len():
-            raise DataError(
-                f"orders: column 'timestamp': expected times; got numbers such as {given[0]}; numbers of bars stand in "
-                "a column 'bar'"
-            )
+        check_counts(name, self.frame[name])
         if self.calendar is not None and self.calendar.turned:
             raise untold(f"orders: column {name!r}", self.calendar, DataError)
 

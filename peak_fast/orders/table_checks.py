@@ -180,6 +180,16 @@ def _check_tags(array: FloatArray, tags: tuple[str, ...]) -> None:
     ))  # fmt: skip
 
 
+def check_counts(name: str, column: Any) -> None:
+    """Refuse numbers of bars in a column that holds times."""
+    given = column.drop_nulls()
+    if name == "timestamp" and given.len():
+        raise DataError(
+            f"orders: column 'timestamp': expected times; got numbers such as {given[0]}; numbers of bars stand in a "
+            "column 'bar'"
+        )
+
+
 def check_actions(
     array: FloatArray,
     words: Sequence[Mapping[str, int]],
