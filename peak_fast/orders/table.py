@@ -151,14 +151,10 @@ class _Reader:
         import polars as pl
 
         column = self.column(name)
-        if column is None or column.dtype.is_numeric():
-            if column is not None and _are_times(column):
-                out = np.full(self.height, np.nan)
-                given = column.is_not_null().to_numpy()
-                out[given] = self.bars_at(column.drop_nulls(), name)
-                return out
-            if column is not None:
-                self.check_counted(name)
+        if column is None:
+            return self.numbers(name)
+        if column.dtype.is_numeric() and not _are_times(column):
+            self.check_counted(name)
             return self.numbers(name)
         out = np.full(self.height, np.nan)
         if column.dtype == pl.Object:
