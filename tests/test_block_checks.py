@@ -65,11 +65,6 @@ def returns_two(i, bars, params, memory, account):  # here
     return 1.0, 2
 
 
-def writes_to_bars(i, bars, params, memory, account):
-    bars[3, i] *= 2.0  # here
-    return 1.0
-
-
 def writes_to_a_row(i, bars, params, memory, account):
     row = bars[3]
     row[i] = 1.0  # here
@@ -96,7 +91,6 @@ WORDS = {
     unsupported: "Use of unsupported opcode",
     returns_nothing: "it returns none, expected a number",
     returns_two: "it returns Tuple.*, expected a number",
-    writes_to_bars: "writes to an array that it can only read, which bars",
     writes_to_a_row: "writes to an array that it can only read, which bars",
     orders_that_write: "writes to an array that it can only read, which bars",
     orders_without_a_name: "name 'place_nothing' is not defined",
