@@ -17,6 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Literal
 
+from peak_fast import guard
 from peak_fast.errors import TrackingError
 from peak_fast.masking import mask, masked
 from peak_fast.tracking import reach, spool
@@ -178,12 +179,15 @@ class Channel:
     def unlock(self) -> None:
         """After an exception in a call: free the lock, if it came between the end of a block and the release.
 
-        Other threads would wait for ever.  A call inside another one of this package leaves it to that one.
+        Other threads would wait for ever.  A call from the user's code inside another one leaves it to that one.
         """
         frame: FrameType | None = sys._getframe(2)
+        own = True
         while frame is not None:
-            if frame.f_code.co_filename.startswith(_HERE):
+            name = frame.f_code.co_filename
+            if name.startswith(_HERE) and not own:
                 return
+            own = own and name.startswith((_HERE, guard.__file__))
             frame = frame.f_back
         with contextlib.suppress(RuntimeError):
             while True:
