@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from peak_fast.tracking.spool.spool import fdatasync, sealed, unsealed
+
 
 class RunIds:
     """Which id a store gave to each of our runs, on disk.
@@ -12,22 +14,26 @@ class RunIds:
     Parameters
     ----------
     path
-        The segment's ``.ids`` file: JSON lines ``["begin", ours]`` and ``["done", ours, theirs]``.
+        The segment's ``.ids`` file: JSON lines ``["begin", ours]`` and ``["done", ours, theirs]``, each with a
+        checksum.  A run whose line is damaged is looked up in the store.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._known: dict[str, str] = {}
         self._begun: set[str] = set()
+        # A line cannot be read, so any run may have begun: also the one whose line a kill tore.
+        self._damaged = False
         for line in _lines(path):
-            try:
-                entry = json.loads(line)
-            except ValueError:
-                continue  # the line that a kill tore
-            if entry[0] == "begin":
-                self._begun.add(entry[1])
+            content = unsealed(line)
+            if content is None:
+                self._damaged = True
+                continue
+            word, *ids = json.loads(content)
+            if word == "begin":
+                self._begun.add(ids[0])
             else:
-                self._known[entry[1]] = entry[2]
+                self._known[ids[0]] = ids[1]
 
     def get(self, run_id: str) -> str | None:
         """The store's id, if it is known."""
@@ -35,7 +41,7 @@ class RunIds:
 
     def uncertain(self, run_id: str) -> bool:
         """Whether the run may exist although its id is not known."""
-        return run_id in self._begun and run_id not in self._known
+        return (self._damaged or run_id in self._begun) and run_id not in self._known
 
     def begin(self, run_id: str) -> None:
         """Say that the run is about to be created."""
@@ -48,12 +54,14 @@ class RunIds:
         self._known[run_id] = store_id
 
     def _append(self, entry: list[str]) -> None:
-        with self._path.open("a") as file:
-            file.write(json.dumps(entry) + "\n")
+        with self._path.open("ab") as file:
+            file.write(sealed(json.dumps(entry).encode()) + b"\n")
+            file.flush()
+            fdatasync(file.fileno())
 
 
-def _lines(path: Path) -> list[str]:
+def _lines(path: Path) -> list[bytes]:
     try:
-        return path.read_text().splitlines()
+        return path.read_bytes().splitlines()
     except FileNotFoundError:
         return []
