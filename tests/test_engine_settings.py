@@ -22,8 +22,9 @@ from peak_fast import (
 )
 from peak_fast.settings.engine import EngineSettings
 from peak_fast.settings.order_book import OrderBook
+from peak_fast.settings.order_fields import RULE_FIELDS
 from peak_fast.settings.order_rules import OrderRules
-from peak_fast.settings.order_slots import column_of, rule_vector
+from peak_fast.settings.order_slots import rule_vector
 
 PARAMS = {"fast": 5, "slow": 20}
 BARS = synthetic(400, seed=3)
@@ -112,7 +113,7 @@ def test_a_rerun_of_a_varied_row_tells_no_tracker():
 class TestRulesAsKeys:
     def test_equal_rules_share_a_vector_that_nobody_can_change(self):
         vector = rule_vector(OrderRules(latency=2))
-        assert vector is rule_vector(OrderRules(latency=2)) and vector[column_of("latency")] == 2.0
+        assert vector is rule_vector(OrderRules(latency=2)) and vector[RULE_FIELDS["latency"].slot] == 2.0
         with pytest.raises(ValueError, match="read-only"):
             vector[0] = 1.0
 

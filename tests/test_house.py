@@ -313,6 +313,18 @@ def test_most_functions_are_short():
     assert len(longer) <= allowed, f"{len(longer)} of {allowed}; the nearest to it: {longer[:12]}"
 
 
+LOOPS = ("fast", "indicators", "orders", "portfolio", "signals")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [p.relative_to(KERNELS).as_posix() for room in LOOPS for p in sorted((KERNELS / room).glob("[a-z]*.py"))],
+)
+def test_heads_of_kernels_say_what_they_read_and_write(path):
+    head = ast.get_docstring(ast.parse((KERNELS / path).read_text(encoding="utf-8"))) or ""
+    assert "Reads " in head and "writes " in head
+
+
 def test_no_loose_ends():
     marks = ["TO" + "DO", "FIX" + "ME", "X" + "XX"]
     # Folders of the machines this was made on.

@@ -4,7 +4,7 @@ import inspect
 
 import pytest
 
-from peak_fast import BacktestEngine, Sweep
+from peak_fast import BacktestEngine, Sweep, simulate_orders
 from peak_fast.data import synthetic
 from peak_fast.errors import ConfigError
 from peak_fast.metrics import returns as metrics
@@ -38,11 +38,19 @@ def test_every_figure_of_the_metrics_module_has_a_row():
 
 def test_statistics_are_what_the_catalogue_says():
     stats = BacktestEngine().run(BARS, "ma_crossover").stats
-    said = {row.name for row in CATALOG.values() if row.found != "array"}
+    said = {row.name for row in CATALOG.values() if row.found not in ("array", "orders")}
     assert set(stats) - {"start", "end", "bars"} == said
     assert {name for name in METRICS if isinstance(stats[name], int)} == set(COUNTS)
     found = metrics.return_statistics([0.01, -0.02, 0.005], 252)
     assert set(found) == {row.name for row in CATALOG.values() if row.takes is not None}
+
+
+def test_statistics_of_order_runs_have_rows():
+    stats = simulate_orders(BARS, [{"bar": 3, "side": "buy", "size": 1.0}]).stats
+    assert set(stats) - set(CATALOG) == set()
+    assert {row.name for row in CATALOG.values() if row.found == "orders"} <= set(stats)
+    counts = {name for name, value in stats.items() if isinstance(value, int)}
+    assert counts == {name for name in stats if CATALOG[name].kind == "count"}
 
 
 def test_sweeps_have_every_metric_of_the_kernel_and_say_what_else_there_is():

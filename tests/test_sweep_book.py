@@ -34,9 +34,10 @@ from peak_fast.errors import StoreError, SweepError
 from peak_fast.metrics.catalog import METRICS as CATALOGUED
 from peak_fast.orders.from_engine import book_rules
 from peak_fast.settings.order_book import OrderBook
+from peak_fast.settings.order_fields import ENTRIES, RULES
 from peak_fast.settings.order_rules import Asset, OrderRules
 from peak_fast.settings.variable import VARIABLE
-from peak_fast.settings.varied import ENTRIES, RULES, varied_settings
+from peak_fast.settings.varied import varied_settings
 from peak_fast.sweep import evaluate
 from tests.test_config import SIZED, VARIED
 

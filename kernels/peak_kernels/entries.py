@@ -1,4 +1,4 @@
-"""The kernels that single runs and sweeps call from Python; importing this imports no numba (`_objects`).
+"""The kernels that single runs and sweeps call from Python; importing this imports no numba (`compiling.objects`).
 
 Arrays are C-contiguous, float64 unless said otherwise.  Scratch memory is made here, because machine code that
 allocates needs numba's run time.

@@ -1,4 +1,4 @@
-"""Bodies of the entries (`_objects`): they read their arrays out of a tuple and call the kernels.
+"""Bodies of the entries (`compiling.objects`): they read their arrays out of a tuple and call the kernels.
 
 They allocate nothing and raise nothing, so their machine code needs no run time of numba's.  All of an entry
 is inlined into one function.

@@ -70,7 +70,7 @@ MARKET, LIMIT, STOP, STOP_LIMIT, TRAILING_STOP, TRAILING_STOP_LIMIT, MARKET_ON_C
 UNITS, VALUE, EQUITY_FRACTION, MARGIN_FRACTION, POSITION_FRACTION = range(5)
 TARGET_UNITS, TARGET_VALUE, TARGET_FRACTION = range(5, 8)
 BY_RULES = -1
-"""The engine's sizing decides at the first fill (`orders_sized`)."""
+"""The engine's sizing decides at the first fill (`orders.sized`)."""
 
 # Units of a distance (trail, attached exits).
 PRICE, FRACTION, DISTANCE = range(3)
@@ -94,7 +94,7 @@ O_TARGET_UNIT = 39
 """Unit of the take-profit, `O_EXIT_UNIT` being that of the stop-loss."""
 N_ORDER = 40
 
-# ``O_WHY``: an order that a limit of the account placed; else 0, or the engine's reason (`orders_sized`).
+# ``O_WHY``: an order that a limit of the account placed; else 0, or the engine's reason (`orders.sized`).
 LIMIT_REACHED = -1
 
 # Status.
@@ -363,9 +363,12 @@ CHARGES = ("cash_interest", "write_off")
     V_HALTED,
     V_RATE,
 ) = range(16)
+# money, signed units, money, price, bars, number, number, number, number (since it was last asked), signed units, price (of
+# the last fill), money (of trades closed since), number, money, flag, account money for quote money
 N_VIEW = 16
 # Rows of the bars that a block sees, for each asset.
 B_OPEN, B_HIGH, B_LOW, B_CLOSE, B_LAST_CLOSE, B_VOLUME = range(6)
+# prices, B_VOLUME in units
 N_SEEN = 6
 # Rows of the calendar that a block's instructions need: last bar of the next bar's day; `X_AUCTION...`.
 # Where volatilities are estimated, the bars a year that were known at the bar follow.

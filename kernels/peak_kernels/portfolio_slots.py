@@ -1,6 +1,6 @@
 """What the portfolio kernel takes and gives: the shapes of its arrays and the names of the slots in them.
 
-The account's own numbers lie in the fast path's state (`peak_kernels.fast.slots`), so that metrics are folded by the
+The account's own numbers lie in the fast path's state (`peak_kernels.slots`), so that metrics are folded by the
 same functions.  What is particular to a portfolio stands here.
 """
 

@@ -2,6 +2,8 @@
 
 As at the order level one flat vector ``m`` holds settings, groups and assets; ``row`` is an asset in it and
 ``g`` a group.
+
+Below the lists stand their units, in their sequence, as in `peak_kernels.order_slots`.
 """
 
 from __future__ import annotations
@@ -35,6 +37,8 @@ from __future__ import annotations
     P_PERCENT_REVERSAL,
     N_SETTINGS,
 ) = range(26)
+# codes (the lists further below) and flags, but for P_MIN_SIZE, P_MAX_SIZE and P_GRANULARITY: units; P_EVENTS: events that
+# were written; P_OVERFLOW: flag, set where there was room for no more
 
 # Groups.
 G_CASH, G_FREE, G_VALUE, G_FIRST, G_COUNT = range(5)
@@ -78,6 +82,7 @@ SEQUENCE_DEFAULT, SEQUENCE_REVERSED, SEQUENCE_AUTO = range(3)
 
 # Events: one row for each order, filled or not.
 V_BAR, V_ASSET, V_SIDE, V_SIZE, V_PRICE, V_FEE, V_STATUS, V_REQUESTED, V_BY_STOP = range(9)
+# bar, number, sign, units, price, money, code (status), size as ordered, flag
 N_EVENT = 9
 
 # Status of an order.

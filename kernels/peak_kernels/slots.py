@@ -10,7 +10,7 @@ from __future__ import annotations
 # A rule: CONDITIONS comparisons of FIELDS numbers each (row of x, row of y, 0: x > y, 1: x >= y; row -1: never).
 CONDITIONS, FIELDS = 4, 3
 RULE_SIZE = CONDITIONS * FIELDS
-# In place of the first condition: the row of x holds what was decided elsewhere, see `decide.changes`.
+# In place of the first condition: the row of x holds what was decided elsewhere, see `fast.decided.changes`.
 WEIGHTS, SIDES, SIGNALS = 2, 3, 4
 ROW_OFFSET = 1  # place of bar 0 in such a row
 

@@ -31,7 +31,8 @@ class Metric(NamedTuple):
     found
         ``"sums"``: folded bar by bar and trade by trade, by `peak_kernels.fast.reduce.finish`; ``"curve"``: by
         `peak_kernels.fast.reduce.fold_curve`, which needs the whole curve; ``"result"``: put beside them in
-        ``result.stats``; ``"array"``: a function of `peak_fast.metrics` only.
+        ``result.stats``; ``"orders"``: in the ``stats`` of order-level runs alone; ``"array"``: a function of
+        `peak_fast.metrics` only.
     sense
         ``"higher"`` or ``"lower"`` is better; ``"loss"``: a negative number, whose size is what people minimise.
     segments
@@ -51,7 +52,7 @@ class Metric(NamedTuple):
     label: str
     kind: Kind
     docs: str
-    found: Literal["sums", "curve", "result", "array"] = "array"
+    found: Literal["sums", "curve", "result", "orders", "array"] = "array"
     sense: Literal["higher", "lower", "loss"] = "higher"
     segments: Literal["sum", "mean"] = "mean"
     section: Literal["performance", "trading", ""] = ""
@@ -156,6 +157,11 @@ _ROWS = (
     Metric("written_off", "Debt written off", "money", "debt that a rule on ruin wrote off", "result", "lower",
            "sum", "performance"),
     Metric("periods_per_year", "Periods per year", "ratio", "q", "result", section="performance"),
+    Metric("cancelled_orders", "Orders cancelled", "count", "orders that ended without a (further) fill", "orders",
+           "lower", "sum"),
+    Metric("expired_orders", "Orders expired", "count", "orders whose validity was over", "orders", "lower", "sum"),
+    Metric("fills", "Fills", "count", "fills, partial ones too", "orders", segments="sum"),
+    Metric("open_pnl", "Open result", "money", "net result so far of what is open at the end", "orders"),
 )  # fmt: skip
 
 CATALOG: dict[str, Metric] = {row.name: row for row in _ROWS}
@@ -203,7 +209,13 @@ def shown_in(section: str) -> tuple[Metric, ...]:
 
 def markdown() -> str:
     """The table of docs/metrics.md: every metric, whether sweeps have it, and its formula."""
-    had = {"sums": "runs, sweeps", "curve": "runs, sweeps", "result": "runs", "array": "function"}
+    had = {
+        "sums": "runs, sweeps",
+        "curve": "runs, sweeps",
+        "result": "runs",
+        "orders": "order runs",
+        "array": "function",
+    }
     lines = ["| metric | is | in | formula |", "|---|---|---|---|"]
     lines += [
         f"| `{row.name}` | {row.kind}{', lower is better' * (row.sense == 'lower')} | "

@@ -74,7 +74,7 @@ class Asking(NamedTuple):
     memory: FloatArray
     """Written by the block; zero at the start of a run."""
     calendar: FloatArray
-    """``[3 or 4, bar]`` (`peak_kernels.orders.simulate.slots`, ``C_``)."""
+    """``[3 or 4, bar]`` (`peak_kernels.order_slots`, ``C_``)."""
     room: int
     """Instructions that one call can give."""
     block: Any = None

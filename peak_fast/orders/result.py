@@ -29,7 +29,7 @@ class OrderResult:
     position : numpy.ndarray
         ``[asset, bar]`` units at the close.
     records : Records
-        The kernel's record arrays (`peak_kernels.orders.simulate.slots` names their columns).
+        The kernel's record arrays (`peak_kernels.order_slots` names their columns).
     notes : tuple of str
         What was reordered, passed over or understood, a sentence each; those of the bars come first.
     """

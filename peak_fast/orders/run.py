@@ -44,7 +44,7 @@ def run_actions(
     prices
         Market data.
     actions
-        ``[action, N_ACTION]``, sorted by bar (`peak_kernels.orders.simulate.slots`).
+        ``[action, N_ACTION]``, sorted by bar (`peak_kernels.order_slots`).
     rules, assets
         Settings; one asset for each row of the price arrays.
     initial_cash

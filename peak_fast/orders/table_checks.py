@@ -203,7 +203,7 @@ def check_actions(
     Parameters
     ----------
     array
-        ``[row, N_ACTION]`` (`peak_kernels.orders.simulate.slots`).
+        ``[row, N_ACTION]`` (`peak_kernels.order_slots`).
     words
         Names of actions, kinds and units, with their codes.
     linked

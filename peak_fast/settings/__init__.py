@@ -23,9 +23,13 @@ if TYPE_CHECKING:
     from peak_fast.settings.order_checks import check_effects as check_effects
     from peak_fast.settings.order_checks import check_half_spread as check_half_spread
     from peak_fast.settings.order_checks import check_kind as check_kind
+    from peak_fast.settings.order_fields import ENTRIES as ENTRIES
+    from peak_fast.settings.order_fields import ENTRY_FIELDS as ENTRY_FIELDS
+    from peak_fast.settings.order_fields import RULE_FIELDS as RULE_FIELDS
+    from peak_fast.settings.order_fields import RULES as RULES
+    from peak_fast.settings.order_fields import varied_field as varied_field
     from peak_fast.settings.order_rules import Asset, OrderRules
     from peak_fast.settings.order_rules import merge_rules as merge_rules
-    from peak_fast.settings.order_slots import column_of as column_of
     from peak_fast.settings.order_slots import rule_vector as rule_vector
     from peak_fast.settings.portfolio_rules import PortfolioRules
     from peak_fast.settings.portfolio_rules import rules_vector as rules_vector
@@ -53,10 +57,6 @@ if TYPE_CHECKING:
     from peak_fast.settings.trading import Costs, Execution, RiskLimits, Stops
     from peak_fast.settings.variable import VARIABLE as VARIABLE
     from peak_fast.settings.variable import check_apart as check_apart
-    from peak_fast.settings.varied import COUNTS as COUNTS
-    from peak_fast.settings.varied import ENTRIES as ENTRIES
-    from peak_fast.settings.varied import RULES as RULES
-    from peak_fast.settings.varied import TEXTS as TEXTS
     from peak_fast.settings.varied import is_unset as is_unset
     from peak_fast.settings.varied import names_of as names_of
     from peak_fast.settings.varied import varied_entries as varied_entries
@@ -92,6 +92,7 @@ __all__ = [
 
 # Where each name of this room lives; those outside `__all__` are for other rooms.
 _HOMES = {
+    "order_fields": ("ENTRIES", "ENTRY_FIELDS", "RULES", "RULE_FIELDS", "varied_field"),
     "config": ("BacktestConfig", "MLflowTracking", "SweepTable", "Tracking"),
     "engine": ("EngineSettings",),
     "funding": ("EVERY_BAR", "are_moments", "bars_of_moments", "check_funding", "payments"),
@@ -106,7 +107,7 @@ _HOMES = {
         "check_kind",
     ),
     "order_rules": ("Asset", "OrderRules", "merge_rules"),
-    "order_slots": ("column_of", "rule_vector"),
+    "order_slots": ("rule_vector",),
     "portfolio_rules": ("PortfolioRules", "rules_vector"),
     "presets": ("backtesting_py", "backtrader", "peak_trade_legacy", "peak_trade_pipeline", "vectorbt"),
     "signal_rules": ("SignalRules", "signal_types"),
@@ -124,10 +125,6 @@ _HOMES = {
     "variable": ("VARIABLE", "check_apart"),
     "trading": ("Costs", "Execution", "RiskLimits", "Stops"),
     "varied": (
-        "COUNTS",
-        "ENTRIES",
-        "RULES",
-        "TEXTS",
         "is_unset",
         "names_of",
         "varied_entries",

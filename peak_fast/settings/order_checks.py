@@ -8,34 +8,14 @@ from numbers import Integral, Real
 from typing import Any, get_args
 
 from peak_fast.errors import ConfigError, did_you_mean
+from peak_fast.settings.order_fields import FROM_ZERO, RATE, RULE_FIELDS, Bounds
 from peak_kernels import order_slots as f
 
 # `OrderRules`, which asks for these checks when it is made: they know its fields, not its class.
 Rules = Any
 
-# Range of each number; a round bracket leaves the end out.
-_RANGES: dict[str, tuple[str, float, float, str]] = {
-    "latency": ("[", 0, math.inf, ")"),
-    "first_bar": ("[", 0, math.inf, ")"),
-    "seed": ("[", 0, 2**53, ")"),
-    "limit_chance": ("[", 0, 1, "]"),
-    "spread": ("[", 0, 1, ")"),
-    "fee_rate": ("(", -1, 1, ")"),
-    "maker_rate": ("(", -1, 1, ")"),
-    "fee_minimum": ("[", -math.inf, math.inf, ")"),
-    "leverage": ("(", 0, math.inf, ")"),
-    "maintenance": ("[", 0, 1, "]"),
-    "liquidation_fee": ("[", 0, 1, ")"),
-    "max_drawdown": ("[", 0, 1, "]"),
-    "daily_loss": ("[", 0, 1, "]"),
-    "borrow_short": ("(", -math.inf, math.inf, ")"),
-    "borrow_long": ("(", -math.inf, math.inf, ")"),
-    "borrow_cash": ("(", -math.inf, math.inf, ")"),
-}
-_NOT_NEGATIVE = ("[", 0, math.inf, ")")
 
-
-def check_number(name: str, value: Any, bounds: tuple[str, float, float, str] = _NOT_NEGATIVE) -> None:
+def check_number(name: str, value: Any, bounds: Bounds = FROM_ZERO) -> None:
     """Check that a setting is a number within bounds.
 
     Raises
@@ -77,7 +57,7 @@ def check_field(name: str, hint: Any, value: Any) -> None:
     elif name == "fee_tiers":
         _check_tiers(value)
     elif not (value is None and name == "maker_rate"):
-        check_number(name, value, _RANGES.get(name, _NOT_NEGATIVE))
+        check_number(name, value, RULE_FIELDS[name].bounds)
         if hint is int and not isinstance(value, Integral):
             raise ConfigError(f"{name} must be a whole number, got {value!r}")
 
@@ -92,7 +72,7 @@ def _check_tiers(tiers: Any) -> None:
         raise ConfigError(f"{shape}, got {tiers!r}")
     for value, rate in pairs:
         check_number("fee_tiers: a traded value", value)
-        check_number("fee_tiers: a rate", rate, _RANGES["fee_rate"])
+        check_number("fee_tiers: a rate", rate, RATE)
     values = [value for value, _ in pairs]
     if sorted(set(values)) != values:
         raise ConfigError(f"fee_tiers must rise in the traded value, got {values}: sort them")

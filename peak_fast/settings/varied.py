@@ -8,33 +8,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from peak_fast.errors import ConfigError
+from peak_fast.settings.order_fields import ENTRIES, RULE_FIELDS, RULES, varied_field
 from peak_fast.settings.variable import VARIABLE
 
 if TYPE_CHECKING:
     from peak_fast.settings.engine import EngineSettings
     from peak_fast.settings.order_book import OrderBook
-
-# Fields of `OrderRules`.  Costs, leverage and limits of the account go by the engine's own names (`VARIABLE`).
-RULES = (
-    "latency", "first_bar", "path", "limit_fill", "limit_chance", "seed", "slippage_amount", "slippage_extra",
-    "spread", "volume_amount", "volume_step", "min_value", "borrow_short", "borrow_long", "borrow_cash",
-    "maintenance", "liquidation_fee", "equity_floor",
-)  # fmt: skip
-# Fields of `OrderBook`.
-ENTRIES = ("entry_limit", "entry_bars")
-# Rules that change nothing under another one's default: that one, and what it must not be.
-_NEEDS = {
-    "limit_chance": ("limit_fill", ("touch", "through")),
-    "seed": ("limit_fill", ("touch", "through")),
-    "slippage_amount": ("slippage", ("none",)),
-    "slippage_extra": ("slippage", ("none",)),
-    "volume_amount": ("volume", ("any",)),
-    "volume_step": ("volume", ("any", "fixed", "share")),
-}
-
-# Fields above that are counts, and those that are texts.
-COUNTS = ("entry_bars", "latency", "first_bar", "seed")
-TEXTS = ("path", "limit_fill")
 
 
 def names_of(order_book: Any, *, orders: bool) -> tuple[str, ...]:
@@ -67,8 +46,9 @@ def varied_rules(book: OrderBook, name: str, value: Any) -> OrderBook:
     """
     if is_unset(value):
         raise ConfigError(f"{name}: expected a value of OrderRules.{name} in each configuration; got None")
-    if name in _NEEDS:
-        other, idle = _NEEDS[name]
+    needs = RULE_FIELDS[name].needs
+    if needs is not None:
+        other, idle = needs
         if getattr(book.rules, other) in idle:
             raise ConfigError(
                 f"{name}: it changes nothing while OrderRules.{other} is {getattr(book.rules, other)!r}; expected "
@@ -91,7 +71,8 @@ def varied_entries(book: OrderBook, varied: Mapping[str, Any]) -> OrderBook:
 
 def _plain(name: str, value: Any) -> Any:
     """A grid's value as the setting takes it: whole numbers that came as floats are whole again."""
-    whole = name in COUNTS or (name in VARIABLE and VARIABLE[name].whole)
+    row = varied_field(name) or VARIABLE.get(name)
+    whole = row is not None and row.whole
     return int(value) if whole and isinstance(value, float) and value.is_integer() else value
 
 

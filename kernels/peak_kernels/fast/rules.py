@@ -1,9 +1,9 @@
 """The fast path's rules: what orders want and get, fills, stops; the arithmetic of each is in `money`.
 
-Reads the settings, prices and calendar; writes the account, counters and records (slots: `types`).
+Reads the settings, prices and calendar; writes the account, counters and records (slots: `slots`).
 
 `docs/semantics.md` explains the same rules in words and formulas, and `tests/oracle.py` states them a second
-time in plain Python.  Loops live in `simulate.py`; nothing here loops over more bars than a stop must look at.
+time in plain Python.  Loops live in `simulation.py`; nothing here loops over more bars than a stop must look at.
 
 Every function has one call site or is tiny, and is inlined: *decide, then apply once*.  An event first says
 what it wants (a closing size, a target to open), then one `fill` and one `write_order` carry it out.
@@ -72,7 +72,7 @@ def wanted_size(state: FloatArray, target: float, equity: float, price: float) -
 def write_row(
     records: FloatArray, table: int, row: int, first: tuple[float, ...], rest: tuple[float, ...]
 ) -> None:
-    """Store one record; the columns are named in `types`."""
+    """Store one record; the columns are named in `slots`."""
     cells = records[table, row]
     cells[0], cells[1], cells[2], cells[3], cells[4], cells[5] = first
     cells[6], cells[7], cells[8], cells[9], cells[10], cells[11] = rest

@@ -347,9 +347,9 @@ def run_configurations(
     Parameters
     ----------
     prices, calendar
-        See `types`.
+        See `slots`.
     plane, stride
-        Indicator rows (see `decide`).
+        Indicator rows (see `fast.decided`).
     rules
         int64[configurations, RULE_SIZE]; with no rows the decisions are taken as given, for a batch of one.
     settings

@@ -1,6 +1,8 @@
 """Further moving averages and lines fitted to a window, with TA-Lib's conventions.
 
 Signatures and the rule for missing bars are those of `peak_kernels.indicators.usual`.
+
+Reads columns of bars; writes its outputs, and scratch of its own.
 """
 
 from __future__ import annotations

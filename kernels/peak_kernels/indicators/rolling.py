@@ -13,6 +13,8 @@ How a window of ``period`` bars is summed in O(1) per bar without a running sum:
 ``period``-th bar.  Each window contains exactly one anchor; its sum is the sum of the bars left of the
 anchor (scanned backwards once for each anchor) plus the sum of those right of it (scanned forwards), both
 taken relative to the anchor's own value (van Herk 1992, doi:10.1016/0167-8655(92)90069-C, for extremes).
+
+Reads values; writes a row of the same length, and scratch of its own.
 """
 
 from __future__ import annotations

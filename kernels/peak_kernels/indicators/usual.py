@@ -13,6 +13,8 @@ The rule for missing bars (TA-Lib's versions disagree with each other here):
   series: NaN at such a bar, the state held across it.
 
 Bars before the first valid value are NaN, as in TA-Lib, where leading NaN shift everything.
+
+Reads columns of bars; writes its outputs, and scratch of its own.
 """
 
 from __future__ import annotations

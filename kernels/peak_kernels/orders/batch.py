@@ -1,7 +1,7 @@
 """Many configurations of one strategy through the order kernel, one after the other, without Python in between.
 
 What a single run does in steps is one call here: decisions of a rule, instructions from them, the simulation
-(`orders`), statistics of its records (`from_curve`).  The memory of a run is used again by the next configuration:
+(`orders.simulate`), statistics of its records (`orders.statistics`).  The memory of a run is used again by the next configuration:
 only what the simulation reads before it writes is set anew.
 
 Reads the settings of each configuration; writes the memory of a run anew, and a row of metrics for each.
@@ -96,12 +96,12 @@ def _run_batch(
     Parameters
     ----------
     runner, market
-        See `orders`; one asset.
+        See `orders.simulate`; one asset.
     tables
-        Prices (`types`), rows of indicators one after the other (as one row of the table; see `decide`), settings:
+        Prices (`slots`), rows of indicators one after the other (as one row of the table; see `fast.decided`), settings:
         float64[configurations or 1, order_slots.N_WIDE].
     calendar
-        See `types`.
+        See `slots`.
     stride, rules
         See `simulate.run_configurations`; without rules a block is asked, which returns targets where the image has
         the engine's state, and else places orders.

@@ -1,4 +1,7 @@
-"""Blocks in runs of orders: those that place orders, and those that return targets, which become instructions."""
+"""Blocks in runs of orders: those that place orders, and those that return targets, which become instructions.
+
+Reads the memory of the run and the bars that a block may see; writes its view and memory, and the instructions that it gives.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ _block: Any = None
 
 
 def _aim(bar: Any, seen: Any, params: Any, memory: Any, view: Any, orders: Any) -> None:
-    """Ask a block for its target in a run of orders; a new one becomes instructions (`orders_targets`)."""
+    """Ask a block for its target in a run of orders; a new one becomes instructions (`orders.targets`)."""
     own = memory.shape[0] - OWN_CELLS
     account = memory[own : own + t.VIEW_SEEN]
     see_account(orders, seen, view, account, bar)

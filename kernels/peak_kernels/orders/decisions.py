@@ -74,11 +74,11 @@ def write_decisions(
     Parameters
     ----------
     rows
-        At least three instructions of `orders_fields.N_ACTION` slots for each decision, from ``at`` on; written.
+        At least three instructions of `order_slots.N_ACTION` slots for each decision, from ``at`` on; written.
     decisions
         ``(bar_of, target_of, count)``.
     prices, calendar
-        See `types`; the calendar of bars without prices is needed.
+        See `slots`; the calendar of bars without prices is needed.
     state
         The engine's settings first; volatility sizing leaves its last estimate behind them.
     entry

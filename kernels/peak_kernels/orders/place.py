@@ -1,8 +1,10 @@
 """What a block calls: instructions and questions, on the ``orders`` that it was given.
 
-``orders`` is the memory of the run (`peak_kernels.orders.simulate.slots`).  An instruction is a row behind
+``orders`` is the memory of the run (`peak_kernels.order_slots`).  An instruction is a row behind
 ``S_ACTIONS_AT``, the same as one of a frame, and is carried out after the block has returned.  All functions
 take numbers only; the defaults mean "none".
+
+Reads orders, lots and fills; writes instructions behind ``S_ACTIONS_AT`` and where the next one goes.
 """
 
 from __future__ import annotations

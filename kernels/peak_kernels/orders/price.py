@@ -5,7 +5,7 @@ stop and limit change sign, and the low becomes the negated high.  Negation is e
 round alike.
 
 In all kernels of the order level ``m`` is the memory of the run, ``k`` an order in it, ``row`` the order's
-asset (see `peak_kernels.orders.simulate.slots`).
+asset (see `peak_kernels.order_slots`).
 
 Reads an order and what is left of its asset's bar; writes whether a stop was triggered and where a trail has got to.
 """

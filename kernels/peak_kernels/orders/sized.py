@@ -1,9 +1,9 @@
 """Orders of the engine's decisions: the engine's own sizing rules give their size at the first fill.
 
 Such an order waits until the position of the other side is gone (orders that close it were placed with it).  Where its
-own side is held, that of a side ends, and that of a weight trades the difference (`orders_weights`).
+own side is held, that of a side ends, and that of a weight trades the difference (`orders.weights`).
 
-Reads an order of a decision and the account; writes the engine's state (`types`), the order's size, or its end.
+Reads an order of a decision and the account; writes the engine's state (`slots`), the order's size, or its end.
 """
 
 from __future__ import annotations

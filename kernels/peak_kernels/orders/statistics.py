@@ -106,7 +106,7 @@ def conclude_records(
     position
         float64[bars], at the closes.
     records
-        Orders of the book, fills, closed trades (`orders_fields`).
+        Orders of the book, fills, closed trades (`order_slots`).
     all_orders
         Whether a block placed the orders; else those that a run of decisions has no word for do not count.
     """

@@ -75,7 +75,7 @@ def aim_at(m: FloatArray, seen: FloatArray, target: float, bar: int) -> None:
     if state[t.WEIGHT_TARGETS] > 0.0:
         m[row + f.X_SIZE] = abs(target)
     elif state[t.SIZE_MODE] == t.SIZE_VOLATILITY:
-        # Without a year that was given: the one of the bar (`orders_ask.tell_year`).
+        # Without a year that was given: the one of the bar (`orders.ask.tell_year`).
         year = state[t.SIZE_YEAR] if state[t.SIZE_YEAR] > 0.0 else state[t.PERIODS_PER_YEAR]
         volatility_fraction(state, seen, bar, year)
         m[row + f.X_SIZE] = state[t.SIZED_FRACTION]

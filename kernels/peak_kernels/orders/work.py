@@ -1,7 +1,7 @@
 """Working the queue through one bar: expiry, trigger, price, size, fill; paths inside the bar.
 
 Reads the queue and the bars in the assets' rows; writes the rest of a bar's path, the statuses of orders, and
-whatever a fill writes (`orders_fill`).
+whatever a fill writes (`orders.fill`).
 """
 
 from __future__ import annotations

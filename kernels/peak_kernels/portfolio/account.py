@@ -2,6 +2,8 @@
 
 ``desk = (state, rules, terms, cells, lists, counts)``, see `slots`; ``records = (orders, trades, events)``.  Prices are
 those of one unit times the asset's multiplier, except where records show them.
+
+Reads prices, rules and terms; writes the state, the cells of the asset, and the records.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """What a finished portfolio held at each bar, from the records of its orders: values, not trades.
 
 Not part of the simulation, so that a run which nobody asks for exposures does not pay for them.
+
+Reads records of orders and prices; writes sums over what was held, bar by bar, and lists of its own.
 """
 
 from __future__ import annotations

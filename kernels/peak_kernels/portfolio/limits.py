@@ -1,6 +1,8 @@
 """Limits on weights as a whole: gross, net, and within a group; beyond one, the weights concerned shrink alike.
 
 ``desk`` is that of `account`.
+
+Reads targets, groups and rules; writes the targets that are left and why (``CLIPPED``), and which assets are asked.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """What orders that spend money get where there is not enough of it.
 
 ``desk`` is that of `account`.  An order in the queue has its signed size in `slots.SECOND`.
+
+Reads the queue, the cash and the rules; writes the sequence of the queue and why a size was cut (``CLIPPED``).
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """The orders of one bar: whom they are about, what they want, and in which sequence they trade.
 
 ``desk`` and ``records`` are those of `account`.
+
+Reads weights, prices and the cells of the assets; writes the queue, and what its fills write (`account`).
 """
 
 from __future__ import annotations

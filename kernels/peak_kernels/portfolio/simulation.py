@@ -4,6 +4,8 @@ Between two events nothing is traded, so a stretch is the cash and, asset by ass
 held costs anything.
 
 ``desk`` and ``records`` are those of `account`.
+
+Reads prices, weights and settings; writes the state, the records and the curve.
 """
 
 from __future__ import annotations

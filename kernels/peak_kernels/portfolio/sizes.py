@@ -1,6 +1,8 @@
 """What one asset's order is to be: from a weight to signed sizes, those that free money and those that spend it.
 
 ``desk`` is that of `account`.  Nothing here trades.
+
+Reads the cells of an asset, prices and rules; writes nothing, its answers are numbers.
 """
 
 from __future__ import annotations

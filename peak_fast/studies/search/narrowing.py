@@ -131,12 +131,13 @@ def _held(item: Param, value: Any) -> Param:
 
 
 def _setting(name: str, change: Any) -> Param:
-    from peak_fast.settings import COUNTS, TEXTS
+    from peak_fast.settings import varied_field
 
-    whole = name in COUNTS or (name in VARIABLE and VARIABLE[name].whole)
+    field = varied_field(name)
+    whole = field.whole if field is not None else name in VARIABLE and VARIABLE[name].whole
     number = int if whole else float
     free = Param(name, "int" if whole else "float", number(0), description="setting of the engine")
-    if name in TEXTS:
+    if field is not None and field.unit == "choice":
         texts = tuple(change.split(",") if isinstance(change, str) else change)
         return Param(name, "choice", texts[0], choices=texts, description=free.description)
     if isinstance(change, str) and "," in change:

@@ -10,9 +10,10 @@ import numpy as np
 from peak_fast.errors import ConfigError
 from peak_fast.settings import (
     ENTRIES,
+    ENTRY_FIELDS,
+    RULE_FIELDS,
     RULES,
     OrderRules,
-    column_of,
     is_unset,
     rule_vector,
     varied_entries,
@@ -26,20 +27,19 @@ from peak_kernels.arrays import FloatArray
 if TYPE_CHECKING:
     from peak_fast.settings import OrderBook
 
-# Settings of the engine that the kernel reads as rules: the names of those rules, and their slots.
-_AS_RULES: dict[str, tuple[tuple[str, int], ...]] = {
-    "fee_rate": (("fee_rate", f.R_FEE_RATE), ("maker_rate", f.R_FEE_MAKER)),
-    "fee_bps": (("fee_rate", f.R_FEE_RATE), ("maker_rate", f.R_FEE_MAKER)),
-    "fee_fixed": (("fee_fixed", f.R_FEE_FIXED),),
-    "fee_minimum": (("fee_minimum", f.R_FEE_MINIMUM),),
-    "fee_per_unit": (("fee_per_unit", f.R_FEE_UNIT),),
-    "slippage_bps": (("slippage_amount", f.R_SLIP_AMOUNT), ("slippage", f.R_SLIP_KIND)),
-    "slippage_abs": (("slippage_extra", f.R_SLIP_EXTRA), ("slippage", f.R_SLIP_KIND)),
-    "leverage": (("leverage", f.R_LEVERAGE),),
-    "max_drawdown_limit": (("max_drawdown", f.R_DRAWDOWN),),
-    "daily_loss_limit": (("daily_loss", f.R_DAILY_LOSS),),
+# Settings of the engine that the kernel reads as rules, by their names in a grid.
+_AS_RULES: dict[str, tuple[str, ...]] = {
+    "fee_rate": ("fee_rate", "maker_rate"),
+    "fee_bps": ("fee_rate", "maker_rate"),
+    "fee_fixed": ("fee_fixed",),
+    "fee_minimum": ("fee_minimum",),
+    "fee_per_unit": ("fee_per_unit",),
+    "slippage_bps": ("slippage_amount", "slippage"),
+    "slippage_abs": ("slippage_extra", "slippage"),
+    "leverage": ("leverage",),
+    "max_drawdown_limit": ("max_drawdown",),
+    "daily_loss_limit": ("daily_loss",),
 }
-_ENTRY_SLOTS = {"entry_limit": f.W_ENTRY_LIMIT, "entry_bars": f.W_ENTRY_BARS}
 
 
 class BookTable(SettingsTable):
@@ -83,9 +83,9 @@ class BookTable(SettingsTable):
         own = wide[0, f.W_RULES : f.W_RULES + f.N_RULE]
         own[:] = rule_vector(rules)
         own[f.R_CARRY], own[f.R_INTRABAR], own[f.R_SIGNED] = flags
-        for name, slot in _ENTRY_SLOTS.items():
+        for name in ENTRY_FIELDS:
             value = getattr(book, name)
-            wide[0, slot] = np.nan if value is None else value
+            wide[0, _slot(name)] = np.nan if value is None else value
         self._base = wide
         self._pass_on(list(settings))
         for name, column in columns.items():
@@ -106,14 +106,14 @@ class BookTable(SettingsTable):
         """Let varied settings of the engine reach the rules that they stand for."""
         plain, ours = OrderRules(), self._book.rules
         for name, (_, values) in list(zip(names, self._columns, strict=True)):
-            for rule, slot in _AS_RULES.get(name, ()):
+            for rule in _AS_RULES.get(name, ()):
                 if getattr(ours, rule) != getattr(plain, rule):
                     raise ConfigError(
                         f"{name}: varied in the grid, while order_book says rules.{rule}={getattr(ours, rule)!r}; "
                         "expected one of the two"
                     )
                 if rule != "slippage":
-                    self._columns.append(((f.W_RULES + slot,), values))
+                    self._columns.append(((_slot(rule),), values))
         if "slippage_bps" in names or "slippage_abs" in names:
             amount, extra = (self._column(f.W_RULES + slot) for slot in (f.R_SLIP_AMOUNT, f.R_SLIP_EXTRA))
             kind = np.where((amount != 0.0) | (extra != 0.0), float(f.SLIP_FRACTION), float(f.SLIP_NONE))
@@ -127,17 +127,23 @@ class BookTable(SettingsTable):
                 "it where the grid varies it"
             )
         codes = {value: self._code(name, value) for value in dict.fromkeys(_plain(column))}
-        slot = _ENTRY_SLOTS[name] if name in ENTRIES else f.W_RULES + column_of(name)
-        self._columns.append(((slot,), np.array([codes[value] for value in _plain(column)])))
+        self._columns.append(((_slot(name),), np.array([codes[value] for value in _plain(column)])))
 
     def _code(self, name: str, value: Any) -> float:
         """A value as the kernel reads it."""
         if name in RULES:
-            return float(rule_vector(varied_rules(self._book, name, value).rules)[column_of(name)])
+            return float(rule_vector(varied_rules(self._book, name, value).rules)[_slot(name) - f.W_RULES])
         # A limit and its validity need each other; whether both are there is seen when all are known.
         alone = {"entry_limit": 0.0, "entry_bars": None} if value is not None else {"entry_bars": None}
         found = getattr(varied_entries(self._book, {**alone, name: value}), name)
         return np.nan if found is None else float(found)
+
+
+def _slot(name: str) -> int:
+    """Column of a field in a configuration's row."""
+    slot = (ENTRY_FIELDS.get(name) or RULE_FIELDS[name]).slot
+    assert slot is not None
+    return slot if name in ENTRY_FIELDS else f.W_RULES + slot
 
 
 def _plain(column: Any) -> list[Any]:
