@@ -363,8 +363,8 @@ CHARGES = ("cash_interest", "write_off")
     V_HALTED,
     V_RATE,
 ) = range(16)
-# money, signed units, money, price, bars, number, number, number, number (since it was last asked), signed units, price (of
-# the last fill), money (of trades closed since), number, money, flag, account money for quote money
+# money, signed units, money, price, bars, number, number, number, number (since it was last asked), signed units, price
+# (of the last fill), money (of trades closed since), number, money, flag, account money for quote money
 N_VIEW = 16
 # Rows of the bars that a block sees, for each asset.
 B_OPEN, B_HIGH, B_LOW, B_CLOSE, B_LAST_CLOSE, B_VOLUME = range(6)

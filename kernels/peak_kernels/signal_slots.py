@@ -37,8 +37,8 @@ from __future__ import annotations
     P_PERCENT_REVERSAL,
     N_SETTINGS,
 ) = range(26)
-# codes (the lists further below) and flags, but for P_MIN_SIZE, P_MAX_SIZE and P_GRANULARITY: units; P_EVENTS: events that
-# were written; P_OVERFLOW: flag, set where there was room for no more
+# codes (the lists further below) and flags, but for P_MIN_SIZE, P_MAX_SIZE P_GRANULARITY: units; P_EVENTS: number of
+# events written; P_OVERFLOW: flag, set where there was room for no more
 
 # Groups.
 G_CASH, G_FREE, G_VALUE, G_FIRST, G_COUNT = range(5)

@@ -1,4 +1,4 @@
-"""Sizes of the headers of Python objects, as machine code that reads arrays out of a tuple needs them (`compiling.objects`)."""
+"""Sizes of the headers of Python objects, for machine code that reads arrays out of a tuple (`compiling.objects`)."""
 
 from __future__ import annotations
 

@@ -5,8 +5,8 @@ block changes its mind.  That loop travels as a first-class function of one fixe
 it compiles once, a new block costs only its own compilation, and a bar costs no call through a pointer.
 Decisions and fills go through the same `simulate` as everything else.
 
-Reads prices, the calendar, settings and parameters; writes the block's memory and view, the state, records, the curve and the
-row of metrics.
+Reads prices, the calendar, settings and parameters; writes the block's memory and view, the state, records, the
+curve and the row of metrics.
 """
 
 from __future__ import annotations

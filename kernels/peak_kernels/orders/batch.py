@@ -1,8 +1,8 @@
 """Many configurations of one strategy through the order kernel, one after the other, without Python in between.
 
 What a single run does in steps is one call here: decisions of a rule, instructions from them, the simulation
-(`orders.simulate`), statistics of its records (`orders.statistics`).  The memory of a run is used again by the next configuration:
-only what the simulation reads before it writes is set anew.
+(`orders.simulate`), statistics of its records (`orders.statistics`).  The memory of a run is used again by the next
+configuration: only what the simulation reads before it writes is set anew.
 
 Reads the settings of each configuration; writes the memory of a run anew, and a row of metrics for each.
 """
@@ -98,7 +98,7 @@ def _run_batch(
     runner, market
         See `orders.simulate`; one asset.
     tables
-        Prices (`slots`), rows of indicators one after the other (as one row of the table; see `fast.decided`), settings:
+        Prices (`slots`), rows of indicators one after the other (one row of the table; see `fast.decided`), settings:
         float64[configurations or 1, order_slots.N_WIDE].
     calendar
         See `slots`.

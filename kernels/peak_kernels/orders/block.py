@@ -1,6 +1,6 @@
 """Blocks in runs of orders: those that place orders, and those that return targets, which become instructions.
 
-Reads the memory of the run and the bars that a block may see; writes its view and memory, and the instructions that it gives.
+Reads the memory of the run and the bars that a block may see; writes its view and memory, and its instructions.
 """
 
 from __future__ import annotations
