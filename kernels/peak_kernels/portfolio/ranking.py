@@ -6,6 +6,8 @@ alphabet is the better one; so no result depends on the order of assets.
 ``scores`` is float64[k, asset] (NaN: not ranked); ``alphabet`` int64[asset] holds the assets group by group, each group
 in alphabetical order, ``bounds`` int64[groups + 1] where each begins.  ``best`` int64[k, groups * width] holds the
 chosen of each group side by side, ``counts`` int64[k, groups] how many of a group are ranked at all.
+
+Reads scores and who may be chosen; writes who was, how many of each group, and their weights.
 """
 
 from __future__ import annotations
