@@ -3,6 +3,8 @@
 ``close`` is float64[asset, bar], NaN where an asset has no price; ``spans`` int64[3, asset] as `portfolio_slots` says;
 ``rows`` int64[k] the deciding bars; ``out`` float64[k, asset].  Values at a row depend on bars up to it alone.  Where
 a price is missing inside an asset's life the last one before it counts.
+
+Reads closes; writes a row of scores for each bar that is asked for.
 """
 
 from __future__ import annotations
