@@ -174,6 +174,12 @@ def payable_on_margin(
 
 
 @jit(inline=True)
+def more_than_rounding(amount: float, scale: float) -> float:
+    """An amount, or nothing where it is what rounding left of sums of the size of ``scale``."""
+    return amount if abs(amount) > ROUNDING * scale else 0.0
+
+
+@jit(inline=True)
 def cost_line(
     value: float, size: float, factor: float, rate: float, fixed: float, per_unit: float, least: float
 ) -> tuple[float, float]:

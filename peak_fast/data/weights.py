@@ -80,20 +80,54 @@ def _wide_at_once(frame: Any) -> tuple[IntArray, str | None, list[str], FloatArr
     """Times, zone, names and values of a wide frame of numbers whose times nobody can mistake; None: look closer."""
     package = package_of(frame)
     if package == "polars":
-        timed = [name for name, kind in zip(frame.columns, frame.dtypes, strict=True) if kind.is_temporal()]
-        if len(timed) != 1 or any(kind.is_float() is False for kind in frame.drop(timed).dtypes):
+        if frame.width < 3:
             return None
-        rest = frame.drop(timed)
-        if len(rest.columns) == 1 or frame[timed[0]].dtype.base_type().__name__ not in ("Datetime", "Date"):
+        if frame.width == 3 and (blocks := _long_at_once(frame)) is not None:
+            return blocks
+        first = frame.to_series(0)
+        if first.dtype.base_type().__name__ not in ("Datetime", "Date"):
             return None
-        times, zone = read_times(frame[timed[0]], WHAT, DataError)
-        return times, zone, rest.columns, rest.to_numpy()
+        if not all(frame.to_series(place).dtype.is_float() for place in (1, frame.width - 1)):
+            return None
+        rest = frame.clone()
+        # Without a plan of the query engine, which takes longer than the whole portfolio.
+        rest.drop_in_place(first.name)
+        values = rest.to_numpy()
+        if values.dtype.kind != "f":
+            return None
+        times, zone = read_times(first, WHAT, DataError)
+        return times, zone, rest.columns, values
     if package == "pandas" and type(frame.index).__name__ == "DatetimeIndex" and frame.columns.nlevels == 1:
         if len(frame.columns) == 1 or not all(kind.kind == "f" for kind in frame.dtypes):
             return None
         times, zone = read_times(frame.index, WHAT, DataError)
         return times, zone, [str(name) for name in frame.columns], frame.to_numpy(dtype=np.float64)
     return None
+
+
+def _long_at_once(frame: Any) -> tuple[IntArray, str | None, list[str], FloatArray] | None:
+    """The same of a long frame, whose dates name the same symbols in the same sequence; None: look closer."""
+    names = Names(frame.columns, {}).of(SYMBOL_NAMES)
+    timed = [name for name in frame.columns if frame[name].dtype.base_type().__name__ in ("Datetime", "Date")]
+    values = [name for name in frame.columns if frame[name].dtype.is_float()]
+    if len(names) != 1 or len(timed) != 1 or len(values) != 1 or frame.height == 0:
+        return None
+    symbols, weights = frame[names[0]], frame[values[0]]
+    times, zone = read_times(frame[timed[0]], WHAT, DataError)
+    breaks = np.flatnonzero(times[1:] != times[:-1]) + 1
+    size = int(breaks[0]) if breaks.size else frame.height
+    even = breaks.size == frame.height // size - 1 and bool((breaks % size == 0).all())
+    if (
+        not even
+        or frame.height % size
+        or symbols.null_count()
+        or symbols.dtype.base_type().__name__ != "String"
+    ):
+        return None
+    if not (symbols.slice(size) == symbols.slice(0, frame.height - size)).all():
+        return None
+    table = numbers_of(weights, WHAT)[0].reshape(-1, size)
+    return times[::size], zone, symbols.head(size).to_list(), table
 
 
 def _symbols_of(table: Any, names: Names) -> Any:
@@ -197,13 +231,13 @@ def _long(
     if (series < 0).any():
         raise DataError(f"{WHAT}: row {int(np.argmax(series < 0))} names no symbol; expected one in each row")
     _known(listed, panel)
-    different, row = np.unique(times.time_us, return_inverse=True)
+    different, row = _by_time(times.time_us)
     kept, bars = _bars_of(different, times.zone, panel, notes)
     place = np.full(different.size, -1)
     place[kept] = np.arange(kept.size)
     number = {symbol: at for at, symbol in enumerate(panel.symbols)}
     asset = np.array([number[symbol] for symbol in listed], dtype=np.int64)[series]
-    cell = row.reshape(-1) * len(panel.symbols) + asset
+    cell = row * len(panel.symbols) + asset
     counted = np.bincount(cell, minlength=different.size * len(panel.symbols))
     if (counted > 1).any():
         where = int(np.argmax(counted > 1))
@@ -213,8 +247,8 @@ def _long(
             "drop the duplicates"
         )
     out = np.zeros((kept.size, len(panel.symbols)))
-    inside = place[row.reshape(-1)] >= 0
-    out[place[row.reshape(-1)[inside]], asset[inside]] = values[inside]
+    inside = place[row] >= 0
+    out[place[row[inside]], asset[inside]] = values[inside]
     present = counted.reshape(different.size, -1)[kept] > 0
     absent = int((~present[:, np.unique(asset)]).any(axis=1).sum())
     if absent:
@@ -223,3 +257,16 @@ def _long(
             "weight 0 there (a missing weight leaves an asset alone)"
         )
     return bars, out
+
+
+def _by_time(time_us: IntArray) -> tuple[IntArray, IntArray]:
+    """Different times in their order, and the number of each row's time."""
+    steps = np.diff(time_us)
+    if (steps >= 0).all():
+        starts = np.flatnonzero(steps) + 1
+        different = time_us[np.concatenate([[0], starts])]
+        return different, np.repeat(
+            np.arange(different.size), np.diff(np.concatenate([[0], starts, [time_us.size]]))
+        )
+    different, row = np.unique(time_us, return_inverse=True)
+    return different, row.reshape(-1)

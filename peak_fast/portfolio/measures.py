@@ -66,6 +66,8 @@ def marks_of(panel: Panel) -> FloatArray:
 def multipliers(result: PortfolioParts) -> FloatArray:
     """Multiplier of each asset."""
     assets = result.panel.assets
+    if not assets:
+        return np.ones(result.panel.n_assets)
     return np.array([getattr(assets.get(symbol), "multiplier", 1.0) for symbol in result.panel.symbols])
 
 

@@ -26,12 +26,18 @@ def slipped(terms: Any, asset: int, reference: float, side: float) -> float:
 
 
 @jit(inline=True)
+def fee_off_position(desk: Any, asset: int, side: float) -> bool:
+    """Whether the fee of a fill comes off what is bought."""
+    return desk[1][p.FEE_FROM] == p.FROM_POSITION and side > 0.0 and desk[3][p.TARGET, asset] != 0.0
+
+
+@jit(inline=True)
 def fee_of(desk: Any, asset: int, size: float, price: float, side: float) -> float:
     """Fee of a fill: of its value, or of the value that it was to change where the fee comes off the position."""
-    rules, terms = desk[1], desk[2]
+    terms = desk[2]
     traded = money.value(size, price)
     rate = terms[p.RATE, asset]
-    if rules[p.FEE_FROM] == p.FROM_POSITION and side > 0.0 and desk[3][p.TARGET, asset] != 0.0:
+    if fee_off_position(desk, asset, side):
         return money.rated(money.without_fee(traded, -rate), rate, 0.0)
     return money.fee(
         traded, size, rate, terms[p.FIXED, asset], terms[p.PER_UNIT, asset], terms[p.MINIMUM, asset]

@@ -41,18 +41,24 @@ def add_values(
     prices: FloatArray, asset: int, units: float, start: int, stop: int, holes: bool, out: FloatArray
 ) -> None:
     """Add one holding to the sums of the bars from ``start`` to ``stop``."""
-    side = p.LONG if units > 0.0 else p.SHORT
+    total = out[p.LONG if units > 0.0 else p.SHORT, start:stop]
+    largest, squares = out[p.LARGEST, start:stop], out[p.SQUARES, start:stop]
+    closes = prices[p.CLOSE, asset, start:stop]
     size = abs(units)
     known = known_close(prices, asset, start - 1) if holes else 0.0
-    for bar in range(start, stop):
-        close = prices[p.CLOSE, asset, bar]
-        if holes:
-            known = close if close == close else known
-            close = known
-        value = money.value(size, close)
-        out[side, bar] += value
-        out[p.LARGEST, bar] = max(out[p.LARGEST, bar], value)
-        out[p.SQUARES, bar] += value * value
+    if not holes:
+        for k in range(total.size):
+            value = money.value(size, closes[k])
+            total[k] += value
+            largest[k] = max(largest[k], value)
+            squares[k] += value * value
+        return
+    for k in range(total.size):
+        known = closes[k] if closes[k] == closes[k] else known
+        value = money.value(size, known)
+        total[k] += value
+        largest[k] = max(largest[k], value)
+        squares[k] += value * value
 
 
 @jit(inline=True)

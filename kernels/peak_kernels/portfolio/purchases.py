@@ -14,7 +14,7 @@ from peak_kernels import portfolio_slots as p
 from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray
 from peak_kernels.compiling import jit
-from peak_kernels.portfolio.account import fee_of, slipped
+from peak_kernels.portfolio.account import fee_of, fee_off_position, slipped
 from peak_kernels.portfolio.sizes import valued_at
 
 COVERED = 1e-9
@@ -23,11 +23,11 @@ _MOST_STEPS = 64
 
 
 @jit(inline=True)
-def affordable(desk: Any, asset: int, budget: float, price: float) -> float:
+def affordable(desk: Any, asset: int, budget: float, price: float, side: float) -> float:
     """Largest size that a budget pays for, fee included."""
-    rules, terms = desk[1], desk[2]
+    terms = desk[2]
     rate = terms[p.RATE, asset]
-    if rules[p.FEE_FROM] == p.FROM_POSITION:
+    if fee_off_position(desk, asset, side):
         return max(money.units(money.with_fee(budget, -rate, 0.0), price), 0.0)
     return money.payable(
         budget, price, rate, terms[p.FIXED, asset], terms[p.PER_UNIT, asset], terms[p.MINIMUM, asset]
@@ -48,14 +48,16 @@ def budget_of(desk: Any, prices: FloatArray, equity: float, field: int, bar: int
     state, rules, terms, cells, lists, counts = desk
     worth, gross = state[t.CASH], 0.0
     if rules[p.BUYING_POWER] > 0.0:
-        return worth + (rules[p.LEVERAGE] - 1.0) * equity, equity
+        budget = worth + (rules[p.LEVERAGE] - 1.0) * equity
+        return money.more_than_rounding(budget, abs(worth) + abs(equity)), equity
     for k in range(counts[p.N_HELD]):
         asset = lists[p.HELD, k]
         units = cells[p.UNITS, asset]
         price = money.value(valued_at(prices, field, asset, bar), terms[p.MULTIPLIER, asset])
         worth = money.equity(worth, units, price)
         gross += money.value(abs(units), price)
-    return rules[p.LEVERAGE] * worth - gross, worth
+    whole = rules[p.LEVERAGE] * worth
+    return money.more_than_rounding(whole - gross, abs(whole) + gross), worth
 
 
 @jit(inline=True)
@@ -65,7 +67,7 @@ def common_factor(desk: Any, prices: FloatArray, budget: float, field: int, bar:
     The fee of each is the larger of two lines, so the cost is convex in the factor: steps along the tangent from above
     end at the root, after one of them where fees are rates.
     """
-    rules, terms, cells, lists, counts = desk[1:]
+    terms, cells, lists, counts = desk[2:]
     factor = 1.0
     for step in range(_MOST_STEPS):
         slope, constant = 0.0, 0.0
@@ -75,7 +77,7 @@ def common_factor(desk: Any, prices: FloatArray, budget: float, field: int, bar:
             side = 1.0 if cells[p.SECOND, asset] > 0.0 else -1.0
             price = slipped(terms, asset, prices[field, asset, bar], side)
             value = money.value(size, price)
-            if rules[p.FEE_FROM] == p.FROM_POSITION:
+            if fee_off_position(desk, asset, side):
                 slope += money.without_fee(value, -terms[p.RATE, asset])
                 continue
             rises, starts = money.cost_line(
@@ -160,7 +162,7 @@ def served(desk: Any, asset: int, reference: float, budget: float, factor: float
             allowed = size if factor == 1.0 else factor * size
             cut = factor < 1.0
         else:
-            payable = affordable(desk, asset, budget, price)
+            payable = affordable(desk, asset, budget, price, side)
             exact = rule == p.SCALE
             if size > (payable if exact else payable * (1.0 + COVERED)):
                 cut = True

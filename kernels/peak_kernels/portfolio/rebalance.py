@@ -167,15 +167,21 @@ def prepare(
     """Sizes of all orders of the bar, from one equity."""
     rules, cells, lists, counts = desk[1], desk[3], desk[4], desk[5]
     count, kept = counts[p.N_ASKED], 0
+    invested = equity * (1.0 - rules[p.CASH_BUFFER])
     for k in range(count):
         asset = lists[p.ASKED, k]
         cells[p.FIRST, asset] = 0.0
         cells[p.SECOND, asset] = 0.0
         reference = prices[field, asset, bar]
         weight = cells[p.TARGET, asset]
+        if weight == 0.0 and cells[p.UNITS, asset] == 0.0:
+            if cells[p.CLIPPED, asset] != 0.0:
+                bars = (lists[p.DECIDED, asset], bar)
+                reason = int(cells[p.CLIPPED, asset])
+                not_filled(desk, records, bars, asset, 1.0, 0.0, p.REJECTED, reason)
+            continue
         if reference != reference:
-            if weight != 0.0 or cells[p.UNITS, asset] != 0.0:
-                without_price(desk, prices, records, asset, field, bar)
+            without_price(desk, prices, records, asset, field, bar)
             continue
         at_decision = reference
         if rules[p.SIZE_AT] == p.AT_DECISION:
@@ -187,7 +193,7 @@ def prepare(
             bars = (lists[p.DECIDED, asset], bar)
             not_filled(desk, records, bars, asset, -1.0, 0.0, p.REJECTED, p.NO_SHORTS)
             cells[p.TARGET, asset] = weight = 0.0
-        size = wanted(desk, asset, weight, equity, reference, at_decision)
+        size = wanted(desk, asset, weight, invested, reference, at_decision)
         if size != 0.0:
             split(desk, records, asset, size, equity, reference, bar)
             lists[p.ASKED, kept] = asset
@@ -255,7 +261,7 @@ def trade(desk: Any, prices: FloatArray, records: Any, field: int, bar: int, bef
     state, rules, cells, lists, counts = desk[0], desk[1], desk[3], desk[4], desk[5]
     equity = equity_for_sizes(desk, prices, field, bar, before)
     limit_targets(desk, prices, field, bar, equity)
-    prepare(desk, prices, records, field, bar, before, equity * (1.0 - rules[p.CASH_BUFFER]))
+    prepare(desk, prices, records, field, bar, before, equity)
     budget, left, factor, fills = 0.0, 0.0, math.nan, state[t.N_FILLS]
     for phase in range(2):
         count = counts[p.N_ASKED]
