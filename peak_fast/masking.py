@@ -39,7 +39,7 @@ _NAME = re.compile(r"[^/?#@\s]*")
 _PLAIN_VALUE = re.compile(r"[\w.\-+/:,% ]*")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+:/+[^\s\"'<>`]*[^\s\"'<>`.,;:)\]!]")
 _OPTION = re.compile(
-    r"\b((?:password|passwd|pwd|passphrase|token|secret|api_?key|access_?key|account_?key)\s*=\s*)('[^']*'|[^\s'\",;]+)",
+    r"\b((?:password|passwd|pwd|passphrase|token|secret|api_?key|access_?key|account_?key)\s*=\s*)('[^']*'|[^\s'\",;&#]+)",
     re.IGNORECASE,
 )
 _SECRET_VARIABLE = re.compile(
@@ -48,12 +48,26 @@ _SECRET_VARIABLE = re.compile(
 )
 _ADDRESS_VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "PEAK_FAST_TRACKING_URI")
 # A password in pieces, as a library that reads the address otherwise names them; shorter pieces tell nothing.
-_PIECES = re.compile(r"[/?#@:\[\]\\&;=,\s%]+")
+_PIECES = re.compile(r"[/?#@:\[\]\\&;=,\s%<>\"'{}|^`\x00-\x20\x7f]+")
 _SHORTEST_PIECE = 3
 # Below this length a secret is replaced only where it stands alone.
-_LONG = 6
-# What programs that quote an address leave as it is.
-_SAFE = ("", "/", " +", "!#$%&'()*+,/:;=?@[]~", "!$&'()*+,;=:")
+_LONG = 4
+# Where a word begins, behind an encoded or escaped sign, too; and where one ends.
+_BEGIN = r"(?:(?<![^\W_])|(?<=%[0-9A-F]{2})|(?<=\\[a-z])|(?<=\\x[0-9A-F]{2})|(?<=\\u[0-9A-F]{4}))"
+_END = r"(?![^\W_])"
+# A backslash, which may be encoded itself; and forms of single signs besides the general ones.
+_SLASH = r"(?:\\|%(?:25)*5C)"
+_ESCAPES = {
+    " ": (r"\+",),
+    "\n": (f"{_SLASH}+n",),
+    "\r": (f"{_SLASH}+r",),
+    "\t": (f"{_SLASH}+t",),
+    "\\": (f"{_SLASH}+",),
+    "&": ("&(?:amp;)+",),
+    "<": ("&(?:amp;)*lt;",),
+    ">": ("&(?:amp;)*gt;",),
+    '"': ("&(?:amp;)*quot;",),
+}
 # Loggers of programs that are given an address by us.
 _LIBRARIES = {
     "mlflow", "sqlalchemy", "alembic", "urllib3", "requests", "optuna", "grpc", "databricks", "botocore", "boto3",
@@ -80,6 +94,8 @@ def has_secrets(uri: str) -> bool:
 @functools.lru_cache(maxsize=256)
 def _apart(uri: str) -> tuple[str, tuple[str, ...]]:
     """The address as it is shown, and what is hidden of it."""
+    if _PLAIN_PATH.match(uri):
+        return uri, ()
     head, rest, is_path = _head(uri)
     secrets: list[str] = []
     if not is_path:
@@ -114,7 +130,7 @@ def _head(uri: str) -> tuple[str, str, bool]:
     match = _SCHEME.match(uri)
     if match is None or not (match[2] or match[1].lower().partition("+")[0] in _KNOWN):
         # Nothing, or a user: "ann:password@host" without a scheme.
-        return "", uri, bool(_PLAIN_PATH.match(uri))
+        return "", uri, False
     is_path = match[1].lower().partition("+")[0] in _PATHS and len(match[2]) not in (0, 2)
     return match[0], uri[match.end() :], is_path
 
@@ -207,35 +223,39 @@ def _pattern(addresses: tuple[str, ...], values: tuple[str, ...]) -> re.Pattern[
             words.add(_basic(*user.split(":", 1)))
             words.add(_basic(*map(unquote, user.split(":", 1))))
     words.update(values)
-    forms = {form for word in words for form in _spellings(word) if form.strip("*")}
-    if not forms:
+    # An address has a secret as it stands, or with signs that are encoded there.
+    words |= {unquote(word) for word in words}
+    words = {word for word in words if word.strip("*")}
+    if not words:
         return None
-    longest_first = sorted(forms, key=lambda form: (-len(form), form))
-    return re.compile("|".join(map(_alone, longest_first)), re.IGNORECASE)
+    longest_first = sorted(words, key=lambda word: (-len(word), word))
+    return re.compile("|".join(map(_found_as, longest_first)), re.IGNORECASE)
 
 
-def _alone(form: str) -> str:
-    """Pattern of a form; a short one is part of many words, and is meant only where it is none of them."""
-    found = re.escape(form)
-    return found if len(form) >= _LONG else rf"(?<![^\W_]){found}(?![^\W_])"
+def _found_as(word: str) -> str:
+    """Pattern of a word in all its forms; a short one is part of many words, and is meant where it is none of them."""
+    forms = "".join(letter if letter.isascii() and letter.isalnum() else _forms(letter) for letter in word)
+    return forms if len(word) >= _LONG else f"{_BEGIN}{forms}{_END}"
 
 
-def _spellings(secret: str) -> Iterator[str]:
-    """A secret as it may stand in texts of programs that decode, encode or escape it."""
-    import html
-    import json
-    from urllib.parse import quote, quote_plus, unquote, unquote_plus
-
-    for plain in {secret, unquote(secret), unquote_plus(secret)}:
-        yield plain
-        yield html.escape(plain)
-        for safe in _SAFE:
-            yield quote(plain, safe, errors="surrogatepass")
-        yield quote_plus(plain, errors="surrogatepass")
-        for escaped in (repr(plain), ascii(plain), json.dumps(plain), json.dumps(plain, ensure_ascii=False)):
-            yield escaped[1:-1]
-            yield repr(escaped[1:-1])[1:-1]
-        yield repr(plain.encode("utf-8", "surrogatepass"))[2:-1]
+@functools.cache
+def _forms(letter: str) -> str:
+    """Pattern of a sign: as it is, or encoded or escaped once or several times, as addresses, logs and JSON do."""
+    code, octets = ord(letter), letter.encode("utf-8", "surrogatepass")
+    found = [
+        f"{_SLASH}*{re.escape(letter)}",
+        f"{_SLASH}*" + "".join(f"%(?:25)*{octet:02x}" for octet in octets),
+        "".join(f"{_SLASH}+x{octet:02x}" for octet in octets),
+        f"{_SLASH}+x{code:02x}",
+        f"{_SLASH}+u{code:04x}",
+        f"{_SLASH}+U{code:08x}",
+        f"&(?:amp;)*#(?:{code}|x{code:x});",
+        *_ESCAPES.get(letter, ()),
+    ]
+    if code > 0xFFFF:
+        pair = letter.encode("utf-16-be").hex()
+        found.append(f"{_SLASH}+u{pair[:4]}{_SLASH}+u{pair[4:]}")
+    return f"(?:{'|'.join(found)})"
 
 
 def shown_cause(error: BaseException, uri: str = "") -> BaseException | None:
