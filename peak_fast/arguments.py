@@ -12,11 +12,14 @@ from typing import Any
 from peak_fast.errors import ConfigError, PeakFastError
 
 _SHOWN = 60
+_MOST_BITS = 1023
 
 
 def shown(value: Any) -> str:
     """A value as an error message names it: short, on one line, with its type where that is not plain."""
-    text = " ".join(repr(value).split())
+    text = (
+        _long(value) if isinstance(value, int) and is_beyond_float(value) else " ".join(repr(value).split())
+    )
     text = text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
     plain = value is None or isinstance(value, bool | int | float | str)
     return text if plain else f"{type(value).__name__} {text}"
@@ -35,8 +38,18 @@ def is_whole(value: Any) -> bool:
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value is a real number, of NumPy's too, and not a truth value."""
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+    """Whether a value is a real number, of NumPy's too, that a float can hold, and not a truth value."""
+    return not isinstance(value, bool) and isinstance(value, numbers.Real) and not is_beyond_float(value)
+
+
+def is_beyond_float(value: Any) -> bool:
+    """Whether a number is a whole one of more than 308 digits."""
+    return isinstance(value, int) and value.bit_length() > _MOST_BITS
+
+
+def _long(value: int) -> str:
+    """A number that is too long to be written out, or to be written at all."""
+    return f"a whole number of about {int(abs(value).bit_length() * math.log10(2.0)) + 1:,} digits"
 
 
 def whole(name: str, value: Any, low: int, most: int, remedy: str) -> int:
@@ -141,5 +154,5 @@ def rate_of_bps(name: str, value: Any) -> float:
         Not a number.
     """
     if not is_number(value):
-        raise ConfigError(f"{name}: expected a number of basis points (10 is 0.1 %); got {value!r}")
+        raise ConfigError(f"{name}: expected a number of basis points (10 is 0.1 %); got {shown(value)}")
     return float(value) / 10_000.0

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from peak_fast.arguments import is_number
 from peak_fast.errors import ConfigError, did_you_mean, writing
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ def parse_value(text: str) -> Any:
     if lowered == "none":
         return None
     for kind in (int, float):
+        if "_" in text:  # Python reads 1_000 as a number, people who write a name do not
+            break
         try:
             return kind(text)
         except ValueError:
@@ -89,9 +92,7 @@ def _values(name: str, text: str) -> list[Any]:
     if ":" not in text:
         return [parse_value(part.strip()) for part in text.split(",")]
     parts = [parse_value(part) for part in text.split(":")]
-    if len(parts) not in (2, 3) or not all(
-        isinstance(p, int | float) and not isinstance(p, bool) and math.isfinite(p) for p in parts
-    ):
+    if len(parts) not in (2, 3) or not all(is_number(p) and math.isfinite(p) for p in parts):
         raise ConfigError(f"--grid {name}: expected start:stop or start:stop:step; got {text!r}")
     start, stop, step = (*parts, 1)[:3]
     if step <= 0 or stop < start:

@@ -31,12 +31,14 @@ def numbers_of(values: Any, what: str, error: type[PeakFastError] = DataError) -
             array = np.asarray(values.to_numpy() if hasattr(values, "to_numpy") else values)
         except (TypeError, ValueError):
             raise _not_numeric(values, what, error) from None
+    if array.dtype.kind in "cSU":  # NumPy would read texts as numbers and drop imaginary parts
+        raise _not_numeric(values, what, error)
     boolean = array.dtype.kind == "b"
     if array.dtype.kind == "O":
         array, boolean = _objects(array, what, error)
     try:
         return np.ascontiguousarray(array, dtype=np.float64), boolean
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise _not_numeric(values, what, error) from None
 
 

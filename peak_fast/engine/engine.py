@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from peak_fast import settings as _settings
 from peak_fast import simulation as _simulation
-from peak_fast.arguments import rate_of_bps, tracker_or_none
+from peak_fast.arguments import is_number, rate_of_bps, shown, tracker_or_none
 from peak_fast.data import Bars, given_bars, is_panel
 from peak_fast.errors import ConfigError
 from peak_fast.guard import guarded_class
@@ -413,6 +413,6 @@ def _with_varied(
 def _stop_pct(params: Mapping[str, Any]) -> float:
     """Stop distance of the long-only mode from the strategy's parameters."""
     value = params.get("stop_pct", LEGACY_STOP)
-    if not isinstance(value, int | float) or not 0 < value < 1:
-        raise ConfigError(f"stop_pct: expected a fraction between 0 and 1; got {value!r}")
+    if not is_number(value) or not 0 < value < 1:
+        raise ConfigError(f"stop_pct: expected a fraction between 0 and 1; got {shown(value)}")
     return float(value)

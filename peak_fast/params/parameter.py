@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from peak_fast.arguments import is_whole
+from peak_fast.arguments import is_beyond_float, is_number, is_whole, shown
 from peak_fast.errors import StrategyError, did_you_mean, require
 from peak_fast.guard import guarded_class
 from peak_fast.params.spacing import last_step, spaced
@@ -127,9 +127,9 @@ class Param:
             value = _plain(getattr(self, key))
             if value is None:
                 continue
-            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            if not is_number(value) or not math.isfinite(value):
                 raise self._fail(
-                    f"{key} as a finite number", repr(value), f"give {key} a number or leave it out"
+                    f"{key} as a finite number", shown(value), f"give {key} a number or leave it out"
                 )
             if number(value) != value:
                 raise self._fail(f"a whole number as {key}", repr(value), "use kind='float' for fractions")
@@ -152,8 +152,8 @@ class Param:
             value = _plain(getattr(self, key))
             if value is None:
                 continue
-            if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
-                raise self._fail(f"{key} as a number", repr(value), f"give {key} a number or leave it out")
+            if not is_number(value) or math.isnan(value):
+                raise self._fail(f"{key} as a number", shown(value), f"give {key} a number or leave it out")
             whole = self.kind == "int" and math.isfinite(value)
             if whole and int(value) != value:
                 raise self._fail(f"a whole number as {key}", repr(value), "use kind='float' for fractions")
@@ -236,6 +236,8 @@ class Param:
 
     def _validate_number(self, value: Any) -> int | float:
         what = "a whole number" if self.kind == "int" else "a number"
+        if is_beyond_float(value):
+            raise self._fail(what, shown(value), "pass a number that a float can hold")
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self._fail(what, f"{value!r} ({type(value).__name__})", f"pass {what}")
         if not math.isfinite(value):
@@ -277,6 +279,8 @@ class Param:
                 "text to read", f"{text!r} ({type(text).__name__})", "validate_value takes values"
             )
         stripped = text.strip()
+        if self.kind in ("int", "float") and "_" in stripped:
+            raise self._fail(f"kind {self.kind}", repr(text), "write the number without underscores")
         if self.kind == "bool" and stripped.lower() in _TRUE + _FALSE:
             return stripped.lower() in _TRUE
         if self.kind == "choice":
@@ -361,6 +365,11 @@ class Param:
         if self.kind == "choice":
             return list(self.choices or ())[:n]
         low, last = self._bounds()[0], self._last()
+        count = None if n is not None else math.floor((last - low) / (self.step or 1) + 1e-9) + 1
+        if count is not None and count > _MOST_BARS and (self.step is not None or self.kind == "int"):
+            raise self._fail(
+                f"at most {_MOST_BARS:,} values to list", f"{count:,}", "give a larger step, or list values"
+            )
         return spaced(low, last, self.step, n, self.log, self.kind == "int")
 
     def is_active(self, params: Mapping[str, Any]) -> bool:

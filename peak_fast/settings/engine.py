@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from peak_fast.arguments import is_number, shown
 from peak_fast.errors import ConfigError
 from peak_fast.settings.signed_prices import check_engine
 from peak_fast.settings.sizing import FractionOfEquity, SizeRule
@@ -68,10 +69,10 @@ class EngineSettings:
             ("periods_per_year", self.periods_per_year),
         ):
             absent = number is None and name == "periods_per_year"
-            if not absent and not (isinstance(number, int | float) and 0 < number < float("inf")):
-                raise ConfigError(f"{name}: expected a positive number; got {number!r}")
-        if not (isinstance(self.risk_free, int | float) and -1 < self.risk_free < float("inf")):
-            raise ConfigError(f"risk_free: expected a yearly rate above -1; got {self.risk_free!r}")
+            if not absent and not (number is not None and is_number(number) and 0 < number < float("inf")):
+                raise ConfigError(f"{name}: expected a positive number; got {shown(number)}")
+        if not (is_number(self.risk_free) and -1 < self.risk_free < float("inf")):
+            raise ConfigError(f"risk_free: expected a yearly rate above -1; got {shown(self.risk_free)}")
         object.__setattr__(self, "initial_cash", float(self.initial_cash))
         if self.order_book is not None:
             from peak_fast.settings.order_book import as_book

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from peak_fast.arguments import is_beyond_float, shown
 from peak_fast.errors import ConfigError, did_you_mean
 
 
@@ -46,6 +47,8 @@ class Settings(BaseModel):
     def __init__(self, *unnamed: Any, **values: Any) -> None:
         if unnamed:
             values = self._named(unnamed, values)
+        for name in _numeric(type(self)) & values.keys():
+            check_number(f"{type(self).__name__}.{name}", values[name])
         try:
             super().__init__(**values)
         except ValidationError as error:
@@ -56,6 +59,36 @@ class Settings(BaseModel):
         """Values by name; only sizes may be given without."""
         first = next(iter(cls.model_fields))
         raise ConfigError(f"{cls.__name__}: expected settings by name; got {unnamed[0]!r}; write {first}=...")
+
+
+def check_number(name: str, value: Any) -> None:
+    """Refuse what pydantic would take for a number though it is none: truth values, texts, numbers beyond floats.
+
+    Raises
+    ------
+    ConfigError
+        One of these.
+    """
+    if (
+        isinstance(value, bool | str | bytes | complex)
+        or type(value).__name__ == "bool"
+        or is_beyond_float(value)
+    ):
+        raise ConfigError(f"{name}: expected a valid number, such as 0.5 without quotes; got {shown(value)}")
+
+
+@functools.cache
+def _numeric(model: type[BaseModel]) -> frozenset[str]:
+    """Names of the fields that hold a number, or None."""
+    found = []
+    for name, field in model.model_fields.items():
+        kinds = {
+            item for item in (get_args(field.annotation) or (field.annotation,)) if item is not type(None)
+        }
+        plain = {get_args(item)[0] if get_origin(item) is Annotated else item for item in kinds}
+        if plain and plain <= {int, float}:
+            found.append(name)
+    return frozenset(found)
 
 
 def explain(model: type[BaseModel], error: ValidationError) -> str:

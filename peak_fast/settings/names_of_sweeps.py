@@ -36,8 +36,13 @@ def checked_values(name: str, column: Any, base: FloatArray, sizing: str, where:
     """
     row = VARIABLE[name]
     try:
-        values = np.asarray(column, dtype=np.float64)
-    except (TypeError, ValueError):
+        given = np.asarray(column)
+        if given.dtype.kind in "bcSU" or (
+            given.dtype.kind == "O" and any(isinstance(item, bool | str | np.bool_) for item in given)
+        ):
+            raise TypeError("no numbers")
+        values = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
         raise ConfigError(f"{name}: expected numbers, or None for 'not set'; got {list(column)!r}") from None
     unset = np.isnan(values)
     values = np.where(unset, 0.0, values)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_type_hints
 
+from peak_fast.arguments import is_number, shown
 from peak_fast.errors import ConfigError, did_you_mean
 from peak_fast.guard import guarded_class
 
@@ -81,8 +83,11 @@ class SignalRules:
             value = getattr(self, name)
             if choices and value not in choices:
                 raise ConfigError(f"{name}={value!r}: {did_you_mean(str(value), choices)}")
-            if not choices and value != value:
-                raise ConfigError(f"{name} must be a number, got {value!r}")
+            if hint is bool and not isinstance(value, bool):
+                raise ConfigError(f"{name}: expected True or False; got {shown(value)}")
+            fits = is_number(value) and value >= 0.0 and (name == "max_size" or value < math.inf)
+            if hint is float and not fits:
+                raise ConfigError(f"{name}: expected a number of at least 0; got {shown(value)}")
 
 
 @functools.cache

@@ -125,6 +125,20 @@ class Matrices:
             )
         return self._shaped("size", given)
 
+    def money(self, name: str, value: Any, most: float, unit: str) -> FloatArray:
+        """A cost for each bar and asset, from 0 to below ``most``.
+
+        Raises
+        ------
+        ConfigError
+            NaN, infinite or outside the range.
+        """
+        array = self.table(name, value, levels=True)
+        wrong = ~((array >= 0.0) & (array < most))
+        if wrong.any():
+            raise ConfigError(f"{name}: expected {unit}; got {array[wrong][0]:g}; 0 for none")
+        return array
+
     def signals(self, name: str, value: Any) -> Any:
         """Signals of one kind as booleans; what is missing is no signal.
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 import numpy as np
 import numpy.typing as npt
 
+from peak_fast.arguments import shown
+from peak_fast.data import numbers_of
 from peak_fast.errors import ConfigError
 from peak_fast.guard import guarded
 from peak_fast.settings import SignalRules, refuse_prices, signal_types
@@ -203,9 +205,7 @@ def _memory(
     order = np.argsort(numbers, kind="stable")
     rows[:, f.A_MEMBER] = assets_at + order * f.N_ASSET
     table = memory[groups_at:assets_at].reshape(count, f.N_GROUP)
-    table[:, f.G_CASH] = table[:, f.G_FREE] = np.broadcast_to(
-        np.asarray(initial_cash, dtype=np.float64), count
-    )
+    table[:, f.G_CASH] = table[:, f.G_FREE] = _cash(initial_cash, count)
     sizes = np.bincount(numbers, minlength=count)
     table[:, f.G_COUNT] = sizes
     table[:, f.G_FIRST] = assets_at + (np.cumsum(sizes) - sizes) * f.N_ASSET
@@ -244,8 +244,8 @@ def simulate_signals(
         What is missing is no signal.
     size, price, stop_loss, take_profit, fees, fixed_fees, slippage
         Numbers or arrays ``[bar]``, ``[asset, 1]`` or ``[asset, bar]``, or frames.  ``price`` is the close when None;
-        stops and slippage are fractions; NaN: none.  Frames and pandas series are put at the times and assets of the
-        close.
+        stops (NaN: none), fees and slippage are fractions.  Frames and pandas series are put at the times and assets
+        of the close.
     rules
         `SignalRules`.
     initial_cash
@@ -256,8 +256,8 @@ def simulate_signals(
     Raises
     ------
     ConfigError
-        A rule has an unknown value, a size is negative, nothing ends the entries, or an entry against a position would
-        have to reverse it by a percent.
+        A rule has an unknown value, a size is negative, costs, prices or cash are out of range, nothing ends the
+        entries, or an entry against a position would have to reverse it by a percent.
     DataError
         An input has the wrong shape, other times or assets than the close, or booleans stand where numbers belong.
     """
@@ -281,16 +281,41 @@ def _costs(
     matrices: Matrices, price: Any, fees: Any, fixed_fees: Any, slippage: Any
 ) -> dict[int, FloatArray]:
     """Order prices (the close where there are none) and costs."""
-    named = {
-        f.A_FEES: ("fees", fees),
-        f.A_FIXED: ("fixed_fees", fixed_fees),
-        f.A_SLIPPAGE: ("slippage", slippage),
-    }
-    tables = {column: matrices.table(*pair, levels=True) for column, pair in named.items()}
+    prices = matrices.close if price is None else matrices.table("price", price, levels=True)
+    wrong = (prices <= 0.0) | np.isinf(prices)
+    if price is not None and wrong.any():
+        raise ConfigError(
+            f"price: expected prices above 0; got {prices[wrong][0]:g}; NaN where there is none"
+        )
+    share = "a fraction from 0 to below 1"
     return {
-        f.A_PRICE: matrices.close if price is None else matrices.table("price", price, levels=True),
-        **tables,
+        f.A_PRICE: prices,
+        f.A_FEES: matrices.money("fees", fees, 1.0, share),
+        f.A_FIXED: matrices.money("fixed_fees", fixed_fees, np.inf, "an amount from 0"),
+        f.A_SLIPPAGE: matrices.money("slippage", slippage, 1.0, share),
     }
+
+
+def _cash(initial_cash: Any, groups: int) -> FloatArray:
+    """Cash of each group at the start.
+
+    Raises
+    ------
+    ConfigError
+        No positive numbers, or not one for each group.
+    """
+    try:
+        given, boolean = numbers_of(initial_cash, "initial_cash", ConfigError)
+        cash: FloatArray = np.broadcast_to(given, groups)
+    except ValueError as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(
+            f"initial_cash: expected a number, or one for each of {groups} groups; got {shown(initial_cash)}"
+        ) from None
+    if boolean or not ((cash > 0.0) & np.isfinite(cash)).all():
+        raise ConfigError(f"initial_cash: expected positive numbers; got {shown(initial_cash)}")
+    return cash
 
 
 @guarded

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import tokenize
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
 from peak_fast.arguments import is_whole, wrong
@@ -65,12 +65,17 @@ def _check_rows(block: Any) -> None:
         if not isinstance(row, Row):
             remedy = "write rows=(Row('atr', 14),)"
             raise wrong(f"block {block.name!r}: rows", "indicator rows", row, remedy, StrategyError)
-        for name in row.args:
-            if isinstance(name, str) and name not in known:
-                raise StrategyError(
-                    f"block {block.name!r}: {row.kind!r} takes the parameter {name!r}, which the schema does not have; "
-                    f"{did_you_mean(name, known)}"
-                )
+        check_row(f"block {block.name!r}", row, known)
+
+
+def check_row(label: str, row: Row, known: Collection[str]) -> None:
+    """Raise StrategyError for a row whose arguments name something else than parameters."""
+    for name in row.args:
+        if isinstance(name, str) and name not in known:
+            raise StrategyError(
+                f"{label}: {row.kind!r} takes the parameter {name!r}, which the schema does not have; "
+                f"{did_you_mean(name, known)}"
+            )
 
 
 def source_hash(function: Callable[..., Any], rows: tuple[Row, ...] = ()) -> str:

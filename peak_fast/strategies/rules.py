@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from peak_fast.arguments import wrong
-from peak_fast.errors import StrategyError
+from peak_fast.errors import StrategyError, did_you_mean
 from peak_fast.guard import guarded_class
 from peak_fast.params import Param
-from peak_fast.strategies.base import check_parts
+from peak_fast.strategies.base import check_parts, check_row
 from peak_fast.strategies.conditions import Above, AtLeast, Condition
 
 
@@ -45,6 +45,14 @@ class RuleStrategy:
             if condition is not None and not isinstance(condition, Above | AtLeast):
                 remedy = "write Above(Row('close'), Row('sma', 20))"
                 raise wrong(f"RuleStrategy {self.name!r}", "conditions", condition, remedy, StrategyError)
+        known = [param.name for param in self.schema]
+        for row in (row for item in conditions if item is not None for row in (item.x, item.y)):
+            check_row(f"RuleStrategy {self.name!r}", row, known)
+        if self.short_switch is not None and self.short_switch not in known:
+            raise StrategyError(
+                f"RuleStrategy {self.name!r}: short_switch names {self.short_switch!r}, which the schema does not "
+                f"have; {did_you_mean(str(self.short_switch), known)}"
+            )
 
     @property
     def conditions(self) -> tuple[Condition | None, ...]:

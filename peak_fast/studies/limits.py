@@ -7,9 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from peak_fast.arguments import is_number, is_whole
+from peak_fast.arguments import is_number, is_whole, shown
 from peak_fast.errors import ConfigError
 from peak_fast.studies.objectives import Objective
+
+MOST_TRIALS = 10_000_000
+"""So many trials a study may have: each is kept in memory."""
 
 
 @dataclass(slots=True)
@@ -43,7 +46,13 @@ def make_limits(
         grid ends by itself).
     """
     if n_trials is not None and (not is_whole(n_trials) or n_trials < 1):
-        raise ConfigError(f"expected a positive number of trials; got {n_trials!r}; pass for example 100")
+        raise ConfigError(
+            f"expected a positive number of trials; got {shown(n_trials)}; pass for example 100"
+        )
+    if n_trials is not None and n_trials > MOST_TRIALS:
+        raise ConfigError(
+            f"expected at most {MOST_TRIALS:,} trials; got {shown(n_trials)}; a sweep runs so many configurations"
+        )
     if timeout is not None and not (is_number(timeout) and 0 < timeout < math.inf):
         raise ConfigError(f"expected a positive timeout in seconds; got {timeout!r}; leave it out for none")
     given = target if isinstance(target, Mapping) else {objectives[0].metric: target}

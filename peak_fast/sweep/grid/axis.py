@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from peak_fast.arguments import shown
 from peak_fast.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -249,7 +250,9 @@ def _check_items(name: str, items: list[Any]) -> None:
                 f"parameter {name!r}: expected finite numbers; got {item!r}; use None for 'not set'"
             )
         if isinstance(item, int) and not -(2**63) <= item < 2**63:
-            raise ConfigError(f"parameter {name!r}: expected 64-bit whole numbers; got {item!r}; use floats")
+            raise ConfigError(
+                f"parameter {name!r}: expected 64-bit whole numbers; got {shown(item)}; use floats"
+            )
 
 
 def _typed_axis(name: str, items: list[Any]) -> Axis:

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from peak_fast.arguments import is_whole, seed_of
+from peak_fast.arguments import is_number, is_whole, seed_of, shown
 from peak_fast.errors import ConfigError, require
 from peak_fast.params import Param, active_mask, validate_schema
 from peak_fast.sweep.grid.axis import Array, Axis, check_name, make_axis
@@ -33,7 +33,7 @@ from peak_fast.sweep.grid.filters import Filter
 from peak_fast.sweep.grid.parts import Parts, listed, product
 
 _SMALL = 1 << 20
-_MOST = 1 << 40
+_MOST = 100_000_000
 _MAX_DRAWS_PER_POINT = 200
 
 
@@ -110,7 +110,7 @@ class _Dimension:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    return is_number(value)
 
 
 def _space(space: Any, schema: Iterable[Param] | None) -> list[_Dimension]:
@@ -132,8 +132,10 @@ def _space(space: Any, schema: Iterable[Param] | None) -> list[_Dimension]:
 
 
 def _check_n(n: Any) -> int:
-    if not is_whole(n) or not 1 <= n < _MOST:
-        raise ConfigError(f"expected a positive whole number of configurations; got n={n!r}")
+    if not is_whole(n) or not 1 <= n <= _MOST:
+        raise ConfigError(
+            f"expected a positive whole number of configurations; got n={shown(n)}; at most {_MOST:,} are sampled"
+        )
     return int(n)
 
 

@@ -1,0 +1,158 @@
+"""Numbers that are none, or beyond reason: one error that names what was meant, at every door."""
+
+import math
+import tomllib
+
+import numpy as np
+import pytest
+
+import peak_fast as pf
+from peak_fast import StrategyError
+from peak_fast.errors import ConfigError, PeakFastError
+from peak_fast.params import Param
+from peak_fast.settings import SignalRules
+from peak_fast.signals import simulate_signals, simulate_sizes
+from peak_fast.strategies import Above, AtLeast, Row, RuleStrategy
+from peak_fast.sweep.grid.grid import Grid
+
+BARS = pf.synthetic(60, seed=1)
+CLOSE = np.asarray(BARS.close)
+NO_NUMBERS = [
+    True,
+    np.True_,
+    "1_000",
+    "0.5",
+    "True",
+    1 + 0j,
+    10**400,
+    -(10**400),
+    10**5000,
+    math.nan,
+    1e400,
+    None,
+    [0.5],
+    {},
+]
+
+
+def engine(**settings):
+    return pf.BacktestEngine(**settings).run(BARS, "ma_crossover", {"fast": 3, "slow": 8})
+
+
+def entries():
+    mask = np.zeros(60, dtype=bool)
+    mask[5] = True
+    return mask
+
+
+DOORS = {
+    "initial_cash": lambda value: engine(initial_cash=value),
+    "risk_free": lambda value: engine(risk_free=value),
+    "Costs.rate": lambda value: pf.Costs(rate=value),
+    "Costs.slippage_bps": lambda value: pf.Costs(slippage_bps=value),
+    "Costs.from_bps": lambda value: pf.Costs.from_bps(value),
+    "Stops.stop_loss": lambda value: pf.Stops(stop_loss=value if value is not None else "none"),
+    "RiskPerTrade": lambda value: pf.RiskPerTrade(value),
+    "RiskPerTrade.max_position": lambda value: pf.RiskPerTrade(0.01, max_position=value),
+    "FractionOfEquity": lambda value: pf.FractionOfEquity(value),
+    "FixedUnits": lambda value: pf.FixedUnits(value),
+    "FixedValue": lambda value: pf.FixedValue(value),
+    "parameter": lambda value: (
+        engine() and pf.BacktestEngine().run(BARS, "ma_crossover", {"fast": value, "slow": 30})
+    ),
+    "Param.low": lambda value: Param(
+        "a", "float", 0.5, low=value if value is not None else "none", high=1e300
+    ),
+    "grid of a sweep": lambda value: pf.Sweep("ma_crossover", {"fast": [value], "slow": [30]}, BARS),
+    "grid of a setting": lambda value: pf.Sweep(
+        "ma_crossover", {"stop_loss": [0.1, value if value is not None else "none"]}, BARS
+    ).run(progress=False),
+    "n_trials": lambda value: pf.Study("ma_crossover", BARS, sampler="random").run(
+        n_trials=value if value is not None else "none"
+    ),
+    "Grid.random": lambda value: Grid.random({"a": (1, 10)}, value),
+    "SignalRules.min_size": lambda value: SignalRules(min_size=value),
+    "fees": lambda value: simulate_signals((CLOSE,) * 4, entries=entries(), exits=False, fees=value),
+    "fixed_fees": lambda value: simulate_signals(
+        (CLOSE,) * 4, entries=entries(), exits=False, fixed_fees=value
+    ),
+    "slippage": lambda value: simulate_sizes((CLOSE,) * 4, np.ones(60), slippage=value),
+    "signals' initial_cash": lambda value: simulate_signals(
+        (CLOSE,) * 4, entries=entries(), exits=False, initial_cash=value if value != [0.5] else [0.5, 0.5]
+    ),
+}
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("value", NO_NUMBERS, ids=lambda value: type(value).__name__)
+def test_what_is_no_number_is_one_error(door, value):
+    if door in ("fees", "fixed_fees", "slippage") and value == [0.5]:
+        value = [[0.5, "x"]]
+    with pytest.raises(PeakFastError) as caught:
+        DOORS[door](value)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize("name", ["fees", "slippage", "fixed_fees", "initial_cash"])
+@pytest.mark.parametrize("value", [math.nan, -1.0, math.inf, -math.inf])
+def test_signals_check_money_as_every_door_does(name, value):
+    with pytest.raises(ConfigError, match=rf"^{name}: expected .*; got "):
+        simulate_signals((CLOSE,) * 4, entries=entries(), exits=False, **{name: value})
+    with pytest.raises(ConfigError, match=rf"^{name}: expected .*; got "):
+        simulate_sizes((CLOSE,) * 4, np.ones(60), **{name: value})
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, math.inf])
+def test_signals_check_prices_of_orders(value):
+    with pytest.raises(ConfigError, match=r"^price: expected prices above 0"):
+        simulate_signals((CLOSE,) * 4, entries=entries(), exits=False, price=value)
+
+
+def test_texts_in_a_settings_file_are_no_numbers():
+    table = tomllib.loads("[costs]\nrate = '0.001'\n")
+    with pytest.raises(ConfigError, match=r"^Costs.rate: expected a valid number, .*; got '0.001'"):
+        pf.Costs(**table["costs"])
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: pf.BacktestEngine().run(BARS, "ma_crossover", {"fast": 5, "slow": 10**12}),
+            r"slow <= 10,000,000; got 1000000000000",
+        ),
+        (
+            lambda: pf.Study("ma_crossover", BARS, sampler="random").run(n_trials=10**15),
+            "at most 10,000,000 trials",
+        ),
+        (lambda: Grid.random({"a": (0.0, 1.0)}, 10**12), "at most 100,000,000 are"),
+        (lambda: Grid.latin_hypercube({"a": (0.0, 1.0)}, 10**12), "at most 100,000,000 are"),
+        (lambda: Grid.sobol({"a": (0.0, 1.0)}, 10**12), "at most 100,000,000 are"),
+        (
+            lambda: Param("a", "int", 1, low=1, high=10**12, hard_high=10**12).grid(),
+            "at most 10,000,000 values to list",
+        ),
+        (lambda: Param("a", "int", 1, low=1, high=100).parse("1_0"), "without underscores"),
+    ],
+)
+def test_sizes_beyond_reason_are_refused_with_the_limit(call, message):
+    with pytest.raises(PeakFastError, match=message):
+        call()
+
+
+def test_a_row_of_a_misspelt_parameter_is_named():
+    schema = (Param("period", "int", 10, low=2, high=50),)
+    close, average = Row("close"), Row("sma", "peroid")
+    with pytest.raises(
+        StrategyError, match=r"'sma' takes the parameter 'peroid', .* did you mean 'period'\?"
+    ):
+        RuleStrategy(
+            name="x", schema=schema, enter_long=Above(close, average), leave_long=AtLeast(average, close)
+        )
+    with pytest.raises(StrategyError, match=r"short_switch names 'alow', .* did you mean 'allow'\?"):
+        RuleStrategy(
+            name="x",
+            schema=(Param("allow", "bool", False),),
+            enter_long=Above(close, Row("sma", 5)),
+            short_switch="alow",
+        )
