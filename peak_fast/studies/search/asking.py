@@ -14,6 +14,7 @@ from typing import Any
 from peak_fast.params import is_feasible
 from peak_fast.studies.objectives import Objective
 from peak_fast.studies.points import COMPLETE, FAILED, PRUNED, SOURCE, Point, Space
+from peak_fast.studies.search.restoring import without_code
 from peak_fast.studies.search.sequences import Cursor, RandomSequence
 from peak_fast.studies.storage import quiet_optuna
 
@@ -44,7 +45,7 @@ class Asker:
         self, space: Space, objectives: Sequence[Objective], sampler: Any, pruner: Any, seed: int
     ) -> None:
         self._space = space
-        self._sampler = sampler
+        self._sampler = without_code(sampler)
         with quiet_optuna() as optuna:
             self._study = optuna.create_study(
                 study_name="peak_fast",  # Hyperband derives brackets from it: fixed, so that seeds repeat

@@ -17,8 +17,6 @@ from typing import Any
 
 import numpy as np
 
-# How NumPy rebuilds a scalar: from its dtype and bytes.
-_SCALAR = np.float64(0.0).__reduce__()[0]
 # Everything that reading may call.
 _ALLOWED: dict[tuple[str, str], Any] = {
     ("builtins", "float"): float,
@@ -36,9 +34,6 @@ _ALLOWED: dict[tuple[str, str], Any] = {
     ("datetime", "time"): dt.time,
     ("datetime", "timedelta"): dt.timedelta,
     ("datetime", "timezone"): dt.timezone,
-    ("numpy", "dtype"): np.dtype,
-    ("numpy._core.multiarray", "scalar"): _SCALAR,
-    ("numpy.core.multiarray", "scalar"): _SCALAR,
 }
 _dumps = pickle.dumps
 # Pickle's opcode for "look up a name": bytes without it hold plain data only.
