@@ -112,6 +112,8 @@ def no_argument(label: str, name: str, known: Iterable[str], cls: type | None = 
     others = {} if cls is None else _doors(cls)
     nearest = get_close_matches(name, [*own, *others], n=1)
     hint = did_you_mean(name, own)
+    if not nearest and "params" in own:
+        hint = f"a parameter of the strategy stands in params={{{name!r}: ...}}; {hint}"
     if nearest and nearest[0] not in own:
         hint = f"{others[nearest[0]]} {'takes it' if nearest[0] == name else 'may be what is meant'}"
     return UnknownKeywordError(f"{label}: no argument {name!r}; {hint}")

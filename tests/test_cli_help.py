@@ -60,6 +60,8 @@ def test_version(command):
         (("run", "--fee_bps", "3"), "no such option --fee_bps; did you mean '--fee-bps'?"),
         (("sweep", "--metrics", "x"), "no such option --metrics; did you mean '--metric'?"),
         (("optimize", "--trails", "9"), "no such option --trails; did you mean '--trials'?"),
+        (("run", "--fast", "9"), "a parameter of the strategy goes into --param fast=...; "),
+        (("sweep", "--fast", "9"), "a parameter of the strategy goes into --grid fast=...; "),
         (("--verson",), "no such option --verson; did you mean '--version'?"),
         (("sweeep",), "no such command 'sweeep'; did you mean 'sweep'?"),
         (("xyz",), "known: 'bench'"),

@@ -112,6 +112,7 @@ def test_a_study_names_the_nearest_argument_before_anything_else(name):
         (lambda: Study(None, None, trials=5), "no argument 'trials'; Study.run(n_trials=...) may be what is meant"),
         (lambda: BacktestEngine().run(None, "macd", tracker=None), "BacktestEngine(tracker=...) takes it"),
         (lambda: BacktestEngine().run(None, "macd", cost=None), "BacktestEngine(costs=...) may be what is meant"),
+        (lambda: BacktestEngine().run(None, "macd", quick=9), "stands in params={'quick': ...}"),
         (lambda: NoopTracker().start_run(timeout=1), "NoopTracker.flush(timeout=...) takes it"),
     ],
 )  # fmt: skip

@@ -113,6 +113,9 @@ class TestBooleans:
         result = final(PRICES, returning(SIDES))
         assert "returned no -1" in result.metadata["notes"][0] and result.position[-1] > 0.0
         assert final(PRICES, returning(np.where(MASK, 1, -1))).metadata["notes"] == []
+        swept = Sweep(returning(SIDES), {"n": [1, 2]}, PRICES).run(progress=False)
+        assert swept.notes == tuple(result.metadata["notes"])
+        assert Sweep(returning(np.where(MASK, 1, -1)), {"n": [1]}, PRICES).run(progress=False).notes == ()
 
 
 class TestFigures:

@@ -1,7 +1,9 @@
 """BacktestResult: frames, figures by hand, saving and loading, display."""
 
+import copy
 import json
 import math
+import pickle
 from datetime import UTC, datetime
 
 import numpy as np
@@ -290,6 +292,36 @@ class TestPlainValues:
             assert isinstance(frame, pandas.DataFrame)
             assert frame.shape == getattr(result, name).shape
         assert frames["trades"]["net_pnl"].tolist() == result.trades["net_pnl"].to_list()
+
+
+class TestNamesThatAreNotThere:
+    """What others call an attribute: the answer says where it is; unpickling and copying are not disturbed."""
+
+    @pytest.mark.parametrize(
+        ("name", "words"),
+        [
+            ("sharpe", r"stand in result.stats\['sharpe'\]"),
+            ("benchmark_return", r"stand in result.stats\['benchmark_return'\]"),
+            ("plot", r"peak_fast.report, such as equity_figure\(result\)"),
+            ("eqity", "did you mean 'equity'"),
+        ],
+    )
+    def test_the_remedy_is_told(self, result, name, words):
+        with pytest.raises(AttributeError, match=words):
+            getattr(result, name)
+
+    def test_asking_for_one_makes_no_statistics(self):
+        fresh = BacktestEngine().run(synthetic(50, seed=1), "buy_and_hold")
+        assert not hasattr(fresh, "sharpe") and "stats" not in fresh.__dict__
+
+    def test_copies_and_pickles(self, result):
+        assert copy.copy(result).hash == pickle.loads(pickle.dumps(result)).hash == result.hash
+
+    def test_what_a_property_raises_stays(self, result):
+        broken = copy.copy(result)
+        del broken.__dict__["_outcome"]
+        with pytest.raises(AttributeError, match="_outcome"):
+            _ = broken.equity
 
 
 class TestDisplay:

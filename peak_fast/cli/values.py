@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from peak_fast.settings import BacktestConfig
 
 _MOST_VALUES = 1_000_000
+_LIKE = 0.75  # how near an option must be to one of the command's to be a misspelling of it
 _ENGINE = (
     "initial_cash",
     "execution",
@@ -149,11 +151,19 @@ def usage_message(error: Any) -> str:
         return message
     if option is not None and message.startswith("No such option"):
         known = [name for item in command.params for name in item.opts]
-        return f"no such option {option}; {did_you_mean(str(option), known)}"
+        return f"no such option {option}; {_parameter_hint(str(option), known)}{did_you_mean(str(option), known)}"
     if message.startswith("No such command"):
         name = message.split("'")[1]
         return f"no such command {name!r}; {did_you_mean(name, command.commands)}"
     return message
+
+
+def _parameter_hint(option: str, known: list[str]) -> str:
+    """Where parameters of a strategy go, for an option that is like none of the command's."""
+    taking = next((name for name in ("--grid", "--param") if name in known), None)
+    if taking is None or get_close_matches(option, known, n=1, cutoff=_LIKE):
+        return ""
+    return f"a parameter of the strategy goes into {taking} {option.lstrip('-')}=...; "
 
 
 def check_output(file: Path) -> None:

@@ -88,6 +88,28 @@ class BacktestResult:
     _notes: tuple[str, ...]
     book: Any
 
+    def __getattr__(self, name: str) -> Any:
+        """Only asked for what is not there.
+
+        Raises
+        ------
+        AttributeError
+            Always; it says where the statistic, or the picture, is to be had.
+        """
+        if name.startswith("_") or name in type(self).__dict__:  # a property that failed says why itself
+            return object.__getattribute__(self, name)
+        raise AttributeError(f"a BacktestResult has no attribute {name!r}; {self._remedy(name)}")
+
+    def _remedy(self, name: str) -> str:
+        from peak_fast.errors import did_you_mean
+        from peak_fast.metrics import CATALOG
+
+        if name in CATALOG and CATALOG[name].found in ("sums", "curve", "result"):
+            return f"statistics stand in result.stats[{name!r}]"
+        if "plot" in name or "report" in name or "show" in name:
+            return "pictures and reports are made by peak_fast.report, such as equity_figure(result)"
+        return did_you_mean(name, [item for item in dir(self) if not item.startswith("_")])
+
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a BacktestResult is immutable; tried to set {name!r}")
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from peak_fast.simulation.given import is_targets as is_targets
     from peak_fast.simulation.given import returned_by as returned_by
     from peak_fast.simulation.given import silent_note as silent_note
+    from peak_fast.simulation.given import unsold_note as unsold_note
     from peak_fast.simulation.run import BOTH_HIT_RULES as BOTH_HIT_RULES
     from peak_fast.simulation.run import Outcome as Outcome
     from peak_fast.simulation.run import Replay as Replay
@@ -43,6 +44,7 @@ _HOMES = {
         "function_name",
         "given_targets",
         "held_note",
+        "unsold_note",
         "is_targets",
         "returned_by",
         "silent_note",

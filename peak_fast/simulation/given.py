@@ -53,6 +53,14 @@ def held_note(item: SignalStrategy) -> str:
     return f"{function_name(item)} returned booleans: held while True, flat while False"
 
 
+def unsold_note(item: SignalStrategy) -> str:
+    """The note on a signal function whose signals buy and never sell."""
+    return (
+        f"{function_name(item)} returned no -1: nothing is sold on a signal (for a position that is held while a "
+        "condition is true, return booleans)"
+    )
+
+
 def is_targets(value: Any) -> bool:
     """Whether a value gives targets by itself: a column of numbers, a frame of one, or a Polars expression."""
     if isinstance(value, np.ndarray | list | tuple) or _is_expression(value):
@@ -225,10 +233,7 @@ def decided_by(
         make = legacy_decisions if long_only else signal_decisions
         decisions = make(given.row)
         if decisions.count and decisions.target_of.min() > 0.0:
-            notes.append(
-                f"{function_name(item)} returned no -1: nothing is sold on a signal (for a position that is held "
-                "while a condition is true, return booleans)"
-            )
+            notes.append(unsold_note(item))
         return decisions
     return target_decisions(given.row, None if weights else f"the strategy {item.name!r}")
 

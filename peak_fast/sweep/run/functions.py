@@ -69,6 +69,8 @@ class Calls:
             notes += _simulation.silent_note(self._item, values)
         self._values[row][:] = values
         self.rules[row, 2] = code
+        if code == SIGNALS and (values == 1).any() and not (values == -1).any():
+            notes.append(_simulation.unsold_note(self._item))
         if notes:
             self._notes.update(dict.fromkeys(notes))
 
