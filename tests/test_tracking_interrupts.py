@@ -11,8 +11,7 @@ import pytest
 import peak_fast
 from peak_fast import BacktestEngine, MLflowTracker, synthetic
 from peak_fast.tracking.caller import background
-from peak_fast.tracking.spool import spool
-from peak_fast.tracking.writer.replay import SegmentReplay
+from tests.tracking_segments import read_runs
 
 HERE = str(Path(peak_fast.__file__).parent)
 # Two strategies, so that each run needs what the one before has not left behind.
@@ -97,28 +96,10 @@ def session(folder, results, first, place, opcodes):
     assert free == [None], "another thread would wait for ever"
     channel.drop()
     background.unwatch(channel)
-    runs = read(channel.folder)
+    runs = read_runs(channel.folder)
     for path in channel.folder.iterdir():
         path.unlink()
     return at.seen, runs
-
-
-def read(folder):
-    """Updates by the run's name, of all segments."""
-    found = {}
-    for path in spool.segments(folder):
-        assert not SegmentReplay(path).paths.owned(), "its lock is left behind"
-        replay = SegmentReplay(path)
-        if not replay.read_header():
-            continue
-        for batch in replay.batches(orphan=True):
-            for update in batch.updates:
-                run = found.setdefault(update.run_id, update)
-                assert run is update
-        assert not replay._refused, replay._refused
-    names = [update.create.name for update in found.values()]
-    assert len(names) == len(set(names)), names
-    return {update.create.name: update for update in found.values()}
 
 
 def check(runs, first):

@@ -4,6 +4,7 @@ import pytest
 
 from peak_fast.tracking.spool import spool
 from peak_fast.tracking.spool.segment import SegmentWriter
+from peak_fast.tracking.writer.replay import SegmentReplay
 
 HEADER = {"experiment": "e", "folder": "/", "mode": "background", "user": "u", "source": "s", "tags": {}}
 
@@ -19,6 +20,24 @@ def writer(tmp_path, monkeypatch):
 
 def heads(path):
     return [(record.kind, record.head) for record in spool.read_records(path)][2:]
+
+
+def read_runs(folder):
+    """Updates by the run's name, of all segments of a folder, whose owners are gone."""
+    found = {}
+    for path in spool.segments(folder):
+        assert not SegmentReplay(path).paths.owned(), "its lock is left behind"
+        replay = SegmentReplay(path)
+        if not replay.read_header():
+            continue
+        for batch in replay.batches(orphan=True):
+            for update in batch.updates:
+                run = found.setdefault(update.run_id, update)
+                assert run is update
+        assert not replay._refused, replay._refused
+    names = [update.create.name for update in found.values()]
+    assert len(names) == len(set(names)), names
+    return {update.create.name: update for update in found.values()}
 
 
 # --- the window ------------------------------------------------------------------------------------------------

@@ -16,6 +16,8 @@ import threading
 import time
 from pathlib import Path
 
+from peak_fast.version import __version__
+
 GIT_TIMEOUT = 2.0
 _PACKAGES = ("numpy", "numba", "polars", "pandas")
 
@@ -37,8 +39,6 @@ def source_name() -> str:
 
 def version_tags() -> dict[str, str]:
     """Versions of Python, of this package and of the libraries that are loaded."""
-    from peak_fast.version import __version__
-
     tags = {"version.python": platform.python_version(), "version.peak_fast": __version__}
     for name in _PACKAGES:
         version = getattr(sys.modules.get(name), "__version__", None)
