@@ -112,10 +112,9 @@ os._exit(max(codes))
     environment = {**os.environ, "PEAK_FAST_SPOOL_DIR": str(spool_dir), "PEAK_FAST_WRITER_INTERVAL": "0"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, timeout=120)
     assert done.returncode == 0
-    (folder,) = (path for path in spool_dir.iterdir() if path.is_dir())
     names = [
         head[2]
-        for path in spool.segments(folder)
+        for path in spool_dir.glob("*/*.seg")
         for record in spool.read_records(path)
         for head in [record.head]
         if record.kind == spool.START
