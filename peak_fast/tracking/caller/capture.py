@@ -144,24 +144,27 @@ def freeze(result: Any, curve: bool) -> tuple[int, tuple[Any, Any, Any, Any]]:
         ``NO_CURVE``, ``TRADES``, ``FILLS`` or ``POINTS``; metrics, state, trades and what the curve is made of besides:
         nothing, fees of the entries, fills, or points.
     """
-    outcome, t = result._outcome, _slots()
+    outcome = result._outcome
     state, trades, fills = outcome.state, outcome.trades, outcome.fills
     # A fill belongs to one trade, and a trade that is over has two fills at least.  So two per trade is exactly two
     # for each, and one more is the entry of the open one, if there is one.
     more = len(fills) - 2 * len(trades)
+    book = "order_book" in result._used
+    if (
+        book and trades.shape[1] != _slots().RECORD_WIDTH
+    ):  # the columns before the tag, which stays with the caller
+        trades = trades[:, : _slots().RECORD_WIDTH].copy()
     if not curve:
         kind, last = NO_CURVE, b""
-    elif "order_book" in result._used:
+    elif book:
         # Cash moves without a fill there: interest, funding.
         kind, last = POINTS, reduce_curve(outcome.curve[0])
-    elif more == 0 or (more == 1 and state[t.UNITS] != 0.0):
+    elif more == 0 or (more == 1 and state[_slots().UNITS] != 0.0):
         kind, last = TRADES, fills[::2, _fee_column()].copy()
     elif fills.nbytes <= 4 * outcome.curve.shape[1]:
         kind, last = FILLS, fills
     else:
         kind, last = POINTS, reduce_curve(outcome.curve[0])
-    if trades.shape[1] != t.RECORD_WIDTH:  # the columns before the tag, which stays with the caller
-        trades = trades[:, : t.RECORD_WIDTH].copy()
     return kind, (outcome.metrics, state, trades, last)
 
 

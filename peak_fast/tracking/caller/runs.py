@@ -238,7 +238,11 @@ class RunKeeper(ManyRuns):
         segment = channel.segment or channel.opened()
         if segment is not None:
             segment.append(spool.END, f"{run.run_id}\n{time_ns() // 1_000_000}\n{status}")
-        channel.forget(run)
+        if run.stack and run.stack[-1] is run:
+            run.stack.pop()
+            channel.open.pop(run.run_id, None)
+        else:
+            channel.forget(run)
         if segment is None:
             return
         if segment.error is not None:

@@ -136,20 +136,19 @@ class SegmentWriter:
         count, size = len(data), len(body)
         n_buffers = size - count - _MARK_SIZE
         check = (kind * 8_191 + count * 3 + n_buffers) % 65_521  # as `check_of`, without the call
-        rest = _PACK(kind, FORMAT, check, count, _crc32(body, check), n_buffers)
+        body = _PACK(kind, FORMAT, check, count, _crc32(body, check), n_buffers) + body
         try:
             # No call from here on: a record of a signal handler comes at calls only, so not between these lines.
             view, begin, limit = self._window
-            place = self.offset - begin
-            start = place + _HEAD
-            end = self.offset + _HEAD + size
+            start = self.offset
+            end = start + _HEAD + size
             if end <= limit:
-                view[start : start + size] = body
-                view[place + _MAGIC_SIZE : start] = rest
-                view[place : place + _MAGIC_SIZE] = MAGIC
+                start -= begin
+                view[start + 4 : end - begin] = body
+                view[start : start + 4] = MAGIC
                 self.offset = end
             else:
-                self._append_elsewhere(rest + body)
+                self._append_elsewhere(body)
         except BaseException:
             self._window = _NO_WINDOW  # so that the next record looks for the end of this one
             raise
