@@ -26,11 +26,11 @@ KINDS = (
 
 
 @pytest.fixture(scope="module")
-def contract_spool(tmp_path_factory, tested_bulk):
+def contract_spool(tmp_path_factory, empty_database):
     """One spool for the module: the writers stay warm from test to test."""
     with pytest.MonkeyPatch.context() as patch:
         root = tmp_path_factory.mktemp("contract")
-        use_spool(patch, root / "spool", tested_bulk)
+        use_spool(patch, root / "spool", empty_database)
         patch.setenv("PEAK_FAST_WRITER_LINGER", "120")
         patch.chdir(root)
         yield root

@@ -10,7 +10,7 @@ import pytest
 from peak_fast.data import synthetic
 from peak_fast.engine.engine import BacktestEngine
 from peak_fast.tracking import MLflowTracker, log_backtest
-from peak_fast.tracking.stores import selftest
+from peak_fast.tracking.stores import template
 from tests.tracking_fakes import fake_result
 from tests.tracking_mlflow import run_script
 from tests.tracking_stores import segments_of, spool_files
@@ -55,7 +55,7 @@ def test_a_fluent_run_of_another_store_is_left_alone(mlflow_module, uri, experim
     mlflow = mlflow_module
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        selftest.create_database(tmp_path / "other.db", str(tmp_path))
+        template.create_database(tmp_path / "other.db", str(tmp_path))
         mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/other.db")
         try:
             mlflow.set_experiment("elsewhere")

@@ -2,9 +2,6 @@
 
 import json
 import os
-import shutil
-import subprocess
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -12,71 +9,58 @@ import polars as pl
 import pytest
 
 from peak_fast.tracking import MLflowTracker, TrackingWarning
-from peak_fast.tracking.stores import selftest
-from peak_fast.tracking.stores.bulk import BulkStore
-from peak_fast.tracking.stores.stores import Store
+from peak_fast.tracking.stores import bulk, template
+from peak_fast.tracking.stores.database import Database
+from peak_fast.tracking.stores.stores import open_store
+from scripts.prove_mlflow import compare, uri_of
 from tests.tracking_mlflow import PNG
 
 # --- what is in the store --------------------------------------------------------------------------------------
 
 
-def test_self_test_accepts_this_mlflow(module_folder):
-    assert selftest.verdict().problem is None
-    assert selftest.mlflow_version()
+def test_the_bulk_path_leaves_what_mlflow_leaves(tmp_path, monkeypatch, empty_database):
+    """Row by row, for the installed MLflow; its schema is one that takes the bulk path."""
+    monkeypatch.setenv("PEAK_FAST_SPOOL_DIR", str(empty_database.parent))
+    revision, problem = compare(tmp_path)
+    assert problem is None
+    assert revision in json.loads(bulk.PROVEN.read_text()), "run python scripts/prove_mlflow.py"
 
 
-def test_the_package_brings_the_verdict_of_this_version(tmp_path, monkeypatch, tested_bulk):
-    """Where nothing is known yet, no self-test runs for a version that it passed here."""
-    tested = json.loads((tested_bulk / "verdict.json").read_text())
-    content = json.loads(selftest.PROVEN.read_text())
-    assert content["sources"] == selftest.sources(), "run python scripts/prove_mlflow.py"
-    if selftest.mlflow_version() not in content["mlflow"]:
-        pytest.skip(f"tested here with MLflow {content['mlflow']}")
-    monkeypatch.setenv("PEAK_FAST_SPOOL_DIR", str(tmp_path))
-    monkeypatch.setattr(selftest.subprocess, "run", lambda *_, **__: pytest.fail("a self-test was started"))
-    found = selftest.verdict()
-    assert (found.revision, found.problem) == (tested["revision"], None)
-    assert selftest.verdict() == found
-    assert content["revision"] == found.revision
-
-
-def test_an_unproven_version_runs_the_self_test(tmp_path, monkeypatch, tested_bulk):
-    monkeypatch.setenv("PEAK_FAST_SPOOL_DIR", str(tmp_path))
-    monkeypatch.setenv("PEAK_FAST_SELFTEST", "1")
-    started = []
-
-    def start(command, **options):
-        started.append(command[-1])
-        shutil.copytree(tested_bulk, selftest.cache_folder())
-        return subprocess.CompletedProcess(command, 0)
-
-    monkeypatch.setattr(selftest.subprocess, "run", start)
-    assert selftest.verdict().problem is None
-    assert started == ["peak_fast.tracking.stores.selftest"]
-
-
-def test_self_test_sees_a_difference(tmp_path, monkeypatch, tested_bulk):
-    """A bulk path that writes one value differently must be refused."""
-    original = BulkStore._insert_values
+def test_the_comparison_sees_a_difference(tmp_path, monkeypatch, empty_database):
+    original = bulk.BulkStore._insert_values
 
     def wrong(self, updates):
         for update in updates:
             update.params = {key: value + "!" for key, value in update.params.items()}
         original(self, updates)
 
-    monkeypatch.setenv("PEAK_FAST_SPOOL_DIR", str(tmp_path))
-    monkeypatch.setattr(BulkStore, "_insert_values", wrong)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        found = selftest.run(tmp_path / "verdict")
-    assert found.problem is not None
-    assert "params" in found.problem
+    monkeypatch.setenv("PEAK_FAST_SPOOL_DIR", str(empty_database.parent))
+    monkeypatch.setattr(bulk.BulkStore, "_insert_values", wrong)
+    assert "params" in compare(tmp_path)[1]
+
+
+@pytest.mark.parametrize("change", ["revision", "column", "table"])
+def test_an_unknown_schema_is_left_to_the_client(change, tmp_path, monkeypatch, empty_database):
+    monkeypatch.setenv("PEAK_FAST_SPOOL_DIR", str(empty_database.parent))
+    path = tmp_path / "other.db"
+    template.create_database(path, str(tmp_path))
+    database = Database(uri_of(path))
+    assert bulk.problem(database) is None
+    database.execute(
+        {
+            "revision": "UPDATE alembic_version SET version_num = 'later'",
+            "column": "ALTER TABLE params ADD COLUMN unit TEXT NOT NULL DEFAULT 'x'",
+            "table": "DROP TABLE input_tags",
+        }[change]
+    )
+    # A column that fills itself is none of ours.
+    assert (bulk.problem(database) is None) is (change == "column")
+    database.close()
 
 
 def test_sql_stores_take_the_bulk_path(uri, module_folder):
-    store = Store(uri, str(module_folder))
-    assert store.path == "bulk"
-    assert not store.chooses_ids
+    store = open_store(uri, str(module_folder))
+    assert isinstance(store, bulk.BulkStore)
     store.close()
 
 

@@ -16,9 +16,8 @@ from peak_fast.errors import TrackingError
 from peak_fast.tracking import MLflowTracker
 from peak_fast.tracking.caller import background, launch
 from peak_fast.tracking.spool.spool import store_folder
-from peak_fast.tracking.stores import selftest
-from peak_fast.tracking.stores.bulk import revision
-from peak_fast.tracking.stores.database import SqliteDatabase
+from peak_fast.tracking.stores import bulk, template
+from peak_fast.tracking.stores.database import Database
 
 # Bytes of the database that MLflow is making when the writer is killed: at its begin, amid its migrations.
 MOMENTS = (0, 100_000, 300_000)
@@ -75,8 +74,8 @@ def test_kills_while_mlflow_makes_the_database(bulk, tmp_path, monkeypatch, read
 MAKE = """
 import sys
 from pathlib import Path
-from peak_fast.tracking.stores import selftest
-print(selftest.create_database(Path(sys.argv[1]), "home"))
+from peak_fast.tracking.stores import template
+print(template.create_database(Path(sys.argv[1]), "home"))
 """
 
 
@@ -86,20 +85,20 @@ def parts_of(path):
 
 
 @pytest.mark.slow
-def test_processes_that_make_one_store_at_once(tmp_path, monkeypatch, tested_bulk):
+def test_processes_that_make_one_store_at_once(tmp_path, monkeypatch, empty_database):
     monkeypatch.setenv("PEAK_FAST_SPOOL_DIR", str(tmp_path / "spool"))
     path = tmp_path / "one.db"
     command = [sys.executable, "-c", MAKE, str(path)]
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     answers = [process.communicate()[0].split()[-1] for process in processes]
     assert sorted(answers) == ["False", "False", "True"]
-    assert parts_of(path) == parts_of(tested_bulk / selftest.TEMPLATE)
+    assert parts_of(path) == parts_of(empty_database / "template.db")
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["one.db", "spool"]
 
 
 @pytest.mark.parametrize("links", [True, False])
 @pytest.mark.parametrize("before", [None, b"", "without tables"])
-def test_a_blank_file_becomes_a_store(links, before, tmp_path, monkeypatch, spool_dir, tested_bulk):
+def test_a_blank_file_becomes_a_store(links, before, tmp_path, monkeypatch, spool_dir, empty_database):
     """An empty file is filled in one transaction; on a file system without hard links, too."""
     path = tmp_path / "blank.db"
     if before == "without tables":
@@ -111,15 +110,15 @@ def test_a_blank_file_becomes_a_store(links, before, tmp_path, monkeypatch, spoo
         path.write_bytes(before)
     if not links:
         monkeypatch.setattr(
-            selftest.os, "link", lambda *_: (_ for _ in ()).throw(PermissionError("no links"))
+            template.os, "link", lambda *_: (_ for _ in ()).throw(PermissionError("no links"))
         )
-    assert selftest.is_blank(path)
-    assert selftest.create_database(path, "home")
-    assert not selftest.is_blank(path)
-    assert not selftest.create_database(path, "elsewhere")
-    assert tables(path) == tables(tested_bulk / selftest.TEMPLATE)
-    database = SqliteDatabase(path)
-    assert revision(database) == selftest.verdict().revision
+    assert template.is_blank(path)
+    assert template.create_database(path, "home")
+    assert not template.is_blank(path)
+    assert not template.create_database(path, "elsewhere")
+    assert tables(path) == tables(empty_database / "template.db")
+    database = Database(f"sqlite:///{path}")
+    assert bulk.problem(database) is None
     assert database.query("SELECT artifact_location FROM experiments") == [("home/mlruns/0",)]
     database.close()
 
@@ -133,7 +132,7 @@ def test_what_is_there_is_left_alone(content, tmp_path, spool_dir, experiment):
         with contextlib.closing(sqlite3.connect(path)) as connection, connection:
             connection.execute("CREATE TABLE theirs (x)")
             connection.execute("INSERT INTO theirs VALUES (7)")
-    assert not selftest.is_blank(path)
+    assert not template.is_blank(path)
     if isinstance(content, bytes):
         tracker = MLflowTracker(f"sqlite:///{path}", experiment)
         tracker.start_run("waits")
@@ -141,6 +140,6 @@ def test_what_is_there_is_left_alone(content, tmp_path, spool_dir, experiment):
             tracker.close()
         assert Path(path).read_bytes() == content
         return
-    assert not selftest.create_database(path, "home")
+    assert not template.create_database(path, "home")
     with contextlib.closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT x FROM theirs").fetchall() == [(7,)]

@@ -18,7 +18,7 @@ from peak_fast.tracking import MLflowTracker, TrackingWarning, log_backtest
 from peak_fast.tracking.catch_up import sync
 from peak_fast.tracking.spool import spool
 from peak_fast.tracking.spool.segment import SegmentWriter
-from peak_fast.tracking.stores.database import PostgresDatabase
+from peak_fast.tracking.stores.database import Database
 from peak_fast.tracking.updates import StoreUnavailable
 from tests.tracking_callers import header
 from tests.tracking_fakes import FakeBars, fake_result
@@ -113,14 +113,14 @@ def test_sync_mode_goes_on_without_its_store(spool_dir, tmp_path, experiment, mo
 
     uri = f"sqlite:///{tmp_path}/away.db"
     tracker = MLflowTracker(uri, experiment, mode="sync")
-    real, away = inprocess.Store, [True]
+    real, away = inprocess.open_store, [True]
 
     def store(*arguments):
         if away[0]:
             raise StoreUnavailable("gone fishing")
         return real(*arguments)
 
-    monkeypatch.setattr(inprocess, "Store", store)
+    monkeypatch.setattr(inprocess, "open_store", store)
     with pytest.warns(TrackingWarning, match="gone fishing"):
         tracker.start_run("patient")
     tracker.log_metrics({"a": 1.0})
@@ -280,7 +280,7 @@ def test_a_missing_driver_of_postgresql_is_named(monkeypatch):
     with pytest.raises(
         StoreUnavailable, match=r"pip install psycopg2-binary and postgresql\+psycopg2://"
     ) as caught:
-        PostgresDatabase("postgresql+psycopg://ann:s3cret@127.0.0.1:1/none")
+        Database("postgresql+psycopg://ann:s3cret@127.0.0.1:1/none")
     assert "s3cret" not in str(caught.value)
 
 

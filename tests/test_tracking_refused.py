@@ -154,7 +154,7 @@ def test_a_server_that_takes_connections_and_says_nothing(spool_dir, experiment,
     """Nobody waits for its answer longer than the look at its address does; the client is not tried at all."""
     monkeypatch.setattr("peak_fast.tracking.reach._ANSWER_TIMEOUT", 0.2)
     monkeypatch.setattr("peak_fast.tracking.caller.launch.confirm", lambda *_, **__: pytest.fail("waited"))
-    monkeypatch.setattr("peak_fast.tracking.caller.inprocess.Store", lambda *_: pytest.fail("waited"))
+    monkeypatch.setattr("peak_fast.tracking.caller.inprocess.open_store", lambda *_: pytest.fail("waited"))
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen(5)

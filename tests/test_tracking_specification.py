@@ -25,11 +25,11 @@ STORES = ("sqlite", "files", "http", "postgres")
 
 
 @pytest.fixture(scope="module")
-def long_lived(tmp_path_factory, tested_bulk):
+def long_lived(tmp_path_factory, empty_database):
     """One spool for the module, as one process has."""
     root = tmp_path_factory.mktemp("specification")
     with pytest.MonkeyPatch.context() as patch:
-        use_spool(patch, root / "spool", tested_bulk)
+        use_spool(patch, root / "spool", empty_database)
         patch.chdir(root)
         yield root
 

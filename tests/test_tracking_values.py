@@ -233,6 +233,6 @@ def test_an_artifact_that_cannot_be_made_does_not_stop_the_others(tmp_path):
     problems = write_artifacts(
         tmp_path, [Artifact("a.png", load=broken), Artifact("sub/b.txt", load=lambda: b"b")], written
     )
-    assert problems == ["a.png: ValueError: no picture"]
+    assert [reason for _, reason in problems] == ["a.png: ValueError: no picture"]
     assert [path.read_bytes() for path in written] == [b"b"]
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["b.txt"]

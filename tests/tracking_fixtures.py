@@ -1,6 +1,6 @@
 """Fixtures of the tracking tests: spool folders and real stores.  Loaded through ``pytest_plugins``.
 
-MLflow is imported once per session (two seconds), its self-test and its empty database are made once, and
+MLflow is imported once per session (two seconds), its empty database is made once, and
 SQLite tests share a database and tell themselves apart by their experiment.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from peak_fast.tracking.stores import selftest
+from peak_fast.tracking.stores import template
 from tests.tracking_stores import Reader, Server, free_port, use_spool
 
 
@@ -33,21 +33,19 @@ def mlflow_module():
 
 
 @pytest.fixture(scope="session")
-def tested_bulk(mlflow_module, tmp_path_factory):
-    """Folder with the verdict of the self-test and an empty database, made once per session."""
-    root = tmp_path_factory.mktemp("selftest")
-    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+def empty_database(mlflow_module, tmp_path_factory):
+    """Folder with MLflow's empty database, made once per session."""
+    root = tmp_path_factory.mktemp("template")
+    with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PEAK_FAST_SPOOL_DIR", str(root))
-        assert selftest.run(selftest.cache_folder()).problem is None
-        return selftest.cache_folder()
+        return template.make_template().parent
 
 
 @pytest.fixture
-def spool_dir(tmp_path, monkeypatch, tested_bulk):
+def spool_dir(tmp_path, monkeypatch, empty_database):
     """A spool of this test's own; the current folder is the test's, too."""
     root = tmp_path / "spool"
-    use_spool(monkeypatch, root, tested_bulk)
+    use_spool(monkeypatch, root, empty_database)
     monkeypatch.chdir(tmp_path)
     return root
 
@@ -78,12 +76,12 @@ def experiment():
 
 
 @pytest.fixture(scope="session")
-def server(mlflow_module, tested_bulk, tmp_path_factory):
+def server(mlflow_module, empty_database, tmp_path_factory):
     """A running ``mlflow server`` over SQLite with proxied artifacts."""
     folder = tmp_path_factory.mktemp("server")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PEAK_FAST_SPOOL_DIR", str(tested_bulk.parent))
-        selftest.create_database(folder / "server.db", str(folder))
+        patch.setenv("PEAK_FAST_SPOOL_DIR", str(empty_database.parent))
+        template.create_database(folder / "server.db", str(folder))
     made = Server(folder)
     made.start()
     yield made

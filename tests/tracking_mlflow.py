@@ -17,11 +17,11 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 
 @pytest.fixture(scope="module")
-def module_folder(tmp_path_factory, tested_bulk):
+def module_folder(tmp_path_factory, empty_database):
     """One spool and one database for most tests; they tell themselves apart by their experiment."""
     folder = tmp_path_factory.mktemp("integration")
     with pytest.MonkeyPatch.context() as patch:
-        use_spool(patch, folder / "spool", tested_bulk)
+        use_spool(patch, folder / "spool", empty_database)
         patch.chdir(folder)
         keeper = MLflowTracker(f"sqlite:///{folder}/mlflow.db", "keeper")
         keeper.start_run()

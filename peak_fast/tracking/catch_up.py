@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +16,8 @@ from peak_fast.masking import mask, masked
 from peak_fast.tracking.caller import start_writer
 from peak_fast.tracking.spool import (
     SegmentPaths,
+    SpoolDamaged,
+    described_uri,
     is_locked,
     read_ack,
     resolve,
@@ -49,9 +50,11 @@ class StoreReport:
     orphans
         Runs without an end whose process is gone (``dry_run``), or that were ended as KILLED.
     rejected
-        What the store refuses for good.
+        Updates that the store refuses for good, or that cannot be read.
+    refused
+        Values and files that it refuses of runs which it has.
     error
-        Why the store could not be brought up to date; None if it was, or in a dry run.
+        Why the store could not be brought up to date, or, in a dry run, cannot be; None otherwise.
     """
 
     uri: str
@@ -60,6 +63,7 @@ class StoreReport:
     pending_runs: int = 0
     orphans: list[str] = field(default_factory=list)
     rejected: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
     error: str | None = None
 
 
@@ -99,6 +103,10 @@ class SyncReport:
                 text += f", {store.live} trackers still running"
             if store.rejected:
                 text += f", {len(store.rejected)} updates refused for good, the first: {store.rejected[0]}"
+            if store.refused:
+                text += (
+                    f", {len(store.refused)} values or files of runs refused, the first: {store.refused[0]}"
+                )
             lines.append(text if store.error is None else f"{store.uri}: not synced: {store.error}")
         return "\n".join(lines)
 
@@ -124,46 +132,38 @@ def sync(
     """
     report = SyncReport(dry_run=dry_run)
     base = Path(root) if root is not None else spool_root()
-    for folder, uri in _folders(base, tracking_uri):
-        found = StoreReport(mask(uri) if uri else _described(folder))
-        problem = problem_of(folder)
-        if problem is not None:  # what lies there may be anybody's
-            found.error = problem
-            report.stores.append(found)
-            continue
-        _survey(folder, found)
-        if found.segments == 0:
-            continue
-        report.stores.append(found)
-        if dry_run:
-            continue
-        if uri is None:
-            found.error = (
-                "its URI has credentials, which are not kept on disk; pass tracking_uri, "
-                "or set MLFLOW_TRACKING_URI"
-            )
-        else:
-            _replay(folder, uri, found)
+    given = resolve(tracking_uri) if tracking_uri is not None else os.environ.get("MLFLOW_TRACKING_URI")
+    for folder in sorted({path.parent for path in base.glob("*/*.seg")}):
+        is_given = given is not None and folder.name == store_key(given)
+        if is_given or tracking_uri is None:
+            report.stores.append(_store(folder, given if is_given else None, dry_run))
     return report
 
 
-def _folders(base: Path, tracking_uri: str | Path | None) -> Iterator[tuple[Path, str | None]]:
-    """Spool folders and their URIs; None for a URI whose credentials are not known here."""
-    given = resolve(tracking_uri) if tracking_uri is not None else os.environ.get("MLFLOW_TRACKING_URI")
-    for description in sorted(base.glob("*/store.json")):
-        folder = description.parent
-        if given and folder.name == store_key(given):
-            yield folder, given
-        elif tracking_uri is None:
-            try:
-                content = json.loads(description.read_bytes())
-                yield folder, (None if content["needs_credentials"] else str(content["uri"]))
-            except (OSError, ValueError, KeyError):
-                continue
-
-
-def _described(folder: Path) -> str:
-    return str(json.loads((folder / "store.json").read_bytes())["uri"])
+def _store(folder: Path, uri: str | None, dry_run: bool) -> StoreReport:
+    """Bring one spool folder into its store, whose URI is that of ``store.json`` if none is given."""
+    found = StoreReport(str(folder) if uri is None else mask(uri))
+    problem = found.error = problem_of(folder)
+    if problem is not None:  # what lies there may be anybody's
+        return found
+    if uri is None:
+        try:
+            found.uri, needs_credentials = described_uri(folder)
+            uri = None if needs_credentials else found.uri
+            if needs_credentials:
+                problem = (
+                    "its URI has credentials, which are not kept on disk; pass tracking_uri, "
+                    "or set MLFLOW_TRACKING_URI"
+                )
+        except SpoolDamaged as error:
+            problem = str(error)
+    _survey(folder, found)
+    if uri is None:
+        # Nothing can be missing of a folder without runs, and in a dry run credentials are not needed.
+        found.error = found.error if dry_run and found.uri != str(folder) else problem
+    elif not dry_run:
+        _replay(folder, uri, found)
+    return found
 
 
 def _survey(folder: Path, found: StoreReport) -> None:
@@ -206,6 +206,7 @@ def _replay(folder: Path, uri: str, found: StoreReport) -> None:
                 )
                 return
             found.rejected += content["rejected"]
+            found.refused += content["refused"]
             if content["error"] is not None:
                 found.error = content["error"]
                 return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from peak_fast.errors import PeakFastError
 
@@ -21,6 +22,20 @@ class StoreUnavailable(PeakFastError):
 
 class ExperimentDeleted(StoreUnavailable):
     """The experiment is in the store's bin: only the user can say what should become of its runs."""
+
+
+class Refused(PeakFastError):
+    """The store never takes these updates as they are.
+
+    Attributes
+    ----------
+    whole
+        Whether that goes for everything of the run, which does not exist, say.
+    """
+
+    def __init__(self, reason: str, *, whole: bool = False) -> None:
+        super().__init__(reason)
+        self.whole = whole
 
 
 class UnknownSpool(PeakFastError):
@@ -114,10 +129,57 @@ class RunUpdate:
     end: tuple[str, int] | None = None
     defaults: dict[str, str] = field(default_factory=dict)
 
+    def pieces(self) -> list[RunUpdate]:
+        """Updates that say the same one after the other: the run alone, then halves; none of what cannot be parted."""
+        items = [(name, item) for name in _PARTS for item in _items(getattr(self, name))]
+        if self.end is not None:
+            items.append(("end", self.end))
+        if self.create is not None:
+            return [RunUpdate(self.run_id, self.create), *self._of([items])] if items else []
+        middle = len(items) // 2
+        return self._of([items[:middle], items[middle:]]) if middle else []
+
+    def _of(self, groups: list[list[tuple[str, Any]]]) -> list[RunUpdate]:
+        made = []
+        for group in groups:
+            update = RunUpdate(self.run_id)
+            for name, item in group:
+                if name == "end":
+                    update.end = item
+                elif name in _MAPPINGS:
+                    getattr(update, name).update([item])
+                else:
+                    getattr(update, name).append(item)
+            made.append(update)
+        return made
+
+    def __str__(self) -> str:
+        """What a piece says, for the one who reads why it was refused."""
+        if self.create is not None:
+            return f"run {self.create.name!r}"
+        for name in _MAPPINGS:
+            for key, value in getattr(self, name).items():
+                return f"{'tag' if name == 'defaults' else name[:-1]} {key!r} = {value[:100]}"
+        if self.metrics:
+            return f"metric {self.metrics[0][0]!r} = {self.metrics[0][1]}"
+        if self.inputs:
+            return f"dataset {self.inputs[0].name!r}"
+        return self.artifacts[0].path if self.artifacts else f"status {self.end}"
+
+
+# What can be refused one by one, in the order of writing.
+_MAPPINGS = ("params", "tags", "defaults")
+_PARTS = ("params", "metrics", "tags", "defaults", "inputs", "artifacts")
+
+
+def _items(values: dict[str, str] | list[Any]) -> list[Any]:
+    return list(values.items()) if isinstance(values, dict) else values
+
 
 @dataclass(slots=True, frozen=True)
 class Rejection:
-    """A part of an update that the store refuses for good."""
+    """What the store refuses for good: ``piece`` of a run, or everything of it where that is None."""
 
     run_id: str
     reason: str
+    piece: RunUpdate | None = None

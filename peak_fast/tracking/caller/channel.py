@@ -25,7 +25,7 @@ from peak_fast.tracking.base import TrackingWarning, logger
 from peak_fast.tracking.caller import background, environment, launch
 from peak_fast.tracking.caller.active import OpenRun, ThreadRuns
 from peak_fast.tracking.caller.capture import Capture
-from peak_fast.tracking.spool import SQL_SCHEMES, SegmentPaths, SegmentWriter, read_ack, scheme_of
+from peak_fast.tracking.spool import SQL_SCHEMES, SegmentPaths, SegmentWriter, read_ack, rejections, scheme_of
 
 if TYPE_CHECKING:
     from peak_fast.tracking.caller.inprocess import InProcess
@@ -104,7 +104,8 @@ class Channel:
         self._unreached = False
         self._git: environment.GitStatus | None = None
         self._warned: set[str] = set()
-        self._n_rejected = 0
+        # How many refusals beside a segment the user has heard of.
+        self._told: dict[Path, int] = {}
         self._n_unrecorded = 0
         self.ids: list[str] = []
         # Before this time a store that did not answer is not asked for an id.
@@ -329,8 +330,8 @@ class Channel:
             return
         self._confirm(targets, timeout)
         self.ask_again = 0.0
-        if segment is not None:
-            self._check_rejected(segment.paths)
+        for paths, _ in targets:
+            self._check_rejected(paths)
 
     def write_waiting(self, segment: SegmentWriter) -> None:
         """Write what waits in memory, and make it survive a power cut.
@@ -357,20 +358,26 @@ class Channel:
         return masked(f"not all runs are in {mask(self.uri)}: {reason}; {waiting}", self.uri)
 
     def _check_rejected(self, paths: SegmentPaths) -> None:
-        rejected = read_ack(paths.ack).rejected
-        if rejected > self._n_rejected:
-            count, self._n_rejected = rejected - self._n_rejected, rejected
-            reason = ""
-            try:
-                reason = f", the last one: {paths.rejected.read_text().splitlines()[-1]}"
-            except (OSError, IndexError):
-                pass
-            raise TrackingError(
-                masked(
-                    f"{mask(self.uri)} refused {count} updates for good{reason}; see {paths.rejected}",
-                    self.uri,
-                )
+        """Tell once what of a segment the store refused for good: parts of runs as a warning.
+
+        Raises
+        ------
+        TrackingError
+            It refused whole updates.
+        """
+        told = self._told.get(paths.rejected, 0)
+        lines = rejections(paths)[told:]
+        self._told[paths.rejected] = told + len(lines)
+        parts = [f"run {run}: {reason}" for run, reason, kind in lines if kind == "part"]
+        whole = [f"run {run}: {reason}" for run, reason, kind in lines if kind != "part"]
+        for text in parts:
+            self.warn(
+                f"part {text}",
+                f"tracking: {mask(self.uri)} does not take a part of {text}; the rest is there",
             )
+        if whole:
+            text = f"{mask(self.uri)} refused {len(whole)} updates for good, the last one: {whole[-1]}"
+            raise TrackingError(masked(f"{text}; see {paths.rejected}", self.uri))
 
     def kick(self) -> None:
         """From the background thread: make the spool durable on disk and start an idle writer."""
@@ -445,6 +452,13 @@ class Channel:
         targets = [(older.paths, _ALL) for older in left if older.paths.segment.exists()]
         if targets:
             self._confirm(targets, timeout)
+        for paths, _ in targets:
+            try:
+                self._check_rejected(paths)
+            except (
+                TrackingError
+            ) as error:  # the end of a run that was deleted meanwhile: there is no work left to stop
+                self.warn(f"rejected {paths.rejected}", f"tracking: {error}")
 
     def _confirm(self, targets: list[tuple[SegmentPaths, int]], timeout: float | None) -> None:
         """Wait for the store; one whose address does not answer is not waited for.

@@ -7,7 +7,7 @@ import time
 from peak_fast.masking import masked
 from peak_fast.tracking.reach import unreachable
 from peak_fast.tracking.spool import SegmentPaths
-from peak_fast.tracking.stores import Store
+from peak_fast.tracking.stores import Store, open_store
 from peak_fast.tracking.updates import StoreUnavailable
 from peak_fast.tracking.writer import SegmentReplay
 
@@ -45,7 +45,7 @@ class InProcess:
                 problem = unreachable(self._uri)
                 if problem is not None:
                     raise StoreUnavailable(problem)
-                self._store = Store(self._uri, self._home)
+                self._store = open_store(self._uri, self._home)
             if self._replay is None:
                 self._replay = SegmentReplay(paths.segment)
             self._replay.run(self._store, orphan=False)

@@ -48,10 +48,13 @@ if TYPE_CHECKING:
     from peak_fast.tracking.spool.spool import Ack as Ack
     from peak_fast.tracking.spool.spool import Record as Record
     from peak_fast.tracking.spool.spool import SegmentPaths as SegmentPaths
+    from peak_fast.tracking.spool.spool import SpoolDamaged as SpoolDamaged
     from peak_fast.tracking.spool.spool import child_environment as child_environment
+    from peak_fast.tracking.spool.spool import described_uri as described_uri
     from peak_fast.tracking.spool.spool import has_record as has_record
     from peak_fast.tracking.spool.spool import read_ack as read_ack
     from peak_fast.tracking.spool.spool import read_records as read_records
+    from peak_fast.tracking.spool.spool import rejections as rejections
     from peak_fast.tracking.spool.spool import remove_strays as remove_strays
     from peak_fast.tracking.spool.spool import segments as segments
     from peak_fast.tracking.spool.spool import spool_root as spool_root
@@ -116,9 +119,13 @@ _HOMES = {
         "TAGS",
         "UNREADABLE",
         "child_environment",
+        "SpoolDamaged",
+        "child_environment",
+        "described_uri",
         "has_record",
         "read_ack",
         "read_records",
+        "rejections",
         "remove_strays",
         "segments",
         "spool_root",

@@ -41,6 +41,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from peak_fast.errors import TrackingError
 from peak_fast.masking import has_secrets, mask
 from peak_fast.tracking.spool import codec
 from peak_fast.tracking.spool.folders import check_folder
@@ -69,6 +70,10 @@ _LARGE = 1 << 20
 KNOWN_SECONDS = 7 * 86_400.0
 
 fdatasync = getattr(os, "fdatasync", os.fsync)
+
+
+class SpoolDamaged(TrackingError):
+    """A file of the spool does not say what it has to; nothing behind it is lost."""
 
 
 def spool_root() -> Path:
@@ -104,12 +109,47 @@ def store_folder(uri: str, root: Path | None = None) -> Path:
         Others may write it.
     """
     folder = check_folder((root or spool_root()) / store_key(uri))
-    description = folder / "store.json"
-    if not description.exists():
+    try:
+        described_uri(folder)
+    except SpoolDamaged:
         make_private(folder)
         content = {"uri": mask(uri), "needs_credentials": has_secrets(uri), "format": FORMAT}
-        write_atomically(description, json.dumps(content).encode())
+        write_atomically(folder / "store.json", json.dumps(content).encode(), durable=True)
     return folder
+
+
+def described_uri(folder: Path) -> tuple[str, bool]:
+    """The URI of the store of a spool folder without credentials, and whether it needs some.
+
+    Raises
+    ------
+    SpoolDamaged
+        ``store.json`` is not there, or does not say it.
+    """
+    path = folder / "store.json"
+    try:
+        content = json.loads(path.read_bytes())
+        uri, needs_credentials = content["uri"], content["needs_credentials"]
+        # The name of the folder is made of the URI: one that a disk changed does not fit any more.
+        if not needs_credentials and store_key(uri) != folder.name:
+            raise ValueError("its URI is not that of its folder")
+        return uri, bool(needs_credentials)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SpoolDamaged(
+            f"{path} cannot be read ({type(error).__name__}: {error}); its runs wait: they are stored once a tracker "
+            "of their store is made, or by `sync(tracking_uri=...)` with its URI"
+        ) from error
+
+
+def rejections(paths: SegmentPaths) -> list[tuple[str, str, str]]:
+    """Run, reason and kind ("run" or "part") of what the store refused for good of a segment."""
+    found = []
+    with contextlib.suppress(FileNotFoundError):
+        for line in paths.rejected.read_text(errors="replace").splitlines():
+            with contextlib.suppress(ValueError):
+                run_id, reason, *kind = json.loads(line)
+                found.append((str(run_id), str(reason), str(kind[0]) if kind else "run"))
+    return found
 
 
 def write_atomically(path: Path, data: bytes, *, durable: bool = False) -> None:

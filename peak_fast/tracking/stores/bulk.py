@@ -1,13 +1,11 @@
 """Many runs in one SQL transaction, through MLflow's own tables.
 
 MLflow's client writes a run through 80 ORM statements and 12 commits; the same rows in one transaction cost
-a twentieth.  The tables are not a public interface, so this path is taken only where three things hold:
+a twentieth.  The tables are not a public interface, so this path is taken only where both hold:
 
-* the database has the schema revision of the installed MLflow (``alembic_version``);
-* every column that an insert must fill is one that is known here;
-* a self-test (:mod:`peak_fast.tracking.stores.selftest`) has shown, for this MLflow version, that a
-run written here
-  leaves row for row what MLflow's client leaves.
+* the schema of the database (``alembic_version``) is one for which ``scripts/prove_mlflow.py`` has shown that a run
+  written here leaves, row for row, what MLflow's client leaves; a test shows it again for the installed MLflow;
+* every column that an insert must fill is one that is known here.
 
 Everything else goes through :class:`~peak_fast.tracking.stores.client.ClientStore`.
 
@@ -17,14 +15,17 @@ MLflow's own primary keys, tags and status are set, the latest value of a metric
 
 from __future__ import annotations
 
+import json
 import math
 import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from peak_fast.tracking.spool import local_path
+from peak_fast.tracking.spool import RunIds, local_path
+from peak_fast.tracking.stores import refusals
+from peak_fast.tracking.stores.client import ClientStore
 from peak_fast.tracking.stores.database import Database
 from peak_fast.tracking.stores.files import make_durable, prepare, write_artifacts
 from peak_fast.tracking.updates import (
@@ -38,49 +39,32 @@ from peak_fast.tracking.updates import (
     deleted_experiment,
 )
 
-# Columns that this module fills, by table.
-_METRIC = frozenset(("key", "value", "timestamp", "step", "is_nan", "run_uuid"))
-_TEXT = frozenset(("key", "value", "run_uuid"))
-KNOWN: dict[str, frozenset[str]] = {
-    "experiments": frozenset(
-        ("experiment_id", "name", "artifact_location", "lifecycle_stage", "creation_time", "last_update_time")
-    )
-    | {"workspace"},
-    "runs": frozenset(
-        (
-            "run_uuid",
-            "name",
-            "source_type",
-            "source_name",
-            "entry_point_name",
-            "user_id",
-            "status",
-            "start_time",
-        )
-    )
-    | {"end_time", "deleted_time", "source_version", "lifecycle_stage", "artifact_uri", "experiment_id"},
-    "params": _TEXT,
-    "tags": _TEXT,
-    "metrics": _METRIC,
-    "latest_metrics": _METRIC,
-    "datasets": frozenset(
-        ("dataset_uuid", "experiment_id", "name", "digest", "dataset_source_type", "dataset_source")
-    )
-    | {"dataset_schema", "dataset_profile"},
-    "inputs": frozenset(
-        ("input_uuid", "source_type", "source_id", "destination_type", "destination_id", "step")
-    ),
-    "input_tags": frozenset(("input_uuid", "name", "value")),
-}
-_CHUNK = 400
-
-# Sends the artifacts of one run through MLflow's client; returns a message for each that could not be made.
-Uploader = Callable[[RunUpdate], list[str]]
-
+# Schemas with which these sources passed, each with the MLflow versions that were tried.
+PROVEN = Path(__file__).with_name("proven.json")
 _RUN_COLUMNS = (
     "run_uuid, name, source_type, source_name, entry_point_name, user_id, status, start_time, end_time, "
     "deleted_time, source_version, lifecycle_stage, artifact_uri, experiment_id"
 )
+_METRIC_COLUMNS = "key, value, timestamp, step, is_nan, run_uuid"
+_DATASET_COLUMNS = (
+    "dataset_uuid, experiment_id, name, digest, dataset_source_type, dataset_source, dataset_schema, "
+    "dataset_profile"
+)
+# Columns that this module fills or leaves alone, by table.
+KNOWN: dict[str, str] = {
+    "experiments": "experiment_id, name, artifact_location, lifecycle_stage, creation_time, last_update_time",
+    "runs": _RUN_COLUMNS,
+    "params": "key, value, run_uuid",
+    "tags": "key, value, run_uuid",
+    "metrics": _METRIC_COLUMNS,
+    "latest_metrics": _METRIC_COLUMNS,
+    "datasets": _DATASET_COLUMNS,
+    "inputs": "input_uuid, source_type, source_id, destination_type, destination_id",
+    "input_tags": "input_uuid, name, value",
+}
+# Columns of some schemas only.
+_OPTIONAL = frozenset(("workspace", "step"))
+
 _KEEP = "ON CONFLICT DO NOTHING"
 _SET_TAG = "ON CONFLICT (key, run_uuid) DO UPDATE SET value = excluded.value"
 _SET_LATEST = (
@@ -91,8 +75,8 @@ _SET_LATEST = (
 )
 
 
-def revision(database: Database) -> str | None:
-    """The schema revision of an MLflow database; None for an empty one.
+def problem(database: Database) -> str | None:
+    """Why the tables of a database cannot be filled by this module; None if they can.
 
     Raises
     ------
@@ -100,23 +84,15 @@ def revision(database: Database) -> str | None:
         The database cannot be read.
     """
     if not database.columns("alembic_version"):
-        return None
-    rows = database.query("SELECT version_num FROM alembic_version")
-    return str(rows[0][0]) if len(rows) == 1 else None
-
-
-def schema_problem(database: Database) -> str | None:
-    """Why the tables cannot be filled by this module; None if they can."""
-    for table, known in KNOWN.items():
-        columns = database.columns(table)
-        if not columns:
-            return f"there is no table {table!r}"
-        missing = [name for name, needed in columns.items() if needed and name not in known]
-        if missing:
-            return f"table {table!r} needs columns {missing}, which are not known here"
-        unknown = known - set(columns) - {"workspace", "step"}
-        if unknown:
-            return f"table {table!r} lacks columns {sorted(unknown)}"
+        return "it has no tables of MLflow"
+    revisions = [row[0] for row in database.query("SELECT version_num FROM alembic_version")]
+    if not set(revisions) or not set(revisions) <= json.loads(PROVEN.read_bytes()).keys():
+        return f"its schema {revisions} is not one that this version of peak_fast was tested with"
+    for table, names in KNOWN.items():
+        columns, known = database.columns(table), {*names.split(", "), *_OPTIONAL}
+        needed = {name for name, is_needed in columns.items() if is_needed}
+        if not needed <= known or not known - _OPTIONAL <= columns.keys():
+            return f"the columns of its table {table!r} are not those that are known here"
     return None
 
 
@@ -136,28 +112,28 @@ class BulkStore:
     Parameters
     ----------
     database
-        A connection whose schema was checked (see the module's docstring).
-    upload
-        For runs whose artifact root is not a local folder.
+        A connection whose schema was checked (see :func:`problem`).
+    uri
+        Tracking URI, for runs whose artifact root is not a local folder: their files go through MLflow's client.
     base
         Folder whose ``mlruns`` holds the artifacts of new experiments; that of the runs' owner if None.
     """
 
-    def __init__(self, database: Database, upload: Uploader, base: Path | None = None) -> None:
+    def __init__(self, database: Database, uri: str, base: Path | None = None) -> None:
         self._database = database
-        self._upload = upload
+        self._uri = uri
         self._base = base
+        self._client: ClientStore | None = None
         self._experiments: dict[str, tuple[int, str]] = {}
-        self._has_workspace = "workspace" in database.columns("experiments")
-        self._inputs_have_step = "step" in database.columns("inputs")
+        self._scope = " AND workspace = 'default'" if "workspace" in database.columns("experiments") else ""
 
-    def apply(self, updates: Sequence[RunUpdate]) -> list[Rejection]:
+    def apply(self, updates: Sequence[RunUpdate], ids: RunIds | None = None) -> list[Rejection]:
         """Write updates durably: artifacts first, then all rows in one transaction.
 
         Returns
         -------
         list of Rejection
-            Updates of runs that do not exist or are deleted, or that hold a value which no database takes.
+            Updates of runs that do not exist or are deleted, and values and files that the store does not take.
 
         Raises
         ------
@@ -165,16 +141,11 @@ class BulkStore:
             Nothing of the transaction is in the store.
         """
         try:
-            return self._apply(updates)
+            return refusals.apply(self._write, updates, self._tags)
         except OSError as error:
             raise StoreUnavailable(f"artifact folder: {error}") from error
-        except (ArithmeticError, TypeError, ValueError) as error:  # a value that the driver cannot hand over
-            if len(updates) == 1:
-                reason = f"{type(error).__name__}: {error}"
-                return [Rejection(updates[0].run_id, reason[:500])]
-            return [rejection for update in updates for rejection in self.apply([update])]
 
-    def _apply(self, updates: Sequence[RunUpdate]) -> list[Rejection]:
+    def _write(self, updates: Sequence[RunUpdate]) -> list[Rejection]:
         # Experiments are looked up anew each time: one may have been deleted or restored meanwhile.
         self._experiments.clear()
         places = self._places(updates)
@@ -184,20 +155,23 @@ class BulkStore:
             for update in updates
             if update.run_id not in places
         ]
-        self._write_files(accepted, places)
-        self._database.begin()
-        try:
-            for update in accepted:
-                if update.create is not None and update.create.experiment in self._experiments:
-                    # Once more, as nobody can delete it from here on; once per experiment.
-                    del self._experiments[update.create.experiment]
-                    self._find_experiment(update.create.experiment)
-            self._write_rows(accepted, places)
-            self._database.commit()
-        except BaseException:
-            self._database.rollback()
-            raise
+        rejections += self._write_files(accepted, places)
+        with self._database.transaction():
+            for name in self._experiments:
+                self._find_experiment(name)  # once more, as nobody can delete it from here on
+            self._insert_runs(accepted, places)
+            self._insert_values(accepted)
+            self._insert_inputs(accepted, places)
+            self._update_runs(accepted, places)
+        for update in accepted:
+            if update.artifacts and local_path(places[update.run_id].artifact_uri) is None:
+                if self._client is None:
+                    self._client = ClientStore(self._uri)
+                rejections += self._client.upload(update)  # MLflow must know the run by then
         return rejections
+
+    def _tags(self, run_id: str) -> dict[str, str]:
+        return dict(self._database.query("SELECT key, value FROM tags WHERE run_uuid = ?", (run_id,)))
 
     def close(self) -> None:
         """Close the connection."""
@@ -215,21 +189,16 @@ class BulkStore:
 
     def _existing(self, run_ids: Sequence[str]) -> dict[str, _Run]:
         found: dict[str, _Run] = {}
-        for start in range(0, len(run_ids), _CHUNK):
-            chunk = run_ids[start : start + _CHUNK]
-            marks = ", ".join("?" * len(chunk))
-            rows = self._database.query(
-                "SELECT r.run_uuid, r.experiment_id, r.artifact_uri, r.lifecycle_stage, e.lifecycle_stage, e.name "
-                "FROM runs r JOIN experiments e ON e.experiment_id = r.experiment_id "
-                f"WHERE r.run_uuid IN ({marks})",
-                chunk,
-            )
-            for row in rows:
-                if (
-                    row[3] != "active" and row[4] != "active"
-                ):  # deleted with its experiment, and restored with it
-                    raise deleted_experiment(row[5], row[1])
-                found[row[0]] = _Run(row[1], row[2] or "", row[3] == "active", True)
+        rows = self._database.query(
+            "SELECT r.run_uuid, r.experiment_id, r.artifact_uri, r.lifecycle_stage, e.lifecycle_stage, e.name "
+            "FROM runs r JOIN experiments e ON e.experiment_id = r.experiment_id "
+            f"WHERE r.run_uuid IN ({', '.join('?' * len(run_ids))})",
+            run_ids,
+        )
+        for run_id, experiment_id, uri, stage, experiment_stage, name in rows:
+            if stage != "active" and experiment_stage != "active":  # deleted with it, and restored with it
+                raise deleted_experiment(name, experiment_id)
+            found[run_id] = _Run(experiment_id, uri or "", stage == "active", True)
         return found
 
     def _experiment(self, creation: Creation) -> tuple[int, str]:
@@ -241,10 +210,9 @@ class BulkStore:
         return known
 
     def _find_experiment(self, name: str) -> tuple[int, str] | None:
-        scope = " AND workspace = 'default'" if self._has_workspace else ""
         rows = self._database.query(
             "SELECT experiment_id, artifact_location, lifecycle_stage FROM experiments "
-            f"WHERE name = ?{scope}",
+            f"WHERE name = ?{self._scope}",
             (name,),
         )
         if not rows:
@@ -254,49 +222,36 @@ class BulkStore:
         return int(rows[0][0]), str(rows[0][1])
 
     def _create_experiment(self, creation: Creation) -> tuple[int, str]:
-        database = self._database
-        database.begin()
-        try:
-            found = self._find_experiment(creation.experiment)
+        name, now = creation.experiment, time.time_ns() // 1_000_000
+        root = ((self._base or Path(creation.folder)) / "mlruns").as_posix()
+        with self._database.transaction():
+            found = self._find_experiment(name)
             if found is None:
-                now = time.time_ns() // 1_000_000
-                experiment_id = database.insert_returning(
+                self._database.execute(
                     "INSERT INTO experiments (name, lifecycle_stage, creation_time, last_update_time) "
                     "VALUES (?, 'active', ?, ?)",
-                    (creation.experiment, now, now),
-                    "experiment_id",
+                    (name, now, now),
                 )
-                root = ((self._base or Path(creation.folder)) / "mlruns").as_posix()
-                found = (experiment_id, f"{root}/{experiment_id}")
-                database.execute(
+                rows = self._database.query(
+                    f"SELECT experiment_id FROM experiments WHERE name = ?{self._scope}", (name,)
+                )
+                found = (int(rows[0][0]), f"{root}/{rows[0][0]}")
+                self._database.execute(
                     "UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?",
-                    (found[1], experiment_id),
+                    (found[1], found[0]),
                 )
-            database.commit()
-        except BaseException:
-            database.rollback()
-            raise
         return found
 
-    def _write_files(self, updates: Iterable[RunUpdate], places: dict[str, _Run]) -> None:
+    def _write_files(self, updates: Iterable[RunUpdate], places: dict[str, _Run]) -> list[Rejection]:
         written: list[Path] = []
+        refused = []
         prepare(artifact for update in updates for artifact in update.artifacts)
         for update in updates:
-            if not update.artifacts:
-                continue
             root = local_path(places[update.run_id].artifact_uri)
-            if root is not None:
-                problems = write_artifacts(root, update.artifacts, written)
-                if problems:
-                    update.tags["peak_fast.artifact_error"] = "; ".join(problems)[:1_000]
+            if update.artifacts and root is not None:
+                refused += refusals.of_files(update.run_id, write_artifacts(root, update.artifacts, written))
         make_durable(written)
-
-    def _write_rows(self, updates: Sequence[RunUpdate], places: dict[str, _Run]) -> None:
-        self._insert_runs(updates, places)
-        self._insert_values(updates)
-        self._insert_inputs(updates, places)
-        self._update_runs(updates, places)
-        self._upload_files(updates, places)
+        return refused
 
     def _insert_runs(self, updates: Iterable[RunUpdate], places: dict[str, _Run]) -> None:
         rows = []
@@ -329,16 +284,13 @@ class BulkStore:
                 known = latest.get((key, run_id))
                 if known is None or (step, timestamp, number) > (known[2], known[1], known[0]):
                     latest[key, run_id] = (number, timestamp, step, is_nan)
-        flag = {False: self._database.boolean(False), True: self._database.boolean(True)}
         database = self._database
         database.insert("INSERT INTO params (key, value, run_uuid)", _KEEP, params)
         database.insert("INSERT INTO tags (key, value, run_uuid)", _SET_TAG, tags)
         database.insert("INSERT INTO tags (key, value, run_uuid)", _KEEP, defaults)
-        metric_columns = "(key, value, timestamp, step, is_nan, run_uuid)"
-        rows = [(k, v, t, s, flag[n], r) for k, v, t, s, n, r in points]
-        database.insert(f"INSERT INTO metrics {metric_columns}", _KEEP, rows)
-        rows = [(k, v, t, s, flag[n], r) for (k, r), (v, t, s, n) in latest.items()]
-        database.insert(f"INSERT INTO latest_metrics {metric_columns}", _SET_LATEST, rows)
+        database.insert(f"INSERT INTO metrics ({_METRIC_COLUMNS})", _KEEP, points)
+        rows = [(k, v, t, s, n, r) for (k, r), (v, t, s, n) in latest.items()]
+        database.insert(f"INSERT INTO latest_metrics ({_METRIC_COLUMNS})", _SET_LATEST, rows)
 
     def _insert_inputs(self, updates: Iterable[RunUpdate], places: dict[str, _Run]) -> None:
         links, contexts = [], []
@@ -362,8 +314,7 @@ class BulkStore:
     def _dataset(self, experiment_id: int, dataset: Dataset) -> str:
         """Id of a dataset of an experiment, which is created if need be."""
         self._database.insert(
-            "INSERT INTO datasets (dataset_uuid, experiment_id, name, digest, dataset_source_type, "
-            "dataset_source, dataset_schema, dataset_profile)",
+            f"INSERT INTO datasets ({_DATASET_COLUMNS})",
             _KEEP,
             [(uuid.uuid4().hex, experiment_id, dataset.name, dataset.digest, dataset.source_type,
               dataset.source, dataset.schema, dataset.profile)],
@@ -395,17 +346,3 @@ class BulkStore:
                     "UPDATE runs SET status = ?, end_time = ? WHERE run_uuid = ? AND end_time IS NULL",
                     (*update.end, update.run_id),
                 )
-
-    def _upload_files(self, updates: Iterable[RunUpdate], places: dict[str, _Run]) -> None:
-        """Send artifacts whose root is not a local folder; MLflow must know the runs by then."""
-        remote = [u for u in updates if u.artifacts and local_path(places[u.run_id].artifact_uri) is None]
-        if not remote:
-            return
-        self._database.commit()
-        tags = []
-        for update in remote:
-            problems = self._upload(update)
-            if problems:
-                tags.append(("peak_fast.artifact_error", "; ".join(problems)[:1_000], update.run_id))
-        self._database.begin()
-        self._database.insert("INSERT INTO tags (key, value, run_uuid)", _SET_TAG, tags)

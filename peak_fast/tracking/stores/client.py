@@ -5,26 +5,30 @@ A store of this kind chooses the run ids itself.  What makes a replay exact all 
 * each run carries our id in the tag ``peak_fast.run_id``;
 * the segment's ``.ids`` file says, before a run is created, that it is about to be, and afterwards which id it
   got.  Only a run between these two lines has to be looked up in the store;
-* metric points of a run that an earlier process may have touched are compared with its history first.
+* metric points of a run that was not written in one go are compared with its history first.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
+import re
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from peak_fast.errors import require
 from peak_fast.masking import masked
-from peak_fast.tracking.sanitize import MAX_TAGS_PER_BATCH
+from peak_fast.tracking.sanitize import (
+    MAX_METRICS_PER_BATCH,
+    MAX_PARAMS_PER_BATCH,
+    MAX_TAGS_PER_BATCH,
+    batches,
+)
 from peak_fast.tracking.spool import RunIds, is_file_store, is_remote, local_path, sqlite_artifacts
-from peak_fast.tracking.stores import filestore
-from peak_fast.tracking.stores.files import make_durable, write_artifacts
-from peak_fast.tracking.stores.refusals import REFUSED, is_final, log_values, refused_text, tell
+from peak_fast.tracking.stores import filestore, refusals
+from peak_fast.tracking.stores.files import has_no_place, make_durable, write_artifacts
 from peak_fast.tracking.updates import (
     CONTEXT_TAG,
     OWN_RUN_ID,
@@ -32,22 +36,19 @@ from peak_fast.tracking.updates import (
     RUN_NAME,
     Creation,
     Dataset,
+    Refused,
     Rejection,
     RunUpdate,
     StoreUnavailable,
     deleted_experiment,
 )
 
-# MLflow's own retries would block for four minutes on a dead server, and may repeat a request that was
-# carried out.  The spool is the retry.
-_ENVIRONMENT = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    "MLFLOW_ENABLE_ASYNC_LOGGING": "false",
-}
-_FILE_STORE_GATE = {"MLFLOW_ALLOW_FILE_STORE": "true"}
+# A server that is too busy says so with a number among those of refusals.
+_BUSY = frozenset((408, 425, 429))
+_STATUS = re.compile(r"failed with error code (\d{3})")
+_NO_ANSWER = re.compile(r"API request to \S+ failed with (timeout )?exception")
+# What MLflow says of a run that is not there, whatever is asked of it.
+_NO_RUN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
 class _SharedEnvironment:
@@ -72,41 +73,24 @@ class _SharedEnvironment:
     def __exit__(self, *error: object) -> None:
         with self._lock:
             self._users -= 1
-            if self._users:
-                return
-            for name, value in self._saved.items():
-                if value is None:
+            if self._users == 0:
+                os.environ.update({name: text for name, text in self._saved.items() if text is not None})
+                for name in [name for name, text in self._saved.items() if text is None]:
                     os.environ.pop(name, None)
-                else:
-                    os.environ[name] = value
 
 
-_CALLS = _SharedEnvironment(_ENVIRONMENT)
-_FILE_CALLS = _SharedEnvironment(_FILE_STORE_GATE)
-
-
-@contextlib.contextmanager
-def client_environment(uri: str) -> Iterator[None]:
-    """Environment variables for calls of MLflow's client, put back afterwards."""
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(_CALLS)
-        if is_file_store(uri):
-            stack.enter_context(_FILE_CALLS)
-        yield
-
-
-@contextlib.contextmanager
-def _artifact_root(uri: str) -> Iterator[None]:
-    """Where MLflow's store puts the artifacts of new experiments: beside an SQLite file, as our own path does.
-
-    MLflow's default is a folder of the current one.  The variable is that by which its server says the same.
-    """
-    root = sqlite_artifacts(uri)
-    if root is None:
-        yield
-        return
-    with _SharedEnvironment({"_MLFLOW_SERVER_ARTIFACT_ROOT": root}):
-        yield
+# MLflow's own retries would block for four minutes on a dead server, and may repeat a request that was
+# carried out.  The spool is the retry.
+_CALLS = _SharedEnvironment(
+    {
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+        "MLFLOW_ENABLE_ASYNC_LOGGING": "false",
+        "MLFLOW_ALLOW_FILE_STORE": "true",
+    }
+)
 
 
 class ClientStore:
@@ -129,44 +113,28 @@ class ClientStore:
 
     def __init__(self, uri: str, contact: Callable[[], None] = lambda: None) -> None:
         self._uri = uri
-        with client_environment(uri):
+        # Where MLflow's store puts the artifacts of new experiments: beside an SQLite file, as our own path does.
+        # Its default is a folder of the current one; this is the variable by which its server says the same.
+        root = sqlite_artifacts(uri)
+        with _CALLS, _SharedEnvironment({} if root is None else {"_MLFLOW_SERVER_ARTIFACT_ROOT": root}):
             tracking = require("mlflow.tracking", extra="mlflow")
             self._entities = require("mlflow.entities", extra="mlflow")
             contact()
             try:
-                with _artifact_root(uri):
-                    self._client = tracking.MlflowClient(tracking_uri=uri)
+                self._client = tracking.MlflowClient(tracking_uri=uri)
+                self._client.search_experiments(max_results=1)  # makes the tables of an empty database
             except Exception as error:
-                raise StoreUnavailable(self._text(error)) from error
+                raise self._away(error) from error
         self._experiments: dict[str, str] = {}
         self._roots: dict[str, Path | None] = {}
         # Where a server wants the artifacts of runs that were created here.
         self._targets: dict[str, str] = {}
+        # Runs of which the store has nothing but what was written here, in one go.
         self._own: set[str] = set()
-        self._is_file_store = is_file_store(uri)
-        # Folders of runs without values, and whether values may be written there; None: not known yet.
-        self._new_folders: dict[str, Path] = {}
-        self._direct: bool | None = None
         self._parents: dict[str, str] = {}
-
-    def prepare(self) -> None:
-        """Make the store create its tables or folders.
-
-        Raises
-        ------
-        StoreUnavailable
-            The store did not answer.
-        """
-        with client_environment(self._uri):
-            try:
-                self._client.search_experiments(max_results=1)
-            except Exception as error:
-                raise StoreUnavailable(self._text(error)) from error
-
-    def read_run(self, run_id: str) -> Any:
-        """An MLflow ``Run`` by the store's id."""
-        with client_environment(self._uri):
-            return self._client.get_run(run_id)
+        self._is_file_store = is_file_store(uri)
+        # Folders of runs without values in a file store.
+        self._new_folders: dict[str, Path] = {}
 
     def apply(self, updates: Sequence[RunUpdate], ids: RunIds) -> list[Rejection]:
         """Write updates; see the class.
@@ -176,61 +144,36 @@ class ClientStore:
         StoreUnavailable
             The store did not answer; updates before the current one are in it.
         """
-        rejections: list[Rejection] = []
         # Looked up anew each time: one may have been deleted or restored meanwhile.
         self._experiments.clear()
-        with client_environment(self._uri):
-            for update in updates:
-                try:
-                    self._apply_one(update, ids)
-                except StoreUnavailable:
-                    raise
-                except Exception as error:
-                    if not is_final(error):
-                        raise StoreUnavailable(self._text(error)) from error
-                    self._refuse_deleted(update, ids)
-                    rejections.append(Rejection(update.run_id, self._text(error)))
-        return rejections
+        with _CALLS:
+            return [
+                rejection
+                for update in updates
+                for rejection in refusals.apply(
+                    lambda pieces: [found for piece in pieces for found in self._write(piece, ids)],
+                    [update],
+                    lambda run_id: self._tags(ids.get(run_id) or run_id),
+                )
+            ]
 
-    def _refuse_deleted(self, update: RunUpdate, ids: RunIds) -> None:
-        """After a refusal: what went away with its experiment comes back with it, so it must wait.
-
-        Raises
-        ------
-        ExperimentDeleted
-            The run's experiment is deleted.
-        StoreUnavailable
-            The store did not answer.
-        """
-        try:
-            if update.create is not None:
-                self._experiments.clear()
-                self._experiment(update.create)
-                return
-            run = self._client.get_run(ids.get(update.run_id) or update.run_id)
-            experiment = self._client.get_experiment(run.info.experiment_id)
-        except StoreUnavailable:
-            raise
-        except Exception as error:
-            if not is_final(error):
-                raise StoreUnavailable(self._text(error)) from error
-            return
-        if experiment.lifecycle_stage != "active":
-            raise deleted_experiment(experiment.name, experiment.experiment_id)
-
-    def upload(self, update: RunUpdate) -> list[str]:
+    def upload(self, update: RunUpdate) -> list[Rejection]:
         """Send the artifacts of a run that the store knows under our id.
 
         Raises
         ------
+        Refused
+            At least one of them is not taken.
         StoreUnavailable
             The artifact store did not answer.
         """
-        with client_environment(self._uri):
+        with _CALLS:
             try:
                 return self._send_files(update.run_id, update)
             except Exception as error:
-                raise StoreUnavailable(self._text(error)) from error
+                if _is_refusal(error):
+                    raise Refused(self._text(error)) from error
+                raise self._away(error) from error
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -238,25 +181,99 @@ class ClientStore:
     def _text(self, error: BaseException) -> str:
         return masked(f"{type(error).__name__}: {error}", self._uri)[:500]
 
-    def _apply_one(self, update: RunUpdate, ids: RunIds) -> None:
+    def _away(self, error: BaseException) -> StoreUnavailable:
+        return error if isinstance(error, StoreUnavailable) else StoreUnavailable(self._text(error))
+
+    def _tags(self, run_id: str) -> dict[str, str]:
+        try:
+            return dict(self._client.get_run(run_id).data.tags)
+        except Exception as error:
+            raise self._away(error) from error
+
+    def _write(self, update: RunUpdate, ids: RunIds) -> list[Rejection]:
+        """Write all of an update.
+
+        Raises
+        ------
+        Refused
+            A part of it is not taken, and what is written after it is not there yet.
+        StoreUnavailable
+            The store did not answer.
+        """
+        try:
+            return self._write_all(update, ids)
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            if not _is_refusal(error):
+                raise self._away(error) from error
+            if "Changing param values is not allowed" in str(error) and not update.pieces():
+                return []  # one that was logged with another value keeps the first, which the tracker has said
+            raise Refused(self._text(error), whole=self._is_gone(update, ids)) from error
+
+    def _is_gone(self, update: RunUpdate, ids: RunIds) -> bool:
+        """After a refusal: whether the run is not there or deleted; the store takes other things.
+
+        Raises
+        ------
+        ExperimentDeleted
+            The run's experiment is deleted: what went away with it comes back with it, so it must wait.
+        StoreUnavailable
+            It does not take other things either, so that the refusal says nothing.
+        """
+        known = ids.get(update.run_id)
+        run_id = known or update.run_id
+        self._own.discard(run_id)
+        try:
+            if update.create is not None and known is None:
+                self._experiments.clear()
+                self._experiment(update.create)
+                return False
+            run = self._client.get_run(run_id)
+            if run.info.lifecycle_stage == "active":
+                if known is not None:
+                    self._client.set_tag(run_id, OWN_RUN_ID, update.run_id)
+                return False
+            experiment = self._client.get_experiment(run.info.experiment_id)
+        except Exception as error:
+            if getattr(error, "error_code", "") in _NO_RUN:
+                return True
+            raise self._away(error) from error
+        if experiment.lifecycle_stage != "active":
+            raise deleted_experiment(experiment.name, experiment.experiment_id)
+        return True
+
+    def _write_all(self, update: RunUpdate, ids: RunIds) -> list[Rejection]:
         is_new = update.create is not None and ids.get(update.run_id) is None
         run_id = self._run(update, ids)
         if update.defaults:
-            there = {} if is_new else self._client.get_run(run_id).data.tags
+            there = {} if is_new else self._tags(run_id)
             update.tags = {k: v for k, v in update.defaults.items() if k not in there} | update.tags
         folder = self._new_folders.pop(run_id, None)
-        if folder is None or not self._write_values(run_id, folder, update):
-            metrics = update.metrics
-            if metrics and run_id not in self._own:
-                metrics = self._new_points(run_id, metrics)
-            log_values(self._client, self._entities, run_id, update, metrics)
+        if folder is None or not filestore.write_values(folder, update.params, update.metrics, update.tags):
+            if folder is not None:
+                self._own.discard(run_id)
+            self._log_values(run_id, update)
         if update.inputs:
             self._client.log_inputs(run_id, [self._input(dataset) for dataset in update.inputs])
-        problems = self._write_files(run_id, update)
-        if problems:
-            self._client.set_tag(run_id, "peak_fast.artifact_error", "; ".join(problems)[:1_000])
+        rejections = self._write_files(run_id, update)
         if update.end is not None:
             self._client.set_terminated(run_id, update.end[0], update.end[1])
+        return rejections
+
+    def _log_values(self, run_id: str, update: RunUpdate) -> None:
+        points = self._new_points(run_id, update.metrics)
+        groups: list[tuple[str, list[list[Any]]]] = []
+        for kind, form, values, size in (
+            ("params", self._entities.Param, update.params.items(), MAX_PARAMS_PER_BATCH),
+            ("tags", self._entities.RunTag, update.tags.items(), MAX_TAGS_PER_BATCH),
+            ("metrics", lambda key, value, when, step: self._entities.Metric(key, value, when, step), points,
+             MAX_METRICS_PER_BATCH - MAX_PARAMS_PER_BATCH - MAX_TAGS_PER_BATCH),
+        ):  # fmt: skip
+            groups.append((kind, list(batches((form(*value) for value in values), size))))
+        for index in range(max(len(parts) for _, parts in groups)):
+            batch = {kind: parts[index] for kind, parts in groups if index < len(parts)}
+            self._client.log_batch(run_id, **batch)
 
     def _run(self, update: RunUpdate, ids: RunIds) -> str:
         """The store's id of the run, which is created if need be."""
@@ -275,14 +292,9 @@ class ClientStore:
                 return found
         else:
             ids.begin(update.run_id)
-        store_id, tags = self._create(update, update.create)
-        ids.done(update.run_id, store_id)
-        for key in tags:
-            update.tags.pop(key, None)
-        return store_id
+        return self._create(update, update.create, ids)
 
-    def _create(self, update: RunUpdate, create: Creation) -> tuple[str, list[str]]:
-        """Create a run: the store's id, and the tags that it has now."""
+    def _create(self, update: RunUpdate, create: Creation, ids: RunIds) -> str:
         # One by one, each of them dear, in a file store; all in one request elsewhere.
         count = 0 if self._is_file_store else MAX_TAGS_PER_BATCH - 2
         names = [key for key in update.tags if key != RUN_NAME][:count]
@@ -294,29 +306,17 @@ class ClientStore:
             run_name=update.tags.get(RUN_NAME, create.name),
         )
         store_id = str(run.info.run_id)
+        ids.done(update.run_id, store_id)
+        for key in (*names, RUN_NAME):
+            update.tags.pop(key, None)
         self._own.add(store_id)
         root = self._roots[store_id] = local_path(run.info.artifact_uri)
         if str(run.info.artifact_uri).startswith("mlflow-artifacts:"):
             self._targets[store_id] = str(run.info.artifact_uri)
-        if self._is_file_store and self._direct is not False:
-            folder = filestore.run_folder(store_id, root)
-            if folder is not None:
-                self._new_folders[store_id] = folder
-        return store_id, [*names, RUN_NAME]
-
-    def _write_values(self, run_id: str, folder: Path, update: RunUpdate) -> bool:
-        """Write a new run's values into its folder; False if MLflow would not read them from there."""
-        problems = filestore.write_values(folder, update.params, update.metrics, update.tags)
-        if problems:
-            tell(run_id, problems)
-            filestore.write_values(folder, {}, (), {REFUSED: refused_text(problems)})
-        # A run with refused values says nothing about the layout.
-        if self._direct is None and not problems:
-            run = self._client.get_run(run_id)
-            self._direct = not filestore.differs(run, update.params, update.metrics, update.tags)
-            if not self._direct:
-                filestore.remove_values(folder, update.tags)
-        return self._direct is not False
+        folder = filestore.run_folder(store_id, root) if self._is_file_store else None
+        if folder is not None:
+            self._new_folders[store_id] = folder
+        return store_id
 
     def _parent(self, parent: str, update: RunUpdate, ids: RunIds) -> str:
         """The store's id of a parent run, which may have been logged by another tracker or process."""
@@ -332,36 +332,35 @@ class ClientStore:
         return str(found[0].info.run_id) if found else None
 
     def _experiment(self, create: Creation) -> str:
-        known = self._experiments.get(create.experiment)
-        if known is not None:
-            return known
-        experiment = self._client.get_experiment_by_name(create.experiment)
-        if experiment is None:
-            try:
-                known = str(self._client.create_experiment(create.experiment))
-            except Exception:
-                experiment = self._client.get_experiment_by_name(create.experiment)
-                if experiment is None:
-                    raise
-        if experiment is not None:
-            if experiment.lifecycle_stage != "active":
-                raise deleted_experiment(create.experiment, experiment.experiment_id)
-            known = str(experiment.experiment_id)
-        if known is None:
-            raise StoreUnavailable(f"experiment {create.experiment!r} could not be created")
-        self._experiments[create.experiment] = known
-        return known
+        """Id of the experiment, which is created if need be."""
+        name = create.experiment
+        if name not in self._experiments:
+            found = self._client.get_experiment_by_name(name)
+            if found is None:
+                try:
+                    self._experiments[name] = str(self._client.create_experiment(name))
+                    return self._experiments[name]
+                except Exception:  # somebody else did?
+                    found = self._client.get_experiment_by_name(name)
+                    if found is None:
+                        raise
+            if found.lifecycle_stage != "active":
+                raise deleted_experiment(name, found.experiment_id)
+            self._experiments[name] = str(found.experiment_id)
+        return self._experiments[name]
 
     def _new_points(
         self, run_id: str, metrics: list[tuple[str, float, int, int]]
     ) -> list[tuple[str, float, int, int]]:
         """The metric points that the store does not have; NaN equals NaN here."""
+        if not metrics or run_id in self._own:
+            return metrics
         have: set[tuple[str, str, int, int]] = set()
         for key in {point[0] for point in metrics}:
             try:
                 history = self._client.get_metric_history(run_id, key)
             except Exception as error:
-                if not is_final(error):
+                if not _is_refusal(error):
                     raise
                 continue  # the store has none of this name, and will say why when it is written
             for metric in history:
@@ -370,7 +369,6 @@ class ClientStore:
 
     def _input(self, dataset: Dataset) -> Any:
         entities = self._entities
-        tag = entities.InputTag(CONTEXT_TAG, dataset.context)
         content = entities.Dataset(
             name=dataset.name,
             digest=dataset.digest,
@@ -379,9 +377,9 @@ class ClientStore:
             schema=dataset.schema,
             profile=dataset.profile,
         )
-        return entities.DatasetInput(dataset=content, tags=[tag])
+        return entities.DatasetInput(dataset=content, tags=[entities.InputTag(CONTEXT_TAG, dataset.context)])
 
-    def _write_files(self, run_id: str, update: RunUpdate) -> list[str]:
+    def _write_files(self, run_id: str, update: RunUpdate) -> list[Rejection]:
         if not update.artifacts:
             return []
         if run_id not in self._roots:
@@ -393,12 +391,12 @@ class ClientStore:
         written: list[Path] = []
         problems = write_artifacts(root, update.artifacts, written)
         make_durable(written)
-        return problems
+        return refusals.of_files(update.run_id, problems)
 
-    def _send_files(self, run_id: str, update: RunUpdate) -> list[str]:
+    def _send_files(self, run_id: str, update: RunUpdate) -> list[Rejection]:
         with tempfile.TemporaryDirectory(prefix="peak-fast-") as folder:
             problems = write_artifacts(Path(folder), update.artifacts, [])
-            target = self._targets.pop(run_id, None)
+            target = self._targets.get(run_id)
             if target is None:
                 self._client.log_artifacts(run_id, folder)
             else:
@@ -406,4 +404,21 @@ class ClientStore:
                 registry = require("mlflow.store.artifact.artifact_repository_registry", extra="mlflow")
                 repository = registry.get_artifact_repository(target, tracking_uri=self._uri)
                 repository.log_artifacts(folder)
-        return problems
+        return refusals.of_files(update.run_id, problems)
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether an error may speak of what was sent, and not of a store that is away.
+
+    A server answers 500 for whatever goes wrong with a value, and for a full disk: only what the store says of other
+    values tells the two apart.
+    """
+    if isinstance(error, (OverflowError, UnicodeError)) or has_no_place(error):
+        return True
+    said = _STATUS.search(str(error))
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if status is None and said is not None:
+        status = int(said[1])
+    if status is None and hasattr(error, "get_http_status_code") and not _NO_ANSWER.search(str(error)):
+        status = error.get_http_status_code()
+    return status is not None and ((400 <= status < 500 and status not in _BUSY) or status == 500)

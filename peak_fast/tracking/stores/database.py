@@ -1,216 +1,112 @@
-"""The two SQL databases that the bulk path writes to, behind one small door.
+"""The two SQL databases that the bulk path writes to, as one connection.
 
-SQLite goes through the standard library alone; PostgreSQL through SQLAlchemy's engine (for its URL rules and
-drivers) and the driver's own bulk call.  Neither needs mlflow to be imported, which takes two seconds.
+SQLite goes through the standard library alone; PostgreSQL through SQLAlchemy's engine, for its URL rules and drivers.
+Neither needs mlflow to be imported, which takes two seconds.
 """
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import time
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from peak_fast.errors import require
 from peak_fast.masking import mask
-from peak_fast.tracking.spool import scheme_of, sqlite_path
-from peak_fast.tracking.updates import StoreUnavailable
+from peak_fast.tracking.spool import sqlite_path
+from peak_fast.tracking.updates import Refused, StoreUnavailable
 
 # Longer than any sane transaction, shorter than a user's patience: a locked database is waited for this long.
 LOCK_TIMEOUT = 60.0
-CONNECT_TIMEOUT = 10
+_CONNECT_TIMEOUT = 10
+_ROWS = 1_000
+# Errors that speak of a value and not of the database, by the names that all drivers use.
+_OF_VALUES = frozenset(("IntegrityError", "DataError", "ValueError", "ArithmeticError", "TypeError"))
 
 Row = tuple[Any, ...]
 
 
-class Database(Protocol):
-    """One connection; every method raises :class:`StoreUnavailable` when the database cannot be used now."""
+class Database:
+    """One connection; ``?`` stands for an argument in every statement.
 
-    def begin(self) -> None:
-        """Open a transaction that may write."""
-        ...
-
-    def commit(self) -> None:
-        """Make the transaction durable."""
-        ...
-
-    def rollback(self) -> None:
-        """Forget the transaction."""
-        ...
-
-    def query(self, sql: str, arguments: Sequence[Any] = ()) -> list[Row]:
-        """Rows of a query; ``?`` stands for an argument."""
-        ...
-
-    def execute(self, sql: str, arguments: Sequence[Any] = ()) -> None:
-        """Run one statement."""
-        ...
-
-    def insert(self, head: str, tail: str, rows: Sequence[Row]) -> None:
-        """Insert many rows: ``head VALUES (...) tail``."""
-        ...
-
-    def insert_returning(self, sql: str, arguments: Sequence[Any], column: str) -> int:
-        """Insert one row and return its generated integer key."""
-        ...
-
-    def columns(self, table: str) -> dict[str, bool]:
-        """Names of a table's columns, and whether an insert must give each a value."""
-        ...
-
-    def boolean(self, value: bool) -> Any:
-        """The value that the database stores for a boolean."""
-        ...
-
-    def close(self) -> None:
-        """Close the connection."""
-        ...
-
-
-def connect(uri: str) -> Database | None:
-    """A connection for the bulk path, or None where there is no bulk path.
+    Parameters
+    ----------
+    uri
+        Of an SQLite file without options, or of PostgreSQL.
 
     Raises
     ------
     StoreUnavailable
-        The database cannot be reached.
+        The database cannot be used now; every method raises it.
+    Refused
+        A value that it never takes; every method that writes raises it.
     """
-    path = sqlite_path(uri)
-    if path is not None:
-        return SqliteDatabase(path)
-    if scheme_of(uri) == "postgresql":
-        return PostgresDatabase(uri)
-    return None
 
-
-class SqliteDatabase:
-    """An SQLite file with MLflow's own settings (journal mode and synchronous level are left alone)."""
-
-    def __init__(self, path: Path, timeout: float = LOCK_TIMEOUT) -> None:
+    def __init__(self, uri: str, timeout: float = LOCK_TIMEOUT) -> None:
+        path = sqlite_path(uri)
+        self.is_sqlite = path is not None
+        self._name = f"SQLite file {path}" if path else f"PostgreSQL {mask(uri)}"
         self._timeout = timeout
         try:
             # Threads share it, one at a time: the tracker's lock sees to that.
-            self._connection = sqlite3.connect(
-                path, timeout=timeout, isolation_level=None, check_same_thread=False
+            self._connection: Any = (
+                sqlite3.connect(path, timeout, isolation_level=None, check_same_thread=False)
+                if path is not None
+                else _postgres(uri)
             )
-            self._connection.execute("PRAGMA foreign_keys = ON")
-        except sqlite3.Error as error:
-            raise StoreUnavailable(f"SQLite file {path}: {error}") from error
-
-    def begin(self) -> None:
-        # Taking the write lock first: a read that is upgraded later fails at once instead of waiting.
-        self._run("BEGIN IMMEDIATE", ())
-
-    def commit(self) -> None:
-        self._run("COMMIT", ())
-
-    def rollback(self) -> None:
-        if self._connection.in_transaction:
-            self._run("ROLLBACK", ())
-
-    def _run(self, sql: str, arguments: Sequence[Any]) -> sqlite3.Cursor:
-        deadline = time.monotonic() + self._timeout
-        while True:
-            try:
-                return self._connection.execute(sql, arguments)
-            except sqlite3.OperationalError as error:
-                # SQLite answers "locked" without waiting where waiting could be a deadlock.
-                if "locked" not in str(error) or time.monotonic() > deadline:
-                    raise StoreUnavailable(f"SQLite: {error}") from error
-                time.sleep(0.05)
-            except sqlite3.DatabaseError as error:
-                if isinstance(error, sqlite3.IntegrityError):
-                    raise
-                raise StoreUnavailable(f"SQLite: {error}") from error
-
-    def query(self, sql: str, arguments: Sequence[Any] = ()) -> list[Row]:
-        return self._run(sql, arguments).fetchall()
-
-    def execute(self, sql: str, arguments: Sequence[Any] = ()) -> None:
-        self._run(sql, arguments)
-
-    def insert(self, head: str, tail: str, rows: Sequence[Row]) -> None:
-        if not rows:
-            return
-        marks = ", ".join("?" * len(rows[0]))
-        try:
-            self._connection.executemany(f"{head} VALUES ({marks}) {tail}", rows)
-        except sqlite3.OperationalError as error:
-            raise StoreUnavailable(f"SQLite: {error}") from error
-
-    def insert_returning(self, sql: str, arguments: Sequence[Any], column: str) -> int:
-        return int(self._run(sql, arguments).lastrowid or 0)
-
-    def columns(self, table: str) -> dict[str, bool]:
-        found = self.query(f"PRAGMA table_info({table})")
-        # An integer primary key of one column is filled in by SQLite.
-        keys = [row for row in found if row[5]]
-        automatic = keys[0][1] if len(keys) == 1 and str(keys[0][2]).upper() == "INTEGER" else None
-        return {row[1]: bool(row[3]) and row[4] is None and row[1] != automatic for row in found}
-
-    def boolean(self, value: bool) -> Any:
-        return int(value)
-
-    def close(self) -> None:
-        self._connection.close()
-
-
-class PostgresDatabase:
-    """PostgreSQL through psycopg2 or psycopg, whichever the URI names or SQLAlchemy chooses."""
-
-    def __init__(self, uri: str) -> None:
-        sqlalchemy = require("sqlalchemy", extra="mlflow")
-        try:
-            self._driver = sqlalchemy.engine.make_url(uri).get_driver_name()
-            options = {"connect_timeout": CONNECT_TIMEOUT} if self._driver.startswith("psycopg") else {}
-            self._engine = sqlalchemy.create_engine(
-                uri, poolclass=sqlalchemy.pool.NullPool, connect_args=options
-            )
-            self._connection = self._engine.raw_connection()
         except Exception as error:  # SQLAlchemy's errors, the driver's errors, a missing driver
-            raise StoreUnavailable(f"PostgreSQL {mask(uri)}: {_first_line(error)}") from error
+            raise StoreUnavailable(f"{self._name}: {_first_line(error)}") from error
         self._cursor = self._connection.cursor()
+        if self.is_sqlite:
+            self._call(self._cursor.execute, "PRAGMA foreign_keys = ON")
 
-    def begin(self) -> None:
-        self.rollback()
-
-    def commit(self) -> None:
-        self._guard(self._connection.commit)
-
-    def rollback(self) -> None:
-        self._guard(self._connection.rollback)
-
-    def _guard(self, call: Any, *arguments: Any) -> Any:
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All that is written inside becomes durable at its end, or nothing of it."""
+        # SQLite takes the lock for writing first: a read that is upgraded later fails at once instead of waiting.
+        self._call(
+            *((self._cursor.execute, "BEGIN IMMEDIATE") if self.is_sqlite else (self._connection.rollback,))
+        )
         try:
-            return call(*arguments)
-        except Exception as error:
-            if type(error).__name__ in ("UniqueViolation", "ForeignKeyViolation", "IntegrityError"):
-                raise
-            raise StoreUnavailable(f"PostgreSQL: {_first_line(error)}") from error
+            yield
+            self._call(self._connection.commit)
+        except BaseException:
+            with contextlib.suppress(StoreUnavailable):
+                self._call(self._connection.rollback)
+            raise
 
     def query(self, sql: str, arguments: Sequence[Any] = ()) -> list[Row]:
+        """Rows of a query."""
         self.execute(sql, arguments)
-        rows: list[Row] = self._guard(self._cursor.fetchall)
+        rows: list[Row] = self._call(self._cursor.fetchall)
         return rows
 
     def execute(self, sql: str, arguments: Sequence[Any] = ()) -> None:
-        self._guard(self._cursor.execute, sql.replace("?", "%s"), tuple(arguments))
+        """Run one statement."""
+        self._call(self._cursor.execute, sql if self.is_sqlite else sql.replace("?", "%s"), tuple(arguments))
 
     def insert(self, head: str, tail: str, rows: Sequence[Row]) -> None:
+        """Insert many rows: ``head VALUES (...) tail``."""
         if not rows:
             return
-        if self._driver == "psycopg2":
-            execute_values = require("psycopg2.extras", extra="mlflow").execute_values
-            self._guard(execute_values, self._cursor, f"{head} VALUES %s {tail}", rows, None, 1000)
+        marks = f"({', '.join('?' * len(rows[0]))})"
+        if self.is_sqlite:
+            self._call(self._cursor.executemany, f"{head} VALUES {marks} {tail}", rows)
             return
-        marks = ", ".join(["%s"] * len(rows[0]))
-        self._guard(self._cursor.executemany, f"{head} VALUES ({marks}) {tail}", rows)
-
-    def insert_returning(self, sql: str, arguments: Sequence[Any], column: str) -> int:
-        return int(self.query(f"{sql} RETURNING {column}", arguments)[0][0])
+        for start in range(0, len(rows), _ROWS):
+            some = rows[start : start + _ROWS]
+            values = [value for row in some for value in row]
+            self.execute(f"{head} VALUES {', '.join([marks] * len(some))} {tail}", values)
 
     def columns(self, table: str) -> dict[str, bool]:
+        """Names of a table's columns, and whether an insert must give each a value."""
+        if self.is_sqlite:
+            found = self.query(f"PRAGMA table_info({table})")
+            # An integer primary key of one column is filled in by SQLite.
+            keys = [row for row in found if row[5]]
+            automatic = keys[0][1] if len(keys) == 1 and str(keys[0][2]).upper() == "INTEGER" else None
+            return {row[1]: bool(row[3]) and row[4] is None and row[1] != automatic for row in found}
         rows = self.query(
             "SELECT column_name, is_nullable, column_default FROM information_schema.columns "
             "WHERE table_name = ? AND table_schema = current_schema()",
@@ -218,15 +114,33 @@ class PostgresDatabase:
         )
         return {name: nullable == "NO" and default is None for name, nullable, default in rows}
 
-    def boolean(self, value: bool) -> Any:
-        return value
-
     def close(self) -> None:
-        try:
+        """Close the connection."""
+        with contextlib.suppress(Exception):  # one that the server has already ended
             self._connection.close()
-        except Exception:  # a connection that the server has already ended
-            pass
-        self._engine.dispose()
+
+    def _call(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        deadline = time.monotonic() + self._timeout
+        while True:
+            try:
+                return call(*arguments)
+            except Exception as error:
+                # SQLite answers "locked" without waiting where waiting could be a deadlock.
+                if "locked" in str(error) and time.monotonic() < deadline:
+                    time.sleep(0.05)
+                    continue
+                kinds = {kind.__name__ for kind in type(error).__mro__}
+                if _OF_VALUES & kinds or "binding parameter" in str(error):
+                    raise Refused(f"{type(error).__name__}: {_first_line(error)}") from error
+                raise StoreUnavailable(f"{self._name}: {_first_line(error)}") from error
+
+
+def _postgres(uri: str) -> Any:
+    sqlalchemy = require("sqlalchemy", extra="mlflow")
+    driver = sqlalchemy.engine.make_url(uri).get_driver_name()
+    options = {"connect_timeout": _CONNECT_TIMEOUT} if driver.startswith("psycopg") else {}
+    engine = sqlalchemy.create_engine(uri, poolclass=sqlalchemy.pool.NullPool, connect_args=options)
+    return engine.raw_connection()
 
 
 def _first_line(error: BaseException) -> str:

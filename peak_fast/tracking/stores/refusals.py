@@ -1,104 +1,86 @@
-"""Values that a store refuses for good: told from a store that is away, written around, and named in the run."""
+"""What a store refuses for good is taken out of its run piece by piece, so that it keeps nothing else back."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
 
-from peak_fast.tracking.base import logger
-from peak_fast.tracking.sanitize import (
-    MAX_METRICS_PER_BATCH,
-    MAX_PARAMS_PER_BATCH,
-    MAX_TAGS_PER_BATCH,
-    batches,
-    clean_text,
-)
-from peak_fast.tracking.stores import filestore
-from peak_fast.tracking.updates import RunUpdate
+from peak_fast.masking import masked
+from peak_fast.tracking.sanitize import clean_text
+from peak_fast.tracking.updates import Artifact, Refused, Rejection, RunUpdate
 
-# The tag that says which values of a run its store refused.
+# The tags that say what of a run its store refused.
 REFUSED = "peak_fast.refused"
-# Answers that no repetition will change.
-_FINAL_CODES = frozenset(
-    ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST", "INVALID_STATE", "NOT_FOUND")
-)
+ARTIFACT_ERROR = "peak_fast.artifact_error"
+_MAX_TOLD = 1_000
+
+# Writes updates durably; what it could leave out by itself, and did.
+Write = Callable[[Sequence[RunUpdate]], list[Rejection]]
 
 
-def log_values(
-    client: Any,
-    entities: Any,
-    run_id: str,
-    update: RunUpdate,
-    metrics: list[tuple[str, float, int, int]],
-) -> None:
-    """Write the values of a run in batches; where one is refused, value by value.
+def write_in_pieces(write: Write, updates: Sequence[RunUpdate]) -> list[Rejection]:
+    """Write updates; those that are refused in halves, down to the one value or file that the store does not take.
 
-    What is refused is named in the run's tag ``peak_fast.refused``.
+    Writing something twice changes nothing, so a half that was written before the refusal does no harm.
+
+    Raises
+    ------
+    StoreUnavailable
+        Not all of it is in the store.
     """
-    params = [entities.Param(key, value) for key, value in update.params.items()]
-    tags = [entities.RunTag(key, value) for key, value in update.tags.items()]
-    points = [entities.Metric(key, value, timestamp, step) for key, value, timestamp, step in metrics]
-    problems: list[str] = []
-    room = MAX_METRICS_PER_BATCH - MAX_PARAMS_PER_BATCH - MAX_TAGS_PER_BATCH
-    groups = [
-        list(batches(params, MAX_PARAMS_PER_BATCH)),
-        list(batches(tags, MAX_TAGS_PER_BATCH)),
-        list(batches(points, room)),
+    try:
+        return write(updates)
+    except Refused as error:
+        refusal = error
+    if len(updates) > 1:
+        return [found for update in updates for found in write_in_pieces(write, [update])]
+    (update,) = updates
+    if refusal.whole:
+        return [Rejection(update.run_id, masked(str(refusal)))]
+    pieces = update.pieces()
+    if not pieces:
+        return [Rejection(update.run_id, masked(f"{update}: {refusal}"), None if update.create else update)]
+    found = []
+    for piece in pieces:
+        found += write_in_pieces(write, [piece])
+        if any(rejection.piece is None for rejection in found):
+            return found  # the run itself
+    return found
+
+
+def apply(
+    write: Write, updates: Sequence[RunUpdate], tags_of: Callable[[str], dict[str, str]]
+) -> list[Rejection]:
+    """Write updates piece by piece where need be, and name in the tags of each run what its store refused.
+
+    Parameters
+    ----------
+    tags_of
+        The tags that a run has, by our id; asked only after a refusal.
+
+    Raises
+    ------
+    StoreUnavailable
+        Not all of it is in the store.
+    """
+    rejections = write_in_pieces(write, updates)
+    told: dict[str, dict[str, str]] = {}
+    for rejection in rejections:
+        if rejection.piece is not None:
+            run_id = rejection.run_id
+            tags = told.setdefault(run_id, {})
+            key = ARTIFACT_ERROR if rejection.piece.artifacts else REFUSED
+            before = tags.get(key) or tags_of(run_id).get(key, "")
+            if rejection.reason not in before:
+                tags[key] = clean_text("; ".join(filter(None, (before, rejection.reason))), _MAX_TOLD)
+    for run_id, tags in told.items():
+        with contextlib.suppress(Refused):
+            write([RunUpdate(run_id, tags=tags)])
+    return rejections
+
+
+def of_files(run_id: str, problems: Iterable[tuple[Artifact, str]]) -> list[Rejection]:
+    """The rejections of files that could not be written."""
+    return [
+        Rejection(run_id, reason, RunUpdate(run_id, artifacts=[artifact])) for artifact, reason in problems
     ]
-    for index in range(max(map(len, groups))):
-        some_params, some_tags, some_points = (group[index] if index < len(group) else [] for group in groups)
-        try:
-            client.log_batch(run_id, metrics=some_points, params=some_params, tags=some_tags)
-        except Exception as error:
-            if not is_final(error):
-                raise
-            problems += _log_singly(client, run_id, some_params, some_points, some_tags)
-    if problems:
-        tell(run_id, problems)
-        client.set_tag(run_id, REFUSED, refused_text(problems))
-
-
-def _log_singly(client: Any, run_id: str, params: list[Any], points: list[Any], tags: list[Any]) -> list[str]:
-    """Write value by value, so that one that is refused does not take the others with it; what was refused."""
-    problems = []
-    for kind, some in (("params", params), ("metrics", points), ("tags", tags)):
-        for value in some:
-            try:
-                client.log_batch(run_id, **{kind: [value]})
-            except Exception as error:
-                if not is_final(error):
-                    raise
-                # Parameters cannot change: one that was logged with another value keeps the first, which the
-                # tracker has said.
-                if not (kind == "params" and "INVALID_PARAMETER_VALUE" in _codes(error)):
-                    problems.append(filestore.problem(kind, value.key, str(value.value), error))
-    return problems
-
-
-def _causes(error: BaseException) -> list[BaseException]:
-    """The error, and what it wraps: a file store says INTERNAL_ERROR for whatever went wrong with a value."""
-    inner = error.__context__
-    wrapped = str(getattr(error, "error_code", "")) == "INTERNAL_ERROR" and inner is not None
-    return [error, inner] if wrapped and inner is not None else [error]
-
-
-def _codes(error: BaseException) -> list[str]:
-    return [str(getattr(cause, "error_code", "")) for cause in _causes(error)]
-
-
-def is_final(error: BaseException) -> bool:
-    """Whether no repetition will change the answer, so that the value is to blame and not the store."""
-    return any(code in _FINAL_CODES for code in _codes(error)) or any(
-        isinstance(cause, (OverflowError, UnicodeError)) or filestore.is_bad_name(cause)
-        for cause in _causes(error)
-    )
-
-
-def tell(run_id: str, problems: Sequence[str]) -> None:
-    """Say in the log what a run lacks."""
-    logger.warning("run %s: the store refuses a part of it: %s", run_id, "; ".join(problems))
-
-
-def refused_text(problems: Sequence[str]) -> str:
-    """What the tag says."""
-    return clean_text("; ".join(problems), 1_000)

@@ -6,17 +6,26 @@ One :class:`SegmentReplay` follows one segment.  It may be created anew at any t
 
 from __future__ import annotations
 
-import json
+import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from peak_fast.errors import PeakFastError
 from peak_fast.tracking import spool
 from peak_fast.tracking.base import logger
-from peak_fast.tracking.sanitize import MAX_RUN_NAME, clean_key, clean_step, clean_tags, clean_text
+from peak_fast.tracking.sanitize import (
+    MAX_EXPERIMENT,
+    MAX_RUN_NAME,
+    MAX_USER,
+    clean_key,
+    clean_step,
+    clean_tags,
+    clean_text,
+)
 from peak_fast.tracking.spool import (
     PARTS,
     Ack,
@@ -39,12 +48,15 @@ from peak_fast.tracking.updates import (
     StoreUnavailable,
     UnknownSpool,
 )
+from peak_fast.tracking.writer.passes import Pass, keep
 from peak_fast.tracking.writer.thawed import Static, Thawed
 from peak_fast.tracking.writer.unpack import Bars, Captured, Source, backtest_update
 
 # One transaction: small enough that others get their turn, large enough that commits do not count.
 RUNS_PER_BATCH = 100
 BYTES_PER_BATCH = 32 << 20
+# Run ids as MLflow takes them: no path, no word of its query language.
+_RUN_ID = re.compile(r"[a-zA-Z0-9][\w\-]{0,255}", re.ASCII)
 
 
 @dataclass(slots=True)
@@ -80,27 +92,6 @@ class Batch:
     updates: list[RunUpdate]
     end: int
     finished: bool = False
-
-
-@dataclass(slots=True)
-class Progress:
-    """What one pass over a segment did.
-
-    Attributes
-    ----------
-    runs, records
-        Runs touched and records applied.
-    orphans
-        Ids of runs ended as KILLED because their process is gone.
-    done
-        Whether everything is confirmed and the segment was deleted.
-    """
-
-    runs: int = 0
-    records: int = 0
-    orphans: list[str] = field(default_factory=list)
-    rejected: list[str] = field(default_factory=list)
-    done: bool = False
 
 
 class SegmentReplay:
@@ -171,7 +162,7 @@ class SegmentReplay:
             self._ids = RunIds(self.paths.ids)
         return self._ids
 
-    def run(self, store: Store, *, orphan: bool, must_stop: Callable[[], bool] | None = None) -> Progress:
+    def run(self, store: Store, *, orphan: bool, must_stop: Callable[[], bool] | None = None) -> Pass:
         """Apply everything that is not confirmed yet; delete the segment once it is finished.
 
         Parameters
@@ -186,7 +177,7 @@ class SegmentReplay:
         StoreUnavailable
             The store stopped; the ``.ack`` file says how far it came, and why.
         """
-        progress = Progress()
+        progress = Pass()
         for batch in self.batches(orphan=orphan):
             try:
                 self._apply(store, batch, progress)
@@ -203,20 +194,16 @@ class SegmentReplay:
             self._confirm(self._position)
         return progress
 
-    def _apply(self, store: Store, batch: Batch, progress: Progress) -> None:
+    def _apply(self, store: Store, batch: Batch, progress: Pass) -> None:
         rejections, self._refused = self._refused, []
         if batch.updates:
             rejections += store.apply(batch.updates, self.ids)
-        if rejections:
-            for rejection in rejections:
-                logger.warning(
-                    "run %s: the store refuses a part of it: %s", rejection.run_id, rejection.reason
-                )
-                progress.rejected.append(f"{rejection.run_id}: {rejection.reason}")
-            self._confirmed.rejected += len(rejections)
-            with self.paths.rejected.open("a") as file:
-                for rejection in rejections:
-                    file.write(json.dumps([rejection.run_id, rejection.reason]) + "\n")
+        for rejection in rejections:
+            keep(self.paths, rejection)
+            text = f"{rejection.run_id}: {rejection.reason}"
+            logger.warning("not stored of run %s", text)
+            (progress.rejected if rejection.piece is None else progress.refused).append(text)
+            self._confirmed.rejected += rejection.piece is None
         progress.runs += len(batch.updates)
         self._confirm(batch.end)
 
@@ -251,10 +238,10 @@ class SegmentReplay:
         for record in read_records(self.paths.segment, self._position):
             self._position = record.end
             if record.end <= self._confirmed.offset:
-                self._note(record, {})
+                self._take(record, {})
                 self._refused.clear()
                 continue
-            self._note(record, updates)
+            self._take(record, updates)
             size += len(record.buffers)
             if len(updates) >= self.runs_per_batch or size >= BYTES_PER_BATCH:
                 yield Batch(list(updates.values()), record.end)
@@ -277,6 +264,16 @@ class SegmentReplay:
         if update is None:
             update = updates[run_id] = RunUpdate(run_id)
         return update
+
+    def _take(self, record: Record, updates: dict[str, RunUpdate]) -> None:
+        """Take one record; one that says what no tracker writes is refused alone."""
+        try:
+            self._note(record, updates)
+        except (PeakFastError, ImportError, MemoryError):
+            raise
+        except Exception as error:
+            reason = f"record at byte {record.start} cannot be read: {type(error).__name__}: {error}"
+            self._refused.append(Rejection("", reason[:500]))
 
     def _note(self, record: Record, updates: dict[str, RunUpdate]) -> None:
         """Take one record into the state and into the updates of its run."""
@@ -315,27 +312,34 @@ class SegmentReplay:
 
     def _start(self, run_id: str, start: Any, updates: dict[str, RunUpdate]) -> None:
         started, name, parent, tags, joined = (*start, None, None, False)[:5]
-        self._runs[run_id] = RunState(joined, bool(name), started)
-        if joined:
-            return
-        update = self._update(updates, run_id)
-        update.create = self._creation(run_id, name, started)
-        update.tags = {
-            **self._environment,
-            **clean_tags(tags),
-            USER: self.header["user"],
-            "mlflow.source.name": self.header["source"],
-            "mlflow.source.type": "LOCAL",
-        }
-        if name:
-            update.tags[RUN_NAME] = update.create.name
-        if parent:
-            update.tags[PARENT_RUN_ID] = parent
+        self._runs[_checked_id(run_id)] = RunState(joined, bool(name), started)
+        if not joined:
+            update = self._created(updates, run_id, name, started, tags or {})
+            if parent:
+                update.tags[PARENT_RUN_ID] = _checked_id(parent)
 
-    def _creation(self, run_id: str, name: str | None, started: int) -> Creation:
+    def _created(
+        self,
+        updates: dict[str, RunUpdate],
+        run_id: str,
+        name: str | None,
+        started: int,
+        tags: Mapping[str, str],
+    ) -> RunUpdate:
+        """The update with which a run begins."""
         header = self.header
-        text = clean_text(str(name or f"run-{run_id[:8]}"), MAX_RUN_NAME)
-        return Creation(header["experiment"], header["folder"], text, started, header["user"])
+        given = {USER: header["user"], "mlflow.source.name": header["source"], "mlflow.source.type": "LOCAL"}
+        cleaned = clean_tags({**self._environment, **given, **tags})
+        text = clean_text(str(name or ""), MAX_RUN_NAME) or f"run-{run_id[:8]}"
+        if name:
+            cleaned[RUN_NAME] = text
+        experiment = clean_text(str(header["experiment"]), MAX_EXPERIMENT) or "peak_fast"
+        update = self._update(updates, run_id)
+        update.create = Creation(
+            experiment, str(header["folder"]), text, int(started), cleaned[USER][:MAX_USER]
+        )
+        update.tags = cleaned
+        return update
 
     def _note_run(self, record: Record, state: RunState, update: RunUpdate) -> None:
         head = record.head
@@ -380,27 +384,28 @@ class SegmentReplay:
 
     def _artifact(self, path: str, file: str | None, data: bytes) -> Artifact:
         clean = clean_artifact_path(path)
-        if file is not None:
-            return Artifact(clean, source=self.paths.files / file)
-        return Artifact(clean, load=partial(bytes, data))
+        if file is None:
+            return Artifact(clean, load=partial(bytes, data))
+        source = self.paths.files / file
+        # A record may name the files beside its segment, and nothing else of the user's.
+        if Path(file).name != file or source.is_symlink():
+            raise ValueError(f"{file!r} is no file of the spool")
+        return Artifact(clean, source=source)
 
     def _many(self, record: Record, updates: dict[str, RunUpdate]) -> None:
         """Runs of a frame: each begins and ends in this record."""
         from peak_fast.tracking.spool import frame_runs
 
         for run in frame_runs(record.head, record.buffers):
-            update = self._update(updates, run.run_id)
-            update.create = self._creation(run.run_id, run.name, run.start_ms)
+            update = self._created(updates, run.run_id, run.name, run.start_ms, run.tags)
             update.params, update.metrics = run.params, run.metrics
-            update.tags = {
-                **self._environment,
-                USER: self.header["user"],
-                "mlflow.source.name": self.header["source"],
-                "mlflow.source.type": "LOCAL",
-                **run.tags,
-                RUN_NAME: update.create.name,
-            }
             update.end = (run.status, run.end_ms)
+
+
+def _checked_id(run_id: Any) -> str:
+    if type(run_id) is not str or not _RUN_ID.fullmatch(run_id):
+        raise ValueError(f"{run_id!r:.100} is no run id")
+    return run_id
 
 
 def _tell_steps(update: RunUpdate, state: RunState, begin: int) -> None:

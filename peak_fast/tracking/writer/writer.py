@@ -20,7 +20,7 @@ import os
 import sys
 import time
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 
 from peak_fast.errors import MissingDependencyError, TrackingError
@@ -33,6 +33,7 @@ from peak_fast.tracking.spool import (
     FolderLock,
     SegmentPaths,
     check_folder,
+    described_uri,
     has_record,
     read_ack,
     remove_strays,
@@ -40,8 +41,9 @@ from peak_fast.tracking.spool import (
     store_key,
     write_ack,
 )
-from peak_fast.tracking.stores import Store
+from peak_fast.tracking.stores import Store, open_store
 from peak_fast.tracking.updates import ExperimentDeleted, StoreUnavailable, UnknownSpool
+from peak_fast.tracking.writer.passes import Pass
 from peak_fast.tracking.writer.replay import SegmentReplay
 
 # Seconds that a writer waits for more work of living trackers.
@@ -54,31 +56,6 @@ IDLE_BATCH = 20
 # A segment without content that is younger than this may still get its owner's lock; a request that is older
 # was made by somebody who is gone.
 _YOUNG = 10.0
-
-
-@dataclass(slots=True)
-class Pass:
-    """What one pass over a folder did.
-
-    Attributes
-    ----------
-    runs
-        Runs touched.
-    orphans
-        Runs ended as KILLED.
-    rejected
-        What the store refuses for good.
-    live
-        Segments whose owner is alive.
-    error
-        Why the store did not take everything; None if it did.
-    """
-
-    runs: int = 0
-    orphans: list[str] = field(default_factory=list)
-    rejected: list[str] = field(default_factory=list)
-    live: int = 0
-    error: str | None = None
 
 
 class FolderWriter:
@@ -121,10 +98,7 @@ class FolderWriter:
             remove_strays(self._folder)
             while True:
                 step = self.replay_all()
-                total.runs += step.runs
-                total.orphans += step.orphans
-                total.rejected += step.rejected
-                total.live, total.error = step.live, step.error
+                total.add(step)
                 if step.error is not None or step.live == 0 or self._must_stop():
                     return total
                 if not self._await_work(linger):
@@ -184,9 +158,8 @@ class FolderWriter:
             return  # its owner applies it
         store = self._open(replay.header["folder"])
         progress = replay.run(store, orphan=not owned, must_stop=self._must_stop)
-        step.runs += progress.runs
-        step.orphans += progress.orphans
-        step.rejected += progress.rejected
+        progress.live = step.live
+        step.add(progress)
         if progress.done:
             self._replays.pop(path, None)
 
@@ -205,7 +178,7 @@ class FolderWriter:
                 os.chdir(home)  # relative artifact roots are relative to the owner's folder
             except OSError as error:
                 logger.info("folder %s: %s", home, error)
-            self._store = Store(self._uri, home, (self._folder / CONTACT).touch)
+            self._store = open_store(self._uri, home, (self._folder / CONTACT).touch)
         return self._store
 
     def _drop_store(self) -> None:
@@ -264,19 +237,19 @@ def uri_of(folder: Path) -> str:
     Raises
     ------
     TrackingError
-        The URI needs credentials, which are never written to disk.
+        The URI needs credentials, which are never written to disk, or ``store.json`` is damaged.
     """
     for name in (URI_VARIABLE, "MLFLOW_TRACKING_URI"):
         given = os.environ.get(name)
         if given and store_key(given) == folder.name:
             return given
-    description = json.loads((folder / "store.json").read_bytes())
-    if description["needs_credentials"]:
+    uri, needs_credentials = described_uri(folder)
+    if needs_credentials:
         raise TrackingError(
-            f"the store {description['uri']} needs credentials, which are not kept on disk; set "
+            f"the store {uri} needs credentials, which are not kept on disk; set "
             "MLFLOW_TRACKING_URI to its full URI, or pass tracking_uri to sync()"
         )
-    return str(description["uri"])
+    return uri
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -300,14 +273,7 @@ def main(arguments: list[str] | None = None) -> int:
     except TrackingError as error:
         total = Pass(error=str(error))
     if options.report:
-        content = {
-            "runs": total.runs,
-            "orphans": total.orphans,
-            "rejected": total.rejected,
-            "live": total.live,
-            "error": total.error,
-        }
-        sys.stdout.write(json.dumps(content) + "\n")
+        sys.stdout.write(json.dumps(asdict(total)) + "\n")
     if total.error is not None:
         logger.warning("%s", total.error)
         return 3
