@@ -55,7 +55,8 @@ def test_a_name_below_another_one(spool_dir, file_store, experiment, reader_of, 
         log({"loss": 1.0, "loss/train": 2.0, "fine": 3.0})
     with tracker.start_run("innocent"):
         tracker.log_metrics({"m": 1.0})
-    tracker.close()
+    with pytest.warns(TrackingWarning, match="does not take a part of run"):
+        tracker.close()
     runs = runs_by_name(reader_of, file_store, experiment)
     assert {name: run.status for name, run in runs.items()} == {"odd": "FINISHED", "innocent": "FINISHED"}
     values = getattr(runs["odd"], kind)
@@ -66,7 +67,8 @@ def test_a_name_below_another_one(spool_dir, file_store, experiment, reader_of, 
 
 
 def test_a_name_too_long_for_a_file(spool_dir, file_store, experiment, reader_of):
-    with MLflowTracker(file_store, experiment, run_name="long") as tracker:
+    tracker = MLflowTracker(file_store, experiment, run_name="long")
+    with pytest.warns(TrackingWarning, match="does not take a part of run"), tracker:
         tracker.log_params({"é" * 200: 1, "fine": 2})
     run = runs_by_name(reader_of, file_store, experiment)["long"]
     assert run.params == {"fine": "2"}

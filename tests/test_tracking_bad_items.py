@@ -1,0 +1,371 @@
+"""One bad item, of any kind and in any store: its run keeps the rest and says what it lacks; everybody else goes on."""
+
+import json
+import shutil
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+
+from peak_fast.tracking import MLflowTracker, TrackingWarning
+from peak_fast.tracking.catch_up import sync
+from peak_fast.tracking.spool import spool
+from peak_fast.tracking.updates import Creation, RunUpdate
+from tests.tracking_stores import spool_files
+
+STORES = ["bulk", "client", "files", "http"]
+SURROGATE = "a\ud800b"
+AWKWARD = [
+    SURROGATE,
+    "e\x00f",
+    "line\nbreak",
+    "é" * 300,
+    "x" * 3_000,
+    "a/../b",
+    "/abs",
+    "%s' OR 1=1 --",
+    "",
+    " ",
+    "a|b:*?",
+]
+
+
+@pytest.fixture
+def store(request, tmp_path, monkeypatch, spool_dir, experiment):
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    monkeypatch.setattr("peak_fast.tracking.caller.mlflow._warned_file_store", True)
+    kind = request.param
+    if kind == "client":
+        monkeypatch.setenv("PEAK_FAST_BULK", "0")
+    if kind == "http":
+        return request.getfixturevalue("server").uri
+    return str(tmp_path / "mlruns") if kind == "files" else f"sqlite:///{tmp_path}/m.db"
+
+
+def runs_by_name(reader_of, uri, experiment):
+    return {run.name: run for run in reader_of(uri).runs(experiment)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("store", STORES, indirect=True)
+@pytest.mark.parametrize("flushed", [False, True], ids=["at once", "one by one"])
+def test_artifacts_without_a_place(store, flushed, experiment, reader_of, spool_dir, tmp_path):
+    """A file where a folder must be, a folder where a file must be, twice each."""
+    tracker = MLflowTracker(store, experiment)
+    told = []
+    with tracker.start_run("odd"):
+        for name in ("report", "report/details.txt", "fine.txt", "a/b.txt", "a", "report/x/y.txt"):
+            tracker.log_text(name, name)
+            if flushed:
+                with (
+                    pytest.warns(TrackingWarning)
+                    if name in ("report/details.txt", "a", "report/x/y.txt")
+                    else _calm()
+                ):
+                    tracker.flush()
+        tracker.log_metrics({"m": 1.0})
+    with tracker.start_run("good"):
+        tracker.log_metrics({"m": 2.0})
+    if flushed:
+        tracker.close()
+    else:
+        with pytest.warns(TrackingWarning, match="does not take a part of run") as told:
+            tracker.close()
+        assert len(told) == 3
+    runs = runs_by_name(reader_of, store, experiment)
+    assert {name: (run.metrics, run.status) for name, run in runs.items()} == {
+        "odd": ({"m": 1.0}, "FINISHED"),
+        "good": ({"m": 2.0}, "FINISHED"),
+    }
+    assert reader_of(store).artifacts(runs["odd"].run_id) == ["a/b.txt", "fine.txt", "report"]
+    said = runs["odd"].tags["peak_fast.artifact_error"]
+    assert all(name in said for name in ("report/details.txt", "report/x/y.txt", "a: "))
+    assert "peak_fast.artifact_error" not in runs["good"].tags
+    # What has no place in the store is kept.
+    kept = {path.read_text() for path in spool_dir.glob("*/*.refused/*/*")}
+    assert kept == {"report/details.txt", "a", "report/x/y.txt"}
+
+
+class _calm:
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        return None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("store", STORES, indirect=True)
+def test_awkward_names_of_everything(store, experiment, reader_of, spool_dir, tmp_path):
+    tracker = MLflowTracker(store, experiment)
+    log = [
+        lambda name: tracker.log_params({name: 1, "fine": 1}),
+        lambda name: tracker.log_params({"value": name}),
+        lambda name: tracker.log_metrics({name: 1.0, "fine": 2.0}),
+        lambda name: tracker.set_tags({name: "x", "fine": "y"}),
+        lambda name: tracker.set_tags({"text": name}),
+        lambda name: tracker.log_text("text", name),
+        lambda name: tracker.log_figure(b"\x89PNG", name),
+    ]
+    with pytest.warns() if "mlruns" in store else _calm():  # a file store takes no name above 255 bytes
+        for number, name in enumerate(AWKWARD):
+            for part, call in enumerate(log):
+                with tracker.start_run(f"{number}-{part}"):
+                    call(name)
+                    tracker.log_metrics({"there": 1.0})
+        for name in AWKWARD:
+            with tracker.start_run(name):
+                tracker.log_metrics({"there": 1.0})
+        with tracker.start_run("last"):
+            tracker.log_metrics({"there": 1.0})
+        tracker.close()
+    runs = reader_of(store).runs(experiment)
+    assert len(runs) == len(AWKWARD) * (len(log) + 1) + 1
+    assert {run.status for run in runs} == {"FINISHED"}
+    assert all(run.metrics["there"] == 1.0 for run in runs)
+    assert [path for path in spool_files(spool_dir) if path.suffix == ".seg"] == []
+
+
+@pytest.mark.parametrize("store", ["bulk", "files"], indirect=True)
+@pytest.mark.parametrize("name", AWKWARD)
+def test_awkward_names_of_experiments(store, name, experiment, reader_of, spool_dir):
+    tracker = MLflowTracker(store, f"{name}{experiment}")
+    with tracker.start_run("there"):
+        tracker.log_metrics({"m": 1.0})
+    tracker.close()
+    client = reader_of(store).client
+    with reader_of(store)._quiet():
+        ids = [found.experiment_id for found in client.search_experiments()]
+        assert [run.info.run_name for run in client.search_runs(ids)] == ["there"]
+    assert [path for path in spool_files(spool_dir) if path.suffix == ".seg"] == []
+
+
+@pytest.mark.parametrize("store", ["bulk"], indirect=True)
+def test_a_folder_of_artifacts_that_takes_nothing(
+    store, experiment, reader_of, spool_dir, tmp_path, monkeypatch
+):
+    """A place that denies its artifacts keeps nothing else back, and they are not lost."""
+    monkeypatch.setattr("peak_fast.tracking.stores.files.shutil.copyfile", _deny)
+    monkeypatch.setattr(Path, "write_bytes", _deny)
+    tracker = MLflowTracker(store, experiment, mode="sync")
+    with tracker.start_run("denied"):
+        tracker.log_text("precious", "a.txt")
+        tracker.log_metrics({"m": 1.0})
+    with pytest.warns(TrackingWarning, match=r"a\.txt: PermissionError"):
+        tracker.close()
+    run = runs_by_name(reader_of, store, experiment)["denied"]
+    assert (run.metrics, run.status) == ({"m": 1.0}, "FINISHED")
+    assert "PermissionError" in run.tags["peak_fast.artifact_error"]
+    assert [path.read_text() for path in spool_dir.glob("*/*.refused/*/*")] == ["precious"]
+
+
+def _deny(*_):
+    raise PermissionError(13, "Permission denied")
+
+
+class _Refusing(BaseHTTPRequestHandler):
+    """In front of a server: answers requests that hold a word with a status of its own, and hands on all others."""
+
+    target, status, word = "", 400, b"forbidden-word"
+
+    def _do(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.word in body or self.word.decode() in self.path:
+            self._answer(self.status, b"<html>no</html>", "text/html")
+            return
+        headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "content-length")}
+        request = Request(self.target + self.path, data=body or None, headers=headers, method=self.command)
+        try:
+            with urlopen(request, timeout=30) as answer:
+                self._answer(answer.status, answer.read(), answer.headers.get("Content-Type", ""))
+        except HTTPError as error:
+            self._answer(error.code, error.read(), error.headers.get("Content-Type", ""))
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _do
+
+    def _answer(self, status, body, kind):
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def refusing(server, request):
+    handler = type("Handler", (_Refusing,), {"target": server.uri, "status": request.param})
+    front = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=front.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{front.server_address[1]}"
+    front.shutdown()
+    front.server_close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("refusing", [400, 403, 413, 500], indirect=True)
+def test_a_server_that_refuses_one_item(refusing, experiment, reader_of, spool_dir, server):
+    """As a proxy does that knows nothing of MLflow: no word of why, and 413 for a body that is too large."""
+    word = _Refusing.word.decode()
+    tracker = MLflowTracker(refusing, experiment)
+    with tracker.start_run("odd", tags={"before": "x"}):
+        tracker.log_params({"a": 1, "p": word, "b": 2})
+        tracker.log_metrics({"m": 1.0, word: 2.0})
+        tracker.set_tags({"t": word, "u": "fine"})
+        tracker.log_text("one", "one.txt")
+        tracker.log_text(word, "two.txt")
+    with tracker.start_run("good"):
+        tracker.log_metrics({"m": 2.0})
+    with pytest.warns(TrackingWarning, match="does not take a part of run"):
+        tracker.close()
+    runs = runs_by_name(reader_of, server.uri, experiment)
+    odd = runs["odd"]
+    assert (odd.params, odd.metrics, odd.status) == ({"a": "1", "b": "2"}, {"m": 1.0}, "FINISHED")
+    assert (odd.tags["before"], odd.tags["u"], "t" in odd.tags) == ("x", "fine", False)
+    assert reader_of(server.uri).artifacts(odd.run_id) == ["one.txt"]
+    assert "two.txt" in odd.tags["peak_fast.artifact_error"]
+    assert (runs["good"].metrics, runs["good"].status) == ({"m": 2.0}, "FINISHED")
+
+
+@pytest.mark.parametrize("refusing", [429, 502, 503], indirect=True)
+def test_a_server_that_is_busy_refuses_nothing(refusing, experiment, spool_dir):
+    tracker = MLflowTracker(refusing, experiment)
+    tracker.start_run("waits")
+    tracker.log_params({"p": _Refusing.word.decode()})
+    tracker.end_run()
+    with pytest.raises(Exception, match="not all runs are in"):
+        tracker.close(20.0)
+    assert list(spool_dir.glob("*/*.seg"))
+    assert not list(spool_dir.glob("*/*.rejected"))
+
+
+# --- what a spool says that no tracker writes ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def left(spool_dir, tmp_path, experiment, monkeypatch):
+    """``left(*records)``: a segment of a dead process with one run, and these records about it; the store's URI."""
+    monkeypatch.setattr("peak_fast.tracking.caller.background.INTERVAL", 0.0)
+    uri = f"sqlite:///{tmp_path}/left.db"
+
+    def make(*records):
+        tracker = MLflowTracker(uri, experiment)
+        run_id = str.__str__(tracker.start_run("left"))
+        for kind, *values in records:
+            tracker._channel.append(kind, tuple(run_id if value is ... else value for value in values))
+        tracker.log_metrics({"m": 1.0})
+        path = tracker._channel.segment.paths.segment
+        kept = path.with_suffix(".copy")
+        shutil.copyfile(path, kept)
+        tracker._channel.segment.close(abandon=True)
+        tracker._channel._detach()
+        kept.replace(path)
+        return uri
+
+    return make
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["/etc/passwd", "../store.json", "..", ".", "", "a/b", "\x00", "link", 7, None.__class__],
+    ids=repr,
+)
+def test_a_record_names_files_of_the_spool_only(name, left, reader_of, experiment, spool_dir, tmp_path):
+    (tmp_path / "private.txt").write_text("private")
+    uri = left((spool.ARTIFACT, ..., 1, "copy.txt", name))
+    if name == "link":
+        (segment,) = spool_dir.glob("*/*.seg")
+        folder = segment.with_suffix(".files")
+        folder.mkdir(exist_ok=True)
+        (folder / "link").symlink_to(tmp_path / "private.txt")
+    report = sync()
+    assert not report.complete
+    assert "no file of the spool" in report.stores[0].rejected[0]
+    run = reader_of(uri).run(experiment)
+    assert run.metrics == {"m": 1.0}
+    assert list(tmp_path.rglob("copy.txt")) == []
+
+
+@pytest.mark.parametrize("run_id", ["../../up", "a/b", "", "x' OR '1'='1", None, 5, "é", "a" * 300])
+def test_a_run_id_is_one(run_id, left, reader_of, experiment, tmp_path):
+    uri = left((spool.START, run_id, 1, "strange", None, None, False), (spool.PARAMS, run_id, 1, {"a": "b"}))
+    report = sync()
+    assert not report.complete
+    assert "is no run id" in str(report)
+    assert reader_of(uri).run(experiment).metrics == {"m": 1.0}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        (spool.PARAMS, ..., 1),
+        (spool.PARAMS, ..., 1, 5),
+        (spool.METRICS, ..., 1, {"x": 1.0}, 0, 7),
+        (spool.METRICS, ..., "now", {"x": 1.0}, 0, {}),
+        (spool.METRICS, ..., 2**80, {"x": 1.0}, 0, {}),
+        (spool.METRICS, ..., 1, {"x": "text"}, 0, {}),
+        (spool.TAGS, ..., 1, "no"),
+        (spool.RESULT, ..., 1, "bars", 1, None),
+        (spool.BARS, None, 1),
+        (spool.STATIC, None, 1, 2, 3),
+        (spool.RUNS, None, 1, b"x" * 16, None, {}),
+        (spool.ENVIRONMENT, None, 3),
+        (99, None),
+        (spool.ARTIFACT, ..., 1),
+    ],
+    ids=repr,
+)
+def test_a_record_that_no_tracker_writes_is_refused_alone(record, left, reader_of, experiment, spool_dir):
+    uri = left(record)
+    sync()
+    run = reader_of(uri).run(experiment)
+    assert (run.metrics["m"], run.status) == (1.0, "KILLED")
+    assert list(spool_dir.glob("*/*.seg")) == []
+
+
+# --- store.json ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "content", ["", '{"uri": "sql', "[]", "7", "null", '{"uri": 5, "needs_credentials": false}', "\udcff",
+                '{"uri": "sqlite:////elsewhere.db", "needs_credentials": false}', None]
+)  # fmt: skip
+def test_a_damaged_description_hides_no_runs(content, left, reader_of, experiment, spool_dir):
+    uri = left()
+    (path,) = spool_dir.glob("*/store.json")
+    if content is None:
+        path.unlink()
+    else:
+        path.write_text(content, errors="surrogateescape")
+    for dry_run in (True, False):
+        report = sync(dry_run=dry_run)
+        assert not report.complete
+        (store,) = report.stores
+        assert str(path) in store.error
+        assert str(report).count("\n") == 0
+    assert sync(tracking_uri=uri).complete
+    assert reader_of(uri).run(experiment).metrics == {"m": 1.0}
+    MLflowTracker(uri, experiment).start_run("again")
+    assert json.loads(path.read_text())["uri"] == uri
+
+
+def test_pieces_say_the_same_as_the_whole():
+    update = RunUpdate(
+        "r", Creation("e", "f", "n", 1, "u"), {"a": "1", "b": "2"}, [("m", 1.0, 1, 0)], {"t": "x"}
+    )
+    update.end = ("FINISHED", 2)
+
+    def atoms(piece):
+        parts = piece.pieces()
+        return [piece] if not parts else [atom for part in parts for atom in atoms(part)]
+
+    found = atoms(update)
+    assert [str(atom) for atom in found] == [
+        "run 'n'", "param 'a' = 1", "param 'b' = 2", "metric 'm' = 1.0", "tag 't' = x", "status ('FINISHED', 2)",
+    ]  # fmt: skip
+    assert {key: value for atom in found for key, value in atom.params.items()} == update.params
