@@ -20,11 +20,13 @@ from typing import Any
 
 from peak_fast.errors import require
 from peak_fast.masking import masked
+from peak_fast.tracking.base import logger
 from peak_fast.tracking.sanitize import (
     MAX_METRICS_PER_BATCH,
     MAX_PARAMS_PER_BATCH,
     MAX_TAGS_PER_BATCH,
     batches,
+    clean_key,
 )
 from peak_fast.tracking.spool import RunIds, is_file_store, is_remote, local_path, sqlite_artifacts
 from peak_fast.tracking.stores import filestore, refusals
@@ -45,7 +47,7 @@ from peak_fast.tracking.updates import (
 
 # A server that is too busy says so with a number among those of refusals.
 _BUSY = frozenset((408, 425, 429))
-_STATUS = re.compile(r"failed with error code (\d{3})")
+_STATUS = re.compile(r"failed with error code (\d{3})|too many (\d{3}) error responses")
 _NO_ANSWER = re.compile(r"API request to \S+ failed with (timeout )?exception")
 # What MLflow says of a run that is not there, whatever is asked of it.
 _NO_RUN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
@@ -126,6 +128,8 @@ class ClientStore:
             except Exception as error:
                 raise self._away(error) from error
         self._experiments: dict[str, str] = {}
+        # Experiments whose names the store does not take as they are.
+        self._renamed: set[str] = set()
         self._roots: dict[str, Path | None] = {}
         # Where a server wants the artifacts of runs that were created here.
         self._targets: dict[str, str] = {}
@@ -229,7 +233,7 @@ class ClientStore:
                 self._experiments.clear()
                 self._experiment(update.create)
                 return False
-            run = self._client.get_run(run_id)
+            run = self._again(run_id)
             if run.info.lifecycle_stage == "active":
                 if known is not None:
                     self._client.set_tag(run_id, OWN_RUN_ID, update.run_id)
@@ -242,6 +246,15 @@ class ClientStore:
         if experiment.lifecycle_stage != "active":
             raise deleted_experiment(experiment.name, experiment.experiment_id)
         return True
+
+    def _again(self, run_id: str) -> Any:
+        """A run, asked for twice if need be: a server may have ended the connection on which it refused something."""
+        try:
+            return self._client.get_run(run_id)
+        except Exception as error:
+            if _is_refusal(error):
+                raise
+            return self._client.get_run(run_id)
 
     def _write_all(self, update: RunUpdate, ids: RunIds) -> list[Rejection]:
         is_new = update.create is not None and ids.get(update.run_id) is None
@@ -299,8 +312,11 @@ class ClientStore:
         count = 0 if self._is_file_store else MAX_TAGS_PER_BATCH - 2
         names = [key for key in update.tags if key != RUN_NAME][:count]
         tags = {key: update.tags[key] for key in names}
+        experiment = self._experiment(create)
+        if create.experiment in self._renamed:
+            tags[refusals.REFUSED] = f"experiment {create.experiment!r}"
         run = self._client.create_run(
-            self._experiment(create),
+            experiment,
             start_time=create.start_ms,
             tags={**tags, OWN_RUN_ID: update.run_id},
             run_name=update.tags.get(RUN_NAME, create.name),
@@ -335,19 +351,29 @@ class ClientStore:
         """Id of the experiment, which is created if need be."""
         name = create.experiment
         if name not in self._experiments:
-            found = self._client.get_experiment_by_name(name)
-            if found is None:
-                try:
-                    self._experiments[name] = str(self._client.create_experiment(name))
-                    return self._experiments[name]
-                except Exception:  # somebody else did?
-                    found = self._client.get_experiment_by_name(name)
-                    if found is None:
-                        raise
-            if found.lifecycle_stage != "active":
-                raise deleted_experiment(name, found.experiment_id)
-            self._experiments[name] = str(found.experiment_id)
+            try:
+                self._experiments[name] = self._experiment_id(name)
+            except Exception as error:
+                other = clean_key(name)
+                if not _is_refusal(error) or other == name:
+                    raise
+                logger.warning("experiment %r becomes %r: %s", name, other, self._text(error))
+                self._experiments[name] = self._experiment_id(other)
+                self._renamed.add(name)
         return self._experiments[name]
+
+    def _experiment_id(self, name: str) -> str:
+        found = self._client.get_experiment_by_name(name)
+        if found is None:
+            try:
+                return str(self._client.create_experiment(name))
+            except Exception:  # somebody else did?
+                found = self._client.get_experiment_by_name(name)
+                if found is None:
+                    raise
+        if found.lifecycle_stage != "active":
+            raise deleted_experiment(name, found.experiment_id)
+        return str(found.experiment_id)
 
     def _new_points(
         self, run_id: str, metrics: list[tuple[str, float, int, int]]
@@ -418,7 +444,7 @@ def _is_refusal(error: Exception) -> bool:
     said = _STATUS.search(str(error))
     status = getattr(getattr(error, "response", None), "status_code", None)
     if status is None and said is not None:
-        status = int(said[1])
+        status = int(said[1] or said[2])
     if status is None and hasattr(error, "get_http_status_code") and not _NO_ANSWER.search(str(error)):
         status = error.get_http_status_code()
     return status is not None and ((400 <= status < 500 and status not in _BUSY) or status == 500)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterable, Sequence
 
 from peak_fast.masking import masked
@@ -32,6 +31,8 @@ def write_in_pieces(write: Write, updates: Sequence[RunUpdate]) -> list[Rejectio
         return write(updates)
     except Refused as error:
         refusal = error
+    except (ArithmeticError, TypeError, ValueError) as error:  # a value that cannot be handed over
+        refusal = Refused(f"{type(error).__name__}: {error}")
     if len(updates) > 1:
         return [found for update in updates for found in write_in_pieces(write, [update])]
     (update,) = updates
@@ -74,8 +75,17 @@ def apply(
             if rejection.reason not in before:
                 tags[key] = clean_text("; ".join(filter(None, (before, rejection.reason))), _MAX_TOLD)
     for run_id, tags in told.items():
-        with contextlib.suppress(Refused):
-            write([RunUpdate(run_id, tags=tags)])
+        for key, text in tags.items():
+            try:
+                write([RunUpdate(run_id, tags={key: text})])
+            except Refused:  # what it does not take may stand in the text
+                write(
+                    [
+                        RunUpdate(
+                            run_id, tags={key: "a value or file; see the log of the process that wrote it"}
+                        )
+                    ]
+                )
     return rejections
 
 

@@ -386,9 +386,10 @@ class SegmentReplay:
         clean = clean_artifact_path(path)
         if file is None:
             return Artifact(clean, load=partial(bytes, data))
-        source = self.paths.files / file
         # A record may name the files beside its segment, and nothing else of the user's.
-        if Path(file).name != file or source.is_symlink():
+        plain = type(file) is str and re.fullmatch(r"[\w\-][\w.\- ]*", file) is not None
+        source = self.paths.files / (file if plain else "none")
+        if not plain or source.is_symlink():
             raise ValueError(f"{file!r} is no file of the spool")
         return Artifact(clean, source=source)
 
