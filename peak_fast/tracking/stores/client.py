@@ -10,10 +10,7 @@ A store of this kind chooses the run ids itself.  What makes a replay exact all 
 
 from __future__ import annotations
 
-import os
-import re
 import tempfile
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,7 +27,9 @@ from peak_fast.tracking.sanitize import (
 )
 from peak_fast.tracking.spool import RunIds, is_file_store, is_remote, local_path, sqlite_artifacts
 from peak_fast.tracking.stores import filestore, refusals
-from peak_fast.tracking.stores.files import has_no_place, make_durable, write_artifacts
+from peak_fast.tracking.stores.calls import CALLS, SharedEnvironment
+from peak_fast.tracking.stores.files import make_durable, write_artifacts
+from peak_fast.tracking.stores.refusals import is_refusal
 from peak_fast.tracking.updates import (
     CONTEXT_TAG,
     OWN_RUN_ID,
@@ -45,54 +44,8 @@ from peak_fast.tracking.updates import (
     deleted_experiment,
 )
 
-# A server that is too busy says so with a number among those of refusals.
-_BUSY = frozenset((408, 425, 429))
-_STATUS = re.compile(r"failed with error code (\d{3})|too many (\d{3}) error responses")
-_NO_ANSWER = re.compile(r"API request to \S+ failed with (timeout )?exception")
 # What MLflow says of a run that is not there, whatever is asked of it.
 _NO_RUN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
-
-
-class _SharedEnvironment:
-    """Environment variables that hold while at least one call of MLflow's client is under way.
-
-    Threads overlap: the first one sets the variables, the last one puts back what was there.
-    """
-
-    def __init__(self, wanted: dict[str, str]) -> None:
-        self._wanted = wanted
-        self._lock = threading.Lock()
-        self._users = 0
-        self._saved: dict[str, str | None] = {}
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if self._users == 0:
-                self._saved = {name: os.environ.get(name) for name in self._wanted}
-                os.environ.update(self._wanted)
-            self._users += 1
-
-    def __exit__(self, *error: object) -> None:
-        with self._lock:
-            self._users -= 1
-            if self._users == 0:
-                os.environ.update({name: text for name, text in self._saved.items() if text is not None})
-                for name in [name for name, text in self._saved.items() if text is None]:
-                    os.environ.pop(name, None)
-
-
-# MLflow's own retries would block for four minutes on a dead server, and may repeat a request that was
-# carried out.  The spool is the retry.
-_CALLS = _SharedEnvironment(
-    {
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
-        "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
-        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-        "MLFLOW_ENABLE_ASYNC_LOGGING": "false",
-        "MLFLOW_ALLOW_FILE_STORE": "true",
-    }
-)
 
 
 class ClientStore:
@@ -118,7 +71,7 @@ class ClientStore:
         # Where MLflow's store puts the artifacts of new experiments: beside an SQLite file, as our own path does.
         # Its default is a folder of the current one; this is the variable by which its server says the same.
         root = sqlite_artifacts(uri)
-        with _CALLS, _SharedEnvironment({} if root is None else {"_MLFLOW_SERVER_ARTIFACT_ROOT": root}):
+        with CALLS, SharedEnvironment({} if root is None else {"_MLFLOW_SERVER_ARTIFACT_ROOT": root}):
             tracking = require("mlflow.tracking", extra="mlflow")
             self._entities = require("mlflow.entities", extra="mlflow")
             contact()
@@ -150,7 +103,7 @@ class ClientStore:
         """
         # Looked up anew each time: one may have been deleted or restored meanwhile.
         self._experiments.clear()
-        with _CALLS:
+        with CALLS:
             return [
                 rejection
                 for update in updates
@@ -171,11 +124,11 @@ class ClientStore:
         StoreUnavailable
             The artifact store did not answer.
         """
-        with _CALLS:
+        with CALLS:
             try:
                 return self._send_files(update.run_id, update)
             except Exception as error:
-                if _is_refusal(error):
+                if is_refusal(error):
                     raise Refused(self._text(error)) from error
                 raise self._away(error) from error
 
@@ -209,7 +162,7 @@ class ClientStore:
         except StoreUnavailable:
             raise
         except Exception as error:
-            if not _is_refusal(error):
+            if not is_refusal(error):
                 raise self._away(error) from error
             if "Changing param values is not allowed" in str(error) and not update.pieces():
                 return []  # one that was logged with another value keeps the first, which the tracker has said
@@ -252,7 +205,7 @@ class ClientStore:
         try:
             return self._client.get_run(run_id)
         except Exception as error:
-            if _is_refusal(error):
+            if is_refusal(error):
                 raise
             return self._client.get_run(run_id)
 
@@ -355,7 +308,7 @@ class ClientStore:
                 self._experiments[name] = self._experiment_id(name)
             except Exception as error:
                 other = clean_key(name)
-                if not _is_refusal(error) or other == name:
+                if not is_refusal(error) or other == name:
                     raise
                 logger.warning("experiment %r becomes %r: %s", name, other, self._text(error))
                 self._experiments[name] = self._experiment_id(other)
@@ -386,7 +339,7 @@ class ClientStore:
             try:
                 history = self._client.get_metric_history(run_id, key)
             except Exception as error:
-                if not _is_refusal(error):
+                if not is_refusal(error):
                     raise
                 continue  # the store has none of this name, and will say why when it is written
             for metric in history:
@@ -431,20 +384,3 @@ class ClientStore:
                 repository = registry.get_artifact_repository(target, tracking_uri=self._uri)
                 repository.log_artifacts(folder)
         return refusals.of_files(update.run_id, problems)
-
-
-def _is_refusal(error: Exception) -> bool:
-    """Whether an error may speak of what was sent, and not of a store that is away.
-
-    A server answers 500 for whatever goes wrong with a value, and for a full disk: only what the store says of other
-    values tells the two apart.
-    """
-    if isinstance(error, (OverflowError, UnicodeError)) or has_no_place(error):
-        return True
-    said = _STATUS.search(str(error))
-    status = getattr(getattr(error, "response", None), "status_code", None)
-    if status is None and said is not None:
-        status = int(said[1] or said[2])
-    if status is None and hasattr(error, "get_http_status_code") and not _NO_ANSWER.search(str(error)):
-        status = error.get_http_status_code()
-    return status is not None and ((400 <= status < 500 and status not in _BUSY) or status == 500)

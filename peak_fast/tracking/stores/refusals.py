@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 
 from peak_fast.masking import masked
 from peak_fast.tracking.sanitize import clean_text
+from peak_fast.tracking.stores.files import has_no_place
 from peak_fast.tracking.updates import Artifact, Refused, Rejection, RunUpdate
 
+# A server that is too busy says so with a number among those of refusals.
+_BUSY = frozenset((408, 425, 429))
+_STATUS = re.compile(r"failed with error code (\d{3})|too many (\d{3}) error responses")
+_NO_ANSWER = re.compile(r"API request to \S+ failed with (timeout )?exception")
 # The tags that say what of a run its store refused.
 REFUSED = "peak_fast.refused"
 ARTIFACT_ERROR = "peak_fast.artifact_error"
@@ -94,3 +100,20 @@ def of_files(run_id: str, problems: Iterable[tuple[Artifact, str]]) -> list[Reje
     return [
         Rejection(run_id, reason, RunUpdate(run_id, artifacts=[artifact])) for artifact, reason in problems
     ]
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether an error may speak of what was sent, and not of a store that is away.
+
+    A server answers 500 for whatever goes wrong with a value, and for a full disk: only what the store says of other
+    values tells the two apart.
+    """
+    if isinstance(error, (OverflowError, UnicodeError)) or has_no_place(error):
+        return True
+    said = _STATUS.search(str(error))
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if status is None and said is not None:
+        status = int(said[1] or said[2])
+    if status is None and hasattr(error, "get_http_status_code") and not _NO_ANSWER.search(str(error)):
+        status = error.get_http_status_code()
+    return status is not None and ((400 <= status < 500 and status not in _BUSY) or status == 500)
