@@ -6,7 +6,6 @@ One :class:`SegmentReplay` follows one segment.  It may be created anew at any t
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -48,6 +47,7 @@ from peak_fast.tracking.updates import (
     StoreUnavailable,
     UnknownSpool,
 )
+from peak_fast.tracking.writer.checks import checked_id, spool_file
 from peak_fast.tracking.writer.passes import Pass, keep
 from peak_fast.tracking.writer.thawed import Static, Thawed
 from peak_fast.tracking.writer.unpack import Bars, Captured, Source, backtest_update
@@ -55,8 +55,6 @@ from peak_fast.tracking.writer.unpack import Bars, Captured, Source, backtest_up
 # One transaction: small enough that others get their turn, large enough that commits do not count.
 RUNS_PER_BATCH = 100
 BYTES_PER_BATCH = 32 << 20
-# Run ids as MLflow takes them: no path, no word of its query language.
-_RUN_ID = re.compile(r"[a-zA-Z0-9][\w\-]{0,255}", re.ASCII)
 
 
 @dataclass(slots=True)
@@ -312,11 +310,11 @@ class SegmentReplay:
 
     def _start(self, run_id: str, start: Any, updates: dict[str, RunUpdate]) -> None:
         started, name, parent, tags, joined = (*start, None, None, False)[:5]
-        self._runs[_checked_id(run_id)] = RunState(joined, bool(name), started)
+        self._runs[checked_id(run_id)] = RunState(joined, bool(name), started)
         if not joined:
             update = self._created(updates, run_id, name, started, tags or {})
             if parent:
-                update.tags[PARENT_RUN_ID] = _checked_id(parent)
+                update.tags[PARENT_RUN_ID] = checked_id(parent)
 
     def _created(
         self,
@@ -386,12 +384,7 @@ class SegmentReplay:
         clean = clean_artifact_path(path)
         if file is None:
             return Artifact(clean, load=partial(bytes, data))
-        # A record may name the files beside its segment, and nothing else of the user's.
-        plain = type(file) is str and re.fullmatch(r"[\w\-][\w.\- ]*", file) is not None
-        source = self.paths.files / (file if plain else "none")
-        if not plain or source.is_symlink():
-            raise ValueError(f"{file!r} is no file of the spool")
-        return Artifact(clean, source=source)
+        return Artifact(clean, source=spool_file(self.paths, file))
 
     def _many(self, record: Record, updates: dict[str, RunUpdate]) -> None:
         """Runs of a frame: each begins and ends in this record."""
@@ -401,12 +394,6 @@ class SegmentReplay:
             update = self._created(updates, run.run_id, run.name, run.start_ms, run.tags)
             update.params, update.metrics = run.params, run.metrics
             update.end = (run.status, run.end_ms)
-
-
-def _checked_id(run_id: Any) -> str:
-    if type(run_id) is not str or not _RUN_ID.fullmatch(run_id):
-        raise ValueError(f"{run_id!r:.100} is no run id")
-    return run_id
 
 
 def _tell_steps(update: RunUpdate, state: RunState, begin: int) -> None:
