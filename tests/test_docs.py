@@ -36,6 +36,7 @@ RUN = (
     "docs/strategies.md",
     "docs/settings.md",
     "docs/results.md",
+    "docs/portfolios.md",
     "docs/orders.md",
     "docs/how_it_works.md",
 )
