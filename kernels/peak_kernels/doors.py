@@ -35,7 +35,8 @@ def door(
     public
         Names that users may rely on, which is what ``dir`` shows.
     further
-        Files whose own public names are handed on without being listed; they are asked in this order.
+        Files whose own public names are handed on without being listed; they are asked in this order.  The first one
+        gives the names of ``public`` that ``homes`` does not say.
 
     Examples
     --------
@@ -43,8 +44,9 @@ def door(
     >>> ask("JSONDecoder").__name__, show()
     ('JSONDecoder', ['JSONDecoder'])
     """
-    where = {name: home for home, names in homes.items() for name in names}
-    shown = sorted(public)
+    further, shown = tuple(further), sorted(public)
+    where = dict.fromkeys(shown, further[0]) if further else {}
+    where |= {name: home for home, names in homes.items() for name in names}
 
     def __getattr__(name: str) -> Any:
         home = where.get(name)
