@@ -254,6 +254,11 @@ class BacktestEngine:
         symbol: str | None = None,
     ) -> BacktestResult:
         """Full result of one row of a sweep: parameters, and settings that the sweep varied by name."""
+        if is_panel(bars):
+            from peak_fast.portfolio import run_portfolio
+
+            settings = _settings.varied_portfolio(self.settings, varied)
+            return run_portfolio(settings, bars, item, params, symbol, varied)  # type: ignore[return-value, arg-type]
         values = complete_params(item, params)
         if self.settings.order_book is not None or isinstance(item, OrderBlock):
             other = self._with(_settings.varied_settings(self.settings, varied))

@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING
 from peak_kernels.doors import door
 
 if TYPE_CHECKING:
+    from peak_fast.portfolio.lean import Bench as Bench
     from peak_fast.portfolio.result import PortfolioResult
+    from peak_fast.portfolio.rules import Maker as Maker
     from peak_fast.portfolio.rules import Momentum, Rank, Rebalance, Score, Volatility, WeightFunction
+    from peak_fast.portfolio.rules import rule_of as rule_of
     from peak_fast.portfolio.run import run_portfolio as run_portfolio
+    from peak_fast.portfolio.setup import setup_of as setup_of
     from peak_fast.portfolio.targets import TargetWeights
 
 __all__ = [
@@ -25,9 +29,11 @@ __all__ = [
 
 # Where each name of this room lives; those outside `__all__` are for other rooms.
 _HOMES = {
+    "lean": ("Bench",),
     "result": ("PortfolioResult",),
-    "rules": ("Momentum", "Rank", "Rebalance", "Score", "Volatility", "WeightFunction"),
+    "rules": ("Momentum", "Rank", "Rebalance", "Score", "Volatility", "WeightFunction", "Maker", "rule_of"),
     "run": ("run_portfolio",),
+    "setup": ("setup_of",),
     "targets": ("TargetWeights",),
 }
 

@@ -11,8 +11,10 @@ import numpy as np
 from peak_fast.errors import DataError
 from peak_fast.metrics import METRICS
 from peak_fast.portfolio.parts import Outcome
-from peak_fast.portfolio.setup import Setup, described, setup_of
-from peak_fast.portfolio.targets import TargetWeights, target_weights
+from peak_fast.portfolio.rules import WeightFunction
+from peak_fast.portfolio.setup import Setup, described, setup_of, with_band
+from peak_fast.portfolio.targets import TargetWeights, provides_weights, target_weights
+from peak_fast.strategies import complete_params
 from peak_kernels import portfolio_slots as p
 from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray, IntArray
@@ -29,9 +31,12 @@ _ROOM = threading.local()
 
 
 def run_portfolio(
-    settings: EngineSettings, panel: Panel, what: Any, params: Mapping[str, Any], name: str | None = None
-) -> PortfolioResult:
+    settings: EngineSettings, panel: Panel, what: Any, params: Mapping[str, Any], name: str | None = None,
+    varied: Mapping[str, Any] | None = None,
+) -> PortfolioResult:  # fmt: skip
     """Run target weights of a panel's assets through one account.
+
+    ``varied`` are settings by name that a sweep has changed; ``settings`` are those with the changes.
 
     Raises
     ------
@@ -41,12 +46,19 @@ def run_portfolio(
     from peak_fast.portfolio.result import PortfolioResult
 
     setup = setup_of(panel, settings)
-    targets = target_weights(panel, what, params)
+    if callable(what) and not provides_weights(what):
+        what = WeightFunction(what)
+    values = complete_params(what, params) if hasattr(what, "schema") else dict(params)
+    targets = target_weights(panel, what, values)
     check_sums(panel, targets, setup.portfolio)
+    setup = with_band(setup, targets)
     outcome = simulate(panel, setup, targets)
     label = getattr(what, "name", None) if hasattr(what, "weights") else None
+    used = described(setup, settings)
+    if varied:
+        used, values = {**used, "varied": dict(varied)}, {**values, **varied}
     return PortfolioResult(
-        panel, outcome, setup.settings, str(label or "weights"), dict(params), described(setup, settings),
+        panel, outcome, setup.settings, str(label or "weights"), values, used,
         name or panel.name, what if label else None, targets.notes, targets.identity,
     )  # fmt: skip
 
@@ -61,6 +73,8 @@ def check_sums(panel: Panel, targets: TargetWeights, rules: PortfolioRules) -> N
     """
     limited = rules.max_gross is not None and rules.max_gross <= (rules.leverage or 1.0)
     if rules.over_invested == "allowed" or limited or not targets.rows.size:
+        return
+    if targets.most is not None and targets.most <= (rules.leverage or 1.0):
         return
     weights = targets.weights
     sums = np.nansum(weights if rules.buying_power == "cash" else np.abs(weights), axis=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from peak_kernels.arrays import FloatArray, IntArray
 
 if TYPE_CHECKING:
     from peak_fast.data import Panel
+    from peak_fast.portfolio.targets import TargetWeights
     from peak_fast.settings import EngineSettings
 
 
@@ -72,6 +73,15 @@ def setup_of(panel: Panel, settings: EngineSettings) -> Setup:
     # The settings are kept, too: another object may get the number of one that is gone.
     kept[id(settings)] = (settings, setup)
     return setup
+
+
+def with_band(setup: Setup, targets: TargetWeights) -> Setup:
+    """The setup with the band that the weights bring along."""
+    if targets.band is None:
+        return setup
+    rules = setup.rules.copy()
+    rules[p.BAND] = targets.band
+    return replace(setup, rules=rules, portfolio=setup.portfolio.model_copy(update={"band": targets.band}))
 
 
 def refuse_strangers(settings: EngineSettings) -> None:

@@ -37,6 +37,8 @@ class TargetWeights:
         What the weights came from, as plain values for the result's metadata.
     band
         Share of the equity by which an asset's weight must be off to be traded; None: the settings say it.
+    most
+        What the absolute weights of a row add up to at most, where it is known without looking at them.
     """
 
     rows: IntArray
@@ -44,6 +46,7 @@ class TargetWeights:
     notes: tuple[str, ...] = ()
     identity: dict[str, Any] = field(default_factory=dict)
     band: float | None = None
+    most: float | None = None
 
 
 def provides_weights(item: Any) -> bool:

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from peak_fast.settings.order_slots import rule_vector as rule_vector
     from peak_fast.settings.portfolio_rules import PortfolioRules
     from peak_fast.settings.portfolio_rules import rules_vector as rules_vector
+    from peak_fast.settings.portfolio_sweeps import PORTFOLIO_TEXTS as PORTFOLIO_TEXTS
+    from peak_fast.settings.portfolio_sweeps import portfolio_names as portfolio_names
+    from peak_fast.settings.portfolio_sweeps import varied_portfolio as varied_portfolio
     from peak_fast.settings.presets import (
         backtesting_py,
         backtrader,
@@ -124,6 +127,7 @@ _HOMES = {
     ),
     "variable": ("VARIABLE", "check_apart"),
     "trading": ("Costs", "Execution", "RiskLimits", "Stops"),
+    "portfolio_sweeps": ("PORTFOLIO_TEXTS", "portfolio_names", "varied_portfolio"),
     "varied": (
         "is_unset",
         "names_of",

@@ -124,6 +124,8 @@ def make_subject(
     constraints: Any,
     space: Mapping[str, Any] | None = None,
     order_book: Any = None,
+    *,
+    portfolio: bool = False,
 ) -> Subject:
     """Resolve a strategy and decide what to search.
 
@@ -139,28 +141,32 @@ def make_subject(
         Changes of the schema, see ``peak_fast.studies.search.narrowing.narrow``.
     order_book
         The engine's; its fields may be searched, too.
+    portfolio
+        Whether the data are panels: the strategy is what a portfolio holds.
 
     Raises
     ------
     StrategyError
         No parameter to search, or one without a range.
     """
-    from peak_fast.settings import names_of
-
     resolved: Any = None
-    if strategy is not None:
+    if strategy is not None and portfolio:
+        from peak_fast.portfolio import rule_of
+
+        resolved = rule_of(strategy)
+    elif strategy is not None:
         from peak_fast.strategies import resolve
 
         resolved = resolve(strategy)
     own = getattr(resolved, "schema", ())
     chosen = validate_schema(schema if schema is not None else own)
-    if not chosen:
+    if not chosen and not (portfolio and space):
         raise StrategyError(
             "expected parameters to search; got none: the strategy has no schema; "
             "pass schema=(Param('fast', 'int', 20, low=5, high=100), ...)"
         )
     defaults = extract_defaults(chosen)
-    chosen = narrow(chosen, space or {}, names_of(order_book, orders=isinstance(resolved, OrderBlock)))
+    chosen = narrow(chosen, space or {}, _names(order_book, resolved, portfolio))
     if constraints is None:
         names = {item.name for item in chosen}
         parsed = parse_constraints(getattr(resolved, "constraints", ()))
@@ -177,6 +183,20 @@ def make_subject(
     name = getattr(resolved, "name", None) or getattr(strategy, "__name__", "objective")
     fingerprint = resolved.fingerprint() if resolved is not None else ""
     return Subject(resolved, str(name), fingerprint, Space(items, parsed), defaults)
+
+
+def _names(order_book: Any, strategy: Any, portfolio: bool) -> tuple[str, ...]:
+    """Settings that may be searched."""
+    from peak_fast.settings import names_of, portfolio_names
+
+    return portfolio_names() if portfolio else names_of(order_book, orders=isinstance(strategy, OrderBlock))
+
+
+def holds_panels(data: Any) -> bool:
+    """Whether the data of a study are a panel, or several."""
+    from peak_fast.data import is_panel
+
+    return is_panel(next(iter(data.values())) if isinstance(data, Mapping) and data else data)
 
 
 def make_bars(data: Any) -> Any:
@@ -206,9 +226,8 @@ def rerun(strategy: Any, bars: Any, params: Mapping[str, Any], settings: Mapping
     BacktestResult
     """
     from peak_fast.engine import BacktestEngine
-    from peak_fast.settings import names_of
 
-    known = names_of(settings.get("order_book"), orders=isinstance(strategy, OrderBlock))
+    known = _names(settings.get("order_book"), strategy, holds_panels(bars))
     own = {item.name for item in strategy.schema} or set(params)
     varied = {name: value for name, value in params.items() if name in known and name not in own}
     values = {name: value for name, value in params.items() if name not in varied}

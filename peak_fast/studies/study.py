@@ -75,7 +75,8 @@ class Study:
     strategy
         Name of a strategy, strategy object or signal function; None with ``schema`` and ``evaluator``.
     data
-        ``Bars``, any frame that becomes one, or a dict of name to these: the mean over assets is optimised.
+        ``Bars``, any frame that becomes one, or a dict of name to these: the mean over assets is optimised.  A `Panel`,
+        or a dict of panels: ``strategy`` is what a portfolio holds.
     schema
         Parameters to search; the strategy's own where None.
     objectives
@@ -127,7 +128,7 @@ class Study:
     heartbeat
         Seconds between signs of life of a worker, and without one until its trials are run by others.
     **settings
-        Settings of the engine: initial_cash, execution, costs, sizing, stops, risk_limits, order_book.
+        Settings of the engine: initial_cash, execution, costs, sizing, stops, risk_limits, order_book, portfolio.
 
     Raises
     ------
@@ -170,7 +171,8 @@ class Study:
         setup.check_name(study_name)
         check_kind(sampler)
         book = settings.get("order_book")
-        self._subject = setup.make_subject(strategy, schema, constraints, space, book)
+        panels = setup.holds_panels(data)
+        self._subject = setup.make_subject(strategy, schema, constraints, space, book, portfolio=panels)
         self.space = self._subject.space
         self.objectives = parse_objectives(objectives)
         self._feasibility = Feasibility(feasible)

@@ -13,12 +13,22 @@ from typing import Any, Literal
 import numpy as np
 
 from peak_fast import arguments as _arguments
-from peak_fast.data import Bars, given_bars
+from peak_fast.data import Bars, given_bars, is_panel
 from peak_fast.engine import BacktestEngine
 from peak_fast.errors import ConfigError, did_you_mean
 from peak_fast.guard import guarded_class, say_stopped
 from peak_fast.results import code_version, jsonable
-from peak_fast.settings import Costs, Execution, RiskLimits, SizeRule, Stops, check_apart, names_of
+from peak_fast.settings import (
+    Costs,
+    Execution,
+    PortfolioRules,
+    RiskLimits,
+    SizeRule,
+    Stops,
+    check_apart,
+    names_of,
+    portfolio_names,
+)
 from peak_fast.strategies import OrderBlock, RuleStrategy, SignalStrategy, resolve
 from peak_fast.sweep.grid import Grid, given_constraints
 from peak_fast.sweep.progress import SweepProgress, check_mode
@@ -62,15 +72,31 @@ def evaluate(
     if len(lengths) != 1:
         raise ConfigError(f"columns: expected one length; got {sorted(lengths)}")
     count = lengths.pop()
-    item = resolve(strategy)
+    item = _resolved(strategy, bars)
     engine = _engine(settings)
-    _check_names(item, columns, names_of(engine.order_book, orders=isinstance(item, OrderBlock)))
+    _check_names(item, columns, _names(engine, item, bars))
     check_apart(name for name in columns if name not in {param.name for param in item.schema})
     out = np.empty((count, len(names)), order="F")
     with Team(threads or default_threads()) as team:
         batch = make_batch(engine.settings, item, bars, names, team=team, budget=parse_memory(memory))
         batch.run(columns, out)
     return {name: out[:, k] for k, name in enumerate(names)}
+
+
+def _resolved(strategy: Any, data: Any) -> Any:
+    """A strategy as it is run: of one asset, or what a portfolio holds where the data are a panel."""
+    if not is_panel(data):
+        return resolve(strategy)
+    from peak_fast.portfolio import rule_of
+
+    return rule_of(strategy)
+
+
+def _names(engine: BacktestEngine, item: Any, data: Any) -> tuple[str, ...]:
+    """Settings that may be varied besides the parameters."""
+    if is_panel(data):
+        return portfolio_names()
+    return names_of(engine.order_book, orders=isinstance(item, OrderBlock))
 
 
 def _check_names(item: Any, names: Any, settings: Sequence[str]) -> None:
@@ -95,8 +121,9 @@ class Sweep:
         it such as ``latency``, ``entry_limit``, ``volume_amount``.
     data
         `Bars` or a frame, or a dict of them by name (several assets or date ranges: the grid is run on each,
-        with ``data`` as the first column).
-    execution, costs, sizing, stops, risk_limits, initial_cash, periods_per_year, risk_free, order_book
+        with ``data`` as the first column); or a `Panel`, or a dict of panels: then ``strategy`` is what a portfolio
+        holds, and columns may be fields of `PortfolioRules`, too.
+    execution, costs, sizing, stops, risk_limits, initial_cash, periods_per_year, risk_free, order_book, portfolio
         See `BacktestEngine`.
     metrics
         Columns of the result.
@@ -121,11 +148,14 @@ class Sweep:
         periods_per_year: float | None = None,
         risk_free: float = 0.0,
         order_book: Any = None,
+        portfolio: PortfolioRules | None = None,
         metrics: Sequence[str] = DEFAULT_METRICS,
         constraint: Any = None,
         blocks: bool = False,
     ) -> None:
-        self.strategy = resolve(strategy)
+        self.data = self._bars_of(data)
+        first = next(iter(self.data.values()))
+        self.strategy = _resolved(strategy, first)
         self.metrics = check_metrics(metrics)
         self.blocks = blocks
         self.engine = BacktestEngine(
@@ -138,14 +168,15 @@ class Sweep:
             periods_per_year=periods_per_year,
             risk_free=risk_free,
             order_book=order_book,
+            portfolio=portfolio,
         )
-        self.data = self._bars_of(data)
+        self._varied = _names(self.engine, self.strategy, first)
         schema = self.strategy.schema or None
         made = Grid.make(
             grid,
             schema,
             [*given_constraints(constraint), *self.strategy.constraints],
-            known=names_of(self.engine.order_book, orders=isinstance(self.strategy, OrderBlock)),
+            known=self._varied,
         )
         own = {item.name for item in self.strategy.schema}
         check_apart(name for name in made.names if name not in own)
@@ -153,16 +184,24 @@ class Sweep:
 
     @staticmethod
     def _bars_of(data: Any) -> dict[str, Bars]:
-        """Bars by name; a dict of arrays is a frame, a dict of frames is several data sets."""
+        """Bars or panels by name; a dict of arrays is a frame, a dict of frames is several data sets."""
         several = isinstance(data, Mapping) and all(
-            isinstance(value, Bars) or hasattr(value, "columns") or isinstance(value, Mapping)
+            isinstance(value, Bars)
+            or is_panel(value)
+            or hasattr(value, "columns")
+            or isinstance(value, Mapping)
             for value in data.values()
         )
         if not several:
-            bars = given_bars(data)
+            bars = data if is_panel(data) else given_bars(data)
             return {bars.name: bars}
         if not data:
             raise ConfigError("data: expected at least one set of bars; got an empty dict")
+        kinds = {is_panel(value) for value in data.values()}
+        if len(kinds) > 1:
+            raise ConfigError("data: expected bars or panels; got both; sweep them one after the other")
+        if kinds == {True}:
+            return {str(name): panel for name, panel in data.items()}
         return {str(name): given_bars(value, str(name)) for name, value in data.items()}
 
     def settings(self) -> dict[str, Any]:
@@ -180,6 +219,7 @@ class Sweep:
                 "risk_free": engine.risk_free,
                 "strategy": self.strategy.name,
                 **({} if engine.order_book is None else {"order_book": engine.order_book.identity()}),
+                **({} if engine.portfolio is None else {"portfolio": engine.portfolio.model_dump()}),
             }
         )
         return plain
@@ -192,8 +232,7 @@ class Sweep:
             raise ConfigError(f"data: got {name!r}; {did_you_mean(str(name), self.data)}")
         bars = self.data[name] if name is not None else next(iter(self.data.values()))
         own = {item.name for item in self.strategy.schema}
-        known = names_of(self.engine.order_book, orders=isinstance(self.strategy, OrderBlock))
-        varied = {k: values.pop(k) for k in list(values) if k in known and k not in own}
+        varied = {k: values.pop(k) for k in list(values) if k in self._varied and k not in own}
         check_apart(varied)
         return self.engine.rerun(bars, self.strategy, values, varied, symbol=name)
 

@@ -8,6 +8,7 @@ from peak_kernels.doors import door
 
 if TYPE_CHECKING:
     from peak_fast.portfolio.rules.functions import WeightFunction
+    from peak_fast.portfolio.rules.functions import rule_of as rule_of
     from peak_fast.portfolio.rules.making import Maker as Maker
     from peak_fast.portfolio.rules.momentum import Momentum, Volatility
     from peak_fast.portfolio.rules.rank import Rank
@@ -18,7 +19,7 @@ __all__ = ["Momentum", "Rank", "Rebalance", "Score", "Volatility", "WeightFuncti
 
 # Where each name of this room lives; those outside `__all__` are for other rooms.
 _HOMES = {
-    "functions": ("WeightFunction",),
+    "functions": ("WeightFunction", "rule_of"),
     "making": ("Maker",),
     "momentum": ("Momentum", "Volatility"),
     "rank": ("Rank",),

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from peak_fast.arguments import wrong
-from peak_fast.data import Panel
+from peak_fast.data import Panel, fingerprint, is_frame
 from peak_fast.errors import StrategyError
 from peak_fast.guard import guarded_class
 from peak_fast.params import Param, validate_schema
-from peak_fast.portfolio.targets import TargetWeights, target_weights
+from peak_fast.portfolio.targets import TargetWeights, provides_weights, target_weights
 from peak_fast.strategies import complete_params, source_hash
 
 
@@ -64,3 +67,59 @@ class WeightFunction:
     def fingerprint(self) -> str:
         """Hash of the function's source."""
         return source_hash(self.function)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GivenWeights:
+    """Weights that were given, as a rule without parameters."""
+
+    what: Any
+    name: str = "weights"
+    schema: tuple[Param, ...] = ()
+    constraints: tuple[Any, ...] = ()
+
+    def weights(self, panel: Panel, params: Mapping[str, Any]) -> TargetWeights:
+        """The weights on a panel.
+
+        Raises
+        ------
+        DataError, StrategyError
+            They are none of this panel.
+        """
+        return target_weights(panel, self.what, {})
+
+    def fingerprint(self) -> str:
+        """Hash of the weights."""
+        what = self.what
+        if isinstance(what, TargetWeights):
+            what = (what.rows, what.weights)
+        if isinstance(what, Mapping) or is_frame(what):
+            parts = (
+                [fingerprint(what[name]) for name in what]
+                if isinstance(what, Mapping)
+                else [fingerprint(what)]
+            )
+            return hashlib.blake2b("".join(parts).encode(), digest_size=16).hexdigest()
+        arrays = what if isinstance(what, tuple) else (what,)
+        digest = hashlib.blake2b(digest_size=16)
+        for array in arrays:
+            digest.update(np.ascontiguousarray(array, dtype=np.float64))
+        return digest.hexdigest()
+
+
+def rule_of(what: Any) -> Any:
+    """What a portfolio holds as a rule: it has a name, a schema, constraints, a fingerprint and weights of a panel.
+
+    Raises
+    ------
+    StrategyError
+        It is nothing that gives weights.
+    """
+    if provides_weights(what):
+        return what
+    if isinstance(what, str):
+        raise wrong(
+            "what to hold", "a rule such as Rank, a function, or weights", what,
+            "names are those of strategies of one asset", StrategyError,
+        )  # fmt: skip
+    return WeightFunction(what) if callable(what) else GivenWeights(what)

@@ -65,7 +65,17 @@ class Maker:
         self._groups, self._alphabet, self._bounds = _grouped(rule, panel)
         self._sizes = np.diff(self._bounds)
         self._largest = int(self._sizes.max())
-        self._wide = {side: self._widest(getattr(rule, side), columns or {}) for side in ("top", "bottom")}
+        self._identity = rule.identity()
+        self._announced: Any = None
+        self.announce(columns or {})
+
+    def announce(self, columns: Mapping[str, Any]) -> None:
+        """Say the values of parameters that will be asked for, so that orderings are wide enough at once."""
+        if columns is not self._announced:
+            self._announced = columns
+            self._wide = {
+                side: self._widest(getattr(self._rule, side), columns) for side in ("top", "bottom")
+            }
 
     def _widest(self, wanted: Any, columns: Mapping[str, Any]) -> int:
         """Ranks that the widest of the announced parameters needs; 0: none is announced."""
@@ -125,8 +135,9 @@ class Maker:
             notes.append("no asset is ever ranked: at no deciding bar does one have a price and a score")
         band = float(resolved(calendar.band, params))
         return TargetWeights(
-            rows[first:], made[first:], tuple(notes), rule.identity(), band=band if calendar.band else None
-        )
+            rows[first:], made[first:], tuple(notes), self._identity, band if calendar.band else None,
+            abs(float(terms[3])) + (abs(float(terms[4])) if terms[1] > 0.0 else 0.0),
+        )  # fmt: skip
 
     def _terms(self, params: Mapping[str, Any], buffer: int) -> FloatArray:
         """Numbers of weighing, as `peak_kernels.portfolio.ranking` names them."""

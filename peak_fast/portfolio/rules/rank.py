@@ -161,6 +161,12 @@ class Rank:
         """
         return Maker(self, panel, columns or {})
 
+    @property
+    def score_parameters(self) -> frozenset[str]:
+        """Names of the parameters that scores depend on: those of the score and of the calendar."""
+        when = self.rebalance.when
+        return frozenset(self.score.references()) | ({when} if isinstance(when, str) else set())
+
     def fingerprint(self) -> str:
         """Hash of what the rule does."""
         within = fingerprint(self.within) if is_frame(self.within) else repr(self.within)

@@ -131,13 +131,13 @@ def _held(item: Param, value: Any) -> Param:
 
 
 def _setting(name: str, change: Any) -> Param:
-    from peak_fast.settings import varied_field
+    from peak_fast.settings import PORTFOLIO_TEXTS, varied_field
 
     field = varied_field(name)
     whole = field.whole if field is not None else name in VARIABLE and VARIABLE[name].whole
     number = int if whole else float
     free = Param(name, "int" if whole else "float", number(0), description="setting of the engine")
-    if field is not None and field.unit == "choice":
+    if name in PORTFOLIO_TEXTS or (field is not None and field.unit == "choice"):
         texts = tuple(change.split(",") if isinstance(change, str) else change)
         return Param(name, "choice", texts[0], choices=texts, description=free.description)
     if isinstance(change, str) and "," in change:

@@ -1,0 +1,63 @@
+"""Metrics of one portfolio after another, without records: what sweeps need, with the bits of full runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from peak_fast.metrics import METRICS
+from peak_fast.portfolio.run import check_sums, rows_of
+from peak_fast.portfolio.setup import Setup, with_band
+from peak_fast.portfolio.targets import TargetWeights
+from peak_kernels import portfolio_slots as p
+from peak_kernels import slots as t
+from peak_kernels.arrays import FloatArray
+from peak_kernels.entries import run_portfolio as _run
+
+if TYPE_CHECKING:
+    from peak_fast.data import Panel
+
+
+class Bench:
+    """Memory of one thread that measures portfolios of a panel.
+
+    Attributes
+    ----------
+    metrics, equity
+        Of the last one measured: float64[metrics] in the order of the catalog, float64[bar].
+    """
+
+    def __init__(self, panel: Panel) -> None:
+        self._panel = panel
+        self._curve = np.empty((1, len(panel)))
+        self.equity: FloatArray = self._curve[0]
+        self.metrics: FloatArray = np.empty(len(METRICS))
+        self._state = np.empty(t.N_STATE)
+        self._cells = np.empty((p.N_CELLS, panel.n_assets))
+        self._lists = np.empty((p.N_LISTS, panel.n_assets), dtype=np.int64)
+        self._counts = np.empty(p.N_COUNTS, dtype=np.int64)
+        # With no room for records only their counts are made.
+        self._records = tuple(
+            np.empty((0, len(names))) for names in (p.ORDER_COLUMNS, p.TRADE_COLUMNS, p.EVENT_COLUMNS)
+        )
+
+    def measure(self, setup: Setup, targets: TargetWeights) -> FloatArray:
+        """Run weights and return the metrics, which the next run overwrites.
+
+        Raises
+        ------
+        DataError
+            Weights that sum to more than the rules allow.
+        """
+        check_sums(self._panel, targets, setup.portfolio)
+        setup = with_band(setup, targets)
+        rows, picks = rows_of(self._panel, targets, setup.portfolio.rebalance)
+        self._lists[: p.N_GIVEN_LISTS] = setup.lists
+        orders, trades, events = self._records
+        _run(
+            self._panel.prices, setup.spans, (rows, picks, targets.weights),
+            (setup.settings, setup.rules, setup.terms), (self._state, self._cells, self._lists, self._counts),
+            (orders, trades, events), self._curve, self.metrics,
+        )  # fmt: skip
+        return self.metrics

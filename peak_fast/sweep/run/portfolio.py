@@ -1,0 +1,126 @@
+"""Sweeps of portfolios: weights of one configuration after another, what they share made once, on threads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from peak_fast.data import Panel
+from peak_fast.errors import ConfigError
+from peak_fast.portfolio import Bench, Rank, TargetWeights, setup_of
+from peak_fast.settings import EngineSettings, portfolio_names, varied_portfolio
+from peak_fast.sweep.run.batch import Report, metric_places
+from peak_fast.sweep.run.functions import check_columns, each, told
+from peak_fast.sweep.run.threads import Team, cut
+from peak_kernels.arrays import FloatArray
+
+# Configurations that a thread runs between two looks at what stops it.
+_LARGEST, _SMALLEST = 64, 4
+
+
+class _Room(threading.local):
+    """What a thread keeps from one configuration to the next."""
+
+    bench: Bench | None = None
+    maker: Any = None
+    weights: FloatArray | None = None
+    settings: tuple[Any, Any] = (None, None)
+
+
+class PortfolioBatch:
+    """Evaluates configurations of one rule on one panel; the arguments are those of `Batch`."""
+
+    def __init__(
+        self, shared: EngineSettings, strategy: Any, bars: Panel, metrics: Sequence[str], *, team: Team,
+        budget: int = 1 << 30, blocks: bool = False,
+    ) -> None:  # fmt: skip
+        if blocks:
+            raise ConfigError(
+                "blocks: expected False for portfolios, whose sweeps keep no sums of returns; got True"
+            )
+        self.shared, self.strategy, self.bars = shared, strategy, bars
+        self.metrics, self.team = tuple(metrics), team
+        self._places = metric_places(metrics)
+        self._names = portfolio_names()
+        self._own = {item.name for item in strategy.schema}
+        self._room = _Room()
+        self.notes: dict[str, None] = dict.fromkeys(bars.notes)
+        """What was understood or passed over: of the panel, and of the weights."""
+
+    def run(self, columns: Mapping[str, Any], out: FloatArray, done: Report | None = None) -> None:
+        """Write the metrics of configurations to ``out``: float64[configurations, len(metrics)]."""
+        count = len(out)
+        varied = {
+            n: np.asarray(c).tolist() for n, c in columns.items() if n in self._names and n not in self._own
+        }
+        params = {name: column for name, column in columns.items() if name not in varied}
+        for item in self.strategy.schema:
+            if item.name not in params:
+                params[item.name] = np.broadcast_to(np.asarray(item.default), count)
+        plain = check_columns(self.strategy, params)
+        settings, sets = list(each(varied, count)), list(each(plain, count))
+        order = self._order(plain, count)
+
+        def work(bounds: tuple[int, int]) -> None:
+            for place in order[bounds[0] : bounds[1]]:
+                with told({**plain, **varied}, place):
+                    self._one(sets[place], settings[place], plain, out[place])
+            if done is not None:
+                done(bounds[1] - bounds[0], out[order[bounds[0] : bounds[1]], 0])
+
+        threads = 1 if not isinstance(self.strategy, Rank) else self.team.threads
+        tiles = cut(count, _LARGEST, _SMALLEST, threads)
+        if threads == 1:
+            for tile in tiles:
+                work(tile)
+        else:
+            self.team.share(work, tiles)
+
+    def _order(self, columns: Mapping[str, list[Any]], count: int) -> list[int]:
+        """Configurations with equal scores follow one another, so that each is made once."""
+        if not isinstance(self.strategy, Rank):
+            return list(range(count))
+        names = [name for name in columns if name in self.strategy.score_parameters]
+        if not names:
+            return list(range(count))
+        numbers: dict[Any, int] = {}
+        keys = [
+            numbers.setdefault(key, len(numbers)) for key in zip(*(columns[n] for n in names), strict=True)
+        ]
+        return np.argsort(np.array(keys), kind="stable").tolist()  # type: ignore[no-any-return]
+
+    def _one(
+        self,
+        params: dict[str, Any],
+        varied: dict[str, Any],
+        columns: Mapping[str, list[Any]],
+        out: FloatArray,
+    ) -> None:
+        room = self._room
+        if room.bench is None:
+            room.bench = Bench(self.bars)
+        key = tuple(varied.items())
+        if room.settings[0] is None or room.settings[0] != (key,):
+            room.settings = (key,), setup_of(self.bars, varied_portfolio(self.shared, varied))
+        targets = self._weights(room, params, columns)
+        if targets.notes:
+            self.notes.update(dict.fromkeys(targets.notes))
+        out[:] = room.bench.measure(room.settings[1], targets)[self._places]
+
+    def _weights(
+        self, room: _Room, params: dict[str, Any], columns: Mapping[str, list[Any]]
+    ) -> TargetWeights:
+        """Weights of one configuration; of a `Rank` in memory that the next one gets again."""
+        if not isinstance(self.strategy, Rank):
+            found: TargetWeights = self.strategy.weights(self.bars, params)
+            return found
+        if room.maker is None:
+            room.maker = self.strategy.maker(self.bars)
+        room.maker.announce(columns)
+        made: TargetWeights = room.maker.weights(params, room.weights)
+        if room.weights is None or made.weights.base is not room.weights:
+            room.weights = made.weights if made.weights.base is None else made.weights.base
+        return made
