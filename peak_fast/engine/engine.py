@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
+from peak_fast import portfolio as _portfolio
 from peak_fast import settings as _settings
 from peak_fast import simulation as _simulation
 from peak_fast.arguments import is_number, rate_of_bps, shown, tracker_or_none
@@ -181,9 +182,9 @@ class BacktestEngine:
         if not isinstance(weights, bool):
             raise ConfigError(f"weights: expected True or False; got {weights!r}")
         if is_panel(data):
-            from peak_fast.portfolio import run_portfolio
-
-            return self._told(run_portfolio(self.settings, data, strategy, params_of(params), symbol))
+            return self._told(
+                _portfolio.run_portfolio(self.settings, data, strategy, params_of(params), symbol)
+            )
         bars = given_bars(data, symbol)
         if not isinstance(strategy, str) and _simulation.is_targets(strategy):
             notes: list[str] = []
@@ -255,10 +256,8 @@ class BacktestEngine:
     ) -> BacktestResult:
         """Full result of one row of a sweep: parameters, and settings that the sweep varied by name."""
         if is_panel(bars):
-            from peak_fast.portfolio import run_portfolio
-
             settings = _settings.varied_portfolio(self.settings, varied)
-            return run_portfolio(settings, bars, item, params, symbol, varied)  # type: ignore[return-value, arg-type]
+            return _portfolio.run_portfolio(settings, bars, item, params, symbol, varied)  # type: ignore[return-value, arg-type]
         values = complete_params(item, params)
         if self.settings.order_book is not None or isinstance(item, OrderBlock):
             other = self._with(_settings.varied_settings(self.settings, varied))
