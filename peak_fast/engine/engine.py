@@ -182,9 +182,8 @@ class BacktestEngine:
         if not isinstance(weights, bool):
             raise ConfigError(f"weights: expected True or False; got {weights!r}")
         if is_panel(data):
-            return self._told(
-                _portfolio.run_portfolio(self.settings, data, strategy, params_of(params), symbol)
-            )
+            done = _portfolio.run_portfolio(self.settings, data, strategy, params_of(params), symbol)
+            return self._told(done)
         bars = given_bars(data, symbol)
         if not isinstance(strategy, str) and _simulation.is_targets(strategy):
             notes: list[str] = []
@@ -256,8 +255,7 @@ class BacktestEngine:
     ) -> BacktestResult:
         """Full result of one row of a sweep: parameters, and settings that the sweep varied by name."""
         if is_panel(bars):
-            settings = _settings.varied_portfolio(self.settings, varied)
-            return _portfolio.run_portfolio(settings, bars, item, params, symbol, varied)  # type: ignore[return-value, arg-type]
+            return _portfolio.run_portfolio(self.settings, bars, item, params, symbol, varied)  # type: ignore
         values = complete_params(item, params)
         if self.settings.order_book is not None or isinstance(item, OrderBlock):
             other = self._with(_settings.varied_settings(self.settings, varied))

@@ -14,6 +14,7 @@ from peak_fast.portfolio.parts import Outcome
 from peak_fast.portfolio.rules import WeightFunction
 from peak_fast.portfolio.setup import Setup, described, setup_of, with_band
 from peak_fast.portfolio.targets import TargetWeights, provides_weights, target_weights
+from peak_fast.settings import varied_portfolio
 from peak_fast.strategies import complete_params
 from peak_kernels import portfolio_slots as p
 from peak_kernels import slots as t
@@ -36,7 +37,7 @@ def run_portfolio(
 ) -> PortfolioResult:  # fmt: skip
     """Run target weights of a panel's assets through one account.
 
-    ``varied`` are settings by name that a sweep has changed; ``settings`` are those with the changes.
+    ``varied`` are settings by name that a sweep has changed.
 
     Raises
     ------
@@ -45,6 +46,7 @@ def run_portfolio(
     """
     from peak_fast.portfolio.result import PortfolioResult
 
+    settings = varied_portfolio(settings, varied) if varied else settings
     setup = setup_of(panel, settings)
     if callable(what) and not provides_weights(what):
         what = WeightFunction(what)
