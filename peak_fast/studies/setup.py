@@ -124,8 +124,7 @@ def make_subject(
     constraints: Any,
     space: Mapping[str, Any] | None = None,
     order_book: Any = None,
-    *,
-    portfolio: bool = False,
+    data: Any = None,
 ) -> Subject:
     """Resolve a strategy and decide what to search.
 
@@ -141,8 +140,8 @@ def make_subject(
         Changes of the schema, see ``peak_fast.studies.search.narrowing.narrow``.
     order_book
         The engine's; its fields may be searched, too.
-    portfolio
-        Whether the data are panels: the strategy is what a portfolio holds.
+    data
+        What it runs on; with panels the strategy is what a portfolio holds.
 
     Raises
     ------
@@ -150,6 +149,7 @@ def make_subject(
         No parameter to search, or one without a range.
     """
     resolved: Any = None
+    portfolio = holds_panels(data)
     if strategy is not None and portfolio:
         from peak_fast.portfolio import rule_of
 

@@ -75,8 +75,7 @@ class Study:
     strategy
         Name of a strategy, strategy object or signal function; None with ``schema`` and ``evaluator``.
     data
-        ``Bars``, any frame that becomes one, or a dict of name to these: the mean over assets is optimised.  A `Panel`,
-        or a dict of panels: ``strategy`` is what a portfolio holds.
+        ``Bars``, a `Panel`, any frame, or a dict of name to these: the mean over assets is optimised.
     schema
         Parameters to search; the strategy's own where None.
     objectives
@@ -171,8 +170,7 @@ class Study:
         setup.check_name(study_name)
         check_kind(sampler)
         book = settings.get("order_book")
-        panels = setup.holds_panels(data)
-        self._subject = setup.make_subject(strategy, schema, constraints, space, book, portfolio=panels)
+        self._subject = setup.make_subject(strategy, schema, constraints, space, book, data)
         self.space = self._subject.space
         self.objectives = parse_objectives(objectives)
         self._feasibility = Feasibility(feasible)
