@@ -1,6 +1,7 @@
 """The equity picture shows what the arrays say: curves, ticks, marks, pixels."""
 
 import io
+import pickle
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from peak_fast import Study, Sweep, synthetic
 from peak_fast.errors import ConfigError
 from peak_fast.report import (
     equity_figure,
@@ -323,3 +325,25 @@ class TestPicture:
         figure = equity_figure(fake_result(2_200))
         labels = [t.get_text() for t in figure.axes[1].get_xticklabels()]
         assert labels == ["2016", "2017", "2018", "2019", "2020", "2021"]
+
+
+class TestNotebooks:
+    """A figure as the last line of a cell is a picture, though pyplot, whose import registers that, is never used."""
+
+    def test_figures_of_results_sweeps_and_studies_show_themselves(self):
+        pytest.importorskip("optuna")
+        bars = synthetic(200, seed=3)
+        sweep = Sweep("ma_crossover", {"fast": [3, 5], "slow": [20, 30]}, bars).run(progress=False)
+        study = Study("ma_crossover", bars, sampler="random", seed=1)
+        study.run(n_trials=12, progress=False)
+        figures = [equity_figure(fake_result(50, 3)), sweep.heatmap(), *study.figures().values()]
+        assert len(figures) >= 4
+        for figure in figures:
+            assert figure._repr_png_().startswith(b"\x89PNG")
+
+    def test_what_is_drawn_on_it_afterwards_is_shown_and_it_can_be_pickled(self):
+        figure = equity_figure(fake_result(50, 3))
+        plain = figure._repr_png_()
+        figure.axes[0].set_facecolor("red")
+        assert figure._repr_png_() != plain
+        assert pickle.loads(pickle.dumps(figure))._repr_png_().startswith(b"\x89PNG")

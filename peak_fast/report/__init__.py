@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from peak_fast.report.artifacts import EQUITY_PNG, REPORT_TXT, TRADES_JSON, render_artifacts
     from peak_fast.report.figure import equity_figure, figure_png, prepare_picture, render_equity_png
+    from peak_fast.report.figure import for_notebooks as for_notebooks
     from peak_fast.report.html import html_report
     from peak_fast.report.payload import payload_of
     from peak_fast.report.plain import dump_json, json_safe
@@ -50,6 +51,7 @@ _HOMES = {
     "dump_json": "plain",
     "equity_figure": "figure",
     "figure_png": "figure",
+    "for_notebooks": "figure",
     "html_report": "html",
     "json_safe": "plain",
     "payload_of": "payload",

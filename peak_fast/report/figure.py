@@ -6,6 +6,7 @@ global list and may open windows.
 
 from __future__ import annotations
 
+import functools
 import io
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -223,6 +224,12 @@ def figure_png(figure: Any) -> bytes:
     return buffer.getvalue()
 
 
+def for_notebooks(figure: Any) -> Any:
+    """The same Matplotlib figure, which a notebook then shows as a picture, also where pyplot was never imported."""
+    figure._repr_png_ = functools.partial(figure_png, figure)
+    return figure
+
+
 def equity_figure(
     source: Any, equity: Any = None, *, size: tuple[int, int] = DEFAULT_SIZE, **options: Any
 ) -> Any:
@@ -245,7 +252,7 @@ def equity_figure(
     MissingDependencyError
         Matplotlib is not installed.
     """
-    return _draw(prepare_picture(source, equity, **options), size)
+    return for_notebooks(_draw(prepare_picture(source, equity, **options), size))
 
 
 def _draw(picture: Picture, size: tuple[int, int]) -> Any:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from peak_fast.errors import require
+from peak_fast.report import for_notebooks
 from peak_fast.studies.objectives import Objective
 from peak_fast.studies.points import Space
 
@@ -95,7 +96,7 @@ def study_figures(study: Searched) -> dict[str, Any]:
 def _new(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
+    figure = for_notebooks(Figure(figsize=(width, height), dpi=_DPI, layout="constrained"))
     axes = figure.subplots(1, columns, squeeze=False)[0]
     for axis in axes:
         axis.grid(alpha=0.3, linewidth=0.5)

@@ -23,6 +23,7 @@ from peak_fast.arguments import place
 from peak_fast.errors import ConfigError, SweepError, did_you_mean, require
 from peak_fast.files import write_atomically
 from peak_fast.metrics import higher_is_better, is_fraction
+from peak_fast.report import for_notebooks
 from peak_fast.sweep.view.texts import format_metric, format_number, format_params
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ def draw_heatmap(data: HeatmapData, path: str | Path | None = None, log: bool | 
 
     height, width = data.cells.shape
     size = (min(max(6.4, 2.8 + 0.34 * width), 11.0), min(max(4.6, 2.2 + 0.27 * height), 8.0))
-    figure = Figure(figsize=size, dpi=120, facecolor=_PAPER, layout="constrained")
+    figure = for_notebooks(Figure(figsize=size, dpi=120, facecolor=_PAPER, layout="constrained"))
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     axes.set_facecolor(_ABSENT)
