@@ -19,6 +19,7 @@ from typing import Any
 
 MASK = "***"
 
+# Patterns are compiled when they are needed first: most processes never need one.
 # Schemes whose slashes begin a path; a user's name and password cannot stand there.
 _PATHS = ("sqlite", "file", "journal")
 # Schemes that are recognised without slashes behind them.
@@ -33,22 +34,22 @@ _SHOWN = {
     "ssl", "ssl_mode", "sslmode", "target_session_attrs", "timeout", "trusted_connection", "trustservercertificate",
     "uri", "user", "username", "version",
 }  # fmt: skip
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]+):(/*)")
-_PLAIN_PATH = re.compile(r"[./~\\]|[A-Za-z]:[\\/]")
-_NAME = re.compile(r"[^/?#@\s]*")
-_PLAIN_VALUE = re.compile(r"[\w.\-+/:,% ]*")
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+:/+[^\s\"'<>`]*[^\s\"'<>`.,;:)\]!]")
-_OPTION = re.compile(
-    r"\b((?:password|passwd|pwd|passphrase|token|secret|api_?key|access_?key|account_?key)\s*=\s*)('[^']*'|[^\s'\",;&#]+)",
-    re.IGNORECASE,
+_SCHEME = r"([A-Za-z][A-Za-z0-9+.\-]+):(/*)"
+_PLAIN_PATH = r"[./~\\]|[A-Za-z]:[\\/]"
+_NAME = r"[^/?#@\s]*"
+_PLAIN_VALUE = r"[\w.\-+/:,% ]*"
+_ADDRESS = r"[A-Za-z][A-Za-z0-9+.\-]+:/+[^\s\"'<>`]*[^\s\"'<>`.,;:)\]!]"
+_OPTION = (
+    r"(?i)\b((?:password|passwd|pwd|passphrase|token|secret|api_?key|access_?key|account_?key)\s*=\s*)"
+    r"('[^']*'|[^\s'\",;&#]+)"
 )
-_SECRET_VARIABLE = re.compile(
-    r"(PASSWORD|PASSWD|PASSPHRASE|_PWD|TOKEN|SECRET|SECRET_?KEY|ACCESS_?KEY|API_?KEY|ACCOUNT_?KEY|CONNECTION_STRING)$",
-    re.IGNORECASE,
+_SECRET_VARIABLE = (
+    r"(?i)(PASSWORD|PASSWD|PASSPHRASE|_PWD|TOKEN|SECRET|SECRET_?KEY|ACCESS_?KEY|API_?KEY|ACCOUNT_?KEY|"
+    r"CONNECTION_STRING)$"
 )
 _ADDRESS_VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "PEAK_FAST_TRACKING_URI")
 # A password in pieces, as a library that reads the address otherwise names them; shorter pieces tell nothing.
-_PIECES = re.compile(r"[/?#@:\[\]\\&;=,\s%<>\"'{}|^`\x00-\x20\x7f]+")
+_PIECES = r"[/?#@:\[\]\\&;=,\s%<>\"'{}|^`\x00-\x20\x7f]+"
 _SHORTEST_PIECE = 3
 # Below this length a secret is replaced only where it stands alone.
 _LONG = 4
@@ -94,7 +95,7 @@ def has_secrets(uri: str) -> bool:
 @functools.lru_cache(maxsize=256)
 def _apart(uri: str) -> tuple[str, tuple[str, ...]]:
     """The address as it is shown, and what is hidden of it."""
-    if _PLAIN_PATH.match(uri):
+    if not any(sign in uri for sign in "@?#;&") or re.match(_PLAIN_PATH, uri):
         return uri, ()
     head, rest, is_path = _head(uri)
     secrets: list[str] = []
@@ -102,7 +103,7 @@ def _apart(uri: str) -> tuple[str, tuple[str, ...]]:
         user, at, place = rest.rpartition("@")
         if at:
             name, colon, password = user.partition(":")
-            if colon and password and _NAME.fullmatch(name):
+            if colon and password and re.fullmatch(_NAME, name):
                 head, hidden = f"{head}{name}:", password
             else:
                 # A lone user may be a token ("https://TOKEN@host"); so may one with an empty password.
@@ -127,7 +128,7 @@ def _is_doubtful(user: str) -> bool:
 
 def _head(uri: str) -> tuple[str, str, bool]:
     """Scheme with its slashes, the rest, and whether no user can stand before the host."""
-    match = _SCHEME.match(uri)
+    match = re.match(_SCHEME, uri)
     if match is None or not (match[2] or match[1].lower().partition("+")[0] in _KNOWN):
         # Nothing, or a user: "ann:password@host" without a scheme.
         return "", uri, False
@@ -143,8 +144,8 @@ def _without_values(text: str, begin: str, secrets: list[str]) -> str:
     shown = [text[: start.start()]]
     for sign, option in re.findall(r"([?#;&])([^?#;&]*)", text[start.start() :]):
         name, equals, value = option.partition("=")
-        is_known = equals and name.lower() in _SHOWN and _PLAIN_VALUE.fullmatch(value)
-        is_anchor = sign == "#" and len(shown) == 1 and not equals and _PLAIN_VALUE.fullmatch(option)
+        is_known = equals and name.lower() in _SHOWN and re.fullmatch(_PLAIN_VALUE, value)
+        is_anchor = sign == "#" and len(shown) == 1 and not equals and re.fullmatch(_PLAIN_VALUE, option)
         if is_known or is_anchor or not option:
             shown.append(sign + option)
         elif equals:
@@ -178,8 +179,8 @@ def masked(text: str, uri: str = "") -> str:
     if pattern is not None:
         text = pattern.sub(MASK, text)
     if ":/" in text:
-        text = _ADDRESS.sub(lambda match: mask(match[0]), text)
-    return _OPTION.sub(rf"\1{MASK}", text) if "=" in text else text
+        text = re.sub(_ADDRESS, lambda match: mask(match[0]), text)
+    return re.sub(_OPTION, rf"\1{MASK}", text) if "=" in text else text
 
 
 def _environment() -> Iterator[str]:
@@ -187,7 +188,7 @@ def _environment() -> Iterator[str]:
     for name, value in os.environ.items():
         if (
             len(value) >= _SHORTEST_PIECE
-            and _SECRET_VARIABLE.search(name)
+            and re.search(_SECRET_VARIABLE, name)
             and value.lower() not in ("true", "false")
         ):
             yield value
@@ -213,7 +214,7 @@ def _pattern(addresses: tuple[str, ...], values: tuple[str, ...]) -> re.Pattern[
         shown, secrets = _apart(address)
         found: set[str] = set()
         for secret in secrets:
-            pieces = {*_PIECES.split(secret), *_PIECES.split(unquote(secret))}
+            pieces = {*re.split(_PIECES, secret), *re.split(_PIECES, unquote(secret))}
             found.update((secret, *(piece for piece in pieces if len(piece) >= _SHORTEST_PIECE)))
         # What the address shows anyway is no secret: a name that is also the password.
         words.update(word for word in found if word.lower() not in shown.lower())

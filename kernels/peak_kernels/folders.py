@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 CAN_TELL = hasattr(os, "geteuid")
@@ -73,20 +74,34 @@ def problem_of(folder: Path) -> str | None:
     """
     if not CAN_TELL:
         return None
-    real = folder.resolve()
-    if real.exists():
-        info = real.stat()
-        if info.st_uid not in (os.geteuid(), 0):
-            return f"{real} belongs to another user ({_name(info.st_uid)})"
-        if info.st_mode & _GROUP_OR_OTHERS:
-            who = "everybody" if info.st_mode & stat.S_IWOTH else "its group"
-            return f"{real} can be written by {who}; mend that with: chmod go-w {_quoted(real)}"
-    for above in dict.fromkeys((*real.parents, *folder.absolute().parents)):
-        mode = above.stat().st_mode if above.exists() else 0
-        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+    # Plain texts: this is asked at the start of every process.
+    real, given = os.path.realpath(folder), os.path.abspath(folder)  # noqa: PTH100
+    info = _looked_at(real)
+    if info is not None and info.st_uid not in (os.geteuid(), 0):
+        return f"{real} belongs to another user ({_name(info.st_uid)})"
+    if info is not None and info.st_mode & _GROUP_OR_OTHERS:
+        who = "everybody" if info.st_mode & stat.S_IWOTH else "its group"
+        return f"{real} can be written by {who}; mend that with: chmod go-w {_quoted(real)}"
+    for above in dict.fromkeys((*_above(real), *_above(given))):
+        info = _looked_at(above)
+        if info is not None and info.st_mode & stat.S_IWOTH and not info.st_mode & stat.S_ISVTX:
             mend = f"mend that with: chmod o-w {_quoted(above)}"
             return f"{above}, above {folder.name}, can be written by everybody; {mend}"
     return None
+
+
+def _looked_at(path: str) -> os.stat_result | None:
+    try:
+        return os.stat(path)  # noqa: PTH116
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _above(path: str) -> Iterator[str]:
+    """The folders above a path, the nearest first."""
+    while (above := os.path.dirname(path)) != path:  # noqa: PTH120
+        yield above
+        path = above
 
 
 def _name(user: int) -> str:
@@ -98,7 +113,7 @@ def _name(user: int) -> str:
         return f"number {user}"
 
 
-def _quoted(path: Path) -> str:
+def _quoted(path: str) -> str:
     import shlex
 
-    return shlex.quote(str(path))
+    return shlex.quote(path)

@@ -23,7 +23,7 @@ _DATABASE_ENDINGS = (".db", ".sqlite", ".sqlite3", ".db3")
 # Of the hash in the name of a folder, about a tenth of a second.
 _ROUNDS = 200_000
 # As SQLAlchemy takes an address apart: a password may hold a slash or a question mark.
-_SQL_ADDRESS = re.compile(
+_SQL_ADDRESS = (
     r"[^:]+://(?:[^:/]*(?::[^@]*)?@)?(?:\[(?P<v6>[^/?]+)\]|(?P<host>[^/:?]+))?(?::(?P<port>[^/?]*))?"
 )
 
@@ -172,7 +172,7 @@ def server_address(uri: str) -> tuple[str | None, str | None]:
     ('db', '5432')
     """
     if scheme_of(uri) in SQL_SCHEMES:
-        match = _SQL_ADDRESS.match(uri)
+        match = re.match(_SQL_ADDRESS, uri)
         return (match["v6"] or match["host"], match["port"] or None) if match else (None, None)
     place = re.split(r"[/?#\\]", uri.partition("://")[2], maxsplit=1)[0].rpartition("@")[2]
     match = re.fullmatch(r"(?:\[([^\]]*)\]|([^:]*))(?::(.*))?", place, re.DOTALL)
