@@ -202,7 +202,7 @@ class TestStrategies:
     def test_working_memory_is_counted(self):
         bars = synthetic(20_000, seed=3)
         Sweep("momentum", {"period": [5]}, bars).run(progress=False, threads=1, memory="2MB")
-        with pytest.raises(SweepError, match="this sweep needs about 3 MB"):
+        with pytest.raises(SweepError, match=r"this sweep of 1 configurations .* needs about 3 MB"):
             Sweep("momentum", {"period": [5]}, bars, order_book=OrderRules()).run(threads=1, memory="2MB")
 
 
