@@ -5,6 +5,7 @@ with the system's monotonic clock when Ctrl-C arrives.
 """
 
 import sys
+import tempfile
 import time
 
 from peak_fast import Costs, Stops, Sweep, synthetic
@@ -31,9 +32,9 @@ def make_sweep(scale=1):
 
 
 def main(folder, scale):
-    Sweep("ma_crossover", {"fast": [2], "slow": [50]}, synthetic(100, seed=1), metrics=METRICS).run(
-        progress=False
-    )
+    first = Sweep("ma_crossover", {"fast": [2], "slow": [50]}, synthetic(100, seed=1), metrics=METRICS)
+    with tempfile.TemporaryDirectory() as other:
+        first.run(store=other, progress=False)
     sweep = make_sweep(scale)
     print("ready", flush=True)
     sys.stdin.readline()

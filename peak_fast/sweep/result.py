@@ -107,7 +107,10 @@ class SweepResult:
         if manifest is None:
             raise StoreError(f"expected a sweep's folder with {MANIFEST}; {folder} has none; check the path")
         parts = Parts(folder, manifest)
-        parts.scan()
+        if not parts.checked():
+            raise StoreError(
+                f"expected a store with finished tiles in {folder}; got none; run the sweep first"
+            )
         return cls(
             parts,
             None,
@@ -202,7 +205,8 @@ class SweepResult:
         ranks = self.lazy().select("config", pl.col(by).cast(pl.Float64)).collect()
         configs = best_configs(ranks["config"].to_numpy(), ranks[by].to_numpy(), n, down)
         order = pl.DataFrame({"config": configs, "__order": np.arange(len(configs))})
-        rows = self.lazy().filter(pl.col("config").is_in(configs.tolist())).collect()
+        held = self._table.scan(configs) if isinstance(self._table, Parts) else self.lazy()
+        rows = held.filter(pl.col("config").is_in(configs.tolist())).collect()
         return named(rows.join(order, on="config").sort("__order").drop("__order"))
 
     def params_of(self, config: int) -> dict[str, Any]:

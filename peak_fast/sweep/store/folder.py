@@ -67,6 +67,7 @@ class Parts:
         self.folder = folder
         self.configurations: int | None = manifest.get("configurations")
         self._about = manifest["hash"]
+        self._tile_size: int | None = manifest.get("tile_size")
         self._columns = {"config", *manifest["parameters"], *manifest["metrics"]}
         self._whole: dict[str, tuple[int, int]] = {}
 
@@ -86,15 +87,16 @@ class Parts:
             content = path.read_bytes()
             if path.name != self.name(tile, content):
                 return "its bytes are not those that were written"
-            if not self._columns <= set(pl.read_parquet_schema(io.BytesIO(content))):
+            # All parts of a store have the same columns: whoever wrote one under the right sum wrote them all.
+            if not self._whole and not self._columns <= set(pl.read_parquet_schema(io.BytesIO(content))):
                 return "it lacks columns of this store"
         except (OSError, pl.exceptions.PolarsError) as error:
             return f"it cannot be read ({error})"
         self._whole[path.name] = stamp
         return None
 
-    def checked(self) -> list[Path]:
-        """All parts in the order of the configurations.
+    def checked(self, configs: Array | None = None) -> list[Path]:
+        """Parts in the order of the configurations: all, or those that hold certain configurations.
 
         Raises
         ------
@@ -109,10 +111,19 @@ class Parts:
             wrong = self.damage(tile, path)
             if wrong is not None:
                 raise StoreError(f"expected {path} as it was written; {wrong}; {_AGAIN}")
+        if configs is not None and self._tile_size:
+            wanted = set((configs // self._tile_size).tolist())
+            parts = {tile: path for tile, path in parts.items() if tile in wanted}
         return list(parts.values())
 
-    def scan(self) -> pl.LazyFrame:
-        """All parts as one lazy frame in the order of the configurations.
+    def scan(self, configs: Array | None = None) -> pl.LazyFrame:
+        """Parts as one lazy frame in the order of the configurations.
+
+        Parameters
+        ----------
+        configs
+            Numbers of the configurations that are wanted, at least one of them finished; the frame holds more. None:
+            all.
 
         Raises
         ------
@@ -121,7 +132,7 @@ class Parts:
         """
         import polars as pl
 
-        parts = self.checked()
+        parts = self.checked(configs) or self.checked()
         if not parts:
             raise StoreError(
                 f"expected a store with finished tiles in {self.folder}; got none; run the sweep first"
