@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from peak_kernels import money, simd
+from peak_kernels import money
 from peak_kernels import portfolio_slots as p
 from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray, IntArray
 from peak_kernels.compiling import jit
 from peak_kernels.fast import conclude
 from peak_kernels.portfolio.account import not_filled, settle
+from peak_kernels.portfolio.marked import fold_marked
 from peak_kernels.portfolio.rebalance import asked_by_row, asked_by_waiting, side_of, trade, write_event
 from peak_kernels.portfolio.sizes import known_close
 
@@ -37,7 +38,9 @@ def reset(desk: Any, settings: FloatArray) -> None:
         state[slot] = settings[slot]
     for slot in range(t.N_SETTINGS, t.N_STATE):
         state[slot] = 0.0
-    state[t.CASH] = settings[t.INITIAL_CASH]
+    for slot in (t.CASH, t.PREVIOUS_EQUITY, t.PEAK_EQUITY):
+        state[slot] = settings[t.INITIAL_CASH]
+    state[t.WORST_RATIO] = 1.0
     cells[: p.KEPT_CELLS] = 0.0
     lists[p.PLACE] = -1
     lists[p.WAITS] = 0
@@ -65,6 +68,38 @@ def add_marks(
 
 
 @jit(inline=True)
+def add_four_marks(
+    prices: FloatArray,
+    row: int,
+    held: IntArray,
+    cells: FloatArray,
+    terms: FloatArray,
+    equity: FloatArray,
+    start: int,
+) -> None:
+    """Add four holdings without holes, one after the other at each bar: memory answers four questions at a time."""
+    stop = start + equity.size
+    a, b, c, d = held[0], held[1], held[2], held[3]
+    marks_a, marks_b = prices[row, a, start:stop], prices[row, b, start:stop]
+    marks_c, marks_d = prices[row, c, start:stop], prices[row, d, start:stop]
+    units_a = money.value(cells[p.UNITS, a], terms[p.MULTIPLIER, a])
+    units_b = money.value(cells[p.UNITS, b], terms[p.MULTIPLIER, b])
+    units_c = money.value(cells[p.UNITS, c], terms[p.MULTIPLIER, c])
+    units_d = money.value(cells[p.UNITS, d], terms[p.MULTIPLIER, d])
+    for k in range(equity.size):
+        worth = money.equity(equity[k], units_a, marks_a[k])
+        worth = money.equity(worth, units_b, marks_b[k])
+        worth = money.equity(worth, units_c, marks_c[k])
+        equity[k] = money.equity(worth, units_d, marks_d[k])
+
+
+@jit(inline=True)
+def has_holes(spans: IntArray, asset: int, stop: int) -> bool:
+    """Whether an asset that is held may have bars without a price before ``stop``."""
+    return spans[p.HOLES, asset] > 0 or stop > spans[p.GONE, asset]
+
+
+@jit(inline=True)
 def mark(desk: Any, prices: FloatArray, spans: IntArray, curve: FloatArray, start: int, stop: int) -> None:
     """Equity at bars ``start .. stop-1`` with the positions as they are."""
     state, rules, terms, cells, lists, counts = desk
@@ -76,11 +111,21 @@ def mark(desk: Any, prices: FloatArray, spans: IntArray, curve: FloatArray, star
         last = min(first + STRETCH, stop)
         equity = curve[p.EQUITY, first:last]
         equity[:] = state[t.CASH]
-        for k in range(held):
+        k: Any = np.int64(0)
+        while k < held:
+            whole = k + 4 <= held
+            for ahead in range(4):
+                whole = whole and not has_holes(spans, lists[p.HELD, k + ahead], last)
+            if whole:
+                add_four_marks(prices, row, lists[p.HELD, k : k + 4], cells, terms, equity, first)
+                k += 4
+                continue
             asset = lists[p.HELD, k]
-            holes = spans[p.HOLES, asset] > 0 or last > spans[p.GONE, asset]
+            holes = has_holes(spans, asset, last)
             units = money.value(cells[p.UNITS, asset], terms[p.MULTIPLIER, asset])
             add_marks(prices, row, asset, units, equity, first, holes)
+            k += 1
+        fold_marked(state, curve, first, last)
 
 
 @jit(inline=True)
@@ -128,38 +173,6 @@ def leave_unfilled(
                 side = side_of(desk, asset, weight)
                 bars = (rows[late], never)
                 not_filled(desk, records, bars, asset, side, 0.0, p.UNFILLED, p.END_OF_DATA)
-
-
-@jit(inline=True)
-def fold_returns(state: FloatArray, curve: FloatArray) -> None:
-    """Sums over the bars of the finished curve, as `fast.reduce.fold` makes them of one position."""
-    bars = curve.shape[1]
-    free, previous = state[t.RISK_FREE], state[t.INITIAL_CASH]
-    first = curve[p.EQUITY, 0]
-    ret = first / previous - 1.0
-    down = min(ret - free, 0.0)
-    total, squares, downside, _, bottom = simd.fold_equity(curve, p.EQUITY, 1, bars, 0.0, 1.0, free)
-    if bottom <= 0.0 or first <= 0.0:
-        # Behind an equity that is gone there are no returns.
-        total, squares, downside = 0.0, 0.0, 0.0
-        for bar in range(1, bars):
-            earlier = curve[p.EQUITY, bar - 1]
-            step = curve[p.EQUITY, bar] / earlier - 1.0 if earlier > 0.0 else 0.0
-            total += step
-            squares += step * step
-            downside += min(step - free, 0.0) ** 2
-    state[t.SUM_RETURN] = ret + total
-    state[t.SUM_RETURN_SQUARED] = ret * ret + squares
-    state[t.SUM_DOWNSIDE_SQUARED] = down * down + downside
-    peak, worst = previous, 1.0
-    for bar in range(bars):
-        equity = curve[p.EQUITY, bar]
-        if equity > peak:
-            peak = equity
-        elif equity < worst * peak:
-            worst = equity / peak
-    state[t.PEAK_EQUITY], state[t.WORST_RATIO] = peak, worst
-    state[t.PREVIOUS_EQUITY] = curve[p.EQUITY, bars - 1]
 
 
 @jit(inline=True)
@@ -229,6 +242,5 @@ def run_portfolio(
             trade(desk, prices, records, field, until, until - delay)
         gone = next_gone(desk, spans, bars)
     leave_unfilled(desk, records, rows, picks, weights, k)
-    fold_returns(state, curve)
     conclude(state, curve, bars, out)
     out[10] = state[t.N_TRADES] + counts[p.N_HELD]
