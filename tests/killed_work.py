@@ -10,13 +10,13 @@ import sys
 from pathlib import Path
 
 import peak_fast as pf
-from peak_fast.results import bundle  # noqa: F401  (loaded before lines are counted)
+from peak_fast.results import bundle, generations  # noqa: F401  (loaded before lines are counted)
 from tests.damaged_files import result, study, sweep
 
 WRITERS = {
     "sweep": ("sweep/store/store.py", "sweep/store/folder.py", "sweep/store/lock.py", "peak_fast/files.py"),
     "saved sweep": ("sweep/view/export.py", "sweep/store/folder.py", "peak_fast/files.py"),
-    "save": ("results/bundle.py", "peak_fast/files.py"),
+    "save": ("results/bundle.py", "results/generations.py", "peak_fast/files.py"),
     "study": ("studies/storage/journal.py", "studies/storage/ledger.py", "peak_fast/files.py"),
 }
 

@@ -186,7 +186,7 @@ class TestRefused:
             PortfolioRules(max_gros=1.0)
         with pytest.raises(ConfigError, match="round_lots"):
             PortfolioRules(round_lots="down")
-        with pytest.raises(ConfigError, match="expected one of .*'A'"):
+        with pytest.raises(ConfigError, match=r"expected one of .*'A'"):
             PortfolioRules.rule("F")
         with pytest.raises(ConfigError, match="portfolio: expected PortfolioRules"):
             BacktestEngine(portfolio={"band": 0.1})

@@ -17,7 +17,7 @@ from peak_fast import (
 )
 from peak_fast.errors import DataError, StoreError
 from peak_fast.files import sealed
-from peak_fast.results import bundle
+from peak_fast.results import bundle, generations
 from tests.test_result import FRAMES, frame_of, real_run
 
 ARRAYS = ("metrics", "curve", "state", "orders", "fills", "trades")
@@ -57,7 +57,7 @@ class TestSaving:
             "bars.parquet", "curve.parquet", "fills.parquet", "orders.parquet", "result.json", "trades.parquet",
         ]  # fmt: skip
         assert_same(result, BacktestResult.load(folder))
-        bundle.make_flat(folder)
+        generations.make_flat(folder)
         assert sorted(p.name for p in folder.iterdir()) == [
             "bars.parquet", "curve.parquet", "fills.parquet", "orders.parquet", "result.json", "trades.parquet",
         ]  # fmt: skip
@@ -129,7 +129,7 @@ class TestSaving:
         if broken == "write":
             monkeypatch.setattr(bundle, "_document", fail)
         else:
-            monkeypatch.setattr(bundle, "_name", fail)
+            monkeypatch.setattr(generations, "_name", fail)
         with pytest.raises(StoreError, match=r"/run' \(disk full\); choose another folder"):
             result.save(folder)
         assert list(tmp_path.iterdir()) == []
@@ -142,7 +142,7 @@ class TestSaving:
         def fail(self, target):
             raise OSError("no")
 
-        monkeypatch.setattr(bundle.Path, "replace", fail)
+        monkeypatch.setattr(generations.Path, "replace", fail)
         with pytest.raises(StoreError, match=r"\(no\)"):
             result.save(folder)
         monkeypatch.undo()
@@ -155,13 +155,13 @@ class TestSaving:
     ):
         folder = tmp_path / "run"
         BacktestEngine().run(synthetic(50, seed=1), "momentum", {"period": 5}).save(folder)
-        name = bundle._name
+        name = generations._name
 
         def named_then_interrupted(*given):
             name(*given)
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(bundle, "_name", named_then_interrupted)
+        monkeypatch.setattr(generations, "_name", named_then_interrupted)
         with pytest.raises(KeyboardInterrupt):
             result.save(folder)
         monkeypatch.undo()

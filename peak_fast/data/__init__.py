@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from peak_fast.data.options import read_options as read_options
     from peak_fast.data.panel import Panel
     from peak_fast.data.panel_groups import groups_of as groups_of
+    from peak_fast.data.panel_saved import panel_about as panel_about
+    from peak_fast.data.panel_saved import panel_table as panel_table
+    from peak_fast.data.panel_saved import panel_times as panel_times
+    from peak_fast.data.panel_saved import saved_panel as saved_panel
     from peak_fast.data.samples import SAMPLE_SYMBOLS, sample
     from peak_fast.data.time_values import as_time as as_time
     from peak_fast.data.times import time_of_day as time_of_day
@@ -69,6 +73,7 @@ _HOMES = {
     "matching": ("Calendar", "check_zone", "shown_time", "sorted_times"),
     "options": ("read_options",),
     "panel": ("Panel",),
+    "panel_saved": ("panel_about", "panel_table", "panel_times", "saved_panel"),
     "panel_groups": ("groups_of",),
     "samples": ("SAMPLE_SYMBOLS", "sample"),
     "time_values": ("as_time",),

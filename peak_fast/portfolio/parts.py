@@ -72,6 +72,10 @@ class PortfolioParts(Protocol):
         """Statistics by name."""
 
     @property
+    def metadata(self) -> dict[str, Any]:
+        """Settings, strategy, data and code identity."""
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What was understood or passed over, a sentence each."""
 

@@ -2,16 +2,19 @@
 
 >>> result = engine.run(panel, weights)                         # doctest: +SKIP
 >>> result.stats["sharpe"], result.contributions.head(3)        # doctest: +SKIP
+>>> result.save("run_1"); PortfolioResult.load("run_1")         # doctest: +SKIP
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from peak_fast.arguments import place
 from peak_fast.guard import Named, guarded_class
 from peak_fast.portfolio import frames as _frames
 from peak_fast.portfolio import measures as _measures
@@ -226,6 +229,35 @@ class PortfolioResult:
             "contributions", "rebalances",
         )  # fmt: skip
         return {name: getattr(self, name).to_pandas() for name in names}
+
+    def save(self, folder: str | Path) -> Path:
+        """Write ``result.json``, and prices, equity, orders and trades as Parquet, into a folder.
+
+        The folder appears whole or not at all; an existing result there is replaced.
+
+        Raises
+        ------
+        DataError
+            The folder exists and holds something else.
+        StoreError
+            The folder cannot be written.
+        """
+        from peak_fast.portfolio import bundle as _bundle
+
+        return _bundle.save(self, place("folder", folder, "my_portfolio"))
+
+    @classmethod
+    def load(cls, folder: str | Path) -> PortfolioResult:
+        """Read what `save` wrote; equal to the saved result to the last bit.
+
+        Raises
+        ------
+        DataError
+            The folder holds no portfolio, or not the one its hash names.
+        """
+        from peak_fast.portfolio import bundle as _bundle
+
+        return _bundle.load(cls, place("folder", folder, "my_portfolio"))
 
     def __repr__(self) -> str:
         stats = self.stats

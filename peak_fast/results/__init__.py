@@ -8,13 +8,16 @@ from peak_kernels.doors import door
 
 if TYPE_CHECKING:
     from peak_fast.results.ambiguity import Ambiguity
-    from peak_fast.results.bundle import check_folder as check_folder
-    from peak_fast.results.bundle import make_flat as make_flat
     from peak_fast.results.codes import CHILD as CHILD
     from peak_fast.results.codes import CLOSE as CLOSE
     from peak_fast.results.codes import KINDS as KINDS
     from peak_fast.results.codes import ORDER as ORDER
     from peak_fast.results.frames import trade_array as trade_array
+    from peak_fast.results.generations import REMEDY as REMEDY
+    from peak_fast.results.generations import check_folder as check_folder
+    from peak_fast.results.generations import load_parts as load_parts
+    from peak_fast.results.generations import make_flat as make_flat
+    from peak_fast.results.generations import save_parts as save_parts
     from peak_fast.results.metadata import code_version as code_version
     from peak_fast.results.metadata import jsonable as jsonable
     from peak_fast.results.named_frames import NamedFrame as NamedFrame
@@ -28,7 +31,7 @@ __all__ = ["Ambiguity", "BacktestResult"]
 _HOMES = {
     "frames": ("trade_array",),
     "ambiguity": ("Ambiguity",),
-    "bundle": ("check_folder", "make_flat"),
+    "generations": ("REMEDY", "check_folder", "load_parts", "make_flat", "save_parts"),
     "codes": ("CHILD", "CLOSE", "KINDS", "ORDER"),
     "metadata": ("code_version", "jsonable"),
     "named_frames": ("NamedFrame", "named"),

@@ -1,4 +1,7 @@
-"""Sums over bars whose equity is known, folded while it still lies in the processor's nearest cache."""
+"""Sums over bars whose equity is known, folded while it still lies in the processor's nearest cache.
+
+Reads the curve; writes sums, peak and deepest drawdown in the state.
+"""
 
 from __future__ import annotations
 
