@@ -22,6 +22,8 @@ EXIT_CODE = 130
 """What shells report for a command that Ctrl-C ended."""
 
 _last = "stopped"
+# By keyword: names that belong into its value, and how to write them; see `holds`.
+_held: dict[str, dict[str, str]] = {}
 
 
 def guarded(function: F) -> F:
@@ -114,9 +116,30 @@ def no_argument(label: str, name: str, known: Iterable[str], cls: type | None = 
     hint = did_you_mean(name, own)
     if not nearest and "params" in own:
         hint = f"a parameter of the strategy stands in params={{{name!r}: ...}}; {hint}"
-    if nearest and nearest[0] not in own:
+    inside = [word for word in _held if name in _held[word] and word in (*own, *others)]
+    if inside:
+        value = f"{inside[0]}={_held[inside[0]][name]}"
+        hint = f"it belongs into {value if inside[0] in own else others[inside[0]].replace(f'{inside[0]}=...', value)}"
+    elif nearest and nearest[0] not in own:
         hint = f"{others[nearest[0]]} {'takes it' if nearest[0] == name else 'may be what is meant'}"
     return UnknownKeywordError(f"{label}: no argument {name!r}; {hint}")
+
+
+def holds(keyword: str, kind: str, names: Iterable[str], **others: str) -> None:
+    """Remember which names belong into the value of a keyword, so that an error can say so.
+
+    Parameters
+    ----------
+    keyword
+        Such as ``stops``.
+    kind
+        Class of its value, such as ``Stops``.
+    names
+        Settings of that class.
+    others
+        Further names, and how each is written.
+    """
+    _held[keyword] = {name: f"{kind}({name}=...)" for name in names} | others
 
 
 def _doors(cls: type) -> dict[str, str]:

@@ -113,6 +113,12 @@ def test_a_study_names_the_nearest_argument_before_anything_else(name):
         (lambda: BacktestEngine().run(None, "macd", tracker=None), "BacktestEngine(tracker=...) takes it"),
         (lambda: BacktestEngine().run(None, "macd", cost=None), "BacktestEngine(costs=...) may be what is meant"),
         (lambda: BacktestEngine().run(None, "macd", quick=9), "stands in params={'quick': ...}"),
+        (lambda: BacktestEngine(stop_loss=0.1), "it belongs into stops=Stops(stop_loss=...)"),
+        (lambda: Sweep("macd", {}, 0, fee_bps=1), "it belongs into costs=Costs.from_bps(fee_bps=...)"),
+        (lambda: BacktestEngine().run(0, "macd", lot_size=1), "into BacktestEngine(execution=Execution(lot_size=...))"),
+        (lambda: Study(0, 0, max_drawdown=0.1), "it belongs into risk_limits=RiskLimits(max_drawdown=...)"),
+        (lambda: Costs(fee_bps=10), "'rate' is it as a fraction (a basis point is 0.0001)"),
+        (lambda: Costs(fee_fixed=1), "'fixed' is what sweeps vary as 'fee_fixed'"),
         (lambda: NoopTracker().start_run(timeout=1), "NoopTracker.flush(timeout=...) takes it"),
     ],
 )  # fmt: skip

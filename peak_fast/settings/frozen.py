@@ -98,7 +98,7 @@ def explain(model: type[BaseModel], error: ValidationError) -> str:
         field = ".".join(str(step) for step in item["loc"])
         name = f"{model.__name__}.{field}" if field else model.__name__
         if item["type"] == "extra_forbidden":
-            parts.append(f"{name}: no such setting; {did_you_mean(field, model.model_fields)}")
+            parts.append(f"{name}: no such setting; {_name_of_sweeps(model, field)}")
             continue
         inner = item.get("ctx", {}).get("error")
         if isinstance(inner, ConfigError):
@@ -108,6 +108,16 @@ def explain(model: type[BaseModel], error: ValidationError) -> str:
         wanted = item["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
         parts.append(f"{name}: expected {wanted}; got {item['input']!r}")
     return "; ".join(parts)
+
+
+def _name_of_sweeps(model: type[BaseModel], wrong: str) -> str:
+    """What is meant by an unknown name: the field that sweeps vary by it, else the nearest one."""
+    for name, _, slot in slotted(model):
+        if wrong == slot.in_bps:
+            return f"{name!r} is it as a fraction (a basis point is 0.0001); sweeps and the command line say {wrong!r}"
+        if wrong == slot.varied:
+            return f"{name!r} is what sweeps vary as {wrong!r}"
+    return did_you_mean(wrong, model.model_fields)
 
 
 def slotted(model: type[BaseModel]) -> Iterator[tuple[str, Any, Slot]]:

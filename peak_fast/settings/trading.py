@@ -9,7 +9,7 @@ from pydantic import Field
 
 from peak_fast.arguments import rate_of_bps
 from peak_fast.errors import ConfigError
-from peak_fast.guard import guarded
+from peak_fast.guard import guarded, holds
 from peak_fast.settings.base import BASIS_POINTS, Fraction, NonNegative, Positive, _preset
 from peak_fast.settings.frozen import Settings as Settings
 from peak_fast.settings.frozen import Slot
@@ -192,3 +192,9 @@ class RiskLimits(Settings):
     max_drawdown: Annotated[Fraction | None, Slot((t.MAX_DRAWDOWN_LIMIT,), "max_drawdown_limit")] = None
     daily_loss: Annotated[Fraction | None, Slot((t.DAILY_LOSS_LIMIT,), "daily_loss_limit")] = None
     max_position: Annotated[Positive | None, Slot((t.MAX_POSITION,), "max_position", decides=True)] = None
+
+
+for _keyword, _kind in {"execution": Execution, "stops": Stops, "risk_limits": RiskLimits}.items():
+    holds(_keyword, _kind.__name__, _kind.model_fields)
+_from_bps = {name: f"Costs.from_bps({name}=...)" for name in ("fee_bps", "slippage_bps")}
+holds("costs", "Costs", Costs.model_fields, **_from_bps)
