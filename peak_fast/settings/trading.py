@@ -194,7 +194,8 @@ class RiskLimits(Settings):
     max_position: Annotated[Positive | None, Slot((t.MAX_POSITION,), "max_position", decides=True)] = None
 
 
-for _keyword, _kind in {"execution": Execution, "stops": Stops, "risk_limits": RiskLimits}.items():
-    holds(_keyword, _kind.__name__, _kind.model_fields)
+holds("execution", "Execution", Execution.model_fields)
+holds("stops", "Stops", Stops.model_fields)
+holds("risk_limits", "RiskLimits", RiskLimits.model_fields)
 _from_bps = {name: f"Costs.from_bps({name}=...)" for name in ("fee_bps", "slippage_bps")}
 holds("costs", "Costs", Costs.model_fields, **_from_bps)
