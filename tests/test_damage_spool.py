@@ -29,7 +29,7 @@ def segment(tmp_path, monkeypatch):
         tracker.set_tags({"kind": "text"})
         tracker.log_text("content", "notes.txt")
     channel = tracker._channel
-    made, end = channel.segment, channel.offset
+    made, end = channel.segment, channel.segment.offset
     made.close(abandon=True)
     channel.abandon()
     background.unwatch(channel)

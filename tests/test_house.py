@@ -278,7 +278,6 @@ FUNCTION_LINES = 26
 TESTS_LINES = 450
 LONGER = {
     "peak_fast/tracking/caller/channel.py",  # one ordered conversation with one process
-    "peak_fast/tracking/spool/spool.py",  # one file format, read and written in one place
 }
 
 

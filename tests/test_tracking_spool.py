@@ -137,8 +137,9 @@ def test_waiting_records_do_not_follow_changes_of_their_arrays(writer, monkeypat
 def test_what_belongs_to_no_segment_is_removed(writer, tmp_path):
     writer.append(spool.PARAMS, ("run", 1))
     spool.write_ack(writer.paths.ack, spool.Ack(1, 1, None, 0))
-    for name in ("gone.ack", "gone.ids", "gone.flush", "writer.lock", "store.json"):
+    for name in ("gone.ack", "gone.ids", "gone.flush", "gone.new", "writer.lock", "store.json"):
         (tmp_path / name).touch()
+    os.utime(tmp_path / "gone.new", (0, 0))
     (tmp_path / "gone.files").mkdir()
     spool.remove_strays(tmp_path)
     kept = {path.name for path in tmp_path.iterdir()}

@@ -1,12 +1,35 @@
-"""Which runs are open: of all threads together, and of each thread the ones that it is inside of."""
+"""What is open: the segment, runs of all threads together, of each thread the ones that it is inside of, locks."""
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from typing import TYPE_CHECKING
+from pathlib import Path
+from types import FrameType
+from typing import Any
 
-if TYPE_CHECKING:
-    from peak_fast.tracking.spool import SegmentWriter
+from peak_fast import guard
+from peak_fast.tracking.caller.capture import Capture
+from peak_fast.tracking.spool import SegmentWriter
+
+_HERE = str(Path(__file__).parent)
+
+
+class OpenSegment(SegmentWriter):
+    """A segment, and what goes with it.
+
+    Attributes
+    ----------
+    capture
+        What it holds of data and settings.
+    kicked
+        Up to where it was made durable and a writer was started.
+    """
+
+    def __init__(self, folder: Path, header: dict[str, Any]) -> None:
+        self.capture = Capture()
+        self.kicked = 0
+        super().__init__(folder, header)
 
 
 class OpenRun:
@@ -65,3 +88,23 @@ class ThreadRuns(threading.local):
     def __init__(self) -> None:
         self.runs: list[OpenRun] = []
         self.blocks: list[list[OpenRun]] = []
+
+
+def free_lock(lock: Any, frame: FrameType | None) -> None:
+    """Free a lock of this thread if an exception came between the end of its block and the release.
+
+    Parameters
+    ----------
+    frame
+        Who called the method that failed.  A call from the user's code inside another one leaves the lock to that one.
+    """
+    own = True
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if name.startswith(_HERE) and not own:
+            return
+        own = own and name.startswith((_HERE, guard.__file__))
+        frame = frame.f_back
+    with contextlib.suppress(RuntimeError):
+        while True:
+            lock.release()

@@ -6,7 +6,6 @@ what the store does not take stays in the spool all the same, so both modes lose
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import threading
@@ -14,17 +13,14 @@ import time
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any, Literal
 
-from peak_fast import guard
 from peak_fast.errors import TrackingError
 from peak_fast.masking import mask, masked
 from peak_fast.tracking import reach, spool
 from peak_fast.tracking.base import TrackingWarning, logger
 from peak_fast.tracking.caller import background, environment, launch
-from peak_fast.tracking.caller.active import OpenRun, ThreadRuns
-from peak_fast.tracking.caller.capture import Capture
+from peak_fast.tracking.caller.active import OpenRun, OpenSegment, ThreadRuns, free_lock
 from peak_fast.tracking.spool import SQL_SCHEMES, SegmentPaths, SegmentWriter, read_ack, rejections, scheme_of
 
 if TYPE_CHECKING:
@@ -33,29 +29,11 @@ if TYPE_CHECKING:
 Mode = Literal["background", "sync"]
 
 _ALL = 1 << 62
-_HERE = str(Path(__file__).parent)
 
 
 def now_ms() -> int:
     """Milliseconds since the epoch."""
     return time.time_ns() // 1_000_000
-
-
-class OpenSegment(SegmentWriter):
-    """A segment, and what goes with it.
-
-    Attributes
-    ----------
-    capture
-        What it holds of data and settings.
-    kicked
-        Up to where it was made durable and a writer was started.
-    """
-
-    def __init__(self, folder: Path, header: dict[str, Any]) -> None:
-        self.capture = Capture()
-        self.kicked = 0
-        super().__init__(folder, header)
 
 
 class Channel:
@@ -125,21 +103,11 @@ class Channel:
         return self.ids.pop()
 
     @property
-    def runs(self) -> list[OpenRun]:
-        """Open runs of the current thread, the innermost last."""
-        return self.local.runs
-
-    @property
     def folder(self) -> Path:
         """Spool folder of the store."""
         if self._folder is None:
             self._folder = spool.store_folder(self.uri)
         return self._folder
-
-    @property
-    def offset(self) -> int:
-        """Bytes appended to the current segment."""
-        return 0 if self.segment is None else self.segment.offset
 
     def warn(self, topic: str, message: str) -> None:
         """Warn once per topic."""
@@ -171,41 +139,14 @@ class Channel:
 
     def warn_disk(self, segment: SegmentWriter) -> None:
         """Warn, once, that records wait in memory."""
-        self.warn(
-            "spool",
-            f"tracking: {segment.paths.segment} cannot be written ({segment.error}); "
-            "records wait in memory, the work goes on; call flush() when there is room again",
+        text = (
+            f"tracking: {segment.paths.segment} cannot be written ({segment.error}); records wait in memory"
         )
+        self.warn("spool", f"{text}, the work goes on; call flush() when there is room again")
 
     def unlock(self) -> None:
-        """After an exception in a call: free the lock, if it came between the end of a block and the release.
-
-        Other threads would wait for ever.  A call from the user's code inside another one leaves it to that one.
-        """
-        frame: FrameType | None = sys._getframe(2)
-        own = True
-        while frame is not None:
-            name = frame.f_code.co_filename
-            if name.startswith(_HERE) and not own:
-                return
-            own = own and name.startswith((_HERE, guard.__file__))
-            frame = frame.f_back
-        with contextlib.suppress(RuntimeError):
-            while True:
-                self.lock.release()
-
-    def segment_file(self, source: Path) -> str:
-        """Copy a file into the spool; its name there.
-
-        Raises
-        ------
-        OSError
-            The copy failed.
-        """
-        segment = self.segment or self._open()
-        if segment is None:
-            raise OSError("there is no spool to copy it to")
-        return segment.keep_file(source)
+        """After an exception in a call: other threads do not wait for its lock for ever."""
+        free_lock(self.lock, sys._getframe(2))
 
     def applied(self) -> None:
         """After records were appended: in sync mode replay them now."""
@@ -226,8 +167,14 @@ class Channel:
         """
         with self.lock:
             segment = self.segment
-            problem = None if segment is None else self._in_process().replay(segment.paths, force=force)
-        if problem is not None and segment is not None:
+            if segment is None:
+                return
+            if self._replayer is None:
+                from peak_fast.tracking.caller.inprocess import InProcess
+
+                self._replayer = InProcess(self.uri, self.home)
+            problem = self._replayer.replay(segment.paths, force=force)
+        if problem is not None:
             raise TrackingError(self._missing(segment, problem))
 
     def _open(self) -> OpenSegment | None:
@@ -293,13 +240,6 @@ class Channel:
         self._older = [segment for segment in left if segment.paths.segment.exists()]
         return self._older
 
-    def _in_process(self) -> InProcess:
-        if self._replayer is None:
-            from peak_fast.tracking.caller.inprocess import InProcess
-
-            self._replayer = InProcess(self.uri, self.home)
-        return self._replayer
-
     def flush(self, timeout: float | None) -> None:
         """Return when all records are in the store.
 
@@ -351,11 +291,7 @@ class Channel:
             raise TrackingError(self._missing(segment, str(error))) from error
 
     def _missing(self, segment: SegmentWriter, reason: str) -> str:
-        lost = f", {segment.lost} records are lost" if segment.lost else ""
-        waiting = f"the log waits in {segment.paths.segment}"
-        if segment.n_waiting or segment.lost:
-            waiting = f"{segment.n_waiting} records wait in memory{lost}"
-        return masked(f"not all runs are in {mask(self.uri)}: {reason}; {waiting}", self.uri)
+        return masked(f"not all runs are in {mask(self.uri)}: {reason}; {segment.where_it_waits()}", self.uri)
 
     def _check_rejected(self, paths: SegmentPaths) -> None:
         """Tell once what of a segment the store refused for good: parts of runs as a warning.
@@ -455,9 +391,8 @@ class Channel:
         for paths, _ in targets:
             try:
                 self._check_rejected(paths)
-            except (
-                TrackingError
-            ) as error:  # the end of a run that was deleted meanwhile: there is no work left to stop
+            except TrackingError as error:
+                # The end of a run that was deleted meanwhile: there is no work left to stop.
                 self.warn(f"rejected {paths.rejected}", f"tracking: {error}")
 
     def _confirm(self, targets: list[tuple[SegmentPaths, int]], timeout: float | None) -> None:

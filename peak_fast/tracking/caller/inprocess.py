@@ -46,7 +46,7 @@ class InProcess:
                 if problem is not None:
                     raise StoreUnavailable(problem)
                 self._store = open_store(self._uri, self._home)
-            if self._replay is None:
+            if self._replay is None or self._replay.paths.segment != paths.segment:
                 self._replay = SegmentReplay(paths.segment)
             self._replay.run(self._store, orphan=False)
         except (StoreUnavailable, OSError) as error:

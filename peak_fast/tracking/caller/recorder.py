@@ -178,7 +178,9 @@ class Recorder:
             self._append(spool.ARTIFACT, target, None, buffers=[file.read_bytes()])
             return
         with self._channel.lock:
-            self._append(spool.ARTIFACT, target, self._channel.segment_file(file))
+            segment = self._channel.segment or self._channel.opened()
+            if segment is not None:  # else nothing is recorded, which was said
+                self._append(spool.ARTIFACT, target, segment.keep_file(file))
 
     def _log_bytes(self, data: bytes, artifact_file: str, artifact_path: str | None) -> None:
         name = f"{artifact_path}/{artifact_file}" if artifact_path else artifact_file

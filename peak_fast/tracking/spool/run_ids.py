@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from peak_fast.tracking.spool.spool import fdatasync, sealed, unsealed
+from peak_fast.files import checksum
+from peak_fast.tracking.spool.spool import fdatasync
 
 
 class RunIds:
@@ -25,8 +26,8 @@ class RunIds:
         # A line cannot be read, so any run may have begun: also the one whose line a kill tore.
         self._damaged = False
         for line in _lines(path):
-            content = unsealed(line)
-            if content is None:
+            said, _, content = line.partition(b" ")
+            if said != checksum(content).encode():
                 self._damaged = True
                 continue
             word, *ids = json.loads(content)
@@ -54,8 +55,9 @@ class RunIds:
         self._known[run_id] = store_id
 
     def _append(self, entry: list[str]) -> None:
+        content = json.dumps(entry)
         with self._path.open("ab") as file:
-            file.write(sealed(json.dumps(entry).encode()) + b"\n")
+            file.write(f"{checksum(content.encode())} {content}\n".encode())
             file.flush()
             fdatasync(file.fileno())
 

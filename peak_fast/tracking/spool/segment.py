@@ -238,6 +238,13 @@ class SegmentWriter:
         """Records that could not be written yet."""
         return len(self._waiting)
 
+    def where_it_waits(self) -> str:
+        """Words that say where the records are that the store does not have."""
+        if self.n_waiting or self.lost:
+            lost = f", {self.lost} records are lost" if self.lost else ""
+            return f"{self.n_waiting} records wait in memory{lost}"
+        return f"the log waits in {self.paths.segment}"
+
     def keep_file(self, source: Path) -> str:
         """Copy a file into the side folder; returns its name there.
 

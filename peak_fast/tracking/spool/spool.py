@@ -42,6 +42,7 @@ from pathlib import Path
 from typing import Any
 
 from peak_fast.errors import TrackingError
+from peak_fast.files import sealed, unsealed
 from peak_fast.masking import has_secrets, mask
 from peak_fast.tracking.spool import codec
 from peak_fast.tracking.spool.folders import check_folder
@@ -66,6 +67,8 @@ UNREADABLE = 0  # what reading makes of a damaged place, and of a head that is n
 CONTACT = "contact.lock"
 
 _LARGE = 1 << 20
+# A segment that has no name yet after so many seconds, and no owner, never gets one.
+_ABANDONED = 60.0
 # Ids of finished segments are kept for handles that somebody may still ask.
 KNOWN_SECONDS = 7 * 86_400.0
 
@@ -341,27 +344,21 @@ def whole_until(path: Path, start: int) -> int:
     return start
 
 
-def sealed(data: bytes) -> bytes:
-    """A line with a checksum, which :func:`unsealed` compares."""
-    return b"%08x %b" % (zlib.crc32(data), data)
-
-
-def unsealed(line: bytes) -> bytes | None:
-    """What :func:`sealed` was given; None if the line is damaged."""
-    data = line[9:]
-    return data if line[:9] == b"%08x " % zlib.crc32(data) else None
-
-
 def remove_strays(folder: Path) -> None:
     """Delete what belongs to segments that are gone: somebody was killed between two deletions."""
     for path in folder.iterdir():
-        if path.suffix in (".ack", ".flush") and not path.with_suffix(".seg").exists():
+        kind, gone = path.suffix, not path.with_suffix(".seg").exists()
+        if kind == ".new":
+            gone = _age(path) > _ABANDONED and not is_locked(path)
+        elif kind == ".json":
+            gone = path.name != "store.json" and _age(path) > KNOWN_SECONDS
+        if not gone:
+            continue
+        if kind in (".ack", ".flush", ".new", ".json"):
             path.unlink(missing_ok=True)
-        elif path.suffix == ".ids" and not path.with_suffix(".seg").exists():
+        elif kind == ".ids":
             SegmentPaths(path.with_suffix(".seg")).keep_ids()
-        elif path.suffix == ".json" and path.name != "store.json" and _age(path) > KNOWN_SECONDS:
-            path.unlink(missing_ok=True)
-        elif path.suffix == ".files" and not path.with_suffix(".seg").exists():
+        elif kind == ".files":
             shutil.rmtree(path, ignore_errors=True)
 
 
@@ -408,12 +405,11 @@ class Ack:
 def read_ack(path: Path) -> Ack:
     """The acknowledgement in a file; an empty one, by which everything is applied again, if there is no whole one."""
     try:
-        content = unsealed(path.read_bytes())
-    except OSError:
+        return Ack(**unsealed(path.read_bytes()))
+    except (OSError, ValueError, TypeError):
         return Ack()
-    return Ack() if content is None else Ack(**json.loads(content))
 
 
 def write_ack(path: Path, ack: Ack) -> None:
-    """Write an acknowledgement atomically."""
-    write_atomically(path, sealed(json.dumps(asdict(ack)).encode()))
+    """Write an acknowledgement atomically; one that a power cut takes leads to a second, harmless application."""
+    write_atomically(path, sealed(asdict(ack)))
