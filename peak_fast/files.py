@@ -7,7 +7,6 @@ import errno
 import json
 import os
 import re
-import secrets
 import shutil
 import zlib
 from collections.abc import Iterator, Mapping
@@ -122,7 +121,7 @@ def write_atomically(path: Path, content: bytes | memoryview, remedy: str = "try
     StoreError
         The disk is full or the folder cannot be written; no temporary file is left behind.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
     try:
         with temporary.open("xb") as file:
             file.write(content)

@@ -34,7 +34,17 @@ FLOORS = [
 ]
 # Rooms beside the floors.  The engine calls the tracker; the tracker never calls back.
 ASIDE = {
-    "tracking": {"arguments", "errors", "guard", "masking", "metrics", "report", "results", "version"},
+    "tracking": {
+        "arguments",
+        "errors",
+        "files",
+        "guard",
+        "masking",
+        "metrics",
+        "report",
+        "results",
+        "version",
+    },
     "report": {"data", "errors", "metrics"},
 }
 
