@@ -54,8 +54,7 @@ class InProcess:
             self._again = time.monotonic() + RETRY
             return masked(str(error), self._uri)
         except BaseException:
-            # It may have read what it has not applied: another object begins at the last confirmation.
-            self.close()
+            self.close()  # it may have read what it has not applied
             raise
         return None
 

@@ -287,18 +287,15 @@ class Recorder:
         except AttributeError:
             known = False
         if not known:
-            if not can_freeze(result):
-                for record in capture.plain(run_id, now_ms(), result, parts):
-                    channel.append(*record)
-                return
-            for record in capture.share(result):
+            whole = not can_freeze(result)
+            for record in capture.plain(run_id, now_ms(), result, parts) if whole else capture.share(result):
                 channel.append(*record)
+            if whole:
+                return
             number = capture.latest[-1]
         kind, arrays = freeze(result, parts & FIGURE != 0)
         head = (run_id, now_ms(), parts | kind, number, result.params, len(arrays[2]), len(arrays[3]))
-        segment.append(spool.FROZEN, head, arrays)
-        if segment.error is not None:
-            channel.warn_disk(segment)
+        channel.append(spool.FROZEN, head, arrays)
 
     def _log_bundle(self, result: Any) -> None:
         from peak_fast.results import make_flat
