@@ -5,8 +5,9 @@ import inspect
 import polars as pl
 import pytest
 
-from peak_fast import Bars, load, synthetic
+from peak_fast import Bars, Panel, load, synthetic
 from peak_fast.cli.data import _HELP
+from peak_fast.cli.panel import OPTIONS as PANEL_OPTIONS
 from peak_fast.data.options import OPTION_NAMES
 from peak_fast.errors import ConfigError
 from peak_fast.settings.config import BacktestConfig
@@ -35,9 +36,13 @@ def test_every_door_has_the_same_names():
     options = set(OPTION_NAMES)
     assert set(inspect.signature(load).parameters) - {"path", "name"} == options
     # What a signal function gets is said where there is no frame to pass.
-    assert set(DataTable.model_fields) - {"name", "frame"} == options
-    assert set(_HELP) - {"name", "frame", "no_timestamp", "one_series"} == options
+    of_panels = {"panel", *PANEL_OPTIONS}
+    assert set(DataTable.model_fields) - {"name", "frame"} - of_panels == options
+    assert set(_HELP) - {"name", "frame", "no_timestamp", "one_series"} - of_panels == options
     of_text = {"dialect", "separator", "decimal", "encoding"}
+    names = options - {"symbol"} | set(PANEL_OPTIONS) | {"assets"}
+    assert set(inspect.signature(Panel.load).parameters) - {"path", "name"} == names
+    assert set(inspect.signature(Panel.from_frame).parameters) - {"frame", "name"} == names - of_text
     assert set(inspect.signature(Bars.from_frame).parameters) - {"frame", "name"} == options - of_text
 
 

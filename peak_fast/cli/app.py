@@ -26,7 +26,10 @@ app = typer.Typer(
 )
 
 Data = Annotated[
-    str, typer.Option("--data", help="CSV, Parquet, Feather, 'duckdb:SELECT ...', or a packaged symbol")
+    str,
+    typer.Option(
+        "--data", help="CSV, Parquet, Feather, 'duckdb:SELECT ...', or a packaged symbol (panel: all)"
+    ),
 ]
 # Filled by `reads_data` from the options of reading.
 Reading = dict[str, Any]
@@ -95,12 +98,12 @@ def run(
     from peak_fast.tracking import build_tracker_from_config, has_run
 
     settings = _config(config, cash, fee_bps, slippage_bps)
-    item = load_strategy(strategy)
     if out is not None:
         check_folder(out)
     tracker = build_tracker_from_config(settings.tracking)
     engine = BacktestEngine.from_config(settings, tracker)
     bars = load_data(data, settings.data.said(frame=True), reading)
+    item = load_strategy(strategy, bars)
     with tracker:
         if not has_run(tracker):
             tracker.start_run(f"{item.name} {bars.name}")
@@ -207,7 +210,7 @@ def sweep(
         )
     bars = load_data(data, settings.data.said(frame=True), reading)
     run_sweep(
-        bars, load_strategy(name), listed_grid(table.grid) | parse_grid(grid or []) or None, settings,
+        bars, load_strategy(name, bars), listed_grid(table.grid) | parse_grid(grid or []) or None, settings,
         store=store, restart=restart, metrics=metric or table.metrics, constraint=constraint or table.constraint,
         threads=threads, memory=memory, top=top, by=by, heatmap=heatmap,
     )  # fmt: skip
@@ -270,7 +273,7 @@ def optimize(
     settings = _config(config, cash, fee_bps, slippage_bps)
     bars = load_data(data, settings.data.said(frame=True), reading)
     run_optimize(
-        bars, load_strategy(strategy), settings, objectives=objective or [],
+        bars, load_strategy(strategy, bars), settings, objectives=objective or [],
         out=out, top=top, show=typer.echo,
         limits={"n_trials": trials, "timeout": timeout, "target": parse_target(target or [])},
         options={

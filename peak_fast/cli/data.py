@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from peak_fast.cli.panel import check_options, inspect_panel, load_panel
 from peak_fast.cli.values import split_pairs
 from peak_fast.errors import ConfigError, DataError, did_you_mean
 
@@ -33,6 +34,11 @@ _HELP = {
     "encoding": (str, "encoding of a text file"),
     "repair": (list[str], "sort, drop or clip, repeatable"),
     "frame": (str, "what a signal function gets: polars or pandas"),
+    "panel": (bool, "the data are prices of many assets that share one account"),
+    "symbol_column": (str, "column that names the assets of a panel"),
+    "align": (str, "bars of a panel: union or intersection of the assets' times"),
+    "universe": (str, "file: who belongs to the universe of a panel when"),
+    "groups": (str, "file: groups of the assets of a panel"),
 }
 
 
@@ -85,7 +91,7 @@ def _said(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def load_data(data: str, table: Mapping[str, Any], reading: Mapping[str, Any]) -> Any:
-    """Bars from a file, a query or a packaged symbol.
+    """Bars, or with ``--panel`` a panel, from files, a query or packaged prices.
 
     Parameters
     ----------
@@ -112,6 +118,9 @@ def load_data(data: str, table: Mapping[str, Any], reading: Mapping[str, Any]) -
         raise ConfigError(
             f"--frame: expected {' or '.join(FRAMES)}; got {frame!r}; {did_you_mean(frame, FRAMES)}"
         )
+    if said.pop("panel", False) or data == "panel":
+        return load_panel(data, said, frame)
+    check_options(said)
     if data in SAMPLE_SYMBOLS:
         if reading:
             raise ConfigError(
@@ -160,12 +169,15 @@ def inspect_data(bars: Any, rows: int, show: Callable[[str], None]) -> None:
     Parameters
     ----------
     bars
-        Bars.
+        Bars, or a panel.
     rows
         How many rows to print from each end.
     show
         Prints a line.
     """
+    if hasattr(bars, "symbols"):
+        inspect_panel(bars, show)
+        return
     facts = [
         ("name", bars.name),
         ("bars", f"{len(bars):,}" + (f", {bars.n_invalid:,} without a price" if bars.n_invalid else "")),

@@ -9,20 +9,26 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from peak_fast.cli.panel import load_holdings
+from peak_fast.data import is_panel
 from peak_fast.errors import PeakFastError, StrategyError, did_you_mean
 from peak_fast.strategies import Block, OrderBlock, RuleStrategy, SignalStrategy, resolve
 
 _KINDS = (Block, OrderBlock, RuleStrategy, SignalStrategy)
 
 
-def load_strategy(text: str) -> Any:
+def load_strategy(text: str, data: Any = None) -> Any:
     """Strategy of a name, of ``FILE.py`` or of ``FILE.py:NAME``; a file is run as Python would run it.
+
+    Where the data are a panel it is what a portfolio holds (`peak_fast.cli.panel.load_holdings`).
 
     Raises
     ------
     StrategyError
         Unknown name; a file that is missing or fails, or in which the strategy is not, or one of several.
     """
+    if is_panel(data):
+        return load_holdings(text, _run)
     file, sign, name = text.rpartition(":") if ".py:" in text else (text, "", "")
     if not file.endswith(".py"):
         return resolve(text)

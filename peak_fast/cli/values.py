@@ -115,6 +115,8 @@ def engine_settings(config: BacktestConfig) -> dict[str, Any]:
         from peak_fast.settings import as_book
 
         settings["order_book"] = as_book(config.order_book)
+    if config.portfolio is not None:
+        settings["portfolio"] = config.portfolio
     return settings
 
 

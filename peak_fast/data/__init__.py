@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from peak_fast.data.bars import Bars
     from peak_fast.data.checks import not_positive as not_positive
     from peak_fast.data.columns import numbers_of as numbers_of
+    from peak_fast.data.files import read_table as read_table
     from peak_fast.data.frames import collect as collect
     from peak_fast.data.frames import table_of as table_of
     from peak_fast.data.frames import to_polars as to_polars
@@ -64,6 +65,7 @@ _HOMES = {
     "bars": ("Bars",),
     "checks": ("not_positive",),
     "columns": ("numbers_of",),
+    "files": ("read_table",),
     "frames": ("collect", "table_of", "to_polars"),
     "generated": ("synthetic",),
     "given": ("given_bars", "is_panel", "settled"),

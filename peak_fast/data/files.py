@@ -11,8 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from peak_fast.arguments import place
 from peak_fast.data.dialects import check_dialect
-from peak_fast.data.options import FILE_OPTIONS, ReadOptions
+from peak_fast.data.options import DEFAULTS, FILE_OPTIONS, ReadOptions
 from peak_fast.data.query_dates import check_dates
 from peak_fast.errors import ConfigError, DataError, did_you_mean, require
 from peak_fast.masking import mask, masked, shown_cause
@@ -102,6 +103,29 @@ def read_file(file: Path, options: ReadOptions) -> Read:
         raise DataError(f"{file}: cannot be read as {suffix} ({str(error).splitlines()[0]})") from error
     # One chunk per column, copied by Polars' threads; each column is then taken without a further copy.
     return frame.rechunk(), found, notes
+
+
+def read_table(path: str | Path) -> pl.DataFrame:
+    """A file with a header as a Polars frame, whatever it holds: weights, members of a universe, groups.
+
+    Raises
+    ------
+    DataError
+        No such file, an ending that is not read here, or content that cannot be read.
+    """
+    import polars as pl
+
+    file = Path(place("path", path, "weights.csv"))
+    if _suffix(file.name) not in _TEXT or not file.is_file():
+        return read_file(file, DEFAULTS)[0]
+    # Readers of prices look for prices; here names are what they are.
+    try:
+        with file.open("rb") as opened:
+            header = opened.readline()
+        separator = max(",;\t|", key=lambda sign: header.count(sign.encode()))
+        return pl.read_csv(file, separator=separator, try_parse_dates=True)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise DataError(f"{file}: cannot be read as text ({str(error).splitlines()[0]})") from error
 
 
 def _suffix(name: str) -> str:

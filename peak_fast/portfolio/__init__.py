@@ -9,6 +9,7 @@ from peak_kernels.doors import door
 if TYPE_CHECKING:
     from peak_fast.portfolio.lean import Bench as Bench
     from peak_fast.portfolio.result import PortfolioResult
+    from peak_fast.portfolio.rules import GivenWeights as GivenWeights
     from peak_fast.portfolio.rules import Maker as Maker
     from peak_fast.portfolio.rules import Momentum, Rank, Rebalance, Score, Volatility, WeightFunction
     from peak_fast.portfolio.rules import rule_of as rule_of
@@ -31,7 +32,17 @@ __all__ = [
 _HOMES = {
     "lean": ("Bench",),
     "result": ("PortfolioResult",),
-    "rules": ("Momentum", "Rank", "Rebalance", "Score", "Volatility", "WeightFunction", "Maker", "rule_of"),
+    "rules": (
+        "Momentum",
+        "Rank",
+        "Rebalance",
+        "Score",
+        "Volatility",
+        "WeightFunction",
+        "Maker",
+        "GivenWeights",
+        "rule_of",
+    ),
     "run": ("run_portfolio",),
     "setup": ("setup_of",),
     "targets": ("TargetWeights",),

@@ -50,7 +50,9 @@ def run_portfolio(
     setup = setup_of(panel, settings)
     if callable(what) and not provides_weights(what):
         what = WeightFunction(what)
-    values = complete_params(what, params) if hasattr(what, "schema") else dict(params)
+    # A frame of Polars has a schema, too.
+    declared = provides_weights(what) and hasattr(what, "schema")
+    values = complete_params(what, params) if declared else dict(params)
     targets = target_weights(panel, what, values)
     check_sums(panel, targets, setup.portfolio)
     setup = with_band(setup, targets)

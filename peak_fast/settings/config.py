@@ -8,7 +8,8 @@ Traceback (most recent call last):
 peak_fast.errors.ConfigError: Execution.fill_at: expected 'next_open' or 'close'; got 'tomorrow'
 
 `BacktestConfig` groups them as the tables of a TOML file: ``[execution]``, ``[costs]``, ``[stops]``,
-``[sizing]``, ``[risk_limits]``, ``[tracking]``, ``[order_book]``, ``[sweep]``, ``[data]``.
+``[sizing]``, ``[risk_limits]``, ``[tracking]``, ``[order_book]``, ``[portfolio]``, ``[sweep]``,
+``[data]``.
 """
 
 from __future__ import annotations
@@ -74,7 +75,8 @@ class SweepTable(Settings):
 class BacktestConfig(Settings):
     """All settings of a backtest as the tables of one TOML file.
 
-    ``order_book`` is None for the fast path, or a `peak_fast.settings.order_table.OrderBookTable` (a dict becomes one).
+    ``order_book`` is None for the fast path, or a `peak_fast.settings.order_table.OrderBookTable` (a dict becomes one);
+    ``portfolio`` are `PortfolioRules` (a dict becomes them) for runs of a panel.
     """
 
     initial_cash: Annotated[Positive, Slot((t.INITIAL_CASH,), "initial_cash")] = 100_000.0
@@ -90,6 +92,23 @@ class BacktestConfig(Settings):
     risk_free: Annotated[float, Field(gt=-1, lt=10, allow_inf_nan=False)] = 0.0
     use_execution_pipeline: bool = True
     order_book: Any = None
+    portfolio: Any = None
+
+    @field_validator("portfolio", mode="before")
+    @classmethod
+    def _portfolio(cls, given: Any) -> Any:
+        """Rules of portfolios, whose model is made where some are given."""
+        if given is None:
+            return None
+        from peak_fast.settings.portfolio_rules import PortfolioRules
+
+        if isinstance(given, PortfolioRules):
+            return given
+        if not isinstance(given, dict):
+            raise ConfigError(
+                f"portfolio: expected a table of settings, such as {{'band': 0.01}}; got {type(given).__name__}"
+            )
+        return PortfolioRules(**given)
 
     @field_validator("order_book", mode="before")
     @classmethod

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from peak_kernels.doors import door
 
 if TYPE_CHECKING:
+    from peak_fast.portfolio.rules.functions import GivenWeights as GivenWeights
     from peak_fast.portfolio.rules.functions import WeightFunction
     from peak_fast.portfolio.rules.functions import rule_of as rule_of
     from peak_fast.portfolio.rules.making import Maker as Maker
@@ -19,7 +20,7 @@ __all__ = ["Momentum", "Rank", "Rebalance", "Score", "Volatility", "WeightFuncti
 
 # Where each name of this room lives; those outside `__all__` are for other rooms.
 _HOMES = {
-    "functions": ("WeightFunction", "rule_of"),
+    "functions": ("GivenWeights", "WeightFunction", "rule_of"),
     "making": ("Maker",),
     "momentum": ("Momentum", "Volatility"),
     "rank": ("Rank",),

@@ -115,11 +115,11 @@ def rule_of(what: Any) -> Any:
     StrategyError
         It is nothing that gives weights.
     """
+    if isinstance(what, str | type):
+        remedy = "call it" if isinstance(what, type) else "names are those of strategies of one asset"
+        raise wrong(
+            "what to hold", "a rule such as Rank, a function, or weights", what, remedy, StrategyError
+        )
     if provides_weights(what):
         return what
-    if isinstance(what, str):
-        raise wrong(
-            "what to hold", "a rule such as Rank, a function, or weights", what,
-            "names are those of strategies of one asset", StrategyError,
-        )  # fmt: skip
     return WeightFunction(what) if callable(what) else GivenWeights(what)
