@@ -36,11 +36,7 @@ def load_panel(data: str, said: Mapping[str, Any], kind: str) -> Any:
         name: read_table(options.pop(name)) for name in ("universe", "groups") if name in options
     }
     if data == "panel":
-        if options:
-            option = next(iter(options)).replace("_", "-")
-            raise ConfigError(
-                f"--{option}: packaged prices are read as they are; leave the options of reading out"
-            )
+        _refuse(options)
         return sample("panel").told(**told)
     if "symbol" in options:
         raise ConfigError(
@@ -49,6 +45,15 @@ def load_panel(data: str, said: Mapping[str, Any], kind: str) -> Any:
     panel = Panel.load(data, **options, **told)
     object.__setattr__(panel, "_kind", kind)
     return panel
+
+
+def _refuse(options: Mapping[str, Any]) -> None:
+    """Packaged prices leave nothing to say of how they are read."""
+    for name in options:
+        option = name.replace("_", "-")
+        raise ConfigError(
+            f"--{option}: packaged prices are read as they are; leave the options of reading out"
+        )
 
 
 def inspect_panel(panel: Any, show: Callable[[str], None]) -> None:

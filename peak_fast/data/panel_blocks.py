@@ -51,17 +51,19 @@ def block_of_pieces(pieces: Sequence[Piece], align: Align) -> Block:
             for field, values in enumerate(columns):
                 prices[field, asset] = np.nan if values is None else values
             continue
-        at = np.searchsorted(times, piece.time_us)
-        inside = None
-        if align == "intersection":
-            at = np.minimum(at, times.size - 1)
-            inside = times[at] == piece.time_us
-            at = at[inside]
+        at, inside = found_in(times, piece.time_us)
         prices[:, asset] = np.nan
         for field, values in enumerate(columns):
             if values is not None:
-                prices[field, asset, at] = values if inside is None else values[inside]
+                prices[field, asset, at] = values[inside]
     return Block(prices, times)
+
+
+def found_in(times: IntArray, own: IntArray) -> tuple[IntArray, Any]:
+    """Places among rising times of those that are there, and which they are."""
+    at = np.minimum(np.searchsorted(times, own), times.size - 1)
+    inside = times[at] == own
+    return (at, slice(None)) if inside.all() else (at[inside], inside)
 
 
 def union_of(times: Sequence[IntArray]) -> IntArray:

@@ -120,22 +120,24 @@ class Told(PanelPrices):
         return other
 
 
-def groups_of(groups: Any, symbols: tuple[str, ...], notes: list[str]) -> tuple[IntArray, tuple[str, ...]]:
-    """Number of each asset's group (-1: none), and the names of the groups."""
-    if is_frame(groups):
-        table = table_of(collect(groups)[0])
-        names = Names(table.names, {})
-        who, which = (
-            _one_of(names, SYMBOL_NAMES, "groups", "symbols"),
-            _one_of(names, _GROUPS, "groups", "groups"),
-        )
-        found = dict(zip(_texts(table.get(who)), _texts(table.get(which)), strict=True))
-    elif isinstance(groups, Mapping):
-        found = {str(symbol): None if group is None else str(group) for symbol, group in groups.items()}
-    else:
+def _named_groups(groups: Any) -> dict[Any, Any]:
+    """Name of the group (None: none) by symbol."""
+    if isinstance(groups, Mapping):
+        return {str(symbol): None if group is None else str(group) for symbol, group in groups.items()}
+    if not is_frame(groups):
         raise ConfigError(
             f"groups: expected a mapping of symbols to names, or a frame; got {type(groups).__name__}"
         )
+    table = table_of(collect(groups)[0])
+    names = Names(table.names, {})
+    who = _one_of(names, SYMBOL_NAMES, "groups", "symbols")
+    which = _one_of(names, _GROUPS, "groups", "groups")
+    return dict(zip(_texts(table.get(who)), _texts(table.get(which)), strict=True))
+
+
+def groups_of(groups: Any, symbols: tuple[str, ...], notes: list[str]) -> tuple[IntArray, tuple[str, ...]]:
+    """Number of each asset's group (-1: none), and the names of the groups."""
+    found = _named_groups(groups)
     known = [found.get(symbol) for symbol in symbols]
     if not any(known):
         raise DataError(

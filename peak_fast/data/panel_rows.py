@@ -20,7 +20,16 @@ from peak_fast.data.kinds import package_of
 from peak_fast.data.names import Names
 from peak_fast.data.numeric import as_float64
 from peak_fast.data.options import ReadOptions, Stamp
-from peak_fast.data.panel_blocks import Align, Block, Piece, Places, block_of_pieces, places_of, scattered
+from peak_fast.data.panel_blocks import (
+    Align,
+    Block,
+    Piece,
+    Places,
+    block_of_pieces,
+    found_in,
+    places_of,
+    scattered,
+)
 from peak_fast.data.reading import Extracted, read_columns
 from peak_fast.data.symbols import columns_of_symbols
 from peak_fast.data.time_zones import localise
@@ -207,12 +216,10 @@ def _checked_block(
         for name, count in done.items():
             repaired[name] = repaired.get(name, 0) + count
     block = block_of_pieces(pieces, align)
-    bars = block.time_us.size
     cells, kept_rows = [], []
     for number, piece in enumerate(pieces):
-        at = np.minimum(np.searchsorted(block.time_us, piece.time_us), bars - 1)
-        inside = block.time_us[at] == piece.time_us
-        cells.append(number * bars + at[inside])
+        at, inside = found_in(block.time_us, piece.time_us)
+        cells.append(number * block.time_us.size + at)
         kept_rows.append(taken[number][inside])
     places = Places(np.concatenate(cells), len(symbols), block.time_us)
     return block, np.concatenate(kept_rows), places, repaired, gathered(notes)

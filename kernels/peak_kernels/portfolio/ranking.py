@@ -7,6 +7,8 @@ alphabet is the better one; so no result depends on the order of assets.
 in alphabetical order, ``bounds`` int64[groups + 1] where each begins.  ``best`` int64[k, groups * width] holds the
 chosen of each group side by side, ``counts`` int64[k, groups] how many of a group are ranked at all.
 
+Reads scores and what weights are in proportion to; writes ``best``, ``counts`` and weights, float64[k, asset].
+
 Reads scores and who may be chosen; writes who was, how many of each group, and their weights.
 """
 
@@ -27,15 +29,19 @@ N_TERMS = 8
 
 
 @jit(inline=True)
+def median_of(a: float, b: float, c: float) -> float:
+    """The middle one of three."""
+    return max(min(a, b), min(max(a, b), c))
+
+
+@jit(inline=True)
 def kth_largest(values: FloatArray, count: int, k: int) -> float:
     """The ``k``-th largest of the first ``count`` values (k >= 1); reorders them (Hoare's selection)."""
     low: Any = 0
     high: Any = count - 1
     place: Any = k - 1
     while low < high:
-        middle = (low + high) // 2
-        a, b, c = values[low], values[middle], values[high]
-        pivot = max(min(a, b), min(max(a, b), c))
+        pivot = median_of(values[low], values[(low + high) // 2], values[high])
         i: Any = low
         j: Any = high
         while i <= j:

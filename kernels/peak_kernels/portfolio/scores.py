@@ -4,6 +4,8 @@
 ``rows`` int64[k] the deciding bars; ``out`` float64[k, asset].  Values at a row depend on bars up to it alone.  Where
 a price is missing inside an asset's life the last one before it counts.
 
+Reads closes and spans, of the universe who is a member; writes scores.
+
 Reads closes; writes a row of scores for each bar that is asked for.
 """
 
@@ -54,10 +56,7 @@ def momentum_into(
 def volatility_into(
     close: FloatArray, spans: IntArray, rows: IntArray, lookback: int, out: FloatArray
 ) -> None:
-    """Population standard deviation of the returns of the last ``lookback`` bars; NaN where the asset is younger.
-
-    A bar without a price has no return; that of the next one is over both.
-    """
+    """Population deviation of the last ``lookback`` bars' returns, which span bars without a price."""
     for asset in range(close.shape[0]):
         closes = close[asset]
         first = spans[p.LISTED, asset]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,11 @@ class _Room(threading.local):
     maker: Any = None
     weights: FloatArray | None = None
     settings: tuple[Any, Any] = (None, None)
+
+
+def _one_by_one(work: Callable[[tuple[int, int]], None], tiles: Sequence[tuple[int, int]]) -> None:
+    for tile in tiles:
+        work(tile)
 
 
 class PortfolioBatch:
@@ -71,13 +76,10 @@ class PortfolioBatch:
             if done is not None:
                 done(bounds[1] - bounds[0], out[order[bounds[0] : bounds[1]], 0])
 
-        threads = 1 if not isinstance(self.strategy, Rank) else self.team.threads
-        tiles = cut(count, _LARGEST, _SMALLEST, threads)
-        if threads == 1:
-            for tile in tiles:
-                work(tile)
-        else:
-            self.team.share(work, tiles)
+        # Python functions are called in this thread.
+        threads = self.team.threads if isinstance(self.strategy, Rank) else 1
+        share = self.team.share if threads > 1 else _one_by_one
+        share(work, cut(count, _LARGEST, _SMALLEST, threads))
 
     def _order(self, columns: Mapping[str, list[Any]], count: int) -> list[int]:
         """Configurations with equal scores follow one another, so that each is made once."""
