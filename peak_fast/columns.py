@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from peak_fast.arguments import is_whole
+from peak_fast.arguments import is_whole, shown
 from peak_fast.errors import ConfigError, DataError
 from peak_kernels.arrays import FloatArray
 
-_MOST = 2**62
+_MOST = 10_000_001
 Wrap = Callable[[FloatArray, str], Any]
 
 
@@ -74,5 +74,7 @@ def whole_number(value: Any, name: str, minimum: int) -> int:
     if isinstance(value, float | np.floating) and float(value).is_integer():
         value = int(value)
     if not is_whole(value) or not minimum <= value < _MOST:
-        raise ConfigError(f"{name}: expected a whole number of at least {minimum}, got {value!r}")
+        raise ConfigError(
+            f"{name}: expected a whole number of at least {minimum}, got {shown(value)}; at most {_MOST - 1:,} bars"
+        )
     return int(value)

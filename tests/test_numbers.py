@@ -9,6 +9,7 @@ import pytest
 import peak_fast as pf
 from peak_fast import StrategyError
 from peak_fast.errors import ConfigError, PeakFastError
+from peak_fast.indicators import sma
 from peak_fast.params import Param
 from peak_fast.settings import SignalRules
 from peak_fast.signals import simulate_signals, simulate_sizes
@@ -133,6 +134,9 @@ def test_texts_in_a_settings_file_are_no_numbers():
             "at most 10,000,000 values to list",
         ),
         (lambda: Param("a", "int", 1, low=1, high=100).parse("1_0"), "without underscores"),
+        (lambda: Row("sma", 10**12), "a number of bars goes up to 10,000,000"),
+        (lambda: sma(CLOSE, 10**12), "at most 10,000,000 bars"),
+        (lambda: sma(CLOSE, 10**400), "got a whole number of about 401 digits; at most 10,000,000 bars"),
     ],
 )
 def test_sizes_beyond_reason_are_refused_with_the_limit(call, message):

@@ -9,6 +9,8 @@ from peak_fast.arguments import is_number, wrong
 from peak_fast.errors import StrategyError
 from peak_fast.guard import guarded_class
 
+_MOST_BARS = 10_000_000
+
 
 @guarded_class()
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,9 @@ class Row:
                 raise wrong(
                     f"Row({kind!r})", "numbers or names of parameters", item, "Row('sma', 20)", StrategyError
                 )
+            if not isinstance(item, str) and kind not in ("constant", "negative") and abs(item) > _MOST_BARS:
+                remedy = f"a number of bars goes up to {_MOST_BARS:,}"
+                raise wrong(f"Row({kind!r})", "a number of bars", item, remedy, StrategyError)
         object.__setattr__(self, "kind", kind)
         object.__setattr__(self, "args", args)
 
