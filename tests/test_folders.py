@@ -302,8 +302,8 @@ def test_the_doctor_says_why_nothing_is_kept(own, monkeypatch):
 
 
 @pytest.fixture
-def uri(own, monkeypatch, tested_bulk):
-    use_spool(monkeypatch, own / "spool", tested_bulk)
+def uri(own, monkeypatch, empty_database):
+    use_spool(monkeypatch, own / "spool", empty_database)
     (own / "spool").chmod(0o700)
     return f"sqlite:///{own}/runs.db"
 
@@ -391,6 +391,22 @@ def test_sync_does_not_replay_what_others_may_have_written(uri, own, monkeypatch
         warnings.simplefilter("error")
         tracker.close()
     assert (own / "runs.db").exists()
+
+
+def test_sync_leaves_segments_alone_that_others_can_have_written(uri, own):
+    """Their folder has been mended; what was put there before is not stored."""
+    tracker = MLflowTracker(uri, "x")
+    log_a_run(tracker)
+    (segment,) = place_of(uri).glob("*.seg")
+    segment.chmod(0o666)
+    with pytest.raises(TrackingError, match="can have been written by others"):
+        tracker.close()
+    for found in (sync(dry_run=True), sync()):
+        assert f"chmod 600 {segment}" in found.stores[0].error
+    assert segment.exists()
+    segment.chmod(0o600)
+    assert sync().stores[0].error is None
+    assert not segment.exists()
 
 
 # Stores of sweeps

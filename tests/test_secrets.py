@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from peak_fast import MLflowTracker, PeakFastError, masking
+from peak_fast import BacktestConfig, MLflowTracker, PeakFastError, masking
 from peak_fast.errors import ConfigError
 from peak_fast.studies.storage.storage import open_storage
 from peak_fast.tracking.caller import launch
@@ -188,7 +188,7 @@ def test_studies_show_none_of_many_generated_secrets(seen, secret):
 
 REFUSED = [
     "ann:Zq7x@host:5000", "Zq7x@host:5000", "htp://ann:Zq7x@host", "postgres://a:Zq7x@h/x", "sqlite:x.db?password=Zq7x",
-    "sqlite:///:memory:?key=Zq7x", "ann:Zq7x/@x.db", "Zq7x@x.db",
+    "sqlite:///:memory:?key=Zq7x", "ann:Zq7x/@x.db", "Zq7x:@host", "Zq7x:@host:5000/x",
 ]  # fmt: skip
 
 
@@ -196,6 +196,26 @@ REFUSED = [
 def test_addresses_that_are_refused_are_not_repeated(text):
     with pytest.raises(ConfigError) as caught:
         MLflowTracker(text, "x")
+    assert not leaks("".join(traceback.format_exception(caught.value)))
+
+
+def test_settings_show_no_secret(tmp_path):
+    uri = "postgresql://ann:Zq7x@h/x"
+    settings = BacktestConfig(
+        tracking={"enabled": True, "backend": "mlflow", "mlflow": {"tracking_uri": uri}}
+    )
+    assert "postgresql://ann:***@h/x" in repr(settings)
+    assert not leaks(f"{settings!r} {settings} {settings.tracking.mlflow!r}")
+    assert settings.tracking.mlflow.tracking_uri == uri
+    inner = {"tracking_uri": [uri]}, {"tracking_uri": uri, "mode": "x"}, {uri: 1}, uri
+    for wrong in (uri, *({"mlflow": table} for table in inner)):
+        with pytest.raises(ConfigError) as caught:
+            BacktestConfig(tracking=wrong)
+        assert not leaks(str(caught.value))
+    path = tmp_path / "settings.toml"
+    path.write_text(f"[tracking]\nbackend = 'mlflow'\nmlflow.tracking_uri = '{uri}'\nmlflow.wrong = 1\n")
+    with pytest.raises(ConfigError) as caught:
+        BacktestConfig.from_toml(path)
     assert not leaks("".join(traceback.format_exception(caught.value)))
 
 

@@ -14,6 +14,7 @@ peak_fast.errors.ConfigError: Execution.fill_at: expected 'next_open' or 'close'
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,6 +23,7 @@ from pydantic import Field, field_validator
 from peak_fast.arguments import place
 from peak_fast.errors import ConfigError
 from peak_fast.guard import guarded
+from peak_fast.masking import mask
 from peak_fast.settings.base import Positive
 from peak_fast.settings.data_table import DataTable
 from peak_fast.settings.frozen import Settings as Settings
@@ -41,6 +43,11 @@ class MLflowTracking(Settings):
     mode: Literal["background", "sync"] = "background"
     artifacts: Literal["full", "light", "none"] = "full"
     tags: dict[str, str] = Field(default_factory=dict)
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """What is shown of the settings; a password of the address is not."""
+        for name, value in super().__repr_args__():
+            yield name, mask(value) if name == "tracking_uri" and value is not None else value
 
 
 class Tracking(Settings):

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from peak_fast.arguments import is_beyond_float, shown
 from peak_fast.errors import ConfigError, did_you_mean
+from peak_fast.masking import masked
 
 
 class Slot(NamedTuple):
@@ -107,7 +108,7 @@ def explain(model: type[BaseModel], error: ValidationError) -> str:
             continue
         wanted = item["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
         parts.append(f"{name}: expected {wanted}; got {item['input']!r}")
-    return "; ".join(parts)
+    return masked("; ".join(parts))
 
 
 def _name_of_sweeps(model: type[BaseModel], wrong: str) -> str:

@@ -1,11 +1,13 @@
-"""Whether a folder of the spool is this user's alone."""
+"""Whether folders and segments of the spool are this user's alone."""
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 from peak_fast.errors import TrackingError
-from peak_kernels.folders import problem_of
+from peak_fast.tracking.updates import UnknownSpool
+from peak_kernels.folders import is_ours, problem_of
 
 
 def check_folder(folder: Path) -> Path:
@@ -24,3 +26,22 @@ def check_folder(folder: Path) -> Path:
             f"the spool of tracked runs is not used: {problem}; or set PEAK_FAST_SPOOL_DIR to a folder of your own"
         )
     return folder
+
+
+def check_file(path: Path) -> None:
+    """Refuse a segment that others can have written, also while its folder was open to them.
+
+    Raises
+    ------
+    UnknownSpool
+        They can.
+    """
+    try:
+        info = path.lstat()
+    except FileNotFoundError:
+        return
+    if not is_ours(info) or not stat.S_ISREG(info.st_mode):
+        raise UnknownSpool(
+            f"{path} can have been written by others, so that its runs are not stored; remove it, or, if it is "
+            f"yours, take it over with: chmod 600 {path}"
+        )

@@ -17,6 +17,7 @@ DEFAULT_DATABASE = "mlflow.db"
 URI_VARIABLE = "PEAK_FAST_TRACKING_URI"
 SQL_SCHEMES = ("sqlite", "postgresql", "mysql", "mssql")
 SCHEMES = (*SQL_SCHEMES, "http", "https", "file", "databricks", "databricks-uc", "uc")
+_WITHOUT_SCHEME = "tracking_uri {!r}: expected a URI, got a user and a host; write its scheme, as in 'https://user:password@host'"
 # How other programs call a database, and endings of the files of one.
 _OTHER_NAMES = {"postgres": "postgresql", "sqlite3": "sqlite", "mariadb": "mysql"}
 _DATABASE_ENDINGS = (".db", ".sqlite", ".sqlite3", ".db3")
@@ -77,10 +78,7 @@ def _plain_path(text: str) -> str:
             f"tracking_uri {mask(text)!r}: expected a URI, got an address; for a server write 'http://{mask(text)}'"
         )
     if re.match(r"[^/\\]*@[^/\\]*:", text):
-        raise ConfigError(
-            f"tracking_uri {mask(text)!r}: expected a URI, got a user and a host; write its scheme, as in "
-            "'https://user:password@host'"
-        )
+        raise ConfigError(_WITHOUT_SCHEME.format(mask(text)))
     if text.lower().endswith(_DATABASE_ENDINGS) and not Path(text).is_dir():
         raise ConfigError(
             f"tracking_uri {mask(text)!r}: expected the folder of a file store, got the name of a database file; for "
@@ -100,6 +98,8 @@ def _check_scheme(uri: str, scheme: str) -> None:
     if scheme in SCHEMES:
         return
     shown = mask(uri)
+    if "@" in uri and not re.match(r"[^@]*:/", uri):
+        raise ConfigError(_WITHOUT_SCHEME.format(shown))
     rest = shown.partition(":")[2]
     if re.fullmatch(r"\d+(/.*)?", rest):
         raise ConfigError(

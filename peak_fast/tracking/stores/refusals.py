@@ -98,7 +98,8 @@ def apply(
 def of_files(run_id: str, problems: Iterable[tuple[Artifact, str]]) -> list[Rejection]:
     """The rejections of files that could not be written."""
     return [
-        Rejection(run_id, reason, RunUpdate(run_id, artifacts=[artifact])) for artifact, reason in problems
+        Rejection(run_id, masked(reason), RunUpdate(run_id, artifacts=[artifact]))
+        for artifact, reason in problems
     ]
 
 

@@ -31,6 +31,7 @@ from peak_fast.tracking.spool import (
     Record,
     RunIds,
     SegmentPaths,
+    check_file,
     read_ack,
     read_records,
     write_ack,
@@ -132,8 +133,10 @@ class SegmentReplay:
         Raises
         ------
         UnknownSpool
-            The segment has another format than this version knows, or its beginning is damaged.
+            The segment has another format than this version knows, or its beginning is damaged, or others can have
+            written it.
         """
+        check_file(self.paths.segment)
         record = None
         for record in read_records(self.paths.segment):
             if record.kind == spool.HEADER:
