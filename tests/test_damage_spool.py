@@ -146,6 +146,20 @@ def test_a_lost_block(segment, size, filling):
             assert {item for item in facts if item[0] in ("metric", "param", "file")} <= whole[run_id]
 
 
+def test_a_run_outlives_its_beginning(segment):
+    """Name and tags of a run go with its first record, and nothing else."""
+    data = bytearray(segment.read_bytes())
+    data[data.find(b"run 3")] ^= 1
+    whole, _ = replayed(segment)
+    segment.write_bytes(data)
+    runs, said = replayed(segment)
+    assert any("damaged" in text for text in said) and runs.keys() == whole.keys()
+    (lost,) = [facts for facts in whole.values() if ("name", "run 3") in facts]
+    (found,) = [runs[run_id] for run_id, facts in whole.items() if facts is lost]
+    kinds = ("metric", "param", "file", "input", "end")
+    assert {item for item in lost if item[0] in kinds} == {item for item in found if item[0] in kinds}
+
+
 def test_sync_counts_damage_and_stores_the_rest(segment, tmp_path, reader_of):
     data = bytearray(segment.read_bytes())
     place = data.find(b"number")

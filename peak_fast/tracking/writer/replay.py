@@ -300,7 +300,9 @@ class SegmentReplay:
                 self._refused.append(Rejection("", head[1]))
             case spool.CLOSE:
                 self._closed = True
-            case _ if head[0] in self._runs:
+            case _ if head[0] in self._runs or self._damaged:
+                if head[0] not in self._runs:  # its beginning was damaged, and is all that is lost
+                    self._start(head[0], (head[1], None), updates)
                 self._note_run(record, self._runs[head[0]], self._update(updates, head[0]))
 
     def _result(self, update: RunUpdate, state: RunState, when: int, parts: int, source: Source) -> None:
