@@ -1,13 +1,17 @@
 """One bad item, of any kind and in any store: its run keeps the rest and says what it lacks; everybody else goes on."""
 
 import json
+import math
 import shutil
 import threading
+from decimal import Decimal
+from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+import numpy as np
 import pytest
 
 from peak_fast.tracking import MLflowTracker, TrackingWarning
@@ -351,6 +355,36 @@ def test_a_damaged_description_hides_no_runs(content, left, reader_of, experimen
     with MLflowTracker(uri, experiment, run_name="again") as tracker:
         tracker.log_metrics({"m": 2.0})
         assert json.loads(path.read_text())["uri"] == uri
+
+
+@pytest.mark.parametrize("mode", ["background", "sync"])
+def test_numbers_beyond_the_range_of_a_float(mode, spool_dir, tmp_path, experiment, reader_of):
+    """They are told as they are: not infinite, not cut, and no error."""
+    uri = f"sqlite:///{tmp_path}/big.db"
+    big, huge = 10**400, 10**5_000
+    tracker = MLflowTracker(uri, experiment, mode=mode)
+    with tracker.start_run("big", tags={"at the start": huge}):
+        tracker.log_params({"big": big, "huge": huge, "list": [huge], "set": {huge}, "deep": {"er": [big]}})
+        tracker.log_metrics(
+            {"big": big, "huge": -huge, "decimal": Decimal("1e400"), "fraction": Fraction(big, 3)}
+        )
+        tracker.log_metrics({"long": np.longdouble("1e4000"), "inf": math.inf, "fine": 1.0})
+        with pytest.warns(TrackingWarning, match="64 bits"):
+            tracker.log_metrics({"step": 1.0}, step=huge)
+        tracker.set_tags({"big": big, "huge": huge})
+        tracker.log_dict({"big": big, "huge": huge}, "big.json")
+    tracker.close()
+    run = reader_of(uri).run(experiment)
+    assert run.params["big"] == str(big)
+    assert run.params["deep.er"] == f"[{big}]"
+    assert int(run.params["huge"], 16) == huge
+    assert {name for name, value in run.metrics.items() if value == value} == {"fine", "step"}
+    assert run.tags["big"] == str(big)
+    assert int(run.tags["huge"], 16) == int(run.tags["at the start"], 16) == huge
+    assert (run.tags["metric.decimal"], run.tags["metric.inf"]) == ("1E+400", "inf")
+    assert run.tags["fraction"] == str(Fraction(big, 3))
+    if np.finfo(np.longdouble).max > 1e308:
+        assert run.tags["metric.long"] == "1e+4000"
 
 
 def test_pieces_say_the_same_as_the_whole():

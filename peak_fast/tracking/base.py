@@ -36,58 +36,45 @@ class Tracker(Protocol):
     @property
     def tracking_uri(self) -> str:
         """Where runs are stored; an empty string where nothing is."""
-        ...
 
     @property
     def experiment_name(self) -> str:
         """The experiment that groups the runs."""
-        ...
 
     def start_run(
         self, run_name: str | None = None, *, nested: bool = False, tags: Mapping[str, Any] | None = None
     ) -> RunHandle:
         """Start a run; one that is active ends first, unless ``nested`` asks for a child of it."""
-        ...
 
     def end_run(self, status: str = "FINISHED") -> None:
         """End the innermost active run; nothing happens without one."""
-        ...
 
     def get_run_id(self) -> str | None:
         """Id of this thread's innermost active run in the store, or None."""
-        ...
 
     def log_params(self, params: Any) -> None:
         """Log parameters; nested mappings are flattened with dots, lists become JSON."""
-        ...
 
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
         """Log numbers; what is not a finite number becomes a tag or is dropped with one warning."""
-        ...
 
     def set_tags(self, tags: Mapping[str, Any]) -> None:
         """Set tags; a later value replaces an earlier one."""
-        ...
 
     def log_artifact(self, path: str | Path, artifact_path: str | None = None) -> None:
         """Log a file or a folder as it is now; a missing one is a warning."""
-        ...
 
     def log_figure(self, figure: Any, artifact_file: str, artifact_path: str | None = None) -> None:
         """Log a Matplotlib or Plotly figure, or finished PNG bytes."""
-        ...
 
     def log_text(self, text: str, artifact_file: str) -> None:
         """Log text as a file."""
-        ...
 
     def log_dict(self, dictionary: Mapping[str, Any], artifact_file: str) -> None:
         """Log a mapping as a JSON file."""
-        ...
 
     def log_table(self, table: Any, artifact_file: str) -> None:
         """Log a data frame as ``.parquet``, ``.json`` or ``.csv``, by the ending of the name."""
-        ...
 
     def flush(self, timeout: float | None = None) -> None:
         """Return when everything logged so far is durable in the store.
@@ -97,7 +84,6 @@ class Tracker(Protocol):
         TrackingError
             The store did not confirm; the message says what is not durable and where it waits.
         """
-        ...
 
     def __enter__(self) -> Tracker: ...
 

@@ -34,6 +34,7 @@ MAX_METRICS_PER_BATCH = 1_000
 MAX_DEPTH = 20
 # Steps and times in milliseconds are integers of 64 bits in every SQL store.
 MAX_INTEGER = 2**63 - 1
+MAX_BITS = 10_000
 
 _BAD = re.compile(r"[^/\w.\- :]" if sys.platform != "win32" else r"[^/\w.\- ]")
 _SIMPLE_KEY = re.compile(r"[A-Za-z_][\w]*(?:\.[\w]+)*")
@@ -89,10 +90,14 @@ def as_text(value: Any) -> str:
     kind = type(value)
     if kind is str:
         return str(value)
-    if kind is float or kind is int or kind is bool or value is None:
+    if kind is float or kind is bool or value is None:
         return repr(value)
+    if isinstance(value, int) and not isinstance(value, enum.Enum):
+        # Python writes no decimal digits of a number with more than some thousand of them.
+        return repr(value) if value.bit_length() < MAX_BITS else hex(value)
     if isinstance(value, np.generic) and not isinstance(value, (np.datetime64, np.timedelta64)):
-        return as_text(value.item())
+        plain = value.item()
+        return _shown(plain) if isinstance(plain, np.generic) else as_text(plain)  # a long double stays one
     if isinstance(value, enum.Enum):
         return as_text(value.value)
     if isinstance(value, (dt.datetime, dt.date, dt.time)):
@@ -103,6 +108,10 @@ def as_text(value: Any) -> str:
         return str(value)
     if callable(value) and hasattr(value, "__qualname__"):
         return str(value.__qualname__)
+    return _shown(value)
+
+
+def _shown(value: Any) -> str:
     try:
         return str(value)
     except Exception:
@@ -113,7 +122,7 @@ def _json(value: Any) -> str:
     if isinstance(value, np.ndarray):
         value = value.tolist()
     elif isinstance(value, (set, frozenset)):
-        value = sorted(value, key=str)
+        value = sorted(value, key=_shown)
     elif isinstance(value, range):
         value = list(value)
     elif isinstance(value, Mapping):
@@ -121,14 +130,14 @@ def _json(value: Any) -> str:
     try:
         return json.dumps(value, default=_json_default, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError):
-        return str(value)
+        return _shown(value)
 
 
 def _json_default(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return value.tolist()
     if isinstance(value, (set, frozenset)):
-        return sorted(value, key=str)
+        return sorted(value, key=_shown)
     if isinstance(value, np.generic) and not isinstance(value, (np.datetime64, np.timedelta64)):
         return value.item()
     return as_text(value)
@@ -220,13 +229,13 @@ class SplitMetrics:
 def split_metrics(metrics: Mapping[Any, Any]) -> SplitMetrics:
     """Sort metrics into numbers, tags and what is dropped; never raises because of a value."""
     found = SplitMetrics({}, {}, [])
-    for key, value in clean_keys(metrics).items():
-        if type(value) is not float:
-            value = as_number(value)
+    for key, given in clean_keys(metrics).items():
+        value = given if type(given) is float else as_number(given)
         if isinstance(value, float):
             found.numbers[key] = value if math.isfinite(value) else math.nan
             if not math.isfinite(value):
-                found.tags[clean_key(f"metric.{key}")] = repr(value)
+                # What is beyond the range of a float is not infinite: its own text says what it is.
+                found.tags[clean_key(f"metric.{key}")] = clean_text(as_text(given), MAX_TAG)
         elif value is None:
             found.dropped.append(key)
         else:
@@ -247,7 +256,7 @@ def as_number(value: Any) -> Any:
     try:
         return float(value)
     except OverflowError:
-        return str(value)
+        return as_text(value)
     except Exception:  # an object of the user's with any __float__
         return as_text(value)
 

@@ -121,7 +121,7 @@ class Recorder:
         position = clean_step(step)
         if position is None:
             self._channel.warn(
-                "step", f"log_metrics: step {step!r} is not a whole number of 64 bits; 0 is taken"
+                "step", f"log_metrics: step {as_text(step):.80} is not a whole number of 64 bits; 0 is taken"
             )
             position = 0
         try:

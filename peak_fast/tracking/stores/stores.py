@@ -31,11 +31,9 @@ class Store(Protocol):
         StoreUnavailable
             Not all of it is in the store; apply the same updates again later.
         """
-        ...
 
     def close(self) -> None:
         """Close connections."""
-        ...
 
 
 def open_store(uri: str, folder: str, contact: Callable[[], None] = lambda: None) -> Store:

@@ -89,25 +89,20 @@ class Source(Protocol):
     @property
     def stats(self) -> dict[str, Any]:
         """Its statistics."""
-        ...
 
     @property
     def metadata(self) -> dict[str, Any]:
         """Its metadata."""
-        ...
 
     @property
     def bars(self) -> Bars | None:
         """Its bars, if the segment has them."""
-        ...
 
     def trades(self) -> Any:
         """Trades in a form that :mod:`peak_fast.report` takes."""
-        ...
 
     def equity(self) -> Any:
         """The equity curve, shape (n_bars,)."""
-        ...
 
 
 class Captured:
