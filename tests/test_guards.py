@@ -92,7 +92,8 @@ def test_a_misspelt_argument_names_the_nearest_one(label):
 def test_callables_that_take_any_argument_are_these():
     """Each of them answers by itself: see the tests below, and those of presets and trackers."""
     anything = {label for label, function in CALLS.items() if takes_anything(function)}
-    assert anything == {"Study", "NoopTracker.log_results", "NoopTracker.log_runs"}
+    presets = {f"PortfolioRules.{name}" for name in ("polars_backtest", "rule", "vectorbt")}
+    assert anything == {"Study", "NoopTracker.log_results", "NoopTracker.log_runs", *presets}
 
 
 @pytest.mark.parametrize("name", ["smapler", "objektives", "inital_cash", "trackr", "treads"])

@@ -155,7 +155,7 @@ class BacktestEngine:
         self, data: Any, strategy: Any, params: Mapping[str, Any] | None = None, *,
         symbol: str | None = None, weights: bool = False,
     ) -> BacktestResult | PortfolioResult:  # fmt: skip
-        """Backtest a strategy, or target weights of the assets of a panel.
+        """Backtest a strategy.  Of a panel: hold its assets by target weights, in one account.
 
         Parameters
         ----------

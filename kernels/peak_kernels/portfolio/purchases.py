@@ -70,7 +70,7 @@ def common_factor(desk: Any, prices: FloatArray, budget: float, field: int, bar:
     terms, cells, lists, counts = desk[2:]
     factor = 1.0
     for step in range(_MOST_STEPS):
-        slope, constant = 0.0, 0.0
+        slope, constant, bends = 0.0, 0.0, False
         for k in range(counts[p.N_QUEUE]):
             asset = lists[p.QUEUE, k]
             size = abs(cells[p.SECOND, asset])
@@ -86,13 +86,14 @@ def common_factor(desk: Any, prices: FloatArray, budget: float, field: int, bar:
             )  # fmt: skip
             slope += rises
             constant += starts
+            bends = bends or terms[p.MINIMUM, asset] > 0.0
         if step == 0 and slope + constant <= budget:
             return 1.0
         found = max((budget - constant) / slope, 0.0)
         if found >= factor:
             break
         factor = found
-        if factor == 0.0:
+        if factor == 0.0 or not bends:
             break
     return factor
 
