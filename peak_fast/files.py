@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from peak_fast.errors import StoreError
+from peak_fast.errors import ConfigError, StoreError
+from peak_fast.masking import mask
 
 _FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
@@ -91,6 +92,20 @@ def alone_in(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def refuse_address(path: Path) -> None:
+    """Refuse an address where a folder is meant: it would become folders here, a password in their names.
+
+    Raises
+    ------
+    ConfigError
+        The path is one; a path has lost one of its slashes.
+    """
+    if re.match(r"[A-Za-z][A-Za-z0-9+.\-]+:[/\\]", str(path)) and not path.exists():
+        raise ConfigError(
+            f"expected a folder of this machine; got the address {mask(str(path))!r}; name a folder"
+        )
 
 
 def sync_folder(folder: Path) -> None:

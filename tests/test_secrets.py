@@ -17,7 +17,15 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from peak_fast import BacktestConfig, MLflowTracker, PeakFastError, masking
+from peak_fast import (
+    BacktestConfig,
+    BacktestEngine,
+    MLflowTracker,
+    PeakFastError,
+    Sweep,
+    masking,
+    synthetic,
+)
 from peak_fast.errors import ConfigError
 from peak_fast.studies.storage.storage import open_storage
 from peak_fast.tracking.caller import launch
@@ -197,6 +205,18 @@ def test_addresses_that_are_refused_are_not_repeated(text):
     with pytest.raises(ConfigError) as caught:
         MLflowTracker(text, "x")
     assert not leaks("".join(traceback.format_exception(caught.value)))
+
+
+@pytest.mark.parametrize("address", ["postgresql://ann:Zq7x@h/x", "s3://k:Zq7x@b/x?sig=Zq7x"])
+def test_an_address_is_no_folder(address, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    bars = synthetic(100, seed=1)
+    with pytest.raises(ConfigError) as caught:
+        Sweep("ma_crossover", {"fast": [5], "slow": [20]}, bars).run(store=address)
+    assert not leaks("".join(traceback.format_exception(caught.value)).replace(f"store={address!r}", ""))
+    with pytest.raises(ConfigError):
+        BacktestEngine().run(bars, "ma_crossover").save(address)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_settings_show_no_secret(tmp_path):

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from peak_fast.errors import DataError, writing
-from peak_fast.files import alone_in, checksum, format_of, sealed, unsealed
+from peak_fast.files import alone_in, checksum, format_of, refuse_address, sealed, unsealed
 
 if TYPE_CHECKING:
     import polars as pl
@@ -83,6 +83,7 @@ def check_folder(folder: Path) -> None:
     StoreError
         The parents cannot be made.
     """
+    refuse_address(folder)
     with writing(folder):
         if folder.exists() and not (folder / DOCUMENT).is_file():
             names = [path.name for path in folder.iterdir()] if folder.is_dir() else [folder.name]

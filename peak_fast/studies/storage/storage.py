@@ -26,7 +26,7 @@ _POSTGRES_DRIVERS = ("psycopg2", "psycopg")
 _OLDEST_OPTUNA = 5
 _SHOWN = 200
 _FORMS = (
-    "None (memory), 'sqlite:///study.db', 'postgresql://user@host/db', 'mysql+pymysql://user@host/db', "
+    "None (memory), 'sqlite:///study.db', 'postgresql://host/db', 'mysql+pymysql://host/db', "
     "'journal:///path/study.log', 'grpc://host:13000', or an optuna storage object"
 )
 

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from peak_fast.errors import ConfigError, StoreError
-from peak_fast.files import sync_folder, write_atomically
+from peak_fast.files import refuse_address, sync_folder, write_atomically
 from peak_fast.sweep.grid import Array
 from peak_fast.sweep.store.folder import (
     FORMAT,
@@ -150,6 +150,7 @@ class SweepStore:
         """
         check_resume(resume)
         path = Path(folder).expanduser()
+        refuse_address(path)
         try:
             # The folder itself is this user's alone; those above it are part of his project.
             path.parent.mkdir(parents=True, exist_ok=True)
