@@ -17,6 +17,7 @@ from peak_fast import (
     BacktestResult,
     Costs,
     Execution,
+    PortfolioRules,
     RiskLimits,
     Stops,
     sample,
@@ -144,6 +145,8 @@ def test_the_settings_page_names_every_setting_and_its_file_is_its_example(place
     rows = tables.split("`[order_book]`")[1]
     assert [name for name in _TableBase.model_fields if f"`{name}`" not in rows] == []
     assert [name for name in PRESETS if f'`"{name}"`' not in rows] == []
+    rows = text.split("`[portfolio]`\n")[1].split("\n## ")[0]
+    assert [name for name in PortfolioRules.model_fields if f"`{name}`" not in rows] == []
     assert [
         name
         for name in BacktestConfig.model_fields
@@ -237,6 +240,25 @@ def test_the_readme_commands_run(place, capsys):
     assert "ma_crossover" in shown.out and "sharpe" in shown.out
     assert shown.err == "" or "peak-fast:" not in shown.err
     assert (place / "result" / "result.json").exists()
+
+
+def test_the_commands_of_the_page_of_portfolios_run(place, capsys):
+    """With the file that the page shows, as a reader would write it."""
+    from peak_fast.cli.app import main
+
+    text = read("docs/portfolios.md")
+    (code,) = re.findall(r"^```python file=rotation.py\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    (place / "rotation.py").write_text(code)
+    lines = [line for line in shell_lines(text) if line.startswith("peak-fast ")]
+    assert len(lines) == 2
+    for line in lines:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("sys.argv", shlex.split(line))
+            with contextlib.suppress(SystemExit):
+                main()
+    shown = capsys.readouterr()
+    assert "rotation on sample" in shown.out and "Turnover" in shown.out and "9 configurations" in shown.out
+    assert "peak-fast:" not in shown.err and (place / "rotated" / "result.json").exists()
 
 
 # ---- links and tables

@@ -19,7 +19,7 @@ from peak_fast.guard import Named, guarded_class
 from peak_fast.portfolio import frames as _frames
 from peak_fast.portfolio import measures as _measures
 from peak_fast.portfolio.summary import metadata_of, stats_of, summary_rows, summary_text
-from peak_fast.results import jsonable, named
+from peak_fast.results import jsonable, named, rich_table
 from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray, IntArray
 
@@ -266,6 +266,9 @@ class PortfolioResult:
             f"{len(self.panel)} bars, return {stats['total_return']:.2%}, sharpe {stats['sharpe']:.2f}, "
             f"max drawdown {stats['max_drawdown']:.2%}, {stats['rebalances']} rebalances)"
         )
+
+    def __rich__(self) -> Any:
+        return rich_table(f"{self.strategy_name} on {self.symbol}", summary_rows(self))
 
     def _repr_html_(self) -> str:
         from html import escape

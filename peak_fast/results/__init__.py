@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from peak_fast.results.named_frames import NamedFrame as NamedFrame
     from peak_fast.results.named_frames import named as named
     from peak_fast.results.result import BacktestResult
+    from peak_fast.results.summary import rich_table as rich_table
     from peak_fast.results.summary import stats_of as stats_of
 
 __all__ = ["Ambiguity", "BacktestResult"]
@@ -36,7 +37,7 @@ _HOMES = {
     "metadata": ("code_version", "jsonable"),
     "named_frames": ("NamedFrame", "named"),
     "result": ("BacktestResult",),
-    "summary": ("stats_of",),
+    "summary": ("rich_table", "stats_of"),
 }
 
 __getattr__, __dir__ = door(__name__, _HOMES, __all__)

@@ -309,7 +309,7 @@ class BacktestResult:
         )
 
     def __rich__(self) -> Any:
-        return rich_table(self)
+        return rich_table(f"{self.strategy_name} on {self.symbol}", summary_rows(self))
 
     def _repr_html_(self) -> str:
         from html import escape

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -96,13 +96,13 @@ def summary_text(result: RunParts) -> str:
     return "\n".join(lines)
 
 
-def rich_table(result: RunParts) -> Any:
-    """The summary as a rich table."""
+def rich_table(title: str, rows: Sequence[tuple[str, str]]) -> Any:
+    """A summary as a rich table."""
     from rich.table import Table
 
-    table = Table(title=f"{result.strategy_name} on {result.symbol}", show_header=False)
+    table = Table(title=title, show_header=False)
     table.add_column(style="dim")
     table.add_column(justify="right")
-    for label, text in summary_rows(result):
+    for label, text in rows:
         table.add_row(label, text)
     return table
