@@ -115,11 +115,15 @@ def noisy_bars(n=400, seed=3, gaps=False):
 
 def frozen_and_thawed(result):
     """Kind of the curve, and the result as the writer has it."""
+    capture = Capture()
     shared = [
         (codec.decode(codec.encode(head)), b"".join(bytes(array) for array in arrays))
-        for _, head, arrays in Capture().share(result)
+        for _, head, arrays in capture.share(result)
     ]
-    kind, arrays = freeze(result, True)
+    free, _ = capture.latest[-2:]
+    assert free == (result._used["costs"] == Costs(slippage_bps=result._used["costs"].slippage_bps))
+    kind, arrays = freeze(result, True, free)
+    assert len(arrays[3]) == 0 or kind != TRADES or not free
     head = (kind, codec.decode(codec.encode(result.params)), len(arrays[2]), len(arrays[3]))
     static, spooled = Static(shared[1][1], *shared[1][0][2:]), SpooledBars(shared[0][0][1:], shared[0][1])
     assert static.bars_key == spooled.digest

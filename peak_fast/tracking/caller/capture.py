@@ -59,12 +59,13 @@ class Capture:
     Attributes
     ----------
     latest
-        Settings, bars, strategy, symbol and notes of which a STATIC record speaks, and its number.  Replaced as a
-        whole, and only once the record is written: a number never stands beside what it does not mean.
+        Settings, bars, strategy, symbol and notes of which a STATIC record speaks, whether trading is free, and the
+        record's number.  Replaced as a whole, and only once the record is written: a number never stands beside what
+        it does not mean.
     """
 
     def __init__(self) -> None:
-        self.latest: tuple[Any, ...] = (None, None, None, None, None, -1)
+        self.latest: tuple[Any, ...] = (None, None, None, None, None, False, -1)
         self._shared: tuple[tuple[Any, ...], int] = ((), -1)
         self._keys: set[str] = set()
         self._n_static = 0
@@ -87,9 +88,9 @@ class Capture:
             head = (None, number, describe(result), key, str(result.symbol))
             yield STATIC, head, [result._settings.tobytes()]
             self._shared = (shared, number)
-        self.latest = (
-            result._settings, result.bars, result._strategy, result.symbol, result._notes, number
-        )  # fmt: skip
+        settings, t = result._settings, _slots()
+        free = not settings[[t.RATE, t.MAKER_RATE, t.FEE_FIXED, t.FEE_PER_UNIT, t.FEE_MINIMUM]].any()
+        self.latest = (settings, result.bars, result._strategy, result.symbol, result._notes, free, number)
 
     def bars(self, result: Any, metadata: Any = None) -> tuple[str, tuple[Head, list[Any]] | None]:
         """Key of a result's bars, and head and buffers of their BARS record if the segment lacks it."""
@@ -130,13 +131,15 @@ def can_freeze(result: Any) -> bool:
     return hasattr(result, "_outcome") and hasattr(result, "_used") and hasattr(result, "_settings")
 
 
-def freeze(result: Any, curve: bool) -> tuple[int, tuple[Any, Any, Any, Any]]:
+def freeze(result: Any, curve: bool, free: bool = False) -> tuple[int, tuple[Any, Any, Any, Any]]:
     """The kind of the curve, and the raw arrays of a result.
 
     Parameters
     ----------
     curve
         Whether the equity curve is wanted.
+    free
+        The settings have no fees, so none of the entries has one.
 
     Returns
     -------
@@ -160,7 +163,7 @@ def freeze(result: Any, curve: bool) -> tuple[int, tuple[Any, Any, Any, Any]]:
         # Cash moves without a fill there: interest, funding.
         kind, last = POINTS, reduce_curve(outcome.curve[0])
     elif more == 0 or (more == 1 and state[_slots().UNITS] != 0.0):
-        kind, last = TRADES, fills[::2, _fee_column()].copy()
+        kind, last = TRADES, b"" if free else fills[::2, _fee_column()].copy()
     elif fills.nbytes <= 4 * outcome.curve.shape[1]:
         kind, last = FILLS, fills
     else:

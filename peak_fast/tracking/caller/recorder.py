@@ -275,7 +275,7 @@ class Recorder:
         if segment is None:
             return
         capture = segment.capture
-        settings, bars, strategy, symbol, notes, number = capture.latest
+        settings, bars, strategy, symbol, notes, free, number = capture.latest
         try:
             known = (
                 result._settings is settings
@@ -292,8 +292,8 @@ class Recorder:
                 channel.append(*record)
             if whole:
                 return
-            number = capture.latest[-1]
-        kind, arrays = freeze(result, parts & FIGURE != 0)
+            free, number = capture.latest[-2:]
+        kind, arrays = freeze(result, parts & FIGURE != 0, free)
         head = (run_id, now_ms(), parts | kind, number, result.params, len(arrays[2]), len(arrays[3]))
         channel.append(spool.FROZEN, head, arrays)
 

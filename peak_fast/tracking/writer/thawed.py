@@ -147,7 +147,10 @@ class Thawed:
 
         outcome = self._result._outcome
         rows, state = dict(zip(t.TRADE_COLUMNS, outcome.trades.T, strict=True)), outcome.state
-        signed, fee = rows["side"] * rows["size"], self._more[: len(outcome.trades)]
+        signed = rows["side"] * rows["size"]
+        # No fee of an entry is there where the settings have none.
+        fees = self._more if len(self._more) else np.zeros(len(outcome.trades) + 1)
+        fee = fees[: len(outcome.trades)]
         columns = (
             (rows["entry_bar"], rows["exit_bar"]),
             (signed, -signed),
@@ -158,5 +161,5 @@ class Thawed:
         if state[t.UNITS] == 0.0:
             return pairs
         price = state[t.ENTRY_VALUE] / state[t.ENTRY_UNITS]
-        still = (state[t.ENTRY_BAR], state[t.UNITS], price, self._more[-1])
+        still = (state[t.ENTRY_BAR], state[t.UNITS], price, fees[-1])
         return [np.append(column, value) for column, value in zip(pairs, still, strict=True)]
