@@ -72,7 +72,13 @@ def record(tracker, result, number):
     tracker.end_run()
 
 
-def session(folder, results, first, place, opcodes):
+def record_in_block(tracker, result, number):
+    with tracker.start_run(f"run {number}"):
+        tracker.log_result(result)
+        tracker.log_metrics({"number": float(number)})
+
+
+def session(folder, results, first, place, opcodes, record=record):
     """One process's work: an interrupt while run ``first`` is recorded, then more runs; what is in the spool."""
     os.environ["PEAK_FAST_SPOOL_DIR"] = str(folder)
     tracker = MLflowTracker(f"sqlite:///{folder}/m.db", "stop", artifacts="full")
@@ -125,14 +131,14 @@ def check(runs, first):
     assert all(not update.params and not update.metrics for update in runs.values()), runs
 
 
-def everywhere(folder, results, first, opcodes, step=1):
+def everywhere(folder, results, first, opcodes, step=1, record=record):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        total, runs = session(folder, results, first, -1, opcodes)
+        total, runs = session(folder, results, first, -1, opcodes, record)
         check(runs, first)
         assert total > 100
         for place in range(0, total, step):
-            _, runs = session(folder, results, first, place, opcodes)
+            _, runs = session(folder, results, first, place, opcodes, record)
             try:
                 check(runs, first)
             except AssertionError as error:
@@ -144,6 +150,10 @@ def everywhere(folder, results, first, opcodes, step=1):
 def test_an_interrupt_at_a_line_loses_that_run_at_most(first, results, tmp_path):
     """Every line of a later run; of the first one, which opens the spool, every seventh."""
     everywhere(tmp_path, results, first, opcodes=False, step=1 if first else 7)
+
+
+def test_an_interrupt_at_a_line_of_a_block_loses_that_run_at_most(results, tmp_path):
+    everywhere(tmp_path, results, 2, opcodes=False, record=record_in_block)
 
 
 @pytest.mark.nightly
