@@ -18,7 +18,7 @@ from peak_fast.tracking import MLflowTracker, TrackingWarning
 from peak_fast.tracking.catch_up import sync
 from peak_fast.tracking.spool import spool
 from peak_fast.tracking.updates import Creation, RunUpdate
-from tests.tracking_stores import spool_files
+from tests.tracking_stores import Server, spool_files
 
 STORES = ["bulk", "client", "files", "http"]
 SURROGATE = "a\ud800b"
@@ -232,6 +232,39 @@ def test_a_server_that_refuses_one_item(refusing, experiment, reader_of, spool_d
     assert (odd.tags["before"], odd.tags["u"], "t" in odd.tags) == ("x", "fine", False)
     assert reader_of(server.uri).artifacts(odd.run_id) == ["one.txt"]
     assert "two.txt" in odd.tags["peak_fast.artifact_error"]
+    assert (runs["good"].metrics, runs["good"].status) == ({"m": 2.0}, "FINISHED")
+
+
+@pytest.mark.slow
+def test_a_server_over_a_file_store(experiment, reader_of, spool_dir, tmp_path, monkeypatch):
+    """It answers 500 for a name that cannot be a file, and then has a half of what it was sent: also of a new run."""
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    server = Server(tmp_path, str(tmp_path / "served"))
+    server.start()
+    try:
+        tracker = MLflowTracker(server.uri, experiment)
+        with tracker.start_run("odd", tags={"t": 1, "t/u": 2, "v": 3}):
+            tracker.log_params({"loss": 1, "loss/train": 2, "é" * 200: 3, "fine": 4})
+            tracker.log_metrics({"m": 1.0, "m/x": 2.0, "k": 3.0})
+        with tracker.start_run("good"):
+            tracker.log_metrics({"m": 2.0})
+        with pytest.warns(TrackingWarning, match="does not take a part of run") as told:
+            tracker.close(120.0)
+        runs = runs_by_name(reader_of, server.uri, experiment)
+        assert len(reader_of(server.uri).runs(experiment)) == 2
+        points = reader_of(server.uri).history(runs["odd"].run_id, "m")
+    finally:
+        server.stop()
+    assert len(told) == 4
+    odd = runs["odd"]
+    assert (odd.params, odd.metrics, odd.status) == (
+        {"loss": "1", "fine": "4"},
+        {"m": 1.0, "k": 3.0},
+        "FINISHED",
+    )
+    assert points == [(0, 1.0)], "a point is there twice"
+    assert (odd.tags["t"], odd.tags["v"]) == ("1", "3")
+    assert all(name in odd.tags["peak_fast.refused"] for name in ("loss/train", "m/x", "t/u", "param 'é"))
     assert (runs["good"].metrics, runs["good"].status) == ({"m": 2.0}, "FINISHED")
 
 

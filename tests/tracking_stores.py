@@ -132,8 +132,9 @@ def free_port():
 class Server:
     """A local ``mlflow server`` that can be stopped and started again on its port."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, backend=None):
         self.folder = folder
+        self.backend = backend or f"sqlite:///{folder / 'server.db'}"
         self.port = free_port()
         self.uri = f"http://127.0.0.1:{self.port}"
         self._process = None
@@ -141,7 +142,7 @@ class Server:
     def start(self):
         command = [sys.executable, "-P", "-m", "mlflow", "server", "--host", "127.0.0.1"]
         command += ["--port", str(self.port), "--workers", "1"]
-        command += ["--backend-store-uri", f"sqlite:///{self.folder / 'server.db'}"]
+        command += ["--backend-store-uri", self.backend]
         command += ["--artifacts-destination", str(self.folder / "artifacts")]
         environment = {
             **os.environ,

@@ -271,7 +271,8 @@ class ClientStore:
         run = self._client.create_run(
             experiment,
             start_time=create.start_ms,
-            tags={**tags, OWN_RUN_ID: update.run_id},
+            # First, so that a run is found whose next tag the store refuses when the run is there already.
+            tags={OWN_RUN_ID: update.run_id, **tags},
             run_name=update.tags.get(RUN_NAME, create.name),
         )
         store_id = str(run.info.run_id)

@@ -17,7 +17,7 @@ _NO_ANSWER = re.compile(r"API request to \S+ failed with (timeout )?exception")
 # The tags that say what of a run its store refused.
 REFUSED = "peak_fast.refused"
 ARTIFACT_ERROR = "peak_fast.artifact_error"
-_MAX_TOLD = 1_000
+_MAX_TOLD, _MAX_REASON = 4_000, 300
 
 # Writes updates durably; what it could leave out by itself, and did.
 Write = Callable[[Sequence[RunUpdate]], list[Rejection]]
@@ -78,8 +78,9 @@ def apply(
             tags = told.setdefault(run_id, {})
             key = ARTIFACT_ERROR if rejection.piece.artifacts else REFUSED
             before = tags.get(key) or tags_of(run_id).get(key, "")
-            if rejection.reason not in before:
-                tags[key] = clean_text("; ".join(filter(None, (before, rejection.reason))), _MAX_TOLD)
+            reason = clean_text(rejection.reason, _MAX_REASON)
+            if reason not in before:
+                tags[key] = clean_text("; ".join(filter(None, (before, reason))), _MAX_TOLD)
     for run_id, tags in told.items():
         for key, text in tags.items():
             try:
