@@ -17,6 +17,7 @@ from peak_fast.data.kinds import package_of
 from peak_fast.data.names import Names
 from peak_fast.data.options import DEFAULTS, ReadOptions, read_options
 from peak_fast.data.panel_blocks import Align
+from peak_fast.data.panel_parquet import read_plain
 from peak_fast.data.panel_rows import Read, read_long
 from peak_fast.data.panel_wide import frames_of_levels, is_by_field, read_fields, read_frames
 from peak_fast.data.symbols import columns_of_symbols
@@ -98,6 +99,9 @@ def read_paths(path: Any, options: ReadOptions, align: Align) -> tuple[Read, str
         frame, notes = read_query(path.removeprefix("duckdb:"), options)
         return _noted(read_long(frame, options, align), notes), "duckdb"
     files = _files(path)
+    plain = read_plain(files[0], options, align) if len(files) == 1 else None
+    if plain is not None:
+        return plain, _stem(files[0])
     frames: dict[str, Any] = {}
     long: dict[str, Any] = {}
     notes = []

@@ -20,11 +20,14 @@ from peak_kernels import portfolio_slots as p
 from peak_kernels.arrays import FloatArray, IntArray
 from peak_kernels.compiling import jit
 
+# Assets at a time: what is written of them for one bar fills a line of the cache.
+_LINE = 8
+
 
 @jit(inline=True)
-def known(closes: FloatArray, bar: int) -> float:
-    """The last close up to a bar at or behind the first one with a price."""
-    at: Any = bar
+def known(closes: FloatArray, bar: int, gone: int) -> float:
+    """The last close up to a bar at or behind the first one with a price; ``gone``: behind the last one."""
+    at: Any = min(bar, gone - 1)
     while closes[at] != closes[at]:
         at -= 1
     return closes[at]
@@ -35,21 +38,22 @@ def momentum_into(
     close: FloatArray, spans: IntArray, rows: IntArray, lookback: int, skip: int, out: FloatArray
 ) -> None:
     """Return from ``skip + lookback`` bars before to ``skip`` bars before; NaN where the asset is younger."""
-    for asset in range(close.shape[0]):
-        closes = close[asset]
-        first = spans[p.LISTED, asset]
-        holes = spans[p.HOLES, asset] > 0 or spans[p.GONE, asset] < close.shape[1]
+    bars = close.shape[1]
+    for start in range(0, close.shape[0], _LINE):
+        stop = min(start + _LINE, close.shape[0])
         for k in range(rows.size):
             late = rows[k] - skip
             early = late - lookback
-            value = math.nan
-            if early >= first:
-                before, after = closes[early], closes[late]
-                if holes:
-                    before, after = known(closes, early), known(closes, late)
-                if before > 0.0:
-                    value = after / before - 1.0
-            out[k, asset] = value
+            for asset in range(start, stop):
+                value = math.nan
+                if early >= spans[p.LISTED, asset]:
+                    before, after = close[asset, early], close[asset, late]
+                    gone = spans[p.GONE, asset]
+                    if spans[p.HOLES, asset] > 0 or gone < bars:
+                        before, after = known(close[asset], early, gone), known(close[asset], late, gone)
+                    if before > 0.0:
+                        value = after / before - 1.0
+                out[k, asset] = value
 
 
 @jit(inline=True)
@@ -65,7 +69,7 @@ def volatility_into(
             if start < first:
                 out[k, asset] = math.nan
                 continue
-            before = known(closes, start)
+            before = known(closes, start, spans[p.GONE, asset])
             count, mean, squares = 0, 0.0, 0.0
             for bar in range(start + 1, rows[k] + 1):
                 after = closes[bar]
@@ -82,9 +86,11 @@ def volatility_into(
 @jit(inline=True)
 def taken_into(values: FloatArray, rows: IntArray, out: FloatArray) -> None:
     """Values that are known at every bar, float64[asset, bar], at the deciding bars."""
-    for asset in range(values.shape[0]):
+    for start in range(0, values.shape[0], _LINE):
+        stop = min(start + _LINE, values.shape[0])
         for k in range(rows.size):
-            out[k, asset] = values[asset, rows[k]]
+            for asset in range(start, stop):
+                out[k, asset] = values[asset, rows[k]]
 
 
 @jit(inline=True)
