@@ -42,7 +42,7 @@ SMALLEST_FIRST, LARGEST_FIRST, BY_WEIGHT, BY_SYMBOL = range(4)
 FROM_CASH, FROM_AMOUNT, FROM_POSITION = range(3)
 ROUND_ORDER, ROUND_TARGET, ROUND_DOWN = range(3)
 
-# Terms of trade: float64[N_TERMS, assets].
+# Terms of trade: float64[assets, N_TERMS]; what an order needs of an asset lies side by side.
 RATE, FIXED, PER_UNIT, MINIMUM, SLIPPAGE_RATE, SLIPPAGE_ABSOLUTE, LOT, MIN_SIZE, MULTIPLIER = range(9)
 N_TERMS = 9
 
@@ -60,7 +60,7 @@ WAITS = 9  # 1: an order waits
 N_LISTS = 10
 N_GIVEN_LISTS = 2  # RANK and GROUP come from the caller
 
-# Numbers of the assets: float64[N_CELLS, assets].
+# Numbers of the assets: float64[assets, N_CELLS].
 UNITS = 0  # signed
 ENTRY_VALUE = 1  # of the open trade: sums over fills that opened or added, and that closed
 ENTRY_UNITS = 2
@@ -78,7 +78,7 @@ FIRST = 13  # signed size that fills first, in full
 SECOND = 14  # signed size that fills then, as far as there is money
 CLIPPED = 15  # reason for which its weight, or size, was lowered
 N_CELLS = 16
-KEPT_CELLS = 12  # the first ones are zero at the beginning
+KEPT_CELLS = 12  # the first ones say something when the run is over
 
 # Counters: int64[N_COUNTS], scratch and result.
 N_HELD, N_ASKED, N_QUEUE, N_WAITING, N_EVENTS, N_RECORDS, N_TRADES, N_NO_PRICE, N_SHORT_CASH = range(9)

@@ -34,7 +34,7 @@ class Bench:
         self.equity: FloatArray = self._curve[0]
         self.metrics: FloatArray = np.empty(len(METRICS))
         self._state = np.empty(t.N_STATE)
-        self._cells = np.empty((p.N_CELLS, panel.n_assets))
+        self._cells = np.empty((panel.n_assets, p.N_CELLS))
         self._lists = np.empty((p.N_LISTS, panel.n_assets), dtype=np.int64)
         self._counts = np.empty(p.N_COUNTS, dtype=np.int64)
         # With no room for records only their counts are made.

@@ -20,7 +20,7 @@ class Outcome:
     metrics, equity, state
         float64[27] in the order of the catalog, float64[bar], the account at the end.
     cells
-        float64[N_CELLS, asset]: the assets' numbers at the end.
+        float64[KEPT_CELLS, asset]: the assets' numbers at the end.
     orders, trades, events
         Records; closed trades only.
     """

@@ -119,10 +119,10 @@ def _room(
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, IntArray, IntArray]:
     """Memory of this thread for records and for what the assets need; it is written anew by each run."""
     kept = getattr(_ROOM, "kept", None)
-    if kept is None or kept[0].shape[0] < rows or kept[3].shape[1] != assets:
+    if kept is None or kept[0].shape[0] < rows or kept[3].shape[0] != assets:
         kept = _ROOM.kept = (
             np.empty((rows, len(p.ORDER_COLUMNS))), np.empty((rows, len(p.TRADE_COLUMNS))),
-            np.empty((rows, len(p.EVENT_COLUMNS))), np.empty((p.N_CELLS, assets)),
+            np.empty((rows, len(p.EVENT_COLUMNS))), np.empty((assets, p.N_CELLS)),
             np.empty((p.N_LISTS, assets), dtype=np.int64), np.empty(p.N_COUNTS, dtype=np.int64),
         )  # fmt: skip
     room: tuple[FloatArray, FloatArray, FloatArray, FloatArray, IntArray, IntArray] = kept
@@ -147,6 +147,6 @@ def simulate(panel: Panel, setup: Setup, targets: TargetWeights) -> Outcome:
             break
         needed = max(used)
     return Outcome(
-        metrics, equity[0], state, cells[: p.KEPT_CELLS].copy(), orders[: used[0]].copy(), trades[: used[1]].copy(),
+        metrics, equity[0], state, np.ascontiguousarray(cells[:, : p.KEPT_CELLS].T), orders[: used[0]].copy(), trades[: used[1]].copy(),
         events[: used[2]].copy(),
     )  # fmt: skip

@@ -147,7 +147,7 @@ def check_costs(rules: PortfolioRules, costs: Mapping[str, Costs]) -> None:
 
 
 def terms_of(panel: Panel, costs: Costs, rules: PortfolioRules) -> FloatArray:
-    """float64[N_TERMS, asset]: costs, lots and multipliers of each asset.
+    """float64[asset, N_TERMS]: costs, lots and multipliers of each asset.
 
     Raises
     ------
@@ -175,7 +175,7 @@ def terms_of(panel: Panel, costs: Costs, rules: PortfolioRules) -> FloatArray:
         terms[p.MULTIPLIER, at] = asset.multiplier
         terms[p.LOT, at] = asset.lot or terms[p.LOT, at]
         terms[p.MIN_SIZE, at] = asset.min_size or terms[p.MIN_SIZE, at]
-    return terms
+    return np.ascontiguousarray(terms.T)
 
 
 def _cost_terms(costs: Costs) -> list[float]:

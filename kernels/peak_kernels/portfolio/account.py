@@ -20,15 +20,15 @@ from peak_kernels.compiling import jit
 def slipped(terms: Any, asset: int, reference: float, side: float) -> float:
     """Price after slippage, of one unit times the multiplier: see `money.slipped`."""
     price = money.slipped(
-        reference, side, terms[p.SLIPPAGE_RATE, asset], terms[p.SLIPPAGE_ABSOLUTE, asset], False
+        reference, side, terms[asset, p.SLIPPAGE_RATE], terms[asset, p.SLIPPAGE_ABSOLUTE], False
     )
-    return money.value(price, terms[p.MULTIPLIER, asset])
+    return money.value(price, terms[asset, p.MULTIPLIER])
 
 
 @jit(inline=True)
 def fee_off_position(desk: Any, asset: int, side: float) -> bool:
     """Whether the fee of a fill comes off what is bought."""
-    return desk[1][p.FEE_FROM] == p.FROM_POSITION and side > 0.0 and desk[3][p.TARGET, asset] != 0.0
+    return desk[1][p.FEE_FROM] == p.FROM_POSITION and side > 0.0 and desk[3][asset, p.TARGET] != 0.0
 
 
 @jit(inline=True)
@@ -36,11 +36,11 @@ def fee_of(desk: Any, asset: int, size: float, price: float, side: float) -> flo
     """Fee of a fill: of its value, or of the value that it was to change where the fee comes off the position."""
     terms = desk[2]
     traded = money.value(size, price)
-    rate = terms[p.RATE, asset]
+    rate = terms[asset, p.RATE]
     if fee_off_position(desk, asset, side):
         return money.rated(money.without_fee(traded, -rate), rate, 0.0)
     return money.fee(
-        traded, size, rate, terms[p.FIXED, asset], terms[p.PER_UNIT, asset], terms[p.MINIMUM, asset]
+        traded, size, rate, terms[asset, p.FIXED], terms[asset, p.PER_UNIT], terms[asset, p.MINIMUM]
     )
 
 
@@ -81,9 +81,9 @@ def not_filled(
 def close_trade(desk: Any, records: Any, bar: int, asset: int, side: float, kind: int) -> None:
     """Book a finished round trip (``side`` of the position) and clear the asset's running sums."""
     state, cells, counts, trades = desk[0], desk[3], desk[5], records[1]
-    gross = side * (cells[p.EXIT_VALUE, asset] - cells[p.ENTRY_VALUE, asset])
-    net = gross - cells[p.TRADE_FEES, asset]
-    worth = cells[p.ENTRY_VALUE, asset]
+    gross = side * (cells[asset, p.EXIT_VALUE] - cells[asset, p.ENTRY_VALUE])
+    net = gross - cells[asset, p.TRADE_FEES]
+    worth = cells[asset, p.ENTRY_VALUE]
     share = net / worth if worth > 0.0 else 0.0
     state[t.N_TRADES] += 1.0
     if net > 0.0:
@@ -100,14 +100,14 @@ def close_trade(desk: Any, records: Any, bar: int, asset: int, side: float, kind
     counts[p.N_TRADES] = row + 1
     if row < trades.shape[0]:
         shown = trades[row]
-        scale = desk[2][p.MULTIPLIER, asset]
-        shown[0], shown[1], shown[2], shown[3] = asset, side, cells[p.ENTRY_BAR, asset], bar
-        shown[4] = money.units(worth / cells[p.ENTRY_UNITS, asset], scale)
-        shown[5] = money.units(cells[p.EXIT_VALUE, asset] / cells[p.EXIT_UNITS, asset], scale)
-        shown[6], shown[7] = cells[p.ENTRY_UNITS, asset], cells[p.TRADE_FEES, asset]
-        shown[8], shown[9], shown[10], shown[11] = cells[p.TRADE_SLIPPAGE, asset], gross, net, kind
+        scale = desk[2][asset, p.MULTIPLIER]
+        shown[0], shown[1], shown[2], shown[3] = asset, side, cells[asset, p.ENTRY_BAR], bar
+        shown[4] = money.units(worth / cells[asset, p.ENTRY_UNITS], scale)
+        shown[5] = money.units(cells[asset, p.EXIT_VALUE] / cells[asset, p.EXIT_UNITS], scale)
+        shown[6], shown[7] = cells[asset, p.ENTRY_UNITS], cells[asset, p.TRADE_FEES]
+        shown[8], shown[9], shown[10], shown[11] = cells[asset, p.TRADE_SLIPPAGE], gross, net, kind
     for cell in range(p.ENTRY_VALUE, p.TRADE_SLIPPAGE + 1):
-        cells[cell, asset] = 0.0
+        cells[asset, cell] = 0.0
 
 
 @jit(inline=True)
@@ -115,7 +115,7 @@ def keep(desk: Any, asset: int) -> None:
     """Put an asset on the list of those that are held, or take it off."""
     cells, lists, counts = desk[3], desk[4], desk[5]
     place, held = lists[p.PLACE, asset], counts[p.N_HELD]
-    if cells[p.UNITS, asset] != 0.0:
+    if cells[asset, p.UNITS] != 0.0:
         if place < 0:
             lists[p.HELD, held] = asset
             lists[p.PLACE, asset] = held
@@ -145,13 +145,13 @@ def change_position(
     """
     cells = desk[3]
     price, fee, slippage = costs
-    before = cells[p.UNITS, asset]
+    before = cells[asset, p.UNITS]
     closing = min(size, abs(before)) if before * side < 0.0 else 0.0
     if closing > 0.0:
-        cells[p.EXIT_VALUE, asset] += money.value(closing, price)
-        cells[p.EXIT_UNITS, asset] += closing
-        cells[p.TRADE_FEES, asset] += fee if closing == size else money.prorated(fee, closing, size)
-        cells[p.TRADE_SLIPPAGE, asset] += (
+        cells[asset, p.EXIT_VALUE] += money.value(closing, price)
+        cells[asset, p.EXIT_UNITS] += closing
+        cells[asset, p.TRADE_FEES] += fee if closing == size else money.prorated(fee, closing, size)
+        cells[asset, p.TRADE_SLIPPAGE] += (
             slippage if closing == size else money.prorated(slippage, closing, size)
         )
         if closing == abs(before):
@@ -159,15 +159,15 @@ def change_position(
     opening = size - closing
     if opening > 0.0:
         if closing > 0.0 or before == 0.0:
-            cells[p.ENTRY_BAR, asset] = bar
-        cells[p.ENTRY_VALUE, asset] += money.value(opening, price)
-        cells[p.ENTRY_UNITS, asset] += opening
-        cells[p.TRADE_FEES, asset] += fee if closing == 0.0 else money.prorated(fee, opening, size)
-        cells[p.TRADE_SLIPPAGE, asset] += (
+            cells[asset, p.ENTRY_BAR] = bar
+        cells[asset, p.ENTRY_VALUE] += money.value(opening, price)
+        cells[asset, p.ENTRY_UNITS] += opening
+        cells[asset, p.TRADE_FEES] += fee if closing == 0.0 else money.prorated(fee, opening, size)
+        cells[asset, p.TRADE_SLIPPAGE] += (
             slippage if closing == 0.0 else money.prorated(slippage, opening, size)
         )
     after = before + side * size
-    cells[p.UNITS, asset] = 0.0 if closing == abs(before) and opening == 0.0 else after
+    cells[asset, p.UNITS] = 0.0 if closing == abs(before) and opening == 0.0 else after
 
 
 @jit(inline=True)
@@ -190,18 +190,18 @@ def fill(
     price = slipped(terms, asset, reference, side)
     traded = money.value(size, price)
     fee = fee_of(desk, asset, size, price, side)
-    slippage = money.slippage(money.value(reference, terms[p.MULTIPLIER, asset]), price, size)
+    slippage = money.slippage(money.value(reference, terms[asset, p.MULTIPLIER]), price, size)
     state[t.CASH] -= side * traded + fee
-    cells[p.FLOW, asset] -= side * traded + fee
-    cells[p.PAID_FEES, asset] += fee
-    cells[p.LOST_SLIPPAGE, asset] += slippage
-    cells[p.TRADED, asset] += traded
+    cells[asset, p.FLOW] -= side * traded + fee
+    cells[asset, p.PAID_FEES] += fee
+    cells[asset, p.LOST_SLIPPAGE] += slippage
+    cells[asset, p.TRADED] += traded
     state[t.TOTAL_FEES] += fee
     state[t.TOTAL_SLIPPAGE] += slippage
     state[t.N_FILLS] += 1.0
     change_position(desk, records, bars[1], asset, side, size, (price, fee, slippage), outcome[0])
     keep(desk, asset)
-    shown = money.units(price, terms[p.MULTIPLIER, asset])
+    shown = money.units(price, terms[asset, p.MULTIPLIER])
     write_order(
         desk, records, bars, asset, (side, abs(sizes[0]), size, shown, fee, slippage),
         (float(outcome[0]), float(outcome[1]), float(outcome[2])),
@@ -212,13 +212,13 @@ def fill(
 def settle(desk: Any, records: Any, bar: int, asset: int, price: float) -> None:
     """Take a delisted holding out of the account at a price, without costs."""
     state, terms, cells = desk[0], desk[2], desk[3]
-    held = cells[p.UNITS, asset]
+    held = cells[asset, p.UNITS]
     side = -1.0 if held > 0.0 else 1.0
     size = abs(held)
-    paid = money.value(price, terms[p.MULTIPLIER, asset])
+    paid = money.value(price, terms[asset, p.MULTIPLIER])
     traded = money.value(size, paid)
     state[t.CASH] -= side * traded
-    cells[p.FLOW, asset] -= side * traded
+    cells[asset, p.FLOW] -= side * traded
     state[t.N_FILLS] += 1.0
     change_position(desk, records, bar, asset, side, size, (paid, 0.0, 0.0), p.DELISTED)
     keep(desk, asset)

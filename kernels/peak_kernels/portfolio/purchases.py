@@ -26,11 +26,11 @@ _MOST_STEPS = 64
 def affordable(desk: Any, asset: int, budget: float, price: float, side: float) -> float:
     """Largest size that a budget pays for, fee included."""
     terms = desk[2]
-    rate = terms[p.RATE, asset]
+    rate = terms[asset, p.RATE]
     if fee_off_position(desk, asset, side):
         return max(money.units(money.with_fee(budget, -rate, 0.0), price), 0.0)
     return money.payable(
-        budget, price, rate, terms[p.FIXED, asset], terms[p.PER_UNIT, asset], terms[p.MINIMUM, asset]
+        budget, price, rate, terms[asset, p.FIXED], terms[asset, p.PER_UNIT], terms[asset, p.MINIMUM]
     )
 
 
@@ -52,8 +52,8 @@ def budget_of(desk: Any, prices: FloatArray, equity: float, field: int, bar: int
         return money.more_than_rounding(budget, abs(worth) + abs(equity)), equity
     for k in range(counts[p.N_HELD]):
         asset = lists[p.HELD, k]
-        units = cells[p.UNITS, asset]
-        price = money.value(valued_at(prices, field, asset, bar), terms[p.MULTIPLIER, asset])
+        units = cells[asset, p.UNITS]
+        price = money.value(valued_at(prices, field, asset, bar), terms[asset, p.MULTIPLIER])
         worth = money.equity(worth, units, price)
         gross += money.value(abs(units), price)
     whole = rules[p.LEVERAGE] * worth
@@ -73,20 +73,20 @@ def common_factor(desk: Any, prices: FloatArray, budget: float, field: int, bar:
         slope, constant, bends = 0.0, 0.0, False
         for k in range(counts[p.N_QUEUE]):
             asset = lists[p.QUEUE, k]
-            size = abs(cells[p.SECOND, asset])
-            side = 1.0 if cells[p.SECOND, asset] > 0.0 else -1.0
+            size = abs(cells[asset, p.SECOND])
+            side = 1.0 if cells[asset, p.SECOND] > 0.0 else -1.0
             price = slipped(terms, asset, prices[field, asset, bar], side)
             value = money.value(size, price)
             if fee_off_position(desk, asset, side):
-                slope += money.without_fee(value, -terms[p.RATE, asset])
+                slope += money.without_fee(value, -terms[asset, p.RATE])
                 continue
             rises, starts = money.cost_line(
-                value, size, factor, terms[p.RATE, asset], terms[p.FIXED, asset], terms[p.PER_UNIT, asset],
-                terms[p.MINIMUM, asset],
+                value, size, factor, terms[asset, p.RATE], terms[asset, p.FIXED], terms[asset, p.PER_UNIT],
+                terms[asset, p.MINIMUM],
             )  # fmt: skip
             slope += rises
             constant += starts
-            bends = bends or terms[p.MINIMUM, asset] > 0.0
+            bends = bends or terms[asset, p.MINIMUM] > 0.0
         if step == 0 and slope + constant <= budget:
             return 1.0
         found = max((budget - constant) / slope, 0.0)
@@ -101,10 +101,10 @@ def common_factor(desk: Any, prices: FloatArray, budget: float, field: int, bar:
 @jit(inline=True)
 def before(desk: Any, one: int, other: int) -> bool:
     """Whether one asset's order is served before another's: by its key, then by the alphabet."""
-    key, rank = desk[3][p.FIRST], desk[4][p.RANK]
-    if key[one] != key[other]:
-        return key[one] < key[other]
-    return rank[one] < rank[other]
+    cells, lists = desk[3], desk[4]
+    if cells[one, p.FIRST] != cells[other, p.FIRST]:
+        return cells[one, p.FIRST] < cells[other, p.FIRST]
+    return lists[p.RANK, one] < lists[p.RANK, other]
 
 
 @jit(inline=True)
@@ -119,13 +119,13 @@ def put_in_sequence(desk: Any, prices: FloatArray, equity: float, field: int, ba
         asset = queue[k]
         key = 0.0
         if rule == p.BY_WEIGHT:
-            key = -abs(cells[p.TARGET, asset])
+            key = -abs(cells[asset, p.TARGET])
         elif rule != p.BY_SYMBOL:
-            price = money.value(prices[field, asset, bar], terms[p.MULTIPLIER, asset])
-            key = abs(cells[p.TARGET, asset] * equity - money.value(cells[p.UNITS, asset], price))
+            price = money.value(prices[field, asset, bar], terms[asset, p.MULTIPLIER])
+            key = abs(cells[asset, p.TARGET] * equity - money.value(cells[asset, p.UNITS], price))
             if rule == p.LARGEST_FIRST:
                 key = -key
-        cells[p.FIRST, asset] = key
+        cells[asset, p.FIRST] = key
     gap = count // 2
     while gap > 0:
         for k in range(gap, count):
@@ -141,8 +141,8 @@ def put_in_sequence(desk: Any, prices: FloatArray, equity: float, field: int, ba
 @jit(inline=True)
 def in_lots(desk: Any, asset: int, size: float, side: float) -> float:
     """Whole lots of a size that adds to what is held on its side."""
-    held = max(side * desk[3][p.UNITS, asset], 0.0)
-    lot = desk[2][p.LOT, asset]
+    held = max(side * desk[3][asset, p.UNITS], 0.0)
+    lot = desk[2][asset, p.LOT]
     if desk[1][p.ROUND] != p.ROUND_ORDER:
         held = 0.0
     return money.whole_lots(size, lot, held)
@@ -152,9 +152,9 @@ def in_lots(desk: Any, asset: int, size: float, side: float) -> float:
 def served(desk: Any, asset: int, reference: float, budget: float, factor: float) -> tuple[float, int, int]:
     """Size that an order in the queue gets, its status and reason; ``factor`` is NaN where each is served by itself."""
     rules, terms, cells = desk[1], desk[2], desk[3]
-    size = abs(cells[p.SECOND, asset])
-    side = 1.0 if cells[p.SECOND, asset] > 0.0 else -1.0
-    reason = int(cells[p.CLIPPED, asset])
+    size = abs(cells[asset, p.SECOND])
+    side = 1.0 if cells[asset, p.SECOND] > 0.0 else -1.0
+    reason = int(cells[asset, p.CLIPPED])
     rule = rules[p.SHORT_CASH]
     allowed, cut = size, False
     if rule != p.IGNORE:
@@ -171,7 +171,7 @@ def served(desk: Any, asset: int, reference: float, budget: float, factor: float
         if cut:
             reason = p.CASH_LIMIT if allowed > 0.0 else p.NO_CASH
             allowed = in_lots(desk, asset, allowed, side)
-    if allowed <= 0.0 or allowed < terms[p.MIN_SIZE, asset]:
+    if allowed <= 0.0 or allowed < terms[asset, p.MIN_SIZE]:
         return 0.0, p.REJECTED, reason if cut else p.TOO_SMALL
     return allowed, p.CUT if cut or reason == p.POSITION_LIMIT else p.FILLED, reason
 
@@ -185,9 +185,9 @@ def clipped(desk: Any, asset: int, size: float, equity: float, reference: float)
     side = 1.0 if size > 0.0 else -1.0
     price = slipped(desk[2], asset, reference, side)
     most = (
-        money.share(rules[p.MAX_POSITION], equity, max(price, money.SMALLEST)) - side * cells[p.UNITS, asset]
+        money.share(rules[p.MAX_POSITION], equity, max(price, money.SMALLEST)) - side * cells[asset, p.UNITS]
     )
     if abs(size) > most:
-        cells[p.CLIPPED, asset] = p.POSITION_LIMIT
+        cells[asset, p.CLIPPED] = p.POSITION_LIMIT
         return side * max(most, 0.0)
     return size

@@ -36,7 +36,7 @@ def ask(desk: Any, asset: int, weight: float, decided: int) -> None:
     cells, lists, counts = desk[3], desk[4], desk[5]
     lists[p.ASKED, counts[p.N_ASKED]] = asset
     counts[p.N_ASKED] += 1
-    cells[p.TARGET, asset] = weight
+    cells[asset, p.TARGET] = weight
     lists[p.DECIDED, asset] = decided
 
 
@@ -56,7 +56,7 @@ def stop_waiting(desk: Any, asset: int) -> None:
 @jit(inline=True)
 def side_of(desk: Any, asset: int, weight: float) -> float:
     """Side on which an order would trade that never finds a price."""
-    units = desk[3][p.UNITS, asset]
+    units = desk[3][asset, p.UNITS]
     return 1.0 if weight > 0.0 or (weight == 0.0 and units < 0.0) else -1.0
 
 
@@ -69,7 +69,7 @@ def asked_by_row(desk: Any, records: Any, row: FloatArray, decided: int) -> None
         asset = lists[p.WAITING, k]
         if row[asset] == row[asset]:
             bars = (lists[p.DECIDED, asset], -1)
-            side = side_of(desk, asset, cells[p.TARGET, asset])
+            side = side_of(desk, asset, cells[asset, p.TARGET])
             not_filled(desk, records, bars, asset, side, 0.0, p.CANCELLED, p.REPLACED)
             stop_waiting(desk, asset)
         k -= 1
@@ -92,7 +92,7 @@ def asked_by_waiting(desk: Any, bar: int) -> None:
         asset = lists[p.WAITING, k]
         if lists[p.DUE, asset] <= bar:
             stop_waiting(desk, asset)
-            ask(desk, asset, cells[p.TARGET, asset], lists[p.DECIDED, asset])
+            ask(desk, asset, cells[asset, p.TARGET], lists[p.DECIDED, asset])
         k -= 1
 
 
@@ -100,7 +100,7 @@ def asked_by_waiting(desk: Any, bar: int) -> None:
 def without_price(desk: Any, prices: FloatArray, records: Any, asset: int, field: int, bar: int) -> None:
     """An order whose asset has no price now waits for one, or is dropped."""
     rules, cells, lists, counts = desk[1], desk[3], desk[4], desk[5]
-    weight = cells[p.TARGET, asset]
+    weight = cells[asset, p.TARGET]
     counts[p.N_NO_PRICE] += 1
     if rules[p.MISSING] > 0.0:
         side = side_of(desk, asset, weight)
@@ -125,7 +125,7 @@ def equity_for_sizes(desk: Any, prices: FloatArray, field: int, bar: int, before
     for k in range(counts[p.N_HELD]):
         asset = lists[p.HELD, k]
         price = known_close(prices, asset, before) if by_close else valued_at(prices, field, asset, bar)
-        equity = money.equity(equity, cells[p.UNITS, asset], money.value(price, terms[p.MULTIPLIER, asset]))
+        equity = money.equity(equity, cells[asset, p.UNITS], money.value(price, terms[asset, p.MULTIPLIER]))
     return equity
 
 
@@ -135,10 +135,10 @@ def split(
 ) -> None:
     """Say what of an order trades first, in full, and what then, as far as there is money."""
     rules, terms, cells, lists = desk[1:5]
-    weight, units = cells[p.TARGET, asset], cells[p.UNITS, asset]
+    weight, units = cells[asset, p.TARGET], cells[asset, p.UNITS]
     least = rules[p.MIN_TRADE]
     if least > 0.0 and weight != 0.0 and size != 0.0:
-        worth = money.value(abs(size), money.value(reference, terms[p.MULTIPLIER, asset]))
+        worth = money.value(abs(size), money.value(reference, terms[asset, p.MULTIPLIER]))
         if worth < least:
             bars = (lists[p.DECIDED, asset], bar)
             side = 1.0 if size > 0.0 else -1.0
@@ -149,15 +149,15 @@ def split(
             first = size
             if weight != 0.0:
                 first = -in_lots(desk, asset, abs(clipped(desk, asset, size, equity, reference)), -1.0)
-            cells[p.FIRST, asset] = first
+            cells[asset, p.FIRST] = first
         else:
-            cells[p.SECOND, asset] = size
+            cells[asset, p.SECOND] = size
     elif opposite(units, size):
         closing = max(-units, size) if units > 0.0 else min(-units, size)
-        cells[p.FIRST, asset] = closing
-        cells[p.SECOND, asset] = size - closing
+        cells[asset, p.FIRST] = closing
+        cells[asset, p.SECOND] = size - closing
     else:
-        cells[p.SECOND, asset] = size
+        cells[asset, p.SECOND] = size
 
 
 @jit(inline=True)
@@ -170,14 +170,14 @@ def prepare(
     invested = equity * (1.0 - rules[p.CASH_BUFFER])
     for k in range(count):
         asset = lists[p.ASKED, k]
-        cells[p.FIRST, asset] = 0.0
-        cells[p.SECOND, asset] = 0.0
+        cells[asset, p.FIRST] = 0.0
+        cells[asset, p.SECOND] = 0.0
         reference = prices[field, asset, bar]
-        weight = cells[p.TARGET, asset]
-        if weight == 0.0 and cells[p.UNITS, asset] == 0.0:
-            if cells[p.CLIPPED, asset] != 0.0:
+        weight = cells[asset, p.TARGET]
+        if weight == 0.0 and cells[asset, p.UNITS] == 0.0:
+            if cells[asset, p.CLIPPED] != 0.0:
                 bars = (lists[p.DECIDED, asset], bar)
-                reason = int(cells[p.CLIPPED, asset])
+                reason = int(cells[asset, p.CLIPPED])
                 not_filled(desk, records, bars, asset, 1.0, 0.0, p.REJECTED, reason)
             continue
         if reference != reference:
@@ -192,7 +192,7 @@ def prepare(
         if weight < 0.0 and rules[p.SHORTS] > 0.0:
             bars = (lists[p.DECIDED, asset], bar)
             not_filled(desk, records, bars, asset, -1.0, 0.0, p.REJECTED, p.NO_SHORTS)
-            cells[p.TARGET, asset] = weight = 0.0
+            cells[asset, p.TARGET] = weight = 0.0
         size = wanted(desk, asset, weight, invested, reference, at_decision)
         if size != 0.0:
             split(desk, records, asset, size, equity, reference, bar)
@@ -216,32 +216,32 @@ def queue_up(
     counts[p.N_QUEUE] = 0
     for k in range(counts[p.N_ASKED]):
         asset = lists[p.ASKED, k]
-        size = cells[p.SECOND, asset]
+        size = cells[asset, p.SECOND]
         if size == 0.0:
             continue
         reference = prices[field, asset, bar]
         equity = equities[0]
-        if rules[p.BUYING_POWER] == 0.0 and cells[p.FIRST, asset] != 0.0:
+        if rules[p.BUYING_POWER] == 0.0 and cells[asset, p.FIRST] != 0.0:
             # A reversal: what opens is sized by what closing has left.
             equity = equities[1]
             at_decision = reference
             if rules[p.SIZE_AT] == p.AT_DECISION:
                 at_decision = known_close(prices, asset, before)
             keep = 1.0 - rules[p.CASH_BUFFER]
-            size = wanted(desk, asset, cells[p.TARGET, asset], equity * keep, reference, at_decision)
+            size = wanted(desk, asset, cells[asset, p.TARGET], equity * keep, reference, at_decision)
         size = clipped(desk, asset, size, equity, reference)
         side = 1.0 if size > 0.0 else -1.0
         whole = in_lots(desk, asset, abs(size), side)
-        if cells[p.TARGET, asset] == 0.0:
+        if cells[asset, p.TARGET] == 0.0:
             whole = abs(size)
         if whole > 0.0:
-            cells[p.SECOND, asset] = side * whole
+            cells[asset, p.SECOND] = side * whole
             lists[p.QUEUE, counts[p.N_QUEUE]] = asset
             counts[p.N_QUEUE] += 1
-        elif cells[p.UNITS, asset] == 0.0 or cells[p.CLIPPED, asset] != p.NO_REASON:
-            reason = int(cells[p.CLIPPED, asset]) if size == 0.0 else p.TOO_SMALL
+        elif cells[asset, p.UNITS] == 0.0 or cells[asset, p.CLIPPED] != p.NO_REASON:
+            reason = int(cells[asset, p.CLIPPED]) if size == 0.0 else p.TOO_SMALL
             bars = (lists[p.DECIDED, asset], bar)
-            not_filled(desk, records, bars, asset, side, abs(cells[p.SECOND, asset]), p.REJECTED, reason)
+            not_filled(desk, records, bars, asset, side, abs(cells[asset, p.SECOND]), p.REJECTED, reason)
 
 
 @jit(inline=True)
@@ -278,10 +278,10 @@ def trade(desk: Any, prices: FloatArray, records: Any, field: int, bar: int, bef
         for k in range(count):
             asset = lists[p.ASKED if phase == 0 else p.QUEUE, k]
             reference = prices[field, asset, bar]
-            signed = cells[p.FIRST, asset]
-            size, status, reason = abs(signed), p.FILLED, int(cells[p.CLIPPED, asset])
+            signed = cells[asset, p.FIRST]
+            size, status, reason = abs(signed), p.FILLED, int(cells[asset, p.CLIPPED])
             if phase == 1:
-                signed = cells[p.SECOND, asset]
+                signed = cells[asset, p.SECOND]
                 size, status, reason = served(desk, asset, reference, left, factor)
                 if factor != factor and size > 0.0:
                     left -= cost_of(desk, prices, asset, math.copysign(size, signed), field, bar)

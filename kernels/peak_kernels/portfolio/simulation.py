@@ -43,7 +43,7 @@ def reset(desk: Any, settings: FloatArray) -> None:
     for slot in (t.CASH, t.PREVIOUS_EQUITY, t.PEAK_EQUITY):
         state[slot] = settings[t.INITIAL_CASH]
     state[t.WORST_RATIO] = 1.0
-    cells[: p.KEPT_CELLS] = 0.0
+    cells[:] = 0.0
     lists[p.PLACE] = -1
     lists[p.WAITS] = 0
     counts[:] = 0
@@ -84,10 +84,10 @@ def add_four_marks(
     a, b, c, d = held[0], held[1], held[2], held[3]
     marks_a, marks_b = prices[row, a, start:stop], prices[row, b, start:stop]
     marks_c, marks_d = prices[row, c, start:stop], prices[row, d, start:stop]
-    units_a = money.value(cells[p.UNITS, a], terms[p.MULTIPLIER, a])
-    units_b = money.value(cells[p.UNITS, b], terms[p.MULTIPLIER, b])
-    units_c = money.value(cells[p.UNITS, c], terms[p.MULTIPLIER, c])
-    units_d = money.value(cells[p.UNITS, d], terms[p.MULTIPLIER, d])
+    units_a = money.value(cells[a, p.UNITS], terms[a, p.MULTIPLIER])
+    units_b = money.value(cells[b, p.UNITS], terms[b, p.MULTIPLIER])
+    units_c = money.value(cells[c, p.UNITS], terms[c, p.MULTIPLIER])
+    units_d = money.value(cells[d, p.UNITS], terms[d, p.MULTIPLIER])
     for k in range(equity.size):
         worth = money.equity(equity[k], units_a, marks_a[k])
         worth = money.equity(worth, units_b, marks_b[k])
@@ -124,7 +124,7 @@ def mark(desk: Any, prices: FloatArray, spans: IntArray, curve: FloatArray, star
                 continue
             asset = lists[p.HELD, k]
             holes = has_holes(spans, asset, last)
-            units = money.value(cells[p.UNITS, asset], terms[p.MULTIPLIER, asset])
+            units = money.value(cells[asset, p.UNITS], terms[asset, p.MULTIPLIER])
             add_marks(prices, row, asset, units, equity, first, holes)
             k += 1
         fold_marked(state, curve, first, last)
@@ -165,13 +165,13 @@ def leave_unfilled(
     never: Any = np.int64(-1)
     for place in range(counts[p.N_WAITING]):
         asset = lists[p.WAITING, place]
-        side = side_of(desk, asset, cells[p.TARGET, asset])
+        side = side_of(desk, asset, cells[asset, p.TARGET])
         bars = (lists[p.DECIDED, asset], never)
         not_filled(desk, records, bars, asset, side, 0.0, p.UNFILLED, p.END_OF_DATA)
     for late in range(k, rows.size):
         for asset in range(weights.shape[1]):
             weight = weights[picks[late], asset]
-            if weight == weight and (weight != 0.0 or cells[p.UNITS, asset] != 0.0):
+            if weight == weight and (weight != 0.0 or cells[asset, p.UNITS] != 0.0):
                 side = side_of(desk, asset, weight)
                 bars = (rows[late], never)
                 not_filled(desk, records, bars, asset, side, 0.0, p.UNFILLED, p.END_OF_DATA)
@@ -198,7 +198,7 @@ def run_portfolio(
         ``(rows, picks, weights)``: deciding bars, ascending; for each the row of the weights that it asks for; the
         weights, NaN: leave alone.
     settings
-        ``(settings, rules, terms)``: the fast path's, `slots.N_RULES` numbers, float64[N_TERMS, assets].
+        ``(settings, rules, terms)``: the fast path's, `slots.N_RULES` numbers, float64[assets, N_TERMS].
     scratch
         ``(state, cells, lists, counts)``.
     records

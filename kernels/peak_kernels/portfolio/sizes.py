@@ -44,7 +44,7 @@ def sized_price(desk: Any, asset: int, reference: float, side: float, at_decisio
     if rule == p.AT_FILL:
         return slipped(desk[2], asset, reference, side)
     price = reference if rule == p.AT_REFERENCE else at_decision
-    return money.value(price, desk[2][p.MULTIPLIER, asset])
+    return money.value(price, desk[2][asset, p.MULTIPLIER])
 
 
 @jit(inline=True)
@@ -52,8 +52,8 @@ def by_units(
     desk: Any, asset: int, weight: float, equity: float, reference: float, at_decision: float
 ) -> float:
     """Signed size from the position to a weight of the equity, where fees come out of the cash."""
-    rules, lot = desk[1], desk[2][p.LOT, asset]
-    units = desk[3][p.UNITS, asset]
+    rules, lot = desk[1], desk[2][asset, p.LOT]
+    units = desk[3][asset, p.UNITS]
     held, side = abs(units), 1.0 if weight > 0.0 else -1.0
     whole = rules[p.ROUND] == p.ROUND_TARGET
     if units == 0.0 or opposite(units, weight):
@@ -83,9 +83,9 @@ def by_amount(
     holds for purchases, and a sale is worth the amount.
     """
     rules, terms = desk[1], desk[2]
-    units, rate, lot = desk[3][p.UNITS, asset], terms[p.RATE, asset], terms[p.LOT, asset]
+    units, rate, lot = desk[3][asset, p.UNITS], terms[asset, p.RATE], terms[asset, p.LOT]
     raw = money.value(
-        at_decision if rules[p.SIZE_AT] == p.AT_DECISION else reference, terms[p.MULTIPLIER, asset]
+        at_decision if rules[p.SIZE_AT] == p.AT_DECISION else reference, terms[asset, p.MULTIPLIER]
     )
     amount = weight * equity - money.value(units, raw)
     side = 1.0 if amount > 0.0 else -1.0
@@ -116,7 +116,7 @@ def wanted(
 ) -> float:
     """Signed size from the position to a weight: all of it where the weight, or the equity, is nothing."""
     rules, cells = desk[1], desk[3]
-    units = cells[p.UNITS, asset]
+    units = cells[asset, p.UNITS]
     if weight == 0.0 or not equity > 0.0:
         return -units
     if rules[p.FEE_FROM] == p.FROM_CASH:
@@ -124,7 +124,7 @@ def wanted(
     else:
         size = by_amount(desk, asset, weight, equity, reference, at_decision)
     if rules[p.BAND] > 0.0:
-        value = money.value(abs(size), money.value(reference, desk[2][p.MULTIPLIER, asset]))
+        value = money.value(abs(size), money.value(reference, desk[2][asset, p.MULTIPLIER]))
         if value < rules[p.BAND] * equity:
             return 0.0
     return size
