@@ -44,6 +44,7 @@ _HOMES = {
     "RiskPerTrade": "settings",
     "Row": "strategies",
     "RuleStrategy": "strategies",
+    "Slots": "portfolio",
     "Stops": "settings",
     "StoreError": "errors",
     "StrategyError": "errors",
@@ -93,6 +94,7 @@ __all__ = [
     "RiskPerTrade",
     "Row",
     "RuleStrategy",
+    "Slots",
     "Stops",
     "StoreError",
     "StrategyError",
@@ -127,7 +129,7 @@ if TYPE_CHECKING:
     )
     from peak_fast.orders import simulate_orders
     from peak_fast.params import Param
-    from peak_fast.portfolio import PortfolioResult, Rank, Rebalance
+    from peak_fast.portfolio import PortfolioResult, Rank, Rebalance, Slots
     from peak_fast.results import BacktestResult
     from peak_fast.settings import (
         BacktestConfig,

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from peak_fast.portfolio.result import PortfolioResult
     from peak_fast.portfolio.rules import GivenWeights as GivenWeights
     from peak_fast.portfolio.rules import Maker as Maker
-    from peak_fast.portfolio.rules import Momentum, Rank, Rebalance, Score, Volatility, WeightFunction
+    from peak_fast.portfolio.rules import Momentum, Rank, Rebalance, Score, Slots, Volatility, WeightFunction
     from peak_fast.portfolio.rules import rule_of as rule_of
     from peak_fast.portfolio.run import run_portfolio as run_portfolio
     from peak_fast.portfolio.setup import setup_of as setup_of
@@ -23,6 +23,7 @@ __all__ = [
     "Rank",
     "Rebalance",
     "Score",
+    "Slots",
     "TargetWeights",
     "Volatility",
     "WeightFunction",
@@ -37,6 +38,7 @@ _HOMES = {
         "Rank",
         "Rebalance",
         "Score",
+        "Slots",
         "Volatility",
         "WeightFunction",
         "Maker",

@@ -147,6 +147,7 @@ def simulate(panel: Panel, setup: Setup, targets: TargetWeights) -> Outcome:
             break
         needed = max(used)
     return Outcome(
-        metrics, equity[0], state, np.ascontiguousarray(cells[:, : p.KEPT_CELLS].T), orders[: used[0]].copy(), trades[: used[1]].copy(),
+        metrics, equity[0], state, np.ascontiguousarray(cells[:, : p.KEPT_CELLS].T), orders[: used[0]].copy(),
+        trades[: used[1]].copy(),
         events[: used[2]].copy(),
     )  # fmt: skip

@@ -86,7 +86,8 @@ def target_weights(panel: Panel, what: Any, params: Mapping[str, Any]) -> Target
     elif is_frame(what) or isinstance(what, Mapping) or package_of(what) in ("pyarrow", "duckdb", "narwhals"):
         rows, weights = weight_rows(what, panel, notes)
     else:
-        raise StrategyError(f"what to hold: expected {_KINDS}; got {type(what).__name__}")
+        hint = f"; a strategy of one asset on every asset: Slots({what!r})" if isinstance(what, str) else ""
+        raise StrategyError(f"what to hold: expected {_KINDS}; got {type(what).__name__}{hint}")
     return checked(panel, TargetWeights(rows, weights, tuple(notes)))
 
 

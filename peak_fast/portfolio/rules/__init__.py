@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from peak_fast.portfolio.rules.rank import Rank
     from peak_fast.portfolio.rules.rebalance import Rebalance
     from peak_fast.portfolio.rules.scores import Score
+    from peak_fast.portfolio.rules.slots import Slots
 
-__all__ = ["Momentum", "Rank", "Rebalance", "Score", "Volatility", "WeightFunction"]
+__all__ = ["Momentum", "Rank", "Rebalance", "Score", "Slots", "Volatility", "WeightFunction"]
 
 # Where each name of this room lives; those outside `__all__` are for other rooms.
 _HOMES = {
@@ -26,6 +27,7 @@ _HOMES = {
     "rank": ("Rank",),
     "rebalance": ("Rebalance",),
     "scores": ("Score",),
+    "slots": ("Slots",),
 }
 
 __getattr__, __dir__ = door(__name__, _HOMES, __all__)

@@ -116,7 +116,11 @@ def rule_of(what: Any) -> Any:
         It is nothing that gives weights.
     """
     if isinstance(what, str | type):
-        remedy = "call it" if isinstance(what, type) else "names are those of strategies of one asset"
+        remedy = (
+            "call it"
+            if isinstance(what, type)
+            else f"names are those of strategies of one asset: Slots({what!r})"
+        )
         raise wrong(
             "what to hold", "a rule such as Rank, a function, or weights", what, remedy, StrategyError
         )
