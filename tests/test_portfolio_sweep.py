@@ -18,7 +18,7 @@ from peak_fast import (
     Sweep,
     synthetic,
 )
-from peak_fast.portfolio import Momentum, Volatility, WeightFunction
+from peak_fast.portfolio import Momentum, Slots, Volatility, WeightFunction
 from peak_fast.sweep import evaluate
 
 PANEL = synthetic(400, assets=12, seed=3, missing=0.02)
@@ -42,6 +42,7 @@ KINDS = {
     "rule": (RULE, {"lookback": [5, 20, 60], "top": [1, 3, 12]}),
     "rule and settings": (RULE, {"lookback": [20, 60], "top": [3], "fee_bps": [0.0, 25.0], "band": [0.0, 0.02]}),
     "calendar": (CALENDAR, {"every": ["week", "month_end"], "stay": [0, 2]}),
+    "slots": (Slots("ma_crossover", slots=4), {"fast": [5, 10], "slow": [20, 40]}),
     "function": (FUNCTION, {"count": [2, 5], "slippage_bps": [0.0, 10.0]}),
     "wide frame": (FRAME, {"fee_bps": [0.0, 10.0], "cash_buffer": [0.0, 0.1]}),
     "long frame": (LONG, {"fill_at": ["close", "next_open"]}),
@@ -120,6 +121,54 @@ def test_a_store_goes_on_where_it_stopped(tmp_path):
         )
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_has_a_store(kind, tmp_path):
+    what, grid = KINDS[kind]
+    first = Sweep(what, grid, PANEL, metrics=METRICS).run(store=tmp_path / "store", progress=False)
+    again = Sweep(what, grid, PANEL, metrics=METRICS).run(store=tmp_path / "store", progress=False)
+    assert again.frame.equals(first.frame)
+
+
+class Recorder:
+    """Keeps the tables and values that a tracker is told."""
+
+    def __init__(self):
+        self.tables, self.metrics, self.runs, self.run_id = {}, {}, [], None
+
+    def get_run_id(self):
+        return self.run_id
+
+    def start_run(self, name=None, **options):
+        self.run_id = "run"
+
+    def end_run(self, *args, **options):
+        self.run_id = None
+
+    def log_table(self, table, place):
+        self.tables[place] = table
+
+    def log_metrics(self, metrics, step=None):
+        self.metrics.update(metrics)
+
+    def log_runs(self, rows, **options):
+        self.runs = rows
+
+    def __getattr__(self, name):
+        return lambda *args, **options: None
+
+
+@pytest.mark.parametrize("kind", ["rule", "slots", "function", "wide frame"])
+def test_a_tracker_gets_the_table_and_the_curves_of_the_best(kind):
+    what, grid = KINDS[kind]
+    tracker = Recorder()
+    sweep = Sweep(what, grid, PANEL, metrics=METRICS)
+    result = sweep.run(progress=False, tracker=tracker, keep_curves="best:2")
+    assert tracker.tables["sweep/table.parquet"].equals(result.frame)
+    assert tracker.tables["sweep/curves.parquet"].height == 2 * len(PANEL)
+    assert tracker.metrics["best_sharpe"] == result.top(1)["sharpe"][0]
+    assert len(tracker.runs) == len(result.frame)
+
+
 def test_several_panels():
     panels = {"early": PANEL.slice(0, 200), "late": PANEL.slice(200)}
     sweep = Sweep(RULE, {"lookback": [10], "top": [2, 4]}, panels, metrics=METRICS)
@@ -191,6 +240,7 @@ STUDIES = {
     "rule": (RULE, {"lookback": (5, 60), "top": (1, 6)}),
     "rule and settings": (RULE, {"top": (1, 6), "fee_bps": (0.0, 20.0), "short_cash": ["scale", "cut_last"]}),
     "function": (FUNCTION, {"count": (1, 12)}),
+    "slots": (Slots("ma_crossover", slots=4), {"fast": (5, 15), "slow": (20, 60)}),
     "frame": (FRAME, {"band": (0.0, 0.1)}),
 }
 
@@ -207,9 +257,11 @@ def test_studies_of_each_kind(kind, tmp_path):
         "storage": storage,
         "study_name": "s",
     }
-    study = Study(what, PANEL, space=space, **options)
+    tracker = Recorder()
+    study = Study(what, PANEL, space=space, tracker=tracker, **options)
     result = study.run(6)
     assert study.best_result().stats["total_return"] == result.best_value
+    assert tracker.metrics["best_total_return"] == result.best_value
     again = Study(what, PANEL, space=space, **options).run(8)
     assert len(again.frame) == 8 and again.best_value >= result.best_value
 
