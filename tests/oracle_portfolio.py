@@ -337,7 +337,7 @@ class Account:
         by_rate = (budget - costs.fixed) / (price * (1 + costs.rate) + costs.per_unit)
         return max(min(by_rate, (budget - costs.minimum) / price), 0.0)
 
-    def common_factor(self, queue, references, budget):
+    def common_factor(self, queue, references, budget, slack):
         """The largest factor with which all together cost no more, by halving."""
 
         def total(factor):
@@ -346,7 +346,7 @@ class Account:
                 for wish, reference in zip(queue, references, strict=True)
             )
 
-        if total(1.0) <= budget:
+        if total(1.0) <= budget + slack:
             return 1.0
         if total(0.0) >= budget:
             return 0.0
@@ -360,8 +360,9 @@ class Account:
         rules = self.rules
         references = [self.price(wish.symbol, bar, place) for wish in queue]
         factor = None
+        slack = 1e-12 * (abs(equity) + abs(budget))
         if rules.short_cash == "scale" and len(queue) > 1:
-            factor = self.common_factor(queue, references, budget)
+            factor = self.common_factor(queue, references, budget, slack)
         elif rules.short_cash in ("cut_last", "priority", "reject"):
             queue.sort(key=lambda wish: self.place_in_line(wish, bar, place, equity))
         left = budget
@@ -375,7 +376,13 @@ class Account:
             else:
                 payable = self.payable(wish, left, reference)
                 allowed = size
-                if size > payable * (1 if rules.short_cash == "scale" else 1 + COVERED):
+                if rules.short_cash == "scale":
+                    allowed = min(size, payable)
+                    price = self.slipped(wish.symbol, reference, sign(wish.then))
+                    cut = (size - allowed) * price > slack
+                    if not cut and allowed < size:
+                        allowed = self.in_lots(wish.symbol, allowed, sign(wish.then))
+                elif size > payable * (1 + COVERED):
                     cut, allowed = True, 0.0 if rules.short_cash == "reject" else payable
             reason = wish.reason
             if cut:

@@ -61,11 +61,11 @@ def budget_of(desk: Any, prices: FloatArray, equity: float, field: int, bar: int
 
 
 @jit(inline=True)
-def common_factor(desk: Any, prices: FloatArray, budget: float, field: int, bar: int) -> float:
+def common_factor(desk: Any, prices: FloatArray, budget: float, slack: float, field: int, bar: int) -> float:
     """Factor by which all orders in the queue shrink, so that together they cost the budget; at most 1.
 
     The fee of each is the larger of two lines, so the cost is convex in the factor: steps along the tangent from above
-    end at the root, after one of them where fees are rates.
+    end at the root, after one of them where fees are rates.  ``slack`` is what rounding may make of the sums.
     """
     terms, cells, lists, counts = desk[2:]
     factor = 1.0
@@ -87,7 +87,7 @@ def common_factor(desk: Any, prices: FloatArray, budget: float, field: int, bar:
             slope += rises
             constant += starts
             bends = bends or terms[asset, p.MINIMUM] > 0.0
-        if step == 0 and slope + constant <= budget:
+        if step == 0 and slope + constant <= budget + slack:
             return 1.0
         found = max((budget - constant) / slope, 0.0)
         if found >= factor:
@@ -149,7 +149,9 @@ def in_lots(desk: Any, asset: int, size: float, side: float) -> float:
 
 
 @jit(inline=True)
-def served(desk: Any, asset: int, reference: float, budget: float, factor: float) -> tuple[float, int, int]:
+def served(
+    desk: Any, asset: int, reference: float, budget: float, factor: float, slack: float
+) -> tuple[float, int, int]:
     """Size that an order in the queue gets, its status and reason; ``factor`` is NaN where each is served by itself."""
     rules, terms, cells = desk[1], desk[2], desk[3]
     size = abs(cells[asset, p.SECOND])
@@ -164,8 +166,11 @@ def served(desk: Any, asset: int, reference: float, budget: float, factor: float
             cut = factor < 1.0
         else:
             payable = affordable(desk, asset, budget, price, side)
-            exact = rule == p.SCALE
-            if size > (payable if exact else payable * (1.0 + COVERED)):
+            if rule == p.SCALE:
+                allowed = min(size, payable)
+                cut = money.value(size - allowed, price) > slack
+                allowed = allowed if cut or allowed == size else in_lots(desk, asset, allowed, side)
+            elif size > payable * (1.0 + COVERED):
                 cut = True
                 allowed = 0.0 if rule == p.REJECT else payable
         if cut:

@@ -262,17 +262,17 @@ def trade(desk: Any, prices: FloatArray, records: Any, field: int, bar: int, bef
     equity = equity_for_sizes(desk, prices, field, bar, before)
     limit_targets(desk, prices, field, bar, equity)
     prepare(desk, prices, records, field, bar, before, equity)
-    budget, left, factor, fills = 0.0, 0.0, math.nan, state[t.N_FILLS]
+    budget, left, slack, factor, fills = 0.0, 0.0, 0.0, math.nan, state[t.N_FILLS]
     for phase in range(2):
         count = counts[p.N_ASKED]
         if phase == 1:
             budget, after = budget_of(desk, prices, equity, field, bar)
-            left = budget
+            left, slack = budget, money.ROUNDING * (abs(equity) + abs(budget))
             queue_up(desk, prices, records, field, bar, before, (equity, after))
             count = counts[p.N_QUEUE]
             rule = rules[p.SHORT_CASH]
             if rule == p.SCALE and count > 1:
-                factor = common_factor(desk, prices, budget, field, bar)
+                factor = common_factor(desk, prices, budget, slack, field, bar)
             elif rule != p.SCALE and rule != p.IGNORE:
                 put_in_sequence(desk, prices, equity, field, bar)
         for k in range(count):
@@ -282,7 +282,7 @@ def trade(desk: Any, prices: FloatArray, records: Any, field: int, bar: int, bef
             size, status, reason = abs(signed), p.FILLED, int(cells[asset, p.CLIPPED])
             if phase == 1:
                 signed = cells[asset, p.SECOND]
-                size, status, reason = served(desk, asset, reference, left, factor)
+                size, status, reason = served(desk, asset, reference, left, factor, slack)
                 if factor != factor and size > 0.0:
                     left -= cost_of(desk, prices, asset, math.copysign(size, signed), field, bar)
                     if status == p.CUT and reason == p.CASH_LIMIT:
