@@ -244,6 +244,24 @@ def test_groups_and_their_caps():
         Rank("close", within="groups").weights(panel_of(close), {})
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32), st.sampled_from([None, 0.05, 0.2]), st.sampled_from([0.1, 0.3, 0.6]))
+def test_caps_hold_and_nothing_more_is_lost(seed, cap, group_cap):
+    """No weight and no group is above its cap, and what could still be placed is placed."""
+    random = np.random.default_rng(seed)
+    panel = panel_of(100.0 + random.random((12, 30)) * 50.0)
+    names = random.integers(0, 4, 12)
+    panel = panel.with_groups(dict(zip(panel.symbols, map(str, names), strict=True)))
+    rule = Rank("close", top=8, cap=cap, group_cap=group_cap, weighting="score", rebalance=5)
+    for row in rule.weights(panel, {}).weights:
+        sums = np.array([row[panel.groups == group].sum() for group in range(len(panel.group_names))])
+        held = row > 0.0
+        assert row.max() <= (cap or 1.0) * (1 + 1e-9) and sums.max() <= group_cap * (1 + 1e-9)
+        assert held.sum() == 8 and row.sum() <= 1.0 + 1e-9
+        room = np.minimum(np.full(12, cap or 1.0) - row, group_cap - sums[panel.groups])
+        assert row.sum() > 1.0 - 1e-9 or room[held].max() < 1e-9
+
+
 def test_members_of_the_universe_only():
     close = np.tile(np.arange(1.0, 5.0)[:, None], (1, 8)) * 10
     table = pl.DataFrame(

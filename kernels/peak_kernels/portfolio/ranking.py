@@ -269,6 +269,8 @@ def shares(
             else:
                 left -= abs(out[chosen[place]])
         if free <= 0.0 or left <= 0.0:
+            if group_cap > 0.0:
+                cut_groups(chosen, count, group_cap, group_of, sums, state, out)
             break
         for place in range(count):
             if state[place] == 0:
