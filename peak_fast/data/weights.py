@@ -98,10 +98,13 @@ def _wide_at_once(frame: Any) -> tuple[IntArray, str | None, list[str], FloatArr
         times, zone = read_times(first, WHAT, DataError)
         return times, zone, rest.columns, values
     if package == "pandas" and type(frame.index).__name__ == "DatetimeIndex" and frame.columns.nlevels == 1:
-        if len(frame.columns) == 1 or not all(kind.kind == "f" for kind in frame.dtypes):
+        if len(frame.columns) == 1:
+            return None
+        values = frame.to_numpy()
+        if values.dtype.kind != "f":
             return None
         times, zone = read_times(frame.index, WHAT, DataError)
-        return times, zone, [str(name) for name in frame.columns], frame.to_numpy(dtype=np.float64)
+        return times, zone, list(map(str, frame.columns.tolist())), values
     return None
 
 
