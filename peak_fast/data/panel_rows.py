@@ -139,7 +139,8 @@ def _symbols(table: Table, names: Names, notes: list[str]) -> tuple[IntArray, li
         return series, symbols, np.flatnonzero(series >= 0).astype(np.int64)
     raise DataError(
         "the frame has no column or index level of symbols, so nothing says which asset a row is of; name it with "
-        "symbol_column=, or pass a dict of one frame for each asset"
+        "symbol_column=, or pass a dict of one frame for each asset; a frame of closes with a column for each asset is "
+        "passed as {'close': frame}"
     )
 
 
