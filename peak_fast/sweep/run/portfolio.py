@@ -19,6 +19,8 @@ from peak_kernels.arrays import FloatArray
 
 # Configurations that a thread runs between two looks at what stops it.
 _LARGEST, _SMALLEST = 64, 4
+# Different settings that a thread keeps as the kernel reads them.
+_MOST_SETUPS = 256
 
 
 class _Room(threading.local):
@@ -27,7 +29,9 @@ class _Room(threading.local):
     bench: Bench | None = None
     maker: Any = None
     weights: FloatArray | None = None
-    settings: tuple[Any, Any] = (None, None)
+
+    def __init__(self) -> None:
+        self.setups: dict[Any, Any] = {}
 
 
 def _one_by_one(work: Callable[[tuple[int, int]], None], tiles: Sequence[tuple[int, int]]) -> None:
@@ -105,12 +109,15 @@ class PortfolioBatch:
         if room.bench is None:
             room.bench = Bench(self.bars)
         key = tuple(varied.items())
-        if room.settings[0] is None or room.settings[0] != (key,):
-            room.settings = (key,), setup_of(self.bars, varied_portfolio(self.shared, varied))
+        setup = room.setups.get(key)
+        if setup is None:
+            if len(room.setups) >= _MOST_SETUPS:
+                room.setups.clear()
+            setup = room.setups[key] = setup_of(self.bars, varied_portfolio(self.shared, varied))
         targets = self._weights(room, params, columns)
         if targets.notes:
             self.notes.update(dict.fromkeys(targets.notes))
-        out[:] = room.bench.measure(room.settings[1], targets)[self._places]
+        out[:] = room.bench.measure(setup, targets)[self._places]
 
     def _weights(
         self, room: _Room, params: dict[str, Any], columns: Mapping[str, list[Any]]
