@@ -139,10 +139,7 @@ def positions_frame(result: PortfolioParts) -> pl.DataFrame:
 
 def weights_frame(result: PortfolioParts) -> pl.DataFrame:
     """Frame behind `PortfolioResult.weights`."""
-    bars, units = result.positions_at_fills
-    marks = _measures.marks_of(result.panel)[:, bars].T
-    values = np.where(units != 0.0, units * _measures.multipliers(result) * marks, 0.0)
-    return _wide(result, bars, values / _measures.equity_at_closes(result)[bars][:, None])
+    return _wide(result, result.positions_at_fills[0], _measures.weights_at_fills(result))
 
 
 def _wide(result: PortfolioParts, bars: IntArray, table: FloatArray) -> pl.DataFrame:

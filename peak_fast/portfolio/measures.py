@@ -33,27 +33,54 @@ def positions_of(result: PortfolioParts) -> tuple[IntArray, FloatArray]:
     """Bars with fills, and units float64[bar with fills, asset] behind them, as the kernel added them up."""
     fills = fills_of(result)
     bars = column(fills, p.ORDER_COLUMNS, "fill_bar").astype(np.int64)
-    different, first = np.unique(bars, return_index=True)
-    units = np.zeros((different.size, result.panel.n_assets))
-    held = np.zeros(result.panel.n_assets)
+    different, place = np.unique(bars, return_inverse=True)
     assets = column(fills, p.ORDER_COLUMNS, "asset").astype(np.int64)
     sizes = column(fills, p.ORDER_COLUMNS, "side") * column(fills, p.ORDER_COLUMNS, "filled")
-    edges = np.append(first, bars.size)
+    units = np.zeros((different.size, result.panel.n_assets))
+    cells = place * result.panel.n_assets + assets
+    # An asset that fills twice at a bar is added up fill by fill, as any other.
+    twice = np.bincount(cells, minlength=1).max() > 1
+    if not twice:
+        units.ravel()[cells] = sizes
+        return different, np.cumsum(units, axis=0, out=units)
+    held = np.zeros(result.panel.n_assets)
+    sequence = np.argsort(place, kind="stable")
+    edges = np.append(np.searchsorted(place[sequence], np.arange(different.size)), bars.size)
     for row in range(different.size):
-        for at in range(int(edges[row]), int(edges[row + 1])):
-            asset, size = assets[at], sizes[at]
-            # What closes a position leaves nothing, whatever the rounding.
-            held[asset] = 0.0 if held[asset] == -size else held[asset] + size
+        for at in sequence[int(edges[row]) : int(edges[row + 1])].tolist():
+            held[assets[at]] += sizes[at]
         units[row] = held
     return different, units
 
 
+def weights_at_fills(result: PortfolioParts) -> FloatArray:
+    """Shares of the equity at the closes of the bars of `positions_of`, float64[bar with fills, asset]."""
+    bars, units = result.positions_at_fills
+    return _shares(result, bars, units)
+
+
+def weights_at(result: PortfolioParts, bars: IntArray) -> FloatArray:
+    """Shares of the equity at the closes of any bars, float64[asset, bar]."""
+    filled, units = result.positions_at_fills
+    last = np.searchsorted(filled, bars, side="right")
+    held = np.vstack([np.zeros((1, result.panel.n_assets)), units])[last]
+    return _shares(result, bars, held).T
+
+
+def _shares(result: PortfolioParts, bars: IntArray, units: FloatArray) -> FloatArray:
+    marks = marks_of(result.panel)[:, bars].T
+    values = np.where(units != 0.0, units * multipliers(result) * marks, 0.0)
+    shares: FloatArray = values / equity_at_closes(result)[bars][:, None]
+    return shares
+
+
 def marks_of(panel: Panel) -> FloatArray:
     """Closes float64[asset, bar], repeated over bars without one; NaN before the first.  Kept with the panel."""
-    if not (panel.listed.any() or (panel.delisted < len(panel)).any() or np.isnan(panel.close).any()):
-        return panel.close
     found = panel.memo.get("marks")
     if found is None:
+        if not (panel.listed.any() or (panel.delisted < len(panel)).any() or np.isnan(panel.close).any()):
+            panel.memo["marks"] = panel.close
+            return panel.close
         last = np.where(np.isnan(panel.close), -1, np.arange(len(panel)))
         np.maximum.accumulate(last, axis=1, out=last)
         found = np.take_along_axis(panel.close, np.maximum(last, 0), axis=1)

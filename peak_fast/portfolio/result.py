@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from peak_fast.arguments import place
+from peak_fast.errors import DataError, did_you_mean
 from peak_fast.guard import Named, guarded_class
 from peak_fast.portfolio import frames as _frames
 from peak_fast.portfolio import measures as _measures
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 
     from peak_fast.data import Panel
     from peak_fast.portfolio.parts import Outcome
+
+
+def _inside(numbers: Any, count: int) -> bool:
+    return not numbers.size or bool(numbers.min() >= 0 and numbers.max() < count)
 
 
 @guarded_class()
@@ -79,6 +84,27 @@ class PortfolioResult:
         put(self, "_strategy", strategy)
         put(self, "_notes", notes)
         put(self, "_identity", identity or {})
+
+    def __getattr__(self, name: str) -> Any:
+        """Only asked for what is not there.
+
+        Raises
+        ------
+        AttributeError
+            Always; it says where the statistic, or the picture, is to be had.
+        """
+        if name.startswith("_") or name in type(self).__dict__:  # a property that failed says why itself
+            return object.__getattribute__(self, name)
+        raise AttributeError(f"a PortfolioResult has no attribute {name!r}; {self._remedy(name)}")
+
+    def _remedy(self, name: str) -> str:
+        if name in ("bars", "position"):
+            return f"a portfolio has {'panel' if name == 'bars' else 'positions'}"
+        if "plot" in name or "report" in name or "show" in name or "figure" in name:
+            return "pictures and reports are made by peak_fast.report, such as equity_figure or weights_figure(result)"
+        if name in self.stats:
+            return f"statistics stand in result.stats[{name!r}]"
+        return did_you_mean(name, [item for item in dir(self) if not item.startswith("_")])
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a PortfolioResult is immutable; tried to set {name!r}")
@@ -202,6 +228,22 @@ class PortfolioResult:
     def fills(self) -> pl.DataFrame:
         """Fills: fill_id, order_id, bar, time, symbol, side (1 buy, -1 sell), size, price, fee, slippage, reason."""
         return named(_frames.fills_frame(self))
+
+    def weights_at(self, bars: Any) -> FloatArray:
+        """Shares of the equity at the closes of bars, by their numbers: float64[asset, bar], negative for shorts."""
+        numbers = np.asarray(bars)
+        if numbers.ndim != 1 or numbers.dtype.kind not in "iu" or not _inside(numbers, len(self.panel)):
+            raise DataError(
+                f"bars: expected numbers of bars from 0 to {len(self.panel) - 1}, an array of whole numbers; got "
+                f"{numbers.dtype} {numbers.shape}"
+            )
+        return _measures.weights_at(self, numbers.astype(np.int64))
+
+    def recorded(self) -> Any:
+        """What a tracker records: arrays and plain values, without frames."""
+        from peak_fast.portfolio.recorded import recorded
+
+        return recorded(self)
 
     def summary(self) -> str:
         """The result in a few lines of text."""

@@ -76,6 +76,11 @@ def benchmark_of(result: PortfolioParts) -> float:
 
 def metadata_of(result: PortfolioParts) -> dict[str, Any]:
     """Dict behind `PortfolioResult.metadata`."""
+    return {**described(result), "hash": result.hash}
+
+
+def described(result: PortfolioParts) -> dict[str, Any]:
+    """The same without the hash of the numbers, which takes about as long as the run."""
     panel = result.panel
     start, end = panel.span
     fingerprint = getattr(result._strategy, "fingerprint", None)
@@ -101,7 +106,6 @@ def metadata_of(result: PortfolioParts) -> dict[str, Any]:
         "fill_rule": fill_rule(result),
         "code_version": code_version(),
         "notes": list(result.notes),
-        "hash": result.hash,
     }
 
 

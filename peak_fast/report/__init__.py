@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from peak_fast.report.artifacts import EQUITY_PNG, REPORT_TXT, TRADES_JSON, render_artifacts
     from peak_fast.report.figure import equity_figure, figure_png, prepare_picture, render_equity_png
     from peak_fast.report.figure import for_notebooks as for_notebooks
+    from peak_fast.report.holdings import WEIGHTS_PARQUET as WEIGHTS_PARQUET
+    from peak_fast.report.holdings import named_columns as named_columns
+    from peak_fast.report.holdings import weights_parquet as weights_parquet
+    from peak_fast.report.holdings import with_few_symbols as with_few_symbols
+    from peak_fast.report.holdings_figures import contributions_figure, turnover_figure, weights_figure
     from peak_fast.report.html import html_report
     from peak_fast.report.payload import payload_of
     from peak_fast.report.plain import dump_json, json_safe
@@ -31,6 +36,7 @@ __all__ = [
     "EQUITY_PNG",
     "REPORT_TXT",
     "TRADES_JSON",
+    "contributions_figure",
     "dump_json",
     "equity_figure",
     "figure_png",
@@ -42,6 +48,8 @@ __all__ = [
     "render_equity_png",
     "report_text",
     "trades_summary",
+    "turnover_figure",
+    "weights_figure",
 ]
 
 _HOMES = {
@@ -52,6 +60,13 @@ _HOMES = {
     "equity_figure": "figure",
     "figure_png": "figure",
     "for_notebooks": "figure",
+    "WEIGHTS_PARQUET": "holdings",
+    "named_columns": "holdings",
+    "weights_parquet": "holdings",
+    "with_few_symbols": "holdings",
+    "contributions_figure": "holdings_figures",
+    "turnover_figure": "holdings_figures",
+    "weights_figure": "holdings_figures",
     "html_report": "html",
     "json_safe": "plain",
     "payload_of": "payload",

@@ -1,4 +1,4 @@
-"""The three artifacts of a backtest by their path within a run: picture, trade statistics, text."""
+"""The artifacts of a backtest by their path within a run: picture, trade statistics, text; of a portfolio, weights."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from peak_fast.errors import MissingDependencyError
 from peak_fast.report.figure import Engine, render_equity_png
+from peak_fast.report.holdings import WEIGHTS_PARQUET, weights_parquet
 from peak_fast.report.payload import Reported, payload_of
 from peak_fast.report.plain import dump_json
 from peak_fast.report.text import report_text
@@ -19,19 +20,20 @@ REPORT_TXT = "reports/backtest_report.txt"
 
 
 def render_artifacts(source: Mapping[str, Any] | Reported, *, engine: Engine = "auto") -> dict[str, bytes]:
-    """The three artifacts of one backtest, by their path within a run.
+    """The artifacts of one backtest, by their path within a run.
 
     Parameters
     ----------
     source
-        A payload (see :mod:`peak_fast.report.payload`) or a ``BacktestResult``.
+        A payload (see :mod:`peak_fast.report.payload`), a ``BacktestResult`` or a ``PortfolioResult``.
     engine
         Renderer of the picture, see :func:`render_equity_png`.
 
     Returns
     -------
     dict of str to bytes
-        ``plots/equity_curve.png``, ``reports/trades_summary.json``, ``reports/backtest_report.txt``. Without
+        ``plots/equity_curve.png``, ``reports/trades_summary.json``, ``reports/backtest_report.txt``, and of a
+        portfolio ``reports/weights.parquet`` (see :func:`peak_fast.report.holdings.weights_parquet`). Without
         Pillow and Matplotlib the picture is left out, with a warning.
 
     Raises
@@ -49,4 +51,8 @@ def render_artifacts(source: Mapping[str, Any] | Reported, *, engine: Engine = "
         warnings.warn(f"{EQUITY_PNG} is left out: {error}", stacklevel=2)
     files[TRADES_JSON] = dump_json(summary).encode()
     files[REPORT_TXT] = report_text(stats, metadata, summary).encode()
+    if payload.get("holdings") is not None:
+        files[WEIGHTS_PARQUET] = weights_parquet(
+            payload["holdings"], payload["symbols"], payload.get("time_us"), payload.get("time_zone")
+        )
     return files

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from peak_fast.errors import ConfigError, did_you_mean, require
+from peak_fast.report.holdings import HELD_EQUALLY
 from peak_fast.report.lean import render_lean
 from peak_fast.report.payload import is_result, payload_of
 from peak_fast.report.series import (
@@ -57,13 +58,13 @@ def prepare_picture(
     Parameters
     ----------
     source
-        A ``BacktestResult``, a payload (see :func:`peak_fast.report.payload_of`), or the bar times as int64
-        microseconds (UTC), shape (n_bars,), or ``None`` to number the bars.
+        A ``BacktestResult``, a ``PortfolioResult``, a payload (see :func:`peak_fast.report.payload_of`), or the bar
+        times as int64 microseconds (UTC), shape (n_bars,), or ``None`` to number the bars.
     equity : array of float64, shape (n_bars,)
         With bar times. Gaps (NaN) take the value before them.
     benchmark : array of float64, shape (n_bars,), optional
         A second curve in money; one with times is drawn at those of the bars. For a result it is buy-and-hold
-        from the closes; ``False`` leaves it out.
+        from the closes, for a portfolio all assets held equally; ``False`` leaves it out.
     trades
         Any form that :func:`peak_fast.report.trades.trade_columns` takes.
     stats
@@ -116,6 +117,7 @@ def prepare_picture(
         title=" ".join((title or "Backtest").split()),
         subtitle=_subtitle(stats or {}, money_curve, drawdown, bar_times, markers.total),
         log_scale=_wants_log(money_curve, reference),
+        benchmark_name=HELD_EQUALLY if "assets" in (stats or {}) else "Buy and hold",
     )
 
 
@@ -293,7 +295,7 @@ def _style(axes: Any) -> None:
 def _draw_curves(picture: Picture, upper: Any, lower: Any) -> None:
     curves = [(picture.equity, "#1d4ed8", 1.4, 3, "Equity")]
     if picture.benchmark is not None:
-        curves.append((picture.benchmark, "#94a3b8", 1.1, 2, "Buy and hold"))
+        curves.append((picture.benchmark, "#94a3b8", 1.1, 2, picture.benchmark_name))
     for values, colour, width, order, label in curves:
         index, value = min_max_points(values, MAX_POINTS)
         upper.plot(index, value, color=colour, linewidth=width, zorder=order, label=label)

@@ -9,9 +9,10 @@ from typing import Any
 
 from peak_fast.metrics import Metric, shown_in
 from peak_fast.report.figure import Engine, headline, render_equity_png
+from peak_fast.report.holdings import with_few_symbols
 from peak_fast.report.payload import payload_of
 from peak_fast.report.plain import json_safe
-from peak_fast.report.text import flat_items, show_number, show_setting, warnings_of
+from peak_fast.report.text import flat_items, holding_rows, label_of, show_number, show_setting, warnings_of
 from peak_fast.report.trades import trades_summary
 
 STYLE = """
@@ -62,6 +63,16 @@ def html_report(source: Any, *, engine: Engine = "auto", max_trades: int = 200) 
     figures = _figures("Performance", stats, shown_in("performance")) + _figures(
         "Trades", stats, shown_in("trading")
     )
+    held = holding_rows(stats)
+    if held:
+        figures += f"<div><h2>Holdings</h2>{_table((), held, frozenset((1,)))}</div>"
+        made = [
+            (name, str(of["count"]), show_number(of["net_pnl"], "money"))
+            for name, of in summary.get("by_symbol", {}).items()
+        ]
+        figures += (
+            f"<div><h2>Assets</h2>{_table(('Asset', 'Trades', 'Net profit'), made, frozenset((1, 2)))}</div>"
+        )
     shown = len(summary["first"])
     left_out = summary["counts"]["total"] - shown
     rest = f'<p class="muted">{left_out:,} later trades are not listed.</p>' if left_out else ""
@@ -92,15 +103,19 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: frozense
 
 
 def _figures(title: str, stats: Mapping[str, Any], known: Iterable[Metric]) -> str:
-    rows = [(row.label, show_number(stats[row.name], row.kind)) for row in known if row.name in stats]
+    rows = [
+        (label_of(row, stats), show_number(stats[row.name], row.kind)) for row in known if row.name in stats
+    ]
     return f"<div><h2>{title}</h2>{_table((), rows, frozenset((1,)))}</div>" if rows else ""
 
 
 def _trade_table(trades: Sequence[Mapping[str, Any]]) -> str:
     if not trades:
         return '<p class="muted">No trade was made.</p>'
+    several = "symbol" in trades[0]
     head = (
         "#",
+        *(("Asset",) if several else ()),
         "Side",
         "Entry",
         "Exit",
@@ -114,6 +129,7 @@ def _trade_table(trades: Sequence[Mapping[str, Any]]) -> str:
     rows = [
         (
             str(trade["trade_id"]),
+            *((str(trade["symbol"]),) if several else ()),
             str(trade["side"]),
             _moment(trade, "entry"),
             _moment(trade, "exit"),
@@ -126,7 +142,7 @@ def _trade_table(trades: Sequence[Mapping[str, Any]]) -> str:
         )
         for trade in trades
     ]
-    return _table(head, rows, frozenset((0, 4, 5, 6, 7, 8)))
+    return _table(head, rows, frozenset((0, *range(4 + several, 9 + several))))
 
 
 def _moment(trade: Mapping[str, Any], end: str) -> str:
@@ -139,7 +155,7 @@ def _moment(trade: Mapping[str, Any], end: str) -> str:
 
 def _settings(metadata: Mapping[str, Any]) -> str:
     parts = []
-    for key, value in json_safe(metadata).items():
+    for key, value in json_safe(with_few_symbols(metadata)).items():
         rows = [(name or key, show_setting(item)) for name, item in flat_items(value)]
         parts.append(f"<div><h2>{html.escape(str(key).replace('_', ' ').capitalize())}</h2>")
         parts.append(_table((), rows, frozenset()) + "</div>")

@@ -131,7 +131,8 @@ def _panels(
 def _header(canvas: Canvas, picture: Picture, upper: Panel) -> None:
     marks = picture.markers
     any_long, any_short = bool(marks.is_long.any()), not marks.is_long.all()
-    legend = _legend(picture.benchmark is not None, any_long, any_short)
+    name = None if picture.benchmark is None else picture.benchmark_name
+    legend = _legend(name, any_long, any_short)
     edge = max(upper.right - legend.shape[1], 0)
     canvas.paste(edge, 8, legend[:, : canvas.width])
     canvas.text(
@@ -144,10 +145,10 @@ def _header(canvas: Canvas, picture: Picture, upper: Panel) -> None:
 
 
 @lru_cache(maxsize=8)
-def _legend(benchmark: bool, any_long: bool, any_short: bool) -> Pixels:
+def _legend(benchmark: str | None, any_long: bool, any_short: bool) -> Pixels:
     """The legend as pixels: the same for many pictures."""
     entries = [("line", "equity", "Equity")]
-    entries += [("line", "benchmark", "Buy and hold")] if benchmark else []
+    entries += [("line", "benchmark", benchmark)] if benchmark else []
     entries += [("up", "long", "Long entry")] if any_long else []
     entries += [("down", "short", "Short entry")] if any_short else []
     entries += (

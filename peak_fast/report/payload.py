@@ -12,6 +12,8 @@ key                     content
 ``stats``               dict, as ``BacktestResult.stats``
 ``metadata``            dict, as ``BacktestResult.metadata``
 ``time_zone``           IANA name or ``None`` (optional)
+``holdings``            what a portfolio held: records of bar, asset, units, weight (optional)
+``symbols``             names of the assets whose numbers stand there (optional)
 ======================  ==========================================================================
 """
 
@@ -21,6 +23,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from peak_fast.errors import ConfigError
+from peak_fast.report.holdings import named_columns
 
 Payload = dict[str, Any]
 
@@ -66,6 +69,8 @@ def payload_of(source: Mapping[str, Any] | Reported) -> Payload:
             f"expected a BacktestResult or a payload dict, got {type(source).__name__}; "
             "pass what BacktestEngine.run returned"
         )
+    if hasattr(source, "recorded"):
+        return _of_portfolio(source)
     bars = getattr(source, "bars", None)
     return {
         # Bars without timestamps carry made-up days: bar numbers say more.
@@ -76,4 +81,20 @@ def payload_of(source: Mapping[str, Any] | Reported) -> Payload:
         "stats": dict(source.stats),
         "metadata": dict(getattr(source, "metadata", None) or {}),
         "time_zone": getattr(bars, "time_zone", None),
+    }
+
+
+def _of_portfolio(source: Any) -> Payload:
+    """The payload of a ``PortfolioResult``; its benchmark is what all assets held equally would be worth."""
+    known = source.recorded()
+    return {
+        "time_us": known.bars.time_us if source.panel.has_time else None,
+        "equity": known.equity,
+        "close": known.bars.close,
+        "trades": named_columns(known.trade_records, known.names),
+        "stats": dict(known.stats),
+        "metadata": dict(source.metadata),
+        "time_zone": known.bars.time_zone,
+        "holdings": known.holdings,
+        "symbols": known.names["symbol"],
     }

@@ -78,6 +78,7 @@ class Picture:
     title: str
     subtitle: str
     log_scale: bool
+    benchmark_name: str = "Buy and hold"
 
 
 def filled(values: Any) -> FloatArray:

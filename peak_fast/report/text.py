@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from peak_fast.metrics import Metric, shown_in
+from peak_fast.report.holdings import HELD_EQUALLY, with_few_symbols
 from peak_fast.report.plain import json_safe
 from peak_fast.report.series import percent
 
@@ -17,6 +18,19 @@ LABEL = 30
 WARNINGS = (
     ("ambiguous_bars", "bars touched stop and target both: the outcome rests on the setting both_hit"),
     ("rejected_orders", "orders were rejected: see the orders table for the reasons"),
+)
+
+# Figures of portfolios: (key, label, kind).
+HOLDINGS = (
+    ("assets", "Assets", "count"),
+    ("average_holdings", "Held on average", "ratio"),
+    ("effective_holdings", "The same as equal parts", "ratio"),
+    ("largest_weight", "Largest weight", "percent"),
+    ("average_gross", "Gross exposure on average", "percent"),
+    ("average_net", "Net exposure on average", "percent"),
+    ("turnover", "Turnover a year", "percent"),
+    ("rebalances", "Bars with trades", "count"),
+    ("cut_orders", "Orders cut", "count"),
 )
 
 
@@ -69,11 +83,28 @@ def show_setting(value: Any) -> str:
 
 
 def _known(stats: Mapping[str, Any], rows: Iterable[Metric]) -> Iterable[str]:
-    return (_line(row.label, show_number(stats[row.name], row.kind)) for row in rows if row.name in stats)
+    return (
+        _line(label_of(row, stats), show_number(stats[row.name], row.kind))
+        for row in rows
+        if row.name in stats
+    )
+
+
+def label_of(row: Metric, stats: Mapping[str, Any]) -> str:
+    """Name of a figure; portfolios are compared with something else than a single asset."""
+    return HELD_EQUALLY if row.name == "benchmark_return" and "assets" in stats else row.label
+
+
+def holding_rows(stats: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Labels and texts of what only portfolios have; none for a single asset."""
+    if "assets" not in stats:
+        return []
+    return [(label, show_number(stats[key], kind)) for key, label, kind in HOLDINGS if key in stats]
 
 
 def _other(stats: Mapping[str, Any]) -> Iterable[str]:
     shown = {row.name for row in (*shown_in("performance"), *shown_in("trading"))} | {"start", "end"}
+    shown |= {key for key, _, _ in HOLDINGS} if "assets" in stats else set()
     for key, value in stats.items():
         if key not in shown and not isinstance(value, (Mapping, list, tuple)):
             yield _line(str(key), show_number(value, "ratio"))
@@ -122,7 +153,8 @@ def _groups(summary: Mapping[str, Any]) -> Iterable[str]:
 def _trade(label: str, trade: Mapping[str, Any]) -> str:
     when = trade["entry_time"] or f"bar {trade['entry_bar']}"
     share = trade["return"]
-    text = f"{show_number(trade['net_pnl'], 'money')} ({show_number(share, 'percent')}), {trade['side']}"
+    what = " ".join(filter(None, (trade.get("symbol"), trade["side"])))
+    text = f"{show_number(trade['net_pnl'], 'money')} ({show_number(share, 'percent')}), {what}"
     return _line(label, f"{text}, {str(when)[:19]}, {trade['exit_reason']}")
 
 
@@ -149,6 +181,15 @@ def _trades(stats: Mapping[str, Any], summary: Mapping[str, Any]) -> Iterable[st
     if table:
         yield ""
         yield from table
+
+
+def _assets(summary: Mapping[str, Any]) -> Iterable[str]:
+    """The assets of a portfolio that made and lost the most."""
+    found = summary.get("by_symbol") or {}
+    if found:
+        yield f"  {'asset':<20}{'trades':>8}{'net profit':>25}"
+    for symbol, of in found.items():
+        yield f"  {symbol[:20]:<20}{of['count']:>8,}{show_number(of['net_pnl'], 'money'):>25}"
 
 
 def _fills_at_close(metadata: Mapping[str, Any]) -> bool:
@@ -202,14 +243,17 @@ def report_text(
     str
         Lines of at most about 100 characters, ending with a newline.
     """
-    stats, metadata = {k: v.item() if hasattr(v, "item") else v for k, v in stats.items()}, dict(metadata)
+    stats = {k: v.item() if hasattr(v, "item") else v for k, v in stats.items()}
+    metadata = with_few_symbols(metadata)
     name = (metadata.get("strategy") or {}).get("name") or "backtest"
     symbol = (metadata.get("data") or {}).get("name")
     title = f"BACKTEST REPORT   {name}" + (f" on {symbol}" if symbol else "")
     lines = ["=" * WIDTH, title, "=" * WIDTH]
     lines += _section("WARNINGS", (f"  ! {note}" for note in warnings_of(stats, metadata)))
     lines += _section("PERFORMANCE", _known(stats, shown_in("performance")))
+    lines += _section("HOLDINGS", (_line(label, text) for label, text in holding_rows(stats)))
     lines += _section("TRADES", _trades(stats, summary or {}))
+    lines += _section("ASSETS", _assets(summary or {}))
     lines += _section("SETTINGS", _settings(metadata))
     lines += _section("DATA", _data(stats, metadata))
     lines += _section("OTHER FIGURES", _other(stats))

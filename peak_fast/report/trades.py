@@ -18,6 +18,7 @@ from peak_fast.report.series import STILL_OPEN
 from peak_kernels.arrays import FloatArray
 
 SCHEMA_VERSION = 2
+LISTED_SYMBOLS = 20
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 Columns = dict[str, Any]
@@ -109,7 +110,8 @@ def trade_columns(trades: Any, time_us: Any = None) -> Columns:
     dict
         int64: ``trade_id``, ``entry_bar``, ``exit_bar`` (-1 while open), ``bars_held``, ``side`` (+1/-1);
         float64: prices, size, costs, profits, ``return``, ``mae``, ``mfe``; int64 microseconds or ``None``:
-        ``entry_time``, ``exit_time``; list of str: ``exit_reason``; bool: ``open``, whether there is no exit yet.
+        ``entry_time``, ``exit_time``; list of str: ``exit_reason`` and, where there is one, ``symbol``; bool: ``open``,
+        whether there is no exit yet.
     """
     raw = _raw_columns(trades)
     n = len(next(iter(raw.values()))) if raw else 0
@@ -128,6 +130,8 @@ def trade_columns(trades: Any, time_us: Any = None) -> Columns:
         columns["bars_held"] = np.where(
             columns["exit_bar"] >= 0, columns["exit_bar"] - columns["entry_bar"], -1
         )
+    if "symbol" in raw:
+        columns["symbol"] = [str(value) for value in raw["symbol"]]
     columns["exit_reason"] = _reasons(raw["exit_reason"]) if "exit_reason" in raw else ["unknown"] * n
     # Its result is that of a mark: it counts in sums only.
     columns["open"] = np.array([reason == STILL_OPEN for reason in columns["exit_reason"]], dtype=np.bool_)
@@ -222,6 +226,7 @@ def trade_records(columns: Columns, chosen: Sequence[int]) -> list[dict[str, Any
         "trade_id": columns["trade_id"][at].tolist(),
         "side": ["long" if side > 0 else "short" for side in columns["side"][at].tolist()],
         "exit_reason": [columns["exit_reason"][i] for i in at.tolist()],
+        **({"symbol": [columns["symbol"][i] for i in at.tolist()]} if "symbol" in columns else {}),
         "entry_bar": columns["entry_bar"][at].tolist(),
         "exit_bar": columns["exit_bar"][at].tolist(),
     }
@@ -279,6 +284,16 @@ def _holding(columns: Columns) -> dict[str, float | None]:
     }
 
 
+def _by_symbol(columns: Columns) -> dict[str, Any]:
+    """Trades and net profit of the assets that made and lost the most."""
+    names, place = np.unique(np.asarray(columns["symbol"], dtype=np.str_), return_inverse=True)
+    profit = np.bincount(place, np.nan_to_num(columns["net_pnl"]), names.size)
+    count = np.bincount(place, minlength=names.size)
+    most = np.argsort(-np.abs(profit), kind="stable")[:LISTED_SYMBOLS]
+    shown = most[np.argsort(-profit[most], kind="stable")].tolist()
+    return {str(names[at]): {"count": int(count[at]), "net_pnl": float(profit[at])} for at in shown}
+
+
 def trades_summary(
     trades: Any, stats: Mapping[str, Any] | None = None, *, time_us: Any = None, listed: int = 10
 ) -> dict[str, Any]:
@@ -331,6 +346,7 @@ def trades_summary(
             "short": _group(closed, closed["side"] < 0),
         },
         "by_exit_reason": {str(reason): _group(closed, reasons == reason) for reason in np.unique(reasons)},
+        **({"by_symbol": _by_symbol(columns)} if "symbol" in columns else {}),
         "holding": _holding(closed),
         "excursions": {"mean_mae": _mean(closed["mae"]), "mean_mfe": _mean(closed["mfe"])},
         "streaks": _streaks(profit),

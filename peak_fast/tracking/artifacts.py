@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import uuid
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -19,6 +20,8 @@ def log_backtest_artifacts(
 ) -> dict[str, Path]:
     """Log ``plots/equity_curve.png``, ``reports/trades_summary.json`` and ``reports/backtest_report.txt``.
 
+    Of a portfolio also ``reports/weights.parquet``: what was held behind the trades of each bar.
+
     A background tracker takes the arrays and renders in its writer process, which costs the caller
     microseconds; any other tracker gets the finished files. Without an active run nothing is logged and, as
     with every call of a tracker, nothing is raised.
@@ -28,9 +31,9 @@ def log_backtest_artifacts(
     tracker
         Any :class:`~peak_fast.tracking.base.Tracker`.
     result
-        A ``BacktestResult``, or a payload (see :mod:`peak_fast.report.payload`).
+        A ``BacktestResult``, a ``PortfolioResult``, or a payload (see :mod:`peak_fast.report.payload`).
     output_dir
-        Also write the three files below this folder, run or no run. Each is written under a temporary name
+        Also write the files below this folder, run or no run. Each is written under a temporary name
         and then renamed, so a reader never sees half a file.
 
     Returns
@@ -61,8 +64,11 @@ def log_backtest_artifacts(
         logger.debug("no active run: backtest artifacts are not logged")
         return written
     in_writer = getattr(tracker, "spool_backtest_artifacts", None)
-    if files is None and in_writer is not None and in_writer(payload_of(result)):
-        return written
+    if files is None and in_writer is not None:
+        # A portfolio travels as its arrays; anything else as the payload that was checked here.
+        whole = hasattr(result, "recorded")
+        if in_writer(result if whole else payload_of(result)):
+            return written
     _log_files(tracker, render_artifacts(result) if files is None else files)
     return written
 
@@ -72,8 +78,18 @@ def _log_files(tracker: Tracker, files: dict[str, bytes]) -> None:
         path = PurePosixPath(name)
         if path.suffix == ".png":
             tracker.log_figure(content, path.name, str(path.parent))
+        elif path.suffix == ".parquet":
+            _log_bytes(tracker, content, path)
         else:
             tracker.log_text(content.decode(), name)
+
+
+def _log_bytes(tracker: Tracker, content: bytes, path: PurePosixPath) -> None:
+    """Log a file of bytes through the protocol, which takes files."""
+    with tempfile.TemporaryDirectory(prefix="peak-fast-") as folder:
+        file = Path(folder) / path.name
+        file.write_bytes(content)
+        tracker.log_artifact(file, str(path.parent))
 
 
 def write_files(files: dict[str, bytes], folder: Path) -> dict[str, Path]:

@@ -24,7 +24,8 @@ points (for the picture only, relative error 6e-8), the trades as raw records::
     (run id, time in ms, key of the bars or None, parts, (stats, metadata, n_bars, n_points, trades))
 
 ``trades`` is None, ``("records", dtype text, n)``, ``("ipc", "", 0)`` or ``("columns", dict, 0)``; the
-buffers are the equity points and the trade bytes.
+buffers are the equity points and the trade bytes.  That of a portfolio has three more entries: what the numbers in
+columns of the trades mean, how many holdings there are, and the dtype text of these; their bytes precede the trades.
 """
 
 from __future__ import annotations
@@ -107,28 +108,35 @@ class Capture:
         self, run_id: str, now_ms: int, result: Any, parts: int
     ) -> Iterator[tuple[int, Head, list[Any]]]:
         """The records of anything with the attributes of a ``BacktestResult``; see :meth:`share`."""
+        if hasattr(result, "recorded"):
+            result = result.recorded()
         metadata = getattr(result, "metadata", None)
         key, record = self.bars(result, metadata)
         if record is not None:
             yield BARS, *record
             self._keys.add(key)
         n_bars, n_points, trades = 0, 0, None
+        holdings, more = getattr(result, "holdings", None), []
         buffers: list[Any] = []
         if parts & FIGURE:
             points = reduce_curve(result.equity)
             n_bars, n_points = len(result.equity), len(points)
             buffers.append(points)
+        if holdings is not None and parts & REPORTS:
+            more = [dict(result.names), len(holdings), repr(holdings.dtype.descr)]
+            buffers.append(holdings)
         if parts & (FIGURE | REPORTS):
             records = getattr(result, "trade_records", None)
             trades, data = encode_trades(records if _is_flat(records) else getattr(result, "trades", None))
             buffers.append(data)
-        content = (result.stats, metadata, n_bars, n_points, trades)
+        content = (result.stats, metadata, n_bars, n_points, trades, *more)
         yield RESULT, (run_id, now_ms, key, parts, content), buffers
 
 
 def can_freeze(result: Any) -> bool:
     """Whether a result is a ``BacktestResult`` (or has all that is read of one)."""
-    return hasattr(result, "_outcome") and hasattr(result, "_used") and hasattr(result, "_settings")
+    raw = all(hasattr(result, name) for name in ("_outcome", "_used", "_settings"))
+    return raw and not hasattr(result, "recorded")  # a portfolio has arrays of another form
 
 
 def freeze(result: Any, curve: bool, free: bool = False) -> tuple[int, tuple[Any, Any, Any, Any]]:

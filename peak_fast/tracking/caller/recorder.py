@@ -306,14 +306,17 @@ class Recorder:
             make_flat(target)
             self.log_artifact(target)
 
-    def spool_backtest_artifacts(self, payload: Mapping[str, Any]) -> bool:
-        """Let the writer render the three artifacts of a payload (see :mod:`peak_fast.report.payload`).
+    def spool_backtest_artifacts(self, payload: Any) -> bool:
+        """Let the writer render the artifacts of a payload (see :mod:`peak_fast.report.payload`), or of a portfolio.
 
         Returns
         -------
         bool
             True: they are on their way (also without an active run, where nothing is logged).
         """
+        if not isinstance(payload, Mapping):
+            self._log_result(payload, FIGURE | REPORTS)
+            return True
         bars = None
         if payload.get("time_us") is not None and payload.get("close") is not None:
             bars = SimpleNamespace(

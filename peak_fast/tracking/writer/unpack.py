@@ -109,28 +109,41 @@ class Captured:
     """A result of any kind: stats, metadata, curve and trades as they were captured."""
 
     def __init__(self, bars: Bars | None, head: Any, data: bytes) -> None:
-        stats, metadata, self._n_bars, self._n_points, self._trades = head
+        stats, metadata, self._n_bars, self._n_points, self._trades, *more = head
         self.stats, self.metadata = dict(stats or {}), dict(metadata or {})
         self.bars: Bars | None = bars
-        self._data = data
+        self._data = data[4 * self._n_points :]
+        self._points = data[: 4 * self._n_points]
+        self.names: dict[str, Any] = {}
+        self.holdings: Any = None
+        if more:
+            self.names, count, description = more
+            kind = np.dtype(ast.literal_eval(description))
+            self.holdings = np.frombuffer(self._data, dtype=kind, count=count)
+            self._data = self._data[self.holdings.nbytes :]
 
     def trades(self) -> Any:
         """The trades as they were captured: records, a frame or columns."""
         if self._trades is None:
             return None
         kind, description, count = self._trades
-        data = self._data[4 * self._n_points :]
         if kind == "records":
-            return np.frombuffer(data, dtype=np.dtype(ast.literal_eval(description)), count=count)
+            records = np.frombuffer(self._data, dtype=np.dtype(ast.literal_eval(description)), count=count)
+            return self._named(records) if self.names else records
         if kind == "ipc":
             import polars as pl
 
-            return pl.read_ipc(io.BytesIO(data))
+            return pl.read_ipc(io.BytesIO(self._data))
         return description
+
+    def _named(self, records: Any) -> Any:
+        from peak_fast.report import named_columns
+
+        return named_columns(records, self.names)
 
     def equity(self) -> Any:
         """The curve of its float32 points."""
-        points = np.frombuffer(self._data, dtype=np.float32, count=self._n_points)
+        points = np.frombuffer(self._points, dtype=np.float32)
         return expand_curve(points, self._n_bars) if self._n_points else np.empty(0)
 
 
@@ -220,7 +233,10 @@ def _strategy_name(metadata: Mapping[str, Any]) -> Any:
 
 def backtest_params(metadata: Mapping[str, Any]) -> dict[str, str]:
     """Parameters of a backtest: strategy, settings and data, flattened with dots."""
-    return flatten({name: value for name, value in metadata.items() if name not in _TAGGED})
+    from peak_fast.report import with_few_symbols
+
+    shown = with_few_symbols(metadata) if "kind" in metadata else metadata
+    return flatten({name: value for name, value in shown.items() if name not in _TAGGED})
 
 
 def given_params(stats: Mapping[str, Any], params: Mapping[str, str]) -> dict[str, str]:
@@ -270,7 +286,7 @@ class Rendering:
 
     def artifacts(self, folder: str) -> list[Artifact]:
         """One artifact per file that was asked for."""
-        from peak_fast.report import EQUITY_PNG, REPORT_TXT, TRADES_JSON
+        from peak_fast.report import EQUITY_PNG, REPORT_TXT, TRADES_JSON, WEIGHTS_PARQUET
 
         made = []
         if self._parts & FIGURE:
@@ -278,6 +294,8 @@ class Rendering:
         if self._parts & REPORTS:
             made.append(Artifact(folder + TRADES_JSON, load=self._summary_json))
             made.append(Artifact(folder + REPORT_TXT, load=self._report))
+            if getattr(self._source, "holdings", None) is not None:
+                made.append(Artifact(folder + WEIGHTS_PARQUET, load=self._weights))
         return made
 
     def payload(self) -> dict[str, Any]:
@@ -294,6 +312,13 @@ class Rendering:
             "stats": source.stats,
             "metadata": source.metadata,
         }
+
+    def _weights(self) -> bytes:
+        from peak_fast.report import weights_parquet
+
+        source: Any = self._source
+        times, zone = (None, None) if source.bars is None else (source.bars.time_us, source.bars.time_zone)
+        return weights_parquet(source.holdings, source.names["symbol"], times, zone)
 
     def _picture(self) -> bytes:
         from peak_fast.report import render_equity_png
