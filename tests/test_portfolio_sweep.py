@@ -245,6 +245,34 @@ STUDIES = {
 }
 
 
+@pytest.mark.parametrize("what", [FRAME, monthly], ids=["frame", "function"])
+def test_the_best_result_has_the_settings_of_the_trial(what):
+    pytest.importorskip("optuna")
+    rule = WeightFunction(lambda frame, params: monthly(frame, {"count": 4})) if callable(what) else what
+    study = Study(
+        rule,
+        PANEL,
+        space={"fee_bps": [3.0, 40.0]},
+        objectives="total_return:max",
+        sampler="grid",
+        costs=COSTS,
+    )
+    assert study.run().best_params == {"fee_bps": 3.0}
+    best = study.best_result()
+    assert best.stats["total_return"] == study.result.best_value
+    assert best.metadata["settings"]["costs"]["rate"] == 3e-4
+
+
+@pytest.mark.parametrize("what", [object(), 3.0, [1.0, 2.0], (1, 2, 3)])
+def test_what_is_no_weights_is_refused_at_once(what):
+    for make in (
+        lambda: Sweep(what, {"fee_bps": [1.0]}, PANEL),
+        lambda: Study(what, PANEL, space={"fee_bps": (0, 9)}),
+    ):
+        with pytest.raises(StrategyError, match="what to hold: expected a frame of weights"):
+            make()
+
+
 @pytest.mark.parametrize("kind", STUDIES)
 def test_studies_of_each_kind(kind, tmp_path):
     pytest.importorskip("optuna")

@@ -54,6 +54,21 @@ def provides_weights(item: Any) -> bool:
     return callable(getattr(item, "weights", None)) and not is_frame(item)
 
 
+def are_weights(item: Any) -> bool:
+    """Whether an object is of a kind that weights are given in; what is in it is seen on a panel."""
+    if isinstance(item, tuple):
+        return len(item) == 2
+    if isinstance(item, list):
+        return bool(item) and isinstance(item[0], list | tuple)
+    known = isinstance(item, TargetWeights | np.ndarray | Mapping) or is_frame(item)
+    return known or package_of(item) in ("pyarrow", "duckdb", "narwhals")
+
+
+def not_weights(item: Any) -> StrategyError:
+    """The error for anything else."""
+    return StrategyError(f"what to hold: expected {_KINDS}; got {type(item).__name__}")
+
+
 def target_weights(panel: Panel, what: Any, params: Mapping[str, Any]) -> TargetWeights:
     """Weights of anything that gives some.
 
@@ -76,12 +91,12 @@ def target_weights(panel: Panel, what: Any, params: Mapping[str, Any]) -> Target
         raise StrategyError(
             f"params: expected none with given weights, which have no parameters; got {dict(params)!r}"
         )
+    if not are_weights(what):
+        raise not_weights(what)
     notes: list[str] = []
-    if isinstance(what, tuple) and len(what) == 2:
+    if isinstance(what, tuple):
         rows, weights = _pair(panel, what)
-    elif isinstance(what, np.ndarray) or (
-        isinstance(what, list) and what and isinstance(what[0], list | tuple)
-    ):
+    elif isinstance(what, np.ndarray | list):
         rows, weights = _by_bar(panel, what, notes)
     elif is_frame(what) or isinstance(what, Mapping) or package_of(what) in ("pyarrow", "duckdb", "narwhals"):
         rows, weights = weight_rows(what, panel, notes)

@@ -227,8 +227,13 @@ def rerun(strategy: Any, bars: Any, params: Mapping[str, Any], settings: Mapping
     """
     from peak_fast.engine import BacktestEngine
 
-    known = _names(settings.get("order_book"), strategy, holds_panels(bars))
-    own = {item.name for item in strategy.schema} or set(params)
+    of_panel = holds_panels(bars)
+    known = _names(settings.get("order_book"), strategy, of_panel)
+    own = {item.name for item in strategy.schema}
+    if (
+        not own and not of_panel
+    ):  # an evaluator of one's own; what a portfolio holds without a schema has none
+        own = set(params)
     varied = {name: value for name, value in params.items() if name in known and name not in own}
     values = {name: value for name, value in params.items() if name not in varied}
     return BacktestEngine(**settings).rerun(bars, strategy, values, varied)

@@ -14,7 +14,13 @@ from peak_fast.data import Panel, fingerprint, is_frame
 from peak_fast.errors import StrategyError
 from peak_fast.guard import guarded_class
 from peak_fast.params import Param, validate_schema
-from peak_fast.portfolio.targets import TargetWeights, provides_weights, target_weights
+from peak_fast.portfolio.targets import (
+    TargetWeights,
+    are_weights,
+    not_weights,
+    provides_weights,
+    target_weights,
+)
 from peak_fast.strategies import complete_params, source_hash
 
 
@@ -126,4 +132,8 @@ def rule_of(what: Any) -> Any:
         )
     if provides_weights(what):
         return what
-    return WeightFunction(what) if callable(what) else GivenWeights(what)
+    if callable(what):
+        return WeightFunction(what)
+    if not are_weights(what):
+        raise not_weights(what)
+    return GivenWeights(what)
