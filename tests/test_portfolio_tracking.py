@@ -3,6 +3,7 @@
 import io
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -13,6 +14,7 @@ from peak_fast import BacktestEngine, Costs, NoopTracker, Panel, PortfolioResult
 from peak_fast.metrics import HEADLINE
 from peak_fast.report import render_artifacts
 from peak_fast.tracking import MLflowTracker, log_backtest, log_backtest_artifacts, log_backtest_metadata
+from peak_kernels import portfolio_slots as p
 
 PANEL = sample("panel")
 RULE = Rank(top="top", rebalance="month_end", name="rotation")
@@ -277,3 +279,40 @@ def test_many_assets_are_counted_and_some_named(tracker, read):
     assert run.params["data.symbols"].endswith("S18, S19, ...")
     held = frame_of(run.bytes("reports/weights.parquet"))
     assert held["symbol"].n_unique() == 60
+
+
+def test_the_command_line_records_a_portfolio(command, spool_dir, tmp_path, reader_of):
+    (tmp_path / "rules.py").write_text(
+        'from peak_fast import Rank\nequal = Rank(rebalance="month_end", name="equal")\n'
+    )
+    address = f"sqlite:///{tmp_path}/mine.db"
+    (tmp_path / "settings.toml").write_text(
+        f'[tracking]\nenabled = true\nbackend = "mlflow"\n[tracking.mlflow]\ntracking_uri = "{address}"\nexperiment_name = "mine"\n'
+        "[portfolio]\ncash_buffer = 0.02\n"
+    )
+    code, out, err = command("run", "--data", "panel", "--strategy", "rules.py", "--config", "settings.toml")
+    assert (code, err) == (0, ""), out
+    reader = reader_of(address)
+    run = reader.run("mine")
+    assert set(reader.artifacts(run.run_id)) == FILES
+    assert run.params["settings.portfolio.cash_buffer"] == "0.02"
+    assert f"{run.metrics['total_return']:.2%}" in out
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_units_behind_fills_are_added_in_order(twice):
+    """An asset that fills twice at one bar, a waiting order and a new one, is added up fill by fill."""
+    result = BacktestEngine(costs=COSTS).run(PANEL, SHORTS)
+    if twice:
+        orders = result._outcome.orders.copy()
+        half = orders[orders[:, p.ORDER_COLUMNS.index("filled")] > 0.0][:1].copy()
+        half[:, p.ORDER_COLUMNS.index("filled")] /= 4.0
+        object.__setattr__(result, "_outcome", replace(result._outcome, orders=np.vstack([half, orders])))
+    bars, units = result.positions_at_fills
+    held, at = {}, {}
+    for fill in result.fills.iter_rows(named=True):
+        held[fill["symbol"]] = held.get(fill["symbol"], 0.0) + fill["side"] * fill["size"]
+        at[fill["bar"]] = dict(held)
+    assert bars.tolist() == sorted(at)
+    for bar, row in zip(bars.tolist(), units, strict=True):
+        assert [at[bar].get(symbol, 0.0) for symbol in PANEL.symbols] == row.tolist()

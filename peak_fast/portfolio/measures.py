@@ -33,7 +33,7 @@ def positions_of(result: PortfolioParts) -> tuple[IntArray, FloatArray]:
     """Bars with fills, and units float64[bar with fills, asset] behind them, as the kernel added them up."""
     fills = fills_of(result)
     bars = column(fills, p.ORDER_COLUMNS, "fill_bar").astype(np.int64)
-    different, place = np.unique(bars, return_inverse=True)
+    different, place = _numbered(bars)
     assets = column(fills, p.ORDER_COLUMNS, "asset").astype(np.int64)
     sizes = column(fills, p.ORDER_COLUMNS, "side") * column(fills, p.ORDER_COLUMNS, "filled")
     units = np.zeros((different.size, result.panel.n_assets))
@@ -51,6 +51,16 @@ def positions_of(result: PortfolioParts) -> tuple[IntArray, FloatArray]:
             held[assets[at]] += sizes[at]
         units[row] = held
     return different, units
+
+
+def _numbered(bars: IntArray) -> tuple[IntArray, IntArray]:
+    """Different bars, ascending, and the place of each bar among them."""
+    steps = np.diff(bars)
+    if bars.size and steps.min(initial=0) >= 0:  # as nearly always: then nothing is sorted
+        place = np.concatenate([[0], np.cumsum(steps > 0)])
+        return bars[np.concatenate([[True], steps > 0])], place
+    found, numbers = np.unique(bars, return_inverse=True)
+    return found, numbers
 
 
 def weights_at_fills(result: PortfolioParts) -> FloatArray:

@@ -60,13 +60,14 @@ def recorded(result: PortfolioParts) -> SimpleNamespace:
 def holdings_of(result: PortfolioParts) -> NDArray[Any]:
     """What was held behind the trades of each bar with fills: records of `HELD`, by bar and asset."""
     bars, units = result.positions_at_fills
-    row, asset = np.nonzero(units)
-    held = np.empty(row.size, dtype=HELD)
-    held["bar"], held["asset"] = bars[row], asset
-    held["units"] = units[row, asset]
-    marks = _measures.marks_of(result.panel)[asset, held["bar"]]
-    value = held["units"] * _measures.multipliers(result)[asset] * marks
-    held["weight"] = value / _measures.equity_at_closes(result)[held["bar"]]
+    cells = np.flatnonzero(units)
+    row, asset = np.divmod(cells, result.panel.n_assets)
+    when, size = bars[row], units.ravel()[cells]
+    marks = _measures.marks_of(result.panel)[asset, when]
+    held = np.empty(cells.size, dtype=HELD)
+    held["bar"], held["asset"], held["units"] = when, asset, size
+    value = size * _measures.multipliers(result)[asset] * marks
+    held["weight"] = value / _measures.equity_at_closes(result)[when]
     return held
 
 
