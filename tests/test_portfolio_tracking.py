@@ -287,7 +287,8 @@ def test_the_command_line_records_a_portfolio(command, spool_dir, tmp_path, read
     )
     address = f"sqlite:///{tmp_path}/mine.db"
     (tmp_path / "settings.toml").write_text(
-        f'[tracking]\nenabled = true\nbackend = "mlflow"\n[tracking.mlflow]\ntracking_uri = "{address}"\nexperiment_name = "mine"\n'
+        f'[tracking]\nenabled = true\nbackend = "mlflow"\n[tracking.mlflow]\n'
+        f'tracking_uri = "{address}"\nexperiment_name = "mine"\n'
         "[portfolio]\ncash_buffer = 0.02\n"
     )
     code, out, err = command("run", "--data", "panel", "--strategy", "rules.py", "--config", "settings.toml")
