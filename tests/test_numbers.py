@@ -4,6 +4,8 @@ import math
 import tomllib
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 
 import peak_fast as pf
@@ -11,7 +13,8 @@ from peak_fast import StrategyError
 from peak_fast.errors import ConfigError, PeakFastError
 from peak_fast.indicators import sma
 from peak_fast.params import Param
-from peak_fast.settings import SignalRules
+from peak_fast.portfolio import Momentum, Slots, TargetWeights, Volatility
+from peak_fast.settings import Asset, SignalRules
 from peak_fast.signals import simulate_signals, simulate_sizes
 from peak_fast.strategies import Above, AtLeast, Row, RuleStrategy
 from peak_fast.sweep.grid.grid import Grid
@@ -82,6 +85,115 @@ DOORS = {
         (CLOSE,) * 4, entries=entries(), exits=False, initial_cash=value if value != [0.5] else [0.5, 0.5]
     ),
 }
+
+
+PANEL = pf.synthetic(60, assets=3, seed=1)
+RANK = pf.Rank(Momentum("lookback"), top="top", rebalance=5)
+
+
+def portfolio(what, params=None, **rules):
+    return pf.BacktestEngine(portfolio=pf.PortfolioRules(**rules)).run(PANEL, what, params)
+
+
+def ranked(**settings):
+    return portfolio(pf.Rank(**{"score": Momentum(5), "top": 2, "rebalance": 5, **settings}))
+
+
+def wide(column):
+    return {"timestamp": PANEL.timestamp[[10]], PANEL.symbols[0]: column}
+
+
+def unless_none(call):
+    """A door where None means something."""
+    return lambda value: call("none or so" if value is None else value)
+
+
+DOORS |= {
+    **{
+        f"PortfolioRules.{name}": unless_none(lambda value, name=name: ranked() and portfolio(RANK, **{name: value}))
+        for name in (
+            "leverage", "lot_size", "min_size", "cash_buffer", "min_trade", "band", "max_gross", "max_net", "max_group",
+            "delisted",
+        )
+    },
+    **{
+        f"Rank.{name}": unless_none(lambda value, name=name: ranked(**{name: value}))
+        for name in ("top", "bottom", "long", "short", "cap", "group_cap", "score")
+    },
+    **{
+        f"Rebalance.{name}": lambda value, name=name: ranked(rebalance=pf.Rebalance(**{"when": 5, name: value}))
+        for name in ("start", "band", "buffer")
+    },
+    "Momentum.lookback": lambda value: ranked(score=Momentum(value)),
+    "Momentum.skip": lambda value: ranked(score=Momentum(5, value)),
+    "Volatility": lambda value: ranked(score=Volatility(value)),
+    "Slots.slots": unless_none(lambda value: portfolio(Slots("ma_crossover", slots=value))),
+    "Slots.priority": unless_none(lambda value: portfolio(Slots("ma_crossover", slots=1, priority=value))),
+    "parameter of a rule": lambda value: portfolio(RANK, {"lookback": value, "top": 2}),
+    **{
+        f"sweep of {name}": unless_none(
+            lambda value, name=name: pf.Sweep(RANK, {"lookback": [5], name: [value]}, PANEL).run(progress=False)
+        )
+        for name in ("top", "fee_bps", "band", "leverage", "delisted", "initial_cash")
+    },
+    "weights": lambda value: portfolio(wide([value])) if value is not None and value == value else portfolio(value),
+    "Asset.multiplier": lambda value: Asset(multiplier=value),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("value", [True, np.True_, "0.5", b"1", 0.5 + 1j, np.complex64(0.5), 10**400, {}])
+@pytest.mark.parametrize(
+    "form", ["list", "array", "objects", "by bar", "pandas", "Polars", "long", "Slots", "score"]
+)
+def test_weights_and_scores_are_numbers(form, value):
+    first, time = PANEL.symbols[0], PANEL.timestamp[[10]]
+    table = np.full((60, 3), value, dtype=object)
+
+    def series():
+        return pl.Series([value], dtype=None if isinstance(value, bool | str) else pl.Object)
+
+    forms = {
+        "list": lambda: ([10], [[value, 0.0, 0.0]]),
+        "array": lambda: ([10], np.array([[value] * 3])),
+        "objects": lambda: ([10], table[:1]),
+        "by bar": lambda: table.tolist(),
+        "pandas": lambda: pd.DataFrame({"timestamp": time, first: pd.Series([value], dtype=object)}),
+        "Polars": lambda: pl.DataFrame({"timestamp": time, first: series()}),
+        "long": lambda: pl.DataFrame({"timestamp": time, "symbol": [first], "weight": series()}),
+        "Slots": lambda: Slots("ma_crossover", slots=1, priority=table.T),
+        "score": lambda: pf.Rank(table.T, top=1, rebalance=5),
+    }
+    with pytest.raises(PeakFastError, match=r"number|truth values|booleans|column"):
+        portfolio(forms[form]())
+
+
+def test_masked_weights_are_left_alone():
+    masked = np.ma.masked_array([[0.5, 0.9, 0.0]], mask=[[False, True, False]])
+    assert portfolio(([10], masked)).hash == portfolio(([10], [[0.5, np.nan, 0.0]])).hash
+
+
+def test_weights_of_a_rule_of_ones_own_are_checked_in_sweeps():
+    class Mine:
+        name, schema, constraints = "mine", (Param("at", "int", 5, low=1, high=10**6),), ()
+
+        def weights(self, panel, params):
+            return TargetWeights([params["at"]], [[0.5, 0.0, 0.0]])
+
+        def fingerprint(self):
+            return "mine"
+
+    single = portfolio(Mine(), {"at": 10})
+    table = pf.Sweep(Mine(), {"at": [10]}, PANEL, metrics=["final_equity"]).run(progress=False).frame
+    assert table["final_equity"].to_list() == [single.stats["final_equity"]] != [100_000.0]
+    with pytest.raises(
+        PeakFastError, match=r"expected ascending numbers of the 60 bars, each once; got \[500000\]"
+    ):
+        pf.Sweep(Mine(), {"at": [10, 500_000]}, PANEL).run(progress=False)
+
+
+def test_columns_of_weights_have_a_row_for_each_time():
+    with pytest.raises(PeakFastError, match=r"expected one weight for each of 1 times; got shape \(2,\)"):
+        portfolio(wide([0.5, 0.1]))
 
 
 @pytest.mark.parametrize("door", DOORS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,12 @@ def numbers_of(values: Any, what: str, error: type[PeakFastError] = DataError) -
     if type(values) is np.ndarray and values.dtype.kind == "f":
         return np.ascontiguousarray(values, dtype=np.float64), False
     kind = type(values).__name__
+    if package_of(values) == "polars" and kind == "Series":
+        values = _polars_numbers(values, what, error)
+    elif isinstance(values, np.ma.MaskedArray):
+        hidden = np.ma.getmaskarray(values)
+        values = np.asarray(values.data).astype(object)
+        values[hidden] = None
     if isinstance(values, list | tuple) and bool in set(map(type, values)):
         array: Any = np.array(values, dtype=object)
     elif package_of(values) == "pandas" and kind == "Series" and not isinstance(values.dtype, np.dtype):
@@ -31,7 +39,8 @@ def numbers_of(values: Any, what: str, error: type[PeakFastError] = DataError) -
             array = np.asarray(values.to_numpy() if hasattr(values, "to_numpy") else values)
         except (TypeError, ValueError):
             raise _not_numeric(values, what, error) from None
-    if array.dtype.kind in "cSU":  # NumPy would read texts as numbers and drop imaginary parts
+    # NumPy would read texts and spans of time as numbers and drop imaginary parts.
+    if array.dtype.kind not in "fiubO":
         raise _not_numeric(values, what, error)
     boolean = array.dtype.kind == "b"
     if array.dtype.kind == "O":
@@ -46,6 +55,19 @@ def _not_numeric(values: Any, what: str, error: type[PeakFastError]) -> PeakFast
     return error(f"{what}: expected one number a bar; got {type(values).__name__} that is not numeric")
 
 
+def _polars_numbers(series: Any, what: str, error: type[PeakFastError]) -> Any:
+    """A series of a kind that NumPy has as numbers."""
+    import polars as pl
+
+    dtype = series.dtype
+    if dtype.is_numeric():
+        small = dtype.is_float() or (dtype.is_integer() and "128" not in str(dtype))
+        return series if small else series.cast(pl.Float64)
+    if dtype in (pl.Boolean, pl.Null, pl.Object):
+        return series
+    raise error(f"{what}: expected one number a bar; got a column of {dtype}; convert it to numbers first")
+
+
 def _objects(array: Any, what: str, error: type[PeakFastError]) -> tuple[Any, bool]:
     """Python objects with None for what is missing, and whether they are truth values, as of a shifted mask."""
     items = array.ravel().tolist()
@@ -54,6 +76,11 @@ def _objects(array: Any, what: str, error: type[PeakFastError]) -> tuple[Any, bo
         items = [None if type(value) is kinds["NAType"] else value for value in items]
         array = np.array(items, dtype=object).reshape(array.shape)
     truths = kinds.keys() & {"bool", "bool_"}
+    for name in kinds.keys() - truths - {"NoneType", "NAType"}:
+        if not issubclass(
+            kinds[name], Real | Decimal
+        ):  # texts would be read, of complex numbers a part be lost
+            raise error(f"{what}: expected one number a bar; got a {name} that is none; convert it first")
     others = kinds.keys() - truths - {"NoneType", "NAType"}
     if truths and "float" in others and all(value != value for value in items if type(value) is float):
         others -= {"float"}

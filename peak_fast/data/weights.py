@@ -5,11 +5,12 @@ A row says what is decided at the close of its bar.  Only bars at which somethin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
+from peak_fast.arguments import wrong
 from peak_fast.data.columns import numbers_of
 from peak_fast.data.frames import collect, table_of
 from peak_fast.data.kinds import package_of
@@ -52,6 +53,7 @@ def weight_rows(frame: Any, panel: Targeted, notes: list[str]) -> tuple[IntArray
         No times, a time that is no bar, an unknown asset, a row or an asset twice, a weight that is no number.
     """
     frame = collect(frame)[0]
+    _check_columns(frame)
     read = _wide_at_once(frame)
     if read is None:
         table = table_of(frame)
@@ -67,13 +69,40 @@ def weight_rows(frame: Any, panel: Targeted, notes: list[str]) -> tuple[IntArray
         if symbols is not None:
             return _long(table, names, symbols, times, panel, notes)
         labels = names.unused()
-        values = [numbers_of(table.get(name), f"{WHAT}[{name!r}]")[0] for name in labels]
+        values = [_weights_of(table.get(name), f"{WHAT}[{name!r}]", times.time_us.size) for name in labels]
         read = times.time_us, times.zone, labels, np.array(values).T
     time_us, zone, labels, weights = read
     if not labels:
         raise DataError(f"{WHAT}: expected a column for each asset; got times alone")
     order = _bars_of(time_us, zone, panel, notes)
     return _at_assets(order, labels, weights, panel)
+
+
+def _check_columns(frame: Any) -> None:
+    """Refuse a dict whose values are no columns."""
+    for name in frame if isinstance(frame, Mapping) else ():
+        if isinstance(frame[name], str | bytes | Mapping) or not np.ndim(
+            np.asarray(frame[name], dtype=object)
+        ):
+            raise wrong(
+                f"{WHAT}[{name!r}]",
+                "a column, such as a list",
+                frame[name],
+                "give a row for each time",
+                DataError,
+            )
+
+
+def _weights_of(values: Any, what: str, rows: int) -> FloatArray:
+    """A column of weights, of which there is one for each time."""
+    weights, boolean = numbers_of(values, what)
+    if boolean:
+        raise DataError(
+            f"{what}: expected weights; got truth values; say the weight, such as 0.5 where it is True"
+        )
+    if weights.shape != (rows,):
+        raise DataError(f"{what}: expected one weight for each of {rows} times; got shape {weights.shape}")
+    return weights
 
 
 def _wide_at_once(frame: Any) -> tuple[IntArray, str | None, list[str], FloatArray] | None:
@@ -229,7 +258,7 @@ def _long(
         raise DataError(
             f"{WHAT}: expected one column of weights beside times and symbols; got {found or table.names}"
         )
-    values, _ = numbers_of(table.get(names.take(found[0])), f"{WHAT}[{found[0]!r}]")
+    values = _weights_of(table.get(names.take(found[0])), f"{WHAT}[{found[0]!r}]", times.time_us.size)
     series, listed = numbered(symbols)
     if (series < 0).any():
         raise DataError(f"{WHAT}: row {int(np.argmax(series < 0))} names no symbol; expected one in each row")

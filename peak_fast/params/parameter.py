@@ -239,7 +239,9 @@ class Param:
         if is_beyond_float(value):
             raise self._fail(what, shown(value), "pass a number that a float can hold")
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise self._fail(what, f"{value!r} ({type(value).__name__})", f"pass {what}")
+            raise self._fail(
+                what, f"{' '.join(repr(value).split())} ({type(value).__name__})", f"pass {what}"
+            )
         if not math.isfinite(value):
             raise self._fail("a finite number", repr(value), "pass a finite number")
         if self.kind == "int" and value != int(value):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from peak_fast.portfolio.run import run_portfolio as run_portfolio
     from peak_fast.portfolio.setup import setup_of as setup_of
     from peak_fast.portfolio.targets import TargetWeights
+    from peak_fast.portfolio.targets import target_weights as target_weights
 
 __all__ = [
     "Momentum",
@@ -47,7 +48,7 @@ _HOMES = {
     ),
     "run": ("run_portfolio",),
     "setup": ("setup_of",),
-    "targets": ("TargetWeights",),
+    "targets": ("TargetWeights", "target_weights"),
 }
 
 __getattr__, __dir__ = door(__name__, _HOMES, __all__)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from peak_fast.data import is_frame, package_of, weight_rows
+from peak_fast.data import is_frame, numbers_of, package_of, weight_rows
 from peak_fast.errors import DataError, StrategyError
 from peak_kernels.arrays import FloatArray, IntArray
 
@@ -78,7 +78,7 @@ def target_weights(panel: Panel, what: Any, params: Mapping[str, Any]) -> Target
         It gives none, or they do not fit the panel.
     """
     if isinstance(what, TargetWeights):
-        return checked(panel, what)
+        return checked(panel, _made(panel, what))
     if provides_weights(what):
         found = what.weights(panel, dict(params))
         if not isinstance(found, TargetWeights):
@@ -86,7 +86,7 @@ def target_weights(panel: Panel, what: Any, params: Mapping[str, Any]) -> Target
                 f"{getattr(what, 'name', type(what).__name__)}: expected TargetWeights of weights(panel, params); got "
                 f"{type(found).__name__}"
             )
-        return checked(panel, found)
+        return checked(panel, _made(panel, found))
     if params:
         raise StrategyError(
             f"params: expected none with given weights, which have no parameters; got {dict(params)!r}"
@@ -106,10 +106,27 @@ def target_weights(panel: Panel, what: Any, params: Mapping[str, Any]) -> Target
     return checked(panel, TargetWeights(rows, weights, tuple(notes)))
 
 
+def _made(panel: Panel, given: TargetWeights) -> TargetWeights:
+    """Weights of somebody's own rule in the types that kernels read."""
+    rows, weights = given.rows, given.weights
+    plain = isinstance(rows, np.ndarray) and isinstance(weights, np.ndarray)
+    if plain and rows.dtype == np.int64 and weights.dtype == np.float64 and weights.flags.c_contiguous:
+        return given
+    rows, weights = _pair(panel, (rows, weights))
+    return replace(given, rows=rows, weights=weights)
+
+
 def _pair(panel: Panel, what: tuple[Any, Any]) -> tuple[IntArray, FloatArray]:
     """Numbers of bars and a table of weights."""
-    bars = np.asarray(what[0])
-    if bars.ndim != 1 or bars.dtype.kind not in "iu":
+    try:
+        bars = np.asarray(what[0])
+    except ValueError:
+        bars = np.empty(0, dtype=object)
+    if (
+        bars.ndim != 1
+        or bars.dtype.kind not in "iu"
+        or (type(what[0]) is list and bool in set(map(type, what[0])))
+    ):
         raise DataError(
             f"the weights: expected numbers of bars first in the pair; got {bars.dtype} {bars.shape}"
         )
@@ -117,10 +134,14 @@ def _pair(panel: Panel, what: tuple[Any, Any]) -> tuple[IntArray, FloatArray]:
 
 
 def _table(panel: Panel, values: Any, rows: int) -> FloatArray:
-    try:
-        table = np.ascontiguousarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise DataError(f"the weights: expected numbers; got {type(values).__name__}") from None
+    if isinstance(values, list | tuple):  # as objects, so that truth values and texts among numbers are seen
+        try:
+            values = np.array(values, dtype=object)
+        except ValueError:
+            raise DataError("the weights: expected rows of equal lengths; got others") from None
+    table, boolean = numbers_of(values, "the weights")
+    if boolean:
+        raise DataError("the weights: expected numbers; got truth values; say the weight, such as 0.5")
     if table.shape != (rows, panel.n_assets):
         raise DataError(
             f"the weights: expected shape {(rows, panel.n_assets)}, rows by assets; got {table.shape}; a frame names "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from typing import Annotated, Any, NamedTuple, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -50,6 +50,12 @@ class Settings(BaseModel):
             values = self._named(unnamed, values)
         for name in _numeric(type(self)) & values.keys():
             check_number(f"{type(self).__name__}.{name}", values[name])
+        words = _worded(type(self))
+        for name in words.keys() & values.keys():
+            if not isinstance(values[name], str) or values[name].strip() not in words[name]:
+                check_number(
+                    f"{type(self).__name__}.{name}", values[name], " or ".join(map(repr, words[name]))
+                )
         try:
             super().__init__(**values)
         except ValidationError as error:
@@ -62,7 +68,7 @@ class Settings(BaseModel):
         raise ConfigError(f"{cls.__name__}: expected settings by name; got {unnamed[0]!r}; write {first}=...")
 
 
-def check_number(name: str, value: Any) -> None:
+def check_number(name: str, value: Any, words: str = "") -> None:
     """Refuse what pydantic would take for a number though it is none: truth values, texts, numbers beyond floats.
 
     Raises
@@ -72,10 +78,13 @@ def check_number(name: str, value: Any) -> None:
     """
     if (
         isinstance(value, bool | str | bytes | complex)
-        or type(value).__name__ == "bool"
+        or getattr(getattr(value, "dtype", None), "kind", "f") not in "iuf"
         or is_beyond_float(value)
     ):
-        raise ConfigError(f"{name}: expected a valid number, such as 0.5 without quotes; got {shown(value)}")
+        words = words and f", or {words}"
+        raise ConfigError(
+            f"{name}: expected a valid number, such as 0.5 without quotes{words}; got {shown(value)}"
+        )
 
 
 @functools.cache
@@ -90,6 +99,19 @@ def _numeric(model: type[BaseModel]) -> frozenset[str]:
         if plain and plain <= {int, float}:
             found.append(name)
     return frozenset(found)
+
+
+@functools.cache
+def _worded(model: type[BaseModel]) -> dict[str, tuple[str, ...]]:
+    """Fields that hold a number or one of some words, and these words."""
+    found = {}
+    for name, field in model.model_fields.items():
+        kinds = get_args(field.annotation)
+        plain = {get_args(item)[0] if get_origin(item) is Annotated else item for item in kinds}
+        words = [word for item in kinds if get_origin(item) is Literal for word in get_args(item)]
+        if words and plain & {int, float}:
+            found[name] = tuple(words)
+    return found
 
 
 def explain(model: type[BaseModel], error: ValidationError) -> str:
@@ -107,7 +129,7 @@ def explain(model: type[BaseModel], error: ValidationError) -> str:
             parts.append(str(inner))
             continue
         wanted = item["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-        parts.append(f"{name}: expected {wanted}; got {item['input']!r}")
+        parts.append(f"{name}: expected {wanted}; got {shown(item['input'])}")
     return masked("; ".join(parts))
 
 

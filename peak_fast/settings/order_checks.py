@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any, get_args
 
+from peak_fast.arguments import is_number, shown
 from peak_fast.errors import ConfigError, did_you_mean
 from peak_fast.settings.order_fields import FROM_ZERO, RATE, RULE_FIELDS, Bounds
 from peak_kernels import order_slots as f
@@ -24,8 +25,8 @@ def check_number(name: str, value: Any, bounds: Bounds = FROM_ZERO) -> None:
         It is not.
     """
     left, low, high, right = bounds
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise ConfigError(f"{name} must be a number, got {value!r}")
+    if not is_number(value):
+        raise ConfigError(f"{name} must be a number, got {shown(value)}")
     number = float(value)
     above = number >= low if left == "[" else number > low
     below = number <= high if right == "]" else number < high

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from peak_fast.errors import ConfigError
+from peak_fast.settings.frozen import check_number
 from peak_fast.settings.portfolio_rules import PortfolioRules
 from peak_fast.settings.variable import VARIABLE
 from peak_fast.settings.varied import is_unset
@@ -66,4 +67,5 @@ def varied_portfolio(settings: EngineSettings, varied: Mapping[str, Any]) -> Eng
 def _given(name: str, value: Any) -> Any:
     if value is None:
         raise ConfigError(f"{name}: expected a value in each configuration; got None")
+    check_number(name, value)
     return value

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from peak_fast.arguments import wrong
-from peak_fast.data import Calendar, Panel, aligned_table, fingerprint, is_frame, package_of
+from peak_fast.data import Calendar, Panel, aligned_table, fingerprint, is_frame, numbers_of, package_of
 from peak_fast.errors import StrategyError
 from peak_fast.indicators import rows_of
 from peak_fast.params import Param
@@ -115,7 +115,14 @@ class Expression(Score):
 
         frame = panel.to_polars()
         try:
-            values = frame.select(self.expression.cast(pl.Float64).alias("score"))["score"]
+            found = frame.select(self.expression.alias("score"))["score"]
+            if not (
+                found.dtype.is_numeric() or found.dtype == pl.Null
+            ):  # a cast would read texts and truth values
+                raise StrategyError(
+                    f"score {self!r}: expected numbers; got {found.dtype}; cast it to pl.Float64"
+                )
+            values = found.cast(pl.Float64)
         except pl.exceptions.PolarsError as error:
             raise StrategyError(f"score {self!r}: {str(error).splitlines()[0]}") from error
         if len(values) != len(frame):
@@ -154,7 +161,10 @@ class Given(Score):
             raise StrategyError(
                 f"score: expected an array of {panel.n_assets} assets and {len(panel)} bars; got {table.shape}"
             )
-        return taken(table.astype(np.float64), rows)
+        values, boolean = numbers_of(table, "score", StrategyError)
+        if boolean:
+            raise StrategyError("score: expected numbers; got truth values; write 1.0 and 0.0")
+        return taken(values, rows)
 
     def key(self, params: Params) -> Any:
         """Hash of the values."""

@@ -94,7 +94,7 @@ class Rank:
             value = getattr(self, role)
             if value is not None:
                 check_reference("Rank", role, value, whole=False)
-        if self.spread not in ("chosen", "top"):
+        if not isinstance(self.spread, str) or self.spread not in ("chosen", "top"):
             remedy = did_you_mean(str(self.spread), ("chosen", "top"))
             raise wrong("Rank: spread", "'chosen' or 'top'", self.spread, remedy, StrategyError)
         if not isinstance(self.need_price, bool):

@@ -17,7 +17,7 @@ from peak_fast.data import Panel, as_time, check_zone
 from peak_fast.errors import DataError, StrategyError, did_you_mean
 from peak_fast.guard import guarded_class
 from peak_fast.params import Param
-from peak_fast.portfolio.rules.references import check_reference, named, resolved
+from peak_fast.portfolio.rules.references import MOST_BARS, check_reference, named, resolved
 from peak_kernels.arrays import IntArray
 
 WORDS = (
@@ -65,7 +65,11 @@ class Rebalance:
                 )
         elif is_whole(when):
             check_reference("Rebalance", "when", when, low=1)
-        elif isinstance(when, Iterable) and not isinstance(when, Mapping):
+        elif (
+            isinstance(when, Iterable)
+            and not isinstance(when, Mapping | bytes)
+            and getattr(when, "ndim", None) != 0
+        ):
             listed: Any = when if hasattr(when, "dtype") else tuple(when)
             object.__setattr__(self, "when", listed)
             if len(listed) == 0:
@@ -80,7 +84,11 @@ class Rebalance:
                 "write 'month_end'",
                 StrategyError,
             )
-        check_reference("Rebalance", "start", self.start)
+        if not is_whole(self.start) or not 0 <= self.start <= MOST_BARS:
+            remedy = "0 is the first bar"
+            raise wrong(
+                "Rebalance: start", f"a bar from 0 to {MOST_BARS:,}", self.start, remedy, StrategyError
+            )
         check_reference("Rebalance", "band", self.band, whole=False)
         check_reference("Rebalance", "buffer", self.buffer)
 

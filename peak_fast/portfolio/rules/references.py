@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Mapping
 from typing import Any
 
 from peak_fast.arguments import is_number, is_whole, wrong
 from peak_fast.errors import StrategyError, did_you_mean
 from peak_fast.params import Param
+
+MOST_BARS = 10_000_000
+_MOST = 1e15
 
 # What is searched where a rule names a parameter and says nothing else of it.
 _RANGES: dict[str, dict[str, Any]] = {
@@ -33,7 +37,7 @@ def parameter(name: str, role: str) -> Param:
 def check_reference(owner: str, role: str, value: Any, *, low: float = 0.0, whole: bool = True) -> None:
     """Raise StrategyError unless a value is a number from ``low`` on, or the name of a parameter."""
     if isinstance(value, str):
-        if value.isidentifier():
+        if value.isidentifier() and not keyword.iskeyword(value):
             return
         raise wrong(
             f"{owner}: {role}",
@@ -43,6 +47,9 @@ def check_reference(owner: str, role: str, value: Any, *, low: float = 0.0, whol
             StrategyError,
         )
     fits = is_whole(value) if whole else is_number(value)
+    if fits and not value <= (MOST_BARS if whole else _MOST):
+        remedy = f"at most {MOST_BARS:,}" if whole else "None stands for no limit"
+        raise wrong(f"{owner}: {role}", "a number within reason", value, remedy, StrategyError)
     if not fits or not value >= low:
         kind = "a whole number" if whole else "a number"
         remedy = f"or the name of a parameter, such as {role!r}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -76,7 +77,7 @@ def as_score(value: Any) -> Score:
     """
     if isinstance(value, Score):
         return value
-    return Constant(float(value)) if is_number(value) else READERS[0](value)
+    return Constant(float(value)) if is_number(value) and math.isfinite(value) else READERS[0](value)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from peak_fast.arguments import is_whole, wrong
+from peak_fast.data import numbers_of
 from peak_fast.errors import StrategyError
 from peak_fast.guard import guarded_class
 from peak_fast.params import Param
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 # The account of one asset only tells on which side its strategy is: a small stake cannot be ruined.
 _ASKING = EngineSettings(execution=Execution(fill_at="close"), sizing=FractionOfEquity(fraction=1e-3))
+
+
+_MOST_SLOTS = 1_000_000
 
 
 @guarded_class()
@@ -53,10 +57,10 @@ class Slots:
     constraints: tuple[Any, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.slots is not None and not (is_whole(self.slots) and self.slots > 0):
+        if self.slots is not None and not (is_whole(self.slots) and 0 < self.slots <= _MOST_SLOTS):
             raise wrong(
                 "Slots.slots",
-                "a whole number above 0",
+                f"a whole number above 0, at most {_MOST_SLOTS:,}",
                 self.slots,
                 "None: one an asset",
                 StrategyError,
@@ -127,7 +131,12 @@ def _priority(given: Any, panel: Panel) -> FloatArray | None:
     """Priority of each asset at each bar; None: the alphabet alone."""
     if given is None:
         return None
-    found = np.asarray(given(panel) if callable(given) else given, dtype=np.float64)
+    what = given(panel) if callable(given) else given
+    if isinstance(what, list | tuple):  # as objects, so that truth values and texts among numbers are seen
+        what = np.array(what, dtype=object)
+    found, boolean = numbers_of(what, "Slots.priority", StrategyError)
+    if boolean:
+        raise wrong("Slots.priority", "numbers", what, "write 1.0 and 0.0", StrategyError)
     if found.shape != panel.close.shape:
         raise wrong(
             "Slots.priority",

@@ -142,7 +142,7 @@ def list_values(name: str, values: Any) -> list[Any]:
     if isinstance(values, Mapping) or not isinstance(values, Iterable):
         raise ConfigError(
             f"parameter {name!r}: expected a list, range or array of values; "
-            f"got {type(values).__name__}: {values!r}; write {{{name!r}: [10, 20, 30]}}"
+            f"got {shown(values)}; write {{{name!r}: [10, 20, 30]}}"
         )
     if isinstance(values, Sized):
         _check_count(name, len(values))
@@ -243,7 +243,7 @@ def _check_items(name: str, items: list[Any]) -> None:
         if item is not None and not isinstance(item, _SCALARS):
             raise ConfigError(
                 f"parameter {name!r}: expected numbers, booleans, texts or None; "
-                f"got {type(item).__name__}: {item!r}; list plain values"
+                f"got {shown(item)}; list plain values"
             )
         if isinstance(item, float) and not math.isfinite(item):
             raise ConfigError(

@@ -10,7 +10,7 @@ import numpy as np
 
 from peak_fast.data import Panel
 from peak_fast.errors import ConfigError
-from peak_fast.portfolio import Bench, Rank, TargetWeights, setup_of
+from peak_fast.portfolio import Bench, Rank, TargetWeights, setup_of, target_weights
 from peak_fast.settings import EngineSettings, portfolio_names, varied_portfolio
 from peak_fast.sweep.run.batch import Report, metric_places
 from peak_fast.sweep.run.functions import check_columns, each, told
@@ -124,8 +124,7 @@ class PortfolioBatch:
     ) -> TargetWeights:
         """Weights of one configuration; of a `Rank` in memory that the next one gets again."""
         if not isinstance(self.strategy, Rank):
-            found: TargetWeights = self.strategy.weights(self.bars, params)
-            return found
+            return target_weights(self.bars, self.strategy, params)
         if room.maker is None:
             room.maker = self.strategy.maker(self.bars)
         room.maker.announce(columns)
