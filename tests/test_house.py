@@ -140,7 +140,7 @@ def test_only_these_places_compile():
 
 EXPORTS = [
     "Above", "AtLeast", "BacktestConfig", "BacktestEngine", "BacktestResult", "Bars", "ConfigError", "Costs",
-    "DataError", "Execution", "FixedUnits", "FixedValue", "FractionOfEquity", "Grid", "KellyFraction",
+    "DataError", "Execution", "Financing", "FixedUnits", "FixedValue", "FractionOfEquity", "Grid", "KellyFraction",
     "MLflowTracker", "MissingDependencyError", "NoopTracker", "Panel", "Param", "PeakFastError", "PortfolioResult",
     "PortfolioRules", "Rank", "Rebalance", "RiskLimits", "RiskPerTrade", "Row", "RuleStrategy", "Slots", "Stops",
     "StoreError",

@@ -25,7 +25,7 @@ from peak_fast.strategies import Block, OrderBlock, SignalStrategy, complete_par
 if TYPE_CHECKING:
     from peak_fast.data import Panel
     from peak_fast.portfolio import PortfolioResult
-    from peak_fast.settings import BacktestConfig, PortfolioRules
+    from peak_fast.settings import BacktestConfig, Financing, PortfolioRules
     from peak_fast.simulation import Decisions
     from peak_fast.tracking import Tracker
 
@@ -75,6 +75,8 @@ class BacktestEngine:
         with latency, partial fills, paths inside bars and more (docs/orders.md); None: the fast path.
     portfolio
         `peak_fast.settings.PortfolioRules` for runs of a `Panel` (docs/portfolio_semantics.md); None: its defaults.
+    financing
+        `peak_fast.settings.Financing` for runs of a `Panel`: interest, borrowing, funding, dividends, splits, deposits.
 
     Attributes
     ----------
@@ -102,6 +104,7 @@ class BacktestEngine:
         risk_free: float = 0.0,
         order_book: Any = None,
         portfolio: PortfolioRules | None = None,
+        financing: Financing | None = None,
     ) -> None:
         self.settings = EngineSettings(
             initial_cash=initial_cash,
@@ -114,6 +117,7 @@ class BacktestEngine:
             risk_free=risk_free,
             order_book=order_book,
             portfolio=portfolio,
+            financing=financing,
         )
         self.tracker: Tracker | None = tracker_or_none(tracker)
         if use_execution_pipeline not in (True, False):
@@ -132,6 +136,7 @@ class BacktestEngine:
     risk_free = _Setting[float]()
     order_book = _Setting[Any]()
     portfolio = _Setting["PortfolioRules | None"]()
+    financing = _Setting["Financing | None"]()
 
     @classmethod
     def from_config(cls, config: BacktestConfig, tracker: Tracker | None = None) -> BacktestEngine:

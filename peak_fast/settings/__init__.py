@@ -9,10 +9,12 @@ from peak_kernels.doors import door
 if TYPE_CHECKING:
     from peak_fast.settings.config import BacktestConfig, MLflowTracking, SweepTable, Tracking
     from peak_fast.settings.engine import EngineSettings as EngineSettings
+    from peak_fast.settings.financing import Financing
     from peak_fast.settings.funding import EVERY_BAR as EVERY_BAR
     from peak_fast.settings.funding import are_moments as are_moments
     from peak_fast.settings.funding import bars_of_moments as bars_of_moments
     from peak_fast.settings.funding import check_funding as check_funding
+    from peak_fast.settings.funding import bar_edges as bar_edges
     from peak_fast.settings.funding import payments as payments
     from peak_fast.settings.names_of_sweeps import checked_values as checked_values
     from peak_fast.settings.order_book import OrderBook
@@ -71,6 +73,7 @@ __all__ = [
     "BacktestConfig",
     "Costs",
     "Execution",
+    "Financing",
     "FixedUnits",
     "FixedValue",
     "FractionOfEquity",
@@ -98,7 +101,8 @@ _HOMES = {
     "order_fields": ("ENTRIES", "ENTRY_FIELDS", "RULES", "RULE_FIELDS", "varied_field"),
     "config": ("BacktestConfig", "MLflowTracking", "SweepTable", "Tracking"),
     "engine": ("EngineSettings",),
-    "funding": ("EVERY_BAR", "are_moments", "bars_of_moments", "check_funding", "payments"),
+    "financing": ("Financing",),
+    "funding": ("EVERY_BAR", "are_moments", "bar_edges", "bars_of_moments", "check_funding", "payments"),
     "names_of_sweeps": ("checked_values",),
     "order_book": ("OrderBook", "as_book"),
     "order_checks": (

@@ -21,6 +21,7 @@ from peak_fast.settings.trading import Costs, Execution, RiskLimits, Stops
 
 if TYPE_CHECKING:
     from peak_fast.data import Bars
+    from peak_fast.settings.financing import Financing
     from peak_fast.settings.order_book import OrderBook
     from peak_fast.settings.order_rules import OrderRules
     from peak_fast.settings.portfolio_rules import PortfolioRules
@@ -55,6 +56,7 @@ class EngineSettings:
     risk_free: float = 0.0
     order_book: OrderBook | None = None
     portfolio: PortfolioRules | None = None
+    financing: Financing | None = None
     _vectors: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     _others: dict[Any, EngineSettings] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -85,6 +87,13 @@ class EngineSettings:
                 raise ConfigError(
                     f"portfolio: expected PortfolioRules(...); got {type(self.portfolio).__name__}"
                 )
+        if self.financing is not None:
+            from peak_fast.settings.financing import Financing
+
+            if not isinstance(self.financing, Financing):
+                raise ConfigError(
+                    f"financing: expected Financing(...); got {type(self.financing).__name__}"
+                )
 
     def changed(self, **changes: Any) -> EngineSettings:
         """These settings with others in their place, kept for the next run that changes the same.
@@ -101,11 +110,27 @@ class EngineSettings:
 
     def through_book(self) -> EngineSettings:
         """These settings with an order book: their own, or a plain one."""
+        self._refuse_financing()
         if self.order_book is not None:
             return self
         from peak_fast.settings.order_book import plain_book
 
         return self.changed(order_book=plain_book())
+
+    def _refuse_financing(self) -> None:
+        """Refuse what a run of one asset would pass over.
+
+        Raises
+        ------
+        ConfigError
+            There is financing.
+        """
+        if self.financing is not None:
+            raise ConfigError(
+                "financing: runs of one asset have none; expected None; run a Panel of it, "
+                'Panel.from_frame({"AAPL": frame}), with weights, or use OrderBook(rules=OrderRules(borrow_short=...), '
+                "funding=...) for interest and funding, and adjust=True for dividends and splits"
+            )
 
     def vector(
         self,
@@ -126,6 +151,8 @@ class EngineSettings:
         **used
             What of them a run uses, see `peak_fast.settings.signed_prices.check_engine`.
         """
+        if self.financing is not None:
+            self._refuse_financing()
         year, signed = self.periods_per_year or bars.periods_per_year, False
         if bars.n_not_positive:
             signed = check_engine(bars, self.sizing, self.stops, weights=weights, **used)

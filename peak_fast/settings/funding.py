@@ -108,7 +108,7 @@ def _of_day(text: Any) -> int | None:
     return (hour * 3600 + minute * 60 + second) * 1_000_000 if fits else None
 
 
-def _edges(bars: Bars) -> IntArray:
+def bar_edges(bars: Bars) -> IntArray:
     """Begin of each bar, and the end of the last one; a bar whose stamp is its close begins with the one before."""
     time_us = bars.time_us
     step = int(np.median(np.diff(time_us))) if len(bars) > 1 else _DAY_US
@@ -120,7 +120,7 @@ def _edges(bars: Bars) -> IntArray:
 def payments(times: Any, bars: Bars) -> IntArray:
     """How often a schedule pays in each bar: int64[n_bars]."""
     marks, length = offsets(times)
-    passed = (_edges(bars)[:, None] - marks[None, :]) // length
+    passed = (bar_edges(bars)[:, None] - marks[None, :]) // length
     counts: IntArray = np.diff(passed.sum(axis=1))
     return counts
 
@@ -136,7 +136,7 @@ def bars_of_moments(times: Any, bars: Bars) -> tuple[IntArray, Calendar]:
     moments, zone = as_time(times, "funding_times")
     moments = np.asarray(moments, np.int64)
     sorted_times(moments, "funding_times", DataError)
-    place = np.searchsorted(_edges(bars), moments, side="left").astype(np.int64) - 1
+    place = np.searchsorted(bar_edges(bars), moments, side="left").astype(np.int64) - 1
     return place, Calendar(moments.size, moments, zone)
 
 
