@@ -113,11 +113,12 @@ def run_portfolio(
     settings: tuple[FloatArray, FloatArray, FloatArray],
     scratch: tuple[FloatArray, FloatArray, IntArray, IntArray],
     records: tuple[FloatArray, FloatArray, FloatArray],
+    financing: tuple[FloatArray, FloatArray, FloatArray, IntArray, FloatArray, FloatArray],
     curve: FloatArray,
     out: FloatArray,
 ) -> None:
     """See `portfolio.simulation.run_portfolio`."""
-    _PORTFOLIO.call((prices, spans, *decisions, *settings, *scratch, *records, curve, out))
+    _PORTFOLIO.call((prices, spans, *decisions, *settings, *scratch, *records, *financing, curve, out))
 
 
 def fold_exposures(

@@ -135,6 +135,30 @@ def financing(days: float, value: float, yearly: float) -> float:
     return days * value * yearly
 
 
+@jit(inline=True)
+def without_dividend(price: float, amount: float) -> float:
+    """A close before an ex-date as it is behind it."""
+    return price - amount
+
+
+@jit(inline=True)
+def reinvested(units: float, amount: float, price: float) -> float:
+    """Units that a dividend of signed units buys at the close before less the dividend."""
+    return units * amount / without_dividend(price, amount)
+
+
+@jit(inline=True)
+def split_by(units: float, ratio: float) -> float:
+    """Units that a split adds to signed units."""
+    return units * ratio - units
+
+
+@jit(inline=True)
+def grown(equity: float, flow: float) -> float:
+    """What an equity is with the money that came, over what it was."""
+    return (equity + flow) / equity
+
+
 # Sizes ----------------------------------------------------------------------------------------------------
 @jit(inline=True)
 def share(fraction: float, equity: float, price: float) -> float:

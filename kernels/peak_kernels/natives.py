@@ -99,8 +99,16 @@ def run_portfolio(arrays: int) -> None:
         (row(arrays, 5), row(arrays, 6), table(arrays, 7)),
         (row(arrays, 8), table(arrays, 9), whole_table(arrays, 10), whole_row(arrays, 11)),
         (table(arrays, 12), table(arrays, 13), table(arrays, 14)),
-        table(arrays, 15),
-        row(arrays, 16),
+        (
+            table(arrays, 15),
+            table(arrays, 16),
+            table(arrays, 17),
+            whole_row(arrays, 18),
+            table(arrays, 19),
+            row(arrays, 20),
+        ),
+        table(arrays, 21),
+        row(arrays, 22),
     )
 
 

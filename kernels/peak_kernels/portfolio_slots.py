@@ -33,7 +33,8 @@ MAX_GROSS = 15  # shares of the equity; 0: none
 MAX_NET = 16
 MAX_GROUP = 17
 MAX_POSITION = 18
-N_RULES = 19
+FINANCED = 19  # 1: there is financing, the curve has all its rows
+N_RULES = 20
 
 NEXT_OPEN, SAME_CLOSE, NEXT_CLOSE = range(3)
 AT_FILL, AT_REFERENCE, AT_DECISION = range(3)
@@ -68,17 +69,21 @@ EXIT_VALUE = 3
 EXIT_UNITS = 4
 TRADE_FEES = 5
 TRADE_SLIPPAGE = 6
-ENTRY_BAR = 7
-FLOW = 8  # money that came out of the asset less what went in, fees included
-PAID_FEES = 9
-LOST_SLIPPAGE = 10
-TRADED = 11  # absolute value of all fills
-TARGET = 12  # weight that its order is for
-FIRST = 13  # signed size that fills first, in full
-SECOND = 14  # signed size that fills then, as far as there is money
-CLIPPED = 15  # reason for which its weight, or size, was lowered
-N_CELLS = 16
-KEPT_CELLS = 12  # the first ones say something when the run is over
+TRADE_FINANCING = 7  # what the open trade got
+ENTRY_BAR = 8
+FLOW = 9  # money that came out of the asset less what went in, fees included
+PAID_FEES = 10
+LOST_SLIPPAGE = 11
+TRADED = 12  # absolute value of all fills
+FINANCED_SUM = 13  # dividends, funding and cost of borrowing of the asset
+TARGET = 14  # weight that its order is for
+FIRST = 15  # signed size that fills first, in full
+SECOND = 16  # signed size that fills then, as far as there is money
+CLIPPED = 17  # reason for which its weight, or size, was lowered
+EX_BAR = 18  # bar of its last ex-date or split, 0: none
+EX_CLOSE = 19  # the close before it, less the dividend and divided by the split
+N_CELLS = 20
+KEPT_CELLS = 14  # the first ones say something when the run is over
 
 # Counters: int64[N_COUNTS], scratch and result.
 N_HELD, N_ASKED, N_QUEUE, N_WAITING, N_EVENTS, N_RECORDS, N_TRADES, N_NO_PRICE, N_SHORT_CASH = range(9)
@@ -112,13 +117,14 @@ TRADE_COLUMNS = (
     "gross_pnl",
     "net_pnl",
     "exit_reason",
+    "financing",
 )
 EVENT_COLUMNS = ("bar", "cash", "equity", "budget", "factor")
 """A bar with trades: cash behind it, the equity that weights were of, what purchases could spend, and the factor that
 all of them were multiplied by (NaN: each was served by itself)."""
 
-KINDS = ("rebalance", "delisted", "risk_limit", "open")
-REBALANCE, DELISTED, RISK_LIMIT, STILL_OPEN = range(4)
+KINDS = ("rebalance", "delisted", "risk_limit", "open", "split", "reinvested")
+REBALANCE, DELISTED, RISK_LIMIT, STILL_OPEN, OF_SPLIT, REINVESTED = range(6)
 STATUSES = ("filled", "cut", "rejected", "cancelled", "unfilled")
 FILLED, CUT, REJECTED, CANCELLED, UNFILLED = range(5)
 REASONS = (
@@ -138,6 +144,8 @@ REASONS = (
     "delisted",
     "drawdown_limit",
     "daily_loss_limit",
+    "split",
+    "dividend",
 )
 (
     NO_REASON,
@@ -156,9 +164,37 @@ REASONS = (
     IS_GONE,
     DRAWDOWN_HALT,
     DAILY_HALT,
-) = range(16)
+    SPLIT_REASON,
+    OF_DIVIDEND,
+) = range(18)
 
-EQUITY = 0  # row of the curve: float64[1, bars]
+EQUITY = 0  # row of the curve: float64[1, bars]; with financing float64[4, bars]
+CASH_AT = 1  # cash
+OWED = 2  # scratch: what shorts cost; at the end, where money came or went, the value of a unit of the account
+RATIO = 3  # equity with the money that came over equity before
+N_CURVES = 4
+
+# Financing: dues float64[n, 4], sorted by bar and kind; accruals float64[3, bars]; borrow float64[rows, bars] with
+# int64[assets], the row of each asset (-1: none); charges float64[rows, N_CHARGE_COLUMNS]; sums float64[N_SUMS].
+D_BAR, D_KIND, D_ASSET, D_AMOUNT = range(4)
+DAYS, CASH_RATE, DEBIT_RATE = range(3)
+"""Calendar days from the bar before, and rates a day of that step."""
+CASH_INTEREST, DEBIT_INTEREST, BORROWING, DIVIDEND, REINVEST, SPLIT, CASH_FLOW, FUNDING = range(8)
+"""Kinds of dues and charges, and sums of the latter."""
+N_CHARGES, NEXT, FLOWED = range(8, 11)
+"""Behind the sums: charges so far, the next due, whether money came or went."""
+N_SUMS = 11
+CHARGES = (
+    "cash_interest",
+    "debit_interest",
+    "borrowing",
+    "dividend",
+    "dividend",
+    "split",
+    "cash_flow",
+    "funding",
+)
+CHARGE_COLUMNS = ("bar", "asset", "kind", "units", "amount")
 
 # Columns of orders by number.
 O_FILL_BAR, O_ASSET, O_SIDE, O_FILLED = (

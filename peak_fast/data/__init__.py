@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from peak_fast.data.bars import Bars
     from peak_fast.data.checks import not_positive as not_positive
     from peak_fast.data.columns import numbers_of as numbers_of
-    from peak_fast.data.dated_values import DatedValues as DatedValues
-    from peak_fast.data.dated_values import dated_values as dated_values
+    from peak_fast.data.dated_tables import DatedValues as DatedValues
+    from peak_fast.data.dated_tables import dated_values as dated_values
     from peak_fast.data.files import read_table as read_table
     from peak_fast.data.frames import collect as collect
     from peak_fast.data.frames import table_of as table_of
@@ -67,7 +67,7 @@ _HOMES = {
     "bars": ("Bars",),
     "checks": ("not_positive",),
     "columns": ("numbers_of",),
-    "dated_values": ("DatedValues", "dated_values"),
+    "dated_tables": ("DatedValues", "dated_values"),
     "files": ("read_table",),
     "frames": ("collect", "table_of", "to_polars"),
     "generated": ("synthetic",),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound="PortfolioParts")
 
 FORMAT = "portfolio 1"
-_TABLES = {"orders": p.ORDER_COLUMNS, "trades": p.TRADE_COLUMNS, "rebalances": p.EVENT_COLUMNS}
+_TABLES = {"orders": p.ORDER_COLUMNS, "trades": p.TRADE_COLUMNS, "rebalances": p.EVENT_COLUMNS, "charges": p.CHARGE_COLUMNS}
 _FILES = tuple(f"{name}.parquet" for name in ("prices", "times", "equity", "assets", *_TABLES))
 
 
@@ -40,7 +40,7 @@ def _frames(result: PortfolioParts) -> Iterator[tuple[str, pl.DataFrame]]:
     outcome = result._outcome
     yield "prices.parquet", panel_table(result.panel)
     yield "times.parquet", panel_times(result.panel)
-    yield "equity.parquet", pl.DataFrame({"equity": outcome.equity})
+    yield "equity.parquet", pl.DataFrame(_curves(outcome))
     yield (
         "assets.parquet",
         pl.DataFrame({str(k): np.ascontiguousarray(row) for k, row in enumerate(outcome.cells)}),
@@ -51,6 +51,11 @@ def _frames(result: PortfolioParts) -> Iterator[tuple[str, pl.DataFrame]]:
             f"{name}.parquet",
             pl.DataFrame({label: np.ascontiguousarray(rows[:, k]) for k, label in enumerate(columns)}),
         )
+
+
+def _curves(outcome: Outcome) -> dict[str, Any]:
+    """Equity, and the cash where financing moves it."""
+    return {"equity": outcome.equity} | ({} if outcome.cash is None else {"cash": outcome.cash})
 
 
 def _document(result: PortfolioParts) -> dict[str, Any]:
@@ -98,9 +103,11 @@ def _result_of(cls: Callable[..., R], document: dict[str, Any], frames: dict[str
         name: np.ascontiguousarray(frames[name].select(columns).to_numpy().reshape(-1, len(columns)))
         for name, columns in _TABLES.items()
     }
+    curves = frames["equity"]
     outcome = Outcome(
         numbers["metrics"], np.array(frames["equity"]["equity"].to_numpy()), numbers["state"],
         np.ascontiguousarray(frames["assets"].to_numpy().T), tables["orders"], tables["trades"], tables["rebalances"],
+        tables["charges"], np.array(curves["cash"].to_numpy()) if "cash" in curves.columns else None,
     )  # fmt: skip
     metadata = document["metadata"]
     strategy = metadata["strategy"]

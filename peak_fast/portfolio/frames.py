@@ -41,7 +41,7 @@ def orders_frame(result: PortfolioParts) -> pl.DataFrame:
 
     rows = _columns(result._outcome.orders, p.ORDER_COLUMNS)
     bars, filled = rows["bar"].astype(np.int64), rows["fill_bar"].astype(np.int64)
-    decided = rows["kind"] == p.REBALANCE
+    gone = rows["kind"] == p.DELISTED
     return pl.DataFrame(
         {
             "order_id": np.arange(bars.size),
@@ -55,7 +55,7 @@ def orders_frame(result: PortfolioParts) -> pl.DataFrame:
             "price": pl.Series(np.where(rows["filled"] > 0.0, rows["price"], np.nan)).fill_nan(None),
             **{name: rows[name] for name in ("fee", "slippage")},
             "status": _words(rows["status"], p.STATUSES),
-            "reason": _words(np.where(decided, rows["reason"], p.IS_GONE), p.REASONS),
+            "reason": _words(np.where(gone, p.IS_GONE, rows["reason"]), p.REASONS),
         }
     )
 
@@ -82,6 +82,27 @@ def fills_frame(result: PortfolioParts) -> pl.DataFrame:
     )
 
 
+def charges_frame(result: PortfolioParts) -> pl.DataFrame:
+    """Frame behind `PortfolioResult.charges`, in the order of bars."""
+    import polars as pl
+
+    rows = _columns(result._outcome.charges, p.CHARGE_COLUMNS)
+    order = np.argsort(rows["bar"], kind="stable")
+    rows = {name: values[order] for name, values in rows.items()}
+    bars, asset = rows["bar"].astype(np.int64), rows["asset"].astype(np.int64)
+    names = (*result.panel.symbols, None)
+    return pl.DataFrame(
+        {
+            "bar": bars,
+            "time": _times(result, bars),
+            "symbol": pl.Series([names[number] for number in asset.tolist()], dtype=pl.String),
+            "kind": _words(rows["kind"], p.CHARGES),
+            "units": pl.Series(rows["units"]).fill_nan(None),
+            "amount": rows["amount"],
+        }
+    )
+
+
 def trade_rows(result: PortfolioParts) -> FloatArray:
     """Closed trades, then one row for each position that is open at the end, marked at its last price."""
     cells, panel = result._outcome.cells, result.panel
@@ -97,7 +118,8 @@ def trade_rows(result: PortfolioParts) -> FloatArray:
         left = cells[p.EXIT_UNITS, asset] + abs(cells[p.UNITS, asset])
         rows.append((
             asset, side, cells[p.ENTRY_BAR, asset], len(panel) - 1, entry / size / scale, leave / left / scale, size,
-            fees, cells[p.TRADE_SLIPPAGE, asset], gross, gross - fees, p.STILL_OPEN,
+            fees, cells[p.TRADE_SLIPPAGE, asset], gross, gross - fees + cells[p.TRADE_FINANCING, asset], p.STILL_OPEN,
+            cells[p.TRADE_FINANCING, asset],
         ))  # fmt: skip
     closed = result._outcome.trades
     return np.vstack([closed, np.array(rows)]) if rows else closed
@@ -122,7 +144,7 @@ def trades_frame(result: PortfolioParts) -> pl.DataFrame:
             "exit_time": _times(result, last),
             **{
                 name: rows[name]
-                for name in ("entry_price", "exit_price", "size", "fees", "slippage", "gross_pnl", "net_pnl")
+                for name in ("entry_price", "exit_price", "size", "fees", "slippage", "gross_pnl", "financing", "net_pnl")
             },
             "return": np.divide(rows["net_pnl"], value, out=np.full(first.size, np.nan), where=value > 0),
             "bars_held": last - first,
@@ -193,6 +215,7 @@ def contributions_frame(result: PortfolioParts) -> pl.DataFrame:
             "return_share": gained / result.stats["initial_cash"],
             "fees": cells[p.PAID_FEES].copy(),
             "slippage": cells[p.LOST_SLIPPAGE].copy(),
+            "financing": cells[p.FINANCED_SUM].copy(),
             "traded": cells[p.TRADED].copy(),
             "trades": closed + (cells[p.UNITS] != 0.0),
             "units": cells[p.UNITS].copy(),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from peak_fast.metrics import METRICS
+from peak_fast.portfolio.dues import NO_DUES
 from peak_fast.portfolio.run import check_sums, rows_of
 from peak_fast.portfolio.setup import Setup, with_band
 from peak_fast.portfolio.targets import TargetWeights
@@ -37,10 +38,19 @@ class Bench:
         self._cells = np.empty((panel.n_assets, p.N_CELLS))
         self._lists = np.empty((p.N_LISTS, panel.n_assets), dtype=np.int64)
         self._counts = np.empty(p.N_COUNTS, dtype=np.int64)
+        self._charges, self._sums = np.empty((0, len(p.CHARGE_COLUMNS))), np.empty(p.N_SUMS)
         # With no room for records only their counts are made.
         self._records = tuple(
             np.empty((0, len(names))) for names in (p.ORDER_COLUMNS, p.TRADE_COLUMNS, p.EVENT_COLUMNS)
         )
+
+    def _curve_of(self, setup: Setup) -> FloatArray:
+        """Memory for the curve, with the rows of financing once they are needed."""
+        rows = p.N_CURVES if setup.dues is not NO_DUES else 1
+        if self._curve.shape[0] != rows:
+            self._curve = np.empty((rows, len(self._panel)))
+            self.equity = self._curve[p.EQUITY]
+        return self._curve
 
     def measure(self, setup: Setup, targets: TargetWeights) -> FloatArray:
         """Run weights and return the metrics, which the next run overwrites.
@@ -58,6 +68,6 @@ class Bench:
         _run(
             self._panel.prices, setup.spans, (rows, picks, targets.weights),
             (setup.settings, setup.rules, setup.terms), (self._state, self._cells, self._lists, self._counts),
-            (orders, trades, events), self._curve, self.metrics,
+            (orders, trades, events), setup.dues.arrays(self._charges, self._sums), self._curve_of(setup), self.metrics,
         )  # fmt: skip
         return self.metrics

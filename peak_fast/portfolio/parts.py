@@ -5,10 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+
+from peak_kernels import portfolio_slots as p
 from peak_kernels.arrays import FloatArray, IntArray
 
 if TYPE_CHECKING:
     from peak_fast.data import Panel
+
+
+NO_CHARGES: FloatArray = np.empty((0, len(p.CHARGE_COLUMNS)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +29,8 @@ class Outcome:
         float64[KEPT_CELLS, asset]: the assets' numbers at the end.
     orders, trades, events
         Records; closed trades only.
+    charges, cash
+        Payments of financing, and the cash at each bar where there is any.
     """
 
     metrics: FloatArray
@@ -32,6 +40,8 @@ class Outcome:
     orders: FloatArray
     trades: FloatArray
     events: FloatArray
+    charges: FloatArray = NO_CHARGES
+    cash: FloatArray | None = None
 
 
 class PortfolioParts(Protocol):

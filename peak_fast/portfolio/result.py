@@ -168,8 +168,9 @@ class PortfolioResult:
         """Columns timestamp, drawdown: fraction below the highest equity so far (the start counts), <= 0."""
         import polars as pl
 
-        peak = np.maximum(np.maximum.accumulate(self.equity), self._settings[t.INITIAL_CASH])
-        return named(pl.DataFrame([self.panel.timestamp, pl.Series("drawdown", self.equity / peak - 1.0)]))
+        equity = _measures.unit_values(self)
+        peak = np.maximum(np.maximum.accumulate(equity), self._settings[t.INITIAL_CASH])
+        return named(pl.DataFrame([self.panel.timestamp, pl.Series("drawdown", equity / peak - 1.0)]))
 
     @functools.cached_property
     def positions(self) -> pl.DataFrame:
@@ -193,10 +194,11 @@ class PortfolioResult:
 
     @functools.cached_property
     def contributions(self) -> pl.DataFrame:
-        """What each asset added, the largest first: symbol, contribution, return_share, fees, slippage, traded, trades,
-        units.
+        """What each asset added, the largest first: symbol, contribution, return_share, fees, slippage, financing,
+        traded, trades, units.
 
-        Contributions sum to the final equity less the initial cash.
+        With `stats["cash_interest"]` and `stats["net_deposits"]`, contributions sum to the final equity less the initial
+        cash; ``financing`` is what dividends, funding and borrowing are of one.
         """
         return named(_frames.contributions_frame(self))
 
@@ -213,7 +215,8 @@ class PortfolioResult:
     @functools.cached_property
     def trades(self) -> pl.DataFrame:
         """Round trips of each asset from flat to flat: trade_id, symbol, side, entry_bar, exit_bar, entry_time,
-        exit_time, entry_price, exit_price, size, fees, slippage, gross_pnl, net_pnl, return, bars_held, exit_reason.
+        exit_time, entry_price, exit_price, size, fees, slippage, gross_pnl, financing, net_pnl, return,
+        bars_held, exit_reason.
         """
         return named(_frames.trades_frame(self))
 
@@ -223,6 +226,14 @@ class PortfolioResult:
         reason.
         """
         return named(_frames.orders_frame(self))
+
+    @functools.cached_property
+    def charges(self) -> pl.DataFrame:
+        """Payments of financing: bar, time, symbol (null: of the account), kind, units, amount (negative: paid).
+
+        Interest and borrowing have a row for each stretch without trades, at its last bar.
+        """
+        return named(_frames.charges_frame(self))
 
     @functools.cached_property
     def fills(self) -> pl.DataFrame:
@@ -268,7 +279,7 @@ class PortfolioResult:
         require("pyarrow", extra="duckdb")
         names = (
             "equity_curve", "drawdown", "trades", "orders", "fills", "positions", "weights", "exposure",
-            "contributions", "rebalances",
+            "contributions", "rebalances", "charges",
         )  # fmt: skip
         return {name: getattr(self, name).to_pandas() for name in names}
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from peak_fast.errors import DataError
 from peak_fast.metrics import METRICS
+from peak_fast.portfolio.dues import NO_DUES
 from peak_fast.portfolio.parts import Outcome
 from peak_fast.portfolio.rules import WeightFunction
 from peak_fast.portfolio.setup import Setup, described, setup_of, with_band
@@ -63,7 +64,7 @@ def run_portfolio(
         used, values = {**used, "varied": dict(varied)}, {**values, **varied}
     return PortfolioResult(
         panel, outcome, setup.settings, str(label or "weights"), values, used,
-        name or panel.name, what if label else None, targets.notes, targets.identity,
+        name or panel.name, what if label else None, targets.notes + setup.dues.notes, targets.identity,
     )  # fmt: skip
 
 
@@ -132,22 +133,28 @@ def _room(
 def simulate(panel: Panel, setup: Setup, targets: TargetWeights) -> Outcome:
     """Run the kernel, with curve and records."""
     rows, picks = rows_of(panel, targets, setup.portfolio.rebalance)
-    equity, state, metrics = np.empty((1, len(panel))), np.empty(t.N_STATE), np.empty(len(METRICS))
-    # Each weight is one order and, when it is gone, another one.
-    needed = 2 * int(np.count_nonzero(targets.weights)) + panel.n_assets + 64
+    financed = setup.dues is not NO_DUES
+    curve = np.empty((p.N_CURVES if financed else 1, len(panel)))
+    sums, charges = np.empty(p.N_SUMS), np.empty((0, len(p.CHARGE_COLUMNS)))
+    state, metrics = np.empty(t.N_STATE), np.empty(len(METRICS))
+    # Each weight is one order and, when it is gone, another one; a split or a reinvestment is one, too.
+    needed = 2 * int(np.count_nonzero(targets.weights)) + panel.n_assets + len(setup.dues.dues) + 64
     while True:
         orders, trades, events, cells, lists, counts = _room(needed, panel.n_assets)
         lists[: p.N_GIVEN_LISTS] = setup.lists
         _run(
             panel.prices, setup.spans, (rows, picks, targets.weights), (setup.settings, setup.rules, setup.terms),
-            (state, cells, lists, counts), (orders, trades, events), equity, metrics,
+            (state, cells, lists, counts), (orders, trades, events), setup.dues.arrays(charges, sums), curve, metrics,
         )  # fmt: skip
         used = [int(counts[k]) for k in (p.N_RECORDS, p.N_TRADES, p.N_EVENTS)]
-        if max(used) <= orders.shape[0]:
+        paid = int(sums[p.N_CHARGES])
+        if max(used) <= orders.shape[0] and paid <= charges.shape[0]:
             break
         needed = max(used)
+        if paid > charges.shape[0]:
+            charges = np.empty((paid, len(p.CHARGE_COLUMNS)))
     return Outcome(
-        metrics, equity[0], state, np.ascontiguousarray(cells[:, : p.KEPT_CELLS].T), orders[: used[0]].copy(),
-        trades[: used[1]].copy(),
-        events[: used[2]].copy(),
+        metrics, curve[p.EQUITY], state, np.ascontiguousarray(cells[:, : p.KEPT_CELLS].T), orders[: used[0]].copy(),
+        trades[: used[1]].copy(), events[: used[2]].copy(), charges[:paid],
+        curve[p.CASH_AT].copy() if financed else None,
     )  # fmt: skip

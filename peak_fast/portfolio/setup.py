@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from peak_fast.errors import ConfigError, DataError, did_you_mean
+from peak_fast.portfolio.dues import NO_DUES, Dues, dues_of
 from peak_fast.settings import Asset, Costs, Execution, FractionOfEquity, PortfolioRules, Stops, rules_vector
 from peak_kernels import portfolio_slots as p
 from peak_kernels.arrays import FloatArray, IntArray
@@ -34,6 +35,8 @@ class Setup:
         See `peak_kernels.portfolio_slots`; ``lists`` has the rows that the caller gives.
     portfolio
         The rules, every one of them said.
+    dues
+        What financing pays and gets, and when.
     """
 
     settings: FloatArray
@@ -42,6 +45,7 @@ class Setup:
     spans: IntArray
     lists: IntArray
     portfolio: PortfolioRules
+    dues: Dues = NO_DUES
 
 
 def setup_of(panel: Panel, settings: EngineSettings) -> Setup:
@@ -64,9 +68,15 @@ def setup_of(panel: Panel, settings: EngineSettings) -> Setup:
     check_costs(rules, {"costs": settings.costs, **rules.costs})
     vector = rules_vector(rules)
     vector[p.MAX_POSITION] = settings.risk_limits.max_position or 0.0
+    vector[p.FINANCED] = 0.0 if settings.financing is None else 1.0
+    if settings.financing is not None and settings.financing.funding is not None and rules.mark_at == "open":
+        raise ConfigError(
+            'Financing.funding: it is paid at closes, which the equity at opens does not show; expected mark_at="close"'
+        )
     setup = Setup(
         settings.portfolio_vector(settings.periods_per_year or panel.periods_per_year), vector,
         terms_of(panel, settings.costs, rules), spans_of(panel), _lists(panel, rules), rules,
+        dues_of(panel, settings.financing),
     )  # fmt: skip
     if len(kept) >= _MOST_KEPT:
         kept.clear()
@@ -227,7 +237,9 @@ def _lists(panel: Panel, rules: PortfolioRules) -> IntArray:
 
 def described(setup: Setup, settings: EngineSettings) -> dict[str, Any]:
     """Settings as a result names them."""
+    financing = {} if settings.financing is None else {"financing": settings.financing.described()}
     return {
+        **financing,
         "initial_cash": settings.initial_cash,
         "costs": settings.costs.model_dump(),
         "risk_limits": settings.risk_limits.model_dump(),

@@ -82,7 +82,7 @@ def close_trade(desk: Any, records: Any, bar: int, asset: int, side: float, kind
     """Book a finished round trip (``side`` of the position) and clear the asset's running sums."""
     state, cells, counts, trades = desk[0], desk[3], desk[5], records[1]
     gross = side * (cells[asset, p.EXIT_VALUE] - cells[asset, p.ENTRY_VALUE])
-    net = gross - cells[asset, p.TRADE_FEES]
+    net = gross - cells[asset, p.TRADE_FEES] + cells[asset, p.TRADE_FINANCING]
     worth = cells[asset, p.ENTRY_VALUE]
     share = net / worth if worth > 0.0 else 0.0
     state[t.N_TRADES] += 1.0
@@ -106,7 +106,8 @@ def close_trade(desk: Any, records: Any, bar: int, asset: int, side: float, kind
         shown[5] = money.units(cells[asset, p.EXIT_VALUE] / cells[asset, p.EXIT_UNITS], scale)
         shown[6], shown[7] = cells[asset, p.ENTRY_UNITS], cells[asset, p.TRADE_FEES]
         shown[8], shown[9], shown[10], shown[11] = cells[asset, p.TRADE_SLIPPAGE], gross, net, kind
-    for cell in range(p.ENTRY_VALUE, p.TRADE_SLIPPAGE + 1):
+        shown[12] = cells[asset, p.TRADE_FINANCING]
+    for cell in range(p.ENTRY_VALUE, p.TRADE_FINANCING + 1):
         cells[asset, cell] = 0.0
 
 

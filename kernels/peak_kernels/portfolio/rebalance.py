@@ -27,7 +27,7 @@ from peak_kernels.portfolio.purchases import (
     put_in_sequence,
     served,
 )
-from peak_kernels.portfolio.sizes import known_close, valued_at, wanted
+from peak_kernels.portfolio.sizes import deciding_close, valued_at, wanted
 
 
 @jit(inline=True)
@@ -124,7 +124,7 @@ def equity_for_sizes(desk: Any, prices: FloatArray, field: int, bar: int, before
     by_close = rules[p.SIZE_AT] == p.AT_DECISION
     for k in range(counts[p.N_HELD]):
         asset = lists[p.HELD, k]
-        price = known_close(prices, asset, before) if by_close else valued_at(prices, field, asset, bar)
+        price = deciding_close(desk, prices, asset, before, bar) if by_close else valued_at(prices, field, asset, bar)
         equity = money.equity(equity, cells[asset, p.UNITS], money.value(price, terms[asset, p.MULTIPLIER]))
     return equity
 
@@ -185,7 +185,7 @@ def prepare(
             continue
         at_decision = reference
         if rules[p.SIZE_AT] == p.AT_DECISION:
-            at_decision = known_close(prices, asset, before)
+            at_decision = deciding_close(desk, prices, asset, before, bar)
             if at_decision != at_decision:
                 without_price(desk, prices, records, asset, field, bar)
                 continue
@@ -226,7 +226,7 @@ def queue_up(
             equity = equities[1]
             at_decision = reference
             if rules[p.SIZE_AT] == p.AT_DECISION:
-                at_decision = known_close(prices, asset, before)
+                at_decision = deciding_close(desk, prices, asset, before, bar)
             keep = 1.0 - rules[p.CASH_BUFFER]
             size = wanted(desk, asset, cells[asset, p.TARGET], equity * keep, reference, at_decision)
         size = clipped(desk, asset, size, equity, reference)

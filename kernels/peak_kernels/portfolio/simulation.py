@@ -22,6 +22,14 @@ from peak_kernels.arrays import FloatArray, IntArray
 from peak_kernels.compiling import jit
 from peak_kernels.fast import conclude
 from peak_kernels.portfolio.account import not_filled, settle
+from peak_kernels.portfolio.financing import (
+    begin,
+    conclude_financing,
+    next_owed,
+    pay_funding,
+    settle_dues,
+    walk_cash,
+)
 from peak_kernels.portfolio.marked import fold_marked
 from peak_kernels.portfolio.rebalance import asked_by_row, asked_by_waiting, side_of, trade, write_event
 from peak_kernels.portfolio.sizes import known_close
@@ -102,7 +110,9 @@ def has_holes(spans: IntArray, asset: int, stop: int) -> bool:
 
 
 @jit(inline=True)
-def mark(desk: Any, prices: FloatArray, spans: IntArray, curve: FloatArray, start: int, stop: int) -> None:
+def mark(
+    desk: Any, financing: Any, prices: FloatArray, spans: IntArray, curve: FloatArray, start: int, stop: int
+) -> None:
     """Equity at bars ``start .. stop-1`` with the positions as they are."""
     state, rules, terms, cells, lists, counts = desk
     row = p.OPEN if rules[p.MARK_AT] > 0.0 else p.CLOSE
@@ -112,7 +122,10 @@ def mark(desk: Any, prices: FloatArray, spans: IntArray, curve: FloatArray, star
     for first in range(start, stop, STRETCH):
         last = min(first + STRETCH, stop)
         equity = curve[p.EQUITY, first:last]
-        equity[:] = state[t.CASH]
+        if rules[p.FINANCED] > 0.0:
+            walk_cash(desk, financing, prices, curve, first, last)
+        else:
+            equity[:] = state[t.CASH]
         k: Any = np.int64(0)
         while k < held:
             whole = k + 4 <= held and last - first >= LONG
@@ -185,6 +198,7 @@ def run_portfolio(
     settings: tuple[FloatArray, FloatArray, FloatArray],
     scratch: tuple[FloatArray, FloatArray, IntArray, IntArray],
     records: tuple[FloatArray, FloatArray, FloatArray],
+    financing: tuple[FloatArray, FloatArray, FloatArray, IntArray, FloatArray, FloatArray],
     curve: FloatArray,
     out: FloatArray,
 ) -> None:
@@ -203,8 +217,10 @@ def run_portfolio(
         ``(state, cells, lists, counts)``.
     records
         ``(orders, trades, events)``; with too few rows only the counts are right.
+    financing
+        ``(dues, accruals, borrow, which, charges, sums)``, see `slots`; empty but for the sums where there is none.
     curve
-        float64[1, bars]: the equity.
+        float64[1, bars]: the equity; with financing float64[N_CURVES, bars].
     out
         float64[N_FOLDED or more]: metrics.
     """
@@ -212,6 +228,7 @@ def run_portfolio(
     state, cells, lists, counts = scratch
     desk = (state, settings[1], settings[2], cells, lists, counts)
     reset(desk, settings[0])
+    begin(desk, financing, curve)
     bars = prices.shape[2]
     rule = settings[1][p.FILL_AT]
     field = p.OPEN if rule == p.NEXT_OPEN else p.CLOSE
@@ -226,12 +243,17 @@ def run_portfolio(
         due: Any = bars
         for place in range(counts[p.N_WAITING]):
             due = min(due, lists[p.DUE, lists[p.WAITING, place]])
-        until = min(until, due, gone)
+        owed = next_owed(financing, bars)
+        until = min(until, due, gone, owed)
         if until > at:
-            mark(desk, prices, spans, curve, at, until)
+            mark(desk, financing, prices, spans, curve, at, until)
             at = until
         if until >= bars:
             break
+        if until == owed:
+            settle_dues(desk, financing, prices, records, curve, until)
+            if field == p.CLOSE:
+                pay_funding(desk, financing, prices, until)
         if until == gone:
             delist(desk, prices, spans, records, until)
         counts[p.N_ASKED] = 0
@@ -242,7 +264,10 @@ def run_portfolio(
             asked_by_waiting(desk, until)
         if counts[p.N_ASKED] > 0:
             trade(desk, prices, records, field, until, until - delay)
+        if until == owed:
+            pay_funding(desk, financing, prices, until)
         gone = next_gone(desk, spans, bars)
     leave_unfilled(desk, records, rows, picks, weights, k)
-    conclude(state, curve, bars, out)
+    row = conclude_financing(desk, financing, curve)
+    conclude(state, curve[row : row + 1], bars, out)
     out[10] = state[t.N_TRADES] + counts[p.N_HELD]

@@ -31,6 +31,16 @@ def known_close(prices: FloatArray, asset: int, bar: int) -> float:
 
 
 @jit(inline=True)
+def deciding_close(desk: Any, prices: FloatArray, asset: int, before: int, bar: int) -> float:
+    """Last close known at the deciding bar, less a dividend and divided by a split between it and the fill."""
+    cells = desk[3]
+    if bar > before and cells[asset, p.EX_BAR] == bar and bar > 0:
+        price: Any = cells[asset, p.EX_CLOSE]
+        return price
+    return known_close(prices, asset, before)
+
+
+@jit(inline=True)
 def valued_at(prices: FloatArray, field: int, asset: int, bar: int) -> float:
     """Price in a field of a bar, or the last close known before where the asset has none there."""
     price = prices[field, asset, bar]

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from peak_fast.data.columns import numbers_of
-from peak_fast.data.dates import is_frame
+from peak_fast.data.alignment import is_frame
 from peak_fast.data.frames import collect, table_of
 from peak_fast.data.matching import shown_time
 from peak_fast.data.names import SYMBOL_NAMES, Names
