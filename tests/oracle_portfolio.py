@@ -12,8 +12,8 @@ OPEN, HIGH, LOW, CLOSE = range(4)
 
 
 class Account:
-    def __init__(self, prices, rules):
-        self.prices, self.rules = prices, rules
+    def __init__(self, prices, rules, payments=None):
+        self.prices, self.rules, self.payments = prices, rules, payments
         self.bars = len(next(iter(prices.values())))
         self.cash = rules.initial_cash
         self.units = dict.fromkeys(prices, 0.0)
@@ -66,6 +66,8 @@ class Account:
         delay = 0 if self.rules.fill_at == "close" else 1
         place = OPEN if self.rules.fill_at == "next_open" else CLOSE
         for bar in range(self.bars):
+            if self.payments:
+                self.payments.begin(self, bar)
             self.delist(bar)
             decided = bar - delay
             wishes = []
@@ -78,8 +80,14 @@ class Account:
                 if self.price(symbol, bar, place) is not None:
                     weight, when = self.waiting.pop(symbol)
                     wishes.append(Wish(symbol, weight, when))
+            if self.payments and place == CLOSE:
+                self.payments.fund(self, bar)
             self.trade(wishes, bar, place, bar - delay)
+            if self.payments and place == OPEN:
+                self.payments.fund(self, bar)
             self.mark(bar)
+            if self.payments:
+                self.payments.marked(self, bar)
         for symbol in list(self.waiting):
             self.end(symbol, "unfilled", "end_of_data")
         for decided in sorted(rows):
@@ -121,6 +129,8 @@ class Account:
 
     def sizing_price(self, symbol, bar, place, before):
         if self.rules.size_at == "decision":
+            if self.payments and before < bar and symbol in self.payments.closes:
+                return self.payments.closes[symbol]
             return self.last_close(symbol, before)
         return self.valued(symbol, bar, place)
 
@@ -419,10 +429,10 @@ class Account:
         )  # fmt: skip
 
 
-def run(prices, rows, rules):
+def run(prices, rows, rules, payments=None):
     """Account after the last bar.
 
     ``prices``: by symbol one ``(open, high, low, close)`` or None a bar; ``rows``: by deciding bar the weights by
     symbol, assets that are to be left alone not among them.
     """
-    return Account(prices, rules).run(rows)
+    return Account(prices, rules, payments).run(rows)

@@ -170,7 +170,9 @@ REASONS = (
 
 EQUITY = 0  # row of the curve: float64[1, bars]; with financing float64[4, bars]
 CASH_AT = 1  # cash
-OWED = 2  # scratch: what shorts cost; at the end, where money came or went, the value of a unit of the account
+OWED = (
+    2  # scratch: what shorts cost; at the end, where money came or went, the value of a unit of the account
+)
 RATIO = 3  # equity with the money that came over equity before
 N_CURVES = 4
 

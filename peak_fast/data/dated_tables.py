@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from peak_fast.data.columns import numbers_of
 from peak_fast.data.alignment import is_frame
+from peak_fast.data.columns import numbers_of
 from peak_fast.data.frames import collect, table_of
 from peak_fast.data.matching import shown_time
 from peak_fast.data.names import SYMBOL_NAMES, Names
@@ -88,7 +89,9 @@ def _columns_of(given: Mapping[Any, Any], label: str) -> dict[str, Any]:
     inside = list(given.values())
     if inside and all(isinstance(item, Mapping) for item in inside):
         rows = [(symbol, when, number) for symbol, own in given.items() for when, number in own.items()]
-        symbols, times, numbers = (list(column) for column in zip(*rows, strict=True)) if rows else ([], [], [])
+        symbols, times, numbers = (
+            (list(column) for column in zip(*rows, strict=True)) if rows else ([], [], [])
+        )
         return {"timestamp": times, "symbol": symbols, "value": numbers}
     if all(isinstance(item, int | float | np.number) for item in inside):
         return {"timestamp": list(given), "value": inside}
@@ -108,7 +111,9 @@ def _read(table: Any, label: str, wanted: tuple[str, ...]) -> DatedValues:
     if found:
         series, listed = numbered(table.get(names.take(found[0])))
         if (series < 0).any():
-            raise DataError(f"{label}: row {int(np.argmax(series < 0))} names no symbol; expected one in each row")
+            raise DataError(
+                f"{label}: row {int(np.argmax(series < 0))} names no symbol; expected one in each row"
+            )
         symbols = [listed[number] for number in series.tolist()]
     columns = names.of(wanted) if wanted else []
     columns = columns[:1] or names.unused()
@@ -120,14 +125,17 @@ def _read(table: Any, label: str, wanted: tuple[str, ...]) -> DatedValues:
     numbers, _ = numbers_of(table.get(names.take(columns[0])), f"{label}[{columns[0]!r}]")
     if not np.isfinite(numbers).all():
         row = int(np.argmin(np.isfinite(numbers)))
-        raise DataError(f"{label}: row {row} is {numbers[row]}; expected finite numbers: drop rows without one")
+        raise DataError(
+            f"{label}: row {row} is {numbers[row]}; expected finite numbers: drop rows without one"
+        )
     rows = sorted(zip(times.time_us.tolist(), symbols, numbers.tolist(), strict=True))
-    for one, other in zip(rows, rows[1:], strict=False):
+    for one, other in pairwise(rows):
         if one[:2] == other[:2]:
             who = f" of {one[1]!r}" if one[1] else ""
             raise DataError(
-                f"{label}: {shown_time(one[0])}{who} stands there more than once; expected one row; drop the duplicates, "
+                f"{label}: {shown_time(one[0])}{who} stands there more than once; expected one row; drop duplicates, "
                 "or add up what belongs together"
             )
-    when, who, what = zip(*rows, strict=True) if rows else ((), (), ())
-    return DatedValues(tuple(when), tuple(who), tuple(what), times.zone)
+    return DatedValues(
+        tuple(row[0] for row in rows), tuple(row[1] for row in rows), tuple(row[2] for row in rows), times.zone
+    )  # fmt: skip

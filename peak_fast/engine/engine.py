@@ -73,10 +73,8 @@ class BacktestEngine:
     order_book
         `peak_fast.settings.OrderBook` or `OrderRules`: decisions, and orders of blocks, go through an order book
         with latency, partial fills, paths inside bars and more (docs/orders.md); None: the fast path.
-    portfolio
-        `peak_fast.settings.PortfolioRules` for runs of a `Panel` (docs/portfolio_semantics.md); None: its defaults.
-    financing
-        `peak_fast.settings.Financing` for runs of a `Panel`: interest, borrowing, funding, dividends, splits, deposits.
+    portfolio, financing
+        `PortfolioRules` and `Financing` of `peak_fast.settings` for runs of a `Panel` (docs/portfolio_semantics.md).
 
     Attributes
     ----------
@@ -113,17 +111,12 @@ class BacktestEngine:
             sizing=FractionOfEquity() if sizing is None else sizing,
             stops=Stops() if stops is None else stops,
             risk_limits=RiskLimits() if risk_limits is None else risk_limits,
-            periods_per_year=periods_per_year,
-            risk_free=risk_free,
-            order_book=order_book,
-            portfolio=portfolio,
+            periods_per_year=periods_per_year, risk_free=risk_free, order_book=order_book, portfolio=portfolio,
             financing=financing,
-        )
+        )  # fmt: skip
         self.tracker: Tracker | None = tracker_or_none(tracker)
         if use_execution_pipeline not in (True, False):
-            raise ConfigError(
-                f"use_execution_pipeline: expected True or False; got {use_execution_pipeline!r}"
-            )
+            raise ConfigError(f"use_execution_pipeline: expected a bool; got {use_execution_pipeline!r}")
         self.use_execution_pipeline = bool(use_execution_pipeline)
 
     initial_cash = _Setting[float]()

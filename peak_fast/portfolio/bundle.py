@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound="PortfolioParts")
 
 FORMAT = "portfolio 1"
-_TABLES = {"orders": p.ORDER_COLUMNS, "trades": p.TRADE_COLUMNS, "rebalances": p.EVENT_COLUMNS, "charges": p.CHARGE_COLUMNS}
+_TABLES = {
+    "orders": p.ORDER_COLUMNS,
+    "trades": p.TRADE_COLUMNS,
+    "rebalances": p.EVENT_COLUMNS,
+    "charges": p.CHARGE_COLUMNS,
+}
 _FILES = tuple(f"{name}.parquet" for name in ("prices", "times", "equity", "assets", *_TABLES))
 
 

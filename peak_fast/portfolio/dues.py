@@ -95,7 +95,9 @@ def _assets(panel: Panel, table: DatedValues, label: str, *, all_of_them: bool) 
     check_zone(table.zone, panel.time_zone, label)
     _check_names(panel, [symbol for symbol in table.symbols if symbol], label)
     if not all_of_them and panel.n_assets > 1 and not all(table.symbols):
-        raise DataError(f"{label}: expected a column of symbols, for a panel of {panel.n_assets} assets; got none")
+        raise DataError(
+            f"{label}: expected a column of symbols, for a panel of {panel.n_assets} assets; got none"
+        )
     number = {symbol: [at] for at, symbol in enumerate(panel.symbols)}
     return [number[symbol] if symbol else list(range(panel.n_assets)) for symbol in table.symbols]
 
@@ -124,7 +126,9 @@ def _of_assets(
     bars = _first_bars(panel, np.array(given.times, dtype=np.int64))
     owners = _assets(panel, given, label, all_of_them=False)
     rows, outside = [], 0
-    early = np.array(given.times, dtype=np.int64) // _DAY_US < panel.day[0] if len(given) else np.empty(0, bool)
+    early = (
+        np.array(given.times, dtype=np.int64) // _DAY_US < panel.day[0] if len(given) else np.empty(0, bool)
+    )
     for at, own in enumerate(owners):
         bar = int(bars[at])
         there = np.flatnonzero(~np.isnan(panel.close[own[0], bar:]))
@@ -132,7 +136,9 @@ def _of_assets(
             outside += 1
         elif bar + int(there[0]) > panel.listed[own[0]]:
             rows.append((float(bar + int(there[0])), float(kind), float(own[0]), given.values[at]))
-    _passed_over(notes, label, outside, len(given), "before the first bar, or with no price of the asset from then on")
+    _passed_over(
+        notes, label, outside, len(given), "before the first bar, or with no price of the asset from then on"
+    )
     return rows
 
 
@@ -148,8 +154,8 @@ def _of_column(panel: Panel, name: str, word: str, kind: int) -> list[tuple[floa
     own = next((column for column in _COLUMNS[name] if column in panel.own_columns), None)
     if own is None:
         raise DataError(
-            f"{label}: expected a column {' or '.join(map(repr, _COLUMNS[name]))} in the panel's frame; its own columns "
-            f"are {list(panel.own_columns)}; pass a dated table"
+            f"{label}: expected a column {' or '.join(map(repr, _COLUMNS[name]))} in the panel's frame; its own "
+            f"columns are {list(panel.own_columns)}; pass a dated table"
         )
     values = panel.column(own)
     if (values < 0.0).any():
@@ -223,8 +229,8 @@ def _check_dividends(panel: Panel, dues: FloatArray) -> None:
             if amount >= close:
                 raise DataError(
                     f"Financing.dividends: {panel.symbols[int(asset)]!r} pays {amount:g} at "
-                    f"{shown_time(panel.time_us[int(bar)])}, with a close of {close:g} before; expected less: amounts are "
-                    "of one unit, in the prices' currency and before a split of the same day"
+                    f"{shown_time(panel.time_us[int(bar)])}, with a close of {close:g} before; expected less: amounts "
+                    "are of one unit, in the prices' currency and before a split of the same day"
                 )
 
 
@@ -245,8 +251,8 @@ def _rates(panel: Panel, rate: Any, name: str) -> FloatArray:
     at = np.searchsorted(days, begins, side="right") - 1
     if at[0] < 0:
         raise DataError(
-            f"{label}: begins at {shown_time(rate.times[0])}, behind the first bar {shown_time(panel.time_us[0])}; expected "
-            "a rate at or before it: add a row, 0 where there was none"
+            f"{label}: begins at {shown_time(rate.times[0])}, behind the first bar {shown_time(panel.time_us[0])}; "
+            "expected a rate at or before it: add a row, 0 where there was none"
         )
     found: FloatArray = np.array(rate.values)[at] / _DAYS_A_YEAR
     return found

@@ -144,7 +144,16 @@ def trades_frame(result: PortfolioParts) -> pl.DataFrame:
             "exit_time": _times(result, last),
             **{
                 name: rows[name]
-                for name in ("entry_price", "exit_price", "size", "fees", "slippage", "gross_pnl", "financing", "net_pnl")
+                for name in (
+                    "entry_price",
+                    "exit_price",
+                    "size",
+                    "fees",
+                    "slippage",
+                    "gross_pnl",
+                    "financing",
+                    "net_pnl",
+                )
             },
             "return": np.divide(rows["net_pnl"], value, out=np.full(first.size, np.nan), where=value > 0),
             "bars_held": last - first,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -40,7 +40,7 @@ class Outcome:
     orders: FloatArray
     trades: FloatArray
     events: FloatArray
-    charges: FloatArray = NO_CHARGES
+    charges: FloatArray = field(default_factory=lambda: NO_CHARGES)
     cash: FloatArray | None = None
 
 

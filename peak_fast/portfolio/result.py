@@ -197,8 +197,8 @@ class PortfolioResult:
         """What each asset added, the largest first: symbol, contribution, return_share, fees, slippage, financing,
         traded, trades, units.
 
-        With `stats["cash_interest"]` and `stats["net_deposits"]`, contributions sum to the final equity less the initial
-        cash; ``financing`` is what dividends, funding and borrowing are of one.
+        With `stats["cash_interest"]` and `stats["net_deposits"]`, contributions sum to the final equity less the
+        initial cash; ``financing`` is what dividends, funding and borrowing are of one.
         """
         return named(_frames.contributions_frame(self))
 

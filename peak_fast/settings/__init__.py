@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from peak_fast.settings.financing import Financing
     from peak_fast.settings.funding import EVERY_BAR as EVERY_BAR
     from peak_fast.settings.funding import are_moments as are_moments
+    from peak_fast.settings.funding import bar_edges as bar_edges
     from peak_fast.settings.funding import bars_of_moments as bars_of_moments
     from peak_fast.settings.funding import check_funding as check_funding
-    from peak_fast.settings.funding import bar_edges as bar_edges
     from peak_fast.settings.funding import payments as payments
     from peak_fast.settings.names_of_sweeps import checked_values as checked_values
     from peak_fast.settings.order_book import OrderBook

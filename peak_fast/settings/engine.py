@@ -91,9 +91,7 @@ class EngineSettings:
             from peak_fast.settings.financing import Financing
 
             if not isinstance(self.financing, Financing):
-                raise ConfigError(
-                    f"financing: expected Financing(...); got {type(self.financing).__name__}"
-                )
+                raise ConfigError(f"financing: expected Financing(...); got {type(self.financing).__name__}")
 
     def changed(self, **changes: Any) -> EngineSettings:
         """These settings with others in their place, kept for the next run that changes the same.

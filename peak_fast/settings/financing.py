@@ -85,10 +85,14 @@ class Financing:
                 continue
             if isinstance(value, str | int | float):
                 known = "".join(f"{word!r}, " for word in words.get(name, ()))
-                raise ConfigError(f"Financing.{name}: expected {known}a dated table or None; got {shown(value)}")
+                raise ConfigError(
+                    f"Financing.{name}: expected {known}a dated table or None; got {shown(value)}"
+                )
             put(self, name, dated_values(value, f"Financing.{name}", columns))
         if self.reinvest and self.dividends is None:
-            raise ConfigError("Financing.reinvest: there are no dividends to reinvest; expected dividends= with it")
+            raise ConfigError(
+                "Financing.reinvest: there are no dividends to reinvest; expected dividends= with it"
+            )
         self._check_ranges()
 
     def _check_ranges(self) -> None:
@@ -99,7 +103,9 @@ class Financing:
             if worst <= low:
                 raise ConfigError(f"Financing.{name}: expected {what} above 0; got {worst}")
         if isinstance(self.cash_flows, DatedValues) and any(self.cash_flows.symbols):
-            raise ConfigError("Financing.cash_flows: money belongs to no asset; expected no column of symbols")
+            raise ConfigError(
+                "Financing.cash_flows: money belongs to no asset; expected no column of symbols"
+            )
 
     @property
     def accrues(self) -> bool:
@@ -132,7 +138,9 @@ def _rate(value: Any, name: str) -> Any:
                 _check_rate(f"{label}[{symbol!r}]", float(number))
             return tuple(sorted((symbol, float(number)) for symbol, number in own.items()))
     if value is None or isinstance(value, str | bool):
-        raise ConfigError(f"{label}: expected a fraction a year such as 0.03, or a dated table; got {shown(value)}")
+        raise ConfigError(
+            f"{label}: expected a fraction a year such as 0.03, or a dated table; got {shown(value)}"
+        )
     table = dated_values(value, label, ("rate", name.replace("_", ""), "value"))
     if not len(table):
         raise ConfigError(f"{label}: expected at least one row; got none")

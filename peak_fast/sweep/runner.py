@@ -21,6 +21,7 @@ from peak_fast.results import code_version, jsonable
 from peak_fast.settings import (
     Costs,
     Execution,
+    Financing,
     PortfolioRules,
     RiskLimits,
     SizeRule,
@@ -125,6 +126,8 @@ class Sweep:
         holds, and columns may be fields of `PortfolioRules`, too.
     execution, costs, sizing, stops, risk_limits, initial_cash, periods_per_year, risk_free, order_book, portfolio
         See `BacktestEngine`.
+    financing
+        See `BacktestEngine`; of panels alone.
     metrics
         Columns of the result.
     constraint
@@ -149,6 +152,7 @@ class Sweep:
         risk_free: float = 0.0,
         order_book: Any = None,
         portfolio: PortfolioRules | None = None,
+        financing: Financing | None = None,
         metrics: Sequence[str] = DEFAULT_METRICS,
         constraint: Any = None,
         blocks: bool = False,
@@ -169,6 +173,7 @@ class Sweep:
             risk_free=risk_free,
             order_book=order_book,
             portfolio=portfolio,
+            financing=financing,
         )
         self._varied = _names(self.engine, self.strategy, first)
         schema = self.strategy.schema or None
@@ -220,6 +225,7 @@ class Sweep:
                 "strategy": self.strategy.name,
                 **({} if engine.order_book is None else {"order_book": engine.order_book.identity()}),
                 **({} if engine.portfolio is None else {"portfolio": engine.portfolio.model_dump()}),
+                **({} if engine.financing is None else {"financing": engine.financing.described()}),
             }
         )
         return plain

@@ -124,7 +124,11 @@ def equity_for_sizes(desk: Any, prices: FloatArray, field: int, bar: int, before
     by_close = rules[p.SIZE_AT] == p.AT_DECISION
     for k in range(counts[p.N_HELD]):
         asset = lists[p.HELD, k]
-        price = deciding_close(desk, prices, asset, before, bar) if by_close else valued_at(prices, field, asset, bar)
+        price = (
+            deciding_close(desk, prices, asset, before, bar)
+            if by_close
+            else valued_at(prices, field, asset, bar)
+        )
         equity = money.equity(equity, cells[asset, p.UNITS], money.value(price, terms[asset, p.MULTIPLIER]))
     return equity
 
