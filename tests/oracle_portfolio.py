@@ -144,7 +144,7 @@ class Account:
         # A weight of nothing that is not held is nothing.
         wishes = [wish for wish in wishes if wish.weight != 0 or self.units[wish.symbol] != 0]
         if equity > 0:
-            self.limit(wishes, bar, place, equity)
+            self.limit(wishes, bar, place, before, equity)
         ready = []
         for wish in wishes:
             symbol = wish.symbol
@@ -158,7 +158,7 @@ class Account:
             if wish.weight < 0 and rules.shorts == "refused":
                 self.refuse(wish, bar, -1, 0.0, "shorting_not_allowed")
                 wish.weight = 0.0
-            size = self.size(wish, bar, place, before, equity * (1 - rules.cash_buffer))
+            size = self.size(wish, bar, place, before, equity * (1 - rules.cash_buffer), rules.band)
             if size == 0:
                 continue
             if wish.weight != 0 and abs(size) * reference < rules.min_trade:
@@ -179,14 +179,16 @@ class Account:
         queue = [wish for wish in ready if self.line_up(wish, bar, place, before, equity, worth)]
         self.spend(queue, bar, place, budget, equity)
 
-    def limit(self, wishes, bar, place, equity):
+    def limit(self, wishes, bar, place, before, equity):
         rules = self.rules
         about = {wish.symbol for wish in wishes}
         share = {
-            symbol: self.units[symbol] * self.valued(symbol, bar, place) / equity
+            symbol: self.units[symbol] * self.sizing_price(symbol, bar, place, before) / equity
             for symbol in self.held()
             if symbol not in about
         }
+        if rules.shorts == "refused":
+            wishes = [wish for wish in wishes if wish.weight > 0]
 
         def shrink(chosen, limit, others, reason):
             total = sum(abs(wish.weight) for wish in chosen)
@@ -224,7 +226,7 @@ class Account:
 
     # Sizes
 
-    def size(self, wish, bar, place, before, equity):
+    def size(self, wish, bar, place, before, equity, band):
         """Signed size from what is held to what the weight asks for."""
         rules, units, weight = self.rules, self.units[wish.symbol], wish.weight
         if weight == 0 or equity <= 0:
@@ -233,7 +235,7 @@ class Account:
             wish.symbol, weight, equity, bar, place, before
         )
         reference = self.price(wish.symbol, bar, place)
-        return 0.0 if rules.band > 0 and abs(size) * reference < rules.band * equity else size
+        return 0.0 if band > 0 and abs(size) * reference < band * equity else size
 
     def at(self, symbol, bar, place, before, side):
         """Price that a value is divided by."""
@@ -321,7 +323,7 @@ class Account:
             return False
         if self.rules.buying_power == "equity" and wish.first != 0:
             equity = worth
-            size = self.size(wish, bar, place, before, equity * (1 - self.rules.cash_buffer))
+            size = self.size(wish, bar, place, before, equity * (1 - self.rules.cash_buffer), 0.0)
         size = self.clip(wish, size, equity, reference)
         side = sign(size)
         whole = abs(size) if wish.weight == 0 else self.in_lots(wish.symbol, abs(size), side)
@@ -395,6 +397,8 @@ class Account:
                 elif size > payable * (1 + COVERED):
                     cut, allowed = True, 0.0 if rules.short_cash == "reject" else payable
             reason = wish.reason
+            if cut and rules.short_cash in ("cut_last", "priority"):
+                left = 0.0
             if cut:
                 reason = "cash" if allowed > 0 else "no_cash"
                 allowed = self.in_lots(wish.symbol, allowed, sign(wish.then))

@@ -197,7 +197,7 @@ def prepare(
             bars = (lists[p.DECIDED, asset], bar)
             not_filled(desk, records, bars, asset, -1.0, 0.0, p.REJECTED, p.NO_SHORTS)
             cells[asset, p.TARGET] = weight = 0.0
-        size = wanted(desk, asset, weight, invested, reference, at_decision)
+        size = wanted(desk, asset, weight, invested, reference, at_decision, rules[p.BAND])
         if size != 0.0:
             split(desk, records, asset, size, equity, reference, bar)
             lists[p.ASKED, kept] = asset
@@ -232,7 +232,9 @@ def queue_up(
             if rules[p.SIZE_AT] == p.AT_DECISION:
                 at_decision = deciding_close(desk, prices, asset, before, bar)
             keep = 1.0 - rules[p.CASH_BUFFER]
-            size = wanted(desk, asset, cells[asset, p.TARGET], equity * keep, reference, at_decision)
+            target = cells[asset, p.TARGET]
+            # The band has had its say about the order as a whole.
+            size = wanted(desk, asset, target, equity * keep, reference, at_decision, 0.0)
         size = clipped(desk, asset, size, equity, reference)
         side = 1.0 if size > 0.0 else -1.0
         whole = in_lots(desk, asset, abs(size), side)
@@ -264,7 +266,7 @@ def trade(desk: Any, prices: FloatArray, records: Any, field: int, bar: int, bef
     """Carry out the orders that were asked for: what frees money, then what spends it."""
     state, rules, cells, lists, counts = desk[0], desk[1], desk[3], desk[4], desk[5]
     equity = equity_for_sizes(desk, prices, field, bar, before)
-    limit_targets(desk, prices, field, bar, equity)
+    limit_targets(desk, prices, (field, bar, before), equity)
     prepare(desk, prices, records, field, bar, before, equity)
     budget, left, slack, factor, fills = 0.0, 0.0, 0.0, math.nan, state[t.N_FILLS]
     for phase in range(2):
@@ -289,8 +291,9 @@ def trade(desk: Any, prices: FloatArray, records: Any, field: int, bar: int, bef
                 size, status, reason = served(desk, asset, reference, left, factor, slack)
                 if factor != factor and size > 0.0:
                     left -= cost_of(desk, prices, asset, math.copysign(size, signed), field, bar)
-                    if status == p.CUT and reason == p.CASH_LIMIT:
-                        left = 0.0
+                if reason in (p.CASH_LIMIT, p.NO_CASH) and (rule == p.CUT_LAST or rule == p.PRIORITY):
+                    # It did not fit, so those behind it get nothing: also where what it got is not one lot.
+                    left = 0.0
                 if status == p.REJECTED or reason == p.CASH_LIMIT:
                     counts[p.N_SHORT_CASH] += 1
             bars = (lists[p.DECIDED, asset], bar)

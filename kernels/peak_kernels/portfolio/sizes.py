@@ -122,9 +122,12 @@ def by_amount(
 
 @jit(inline=True)
 def wanted(
-    desk: Any, asset: int, weight: float, equity: float, reference: float, at_decision: float
+    desk: Any, asset: int, weight: float, equity: float, reference: float, at_decision: float, band: float
 ) -> float:
-    """Signed size from the position to a weight: all of it where the weight, or the equity, is nothing."""
+    """Signed size from the position to a weight: all of it where the weight, or the equity, is nothing.
+
+    A change worth less than ``band`` of the equity is none.
+    """
     rules, cells = desk[1], desk[3]
     units = cells[asset, p.UNITS]
     if weight == 0.0 or not equity > 0.0:
@@ -133,8 +136,8 @@ def wanted(
         size = by_units(desk, asset, weight, equity, reference, at_decision)
     else:
         size = by_amount(desk, asset, weight, equity, reference, at_decision)
-    if rules[p.BAND] > 0.0:
+    if band > 0.0:
         value = money.value(abs(size), money.value(reference, desk[2][asset, p.MULTIPLIER]))
-        if value < rules[p.BAND] * equity:
+        if value < band * equity:
             return 0.0
     return size

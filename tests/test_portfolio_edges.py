@@ -1,0 +1,69 @@
+"""Corners of the rules of portfolios that an accountant with the page alone came to by other figures."""
+
+import datetime as dt
+
+import numpy as np
+import polars as pl
+
+from peak_fast import BacktestEngine, Panel
+from peak_fast.settings import PortfolioRules
+
+DAYS = [dt.datetime(2024, 1, 1) + dt.timedelta(days=k) for k in range(6)]
+
+
+def panel_of(**closes):
+    """Opens are the close before; assets without a number in a bar have no bar there."""
+    close = {name: np.asarray(values, float) for name, values in closes.items()}
+    opens = {name: np.where(np.isnan(c), np.nan, np.r_[c[0], c[:-1]]) for name, c in close.items()}
+    fields = {
+        "open": opens,
+        "high": {name: np.fmax(opens[name], close[name]) for name in close},
+        "low": {name: np.fmin(opens[name], close[name]) for name in close},
+        "close": close,
+    }
+    size = len(next(iter(close.values())))
+    return Panel.from_frame({
+        field: pl.DataFrame({"timestamp": DAYS[:size], **table}) for field, table in fields.items()
+    })  # fmt: skip
+
+
+def run(panel, rows, **rules):
+    weights = pl.DataFrame({
+        "timestamp": [DAYS[bar] for bar in rows],
+        **{name: [row[k] for row in rows.values()] for k, name in enumerate(panel.symbols)},
+    })  # fmt: skip
+    rules = PortfolioRules(**{"over_invested": "allowed", "fill_at": "next_close", **rules})
+    return BacktestEngine(initial_cash=1_000.0, portfolio=rules).run(panel, weights)
+
+
+def test_limits_count_a_holding_by_the_prices_of_the_equity():
+    """Sized by the close that decided, what is left alone has its share by that close, too."""
+    panel = panel_of(A=[10, 10, 10, 20, 20], B=[10, 10, 10, 10, 10])
+    result = run(panel, {0: [0.5, 0.0], 2: [np.nan, 0.5]}, size_at="decision", max_gross=0.8)
+    # A is half of the equity at the deciding close, so B may be 0.3 of 1,000 at 10.
+    assert np.allclose(result.orders["filled"], [50.0, 30.0], rtol=1e-12)
+
+
+def test_shorts_that_are_refused_take_no_room_in_limits():
+    panel = panel_of(A=[10, 10, 10], B=[10, 10, 10])
+    result = run(panel, {0: [0.5, -0.5]}, shorts="refused", max_gross=0.5)
+    filled = result.orders.filter(pl.col("status") == "filled")
+    assert filled["filled"].to_list() == [50.0] and filled["reason"].to_list() == [""]
+    assert result.orders.filter(pl.col("symbol") == "B")["reason"].to_list() == ["shorting_not_allowed"]
+
+
+def test_a_band_is_about_the_change_through_zero_as_a_whole():
+    panel = panel_of(A=[10, 10, 10, 10, 10])
+    result = run(panel, {0: [0.5], 2: [-0.05]}, band=0.1)
+    assert result.orders["filled"].to_list() == [50.0, 50.0, 5.0]
+    assert set(result.orders["status"]) == {"filled"}
+
+
+def test_behind_the_one_that_does_not_fit_nobody_is_served_even_where_it_got_no_lot():
+    panel = panel_of(A=[600, 600, 600], B=[10, 10, 10])
+    result = run(panel, {0: [0.8, 0.3]}, short_cash="cut_last", lot_size=1.0, leverage=0.5)
+    assert result.orders["status"].to_list() == ["rejected", "rejected"]
+    assert result.orders["reason"].to_list() == ["cash", "no_cash"]
+    # Refusing whole, a later one may fit.
+    served = run(panel, {0: [0.8, 0.3]}, short_cash="reject", lot_size=1.0, leverage=0.5)
+    assert served.orders["filled"].to_list() == [0.0, 30.0]
