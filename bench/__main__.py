@@ -20,6 +20,7 @@ PARTS = (
     "sweep",
     "order_sweep",
     "peers",
+    "portfolio",
     "overhead",
     "startup",
     "growth",
@@ -32,8 +33,8 @@ PARTS = (
 
 def command(part: str) -> list[str]:
     """Return the command line of one bench."""
-    if part == "peers":
-        return [sys.executable, "-m", "bench.bench_peers"]
+    if part in ("peers", "portfolio"):
+        return [sys.executable, "-m", f"bench.bench_{part}"]
     return [sys.executable, "-m", "pytest", f"bench/bench_{part}.py"]
 
 

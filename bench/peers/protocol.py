@@ -9,7 +9,14 @@ so this file needs NumPy and pyarrow only.  The object has
 * ``single(fast, slow) -> (final equity / initial cash, entries)``: one backtest with its statistics,
 * ``sweep(pairs, threads) -> list of such pairs``, where the peer can.
 
-Times are taken here, around ``single`` and ``sweep`` only: reading the file and warming up are not counted.
+A runner of portfolios has ``load_path(path)`` and
+
+* ``asked(rows, weights) -> form``: one job's deciding bars and weights in the form that the peer takes,
+* ``run(form) -> final equity``: one portfolio with its equity curve,
+* ``many(pairs) -> final equities``, where the peer can: scores and orderings included.
+
+Times are taken here, around ``single``, ``sweep``, ``run`` and ``many`` only: reading the file and warming up are not
+counted.  Portfolios are measured by CPU time of the process, all others by the clock.
 """
 
 from __future__ import annotations
@@ -65,23 +72,36 @@ def _outcomes(results) -> list[list[float]]:
     return [[float(equity), float(entries)] for equity, entries in results]
 
 
-def _timed(job):
+def _timed(job, clock=time.perf_counter):
     """Seconds of one call and its results.
 
     A process that has just waited starts with cold caches, which would be half of a short job's time: a job
     that takes less than half of the budget is called again and again until the budget is spent (at most 50
     times), and the mean of those calls counts.
     """
-    begin = time.perf_counter()
+    begin = clock()
     results = job()
-    once = time.perf_counter() - begin
+    once = clock() - begin
     again = min(MOST_CALLS, int(BUDGET_SECONDS / max(once, 1e-9)))
     if again < 2:
         return once, results
-    begin = time.perf_counter()
+    begin = clock()
     for _ in range(again):
         job()
-    return (time.perf_counter() - begin) / again, results
+    return (clock() - begin) / again, results
+
+
+def _portfolio(peer, request: dict) -> dict:
+    """``portfolio``: one job's weights, made outside the time; ``portfolios``: many pairs of P2."""
+    if request["op"] == "portfolios":
+        pairs = [(int(lookback), int(top)) for lookback, top in request["pairs"]]
+        seconds, finals = _timed(lambda: peer.many(pairs), time.process_time)
+        return {"seconds": seconds, "finals": [float(final) for final in finals], "rss_mb": _peak_rss_mb()}
+    from portfolio_jobs import targets
+
+    form = peer.asked(*targets(request["job"], peer.prices))
+    seconds, final = _timed(lambda: peer.run(form), time.process_time)
+    return {"seconds": seconds, "finals": [float(final)], "rss_mb": _peak_rss_mb()}
 
 
 def _answer(peer, request: dict) -> dict:
@@ -94,6 +114,8 @@ def _answer(peer, request: dict) -> dict:
         else:
             peer.load(read_columns(request["path"]))
         return {"rss_mb": _peak_rss_mb()}
+    if operation.startswith("portfolio"):
+        return _portfolio(peer, request)
     if operation == "single":
 
         def job():

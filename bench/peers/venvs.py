@@ -19,7 +19,10 @@ from pathlib import Path
 
 PEERS_DIR = Path(__file__).resolve().parent
 VENVS_DIR = PEERS_DIR.parent / "venvs"
-NAMES = ("vectorbt", "raptorbt", "hftbacktest", "backtesting_py", "nautilus_trader", "backtrader", "pybroker")
+NAMES = (
+    "vectorbt", "raptorbt", "hftbacktest", "backtesting_py", "nautilus_trader", "backtrader", "pybroker",
+    "polars_bt", "polars_backtest", "bt",
+)  # fmt: skip
 INSTALL_TIMEOUT_SECONDS = 900
 
 

@@ -11,6 +11,7 @@ Published = dict[str, Any]
 START, END = "<!-- bench:start -->", "<!-- bench:end -->"
 ORDER = (
     "peers",
+    "portfolio",
     "engine",
     "sweep",
     "order_sweep",
@@ -24,6 +25,7 @@ ORDER = (
 )
 TITLES = {
     "peers": "Peers, side by side",
+    "portfolio": "Portfolios, side by side",
     "engine": "One backtest",
     "sweep": "Sweeps",
     "order_sweep": "Sweeps through the order book",
@@ -184,7 +186,7 @@ def render(published: Published) -> str:
         if document is None:
             continue
         lines += ["", f"## {TITLES[bench]}", "", document["question"], "", sections.provenance(document), ""]
-        if bench == "peers":
+        if bench in ("peers", "portfolio"):
             lines += sections.peers(document, REASONS)
         elif bench == "growth":
             lines += sections.growth(document)

@@ -71,12 +71,14 @@ def _peer_rows(document: Document) -> dict[str, list[dict[str, Any]]]:
     return rows
 
 
-def _times_ours(record: dict[str, Any], records: list[dict[str, Any]], names: dict[str, Any]) -> float | None:
+def _times_ours(
+    record: dict[str, Any], records: list[dict[str, Any]], names: dict[str, Any], prefix: str
+) -> float | None:
     """Peer's time over ours: from the interleaved rounds where recorded, else from the medians."""
     ours = next((other for other in records if other["params"]["engine"] == "peak_fast"), None)
     if ours is None or ours is record:
         return None
-    paired = names.get(record["name"].removeprefix("peers/").removesuffix("/time") + "/times_ours")
+    paired = names.get(record["name"].removeprefix(prefix).removesuffix("/time") + "/times_ours")
     if paired is not None:
         return float(paired["median"])
     return float(record["median"] / ours["median"])
@@ -84,15 +86,15 @@ def _times_ours(record: dict[str, Any], records: list[dict[str, Any]], names: di
 
 def peers(document: Document, reasons: dict[str, str]) -> list[str]:
     """One table per row of work, the rows with a narrow margin, and the differences between engines."""
-    names = by_name(document)
+    names, prefix = by_name(document), document["bench"] + "/"
     lines: list[str] = []
     narrow: list[str] = []
     for row, records in _peer_rows(document).items():
         cells = []
         for record in sorted(records, key=lambda item: item["median"]):
             engine = record["params"]["engine"]
-            factor = _times_ours(record, records, names)
-            memory = names.get(record["name"].removeprefix("peers/").removesuffix("/time") + "/rss")
+            factor = _times_ours(record, records, names, prefix)
+            memory = names.get(record["name"].removeprefix(prefix).removesuffix("/time") + "/rss")
             if factor is not None and factor < NEAR and not engine.startswith(("peak_fast", "bare_loop")):
                 reason = reasons.get(engine, "")
                 side = "**faster than us**, " if factor < 1 else ""

@@ -80,11 +80,14 @@ def _of_financing(result: PortfolioParts) -> dict[str, Any]:
 def benchmark_of(result: PortfolioParts) -> float:
     """Return of equal amounts of all assets that have a price at the first bar, held to their last price; no costs."""
     panel = result.panel
-    there = np.flatnonzero((panel.listed == 0) & (panel.delisted > 0))
-    if not there.size:
-        return math.nan
-    last = panel.close[there, panel.delisted[there] - 1]
-    return float((last / panel.close[there, 0]).mean() - 1.0)
+    found: float | None = panel.memo.get("benchmark_return")
+    if found is None:
+        # Kept with the panel: one price from each end of every row of a large table is slow to fetch.
+        there = np.flatnonzero((panel.listed == 0) & (panel.delisted > 0))
+        last = panel.close[there, panel.delisted[there] - 1]
+        found = float((last / panel.close[there, 0]).mean() - 1.0) if there.size else math.nan
+        panel.memo["benchmark_return"] = found
+    return found
 
 
 def metadata_of(result: PortfolioParts) -> dict[str, Any]:
