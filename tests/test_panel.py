@@ -389,3 +389,16 @@ def test_a_panel_is_not_changed():
     assert Panel.from_frame(panel) is panel
     with pytest.raises(ConfigError, match="read already"):
         Panel.from_frame(panel, align="intersection")
+
+
+def test_assets_that_never_trade_together_and_names_nearly_alike_are_told():
+    """Days of two zones never meet, and a name in two spellings is two assets."""
+    days = pd.date_range("2024-01-01", periods=4, tz="Europe/Berlin")
+    one = [1.0, 2.0, 3.0, 4.0]
+    closes = pd.DataFrame({"open": one, "high": one, "low": one, "close": one}, index=days)
+    apart = Panel.from_frame({"A": closes, "B": closes.tz_localize(None).tz_localize("America/New_York")})
+    assert apart.n_bars == 8 and any("at no time do two assets" in note for note in apart.notes)
+    alike = Panel.from_frame({"AAA": closes, "aaa ": closes})
+    assert any("'AAA' and 'aaa ' are two assets" in note for note in alike.notes)
+    plain = Panel.from_frame({"AAA": closes, "BBB": closes})
+    assert not any("two assets" in note for note in plain.notes)

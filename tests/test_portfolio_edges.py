@@ -67,3 +67,12 @@ def test_behind_the_one_that_does_not_fit_nobody_is_served_even_where_it_got_no_
     # Refusing whole, a later one may fit.
     served = run(panel, {0: [0.8, 0.3]}, short_cash="reject", lot_size=1.0, leverage=0.5)
     assert served.orders["filled"].to_list() == [0.0, 30.0]
+
+
+def test_assets_without_a_column_of_weights_are_told():
+    panel = panel_of(A=[10, 10, 10], B=[10, 10, 10])
+    weights = pl.DataFrame({"timestamp": DAYS[:1], "A": [0.5]})
+    result = BacktestEngine().run(panel, weights)
+    assert any(
+        "1 of 2 assets have no column and are not held, the first 'B'" in note for note in result.notes
+    )

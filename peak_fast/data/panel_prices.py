@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 _FIELDS = ("open", "high", "low", "close", "volume")
+_MOST_TOGETHER = 6
 
 
 @guarded_class()
@@ -157,8 +158,24 @@ class PanelPrices(Dated):
         if self._remarks is None:
             found = gathered({symbol: self._remarks_of(at) for at, symbol in enumerate(self.symbols)})
             year = year_remark(self.inside_us) if self.has_time else NO_TIMES
-            object.__setattr__(self, "_remarks", (*found, *([] if year is None else [year])))
+            together = [*self._remarks_together(), *([] if year is None else [year])]
+            object.__setattr__(self, "_remarks", (*found, *together))
         return self._notes + self._remarks  # type: ignore[operator]
+
+    def _remarks_together(self) -> list[str]:
+        """What only shows when assets stand beside each other: calendars without a common time, names nearly alike."""
+        found, alike = [], dict[str, str]()
+        if len(self.symbols) > 1 and (~np.isnan(self.close)).sum(axis=0).max(initial=0) < 2:
+            found.append(
+                "at no time do two assets have prices; if they trade on the same days, their times differ (time zones?)"
+            )
+        for symbol in self.symbols:
+            other = alike.setdefault(symbol.strip().casefold(), symbol)
+            if other != symbol:
+                found.append(
+                    f"{other!r} and {symbol!r} are two assets; their names differ in letters' case or blanks"
+                )
+        return found[:_MOST_TOGETHER]
 
     def _remarks_of(self, at: int) -> list[str]:
         there = ~np.isnan(self.close[at])

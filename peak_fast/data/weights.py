@@ -75,7 +75,7 @@ def weight_rows(frame: Any, panel: Targeted, notes: list[str]) -> tuple[IntArray
     if not labels:
         raise DataError(f"{WHAT}: expected a column for each asset; got times alone")
     order = _bars_of(time_us, zone, panel, notes)
-    return _at_assets(order, labels, weights, panel)
+    return _at_assets(order, labels, weights, panel, notes)
 
 
 def _check_columns(frame: Any) -> None:
@@ -223,7 +223,11 @@ def _bars_of(
 
 
 def _at_assets(
-    order: tuple[IntArray, IntArray], labels: Sequence[str], weights: FloatArray, panel: Targeted
+    order: tuple[IntArray, IntArray],
+    labels: Sequence[str],
+    weights: FloatArray,
+    panel: Targeted,
+    notes: list[str],
 ) -> tuple[IntArray, FloatArray]:
     """Weights in the order of bars and assets; assets without a column are not held."""
     rows, bars = order
@@ -231,6 +235,13 @@ def _at_assets(
         return bars, np.ascontiguousarray(weights[rows], dtype=np.float64)
     _known(labels, panel)
     place = {symbol: number for number, symbol in enumerate(panel.symbols)}
+    given = set(labels)
+    absent = [symbol for symbol in panel.symbols if symbol not in given]
+    if absent:
+        notes.append(
+            f"{WHAT}: {len(absent)} of {len(panel.symbols)} assets have no column and are not held, the first "
+            f"{absent[0]!r}"
+        )
     out = np.zeros((bars.size, len(panel.symbols)))
     out[:, [place[label] for label in labels]] = weights[rows]
     return bars, out

@@ -68,9 +68,10 @@ def differences(folder):
     if off.max() > 1e-9:
         first = int(np.argmax(off > 1e-9))
         found.append(f"equity: off by {off.max():.3g}, first at bar {first}")
-    units = pl.read_parquet(folder / "expected_positions.parquet").pivot(
-        on="symbol", index="timestamp", values="units"
-    )
+    units = pl.read_parquet(folder / "expected_positions.parquet")
+    if units.is_empty():
+        return [*found, *(["bars with trades: expected none"] if result.positions.height else [])]
+    units = units.pivot(on="symbol", index="timestamp", values="units")
     times, own = units["timestamp"].to_list(), result.positions["timestamp"].to_list()
     if times != own:
         return [*found, f"bars with trades: {len(own)}, expected {len(times)}"]
@@ -94,9 +95,12 @@ def test_portfolio_is_reproduced(folder):
 @pytest.mark.skipif(not CASES, reason=f"no cases in {_root()}")
 def test_other_rules_do_not_fit():
     """Cases tell the rules apart: none that is not said to fit as well reproduces another's."""
-    told = 0
+    told, able = 0, 0
     for folder in CASES:
         case = json.loads((folder / "case.json").read_text())
+        if pl.read_parquet(folder / "expected_positions.parquet")["timestamp"].n_unique() < 2:
+            continue  # Without a second trade there is little to tell rules apart by.
+        able += 1
         wanted = pl.read_parquet(folder / "expected.parquet")["equity"].to_numpy()
         targets, panel = pl.read_parquet(folder / "targets.parquet"), panel_of(folder)
         for name in (
@@ -114,7 +118,7 @@ def test_other_rules_do_not_fit():
             other = {**case, "rule_name": name}
             equity = engine_of(other).run(panel, targets).equity
             told += bool(np.abs(equity / wanted - 1.0).max() > 1e-9)
-    assert told > 5 * len(CASES)
+    assert told >= 5 * able
 
 
 def portfolio_line():
