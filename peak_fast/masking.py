@@ -132,8 +132,11 @@ def _head(uri: str) -> tuple[str, str, bool]:
     if match is None or not (match[2] or match[1].lower().partition("+")[0] in _KNOWN):
         # Nothing, or a user: "ann:password@host" without a scheme.
         return "", uri, False
+    rest = uri[match.end() :]
     is_path = match[1].lower().partition("+")[0] in _PATHS and len(match[2]) not in (0, 2)
-    return match[0], uri[match.end() :], is_path
+    if len(match[2]) == 1 and re.match(rf"{_NAME}:.*@", rest, re.DOTALL) and not re.match(_PLAIN_PATH, rest):
+        is_path = False  # it had two slashes before somebody made a path of it
+    return match[0], rest, is_path
 
 
 def _without_values(text: str, begin: str, secrets: list[str]) -> str:

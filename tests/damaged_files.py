@@ -11,6 +11,7 @@ import pytest
 
 import peak_fast as pf
 from peak_fast.errors import PeakFastError
+from peak_fast.portfolio import Momentum
 
 BARS = pf.synthetic(60, seed=3)
 GRID = {"fast": [3, 5], "slow": [8, 13]}
@@ -40,6 +41,31 @@ def study(journal):
         storage=f"journal://{journal}",
         heartbeat=(0.05, 0.1),
     )
+
+
+def panel_rule():
+    """A rule of many assets, and their panel."""
+    rule = pf.Rank(Momentum("lookback"), top="top", rebalance=10)
+    return rule, pf.synthetic(60, assets=3, seed=3, missing=0.02)
+
+
+def portfolio():
+    """A portfolio with trades, notes and parameters."""
+    rule, panel = panel_rule()
+    return pf.BacktestEngine(costs=pf.Costs(rate=0.001)).run(panel, rule, {"lookback": 9, "top": 2})
+
+
+def sweep_of_portfolios(store):
+    rule, panel = panel_rule()
+    run = pf.Sweep(rule, {"lookback": [5, 9], "top": [1, 2]}, panel, metrics=["sharpe", "total_return"])
+    return run.run(store=store, progress=False, threads=1)
+
+
+def read_portfolio(folder):
+    loaded = pf.PortfolioResult.load(folder)
+    frames = (loaded.equity_curve, loaded.trades, loaded.orders, loaded.weights, loaded.rebalances)
+    texts = [repr(frame.to_dicts()) for frame in frames]
+    return texts, repr(loaded.stats), repr(loaded.metadata), loaded.params, loaded.notes, loaded.hash
 
 
 def read_sweep(folder):
@@ -98,6 +124,8 @@ FORMATS = {
     "sweep store": Format(sweep, read_sweep),
     "saved sweep": Format(lambda folder: sweep(None).save(folder), read_sweep),
     "saved result": Format(lambda folder: result().save(folder), read_result),
+    "saved portfolio": Format(lambda folder: portfolio().save(folder), read_portfolio),
+    "store of portfolios": Format(sweep_of_portfolios, read_sweep),
     "study journal": Format(lambda folder: (folder.mkdir(), read_study(folder)), read_study, True),
 }
 

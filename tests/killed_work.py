@@ -11,12 +11,13 @@ from pathlib import Path
 
 import peak_fast as pf
 from peak_fast.results import bundle, generations  # noqa: F401  (loaded before lines are counted)
-from tests.damaged_files import result, study, sweep
+from tests.damaged_files import portfolio, result, study, sweep
 
 WRITERS = {
     "sweep": ("sweep/store/store.py", "sweep/store/folder.py", "sweep/store/lock.py", "peak_fast/files.py"),
     "saved sweep": ("sweep/view/export.py", "sweep/store/folder.py", "peak_fast/files.py"),
     "save": ("results/bundle.py", "results/generations.py", "peak_fast/files.py"),
+    "portfolio": ("portfolio/bundle.py", "results/generations.py", "peak_fast/files.py"),
     "study": ("studies/storage/journal.py", "studies/storage/ledger.py", "peak_fast/files.py"),
 }
 
@@ -44,6 +45,10 @@ def work(kind, folder):
     if kind == "saved sweep":
         table = sweep(None)
         return lambda: table.save(folder)
+    if kind == "portfolio":
+        whole = portfolio()
+        whole.metadata  # noqa: B018
+        return lambda: whole.save(folder)
     if kind == "save":
         new = result(seed=5)
         new.metadata  # noqa: B018  (what is computed for the file is not what is tested)

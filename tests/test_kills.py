@@ -11,11 +11,16 @@ import pytest
 pytest.importorskip("optuna")
 
 import peak_fast as pf
-from tests.damaged_files import FORMATS, files_of, result, sweep
+from tests.damaged_files import FORMATS, files_of, portfolio, result, sweep
 from tests.killed_work import WRITERS
 
 ROOT = Path(__file__).parent.parent
-READ = {"sweep": "sweep store", "saved sweep": "saved sweep", "study": "study journal"}
+READ = {
+    "sweep": "sweep store",
+    "saved sweep": "saved sweep",
+    "portfolio": "saved portfolio",
+    "study": "study journal",
+}
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
 
@@ -46,6 +51,8 @@ def check(kind, folder, expected, where):
         sweep(folder)
     elif kind == "saved sweep":
         save_if_not_there(folder)
+    elif kind == "portfolio" and not any(folder.glob("result.json")):
+        portfolio().save(folder)
     assert FORMATS[READ[kind]].read(folder) == expected, where
     assert not [path for path in files_of(folder) if path.name.endswith((".tmp", "damaged-1"))], where
 

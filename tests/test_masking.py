@@ -6,6 +6,7 @@ import logging
 import re
 import traceback
 import urllib.parse
+from pathlib import PurePosixPath
 
 import pytest
 from hypothesis import given, settings
@@ -225,3 +226,11 @@ def test_the_mark_is_found():
     assert leaks(f"x{MARK}y")
     assert leaks(MARK.upper())
     assert not leaks("x")
+
+
+@pytest.mark.parametrize("scheme", ["journal", "file", "sqlite", "postgresql", "s3"])
+def test_an_address_that_became_a_path_shows_no_password(scheme):
+    shown = mask(str(PurePosixPath(f"{scheme}://ann:hunt#er/2@host/x")))
+    assert shown == f"{scheme}:/ann:***@host/x"
+    for plain in ("file:/home/ann@work/x:y", "sqlite:/home/me/a.db", "file:/C:/Users/ann@work/x"):
+        assert mask(plain) == plain
