@@ -161,7 +161,8 @@ class Account:
             size = self.size(wish, bar, place, before, equity * (1 - rules.cash_buffer), rules.band)
             if size == 0:
                 continue
-            if wish.weight != 0 and abs(size) * reference < rules.min_trade:
+            whole = self.in_lots(symbol, abs(size), sign(size))
+            if wish.weight != 0 and (whole if whole > 0 else abs(size)) * reference < rules.min_trade:
                 self.refuse(wish, bar, sign(size), abs(size), "below_minimum_value")
                 continue
             self.split(wish, size, equity, reference)

@@ -76,3 +76,12 @@ def test_assets_without_a_column_of_weights_are_told():
     assert any(
         "1 of 2 assets have no column and are not held, the first 'B'" in note for note in result.notes
     )
+
+
+def test_the_smallest_trade_is_measured_in_whole_lots_on_both_sides():
+    """3.9 units are three: worth 300, less than 350, bought no more than sold."""
+    panel = panel_of(A=[100, 100, 100, 100, 100])
+    bought = run(panel, {0: [0.39]}, lot_size=1.0, min_trade=350.0).orders
+    assert bought["reason"].to_list() == ["below_minimum_value"]
+    sold = run(panel, {0: [0.9], 2: [0.51]}, lot_size=1.0, min_trade=350.0).orders
+    assert sold["reason"].to_list() == ["", "below_minimum_value"]

@@ -142,10 +142,13 @@ def split(
     weight, units = cells[asset, p.TARGET], cells[asset, p.UNITS]
     least = rules[p.MIN_TRADE]
     if least > 0.0 and weight != 0.0 and size != 0.0:
-        worth = money.value(abs(size), money.value(reference, terms[asset, p.MULTIPLIER]))
+        side = 1.0 if size > 0.0 else -1.0
+        whole = in_lots(desk, asset, abs(size), side)
+        # Less than a lot is no order at all, which is seen later.
+        traded = whole if whole > 0.0 else abs(size)
+        worth = money.value(traded, money.value(reference, terms[asset, p.MULTIPLIER]))
         if worth < least:
             bars = (lists[p.DECIDED, asset], bar)
-            side = 1.0 if size > 0.0 else -1.0
             not_filled(desk, records, bars, asset, side, abs(size), p.REJECTED, p.BELOW_VALUE)
             return
     if rules[p.BUYING_POWER] > 0.0:
