@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from peak_fast import masking
+
 # Real stores for the tests of tracking and studies; the command line in this process; sweeps to look at.
 pytest_plugins = [
     "tests.tracking_fixtures",
@@ -24,6 +26,13 @@ settings.register_profile("fast", max_examples=60, derandomize=True, **_COMMON)
 settings.register_profile("ci", max_examples=200, **_COMMON)
 settings.register_profile("nightly", max_examples=2500, **_COMMON)
 settings.load_profile(os.environ.get("PEAK_FAST_HYPOTHESIS", "fast"))
+
+
+@pytest.fixture(autouse=True)
+def _addresses_of_other_tests_are_forgotten():
+    """What one test's address hides is hidden for the rest of the process; the next test may show it."""
+    yield
+    masking._remembered.clear()
 
 
 @pytest.fixture(scope="session")

@@ -50,10 +50,9 @@ def package(tmp_path):
     """A package with the real machinery and two small kernels: compiles in a fraction of a second."""
     folder = tmp_path / "small_kernels"
     (folder / "compiling").mkdir(parents=True)
-    for name in ("options.py", "cache.py", "parts.py"):
-        text = (PACKAGE_DIR / "compiling" / name).read_text(encoding="utf-8")
-        text = text.replace("from peak_kernels", "from small_kernels")
-        (folder / "compiling" / name).write_text(text, encoding="utf-8")
+    for name in ("folders.py", *(f"compiling/{name}.py" for name in ("options", "cache", "disk", "parts"))):
+        text = (PACKAGE_DIR / name).read_text(encoding="utf-8")
+        (folder / name).write_text(text.replace("from peak_kernels", "from small_kernels"), encoding="utf-8")
     (folder / "__init__.py").write_text("")
     (folder / "caller.py").write_text(CALLER)
     write_helper(folder, 3)

@@ -3,7 +3,7 @@
 import math
 
 import numpy as np
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from peak_fast.metrics import returns as m
@@ -124,7 +124,10 @@ def test_folded_metrics_are_those_of_the_curve(case):
     rules, bars, decide, risk_free, year = case
     settings = kernel_settings(rules, year)
     settings[t.RISK_FREE] = (1.0 + risk_free) ** (1.0 / year) - 1.0
-    compare(run_kernel(make_bars(bars), decide, settings), settings)
+    outcome = run_kernel(make_bars(bars), decide, settings)
+    # An account of exactly nothing that gains again: no return says it, so the returns do not multiply to the total.
+    assume((outcome.curve[t.CURVE_EQUITY][:-1] != 0.0).all())
+    compare(outcome, settings)
 
 
 def plain_settings(**changed):

@@ -9,9 +9,11 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import polars as pl
 import pytest
 
-from peak_fast import BacktestEngine, Bars, Costs, RiskLimits, Stops, Sweep, synthetic
+from peak_fast import BacktestEngine, Bars, Costs, Rank, RiskLimits, Stops, Sweep, synthetic
+from peak_fast.portfolio import Momentum, Volatility
 from peak_fast.strategies.builtin import NAMES
 from peak_kernels import entries, natives
 from peak_kernels.compiling import objects as _objects
@@ -272,7 +274,10 @@ def test_every_call_passes_arrays_as_the_machine_code_reads_them(monkeypatch):
         "run_configurations": "f2 i2 f1 i2 f2 i1 f1 f1 f3 f2 f2", "sma_rows": "f1 i1 f2 f1",
         "ema_rows": "f1 i1 f2 f2", "rsi_rows": "f1 i1 f2 f2 f2", "roc_rows": "f1 i1 f2",
         "highest_before_rows": "f1 i1 f2 f1", "lowest_before_rows": "f1 i1 f2 f1",
-        "std": "f1 f1 f2", "macd": "f1 f1 f1 f1 f2",
+        "std": "f1 f1 f2", "macd": "f1 f1 f1 f1 f2", "momentum_scores": "f2 i2 i1 f2",
+        "volatility_scores": "f2 i2 i1 f2", "taken_scores": "f2 i1 f2", "screen_scores": "f2 i2 i2 i1 f2",
+        "best_ranks": "f2 i1 i1 i2 i2 f1 f1 i1", "weigh_ranks": "i2 i2 i2 i2 f2 f1 i1 i1 i1 f1 f1 i1 i1 f2",
+        "run_portfolio": "f3 i2 i1 i1 f2 f1 f1 f2 f1 f2 i2 i1 f2 f2 f2 f2 f1", "fold_exposures": "f3 i2 f2 f1 f1 i2 f2",
     }  # fmt: skip
     seen = set()
 
@@ -292,4 +297,7 @@ def test_every_call_passes_arrays_as_the_machine_code_reads_them(monkeypatch):
         BacktestEngine(risk_limits=RiskLimits(daily_loss=0.02)).run(bars, name)
         Sweep(name, {"fee_rate": [0.0, 0.001]}, bars, metrics=metrics).run()
     BacktestEngine().run(bars, lambda frame, params: np.sign(np.arange(400) % 40 - 20))
+    panel = synthetic(300, seed=1, assets=6)
+    for score in (Momentum(20), Volatility(20), pl.col("close").rolling_mean(5).over("symbol")):
+        assert BacktestEngine().run(panel, Rank(score, top=2)).stats["total_trades"] > 0
     assert seen == set(entries.ENTRIES)

@@ -125,8 +125,8 @@ class Matrices:
             )
         return self._shaped("size", given)
 
-    def money(self, name: str, value: Any, most: float, unit: str) -> FloatArray:
-        """A cost for each bar and asset, from 0 to below ``most``.
+    def money(self, name: str, value: Any, limits: tuple[float, float], unit: str) -> FloatArray:
+        """A cost for each bar and asset, from the first limit to below the second.
 
         Raises
         ------
@@ -134,7 +134,7 @@ class Matrices:
             NaN, infinite or outside the range.
         """
         array = self.table(name, value, levels=True)
-        wrong = ~((array >= 0.0) & (array < most))
+        wrong = ~((array >= limits[0]) & (array < limits[1]))
         if wrong.any():
             raise ConfigError(f"{name}: expected {unit}; got {array[wrong][0]:g}; 0 for none")
         return array

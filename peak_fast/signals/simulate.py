@@ -287,12 +287,14 @@ def _costs(
         raise ConfigError(
             f"price: expected prices above 0; got {prices[wrong][0]:g}; NaN where there is none"
         )
-    share = "a fraction from 0 to below 1"
     return {
         f.A_PRICE: prices,
-        f.A_FEES: matrices.money("fees", fees, 1.0, share),
-        f.A_FIXED: matrices.money("fixed_fees", fixed_fees, np.inf, "an amount from 0"),
-        f.A_SLIPPAGE: matrices.money("slippage", slippage, 1.0, share),
+        # Below zero: a rebate.
+        f.A_FEES: matrices.money(
+            "fees", fees, (np.nextafter(-1.0, 0.0), 1.0), "a fraction above -1 and below 1"
+        ),
+        f.A_FIXED: matrices.money("fixed_fees", fixed_fees, (0.0, np.inf), "an amount from 0"),
+        f.A_SLIPPAGE: matrices.money("slippage", slippage, (0.0, 1.0), "a fraction from 0 to below 1"),
     }
 
 
