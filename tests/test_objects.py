@@ -277,7 +277,10 @@ def test_every_call_passes_arrays_as_the_machine_code_reads_them(monkeypatch):
         "std": "f1 f1 f2", "macd": "f1 f1 f1 f1 f2", "momentum_scores": "f2 i2 i1 f2",
         "volatility_scores": "f2 i2 i1 f2", "taken_scores": "f2 i1 f2", "screen_scores": "f2 i2 i2 i1 f2",
         "best_ranks": "f2 i1 i1 i2 i2 f1 f1 i1", "weigh_ranks": "i2 i2 i2 i2 f2 f1 i1 i1 i1 f1 f1 i1 i1 f2",
-        "run_portfolio": "f3 i2 i1 i1 f2 f1 f1 f2 f1 f2 i2 i1 f2 f2 f2 f2 f1", "fold_exposures": "f3 i2 f2 f1 f1 i2 f2",
+        "run_portfolio": (
+            "f3 i2 i1 i1 f2 f1 f1 f2 f1 f2 i2 i1 f2 f2 f2 f2 f2 f2 i1 f2 f1 f2 f1"
+        ),
+        "fold_exposures": "f3 i2 f2 f1 f1 i2 f2",
     }  # fmt: skip
     seen = set()
 
