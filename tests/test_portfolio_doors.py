@@ -108,7 +108,6 @@ KINDS = {
     "orders": (of_orders, {"fee_bps": [0.0, 20.0]}, "orders.csv"),
 }
 MISSING = {
-    "block": "compiled blocks that are called once a bar for all assets are not built yet",
     "orders": "tables of orders for several assets are not built yet",
 }
 DOORS = ("run", "sweep", "study", "cli", "tracker", "saved")

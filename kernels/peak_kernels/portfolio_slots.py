@@ -85,6 +85,11 @@ EX_CLOSE = 19  # the close before it, less the dividend and divided by the split
 N_CELLS = 20
 KEPT_CELLS = 14  # the first ones say something when the run is over
 
+# What a block of all assets sees of the account: float64[SEEN_UNITS + assets].
+SEEN_CASH = 0
+SEEN_EQUITY = 1  # at the close
+SEEN_UNITS = 2  # signed units of the first asset; the others follow
+
 # Counters: int64[N_COUNTS], scratch and result.
 N_HELD, N_ASKED, N_QUEUE, N_WAITING, N_EVENTS, N_RECORDS, N_TRADES, N_NO_PRICE, N_SHORT_CASH = range(9)
 N_COUNTS = 9

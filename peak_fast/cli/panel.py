@@ -124,4 +124,8 @@ def load_holdings(text: str, run: Callable[[Path], Any]) -> Any:
 
 def _is_rule(item: Any) -> bool:
     """Whether a value of a module is a rule of portfolios, not a class or a function."""
+    from peak_fast.strategies import PanelBlock
+
+    if isinstance(item, PanelBlock):
+        return True
     return hasattr(item, "schema") and callable(getattr(item, "weights", None)) and not isinstance(item, type)

@@ -12,9 +12,9 @@ from typing import Any
 from peak_fast.cli.panel import load_holdings
 from peak_fast.data import is_panel
 from peak_fast.errors import PeakFastError, StrategyError, did_you_mean
-from peak_fast.strategies import Block, OrderBlock, RuleStrategy, SignalStrategy, resolve
+from peak_fast.strategies import Block, OrderBlock, PanelBlock, RuleStrategy, SignalStrategy, resolve
 
-_KINDS = (Block, OrderBlock, RuleStrategy, SignalStrategy)
+_KINDS = (Block, OrderBlock, PanelBlock, RuleStrategy, SignalStrategy)
 
 
 def load_strategy(text: str, data: Any = None) -> Any:

@@ -164,7 +164,7 @@ class BacktestEngine:
             (docs/orders.md), a signal function ``fn(df, params)`` returning 1 (buy), -1 (sell), 0 (hold), an array
             of targets with one value a bar, or a Polars expression over the frame's columns that gives targets.
             For a panel: a wide or long frame of target weights, an array float64[bar, asset], a pair
-            ``(bars, weights)``, or a rule that gives weights.
+            ``(bars, weights)``, a rule that gives weights, or a compiled block of all assets.
         params
             Parameters of the strategy; missing ones take their defaults.
         symbol

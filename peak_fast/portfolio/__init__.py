@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from peak_kernels.doors import door
 
 if TYPE_CHECKING:
+    from peak_fast.portfolio.deciding import decided as decided
     from peak_fast.portfolio.lean import Bench as Bench
     from peak_fast.portfolio.result import PortfolioResult
     from peak_fast.portfolio.rules import GivenWeights as GivenWeights
@@ -32,6 +33,7 @@ __all__ = [
 
 # Where each name of this room lives; those outside `__all__` are for other rooms.
 _HOMES = {
+    "deciding": ("decided",),
     "lean": ("Bench",),
     "result": ("PortfolioResult",),
     "rules": (

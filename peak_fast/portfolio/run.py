@@ -10,13 +10,14 @@ import numpy as np
 
 from peak_fast.errors import DataError
 from peak_fast.metrics import METRICS
+from peak_fast.portfolio.deciding import decided
 from peak_fast.portfolio.dues import NO_DUES
 from peak_fast.portfolio.parts import Outcome
 from peak_fast.portfolio.rules import WeightFunction
 from peak_fast.portfolio.setup import Setup, described, setup_of, with_band
 from peak_fast.portfolio.targets import TargetWeights, provides_weights, target_weights
 from peak_fast.settings import varied_portfolio
-from peak_fast.strategies import complete_params
+from peak_fast.strategies import PanelBlock, complete_params
 from peak_kernels import portfolio_slots as p
 from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray, IntArray
@@ -52,13 +53,14 @@ def run_portfolio(
     if callable(what) and not provides_weights(what):
         what = WeightFunction(what)
     # A frame of Polars has a schema, too.
-    declared = provides_weights(what) and hasattr(what, "schema")
+    block = isinstance(what, PanelBlock)
+    declared = block or (provides_weights(what) and hasattr(what, "schema"))
     values = complete_params(what, params) if declared else dict(params)
-    targets = target_weights(panel, what, values)
+    targets = decided(panel, setup, what, values) if block else target_weights(panel, what, values)
     check_sums(panel, targets, setup.portfolio)
     setup = with_band(setup, targets)
     outcome = simulate(panel, setup, targets)
-    label = getattr(what, "name", None) if hasattr(what, "weights") else None
+    label = getattr(what, "name", None) if block or hasattr(what, "weights") else None
     used = described(setup, settings)
     if varied:
         used, values = {**used, "varied": dict(varied)}, {**values, **varied}

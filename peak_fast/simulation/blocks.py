@@ -16,6 +16,7 @@ from peak_fast.simulation.tables import price_table
 from peak_fast.strategies import (
     Block,
     OrderBlock,
+    PanelBlock,
     check_indices,
     compile_error,
     is_debug,
@@ -91,7 +92,7 @@ def prepare_many(block: Block, bars: Bars, columns: Mapping[str, Any], count: in
     return BlockCall(block, compiled(block), _seen(bars), params, np.zeros(cells_of(block)), bars, rows)
 
 
-def cells_of(block: Block | OrderBlock) -> int:
+def cells_of(block: Block | OrderBlock | PanelBlock) -> int:
     """Cells of the memory that a block is called with: its own, and where it is checked the bar behind them."""
     from peak_kernels.compiling import NOTED
 
@@ -130,7 +131,7 @@ def _seen(bars: Bars) -> FloatArray:
     return table
 
 
-def numbers(block: Block | OrderBlock, columns: Mapping[str, Any], count: int) -> FloatArray:
+def numbers(block: Block | OrderBlock | PanelBlock, columns: Mapping[str, Any], count: int) -> FloatArray:
     """float64[count, parameters] in the order of the schema (of the given columns where there is none).
 
     Raises
@@ -154,7 +155,9 @@ def numbers(block: Block | OrderBlock, columns: Mapping[str, Any], count: int) -
     return table
 
 
-def _number(block: Block | OrderBlock, name: str, value: Any, choices: Sequence[Any] | None) -> float:
+def _number(
+    block: Block | OrderBlock | PanelBlock, name: str, value: Any, choices: Sequence[Any] | None
+) -> float:
     """A parameter as the block reads it: a number, or the position of a text among the choices."""
     if isinstance(value, str) and choices and value in choices:
         return float(choices.index(value))

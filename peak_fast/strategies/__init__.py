@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from peak_fast.strategies.block_checks import is_outside as is_outside
     from peak_fast.strategies.block_checks import outside_error as outside_error
     from peak_fast.strategies.blocks import Block, OrderBlock
+    from peak_fast.strategies.blocks import PanelBlock as PanelBlock
     from peak_fast.strategies.builtin import NAMES as NAMES
     from peak_fast.strategies.conditions import Above, AtLeast, Row
     from peak_fast.strategies.functions import SignalStrategy
@@ -41,7 +42,7 @@ _HOMES = {
     "base": ("source_hash",),
     "builtin": ("NAMES",),
     "block_checks": ("check_indices", "compile_error", "is_debug", "is_outside", "outside_error"),
-    "blocks": ("Block", "OrderBlock"),
+    "blocks": ("Block", "OrderBlock", "PanelBlock"),
     "conditions": ("Above", "AtLeast", "Row"),
     "functions": ("SignalStrategy",),
     "registry": ("Strategy", "complete_params", "params_of", "register", "resolve", "strategy"),

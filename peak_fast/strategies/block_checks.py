@@ -19,12 +19,14 @@ import numpy as np
 
 from peak_fast.errors import StrategyError
 from peak_kernels import order_slots as f
+from peak_kernels import portfolio_slots as q
 from peak_kernels import slots as t
 
 DEBUG = "PEAK_FAST_DEBUG"
 """Environment variable that makes every block run with bounds checks."""
 
 _ROLES = ("bar", "bars", "params", "memory", "account", "orders")
+_N_PANEL = 5  # prices of an asset that a block of all assets sees
 _DEPTH = 4  # of functions that a block calls
 
 
@@ -192,6 +194,13 @@ def check_indices(block: Any, n_params: int, assets: int = 1) -> None:
         ("memory", 0): (block.memory, "cells of memory: @strategy(memory=...)"),
         ("account", 0): (f.N_VIEW * assets if orders else t.VIEW_SEEN, "values of the account"),
     }
+    if hasattr(block, "of_panel"):
+        sizes |= {
+            ("bars", 0): (_N_PANEL, "prices of an asset"),
+            ("bars", 1): (assets, "assets"),
+            ("account", 0): (q.SEEN_UNITS + assets, "values of the account"),
+            ("orders", 0): (assets, "weights"),
+        }
     for reach in block.compiled["reaches"]:
         size, what = sizes.get((reach.role, reach.axis), (None, ""))
         if size is None:
@@ -216,9 +225,9 @@ def compile_error(block: Any, error: BaseException) -> StrategyError:
     """What numba says about a block, with the line of the user's that it is about."""
     from peak_kernels.fast import diagnose
 
-    orders = hasattr(block, "room")
+    orders = hasattr(block, "room") or hasattr(block, "of_panel")
     try:
-        found = diagnose(block.function, orders=orders)
+        found = "" if hasattr(block, "of_panel") else diagnose(block.function, orders=orders)
     except Exception as alone:
         said, place = _message(alone), _place(block.function, alone)
     else:
@@ -314,6 +323,8 @@ def outside_error(
     arguments = [bar, *(array.copy() for array in (seen, params, memory[: block.memory], account))]
     if hasattr(block, "room"):
         arguments.append(None)
+    elif hasattr(block, "of_panel"):
+        arguments.append(np.full(seen.shape[1], np.nan))
     said, place = str(error), f"line {block.function.__code__.co_firstlineno} or below"
     try:
         _plain(block.function)(*arguments)

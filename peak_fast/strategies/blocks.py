@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from peak_fast.guard import guarded_class
 from peak_fast.params import Param
@@ -92,3 +92,42 @@ class OrderBlock:
     def fingerprint(self) -> str:
         """Hash of the function's source and of the rows that it reads."""
         return source_hash(self.function, self.rows)
+
+
+@guarded_class()
+@dataclass(frozen=True, slots=True)
+class PanelBlock:
+    """A compiled function called at every close for all assets of a panel.
+
+    Parameters
+    ----------
+    function
+        ``block(i, bars, params, memory, account, want)``, plain Python that numba can compile.  ``i``, ``params`` and
+        ``memory`` are those of `Block`; ``bars``: float64[5, assets, n_bars], rows open, high, low, close, volume, NaN
+        where an asset has no bar (only columns up to ``i`` are the past); ``account``: float64[2 + assets]: cash,
+        equity at this close, then the signed units of each asset; ``want``: float64[assets], NaN at first: it gets
+        target weights, and NaN leaves an asset alone.  Returns nothing.
+    memory
+        Number of float64 cells that the block keeps between bars.
+    debug
+        Run with bounds checks: slower, and an index outside an array is an error with its line.
+    """
+
+    function: Callable[..., Any]
+    name: str = "block"
+    schema: tuple[Param, ...] = ()
+    constraints: tuple[Any, ...] = ()
+    memory: int = 0
+    description: str = ""
+    debug: bool = False
+    compiled: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    rows: ClassVar[tuple[Row, ...]] = ()
+    of_panel: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        check_parts(self)
+
+    def fingerprint(self) -> str:
+        """Hash of the function's source."""
+        return source_hash(self.function)

@@ -27,7 +27,7 @@ from peak_fast.errors import StrategyError, did_you_mean
 from peak_fast.guard import guarded
 from peak_fast.params import Param, extract_defaults, validate_params
 from peak_fast.strategies.base import Strategy
-from peak_fast.strategies.blocks import Block, OrderBlock
+from peak_fast.strategies.blocks import Block, OrderBlock, PanelBlock
 from peak_fast.strategies.builtin import NAMES, load
 from peak_fast.strategies.conditions import Row
 from peak_fast.strategies.functions import SignalStrategy
@@ -86,7 +86,8 @@ def strategy(
 
     A function of ``(i, bars, params, memory, account)`` becomes a compiled `Block`, one with a further argument
     ``orders`` an `OrderBlock` for the engine and `simulate_orders` (``room``: instructions at one close), a function of
-    ``(df, params)`` a `SignalStrategy`.  The result is registered, so ``engine.run(df, "its_name")`` works.
+    ``(df, params)`` a `SignalStrategy`.  The result is registered, so ``engine.run(df, "its_name")`` works.  A sixth
+    argument ``want`` makes a `PanelBlock`, asked about all assets of a panel; it is handed to runs itself.
 
     ``debug`` (or the environment variable ``PEAK_FAST_DEBUG=1`` for all) runs a block with bounds checks: an index
     outside ``bars``, ``params``, ``memory`` or ``account`` is an error with its line, where it else reads or writes
@@ -110,6 +111,13 @@ def strategy(
         }  # fmt: skip
         if count == 5:
             return register(Block(target, memory=memory, weights=weights, debug=debug, rows=rows, **common))
+        if count == 6 and list(inspect.signature(target).parameters)[5] == "want":
+            if rows:
+                raise StrategyError(
+                    f"strategy {label!r}: rows belong to blocks of one asset; expected none for a block of all assets; "
+                    "compute what it needs from bars"
+                )
+            return PanelBlock(target, memory=memory, debug=debug, **common)
         if count == 6:
             return register(OrderBlock(target, memory=memory, room=room, debug=debug, rows=rows, **common))
         if count == 2:
@@ -148,6 +156,11 @@ def resolve(item: Any) -> Any:
         return _registry[item]
     if isinstance(item, RuleStrategy | SignalStrategy | Block | OrderBlock):
         return item
+    if isinstance(item, PanelBlock):
+        raise StrategyError(
+            f"{item.name!r} is a block of all assets of a panel; expected a strategy of one asset; run it on a Panel "
+            "(Panel.from_frame), or write @strategy above a function of (i, bars, params, memory, account)"
+        )
     if callable(item):
         return SignalStrategy(item, name=getattr(item, "__name__", "signals"), returns="signals")
     raise StrategyError(

@@ -21,7 +21,7 @@ from peak_fast.portfolio.targets import (
     provides_weights,
     target_weights,
 )
-from peak_fast.strategies import complete_params, source_hash
+from peak_fast.strategies import PanelBlock, complete_params, source_hash
 
 
 @guarded_class()
@@ -130,7 +130,7 @@ def rule_of(what: Any) -> Any:
         raise wrong(
             "what to hold", "a rule such as Rank, a function, or weights", what, remedy, StrategyError
         )
-    if provides_weights(what):
+    if provides_weights(what) or isinstance(what, PanelBlock):
         return what
     if callable(what):
         return WeightFunction(what)

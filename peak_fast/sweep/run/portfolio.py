@@ -10,8 +10,9 @@ import numpy as np
 
 from peak_fast.data import Panel
 from peak_fast.errors import ConfigError
-from peak_fast.portfolio import Bench, Rank, TargetWeights, setup_of, target_weights
+from peak_fast.portfolio import Bench, Rank, TargetWeights, decided, setup_of, target_weights
 from peak_fast.settings import EngineSettings, portfolio_names, varied_portfolio
+from peak_fast.strategies import PanelBlock
 from peak_fast.sweep.run.batch import Report, metric_places
 from peak_fast.sweep.run.functions import check_columns, each, told
 from peak_fast.sweep.run.threads import Team, cut
@@ -114,15 +115,17 @@ class PortfolioBatch:
             if len(room.setups) >= _MOST_SETUPS:
                 room.setups.clear()
             setup = room.setups[key] = setup_of(self.bars, varied_portfolio(self.shared, varied))
-        targets = self._weights(room, params, columns)
+        targets = self._weights(room, setup, params, columns)
         if targets.notes:
             self.notes.update(dict.fromkeys(targets.notes))
         out[:] = room.bench.measure(setup, targets)[self._places]
 
     def _weights(
-        self, room: _Room, params: dict[str, Any], columns: Mapping[str, list[Any]]
+        self, room: _Room, setup: Any, params: dict[str, Any], columns: Mapping[str, list[Any]]
     ) -> TargetWeights:
         """Weights of one configuration; of a `Rank` in memory that the next one gets again."""
+        if isinstance(self.strategy, PanelBlock):
+            return decided(self.bars, setup, self.strategy, params)
         if not isinstance(self.strategy, Rank):
             return target_weights(self.bars, self.strategy, params)
         if room.maker is None:

@@ -1,0 +1,120 @@
+"""Weights of a compiled block: a user's function that is asked at every close about all assets.
+
+The account is run along with the block, fill by fill with the functions of `simulation`, so that the block sees what
+its weights have done.  What comes out are rows of weights; `simulation.run_portfolio` runs them like any others.
+
+``desk`` and ``records`` are those of `account`.
+
+Reads prices, weights and settings; writes the block's memory and view, and rows of weights.
+"""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numba
+from numba.core.errors import NumbaExperimentalFeatureWarning
+
+from peak_kernels import money
+from peak_kernels import portfolio_slots as p
+from peak_kernels import slots as t
+from peak_kernels.compiling import OPTIONS, cache_dir, checked_copy, compile_guest, jit, note_orders
+from peak_kernels.portfolio.rebalance import asked_by_row, asked_by_waiting, trade
+from peak_kernels.portfolio.simulation import delist, next_gone, reset
+from peak_kernels.portfolio.sizes import known_close
+
+nb: Any = numba.types
+
+_ROW, _TABLE, _NUMBERS, _LISTS = nb.float64[::1], nb.float64[:, ::1], nb.int64[::1], nb.int64[:, ::1]
+# A block cannot write where prices are.
+_PRICES = nb.Array(nb.float64, 3, "C", readonly=True)
+_ASK = nb.void(nb.int64, _PRICES, _ROW, _ROW, _ROW, _ROW)
+_RUN = nb.int64(
+    nb.FunctionType(_ASK), _PRICES, _LISTS, nb.Tuple((_ROW, _ROW, _TABLE)),
+    nb.Tuple((_ROW, _TABLE, _LISTS, _NUMBERS)), nb.UniTuple(_TABLE, 3), nb.UniTuple(_ROW, 3), _NUMBERS, _TABLE,
+)  # fmt: skip
+
+
+@jit(inline=True)
+def see_account(desk: Any, prices: Any, account: Any, bar: Any) -> None:
+    """Write cash, equity at a close and the units of all assets to a block's view of the account."""
+    state, terms, cells, lists, counts = desk[0], desk[2], desk[3], desk[4], desk[5]
+    equity = state[t.CASH]
+    for k in range(counts[p.N_HELD]):
+        asset = lists[p.HELD, k]
+        units = money.value(cells[asset, p.UNITS], terms[asset, p.MULTIPLIER])
+        equity = money.equity(equity, units, known_close(prices, asset, bar))
+    account[p.SEEN_CASH] = state[t.CASH]
+    account[p.SEEN_EQUITY] = equity
+    for asset in range(cells.shape[0]):
+        account[p.SEEN_UNITS + asset] = cells[asset, p.UNITS]
+
+
+def _decide(
+    ask: Any, prices: Any, spans: Any, settings: Any, scratch: Any, records: Any, rooms: Any, rows: Any, weights: Any
+) -> Any:  # fmt: skip
+    """Ask a block at every close; how many rows of weights it has given.
+
+    ``rooms = (params, memory, account)``; ``rows`` int64[bars] and ``weights`` float64[bars, assets] get the bars at
+    which it wants something and what it wants; the other arguments are those of `simulation.run_portfolio`.
+    """
+    state, cells, lists, counts = scratch
+    desk = (state, settings[1], settings[2], cells, lists, counts)
+    reset(desk, settings[0])
+    bars = prices.shape[2]
+    rule = settings[1][p.FILL_AT]
+    field = p.OPEN if rule == p.NEXT_OPEN else p.CLOSE
+    delay = 0 if rule == p.SAME_CLOSE else 1
+    count, given, gone = 0, False, bars
+    for bar in range(bars):
+        if bar == gone:
+            delist(desk, prices, spans, records, bar)
+        counts[p.N_ASKED] = 0
+        # Orders of the close before fill ahead of this close's question, those of this close behind it.
+        for step in range(2):
+            if step == delay:
+                want = weights[count]
+                want[:] = float("nan")
+                see_account(desk, prices, rooms[2], bar)
+                ask(bar, prices, rooms[0], rooms[1], rooms[2], want)
+                given = False
+                for asset in range(want.size):
+                    given = given or want[asset] == want[asset]
+                if given:
+                    rows[count] = bar
+                    count += 1
+            else:
+                if given:
+                    asked_by_row(desk, records, weights[count - 1], bar - delay)
+                if counts[p.N_WAITING] > 0:
+                    asked_by_waiting(desk, bar)
+                if counts[p.N_ASKED] > 0:
+                    trade(desk, prices, records, field, bar, bar - delay)
+                gone = next_gone(desk, spans, bars)
+    return count
+
+
+@functools.cache
+def decision_runner() -> Callable[..., int]:
+    """The compiled loop; an explicit signature, because only then a function argument keeps its general type."""
+    with warnings.catch_warnings():
+        # First-class functions are marked experimental; `tests/test_portfolio_block.py` watches them.
+        warnings.simplefilter("ignore", NumbaExperimentalFeatureWarning)
+        compiled: Callable[..., int] = numba.njit(_RUN, **OPTIONS, cache=cache_dir() is not None)(_decide)
+    return compiled
+
+
+def compile_panel_block(function: Callable[..., None], *, checked: bool = False) -> Any:
+    """Machine code of a user's block of all assets, cached with the kernels where that is possible.
+
+    ``checked``: with bounds checks, never cached; its memory needs `NOTED` further cells.
+
+    Raises
+    ------
+    numba.core.errors.NumbaError
+        The function uses something that cannot be compiled.
+    """
+    return checked_copy(function, note_orders, _ASK) if checked else compile_guest(function, _ASK)
