@@ -131,7 +131,8 @@ def test_only_these_places_compile():
         and ast.unparse(node.value) == "numba"
     }
     assert found == {
-        f"kernels/peak_kernels/{name}.py" for name in ("compiling/guests", "compiling/options", "fast/block")
+        f"kernels/peak_kernels/{name}.py"
+        for name in ("compiling/guests", "compiling/options", "fast/block", "portfolio/deciding")
     }
 
 
