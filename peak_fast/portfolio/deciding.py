@@ -58,6 +58,22 @@ def _asked(panel: Panel, setup: Setup, block: PanelBlock, params: Any) -> tuple[
     from peak_kernels.portfolio import decision_runner
 
     bars, assets = len(panel), panel.n_assets
+    memory, account = np.zeros(cells_of(block)), np.zeros(p.SEEN_UNITS + assets)
+    rows, weights = np.empty(bars, dtype=np.int64), np.empty((bars, assets))
+    try:
+        count = decision_runner()(
+            _compiled(block), panel.prices, setup.spans, (setup.settings, setup.rules, setup.terms),
+            *_room(setup, assets), (params, memory, account), rows, weights,
+        )  # fmt: skip
+    except IndexError as error:
+        if not is_outside(block, error):
+            raise
+        raise outside_error(block, error, panel.prices, params, memory, account) from error
+    return rows[:count].copy(), weights[:count].copy()
+
+
+def _room(setup: Setup, assets: int) -> tuple[Any, Any]:
+    """Memory of the account, and records without room, of which only the counts are made."""
     lists = np.empty((p.N_LISTS, assets), dtype=np.int64)
     lists[: p.N_GIVEN_LISTS] = setup.lists
     scratch = (
@@ -66,22 +82,8 @@ def _asked(panel: Panel, setup: Setup, block: PanelBlock, params: Any) -> tuple[
         lists,
         np.empty(p.N_COUNTS, dtype=np.int64),
     )
-    # With no room for records only their counts are made.
-    records = tuple(
-        np.empty((0, len(names))) for names in (p.ORDER_COLUMNS, p.TRADE_COLUMNS, p.EVENT_COLUMNS)
-    )
-    memory, account = np.zeros(cells_of(block)), np.zeros(p.SEEN_UNITS + assets)
-    rows, weights = np.empty(bars, dtype=np.int64), np.empty((bars, assets))
-    try:
-        count = decision_runner()(
-            _compiled(block), panel.prices, setup.spans, (setup.settings, setup.rules, setup.terms), scratch, records,
-            (params, memory, account), rows, weights,
-        )  # fmt: skip
-    except IndexError as error:
-        if not is_outside(block, error):
-            raise
-        raise outside_error(block, error, panel.prices, params, memory, account) from error
-    return rows[:count].copy(), weights[:count].copy()
+    columns = (p.ORDER_COLUMNS, p.TRADE_COLUMNS, p.EVENT_COLUMNS)
+    return scratch, tuple(np.empty((0, len(names))) for names in columns)
 
 
 def _compiled(block: PanelBlock) -> Any:

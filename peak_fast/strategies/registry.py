@@ -112,12 +112,7 @@ def strategy(
         if count == 5:
             return register(Block(target, memory=memory, weights=weights, debug=debug, rows=rows, **common))
         if count == 6 and list(inspect.signature(target).parameters)[5] == "want":
-            if rows:
-                raise StrategyError(
-                    f"strategy {label!r}: rows belong to blocks of one asset; expected none for a block of all assets; "
-                    "compute what it needs from bars"
-                )
-            return PanelBlock(target, memory=memory, debug=debug, **common)
+            return _panel_block(target, rows, memory=memory, debug=debug, **common)
         if count == 6:
             return register(OrderBlock(target, memory=memory, room=room, debug=debug, rows=rows, **common))
         if count == 2:
@@ -133,6 +128,16 @@ def strategy(
         )
 
     return build if function is None else build(function)
+
+
+def _panel_block(target: Callable[..., Any], rows: tuple[Row, ...], **parts: Any) -> PanelBlock:
+    """A block of all assets, which computes from bars what others read as rows."""
+    if rows:
+        raise StrategyError(
+            f"strategy {parts['name']!r}: rows belong to blocks of one asset; expected none for a block of all assets; "
+            "compute what it needs from bars"
+        )
+    return PanelBlock(target, **parts)
 
 
 def names() -> tuple[str, ...]:
@@ -158,8 +163,7 @@ def resolve(item: Any) -> Any:
         return item
     if isinstance(item, PanelBlock):
         raise StrategyError(
-            f"{item.name!r} is a block of all assets of a panel; expected a strategy of one asset; run it on a Panel "
-            "(Panel.from_frame), or write @strategy above a function of (i, bars, params, memory, account)"
+            f"{item.name!r} is a block of all assets; expected one of one asset; run it on a Panel"
         )
     if callable(item):
         return SignalStrategy(item, name=getattr(item, "__name__", "signals"), returns="signals")

@@ -53,6 +53,29 @@ def see_account(desk: Any, prices: Any, account: Any, bar: Any) -> None:
         account[p.SEEN_UNITS + asset] = cells[asset, p.UNITS]
 
 
+@jit(inline=True)
+def is_given(want: Any) -> bool:
+    """Whether a block asks for anything."""
+    for asset in range(want.size):
+        if want[asset] == want[asset]:
+            return True
+    return False
+
+
+@jit(inline=True)
+def fill_orders(desk: Any, prices: Any, records: Any, want: Any, given: bool, when: Any) -> None:
+    """Trade what a block wanted at a close, and what has waited; ``when = (field, bar, deciding bar)``."""
+    counts = desk[5]
+    field, bar, before = when
+    counts[p.N_ASKED] = 0
+    if given:
+        asked_by_row(desk, records, want, before)
+    if counts[p.N_WAITING] > 0:
+        asked_by_waiting(desk, bar)
+    if counts[p.N_ASKED] > 0:
+        trade(desk, prices, records, field, bar, before)
+
+
 def _decide(
     ask: Any, prices: Any, spans: Any, settings: Any, scratch: Any, records: Any, rooms: Any, rows: Any, weights: Any
 ) -> Any:  # fmt: skip
@@ -61,8 +84,7 @@ def _decide(
     ``rooms = (params, memory, account)``; ``rows`` int64[bars] and ``weights`` float64[bars, assets] get the bars at
     which it wants something and what it wants; the other arguments are those of `simulation.run_portfolio`.
     """
-    state, cells, lists, counts = scratch
-    desk = (state, settings[1], settings[2], cells, lists, counts)
+    desk = (scratch[0], settings[1], settings[2], scratch[1], scratch[2], scratch[3])
     reset(desk, settings[0])
     bars = prices.shape[2]
     rule = settings[1][p.FILL_AT]
@@ -72,7 +94,6 @@ def _decide(
     for bar in range(bars):
         if bar == gone:
             delist(desk, prices, spans, records, bar)
-        counts[p.N_ASKED] = 0
         # Orders of the close before fill ahead of this close's question, those of this close behind it.
         for step in range(2):
             if step == delay:
@@ -80,19 +101,14 @@ def _decide(
                 want[:] = float("nan")
                 see_account(desk, prices, rooms[2], bar)
                 ask(bar, prices, rooms[0], rooms[1], rooms[2], want)
-                given = False
-                for asset in range(want.size):
-                    given = given or want[asset] == want[asset]
+                given = is_given(want)
                 if given:
                     rows[count] = bar
                     count += 1
             else:
-                if given:
-                    asked_by_row(desk, records, weights[count - 1], bar - delay)
-                if counts[p.N_WAITING] > 0:
-                    asked_by_waiting(desk, bar)
-                if counts[p.N_ASKED] > 0:
-                    trade(desk, prices, records, field, bar, bar - delay)
+                fill_orders(
+                    desk, prices, records, weights[max(count - 1, 0)], given, (field, bar, bar - delay)
+                )
                 gone = next_gone(desk, spans, bars)
     return count
 
