@@ -56,10 +56,10 @@ def see_account(desk: Any, prices: Any, account: Any, bar: Any) -> None:
 @jit(inline=True)
 def is_given(want: Any) -> bool:
     """Whether a block asks for anything."""
+    given = False
     for asset in range(want.size):
-        if want[asset] == want[asset]:
-            return True
-    return False
+        given = given or want[asset] == want[asset]
+    return given
 
 
 @jit(inline=True)
