@@ -116,7 +116,8 @@ class BacktestEngine:
         )  # fmt: skip
         self.tracker: Tracker | None = tracker_or_none(tracker)
         if use_execution_pipeline not in (True, False):
-            raise ConfigError(f"use_execution_pipeline: expected a bool; got {use_execution_pipeline!r}")
+            got = repr(use_execution_pipeline)
+            raise ConfigError(f"use_execution_pipeline: expected True or False; got {got}")
         self.use_execution_pipeline = bool(use_execution_pipeline)
 
     initial_cash = _Setting[float]()

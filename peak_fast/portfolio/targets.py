@@ -66,7 +66,8 @@ def are_weights(item: Any) -> bool:
 
 def not_weights(item: Any) -> StrategyError:
     """The error for anything else."""
-    return StrategyError(f"what to hold: expected {_KINDS}; got {type(item).__name__}")
+    hint = f"; a strategy of one asset on every asset: Slots({item!r})" if isinstance(item, str) else ""
+    return StrategyError(f"what to hold: expected {_KINDS}; got {type(item).__name__}{hint}")
 
 
 def target_weights(panel: Panel, what: Any, params: Mapping[str, Any]) -> TargetWeights:
@@ -101,8 +102,7 @@ def target_weights(panel: Panel, what: Any, params: Mapping[str, Any]) -> Target
     elif is_frame(what) or isinstance(what, Mapping) or package_of(what) in ("pyarrow", "duckdb", "narwhals"):
         rows, weights = weight_rows(what, panel, notes)
     else:
-        hint = f"; a strategy of one asset on every asset: Slots({what!r})" if isinstance(what, str) else ""
-        raise StrategyError(f"what to hold: expected {_KINDS}; got {type(what).__name__}{hint}")
+        raise not_weights(what)
     return checked(panel, TargetWeights(rows, weights, tuple(notes)))
 
 
