@@ -220,9 +220,19 @@ def test_command_lines_exist(page):
         assert used <= options, f"{page}: `{line}`: no option {sorted(used - options)}"
 
 
+def run_commands(lines):
+    """Command lines as a shell would call them, in this process."""
+    from peak_fast.cli.app import main
+
+    for line in lines:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("sys.argv", shlex.split(line))
+            with contextlib.suppress(SystemExit):
+                main()
+
+
 def test_the_readme_commands_run(place, capsys):
     from peak_fast import sample
-    from peak_fast.cli.app import main
 
     sample("IBM").slice(0, 700).to_polars().write_parquet("prices.parquet")
     lines = [
@@ -231,11 +241,7 @@ def test_the_readme_commands_run(place, capsys):
         if line.startswith(("peak-fast run", "peak-fast sweep"))
     ]
     assert len(lines) == 2
-    for line in lines:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("sys.argv", shlex.split(line))
-            with contextlib.suppress(SystemExit):
-                main()
+    run_commands(lines)
     shown = capsys.readouterr()
     assert "ma_crossover" in shown.out and "sharpe" in shown.out
     assert shown.err == "" or "peak-fast:" not in shown.err
@@ -244,18 +250,12 @@ def test_the_readme_commands_run(place, capsys):
 
 def test_the_commands_of_the_page_of_portfolios_run(place, capsys):
     """With the file that the page shows, as a reader would write it."""
-    from peak_fast.cli.app import main
-
     text = read("docs/portfolios.md")
     (code,) = re.findall(r"^```python file=rotation.py\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     (place / "rotation.py").write_text(code)
     lines = [line for line in shell_lines(text) if line.startswith("peak-fast ")]
     assert len(lines) == 2
-    for line in lines:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("sys.argv", shlex.split(line))
-            with contextlib.suppress(SystemExit):
-                main()
+    run_commands(lines)
     shown = capsys.readouterr()
     assert "rotation on sample" in shown.out and "Turnover" in shown.out and "9 configurations" in shown.out
     assert "peak-fast:" not in shown.err and (place / "rotated" / "result.json").exists()

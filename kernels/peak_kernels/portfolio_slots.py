@@ -6,6 +6,8 @@ same functions.  What is particular to a portfolio stands here.
 
 from __future__ import annotations
 
+from peak_kernels import slots
+
 # Prices: float64[4 or more, assets, bars]; NaN in all of them where an asset has no bar.
 OPEN, HIGH, LOW, CLOSE = range(4)
 
@@ -109,21 +111,7 @@ ORDER_COLUMNS = (
     "status",
     "reason",
 )
-TRADE_COLUMNS = (
-    "asset",
-    "side",
-    "entry_bar",
-    "exit_bar",
-    "entry_price",
-    "exit_price",
-    "size",
-    "fees",
-    "slippage",
-    "gross_pnl",
-    "net_pnl",
-    "exit_reason",
-    "financing",
-)
+TRADE_COLUMNS = ("asset", *slots.TRADE_COLUMNS)
 EVENT_COLUMNS = ("bar", "cash", "equity", "budget", "factor")
 """A bar with trades: cash behind it, the equity that weights were of, what purchases could spend, and the factor that
 all of them were multiplied by (NaN: each was served by itself)."""

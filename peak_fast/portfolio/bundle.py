@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -10,9 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from peak_fast.data import panel_about, panel_table, panel_times, saved_panel
-from peak_fast.errors import DataError
 from peak_fast.portfolio.parts import Outcome
-from peak_fast.results import REMEDY, jsonable, load_parts, save_parts
+from peak_fast.results import jsonable, load_checked, numbers_in, numbers_of, save_parts
 from peak_fast.settings import Asset
 from peak_kernels import portfolio_slots as p
 
@@ -65,16 +65,12 @@ def _curves(outcome: Outcome) -> dict[str, Any]:
 
 def _document(result: PortfolioParts) -> dict[str, Any]:
     """Everything that is not a table."""
-    outcome = result._outcome
     return {
         "format": FORMAT,
         "symbol": result.symbol,
         "panel": panel_about(result.panel),
         "contracts": {symbol: asdict(asset) for symbol, asset in result.panel.assets.items()},
-        # repr keeps every bit of a float; NaN is written as text because strict JSON has none.
-        "settings": [repr(float(x)) for x in result._settings],
-        "state": [repr(float(x)) for x in outcome.state],
-        "metrics": [repr(float(x)) for x in outcome.metrics],
+        **numbers_of(result._settings, result._outcome),
         "identity": jsonable(result._identity),
         "stats": jsonable(result.stats),
         "metadata": jsonable(result.metadata),
@@ -83,27 +79,20 @@ def _document(result: PortfolioParts) -> dict[str, Any]:
 
 def load(cls: Callable[..., R], folder: Path) -> R:
     """Read a result; see `PortfolioResult.load`."""
-    document, frames = load_parts(folder, _FILES, FORMAT)
-    try:
-        result = _result_of(cls, document, frames)
-        metadata = document["metadata"]
-        same = result.hash == metadata["hash"] and result.panel.hash == metadata["data"]["hash"]
-    except Exception as error:  # sound bytes of something else: whatever it is, it is no result
-        raise DataError(f"{str(folder)!r} holds no saved portfolio: {error!r}; {REMEDY}") from error
-    if not same:
-        raise DataError(
-            f"{str(folder)!r} is damaged: its numbers do not match the hash it was saved with; {REMEDY}"
-        )
-    # As it was saved: the code that reads a result need not be the code that computed it.
-    result.__dict__["metadata"] = metadata
-    return result
+    return load_checked(folder, _FILES, FORMAT, functools.partial(_made, cls), "portfolio")
+
+
+def _made(cls: Callable[..., R], document: dict[str, Any], frames: dict[str, Any]) -> tuple[R, str]:
+    """The result and the hash of its prices."""
+    result = _result_of(cls, document, frames)
+    return result, result.panel.hash
 
 
 def _result_of(cls: Callable[..., R], document: dict[str, Any], frames: dict[str, Any]) -> R:
     """The result from its document and its tables."""
     contracts = {symbol: Asset(**values) for symbol, values in document["contracts"].items()}
     panel = saved_panel(frames["prices"], frames["times"], document["panel"], contracts)
-    numbers = {key: np.array([float(x) for x in document[key]]) for key in ("settings", "state", "metrics")}
+    numbers = numbers_in(document)
     tables = {
         name: np.ascontiguousarray(frames[name].select(columns).to_numpy().reshape(-1, len(columns)))
         for name, columns in _TABLES.items()

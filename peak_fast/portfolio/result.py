@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +18,8 @@ from peak_fast.errors import DataError, did_you_mean
 from peak_fast.guard import Named, guarded_class
 from peak_fast.portfolio import frames as _frames
 from peak_fast.portfolio import measures as _measures
-from peak_fast.portfolio.summary import metadata_of, stats_of, summary_rows, summary_text
-from peak_fast.results import jsonable, named, rich_table
+from peak_fast.portfolio.summary import metadata_of, stats_of, summary_rows
+from peak_fast.results import Shown, hash_of, named
 from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray, IntArray
 
@@ -36,7 +35,7 @@ def _inside(numbers: Any, count: int) -> bool:
 
 
 @guarded_class()
-class PortfolioResult:
+class PortfolioResult(Shown):
     """One finished backtest of many assets that share an account; immutable.  Frames are built on first use.
 
     Attributes
@@ -59,6 +58,10 @@ class PortfolioResult:
     _strategy: Any
     _notes: tuple[str, ...]
     _identity: dict[str, Any]
+    _FRAMES = (
+        "equity_curve", "drawdown", "trades", "orders", "fills", "positions", "weights", "exposure", "contributions",
+        "rebalances", "charges",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -85,18 +88,6 @@ class PortfolioResult:
         put(self, "_notes", notes)
         put(self, "_identity", identity or {})
 
-    def __getattr__(self, name: str) -> Any:
-        """Only asked for what is not there.
-
-        Raises
-        ------
-        AttributeError
-            Always; it says where the statistic, or the picture, is to be had.
-        """
-        if name.startswith("_") or name in type(self).__dict__:  # a property that failed says why itself
-            return object.__getattribute__(self, name)
-        raise AttributeError(f"a PortfolioResult has no attribute {name!r}; {self._remedy(name)}")
-
     def _remedy(self, name: str) -> str:
         if name in ("bars", "position"):
             return f"a portfolio has {'panel' if name == 'bars' else 'positions'}"
@@ -106,8 +97,8 @@ class PortfolioResult:
             return f"statistics stand in result.stats[{name!r}]"
         return did_you_mean(name, [item for item in dir(self) if not item.startswith("_")])
 
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"a PortfolioResult is immutable; tried to set {name!r}")
+    def _rows(self) -> list[tuple[str, str]]:
+        return summary_rows(self)
 
     @property
     def equity(self) -> FloatArray:
@@ -142,10 +133,7 @@ class PortfolioResult:
     @functools.cached_property
     def hash(self) -> str:
         """32 hexadecimal digits over equity, orders and metrics: equal for two runs that computed the same bits."""
-        digest = hashlib.blake2b(digest_size=16)
-        for array in (self._outcome.equity, self._outcome.orders, self._outcome.metrics):
-            digest.update(np.ascontiguousarray(array))
-        return digest.hexdigest()
+        return hash_of((self._outcome.equity, self._outcome.orders, self._outcome.metrics))
 
     @functools.cached_property
     def metadata(self) -> dict[str, Any]:
@@ -256,33 +244,6 @@ class PortfolioResult:
 
         return recorded(self)
 
-    def summary(self) -> str:
-        """The result in a few lines of text."""
-        return summary_text(self)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Statistics and metadata as plain values that JSON can hold (NaN and infinities become None)."""
-        plain: dict[str, Any] = jsonable({"stats": self.stats, "metadata": self.metadata})
-        return plain
-
-    def to_pandas(self) -> dict[str, Any]:
-        """All frames as pandas frames, by name.
-
-        Raises
-        ------
-        MissingDependencyError
-            pandas or pyarrow is not installed.
-        """
-        from peak_fast.errors import require
-
-        require("pandas", extra="dev")
-        require("pyarrow", extra="duckdb")
-        names = (
-            "equity_curve", "drawdown", "trades", "orders", "fills", "positions", "weights", "exposure",
-            "contributions", "rebalances", "charges",
-        )  # fmt: skip
-        return {name: getattr(self, name).to_pandas() for name in names}
-
     def save(self, folder: str | Path) -> Path:
         """Write ``result.json``, and prices, equity, orders and trades as Parquet, into a folder.
 
@@ -319,15 +280,3 @@ class PortfolioResult:
             f"{len(self.panel)} bars, return {stats['total_return']:.2%}, sharpe {stats['sharpe']:.2f}, "
             f"max drawdown {stats['max_drawdown']:.2%}, {stats['rebalances']} rebalances)"
         )
-
-    def __rich__(self) -> Any:
-        return rich_table(f"{self.strategy_name} on {self.symbol}", summary_rows(self))
-
-    def _repr_html_(self) -> str:
-        from html import escape
-
-        rows = "".join(
-            f"<tr><td>{escape(label)}</td><td style='text-align:right'>{escape(text)}</td></tr>"
-            for label, text in summary_rows(self)
-        )
-        return f"<table><caption>{escape(f'{self.strategy_name} on {self.symbol}')}</caption>{rows}</table>"

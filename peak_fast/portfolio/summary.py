@@ -10,7 +10,7 @@ import numpy as np
 from peak_fast.guard import Named
 from peak_fast.metrics import COUNTS, METRICS
 from peak_fast.portfolio import measures as _measures
-from peak_fast.results import code_version
+from peak_fast.results import code_version, written
 from peak_kernels import portfolio_slots as p
 from peak_kernels import slots as t
 
@@ -133,13 +133,7 @@ def fill_rule(result: PortfolioParts) -> str:
 def summary_rows(result: PortfolioParts) -> list[tuple[str, str]]:
     """Labels and texts of the summary."""
     stats = result.stats
-
-    def percent(name: str) -> str:
-        return "-" if math.isnan(stats[name]) else f"{stats[name]:.2%}"
-
-    def number(name: str) -> str:
-        return "-" if math.isnan(stats[name]) else f"{stats[name]:.2f}"
-
+    percent, number = written(stats)
     return [
         ("Period", f"{stats['start']:%Y-%m-%d} to {stats['end']:%Y-%m-%d}, {stats['bars']} bars"),
         ("Assets", f"{stats['assets']}, {stats['average_holdings']:.1f} held on average"),
@@ -179,12 +173,3 @@ def _financing_rows(stats: dict[str, Any]) -> list[tuple[str, str]]:
     if stats["net_deposits"]:
         found.append(("Money-weighted", f"{stats['money_weighted_return']:.2%} a year"))
     return found
-
-
-def summary_text(result: PortfolioParts) -> str:
-    """Text behind `PortfolioResult.summary`."""
-    lines = [f"{result.strategy_name} on {result.symbol}"]
-    if result.params:
-        lines.append("  " + ", ".join(f"{key}={value}" for key, value in result.params.items()))
-    lines += [f"  {label:<17} {text}" for label, text in summary_rows(result)]
-    return "\n".join(lines)

@@ -13,18 +13,22 @@ if TYPE_CHECKING:
     from peak_fast.results.codes import KINDS as KINDS
     from peak_fast.results.codes import ORDER as ORDER
     from peak_fast.results.frames import trade_array as trade_array
-    from peak_fast.results.generations import REMEDY as REMEDY
     from peak_fast.results.generations import check_folder as check_folder
-    from peak_fast.results.generations import load_parts as load_parts
+    from peak_fast.results.generations import load_checked as load_checked
     from peak_fast.results.generations import make_flat as make_flat
+    from peak_fast.results.generations import numbers_in as numbers_in
+    from peak_fast.results.generations import numbers_of as numbers_of
     from peak_fast.results.generations import save_parts as save_parts
     from peak_fast.results.metadata import code_version as code_version
     from peak_fast.results.metadata import jsonable as jsonable
     from peak_fast.results.named_frames import NamedFrame as NamedFrame
     from peak_fast.results.named_frames import named as named
     from peak_fast.results.result import BacktestResult
+    from peak_fast.results.shown import Shown as Shown
+    from peak_fast.results.shown import hash_of as hash_of
     from peak_fast.results.summary import rich_table as rich_table
     from peak_fast.results.summary import stats_of as stats_of
+    from peak_fast.results.summary import written as written
 
 __all__ = ["Ambiguity", "BacktestResult"]
 
@@ -32,12 +36,13 @@ __all__ = ["Ambiguity", "BacktestResult"]
 _HOMES = {
     "frames": ("trade_array",),
     "ambiguity": ("Ambiguity",),
-    "generations": ("REMEDY", "check_folder", "load_parts", "make_flat", "save_parts"),
+    "generations": ("check_folder", "load_checked", "make_flat", "numbers_in", "numbers_of", "save_parts"),
     "codes": ("CHILD", "CLOSE", "KINDS", "ORDER"),
     "metadata": ("code_version", "jsonable"),
     "named_frames": ("NamedFrame", "named"),
     "result": ("BacktestResult",),
-    "summary": ("rich_table", "stats_of"),
+    "shown": ("Shown", "hash_of"),
+    "summary": ("rich_table", "stats_of", "written"),
 }
 
 __getattr__, __dir__ = door(__name__, _HOMES, __all__)

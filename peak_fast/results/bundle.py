@@ -12,9 +12,8 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from peak_fast.data import Bars
-from peak_fast.errors import DataError
 from peak_fast.results.codes import TAG
-from peak_fast.results.generations import REMEDY, load_parts, save_parts
+from peak_fast.results.generations import load_checked, numbers_in, numbers_of, save_parts
 from peak_fast.results.metadata import jsonable
 from peak_fast.settings import AnySizing, Costs, Execution, RiskLimits, Stops
 from peak_fast.simulation import Outcome
@@ -54,7 +53,6 @@ def _frames(result: RunParts) -> Iterator[tuple[str, pl.DataFrame]]:
 
 def _document(result: RunParts) -> dict[str, Any]:
     """Everything that is not a table."""
-    outcome = result._outcome
     return {
         "format": FORMAT,
         "symbol": result.symbol,
@@ -63,10 +61,7 @@ def _document(result: RunParts) -> dict[str, Any]:
             "time_zone": result.bars.time_zone,
             "has_time": result.bars.has_time,
         },
-        # repr keeps every bit of a float; NaN is written as text because strict JSON has none.
-        "settings": [repr(float(x)) for x in result._settings],
-        "state": [repr(float(x)) for x in outcome.state],
-        "metrics": [repr(float(x)) for x in outcome.metrics],
+        **numbers_of(result._settings, result._outcome),
         "stats": jsonable(result.stats),
         "metadata": jsonable(result.metadata),
     }
@@ -74,20 +69,13 @@ def _document(result: RunParts) -> dict[str, Any]:
 
 def load(cls: Callable[..., R], folder: Path) -> R:
     """Read a result; see `BacktestResult.load`."""
-    document, frames = load_parts(folder, _FILES, FORMAT)
-    try:
-        result = _result_of(cls, document, frames)
-        metadata = document["metadata"]
-        same = result.hash == metadata["hash"] and result.bars.hash == metadata["data"]["hash"]
-    except Exception as error:  # sound bytes of something else: whatever it is, it is no result
-        raise DataError(f"{str(folder)!r} holds no saved result: {error!r}; {REMEDY}") from error
-    if not same:
-        raise DataError(
-            f"{str(folder)!r} is damaged: its numbers do not match the hash it was saved with; {REMEDY}"
-        )
-    # As it was saved: the code that reads a result need not be the code that computed it.
-    result.__dict__["metadata"] = metadata
-    return result
+    return load_checked(folder, _FILES, FORMAT, functools.partial(_made, cls), "result")
+
+
+def _made(cls: Callable[..., R], document: dict[str, Any], frames: dict[str, Any]) -> tuple[R, str]:
+    """The result and the hash of its prices."""
+    result = _result_of(cls, document, frames)
+    return result, result.bars.hash
 
 
 def _result_of(cls: Callable[..., R], document: dict[str, Any], frames: dict[str, Any]) -> R:
@@ -106,7 +94,7 @@ def _result_of(cls: Callable[..., R], document: dict[str, Any], frames: dict[str
         if tagged:
             rows[:, TAG] = frames[name]["tag"].to_numpy()
         tables[name] = rows
-    numbers = {key: np.array([float(x) for x in document[key]]) for key in ("settings", "state", "metrics")}
+    numbers = numbers_in(document)
     curve = np.ascontiguousarray(frames["curve"].select("equity", "cash", "position").to_numpy().T)
     outcome = Outcome(metrics=numbers["metrics"], curve=curve, state=numbers["state"], **tables)
     strategy = document["metadata"]["strategy"]

@@ -21,15 +21,29 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import numpy as np
 
 from peak_fast.errors import DataError, writing
 from peak_fast.files import alone_in, checksum, format_of, refuse_address, sealed, unsealed
+from peak_kernels.arrays import FloatArray
 
 if TYPE_CHECKING:
     import polars as pl
 
     Frames = Iterable[tuple[str, pl.DataFrame]]
+
+
+class Hashed(Protocol):
+    """A result that knows the identity of its numbers."""
+
+    @property
+    def hash(self) -> str:
+        """Equal for equal bits."""
+
+
+R = TypeVar("R", bound=Hashed)
 
 DOCUMENT = "result.json"
 REMEDY = "take a copy of the folder, or run the backtest again and save it"
@@ -151,6 +165,52 @@ def make_flat(folder: Path) -> None:
     for path in generation.iterdir():
         path.replace(folder / path.name)
     generation.rmdir()
+
+
+def numbers_of(settings: FloatArray, outcome: Any) -> dict[str, list[str]]:
+    """Settings, state and metrics for a document: repr keeps every bit, and NaN is a text, as strict JSON has none."""
+    arrays = {"settings": settings, "state": outcome.state, "metrics": outcome.metrics}
+    return {key: [repr(float(x)) for x in array] for key, array in arrays.items()}
+
+
+def numbers_in(document: Mapping[str, Any]) -> dict[str, FloatArray]:
+    """What `numbers_of` wrote."""
+    return {key: np.array([float(x) for x in document[key]]) for key in ("settings", "state", "metrics")}
+
+
+def load_checked(
+    folder: Path, files: Sequence[str], form: Any, make: Callable[..., tuple[R, str]], kind: str
+) -> R:
+    """A result whose numbers match the hash that it was saved with.
+
+    Parameters
+    ----------
+    files, form
+        As of `load_parts`.
+    make
+        From document and tables the result, and the hash of its data.
+    kind
+        What it is, for errors.
+
+    Raises
+    ------
+    DataError
+        The folder holds no such result, or not the one its hash names.
+    """
+    document, frames = load_parts(folder, files, form)
+    try:
+        result, data_hash = make(document, frames)
+        metadata = document["metadata"]
+        same = result.hash == metadata["hash"] and data_hash == metadata["data"]["hash"]
+    except Exception as error:  # sound bytes of something else: whatever it is, it is no result
+        raise DataError(f"{str(folder)!r} holds no saved {kind}: {error!r}; {REMEDY}") from error
+    if not same:
+        raise DataError(
+            f"{str(folder)!r} is damaged: its numbers do not match the hash it was saved with; {REMEDY}"
+        )
+    # As it was saved: the code that reads a result need not be the code that computed it.
+    result.__dict__["metadata"] = metadata
+    return result
 
 
 def load_parts(

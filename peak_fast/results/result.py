@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +20,9 @@ from peak_fast.errors import DataError
 from peak_fast.guard import Named, guarded_class
 from peak_fast.results import frames as _records
 from peak_fast.results.ambiguity import Ambiguity
-from peak_fast.results.metadata import jsonable, metadata_of
-from peak_fast.results.summary import rich_table, stats_of, summary_rows, summary_text
+from peak_fast.results.metadata import metadata_of
+from peak_fast.results.shown import Shown, hash_of
+from peak_fast.results.summary import stats_of, summary_rows
 from peak_fast.simulation import Outcome
 from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @guarded_class()
-class BacktestResult:
+class BacktestResult(Shown):
     """One finished backtest; immutable.  Frames, statistics and metadata are built on first use.
 
     Attributes
@@ -87,18 +87,7 @@ class BacktestResult:
     _replay: _simulation.Replay | None
     _notes: tuple[str, ...]
     book: Any
-
-    def __getattr__(self, name: str) -> Any:
-        """Only asked for what is not there.
-
-        Raises
-        ------
-        AttributeError
-            Always; it says where the statistic, or the picture, is to be had.
-        """
-        if name.startswith("_") or name in type(self).__dict__:  # a property that failed says why itself
-            return object.__getattribute__(self, name)
-        raise AttributeError(f"a BacktestResult has no attribute {name!r}; {self._remedy(name)}")
+    _FRAMES = ("equity_curve", "drawdown", "trades", "orders", "fills")
 
     def _remedy(self, name: str) -> str:
         from peak_fast.errors import did_you_mean
@@ -110,8 +99,8 @@ class BacktestResult:
             return "pictures and reports are made by peak_fast.report, such as equity_figure(result)"
         return did_you_mean(name, [item for item in dir(self) if not item.startswith("_")])
 
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"a BacktestResult is immutable; tried to set {name!r}")
+    def _rows(self) -> list[tuple[str, str]]:
+        return summary_rows(self)
 
     @property
     def equity(self) -> FloatArray:
@@ -150,10 +139,7 @@ class BacktestResult:
     @functools.cached_property
     def hash(self) -> str:
         """32 hexadecimal digits over equity, fills and metrics."""
-        digest = hashlib.blake2b(digest_size=16)
-        for array in (self._outcome.curve, self._outcome.fills, self._outcome.metrics):
-            digest.update(np.ascontiguousarray(array))
-        return digest.hexdigest()
+        return hash_of((self._outcome.curve, self._outcome.fills, self._outcome.metrics))
 
     @functools.cached_property
     def ambiguity(self) -> Ambiguity:
@@ -245,30 +231,6 @@ class BacktestResult:
 
         return named(_records.fills_frame(self))
 
-    def summary(self) -> str:
-        """The result in a few lines of text."""
-        return summary_text(self)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Statistics and metadata as plain values that JSON can hold (NaN and infinities become None)."""
-        plain: dict[str, Any] = jsonable({"stats": self.stats, "metadata": self.metadata})
-        return plain
-
-    def to_pandas(self) -> dict[str, Any]:
-        """Equity curve, drawdown, trades, orders and fills as pandas frames, by name.
-
-        Raises
-        ------
-        MissingDependencyError
-            pandas or pyarrow is not installed.
-        """
-        from peak_fast.errors import require
-
-        require("pandas", extra="dev")
-        require("pyarrow", extra="duckdb")
-        names = ("equity_curve", "drawdown", "trades", "orders", "fills")
-        return {name: getattr(self, name).to_pandas() for name in names}
-
     def save(self, folder: str | Path) -> Path:
         """Write settings and statistics as JSON, and prices, curve, orders, fills and trades as Parquet, into a folder.
 
@@ -307,15 +269,3 @@ class BacktestResult:
             f"return {stats['total_return']:.2%}, sharpe {stats['sharpe']:.2f}, "
             f"max drawdown {stats['max_drawdown']:.2%}, {stats['total_trades']} trades)"
         )
-
-    def __rich__(self) -> Any:
-        return rich_table(f"{self.strategy_name} on {self.symbol}", summary_rows(self))
-
-    def _repr_html_(self) -> str:
-        from html import escape
-
-        rows = "".join(
-            f"<tr><td>{label}</td><td style='text-align:right'>{text}</td></tr>"
-            for label, text in summary_rows(self)
-        )
-        return f"<table><caption>{escape(f'{self.strategy_name} on {self.symbol}')}</caption>{rows}</table>"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,9 +52,8 @@ def _financing_rows(stats: Mapping[str, Any]) -> list[tuple[str, str]]:
     return rows
 
 
-def summary_rows(result: RunParts) -> list[tuple[str, str]]:
-    """Labels and texts of the summary."""
-    stats = result.stats
+def written(stats: Mapping[str, Any]) -> tuple[Callable[[str], str], Callable[[str], str]]:
+    """What writes a statistic by its name as a percentage, and as a number; a dash where it is undefined."""
 
     def percent(name: str) -> str:
         return "-" if math.isnan(stats[name]) else f"{stats[name]:.2%}"
@@ -62,6 +61,13 @@ def summary_rows(result: RunParts) -> list[tuple[str, str]]:
     def number(name: str) -> str:
         return "-" if math.isnan(stats[name]) else f"{stats[name]:.2f}"
 
+    return percent, number
+
+
+def summary_rows(result: RunParts) -> list[tuple[str, str]]:
+    """Labels and texts of the summary."""
+    stats = result.stats
+    percent, number = written(stats)
     return [
         ("Period", f"{stats['start']:%Y-%m-%d} to {stats['end']:%Y-%m-%d}, {stats['bars']} bars"),
         ("Fill rule", result._used["execution"].fill_rule),
@@ -85,15 +91,6 @@ def summary_rows(result: RunParts) -> list[tuple[str, str]]:
         ("Ambiguous bars", str(stats["ambiguous_bars"])),
         *(("Note", note) for note in result.notes),
     ]
-
-
-def summary_text(result: RunParts) -> str:
-    """Text behind `BacktestResult.summary`."""
-    lines = [f"{result.strategy_name} on {result.symbol}"]
-    if result.params:
-        lines.append("  " + ", ".join(f"{key}={value}" for key, value in result.params.items()))
-    lines += [f"  {label:<17} {text}" for label, text in summary_rows(result)]
-    return "\n".join(lines)
 
 
 def rich_table(title: str, rows: Sequence[tuple[str, str]]) -> Any:

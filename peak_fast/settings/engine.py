@@ -157,25 +157,18 @@ class EngineSettings:
         year_at_bars = self.periods_per_year is None and bars.has_time
         key = (year, year_at_bars, weights, legacy, signed)
         if key not in self._vectors:
-            self._vectors[key] = settings_vector(
-                initial_cash=self.initial_cash,
-                execution=self.execution,
-                costs=self.costs,
-                stops=self.stops,
-                sizing=self.sizing,
-                risk_limits=self.risk_limits,
-                periods_per_year=year,
-                year_at_bars=year_at_bars,
-                risk_free=self.risk_free,
-                weights=weights,
-                enter_only_flat=legacy,
-                signed=signed,
+            self._vectors[key] = self._vector(
+                year, weights=weights, year_at_bars=year_at_bars, enter_only_flat=legacy, signed=signed
             )
         vector: np.ndarray[Any, np.dtype[np.float64]] = self._vectors[key]
         return vector
 
     def portfolio_vector(self, periods_per_year: float) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Flat settings of a portfolio of weights: cash, costs and what statistics need."""
+        return self._vector(periods_per_year, weights=True)
+
+    def _vector(self, periods_per_year: float, **more: bool) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """All settings as the kernels read them, with what depends on the run."""
         return settings_vector(
             initial_cash=self.initial_cash,
             execution=self.execution,
@@ -185,7 +178,7 @@ class EngineSettings:
             risk_limits=self.risk_limits,
             periods_per_year=periods_per_year,
             risk_free=self.risk_free,
-            weights=True,
+            **more,
         )
 
     def shown(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from peak_kernels.fast.estimates import volatility_fraction as volatility_fraction
     from peak_kernels.fast.estimates import year_at as year_at
     from peak_kernels.fast.reduce import conclude as conclude
+    from peak_kernels.fast.rules import count_trade as count_trade
     from peak_kernels.fast.rules import opening_size as opening_size
     from peak_kernels.fast.rules import opposite as opposite
     from peak_kernels.fast.simulation import next_priced as next_priced
@@ -28,7 +29,7 @@ _HOMES = {
     "decided": ("decide",),
     "estimates": ("take_kelly", "volatility_fraction", "year_at"),
     "reduce": ("conclude",),
-    "rules": ("opening_size", "opposite"),
+    "rules": ("count_trade", "opening_size", "opposite"),
     "simulation": ("next_priced", "run_configurations"),
 }
 

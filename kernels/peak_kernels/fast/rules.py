@@ -106,12 +106,8 @@ def write_order(
 
 
 @jit(inline=True)
-def close_trade(state: FloatArray, records: FloatArray, bar: int, side: float, reason: int) -> None:
-    """Book a finished round trip (``side`` of the position) and clear the trade's running sums."""
-    gross = side * (state[t.EXIT_VALUE] - state[t.ENTRY_VALUE])
-    net = gross - state[t.TRADE_FEES]
-    share = net / state[t.ENTRY_VALUE] if state[t.ENTRY_VALUE] > 0.0 else math.nan
-    row = int(state[t.N_TRADES])
+def count_trade(state: FloatArray, net: float, share: float) -> None:
+    """Add a closed trade's net PnL, and its share of the entry value, to the sums over trades."""
     state[t.N_TRADES] += 1.0
     if net > 0.0:
         state[t.N_WINS] += 1.0
@@ -123,6 +119,16 @@ def close_trade(state: FloatArray, records: FloatArray, bar: int, side: float, r
     state[t.SUM_PNL] += net
     state[t.SUM_PNL_SQUARED] += net * net
     state[t.SUM_TRADE_RETURN] += share
+
+
+@jit(inline=True)
+def close_trade(state: FloatArray, records: FloatArray, bar: int, side: float, reason: int) -> None:
+    """Book a finished round trip (``side`` of the position) and clear the trade's running sums."""
+    gross = side * (state[t.EXIT_VALUE] - state[t.ENTRY_VALUE])
+    net = gross - state[t.TRADE_FEES]
+    share = net / state[t.ENTRY_VALUE] if state[t.ENTRY_VALUE] > 0.0 else math.nan
+    row = int(state[t.N_TRADES])
+    count_trade(state, net, share)
     if row < records.shape[1]:
         entry = state[t.ENTRY_VALUE] / state[t.ENTRY_UNITS]
         leave = state[t.EXIT_VALUE] / state[t.EXIT_UNITS]

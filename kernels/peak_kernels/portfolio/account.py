@@ -14,6 +14,7 @@ from peak_kernels import money
 from peak_kernels import portfolio_slots as p
 from peak_kernels import slots as t
 from peak_kernels.compiling import jit
+from peak_kernels.fast import count_trade
 
 
 @jit(inline=True)
@@ -85,17 +86,7 @@ def close_trade(desk: Any, records: Any, bar: int, asset: int, side: float, kind
     net = gross - cells[asset, p.TRADE_FEES] + cells[asset, p.TRADE_FINANCING]
     worth = cells[asset, p.ENTRY_VALUE]
     share = net / worth if worth > 0.0 else 0.0
-    state[t.N_TRADES] += 1.0
-    if net > 0.0:
-        state[t.N_WINS] += 1.0
-        state[t.GROSS_WIN] += net
-        state[t.SUM_WIN_RETURN] += share
-    else:
-        state[t.GROSS_LOSS] -= net
-        state[t.SUM_LOSS_RETURN] -= share
-    state[t.SUM_PNL] += net
-    state[t.SUM_PNL_SQUARED] += net * net
-    state[t.SUM_TRADE_RETURN] += share
+    count_trade(state, net, share)
     row = counts[p.N_TRADES]
     counts[p.N_TRADES] = row + 1
     if row < trades.shape[0]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,18 +19,18 @@ from peak_kernels.arrays import FloatArray, IntArray
 Params = Mapping[str, Any]
 
 
-class Score:
+class Score(ABC):
     """What assets are ranked or weighted by; scores can be added, subtracted, multiplied, divided and negated."""
 
     __slots__ = ()
 
+    @abstractmethod
     def at(self, panel: Panel, rows: IntArray, params: Params) -> FloatArray:
         """float64[k, asset]: the scores at bars ``rows``; NaN where one is not known."""
-        raise NotImplementedError
 
+    @abstractmethod
     def key(self, params: Params) -> Any:
         """What tells its values apart for these parameters."""
-        raise NotImplementedError
 
     def references(self) -> dict[str, Param]:
         """Parameters that it names."""
