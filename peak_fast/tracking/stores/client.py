@@ -10,6 +10,7 @@ A store of this kind chooses the run ids itself.  What makes a replay exact all 
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -46,6 +47,10 @@ from peak_fast.tracking.updates import (
 
 # What MLflow says of a run that is not there, whatever is asked of it.
 _NO_RUN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+
+# MLflow's client puts names of artifacts into addresses as they are, and reads them so, too.
+_MISREAD = re.compile(r"[#?]|%[0-9A-Fa-f]{2}")
+_MISREAD_REASON = "through a server, MLflow takes # and % for signs of an address; use another name"
 
 
 class ClientStore:
@@ -280,9 +285,7 @@ class ClientStore:
         for key in (*names, RUN_NAME):
             update.tags.pop(key, None)
         self._own.add(store_id)
-        root = self._roots[store_id] = local_path(run.info.artifact_uri)
-        if str(run.info.artifact_uri).startswith("mlflow-artifacts:"):
-            self._targets[store_id] = str(run.info.artifact_uri)
+        root = self._place(store_id, str(run.info.artifact_uri))
         folder = filestore.run_folder(store_id, root) if self._is_file_store else None
         if folder is not None:
             self._new_folders[store_id] = folder
@@ -359,11 +362,18 @@ class ClientStore:
         )
         return entities.DatasetInput(dataset=content, tags=[entities.InputTag(CONTEXT_TAG, dataset.context)])
 
+    def _place(self, run_id: str, artifact_uri: str) -> Path | None:
+        """Note where a run's artifacts go: a local folder, or through the server."""
+        if artifact_uri.startswith("mlflow-artifacts:"):
+            self._targets[run_id] = artifact_uri
+        root = self._roots[run_id] = local_path(artifact_uri)
+        return root
+
     def _write_files(self, run_id: str, update: RunUpdate) -> list[Rejection]:
         if not update.artifacts:
             return []
         if run_id not in self._roots:
-            self._roots[run_id] = local_path(self._client.get_run(run_id).info.artifact_uri)
+            self._place(run_id, str(self._client.get_run(run_id).info.artifact_uri))
         root = self._roots[run_id]
         # A path that a server names is a path of the server's machine.
         if root is None or is_remote(self._uri):
@@ -375,8 +385,12 @@ class ClientStore:
 
     def _send_files(self, run_id: str, update: RunUpdate) -> list[Rejection]:
         with tempfile.TemporaryDirectory(prefix="peak-fast-") as folder:
-            problems = write_artifacts(Path(folder), update.artifacts, [])
             target = self._targets.get(run_id)
+            artifacts = update.artifacts
+            misread = [] if target is None else [item for item in artifacts if _MISREAD.search(item.path)]
+            problems = [(item, f"{item.path}: {_MISREAD_REASON}") for item in misread]
+            kept = [item for item in artifacts if item not in misread]
+            problems += write_artifacts(Path(folder), kept, [])
             if target is None:
                 self._client.log_artifacts(run_id, folder)
             else:
