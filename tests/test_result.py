@@ -347,4 +347,5 @@ class TestDisplay:
         run = BacktestEngine().run_realistic(
             synthetic(20, seed=1), lambda df, p: np.zeros(20), {}, symbol="<script>x</script>"
         )
-        assert "<script>" not in run._repr_html_()
+        object.__setattr__(run, "_notes", ("a <script>y</script>",))
+        assert "<script>" in run.summary() and "<script>" not in run._repr_html_()

@@ -31,7 +31,7 @@ def given_bars(data: Any, name: str | None = None) -> Bars:
 
 def is_panel(data: Any) -> bool:
     """Whether data are a `Panel`; asked of bars too, so its files are not imported for the answer."""
-    return isinstance(data, Dated) and not isinstance(data, Bars)
+    return not isinstance(data, Bars) and isinstance(data, Dated)
 
 
 def settled(bars: Bars) -> Bars:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from peak_fast.errors import ConfigError
+from peak_fast.portfolio.parts import NO_RECORDS
 from peak_fast.portfolio.setup import Setup
 from peak_fast.portfolio.targets import TargetWeights, checked
 from peak_fast.simulation import cells_of, numbers
@@ -82,8 +83,7 @@ def _room(setup: Setup, assets: int) -> tuple[Any, Any]:
         lists,
         np.empty(p.N_COUNTS, dtype=np.int64),
     )
-    columns = (p.ORDER_COLUMNS, p.TRADE_COLUMNS, p.EVENT_COLUMNS)
-    return scratch, tuple(np.empty((0, len(names))) for names in columns)
+    return scratch, NO_RECORDS
 
 
 def _compiled(block: PanelBlock) -> Any:

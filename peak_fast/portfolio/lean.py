@@ -8,6 +8,7 @@ import numpy as np
 
 from peak_fast.metrics import METRICS
 from peak_fast.portfolio.dues import NO_DUES
+from peak_fast.portfolio.parts import NO_CHARGES, NO_RECORDS
 from peak_fast.portfolio.run import check_sums, rows_of
 from peak_fast.portfolio.setup import Setup, with_band
 from peak_fast.portfolio.targets import TargetWeights
@@ -38,11 +39,7 @@ class Bench:
         self._cells = np.empty((panel.n_assets, p.N_CELLS))
         self._lists = np.empty((p.N_LISTS, panel.n_assets), dtype=np.int64)
         self._counts = np.empty(p.N_COUNTS, dtype=np.int64)
-        self._charges, self._sums = np.empty((0, len(p.CHARGE_COLUMNS))), np.empty(p.N_SUMS)
-        # With no room for records only their counts are made.
-        self._records = tuple(
-            np.empty((0, len(names))) for names in (p.ORDER_COLUMNS, p.TRADE_COLUMNS, p.EVENT_COLUMNS)
-        )
+        self._sums = np.empty(p.N_SUMS)
 
     def _curve_of(self, setup: Setup) -> FloatArray:
         """Memory for the curve, with the rows of financing once they are needed."""
@@ -64,10 +61,9 @@ class Bench:
         setup = with_band(setup, targets)
         rows, picks = rows_of(self._panel, targets, setup.portfolio.rebalance)
         self._lists[: p.N_GIVEN_LISTS] = setup.lists
-        orders, trades, events = self._records
         _run(
             self._panel.prices, setup.spans, (rows, picks, targets.weights),
             (setup.settings, setup.rules, setup.terms), (self._state, self._cells, self._lists, self._counts),
-            (orders, trades, events), setup.dues.arrays(self._charges, self._sums), self._curve_of(setup), self.metrics,
+            NO_RECORDS, setup.dues.arrays(NO_CHARGES, self._sums), self._curve_of(setup), self.metrics,
         )  # fmt: skip
         return self.metrics

@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 
 
 NO_CHARGES: FloatArray = np.empty((0, len(p.CHARGE_COLUMNS)))
+# Orders, trades and events without room, of which the kernel makes only the counts.
+NO_RECORDS: tuple[FloatArray, FloatArray, FloatArray] = (
+    np.empty((0, len(p.ORDER_COLUMNS))),
+    np.empty((0, len(p.TRADE_COLUMNS))),
+    np.empty((0, len(p.EVENT_COLUMNS))),
+)
 
 
 @dataclass(frozen=True, slots=True)

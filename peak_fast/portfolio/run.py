@@ -12,7 +12,7 @@ from peak_fast.errors import DataError
 from peak_fast.metrics import METRICS
 from peak_fast.portfolio.deciding import decided
 from peak_fast.portfolio.dues import NO_DUES
-from peak_fast.portfolio.parts import Outcome
+from peak_fast.portfolio.parts import NO_CHARGES, Outcome
 from peak_fast.portfolio.rules import WeightFunction
 from peak_fast.portfolio.setup import Setup, described, setup_of, with_band
 from peak_fast.portfolio.targets import TargetWeights, provides_weights, target_weights
@@ -137,7 +137,7 @@ def simulate(panel: Panel, setup: Setup, targets: TargetWeights) -> Outcome:
     rows, picks = rows_of(panel, targets, setup.portfolio.rebalance)
     financed = setup.dues is not NO_DUES
     curve = np.empty((p.N_CURVES if financed else 1, len(panel)))
-    sums, charges = np.empty(p.N_SUMS), np.empty((0, len(p.CHARGE_COLUMNS)))
+    sums, charges = np.empty(p.N_SUMS), NO_CHARGES
     state, metrics = np.empty(t.N_STATE), np.empty(len(METRICS))
     # Each weight is one order and, when it is gone, another one; a split or a reinvestment is one, too.
     needed = 2 * int(np.count_nonzero(targets.weights)) + panel.n_assets + len(setup.dues.dues) + 64

@@ -99,10 +99,8 @@ def target_weights(panel: Panel, what: Any, params: Mapping[str, Any]) -> Target
         rows, weights = _pair(panel, what)
     elif isinstance(what, np.ndarray | list):
         rows, weights = _by_bar(panel, what, notes)
-    elif is_frame(what) or isinstance(what, Mapping) or package_of(what) in ("pyarrow", "duckdb", "narwhals"):
-        rows, weights = weight_rows(what, panel, notes)
     else:
-        raise not_weights(what)
+        rows, weights = weight_rows(what, panel, notes)
     return checked(panel, TargetWeights(rows, weights, tuple(notes)))
 
 
