@@ -190,13 +190,14 @@ def spool_files(root, patience=5.0):
 
 def _spool_files(root):
     kept = (".lock", ".log", ".json")
-    return [
+    # Sorted: each file system lists a folder in a sequence of its own.
+    return sorted(
         path
         for folder in Path(root).iterdir()
         if not folder.is_symlink() and folder.is_dir() and not folder.name.startswith("mlflow-")
         for path in folder.iterdir()
         if path.suffix not in kept
-    ]
+    )
 
 
 def segments_of(root):
