@@ -22,7 +22,7 @@ FLOORS = [
     ["errors", "masking", "version"],
     ["arguments", "columns", "files", "guard"],
     ["data", "params"],
-    ["indicators", "metrics", "settings"],
+    ["indicators", "metrics", "settings", "statistics"],
     ["strategies"],
     ["simulation"],
     ["results"],
