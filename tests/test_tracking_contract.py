@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from peak_fast.tracking import MLflowTracker, NoopTracker, Tracker, TrackingWarning, log_backtest
+from peak_fast.tracking.caller import background
 from tests.tracking_fakes import fake_result
 from tests.tracking_stores import use_spool
 
@@ -45,6 +46,8 @@ def keep_warm(contract_spool):
         if uri not in held:
             held[uri] = MLflowTracker(uri, "keep-warm")
             held[uri].start_run("keeper")
+            # A writer that the background starts would find the environment of the test that runs just then.
+            background.unwatch(held[uri]._channel)
 
     yield keep
     for tracker in held.values():

@@ -36,6 +36,11 @@ class RunIds:
             else:
                 self._known[ids[0]] = ids[1]
 
+    @property
+    def empty(self) -> bool:
+        """Whether no run of the segment has an id that the store chose, or may have one."""
+        return not (self._begun or self._known or self._damaged)
+
     def get(self, run_id: str) -> str | None:
         """The store's id, if it is known."""
         return self._known.get(run_id)

@@ -9,6 +9,8 @@ a twentieth.  The tables are not a public interface, so this path is taken only 
 
 Everything else goes through :class:`~peak_fast.tracking.stores.client.ClientStore`.
 
+A segment that somebody began through that client goes on through it, as its runs have other ids there.
+
 Applying an update twice changes nothing: runs, parameters and metric points are inserted "or ignored" under
 MLflow's own primary keys, tags and status are set, the latest value of a metric only moves forward.
 """
@@ -140,6 +142,8 @@ class BulkStore:
         StoreUnavailable
             Nothing of the transaction is in the store.
         """
+        if ids is not None and not ids.empty:
+            return self._through_mlflow().apply(updates, ids)
         try:
             return refusals.apply(self._write, updates, self._tags)
         except OSError as error:
@@ -165,10 +169,13 @@ class BulkStore:
             self._update_runs(accepted, places)
         for update in accepted:
             if update.artifacts and local_path(places[update.run_id].artifact_uri) is None:
-                if self._client is None:
-                    self._client = ClientStore(self._uri)
-                rejections += self._client.upload(update)  # MLflow must know the run by then
+                rejections += self._through_mlflow().upload(update)  # MLflow must know the run by then
         return rejections
+
+    def _through_mlflow(self) -> ClientStore:
+        if self._client is None:
+            self._client = ClientStore(self._uri)
+        return self._client
 
     def _tags(self, run_id: str) -> dict[str, str]:
         return dict(self._database.query("SELECT key, value FROM tags WHERE run_uuid = ?", (run_id,)))

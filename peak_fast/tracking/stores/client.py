@@ -5,6 +5,7 @@ A store of this kind chooses the run ids itself.  What makes a replay exact all 
 * each run carries our id in the tag ``peak_fast.run_id``;
 * the segment's ``.ids`` file says, before a run is created, that it is about to be, and afterwards which id it
   got.  Only a run between these two lines has to be looked up in the store;
+* in a database the bulk path may have written the run under our own id before, so that one is looked up, too;
 * metric points of a run that was not written in one go are compared with its history first.
 """
 
@@ -95,6 +96,7 @@ class ClientStore:
         self._own: set[str] = set()
         self._parents: dict[str, str] = {}
         self._is_file_store = is_file_store(uri)
+        self._is_database = not (self._is_file_store or is_remote(uri))
         # Folders of runs without values in a file store.
         self._new_folders: dict[str, Path] = {}
 
@@ -217,6 +219,7 @@ class ClientStore:
     def _write_all(self, update: RunUpdate, ids: RunIds) -> list[Rejection]:
         is_new = update.create is not None and ids.get(update.run_id) is None
         run_id = self._run(update, ids)
+        is_new = is_new and run_id != update.run_id
         if update.defaults:
             there = {} if is_new else self._tags(run_id)
             update.tags = {k: v for k, v in update.defaults.items() if k not in there} | update.tags
@@ -261,6 +264,8 @@ class ClientStore:
             if found is not None:
                 ids.done(update.run_id, found)
                 return found
+        elif self._is_database and self._has(update.run_id):
+            return update.run_id
         else:
             ids.begin(update.run_id)
         return self._create(update, update.create, ids)
@@ -290,6 +295,15 @@ class ClientStore:
         if folder is not None:
             self._new_folders[store_id] = folder
         return store_id
+
+    def _has(self, run_id: str) -> bool:
+        try:
+            self._client.get_run(run_id)
+            return True
+        except Exception as error:
+            if getattr(error, "error_code", "") in _NO_RUN:
+                return False
+            raise
 
     def _parent(self, parent: str, update: RunUpdate, ids: RunIds) -> str:
         """The store's id of a parent run, which may have been logged by another tracker or process."""
