@@ -16,16 +16,34 @@ if TYPE_CHECKING:
         sharpe_power,
         sharpe_variance,
     )
+    from peak_fast.statistics.splits import (
+        Split,
+        combinatorial_paths,
+        combinatorial_splits,
+        fold_bounds,
+        kfold_splits,
+        rows_of,
+        time_series_splits,
+        walk_forward_splits,
+    )
 
 __all__ = [
+    "Split",
+    "combinatorial_paths",
+    "combinatorial_splits",
     "deflated_sharpe",
     "expected_maximum",
+    "fold_bounds",
+    "kfold_splits",
     "minimum_backtest_length",
     "minimum_track_record",
     "probabilistic_sharpe",
+    "rows_of",
     "sharpe_power",
     "sharpe_variance",
+    "time_series_splits",
     "variance_of_maximum",
+    "walk_forward_splits",
 ]
 
 # Where each name of this room lives; those outside `__all__` are for other rooms.
@@ -38,6 +56,16 @@ _HOMES = {
         "probabilistic_sharpe",
         "sharpe_power",
         "sharpe_variance",
+    ),
+    "splits": (
+        "Split",
+        "combinatorial_paths",
+        "combinatorial_splits",
+        "fold_bounds",
+        "kfold_splits",
+        "rows_of",
+        "time_series_splits",
+        "walk_forward_splits",
     ),
 }
 

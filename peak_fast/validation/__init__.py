@@ -1,0 +1,19 @@
+"""Does it hold?  What runs strategies and sweeps again to find out: windows that walk forward, worlds, look-ahead."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from peak_kernels.doors import door
+
+if TYPE_CHECKING:
+    from peak_fast.validation.windows import Window, windows_of
+
+__all__ = ["Window", "windows_of"]
+
+# Where each name of this room lives; those outside `__all__` are for other rooms.
+_HOMES = {
+    "windows": ("Window", "windows_of"),
+}
+
+__getattr__, __dir__ = door(__name__, _HOMES, __all__)
