@@ -8,6 +8,7 @@ import pytest
 from peak_fast import BacktestEngine
 from peak_fast.errors import ConfigError
 from peak_fast.tracking import MLflowTracker, TrackingWarning, build_tracker_from_config
+from peak_fast.tracking.caller import background
 from tests.tracking_stores import segments_of, spool_files
 
 MODES = ["background", "sync"]
@@ -167,6 +168,9 @@ def test_a_server_that_takes_connections_and_says_nothing(spool_dir, experiment,
             tracker.log_metrics({"a": 1.0})
     assert len(told) == 1
     assert len(segments_of(spool_dir)) == 1
+    # Nobody answers there any more: without this the background and the end of the process would go on asking.
+    tracker._channel.drop()
+    background.unwatch(tracker._channel)
 
 
 @pytest.mark.parametrize("call", ["log_params", "log_metrics", "set_tags"])

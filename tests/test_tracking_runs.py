@@ -155,16 +155,23 @@ def test_a_loop_that_asks_for_no_id_starts_no_writer(spool_dir, tmp_path, experi
     from peak_fast.tracking.caller import launch
 
     monkeypatch.setattr("peak_fast.tracking.caller.background.INTERVAL", 0.0)
-    monkeypatch.setattr(launch, "start_writer", lambda *_, **__: pytest.fail("somebody waits for the store"))
     tracker = MLflowTracker(f"sqlite:///{tmp_path}/quick.db", experiment)
+    started, start = [], launch.start_writer
+
+    def noted(folder, *others, **named):
+        started.append(folder)  # also those of trackers that other tests hold open
+        return start(folder, *others, **named)
+
+    monkeypatch.setattr(launch, "start_writer", noted)
     for number in range(5):
         with tracker.start_run(f"run {number}") as run:
             tracker.log_metrics({"x": 1.0})
         assert isinstance(run, str) and run and tracker.active is False
     made = tracker.log_runs({"metrics.x": [1.0, 2.0]})
     assert len(made) == 2
-    monkeypatch.undo()
+    assert tracker._channel.folder not in started
     tracker.close()
+    assert tracker._channel.folder in started
 
 
 def test_a_handle_is_text(uri, experiment):

@@ -82,6 +82,9 @@ def _run() -> None:
     pause = INTERVAL
     while True:
         time.sleep(pause)
+        if INTERVAL <= 0:  # set meanwhile: nobody looks any more
+            _running = False
+            return
         failing = _round()
         # A store that does not answer is asked less and less often.
         pause = min(pause * 2, MAX_INTERVAL) if failing else INTERVAL
@@ -96,7 +99,10 @@ def _round() -> bool:
     """Look at every channel once; whether a store does not answer."""
     channels = list(_channels)
     for channel in channels:
-        channel.kick()
+        try:
+            channel.kick()
+        except Exception as error:  # the others, and the rounds to come, do not depend on it
+            logger.debug("background round: %s: %s", type(error).__name__, error)
     return any(channel.failing for channel in channels)
 
 
