@@ -7,7 +7,23 @@ from typing import TYPE_CHECKING
 from peak_kernels.doors import door
 
 if TYPE_CHECKING:
-    from peak_fast.statistics.maxima import expected_maximum, variance_of_maximum
+    from peak_fast.statistics.clusters import (
+        cluster_trials,
+        effective_trials,
+    )
+    from peak_fast.statistics.maxima import (
+        expected_maximum,
+        variance_of_maximum,
+    )
+    from peak_fast.statistics.multiple import (
+        adjusted_pvalues,
+        haircut_sharpe,
+    )
+    from peak_fast.statistics.scaling import (
+        autocorrelations,
+        sharpe_scaling,
+        sharpe_standard_error,
+    )
     from peak_fast.statistics.sharpe import (
         deflated_sharpe,
         minimum_backtest_length,
@@ -29,17 +45,24 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Split",
+    "adjusted_pvalues",
+    "autocorrelations",
+    "cluster_trials",
     "combinatorial_paths",
     "combinatorial_splits",
     "deflated_sharpe",
+    "effective_trials",
     "expected_maximum",
     "fold_bounds",
+    "haircut_sharpe",
     "kfold_splits",
     "minimum_backtest_length",
     "minimum_track_record",
     "probabilistic_sharpe",
     "rows_of",
     "sharpe_power",
+    "sharpe_scaling",
+    "sharpe_standard_error",
     "sharpe_variance",
     "time_series_splits",
     "variance_of_maximum",
@@ -48,7 +71,23 @@ __all__ = [
 
 # Where each name of this room lives; those outside `__all__` are for other rooms.
 _HOMES = {
-    "maxima": ("expected_maximum", "variance_of_maximum"),
+    "clusters": (
+        "cluster_trials",
+        "effective_trials",
+    ),
+    "maxima": (
+        "expected_maximum",
+        "variance_of_maximum",
+    ),
+    "multiple": (
+        "adjusted_pvalues",
+        "haircut_sharpe",
+    ),
+    "scaling": (
+        "autocorrelations",
+        "sharpe_scaling",
+        "sharpe_standard_error",
+    ),
     "sharpe": (
         "deflated_sharpe",
         "minimum_backtest_length",
