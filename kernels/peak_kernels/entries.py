@@ -33,12 +33,12 @@ ENTRIES = {
         "run_configurations": 2, "sma_rows": 0, "ema_rows": 0, "rsi_rows": 0, "roc_rows": 0,
         "highest_before_rows": 0, "lowest_before_rows": 0, "std": 1, "macd": 3, "run_portfolio": 0,
         "fold_exposures": 0, "momentum_scores": 2, "volatility_scores": 1, "taken_scores": 0, "screen_scores": 1,
-        "best_ranks": 3, "weigh_ranks": 3,
+        "best_ranks": 3, "weigh_ranks": 3, "cscv_winners": 0, "cscv_ranks": 0, "cscv_means": 1,
     }.items()
 }  # fmt: skip
 (
     _RUN, _SMA, _EMA, _RSI, _ROC, _HIGHEST, _LOWEST, _STD, _MACD, _PORTFOLIO, _EXPOSURES, _MOMENTUM, _VOLATILITY,
-    _TAKEN, _SCREEN, _BEST, _WEIGH,
+    _TAKEN, _SCREEN, _BEST, _WEIGH, _WINNERS, _RANKS, _MEANS,
 ) = ENTRIES.values()  # fmt: skip
 
 
@@ -176,3 +176,33 @@ def weigh_ranks(
     spare = np.empty(assets), np.empty(assets), np.empty(assets, dtype=np.int64)
     arrays = (best[0], counts[0], best[1], counts[1], values, terms, group_of, *lists, *spare, numbers, out)
     _WEIGH.call(arrays, *widths, shared)
+
+
+def cscv_winners(
+    sums: FloatArray, squares: FloatArray, masks: IntArray, odd: tuple[FloatArray, FloatArray, IntArray], tile: int,
+    winners: IntArray,
+) -> None:  # fmt: skip
+    """See `validation.cscv.find_winners`."""
+    best = np.empty(24 * len(masks))
+    _WINNERS.call((sums, squares, masks, *odd, _subset_tables(sums, tile), best, winners))
+
+
+def cscv_ranks(
+    sums: FloatArray, squares: FloatArray, masks: IntArray, odd: tuple[FloatArray, FloatArray, IntArray], tile: int,
+    scores: FloatArray, counts: IntArray,
+) -> None:  # fmt: skip
+    """See `validation.cscv.rank_winners`."""
+    _RANKS.call((sums, squares, masks, *odd, _subset_tables(sums, tile), scores, counts))
+
+
+def cscv_means(
+    sums: FloatArray, squares: FloatArray, masks: IntArray, bars: int, tile: int, out: FloatArray
+) -> None:
+    """See `validation.cscv.mean_sharpes`."""
+    _MEANS.call((sums, squares, masks, _subset_tables(sums, tile), out), bars)
+
+
+def _subset_tables(sums: FloatArray, tile: int) -> FloatArray:
+    """Scratch of a tile: sums of every subset of half of the blocks."""
+    blocks = len(sums)
+    return np.empty((4, 1 << (blocks - blocks // 2), tile))

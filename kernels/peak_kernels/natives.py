@@ -32,6 +32,7 @@ from peak_kernels.indicators import (
 from peak_kernels.portfolio import best_into, momentum_into, screen, taken_into, volatility_into, weigh_into
 from peak_kernels.portfolio import fold_exposures as _fold_exposures
 from peak_kernels.portfolio import run_portfolio as _run_portfolio
+from peak_kernels.validation import find_winners, mean_sharpes, rank_winners
 
 _I64 = ir.IntType(64)
 _WORD = 8
@@ -251,3 +252,28 @@ def weigh_ranks(arrays: int, long_width: int, short_width: int, shared: int) -> 
         (whole_row(arrays, 7), whole_row(arrays, 8)), (row(arrays, 9), row(arrays, 10), whole_row(arrays, 11)),
         whole_row(arrays, 12), table(arrays, 13),
     )  # fmt: skip
+
+
+def cscv_winners(arrays: int) -> None:
+    """``(sums, squares, masks, odd sums, odd squares, flats, tables, best, winners)``."""
+    odd = (table(arrays, 3), table(arrays, 4), whole_table(arrays, 5))
+    find_winners(
+        table(arrays, 0), table(arrays, 1), whole_row(arrays, 2), odd, cube(arrays, 6), row(arrays, 7),
+        whole_row(arrays, 8),
+    )  # fmt: skip
+
+
+def cscv_ranks(arrays: int) -> None:
+    """``(sums, squares, masks, odd sums, odd squares, flats, tables, scores, counts)``."""
+    odd = (table(arrays, 3), table(arrays, 4), whole_table(arrays, 5))
+    rank_winners(
+        table(arrays, 0), table(arrays, 1), whole_row(arrays, 2), odd, cube(arrays, 6), table(arrays, 7),
+        whole_table(arrays, 8),
+    )  # fmt: skip
+
+
+def cscv_means(arrays: int, bars: int) -> None:
+    """``(sums, squares, masks, tables, out)``."""
+    mean_sharpes(
+        table(arrays, 0), table(arrays, 1), whole_row(arrays, 2), float(bars), cube(arrays, 3), row(arrays, 4)
+    )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from peak_kernels.doors import door
 
 if TYPE_CHECKING:
+    from peak_fast.statistics.blocks import check_blocks as check_blocks
     from peak_fast.statistics.clusters import (
         cluster_trials,
         effective_trials,
@@ -42,14 +43,19 @@ if TYPE_CHECKING:
         time_series_splits,
         walk_forward_splits,
     )
+    from peak_fast.statistics.symmetric import cscv, cscv_of_sums
+    from peak_fast.statistics.symmetric_result import CSCV
 
 __all__ = [
+    "CSCV",
     "Split",
     "adjusted_pvalues",
     "autocorrelations",
     "cluster_trials",
     "combinatorial_paths",
     "combinatorial_splits",
+    "cscv",
+    "cscv_of_sums",
     "deflated_sharpe",
     "effective_trials",
     "expected_maximum",
@@ -71,6 +77,7 @@ __all__ = [
 
 # Where each name of this room lives; those outside `__all__` are for other rooms.
 _HOMES = {
+    "blocks": ("check_blocks",),
     "clusters": (
         "cluster_trials",
         "effective_trials",
@@ -106,6 +113,8 @@ _HOMES = {
         "time_series_splits",
         "walk_forward_splits",
     ),
+    "symmetric": ("cscv", "cscv_of_sums"),
+    "symmetric_result": ("CSCV",),
 }
 
 __getattr__, __dir__ = door(__name__, _HOMES, __all__)
