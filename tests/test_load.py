@@ -1,6 +1,8 @@
 """Files and SQL queries."""
 
 import gzip
+import subprocess
+import sys
 
 import numpy as np
 import polars as pl
@@ -56,6 +58,23 @@ def test_query(tmp_path):
     bars = load(f"duckdb:SELECT * FROM '{tmp_path / 'prices.parquet'}' ORDER BY timestamp")
     assert bars.hash == expected.hash
     assert bars.name == "duckdb"
+
+
+ENDS = """
+import sys, duckdb
+from peak_fast import Bars, load
+query = f"SELECT * FROM '{sys.argv[1]}' ORDER BY timestamp"
+assert load("duckdb:" + query).hash == Bars.from_frame(duckdb.sql(query)).hash
+"""
+
+
+def test_a_script_that_queries_ends_without_a_word(tmp_path):
+    """DuckDB names at the end whatever of it somebody still holds."""
+    pytest.importorskip("duckdb")
+    path = tmp_path / "prices.parquet"
+    synthetic(50, seed=1).to_polars().write_parquet(path)
+    done = subprocess.run([sys.executable, "-c", ENDS, path], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from peak_fast.arguments import place
 from peak_fast.data.dialects import check_dialect
+from peak_fast.data.kinds import ArrowStream
 from peak_fast.data.options import DEFAULTS, FILE_OPTIONS, ReadOptions
 from peak_fast.data.query_dates import check_dates
 from peak_fast.errors import ConfigError, DataError, did_you_mean, require
@@ -237,7 +238,7 @@ def read_query(sql: str, options: ReadOptions) -> tuple[pl.DataFrame, list[str]]
             relation = connection.sql(sql)
             if relation is None:
                 raise DataError(f"duckdb: {masked(sql.strip())!r} returns no rows; expected a SELECT")
-            frame = pl.DataFrame(relation).rechunk()
+            frame = pl.DataFrame(ArrowStream(relation)).rechunk()
             return frame, check_dates(connection, sql)
         except duckdb.Error as error:
             reason = masked(str(error)).splitlines()[0]

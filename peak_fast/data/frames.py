@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from peak_fast.data.kinds import package_of
+from peak_fast.data.kinds import ArrowStream, package_of
 from peak_fast.data.names import Names
 from peak_fast.data.numeric import as_float64
 from peak_fast.errors import DataError
@@ -69,7 +69,7 @@ def to_polars(frame: Any) -> Any:
 
     if package_of(frame) in ("duckdb", "_duckdb"):
         # A relation may be read only once; one derived from it leaves the user's own untouched.
-        frame = frame.select("*")
+        frame = ArrowStream(frame.select("*"))
     if package_of(frame) == "pyarrow":
         return pl.from_arrow(frame)
     if package_of(frame) == "pandas" and type(frame).__name__ == "DataFrame":
