@@ -17,6 +17,16 @@ if TYPE_CHECKING:
     from peak_fast.data.alignment import is_frame as is_frame
     from peak_fast.data.alignment import untold as untold
     from peak_fast.data.bars import Bars
+    from peak_fast.data.changed import bars_with as bars_with
+    from peak_fast.data.changed import column_of as column_of
+    from peak_fast.data.changed import fields_of as fields_of
+    from peak_fast.data.changed import frame_of_kind as frame_of_kind
+    from peak_fast.data.changed import frame_shown as frame_shown
+    from peak_fast.data.changed import moved_times as moved_times
+    from peak_fast.data.changed import names_of_frame as names_of_frame
+    from peak_fast.data.changed import panel_with as panel_with
+    from peak_fast.data.changed import temporal_columns as temporal_columns
+    from peak_fast.data.changed import with_values as with_values
     from peak_fast.data.checks import not_positive as not_positive
     from peak_fast.data.columns import numbers_of as numbers_of
     from peak_fast.data.dated_tables import DatedValues as DatedValues
@@ -65,6 +75,18 @@ _HOMES = {
         "untold",
     ),
     "bars": ("Bars",),
+    "changed": (
+        "bars_with",
+        "column_of",
+        "fields_of",
+        "frame_of_kind",
+        "frame_shown",
+        "moved_times",
+        "names_of_frame",
+        "panel_with",
+        "temporal_columns",
+        "with_values",
+    ),
     "checks": ("not_positive",),
     "columns": ("numbers_of",),
     "dated_tables": ("DatedValues", "dated_values"),

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from peak_fast import portfolio as _portfolio
 from peak_fast import settings as _settings
 from peak_fast import simulation as _simulation
-from peak_fast.arguments import is_number, rate_of_bps, shown, tracker_or_none
+from peak_fast.arguments import rate_of_bps, tracker_or_none
 from peak_fast.data import Bars, given_bars, is_panel
+from peak_fast.engine.parts import Setting, stop_pct, with_varied
 from peak_fast.errors import ConfigError
 from peak_fast.guard import guarded_class
 from peak_fast.results import BacktestResult
@@ -30,24 +30,6 @@ if TYPE_CHECKING:
     from peak_fast.tracking import Tracker
 
 R = TypeVar("R")
-
-LEGACY_STOP = 0.02
-
-T = TypeVar("T")
-
-
-class _Setting(Generic[T]):
-    """An attribute of the engine that stands in its settings; setting it makes others of them."""
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    def __get__(self, engine: Any, owner: type | None = None) -> T:
-        value: T = self if engine is None else getattr(engine.settings, self._name)  # type: ignore[assignment]
-        return value
-
-    def __set__(self, engine: Any, value: T) -> None:
-        engine.settings = replace(engine.settings, **{self._name: value})
 
 
 @guarded_class()
@@ -75,6 +57,9 @@ class BacktestEngine:
         with latency, partial fills, paths inside bars and more (docs/orders.md); None: the fast path.
     portfolio, financing
         `PortfolioRules` and `Financing` of `peak_fast.settings` for runs of a `Panel` (docs/portfolio_semantics.md).
+    check_lookahead
+        Whether each run first looks, at a few bars, whether decisions change with later bars, and is refused if they
+        do (docs/validation.md#look-ahead); `peak_fast.validation.check_lookahead` looks closer.
 
     Attributes
     ----------
@@ -103,6 +88,7 @@ class BacktestEngine:
         order_book: Any = None,
         portfolio: PortfolioRules | None = None,
         financing: Financing | None = None,
+        check_lookahead: bool = False,
     ) -> None:
         self.settings = EngineSettings(
             initial_cash=initial_cash,
@@ -115,22 +101,26 @@ class BacktestEngine:
             financing=financing,
         )  # fmt: skip
         self.tracker: Tracker | None = tracker_or_none(tracker)
-        if use_execution_pipeline not in (True, False):
-            got = repr(use_execution_pipeline)
-            raise ConfigError(f"use_execution_pipeline: expected True or False; got {got}")
+        for name, value in (
+            ("use_execution_pipeline", use_execution_pipeline),
+            ("check_lookahead", check_lookahead),
+        ):
+            if value not in (True, False):
+                raise ConfigError(f"{name}: expected True or False; got {value!r}")
         self.use_execution_pipeline = bool(use_execution_pipeline)
+        self.check_lookahead = bool(check_lookahead)
 
-    initial_cash = _Setting[float]()
-    execution = _Setting[Execution]()
-    costs = _Setting[Costs]()
-    sizing = _Setting[SizeRule]()
-    stops = _Setting[Stops]()
-    risk_limits = _Setting[RiskLimits]()
-    periods_per_year = _Setting["float | None"]()
-    risk_free = _Setting[float]()
-    order_book = _Setting[Any]()
-    portfolio = _Setting["PortfolioRules | None"]()
-    financing = _Setting["Financing | None"]()
+    initial_cash = Setting[float]()
+    execution = Setting[Execution]()
+    costs = Setting[Costs]()
+    sizing = Setting[SizeRule]()
+    stops = Setting[Stops]()
+    risk_limits = Setting[RiskLimits]()
+    periods_per_year = Setting["float | None"]()
+    risk_free = Setting[float]()
+    order_book = Setting[Any]()
+    portfolio = Setting["PortfolioRules | None"]()
+    financing = Setting["Financing | None"]()
 
     @classmethod
     def from_config(cls, config: BacktestConfig, tracker: Tracker | None = None) -> BacktestEngine:
@@ -181,11 +171,14 @@ class BacktestEngine:
         if not isinstance(weights, bool):
             raise ConfigError(f"weights: expected True or False; got {weights!r}")
         if is_panel(data):
+            if self.check_lookahead:
+                self._look(data, strategy, params, weights)
             done = _portfolio.run_portfolio(self.settings, data, strategy, params_of(params), symbol)
             return self._told(done)
         bars = given_bars(data, symbol)
+        looked = self._look(bars, strategy, params, weights) if self.check_lookahead else ()
         if not isinstance(strategy, str) and _simulation.is_targets(strategy):
-            notes: list[str] = []
+            notes = [*looked]
             row = _simulation.given_targets(bars, strategy, notes).row
             name = "targets" if not weights else "weights"
             decisions = _simulation.target_decisions(row, None if weights else "the targets")
@@ -194,7 +187,21 @@ class BacktestEngine:
             )
         item = resolve(strategy)
         values = complete_params(item, params)
-        return self._run_item(bars, item, values, symbol, weights)
+        return self._run_item(bars, item, values, symbol, weights, looked=looked)
+
+    def _look(
+        self, data: Any, strategy: Any, params: Mapping[str, Any] | None, weights: bool = False
+    ) -> tuple[str, ...]:
+        """Refuse a strategy whose decisions change with later bars; gives notes on what could not be looked at."""
+        from peak_fast.lookahead import refuse_lookahead
+
+        return refuse_lookahead(strategy, data, params, self.settings, self.quiet_run(weights))
+
+    def quiet_run(self, weights: bool = False) -> Callable[[Bars, Any, dict[str, Any]], BacktestResult]:
+        """A function of bars, a resolved strategy and complete parameters that runs without telling anybody."""
+        quiet = self._with(self.settings)
+        quiet.tracker = None
+        return lambda bars, item, values: quiet._run_item(bars, item, values, None, weights)
 
     def _run_item(
         self,
@@ -204,13 +211,17 @@ class BacktestEngine:
         symbol: str | None,
         weights: bool,
         varied: Mapping[str, Any] | None = None,
+        looked: tuple[str, ...] = (),
     ) -> BacktestResult:
-        """Run a resolved strategy with complete parameters; ``varied``: settings that a sweep has changed."""
+        """Run a resolved strategy with complete parameters.
+
+        ``varied``: settings that a sweep has changed; ``looked``: notes of what was looked at before.
+        """
         by_weight = weights or getattr(item, "weights", False) or getattr(item, "returns", "") == "weights"
         if isinstance(item, OrderBlock) or (isinstance(item, Block) and self.settings.order_book is not None):
             return self._run_block(bars, item, values, symbol, by_weight, varied)
         flat = self.settings.vector(bars, weights=by_weight)
-        notes: list[str] = []
+        notes = [*looked]
         decisions = _simulation.decisions_of(bars, item, values, flat, notes)
         return self._finish(
             bars, decisions, item.name, values, symbol, weights=by_weight, strategy=item, notes=notes,
@@ -235,7 +246,7 @@ class BacktestEngine:
         settings = self.settings.through_book()
         run = run_block(settings, bars, block, values, weights=weights)
         targets = "orders" if places else "weights" if weights else "sides"
-        used, shown = _with_varied(settings.shown(targets, rules=run.orders.rules), values, varied)
+        used, shown = with_varied(settings.shown(targets, rules=run.orders.rules), values, varied)
         return self._told(
             BacktestResult(
                 bars, run.outcome, run.flat, block.name, shown, used, symbol or bars.name, block,
@@ -273,7 +284,7 @@ class BacktestEngine:
         notes: list[str] = []
         decisions = _simulation.decisions_of(bars, item, values, flat, notes)
         outcome = _simulation.run_single(bars, decisions, flat)
-        used, shown = _with_varied(self.settings.shown("weights" if by_weight else "sides"), values, varied)
+        used, shown = with_varied(self.settings.shown("weights" if by_weight else "sides"), values, varied)
         replay = _simulation.Replay.of(bars, flat, decisions, item, values)
         return BacktestResult(
             bars, outcome, flat, item.name, shown, used, symbol or bars.name, item, replay=replay,
@@ -299,14 +310,14 @@ class BacktestEngine:
         params = params_of(strategy_params)
         name = getattr(strategy_signal_fn, "__name__", "signals")
         item = SignalStrategy(strategy_signal_fn, name=name, returns="signals")
-        notes: list[str] = []
+        notes = [*self._look(bars, item, params)] if self.check_lookahead else []
         given = _simulation.returned_by(item, bars, _simulation.call_function(item, bars, params), notes)
         decisions = _simulation.decided_by(item, given, notes, long_only=not self.use_execution_pipeline)
         if self.use_execution_pipeline:
             return engine._finish(bars, decisions, name, params, symbol, strategy=item, notes=notes)
         stops = engine.settings.stops
         if stops.stop_loss is None:
-            stops = stops.model_copy(update={"stop_loss": _stop_pct(params), "unit": "fraction"})
+            stops = stops.model_copy(update={"stop_loss": stop_pct(params), "unit": "fraction"})
             engine = engine._with(engine.settings.changed(stops=stops))
         return engine._finish(bars, decisions, name, params, symbol, legacy=True, strategy=item, notes=notes)
 
@@ -371,7 +382,7 @@ class BacktestEngine:
             rules, notes = orders.rules, (*notes, *own)
         used = settings.shown("weights" if weights else "sides", "legacy" if legacy else "pipeline", rules)
         if varied:
-            used, params = _with_varied(used, params, varied)
+            used, params = with_varied(used, params, varied)
         return self._told(
             BacktestResult(
                 bars, outcome, flat, name, params, used, symbol or bars.name, strategy, replay=replay,
@@ -402,18 +413,3 @@ class BacktestEngine:
             warn_untracked(self.tracker, error)
         else:
             log_backtest(self.tracker, result)
-
-
-def _with_varied(
-    used: dict[str, Any], params: dict[str, Any], varied: Mapping[str, Any] | None
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Settings and parameters as a result shows them, with what a sweep has varied."""
-    return ({**used, "varied": dict(varied)}, {**params, **varied}) if varied else (used, params)
-
-
-def _stop_pct(params: Mapping[str, Any]) -> float:
-    """Stop distance of the long-only mode from the strategy's parameters."""
-    value = params.get("stop_pct", LEGACY_STOP)
-    if not is_number(value) or not 0 < value < 1:
-        raise ConfigError(f"stop_pct: expected a fraction between 0 and 1; got {shown(value)}")
-    return float(value)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from peak_fast.results.codes import CLOSE as CLOSE
     from peak_fast.results.codes import KINDS as KINDS
     from peak_fast.results.codes import ORDER as ORDER
+    from peak_fast.results.frames import decided_orders as decided_orders
     from peak_fast.results.frames import trade_array as trade_array
     from peak_fast.results.generations import check_folder as check_folder
     from peak_fast.results.generations import load_checked as load_checked
@@ -34,7 +35,7 @@ __all__ = ["Ambiguity", "BacktestResult"]
 
 # Where each name of this room lives; those outside `__all__` are for other rooms.
 _HOMES = {
-    "frames": ("trade_array",),
+    "frames": ("decided_orders", "trade_array"),
     "ambiguity": ("Ambiguity",),
     "generations": ("check_folder", "load_checked", "make_flat", "numbers_in", "numbers_of", "save_parts"),
     "codes": ("CHILD", "CLOSE", "KINDS", "ORDER"),

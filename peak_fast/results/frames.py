@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from peak_fast.results.parts import RunParts
+    from peak_kernels.arrays import FloatArray, IntArray
 
 
 def trade_array(result: RunParts) -> Any:
@@ -135,6 +136,13 @@ def trades_frame(result: RunParts) -> pl.DataFrame:
             **_tags(result._outcome.trades, len(trades)),
         }
     )
+
+
+def decided_orders(result: RunParts) -> tuple[IntArray, FloatArray, FloatArray]:
+    """Bars at which orders were given, int64, on which side (1 buy, -1 sell), and how many units were asked for."""
+    rows = result._outcome.orders
+    bars, sides, sizes = (t.ORDER_COLUMNS.index(name) for name in ("bar", "side", "requested"))
+    return rows[:, bars].astype(np.int64), np.ascontiguousarray(rows[:, sides]), rows[:, sizes].copy()
 
 
 def orders_frame(result: RunParts) -> pl.DataFrame:

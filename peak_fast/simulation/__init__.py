@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from peak_fast.simulation.given import call_function as call_function
     from peak_fast.simulation.given import decided_by as decided_by
     from peak_fast.simulation.given import decisions_of as decisions_of
+    from peak_fast.simulation.given import frame_given as frame_given
     from peak_fast.simulation.given import function_name as function_name
     from peak_fast.simulation.given import given_targets as given_targets
     from peak_fast.simulation.given import held_note as held_note
@@ -41,6 +42,7 @@ _HOMES = {
         "call_function",
         "decided_by",
         "decisions_of",
+        "frame_given",
         "function_name",
         "given_targets",
         "held_note",

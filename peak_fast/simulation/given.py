@@ -106,15 +106,22 @@ def _evaluated(bars: Bars, expression: Any, what: str) -> Any:
         ) from error
 
 
-def call_function(item: SignalStrategy, bars: Bars, params: Mapping[str, Any]) -> Any:
+def frame_given(bars: Bars) -> Any:
+    """The frame that a signal function gets: a view of the user's, or one that is made from the bars."""
+    return own_frame(bars.source) if bars.source is not None else bars.to_polars()
+
+
+def call_function(item: SignalStrategy, bars: Bars, params: Mapping[str, Any], frame: Any = None) -> Any:
     """What a signal function returns for the user's frame, of which it gets a view of its own.
+
+    ``frame`` is such a view (`frame_given`), for a caller that looks at it afterwards.
 
     Raises
     ------
     StrategyError
         It asked for a column or a parameter that is not there, or is written for another kind of frame.
     """
-    frame = own_frame(bars.source) if bars.source is not None else bars.to_polars()
+    frame = frame_given(bars) if frame is None else frame
     try:
         return item(frame, dict(params))
     except KeyError as error:

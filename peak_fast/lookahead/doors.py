@@ -1,0 +1,143 @@
+"""What other rooms ask: the report on a strategy, and the cheap form before a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+import numpy as np
+
+from peak_fast import portfolio as _portfolio
+from peak_fast.data import is_panel
+from peak_fast.lookahead.examine import examine
+from peak_fast.lookahead.inputs import inputs_of
+from peak_fast.lookahead.report import UNCHECKED, LookaheadReport
+from peak_fast.lookahead.search import CHEAP, Effort
+from peak_fast.lookahead.subjects import (
+    ExpressionSubject,
+    FunctionSubject,
+    RunSubject,
+    Subject,
+    WeightsSubject,
+)
+from peak_fast.settings import EngineSettings
+from peak_fast.simulation import is_targets
+from peak_fast.strategies import (
+    Block,
+    OrderBlock,
+    PanelBlock,
+    RuleStrategy,
+    SignalStrategy,
+    complete_params,
+    params_of,
+    resolve,
+)
+
+_GIVEN = (
+    "what was decided was given as numbers, not as something that can be run on fewer bars: whether they were made "
+    "with a look at later bars cannot be told from them; expected the function that makes them"
+)
+Run = Callable[[Any, Any, dict[str, Any]], Any]
+"""Runs a resolved strategy: ``run(bars, strategy, params)``."""
+
+
+def checked(
+    strategy: Any,
+    data: Any,
+    params: Mapping[str, Any] | None,
+    settings: EngineSettings,
+    run: Run,
+    *,
+    effort: Effort | None = None,
+    allow: Collection[str] = (),
+) -> LookaheadReport:
+    """Report on a strategy with some data and settings.
+
+    Parameters
+    ----------
+    data
+        `Bars`, or a `Panel`.
+
+    Raises
+    ------
+    PeakFastError
+        The strategy cannot be run on the data as they are.
+    """
+    subject, values = _subject(strategy, data, params, settings, run)
+    if subject is None:
+        return LookaheadReport("targets", "numbers", values, UNCHECKED, notes=(_GIVEN,), bars=len(data))
+    return examine(
+        subject, inputs_of(data, subject.framed), params=values, effort=effort, allow=allow,
+        assumptions=_assumptions(settings),
+    )  # fmt: skip
+
+
+def refuse_lookahead(
+    strategy: Any, data: Any, params: Mapping[str, Any] | None, settings: EngineSettings, run: Run
+) -> tuple[str, ...]:
+    """The cheap form, before a run: decisions alone, at few bars; gives notes for the result.
+
+    Raises
+    ------
+    StrategyError
+        A decision depends on later bars.
+    """
+    report = checked(strategy, data, params, settings, run, effort=CHEAP)
+    report.raise_on_leak()
+    return tuple(f"look-ahead: {note}" for note in report.notes) if report.verdict == UNCHECKED else ()
+
+
+def _subject(
+    strategy: Any, data: Any, params: Mapping[str, Any] | None, settings: EngineSettings, run: Run
+) -> tuple[Subject | None, dict[str, Any]]:
+    """A strategy as one that can be asked, with all of its parameters; None: its decisions were given."""
+    if is_panel(data):
+        return _of_panel(strategy, params, settings)
+    if not isinstance(strategy, str) and is_targets(strategy):
+        expression = hasattr(strategy, "meta")
+        return (ExpressionSubject(strategy) if expression else None), params_of(params)
+    item = resolve(strategy)
+    values = complete_params(item, params)
+    if isinstance(item, SignalStrategy):
+        return FunctionSubject(item, values), values
+    kinds = {RuleStrategy: "rules", Block: "block", OrderBlock: "order block"}
+    return RunSubject(item.name, kinds[type(item)], lambda bars: run(bars, item, values)), values
+
+
+def _of_panel(
+    strategy: Any, params: Mapping[str, Any] | None, settings: EngineSettings
+) -> tuple[Subject | None, dict[str, Any]]:
+    rule = _portfolio.rule_of(strategy)
+    values = complete_params(rule, params)
+    if isinstance(rule, _portfolio.GivenWeights):
+        return None, values
+    if isinstance(rule, PanelBlock):
+
+        def decide(panel: Any) -> Any:
+            return _portfolio.decided(panel, _portfolio.setup_of(panel, settings), rule, values)
+
+        return WeightsSubject(rule.name, "panel block", decide, None, truncates=False), values
+    asked = getattr(rule, "strategy", None)
+    function = getattr(rule if asked is None else asked, "function", None)
+    name = str(getattr(rule, "name", "") or type(rule).__name__)
+    kind = "panel function" if isinstance(rule, _portfolio.WeightFunction) else "panel rule"
+    score = None
+    if isinstance(rule, _portfolio.Rank):
+
+        def score(panel: Any) -> Any:
+            return rule.score.at(panel, np.arange(len(panel)), values)
+
+    return WeightsSubject(
+        name, kind, lambda panel: _portfolio.target_weights(panel, rule, values), function,
+        not isinstance(asked, Block), score,
+    ), values  # fmt: skip
+
+
+def _assumptions(settings: EngineSettings) -> list[str]:
+    """What the settings assume about fills: known, and no leak of the strategy."""
+    found = []
+    if settings.execution.fill_at == "close":
+        found.append(
+            f"fills: {settings.execution.fill_rule}; this is an assumption of the settings, not a leak of the strategy"
+        )
+    return found

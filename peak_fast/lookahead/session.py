@@ -1,0 +1,182 @@
+"""Runs of one examination: each starts afresh, is counted, and is compared with the run over all bars."""
+
+from __future__ import annotations
+
+import math
+import time
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from peak_fast.lookahead.changes import KINDS
+from peak_fast.lookahead.inputs import Inputs
+from peak_fast.lookahead.rows import INNER, Difference, Row, Rows, apart, difference, tolerance
+from peak_fast.lookahead.state import Dice, Memory
+from peak_fast.lookahead.subjects import SIZES, Subject
+
+_JITTERS = (1.0, -1.0, 3.0)
+_ABOVE_NOISE = 10.0
+_OPENS = (("rise", ("open",)),)
+
+
+class Session:
+    """Runs of a subject.
+
+    Attributes
+    ----------
+    whole
+        What it gives for all bars.
+    random
+        Names of the rows that two equal runs did not share; empty: they were equal.
+    seeded
+        Whether equal runs are equal once the global random generators are set.
+    kept
+        What it kept between two calls, a text each.
+    failures
+        Errors of runs on fewer or other bars, by text with the number of bars that were known.
+    runs, quickest
+        Number of runs, and seconds of the quickest.
+    truncates
+        Whether the future is taken away by leaving bars out, else by changing them.
+    """
+
+    def __init__(self, subject: Subject, inputs: Inputs) -> None:
+        self.subject, self.inputs = subject, inputs
+        self.memory = None if subject.function is None else Memory(subject.function)
+        self.fitted = () if self.memory is None else self.memory.fitted()
+        self.random: tuple[str, ...] = ()
+        self.seeded = False
+        self.kept: tuple[str, ...] = ()
+        self.failures: dict[str, int] = {}
+        self.runs = 0
+        self.quickest = math.inf
+        self.truncates = subject.truncates
+        self.whole: Rows = {}
+        self._floor: dict[str, Any] = {}
+        self._ignored: dict[str, Any] = {}
+
+    def __enter__(self) -> Session:
+        self._dice = Dice()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.memory is not None:
+            self.memory.restore()
+        self._dice.restore()
+
+    def run(self, data: Any, watched: bool = False) -> Rows:
+        """What the subject gives for some data, starting without memory of earlier calls."""
+        self.runs += 1
+        if self.seeded:
+            self._dice.seed()
+        began = time.perf_counter()
+        try:
+            return self.subject.rows(data, watched)
+        finally:
+            self.quickest = min(self.quickest, time.perf_counter() - began)
+            if self.memory is not None:
+                self.kept = self.kept or self.memory.changed()
+                self.memory.restore()
+
+    def tried(self, data: Any, known: int, watched: bool = False) -> Rows | None:
+        """As `run`; None where it fails, which is noted: fewer bars may not be enough."""
+        if data is None:
+            return None
+        try:
+            return self.run(data, watched)
+        except Exception as error:  # whatever a function of a user raises
+            text = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}".rstrip(": ")
+            self.failures.setdefault(text, known)
+            return None
+
+    def begin(self, watched: bool, twice: bool) -> None:
+        """Run over all bars, and once more to see whether equal runs are equal."""
+        self._set_whole(self.run(self.inputs.data, watched))
+        if not twice:
+            return
+        self.random = self._unequal(watched)
+        if self.random:
+            self.seeded = True
+            self._set_whole(self.run(self.inputs.data, watched))
+            if self._unequal(watched):
+                self.seeded = False
+                self._measure_noise(watched)
+
+    def _set_whole(self, rows: Rows) -> None:
+        self.whole = rows
+        self._floor = {name: tolerance(row.values) for name, row in rows.items()}
+
+    def _unequal(self, watched: bool) -> tuple[str, ...]:
+        """Rows that differ in another run over all bars."""
+        again = self.run(self.inputs.data, watched)
+        return tuple(found.name for found in self.compared(again, self.inputs.count))
+
+    def _measure_noise(self, watched: bool) -> None:
+        """Changes of a strategy that is random count from well above what equal runs differ by."""
+        for _ in range(3):
+            again = self.run(self.inputs.data, watched)
+            for name, row in self.whole.items():
+                other = again.get(name)
+                if other is not None and other.values.shape == row.values.shape:
+                    moved = np.abs(row.values - other.values)
+                    most = float(np.nanmax(moved, initial=0.0))
+                    self._floor[name] = max(self._floor[name], _ABOVE_NOISE * most)
+
+    def compared(self, rows: Rows, known: int, roles: tuple[str, ...] | None = None) -> list[Difference]:
+        """Rows that differ from those over all bars before bar ``known``."""
+        found = []
+        for name, row in self.whole.items():
+            other = rows.get(name)
+            if other is None or (roles is not None and row.role not in roles):
+                continue
+            if row.role == INNER and other.values.shape != row.values.shape:
+                continue
+            hit = difference(row, other, known, self._floor[name], self._ignored.get(name))
+            if hit is not None:
+                found.append(hit)
+        return found
+
+    def changed(
+        self, known: int, kind: str = "mirror", columns: Any = None, watched: bool = False
+    ) -> Rows | None:
+        """What it gives where the bars from ``known`` on are others."""
+        rows = self.tried(self.inputs.other(known, kind, columns), known, watched)
+        if rows is not None and columns is not None and "open" in columns:
+            # Another open at the fill is another size.
+            rows.pop(SIZES, None)
+        return rows
+
+    def without(self, known: int) -> Rows | None:
+        """What it gives where only the first ``known`` bars are known: run on them alone, or with other later ones."""
+        if self.truncates:
+            return self.tried(self.inputs.prefix(known), known)
+        rows = None
+        for kind, columns in (*((kind, None) for kind in KINDS), *_OPENS[: not self.subject.framed]):
+            rows = self.changed(known, kind, columns)
+            if rows is not None and self.compared(rows, known):
+                return rows
+        return rows
+
+    def settle_rounding(self) -> None:
+        """Leave out values that rounding decides.
+
+        All bars are run with values that differ as if by rounding.  What changes then by itself is no evidence.
+        """
+        for sign in _JITTERS:
+            rows = self.tried(self.inputs.jitter(sign), self.inputs.count, watched=self._is_watched())
+            for name, row in self.whole.items() if rows is not None else ():
+                other = rows.get(name) if rows is not None else None
+                if other is None or other.values.shape != row.values.shape:
+                    continue
+                touchy = apart(row.values, other.values, self._floor[name] / _ABOVE_NOISE)
+                self._ignored[name] = self._ignored.get(name, False) | touchy
+
+    def _is_watched(self) -> bool:
+        return any(row.role == INNER for row in self.whole.values())
+
+    def row(self, name: str) -> Row:
+        """A row of the run over all bars."""
+        return self.whole[name]
