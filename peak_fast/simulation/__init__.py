@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from peak_fast.simulation.blocks import prepare_many as prepare_many
     from peak_fast.simulation.blocks import run_block as run_block
     from peak_fast.simulation.decisions import Decisions as Decisions
+    from peak_fast.simulation.decisions import given_decisions as given_decisions
     from peak_fast.simulation.decisions import target_decisions as target_decisions
     from peak_fast.simulation.given import call_function as call_function
     from peak_fast.simulation.given import decided_by as decided_by
@@ -52,7 +53,7 @@ _HOMES = {
         "silent_note",
     ),
     "blocks": ("no_target", "cells_of", "compiled", "numbers", "prepare_many", "run_block"),
-    "decisions": ("Decisions", "target_decisions"),
+    "decisions": ("Decisions", "given_decisions", "target_decisions"),
     "run": (
         "BOTH_HIT_RULES",
         "Outcome",

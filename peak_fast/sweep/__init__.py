@@ -9,11 +9,22 @@ from peak_kernels.doors import door
 if TYPE_CHECKING:
     from peak_fast.sweep.grid import Grid
     from peak_fast.sweep.result import SweepResult
+    from peak_fast.sweep.run import PLANES as PLANES
+    from peak_fast.sweep.run import History as History
+    from peak_fast.sweep.run import Team as Team
+    from peak_fast.sweep.run import WarmBatch as WarmBatch
     from peak_fast.sweep.run import check_metrics as check_metrics
+    from peak_fast.sweep.run import closed_trades as closed_trades
     from peak_fast.sweep.run import default_threads as default_threads
+    from peak_fast.sweep.run import folded_result as folded_result
+    from peak_fast.sweep.run import parse_memory as parse_memory
+    from peak_fast.sweep.run import stretches_of as stretches_of
     from peak_fast.sweep.runner import DEFAULT_METRICS as DEFAULT_METRICS
     from peak_fast.sweep.runner import Sweep, evaluate
     from peak_fast.sweep.store import changes as changes
+    from peak_fast.sweep.stretched import free_rate as free_rate
+    from peak_fast.sweep.stretched import stretch_sums as stretch_sums
+    from peak_fast.sweep.stretched import year_of as year_of
     from peak_fast.sweep.tracked import log_sweep as log_sweep
     from peak_fast.sweep.view import TOO_FEW_AXES as TOO_FEW_AXES
     from peak_fast.sweep.view import check_metric as check_metric
@@ -26,9 +37,21 @@ __all__ = ["Grid", "Sweep", "SweepResult", "evaluate"]
 _HOMES = {
     "grid": ("Grid",),
     "result": ("SweepResult",),
-    "run": ("check_metrics", "default_threads"),
+    "run": (
+        "History",
+        "PLANES",
+        "Team",
+        "WarmBatch",
+        "check_metrics",
+        "closed_trades",
+        "default_threads",
+        "folded_result",
+        "parse_memory",
+        "stretches_of",
+    ),
     "runner": ("DEFAULT_METRICS", "Sweep", "evaluate"),
     "store": ("changes",),
+    "stretched": ("free_rate", "stretch_sums", "year_of"),
     "tracked": ("log_sweep",),
     "view": ("TOO_FEW_AXES", "check_metric", "figure_format", "rich_table"),
 }

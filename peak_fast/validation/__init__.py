@@ -9,13 +9,25 @@ from peak_kernels.doors import door
 if TYPE_CHECKING:
     from peak_fast.lookahead import Leak, LookaheadReport
     from peak_fast.validation.lookahead import check_lookahead
+    from peak_fast.validation.walked import WalkForwardResult
+    from peak_fast.validation.walking import walk_forward
     from peak_fast.validation.windows import Window, windows_of
 
-__all__ = ["Leak", "LookaheadReport", "Window", "check_lookahead", "windows_of"]
+__all__ = [
+    "Leak",
+    "LookaheadReport",
+    "WalkForwardResult",
+    "Window",
+    "check_lookahead",
+    "walk_forward",
+    "windows_of",
+]
 
 # Where each name of this room lives; those outside `__all__` are for other rooms.
 _HOMES = {
     "lookahead": ("Leak", "LookaheadReport", "check_lookahead"),
+    "walked": ("WalkForwardResult",),
+    "walking": ("walk_forward",),
     "windows": ("Window", "windows_of"),
 }
 

@@ -13,7 +13,14 @@ if TYPE_CHECKING:
     from peak_fast.sweep.run.budget import parse_memory as parse_memory
     from peak_fast.sweep.run.ranges import Ranges as Ranges
     from peak_fast.sweep.run.ranges import Work as Work
+    from peak_fast.sweep.run.stretches import PLANES as PLANES
+    from peak_fast.sweep.run.stretches import StretchBatch as StretchBatch
+    from peak_fast.sweep.run.stretches import closed_trades as closed_trades
+    from peak_fast.sweep.run.stretches import folded_result as folded_result
+    from peak_fast.sweep.run.stretches import stretches_of as stretches_of
     from peak_fast.sweep.run.threads import Team as Team
+    from peak_fast.sweep.run.warm import History as History
+    from peak_fast.sweep.run.warm import WarmBatch as WarmBatch
 
 __all__ = []
 
@@ -23,7 +30,9 @@ _HOMES = {
     "batches": ("make_batch",),
     "budget": ("parse_memory",),
     "ranges": ("Ranges", "Work"),
+    "stretches": ("PLANES", "StretchBatch", "closed_trades", "folded_result", "stretches_of"),
     "threads": ("Team",),
+    "warm": ("History", "WarmBatch"),
 }
 
 __getattr__, __dir__ = door(__name__, _HOMES, __all__)

@@ -204,8 +204,12 @@ class Batch:
             capacity = capacity_for(self.bars, max(rows, 8), budget)
             capacity = max(capacity, capacity_for(self.bars, min(rows, 64), self._budget))
             if self._cache is None or capacity > len(self._cache.plane):
-                self._cache = RowCache(self.bars, capacity)
+                self._cache = self._rows(capacity)
         self._run_planned(plan, params, settings, (0, count), out, done, (self._cache, self.team))
+
+    def _rows(self, capacity: int) -> RowCache:
+        """Memory for so many rows."""
+        return RowCache(self.bars, capacity)
 
     def _run_apart(
         self,
@@ -225,7 +229,7 @@ class Batch:
         def work(bounds: tuple[int, int]) -> None:
             cache: RowCache | None = getattr(self._local, "cache", None)
             if cache is None or len(cache.plane) < sizes[0]:
-                cache = self._local.cache = RowCache(self.bars, sizes[0])
+                cache = self._local.cache = self._rows(sizes[0])
             plan = self._part(params, bounds)
             self._run_planned(plan, params, settings, bounds, out, done, (cache, alone))
 

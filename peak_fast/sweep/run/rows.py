@@ -67,8 +67,12 @@ class RowCache:
             begin = first + len(places)
             jobs.append((group, self.plane[begin : begin + len(group)]))
             places.update(zip(group, range(begin, begin + len(group)), strict=True))
-        team.share(lambda job: compute_group(self.bars, *job), jobs)
+        team.share(lambda job: self._compute(*job), jobs)
         self._places.update(places)
+
+    def _compute(self, keys: Sequence[Key], rows: FloatArray) -> None:
+        """Write the rows of keys that share work."""
+        compute_group(self.bars, keys, rows)
 
     def place(self, key: Key) -> int:
         """Number of a row that `ensure` computed."""

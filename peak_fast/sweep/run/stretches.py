@@ -1,0 +1,186 @@
+"""Sums over stretches of time for many configurations, each of which runs once: folds of windows are sums of them.
+
+A window that begins and ends at edges of stretches has the sums of its stretches, so one run of a configuration gives
+its figures in every window (`peak_fast.sweep.windows`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from peak_fast.data import Bars
+from peak_fast.settings import EngineSettings
+from peak_fast.simulation import prepare_many, run_block
+from peak_fast.sweep.run.batch import SMALLEST_TILE_BARS, Batch, Report, Scratch
+from peak_fast.sweep.run.functions import check_columns
+from peak_fast.sweep.run.settings import SettingsTable
+from peak_fast.sweep.run.threads import Team, cut
+from peak_kernels import slots as t
+from peak_kernels.arrays import FloatArray, IntArray
+
+PLANES = (
+    "sum", "squares", "downside", "last", "high", "low", "worst", "trades", "wins", "won", "lost",
+)  # fmt: skip
+"""What is kept of a stretch: sums of the returns, of their squares and of the squares of those below the risk-free
+rate; equity at its last close, the highest and the lowest, the lowest one as a share of an earlier one of the stretch;
+trades that it closed, those of them that won, what the winners won and what the others lost."""
+(SUM, SQUARES, DOWNSIDE, LAST, HIGH, LOW, WORST, TRADES, WINS, WON, LOST) = range(len(PLANES))
+
+_EXIT_BAR, _NET_PNL = t.TRADE_COLUMNS.index("exit_bar"), t.TRADE_COLUMNS.index("net_pnl")
+
+
+class Account(NamedTuple):
+    """What is read of a finished run.
+
+    Attributes
+    ----------
+    equity
+        float64[bars], at the closes.
+    initial
+        Before the first bar.
+    exits, pnl
+        Bar and net result of each closed trade, in order of the bars.
+    free
+        Risk-free rate of a bar.
+    """
+
+    equity: FloatArray
+    initial: float
+    exits: FloatArray
+    pnl: FloatArray
+    free: float
+
+
+def fold_stretches(account: Account, edges: IntArray, out: FloatArray) -> None:
+    """Write the sums of one run: ``out`` is float64[PLANES, stretches], ``edges`` int64[stretches + 1] from 0 on."""
+    equity, begins = account.equity[: edges[-1]], edges[:-1]
+    before = np.empty_like(equity)
+    before[0], before[1:] = account.initial, equity[:-1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        returns = np.where(before > 0.0, equity / before - 1.0, 0.0)
+    below = np.minimum(returns - account.free, 0.0)
+    out[SUM] = np.add.reduceat(returns, begins)
+    out[SQUARES] = np.add.reduceat(returns * returns, begins)
+    out[DOWNSIDE] = np.add.reduceat(below * below, begins)
+    out[LAST] = equity[edges[1:] - 1]
+    out[HIGH] = np.maximum.reduceat(equity, begins)
+    out[LOW] = np.minimum.reduceat(equity, begins)
+    for number, begin in enumerate(begins):
+        part = equity[begin : edges[number + 1]]
+        out[WORST, number] = (part / np.maximum.accumulate(part)).min()
+    _fold_trades(account, edges, out)
+
+
+def _fold_trades(account: Account, edges: IntArray, out: FloatArray) -> None:
+    places = np.searchsorted(edges, account.exits, side="right") - 1
+    inside = places < len(edges) - 1
+    places, pnl, count = places[inside], account.pnl[inside], len(edges) - 1
+    out[TRADES] = np.bincount(places, minlength=count)
+    out[WINS] = np.bincount(places, pnl > 0.0, count)
+    out[WON] = np.bincount(places, np.maximum(pnl, 0.0), count)
+    out[LOST] = np.bincount(places, np.maximum(-pnl, 0.0), count)
+
+
+class StretchBatch(Batch):
+    """A `Batch` of the fast path that gives the sums of stretches in place of metrics.
+
+    Parameters
+    ----------
+    edges
+        int64[stretches + 1]: where stretches begin, the first at 0, and the end of the last.
+    """
+
+    def __init__(
+        self, shared: EngineSettings, strategy: Any, bars: Bars, edges: IntArray, *, team: Team, budget: int
+    ) -> None:
+        super().__init__(shared, strategy, bars, ("total_return",), team=team, budget=budget)
+        self._edges = edges
+        self._own = self.width
+        self._needs_curve = True
+        self.width = self._own + len(PLANES) * (len(edges) - 1)
+        self._places = list(range(self._own, self.width))
+        self._records = len(self.bars) // 4 + 64
+
+    def _scratch(self) -> Scratch:
+        room = super()._scratch()
+        if room.records.shape[1] < self._records:
+            room.records = np.empty((3, self._records, t.RECORD_WIDTH))
+        return room
+
+    def _folded(self, room: Scratch, row: FloatArray) -> bool:
+        """Fold the run that just ended; whether its records fitted."""
+        used = max(int(room.state[slot]) for slot in (t.N_ORDERS, t.N_FILLS, t.N_TRADES))
+        if used > room.records.shape[1]:
+            self._records = max(self._records, 2 * used)
+            room.records = np.empty((3, 2 * used, t.RECORD_WIDTH))
+            return False
+        trades = room.records[t.TRADES, : int(room.state[t.N_TRADES])]
+        state = room.state
+        account = Account(
+            room.curve[t.CURVE_EQUITY], state[t.INITIAL_CASH], trades[:, _EXIT_BAR], trades[:, _NET_PNL],
+            state[t.RISK_FREE],
+        )  # fmt: skip
+        fold_stretches(account, self._edges, row[self._own :].reshape(len(PLANES), -1))
+        return True
+
+    def _kernel(
+        self, calendar: Any, plane: FloatArray, stride: int, rules: Any, settings: FloatArray, room: Scratch,
+        out: FloatArray,
+    ) -> None:  # fmt: skip
+        own = np.empty((1, self._own))
+        for c, row in enumerate(out):
+            mine = settings if len(settings) == 1 else settings[c : c + 1]
+            while True:
+                super()._kernel(calendar, plane, stride, rules[c : c + 1], mine, room, own)
+                row[0] = own[0, 0]
+                # What the kernel refuses has no curve.
+                if row[0] != row[0] or self._folded(room, row):
+                    break
+
+    def _run_blocks(
+        self, params: Mapping[str, Any], settings: SettingsTable, out: FloatArray, done: Report | None
+    ) -> None:
+        call = prepare_many(self.strategy, self.bars, check_columns(self.strategy, params), len(out))
+        calendar, width = self._calendar(settings), self._own
+
+        def work(tile: tuple[int, int]) -> None:
+            room, own = self._scratch(), np.empty((1, width))
+            found = room.results[: tile[1] - tile[0]]
+            for c, row in enumerate(found, tile[0]):
+                fitted = False
+                while not fitted:
+                    scratch = (room.state, room.records, room.curve)
+                    run_block(
+                        call.part(c, c + 1), self._prices, calendar, settings.rows(c, c + 1), scratch, own
+                    )
+                    fitted = self._folded(room, row)
+            self._keep(found, tile[0], out, done)
+
+        smallest = SMALLEST_TILE_BARS // len(self.bars)
+        self.team.share(work, cut(len(out), self.tile, smallest, self.team.threads))
+
+
+def folded_result(result: Any, edges: IntArray, free: float, out: FloatArray) -> None:
+    """Write the sums of a run that has a result of its own, of whatever kind."""
+    exits, pnl = closed_trades(result)
+    initial = float(result.stats["initial_cash"])
+    fold_stretches(Account(result.equity, initial, exits, pnl, free), edges, out)
+
+
+def closed_trades(result: Any) -> tuple[FloatArray, FloatArray]:
+    """Bars at which a result's trades closed, ascending, and their net results."""
+    records = result.trade_records
+    closed = records["exit_reason"] != t.STILL_OPEN
+    exits, pnl = (np.asarray(records[name][closed], np.float64) for name in ("exit_bar", "net_pnl"))
+    order = np.argsort(exits, kind="stable")
+    return exits[order], pnl[order]
+
+
+def stretches_of(windows: Sequence[tuple[int, int]]) -> tuple[IntArray, list[tuple[int, int]]]:
+    """Edges of stretches that windows of bars are made of, from 0 on, and each window in stretches."""
+    edges = np.unique(np.array([0, *(edge for window in windows for edge in window)], np.int64))
+    place = {edge: number for number, edge in enumerate(edges.tolist())}
+    return edges, [(place[start], place[stop]) for start, stop in windows]

@@ -1,0 +1,63 @@
+"""The run of what was chosen: the decisions of each choice in its test window, carried out as those of one strategy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from peak_fast.settings import VolatilityTarget
+from peak_fast.validation.tracks import Leg, Track, by_weight, carried, flat_legs, track_of
+
+
+def stitched(
+    sweep: Any, choices: Sequence[Mapping[str, Any] | None], tests: Sequence[tuple[int, int]], *, flat: bool,
+    notes: Sequence[str],
+) -> Any:  # fmt: skip
+    """Result of the test windows joined: it begins with the close before the first one, where its first decision falls.
+
+    Parameters
+    ----------
+    sweep
+        Strategy, settings and the one data set.
+    choices
+        Parameters of each window; None: nothing is held.
+    tests
+        The windows: bars ``(start, stop)``, ascending and apart.
+    flat
+        Whether each window begins and ends flat.
+    notes
+        What the result says besides.
+    """
+    bars = next(iter(sweep.data.values()))
+    known: dict[str, Track] = {}
+    legs = []
+    for params, (start, stop) in zip(choices, tests, strict=True):
+        if params is None:
+            legs.append(Leg(start, stop, None))
+            continue
+        key = json.dumps([params, start if flat else 0], default=str)
+        if key not in known:
+            window = (start - 1, stop) if flat else (0, len(bars))
+            known[key] = track_of(sweep.engine, sweep.strategy, bars, params, *window)
+        legs.append(Leg(start, stop, known[key]))
+    weights = by_weight(sweep.strategy)
+    decisions = flat_legs(legs) if flat else carried(legs, weights=weights)
+    lead, said = _lead(sweep.engine.sizing, tests[0][0] - 1)
+    part = bars.slice(tests[0][0] - 1 - lead, tests[-1][1])
+    decisions.bar_of[:] += lead
+    return sweep.engine._finish(
+        part, decisions, f"{sweep.strategy.name}, walked forward", {}, None, weights=weights,
+        strategy=sweep.strategy, notes=[*notes, *said],
+    )  # fmt: skip
+
+
+def _lead(sizing: Any, before: int) -> tuple[int, list[str]]:
+    """Bars that the result begins earlier, because sizes look back at them."""
+    if not isinstance(sizing, VolatilityTarget):
+        return 0, []
+    # Two dates more, from which the bars a year are known.
+    lead = min(before, sizing.window + 3)
+    return lead, [
+        f"walk forward: the result begins {lead} bars early, without a position: its sizes look back at them"
+    ]

@@ -1,0 +1,186 @@
+"""Walk forward: choose on one window, try the choice on the next, and join what was tried to one result.
+
+>>> from peak_fast import synthetic
+>>> from peak_fast.validation import walk_forward
+>>> walked = walk_forward("ma_crossover", {"fast": [5, 10], "slow": [30, 60]}, synthetic(1_000, seed=1),
+...                       train=400, test=100)
+>>> walked.folds.height, len(walked.result.bars)
+(6, 601)
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from peak_fast.arguments import whole
+from peak_fast.errors import ConfigError
+from peak_fast.guard import guarded
+from peak_fast.sweep import Sweep, default_threads
+from peak_fast.validation.objectives import Objective, objective_of
+from peak_fast.validation.scores import CarriedScorer, FlatScorer, Means, Scorer, tested_figures
+from peak_fast.validation.stitching import stitched
+from peak_fast.validation.tracks import check_decides
+from peak_fast.validation.walked import Choice, WalkForwardResult
+from peak_fast.validation.windows import Window, windows_of
+
+# Configurations whose figures are held at a time.
+_CHUNK = 4_096
+_MODES = ("carry", "flat")
+
+
+@guarded
+def walk_forward(
+    strategy: Any,
+    grid: Any,
+    data: Any,
+    *,
+    train: int | str,
+    test: int | str,
+    step: int | str | None = None,
+    anchored: bool = False,
+    purge: int | str = 0,
+    embargo: int | str = 0,
+    objective: Any = "sharpe",
+    min_trades: int = 0,
+    positions: Literal["carry", "flat"] = "carry",
+    constraint: Any = None,
+    threads: int | None = None,
+    memory: str | int | None = None,
+    **settings: Any,
+) -> WalkForwardResult:
+    """Choose parameters on one window after the other, each time out of the whole grid, and try each choice later.
+
+    Parameters
+    ----------
+    strategy, grid, data, constraint
+        As in `Sweep`, of one set of bars or one panel.
+    train, test, step, anchored, purge, embargo
+        See `windows_of`: bars, or stretches of the calendar such as ``"3y"``.
+    objective
+        Metric of the training window that decides, such as ``"sharpe"`` or ``"max_drawdown:min"``, or a function of
+        its returns, of which more is better.  Values that are no finite number never win; of equal ones the first does.
+    min_trades
+        Trades that must close in the training window; where no configuration has so many, nothing is held.
+    positions
+        ``"carry"``: each configuration runs once over all bars, a window's figures are those of its bars, and a
+        position goes on over the edge of a fold.  ``"flat"``: each window is a run of its own that begins flat, with
+        the bars before it behind its indicators, and each fold sells so that its last bar is flat.
+    threads, memory
+        As in `Sweep.run`.
+    **settings
+        Settings of the engine: initial_cash, execution, costs, sizing, stops, risk_limits, order_book, portfolio.
+
+    Raises
+    ------
+    ConfigError, DataError, StrategyError
+        Something does not fit; the message says what was expected.
+    """
+    if positions not in _MODES:
+        raise ConfigError(f"positions: expected 'carry' or 'flat'; got {positions!r}")
+    whole("min_trades", min_trades, 0, 1 << 31, "count trades of a training window")
+    sweep = Sweep(strategy, grid, data, constraint=constraint, **settings)
+    flat = positions == "flat"
+    notes: list[str] = []
+    bars = _only(sweep)
+    check_decides(sweep)
+    windows = windows_of(
+        bars, train=train, test=test, step=step, anchored=anchored, purge=purge, embargo=embargo, notes=notes
+    )
+    check_apart(windows)
+    said: dict[str, None] = {}
+    means = Means(
+        sweep, objective_of(objective, carried=not flat), threads or default_threads(), memory, said
+    )
+    scorer = FlatScorer(means) if flat else CarriedScorer(means)
+    chosen = choices_of(scorer, sweep.grid, windows, means.objective, min_trades)
+    notes += _without(chosen, min_trades)
+    result = stitched(
+        sweep, [one.params for one in chosen], [window.test for window in windows], flat=flat, notes=notes
+    )
+    chosen = with_tests(chosen, windows, result, means)
+    return WalkForwardResult(
+        result, windows, chosen, objective=str(means.objective), positions=positions, times=bars.timestamp,
+        notes=list(dict.fromkeys([*result.notes, *said])),
+    )  # fmt: skip
+
+
+def _only(sweep: Sweep) -> Any:
+    """The one data set."""
+    if len(sweep.data) > 1:
+        raise ConfigError(
+            f"data: expected one data set; got {len(sweep.data)}; walk forward on each by itself"
+        )
+    return next(iter(sweep.data.values()))
+
+
+def check_apart(windows: Sequence[Window]) -> None:
+    """Refuse test windows that share bars, which no single run can be joined of.
+
+    Raises
+    ------
+    ConfigError
+        A step is shorter than the test.
+    """
+    for before, window in itertools.pairwise(windows):
+        if window.test[0] < before.test[1]:
+            raise ConfigError(
+                "step: expected at least the length of test, so that no bar is tested twice; got less"
+            )
+
+
+def choices_of(
+    scorer: Scorer, grid: Any, windows: Sequence[Window], objective: Objective, min_trades: int
+) -> list[Choice]:
+    """The best configuration of each training window."""
+    best: list[Choice] = [Choice(None, math.nan, {}, {}, len(grid), 0) for _ in windows]
+    trains = [window.train for window in windows]
+    for first in range(0, len(grid), _CHUNK):
+        last = min(first + _CHUNK, len(grid))
+        for number, scored in enumerate(scorer.scored(columns_of(scorer, grid, first, last), trains)):
+            values = np.where(scored.trades >= min_trades, scored.values, np.nan)
+            place = objective.best(values)
+            eligible = best[number].eligible + int(np.isfinite(values).sum())
+            if (
+                place is not None
+                and not objective.sign * values[place] <= objective.sign * best[number].value
+            ):
+                best[number] = Choice(
+                    grid[first + place], float(values[place]), scored.figures(place), {}, len(grid), 0
+                )
+            best[number] = best[number]._replace(eligible=eligible)
+    return best
+
+
+def columns_of(scorer: Scorer, grid: Any, first: int, last: int) -> dict[str, Any]:
+    """Configurations of a grid as the batches take them."""
+    columns: dict[str, Any] = (grid.columns if scorer.numeric else grid.plain_columns)(first, last)
+    return columns
+
+
+def _without(chosen: Sequence[Choice], min_trades: int) -> list[str]:
+    """The note on folds that chose nothing."""
+    folds = [number for number, choice in enumerate(chosen) if choice.params is None]
+    if not folds:
+        return []
+    why = (
+        f"with {min_trades} closed trades and a finite objective" if min_trades else "with a finite objective"
+    )
+    named = ", ".join(map(str, folds[:8])) + (", ..." if len(folds) > 8 else "")
+    return [f"walk forward: no configuration {why} in the training of fold {named}; nothing is held there"]
+
+
+def with_tests(
+    chosen: Sequence[Choice], windows: Sequence[Window], result: Any, means: Means
+) -> list[Choice]:
+    """Choices with the figures of their test windows in the joined result."""
+    first = windows[-1].test[1] - len(result.equity)
+    tests = [(window.test[0] - first, window.test[1] - first) for window in windows]
+    return [
+        choice._replace(outside=figures)
+        for choice, figures in zip(chosen, tested_figures(result, tests, means), strict=True)
+    ]
