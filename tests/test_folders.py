@@ -344,6 +344,24 @@ def test_a_spool_that_others_write_is_an_error_with_the_command(uri, given):
     tracker.close()
 
 
+@pytest.mark.parametrize("given", [0o775, 0o770])
+def test_a_folder_of_all_spools_that_a_group_writes(uri, own, given):
+    """The group could put another folder in the place of a store's."""
+    tracker = MLflowTracker(uri, "x")
+    log_a_run(tracker)
+    (own / "spool").chmod(given)
+    with pytest.raises(
+        TrackingError, match=f"{own}/spool can be written by its group.*chmod go-w {own}/spool"
+    ):
+        MLflowTracker(uri, "y")
+    for found in (sync(dry_run=True), sync()):
+        assert "chmod go-w" in found.stores[0].error
+    (own / "spool").chmod(0o1777)  # as /tmp: nobody can put another one there
+    MLflowTracker(uri, "y").close()
+    tracker.close()
+    assert (own / "runs.db").exists()
+
+
 def test_a_spool_below_a_folder_that_everybody_writes(uri, own):
     (own / "spool").chmod(0o777)
     with pytest.raises(TrackingError, match=f"chmod o-w {own}/spool"):

@@ -19,6 +19,7 @@ from peak_fast.tracking.spool import (
     SpoolDamaged,
     described_uri,
     is_locked,
+    problem_of_spool,
     read_ack,
     resolve,
     segments,
@@ -27,7 +28,6 @@ from peak_fast.tracking.spool import (
 )
 from peak_fast.tracking.updates import UnknownSpool
 from peak_fast.tracking.writer import SegmentReplay
-from peak_kernels.folders import problem_of
 
 # Seconds for one store while another writer is at work in its folder.
 TIMEOUT = 120.0
@@ -143,7 +143,7 @@ def sync(
 def _store(folder: Path, uri: str | None, dry_run: bool) -> StoreReport:
     """Bring one spool folder into its store, whose URI is that of ``store.json`` if none is given."""
     found = StoreReport(str(folder) if uri is None else mask(uri))
-    problem = found.error = problem_of(folder)
+    problem = found.error = problem_of_spool(folder)
     if problem is not None:  # what lies there may be anybody's
         return found
     if uri is None:

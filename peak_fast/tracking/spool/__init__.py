@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from peak_fast.tracking.spool.curves import reduce_curve as reduce_curve
     from peak_fast.tracking.spool.folders import check_file as check_file
     from peak_fast.tracking.spool.folders import check_folder as check_folder
+    from peak_fast.tracking.spool.folders import problem_of_spool as problem_of_spool
     from peak_fast.tracking.spool.frames import frame_records as frame_records
     from peak_fast.tracking.spool.frames import frame_runs as frame_runs
     from peak_fast.tracking.spool.frames import prefixed_frame as prefixed_frame
@@ -92,7 +93,7 @@ _HOMES = {
         "expand_curve",
         "reduce_curve",
     ),
-    "folders": ("check_file", "check_folder"),
+    "folders": ("check_file", "check_folder", "problem_of_spool"),
     "frames": ("frame_records", "frame_runs", "prefixed_frame"),
     "layout": ("layout_of", "spooled"),
     "locks": ("FolderLock", "is_locked"),

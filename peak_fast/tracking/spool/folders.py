@@ -20,12 +20,23 @@ def check_folder(folder: Path) -> Path:
     OSError
         It cannot be looked at.
     """
-    problem = problem_of(folder)
+    problem = problem_of_spool(folder)
     if problem is not None:
         raise TrackingError(
             f"the spool of tracked runs is not used: {problem}; or set PEAK_FAST_SPOOL_DIR to a folder of your own"
         )
     return folder
+
+
+def problem_of_spool(folder: Path) -> str | None:
+    """Why others could put something into the folder of a store, or another folder in its place, and what mends it.
+
+    None where nobody can.  They may write the folder of all stores only if it is sticky, as ``/tmp`` is.
+    """
+    problem, root = problem_of(folder), folder.parent
+    if problem is None and not (root.exists() and root.stat().st_mode & stat.S_ISVTX):
+        problem = problem_of(root)
+    return problem
 
 
 def check_file(path: Path) -> None:
