@@ -8,9 +8,17 @@ from peak_kernels.doors import door
 
 if TYPE_CHECKING:
     from peak_fast.statistics.blocks import check_blocks as check_blocks
+    from peak_fast.statistics.bootstrap import (
+        bootstrap_indices,
+        resampled_means,
+        stationary_indices,
+    )
     from peak_fast.statistics.clusters import (
         cluster_trials,
         effective_trials,
+    )
+    from peak_fast.statistics.lengths import (
+        optimal_block_length,
     )
     from peak_fast.statistics.maxima import (
         expected_maximum,
@@ -33,6 +41,13 @@ if TYPE_CHECKING:
         sharpe_power,
         sharpe_variance,
     )
+    from peak_fast.statistics.snooped import (
+        Snooping,
+    )
+    from peak_fast.statistics.snooping import (
+        data_snooping,
+        long_run_deviation,
+    )
     from peak_fast.statistics.splits import (
         Split,
         combinatorial_paths,
@@ -43,33 +58,45 @@ if TYPE_CHECKING:
         time_series_splits,
         walk_forward_splits,
     )
-    from peak_fast.statistics.symmetric import cscv, cscv_of_sums
-    from peak_fast.statistics.symmetric_result import CSCV
+    from peak_fast.statistics.symmetric import (
+        cscv,
+        cscv_of_sums,
+    )
+    from peak_fast.statistics.symmetric_result import (
+        CSCV,
+    )
 
 __all__ = [
     "CSCV",
+    "Snooping",
     "Split",
     "adjusted_pvalues",
     "autocorrelations",
+    "bootstrap_indices",
     "cluster_trials",
     "combinatorial_paths",
     "combinatorial_splits",
     "cscv",
     "cscv_of_sums",
+    "data_snooping",
     "deflated_sharpe",
     "effective_trials",
     "expected_maximum",
     "fold_bounds",
     "haircut_sharpe",
     "kfold_splits",
+    "long_run_deviation",
     "minimum_backtest_length",
     "minimum_track_record",
+    "optimal_block_length",
     "probabilistic_sharpe",
+    "resampled_means",
     "rows_of",
     "sharpe_power",
     "sharpe_scaling",
     "sharpe_standard_error",
     "sharpe_variance",
+    "stationary_indices",
     "time_series_splits",
     "variance_of_maximum",
     "walk_forward_splits",
@@ -78,10 +105,16 @@ __all__ = [
 # Where each name of this room lives; those outside `__all__` are for other rooms.
 _HOMES = {
     "blocks": ("check_blocks",),
+    "bootstrap": (
+        "bootstrap_indices",
+        "resampled_means",
+        "stationary_indices",
+    ),
     "clusters": (
         "cluster_trials",
         "effective_trials",
     ),
+    "lengths": ("optimal_block_length",),
     "maxima": (
         "expected_maximum",
         "variance_of_maximum",
@@ -103,6 +136,11 @@ _HOMES = {
         "sharpe_power",
         "sharpe_variance",
     ),
+    "snooped": ("Snooping",),
+    "snooping": (
+        "data_snooping",
+        "long_run_deviation",
+    ),
     "splits": (
         "Split",
         "combinatorial_paths",
@@ -113,7 +151,10 @@ _HOMES = {
         "time_series_splits",
         "walk_forward_splits",
     ),
-    "symmetric": ("cscv", "cscv_of_sums"),
+    "symmetric": (
+        "cscv",
+        "cscv_of_sums",
+    ),
     "symmetric_result": ("CSCV",),
 }
 

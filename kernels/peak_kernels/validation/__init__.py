@@ -1,4 +1,4 @@
-"""Loops of validation: combinations of blocks of time."""
+"""Loops of validation: combinations of blocks of time, and samples that might have been."""
 
 from __future__ import annotations
 
@@ -10,10 +10,28 @@ if TYPE_CHECKING:
     from peak_kernels.validation.cscv import find_winners as find_winners
     from peak_kernels.validation.cscv import mean_sharpes as mean_sharpes
     from peak_kernels.validation.cscv import rank_winners as rank_winners
+    from peak_kernels.validation.gathered import WIDTH as WIDTH
+    from peak_kernels.validation.resampling import CHUNK as CHUNK
+    from peak_kernels.validation.resampling import add_differences as add_differences
+    from peak_kernels.validation.resampling import cut_into_chunks as cut_into_chunks
+    from peak_kernels.validation.resampling import follow_runs as follow_runs
+    from peak_kernels.validation.resampling import long_run_variances as long_run_variances
+    from peak_kernels.validation.resampling import sum_samples as sum_samples
 
 __all__ = []
 
 # Where each name of this room lives; those outside `__all__` are for other rooms.
-_HOMES = {"cscv": ("find_winners", "mean_sharpes", "rank_winners")}
+_HOMES = {
+    "cscv": ("find_winners", "mean_sharpes", "rank_winners"),
+    "gathered": ("WIDTH",),
+    "resampling": (
+        "CHUNK",
+        "add_differences",
+        "cut_into_chunks",
+        "follow_runs",
+        "long_run_variances",
+        "sum_samples",
+    ),
+}
 
 __getattr__, __dir__ = door(__name__, _HOMES, __all__)
