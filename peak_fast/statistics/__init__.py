@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         data_snooping,
         long_run_deviation,
     )
+    from peak_fast.statistics.snooping import typical_block as typical_block
     from peak_fast.statistics.splits import (
         Split,
         combinatorial_paths,
@@ -140,6 +141,7 @@ _HOMES = {
     "snooping": (
         "data_snooping",
         "long_run_deviation",
+        "typical_block",
     ),
     "splits": (
         "Split",

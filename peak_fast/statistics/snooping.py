@@ -71,7 +71,7 @@ def data_snooping(
     if first is None:
         raise DataError("returns: expected at least one strategy; got none; pass [period, strategy]")
     against = _benchmark(benchmark, len(first))
-    length = _block(first, against) if block is None else block_of(block)
+    length = typical_block(first, benchmark) if block is None else block_of(block)
     samples = _samples(len(first), length, replications, seed, indices)
     fold = Fold(samples.replications, len(first), form, _level(level))
     for _ in fold.passes():
@@ -183,9 +183,9 @@ def _benchmark(benchmark: Any, periods: int) -> FloatArray:
     return np.broadcast_to(values, (periods,))
 
 
-def _block(first: Any, against: FloatArray) -> float:
-    """Mean of the automatic lengths over evenly spread columns."""
-    matrix = numbers("returns", first)
+def typical_block(returns: Any, benchmark: Any = 0.0) -> float:
+    """Mean of the automatic lengths of blocks over evenly spread columns, at least 1."""
+    matrix = numbers("returns", returns)
     if matrix.ndim != 2 or len(matrix) < _FEWEST:
         raise DataError(
             f"returns: expected [period, strategy] of {_FEWEST} periods or more; got shape {matrix.shape}"
@@ -193,6 +193,7 @@ def _block(first: Any, against: FloatArray) -> float:
     places = np.unique(
         np.linspace(0, max(matrix.shape[1] - 1, 0), min(_LOOKED_AT, matrix.shape[1])).astype(int)
     )
+    against = _benchmark(benchmark, len(matrix))
     excess = (matrix[:, place] - against for place in places)
     lengths = [optimal_block_length(values) for values in excess if np.isfinite(values).all()]
     return max(1.0, float(np.mean(lengths))) if lengths else 1.0

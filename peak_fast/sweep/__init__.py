@@ -9,6 +9,7 @@ from peak_kernels.doors import door
 if TYPE_CHECKING:
     from peak_fast.sweep.grid import Grid
     from peak_fast.sweep.result import SweepResult
+    from peak_fast.sweep.returned import return_tiles as return_tiles
     from peak_fast.sweep.run import PLANES as PLANES
     from peak_fast.sweep.run import History as History
     from peak_fast.sweep.run import Team as Team
@@ -37,6 +38,7 @@ __all__ = ["Grid", "Sweep", "SweepResult", "evaluate"]
 _HOMES = {
     "grid": ("Grid",),
     "result": ("SweepResult",),
+    "returned": ("return_tiles",),
     "run": (
         "History",
         "PLANES",

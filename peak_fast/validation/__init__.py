@@ -9,6 +9,7 @@ from peak_kernels.doors import door
 if TYPE_CHECKING:
     from peak_fast.lookahead import Leak, LookaheadReport
     from peak_fast.validation.lookahead import check_lookahead
+    from peak_fast.validation.reality import RealityCheck, reality_check
     from peak_fast.validation.walked import WalkForwardResult
     from peak_fast.validation.walking import walk_forward
     from peak_fast.validation.windows import Window, windows_of
@@ -16,9 +17,11 @@ if TYPE_CHECKING:
 __all__ = [
     "Leak",
     "LookaheadReport",
+    "RealityCheck",
     "WalkForwardResult",
     "Window",
     "check_lookahead",
+    "reality_check",
     "walk_forward",
     "windows_of",
 ]
@@ -26,6 +29,7 @@ __all__ = [
 # Where each name of this room lives; those outside `__all__` are for other rooms.
 _HOMES = {
     "lookahead": ("Leak", "LookaheadReport", "check_lookahead"),
+    "reality": ("RealityCheck", "reality_check"),
     "walked": ("WalkForwardResult",),
     "walking": ("walk_forward",),
     "windows": ("Window", "windows_of"),

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from peak_fast.sweep.run.batch import default_threads as default_threads
     from peak_fast.sweep.run.batches import make_batch as make_batch
     from peak_fast.sweep.run.budget import parse_memory as parse_memory
+    from peak_fast.sweep.run.curves import CurveBatch as CurveBatch
+    from peak_fast.sweep.run.curves import returns_from as returns_from
     from peak_fast.sweep.run.ranges import Ranges as Ranges
     from peak_fast.sweep.run.ranges import Work as Work
     from peak_fast.sweep.run.stretches import PLANES as PLANES
@@ -29,6 +31,7 @@ _HOMES = {
     "batch": ("check_metrics", "default_threads"),
     "batches": ("make_batch",),
     "budget": ("parse_memory",),
+    "curves": ("CurveBatch", "returns_from"),
     "ranges": ("Ranges", "Work"),
     "stretches": ("PLANES", "StretchBatch", "closed_trades", "folded_result", "stretches_of"),
     "threads": ("Team",),
