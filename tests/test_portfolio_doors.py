@@ -1,7 +1,4 @@
-"""Each kind of what a portfolio may hold, through each door: every door gives the numbers of the engine's run.
-
-What is not built yet is marked as such, strictly: the mark must go with the first door that opens.
-"""
+"""Each kind of what a portfolio may hold, through each door: every door gives the numbers of the engine's run."""
 
 import io
 import itertools
@@ -15,7 +12,6 @@ from peak_fast import (
     Costs,
     MLflowTracker,
     Param,
-    PeakFastError,
     PortfolioResult,
     Rank,
     Study,
@@ -107,20 +103,11 @@ KINDS = {
     "slots": (of_slots, {"fast": [5, 10], "slow": [20, 40], "allow_short": [False, True]}, "rules.py:slots"),
     "orders": (of_orders, {"fee_bps": [0.0, 20.0]}, "orders.csv"),
 }
-MISSING = {
-    "orders": "tables of orders for several assets are not built yet",
-}
 DOORS = ("run", "sweep", "study", "cli", "tracker", "saved")
 
 
 def doors():
-    for kind, door in itertools.product(KINDS, DOORS):
-        marks = ()
-        if kind in MISSING:
-            marks = pytest.mark.xfail(
-                reason=MISSING[kind], strict=True, raises=(PeakFastError, AssertionError)
-            )
-        yield pytest.param(kind, door, id=f"{kind}-{door}", marks=marks)
+    return [pytest.param(kind, door, id=f"{kind}-{door}") for kind, door in itertools.product(KINDS, DOORS)]
 
 
 def engine_of(row=None, tracker=None):
@@ -230,6 +217,6 @@ THROUGH = {
 }
 
 
-@pytest.mark.parametrize(("kind", "door"), list(doors()))
+@pytest.mark.parametrize(("kind", "door"), doors())
 def test_what_is_held_goes_through_every_door(kind, door, tmp_path, command, spool_dir, mlflow_module):
     THROUGH[door](kind, tmp_path=tmp_path, command=command, mlflow_module=mlflow_module)

@@ -6,7 +6,7 @@ same functions.  What is particular to a portfolio stands here.
 
 from __future__ import annotations
 
-from peak_kernels import slots
+from peak_kernels import order_slots, slots
 
 # Prices: float64[4 or more, assets, bars]; NaN in all of them where an asset has no bar.
 OPEN, HIGH, LOW, CLOSE = range(4)
@@ -116,10 +116,14 @@ EVENT_COLUMNS = ("bar", "cash", "equity", "budget", "factor")
 """A bar with trades: cash behind it, the equity that weights were of, what purchases could spend, and the factor that
 all of them were multiplied by (NaN: each was served by itself)."""
 
-KINDS = ("rebalance", "delisted", "risk_limit", "open", "split", "reinvested")
+KINDS = (
+    "rebalance", "delisted", "risk_limit", "open", "split", "reinvested",
+    # Those of orders that a table or a block placed.
+    "order", "stop_loss", "take_profit", "trailing_stop", "liquidation", "end_of_data", "close", "child",
+)  # fmt: skip
 REBALANCE, DELISTED, RISK_LIMIT, STILL_OPEN, OF_SPLIT, REINVESTED = range(6)
-STATUSES = ("filled", "cut", "rejected", "cancelled", "unfilled")
-FILLED, CUT, REJECTED, CANCELLED, UNFILLED = range(5)
+STATUSES = ("filled", "cut", "rejected", "cancelled", "unfilled", "expired")
+FILLED, CUT, REJECTED, CANCELLED, UNFILLED, EXPIRED = range(6)
 REASONS = (
     "",
     "cash",
@@ -139,6 +143,8 @@ REASONS = (
     "daily_loss_limit",
     "split",
     "dividend",
+    # Those of the order book alone.
+    *order_slots.REASONS,
 )
 (
     NO_REASON,
@@ -160,6 +166,8 @@ REASONS = (
     SPLIT_REASON,
     OF_DIVIDEND,
 ) = range(18)
+OF_BOOK = 18
+"""What is added to the number of a reason of the order book."""
 
 EQUITY = 0  # row of the curve: float64[1, bars]; with financing float64[4, bars]
 CASH_AT = 1  # cash
@@ -190,6 +198,9 @@ CHARGES = (
     "funding",
 )
 CHARGE_COLUMNS = ("bar", "asset", "kind", "units", "amount")
+
+FILL_COLUMNS = (*ORDER_COLUMNS, "order", "held")
+"""Fills of orders that may have several: the row of the order, and the units of the asset behind the fill's bar."""
 
 # Columns of orders by number.
 O_FILL_BAR, O_ASSET, O_SIDE, O_FILLED = (

@@ -88,7 +88,7 @@ def inspect_panel(panel: Any, show: Callable[[str], None]) -> None:
 
 
 def load_holdings(text: str, run: Callable[[Path], Any]) -> Any:
-    """What a portfolio holds: a file of weights, or ``FILE.py[:NAME]`` with a rule, a function or weights.
+    """What a portfolio holds: a file of weights or orders, or ``FILE.py[:NAME]`` with a rule, a function or weights.
 
     Raises
     ------
@@ -96,15 +96,16 @@ def load_holdings(text: str, run: Callable[[Path], Any]) -> Any:
         A file that is missing or fails, or in which nothing gives weights, or several things do.
     """
     from peak_fast.data import read_table
-    from peak_fast.portfolio import GivenWeights, rule_of
+    from peak_fast.portfolio import GivenOrders, GivenWeights, places_orders, rule_of
 
     file, sign, name = text.rpartition(":") if ".py:" in text else (text, "", "")
     if file.lower().endswith(_TABLES):
-        return GivenWeights(read_table(file), Path(file).name.split(".")[0])
+        table, stem = read_table(file), Path(file).name.split(".")[0]
+        return GivenOrders(table, stem) if places_orders(table) else GivenWeights(table, stem)
     if not file.endswith(".py"):
         raise StrategyError(
-            "--strategy: expected FILE.py[:NAME] with a rule such as Rank, or a file of weights, for a panel; got "
-            f"{text!r}"
+            "--strategy: expected FILE.py[:NAME] with a rule such as Rank, or a file of weights or orders, for a "
+            f"panel; got {text!r}"
         )
     module = run(Path(file))
     every = {label: item for label, item in vars(module).items() if not label.startswith("_")}
@@ -124,8 +125,8 @@ def load_holdings(text: str, run: Callable[[Path], Any]) -> Any:
 
 def _is_rule(item: Any) -> bool:
     """Whether a value of a module is a rule of portfolios, not a class or a function."""
-    from peak_fast.strategies import PanelBlock
+    from peak_fast.strategies import OrderBlock, PanelBlock
 
-    if isinstance(item, PanelBlock):
+    if isinstance(item, OrderBlock | PanelBlock):
         return True
     return hasattr(item, "schema") and callable(getattr(item, "weights", None)) and not isinstance(item, type)

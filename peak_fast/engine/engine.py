@@ -155,7 +155,8 @@ class BacktestEngine:
             (docs/orders.md), a signal function ``fn(df, params)`` returning 1 (buy), -1 (sell), 0 (hold), an array
             of targets with one value a bar, or a Polars expression over the frame's columns that gives targets.
             For a panel: a wide or long frame of target weights, an array float64[bar, asset], a pair
-            ``(bars, weights)``, a rule that gives weights, or a compiled block of all assets.
+            ``(bars, weights)``, a rule that gives weights, a compiled block of all assets, or orders: a table with a
+            column ``symbol``, or a block that places them.
         params
             Parameters of the strategy; missing ones take their defaults.
         symbol

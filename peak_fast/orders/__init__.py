@@ -93,16 +93,25 @@ if TYPE_CHECKING:
     from peak_fast.orders.from_engine import with_years as with_years
     from peak_fast.orders.inputs import Inputs as Inputs
     from peak_fast.orders.inputs import asking_of as asking_of
+    from peak_fast.orders.markets import Markets as Markets
+    from peak_fast.orders.markets import markets_of as markets_of
     from peak_fast.orders.memory import Asking as Asking
     from peak_fast.orders.memory import flags_of as flags_of
     from peak_fast.orders.memory import market_of as market_of
     from peak_fast.orders.memory import memory_of as memory_of
+    from peak_fast.orders.outcome import PlacedRows as PlacedRows
     from peak_fast.orders.outcome import finished as finished
+    from peak_fast.orders.outcome import placed_rows as placed_rows
+    from peak_fast.orders.outcome import placed_state as placed_state
     from peak_fast.orders.peak_trade import run_peak_trade
     from peak_fast.orders.result import OrderResult
     from peak_fast.orders.run import refuse_no_target as refuse_no_target
     from peak_fast.orders.run import stopped_outside as stopped_outside
+    from peak_fast.orders.simulate import order_inputs as order_inputs
     from peak_fast.orders.simulate import simulate_orders
+    from peak_fast.orders.statistics import open_results as open_results
+    from peak_fast.orders.table_frames import are_orders as are_orders
+    from peak_fast.orders.table_frames import table_of as table_of
     from peak_fast.settings import Asset, OrderRules
 
 __all__ = [
@@ -201,7 +210,8 @@ _HOMES = {
     ),
     "inputs": ("Inputs", "asking_of"),
     "memory": ("Asking", "flags_of", "market_of", "memory_of"),
-    "outcome": ("finished",),
+    "markets": ("Markets", "markets_of"),
+    "outcome": ("PlacedRows", "finished", "placed_rows", "placed_state"),
     "peak_fast.settings": ("Asset", "OrderRules"),
     "peak_trade": ("run_peak_trade",),
     "result": ("OrderResult",),
@@ -209,7 +219,9 @@ _HOMES = {
         "refuse_no_target",
         "stopped_outside",
     ),
-    "simulate": ("simulate_orders",),
+    "simulate": ("order_inputs", "simulate_orders"),
+    "statistics": ("open_results",),
+    "table_frames": ("are_orders", "table_of"),
 }
 
 __getattr__, __dir__ = door(__name__, _HOMES, __all__, further=("block",))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -80,12 +80,7 @@ def outcome_of(
     else:
         kinds = _kinds(records, stops)
         orders, number = _orders(records, kinds, settings)
-    fills = np.zeros((len(records.fills), t.RECORD_WIDTH))
-    owner = records.fills[:, f.F_ORDER].astype(np.int64)
-    fills[:, 0] = number[owner]
-    columns = (f.F_BAR, f.F_SIDE, f.F_SIZE, f.F_PRICE, f.F_FEE, f.F_SLIPPAGE)
-    fills[:, 1:7] = records.fills[:, columns]
-    fills[:, 7] = kinds[owner]
+    fills = _fills(records, kinds, number)
     weights = settings[t.WEIGHT_TARGETS] > 0.0
     slipped = _slipped(records, weights)
     trades = _trades(records, kinds, slipped, weights)
@@ -105,10 +100,56 @@ def outcome_of(
     else:
         _put_open_position(state, records, slipped, value / multiplier)
     if stops is None:
-        tags = records.book[:, f.O_TAG]
+        tags, owner = records.book[:, f.O_TAG], records.fills[:, f.F_ORDER].astype(np.int64)
         orders, fills = np.column_stack((orders, tags)), np.column_stack((fills, tags[owner]))
         trades = np.column_stack((trades, records.trades[:, f.T_TAG]))
     return Outcome(out, curve, state, orders, fills, trades)
+
+
+class PlacedRows(NamedTuple):
+    """Records of orders that a table or a block placed, in the engine's words (`peak_kernels.slots`)."""
+
+    orders: FloatArray
+    fills: FloatArray
+    trades: FloatArray
+    slipped: FloatArray
+    """Of each lot: slippage for each unit of the fill that opened it."""
+
+
+def placed_rows(records: Records) -> PlacedRows:
+    """Rows of orders, fills and closed trades, of any number of assets."""
+    kinds = _roles(records)
+    orders, number = _all_orders(records, kinds)
+    slipped = _slipped(records, False)
+    return PlacedRows(
+        orders, _fills(records, kinds, number), _trades(records, kinds, slipped, False), slipped
+    )
+
+
+def placed_state(records: Records, settings: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """State and metrics of a run whose orders a table or a block placed, of any number of assets."""
+    state, out = np.zeros(t.N_STATE), np.empty(len(METRICS))
+    state[: t.N_SETTINGS], state[t.N_AMBIGUOUS] = settings, records.state[f.S_AMBIGUOUS]
+    for slot, source in _BESIDE_FILLS:
+        state[slot] = records.state[source]
+    held = (records.position != 0.0).any(axis=0).astype(np.float64)
+    tables = (records.book, records.fills, records.trades)
+    metrics_of(state, np.stack((records.equity, records.cash)), held, tables, True, out)
+    still_open = records.lots[records.lots[:, f.L_OPEN] > 0.0, f.L_ASSET]
+    out[METRICS.index("total_trades")] += np.unique(still_open).size
+    state[t.CASH] = records.cash[-1]
+    return state, out
+
+
+def _fills(records: Records, kinds: IntArray, number: IntArray) -> FloatArray:
+    """Rows of fills; ``number`` is the row of each order of the book."""
+    fills = np.zeros((len(records.fills), t.RECORD_WIDTH))
+    owner = records.fills[:, f.F_ORDER].astype(np.int64)
+    fills[:, 0] = number[owner]
+    columns = (f.F_BAR, f.F_SIDE, f.F_SIZE, f.F_PRICE, f.F_FEE, f.F_SLIPPAGE)
+    fills[:, 1:7] = records.fills[:, columns]
+    fills[:, 7] = kinds[owner]
+    return fills
 
 
 def _kinds(records: Records, stops: Stops) -> IntArray:

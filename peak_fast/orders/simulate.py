@@ -15,20 +15,20 @@ is, and how to change it, says `peak_fast.settings.OrderRules`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from peak_fast.data import Bars, calendar_of_bars, given_bars, time_of_day
+from peak_fast.data import calendar_of_bars, time_of_day
 from peak_fast.errors import ConfigError, DataError, StrategyError
 from peak_fast.guard import guarded
-from peak_fast.orders.columns import bar_column, detail_bars, funding_column, notes_of
+from peak_fast.orders.columns import bar_column, detail_bars, funding_column
 from peak_fast.orders.currency import exchange_rates
 from peak_fast.orders.inputs import Inputs, Tables, asking_of
+from peak_fast.orders.markets import Markets, markets_of
 from peak_fast.orders.memory import Asking, Prices, blank_actions
 from peak_fast.orders.result import OrderResult
 from peak_fast.orders.table import Actions, read_actions
+from peak_fast.orders.table_frames import table_of_panel
 from peak_fast.settings import (
     Asset,
     OrderRules,
@@ -42,7 +42,6 @@ from peak_fast.settings import (
     merge_rules,
 )
 from peak_fast.strategies import Block, OrderBlock, RuleStrategy, SignalStrategy, complete_params, resolve
-from peak_kernels.arrays import FloatArray, IntArray
 
 if TYPE_CHECKING:
     from peak_fast.data import Calendar
@@ -50,43 +49,16 @@ if TYPE_CHECKING:
 __all__ = ["Asset", "OrderResult", "OrderRules", "simulate_orders"]
 
 
-def _all_bars(bars: Any) -> tuple[tuple[str, ...], tuple[Bars, ...]]:
-    """Names and bars of the assets; all share one calendar."""
-    if isinstance(bars, Mapping) and not {"open", "close"} <= {str(key).lower() for key in bars}:
-        names = tuple(str(name) for name in bars)
-        every = tuple(given_bars(frame, str(name)) for name, frame in bars.items())
-    else:
-        every = (given_bars(bars),)
-        names = (every[0].name,)
-    if not every:
-        raise DataError("bars is empty: give a frame, or a dict of asset name to frame")
-    for name, item in zip(names, every, strict=True):
-        if item.stamp != every[0].stamp:
-            raise DataError(
-                f"asset {name!r} has times of the {item.stamp} of its bars, {names[0]!r} of the {every[0].stamp}; "
-                "expected one meaning for all: read the frames with the same stamp="
-            )
-        if len(item) != len(every[0]) or not np.array_equal(item.time_us, every[0].time_us):
-            raise DataError(f"asset {name!r} has other time stamps than {names[0]!r}: align the frames first")
-    return names, every
-
-
-def _stack(every: Sequence[Bars], name: str) -> FloatArray:
-    arrays = [getattr(item, name) for item in every]
-    return arrays[0].reshape(1, -1) if len(arrays) == 1 else np.stack(arrays)
-
-
 def _instructions(
     orders: Any,
     params: Mapping[str, Any] | None,
-    time_us: IntArray,
-    names: tuple[str, ...],
+    markets: Markets,
     session_end: str | None,
     rules: OrderRules,
-    every: Sequence[Bars],
     calendar: Calendar,
 ) -> tuple[Actions, Asking | None]:
     """Instructions of a frame, or a block that will give them (and no instructions yet)."""
+    every, time_us = markets.bars, markets.bars[0].opens_us
     block = resolve(orders) if isinstance(orders, str | Block | RuleStrategy | SignalStrategy) else orders
     if isinstance(block, OrderBlock):
         asking = asking_of(block, complete_params(block, params), time_us, session_end, every)
@@ -101,7 +73,11 @@ def _instructions(
     end = time_of_day(session_end)
     options: dict[str, Any] = {"latency": rules.latency, "first_bar": rules.first_bar, "session_end_us": end}
     signed = [item.n_not_positive > 0 for item in every]
-    return read_actions(orders, time_us, list(names), signed=signed, calendar=calendar, **options), None
+    if markets.is_panel:
+        orders = table_of_panel(orders, markets.names)
+    return read_actions(
+        orders, time_us, list(markets.names), signed=signed, calendar=calendar, **options
+    ), None
 
 
 @guarded
@@ -129,7 +105,7 @@ def simulate_orders(
     Parameters
     ----------
     bars
-        A frame of bars (or `Bars`), or a dict of asset name to frame; all on one calendar.
+        A frame of bars (or `Bars`), a dict of asset name to frame, all on one calendar, or a `Panel`.
     orders
         A block of ``(i, bars, params, memory, account, orders)`` with the decorator `strategy` (or its name),
         which gives its instructions at every close (`peak_fast.orders`).  Or a frame with one row per
@@ -147,7 +123,7 @@ def simulate_orders(
         ``stop_loss``, ``take_profit`` and ``exit_unit``: price, fraction of the fill price, distance;
         ``valid_until``: last bar or time stamp; ``time_in_force``: gtc, day, gtd, ioc, fok;
         ``parent``: tag of the order that has to be filled first; ``oco_group``; ``tag``; ``reduce_only``;
-        ``asset``.
+        ``asset`` (or ``symbol``); of a panel each row has one, and without ``side`` sizes are signed.
     params
         Parameters of the block; missing ones take their defaults.
     initial_cash
@@ -189,40 +165,44 @@ def simulate_orders(
     StrategyError
         A block that cannot be compiled, or parameters that it does not take.
     """
-    names, every = _all_bars(bars)
-    length, calendar = len(every[0]), calendar_of_bars(every[0])
-    notes = notes_of(names, every)
+    markets = markets_of(bars)
+    run = order_inputs(
+        markets, orders, params, initial_cash=initial_cash, rules=rules, costs=costs, execution=execution,
+        assets=assets, half_spread=half_spread, funding=funding, funding_times=funding_times, detail=detail,
+        session_end=session_end, book_size=book_size, currency=currency, rates=rates,
+    )  # fmt: skip
+    return OrderResult(run, run.repeat(run.rules))
+
+
+def order_inputs(
+    markets: Markets,
+    orders: Any,
+    params: Mapping[str, Any] | None,
+    *,
+    initial_cash: float,
+    rules: OrderRules | None = None,
+    costs: Any = None,
+    execution: Any = None,
+    assets: Asset | Mapping[str, Asset] | None = None,
+    session_end: str | None = None,
+    book_size: int = 4096,
+    **columns: Any,
+) -> Inputs:
+    """What a run of orders is made of; the arguments and errors are those of `simulate_orders`."""
+    names, every = markets.names, markets.bars
+    calendar, notes = calendar_of_bars(every[0]), list(markets.notes)
     check_cash(initial_cash)
     check_book_size(book_size)
-    time_us, opens_us = every[0].time_us, every[0].opens_us
     _check_settings(rules, costs, execution, assets, names)
     own = rules or OrderRules()
     check_effects(own)
-    if own.first_bar >= length:
-        raise ConfigError(f"first_bar={own.first_bar} lies behind the {length} bars")
-    actions, asking = _instructions(orders, params, opens_us, names, session_end, own, every, calendar)
+    if own.first_bar >= len(every[0]):
+        raise ConfigError(f"first_bar={own.first_bar} lies behind the {len(every[0])} bars")
+    actions, asking = _instructions(orders, params, markets, session_end, own, calendar)
     settled = merge_rules(own, costs, execution, split_fills=asking is None)
-    check_half_spread(settled, half_spread)
-    has_volume = all(item.volume is not None for item in every)
-    if not has_volume and (settled.volume != "any" or settled.slippage.startswith("volume")):
-        raise DataError("these rules need a volume column in every frame of bars")
-    fine, fine_start = detail_bars(detail, every[0], notes)
     traded = _assets(assets, names, execution)
-    prices = Prices(
-        _stack(every, "open"),
-        _stack(every, "high"),
-        _stack(every, "low"),
-        _stack(every, "close"),
-        _stack(every, "volume") if has_volume else np.empty((0, 0)),
-        bar_column("half_spread", half_spread, every, notes, levels=True),
-        funding_column(funding, funding_times, every, notes),
-        every[0].day,
-        fine,
-        fine_start,
-        exchange_rates(traded, names, currency, rates, settled.ledger, calendar, notes),
-        check_book(every, settled, traded),
-    )
-    run = Inputs(
+    prices = _prices(markets, settled, traded, calendar, notes, **columns)
+    return Inputs(
         bars=every,
         prices=prices,
         actions=actions.array,
@@ -231,10 +211,37 @@ def simulate_orders(
         assets=traded,
         initial_cash=float(initial_cash),
         book_size=book_size,
-        tables=Tables(time_us, names, actions.tags, actions.rows, prices),
+        tables=Tables(every[0].time_us, names, actions.tags, actions.rows, prices),
         notes=tuple(notes),
     )
-    return OrderResult(run, run.repeat(settled))
+
+
+def _prices(
+    markets: Markets, rules: OrderRules, assets: tuple[Asset, ...], calendar: Calendar, notes: list[str], *,
+    half_spread: Any = None, funding: Any = None, funding_times: Any = None, detail: Any = None, currency: str = "",
+    rates: Mapping[str, Any] | None = None,
+) -> Prices:  # fmt: skip
+    """Market data, with what came beside the bars; ``notes`` gets what was passed over."""
+    every = markets.bars
+    check_half_spread(rules, half_spread)
+    if not markets.has_volume and (rules.volume != "any" or rules.slippage.startswith("volume")):
+        raise DataError("these rules need a volume column in every frame of bars")
+    fine, fine_start = detail_bars(detail, every[0], notes)
+    opens, highs, lows, closes, volumes = markets.tables
+    return Prices(
+        opens,
+        highs,
+        lows,
+        closes,
+        volumes,
+        bar_column("half_spread", half_spread, every, notes, levels=True),
+        funding_column(funding, funding_times, every, notes),
+        every[0].day,
+        fine,
+        fine_start,
+        exchange_rates(assets, markets.names, currency, rates, rules.ledger, calendar, notes),
+        check_book(every, rules, assets),
+    )
 
 
 def _check_settings(rules: Any, costs: Any, execution: Any, assets: Any, names: tuple[str, ...]) -> None:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from peak_fast.data import check_zone, untold
-from peak_fast.errors import ConfigError, DataError, did_you_mean
+from peak_fast.errors import DataError, did_you_mean
 from peak_fast.orders.memory import blank_actions
 from peak_fast.orders.table_checks import check_actions, check_counts, refuse
+from peak_fast.orders.table_frames import table_of
 from peak_kernels import order_slots as f
 from peak_kernels.arrays import FloatArray, IntArray
 
@@ -234,13 +235,14 @@ class _Reader:
     def asset_numbers(self) -> FloatArray:
         out = np.zeros(self.height)
         column = self.column("asset")
+        numbers = {name: number for number, name in enumerate(self.assets)}
         for row, value in enumerate([] if column is None else column.to_list()):
             if value is None:
                 continue
             if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(self.assets):
                 out[row] = value
-            elif value in self.assets:
-                out[row] = self.assets.index(value)
+            elif value in numbers:
+                out[row] = numbers[value]
             else:
                 raise DataError(f"orders row {row}: asset={value!r}; {did_you_mean(str(value), self.assets)}")
         return out
@@ -336,7 +338,7 @@ def read_actions(
     DataError
         A column or a word is unknown, or a row lacks what its action needs.
     """
-    reader = _Reader(_to_polars(orders), time_us, assets, latency, calendar)
+    reader = _Reader(table_of(orders), time_us, assets, latency, calendar)
     array = blank_actions(reader.height)
     for name, (column, _, _) in _WORDS.items():
         array[:, column] = reader.words(name)
@@ -384,34 +386,3 @@ def _link_parents(array: FloatArray, parents: list[Any], order: IntArray, tags: 
             row[f.X_PARENT] = placed[float(tag)]
         if row[f.X_OP] == f.OP_PLACE and row[f.X_TAG] >= 0.0:
             placed[float(row[f.X_TAG])] = number
-
-
-def _with_index(orders: Any) -> Any:
-    """A pandas frame whose index says when, as a column; what else stands in an index says nothing to an order."""
-    kind = type(orders.index).__name__
-    says = kind == "DatetimeIndex" or (kind != "RangeIndex" and "bar" not in orders.columns)
-    return orders.assign(timestamp=orders.index) if says and "timestamp" not in orders.columns else orders
-
-
-def _to_polars(orders: Any) -> pl.DataFrame:
-    import polars as pl
-
-    if isinstance(orders, pl.DataFrame):
-        return orders
-    if isinstance(orders, list) and not orders:
-        return pl.DataFrame({"bar": []})
-    if isinstance(orders, list | dict):
-        return pl.DataFrame(orders, infer_schema_length=None, strict=False)
-    from peak_fast.data import package_of, to_polars
-
-    if package_of(orders) == "pandas" and hasattr(orders, "columns"):
-        orders = _with_index(orders)
-    try:
-        frame = to_polars(orders)
-    except (TypeError, AttributeError, DataError) as error:
-        raise ConfigError(
-            f"orders must be a data frame or a list of dicts, got {type(orders).__name__}"
-        ) from error
-    if not isinstance(frame, pl.DataFrame):
-        raise ConfigError(f"orders must be a data frame or a list of dicts, got {type(orders).__name__}")
-    return frame

@@ -15,6 +15,7 @@ from peak_fast.portfolio.parts import Outcome
 from peak_fast.results import jsonable, load_checked, numbers_in, numbers_of, save_parts
 from peak_fast.settings import Asset
 from peak_kernels import portfolio_slots as p
+from peak_kernels.arrays import FloatArray
 
 if TYPE_CHECKING:
     import polars as pl
@@ -52,10 +53,28 @@ def _frames(result: PortfolioParts) -> Iterator[tuple[str, pl.DataFrame]]:
     )
     for name, columns in _TABLES.items():
         rows = outcome.events if name == "rebalances" else getattr(outcome, name)
+        if name == "orders" and outcome.fills is not None:
+            rows, columns = _with_fills(outcome.orders, outcome.fills), p.FILL_COLUMNS
         yield (
             f"{name}.parquet",
             pl.DataFrame({label: np.ascontiguousarray(rows[:, k]) for k, label in enumerate(columns)}),
         )
+
+
+def _with_fills(orders: FloatArray, fills: FloatArray) -> FloatArray:
+    """Orders that may have several fills, and behind them the fills; the document says how many are orders."""
+    wide = np.zeros((len(orders), fills.shape[1]))
+    wide[:, : orders.shape[1]] = orders
+    return np.concatenate((wide, fills))
+
+
+def _orders_in(table: pl.DataFrame, count: int | None) -> tuple[FloatArray, FloatArray | None]:
+    """Orders, and their fills where they have a table of them."""
+    columns = p.ORDER_COLUMNS if count is None else p.FILL_COLUMNS
+    rows = np.ascontiguousarray(table.select(columns).to_numpy().reshape(-1, len(columns)))
+    if count is None:
+        return rows, None
+    return np.ascontiguousarray(rows[:count, : len(p.ORDER_COLUMNS) + 1]), rows[count:].copy()
 
 
 def _curves(outcome: Outcome) -> dict[str, Any]:
@@ -72,6 +91,7 @@ def _document(result: PortfolioParts) -> dict[str, Any]:
         "contracts": {symbol: asdict(asset) for symbol, asset in result.panel.assets.items()},
         **numbers_of(result._settings, result._outcome),
         "identity": jsonable(result._identity),
+        **({} if result._outcome.fills is None else {"orders": len(result._outcome.orders)}),
         "stats": jsonable(result.stats),
         "metadata": jsonable(result.metadata),
     }
@@ -96,12 +116,14 @@ def _result_of(cls: Callable[..., R], document: dict[str, Any], frames: dict[str
     tables = {
         name: np.ascontiguousarray(frames[name].select(columns).to_numpy().reshape(-1, len(columns)))
         for name, columns in _TABLES.items()
+        if name != "orders"
     }
+    orders, fills = _orders_in(frames["orders"], document.get("orders"))
     curves = frames["equity"]
     outcome = Outcome(
         numbers["metrics"], np.array(frames["equity"]["equity"].to_numpy()), numbers["state"],
-        np.ascontiguousarray(frames["assets"].to_numpy().T), tables["orders"], tables["trades"], tables["rebalances"],
-        tables["charges"], np.array(curves["cash"].to_numpy()) if "cash" in curves.columns else None,
+        np.ascontiguousarray(frames["assets"].to_numpy().T), orders, tables["trades"], tables["rebalances"],
+        tables["charges"], np.array(curves["cash"].to_numpy()) if "cash" in curves.columns else None, fills,
     )  # fmt: skip
     metadata = document["metadata"]
     strategy = metadata["strategy"]

@@ -56,21 +56,38 @@ def orders_frame(result: PortfolioParts) -> pl.DataFrame:
             **{name: rows[name] for name in ("fee", "slippage")},
             "status": _words(rows["status"], p.STATUSES),
             "reason": _words(np.where(gone, p.IS_GONE, rows["reason"]), p.REASONS),
+            **_tags(result),
         }
     )
+
+
+def _tags(result: PortfolioParts) -> dict[str, pl.Series]:
+    """The tags of orders, where they have some; those of a block are numbers."""
+    import polars as pl
+
+    if result._outcome.fills is None:
+        return {}
+    known = result._identity.get("tags")
+    codes = result._outcome.orders[:, len(p.ORDER_COLUMNS)].astype(np.int64).tolist()
+    names = [None if code < 0 else str(code) if known is None else known[code] for code in codes]
+    return {"tag": pl.Series(names, dtype=pl.String)}
 
 
 def fills_frame(result: PortfolioParts) -> pl.DataFrame:
     """Frame behind `PortfolioResult.fills`."""
     import polars as pl
 
-    happened = result._outcome.orders[:, p.ORDER_COLUMNS.index("filled")] > 0.0
-    rows = _columns(result._outcome.orders[happened], p.ORDER_COLUMNS)
+    fills = _measures.fills_of(result)
+    rows = _columns(fills, p.ORDER_COLUMNS)
+    if result._outcome.fills is None:
+        number = np.flatnonzero(result._outcome.orders[:, p.O_FILLED] > 0.0)
+    else:
+        number = _measures.column(fills, p.FILL_COLUMNS, "order").astype(np.int64)
     bars = rows["fill_bar"].astype(np.int64)
     return pl.DataFrame(
         {
             "fill_id": np.arange(bars.size),
-            "order_id": np.flatnonzero(happened),
+            "order_id": number,
             "bar": bars,
             "time": _times(result, bars),
             "symbol": _words(rows["asset"], result.panel.symbols),

@@ -25,7 +25,9 @@ def column(rows: FloatArray, columns: tuple[str, ...], name: str) -> FloatArray:
 
 
 def fills_of(result: PortfolioParts) -> FloatArray:
-    """Rows of the orders that filled."""
+    """Rows of the orders that filled; where orders may fill several times, those of the fills."""
+    if result._outcome.fills is not None:
+        return result._outcome.fills
     orders = result._outcome.orders
     return orders[column(orders, p.ORDER_COLUMNS, "filled") > 0.0]
 
@@ -36,6 +38,8 @@ def positions_of(result: PortfolioParts) -> tuple[IntArray, FloatArray]:
     bars = column(fills, p.ORDER_COLUMNS, "fill_bar").astype(np.int64)
     different, place = _numbered(bars)
     assets = column(fills, p.ORDER_COLUMNS, "asset").astype(np.int64)
+    if result._outcome.fills is not None:
+        return different, _said(fills, place, assets, (different.size, result.panel.n_assets))
     sizes = column(fills, p.ORDER_COLUMNS, "side") * column(fills, p.ORDER_COLUMNS, "filled")
     units = np.zeros((different.size, result.panel.n_assets))
     cells = place * result.panel.n_assets + assets
@@ -52,6 +56,16 @@ def positions_of(result: PortfolioParts) -> tuple[IntArray, FloatArray]:
             held[assets[at]] += sizes[at]
         units[row] = held
     return different, units
+
+
+def _said(fills: FloatArray, place: IntArray, assets: IntArray, shape: tuple[int, int]) -> FloatArray:
+    """Units behind the bars of fills that say them, float64[bar with fills, asset]."""
+    units = np.full(shape, np.nan)
+    units[place, assets] = column(fills, p.FILL_COLUMNS, "held")
+    last = np.where(np.isnan(units), -1, np.arange(shape[0])[:, None])
+    np.maximum.accumulate(last, axis=0, out=last)
+    found: FloatArray = np.where(last < 0, 0.0, np.take_along_axis(units, np.maximum(last, 0), axis=0))
+    return found
 
 
 def _numbered(bars: IntArray) -> tuple[IntArray, IntArray]:
@@ -112,8 +126,27 @@ def multipliers(result: PortfolioParts) -> FloatArray:
 def exposures_of(result: PortfolioParts) -> FloatArray:
     """float64[N_EXPOSURES, bar]: what was held at each close, see `peak_kernels.portfolio_slots`."""
     panel = result.panel
+    if result._outcome.fills is not None:
+        return _exposures_said(result)
     out = np.empty((p.N_EXPOSURES, len(panel)))
     fold_exposures(panel.prices, spans_of(panel), result._outcome.orders, multipliers(result), out)
+    return out
+
+
+def _exposures_said(result: PortfolioParts) -> FloatArray:
+    """The same of fills that say what is held behind them."""
+    bars, units = result.positions_at_fills
+    out = np.zeros((p.N_EXPOSURES, len(result.panel)))
+    last = np.searchsorted(bars, np.arange(len(result.panel)), side="right")
+    marks, scale = marks_of(result.panel), multipliers(result)
+    for asset in np.flatnonzero(units.any(axis=0)).tolist():
+        held = np.append(0.0, units[:, asset])[last]
+        value = np.where(held != 0.0, np.abs(held) * scale[asset] * marks[asset], 0.0)
+        out[p.LONG] += np.where(held > 0.0, value, 0.0)
+        out[p.SHORT] += np.where(held < 0.0, value, 0.0)
+        out[p.HOLDINGS] += held != 0.0
+        out[p.LARGEST] = np.maximum(out[p.LARGEST], value)
+        out[p.SQUARES] += value * value
     return out
 
 

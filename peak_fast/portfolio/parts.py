@@ -37,6 +37,9 @@ class Outcome:
         Records; closed trades only.
     charges, cash
         Payments of financing, and the cash at each bar where there is any.
+    fills
+        Of orders that may have several fills, float64[fill, FILL_COLUMNS]; the rows of ``orders`` then have the number
+        of their tag (-1: none) behind the columns.  None: each order is one fill at most, in its own row.
     """
 
     metrics: FloatArray
@@ -48,6 +51,7 @@ class Outcome:
     events: FloatArray
     charges: FloatArray = field(default_factory=lambda: NO_CHARGES)
     cash: FloatArray | None = None
+    fills: FloatArray | None = None
 
 
 class PortfolioParts(Protocol):

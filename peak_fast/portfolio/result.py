@@ -46,6 +46,8 @@ class PortfolioResult(Shown):
         float64[n_bars], at each bar (equity where the rules mark it, cash behind the bar's trades).
     strategy_name, params, symbol
         What gave the weights, with what, and the name of the panel.
+    book
+        `OrderResult` of a run of orders, which has more of them than the portfolio; None: of weights, and when loaded.
     """
 
     panel: Panel
@@ -58,6 +60,7 @@ class PortfolioResult(Shown):
     _strategy: Any
     _notes: tuple[str, ...]
     _identity: dict[str, Any]
+    book: Any
     _FRAMES = (
         "equity_curve", "drawdown", "trades", "orders", "fills", "positions", "weights", "exposure", "contributions",
         "rebalances", "charges",
@@ -75,6 +78,7 @@ class PortfolioResult(Shown):
         strategy: Any = None,
         notes: tuple[str, ...] = (),
         identity: dict[str, Any] | None = None,
+        book: Any = None,
     ) -> None:
         put = object.__setattr__
         put(self, "panel", panel)
@@ -87,6 +91,7 @@ class PortfolioResult(Shown):
         put(self, "_strategy", strategy)
         put(self, "_notes", notes)
         put(self, "_identity", identity or {})
+        put(self, "book", book)
 
     def _remedy(self, name: str) -> str:
         if name in ("bars", "position"):
@@ -133,7 +138,9 @@ class PortfolioResult(Shown):
     @functools.cached_property
     def hash(self) -> str:
         """32 hexadecimal digits over equity, orders and metrics: equal for two runs that computed the same bits."""
-        return hash_of((self._outcome.equity, self._outcome.orders, self._outcome.metrics))
+        outcome = self._outcome
+        more = () if outcome.fills is None else (outcome.fills,)
+        return hash_of((outcome.equity, outcome.orders, outcome.metrics, *more))
 
     @functools.cached_property
     def metadata(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from peak_fast.errors import DataError
 from peak_fast.metrics import METRICS
 from peak_fast.portfolio.deciding import decided
 from peak_fast.portfolio.dues import NO_DUES
+from peak_fast.portfolio.ordered import places_orders, run_orders
 from peak_fast.portfolio.parts import NO_CHARGES, Outcome
 from peak_fast.portfolio.rules import WeightFunction
 from peak_fast.portfolio.setup import Setup, described, setup_of, with_band
@@ -48,6 +49,8 @@ def run_portfolio(
     """
     from peak_fast.portfolio.result import PortfolioResult
 
+    if places_orders(what):
+        return run_orders(settings, panel, what, params, name, varied)
     settings = varied_portfolio(settings, varied) if varied else settings
     setup = setup_of(panel, settings)
     if callable(what) and not provides_weights(what):

@@ -127,6 +127,9 @@ def described(result: PortfolioParts) -> dict[str, Any]:
 
 def fill_rule(result: PortfolioParts) -> str:
     """When orders filled, in words."""
+    if "order_book" in result._used:
+        at = result._used["portfolio"]["fill_at"]
+        return f"each order by its type; market orders: {_FILLS_IN_WORDS.get(at, at)}"
     return _FILLS_IN_WORDS[result._used["portfolio"]["fill_at"]]
 
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 _KINDS = (
     "a frame of weights (wide: times and a column for each asset; long: times, symbols, weights), an array "
-    "float64[bar, asset], a pair (bars, weights), a rule such as Rank, or a compiled block with the argument want"
+    "float64[bar, asset], a pair (bars, weights), a rule such as Rank, a compiled block with the argument want, or a "
+    "table of orders (times or bars, symbols, sizes)"
 )
 
 

@@ -187,9 +187,12 @@ def make_subject(
 
 def _names(order_book: Any, strategy: Any, portfolio: bool) -> tuple[str, ...]:
     """Settings that may be searched."""
-    from peak_fast.settings import names_of, portfolio_names
+    from peak_fast.portfolio import names_varied
+    from peak_fast.settings import names_of
 
-    return portfolio_names() if portfolio else names_of(order_book, orders=isinstance(strategy, OrderBlock))
+    if portfolio:
+        return names_varied(strategy, order_book)
+    return names_of(order_book, orders=isinstance(strategy, OrderBlock))
 
 
 def holds_panels(data: Any) -> bool:

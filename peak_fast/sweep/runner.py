@@ -28,7 +28,6 @@ from peak_fast.settings import (
     Stops,
     check_apart,
     names_of,
-    portfolio_names,
 )
 from peak_fast.strategies import OrderBlock, RuleStrategy, SignalStrategy, resolve
 from peak_fast.sweep.grid import Grid, given_constraints
@@ -93,10 +92,19 @@ def _resolved(strategy: Any, data: Any) -> Any:
     return rule_of(strategy)
 
 
+def _is_given(item: Any) -> bool:
+    """Whether it is a table of weights or orders, which has no parameters at all."""
+    from peak_fast.portfolio import GivenOrders, GivenWeights
+
+    return isinstance(item, GivenOrders | GivenWeights)
+
+
 def _names(engine: BacktestEngine, item: Any, data: Any) -> tuple[str, ...]:
     """Settings that may be varied besides the parameters."""
     if is_panel(data):
-        return portfolio_names()
+        from peak_fast.portfolio import names_varied
+
+        return names_varied(item, engine.order_book)
     return names_of(engine.order_book, orders=isinstance(item, OrderBlock))
 
 
@@ -104,7 +112,7 @@ def _check_names(item: Any, names: Any, settings: Sequence[str]) -> None:
     """Names must be parameters or settings, where the strategy says what its parameters are."""
     known = {param.name for param in item.schema}
     unknown = [name for name in names if name not in known and name not in settings]
-    if unknown and (known or isinstance(item, RuleStrategy)):
+    if unknown and (known or isinstance(item, RuleStrategy) or _is_given(item)):
         raise ConfigError(f"no parameter {unknown[0]!r}; {did_you_mean(unknown[0], {*known, *settings})}")
 
 
@@ -184,6 +192,7 @@ class Sweep:
             known=self._varied,
         )
         own = {item.name for item in self.strategy.schema}
+        _check_names(self.strategy, made.names, self._varied)
         check_apart(name for name in made.names if name not in own)
         self.grid = made.crossed("data", list(self.data)) if len(self.data) > 1 else made
 

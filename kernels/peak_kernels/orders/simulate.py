@@ -78,6 +78,9 @@ def load_bar(m: FloatArray, market: Market, bar: int) -> None:
             m[row + f.A_USED], m[row + f.A_USED_BAR] = 0.0, bar
         if m[f.R_MARGIN_MARK] == f.MARK_CLOSE and not np.isnan(m[row + f.A_CLOSE]):
             m[row + f.A_MARK] = m[row + f.A_CLOSE]
+        if m[row + f.A_MARK] == 0.0 and m[f.R_SIGNED] == 0.0 and not np.isnan(m[row + f.A_OPEN]):
+            # What is bought in an asset's first bar is worth something before that bar has closed.
+            m[row + f.A_MARK] = m[row + f.A_OPEN]
         row += f.N_ASSET
 
 

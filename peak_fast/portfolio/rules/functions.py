@@ -14,6 +14,7 @@ from peak_fast.data import Panel, fingerprint, is_frame
 from peak_fast.errors import StrategyError
 from peak_fast.guard import guarded_class
 from peak_fast.params import Param, validate_schema
+from peak_fast.portfolio.ordered import GivenOrders, places_orders
 from peak_fast.portfolio.targets import (
     TargetWeights,
     are_weights,
@@ -21,7 +22,7 @@ from peak_fast.portfolio.targets import (
     provides_weights,
     target_weights,
 )
-from peak_fast.strategies import PanelBlock, complete_params, source_hash
+from peak_fast.strategies import OrderBlock, PanelBlock, complete_params, source_hash
 
 
 @guarded_class()
@@ -116,10 +117,12 @@ class GivenWeights:
 def rule_of(what: Any) -> Any:
     """What a portfolio holds as a rule: it has a name, a schema, constraints, a fingerprint and weights of a panel.
 
+    Orders have no weights: `GivenOrders`, or the block that places them.
+
     Raises
     ------
     StrategyError
-        It is nothing that gives weights.
+        It is nothing that gives weights, and no orders.
     """
     if isinstance(what, str | type):
         remedy = (
@@ -130,8 +133,10 @@ def rule_of(what: Any) -> Any:
         raise wrong(
             "what to hold", "a rule such as Rank, a function, or weights", what, remedy, StrategyError
         )
-    if provides_weights(what) or isinstance(what, PanelBlock):
+    if provides_weights(what) or isinstance(what, PanelBlock | OrderBlock | GivenOrders):
         return what
+    if places_orders(what):
+        return GivenOrders(what)
     if callable(what):
         return WeightFunction(what)
     if not are_weights(what):

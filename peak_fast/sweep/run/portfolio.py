@@ -10,8 +10,18 @@ import numpy as np
 
 from peak_fast.data import Panel
 from peak_fast.errors import ConfigError
-from peak_fast.portfolio import Bench, Rank, TargetWeights, decided, setup_of, target_weights
-from peak_fast.settings import EngineSettings, portfolio_names, varied_portfolio
+from peak_fast.portfolio import (
+    Bench,
+    Rank,
+    TargetWeights,
+    decided,
+    measure_orders,
+    names_varied,
+    places_orders,
+    setup_of,
+    target_weights,
+)
+from peak_fast.settings import EngineSettings, varied_portfolio
 from peak_fast.strategies import PanelBlock
 from peak_fast.sweep.run.batch import Report, metric_places
 from peak_fast.sweep.run.functions import check_columns, each, told
@@ -54,7 +64,7 @@ class PortfolioBatch:
         self.shared, self.strategy, self.bars = shared, strategy, bars
         self.metrics, self.team = tuple(metrics), team
         self._places = metric_places(metrics)
-        self._names = portfolio_names()
+        self._names = names_varied(strategy, shared.order_book)
         self._own = {item.name for item in strategy.schema}
         self._room = _Room()
         self.notes: dict[str, None] = dict.fromkeys(bars.notes)
@@ -106,6 +116,11 @@ class PortfolioBatch:
         columns: Mapping[str, list[Any]],
         out: FloatArray,
     ) -> None:
+        if places_orders(self.strategy):
+            metrics, notes = measure_orders(self.shared, self.bars, self.strategy, params, varied)
+            self.notes.update(dict.fromkeys(notes))
+            out[:] = metrics[self._places]
+            return
         room = self._room
         if room.bench is None:
             room.bench = Bench(self.bars)
