@@ -15,6 +15,7 @@ import pytest
 from peak_fast import BacktestEngine, Bars, Costs, Rank, RiskLimits, Stops, Sweep, synthetic
 from peak_fast.portfolio import Momentum, Volatility
 from peak_fast.strategies.builtin import NAMES
+from peak_fast.validation import monte_carlo, noise_test, permutation_test
 from peak_kernels import entries, natives
 from peak_kernels.compiling import objects as _objects
 from peak_kernels.compiling.cache import PACKAGE_DIR
@@ -280,7 +281,8 @@ def test_every_call_passes_arrays_as_the_machine_code_reads_them(monkeypatch):
         "run_portfolio": (
             "f3 i2 i1 i1 f2 f1 f1 f2 f1 f2 i2 i1 f2 f2 f2 f2 f2 f2 i1 f2 f1 f2 f1"
         ),
-        "fold_exposures": "f3 i2 f2 f1 f1 i2 f2",
+        "fold_exposures": "f3 i2 f2 f1 f1 i2 f2", "draw_order": "i1 i1 f1 i1", "chain_moves": "f2 i1 f2",
+        "take_along": "f1 i1 f1", "jitter": "f2 f1 f2", "walk_paths": "f1 f1 i1 f2 f2",
     }  # fmt: skip
     seen = set()
 
@@ -303,4 +305,7 @@ def test_every_call_passes_arrays_as_the_machine_code_reads_them(monkeypatch):
     panel = synthetic(300, seed=1, assets=6)
     for score in (Momentum(20), Volatility(20), pl.col("close").rolling_mean(5).over("symbol")):
         assert BacktestEngine().run(panel, Rank(score, top=2)).stats["total_trades"] > 0
+    permutation_test("momentum", None, bars, worlds=1)
+    noise_test("momentum", None, bars, runs=1)
+    monte_carlo(BacktestEngine().run(bars, "momentum"), paths=1)
     assert seen == set(entries.ENTRIES)

@@ -34,11 +34,12 @@ ENTRIES = {
         "highest_before_rows": 0, "lowest_before_rows": 0, "std": 1, "macd": 3, "run_portfolio": 0,
         "fold_exposures": 0, "momentum_scores": 2, "volatility_scores": 1, "taken_scores": 0, "screen_scores": 1,
         "best_ranks": 3, "weigh_ranks": 3, "cscv_winners": 0, "cscv_ranks": 0, "cscv_means": 1,
+        "draw_order": 3, "chain_moves": 1, "take_along": 0, "jitter": 2, "walk_paths": 2,
     }.items()
 }  # fmt: skip
 (
     _RUN, _SMA, _EMA, _RSI, _ROC, _HIGHEST, _LOWEST, _STD, _MACD, _PORTFOLIO, _EXPOSURES, _MOMENTUM, _VOLATILITY,
-    _TAKEN, _SCREEN, _BEST, _WEIGH, _WINNERS, _RANKS, _MEANS,
+    _TAKEN, _SCREEN, _BEST, _WEIGH, _WINNERS, _RANKS, _MEANS, _DRAW, _CHAIN, _ALONG, _JITTER, _WALK,
 ) = ENTRIES.values()  # fmt: skip
 
 
@@ -206,3 +207,33 @@ def _subset_tables(sums: FloatArray, tile: int) -> FloatArray:
     """Scratch of a tile: sums of every subset of half of the blocks."""
     blocks = len(sums)
     return np.empty((4, 1 << (blocks - blocks // 2), tile))
+
+
+def draw_order(
+    method: int, seed: int, number: int, groups: tuple[IntArray, IntArray], length: FloatArray, order: IntArray
+) -> None:  # fmt: skip
+    """See `validation.worlds.draw_order`; ``groups``: places and bounds; ``length`` has one element."""
+    _DRAW.call((*groups, length, order), method, seed, number)
+
+
+def chain_moves(moves: FloatArray, order: IntArray, first: int, table: FloatArray) -> None:
+    """See `validation.worlds.chain_moves`."""
+    _CHAIN.call((moves, order, table), first)
+
+
+def take_along(values: FloatArray, order: IntArray, out: FloatArray) -> None:
+    """See `validation.worlds.take_along`."""
+    _ALONG.call((values, order, out))
+
+
+def jitter(real: FloatArray, most: FloatArray, seed: int, number: int, table: FloatArray) -> None:
+    """See `validation.worlds.jitter`; ``most`` has one element."""
+    _JITTER.call((real, most, table), seed, number)
+
+
+def walk_paths(
+    returns: FloatArray, mean: FloatArray, seed: int, first: int, steps: IntArray, figures: FloatArray,
+    curves: FloatArray,
+) -> None:  # fmt: skip
+    """See `validation.paths.walk_paths`; ``mean`` has one element."""
+    _WALK.call((returns, mean, steps, figures, curves), seed, first)

@@ -32,7 +32,12 @@ from peak_kernels.indicators import (
 from peak_kernels.portfolio import best_into, momentum_into, screen, taken_into, volatility_into, weigh_into
 from peak_kernels.portfolio import fold_exposures as _fold_exposures
 from peak_kernels.portfolio import run_portfolio as _run_portfolio
+from peak_kernels.validation import chain_moves as _chain_moves
+from peak_kernels.validation import draw_order as _draw_order
 from peak_kernels.validation import find_winners, mean_sharpes, rank_winners
+from peak_kernels.validation import jitter as _jitter
+from peak_kernels.validation import take_along as _take_along
+from peak_kernels.validation import walk_paths as _walk_paths
 
 _I64 = ir.IntType(64)
 _WORD = 8
@@ -277,3 +282,37 @@ def cscv_means(arrays: int, bars: int) -> None:
     mean_sharpes(
         table(arrays, 0), table(arrays, 1), whole_row(arrays, 2), float(bars), cube(arrays, 3), row(arrays, 4)
     )
+
+
+def draw_order(arrays: int, method: int, seed: int, number: int) -> None:
+    """``(places, bounds, length[1], order)``."""
+    _draw_order(
+        method,
+        seed,
+        number,
+        whole_row(arrays, 0),
+        whole_row(arrays, 1),
+        row(arrays, 2)[0],
+        whole_row(arrays, 3),
+    )
+
+
+def chain_moves(arrays: int, first: int) -> None:
+    """``(moves, order, table)``."""
+    _chain_moves(table(arrays, 0), whole_row(arrays, 1), first, table(arrays, 2))
+
+
+def take_along(arrays: int) -> None:
+    """``(values, order, out)``."""
+    _take_along(row(arrays, 0), whole_row(arrays, 1), row(arrays, 2))
+
+
+def jitter(arrays: int, seed: int, number: int) -> None:
+    """``(real, most[1], table)``."""
+    _jitter(table(arrays, 0), row(arrays, 1)[0], seed, number, table(arrays, 2))
+
+
+def walk_paths(arrays: int, seed: int, first: int) -> None:
+    """``(returns, mean[1], steps, figures, curves)``."""
+    figures, curves = table(arrays, 3), table(arrays, 4)
+    _walk_paths(row(arrays, 0), row(arrays, 1)[0], seed, first, whole_row(arrays, 2), figures, curves)

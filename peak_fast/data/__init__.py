@@ -53,6 +53,9 @@ if TYPE_CHECKING:
     from peak_fast.data.panel_saved import panel_table as panel_table
     from peak_fast.data.panel_saved import panel_times as panel_times
     from peak_fast.data.panel_saved import saved_panel as saved_panel
+    from peak_fast.data.repriced import bars_over as bars_over
+    from peak_fast.data.repriced import moved_bars as moved_bars
+    from peak_fast.data.repriced import moved_panel as moved_panel
     from peak_fast.data.samples import SAMPLE_SYMBOLS, sample
     from peak_fast.data.time_values import as_time as as_time
     from peak_fast.data.times import time_of_day as time_of_day
@@ -102,6 +105,7 @@ _HOMES = {
     "panel": ("Panel",),
     "panel_saved": ("panel_about", "panel_table", "panel_times", "saved_panel"),
     "panel_groups": ("groups_of",),
+    "repriced": ("bars_over", "moved_bars", "moved_panel"),
     "samples": ("SAMPLE_SYMBOLS", "sample"),
     "time_values": ("as_time",),
     "times": ("time_of_day",),

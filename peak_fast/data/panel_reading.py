@@ -189,7 +189,7 @@ def instant(when: Any, time_zone: str | None) -> int:
 class OwnPart:
     """Own columns of a part of a panel."""
 
-    def __init__(self, whole: Any, picked: Any, bars: slice) -> None:
+    def __init__(self, whole: Any, picked: Any, bars: Any) -> None:
         self._whole, self._picked, self._bars = whole, picked, bars
         self.columns = tuple(whole.columns)
 

@@ -9,6 +9,7 @@ from peak_kernels.doors import door
 if TYPE_CHECKING:
     from peak_fast.portfolio.deciding import decided as decided
     from peak_fast.portfolio.lean import Bench as Bench
+    from peak_fast.portfolio.measures import unit_values as unit_values
     from peak_fast.portfolio.ordered import GivenOrders as GivenOrders
     from peak_fast.portfolio.ordered import measure_orders as measure_orders
     from peak_fast.portfolio.ordered import names_varied as names_varied
@@ -39,6 +40,7 @@ __all__ = [
 _HOMES = {
     "deciding": ("decided",),
     "lean": ("Bench",),
+    "measures": ("unit_values",),
     "ordered": ("GivenOrders", "measure_orders", "names_varied", "places_orders"),
     "result": ("PortfolioResult",),
     "rules": (

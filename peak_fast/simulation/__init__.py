@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from peak_fast.simulation.run import Replay as Replay
     from peak_fast.simulation.run import run_single as run_single
     from peak_fast.simulation.tables import calendar_table as calendar_table
+    from peak_fast.simulation.tables import movable as movable
     from peak_fast.simulation.tables import price_table as price_table
     from peak_fast.simulation.tables import prices_for as prices_for
 
@@ -60,7 +61,7 @@ _HOMES = {
         "Replay",
         "run_single",
     ),
-    "tables": ("calendar_table", "price_table", "prices_for"),
+    "tables": ("calendar_table", "movable", "price_table", "prices_for"),
 }
 
 __getattr__, __dir__ = door(__name__, _HOMES, __all__)

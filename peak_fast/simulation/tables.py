@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from peak_fast.data import Bars, known_years
+from peak_fast.data import Bars, bars_over, known_years
 from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray, IntArray
 
@@ -41,3 +41,12 @@ def calendar_table(bars: Bars, daily: bool) -> IntArray:
     table[t.NEXT_VALID] = np.minimum.accumulate(valid[::-1])[::-1]
     table[t.DAY] = bars.day
     return table
+
+
+def movable(bars: Bars, years: bool = False) -> tuple[Bars, FloatArray, FloatArray | None]:
+    """A copy of the bars whose owner may write to their table of prices, and to their volume, between two runs."""
+    table = price_table(bars, years).copy()
+    volume = None if bars.volume is None else bars.volume.copy()
+    made = bars_over(bars, table, volume)
+    object.__setattr__(made, "_table", table)
+    return made, table, volume

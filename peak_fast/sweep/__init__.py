@@ -12,12 +12,15 @@ if TYPE_CHECKING:
     from peak_fast.sweep.returned import return_tiles as return_tiles
     from peak_fast.sweep.run import PLANES as PLANES
     from peak_fast.sweep.run import History as History
+    from peak_fast.sweep.run import Repeated as Repeated
     from peak_fast.sweep.run import Team as Team
     from peak_fast.sweep.run import WarmBatch as WarmBatch
     from peak_fast.sweep.run import check_metrics as check_metrics
     from peak_fast.sweep.run import closed_trades as closed_trades
+    from peak_fast.sweep.run import cut as cut
     from peak_fast.sweep.run import default_threads as default_threads
     from peak_fast.sweep.run import folded_result as folded_result
+    from peak_fast.sweep.run import make_batch as make_batch
     from peak_fast.sweep.run import parse_memory as parse_memory
     from peak_fast.sweep.run import stretches_of as stretches_of
     from peak_fast.sweep.runner import DEFAULT_METRICS as DEFAULT_METRICS
@@ -50,6 +53,9 @@ _HOMES = {
         "folded_result",
         "parse_memory",
         "stretches_of",
+        "Repeated",
+        "cut",
+        "make_batch",
     ),
     "runner": ("DEFAULT_METRICS", "Sweep", "evaluate"),
     "store": ("changes",),

@@ -9,6 +9,9 @@ from peak_kernels.doors import door
 if TYPE_CHECKING:
     from peak_fast.lookahead import Leak, LookaheadReport
     from peak_fast.validation.lookahead import check_lookahead
+    from peak_fast.validation.noise import NoiseResult, noise_test
+    from peak_fast.validation.paths import MonteCarloResult, monte_carlo
+    from peak_fast.validation.permutation import PermutationResult, permutation_test, world_of
     from peak_fast.validation.reality import RealityCheck, reality_check
     from peak_fast.validation.walked import WalkForwardResult
     from peak_fast.validation.walking import walk_forward
@@ -17,18 +20,28 @@ if TYPE_CHECKING:
 __all__ = [
     "Leak",
     "LookaheadReport",
+    "MonteCarloResult",
+    "NoiseResult",
+    "PermutationResult",
     "RealityCheck",
     "WalkForwardResult",
     "Window",
     "check_lookahead",
+    "monte_carlo",
+    "noise_test",
+    "permutation_test",
     "reality_check",
     "walk_forward",
     "windows_of",
+    "world_of",
 ]
 
 # Where each name of this room lives; those outside `__all__` are for other rooms.
 _HOMES = {
     "lookahead": ("Leak", "LookaheadReport", "check_lookahead"),
+    "noise": ("NoiseResult", "noise_test"),
+    "paths": ("MonteCarloResult", "monte_carlo"),
+    "permutation": ("PermutationResult", "permutation_test", "world_of"),
     "reality": ("RealityCheck", "reality_check"),
     "walked": ("WalkForwardResult",),
     "walking": ("walk_forward",),

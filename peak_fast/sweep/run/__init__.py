@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from peak_fast.sweep.run.curves import returns_from as returns_from
     from peak_fast.sweep.run.ranges import Ranges as Ranges
     from peak_fast.sweep.run.ranges import Work as Work
+    from peak_fast.sweep.run.repeated import Repeated as Repeated
     from peak_fast.sweep.run.stretches import PLANES as PLANES
     from peak_fast.sweep.run.stretches import StretchBatch as StretchBatch
     from peak_fast.sweep.run.stretches import closed_trades as closed_trades
     from peak_fast.sweep.run.stretches import folded_result as folded_result
     from peak_fast.sweep.run.stretches import stretches_of as stretches_of
     from peak_fast.sweep.run.threads import Team as Team
+    from peak_fast.sweep.run.threads import cut as cut
     from peak_fast.sweep.run.warm import History as History
     from peak_fast.sweep.run.warm import WarmBatch as WarmBatch
 
@@ -33,8 +35,9 @@ _HOMES = {
     "budget": ("parse_memory",),
     "curves": ("CurveBatch", "returns_from"),
     "ranges": ("Ranges", "Work"),
+    "repeated": ("Repeated",),
     "stretches": ("PLANES", "StretchBatch", "closed_trades", "folded_result", "stretches_of"),
-    "threads": ("Team",),
+    "threads": ("Team", "cut"),
     "warm": ("History", "WarmBatch"),
 }
 
