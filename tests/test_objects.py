@@ -14,6 +14,7 @@ import pytest
 
 from peak_fast import BacktestEngine, Bars, Costs, Rank, RiskLimits, Stops, Sweep, synthetic
 from peak_fast.portfolio import Momentum, Volatility
+from peak_fast.statistics import cscv
 from peak_fast.strategies.builtin import NAMES
 from peak_fast.validation import monte_carlo, noise_test, permutation_test
 from peak_kernels import entries, natives
@@ -282,7 +283,8 @@ def test_every_call_passes_arrays_as_the_machine_code_reads_them(monkeypatch):
             "f3 i2 i1 i1 f2 f1 f1 f2 f1 f2 i2 i1 f2 f2 f2 f2 f2 f2 i1 f2 f1 f2 f1"
         ),
         "fold_exposures": "f3 i2 f2 f1 f1 i2 f2", "draw_order": "i1 i1 f1 i1", "chain_moves": "f2 i1 f2",
-        "take_along": "f1 i1 f1", "jitter": "f2 f1 f2", "walk_paths": "f1 f1 i1 f2 f2",
+        "cscv_winners": "f2 f2 i1 f2 f2 i2 f3 f1 i1", "cscv_ranks": "f2 f2 i1 f2 f2 i2 f3 f2 i2",
+        "cscv_means": "f2 f2 i1 f3 f1", "take_along": "f1 i1 f1", "jitter": "f2 f1 f2", "walk_paths": "f1 f1 i1 f2 f2",
     }  # fmt: skip
     seen = set()
 
@@ -308,4 +310,5 @@ def test_every_call_passes_arrays_as_the_machine_code_reads_them(monkeypatch):
     permutation_test("momentum", None, bars, worlds=1)
     noise_test("momentum", None, bars, runs=1)
     monte_carlo(BacktestEngine().run(bars, "momentum"), paths=1)
+    assert np.isfinite(cscv(np.sin(np.arange(400.0).reshape(80, 5) ** 2), 4).means).all()
     assert seen == set(entries.ENTRIES)

@@ -70,7 +70,7 @@ class NoiseResult:
 
     def figure(self) -> Any:
         """Histogram of the runs with the real figure, a Matplotlib figure."""
-        from peak_fast.validation.pictures import distribution_figure
+        from peak_fast.validation.drawings import distribution_figure
 
         title = f"{self.objective} with prices moved by up to {self.noise:.0%} of the bar's range"
         return distribution_figure(self.distribution, self.real, self.objective, title)

@@ -114,7 +114,7 @@ class MonteCarloResult:
 
     def figure(self) -> Any:
         """Bands of the equity over the steps, and the drawdowns, a Matplotlib figure."""
-        from peak_fast.validation.pictures import bands_figure
+        from peak_fast.validation.drawings import bands_figure
 
         return bands_figure(self)
 

@@ -94,7 +94,7 @@ class PermutationResult:
 
     def figure(self) -> Any:
         """Histogram of the worlds with the real figure, a Matplotlib figure."""
-        from peak_fast.validation.pictures import distribution_figure
+        from peak_fast.validation.drawings import distribution_figure
 
         title = f"{self.objective} in {self.worlds:,} worlds ({self.method}): p = {self.p:.4g}"
         return distribution_figure(self.distribution, self.real, self.objective, title)

@@ -1,68 +1,57 @@
-"""Pictures of validation, drawn without pyplot's global state."""
+"""Pictures of what was walked and crossed, drawn without pyplot's global state."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from peak_fast.errors import require
 from peak_fast.report import for_notebooks
-from peak_kernels.arrays import FloatArray
 
-BLUE, ORANGE, GREY = "#2166ac", "#d6604d", "#9a9a9a"
-_BINS = 50
+if TYPE_CHECKING:
+    import polars as pl
+
+_BLUE, _ORANGE, _GREY = "#2166ac", "#d6604d", "#9a9a9a"
 
 
-def axes_of(title: str, *, rows: int = 1, height: float = 4.0) -> tuple[Any, Any]:
-    """A figure and its axes.
+class Walked(Protocol):
+    """What is drawn of a walk forward."""
 
-    Raises
-    ------
-    MissingDependencyError
-        Matplotlib is not installed.
-    """
+    result: Any
+    objective: str
+
+    @property
+    def folds(self) -> pl.DataFrame:
+        """The table of folds."""
+
+
+def walked_figure(walked: Walked) -> Any:
+    """Equity of the joined result with the edges of the folds, above the objective in and out of sample."""
+    figure, (top, below) = _axes((9.0, 5.0), 2, height_ratios=(2, 1))
+    result, folds = walked.result, walked.folds
+    times = result.bars.timestamp.to_numpy()
+    top.plot(times, result.equity, color=_BLUE, linewidth=1.0)
+    for begin in folds["test_start"].to_numpy():
+        top.axvline(begin, color=_GREY, linewidth=0.5, alpha=0.6)
+    top.set_ylabel("equity")
+    top.set_title(f"{result.strategy_name} on {result.symbol}", fontsize=10)
+    name = walked.objective.partition(":")[0]
+    places = np.arange(folds.height)
+    below.bar(places - 0.2, folds[f"in_{name}"].to_numpy(), 0.4, color=_GREY, label="in training")
+    if f"out_{name}" in folds.columns:
+        below.bar(places + 0.2, folds[f"out_{name}"].to_numpy(), 0.4, color=_BLUE, label="in testing")
+    below.axhline(0.0, color="black", linewidth=0.5)
+    below.set_xlabel("fold")
+    below.set_ylabel(name)
+    below.legend(fontsize=8, frameon=False)
+    return for_notebooks(figure)
+
+
+def _axes(size: tuple[float, float], rows: int, **options: Any) -> Any:
+    """A figure that belongs to nobody, and its axes."""
     require("matplotlib", extra="plot")
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8.0, height), dpi=90, layout="constrained")
-    axes = figure.subplots(rows)
-    figure.suptitle(title, fontsize=11)
-    return figure, axes
-
-
-def distribution_figure(values: FloatArray, real: float, label: str, title: str) -> Any:
-    """Histogram of worlds, and where the real figure lies."""
-    figure, axes = axes_of(title)
-    known = values[np.isfinite(values)]
-    if known.size:
-        axes.hist(known, bins=min(_BINS, max(int(known.size**0.5), 5)), color=GREY)
-    if np.isfinite(real):
-        axes.axvline(real, color=ORANGE, linewidth=2, label=f"real: {real:.4g}")
-        axes.legend()
-    axes.set_xlabel(label)
-    axes.set_ylabel("worlds")
-    return for_notebooks(figure)
-
-
-def bands_figure(result: Any) -> Any:
-    """Bands of the equity of a `MonteCarloResult`, and its drawdowns."""
-    shares = f"loss {result.probability_of_loss:.1%}, ruin {result.risk_of_ruin:.1%}"
-    title = f"{result.paths:,} paths of {result.of}: {shares}"
-    figure, axes = axes_of(title, rows=2, height=7.0)
-    table = result.bands((0.05, 0.25, 0.5, 0.75, 0.95))
-    step = table["step"].to_numpy()
-    for low, high, label in (("q05", "q95", "5 - 95 %"), ("q25", "q75", "25 - 75 %")):
-        axes[0].fill_between(step, table[low], table[high], color=BLUE, alpha=0.25, label=label, linewidth=0)
-    axes[0].plot(step, table["q50"], color=BLUE, label="median")
-    axes[0].set_ylabel("equity")
-    axes[0].set_xlabel("bars" if result.of == "returns" else "trades")
-    axes[0].legend(loc="upper left")
-    axes[1].hist(result.max_drawdown, bins=_BINS, color=GREY)
-    axes[1].axvline(
-        result.real_drawdown, color=ORANGE, linewidth=2, label=f"real: {result.real_drawdown:.2%}"
-    )
-    axes[1].set_xlabel("deepest drawdown")
-    axes[1].set_ylabel("paths")
-    axes[1].legend(loc="upper left")
-    return for_notebooks(figure)
+    figure = Figure(figsize=size, layout="constrained")
+    return figure, figure.subplots(rows, 1, gridspec_kw=options or None)
