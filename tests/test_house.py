@@ -47,7 +47,7 @@ ASIDE = {
         "results",
         "version",
     },
-    "report": {"data", "errors", "metrics"},
+    "report": {"arguments", "data", "errors", "files", "guard", "metrics"},
 }
 
 

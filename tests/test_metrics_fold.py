@@ -76,6 +76,11 @@ def compare(outcome, settings):
     expected = from_the_curve(outcome, settings)
     assert expected.keys() == folded.keys() - {"ambiguous_bars"}
     noise = 1e-9 * condition(outcome, settings)
+    equity = outcome.curve[t.CURVE_EQUITY]
+    if equity.min() <= 0.0:
+        # Returns after a ruin are 0, so their product stops there; the total is that of the final equity.
+        expected["total_return"] = equity[-1] / settings[t.INITIAL_CASH] - 1.0
+        expected["recovery_factor"] = expected["total_return"] / -folded["max_drawdown"]
     if 0.0 < -expected["max_drawdown"] < 1e-6 and folded["max_drawdown"] < 0.0:
         # A drawdown not far above rounding errors has few digits: what is divided by it has the folded ones.
         expected["calmar"] = folded["cagr"] / -folded["max_drawdown"]

@@ -11,8 +11,8 @@ from peak_fast.report import (
     contributions_figure,
     equity_figure,
     figure_png,
-    html_report,
     report_text,
+    tear_sheet,
     trades_summary,
     turnover_figure,
     weights_figure,
@@ -136,15 +136,15 @@ def test_the_report_names_assets_and_holdings(many):
     text = report_text(many.stats, many.metadata, summary)
     assert "HOLDINGS" in text and "Turnover a year" in text and "All, held equally" in text
     assert max(map(len, text.splitlines())) < 200
-    page = html_report(many)
-    assert "Holdings" in page and "<th>Asset</th>" in page
+    page = tear_sheet(many)
+    assert "Holdings</h2>" in page and '"symbol"' in page
 
 
 @pytest.mark.parametrize(
     ("name", "word"),
     [
         ("sharpe", "result.stats['sharpe']"),
-        ("plot", "weights_figure"),
+        ("plot_weights", "weights_figure"),
         ("bars", "panel"),
         ("contribution", "did you mean 'contributions'"),
     ],

@@ -1,6 +1,5 @@
 """Text, HTML and the three artifacts of a backtest; what importing reports loads."""
 
-import html.parser
 import io
 import json
 import math
@@ -13,7 +12,6 @@ import pytest
 from peak_fast.errors import ConfigError
 from peak_fast.report import (
     dump_json,
-    html_report,
     json_safe,
     payload_of,
     render_artifacts,
@@ -68,55 +66,6 @@ class TestText:
     def test_numpy_scalars_and_empty_input(self):
         assert "1,234.50" in report_text({"final_equity": np.float64(1234.5)}, {})
         assert report_text({}, {}).startswith("=" * 78)
-
-
-class TestHtml:
-    def test_page_holds_picture_figures_trades_and_settings(self):
-        page = html_report(fake_result())
-        assert page.count("data:image/png;base64,") == 1
-        for part in (
-            "sma_cross on AAPL",
-            "Sharpe ratio",
-            "stop_loss",
-            "execution.both_hit",
-            "9f2c",
-            "both_hit",
-        ):
-            assert part in page
-        assert page.count("<tr>") > 40
-        assert "http://" not in page and "https://" not in page
-
-    def test_foreign_text_is_escaped(self):
-        result = fake_result(300, 5)
-        result.metadata["strategy"]["name"] = "<script>alert(1)</script>"
-        result.metadata["data"]["name"] = "A&B"
-        page = html_report(result)
-        assert "<script>" not in page
-        assert "&lt;script&gt;" in page and "A&amp;B" in page
-
-    def test_tags_are_balanced(self):
-        class Counter(html.parser.HTMLParser):
-            def __init__(self):
-                super().__init__()
-                self.open = []
-
-            def handle_starttag(self, tag, attrs):
-                if tag not in ("img", "meta"):
-                    self.open.append(tag)
-
-            def handle_endtag(self, tag):
-                assert self.open.pop() == tag
-
-        counter = Counter()
-        counter.feed(html_report(fake_result()))
-        assert counter.open == []
-
-    def test_long_lists_of_trades_are_cut_and_say_so(self):
-        page = html_report(fake_result(2_500, 400), max_trades=50)
-        assert "350 later trades are not listed" in page
-
-    def test_no_trades(self):
-        assert "No trade was made" in html_report({"equity": [1.0, 2.0]})
 
 
 class TestPlain:

@@ -302,7 +302,7 @@ class TestNamesThatAreNotThere:
         [
             ("sharpe", r"stand in result.stats\['sharpe'\]"),
             ("benchmark_return", r"stand in result.stats\['benchmark_return'\]"),
-            ("plot", r"peak_fast.report, such as equity_figure\(result\)"),
+            ("plots", r"result.plot\(\) draws it"),
             ("eqity", "did you mean 'equity'"),
         ],
     )

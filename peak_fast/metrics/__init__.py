@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from peak_fast.metrics.catalog import is_signed_loss as is_signed_loss
     from peak_fast.metrics.catalog import is_summed as is_summed
     from peak_fast.metrics.catalog import shown_in as shown_in
+    from peak_fast.metrics.periods import Every as Every
+    from peak_fast.metrics.periods import Periods, period_returns, periods_of, rolling
     from peak_fast.metrics.returns import (
         DrawdownEpisode,
         alpha,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
         calmar,
         capture,
         conditional_value_at_risk,
+        deepest_episodes,
         downside_deviation,
         drawdown,
         drawdown_episodes,
@@ -67,6 +70,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DrawdownEpisode",
+    "Periods",
     "alpha",
     "average_loss",
     "average_win",
@@ -75,6 +79,7 @@ __all__ = [
     "calmar",
     "capture",
     "conditional_value_at_risk",
+    "deepest_episodes",
     "downside_deviation",
     "drawdown",
     "drawdown_episodes",
@@ -92,12 +97,15 @@ __all__ = [
     "max_drawdown_duration",
     "omega",
     "payoff_ratio",
+    "period_returns",
+    "periods_of",
     "probabilistic_sharpe_ratio",
     "profit_factor",
     "r_squared",
     "recovery_factor",
     "return_statistics",
     "returns_from_equity",
+    "rolling",
     "sharpe",
     "skew",
     "sortino",
@@ -127,6 +135,7 @@ _HOMES = {
         "is_summed",
         "shown_in",
     ),
+    "periods": ("Every", "Periods", "period_returns", "periods_of", "rolling"),
 }
 
 __getattr__, __dir__ = door(__name__, _HOMES, __all__, further=("returns",))

@@ -9,7 +9,7 @@ import numpy as np
 
 from peak_fast.columns import as_float_array
 from peak_fast.metrics.ratios import growth_curve
-from peak_kernels.arrays import FloatArray
+from peak_kernels.arrays import FloatArray, IntArray
 
 
 class DrawdownEpisode(NamedTuple):
@@ -74,20 +74,39 @@ def drawdown_episodes(equity: Any, initial: float | None = None) -> list[Drawdow
     list of DrawdownEpisode
         Empty where the curve never falls below an earlier value.
     """
+    depth, starts, stops = _under_water(equity, initial)
+    return [_episode(depth, start, stop) for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)]
+
+
+def deepest_episodes(equity: Any, initial: float | None = None, top: int = 10) -> list[DrawdownEpisode]:
+    """The deepest times under water, deepest first, the earlier of equal ones first.
+
+    Parameters
+    ----------
+    equity, initial
+        As in `drawdown`.
+    top
+        How many at most; the others cost nothing but a look at their depth.
+    """
+    depth, starts, stops = _under_water(equity, initial)
+    if not starts.size:
+        return []
+    # Between two episodes the depth is 0, so a stretch from start to start has the episode's lowest value.
+    order = np.argsort(np.minimum.reduceat(depth, starts), kind="stable")[:top]
+    return [_episode(depth, int(starts[k]), int(stops[k])) for k in order]
+
+
+def _under_water(equity: Any, initial: float | None) -> tuple[FloatArray, IntArray, IntArray]:
+    """Drawdown of each bar, first bars below an earlier peak, and bars behind the last of each."""
     depth = drawdown(equity, initial)
     below = np.concatenate(([False], depth < 0.0, [False]))
-    starts = np.flatnonzero(~below[:-1] & below[1:])
-    stops = np.flatnonzero(below[:-1] & ~below[1:])
-    return [
-        DrawdownEpisode(
-            peak=int(start) - 1,
-            valley=int(start + np.argmin(depth[start:stop])),
-            end=min(int(stop), depth.size - 1),
-            depth=float(depth[start:stop].min()),
-            recovered=bool(stop < depth.size),
-        )
-        for start, stop in zip(starts, stops, strict=True)
-    ]
+    return depth, np.flatnonzero(~below[:-1] & below[1:]), np.flatnonzero(below[:-1] & ~below[1:])
+
+
+def _episode(depth: FloatArray, start: int, stop: int) -> DrawdownEpisode:
+    valley = start + int(np.argmin(depth[start:stop]))
+    end = min(stop, depth.size - 1)
+    return DrawdownEpisode(start - 1, valley, end, float(depth[valley]), stop < depth.size)
 
 
 def _depths(returns: Any, include_start: bool) -> FloatArray:

@@ -34,6 +34,7 @@ from peak_fast.metrics.benchmark import alpha, beta, capture, information_ratio,
 from peak_fast.metrics.catalog import CATALOG
 from peak_fast.metrics.drawdowns import (
     DrawdownEpisode,
+    deepest_episodes,
     drawdown,
     drawdown_episodes,
     max_drawdown,
@@ -81,6 +82,7 @@ __all__ = [
     "calmar",
     "capture",
     "conditional_value_at_risk",
+    "deepest_episodes",
     "downside_deviation",
     "drawdown",
     "drawdown_episodes",

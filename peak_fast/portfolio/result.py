@@ -19,7 +19,7 @@ from peak_fast.guard import Named, guarded_class
 from peak_fast.portfolio import frames as _frames
 from peak_fast.portfolio import measures as _measures
 from peak_fast.portfolio.summary import metadata_of, stats_of, summary_rows
-from peak_fast.results import Shown, hash_of, named
+from peak_fast.results import Course, Shown, hash_of, named
 from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray, IntArray
 
@@ -97,13 +97,20 @@ class PortfolioResult(Shown):
         if name in ("bars", "position"):
             return f"a portfolio has {'panel' if name == 'bars' else 'positions'}"
         if "plot" in name or "report" in name or "show" in name or "figure" in name:
-            return "pictures and reports are made by peak_fast.report, such as equity_figure or weights_figure(result)"
+            return (
+                "result.plot() draws it, result.report(path) writes a page; peak_fast.report has more, such as "
+                "weights_figure(result)"
+            )
         if name in self.stats:
             return f"statistics stand in result.stats[{name!r}]"
         return did_you_mean(name, [item for item in dir(self) if not item.startswith("_")])
 
     def _rows(self) -> list[tuple[str, str]]:
         return summary_rows(self)
+
+    def _course(self) -> Course:
+        start, per_year = self._settings[t.INITIAL_CASH], self._settings[t.PERIODS_PER_YEAR]
+        return Course(self.panel, _measures.unit_values(self), float(start), float(per_year))
 
     @property
     def equity(self) -> FloatArray:

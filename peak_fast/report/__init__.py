@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from peak_fast.report.holdings import weights_parquet as weights_parquet
     from peak_fast.report.holdings import with_few_symbols as with_few_symbols
     from peak_fast.report.holdings_figures import contributions_figure, turnover_figure, weights_figure
-    from peak_fast.report.html import html_report
+    from peak_fast.report.overview import overview_figure
     from peak_fast.report.payload import payload_of
     from peak_fast.report.plain import dump_json, json_safe
+    from peak_fast.report.sheet import tear_sheet, write_tear_sheet
     from peak_fast.report.text import report_text
     from peak_fast.report.trades import trades_summary
 
@@ -40,16 +41,18 @@ __all__ = [
     "dump_json",
     "equity_figure",
     "figure_png",
-    "html_report",
     "json_safe",
+    "overview_figure",
     "payload_of",
     "prepare_picture",
     "render_artifacts",
     "render_equity_png",
     "report_text",
+    "tear_sheet",
     "trades_summary",
     "turnover_figure",
     "weights_figure",
+    "write_tear_sheet",
 ]
 
 _HOMES = {
@@ -67,14 +70,16 @@ _HOMES = {
     "contributions_figure": "holdings_figures",
     "turnover_figure": "holdings_figures",
     "weights_figure": "holdings_figures",
-    "html_report": "html",
     "json_safe": "plain",
+    "overview_figure": "overview",
     "payload_of": "payload",
     "prepare_picture": "figure",
     "render_artifacts": "artifacts",
     "render_equity_png": "figure",
     "report_text": "text",
+    "tear_sheet": "sheet",
     "trades_summary": "trades",
+    "write_tear_sheet": "sheet",
 }
 
 

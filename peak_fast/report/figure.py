@@ -83,7 +83,7 @@ def prepare_picture(
         return prepare_picture(
             payload.get("time_us"),
             payload["equity"],
-            benchmark=_buy_and_hold(payload) if benchmark is None else benchmark,
+            benchmark=buy_and_hold_of(payload) if benchmark is None else benchmark,
             trades=payload.get("trades") if trades is None else trades,
             title=title or headline(payload.get("metadata") or {}),
             stats=payload.get("stats") if stats is None else stats,
@@ -116,12 +116,12 @@ def prepare_picture(
         markers=markers,
         title=" ".join((title or "Backtest").split()),
         subtitle=_subtitle(stats or {}, money_curve, drawdown, bar_times, markers.total),
-        log_scale=_wants_log(money_curve, reference),
+        log_scale=wants_log(money_curve, reference),
         benchmark_name=HELD_EQUALLY if "assets" in (stats or {}) else "Buy and hold",
     )
 
 
-def _buy_and_hold(payload: Mapping[str, Any]) -> FloatArray | None:
+def buy_and_hold_of(payload: Mapping[str, Any]) -> FloatArray | None:
     """The benchmark of a payload, from its closes; None where it has none."""
     equity = filled(payload["equity"])
     if payload.get("close") is None or len(equity) == 0:
@@ -137,7 +137,8 @@ def headline(metadata: Mapping[str, Any]) -> str:
     return " on ".join(str(part) for part in (strategy or "Backtest", data) if part)
 
 
-def _wants_log(equity: FloatArray, benchmark: FloatArray | None) -> bool:
+def wants_log(equity: FloatArray, benchmark: FloatArray | None) -> bool:
+    """Whether curves have grown so much that a linear axis would show nothing of their early years."""
     curves = [c for c in (equity, benchmark) if c is not None and len(c)]
     if not curves:
         return False
@@ -268,13 +269,13 @@ def _draw(picture: Picture, size: tuple[int, int]) -> Any:
     figure.text(0.075, 0.952, picture.title, fontsize=13, fontweight="bold", color="#1f2937")
     figure.text(0.075, 0.908, picture.subtitle, fontsize=9.5, color="#6b7280")
     for axes in (upper, lower):
-        _style(axes)
+        styled(axes)
     if len(picture.equity) == 0:
         upper.text(0.5, 0.5, "No bars: nothing to draw", ha="center", transform=upper.transAxes)
         return figure
-    _draw_curves(picture, upper, lower)
-    _draw_marks(picture, upper)
-    _draw_axes(picture, upper, lower)
+    draw_curves(picture, upper, lower)
+    draw_marks(picture, upper)
+    draw_axes(picture, upper, lower)
     figure.legend(
         loc="upper right", bbox_to_anchor=(0.988, 0.998), ncols=6, frameon=False, fontsize=9,
         handletextpad=0.4, columnspacing=1.2, labelcolor="#6b7280",
@@ -282,7 +283,8 @@ def _draw(picture: Picture, size: tuple[int, int]) -> Any:
     return figure
 
 
-def _style(axes: Any) -> None:
+def styled(axes: Any) -> None:
+    """The look of one panel."""
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     for side in ("left", "bottom"):
@@ -292,7 +294,8 @@ def _style(axes: Any) -> None:
     axes.tick_params(colors="#6b7280", labelsize=9, length=3)
 
 
-def _draw_curves(picture: Picture, upper: Any, lower: Any) -> None:
+def draw_curves(picture: Picture, upper: Any, lower: Any) -> None:
+    """Equity and benchmark above, drawdown below."""
     curves = [(picture.equity, "#1d4ed8", 1.4, 3, "Equity")]
     if picture.benchmark is not None:
         curves.append((picture.benchmark, "#94a3b8", 1.1, 2, picture.benchmark_name))
@@ -304,11 +307,12 @@ def _draw_curves(picture: Picture, upper: Any, lower: Any) -> None:
     lower.plot(index, depth, color="#c83c32", linewidth=0.9)
 
 
-def _draw_marks(picture: Picture, upper: Any) -> None:
-    marks = picture.markers
+def draw_marks(picture: Picture, upper: Any, at: Any = None, without_exits_at: Any = ()) -> None:
+    """Marks of the trades on a curve, the equity or ``at``; exits at some bars are left to the caller."""
+    marks, curve = picture.markers, picture.equity if at is None else at
     if len(marks.entry_bar) == 0:
         return
-    closed = marks.exit_bar >= 0
+    closed = (marks.exit_bar >= 0) & ~np.isin(marks.exit_bar, without_exits_at)
     transforms = require("matplotlib.transforms", extra="plot")
     groups = (
         (marks.entry_bar, marks.is_long, "^", "#048a6e", "Long entry", 38, -7.0),
@@ -323,7 +327,7 @@ def _draw_marks(picture: Picture, upper: Any) -> None:
         moved = transforms.offset_copy(upper.transData, fig=upper.figure, y=shift, units="points")
         upper.scatter(
             bars[chosen],
-            picture.equity[bars[chosen]],
+            curve[bars[chosen]],
             marker=shape,
             s=area,
             color=colour,
@@ -338,7 +342,8 @@ def _draw_marks(picture: Picture, upper: Any) -> None:
         upper.text(0.995, 0.02, note, ha="right", fontsize=9, color="#6b7280", transform=upper.transAxes)
 
 
-def _draw_axes(picture: Picture, upper: Any, lower: Any) -> None:
+def draw_axes(picture: Picture, upper: Any, lower: Any) -> None:
+    """Ticks and labels of the panels of equity and drawdown."""
     n_bars = len(picture.equity)
     if picture.log_scale:
         upper.set_yscale("log")

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from peak_fast.results.summary import rich_table as rich_table
     from peak_fast.results.summary import stats_of as stats_of
     from peak_fast.results.summary import written as written
+    from peak_fast.results.views import Course as Course
+    from peak_fast.results.views import levels_of as levels_of
 
 __all__ = ["Ambiguity", "BacktestResult"]
 
@@ -44,6 +46,7 @@ _HOMES = {
     "result": ("BacktestResult",),
     "shown": ("Shown", "hash_of"),
     "summary": ("rich_table", "stats_of", "written"),
+    "views": ("Course", "levels_of"),
 }
 
 __getattr__, __dir__ = door(__name__, _HOMES, __all__)

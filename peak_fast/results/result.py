@@ -30,6 +30,8 @@ from peak_kernels.arrays import FloatArray
 if TYPE_CHECKING:
     import polars as pl
 
+    from peak_fast.results.views import Course
+
 
 @guarded_class()
 class BacktestResult(Shown):
@@ -96,11 +98,17 @@ class BacktestResult(Shown):
         if name in CATALOG and CATALOG[name].found in ("sums", "curve", "result"):
             return f"statistics stand in result.stats[{name!r}]"
         if "plot" in name or "report" in name or "show" in name:
-            return "pictures and reports are made by peak_fast.report, such as equity_figure(result)"
+            return "result.plot() draws it, result.report(path) writes a page, peak_fast.report has the parts"
         return did_you_mean(name, [item for item in dir(self) if not item.startswith("_")])
 
     def _rows(self) -> list[tuple[str, str]]:
         return summary_rows(self)
+
+    def _course(self) -> Course:
+        from peak_fast.results.views import Course
+
+        start, per_year = self._settings[t.INITIAL_CASH], self._settings[t.PERIODS_PER_YEAR]
+        return Course(self.bars, self.equity, float(start), float(per_year))
 
     @property
     def equity(self) -> FloatArray:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from peak_fast.guard import guarded_class
 from peak_fast.results.metadata import jsonable
 from peak_fast.results.summary import rich_table
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from peak_fast.results.views import Course
 
 
 def hash_of(arrays: Iterable[Any]) -> str:
@@ -25,8 +32,8 @@ def hash_of(arrays: Iterable[Any]) -> str:
 class Shown:
     """Views that kinds of results have in common.
 
-    A kind gives ``_rows()``, the labels and texts of its summary, and ``_remedy(name)``, where what is asked for under
-    a wrong name is to be had.
+    A kind gives ``_rows()``, the labels and texts of its summary, ``_course()``, its times and equity, and
+    ``_remedy(name)``, where what is asked for under a wrong name is to be had.
     """
 
     strategy_name: str
@@ -50,6 +57,135 @@ class Shown:
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a {type(self).__name__} is immutable; tried to set {name!r}")
+
+    def _course(self) -> Course:
+        raise NotImplementedError
+
+    @functools.cached_property
+    def returns(self) -> pl.DataFrame:
+        """Columns timestamp, return: simple returns of the bars, the first against the initial cash."""
+        from peak_fast.results.views import returns_frame
+
+        return returns_frame(self._course())
+
+    def monthly_returns(self) -> pl.DataFrame:
+        """Columns year, Jan to Dec, year_return: simple returns in the zone of the bars, null where there are no bars.
+
+        Raises
+        ------
+        DataError
+            The bars have no times.
+        """
+        from peak_fast.results.views import monthly_frame
+
+        return monthly_frame(self._course())
+
+    def drawdowns(self, top: int = 10) -> pl.DataFrame:
+        """The deepest times under water, deepest first.
+
+        Columns depth (a negative fraction), peak_bar (-1: the start), valley_bar, end_bar (null: not recovered),
+        peak_time, valley_time, end_time, bars (from the peak on), bars_to_recover (from the valley on), recovered.  An
+        episode that has not ended has the last bar's time as ``end_time``.
+
+        Parameters
+        ----------
+        top
+            How many at most.
+        """
+        from peak_fast.results.views import drawdowns_frame
+
+        return drawdowns_frame(self._course(), top)
+
+    def rolling(self, what: str, window: int, *, benchmark: Any = None) -> pl.DataFrame:
+        """A figure in a moving window of bars: columns timestamp and its name; null before the window is full.
+
+        Parameters
+        ----------
+        what
+            ``"return"``, ``"volatility"``, ``"sharpe"``, ``"sortino"``, ``"max_drawdown"``, ``"beta"`` or
+            ``"correlation"`` (docs/metrics.md).
+        window
+            Number of bars.
+        benchmark
+            Levels for the last two: a Series with times, one value a bar, or `Bars`.  Default: the closes of what was
+            traded, of a portfolio all assets held equally.
+
+        Raises
+        ------
+        ConfigError
+            An unknown figure, a window below 2, a benchmark that does not fit the bars.
+        """
+        from peak_fast.results.views import rolling_frame
+
+        return rolling_frame(self, what, window, benchmark)
+
+    def levels_of(self, benchmark: Any) -> Any:
+        """A benchmark in line with the bars: float64[n_bars], NaN where it has no value; None for None or False.
+
+        Parameters
+        ----------
+        benchmark
+            Levels as in `rolling`; True: the closes.
+
+        Raises
+        ------
+        ConfigError
+            Another length, or times that do not fit.
+        """
+        from peak_fast.results.views import levels_of
+
+        return levels_of(self, benchmark)
+
+    def plot(
+        self, *, benchmark: Any = None, size: tuple[int, int] = (1000, 980), max_marked: int = 200,
+        title: str | None = None,
+    ) -> Any:  # fmt: skip
+        """The result as a Matplotlib figure: price with trades, equity, drawdown, position or exposure.
+
+        Parameters
+        ----------
+        benchmark, size, max_marked, title
+            See :func:`peak_fast.report.overview_figure`.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            A notebook shows it; ``figure.savefig("run.png")`` writes it.
+
+        Raises
+        ------
+        MissingDependencyError
+            Matplotlib is not installed.
+        """
+        from peak_fast.report import overview_figure
+
+        return overview_figure(self, benchmark=benchmark, size=size, max_marked=max_marked, title=title)
+
+    def report(self, path: str | Path, *, benchmark: Any = None, title: str | None = None) -> Path:
+        """Write the tear sheet, one HTML file that needs nothing else.
+
+        Parameters
+        ----------
+        path
+            Where to; an existing file is replaced.
+        benchmark, title
+            See :func:`peak_fast.report.tear_sheet`.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        ConfigError
+            A benchmark that does not fit the bars.
+        StoreError
+            The file cannot be written.
+        """
+        from peak_fast.report import write_tear_sheet
+
+        return write_tear_sheet(self, path, benchmark=benchmark, title=title)
 
     def summary(self) -> str:
         """The result in a few lines of text."""
