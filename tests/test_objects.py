@@ -16,7 +16,7 @@ from peak_fast import BacktestEngine, Bars, Costs, Rank, RiskLimits, Stops, Swee
 from peak_fast.portfolio import Momentum, Volatility
 from peak_fast.statistics import cscv
 from peak_fast.strategies.builtin import NAMES
-from peak_fast.validation import monte_carlo, noise_test, permutation_test
+from peak_fast.validation import monte_carlo, noise_test, permutation_test, walk_forward
 from peak_kernels import entries, natives
 from peak_kernels.compiling import objects as _objects
 from peak_kernels.compiling.cache import PACKAGE_DIR
@@ -285,6 +285,7 @@ def test_every_call_passes_arrays_as_the_machine_code_reads_them(monkeypatch):
         "fold_exposures": "f3 i2 f2 f1 f1 i2 f2", "draw_order": "i1 i1 f1 i1", "chain_moves": "f2 i1 f2",
         "cscv_winners": "f2 f2 i1 f2 f2 i2 f3 f1 i1", "cscv_ranks": "f2 f2 i1 f2 f2 i2 f3 f2 i2",
         "cscv_means": "f2 f2 i1 f3 f1", "take_along": "f1 i1 f1", "jitter": "f2 f1 f2", "walk_paths": "f1 f1 i1 f2 f2",
+        "fold_stretches": "f1 f1 f1 f1 i1 f2",
     }  # fmt: skip
     seen = set()
 
@@ -308,6 +309,7 @@ def test_every_call_passes_arrays_as_the_machine_code_reads_them(monkeypatch):
     for score in (Momentum(20), Volatility(20), pl.col("close").rolling_mean(5).over("symbol")):
         assert BacktestEngine().run(panel, Rank(score, top=2)).stats["total_trades"] > 0
     permutation_test("momentum", None, bars, worlds=1)
+    walk_forward("momentum", {"period": [10, 20]}, bars, train=200, test=100)
     noise_test("momentum", None, bars, runs=1)
     monte_carlo(BacktestEngine().run(bars, "momentum"), paths=1)
     assert np.isfinite(cscv(np.sin(np.arange(400.0).reshape(80, 5) ** 2), 4).means).all()

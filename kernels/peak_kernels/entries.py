@@ -35,11 +35,13 @@ ENTRIES = {
         "fold_exposures": 0, "momentum_scores": 2, "volatility_scores": 1, "taken_scores": 0, "screen_scores": 1,
         "best_ranks": 3, "weigh_ranks": 3, "cscv_winners": 0, "cscv_ranks": 0, "cscv_means": 1,
         "draw_order": 3, "chain_moves": 1, "take_along": 0, "jitter": 2, "walk_paths": 2,
+        "fold_stretches": 0,
     }.items()
 }  # fmt: skip
 (
     _RUN, _SMA, _EMA, _RSI, _ROC, _HIGHEST, _LOWEST, _STD, _MACD, _PORTFOLIO, _EXPOSURES, _MOMENTUM, _VOLATILITY,
     _TAKEN, _SCREEN, _BEST, _WEIGH, _WINNERS, _RANKS, _MEANS, _DRAW, _CHAIN, _ALONG, _JITTER, _WALK,
+    _STRETCHES,
 ) = ENTRIES.values()  # fmt: skip
 
 
@@ -237,3 +239,14 @@ def walk_paths(
 ) -> None:  # fmt: skip
     """See `validation.paths.walk_paths`; ``mean`` has one element."""
     _WALK.call((returns, mean, steps, figures, curves), seed, first)
+
+
+def fold_stretches(
+    equity: FloatArray,
+    trades: tuple[FloatArray, FloatArray],
+    terms: FloatArray,
+    edges: IntArray,
+    out: FloatArray,
+) -> None:
+    """See `validation.stretches.fold_stretches`."""
+    _STRETCHES.call((equity, *trades, terms, edges, out))

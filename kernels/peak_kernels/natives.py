@@ -35,6 +35,7 @@ from peak_kernels.portfolio import run_portfolio as _run_portfolio
 from peak_kernels.validation import chain_moves as _chain_moves
 from peak_kernels.validation import draw_order as _draw_order
 from peak_kernels.validation import find_winners, mean_sharpes, rank_winners
+from peak_kernels.validation import fold_stretches as _fold_stretches
 from peak_kernels.validation import jitter as _jitter
 from peak_kernels.validation import take_along as _take_along
 from peak_kernels.validation import walk_paths as _walk_paths
@@ -316,3 +317,14 @@ def walk_paths(arrays: int, seed: int, first: int) -> None:
     """``(returns, mean[1], steps, figures, curves)``."""
     figures, curves = table(arrays, 3), table(arrays, 4)
     _walk_paths(row(arrays, 0), row(arrays, 1)[0], seed, first, whole_row(arrays, 2), figures, curves)
+
+
+def fold_stretches(arrays: int) -> None:
+    """``(equity, exits, results, terms, edges, out)``."""
+    _fold_stretches(
+        row(arrays, 0),
+        (row(arrays, 1), row(arrays, 2)),
+        row(arrays, 3),
+        whole_row(arrays, 4),
+        table(arrays, 5),
+    )

@@ -18,7 +18,8 @@ def price_table(bars: Bars, years: bool = False) -> FloatArray:
     if table is None or (years and len(table) <= t.YEAR):
         table = np.empty((t.YEAR + years, len(bars)))
         rows = [bars.open, bars.high, bars.low, bars.close, bars.mark]
-        rows += [known_years(bars.inside_us)] * years
+        if years:
+            rows.append(known_years(bars.inside_us))
         for row, values in zip(table, rows, strict=True):
             row[:] = values
         object.__setattr__(bars, "_table", table)

@@ -94,7 +94,7 @@ def check_decides(sweep: Any) -> None:
 def track_of(engine: Any, item: Any, bars: Bars, params: Mapping[str, Any], first: int, stop: int) -> Track:
     """Decisions of a configuration that begins flat at ``first``, with all bars before it behind its indicators."""
     values = complete_params(item, params)
-    part = bars.slice(first, stop)
+    part = _cut(bars, first, stop)
     flat = engine.settings.vector(part, weights=by_weight(item))
     decisions = _decisions(item, bars, values, flat, (first, stop))
     missing = np.isnan(part.close) if part.has_nan else None
@@ -112,10 +112,15 @@ def track_of(engine: Any, item: Any, bars: Bars, params: Mapping[str, Any], firs
 
 def result_of(engine: Any, item: Any, bars: Bars, params: Mapping[str, Any], first: int, stop: int) -> Any:
     """Result of a configuration through the order book that begins flat at ``first``; see `track_of`."""
-    values, part = complete_params(item, params), bars.slice(first, stop)
+    values, part = complete_params(item, params), _cut(bars, first, stop)
     flat = engine.settings.vector(part, weights=by_weight(item))
     decisions = _decisions(item, bars, values, flat, (first, stop))
     return _through_book(engine, item, part, values, decisions, flat)[0]
+
+
+def _cut(bars: Bars, first: int, stop: int) -> Bars:
+    """A part of bars; they themselves where it is all of them, whose tables are made already."""
+    return bars if stop - first == len(bars) else bars.slice(first, stop)
 
 
 def _through_book(
@@ -133,7 +138,7 @@ def _decisions(
 ) -> Decisions:
     """Decisions in a window of bars, of indicators and functions over the bars up to its end."""
     first, stop = window
-    known = bars.slice(0, stop)
+    known = _cut(bars, 0, stop)
     if isinstance(item, RuleStrategy | Block):
         decisions = _part(_simulation.decisions_of(known, item, values, flat, []), first, stop - first)
         if len(decisions.rules):

@@ -1,4 +1,4 @@
-"""Loops of validation: combinations of blocks of time, and samples that might have been."""
+"""Loops of validation: combinations of blocks of time, sums over stretches of it, and samples that might have been."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from peak_kernels.validation.resampling import follow_runs as follow_runs
     from peak_kernels.validation.resampling import long_run_variances as long_run_variances
     from peak_kernels.validation.resampling import sum_samples as sum_samples
+    from peak_kernels.validation.stretches import fold_stretches as fold_stretches
     from peak_kernels.validation.worlds import chain_moves as chain_moves
     from peak_kernels.validation.worlds import draw_order as draw_order
     from peak_kernels.validation.worlds import jitter as jitter
@@ -40,6 +41,7 @@ _HOMES = {
         "sum_samples",
     ),
     "worlds": ("chain_moves", "draw_order", "jitter", "take_along"),
+    "stretches": ("fold_stretches",),
 }
 
 __getattr__, __dir__ = door(__name__, _HOMES, __all__)

@@ -7,7 +7,7 @@ its figures in every window (`peak_fast.sweep.windows`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from peak_fast.sweep.run.settings import SettingsTable
 from peak_fast.sweep.run.threads import Team, cut
 from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray, IntArray
+from peak_kernels.entries import fold_stretches
 
 PLANES = (
     "sum", "squares", "downside", "last", "high", "low", "worst", "trades", "wins", "won", "lost",
@@ -27,61 +28,7 @@ PLANES = (
 """What is kept of a stretch: sums of the returns, of their squares and of the squares of those below the risk-free
 rate; equity at its last close, the highest and the lowest, the lowest one as a share of an earlier one of the stretch;
 trades that it closed, those of them that won, what the winners won and what the others lost."""
-(SUM, SQUARES, DOWNSIDE, LAST, HIGH, LOW, WORST, TRADES, WINS, WON, LOST) = range(len(PLANES))
-
 _EXIT_BAR, _NET_PNL = t.TRADE_COLUMNS.index("exit_bar"), t.TRADE_COLUMNS.index("net_pnl")
-
-
-class Account(NamedTuple):
-    """What is read of a finished run.
-
-    Attributes
-    ----------
-    equity
-        float64[bars], at the closes.
-    initial
-        Before the first bar.
-    exits, pnl
-        Bar and net result of each closed trade, in order of the bars.
-    free
-        Risk-free rate of a bar.
-    """
-
-    equity: FloatArray
-    initial: float
-    exits: FloatArray
-    pnl: FloatArray
-    free: float
-
-
-def fold_stretches(account: Account, edges: IntArray, out: FloatArray) -> None:
-    """Write the sums of one run: ``out`` is float64[PLANES, stretches], ``edges`` int64[stretches + 1] from 0 on."""
-    equity, begins = account.equity[: edges[-1]], edges[:-1]
-    before = np.empty_like(equity)
-    before[0], before[1:] = account.initial, equity[:-1]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        returns = np.where(before > 0.0, equity / before - 1.0, 0.0)
-    below = np.minimum(returns - account.free, 0.0)
-    out[SUM] = np.add.reduceat(returns, begins)
-    out[SQUARES] = np.add.reduceat(returns * returns, begins)
-    out[DOWNSIDE] = np.add.reduceat(below * below, begins)
-    out[LAST] = equity[edges[1:] - 1]
-    out[HIGH] = np.maximum.reduceat(equity, begins)
-    out[LOW] = np.minimum.reduceat(equity, begins)
-    for number, begin in enumerate(begins):
-        part = equity[begin : edges[number + 1]]
-        out[WORST, number] = (part / np.maximum.accumulate(part)).min()
-    _fold_trades(account, edges, out)
-
-
-def _fold_trades(account: Account, edges: IntArray, out: FloatArray) -> None:
-    places = np.searchsorted(edges, account.exits, side="right") - 1
-    inside = places < len(edges) - 1
-    places, pnl, count = places[inside], account.pnl[inside], len(edges) - 1
-    out[TRADES] = np.bincount(places, minlength=count)
-    out[WINS] = np.bincount(places, pnl > 0.0, count)
-    out[WON] = np.bincount(places, np.maximum(pnl, 0.0), count)
-    out[LOST] = np.bincount(places, np.maximum(-pnl, 0.0), count)
 
 
 class StretchBatch(Batch):
@@ -118,12 +65,11 @@ class StretchBatch(Batch):
             room.records = np.empty((3, 2 * used, t.RECORD_WIDTH))
             return False
         trades = room.records[t.TRADES, : int(room.state[t.N_TRADES])]
-        state = room.state
-        account = Account(
-            room.curve[t.CURVE_EQUITY], state[t.INITIAL_CASH], trades[:, _EXIT_BAR], trades[:, _NET_PNL],
-            state[t.RISK_FREE],
-        )  # fmt: skip
-        fold_stretches(account, self._edges, row[self._own :].reshape(len(PLANES), -1))
+        closed = trades[:, _EXIT_BAR].copy(), trades[:, _NET_PNL].copy()
+        terms = room.state[[t.INITIAL_CASH, t.RISK_FREE]]
+        fold_stretches(
+            room.curve[t.CURVE_EQUITY], closed, terms, self._edges, row[self._own :].reshape(len(PLANES), -1)
+        )
         return True
 
     def _kernel(
@@ -165,9 +111,8 @@ class StretchBatch(Batch):
 
 def folded_result(result: Any, edges: IntArray, free: float, out: FloatArray) -> None:
     """Write the sums of a run that has a result of its own, of whatever kind."""
-    exits, pnl = closed_trades(result)
-    initial = float(result.stats["initial_cash"])
-    fold_stretches(Account(result.equity, initial, exits, pnl, free), edges, out)
+    terms = np.array([float(result.stats["initial_cash"]), free])
+    fold_stretches(np.ascontiguousarray(result.equity), closed_trades(result), terms, edges, out)
 
 
 def closed_trades(result: Any) -> tuple[FloatArray, FloatArray]:
