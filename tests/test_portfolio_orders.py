@@ -234,6 +234,8 @@ def test_the_form_of_the_table_does_not_matter():
         TABLE.to_pandas(),
         renamed,
         TABLE.to_pandas().set_index("timestamp"),
+        TABLE.lazy(),
+        TABLE.to_arrow(),
     ):
         assert engine.run(PANEL, table).hash == expected
     other = engine.run(PANEL.select(["A2", "A1", "A0", "A3"]), TABLE)

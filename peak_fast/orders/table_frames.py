@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _OWN = ("size", "action")
 # The same beside names of assets: one whose size is misspelt is a table of instructions all the same.
 _BESIDE = ("side", "type", "size_unit", "limit", "stop", "tag")
+_MOST_COLUMNS = 40
 # Units of sizes that have a side.
 _SIDED = ("units", "value", "equity_fraction", "margin_fraction")
 
@@ -21,16 +22,26 @@ _SIDED = ("units", "value", "equity_fraction", "margin_fraction")
 def are_orders(item: Any) -> bool:
     """Whether an object is a table of instructions, by the names of its columns: see `_OWN`."""
     if isinstance(item, list):
-        return bool(item) and isinstance(item[0], Mapping)
-    names = item if isinstance(item, Mapping) else getattr(item, "columns", ())
+        return bool(item) and isinstance(item[0], Mapping) and are_orders(item[0])
     try:
-        found = set(names)
+        found = set(_names_of(item))
     except TypeError:
         return False
     if "weight" in found:
         return False
     of_assets = not found.isdisjoint(("symbol", "asset"))
     return not found.isdisjoint(_OWN) or (of_assets and not found.isdisjoint(_BESIDE))
+
+
+def _names_of(item: Any) -> Any:
+    """Names of the columns of anything that has some."""
+    if isinstance(item, Mapping):
+        return item
+    if hasattr(item, "collect"):  # a lazy frame warns where it is asked for its columns
+        return item.collect_schema().names() if hasattr(item, "collect_schema") else ()
+    if getattr(item, "width", 0) > _MOST_COLUMNS:  # a wide frame of weights, whose names need not be made
+        return ()
+    return getattr(item, "column_names", None) or getattr(item, "columns", ())
 
 
 def table_of(orders: Any) -> pl.DataFrame:
