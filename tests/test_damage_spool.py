@@ -132,6 +132,7 @@ def test_a_lost_block(segment, size, filling):
     """What a disk gives back in place of a block; what lies behind it is found."""
     whole, _ = replayed(segment)
     data = segment.read_bytes()
+    *_, last = spool.read_records(segment)
     for place in range(0, len(data) - size, max(size // 2, 97)):
         changed = bytearray(data)
         changed[place : place + size] = bytes([filling]) * size
@@ -140,7 +141,8 @@ def test_a_lost_block(segment, size, filling):
         segment.write_bytes(changed)
         runs, said = replayed(segment)
         assert runs.keys() <= whole.keys()
-        if runs != whole:
+        # Zeros from the first byte of the last record on are what a kill in mid-copy leaves.
+        if runs != whole and (place, filling) != (last.start, 0):
             assert any(segment.name in text for text in said), (place, said)
         for run_id, facts in runs.items():
             assert {item for item in facts if item[0] in ("metric", "param", "file")} <= whole[run_id]

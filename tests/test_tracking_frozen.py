@@ -11,6 +11,7 @@ from peak_fast.data import Bars
 from peak_fast.engine.engine import BacktestEngine
 from peak_fast.errors import ConfigError
 from peak_fast.settings.trading import Costs, Execution, Stops
+from peak_fast.tracking.caller import capture as capturing
 from peak_fast.tracking.caller.capture import Capture, freeze
 from peak_fast.tracking.spool import codec, spool
 from peak_fast.tracking.spool.curves import (
@@ -203,6 +204,44 @@ def test_bars_and_settings_are_written_once_per_segment():
     assert kinds(BacktestEngine(costs=Costs(rate=0.01)), bars, 6) == [spool.STATIC]
     assert kinds(engine, noisy_bars(seed=4), 6) == [spool.BARS, spool.STATIC]
     assert spool.BARS not in kinds(engine, bars, 7)
+
+
+@pytest.mark.parametrize("size", [0, 1 << 40], ids=["hashed", "compared"])
+@pytest.mark.parametrize("kind", ["polars", "pandas"])
+def test_a_frame_that_is_passed_each_time_is_new_data_once_it_has_changed(kind, size, monkeypatch):
+    monkeypatch.setattr(capturing, "_COPIED_BYTES", size)
+    frame = noisy_bars().to_polars()
+    frame = frame.to_pandas().set_index("timestamp") if kind == "pandas" else frame
+    engine, capture = BacktestEngine(), Capture()
+    segment = []
+
+    def kinds(frame, strategy="ma_crossover"):
+        result = engine.run(frame, strategy)
+        segment.extend(capture.share(result))
+        return [kind for kind, _, _ in segment[before:]], capture.latest[-1], result.bars.hash
+
+    before = 0
+    made, number, first = kinds(frame)
+    assert made == [spool.BARS, spool.STATIC]
+    before = len(segment)
+    assert kinds(frame) == ([], number, first)
+    assert kinds(frame.copy() if kind == "pandas" else frame.clone()) == ([], number, first)
+    assert kinds(frame, "momentum")[0] == [spool.STATIC]
+    before = len(segment)
+    assert kinds(frame) == ([], number, first), "strategies that take turns"
+    if kind == "pandas":
+        frame.iloc[7, frame.columns.get_loc("high")] += 1.0
+    else:
+        frame[7, "high"] += 1.0
+    made, number, second = kinds(frame)
+    assert made == [spool.BARS, spool.STATIC]
+    assert second != first
+    assert segment[before][1][1] == second == segment[before + 1][1][3]
+    before = len(segment)
+    assert kinds(frame) == ([], number, second)
+    renamed = frame.tz_convert("Europe/Rome") if kind == "pandas" else None
+    if renamed is not None:
+        assert kinds(renamed)[0] == [spool.STATIC], "other words for the same instants"
 
 
 def test_freezing_asks_for_nothing_expensive():

@@ -32,7 +32,9 @@ from __future__ import annotations
 
 import functools
 import io
+from collections import deque
 from collections.abc import Iterator
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -53,6 +55,15 @@ from peak_fast.tracking.spool import (
 
 Head = tuple[Any, ...]
 
+# What a STATIC record speaks of.  An engine hands the same objects to each result, so a comparison rarely looks inside.
+shared_by = attrgetter("_settings", "bars", "_strategy", "symbol", "_notes")
+# STATIC records that may be meant again: loops go through a few strategies or assets in turn.
+_KEPT = 16
+_facts_of = attrgetter("time_zone", "stamp", "has_time", "n_invalid", "_notes")
+_arrays_of = attrgetter("time_us", "open", "high", "low", "close", "volume")
+# Up to this size a copy of bars is kept to compare others with; larger ones are hashed each time.
+_COPIED_BYTES = 4 << 20
+
 
 class Capture:
     """Captures results for one segment; remembers what the segment already holds.
@@ -60,27 +71,28 @@ class Capture:
     Attributes
     ----------
     latest
-        Settings, bars, strategy, symbol and notes of which a STATIC record speaks, whether trading is free, and the
-        record's number.  Replaced as a whole, and only once the record is written: a number never stands beside what
-        it does not mean.
+        What the last STATIC record in use speaks of (see ``shared_by``), whether trading is free, and the record's
+        number.  Replaced as a whole, and only once the record is written: a number never stands beside what it does
+        not mean.
     """
 
     def __init__(self) -> None:
-        self.latest: tuple[Any, ...] = (None, None, None, None, None, False, -1)
-        self._shared: tuple[tuple[Any, ...], int] = ((), -1)
+        self.latest: tuple[Any, bool, int] = (None, False, -1)
+        self._shared: deque[tuple[tuple[Any, ...], int, bool]] = deque(maxlen=_KEPT)
+        self._data: tuple[Any, Any, tuple[Any, ...]] = (None, None, ())
         self._keys: set[str] = set()
         self._n_static = 0
 
     def share(self, result: Any) -> Iterator[tuple[int, Head, list[Any]]]:
         """The BARS and STATIC records that must precede the record of a frozen result, if there are any.
 
-        Whoever asks for the next one has appended the one before.  An engine hands the same settings to each result,
-        so identity tells that there are none in most cases (see the caller); objects that are equal, of two engines,
-        are found here.
+        Whoever asks for the next one has appended the one before.  Most results have the very objects of ``latest``
+        (see the caller); objects that are equal, of two engines or of a frame that is read again, are found here.
         """
-        shared = (result.bars, result._strategy, result.symbol, result._notes, *result._used.values())
-        known, number = self._shared
-        if shared != known:
+        bars, data = self._recorded(result.bars)
+        shared = (data, result._strategy, result.symbol, result._notes, *result._used.values())
+        found = next(((number, free) for known, number, free in self._shared if known == shared), None)
+        if found is None:
             key, record = self.bars(result)
             if record is not None:
                 yield BARS, *record
@@ -88,10 +100,26 @@ class Capture:
             number = self._n_static = self._n_static + 1
             head = (None, number, describe(result), key, str(result.symbol))
             yield STATIC, head, [result._settings.tobytes()]
-            self._shared = (shared, number)
-        settings, t = result._settings, _slots()
-        free = not settings[[t.RATE, t.MAKER_RATE, t.FEE_FIXED, t.FEE_PER_UNIT, t.FEE_MINIMUM]].any()
-        self.latest = (settings, result.bars, result._strategy, result.symbol, result._notes, free, number)
+            found = number, not result._settings[_fees()].any()
+            self._shared.append((shared, *found))
+        number, free = found
+        self.latest = ((result._settings, bars, *shared_by(result)[2:]), free, number)
+
+    def _recorded(self, bars: Any) -> tuple[Any, tuple[Any, ...]]:
+        """Bars with these numbers, the ones before where they have them, and what tells them from others.
+
+        A frame that is passed each time makes new bars each time.  They are compared with a copy, not with the bars
+        before, which may lie in the memory of a frame that is edited in place.
+        """
+        known, copy, data = self._data
+        if bars is not known:
+            arrays, facts = _arrays_of(bars), _facts_of(bars)
+            small = 8 * len(arrays) * len(bars) <= _COPIED_BYTES
+            found = [None if array is None else array.tobytes() for array in arrays] if small else bars.hash
+            if (found, facts) != (copy, data[1:]):
+                known, data = bars, (bars.hash, *facts)
+                self._data = (known, found, data)
+        return known, data
 
     def bars(self, result: Any, metadata: Any = None) -> tuple[str, tuple[Head, list[Any]] | None]:
         """Key of a result's bars, and head and buffers of their BARS record if the segment lacks it."""
@@ -135,8 +163,10 @@ class Capture:
 
 def can_freeze(result: Any) -> bool:
     """Whether a result is a ``BacktestResult`` (or has all that is read of one)."""
-    raw = all(hasattr(result, name) for name in ("_outcome", "_used", "_settings"))
-    return raw and not hasattr(result, "recorded")  # a portfolio has arrays of another form
+    # A portfolio has arrays of another form.  Asked of the class: a result looks for names like one that it lacks.
+    if hasattr(type(result), "recorded"):
+        return False
+    return all(hasattr(result, name) for name in ("_outcome", "_used", "_settings"))
 
 
 def freeze(result: Any, curve: bool, free: bool = False) -> tuple[int, tuple[Any, Any, Any, Any]]:
@@ -185,6 +215,13 @@ def _slots() -> Any:
     from peak_kernels import slots
 
     return slots
+
+
+@functools.cache
+def _fees() -> list[int]:
+    """Slots of the settings that make fees."""
+    t = _slots()
+    return [t.RATE, t.MAKER_RATE, t.FEE_FIXED, t.FEE_PER_UNIT, t.FEE_MINIMUM]
 
 
 @functools.cache

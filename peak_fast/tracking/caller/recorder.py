@@ -7,17 +7,18 @@ import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from time import time_ns
 from types import SimpleNamespace
 from typing import Any
 
 from peak_fast.guard import guarded_class
 from peak_fast.tracking import spool
 from peak_fast.tracking.base import logger
-from peak_fast.tracking.caller.capture import can_freeze, freeze
+from peak_fast.tracking.caller.capture import can_freeze, freeze, shared_by
 from peak_fast.tracking.caller.channel import Channel, now_ms
 from peak_fast.tracking.payloads import figure_bytes, table_bytes
 from peak_fast.tracking.sanitize import as_text, clean_step, flatten, mapping_of, split_metrics
-from peak_fast.tracking.spool import FIGURE, REPORTS, VALUES
+from peak_fast.tracking.spool import FIGURE, FROZEN, REPORTS, VALUES
 from peak_fast.tracking.stores import clean_artifact_path
 
 # Files up to this size travel inside the spool, larger ones beside it.
@@ -275,16 +276,10 @@ class Recorder:
         if segment is None:
             return
         capture = segment.capture
-        settings, bars, strategy, symbol, notes, free, number = capture.latest
+        shared, free, number = capture.latest
         try:
-            known = (
-                result._settings is settings
-                and result.bars is bars
-                and result._strategy is strategy
-                and result.symbol == symbol
-                and result._notes == notes
-            )
-        except AttributeError:
+            known = shared_by(result) == shared
+        except Exception:  # another kind of result, or objects that cannot be compared
             known = False
         if not known:
             whole = not can_freeze(result)
@@ -292,10 +287,13 @@ class Recorder:
                 channel.append(*record)
             if whole:
                 return
-            free, number = capture.latest[-2:]
+            _, free, number = capture.latest
         kind, arrays = freeze(result, parts & FIGURE != 0, free)
-        head = (run_id, now_ms(), parts | kind, number, result.params, len(arrays[2]), len(arrays[3]))
-        channel.append(spool.FROZEN, head, arrays)
+        n_trades, n_more = len(arrays[2]), len(arrays[3])
+        head = (run_id, time_ns() // 1_000_000, parts | kind, number, result.params, n_trades, n_more)
+        segment.append(FROZEN, head, arrays)
+        if segment.error is not None:
+            channel.warn_disk(segment)
 
     def _log_bundle(self, result: Any) -> None:
         from peak_fast.results import make_flat

@@ -18,7 +18,7 @@ from peak_fast.tracking.caller.active import OpenRun
 from peak_fast.tracking.caller.channel import Channel, now_ms
 from peak_fast.tracking.caller.many import ManyRuns
 from peak_fast.tracking.handles import ENDED, UNASKED, RunHandle, status_of
-from peak_fast.tracking.spool import resolve
+from peak_fast.tracking.spool import END, START, resolve
 from peak_fast.tracking.updates import RUN_NAME
 
 _EMPTY = (
@@ -101,7 +101,7 @@ class RunKeeper(ManyRuns):
                     segment = channel.segment or channel.opened()
                     run = OpenRun(channel.ids.pop() if channel.ids else channel.new_run_id(), stack, segment)
                     if segment is not None:
-                        segment.append(spool.START, f"{run.run_id}\n{time_ns() // 1_000_000}\n{name or ''}")
+                        segment.append(START, f"{run.run_id}\n{time_ns() // 1_000_000}\n{name or ''}")
                 if name:
                     run.name = name
                 stack.append(run)
@@ -169,7 +169,7 @@ class RunKeeper(ManyRuns):
             parent, stack[-1].used = stack[-1].run_id, True
         if segment is not None:
             head = (run.run_id, now_ms(), name, parent, {**self._tags, **(tags or {})}, joined)
-            segment.append(spool.START, head)
+            segment.append(START, head)
         return run
 
     def _users_run(self) -> str | None:
@@ -237,7 +237,7 @@ class RunKeeper(ManyRuns):
             return
         segment = channel.segment or channel.opened()
         if segment is not None:
-            segment.append(spool.END, f"{run.run_id}\n{time_ns() // 1_000_000}\n{status}")
+            segment.append(END, f"{run.run_id}\n{time_ns() // 1_000_000}\n{status}")
         if run.stack and run.stack[-1] is run:
             run.stack.pop()
             channel.open.pop(run.run_id, None)

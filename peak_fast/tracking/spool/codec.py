@@ -111,7 +111,9 @@ def encode(value: Any) -> bytes:
         data = _dumps(value, 5)
         if _LOOK_UP not in data:
             return data
-    except Exception:  # what cannot be pickled has a plain form all the same
+        decode(data)  # the byte may be a part of a number, too
+        return data
+    except Exception:  # what cannot be pickled, or names code, has a plain form all the same
         pass
     buffer = io.BytesIO()
     _PlainPickler(buffer, protocol=5).dump(value)

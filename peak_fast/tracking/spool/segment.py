@@ -88,6 +88,8 @@ class SegmentWriter:
         Records for which memory ran out.
     offset
         Bytes appended so far.
+    full
+        Whether the segment should be replaced by a new one; found where a window ends.
 
     Raises
     ------
@@ -109,16 +111,12 @@ class SegmentWriter:
         # Whether the file may go on behind ``offset``: allocated zeros, a part of a record.
         self._loose = False
         self.offset = 0
+        self.full = False
         self.lost = 0
         self.error: str | None = None
         # Twice, as nothing can be made of a segment without it.
         for _ in range(2):
             self.append(HEADER, (None, header))
-
-    @property
-    def full(self) -> bool:
-        """Whether the segment should be replaced."""
-        return self.offset > ROTATE_BYTES
 
     def append(self, kind: int, head: Any, buffers: Sequence[Any] = ()) -> None:
         """Append one record; never raises because of the disk (see :attr:`error`, :attr:`n_waiting`).
@@ -136,25 +134,27 @@ class SegmentWriter:
         count, size = len(data), len(body)
         n_buffers = size - count - _MARK_SIZE
         check = (kind * 8_191 + count * 3 + n_buffers) % 65_521  # as `check_of`, without the call
-        body = _PACK(kind, FORMAT, check, count, _crc32(body, check), n_buffers) + body
+        prefix = _PACK(kind, FORMAT, check, count, _crc32(body, check), n_buffers)
         try:
             # No call from here on: a record of a signal handler comes at calls only, so not between these lines.
             view, begin, limit = self._window
-            start = self.offset
-            end = start + _HEAD + size
+            end = self.offset + _HEAD + size
             if end <= limit:
-                start -= begin
-                view[start + 4 : end - begin] = body
+                start = self.offset - begin
+                text = start + _HEAD
+                view[text : text + size] = body
+                view[start + 4 : text] = prefix
                 view[start : start + 4] = MAGIC
                 self.offset = end
             else:
-                self._append_elsewhere(body)
+                self._append_elsewhere(prefix + body)
         except BaseException:
             self._window = _NO_WINDOW  # so that the next record looks for the end of this one
             raise
 
     def _append_elsewhere(self, data: bytes) -> None:
         """The window ends here, or there is none."""
+        self.full = self.offset > ROTATE_BYTES
         total = _MAGIC_SIZE + len(data)
         if total > window.SIZE // 4 or not self._map():
             self._write_or_keep(MAGIC + data)
