@@ -8,6 +8,8 @@ from peak_kernels.doors import door
 
 if TYPE_CHECKING:
     from peak_fast.lookahead import Leak, LookaheadReport
+    from peak_fast.validation.crossed import CrossValidationResult
+    from peak_fast.validation.crossing import cross_validate
     from peak_fast.validation.lookahead import check_lookahead
     from peak_fast.validation.noise import NoiseResult, noise_test
     from peak_fast.validation.paths import MonteCarloResult, monte_carlo
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from peak_fast.validation.windows import Window, windows_of
 
 __all__ = [
+    "CrossValidationResult",
     "Leak",
     "LookaheadReport",
     "MonteCarloResult",
@@ -27,6 +30,7 @@ __all__ = [
     "WalkForwardResult",
     "Window",
     "check_lookahead",
+    "cross_validate",
     "monte_carlo",
     "noise_test",
     "permutation_test",
@@ -38,6 +42,8 @@ __all__ = [
 
 # Where each name of this room lives; those outside `__all__` are for other rooms.
 _HOMES = {
+    "crossed": ("CrossValidationResult",),
+    "crossing": ("cross_validate",),
     "lookahead": ("Leak", "LookaheadReport", "check_lookahead"),
     "noise": ("NoiseResult", "noise_test"),
     "paths": ("MonteCarloResult", "monte_carlo"),

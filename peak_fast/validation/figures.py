@@ -125,7 +125,7 @@ SUMMED: dict[str, Callable[[Windowed], FloatArray]] = {
     "volatility": lambda of: of.deviation() * np.sqrt(of.year),
     "sharpe": _sharpe,
     "sortino": _sortino,
-    "max_drawdown": Windowed.drawdown,
+    "max_drawdown": lambda of: of.drawdown(),
     "calmar": lambda of: _to_drawdown(_cagr(of), of),
     "recovery_factor": lambda of: _to_drawdown(of.growth() - 1.0, of),
     "closed_trades": lambda of: of.total(TRADES),
@@ -134,3 +134,43 @@ SUMMED: dict[str, Callable[[Windowed], FloatArray]] = {
     "expectancy": lambda of: _ratio(of.total(WON) - of.total(LOST), of.total(TRADES)),
 }
 """Metrics of windows that the sums give; trades count where they close."""
+
+
+class Joined(Windowed):
+    """Configurations in stretches that need not follow one another: their returns, put one after the other.
+
+    Parameters
+    ----------
+    parts
+        float64[configurations, PLANES, stretches].
+    begins
+        Equity before each stretch: float64[configurations, stretches].
+    """
+
+    def __init__(self, parts: FloatArray, begins: FloatArray, bars: int, *, year: float, free: float) -> None:
+        self.parts, self.begins, self.begin = parts, begins, begins[:, 0]
+        self.bars, self.year, self.free = bars, year, free
+
+    def only(self, place: int) -> Joined:
+        """One of the configurations."""
+        one = copy.copy(self)
+        part = slice(place, place + 1)
+        one.parts, one.begins, one.begin = self.parts[part], self.begins[part], self.begin[part]
+        return one
+
+    def growth(self) -> FloatArray:
+        """Product of what the stretches made of the equity at their start."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            made = np.where(self.begins > 0.0, self.parts[:, LAST] / self.begins, np.nan)
+        grown: FloatArray = np.prod(made, axis=1)
+        return grown
+
+    def drawdown(self) -> FloatArray:
+        """Deepest fall of the joined curve below its highest equity so far, its start among them."""
+        level, peak, worst = (np.ones(len(self.begins)) for _ in range(3))
+        for number in range(self.parts.shape[2]):
+            part, begin = self.parts[:, :, number], self.begins[:, number]
+            worst = np.minimum(worst, np.minimum(part[:, WORST], level * part[:, LOW] / begin / peak))
+            peak = np.maximum(peak, level * part[:, HIGH] / begin)
+            level = level * part[:, LAST] / begin
+        return worst - 1.0

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from peak_fast import metrics as _metrics
 from peak_fast.errors import ConfigError, did_you_mean
+from peak_fast.guard import keywords, no_argument
 from peak_fast.metrics import CATALOG, PLACES, higher_is_better, is_signed_loss
+from peak_fast.sweep import Sweep
 from peak_fast.validation.figures import SUMMED
 from peak_kernels.arrays import FloatArray
 
@@ -79,6 +81,24 @@ def objective_of(given: Any, *, carried: bool) -> Objective:
     usual = 1.0 if higher_is_better(name) or is_signed_loss(name) else -1.0
     sign = usual if not colon or is_signed_loss(name) else _WAYS[way.lower()]
     return Objective(name, sign, _function(name) if carried and name not in SUMMED else None)
+
+
+_NO_SETTINGS = ("strategy", "grid", "data", "metrics", "constraint", "blocks")
+
+
+def check_settings(function: Callable[..., Any], settings: Mapping[str, Any]) -> None:
+    """Refuse keywords that are neither a function's own nor settings of the engine.
+
+    Raises
+    ------
+    UnknownKeywordError
+        It names the nearest one.
+    """
+    known = [name for name in keywords(Sweep) if name not in _NO_SETTINGS]
+    for name in settings:
+        if name not in known:
+            own = [word for word in keywords(function) if word != "settings"]
+            raise no_argument(function.__name__, name, [*own, *known])
 
 
 def _hint(name: str, known: set[str], *, carried: bool) -> str:

@@ -55,3 +55,29 @@ def _axes(size: tuple[float, float], rows: int, **options: Any) -> Any:
 
     figure = Figure(figsize=size, layout="constrained")
     return figure, figure.subplots(rows, 1, gridspec_kw=options or None)
+
+
+class Crossed(Protocol):
+    """What is drawn of a cross-validation."""
+
+    @property
+    def path_returns(self) -> Any:
+        """Returns of each path."""
+
+    @property
+    def sharpes(self) -> Any:
+        """Sharpe ratio of each path."""
+
+
+def crossed_figure(crossed: Crossed) -> Any:
+    """Growth of one along each path, above the distribution of their Sharpe ratios."""
+    figure, (top, below) = _axes((9.0, 5.0), 2, height_ratios=(2, 1))
+    grown = np.cumprod(1.0 + crossed.path_returns, axis=1)
+    top.plot(grown.T[:: max(1, grown.shape[1] // 2_000)], color=_BLUE, linewidth=0.6, alpha=0.5)
+    top.set_ylabel("growth of 1")
+    sharpes = np.nan_to_num(crossed.sharpes)
+    below.hist(sharpes, bins=min(30, max(5, len(sharpes) // 3)), color=_GREY)
+    below.axvline(float(np.median(sharpes)), color=_ORANGE, linewidth=1.2)
+    below.set_xlabel("Sharpe ratio of a path")
+    below.set_ylabel("paths")
+    return for_notebooks(figure)

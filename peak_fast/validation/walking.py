@@ -21,7 +21,7 @@ from peak_fast.arguments import whole
 from peak_fast.errors import ConfigError
 from peak_fast.guard import guarded
 from peak_fast.sweep import Sweep, default_threads
-from peak_fast.validation.objectives import Objective, objective_of
+from peak_fast.validation.objectives import Objective, check_settings, objective_of
 from peak_fast.validation.scores import CarriedScorer, FlatScorer, Means, Scorer, tested_figures
 from peak_fast.validation.stitching import stitched
 from peak_fast.validation.tracks import check_decides
@@ -82,11 +82,12 @@ def walk_forward(
     """
     if positions not in _MODES:
         raise ConfigError(f"positions: expected 'carry' or 'flat'; got {positions!r}")
+    check_settings(walk_forward, settings)
     whole("min_trades", min_trades, 0, 1 << 31, "count trades of a training window")
     sweep = Sweep(strategy, grid, data, constraint=constraint, **settings)
     flat = positions == "flat"
     notes: list[str] = []
-    bars = _only(sweep)
+    bars = only_data(sweep)
     check_decides(sweep)
     windows = windows_of(
         bars, train=train, test=test, step=step, anchored=anchored, purge=purge, embargo=embargo, notes=notes
@@ -109,12 +110,16 @@ def walk_forward(
     )  # fmt: skip
 
 
-def _only(sweep: Sweep) -> Any:
-    """The one data set."""
+def only_data(sweep: Sweep) -> Any:
+    """The one data set.
+
+    Raises
+    ------
+    ConfigError
+        There are several.
+    """
     if len(sweep.data) > 1:
-        raise ConfigError(
-            f"data: expected one data set; got {len(sweep.data)}; walk forward on each by itself"
-        )
+        raise ConfigError(f"data: expected one data set; got {len(sweep.data)}; validate on each by itself")
     return next(iter(sweep.data.values()))
 
 
