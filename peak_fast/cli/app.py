@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from peak_fast.cli import reports
 from peak_fast.cli.data import inspect_data, load_data, reads_data
 from peak_fast.cli.values import check_output, parse_grid, parse_params, usage_message
 from peak_fast.errors import ConfigError, PeakFastError
@@ -313,6 +314,10 @@ def bench(
     if out is not None:
         check_output(out)
     run_bench(out)
+
+
+for _command in (reports.report, reports.compare, reports.strategies):
+    app.command()(_command)
 
 
 def _check_values(arguments: list[str]) -> None:

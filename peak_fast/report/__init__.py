@@ -19,8 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from peak_fast.report.artifacts import EQUITY_PNG, REPORT_TXT, TRADES_JSON, render_artifacts
+    from peak_fast.report.comparing import Comparison, compare
     from peak_fast.report.figure import equity_figure, figure_png, prepare_picture, render_equity_png
     from peak_fast.report.figure import for_notebooks as for_notebooks
+    from peak_fast.report.glance import small_picture as small_picture
+    from peak_fast.report.glance import sparkline as sparkline
     from peak_fast.report.holdings import WEIGHTS_PARQUET as WEIGHTS_PARQUET
     from peak_fast.report.holdings import named_columns as named_columns
     from peak_fast.report.holdings import weights_parquet as weights_parquet
@@ -37,6 +40,8 @@ __all__ = [
     "EQUITY_PNG",
     "REPORT_TXT",
     "TRADES_JSON",
+    "Comparison",
+    "compare",
     "contributions_figure",
     "dump_json",
     "equity_figure",
@@ -59,6 +64,10 @@ _HOMES = {
     "EQUITY_PNG": "artifacts",
     "REPORT_TXT": "artifacts",
     "TRADES_JSON": "artifacts",
+    "Comparison": "comparing",
+    "compare": "comparing",
+    "small_picture": "glance",
+    "sparkline": "glance",
     "dump_json": "plain",
     "equity_figure": "figure",
     "figure_png": "figure",

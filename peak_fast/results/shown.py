@@ -215,13 +215,22 @@ class Shown:
         return {name: getattr(self, name).to_pandas() for name in self._FRAMES}
 
     def __rich__(self) -> Any:
-        return rich_table(f"{self.strategy_name} on {self.symbol}", self._rows())
+        from peak_fast.report import sparkline
+
+        rows = self._rows()
+        rows.insert(1, ("Equity", sparkline(self._course().values)))
+        return rich_table(f"{self.strategy_name} on {self.symbol}", rows)
 
     def _repr_html_(self) -> str:
         from html import escape
 
+        from peak_fast.report import small_picture
+
+        title = escape(f"{self.strategy_name} on {self.symbol}")
         rows = "".join(
-            f"<tr><td>{escape(label)}</td><td style='text-align:right'>{escape(text)}</td></tr>"
+            f"<tr><td style='text-align:left'>{escape(label)}</td><td style='text-align:right'>{escape(text)}</td></tr>"
             for label, text in self._rows()
         )
-        return f"<table><caption>{escape(f'{self.strategy_name} on {self.symbol}')}</caption>{rows}</table>"
+        picture = small_picture([(self._course().values, "#1d4ed8")], "Equity over time")
+        params = escape(", ".join(f"{key}={value}" for key, value in self.params.items()))
+        return f"<div><b>{title}</b> {params}<br>{picture}<table>{rows}</table></div>"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from peak_fast.strategies.conditions import Above, AtLeast, Row
     from peak_fast.strategies.functions import SignalStrategy
     from peak_fast.strategies.registry import Strategy, complete_params, register, resolve, strategy
+    from peak_fast.strategies.registry import names as names
     from peak_fast.strategies.registry import params_of as params_of
     from peak_fast.strategies.rules import RuleStrategy
 
@@ -45,7 +46,7 @@ _HOMES = {
     "blocks": ("Block", "OrderBlock", "PanelBlock"),
     "conditions": ("Above", "AtLeast", "Row"),
     "functions": ("SignalStrategy",),
-    "registry": ("Strategy", "complete_params", "params_of", "register", "resolve", "strategy"),
+    "registry": ("Strategy", "complete_params", "names", "params_of", "register", "resolve", "strategy"),
     "rules": ("RuleStrategy",),
 }
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from peak_fast.errors import require
+from peak_fast.errors import ConfigError, did_you_mean, require
 from peak_fast.report import for_notebooks
 from peak_fast.studies.objectives import Objective
 from peak_fast.studies.points import Space
@@ -91,6 +91,21 @@ def study_figures(study: Searched) -> dict[str, Any]:
     if len(study.objectives) > 1:
         figures["front"] = _front(study, usable)
     return figures
+
+
+def study_figure(study: Searched, kind: str) -> Any:
+    """The figure of a name.
+
+    Raises
+    ------
+    ConfigError
+        Another name, or a study that does not have that figure.
+    """
+    figures = study_figures(study)
+    if kind not in figures:
+        why = "no trial has a value yet" if not figures else did_you_mean(str(kind), figures)
+        raise ConfigError(f"plot: expected the name of a figure of this study; got {kind!r}; {why}")
+    return figures[kind]
 
 
 def _new(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:

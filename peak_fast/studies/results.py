@@ -337,7 +337,8 @@ class StudyResult:
     def _repr_html_(self) -> str:
         from html import escape
 
-        return f"<pre>{escape(self.summary())}</pre>"
+        best = self.top(10)._repr_html_() if self.best_number is not None else ""
+        return f"<pre>{escape(self.summary())}</pre>{best}"
 
     def summary(self) -> str:
         """A few lines of text for people."""

@@ -22,6 +22,7 @@ from peak_fast.guard import guarded_class, say_stopped
 from peak_fast.params import Param, is_feasible
 from peak_fast.studies import setup
 from peak_fast.studies.evaluation import BatchRunner, Evaluator, SweepEvaluator, make_steps
+from peak_fast.studies.figures import study_figure, study_figures
 from peak_fast.studies.limits import make_limits
 from peak_fast.studies.loop import Loop
 from peak_fast.studies.objectives import Feasibility, parse_objectives
@@ -414,6 +415,8 @@ class Study:
 
     def figures(self) -> dict[str, Any]:
         """Matplotlib figures: ``history``, ``importance``, ``slice``, ``front`` (several objectives)."""
-        from peak_fast.studies.figures import study_figures
-
         return study_figures(self)
+
+    def plot(self, kind: str = "history") -> Any:
+        """One of `figures`, which a notebook shows."""
+        return study_figure(self, kind)

@@ -16,6 +16,7 @@ from peak_fast.metrics import higher_is_better
 from peak_fast.sweep.grid import Array
 from peak_fast.sweep.store import MANIFEST, Parts, read_manifest
 from peak_fast.sweep.view import best_configs, check_metric
+from peak_fast.sweep.viewed import Viewed
 
 if TYPE_CHECKING:
     import polars as pl
@@ -23,11 +24,10 @@ if TYPE_CHECKING:
     from peak_fast.results import BacktestResult
     from peak_fast.sweep.grid import Grid
     from peak_fast.sweep.store import SweepStore
-    from peak_fast.sweep.view import Aggregate
 
 
 @guarded_class()
-class SweepResult:
+class SweepResult(Viewed):
     """Table of a sweep: one row per configuration, in the order of the grid.
 
     Columns are ``config`` (number of the configuration), the parameters, the metrics and, where they were
@@ -308,91 +308,3 @@ class SweepResult:
         by = self._metric(by)
         ordered = plateau_rows(self.lazy(), self.parameters, by, radius, self.is_full, min_coverage)
         return named(ordered.head(len(ordered) if n is None else n))
-
-    def heatmap(
-        self,
-        x: str | None = None,
-        y: str | None = None,
-        metric: str | None = None,
-        aggregate: Aggregate = "best",
-        path: str | Path | None = None,
-        log: bool | None = None,
-    ) -> Any:
-        """Picture of a metric over two parameters.
-
-        Parameters
-        ----------
-        x, y
-            Parameters; the first two that have several values where they are not given.
-        metric
-            See ``top``.
-        aggregate
-            What a cell shows where further parameters vary: ``"best"`` (the largest value, or the smallest of
-            metrics for which less is better), ``"max"``, ``"min"``, ``"mean"`` or ``"median"``.
-        path
-            File to write as well: ``.png``, ``.svg`` or ``.pdf``.
-        log
-            Logarithmic colours; None decides by the values.
-
-        Returns
-        -------
-        matplotlib.figure.Figure
-        """
-        from peak_fast.sweep.view import draw_heatmap, heatmap_data, two_parameters
-
-        metric = self._metric(metric)
-        first, second = two_parameters(self.lazy(), self.parameters, x, y)
-        data = heatmap_data(self.lazy(), list(self.parameters), first, second, metric, aggregate)
-        return draw_heatmap(data, path, log)
-
-    def sql(self, query: str) -> pl.DataFrame:
-        """Answer of a DuckDB query in which the table is called ``sweep``.
-
-        Raises
-        ------
-        MissingDependencyError
-            DuckDB (or pyarrow, through which the answer travels) is not installed.
-        ConfigError
-            DuckDB refuses the query.
-        """
-        from peak_fast.sweep.view import query_table
-
-        return query_table(self, query)
-
-    def to_duckdb(self, path: str | Path | None = None, table: str = "sweep") -> Any:
-        """Write the table into a DuckDB file, replacing a table of that name; returns the number of rows.
-
-        Without a path: a connection to a new database in memory that holds the table.
-        """
-        from peak_fast.sweep.view import memory_database, write_table
-
-        if path is None:
-            return memory_database(self, table)
-        return write_table(self, place("path", path, "results.duckdb").expanduser(), table)
-
-    def to_pandas(self) -> Any:
-        """The table as a pandas frame (block sums as object columns of arrays)."""
-        from peak_fast.sweep.view import pandas_frame
-
-        return pandas_frame(self.frame)
-
-    def save(self, path: str | Path) -> Path:
-        """Write the table: ``.parquet``, ``.csv`` (without block sums), or a folder that ``load`` reads."""
-        from peak_fast.sweep.view import save_table
-
-        return save_table(self, place("path", path, "table.parquet").expanduser())
-
-    def __repr__(self) -> str:
-        from peak_fast.sweep.view import headline
-
-        return f"SweepResult({headline(self)})"
-
-    def _repr_html_(self) -> str:
-        from peak_fast.sweep.view import html_table
-
-        return html_table(self)
-
-    def __rich__(self) -> Any:
-        from peak_fast.sweep.view import rich_table
-
-        return rich_table(self)

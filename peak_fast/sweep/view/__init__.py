@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from peak_fast.sweep.view.heatmap import figure_format as figure_format
     from peak_fast.sweep.view.heatmap import heatmap_data as heatmap_data
     from peak_fast.sweep.view.heatmap import two_parameters as two_parameters
+    from peak_fast.sweep.view.pictures import draw_sweep as draw_sweep
     from peak_fast.sweep.view.plateau import plateau_rows as plateau_rows
     from peak_fast.sweep.view.ranks import best_configs as best_configs
     from peak_fast.sweep.view.texts import check_metric as check_metric
@@ -43,6 +44,7 @@ _HOMES = {
         "heatmap_data",
         "two_parameters",
     ),
+    "pictures": ("draw_sweep",),
     "plateau": ("plateau_rows",),
     "ranks": ("best_configs",),
     "texts": ("check_metric", "format_metric", "format_params"),
