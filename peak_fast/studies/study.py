@@ -402,12 +402,7 @@ class Study:
             return found
 
     def best_result(self, asset: str | None = None) -> Any:
-        """Full backtest of the best parameters, on the whole data (or on one asset).
-
-        Returns
-        -------
-        BacktestResult
-        """
+        """Full backtest, a `BacktestResult`, of the best parameters on the whole data (or on one asset)."""
         bars = self._data
         if isinstance(bars, Mapping):
             bars = bars[asset if asset is not None else next(iter(bars))]
