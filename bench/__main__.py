@@ -21,6 +21,7 @@ PARTS = (
     "order_sweep",
     "peers",
     "portfolio",
+    "validation",
     "overhead",
     "startup",
     "growth",
@@ -33,6 +34,8 @@ PARTS = (
 
 def command(part: str) -> list[str]:
     """Return the command line of one bench."""
+    if part == "validation":
+        return [sys.executable, "-m", "bench.validation"]
     if part in ("peers", "portfolio"):
         return [sys.executable, "-m", f"bench.bench_{part}"]
     return [sys.executable, "-m", "pytest", f"bench/bench_{part}.py"]

@@ -1,0 +1,140 @@
+"""Cost of validation: one row for each question, ours and named peers in one run, each in a process of its own.
+
+    python -m bench validation              # all rows
+    python -m bench.validation spa          # some
+    python -m bench.validation --install    # make the environments of the peers first, where they can be made
+
+A row is a function of `ROWS`: it makes the data and gives what is called once to warm up and what is measured.  Peers
+of a row are scripts ``bench/peers/<peer>/<row>.py`` that make the same data; they are left out where the peer's
+environment (``bench/venvs/<peer>``) is not there.  Seconds are processor time of the call alone on one thread; memory
+is how far the largest size of the process grew in it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from bench import harness
+from bench.peers import measured
+from bench.peers.venvs import PEERS_DIR, VENVS_DIR, make
+
+Call = Callable[[], Any]
+QUESTION = "What does it cost to ask whether a search found anything?"
+ONE_THREAD = dict.fromkeys(
+    ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "POLARS_MAX_THREADS"), "1"
+)
+
+
+def spa() -> tuple[Call, Call]:
+    """Reality check, three p-values of Hansen and the steps: 1,000 strategies, 1,000 samples, 5,000 returns."""
+    from peak_fast.statistics import data_snooping
+
+    returns = measured.returns(5_000, 1_000)
+    return lambda: data_snooping(returns[:, :20], block=10, replications=20), lambda: data_snooping(
+        returns, block=10
+    )
+
+
+def spa_of_a_large_search() -> tuple[Call, Call]:
+    """The same of 10,000 strategies whose returns come in tiles of 500."""
+    from peak_fast.statistics import data_snooping
+
+    returns = measured.returns(5_000, 10_000)
+    tiles = np.array_split(returns, 20, axis=1)
+    return lambda: data_snooping(returns[:, :20], block=10, replications=20), lambda: data_snooping(
+        tiles, block=10
+    )
+
+
+def reality_check() -> tuple[Call, Call]:
+    """The reality check of a sweep: 1,000 configurations run again on 5,000 bars, 1,000 samples."""
+    from peak_fast import Sweep, synthetic
+    from peak_fast.validation import reality_check
+
+    sweep = Sweep("ma_crossover", {"fast": range(5, 45), "slow": range(50, 75)}, synthetic(5_000, seed=1))
+    found = sweep.run(threads=1, progress=False)
+    return lambda: reality_check(found, replications=10, threads=1), lambda: reality_check(
+        found, block=10, threads=1
+    )
+
+
+ROWS: dict[str, Callable[[], tuple[Call, Call]]] = {
+    row.__name__: row for row in (spa, spa_of_a_large_search, reality_check)
+}
+
+
+def of_ours(name: str) -> dict[str, Any]:
+    """Measure a row in a new process."""
+    return _process([sys.executable, "-m", "bench.validation", "--child", name])
+
+
+def of_peers(name: str) -> dict[str, dict[str, Any]]:
+    """Measure a row's peers whose environments are there."""
+    found = {}
+    for script in sorted(PEERS_DIR.glob(f"*/{name}.py")):
+        python = VENVS_DIR / script.parent.name / "bin" / "python"
+        if python.exists():
+            found[script.parent.name] = _process([str(python), str(script)])
+    return found
+
+
+def _process(command: list[str]) -> dict[str, Any]:
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=harness.ROOT,
+        env={**os.environ, **ONE_THREAD},
+    )
+    lines = done.stdout.strip().splitlines()
+    if done.returncode or not lines:
+        return {"failed": (done.stderr.strip().splitlines() or ["no output"])[-1]}
+    answer: dict[str, Any] = json.loads(lines[-1])
+    return answer
+
+
+def main(arguments: list[str]) -> int:
+    """Measure the named rows, all by default, print them and keep them in ``bench/results/validation.json``."""
+    if arguments[:1] == ["--child"]:
+        warm, call = ROWS[arguments[1]]()
+        print(json.dumps(measured.measure(warm, call)))
+        return 0
+    if arguments[:1] == ["--install"]:
+        for peer in sorted({script.parent.name for row in ROWS for script in PEERS_DIR.glob(f"*/{row}.py")}):
+            made = make(peer)
+            print(f"{peer}: {'ready' if made.python else made.reason}", flush=True)
+        return 0
+    unknown = [name for name in arguments if name not in ROWS]
+    if unknown:
+        print(f"unknown rows {unknown}; known: {', '.join(ROWS)}", file=sys.stderr)
+        return 2
+    rows = []
+    for name in arguments or ROWS:
+        results = {"peak_fast": of_ours(name), **of_peers(name)}
+        rows.append({"name": name, "what": (ROWS[name].__doc__ or "").strip(), "results": results})
+        for who, result in results.items():
+            print(f"{name:24} {who:12} {_shown(result)}", flush=True)
+    harness.RESULTS.mkdir(exist_ok=True)
+    harness.write_json(
+        harness.RESULTS / "validation.json",
+        {"bench": "validation", "question": QUESTION, "commit": harness.commit(), "rows": rows},
+    )
+    return 0
+
+
+def _shown(result: dict[str, Any]) -> str:
+    if "failed" in result:
+        return f"failed: {result['failed']}"
+    return f"{result['seconds']:9.3f} s  {result['megabytes']:8.0f} MB  {result['answer']}"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
