@@ -25,7 +25,7 @@ from peak_fast import (
     synthetic,
 )
 from peak_fast.orders import BUY, CLOSE, SELL, Asset, OrderRules, place_limit, place_market, simulate_orders
-from peak_fast.report import contributions_figure, html_report, weights_figure
+from peak_fast.report import contributions_figure, weights_figure
 from peak_fast.settings import OrderBook
 from tests.oracle_orders_purse import PurseOracle
 from tests.test_order_properties import RULES, make_bars, make_orders, rules_of, settings_of
@@ -370,7 +370,7 @@ def test_what_says_nothing_to_orders_is_refused(change, error, message):
         BacktestEngine(**settings).run(PANEL, table, params)
 
 
-def test_reports_and_pictures_of_orders_are_those_of_portfolios():
+def test_reports_and_pictures_of_orders_are_those_of_portfolios(tmp_path):
     result = BacktestEngine().run(PANEL, TABLE)
-    assert "A0" in html_report(result)
+    assert "A0" in result.report(tmp_path / "orders.html").read_text(encoding="utf-8")
     assert weights_figure(result) is not None and contributions_figure(result) is not None
