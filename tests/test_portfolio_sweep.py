@@ -86,6 +86,13 @@ def test_rows_are_those_of_the_engine():
     assert rules["final_equity"][0] == same.stats["final_equity"] != frame["final_equity"][0]
 
 
+def test_costs_of_a_row_are_those_of_the_engine():
+    costs = {"fee_rate": 0.002, "slippage_bps": 30.0, "slippage_abs": 0.5, "fee_fixed": 3.0}
+    row = Sweep(FRAME, {name: [value] for name, value in costs.items()}, PANEL).run(progress=False).frame
+    single = BacktestEngine(costs=Costs(rate=0.002, slippage_bps=30.0, slippage_abs=0.5, fixed=3.0))
+    assert row["total_return"][0] == single.run(PANEL, FRAME).stats["total_return"]
+
+
 def test_the_order_of_the_grid_does_not_matter():
     one = (
         Sweep(RULE, {"lookback": [5, 20, 60], "top": [1, 3]}, PANEL, metrics=METRICS)

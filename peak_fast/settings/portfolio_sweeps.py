@@ -57,8 +57,10 @@ def varied_portfolio(settings: EngineSettings, varied: Mapping[str, Any]) -> Eng
             cash = _given(name, plain)
         else:
             row = VARIABLE[name]
+            # A rate is said in basis points here; slippage is in basis points in its field, too.
+            unit = row.unit if row.field == "rate" else 1.0
             parts[row.part][row.field] = (
-                None if plain is None and row.optional else _given(name, plain) / row.unit
+                None if plain is None and row.optional else _given(name, plain) / unit
             )
     made = {part: type(getattr(settings, part))(**values) for part, values in parts.items()}
     return replace(settings, initial_cash=cash, portfolio=PortfolioRules(**rules), **made)

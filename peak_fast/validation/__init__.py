@@ -11,10 +11,12 @@ if TYPE_CHECKING:
     from peak_fast.validation.crossed import CrossValidationResult
     from peak_fast.validation.crossing import cross_validate
     from peak_fast.validation.lookahead import check_lookahead
+    from peak_fast.validation.market_states import RegimesResult, regimes
     from peak_fast.validation.noise import NoiseResult, noise_test
     from peak_fast.validation.paths import MonteCarloResult, monte_carlo
     from peak_fast.validation.permutation import PermutationResult, permutation_test, world_of
     from peak_fast.validation.reality import RealityCheck, reality_check
+    from peak_fast.validation.sensitive import SensitivityResult, sensitivity
     from peak_fast.validation.walked import WalkForwardResult
     from peak_fast.validation.walking import walk_forward
     from peak_fast.validation.windows import Window, windows_of
@@ -27,6 +29,8 @@ __all__ = [
     "NoiseResult",
     "PermutationResult",
     "RealityCheck",
+    "RegimesResult",
+    "SensitivityResult",
     "WalkForwardResult",
     "Window",
     "check_lookahead",
@@ -35,6 +39,8 @@ __all__ = [
     "noise_test",
     "permutation_test",
     "reality_check",
+    "regimes",
+    "sensitivity",
     "walk_forward",
     "windows_of",
     "world_of",
@@ -45,10 +51,12 @@ _HOMES = {
     "crossed": ("CrossValidationResult",),
     "crossing": ("cross_validate",),
     "lookahead": ("Leak", "LookaheadReport", "check_lookahead"),
+    "market_states": ("RegimesResult", "regimes"),
     "noise": ("NoiseResult", "noise_test"),
     "paths": ("MonteCarloResult", "monte_carlo"),
     "permutation": ("PermutationResult", "permutation_test", "world_of"),
     "reality": ("RealityCheck", "reality_check"),
+    "sensitive": ("SensitivityResult", "sensitivity"),
     "walked": ("WalkForwardResult",),
     "walking": ("walk_forward",),
     "windows": ("Window", "windows_of"),

@@ -66,3 +66,41 @@ def bands_figure(result: Any) -> Any:
     axes[1].set_ylabel("paths")
     axes[1].legend(loc="upper left")
     return for_notebooks(figure)
+
+
+def sensitivity_figure(result: Any) -> Any:
+    """The objective beside what was chosen, a picture for each part that has rows."""
+    drawn = [
+        part for part in ("parameters", "costs", "starts", "delays", "phases") if getattr(result, part).height
+    ]
+    title = f"{result.objective} beside what was chosen ({result.real:.4g})"
+    figure, axes = axes_of(title, rows=max(len(drawn), 1), height=2.4 * max(len(drawn), 1) + 0.8)
+    for part, place in zip(drawn, np.atleast_1d(axes), strict=True):
+        frame = getattr(result, part)
+        values = frame[result.objective].to_numpy()
+        if part == "parameters":
+            for (name,), group in frame.group_by(["parameter"], maintain_order=True):
+                place.plot(group["value"].to_list(), group[result.objective], marker="o", label=name)
+            place.legend()
+        elif part == "delays":
+            place.bar(frame["fill"].to_list(), values, color=BLUE)
+        else:
+            place.plot(frame[frame.columns[0]], values, marker="o", color=BLUE)
+        place.axhline(result.real, color=ORANGE, linewidth=1)
+        place.set_xlabel(part if part in ("parameters", "delays") else frame.columns[0])
+        place.set_ylabel(result.objective)
+    return for_notebooks(figure)
+
+
+def regimes_figure(result: Any) -> Any:
+    """Sharpe ratio of each regime with its standard error, and how many bars it has."""
+    figure, axes = axes_of(f"{result.symbol}: Sharpe ratio by regime")
+    frame = result.frame
+    names = [f"{row['regime']}\n{row['bars']:,} bars" for row in frame.iter_rows(named=True)]
+    places = np.arange(len(names))
+    axes.bar(places - 0.2, frame["sharpe"], 0.4, yerr=frame["sharpe_error"], color=BLUE, label="strategy")
+    axes.bar(places + 0.2, frame["market_sharpe"], 0.4, color=GREY, label="market")
+    axes.set_xticks(places, names)
+    axes.axhline(0.0, color="black", linewidth=0.8)
+    axes.legend()
+    return for_notebooks(figure)

@@ -221,9 +221,9 @@ def block_length(data: Any, method: str, block: Any) -> float:
     if block is None:
         from peak_fast.statistics import optimal_block_length
 
-        found = optimal_block_length(
-            market_returns(data), "stationary" if method == "stationary" else "circular"
-        )
+        returns = mean_returns(data)
+        kind = "stationary" if method == "stationary" else "circular"
+        found = optimal_block_length(returns[~np.isnan(returns)], kind)
         return max(found, 1.0) if method == "stationary" else float(max(round(found), 1))
     if not is_number(block) or not 1.0 <= block <= len(data) or (method == "block" and block != int(block)):
         kind = "a number of bars" if method == "stationary" else "a whole number of bars"
@@ -231,19 +231,16 @@ def block_length(data: Any, method: str, block: Any) -> float:
     return float(block)
 
 
-def market_returns(data: Any) -> FloatArray:
-    """Returns of the closes, of a panel the mean of its assets, without missing bars."""
+def mean_returns(data: Any) -> FloatArray:
+    """Return of each bar since the last close before, of a panel the mean of its assets; NaN where there is none."""
     close = data.close[None, :] if isinstance(data, Bars) else data.close
-    moves = []
+    total, count = np.zeros(len(data)), np.zeros(len(data))
     for row in close:
         known = np.flatnonzero(~np.isnan(row))
-        returns = np.full(row.size, np.nan)
-        returns[known[1:]] = row[known[1:]] / row[known[:-1]] - 1.0
-        moves.append(returns)
-    table = np.array(moves)
-    there = (~np.isnan(table)).any(axis=0)
-    found: FloatArray = np.nanmean(table[:, there], axis=0)
-    return found
+        total[known[1:]] += row[known[1:]] / row[known[:-1]] - 1.0
+        count[known[1:]] += 1.0
+    with np.errstate(invalid="ignore"):
+        return total / count
 
 
 def _check_financing(job: Job) -> None:

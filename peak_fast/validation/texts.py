@@ -88,3 +88,39 @@ def noise_text(result: Any) -> str:
         ("at least half kept", "-" if result.kept != result.kept else f"{result.kept:.1%} of the runs"),
     ]
     return lines("noise test", rows, result.notes)
+
+
+def sensitivity_text(result: Any) -> str:
+    """Summary of a `SensitivityResult`."""
+    rows = [("chosen", f"{result.objective} {number(result.real)} ({parameters(result.params)})")]
+    for part in ("parameters", "pairs", "costs", "starts", "delays", "phases"):
+        frame = getattr(result, part)
+        if frame.height:
+            low, middle, high = map(number, result.range_of(part))
+            rows.append((part, f"{low} to {high}, median {middle}, {frame.height:,} runs"))
+    if result.costs.height:
+        last, first = result.break_even_bps
+        unseen = "beyond the table"
+        rows.append(
+            (
+                "break-even",
+                f"last gain at +{last:g} bps, first loss at {unseen if first != first else f'+{first:g} bps'}",
+            )
+        )
+    return lines("sensitivity", rows, result.notes)
+
+
+def regimes_text(result: Any) -> str:
+    """Summary of a `RegimesResult`."""
+    rows = []
+    for row in result.frame.iter_rows(named=True):
+        figures = f"{row['bars']:>7,} bars ({row['share']:>6.1%})  sharpe {number(row['sharpe']):>8} "
+        error = f"+- {number(row['sharpe_error'])}"
+        rows.append(
+            (
+                row["regime"],
+                f"{figures}{error}, {row['trades']:,} trades, market {number(row['market_sharpe'])}",
+            )
+        )
+    title = f"regimes: trend of {result.trend} bars, volatility of {result.volatility} bars"
+    return lines(title, rows, result.notes)
