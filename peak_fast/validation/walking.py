@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -20,9 +20,11 @@ import numpy as np
 from peak_fast.arguments import whole
 from peak_fast.errors import ConfigError
 from peak_fast.guard import guarded
+from peak_fast.strategies import resolve
 from peak_fast.sweep import Sweep, default_threads
 from peak_fast.validation.objectives import Objective, check_settings, objective_of
 from peak_fast.validation.scores import CarriedScorer, FlatScorer, Means, Scorer, tested_figures
+from peak_fast.validation.searching import Search, searched_choices
 from peak_fast.validation.stitching import stitched
 from peak_fast.validation.tracks import check_decides
 from peak_fast.validation.walked import Choice, WalkForwardResult
@@ -48,6 +50,9 @@ def walk_forward(
     objective: Any = "sharpe",
     min_trades: int = 0,
     positions: Literal["carry", "flat"] = "carry",
+    n_trials: int | None = None,
+    sampler: Any = None,
+    seed: int | None = 0,
     constraint: Any = None,
     threads: int | None = None,
     memory: str | int | None = None,
@@ -70,6 +75,9 @@ def walk_forward(
         ``"carry"``: each configuration runs once over all bars, a window's figures are those of its bars, and a
         position goes on over the edge of a fold.  ``"flat"``: each window is a run of its own that begins flat, with
         the bars before it behind its indicators, and each fold sells so that its last bar is flat.
+    n_trials, sampler, seed
+        With ``n_trials`` a `Study` with so many trials looks for the best of each training window, and ``grid`` is
+        its ``space``: ``{"fast": (3, 40), "slow": [50, 100]}``, or None for all parameters of the strategy.
     threads, memory
         As in `Sweep.run`.
     **settings
@@ -84,8 +92,14 @@ def walk_forward(
         raise ConfigError(f"positions: expected 'carry' or 'flat'; got {positions!r}")
     check_settings(walk_forward, settings)
     whole("min_trades", min_trades, 0, 1 << 31, "count trades of a training window")
-    sweep = Sweep(strategy, grid, data, constraint=constraint, **settings)
+    searched = n_trials is not None
     flat = positions == "flat"
+    if searched:
+        whole("n_trials", n_trials, 1, 1 << 31, "count trials of each fold")
+    elif sampler is not None:
+        raise ConfigError("sampler: expected n_trials with it, the trials of each fold; got none")
+    given = {} if searched else {"constraint": constraint}
+    sweep = Sweep(strategy, _defaults(strategy, grid) if searched else grid, data, **given, **settings)
     notes: list[str] = []
     bars = only_data(sweep)
     check_decides(sweep)
@@ -98,7 +112,13 @@ def walk_forward(
         sweep, objective_of(objective, carried=not flat), threads or default_threads(), memory, said
     )
     scorer = FlatScorer(means) if flat else CarriedScorer(means)
-    chosen = choices_of(scorer, sweep.grid, windows, means.objective, min_trades)
+    if n_trials is None:
+        chosen = choices_of(scorer, sweep.grid, windows, means.objective, min_trades)
+    else:
+        search = Search(
+            strategy, bars, grid, means.objective, min_trades, sampler, n_trials, seed, constraint
+        )
+        chosen = searched_choices(scorer, search, windows)
     notes += _without(chosen, min_trades)
     result = stitched(
         sweep, [one.params for one in chosen], [window.test for window in windows], flat=flat, notes=notes
@@ -108,6 +128,16 @@ def walk_forward(
         result, windows, chosen, objective=str(means.objective), positions=positions, times=bars.timestamp,
         notes=list(dict.fromkeys([*result.notes, *said])),
     )  # fmt: skip
+
+
+def _defaults(strategy: Any, space: Any) -> list[dict[str, Any]]:
+    """One configuration, of all that a study may vary; its values are not read."""
+    if space is not None and not isinstance(space, Mapping):
+        raise ConfigError(
+            f"grid: expected a space of a study with n_trials, such as {{'fast': (5, 60)}}; got {space!r}"
+        )
+    defaults = {param.name: param.default for param in resolve(strategy).schema}
+    return [{**defaults, **dict.fromkeys(name for name in space or () if name not in defaults)}]
 
 
 def only_data(sweep: Sweep) -> Any:
