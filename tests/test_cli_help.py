@@ -10,7 +10,9 @@ from peak_fast import BacktestConfig, BacktestEngine, Costs, sample
 from peak_fast.cli import app as cli_module
 from tests.cli_fixtures import check_wrong
 
-COMMANDS = {item.callback.__name__: item.callback for item in cli_module.app.registered_commands}
+COMMANDS = {
+    (item.name or item.callback.__name__): item.callback for item in cli_module.app.registered_commands
+}
 
 
 def words(text):

@@ -87,6 +87,10 @@ def run(
     fee_bps: FeeBps = None,
     slippage_bps: SlippageBps = None,
     out: Annotated[Path | None, typer.Option("--out", help="folder for the full result")] = None,
+    check_lookahead: Annotated[
+        bool,
+        typer.Option("--check-lookahead", help="refuse a strategy whose decisions change with later bars"),
+    ] = False,
     *,
     reading: Reading,
 ) -> None:
@@ -103,6 +107,7 @@ def run(
         check_folder(out)
     tracker = build_tracker_from_config(settings.tracking)
     engine = BacktestEngine.from_config(settings, tracker)
+    engine.check_lookahead = check_lookahead
     bars = load_data(data, settings.data.said(frame=True), reading)
     item = load_strategy(strategy, bars)
     with tracker:
@@ -112,6 +117,41 @@ def run(
     Console().print(result)
     if out is not None:
         typer.echo(f"result written to {result.save(out)}")
+
+
+@app.command("check-lookahead")
+@reads_data
+def check_lookahead(
+    data: Data,
+    strategy: StrategyName,
+    param: Annotated[list[str] | None, typer.Option("--param", help="name=value, repeatable")] = None,
+    config: Config = None,
+    allow: Annotated[
+        list[str] | None, typer.Option("--allow", help="column that may know later bars, repeatable")
+    ] = None,
+    cuts: Annotated[
+        int | None, typer.Option("--cuts", help="places at which the future is taken away")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print figures, not sentences")] = False,
+    *,
+    reading: Reading,
+) -> None:
+    """Look whether a strategy knows later bars.
+
+    It is run on the first bars alone, and with other later ones.
+
+    The exit code is 1 unless nothing was found.
+    """
+    from peak_fast.cli.lookahead import print_lookahead
+    from peak_fast.cli.strategy import load_strategy
+
+    settings = _config(config)
+    bars = load_data(data, settings.data.said(frame=True), reading)
+    item = load_strategy(strategy, bars)
+    if not print_lookahead(
+        item, bars, parse_params(param or []), settings, allow=allow or [], cuts=cuts, as_json=as_json
+    ):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from peak_fast.data import is_panel
 from peak_fast.lookahead.examine import examine
 from peak_fast.lookahead.inputs import inputs_of
 from peak_fast.lookahead.report import UNCHECKED, LookaheadReport
+from peak_fast.lookahead.rows import DECISION
 from peak_fast.lookahead.search import CHEAP, Effort
 from peak_fast.lookahead.subjects import (
     ExpressionSubject,
@@ -36,6 +38,10 @@ from peak_fast.strategies import (
 _GIVEN = (
     "what was decided was given as numbers, not as something that can be run on fewer bars: whether they were made "
     "with a look at later bars cannot be told from them; expected the function that makes them"
+)
+_AT_THE_CLOSE = (
+    "fills: at the close of the bar that decides, which assumes that the close is known before it trades; an "
+    "assumption of the settings, not a leak of the strategy"
 )
 Run = Callable[[Any, Any, dict[str, Any]], Any]
 """Runs a resolved strategy: ``run(bars, strategy, params)``."""
@@ -68,7 +74,7 @@ def checked(
         return LookaheadReport("targets", "numbers", values, UNCHECKED, notes=(_GIVEN,), bars=len(data))
     return examine(
         subject, inputs_of(data, subject.framed), params=values, effort=effort, allow=allow,
-        assumptions=_assumptions(settings),
+        assumptions=_assumptions(settings, is_panel(data)),
     )  # fmt: skip
 
 
@@ -83,8 +89,10 @@ def refuse_lookahead(
         A decision depends on later bars.
     """
     report = checked(strategy, data, params, settings, run, effort=CHEAP)
-    report.raise_on_leak()
-    return tuple(f"look-ahead: {note}" for note in report.notes) if report.verdict == UNCHECKED else ()
+    decided = tuple(leak for leak in report.leaks if leak.kind == DECISION)
+    replace(report, leaks=decided).raise_on_leak()
+    said = [leak.text() for leak in report.leaks] + [*report.notes] * (report.verdict == UNCHECKED)
+    return tuple(f"look-ahead: {text}" for text in said)
 
 
 def _subject(
@@ -133,11 +141,13 @@ def _of_panel(
     ), values  # fmt: skip
 
 
-def _assumptions(settings: EngineSettings) -> list[str]:
+def _assumptions(settings: EngineSettings, panel: bool) -> list[str]:
     """What the settings assume about fills: known, and no leak of the strategy."""
-    found = []
-    if settings.execution.fill_at == "close":
-        found.append(
-            f"fills: {settings.execution.fill_rule}; this is an assumption of the settings, not a leak of the strategy"
-        )
-    return found
+    rule: str = settings.execution.fill_at
+    if panel and settings.portfolio is not None:
+        rule = settings.portfolio.fill_at or rule
+    book = settings.order_book
+    at_market = getattr(getattr(book, "rules", book), "market_fill", None)
+    if rule != "close" and (panel or at_market not in ("same_close", "placing_close")):
+        return []
+    return [_AT_THE_CLOSE]

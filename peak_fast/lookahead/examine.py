@@ -45,28 +45,36 @@ def examine(
     """
     effort = effort or Effort()
     began = time.perf_counter()
-    with Session(subject, inputs) as session:
+    with Session(subject, inputs, allow) as session:
         session.begin(effort.watched, twice=effort.watched)
-        number = effort.cuts or _cuts_for(session.quickest)
-        found = Search(session, effort, set(allow))
+        number = effort.cuts or _cuts_for(session.quickest, effort.most)
+        found = Search(session, effort)
         found.look(chosen_cuts(session.whole, inputs.count, number))
         facts = {
             "strategy": subject.name, "kind": subject.kind, "params": dict(params or {}), "bars": inputs.count,
-            "cuts": found.tried, "runs": session.runs, "seconds": time.perf_counter() - began,
+            "cuts": found.tried or found.replaced, "runs": session.runs, "seconds": time.perf_counter() - began,
             "random": session.random, "state": session.kept, "assumptions": tuple(assumptions),
         }  # fmt: skip
         return _report(session, found, facts)
 
 
-def _cuts_for(seconds: float) -> int:
-    """Places to look at: 24 of a strategy that is quick, fewer of one whose runs take long."""
-    return 24 if seconds < _SLOW else max(6, int(24 * _SLOW / seconds))
+def _cuts_for(seconds: float, most: int) -> int:
+    """Places to look at: fewer of a strategy whose runs take long."""
+    return most if seconds < _SLOW else max(6, int(most * _SLOW / seconds))
 
 
 def _report(session: Session, found: Search, facts: dict[str, Any]) -> LookaheadReport:
     """Verdict and notes."""
     leaks = found.leaks
-    verdict = LEAKS if leaks else RANDOM if session.random else CLEAN if found.tried else UNCHECKED
+    verdict = (
+        LEAKS
+        if leaks
+        else RANDOM
+        if session.random
+        else CLEAN
+        if found.tried or found.replaced
+        else UNCHECKED
+    )
     return LookaheadReport(
         verdict=verdict, leaks=tuple(leaks), calendar=tuple(found.calendar), hints=tuple(found.hints),
         notes=tuple(_notes(session, found)), **facts,
@@ -81,10 +89,18 @@ def _notes(session: Session, found: Search) -> Iterable[str]:
     for text in session.kept:
         yield f"it keeps something between calls, which was put back before each run of the check: {text}"
     for name in session.fitted:
-        yield f"{name} is a model that was there before the check: what it was fitted on cannot be seen"
+        if not any(text.startswith(name) for text in session.kept):
+            yield f"{name} is a model that was there before the check: what it was fitted on cannot be seen"
+    for item in session.outside:
+        yield (
+            f"it reads the frame {item.name!r} from outside, which was cut off with the bars; how it was made is not "
+            "seen"
+        )
     for text, known in session.failures.items():
         yield f"a run with {known:,} bars known failed: {text}"
     if found.rounded:
         yield f"changes of {', '.join(found.rounded)} follow from rounding alone, and are no evidence"
     if not found.tried:
-        yield "no run on fewer bars worked"
+        yield "no run on fewer bars worked" + (
+            ", so only other later values were tried" if found.replaced else ""
+        )

@@ -58,6 +58,10 @@ class Inputs(Protocol):
         """Time of a bar as text; None: there is none."""
         ...
 
+    def limit_us(self, count: int) -> int | None:
+        """Time before which everything is known once ``count`` bars are closed; None: there are no times."""
+        ...
+
 
 class _Timed:
     """Times of bars or panels."""
@@ -70,6 +74,15 @@ class _Timed:
             return None
         text = str(np.datetime64(int(self.data.time_us[bar]), "us").astype("M8[s]")).replace("T", " ")
         return text.removesuffix(" 00:00:00")
+
+    def limit_us(self, count: int) -> int | None:
+        """Time before which everything is known once ``count`` bars are closed; None: there are no times."""
+        times = self.data.time_us
+        if not self.data.has_time:
+            return None
+        if self.data.stamp == "open" and count < times.size:
+            return int(times[count])
+        return int(times[count - 1]) + 1
 
 
 class BarsInputs(_Timed):
@@ -109,7 +122,10 @@ class BarsInputs(_Timed):
                 fields[field][fill] = self.data.open[fill]
             if field in self._fields:
                 label = self._fields[field]
-                shown[label] = column_of(self._frame, label).astype(np.float64) * by + plus
+                old = column_of(self._frame, label)
+                # Prices that are written as text stay as they are; the bars beside them change.
+                if old.dtype.kind == "f":
+                    shown[label] = old * by + plus
         return self._made(fields, self._with(shown))
 
     def jitter(self, sign: float) -> Bars:

@@ -26,6 +26,8 @@ class Effort:
     ----------
     cuts
         Places at which the future is taken away; None: as many as a run's time allows.
+    most
+        So many at most, then.
     changed
         Places at which it is changed.
     watched
@@ -33,11 +35,12 @@ class Effort:
     """
 
     cuts: int | None = None
+    most: int = 24
     changed: int = 6
     watched: bool = True
 
 
-CHEAP = Effort(cuts=6, changed=2, watched=False)
+CHEAP = Effort(most=16, changed=4, watched=False)
 
 
 class Search:
@@ -49,20 +52,22 @@ class Search:
         As of `LookaheadReport`.
     rounded
         Rows whose changes follow from rounding alone.
-    tried
-        Number of places at which the future was taken away.
+    tried, replaced
+        Number of places at which the future was taken away, and at which it was changed.
     """
 
-    def __init__(self, session: Session, effort: Effort, allow: set[str]) -> None:
-        self._session, self._effort, self._allow = session, effort, allow
+    def __init__(self, session: Session, effort: Effort) -> None:
+        self._session, self._effort = session, effort
         self._hits: dict[str, tuple[int, Difference]] = {}
         self._reach: dict[str, float] = {}
         self._settled = effort.watched
+        self._spared = False
         self.leaks: list[Leak] = []
         self.calendar: list[Leak] = []
         self.hints: list[Leak] = []
         self.rounded: tuple[str, ...] = ()
         self.tried = 0
+        self.replaced = 0
 
     def look(self, cuts: list[int]) -> None:
         """Take the future away, and change it, at these numbers of first bars, and trace what changes."""
@@ -74,11 +79,16 @@ class Search:
             self._hits.clear()
             self._pass(cuts)
         if self._hits:
+            before = set(self._hits)
             self._settle()
+            if DECISION in before and DECISION not in self._hits:
+                self._pass(cuts)
+            self.rounded = tuple(name for name in before if name not in self._hits)
         self._trace()
         decided = any(leak.kind == DECISION for leak in self.leaks)
-        if self.calendar and not decided and self._session.truncates:
-            # What waits for a later time hides what waits for a later price: that is looked for by prices alone.
+        if (self.calendar or self._spared) and not decided and self._session.truncates:
+            # What waits for a later time, or for what is allowed, hides what waits for a later price: that is
+            # looked for by changes of prices alone.
             self._session.truncates = False
             self._hits.clear()
             self._pass(cuts)
@@ -86,7 +96,7 @@ class Search:
 
     def _pass(self, cuts: list[int]) -> None:
         session, effort = self._session, self._effort
-        self.tried = 0
+        self.tried = self.replaced = 0
         for known in cuts:
             rows = session.without(known)
             self.tried += rows is not None
@@ -98,7 +108,9 @@ class Search:
         half = max(effort.changed // 2, 1)
         some = {*cuts[:: max(1, len(cuts) // half)], *spread_cuts(session.inputs.count, half)}
         for turn, known in enumerate(sorted(some)):
-            self._take(session.changed(known, KINDS[turn % 3], watched=effort.watched), known)
+            rows = session.changed(known, KINDS[turn % 3], watched=effort.watched)
+            self.replaced += rows is not None
+            self._take(rows, known)
 
     def _take(self, rows: Any, known: int) -> None:
         for hit in [] if rows is None else self._session.compared(rows, known):
@@ -111,17 +123,18 @@ class Search:
         """Drop what rounding explains: the same is looked at again, without the values that it decides."""
         before, self._hits = self._hits, {}
         self._session.settle_rounding()
-        for known in sorted({known for known, _ in before.values()}):
+        places = sorted({known for known, _ in before.values()})
+        for known in places:
             self._take(self._session.without(known), known)
+        for known in places:
             for kind in KINDS:
                 self._take(self._session.changed(known, kind, watched=self._effort.watched), known)
-        self.rounded = tuple(name for name in before if name not in self._hits)
 
     def _trace(self) -> None:
         """Make leaks of what was found, decisions first."""
         role = {name: self._session.row(name).role for name in self._hits}
         named = sorted(
-            (name for name in self._hits if name not in self._allow and not self._follows(name)),
+            (name for name in self._hits if name not in self._session.spared and not self._follows(name)),
             key=lambda name: (_ORDER[role[name]], name != DECISION, self._hits[name][1].bar),
         )
         known = {leak.what for leak in (*self.leaks, *self.hints)}
@@ -151,12 +164,18 @@ class Search:
         session, (known, hit) = self._session, self._hits[name]
         row, columns = session.row(name), sources(session, known, [name])[name]
         small = shortest(session, known, name) if row.role != INNER else None
+        if small is None and row.role != INNER and session.truncates:
+            # Seen with other later bars alone.
+            session.truncates = False
+            small = shortest(session, known, name)
+            session.truncates = True
         best, known, needed = (
             (hit, known, session.inputs.count) if small is None else (small.found, small.known, small.needed)
         )
         if not columns and small is not None:
             columns = sources(session, known, [name])[name]
-        if columns and set(columns) <= self._allow:
+        if set(columns or (COUNT,)) <= session.spared:
+            self._spared = True
             return None
         return Leak(
             name, row.role, best.bar, session.inputs.time_of(best.bar), best.before, best.after, best.size,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Collection
 from types import TracebackType
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from peak_fast.lookahead.changes import KINDS
 from peak_fast.lookahead.inputs import Inputs
+from peak_fast.lookahead.outside import outside_of
 from peak_fast.lookahead.rows import INNER, Difference, Row, Rows, apart, difference, tolerance
 from peak_fast.lookahead.state import Dice, Memory
 from peak_fast.lookahead.subjects import SIZES, Subject
@@ -31,6 +33,10 @@ class Session:
         Names of the rows that two equal runs did not share; empty: they were equal.
     seeded
         Whether equal runs are equal once the global random generators are set.
+    spared
+        Names of inputs whose later values may matter.
+    outside
+        Frames with times that it reads from outside, without those.
     kept
         What it kept between two calls, a text each.
     failures
@@ -41,10 +47,12 @@ class Session:
         Whether the future is taken away by leaving bars out, else by changing them.
     """
 
-    def __init__(self, subject: Subject, inputs: Inputs) -> None:
-        self.subject, self.inputs = subject, inputs
+    def __init__(self, subject: Subject, inputs: Inputs, spared: Collection[str] = ()) -> None:
+        self.subject, self.inputs, self.spared = subject, inputs, set(spared)
         self.memory = None if subject.function is None else Memory(subject.function)
         self.fitted = () if self.memory is None else self.memory.fitted()
+        frames = [] if self.memory is None else outside_of(self.memory.frames())
+        self.outside = [item for item in frames if item.name not in self.spared]
         self.random: tuple[str, ...] = ()
         self.seeded = False
         self.kept: tuple[str, ...] = ()
@@ -67,9 +75,18 @@ class Session:
             self.memory.restore()
         self._dice.restore()
 
-    def run(self, data: Any, watched: bool = False) -> Rows:
-        """What the subject gives for some data, starting without memory of earlier calls."""
+    def run(
+        self, data: Any, watched: bool = False, known: int | None = None, only: str | None = None
+    ) -> Rows:
+        """What the subject gives for some data, starting without memory of earlier calls.
+
+        With ``known`` frames from outside end where the first ``known`` bars do; ``only``: that one alone.
+        """
         self.runs += 1
+        limit = None if known is None else self.inputs.limit_us(known)
+        cut = [item for item in self.outside if only in (None, item.name)] if limit is not None else []
+        for item in cut:
+            item.put(item.before(limit))  # type: ignore[arg-type]
         if self.seeded:
             self._dice.seed()
         began = time.perf_counter()
@@ -77,16 +94,23 @@ class Session:
             return self.subject.rows(data, watched)
         finally:
             self.quickest = min(self.quickest, time.perf_counter() - began)
+            for item in cut:
+                item.put(item.value)
             if self.memory is not None:
                 self.kept = self.kept or self.memory.changed()
                 self.memory.restore()
 
-    def tried(self, data: Any, known: int, watched: bool = False) -> Rows | None:
-        """As `run`; None where it fails, which is noted: fewer bars may not be enough."""
+    def tried(
+        self, data: Any, known: int, watched: bool = False, ended: bool = False, only: str | None = None
+    ) -> Rows | None:
+        """As `run`; None where it fails, which is noted: fewer bars may not be enough.
+
+        ``ended``: frames from outside, or ``only`` one of them, end with the known bars.
+        """
         if data is None:
             return None
         try:
-            return self.run(data, watched)
+            return self.run(data, watched, known if ended else None, only)
         except Exception as error:  # whatever a function of a user raises
             text = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}".rstrip(": ")
             self.failures.setdefault(text, known)
@@ -143,16 +167,29 @@ class Session:
         self, known: int, kind: str = "mirror", columns: Any = None, watched: bool = False
     ) -> Rows | None:
         """What it gives where the bars from ``known`` on are others."""
+        if columns is None and self.spared:
+            columns = [name for name in self.inputs.columns if name not in self.spared]
         rows = self.tried(self.inputs.other(known, kind, columns), known, watched)
         if rows is not None and columns is not None and "open" in columns:
             # Another open at the fill is another size.
             rows.pop(SIZES, None)
         return rows
 
-    def without(self, known: int) -> Rows | None:
-        """What it gives where only the first ``known`` bars are known: run on them alone, or with other later ones."""
+    def without(self, known: int, quiet: bool = False) -> Rows | None:
+        """What it gives where only the first ``known`` bars are known: run on them alone, or with other later ones.
+
+        ``quiet``: runs that fail are not noted.
+        """
+        noted = self.failures
+        self.failures = dict(noted) if quiet else noted
+        try:
+            return self._without(known)
+        finally:
+            self.failures = noted
+
+    def _without(self, known: int) -> Rows | None:
         if self.truncates:
-            return self.tried(self.inputs.prefix(known), known)
+            return self.tried(self.inputs.prefix(known), known, ended=True)
         rows = None
         for kind, columns in (*((kind, None) for kind in KINDS), *_OPENS[: not self.subject.framed]):
             rows = self.changed(known, kind, columns)

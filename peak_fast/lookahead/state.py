@@ -54,7 +54,7 @@ class Memory:
                 found.append(f"{place.label} (was {_kind(value)}, then {_kind(now)})")
             elif not _same(now, kept):
                 found.append(f"{place.label} ({_kind(now)})")
-        found += [f"the cache of {cache.__name__}" for cache in self._caches if cache.cache_info().hits]
+        found += [f"the cache of {cache.__name__}" for cache in self._caches if cache.cache_info().currsize]
         return tuple(found)
 
     def restore(self) -> None:

@@ -11,7 +11,7 @@ from peak_fast.lookahead.rows import INNER, Difference, changes_of
 from peak_fast.lookahead.session import Session
 
 COUNT = "number of bars"
-_STARTS = (2, 3, 5, 8, 12, 18, 27, 40, 60, 90, 135, 200, 300, 450, 675, 1000, 1500, 2250, 3400, 5000)
+_STARTS = (1, 2, 3, 5, 8, 12, 18, 27, 40, 60, 90, 135, 200, 300, 450, 675, 1000, 1500, 2250, 3400, 5000)
 
 
 class Shortest(NamedTuple):
@@ -27,8 +27,8 @@ class Shortest(NamedTuple):
 def sources(session: Session, known: int, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """Inputs whose later values change rows before bar ``known``, by the name of the row.
 
-    Each column is changed alone, in up to three ways; where none matters alone, all together; then the times.  What
-    then is left is the number of bars.
+    Each column is changed alone, in up to three ways; where none matters alone, all together; then frames from outside
+    are cut off, and times are moved.  What then is left is the number of bars.
     """
     wanted = set(names)
     found: dict[str, list[str]] = {name: [] for name in wanted}
@@ -37,6 +37,12 @@ def sources(session: Session, known: int, names: Iterable[str]) -> dict[str, tup
             found[name].append(column)
     for name in _moved_by(session, known, {name for name in wanted if not found[name]}, None):
         found[name] += session.inputs.columns
+    for item in session.outside:
+        left = {name for name in wanted if not found[name]}
+        rows = session.tried(session.inputs.data, known, ended=True, only=item.name) if left else None
+        for hit in [] if rows is None else session.compared(rows, known):
+            if hit.name in left:
+                found[hit.name].append(item.name)
     for kind in ("later", "close"):
         left = {name for name in wanted if not found[name]}
         if not left:
@@ -66,10 +72,10 @@ def shortest(session: Session, known: int, name: str) -> Shortest | None:
 
     Tried are growing numbers, then halves between the last that showed nothing and the first that did.
     """
-    low, high, best = 1, known, None
+    low, high, best = 0, known, None
     row = session.row(name)
     changes = [] if row.bar_of is not None else changes_of(row.values)[:8].tolist()
-    starts = sorted({count for count in (*_STARTS, *(bar + 1 for bar in changes)) if 1 < count < known})
+    starts = sorted({count for count in (*_STARTS, *(bar + 1 for bar in changes)) if 0 < count < known})
     for count in (*starts, known):
         best = _shown(session, count, name)
         if best is not None:
@@ -89,7 +95,7 @@ def shortest(session: Session, known: int, name: str) -> Shortest | None:
 
 
 def _shown(session: Session, known: int, name: str) -> Difference | None:
-    rows = session.without(known)
+    rows = session.without(known, quiet=True)
     found = [] if rows is None else session.compared(rows, known)
     return next((hit for hit in found if hit.name == name), None)
 
@@ -114,7 +120,7 @@ def _other_at(session: Session, count: int, known: int, found: Difference) -> bo
     """Whether the value at the leaking bar is that over all bars once ``count`` bars are known."""
     if count >= session.inputs.count:
         return True
-    rows = session.without(count)
+    rows = session.without(count, quiet=True)
     hits = [] if rows is None else session.compared(rows, found.bar + 1)
     hit = next((item for item in hits if item.name == found.name), None)
     return hit is None or (
