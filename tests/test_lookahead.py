@@ -1,5 +1,6 @@
 """Look-ahead: strategies that know later bars are told from those that do not, with column, bar and prefix."""
 
+import functools
 import subprocess
 import sys
 
@@ -11,13 +12,21 @@ from peak_fast import BacktestEngine, StrategyError, synthetic
 from peak_fast.data import Bars, Panel
 from peak_fast.lookahead.rows import tolerance
 from peak_fast.validation import check_lookahead
-from tests.lookahead_cases import BARS, CLEAN, DATA, LEAKS, ROOT, polars_frame
+from tests.lookahead_cases import BARS, DATA, ROOT, polars_frame
+from tests.lookahead_clean import CLEAN
+from tests.lookahead_leaks import LEAKS
+
+
+@functools.cache
+def report_on(name):
+    """Report on a strategy of the lists, made once."""
+    item, data = {**LEAKS, **CLEAN}[name][:2]
+    return check_lookahead(item, DATA[data]())
 
 
 @pytest.mark.parametrize("name", LEAKS)
 def test_leaks_are_found_with_their_columns(name):
-    item, data, columns = LEAKS[name]
-    report = check_lookahead(item, DATA[data]())
+    report, columns = report_on(name), LEAKS[name][2]
     assert report.verdict == "leaks" and not report.ok
     assert report.leaks[0].columns == columns
     with pytest.raises(StrategyError, match=f"bar {report.leaks[0].bar}"):
@@ -26,15 +35,14 @@ def test_leaks_are_found_with_their_columns(name):
 
 @pytest.mark.parametrize("name", CLEAN)
 def test_others_are_silent(name):
-    item, data = CLEAN[name]
-    report = check_lookahead(item, DATA[data]())
+    report = report_on(name)
     assert (report.verdict, report.leaks) == ("clean", ())
     assert report.cuts >= 8
     report.raise_on_leak()
 
 
 def test_there_are_enough_of_both():
-    assert len(LEAKS) >= 27 and len(CLEAN) >= 22
+    assert len(LEAKS) >= 40 and len(CLEAN) >= 33
 
 
 FUNCTIONS = [
@@ -63,7 +71,7 @@ def test_a_report_is_what_the_function_says_by_itself(name):
     """The smallest prefix gives the one value, all bars (and those that are said to be enough) the other one."""
     function, data, _ = LEAKS[name]
     frame = polars_frame()
-    leak = check_lookahead(function, DATA[data]()).leaks[0]
+    leak = report_on(name).leaks[0]
     if leak.kind != "decision":
         pytest.skip("a column, which is compared in tests of their own")
     short = asked(function, frame.head(leak.smallest_prefix), data)[leak.bar]
@@ -78,8 +86,7 @@ def test_a_report_is_what_the_function_says_by_itself(name):
 def test_the_engine_refuses_them(name):
     item, data, columns = LEAKS[name]
     engine = BacktestEngine(check_lookahead=True)
-    report = check_lookahead(item, DATA[data]())
-    if report.leaks[0].kind != "decision":
+    if report_on(name).leaks[0].kind != "decision":
         pytest.skip("no decision depends on it, so nothing is wrong with a run")
     with pytest.raises(StrategyError, match="looks ahead: the decision") as caught:
         engine.run(DATA[data](), item)
@@ -219,7 +226,7 @@ def test_rounding_stays_below_the_threshold_and_one_bar_above_it(size):
 
 
 def test_figures_and_sentences():
-    report = check_lookahead(LEAKS["next_close"][0], polars_frame())
+    report = report_on("next_close")
     leak = report.leaks[0]
     said = report.to_dict()
     assert (said["verdict"], said["ok"], said["bars"]) == ("leaks", False, BARS)
@@ -227,12 +234,12 @@ def test_figures_and_sentences():
     assert str(report) == report.summary()
     assert report.summary().startswith("next_close looks ahead.\n  The decision at bar ")
     assert report.summary().endswith(f"once bar {leak.seen_with - 1} is; it comes from 'close'.")
-    silent = check_lookahead(CLEAN["lagged_mean"][0], polars_frame())
+    silent = report_on("lagged_mean")
     assert silent.summary() == f"lagged_mean: no look-ahead found at {silent.cuts} places of {BARS:,} bars."
 
 
 def test_time_of_a_leak():
-    report = check_lookahead(LEAKS["next_close"][0], polars_frame())
+    report = report_on("next_close")
     assert report.leaks[0].time == str(polars_frame()["timestamp"][report.leaks[0].bar]).removesuffix(
         " 00:00:00"
     )

@@ -2,7 +2,7 @@
 
 Each change keeps the first bars and gives the later ones values that are possible but different.  Prices above zero
 stay above zero.  ``"mirror"`` turns later rises into falls and the reverse; ``"rise"`` and ``"fall"`` move them far up
-or down, by another amount at each bar.
+or down, by another amount at each bar; ``"wave"`` makes a wave of them, to which other parameters fit best.
 """
 
 from __future__ import annotations
@@ -13,18 +13,25 @@ import numpy as np
 
 from peak_kernels.arrays import FloatArray, IntArray
 
-KINDS = ("mirror", "rise", "fall")
+KINDS = ("mirror", "rise", "fall", "wave")
 JITTER = 1e-10
 """Relative size of a change that stands for rounding errors: far above that of sums of millions of values, far below
 what a decision should hang on."""
 _DAY_US = 86_400_000_000
 _SECOND_US = 1_000_000
+_WAVE_BARS, _WAVE_SIZE = 26.0, 0.12
 
 
 def _steps(count: int) -> FloatArray:
     """Numbers between 1 and 2 without a pattern, the same in every run."""
     steps: FloatArray = 1.0 + np.modf(np.arange(1, count + 1) * 0.6180339887498949)[0]
     return steps
+
+
+def _wave(count: int) -> FloatArray:
+    """A wave around 0."""
+    wave: FloatArray = _WAVE_SIZE * np.sin(np.arange(1, count + 1) * (2.0 * np.pi / _WAVE_BARS))
+    return wave
 
 
 def price_change(path: FloatArray, first: int, kind: str) -> tuple[FloatArray, FloatArray]:
@@ -43,6 +50,8 @@ def price_change(path: FloatArray, first: int, kind: str) -> tuple[FloatArray, F
     positive = not bool((path <= 0.0).any())
     if kind == "mirror" and positive:
         factor[..., first:] = np.where(np.isfinite(later), (known / later) ** 2, 1.0)
+    elif kind == "wave" and positive:
+        factor[..., first:] = np.where(np.isfinite(later), known / later * np.exp(_wave(steps.size)), 1.0)
     elif kind == "mirror":
         summand[..., first:] = np.where(np.isfinite(later), 2.0 * (known - later), 0.0)
     elif positive:
@@ -78,6 +87,8 @@ def _other_numbers(old: FloatArray, later: FloatArray, kind: str) -> FloatArray:
     if coded and low != high:
         return np.where(np.isfinite(later), later[..., ::-1], later)
     wide = (high - low) or abs(high) or 1.0
+    if kind == "wave":
+        return np.where(np.isfinite(later), low + wide * (0.5 + _wave(later.shape[-1])), later)
     return later + wide * _steps(later.shape[-1]) * (1.0 if kind == "rise" else -1.0)
 
 

@@ -176,7 +176,7 @@ class PanelInputs(_Timed):
         names = self.columns if columns is None else tuple(columns)
         # Every asset in its own way: one that all share would leave ranks as they are.
         factor, summand = price_change(self._path, first, kind)
-        if kind != "mirror":
+        if kind in ("rise", "fall"):
             factor[::2] = 1.0 / factor[::2]
             summand[::2] = -summand[::2]
         prices = self.data.prices.copy()

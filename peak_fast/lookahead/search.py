@@ -36,7 +36,7 @@ class Effort:
 
     cuts: int | None = None
     most: int = 24
-    changed: int = 6
+    changed: int = 8
     watched: bool = True
 
 
@@ -108,7 +108,7 @@ class Search:
         half = max(effort.changed // 2, 1)
         some = {*cuts[:: max(1, len(cuts) // half)], *spread_cuts(session.inputs.count, half)}
         for turn, known in enumerate(sorted(some)):
-            rows = session.changed(known, KINDS[turn % 3], watched=effort.watched)
+            rows = session.changed(known, KINDS[turn % len(KINDS)], watched=effort.watched)
             self.replaced += rows is not None
             self._take(rows, known)
 

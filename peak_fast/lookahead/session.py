@@ -211,6 +211,17 @@ class Session:
                 touchy = apart(row.values, other.values, self._floor[name] / _ABOVE_NOISE)
                 self._ignored[name] = self._ignored.get(name, False) | touchy
 
+    def is_rounding(self, known: int, found: Difference) -> bool:
+        """Whether the first ``known`` bars, with values that differ as if by rounding, show no such difference."""
+        if not self.truncates:
+            return False
+        for sign in _JITTERS[:2]:
+            rows = self.tried(self.inputs.jitter(sign).slice(0, known), known)
+            hits = [] if rows is None else self.compared(rows, known)
+            if not any(hit.name == found.name and hit.bar == found.bar for hit in hits):
+                return True
+        return False
+
     def _is_watched(self) -> bool:
         return any(row.role == INNER for row in self.whole.values())
 

@@ -97,7 +97,8 @@ def shortest(session: Session, known: int, name: str) -> Shortest | None:
 def _shown(session: Session, known: int, name: str) -> Difference | None:
     rows = session.without(known, quiet=True)
     found = [] if rows is None else session.compared(rows, known)
-    return next((hit for hit in found if hit.name == name), None)
+    hit = next((hit for hit in found if hit.name == name), None)
+    return None if hit is None or session.is_rounding(known, hit) else hit
 
 
 def _needed(session: Session, known: int, found: Difference) -> int:
