@@ -5,12 +5,23 @@ from __future__ import annotations
 import sys
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from peak_fast.cli import reports
+from peak_fast.cli import reports, walk
 from peak_fast.cli.data import inspect_data, load_data, reads_data
+from peak_fast.cli.options import (
+    STRATEGY_HELP,
+    Cash,
+    Config,
+    Data,
+    FeeBps,
+    Reading,
+    SlippageBps,
+    StrategyName,
+    config_of,
+)
 from peak_fast.cli.values import check_output, parse_grid, parse_params, usage_message
 from peak_fast.errors import ConfigError, PeakFastError
 from peak_fast.guard import EXIT_CODE, last_message
@@ -25,40 +36,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-Data = Annotated[
-    str,
-    typer.Option(
-        "--data", help="CSV, Parquet, Feather, 'duckdb:SELECT ...', or a packaged symbol (panel: all)"
-    ),
-]
-# Filled by `reads_data` from the options of reading.
-Reading = dict[str, Any]
-_STRATEGY_HELP = "name of a strategy, FILE.py or FILE.py:NAME"
-StrategyName = Annotated[str, typer.Option("--strategy", help=_STRATEGY_HELP)]
-Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings")]
-Cash = Annotated[float | None, typer.Option("--cash", help="initial cash, instead of that of --config")]
-FeeBps = Annotated[
-    float | None,
-    typer.Option("--fee-bps", help="fee in basis points (10 is 0.1 %), instead of that of --config"),
-]
-SlippageBps = Annotated[
-    float | None, typer.Option("--slippage-bps", help="slippage in basis points, instead of that of --config")
-]
-
-
-def _config(
-    path: Path | None,
-    cash: float | None = None,
-    fee_bps: float | None = None,
-    slippage_bps: float | None = None,
-) -> Any:
-    """Settings of a file, with those that the options replace."""
-    from peak_fast.cli.values import with_options
-    from peak_fast.settings import BacktestConfig
-
-    settings = BacktestConfig.from_toml(path) if path else BacktestConfig()
-    return with_options(settings, cash, fee_bps, slippage_bps)
 
 
 @app.callback()
@@ -102,7 +79,7 @@ def run(
     from peak_fast.results import check_folder
     from peak_fast.tracking import build_tracker_from_config, has_run
 
-    settings = _config(config, cash, fee_bps, slippage_bps)
+    settings = config_of(config, cash, fee_bps, slippage_bps)
     if out is not None:
         check_folder(out)
     tracker = build_tracker_from_config(settings.tracking)
@@ -145,7 +122,7 @@ def check_lookahead(
     from peak_fast.cli.lookahead import print_lookahead
     from peak_fast.cli.strategy import load_strategy
 
-    settings = _config(config)
+    settings = config_of(config)
     bars = load_data(data, settings.data.said(frame=True), reading)
     item = load_strategy(strategy, bars)
     if not print_lookahead(
@@ -169,7 +146,7 @@ def inspect(
 
     Columns, times, zone, bars a year, notes, first and last rows.
     """
-    inspect_data(load_data(data, _config(config).data.said(frame=True), reading), rows, typer.echo)
+    inspect_data(load_data(data, config_of(config).data.said(frame=True), reading), rows, typer.echo)
 
 
 @app.command()
@@ -210,7 +187,7 @@ def doctor() -> None:
 @reads_data
 def sweep(
     data: Data,
-    strategy: Annotated[str | None, typer.Option("--strategy", help=_STRATEGY_HELP)] = None,
+    strategy: Annotated[str | None, typer.Option("--strategy", help=STRATEGY_HELP)] = None,
     grid: Annotated[
         list[str] | None, typer.Option("--grid", help="name=start:stop:step or name=a,b,c")
     ] = None,
@@ -242,7 +219,7 @@ def sweep(
 
     if restart and store is None:
         raise ConfigError("--restart: expected --store as well; got none; there is nothing to clear")
-    settings = _config(config, cash, fee_bps, slippage_bps)
+    settings = config_of(config, cash, fee_bps, slippage_bps)
     table = settings.sweep
     name = strategy or table.strategy
     if name is None:
@@ -311,7 +288,7 @@ def optimize(
         raise ConfigError(
             "--resume: expected --storage as well; got none; for example --storage sqlite:///study.db"
         )
-    settings = _config(config, cash, fee_bps, slippage_bps)
+    settings = config_of(config, cash, fee_bps, slippage_bps)
     bars = load_data(data, settings.data.said(frame=True), reading)
     run_optimize(
         bars, load_strategy(strategy, bars), settings, objectives=objective or [],
@@ -356,8 +333,8 @@ def bench(
     run_bench(out)
 
 
-for _command in (reports.report, reports.compare, reports.strategies):
-    app.command()(_command)
+for _command in (reports.report, reports.compare, reports.strategies, walk.walk_forward):
+    app.command(_command.__name__.replace("_", "-"))(_command)
 
 
 def _check_values(arguments: list[str]) -> None:

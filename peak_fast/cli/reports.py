@@ -56,7 +56,10 @@ def compare(
     folders: Annotated[list[Path], typer.Argument(metavar="RESULT_DIR...", help="folders of saved results")],
     plot: Annotated[Path | None, typer.Option("--plot", help="picture to write: .png, .svg or .pdf")] = None,
 ) -> None:
-    """Put saved results side by side: settings that differ, figures, curves."""
+    """Put saved results side by side.
+
+    Settings that differ, figures, curves.
+    """
     from rich.console import Console
 
     from peak_fast.report import compare as side_by_side
@@ -75,7 +78,10 @@ def compare(
 
 
 def strategies() -> None:
-    """List the strategies that have a name, with their parameters and defaults."""
+    """List the strategies that have a name.
+
+    With their parameters and defaults.
+    """
     from rich.console import Console
     from rich.table import Table
 

@@ -1,0 +1,42 @@
+"""Options that several commands share, and the settings that they make."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Data = Annotated[
+    str,
+    typer.Option(
+        "--data", help="CSV, Parquet, Feather, 'duckdb:SELECT ...', or a packaged symbol (panel: all)"
+    ),
+]
+# Filled by `reads_data` from the options of reading.
+Reading = dict[str, Any]
+STRATEGY_HELP = "name of a strategy, FILE.py or FILE.py:NAME"
+StrategyName = Annotated[str, typer.Option("--strategy", help=STRATEGY_HELP)]
+Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings")]
+Cash = Annotated[float | None, typer.Option("--cash", help="initial cash, instead of that of --config")]
+FeeBps = Annotated[
+    float | None,
+    typer.Option("--fee-bps", help="fee in basis points (10 is 0.1 %), instead of that of --config"),
+]
+SlippageBps = Annotated[
+    float | None, typer.Option("--slippage-bps", help="slippage in basis points, instead of that of --config")
+]
+
+
+def config_of(
+    path: Path | None,
+    cash: float | None = None,
+    fee_bps: float | None = None,
+    slippage_bps: float | None = None,
+) -> Any:
+    """Settings of a file, with those that the options replace."""
+    from peak_fast.cli.values import with_options
+    from peak_fast.settings import BacktestConfig
+
+    settings = BacktestConfig.from_toml(path) if path else BacktestConfig()
+    return with_options(settings, cash, fee_bps, slippage_bps)
