@@ -4,26 +4,30 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test lint types lock lowest clean
+.PHONY: help demo test lint types docs lock lowest clean
 
 help:
-	@echo "make demo    install, then backtest and sweep real prices"
-	@echo "make test    install, then run the whole test suite"
+	@echo "make demo    install (about a minute), then backtest and sweep real prices"
+	@echo "make test    install, then run the whole test suite (about a quarter of an hour)"
+	@echo "make docs    the pages as a site, in build/site"
 	@echo "make lint types    ruff and mypy"
 	@echo "make lowest  the test suite with the lowest supported versions"
 	@echo "make bench bench-overhead bench-peers bench-check    see bench/README.md"
 
 # constraints.txt holds the versions that CI tests; users get the ranges of pyproject.toml.
 $(STAMP): pyproject.toml constraints.txt
+	@echo "installing peak_fast with all extras and the tools of its tests into $(VENV): about a minute"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@echo "installed; kernels compile at the first run and are kept"
 	@touch $@
 
 demo: $(STAMP)
 	$(BIN)/peak-fast demo
 
 test: $(STAMP)
+	@echo "about 10,000 tests: 12 to 18 minutes on two cores"
 	$(BIN)/python -m pytest
 
 lint: $(STAMP)
@@ -35,6 +39,10 @@ types: $(STAMP)
 
 lock: $(STAMP)
 	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt
+
+docs: $(STAMP)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	$(BIN)/python scripts/make_site.py
 
 # Oldest versions of the runtime dependencies that the ranges allow, without the optional packages.
 lowest:
