@@ -1,7 +1,7 @@
 """Build the pages of this repository as a site, with a reference made from docstrings: ``make docs``.
 
-The pages are laid out as in the repository, so their links are the same; what they link to comes along.  Everything that
-is public has its place in the reference, under the room it is imported from.
+The pages are laid out as in the repository, so their links are the same; what they link to comes along.  Everything
+that is public has its place in the reference, under the room it is imported from.
 """
 
 from __future__ import annotations
@@ -84,7 +84,9 @@ def main() -> int:
     lay_out()
     write_reference()
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--config-file", "docs/mkdocs.yml"]
-    return subprocess.run(command, cwd=ROOT, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"}, check=False).returncode
+    return subprocess.run(
+        command, cwd=ROOT, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"}, check=False
+    ).returncode
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import io
 import re
 import runpy
 import shlex
+import tomllib
 from typing import get_args
 
 import pytest
@@ -181,11 +182,15 @@ def shell_lines(text):
     return found
 
 
-def test_readme_names_exactly_two_set_up_commands():
+def test_readme_names_one_installation_and_two_commands():
     lines = shell_lines(read("README.md"))
     setting_up = [line for line in lines if not line.startswith("peak-fast ")]
-    assert setting_up == ["make demo", "make test"]
-    assert not re.search(r"pip install|python -m venv|conda|uv (add|pip)", read("README.md"))
+    assert setting_up == ["pip install '.[all]'", "make demo", "make test"]
+    assert not re.search(r"python -m venv|conda|uv (add|pip)", read("README.md"))
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert set(re.findall(r"`(\w+)`", read("README.md").split("are the extras")[1].split(";")[0])) < set(
+        extras
+    )
 
 
 def make_targets():
