@@ -40,6 +40,7 @@ RUN = (
     "docs/results.md",
     "docs/portfolios.md",
     "docs/orders.md",
+    "docs/validation.md",
     "docs/how_it_works.md",
 )
 PAGES = sorted(

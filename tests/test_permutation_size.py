@@ -14,7 +14,14 @@ def share_found(make, searches, *, worlds, method="permutation", select=True):
     params = GRID if select else {"fast": 10, "slow": 100, "allow_short": True}
     found = [
         permutation_test(
-            "ma_crossover", params, make(seed), worlds=worlds, select=select, seed=seed, method=method, threads=1
+            "ma_crossover",
+            params,
+            make(seed),
+            worlds=worlds,
+            select=select,
+            seed=seed,
+            method=method,
+            threads=1,
         ).p
         for seed in range(searches)
     ]

@@ -99,15 +99,15 @@ def sensitivity_text(result: Any) -> str:
             low, middle, high = map(number, result.range_of(part))
             rows.append((part, f"{low} to {high}, median {middle}, {frame.height:,} runs"))
     if result.costs.height:
-        last, first = result.break_even_bps
-        unseen = "beyond the table"
-        rows.append(
-            (
-                "break-even",
-                f"last gain at +{last:g} bps, first loss at {unseen if first != first else f'+{first:g} bps'}",
-            )
-        )
+        rows.append(("break-even", _break_even(*result.break_even_bps)))
     return lines("sensitivity", rows, result.notes)
+
+
+def _break_even(last: float, first: float) -> str:
+    """Between which added costs the gain ends."""
+    if last != last:
+        return "a loss as it is"
+    return f"still a gain at +{last:g} bps" if first != first else f"between +{last:g} and +{first:g} bps"
 
 
 def regimes_text(result: Any) -> str:
