@@ -25,7 +25,7 @@ def noise(bars, seed, deviation=0.01):
 
 
 def planted(bars, seed, edge, fast=10, slow=100, deviation=0.01):
-    """Noise with a drift in the direction of a crossing of means: following it has a Sharpe ratio of ``edge`` a year."""
+    """Noise that drifts along a crossing of means: following it has a Sharpe ratio of ``edge`` a year."""
     moves = np.random.default_rng([seed, 0]).normal(0.0, deviation, bars)
     drift, closes, level = edge * deviation / math.sqrt(YEAR), np.empty(bars), 100.0
     sums = np.zeros(bars + 1)
