@@ -153,8 +153,8 @@ def test_a_window_holds_what_system_calls_write(mapped, writer):
             [3, 70_000, 5, window.SIZE * 2, 9, 200_000, 250_000, 240_000, 230_000, 220_000, 1]
         ):
             target.append(spool.RESULT, ("run", i), [np.full(size // 8 + 1, float(i)), b"tail"])
-            target.append(spool.START, f"{i}\n7\nname")
-            target.append(spool.END, f"{i}\n9\nFAILED")
+            target.put(spool.START, f"{i}\n7\nname".encode())
+            target.put(spool.END, f"{i}\n9\nFAILED".encode())
     found = [list(spool.read_records(target.paths.segment)) for target in (mapped, writer)]
     assert len(found[0]) == 35
     assert found[0] == found[1]
@@ -205,13 +205,13 @@ def test_a_full_disk_ends_the_window(mapped, monkeypatch):
 
 def test_text_that_is_not_three_lines_is_refused(mapped):
     mapped.append(spool.START, "no line ends")
-    mapped.append(spool.START, "run\nno time\nname")
+    mapped.put(spool.START, b"run\nno time\nname")
     assert [kind for kind, _ in heads(mapped.paths.segment)] == [spool.UNREADABLE, spool.UNREADABLE]
 
 
 @pytest.mark.parametrize("name", ["", "plain", "two\nlines", "\ud800", "é"])
 def test_text_of_any_kind_comes_back(mapped, name):
-    mapped.append(spool.START, f"run\n1\n{name}")
+    mapped.put(spool.START, f"run\n1\n{name}".encode("utf-8", "surrogatepass"))
     assert heads(mapped.paths.segment) == [(spool.START, ("run", 1, name))]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from peak_fast.arguments import is_beyond_float, is_number, is_whole, shown
+from peak_fast.arguments import is_number, is_whole, shown
 from peak_fast.errors import StrategyError, did_you_mean, require
 from peak_fast.guard import guarded_class
 from peak_fast.params.spacing import last_step, spaced
@@ -219,7 +219,12 @@ class Param:
         StrategyError
             Wrong type, outside the hard limits, not finite, or not among the choices.
         """
-        value = _plain(value)
+        return self._checked(value)
+
+    def _checked(self, value: Any) -> Any:
+        """What :meth:`validate_value` does, for the parameters of each single backtest: without a guard."""
+        if type(value) is not int and type(value) is not float:
+            value = _plain(value)
         if self.kind == "choice":
             for choice in self.choices or ():
                 if _same(choice, value):
@@ -236,13 +241,15 @@ class Param:
 
     def _validate_number(self, value: Any) -> int | float:
         what = "a whole number" if self.kind == "int" else "a number"
-        if is_beyond_float(value):
-            raise self._fail(what, shown(value), "pass a number that a float can hold")
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise self._fail(
                 what, f"{' '.join(repr(value).split())} ({type(value).__name__})", f"pass {what}"
             )
-        if not math.isfinite(value):
+        try:
+            finite = math.isfinite(value)
+        except OverflowError:
+            raise self._fail(what, shown(value), "pass a number that a float can hold") from None
+        if not finite:
             raise self._fail("a finite number", repr(value), "pass a finite number")
         if self.kind == "int" and value != int(value):
             raise self._fail(what, repr(value), "round it or declare the parameter kind='float'")

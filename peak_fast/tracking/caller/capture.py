@@ -187,19 +187,16 @@ def freeze(result: Any, curve: bool, free: bool = False) -> tuple[int, tuple[Any
     """
     outcome = result._outcome
     state, trades, fills = outcome.state, outcome.trades, outcome.fills
+    if "order_book" in result._used:
+        # Cash moves without a fill there (interest, funding); the columns before the tag, which stays with the caller.
+        trades = np.ascontiguousarray(trades[:, : _slots().RECORD_WIDTH])
+        kind, last = (POINTS, reduce_curve(outcome.curve[0])) if curve else (NO_CURVE, b"")
+        return kind, (outcome.metrics, state, trades, last)
     # A fill belongs to one trade, and a trade that is over has two fills at least.  So two per trade is exactly two
     # for each, and one more is the entry of the open one, if there is one.
     more = len(fills) - 2 * len(trades)
-    book = "order_book" in result._used
-    if (
-        book and trades.shape[1] != _slots().RECORD_WIDTH
-    ):  # the columns before the tag, which stays with the caller
-        trades = trades[:, : _slots().RECORD_WIDTH].copy()
     if not curve:
         kind, last = NO_CURVE, b""
-    elif book:
-        # Cash moves without a fill there: interest, funding.
-        kind, last = POINTS, reduce_curve(outcome.curve[0])
     elif more == 0 or (more == 1 and state[_slots().UNITS] != 0.0):
         kind, last = TRADES, b"" if free else fills[::2, _fee_column()].copy()
     elif fills.nbytes <= 4 * outcome.curve.shape[1]:

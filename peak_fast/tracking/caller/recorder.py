@@ -18,7 +18,7 @@ from peak_fast.tracking.caller.capture import can_freeze, freeze, shared_by
 from peak_fast.tracking.caller.channel import Channel, now_ms
 from peak_fast.tracking.payloads import figure_bytes, table_bytes
 from peak_fast.tracking.sanitize import as_text, clean_step, flatten, mapping_of, split_metrics
-from peak_fast.tracking.spool import FIGURE, FROZEN, REPORTS, VALUES
+from peak_fast.tracking.spool import FIGURE, FROZEN, REPORTS, VALUES, encode
 from peak_fast.tracking.stores import clean_artifact_path
 
 # Files up to this size travel inside the spool, larger ones beside it.
@@ -291,7 +291,7 @@ class Recorder:
         kind, arrays = freeze(result, parts & FIGURE != 0, free)
         n_trades, n_more = len(arrays[2]), len(arrays[3])
         head = (run_id, time_ns() // 1_000_000, parts | kind, number, result.params, n_trades, n_more)
-        segment.append(FROZEN, head, arrays)
+        segment.put(FROZEN, encode(head), *arrays)
         if segment.error is not None:
             channel.warn_disk(segment)
 

@@ -101,9 +101,9 @@ class RunKeeper(ManyRuns):
                     segment = channel.segment or channel.opened()
                     run = OpenRun(channel.ids.pop() if channel.ids else channel.new_run_id(), stack, segment)
                     if segment is not None:
-                        segment.append(START, f"{run.run_id}\n{time_ns() // 1_000_000}\n{name or ''}")
-                if name:
-                    run.name = name
+                        head = f"{run.run_id}\n{time_ns() // 1_000_000}\n{name or ''}"
+                        segment.put(START, head.encode("utf-8", "surrogatepass"))
+                run.name = name
                 stack.append(run)
                 channel.open[run.run_id] = run
                 if run.segment is not None and run.segment.error is not None:
@@ -237,7 +237,7 @@ class RunKeeper(ManyRuns):
             return
         segment = channel.segment or channel.opened()
         if segment is not None:
-            segment.append(END, f"{run.run_id}\n{time_ns() // 1_000_000}\n{status}")
+            segment.put(END, f"{run.run_id}\n{time_ns() // 1_000_000}\n{status}".encode())
         if run.stack and run.stack[-1] is run:
             run.stack.pop()
             channel.open.pop(run.run_id, None)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from peak_kernels.doors import door
 
 if TYPE_CHECKING:
+    from peak_fast.tracking.spool.codec import encode as encode
     from peak_fast.tracking.spool.curves import ARTIFACT_PARTS as ARTIFACT_PARTS
     from peak_fast.tracking.spool.curves import FIGURE as FIGURE
     from peak_fast.tracking.spool.curves import FILLS as FILLS
@@ -80,6 +81,7 @@ __all__ = []
 
 # Where each name of this room lives; those outside `__all__` are for other rooms.
 _HOMES = {
+    "codec": ("encode",),
     "curves": (
         "ARTIFACT_PARTS",
         "FIGURE",
@@ -120,7 +122,6 @@ _HOMES = {
         "SegmentPaths",
         "TAGS",
         "UNREADABLE",
-        "child_environment",
         "SpoolDamaged",
         "child_environment",
         "described_uri",

@@ -124,30 +124,34 @@ class SegmentWriter:
         Parameters
         ----------
         head
-            Plain values; everything else is replaced by plain values.  Or text: run id, time in ms and a word, between
-            line ends, which takes a tenth of the time.
+            Plain values; everything else is replaced by plain values.
         buffers
             C-contiguous arrays or bytes, written as they are.
         """
-        data = head.encode("utf-8", "surrogatepass") if type(head) is str else encode(head)
-        body = _join((data, *buffers, END_MARK)) if buffers else data + END_MARK
+        self.put(kind, encode(head), *buffers)
+
+    def put(self, kind: int, data: bytes, *buffers: Any) -> None:
+        """As :meth:`append`, of a head that is bytes already.
+
+        ``data`` is what ``codec.encode`` made, or run id, time in ms and a word in UTF-8, between line ends.
+        """
+        body = _join((data, *buffers, END_MARK))
         count, size = len(data), len(body)
         n_buffers = size - count - _MARK_SIZE
         check = (kind * 8_191 + count * 3 + n_buffers) % 65_521  # as `check_of`, without the call
-        prefix = _PACK(kind, FORMAT, check, count, _crc32(body, check), n_buffers)
+        body = _PACK(kind, FORMAT, check, count, _crc32(body, check), n_buffers) + body
         try:
             # No call from here on: a record of a signal handler comes at calls only, so not between these lines.
             view, begin, limit = self._window
-            end = self.offset + _HEAD + size
+            start = self.offset
+            end = start + _HEAD + size
             if end <= limit:
-                start = self.offset - begin
-                text = start + _HEAD
-                view[text : text + size] = body
-                view[start + 4 : text] = prefix
+                start -= begin
+                view[start + 4 : end - begin] = body
                 view[start : start + 4] = MAGIC
                 self.offset = end
             else:
-                self._append_elsewhere(prefix + body)
+                self._append_elsewhere(body)
         except BaseException:
             self._window = _NO_WINDOW  # so that the next record looks for the end of this one
             raise
