@@ -204,7 +204,7 @@ def test_a_full_disk_ends_the_window(mapped, monkeypatch):
 
 
 def test_text_that_is_not_three_lines_is_refused(mapped):
-    mapped.append(spool.START, "no line ends")
+    mapped.put(spool.START, b"no line ends")
     mapped.put(spool.START, b"run\nno time\nname")
     assert [kind for kind, _ in heads(mapped.paths.segment)] == [spool.UNREADABLE, spool.UNREADABLE]
 
