@@ -197,8 +197,7 @@ def validate_params(
                 f"expected a parameter of the strategy; got {name!r}; " + did_you_mean(str(name), known)
             )
     values = {
-        item.name: item._checked(given[item.name]) if item.name in given else item.default
-        for item in items
+        item.name: item._checked(given[item.name]) if item.name in given else item.default for item in items
     }
     for constraint in conditions:
         if not is_feasible(items, (constraint,), values):

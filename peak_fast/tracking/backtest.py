@@ -84,16 +84,22 @@ def _log_values(tracker: Any, result: Any) -> None:
 
 
 def _log_through_protocol(tracker: Any, result: Any, bundle: bool) -> None:
-    from peak_fast.results import make_flat
     from peak_fast.tracking.artifacts import log_backtest_artifacts
 
     log_backtest_artifacts(tracker, result)
     if bundle:
-        with tempfile.TemporaryDirectory(prefix="peak-fast-") as folder:
-            target = Path(folder) / "bundle"
-            result.save(target)
-            make_flat(target)
-            tracker.log_artifact(target)
+        log_bundle(tracker, result)
+
+
+def log_bundle(tracker: Any, result: Any) -> None:
+    """Log everything that ``result.save`` writes, below ``bundle/``."""
+    from peak_fast.results import make_flat
+
+    with tempfile.TemporaryDirectory(prefix="peak-fast-") as folder:
+        target = Path(folder) / "bundle"
+        result.save(target)
+        make_flat(target)
+        tracker.log_artifact(target)
 
 
 def warn_untracked(tracker: Any, error: Exception) -> None:

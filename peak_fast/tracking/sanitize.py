@@ -119,25 +119,22 @@ def _shown(value: Any) -> str:
 
 
 def _json(value: Any) -> str:
-    if isinstance(value, np.ndarray):
-        value = value.tolist()
-    elif isinstance(value, (set, frozenset)):
-        value = sorted(value, key=_shown)
-    elif isinstance(value, range):
-        value = list(value)
-    elif isinstance(value, Mapping):
-        value = {str(key): item for key, item in value.items()}
     try:
-        return json.dumps(value, default=_json_default, ensure_ascii=False)
+        return json.dumps(_plain(value), default=_plain, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError):
         return _shown(value)
 
 
-def _json_default(value: Any) -> Any:
+def _plain(value: Any) -> Any:
+    """What JSON holds in place of a value that it does not know."""
     if isinstance(value, np.ndarray):
         return value.tolist()
     if isinstance(value, (set, frozenset)):
         return sorted(value, key=_shown)
+    if isinstance(value, Mapping):
+        return {str(key): item for key, item in value.items()}
+    if isinstance(value, (list, tuple, range)):
+        return list(value)
     if isinstance(value, np.generic) and not isinstance(value, (np.datetime64, np.timedelta64)):
         return value.item()
     return as_text(value)

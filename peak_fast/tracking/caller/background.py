@@ -136,7 +136,7 @@ def _in_child() -> None:
     _running = False
     _channels.clear()
     environment.forget()
-    launch.forget_parents_writers()
+    launch.forget_writers()
     for channel in list(_known):
         channel.abandon()
 

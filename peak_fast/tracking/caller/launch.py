@@ -103,15 +103,7 @@ def _reap() -> None:
 
 
 def forget_writers() -> None:
-    """At exit: the writers may outlive this process, so nobody needs to know how they ended."""
-    _reap()
-    for process in _started:
-        process.returncode = 0
-    _started.clear()
-
-
-def forget_parents_writers() -> None:
-    """In the child of a fork: the parent reaps them."""
+    """At exit the writers may outlive this process, and in the child of a fork the parent reaps them."""
     for process in _started:
         process.returncode = 0
     _started.clear()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import time_ns
@@ -13,6 +12,7 @@ from typing import Any
 
 from peak_fast.guard import guarded_class
 from peak_fast.tracking import spool
+from peak_fast.tracking.backtest import log_bundle
 from peak_fast.tracking.base import logger
 from peak_fast.tracking.caller.capture import can_freeze, freeze, shared_by
 from peak_fast.tracking.caller.channel import Channel, now_ms
@@ -23,7 +23,6 @@ from peak_fast.tracking.stores import clean_artifact_path
 
 # Files up to this size travel inside the spool, larger ones beside it.
 INLINE_BYTES = 1 << 18
-_BUNDLE = "bundle"
 
 
 # A loop of runs calls `log_result` only, and each microsecond counts there.
@@ -246,7 +245,7 @@ class Recorder:
         """
         self._log_result(result, self._channel.parts)
         if bundle:
-            self._log_bundle(result)
+            log_bundle(self, result)
 
     def log_result_values(self, result: Any) -> None:
         """Log parameters, metrics, tags and dataset of a finished backtest, without artifacts."""
@@ -294,15 +293,6 @@ class Recorder:
         segment.put(FROZEN, encode(head), *arrays)
         if segment.error is not None:
             channel.warn_disk(segment)
-
-    def _log_bundle(self, result: Any) -> None:
-        from peak_fast.results import make_flat
-
-        with tempfile.TemporaryDirectory(prefix="peak-fast-") as folder:
-            target = Path(folder) / _BUNDLE
-            result.save(target)
-            make_flat(target)
-            self.log_artifact(target)
 
     def spool_backtest_artifacts(self, payload: Any) -> bool:
         """Let the writer render the artifacts of a payload (see :mod:`peak_fast.report.payload`), or of a portfolio.

@@ -7,7 +7,6 @@ file that somebody else put into the folder can be wrong, but cannot execute any
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 import enum
 import io
@@ -16,6 +15,8 @@ from pathlib import PurePath
 from typing import Any
 
 import numpy as np
+
+from peak_fast.tracking.sanitize import mapping_of
 
 # Everything that reading may call.
 _ALLOWED: dict[tuple[str, str], Any] = {
@@ -52,12 +53,9 @@ def plain(value: Any) -> Any:
         return value.value
     if isinstance(value, type):
         return value.__qualname__
-    if hasattr(value, "model_dump"):
-        return value.model_dump()
-    if hasattr(value, "_asdict"):
-        return dict(value._asdict())
-    if dataclasses.is_dataclass(value):
-        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    found = mapping_of(value)
+    if found is not None:
+        return dict(found)
     if isinstance(value, PurePath):
         return str(value)
     if callable(value):
