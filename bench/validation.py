@@ -65,8 +65,56 @@ def reality_check() -> tuple[Call, Call]:
     )
 
 
+def walk_forward() -> tuple[Call, Call]:
+    """Walk forward: 400 crossings of averages, 5,000 bars, 20 folds that train on 1,000 and test on 200."""
+    from peak_fast.validation import walk_forward as walk
+
+    grid, bars = crossings()
+    options = {"train": 1_000, "test": 200, "threads": 1}
+    return lambda: walk("ma_crossover", grid, bars.slice(0, 1_400), **options), lambda: walk(
+        "ma_crossover", grid, bars, **options
+    )
+
+
+def walk_forward_from_flat() -> tuple[Call, Call]:
+    """The same, each window a run of its own."""
+    from peak_fast.validation import walk_forward as walk
+
+    grid, bars = crossings()
+    options = {"train": 1_000, "test": 200, "threads": 1, "positions": "flat"}
+    return lambda: walk("ma_crossover", grid, bars.slice(0, 1_400), **options), lambda: walk(
+        "ma_crossover", grid, bars, **options
+    )
+
+
+def cross_validation() -> tuple[Call, Call]:
+    """Combinatorial purged cross-validation of these: 45 splits of 10 folds, 9 paths."""
+    from peak_fast.validation import cross_validate
+
+    grid, bars = crossings()
+    options = {"folds": 10, "test_folds": 2, "purge": 20, "embargo": 10, "threads": 1}
+    return lambda: cross_validate(
+        "ma_crossover", grid, bars.slice(0, 1_000), **options
+    ), lambda: cross_validate("ma_crossover", grid, bars, **options).paths
+
+
+def crossings() -> tuple[dict[str, Any], Any]:
+    """400 pairs of averages and 5,000 bars."""
+    from peak_fast import synthetic
+
+    return {"fast": range(5, 45, 2), "slow": range(50, 250, 10)}, synthetic(5_000, seed=1)
+
+
 ROWS: dict[str, Callable[[], tuple[Call, Call]]] = {
-    row.__name__: row for row in (spa, spa_of_a_large_search, reality_check)
+    row.__name__: row
+    for row in (
+        spa,
+        spa_of_a_large_search,
+        reality_check,
+        walk_forward,
+        walk_forward_from_flat,
+        cross_validation,
+    )
 }
 
 

@@ -181,6 +181,7 @@ def test_grids_of_settings_are_refused():
         ({"positions": "hold"}, "expected 'carry' or 'flat'"),
         ({"objective": "sharp"}, "sharpe"),
         ({"objective": 3}, "a metric such as 'sharpe'"),
+        ({"objective": max, "positions": "flat"}, "positions='carry'"),
         ({"objective": "sharpe:up"}, "sharpe:max"),
         ({"min_trades": -1}, "min_trades"),
         ({"trian": 3}, "train"),

@@ -64,6 +64,11 @@ def objective_of(given: Any, *, carried: bool) -> Objective:
         Anything else.
     """
     if callable(given):
+        if not carried:
+            raise ConfigError(
+                "objective: expected a metric of sweeps where each window is a run of its own; got a function; "
+                "functions of returns go with positions='carry'"
+            )
         return Objective(
             getattr(given, "__name__", "objective"), 1.0, lambda returns, *_: float(given(returns))
         )
