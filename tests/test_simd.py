@@ -107,3 +107,30 @@ def test_bits(place):
     assert (zeros, is_set) == (place, True)
     assert int(above) == (((1 << 64) - 1) >> (place + 1)) << (place + 1)
     assert bits(np.uint64(0), place)[:2] == (64, False)
+
+
+@numba.njit
+def others(x, at):
+    return simd.nonzero_mask(x, at)
+
+
+@numba.njit
+def fetched(table, field, row, column):
+    simd.fetch(table, field, row, column)
+    return table[field, row, column]
+
+
+@given(
+    st.lists(st.sampled_from([0.0, -0.0, 1.0, -2.5, math.nan, math.inf, 5e-324]), min_size=70, max_size=70)
+)
+def test_nonzero_mask_is_its_docstring(values):
+    x = np.array(values)
+    for at in (0, 6):
+        expected = sum(1 << k for k in range(64) if x[at + k] != 0.0 and x[at + k] == x[at + k])
+        assert int(others(x, at)) == expected
+
+
+def test_fetching_changes_nothing():
+    table = np.arange(2 * 3 * 40.0).reshape(2, 3, 40)
+    before = table.copy()
+    assert fetched(table, 1, 2, 39) == table[1, 2, 39] and np.array_equal(table, before)

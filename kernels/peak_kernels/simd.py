@@ -193,6 +193,45 @@ def above_or_equal_mask(typing_context: Any, x: Any, y: Any, at_x: Any, at_y: An
 
 
 @intrinsic
+def nonzero_mask(typing_context: Any, x: Any, at: Any) -> Any:
+    """64-bit word whose bit ``k`` is ``x[at + k] != 0``; NaN compares false.
+
+    The caller guarantees 64 readable elements behind the place.
+    """
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        data = context.make_array(sig.args[0])(context, builder, args[0]).data
+        word = ir.Constant(_I64, 0)
+        for k in range(BLOCK // LANES):
+            offset = ir.Constant(_I64, k * LANES)
+            found = _load(builder, data, builder.add(args[1], offset))
+            bits = builder.fcmp_ordered("!=", found, _constant(0.0))
+            part = builder.zext(builder.bitcast(bits, ir.IntType(8)), _I64)
+            word = builder.or_(word, builder.shl(part, offset))
+        return word
+
+    return types.uint64(_FLOAT_ARRAY, types.int64), codegen
+
+
+@intrinsic
+def fetch(typing_context: Any, table: Any, field: Any, row: Any, column: Any) -> Any:
+    """Ask memory for an element of a three-dimensional array without waiting for it; no number depends on it."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        view = context.make_array(sig.args[0])(context, builder, args[0])
+        rows, columns = (builder.extract_value(view.shape, k) for k in (1, 2))
+        at = builder.add(builder.mul(builder.add(builder.mul(args[1], rows), args[2]), columns), args[3])
+        pointer = builder.bitcast(builder.gep(view.data, [at]), ir.IntType(8).as_pointer())
+        number = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [pointer.type, number, number, number])
+        call = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        builder.call(call, [pointer, ir.Constant(number, 0), ir.Constant(number, 3), ir.Constant(number, 1)])
+        return context.get_dummy_value()
+
+    return types.void(table, types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
 def trailing_zeros(typing_context: Any, word: Any) -> Any:
     """Number of zero bits below the lowest set bit; 64 for a zero word."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from peak_kernels import money
+from peak_kernels import money, simd
 from peak_kernels import portfolio_slots as p
 from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray
@@ -73,7 +73,14 @@ def asked_by_row(desk: Any, records: Any, row: FloatArray, decided: int) -> None
             not_filled(desk, records, bars, asset, side, 0.0, p.CANCELLED, p.REPLACED)
             stop_waiting(desk, asset)
         k -= 1
-    for asset in range(row.size):
+    whole = row.size // simd.BLOCK * simd.BLOCK
+    for start in range(0, whole, simd.BLOCK):
+        word = simd.nonzero_mask(row, start)
+        while word != simd.no_bits():
+            place = simd.trailing_zeros(word)
+            word &= simd.bits_above(place)
+            ask(desk, start + place, row[start + place], decided)
+    for asset in range(whole, row.size):
         weight = row[asset]
         if weight != 0.0 and weight == weight:
             ask(desk, asset, weight, decided)

@@ -22,6 +22,7 @@ from peak_kernels.arrays import FloatArray, IntArray
 from peak_kernels.compiling import jit
 from peak_kernels.fast import conclude
 from peak_kernels.portfolio.account import not_filled, settle
+from peak_kernels.portfolio.ahead import fetch_ahead
 from peak_kernels.portfolio.financing import (
     begin,
     conclude_financing,
@@ -232,6 +233,7 @@ def run_portfolio(
     bars = prices.shape[2]
     rule = settings[1][p.FILL_AT]
     field = p.OPEN if rule == p.NEXT_OPEN else p.CLOSE
+    fields = (field, p.OPEN if settings[1][p.MARK_AT] > 0.0 else p.CLOSE)
     delay = 0 if rule == p.SAME_CLOSE else 1
     at: Any = np.int64(0)
     k: Any = np.int64(0)
@@ -260,6 +262,7 @@ def run_portfolio(
         if k < rows.size and rows[k] + delay == until:
             asked_by_row(desk, records, weights[picks[k]], rows[k])
             k += 1
+            fetch_ahead(prices, decisions, desk, fields, k, delay)
         if counts[p.N_WAITING] > 0:
             asked_by_waiting(desk, until)
         if counts[p.N_ASKED] > 0:

@@ -62,6 +62,7 @@ class PortfolioBatch:
                 "blocks: expected False for portfolios, whose sweeps keep no sums of returns; got True"
             )
         self.shared, self.strategy, self.bars = shared, strategy, bars
+        self._places_orders = places_orders(strategy)
         self.metrics, self.team = tuple(metrics), team
         self._places = metric_places(metrics)
         self._names = names_varied(strategy, shared.order_book)
@@ -116,7 +117,7 @@ class PortfolioBatch:
         columns: Mapping[str, list[Any]],
         out: FloatArray,
     ) -> None:
-        if places_orders(self.strategy):
+        if self._places_orders:
             metrics, notes = measure_orders(self.shared, self.bars, self.strategy, params, varied)
             self.notes.update(dict.fromkeys(notes))
             out[:] = metrics[self._places]
