@@ -105,6 +105,34 @@ def crossings() -> tuple[dict[str, Any], Any]:
     return {"fast": range(5, 45, 2), "slow": range(50, 250, 10)}, synthetic(5_000, seed=1)
 
 
+def look_ahead() -> tuple[Call, Call]:
+    """Whether a Polars function looks ahead, on 5,000 bars: one that does not."""
+    return _look_ahead(1)
+
+
+def look_ahead_found() -> tuple[Call, Call]:
+    """The same of one that reads the next bar, with column, bar and smallest prefix."""
+    return _look_ahead(-1)
+
+
+def _look_ahead(shift: int) -> tuple[Call, Call]:
+    import polars as pl
+
+    from peak_fast import synthetic
+    from peak_fast.validation import check_lookahead
+
+    bars = synthetic(5_000, seed=1)
+
+    def call() -> Any:
+        report = check_lookahead(
+            lambda df, params: (df["close"].shift(shift) > df["close"]).cast(pl.Int8), bars
+        )
+        assert report.ok == (shift > 0)
+        return report
+
+    return call, call
+
+
 ROWS: dict[str, Callable[[], tuple[Call, Call]]] = {
     row.__name__: row
     for row in (
@@ -114,6 +142,8 @@ ROWS: dict[str, Callable[[], tuple[Call, Call]]] = {
         walk_forward,
         walk_forward_from_flat,
         cross_validation,
+        look_ahead,
+        look_ahead_found,
     )
 }
 
