@@ -109,7 +109,8 @@ def _subject(
     if isinstance(item, SignalStrategy):
         return FunctionSubject(item, values), values
     kinds = {RuleStrategy: "rules", Block: "block", OrderBlock: "order block"}
-    return RunSubject(item.name, kinds[type(item)], lambda bars: run(bars, item, values)), values
+    sized = isinstance(item, Block) and settings.order_book is None
+    return RunSubject(item.name, kinds[type(item)], lambda bars: run(bars, item, values), sized), values
 
 
 def _of_panel(

@@ -118,14 +118,17 @@ class RunSubject:
     ----------
     run
         Gives the result of the strategy on bars.
+    sized
+        Whether sizes are looked at: they are settled by the next open.  What orders in a book ask for is settled when
+        they fill.
     """
 
     function = None
     framed = False
     truncates = False
 
-    def __init__(self, name: str, kind: str, run: Run) -> None:
-        self.name, self.kind, self._run = name, kind, run
+    def __init__(self, name: str, kind: str, run: Run, sized: bool) -> None:
+        self.name, self.kind, self._run, self._sized = name, kind, run, sized
 
     def rows(self, data: Bars, watched: bool = False) -> Rows:
         """Signed orders decided at each bar, and their units."""
@@ -134,8 +137,11 @@ class RunSubject:
         decided, units = np.zeros(len(data)), np.zeros(len(data))
         # Several orders at one bar count by their places, so that none hides another.
         np.add.at(decided, bars, sides * (1.0 + np.arange(bars.size) % 7 / 8.0))
-        np.add.at(units, bars, sides * np.nan_to_num(sizes))
-        return {DECISION: Row(DECISION, DECISION, decided), SIZES: Row(SIZES, DECISION, units)}
+        rows = {DECISION: Row(DECISION, DECISION, decided)}
+        if self._sized:
+            np.add.at(units, bars, sides * np.nan_to_num(sizes))
+            rows[SIZES] = Row(SIZES, DECISION, units)
+        return rows
 
 
 class WeightsSubject:
