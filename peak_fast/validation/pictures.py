@@ -30,7 +30,7 @@ def walked_figure(walked: Walked) -> Any:
     """Equity of the joined result with the edges of the folds, above the objective in and out of sample."""
     figure, (top, below) = _axes((9.0, 5.0), 2, height_ratios=(2, 1))
     result, folds = walked.result, walked.folds
-    times = result.bars.timestamp.to_numpy()
+    times = result.equity_curve["timestamp"].to_numpy()
     top.plot(times, result.equity, color=_BLUE, linewidth=1.0)
     for begin in folds["test_start"].to_numpy():
         top.axvline(begin, color=_GREY, linewidth=0.5, alpha=0.6)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from peak_fast.data import is_panel
 from peak_fast.settings import VolatilityTarget
 from peak_fast.validation.tracks import Leg, Track, by_weight, carried, flat_legs, track_of
 
@@ -30,6 +31,10 @@ def stitched(
         What the result says besides.
     """
     bars = next(iter(sweep.data.values()))
+    if is_panel(bars):
+        from peak_fast.validation.panels import stitched_panel
+
+        return stitched_panel(sweep, choices, tests)
     known: dict[str, Track] = {}
     legs = []
     for params, (start, stop) in zip(choices, tests, strict=True):

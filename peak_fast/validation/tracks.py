@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from peak_fast import simulation as _simulation
-from peak_fast.data import Bars
+from peak_fast.data import Bars, is_panel
 from peak_fast.errors import ConfigError
 from peak_fast.indicators import stride_of
 from peak_fast.simulation import Decisions
-from peak_fast.strategies import Block, OrderBlock, RuleStrategy, complete_params
+from peak_fast.strategies import Block, OrderBlock, PanelBlock, RuleStrategy, complete_params
 from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray, IntArray
 
@@ -67,7 +67,7 @@ def by_weight(item: Any) -> bool:
     return bool(getattr(item, "weights", False) or getattr(item, "returns", "") == "weights")
 
 
-def check_decides(sweep: Any) -> None:
+def check_decides(sweep: Any, *, flat: bool) -> None:
     """Refuse what cannot be handed from one configuration to the next in one run.
 
     Raises
@@ -76,6 +76,8 @@ def check_decides(sweep: Any) -> None:
         A block that places orders, or one that gives weights or runs through the order book; a grid of settings.
     """
     item = sweep.strategy
+    if is_panel(next(iter(sweep.data.values()))):
+        _check_panel(item, flat=flat)
     blocks = isinstance(item, Block) and (by_weight(item) or sweep.engine.order_book is not None)
     if isinstance(item, OrderBlock) or blocks:
         raise ConfigError(
@@ -88,6 +90,17 @@ def check_decides(sweep: Any) -> None:
         raise ConfigError(
             f"walk forward: expected parameters of the strategy in the grid; got the setting {settings[0]!r}, which "
             "one run cannot change on its way; walk forward once for each of its values"
+        )
+
+
+def _check_panel(rule: Any, *, flat: bool) -> None:
+    if flat:
+        raise ConfigError(
+            "positions: expected 'carry' for portfolios, whose weights are of all bars; got 'flat'"
+        )
+    if not (hasattr(rule, "weights") or isinstance(rule, PanelBlock)):
+        raise ConfigError(
+            f"walk forward: expected a rule that gives weights of a panel; {rule.name!r} places orders"
         )
 
 

@@ -102,7 +102,7 @@ def walk_forward(
     sweep = Sweep(strategy, _defaults(strategy, grid) if searched else grid, data, **given, **settings)
     notes: list[str] = []
     bars = only_data(sweep)
-    check_decides(sweep)
+    check_decides(sweep, flat=flat)
     windows = windows_of(
         bars, train=train, test=test, step=step, anchored=anchored, purge=purge, embargo=embargo, notes=notes
     )
@@ -126,7 +126,7 @@ def walk_forward(
     chosen = with_tests(chosen, windows, result, means)
     return WalkForwardResult(
         result, windows, chosen, objective=str(means.objective), positions=positions, times=bars.timestamp,
-        notes=list(dict.fromkeys([*result.notes, *said])),
+        notes=list(dict.fromkeys([*result.notes, *notes, *said])),
     )  # fmt: skip
 
 

@@ -117,9 +117,13 @@ def folded_result(result: Any, edges: IntArray, free: float, out: FloatArray) ->
 
 def closed_trades(result: Any) -> tuple[FloatArray, FloatArray]:
     """Bars at which a result's trades closed, ascending, and their net results."""
-    records = result.trade_records
-    closed = records["exit_reason"] != t.STILL_OPEN
-    exits, pnl = (np.asarray(records[name][closed], np.float64) for name in ("exit_bar", "net_pnl"))
+    if hasattr(type(result), "trade_records"):
+        records = result.trade_records
+        closed = records["exit_reason"] != t.STILL_OPEN
+        exits, pnl = (np.asarray(records[name][closed], np.float64) for name in ("exit_bar", "net_pnl"))
+    else:
+        table = result.trades.filter(result.trades["exit_reason"] != t.KINDS[t.STILL_OPEN])
+        exits, pnl = (table[name].to_numpy().astype(np.float64) for name in ("exit_bar", "net_pnl"))
     order = np.argsort(exits, kind="stable")
     return exits[order], pnl[order]
 
