@@ -133,6 +133,41 @@ def _look_ahead(shift: int) -> tuple[Call, Call]:
     return call, call
 
 
+def permutation() -> tuple[Call, Call]:
+    """Permutation test of one compiled strategy: 1,000 worlds of 5,000 bars."""
+    from peak_fast import Bars
+    from peak_fast.validation import permutation_test
+
+    bars, params = Bars.from_frame(measured.prices(5_000)), {"fast": 10, "slow": 50}
+    return lambda: permutation_test(
+        "ma_crossover", params, bars, worlds=20, threads=1
+    ), lambda: permutation_test("ma_crossover", params, bars, threads=1).p
+
+
+def permutation_of_the_selection() -> tuple[Call, Call]:
+    """The whole selection out of 400 configurations in each of 1,000 worlds of 5,000 bars."""
+    from peak_fast import Bars
+    from peak_fast.validation import permutation_test
+
+    grid, _ = crossings()
+    bars = Bars.from_frame(measured.prices(5_000))
+    options: dict[str, Any] = {"select": True, "threads": 1}
+    return lambda: permutation_test(
+        "ma_crossover", grid, bars, worlds=5, **options
+    ), lambda: permutation_test("ma_crossover", grid, bars, **options).p
+
+
+def monte_carlo() -> tuple[Call, Call]:
+    """Monte Carlo of the returns of a result: 10,000 paths of 5,000 bars."""
+    from peak_fast import BacktestEngine, Bars
+    from peak_fast.validation import monte_carlo as draw
+
+    result = BacktestEngine().run(Bars.from_frame(measured.prices(5_000)), "ma_crossover")
+    return lambda: draw(
+        result, paths=10, threads=1
+    ), lambda: draw(result, paths=10_000, threads=1).probability_of_loss
+
+
 ROWS: dict[str, Callable[[], tuple[Call, Call]]] = {
     row.__name__: row
     for row in (
@@ -142,6 +177,9 @@ ROWS: dict[str, Callable[[], tuple[Call, Call]]] = {
         walk_forward,
         walk_forward_from_flat,
         cross_validation,
+        permutation,
+        permutation_of_the_selection,
+        monte_carlo,
         look_ahead,
         look_ahead_found,
     )

@@ -31,3 +31,14 @@ def _largest():
 
 def _short(answer):
     return str(getattr(answer, "pvalues", answer))[:100]
+
+
+def prices(bars):
+    """Open, high, low, close and volume of a random walk of days, as a dict of arrays."""
+    draws = np.random.default_rng(20261130)
+    close = 100.0 * np.exp(np.cumsum(draws.normal(0.0, 0.01, bars)))
+    opened = np.append(100.0, close[:-1]) * np.exp(draws.normal(0.0, 0.002, bars))
+    high = np.maximum(opened, close) * (1.0 + draws.exponential(0.003, bars))
+    low = np.minimum(opened, close) * (1.0 - draws.exponential(0.003, bars))
+    volume = draws.integers(1_000, 9_000, bars).astype(np.float64)
+    return {"open": opened, "high": high, "low": low, "close": close, "volume": volume}
