@@ -170,8 +170,8 @@ def test_sizes_that_look_back_have_bars_to_look_at():
     assert walked.folds["test_start"][0] == BARS.timestamp[100]
 
 
-def test_grids_of_settings_are_refused():
-    with pytest.raises(ConfigError, match="got the setting 'stop_loss'"):
+def test_grids_of_settings_are_refused_where_positions_go_on():
+    with pytest.raises(ConfigError, match=r"got the setting 'stop_loss'.*expected positions='flat'"):
         walk_forward(RULES, {**GRID, "stop_loss": [0.02, 0.05]}, BARS, **OPTIONS)
 
 

@@ -12,6 +12,7 @@ from peak_fast import simulation as _simulation
 from peak_fast.data import Bars, is_panel
 from peak_fast.errors import ConfigError
 from peak_fast.indicators import stride_of
+from peak_fast.settings import VolatilityTarget
 from peak_fast.simulation import Decisions
 from peak_fast.strategies import Block, OrderBlock, PanelBlock, RuleStrategy, complete_params
 from peak_kernels import slots as t
@@ -86,10 +87,12 @@ def check_decides(sweep: Any, *, flat: bool) -> None:
         )
     own = {param.name for param in item.schema}
     settings = [name for name in sweep.grid.names if name not in own] if own else []
-    if settings:
+    alone = flat and sweep.engine.order_book is None and not isinstance(sweep.engine.sizing, VolatilityTarget)
+    if settings and not alone:
         raise ConfigError(
             f"walk forward: expected parameters of the strategy in the grid; got the setting {settings[0]!r}, which "
-            "one run cannot change on its way; walk forward once for each of its values"
+            "one run cannot change on its way; expected positions='flat', without an order book and without sizes "
+            "that look back, or one walk for each of its values"
         )
 
 
@@ -104,11 +107,17 @@ def _check_panel(rule: Any, *, flat: bool) -> None:
         )
 
 
-def track_of(engine: Any, item: Any, bars: Bars, params: Mapping[str, Any], first: int, stop: int) -> Track:
-    """Decisions of a configuration that begins flat at ``first``, with all bars before it behind its indicators."""
+def track_of(
+    engine: Any, item: Any, bars: Bars, params: Mapping[str, Any], first: int, stop: int,
+    settings: FloatArray | None = None,
+) -> Track:  # fmt: skip
+    """Decisions of a configuration that begins flat at ``first``, with all bars before it behind its indicators.
+
+    ``settings``: the kernel's flat vector, where it is not the engine's.
+    """
     values = complete_params(item, params)
     part = _cut(bars, first, stop)
-    flat = engine.settings.vector(part, weights=by_weight(item))
+    flat = engine.settings.vector(part, weights=by_weight(item)) if settings is None else settings
     decisions = _decisions(item, bars, values, flat, (first, stop))
     missing = np.isnan(part.close) if part.has_nan else None
     if engine.order_book is not None:
