@@ -273,7 +273,8 @@ def test_runs_are_those_of_numba(folder, monkeypatch):
 def test_every_call_passes_arrays_as_the_machine_code_reads_them(monkeypatch):
     """Entries check nothing, so the callers are held to types, order and the number of arrays here."""
     shapes = {
-        "run_configurations": "f2 i2 f1 i2 f2 i1 f1 f1 f3 f2 f2", "sma_rows": "f1 i1 f2 f1",
+        "run_configurations": "f2 i2 f1 i2 f2 i1 f1 f1 f3 f2 f2", "fold_blocks": "f2 f1 f1",
+        "run_by_block": "f2 i2 f1 i2 f2 i1 f1 f1 f3 f2 f2 f2 i1", "sma_rows": "f1 i1 f2 f1",
         "ema_rows": "f1 i1 f2 f2", "rsi_rows": "f1 i1 f2 f2 f2", "roc_rows": "f1 i1 f2",
         "highest_before_rows": "f1 i1 f2 f1", "lowest_before_rows": "f1 i1 f2 f1",
         "std": "f1 f1 f2", "macd": "f1 f1 f1 f1 f2", "momentum_scores": "f2 i2 i1 f2",
@@ -313,4 +314,6 @@ def test_every_call_passes_arrays_as_the_machine_code_reads_them(monkeypatch):
     noise_test("momentum", None, bars, runs=1)
     monte_carlo(BacktestEngine().run(bars, "momentum"), paths=1)
     assert np.isfinite(cscv(np.sin(np.arange(400.0).reshape(80, 5) ** 2), 4).means).all()
+    Sweep("momentum", {"period": [10, 20]}, bars, blocks=4).run()
+    Sweep(Rank(Momentum(20), top="top"), {"top": [1, 2]}, panel, blocks=4).run()
     assert seen == set(entries.ENTRIES)

@@ -207,11 +207,7 @@ def test_evaluate_takes_columns():
     [
         (StrategyError, "a rule such as Rank", lambda: Sweep("ema_crossover", {"fast": [5]}, PANEL)),
         (ConfigError, "did you mean 'top'", lambda: Sweep(RULE, {"topp": [5]}, PANEL)),
-        (
-            ConfigError,
-            "no sums of returns",
-            lambda: Sweep(RULE, {"top": [5]}, PANEL, blocks=True).run(progress=False),
-        ),
+        (ConfigError, "even number", lambda: Sweep(RULE, {"top": [5]}, PANEL, blocks=3)),
         (ConfigError, "got both", lambda: Sweep(RULE, {"top": [5]}, {"a": PANEL, "b": synthetic(100)})),
         (ConfigError, "fee_bps", lambda: Sweep(RULE, {"fee_bps": [-5.0]}, PANEL).run(progress=False)),
     ],

@@ -30,7 +30,8 @@ def _body(name: str) -> Callable[..., None]:
 ENTRIES = {
     name: Entry(name, numbers, _body)
     for name, numbers in {
-        "run_configurations": 2, "sma_rows": 0, "ema_rows": 0, "rsi_rows": 0, "roc_rows": 0,
+        "run_configurations": 2, "run_by_block": 2, "fold_blocks": 0, "sma_rows": 0, "ema_rows": 0, "rsi_rows": 0,
+        "roc_rows": 0,
         "highest_before_rows": 0, "lowest_before_rows": 0, "std": 1, "macd": 3, "run_portfolio": 0,
         "fold_exposures": 0, "momentum_scores": 2, "volatility_scores": 1, "taken_scores": 0, "screen_scores": 1,
         "best_ranks": 3, "weigh_ranks": 3, "cscv_winners": 0, "cscv_ranks": 0, "cscv_means": 1,
@@ -39,9 +40,9 @@ ENTRIES = {
     }.items()
 }  # fmt: skip
 (
-    _RUN, _SMA, _EMA, _RSI, _ROC, _HIGHEST, _LOWEST, _STD, _MACD, _PORTFOLIO, _EXPOSURES, _MOMENTUM, _VOLATILITY,
-    _TAKEN, _SCREEN, _BEST, _WEIGH, _WINNERS, _RANKS, _MEANS, _DRAW, _CHAIN, _ALONG, _JITTER, _WALK,
-    _STRETCHES,
+    _RUN, _BY_BLOCK, _FOLD_BLOCKS, _SMA, _EMA, _RSI, _ROC, _HIGHEST, _LOWEST, _STD, _MACD, _PORTFOLIO, _EXPOSURES,
+    _MOMENTUM, _VOLATILITY, _TAKEN, _SCREEN, _BEST, _WEIGH, _WINNERS, _RANKS, _MEANS, _DRAW, _CHAIN, _ALONG, _JITTER,
+    _WALK, _STRETCHES,
 ) = ENTRIES.values()  # fmt: skip
 
 
@@ -55,10 +56,25 @@ def run_configurations(
     decisions: tuple[IntArray, FloatArray, int],
     scratch: tuple[FloatArray, FloatArray, FloatArray],
     out: FloatArray,
+    cuts: tuple[FloatArray, IntArray] | None = None,
 ) -> None:
     """See `simulate.run_configurations`."""
     bar_of, target_of, count = decisions
-    _RUN.call((prices, calendar, plane, rules, settings, bar_of, target_of, *scratch, out), stride, count)
+    given = (prices, calendar, plane, rules, settings, bar_of, target_of, *scratch, out)
+    if cuts is None:
+        _RUN.call(given, stride, count)
+    else:
+        _BY_BLOCK.call((*given, *cuts), stride, count)
+
+
+def block_memory(blocks: int) -> tuple[FloatArray, IntArray]:
+    """Memory in which a run folds sums of returns by block of time (`fast.blocks.Cuts`)."""
+    return np.empty((4, blocks + 1)), np.empty(3, dtype=np.int64)
+
+
+def fold_blocks(curve: FloatArray, initial: float, out: FloatArray) -> None:
+    """See `fast.blocks.fold_blocks`."""
+    _FOLD_BLOCKS.call((curve, np.array([initial]), out))
 
 
 def sma_rows(values: FloatArray, periods: IntArray, rows: FloatArray) -> None:

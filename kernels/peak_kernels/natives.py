@@ -15,6 +15,7 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
 from peak_kernels.compiling import ARRAY_HEADER, TUPLE_HEADER
+from peak_kernels.fast import fold_blocks as _fold_blocks
 from peak_kernels.fast import run_configurations as _run_configurations
 from peak_kernels.indicators import (
     ema_into,
@@ -94,7 +95,29 @@ def run_configurations(arrays: int, stride: int, count: int) -> None:
         (whole_row(arrays, 5), row(arrays, 6), count),
         (row(arrays, 7), cube(arrays, 8), table(arrays, 9)),
         table(arrays, 10),
+        None,
     )
+
+
+def run_by_block(arrays: int, stride: int, count: int) -> None:
+    """Call `peak_kernels.fast.run_configurations` with memory of blocks; see `entries`."""
+    _run_configurations(
+        table(arrays, 0),
+        whole_table(arrays, 1),
+        row(arrays, 2),
+        stride,
+        whole_table(arrays, 3),
+        table(arrays, 4),
+        (whole_row(arrays, 5), row(arrays, 6), count),
+        (row(arrays, 7), cube(arrays, 8), table(arrays, 9)),
+        table(arrays, 10),
+        (table(arrays, 11), whole_row(arrays, 12)),
+    )
+
+
+def fold_blocks(arrays: int) -> None:
+    """``(curve, initial[1], out)``."""
+    _fold_blocks(table(arrays, 0), row(arrays, 1)[0], row(arrays, 2))
 
 
 def run_portfolio(arrays: int) -> None:

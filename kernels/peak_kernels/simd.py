@@ -30,26 +30,27 @@ _FLOAT_ARRAY = types.Array(types.float64, 1, "C")
 _FLOAT_TABLE = types.Array(types.float64, 2, "C")
 
 
-def _splat(builder: Any, value: Any) -> Any:
+def splat(builder: Any, value: Any) -> Any:
     """Vector whose lanes all hold ``value``."""
     vector = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
     lanes = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
     return builder.shuffle_vector(vector, ir.Constant(_VECTOR, ir.Undefined), lanes)
 
 
-def _constant(value: float) -> Any:
+def constant(value: float) -> Any:
+    """Vector of one constant."""
     return ir.Constant(_VECTOR, [value] * LANES)
 
 
-def _load(builder: Any, data: Any, index: Any, vector_type: Any = _VECTOR) -> Any:
+def load(builder: Any, data: Any, index: Any, vector_type: Any = _VECTOR) -> Any:
     """Unaligned load of a vector that starts at ``data[index]``."""
     pointer = builder.bitcast(builder.gep(data, [index]), vector_type.as_pointer())
-    load = builder.load(pointer)
-    load.align = 8
-    return load
+    loaded = builder.load(pointer)
+    loaded.align = 8
+    return loaded
 
 
-def _lane_mask(builder: Any, count: Any) -> Any:
+def lane_mask(builder: Any, count: Any) -> Any:
     """Mask whose first ``count`` lanes are set."""
     numbers = ir.Constant(ir.VectorType(_I64, LANES), list(range(LANES)))
     wanted = builder.insert_element(
@@ -60,15 +61,15 @@ def _lane_mask(builder: Any, count: Any) -> Any:
     return builder.icmp_signed("<", numbers, wanted)
 
 
-def _masked_load(builder: Any, data: Any, index: Any, mask: Any) -> Any:
+def masked_load(builder: Any, data: Any, index: Any, mask: Any) -> Any:
     """Load of the lanes in ``mask``; the others hold 1.0 and no memory is touched for them."""
     pointer = builder.bitcast(builder.gep(data, [index]), _VECTOR.as_pointer())
     kind = ir.FunctionType(_VECTOR, [_VECTOR.as_pointer(), ir.IntType(32), _MASK, _VECTOR])
     load = cgutils.get_or_insert_function(builder.module, kind, "llvm.masked.load.v8f64.p0")
-    return builder.call(load, [pointer, ir.Constant(ir.IntType(32), 8), mask, _constant(1.0)])
+    return builder.call(load, [pointer, ir.Constant(ir.IntType(32), 8), mask, constant(1.0)])
 
 
-def _tree(builder: Any, vector: Any, combine: Any) -> Any:
+def tree(builder: Any, vector: Any, combine: Any) -> Any:
     """Combine eight lanes pairwise: ((0,1),(2,3)),((4,5),(6,7))."""
     lanes = [builder.extract_element(vector, ir.Constant(ir.IntType(32), k)) for k in range(LANES)]
     while len(lanes) > 1:
@@ -76,11 +77,58 @@ def _tree(builder: Any, vector: Any, combine: Any) -> Any:
     return lanes[0]
 
 
-def _row(context: Any, builder: Any, array_type: Any, array: Any, row: Any) -> Any:
+def row_pointer(context: Any, builder: Any, array_type: Any, array: Any, row: Any) -> Any:
     """Pointer to the first element of a row of a two-dimensional array."""
     view = context.make_array(array_type)(context, builder, array)
     columns = builder.extract_value(view.shape, 1)
     return builder.gep(view.data, [builder.mul(row, columns)])
+
+
+def equity_step(
+    builder: Any, values: Any, sums: Any, current: Any, previous: Any, mask: Any
+) -> tuple[Any, Any]:
+    """Take eight bars into ``sums``, vectors in memory: returns, squares, squares below ``free``, highest, lowest.
+
+    ``values = (cash, units, free)`` as vectors.  Returns the first two terms.
+    """
+    zero, one = constant(0.0), constant(1.0)
+    equity = builder.fadd(values[0], builder.fmul(values[1], current))
+    before = builder.fadd(values[0], builder.fmul(values[1], previous))
+    ret = builder.fsub(builder.fdiv(equity, before), one)
+    down = builder.fsub(ret, values[2])
+    down = builder.select(builder.fcmp_ordered("<", down, zero), down, zero)
+    highest, lowest = (builder.load(sums[k]) for k in (3, 4))
+    above = builder.fcmp_ordered(">", equity, highest)
+    below = builder.fcmp_ordered("<", equity, lowest)
+    if mask is not None:
+        ret = builder.select(mask, ret, zero)
+        down = builder.select(mask, down, zero)
+        above, below = builder.and_(mask, above), builder.and_(mask, below)
+    square = builder.fmul(ret, ret)
+    for item, term in zip(sums, (ret, square, builder.fmul(down, down)), strict=False):
+        builder.store(builder.fadd(builder.load(item), term), item)
+    builder.store(builder.select(above, equity, highest), sums[3])
+    builder.store(builder.select(below, equity, lowest), sums[4])
+    return ret, square
+
+
+def totals(builder: Any, sums: Any) -> list[Any]:
+    """Numbers of vectors in memory: sums of the lanes, of the fourth and fifth the highest and the lowest."""
+    results = []
+    for k, item in enumerate(sums):
+        symbol = {3: ">", 4: "<"}.get(k)
+        vector = builder.load(item)
+        if symbol is None:
+            results.append(tree(builder, vector, builder.fadd))
+            continue
+        results.append(
+            tree(
+                builder,
+                vector,
+                lambda a, b, s=symbol: builder.select(builder.fcmp_ordered(s, a, b), a, b),
+            )
+        )
+    return results
 
 
 @intrinsic
@@ -96,30 +144,12 @@ def fold_equity(
     signature = _FIVE(_FLOAT_TABLE, *[types.int64] * 3, *[types.float64] * 3)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        data = _row(context, builder, sig.args[0], args[0], args[1])
+        data = row_pointer(context, builder, sig.args[0], args[0], args[1])
         first, last = args[2], args[3]
-        cash_v, units_v, free_v = (_splat(builder, args[k]) for k in (4, 5, 6))
-        zero, one = _constant(0.0), _constant(1.0)
+        cash_v, units_v, free_v = (splat(builder, args[k]) for k in (4, 5, 6))
         starts = [0.0, 0.0, 0.0, float("-inf"), float("inf")]
-        sums = [cgutils.alloca_once_value(builder, _constant(s)) for s in starts]
-
-        def step(current: Any, previous: Any, mask: Any) -> None:
-            equity = builder.fadd(cash_v, builder.fmul(units_v, current))
-            before = builder.fadd(cash_v, builder.fmul(units_v, previous))
-            ret = builder.fsub(builder.fdiv(equity, before), one)
-            down = builder.fsub(ret, free_v)
-            down = builder.select(builder.fcmp_ordered("<", down, zero), down, zero)
-            highest, lowest = (builder.load(sums[k]) for k in (3, 4))
-            above = builder.fcmp_ordered(">", equity, highest)
-            below = builder.fcmp_ordered("<", equity, lowest)
-            if mask is not None:
-                ret = builder.select(mask, ret, zero)
-                down = builder.select(mask, down, zero)
-                above, below = builder.and_(mask, above), builder.and_(mask, below)
-            for k, term in enumerate((ret, builder.fmul(ret, ret), builder.fmul(down, down))):
-                builder.store(builder.fadd(builder.load(sums[k]), term), sums[k])
-            builder.store(builder.select(above, equity, highest), sums[3])
-            builder.store(builder.select(below, equity, lowest), sums[4])
+        sums = [cgutils.alloca_once_value(builder, constant(s)) for s in starts]
+        values = cash_v, units_v, free_v
 
         count = builder.sub(last, first)
         count = builder.select(
@@ -129,27 +159,16 @@ def fold_equity(
         with cgutils.for_range(builder, blocks, intp=_I64) as loop:
             index = builder.add(first, builder.shl(loop.index, ir.Constant(_I64, 3)))
             behind = builder.sub(index, ir.Constant(_I64, 1))
-            step(_load(builder, data, index), _load(builder, data, behind), None)
+            now, before = load(builder, data, index), load(builder, data, behind)
+            equity_step(builder, values, sums, now, before, None)
         rest = builder.and_(count, ir.Constant(_I64, LANES - 1))
         with builder.if_then(builder.icmp_signed(">", rest, ir.Constant(_I64, 0))):
             index = builder.add(first, builder.shl(blocks, ir.Constant(_I64, 3)))
             behind = builder.sub(index, ir.Constant(_I64, 1))
-            mask = _lane_mask(builder, rest)
-            step(
-                _masked_load(builder, data, index, mask),
-                _masked_load(builder, data, behind, mask),
-                mask,
-            )
-        results = [_tree(builder, builder.load(sums[k]), builder.fadd) for k in range(3)]
-        for k, symbol in ((3, ">"), (4, "<")):
-            results.append(
-                _tree(
-                    builder,
-                    builder.load(sums[k]),
-                    lambda a, b, s=symbol: builder.select(builder.fcmp_ordered(s, a, b), a, b),
-                )
-            )
-        return context.make_tuple(builder, sig.return_type, results)
+            mask = lane_mask(builder, rest)
+            now, before = (masked_load(builder, data, place, mask) for place in (index, behind))
+            equity_step(builder, values, sums, now, before, mask)
+        return context.make_tuple(builder, sig.return_type, totals(builder, sums))
 
     return signature, codegen
 
@@ -165,7 +184,7 @@ def _block_compare(symbol: str) -> Any:
             offset = ir.Constant(_I64, k * LANES)
             at_left, at_right = builder.add(args[2], offset), builder.add(args[3], offset)
             bits = builder.fcmp_ordered(
-                symbol, _load(builder, left.data, at_left), _load(builder, right.data, at_right)
+                symbol, load(builder, left.data, at_left), load(builder, right.data, at_right)
             )
             part = builder.zext(builder.bitcast(bits, ir.IntType(8)), _I64)
             word = builder.or_(word, builder.shl(part, offset))
@@ -204,8 +223,8 @@ def nonzero_mask(typing_context: Any, x: Any, at: Any) -> Any:
         word = ir.Constant(_I64, 0)
         for k in range(BLOCK // LANES):
             offset = ir.Constant(_I64, k * LANES)
-            found = _load(builder, data, builder.add(args[1], offset))
-            bits = builder.fcmp_ordered("!=", found, _constant(0.0))
+            found = load(builder, data, builder.add(args[1], offset))
+            bits = builder.fcmp_ordered("!=", found, constant(0.0))
             part = builder.zext(builder.bitcast(bits, ir.IntType(8)), _I64)
             word = builder.or_(word, builder.shl(part, offset))
         return word
@@ -261,9 +280,9 @@ def first_outside(
     signature = types.int64(_FLOAT_TABLE, *[types.int64] * 4, *[types.float64] * 3)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        arrays = [_row(context, builder, sig.args[0], args[0], args[k]) for k in (1, 2)]
+        arrays = [row_pointer(context, builder, sig.args[0], args[0], args[k]) for k in (1, 2)]
         first, last = args[3], args[4]
-        sign_v, level_v, goal_v = (_splat(builder, args[k]) for k in (5, 6, 7))
+        sign_v, level_v, goal_v = (splat(builder, args[k]) for k in (5, 6, 7))
         found = cgutils.alloca_once_value(builder, last)
         place = cgutils.alloca_once_value(builder, first)
         eight = ir.Constant(_I64, LANES)
@@ -275,8 +294,8 @@ def first_outside(
         at = builder.load(place)
         builder.cbranch(builder.icmp_signed("<", at, last), body, done)
         builder.position_at_end(body)
-        mask = _lane_mask(builder, builder.sub(last, at))
-        lows, highs = (builder.fmul(sign_v, _masked_load(builder, data, at, mask)) for data in arrays)
+        mask = lane_mask(builder, builder.sub(last, at))
+        lows, highs = (builder.fmul(sign_v, masked_load(builder, data, at, mask)) for data in arrays)
         bits = builder.or_(
             builder.fcmp_ordered("<=", lows, level_v), builder.fcmp_ordered(">=", highs, goal_v)
         )

@@ -176,17 +176,18 @@ def run_block(
     settings: FloatArray,
     scratch: tuple[FloatArray, FloatArray, FloatArray],
     out: FloatArray,
+    cuts: tuple[Any, ...] | None = None,
 ) -> None:
     """All configurations of a call: ``settings`` one row each or one for all, ``out`` one row of metrics each.
 
-    ``scratch = (state, records, curve)``.
+    ``scratch = (state, records, curve)``; ``cuts``: memory of sums by block (`entries.block_memory`).
     """
     from peak_kernels.fast import block_runner
 
     if call.rows is not None:
         for places, part in call.by_rows():
             own, found = settings if len(settings) == 1 else settings[places], out[places]
-            run_block(part, prices, calendar, own, scratch, found)
+            run_block(part, prices, calendar, own, scratch, found, cuts)
             out[places] = found
         return
     state, records, curve = scratch
@@ -195,11 +196,11 @@ def run_block(
         # One by one, so that the one that fails is known.
         for c in range(len(out)):
             own = settings if len(settings) == 1 else settings[c : c + 1]
-            run_block(call.part(c, c + 1), prices, calendar, own, scratch, out[c : c + 1])
+            run_block(call.part(c, c + 1), prices, calendar, own, scratch, out[c : c + 1], cuts)
         return
     try:
-        block_runner()(
-            call.ask, prices, call.seen, calendar, settings, call.params, rooms, records, curve, out
+        block_runner(by_block=cuts is not None)(
+            call.ask, prices, call.seen, calendar, settings, call.params, rooms, records, curve, out, cuts
         )
     except IndexError as error:
         if not is_outside(call.block, error):

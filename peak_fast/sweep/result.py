@@ -31,8 +31,8 @@ class SweepResult(Viewed):
     """Table of a sweep: one row per configuration, in the order of the grid.
 
     Columns are ``config`` (number of the configuration), the parameters, the metrics and, where they were
-    asked for, ``block_sum`` and ``block_sumsq``: sums and sums of squares of the returns in 16 equal blocks
-    of time.
+    asked for, ``block_sum`` and ``block_sumsq``: sums of the returns in equal blocks of time, and of their
+    squares.
 
     Parameters
     ----------

@@ -29,6 +29,7 @@ from peak_fast.settings import (
     check_apart,
     names_of,
 )
+from peak_fast.statistics import check_blocks
 from peak_fast.strategies import OrderBlock, RuleStrategy, SignalStrategy, resolve
 from peak_fast.sweep.grid import Grid, given_constraints
 from peak_fast.sweep.progress import SweepProgress, check_mode
@@ -108,6 +109,20 @@ def _names(engine: BacktestEngine, item: Any, data: Any) -> tuple[str, ...]:
     return names_of(engine.order_book, orders=isinstance(item, OrderBlock))
 
 
+def _blocks_of(blocks: Any, data: Mapping[str, Bars]) -> int:
+    """Number of blocks of time, checked; 0: none."""
+    if blocks is None or blocks is False:
+        return 0
+    count = 16 if blocks is True else check_blocks(blocks)
+    short = [name for name, bars in data.items() if len(bars) < max(count, 4)]
+    if short:
+        raise ConfigError(
+            f"blocks: expected at least {max(count, 4)} bars for {count} blocks; {short[0]!r} has "
+            f"{len(data[short[0]])}; use fewer blocks"
+        )
+    return count
+
+
 def _check_names(item: Any, names: Any, settings: Sequence[str]) -> None:
     """Names must be parameters or settings, where the strategy says what its parameters are."""
     known = {param.name for param in item.schema}
@@ -141,7 +156,8 @@ class Sweep:
     constraint
         Polars expression, text or function; configurations that do not meet it are not run.
     blocks
-        Also keep sums and sums of squares of returns in 16 stretches of time.
+        Also keep sums of the returns, and of their squares, in so many blocks of time: an even number, which
+        `SweepResult.overfitting` reads; True: 16.
     """
 
     def __init__(
@@ -163,13 +179,13 @@ class Sweep:
         financing: Financing | None = None,
         metrics: Sequence[str] = DEFAULT_METRICS,
         constraint: Any = None,
-        blocks: bool = False,
+        blocks: bool | int = False,
     ) -> None:
         self.data = self._bars_of(data)
         first = next(iter(self.data.values()))
         self.strategy = _resolved(strategy, first)
         self.metrics = check_metrics(metrics)
-        self.blocks = blocks
+        self.blocks = _blocks_of(blocks, self.data)
         self.engine = BacktestEngine(
             initial_cash=initial_cash,
             execution=execution,
@@ -336,7 +352,7 @@ class Sweep:
                 # Parameters that the grid does not name take these.
                 "defaults": {item.name: item.default for item in self.strategy.schema},
             },
-            settings={**self.settings(), "blocks": self.blocks},
+            settings={**self.settings(), "blocks": self.blocks or False},
             grid=self.grid.hash,
             metrics=self.metrics,
             code_version=code_version(),

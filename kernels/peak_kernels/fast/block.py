@@ -23,7 +23,8 @@ from numba.core.errors import NumbaExperimentalFeatureWarning
 from peak_kernels import money, simd
 from peak_kernels import slots as t
 from peak_kernels.compiling import OPTIONS, around, cache_dir
-from peak_kernels.fast.reduce import conclude
+from peak_kernels.fast.blocks import begin_blocks
+from peak_kernels.fast.reduce import conclude, conclude_blocks
 from peak_kernels.fast.simulation import simulate
 
 nb: Any = numba.types
@@ -33,10 +34,11 @@ _TABLE, _ROW, _RECORDS = nb.float64[:, ::1], nb.float64[::1], nb.float64[:, :, :
 _SEEN = nb.Array(nb.float64, 2, "C", readonly=True)
 BLOCK_SIGNATURE = nb.float64(nb.int64, _SEEN, _ROW, _ROW, _ROW)
 ASK_SIGNATURE = nb.int64(nb.int64, nb.int64, _SEEN, _ROW, _ROW, _ROW)
-_RUN_SIGNATURE = nb.void(
+_RUN_TYPES = (
     nb.FunctionType(ASK_SIGNATURE), _TABLE, _TABLE, nb.int64[:, ::1], _TABLE, _TABLE,
     nb.UniTuple(_ROW, 3), _RECORDS, _TABLE, _TABLE,
 )  # fmt: skip
+_CUTS = nb.Tuple([_TABLE, nb.int64[::1]])
 
 
 # Stands for the user's function, see `guests`.
@@ -70,12 +72,12 @@ def _ask(first: Any, stop: Any, seen: Any, params: Any, memory: Any, view: Any) 
 
 def _run_block(
     ask: Any, prices: Any, seen: Any, calendar: Any, settings: Any, params: Any, rooms: Any, records: Any,
-    curve: Any, out: Any,
+    curve: Any, out: Any, cuts: Any,
 ) -> None:  # fmt: skip
     """Configurations of a block, one after the other.
 
     ``rooms = (state, memory, view)``, ``seen`` is the table the block reads; ``params`` and ``out`` have one row
-    a configuration, ``settings`` too, or one row for all.
+    a configuration, ``settings`` too, or one row for all.  ``cuts``: see `simulation.run_configurations`.
     """
     state, memory, view = simd.borrow(rooms[0]), simd.borrow(rooms[1]), simd.borrow(rooms[2])
     prices, seen, calendar = simd.borrow(prices), simd.borrow(seen), simd.borrow(calendar)
@@ -86,17 +88,26 @@ def _run_block(
     for c in range(out.shape[0]):
         memory[:] = 0.0
         block = (ask, seen, params[c], memory, view)
-        simulate(prices, calendar, nothing, settings[0 if shared else c], state, records, curve, block)
-        conclude(state, curve, prices.shape[1], out[c])
+        if cuts is not None:
+            begin_blocks(cuts, prices.shape[1])
+        simulate(prices, calendar, nothing, settings[0 if shared else c], state, records, curve, block, cuts)
+        if cuts is None:
+            conclude(state, curve, prices.shape[1], out[c])
+        else:
+            conclude_blocks(state, curve, prices.shape[1], out[c], cuts)
 
 
 @functools.cache
-def block_runner() -> Callable[..., None]:
-    """The compiled loop; an explicit signature, because only then a function argument keeps its general type."""
+def block_runner(*, by_block: bool = False) -> Callable[..., None]:
+    """The compiled loop, with memory of blocks of time or None behind its arguments.
+
+    An explicit signature, because only then a function argument keeps its general type.
+    """
+    signature = nb.void(*_RUN_TYPES, _CUTS if by_block else nb.none)
     with warnings.catch_warnings():
         # First-class functions are marked experimental; `tests/test_block.py` watches them.
         warnings.simplefilter("ignore", NumbaExperimentalFeatureWarning)
-        compiled: Callable[..., None] = numba.njit(_RUN_SIGNATURE, **OPTIONS, cache=cache_dir() is not None)(
+        compiled: Callable[..., None] = numba.njit(signature, **OPTIONS, cache=cache_dir() is not None)(
             _run_block
         )
     return compiled

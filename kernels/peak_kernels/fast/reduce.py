@@ -15,6 +15,7 @@ from peak_kernels import money, simd
 from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray
 from peak_kernels.compiling import jit
+from peak_kernels.fast.blocks import Cuts, add_to_block, fold_by_block, write_blocks
 
 # Metrics that `finish` writes, and those that `fold_curve` writes behind them, computed only where they are asked for.
 # `peak_fast.metrics.catalog` names them in this order.
@@ -38,8 +39,10 @@ def _deepest(state: FloatArray, prices: FloatArray, start: int, stop: int) -> No
 
 
 @jit(inline=True)
-def fold(state: FloatArray, prices: FloatArray, curve: FloatArray, start: int, stop: int) -> None:
-    """Mark bars ``start .. stop-1`` at their closes with the position as it is.
+def fold(
+    state: FloatArray, prices: FloatArray, curve: FloatArray, start: int, stop: int, cuts: Cuts | None
+) -> None:
+    """Mark bars ``start .. stop-1`` at their closes with the position as it is; ``cuts``: by block, too.
 
     Equity is monotone in the price while the position does not change, so the extremes of a stretch tell
     whether it can hold a new deepest drawdown; only then is it walked bar by bar.  Rounding is monotone,
@@ -54,12 +57,19 @@ def fold(state: FloatArray, prices: FloatArray, curve: FloatArray, start: int, s
     down = min(ret - free, 0.0)
     total, squares, downside = ret, ret * ret, down * down
     highest = lowest = equity
+    if cuts is not None:
+        add_to_block(cuts, ret, ret * ret, start + 1 if units != 0.0 else stop)
     if units != 0.0:
         state[t.BARS_IN_MARKET] += float(stop - start)
         if stop - start > 1:
-            more, more_squares, more_down, top, bottom = simd.fold_equity(
-                prices, t.MARK, start + 1, stop, cash, units, free
-            )
+            if cuts is None:
+                more, more_squares, more_down, top, bottom = simd.fold_equity(
+                    prices, t.MARK, start + 1, stop, cash, units, free
+                )
+            else:
+                more, more_squares, more_down, top, bottom = fold_by_block(
+                    cuts, prices, start + 1, stop, cash, units, free
+                )
             total += more
             squares += more_squares
             downside += more_down
@@ -178,31 +188,16 @@ def fold_curve(equity: FloatArray, initial: float, out: FloatArray) -> None:
 
 
 @jit(inline=True)
-def fold_blocks(equity: FloatArray, initial: float, sums: FloatArray, squares: FloatArray) -> None:
-    """Sum and sum of squares of the returns in ``len(sums)`` equal stretches of time."""
-    bars, blocks = equity.shape[0], sums.shape[0]
-    previous = initial
-    for block in range(blocks):
-        total = total_squares = 0.0
-        for bar in range(block * bars // blocks, (block + 1) * bars // blocks):
-            ret = equity[bar] / previous - 1.0 if previous > 0.0 else 0.0
-            previous = equity[bar]
-            total += ret
-            total_squares += ret * ret
-        sums[block] = total
-        squares[block] = total_squares
+def conclude(state: FloatArray, curve: FloatArray, bars: int, out: FloatArray) -> None:
+    """All metrics of one finished run; those behind N_FOLDED where there is room for them and a curve."""
+    finish(state, bars, out)
+    if curve.shape[1] > 0 and out.shape[0] > N_FOLDED:
+        fold_curve(curve[t.CURVE_EQUITY], state[t.INITIAL_CASH], out)
 
 
 @jit(inline=True)
-def conclude(state: FloatArray, curve: FloatArray, bars: int, out: FloatArray) -> None:
-    """All metrics of one finished run; those behind N_FOLDED where there is room for them and a curve.
-
-    With 16 more columns than N_METRICS, and as many again: sums and sums of squares of returns by stretch of time.
-    """
-    finish(state, bars, out)
-    if curve.shape[1] > 0 and out.shape[0] > N_FOLDED:
-        equity, initial = curve[t.CURVE_EQUITY], state[t.INITIAL_CASH]
-        fold_curve(equity, initial, out)
-        blocks = (out.shape[0] - N_METRICS) // 2
-        if blocks > 0:
-            fold_blocks(equity, initial, out[N_METRICS : N_METRICS + blocks], out[N_METRICS + blocks :])
+def conclude_blocks(state: FloatArray, curve: FloatArray, bars: int, out: FloatArray, cuts: Cuts) -> None:
+    """`conclude`, with the sums of the blocks in the last columns."""
+    metrics = out.shape[0] - 2 * (cuts[0].shape[1] - 1)
+    conclude(state, curve, bars, out[:metrics])
+    write_blocks(cuts, out[metrics:])

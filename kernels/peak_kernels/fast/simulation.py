@@ -21,9 +21,10 @@ from peak_kernels import money, simd
 from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray, IntArray
 from peak_kernels.compiling import jit
+from peak_kernels.fast.blocks import Cuts, begin_blocks
 from peak_kernels.fast.decided import decide
 from peak_kernels.fast.estimates import estimate
-from peak_kernels.fast.reduce import conclude, fold
+from peak_kernels.fast.reduce import conclude, conclude_blocks, fold
 from peak_kernels.fast.rules import (
     closing_size,
     entry_block,
@@ -207,8 +208,9 @@ def simulate(
     records: FloatArray,
     curve: FloatArray,
     block: tuple[Any, ...] | None,
+    cuts: Cuts | None,
 ) -> None:
-    """Run one configuration.
+    """Run one configuration; with ``cuts`` (`blocks`) sums of returns by block, too.
 
     ``decisions = (bar_of, target_of, count)``: targets decided at the closes of bars, ascending; or
     ``block = (function, bars, params, memory, view)``, which is asked at every close with prices.  Exactly one is
@@ -281,7 +283,7 @@ def simulate(
                 k -= 1
                 continue
         if mark_to > at:
-            fold(state, prices, curve, at, mark_to)
+            fold(state, prices, curve, at, mark_to, cuts)
             at = mark_to
         if stepping and not exiting:
             if limit_reached(state, calendar, at - 1) and state[t.UNITS] != 0.0 and leaving < 0:
@@ -341,6 +343,7 @@ def run_configurations(
     decisions: tuple[IntArray, FloatArray, int],
     scratch: tuple[FloatArray, FloatArray, FloatArray],
     out: FloatArray,
+    cuts: Cuts | None,
 ) -> None:
     """Run a batch of configurations, one after the other, over the same prices.
 
@@ -361,7 +364,8 @@ def run_configurations(
     out
         float64[configurations, N_FOLDED or more]: metrics, the first of them NaN where `decide` refused
         a value; the columns behind N_FOLDED need a curve.
-        More of them than N_METRICS: sums of returns by stretch of time (`reduce.conclude`).
+    cuts
+        Memory of `blocks`; then ``out`` has as many columns more as there are sums of blocks.
     """
     bar_of, target_of = simd.borrow(decisions[0]), simd.borrow(decisions[1])
     state, records, curve = simd.borrow(scratch[0]), simd.borrow(scratch[1]), simd.borrow(scratch[2])
@@ -377,5 +381,10 @@ def run_configurations(
             if count < 0:
                 results[c, 0] = math.nan
                 continue
-        simulate(table, dates, (bar_of, target_of, count), row, state, records, curve, None)
-        conclude(state, curve, bars, results[c])
+        if cuts is not None:
+            begin_blocks(cuts, bars)
+        simulate(table, dates, (bar_of, target_of, count), row, state, records, curve, None, cuts)
+        if cuts is None:
+            conclude(state, curve, bars, results[c])
+        else:
+            conclude_blocks(state, curve, bars, results[c], cuts)

@@ -24,7 +24,7 @@ from peak_kernels import simd
 from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray, IntArray
 from peak_kernels.compiling import jit, part
-from peak_kernels.fast import decide
+from peak_kernels.fast import decide, fold_blocks
 from peak_kernels.order_slots import Market
 from peak_kernels.orders.decisions import write_decisions
 from peak_kernels.orders.simulate import order_runner
@@ -90,6 +90,7 @@ def _run_batch(
     function: Any,
     block: tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray],
     out: FloatArray,
+    blocks: int,
 ) -> tuple[int, int]:
     """Run configurations; returns how many are done, and why no more.
 
@@ -116,6 +117,8 @@ def _run_batch(
         each configuration.
     out
         float64[configurations, N_FOLDED or more], see `reduce.conclude`.
+    blocks
+        How many blocks of time the last columns of ``out`` take sums of (`fast.blocks.fold_blocks`).
     """
     prices, plane, settings = simd.borrow(tables[0]), simd.borrow(tables[1]), simd.borrow(tables[2])
     m, image, state = simd.borrow(rooms[0]), simd.borrow(rooms[1]), simd.borrow(rooms[2])
@@ -170,7 +173,10 @@ def _run_batch(
         if m[f.S_OVERFLOW] > 0.0:
             return c, f.BATCH_ROOM
         put_settings(m, state, own)
-        conclude_memory(m, state, curve, position[0], not sized, results[c])
+        metrics = results.shape[1] - 2 * blocks
+        conclude_memory(m, state, curve, position[0], not sized, results[c, :metrics])
+        if blocks > 0:
+            fold_blocks(curve, own[t.INITIAL_CASH], results[c, metrics:])
     return results.shape[0], f.BATCH_DONE
 
 
@@ -200,7 +206,7 @@ def _signature() -> Any:
     return nb.UniTuple(nb.int64, 2)(
         nb.FunctionType(run), market, nb.UniTuple(table, 3), whole_table, nb.int64, whole_table,
         nb.UniTuple(row, 3), nb.Tuple([whole_row, row]), nb.UniTuple(table, 2),
-        function, nb.Tuple([table, table, row, row, table]), table,
+        function, nb.Tuple([table, table, row, row, table]), table, nb.int64,
     )  # fmt: skip
 
 

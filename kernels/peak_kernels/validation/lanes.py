@@ -18,9 +18,9 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from peak_kernels.simd import LANES
+from peak_kernels.simd import LANES, load, splat
 
-_DOUBLE, _I64, _I32, _I8 = ir.DoubleType(), ir.IntType(64), ir.IntType(32), ir.IntType(8)
+_DOUBLE, _I64, _I8 = ir.DoubleType(), ir.IntType(64), ir.IntType(8)
 _VECTOR = ir.VectorType(_DOUBLE, LANES)
 _NUMBERS = ir.Constant(_VECTOR, [float(k) for k in range(LANES)])
 _ZERO = ir.Constant(_VECTOR, [0.0] * LANES)
@@ -29,20 +29,8 @@ _ROW = types.Array(types.float64, 1, "C")
 _TWO: Any = getattr(types, "UniTuple")(types.int64, 2)  # noqa: B009
 
 
-def _splat(builder: Any, value: Any) -> Any:
-    vector = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), value, ir.Constant(_I32, 0))
-    lanes = ir.Constant(ir.VectorType(_I32, LANES), [0] * LANES)
-    return builder.shuffle_vector(vector, ir.Constant(_VECTOR, ir.Undefined), lanes)
-
-
 def _pointer(builder: Any, data: Any, index: Any) -> Any:
     return builder.bitcast(builder.gep(data, [index]), _VECTOR.as_pointer())
-
-
-def _load(builder: Any, data: Any, index: Any) -> Any:
-    load = builder.load(_pointer(builder, data, index))
-    load.align = 8
-    return load
 
 
 class _Rows:
@@ -61,7 +49,7 @@ class _Rows:
     def at(self, index: Any) -> tuple[Any, Any, Any]:
         """``(s * |s|, q, s)`` of eight configurations."""
         builder = self.builder
-        parts = [_load(builder, data, index) for data in self.data]
+        parts = [load(builder, data, index) for data in self.data]
         sums, squares = builder.fadd(parts[0], parts[2]), builder.fadd(parts[1], parts[3])
         size = ir.FunctionType(_VECTOR, [_VECTOR])
         fabs = cgutils.get_or_insert_function(builder.module, size, "llvm.fabs.v8f64")
@@ -91,14 +79,14 @@ def keep_best(
         rows = _Rows(context, builder, *args[:3])
         kept = context.make_array(_ROW)(context, builder, args[3]).data
         places = [builder.add(args[4], ir.Constant(_I64, k * LANES)) for k in range(3)]
-        held = [cgutils.alloca_once_value(builder, _load(builder, kept, place)) for place in places]
-        start = builder.fadd(_splat(builder, args[5]), _NUMBERS)
+        held = [cgutils.alloca_once_value(builder, load(builder, kept, place)) for place in places]
+        start = builder.fadd(splat(builder, args[5]), _NUMBERS)
         with rows.every() as loop:
             index = rows.first_of(loop)
             score, squares, _ = rows.at(index)
             top, top_squares, top_number = (builder.load(item) for item in held)
             better = builder.fcmp_ordered(">", builder.fmul(score, top_squares), builder.fmul(top, squares))
-            numbers = builder.fadd(start, _splat(builder, builder.sitofp(index, _DOUBLE)))
+            numbers = builder.fadd(start, splat(builder, builder.sitofp(index, _DOUBLE)))
             for item, new, old in zip(
                 held, (score, squares, numbers), (top, top_squares, top_number), strict=True
             ):
@@ -118,7 +106,7 @@ def count_lower(typing_context: Any, tables: Any, first: Any, other: Any, score:
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         rows = _Rows(context, builder, *args[:3])
-        top, top_squares = _splat(builder, args[3]), _splat(builder, args[4])
+        top, top_squares = splat(builder, args[3]), splat(builder, args[4])
         counts = [cgutils.alloca_once_value(builder, ir.Constant(_I64, 0)) for _ in range(2)]
         with rows.every() as loop:
             score, squares, _ = rows.at(rows.first_of(loop))
@@ -145,9 +133,9 @@ def sum_sharpes(
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         rows = _Rows(context, builder, *args[:3])
-        count = _splat(builder, args[3])
+        count = splat(builder, args[3])
         kept = context.make_array(_ROW)(context, builder, args[4]).data
-        total = cgutils.alloca_once_value(builder, _load(builder, kept, args[5]))
+        total = cgutils.alloca_once_value(builder, load(builder, kept, args[5]))
         root = cgutils.get_or_insert_function(
             builder.module, ir.FunctionType(_VECTOR, [_VECTOR]), "llvm.sqrt.v8f64"
         )

@@ -26,11 +26,10 @@ from peak_fast.sweep.run.settings import SettingsTable
 from peak_fast.sweep.run.threads import Team, cut
 from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray
-from peak_kernels.entries import run_configurations
+from peak_kernels.entries import block_memory, run_configurations
 
 Report = Callable[[int, FloatArray], None]
 
-BLOCKS = 16
 # A tile is about this many bars of work: long enough to hide its fixed cost, short enough to stop within it.
 _TILE_BARS = 4_000_000
 # The last tiles are shorter, so that all threads end at about the same time.
@@ -90,6 +89,7 @@ class Scratch:
     records: FloatArray
     curve: FloatArray
     results: FloatArray
+    cuts: Any = None
 
 
 class Batch:
@@ -110,7 +110,7 @@ class Batch:
     budget
         Bytes for indicator rows.
     blocks
-        Also fold sums of returns in 16 stretches of time.
+        Into how many blocks of time returns are summed, too; 0: none.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class Batch:
         *,
         team: Team,
         budget: int = 1 << 30,
-        blocks: bool = False,
+        blocks: int = 0,
     ) -> None:
         self.shared, self.strategy, self.bars = shared, strategy, bars
         self.metrics = tuple(metrics)
@@ -130,12 +130,10 @@ class Batch:
         self.blocks = blocks
         self._budget = budget
         self._places = metric_places(metrics)
-        self._needs_curve = blocks or max(self._places) >= len(FOLDED)
-        self.width = (
-            len(METRICS) + 2 * BLOCKS if blocks else len(METRICS) if self._needs_curve else len(FOLDED)
-        )
-        if blocks:
-            self._places += range(len(METRICS), self.width)
+        self._needs_curve = max(self._places) >= len(FOLDED)
+        metrics_computed = len(METRICS) if self._needs_curve else len(FOLDED)
+        self.width = metrics_computed + 2 * blocks
+        self._places += range(metrics_computed, self.width)
         self._local = threading.local()
         self._cache: RowCache | None = None
         self._dates: Any = None
@@ -166,7 +164,8 @@ class Batch:
     def run(self, columns: Mapping[str, Any], out: FloatArray, done: Report | None = None) -> None:
         """Write the metrics of configurations to ``out``: float64[configurations, len(metrics)].
 
-        With ``blocks`` it has 32 more columns.  ``done(n, values of the first metric)`` is called as tiles finish.
+        With ``blocks`` it has twice as many columns more.  ``done(n, values of the first metric)`` is called as tiles
+        finish.
         """
         params, varied = self.split(columns, len(out))
         settings = self.settings(varied)
@@ -307,6 +306,7 @@ class Batch:
             (room.bar_of, room.target_of, 0),
             (room.state, room.records, room.curve),
             out,
+            room.cuts,
         )
 
     def _calendar(self, settings: SettingsTable) -> Any:
@@ -326,6 +326,7 @@ class Batch:
                 np.empty((3, 0, t.RECORD_WIDTH)),
                 np.empty((1, count if self._needs_curve else 0)),
                 np.empty((self.tile, self.width)),
+                block_memory(self.blocks) if self.blocks else None,
             )
         return kept
 
@@ -341,7 +342,9 @@ class Batch:
             room = self._scratch()
             found = room.results[: tile[1] - tile[0]]
             scratch = (room.state, room.records, room.curve)
-            run_block(call.part(*tile), self._prices, calendar, settings.rows(*tile), scratch, found)
+            run_block(
+                call.part(*tile), self._prices, calendar, settings.rows(*tile), scratch, found, room.cuts
+            )
             self._keep(found, tile[0], out, done)
 
         smallest = SMALLEST_TILE_BARS // len(self.bars)

@@ -184,6 +184,7 @@ class BookBatch(Batch):
                 function,
                 (seen, params[first:] if self._asks else params, *others),
                 out[first:],
+                self.blocks,
             )
             first += done
             if why == f.BATCH_ROOM:

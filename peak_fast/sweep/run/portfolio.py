@@ -26,7 +26,9 @@ from peak_fast.strategies import PanelBlock
 from peak_fast.sweep.run.batch import Report, metric_places
 from peak_fast.sweep.run.functions import check_columns, each, told
 from peak_fast.sweep.run.threads import Team, cut
+from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray
+from peak_kernels.entries import fold_blocks
 
 # Configurations that a thread runs between two looks at what stops it.
 _LARGEST, _SMALLEST = 64, 4
@@ -55,15 +57,16 @@ class PortfolioBatch:
 
     def __init__(
         self, shared: EngineSettings, strategy: Any, bars: Panel, metrics: Sequence[str], *, team: Team,
-        budget: int = 1 << 30, blocks: bool = False,
+        budget: int = 1 << 30, blocks: int = 0,
     ) -> None:  # fmt: skip
-        if blocks:
-            raise ConfigError(
-                "blocks: expected False for portfolios, whose sweeps keep no sums of returns; got True"
-            )
         self.shared, self.strategy, self.bars = shared, strategy, bars
         self._places_orders = places_orders(strategy)
-        self.metrics, self.team = tuple(metrics), team
+        if self._places_orders and blocks:
+            raise ConfigError(
+                "blocks: expected False for orders over several assets, whose sweeps keep no sums of returns; got "
+                f"{blocks}; peak_fast.statistics.cscv takes the returns of single runs"
+            )
+        self.metrics, self.team, self.blocks = tuple(metrics), team, blocks
         self._places = metric_places(metrics)
         self._names = names_varied(strategy, shared.order_book)
         self._own = {item.name for item in strategy.schema}
@@ -134,7 +137,12 @@ class PortfolioBatch:
         targets = self._weights(room, setup, params, columns)
         if targets.notes:
             self.notes.update(dict.fromkeys(targets.notes))
-        out[:] = room.bench.measure(setup, targets)[self._places]
+        asked = len(self.metrics)
+        out[:asked] = room.bench.measure(setup, targets)[self._places]
+        if self.blocks:
+            sums = np.empty(2 * self.blocks)
+            fold_blocks(room.bench.equity.reshape(1, -1), float(setup.settings[t.INITIAL_CASH]), sums)
+            out[asked:] = sums
 
     def _weights(
         self, room: _Room, setup: Any, params: dict[str, Any], columns: Mapping[str, list[Any]]

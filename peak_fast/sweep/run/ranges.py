@@ -16,7 +16,7 @@ from peak_fast.settings import EngineSettings
 from peak_fast.strategies import OrderBlock, RuleStrategy, SignalStrategy
 from peak_fast.sweep.grid import Grid
 from peak_fast.sweep.progress import SweepProgress
-from peak_fast.sweep.run.batch import BLOCKS, Batch
+from peak_fast.sweep.run.batch import Batch
 from peak_fast.sweep.run.batches import make_batch
 from peak_fast.sweep.run.budget import amount, duration
 from peak_fast.sweep.run.threads import Team
@@ -49,7 +49,7 @@ class Work:
     metrics
         Names of the metrics.
     blocks
-        Also fold sums of returns in 16 stretches of time.
+        Into how many blocks of time returns are summed, too; 0: none.
     """
 
     shared: EngineSettings
@@ -57,12 +57,12 @@ class Work:
     data: Mapping[str, Bars]
     grid: Grid
     metrics: tuple[str, ...]
-    blocks: bool = False
+    blocks: int = 0
 
     @property
     def width(self) -> int:
         """Columns of the results."""
-        return len(self.metrics) + (2 * BLOCKS if self.blocks else 0)
+        return len(self.metrics) + 2 * self.blocks
 
 
 class Ranges:
@@ -144,8 +144,9 @@ class Ranges:
             self._chunk(first, last, out[first - start : last - start], shown)
         columns: dict[str, Any] = {name: out[:, k] for k, name in enumerate(names)}
         if self.work.blocks:
-            columns["block_sum"] = np.ascontiguousarray(out[:, len(names) : len(names) + BLOCKS])
-            columns["block_sumsq"] = np.ascontiguousarray(out[:, len(names) + BLOCKS :])
+            first, second = len(names), len(names) + self.work.blocks
+            columns["block_sum"] = np.ascontiguousarray(out[:, first:second])
+            columns["block_sumsq"] = np.ascontiguousarray(out[:, second:])
         return columns
 
     def _chunk(self, first: int, last: int, out: Any, shown: SweepProgress) -> None:
