@@ -76,7 +76,10 @@ def quiet_optuna() -> Iterator[Any]:
 
     Optuna's own level is put back afterwards, so that a user's choice stays in force.
     """
-    optuna = require("optuna", extra="optuna")
+    with warnings.catch_warnings():
+        # In notebooks without ipywidgets tqdm, which Optuna imports and we do not use, asks for them.
+        warnings.filterwarnings("ignore", message="IProgress not found")
+        optuna = require("optuna", extra="optuna")
     if int(optuna.__version__.split(".")[0]) < _OLDEST_OPTUNA:
         raise MissingDependencyError(
             f"expected optuna {_OLDEST_OPTUNA} or later; got {optuna.__version__}; "
