@@ -22,7 +22,7 @@ FLOORS = [
     ["errors", "masking", "version"],
     ["arguments", "columns", "files", "guard"],
     ["data", "params"],
-    ["indicators", "metrics", "settings", "statistics"],
+    ["indicators", "metrics", "settings", "statistics", "trials"],
     ["strategies"],
     ["simulation"],
     ["results"],

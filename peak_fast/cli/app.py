@@ -22,6 +22,7 @@ from peak_fast.cli.options import (
     StrategyName,
     config_of,
 )
+from peak_fast.cli.trials import trials
 from peak_fast.cli.values import check_output, parse_grid, parse_params, usage_message
 from peak_fast.errors import ConfigError, PeakFastError
 from peak_fast.guard import EXIT_CODE, last_message
@@ -333,7 +334,7 @@ def bench(
     run_bench(out)
 
 
-for _command in (reports.report, reports.compare, reports.strategies, walk.walk_forward):
+for _command in (reports.report, reports.compare, reports.strategies, walk.walk_forward, trials):
     app.command(_command.__name__.replace("_", "-"))(_command)
 
 

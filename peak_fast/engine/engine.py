@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from peak_fast import portfolio as _portfolio
 from peak_fast import settings as _settings
 from peak_fast import simulation as _simulation
+from peak_fast import trials as _trials
 from peak_fast.arguments import rate_of_bps, tracker_or_none
 from peak_fast.data import Bars, given_bars, is_panel
+from peak_fast.engine.counting import count_later
 from peak_fast.engine.parts import Setting, stop_pct, with_varied
 from peak_fast.errors import ConfigError
 from peak_fast.guard import guarded_class
@@ -61,6 +63,9 @@ class BacktestEngine:
         Whether each run first looks, at a few bars, whether decisions change with later bars, and is refused if they
         do (docs/validation.md#look-ahead); `peak_fast.validation.check_lookahead` looks closer.
 
+    registry
+        A `peak_fast.trials.TrialRegistry`, or the path of its file: each run is counted there, on another thread.
+
     Attributes
     ----------
     settings
@@ -73,23 +78,12 @@ class BacktestEngine:
     """
 
     def __init__(
-        self,
-        *,
-        initial_cash: float = 100_000.0,
-        execution: Execution | None = None,
-        costs: Costs | None = None,
-        sizing: SizeRule | None = None,
-        stops: Stops | None = None,
-        risk_limits: RiskLimits | None = None,
-        tracker: Tracker | None = None,
-        use_execution_pipeline: bool = True,
-        periods_per_year: float | None = None,
-        risk_free: float = 0.0,
-        order_book: Any = None,
-        portfolio: PortfolioRules | None = None,
-        financing: Financing | None = None,
-        check_lookahead: bool = False,
-    ) -> None:
+        self, *, initial_cash: float = 100_000.0, execution: Execution | None = None, costs: Costs | None = None,
+        sizing: SizeRule | None = None, stops: Stops | None = None, risk_limits: RiskLimits | None = None,
+        tracker: Tracker | None = None, use_execution_pipeline: bool = True, periods_per_year: float | None = None,
+        risk_free: float = 0.0, order_book: Any = None, portfolio: PortfolioRules | None = None,
+        financing: Financing | None = None, check_lookahead: bool = False, registry: Any = None,
+    ) -> None:  # fmt: skip
         self.settings = EngineSettings(
             initial_cash=initial_cash,
             execution=Execution() if execution is None else execution,
@@ -109,6 +103,7 @@ class BacktestEngine:
                 raise ConfigError(f"{name}: expected True or False; got {value!r}")
         self.use_execution_pipeline = bool(use_execution_pipeline)
         self.check_lookahead = bool(check_lookahead)
+        self.registry = None if registry is None else _trials.registry_or_none(registry)
 
     initial_cash = Setting[float]()
     execution = Setting[Execution]()
@@ -201,7 +196,7 @@ class BacktestEngine:
     def quiet_run(self, weights: bool = False) -> Callable[[Bars, Any, dict[str, Any]], BacktestResult]:
         """A function of bars, a resolved strategy and complete parameters that runs without telling anybody."""
         quiet = self._with(self.settings)
-        quiet.tracker = None
+        quiet.tracker = quiet.registry = None
         return lambda bars, item, values: quiet._run_item(bars, item, values, None, weights)
 
     def _run_item(
@@ -270,7 +265,7 @@ class BacktestEngine:
         values = complete_params(item, params)
         if self.settings.order_book is not None or isinstance(item, OrderBlock):
             other = self._with(_settings.varied_settings(self.settings, varied))
-            other.tracker = None
+            other.tracker = other.registry = None
             return other._run_item(bars, item, values, symbol, False, varied)
         by_weight = getattr(item, "weights", False) or getattr(item, "returns", "") == "weights"
         flat = self.settings.vector(bars, weights=by_weight, varied=varied).copy()
@@ -392,7 +387,9 @@ class BacktestEngine:
         )  # fmt: skip
 
     def _told(self, result: R) -> R:
-        """Tell the tracker of a result."""
+        """Tell the tracker and the registry of a result."""
+        if self.registry is not None:
+            count_later(self.registry, result, self.settings)
         if self.tracker is not None:
             try:
                 # A NoopTracker says that it is not enabled; trackers that say nothing are.

@@ -87,7 +87,7 @@ def _engine_keywords() -> set[str]:
     """Settings of the engine that a study takes."""
     from peak_fast.engine import BacktestEngine
 
-    return set(keywords(BacktestEngine)) - {"tracker", "use_execution_pipeline"}
+    return set(keywords(BacktestEngine)) - {"tracker", "use_execution_pipeline", "registry"}
 
 
 def check_settings(settings: Mapping[str, Any]) -> None:
@@ -193,6 +193,11 @@ def _names(order_book: Any, strategy: Any, portfolio: bool) -> tuple[str, ...]:
     if portfolio:
         return names_varied(strategy, order_book)
     return names_of(order_book, orders=isinstance(strategy, OrderBlock))
+
+
+def names_searched(order_book: Any, strategy: Any, data: Any) -> tuple[str, ...]:
+    """Settings that a study of such data may search."""
+    return () if strategy is None else _names(order_book, strategy, holds_panels(data))
 
 
 def holds_panels(data: Any) -> bool:

@@ -21,6 +21,7 @@ from peak_fast.errors import StrategyError
 from peak_fast.guard import guarded_class, say_stopped
 from peak_fast.params import Param, is_feasible
 from peak_fast.studies import setup
+from peak_fast.studies.counted import CountedEvaluator
 from peak_fast.studies.evaluation import BatchRunner, Evaluator, SweepEvaluator, make_steps
 from peak_fast.studies.figures import study_figure, study_figures
 from peak_fast.studies.limits import make_limits
@@ -127,6 +128,8 @@ class Study:
         Threads of the sweep.
     heartbeat
         Seconds between signs of life of a worker, and without one until its trials are run by others.
+    registry
+        A `peak_fast.trials.TrialRegistry`, or the path of its file: what ``run`` tries is counted there.
     **settings
         Settings of the engine: initial_cash, execution, costs, sizing, stops, risk_limits, order_book, portfolio.
 
@@ -137,35 +140,15 @@ class Study:
     """
 
     def __init__(
-        self,
-        strategy: Any,
-        data: Any,
-        schema: Sequence[Param] | None = None,
-        objectives: Any = "sharpe",
-        sampler: Any = "auto",
-        pruner: Any = None,
-        storage: Any = None,
-        *,
-        study_name: str = "study",
-        resume: bool = True,
-        seed: int | None = None,
-        tracker: Tracker | None = None,
-        batch: int = 64,
-        space: Mapping[str, Any] | None = None,
-        constraints: Any = None,
-        feasible: Any = None,
-        segments: Any = None,
-        grid_values: int | None = None,
-        metrics: Sequence[str] = (),
-        warm_start: Any = None,
-        warm_start_limit: int = 200,
-        defaults_first: bool = True,
-        retry_failed: bool = False,
-        evaluator: Evaluator | None = None,
-        threads: int | None = None,
-        heartbeat: tuple[float, float] = (5.0, 60.0),
-        **settings: Any,
-    ) -> None:
+        self, strategy: Any, data: Any, schema: Sequence[Param] | None = None, objectives: Any = "sharpe",
+        sampler: Any = "auto", pruner: Any = None, storage: Any = None, *, study_name: str = "study",
+        resume: bool = True, seed: int | None = None, tracker: Tracker | None = None, batch: int = 64,
+        space: Mapping[str, Any] | None = None, constraints: Any = None, feasible: Any = None, segments: Any = None,
+        grid_values: int | None = None, metrics: Sequence[str] = (), warm_start: Any = None,
+        warm_start_limit: int = 200, defaults_first: bool = True, retry_failed: bool = False,
+        evaluator: Evaluator | None = None, threads: int | None = None,
+        heartbeat: tuple[float, float] = (5.0, 60.0), registry: Any = None, **settings: Any,
+    ) -> None:  # fmt: skip
         setup.check_keywords(settings, Study)
         setup.check_numbers(batch, threads, seed)
         setup.check_name(study_name)
@@ -186,7 +169,12 @@ class Study:
         self._settings = {name: value for name, value in settings.items() if value is not None}
         setup.check_settings(self._settings)
         run_batch = evaluator or SweepEvaluator(self._subject.strategy, threads, **self._settings)
-        self._runner = BatchRunner(self.space, run_batch, steps, tuple(dict.fromkeys(wanted)))
+        self._counted = CountedEvaluator(run_batch, registry, self._subject.name)
+        if registry is not None:
+            strategy = self._subject.strategy if evaluator is None else None
+            varied = setup.names_searched(self._settings.get("order_book"), strategy, self._data)
+            self._counted.tell(steps, strategy, self._settings, varied)
+        self._runner = BatchRunner(self.space, self._counted, steps, tuple(dict.fromkeys(wanted)))
         self._sampler, self._grid_axes = as_grid(sampler)
         self._batch, self._grid_values = batch, grid_values
         self._defaults_first, self._retry_failed = defaults_first, retry_failed
@@ -270,7 +258,8 @@ class Study:
                     counted_size(self.space),
                 )  # fmt: skip
                 with recorder:
-                    stopped = loop.run(limits, self._first_points(choice), recorder.observe)
+                    with self._counted:
+                        stopped = loop.run(limits, self._first_points(choice), recorder.observe)
                     self._result = self._conclude(loop, choice, stopped)
                     recorder.finish(self._result)
         except KeyboardInterrupt as error:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from peak_fast import arguments as _arguments
+from peak_fast import trials as _trials
 from peak_fast.data import Bars, given_bars, is_panel
 from peak_fast.engine import BacktestEngine
 from peak_fast.errors import ConfigError, did_you_mean
@@ -158,6 +159,9 @@ class Sweep:
     blocks
         Also keep sums of the returns, and of their squares, in so many blocks of time: an even number, which
         `SweepResult.overfitting` reads; True: 16.
+    registry
+        A `peak_fast.trials.TrialRegistry`, or the path of its file: what `run` tries is counted there.  None: in
+        ``trials.sqlite`` beside the store of a run that has one.
     """
 
     def __init__(
@@ -180,12 +184,14 @@ class Sweep:
         metrics: Sequence[str] = DEFAULT_METRICS,
         constraint: Any = None,
         blocks: bool | int = False,
+        registry: Any = None,
     ) -> None:
         self.data = self._bars_of(data)
         first = next(iter(self.data.values()))
         self.strategy = _resolved(strategy, first)
         self.metrics = check_metrics(metrics)
         self.blocks = _blocks_of(blocks, self.data)
+        self.registry = None if registry is None else _trials.registry_or_none(registry)
         self.engine = BacktestEngine(
             initial_cash=initial_cash,
             execution=execution,
@@ -313,11 +319,20 @@ class Sweep:
 
             check_resume(resume)
         folder = None if store is None else _arguments.place("store", store, "my_sweep")
+        registry = self.registry
+        if registry is None and folder is not None:
+            registry = _trials.TrialRegistry(folder.expanduser().absolute().parent / _trials.NAME)
+        if registry is not None:
+            registry.check()
         try:
             result = self._result(threads, folder, resume, progress, memory)
         except KeyboardInterrupt as error:
             say_stopped(error, "sweep stopped; nothing was kept: run(store=...) keeps what is finished")
             raise
+        if registry is not None:
+            from peak_fast.sweep.counted import count_sweep
+
+            count_sweep(registry, self, result)
         if tracker is not None:
             from peak_fast.sweep.tracked import log_sweep
 

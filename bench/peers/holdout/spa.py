@@ -19,4 +19,4 @@ def test(strategies=1_000, samples=1_000):
     )
 
 
-print(json.dumps(measure(lambda: test(5, 5), test)))
+print(json.dumps(measure(lambda: test(5, 100), test)))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from peak_fast.sweep.run.ranges import Ranges as Ranges
     from peak_fast.sweep.run.ranges import Work as Work
     from peak_fast.sweep.run.repeated import Repeated as Repeated
+    from peak_fast.sweep.run.settings import SettingsTable as SettingsTable
     from peak_fast.sweep.run.stretches import PLANES as PLANES
     from peak_fast.sweep.run.stretches import StretchBatch as StretchBatch
     from peak_fast.sweep.run.stretches import closed_trades as closed_trades
@@ -36,6 +37,7 @@ _HOMES = {
     "curves": ("CurveBatch", "returns_from"),
     "ranges": ("Ranges", "Work"),
     "repeated": ("Repeated",),
+    "settings": ("SettingsTable",),
     "stretches": ("PLANES", "StretchBatch", "closed_trades", "folded_result", "stretches_of"),
     "threads": ("Team", "cut"),
     "warm": ("History", "WarmBatch"),
