@@ -219,6 +219,18 @@ def test_rows_that_do_not_fit_are_computed_in_parts(monkeypatch):
     assert parts.distribution.tobytes() == whole.distribution.tobytes()
 
 
+def test_settings_that_are_not_set_are_none():
+    grid = {**GRID, "stop_loss": [None, 0.03]}
+    result = permutation_test("ma_crossover", grid, BARS, worlds=6, select=True)
+    assert set(result.frame["stop_loss"].to_list()) <= {None, 0.03}
+    assert result.params["stop_loss"] in (None, 0.03)
+    number = int(np.argmax(result.frame["stop_loss"].is_null()))
+    row = result.frame.row(number, named=True)
+    single = BacktestEngine(stops=Stops(stop_loss=row["stop_loss"]))
+    own = {name: row[name] for name in ("fast", "slow")}
+    assert single.run(result.world(number), "ma_crossover", own).stats["sharpe"] == row["sharpe"]
+
+
 def test_less_is_better_where_it_is():
     result = permutation_test("ma_crossover", GRID, BARS, worlds=20, select=True, objective="volatility")
     assert result.at_least == np.count_nonzero(result.distribution <= result.real)

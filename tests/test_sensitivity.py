@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import polars as pl
 import pytest
 
 from peak_fast import (
@@ -121,7 +122,7 @@ def test_phases_of_a_cycle():
         ({"around": {"fats": [1]}}, "did you mean 'fast'"),
         ({"around": {"fast": []}}, "at least one value"),
         ({"added_bps": [5, 1]}, "rising numbers"),
-        ({"starts": 599}, "starts: expected a whole number from 0 to 598"),
+        ({"starts": -1}, "starts: expected a whole number from 0"),
         ({"delays": -1}, "delays: expected"),
         ({"feee": 3}, "no argument 'feee'"),
     ],
@@ -130,6 +131,11 @@ def test_wrong_input_is_one_clear_error(change, text):
     with pytest.raises(PeakFastError) as error:
         sensitivity("ma_crossover", PARAMS, BARS, **change)
     assert text in str(error.value)
+
+
+def test_few_bars_give_few_beginnings():
+    found = sensitivity("momentum", None, BARS.slice(0, 6), parts=["starts"])
+    assert found.starts["start"].to_list() == [0, 1, 2, 3, 4] and "fewer are left out" in found.notes[0]
 
 
 # Regimes
@@ -193,6 +199,9 @@ def test_regimes_of_portfolios_and_other_markets():
     assert (other.regime_of != found.regime_of).any()
     with pytest.raises(PeakFastError, match="expected the 300 times"):
         regimes(result, market=BARS)
+    below = BARS.to_polars().with_columns(pl.col("open", "high", "low", "close") - 150.0)
+    with pytest.raises(PeakFastError, match="closes above zero"):
+        regimes(RESULT, market=below)
     with pytest.raises(PeakFastError, match="result of a run"):
         regimes([1.0, 2.0])
 

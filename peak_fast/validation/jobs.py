@@ -53,11 +53,17 @@ class Job:
     def params(self, place: int) -> dict[str, Any]:
         """Plain parameters and varied settings of a configuration."""
         found = {name: column[place] for name, column in self.columns.items()}
-        return {name: value.item() if hasattr(value, "item") else value for name, value in found.items()}
+        plain = {name: value.item() if hasattr(value, "item") else value for name, value in found.items()}
+        # Grids of numbers write NaN where a setting is not set.
+        return {name: None if value != value else value for name, value in plain.items()}
 
     @property
     def is_compiled(self) -> bool:
         """Whether no Python of the user runs, so that worlds may be run on threads."""
+        if is_panel(self.data):
+            from peak_fast.portfolio import Rank
+
+            return isinstance(self.strategy, Rank)
         return isinstance(self.strategy, RuleStrategy | Block | OrderBlock)
 
     def result(self, place: int, data: Any = None) -> Any:

@@ -107,6 +107,7 @@ def regimes(result: Any, *, market: Any = None, trend: int = 200, volatility: in
         )
     trend = whole("trend", trend, 1, _MOST, "200 days are usual")
     volatility = whole("volatility", volatility, 2, _MOST, "21 days are a month")
+    _check_prices(held)
     moves = mean_returns(held)
     found = regime_of(moves, trend, volatility)
     frame = _frame(result, moves, found)
@@ -115,6 +116,16 @@ def regimes(result: Any, *, market: Any = None, trend: int = 200, volatility: in
         f"{unknown:,} of {len(own):,} bars come before the market has {trend} closes and a deviation"
     ] * bool(unknown)
     return RegimesResult(frame, found, trend, volatility, result.symbol, tuple(notes))
+
+
+def _check_prices(held: Any) -> None:
+    """Returns need prices above zero."""
+    low = np.nanmin(held.close) if np.isfinite(held.close).any() else np.nan
+    if not low > 0.0:
+        raise DataError(
+            f"market: expected closes above zero, whose returns are compared; got {low:g}; pass market=, bars of the "
+            "same times with such prices"
+        )
 
 
 def regime_of(moves: FloatArray, trend: int, volatility: int) -> IntArray:

@@ -150,7 +150,11 @@ class Neighbours:
     def starts(self, most: int) -> pl.DataFrame:
         """Bars left out at the beginning."""
         rows = []
-        for start in range(most + 1):
+        if most > len(self._job.data) - 2:
+            self.notes.append(
+                f"starts: two of {len(self._job.data)} bars have to be left, so fewer are left out"
+            )
+        for start in range(min(most, max(len(self._job.data) - 2, 0)) + 1):
             job = dataclasses.replace(self._job, data=self._job.data.slice(start))
             rows.append((start, self._figure(job, f"start {start}")))
         return self._frame(_COLUMNS["starts"], rows)

@@ -78,9 +78,11 @@ class PermutationResult:
             name: np.asarray(column)[known] for name, column in self._job.columns.items()
         }
         table = {"world": np.arange(self.worlds), self.objective: self.distribution, "config": self.chosen}
-        return pl.DataFrame(
+        frame = pl.DataFrame(
             {**table, **{name: values for name, values in columns.items() if name not in table}}
         )
+        floats = [name for name in columns if frame[name].dtype.is_float() and name not in table]
+        return frame.with_columns(pl.col(floats).fill_nan(None)) if floats else frame
 
     def world(self, number: int) -> Any:
         """The bars, or the panel, of a world; a run on them gives the figure of its row to the last bit."""

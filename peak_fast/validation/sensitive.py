@@ -154,7 +154,7 @@ def sensitivity(
         "parameters": beside.parameters,
         "pairs": beside.pairs,
         "costs": lambda: beside.costs(_basis_points(added_bps)),
-        "starts": lambda: beside.starts(whole("starts", starts, 0, len(job.data) - 2, "20 bars are a month")),
+        "starts": lambda: beside.starts(whole("starts", starts, 0, 1_000_000, "20 bars are a month")),
         "delays": lambda: beside.delays(whole("delays", delays, 0, 1000, "3 bars are usual")),
         "phases": beside.phases,
     }

@@ -142,7 +142,18 @@ def take_along(values: FloatArray, order: IntArray, out: FloatArray) -> None:
 @jit(inline=True)
 def _between(low: float, high: float, share: float) -> float:
     """The place of a share between two prices, never beyond them."""
-    return min(max(low + share * (high - low), low), high)
+    place = low + share * (high - low)
+    return low if place < low else high if place > high else place
+
+
+@jit(inline=True)
+def _larger(a: float, b: float) -> float:
+    return a if a > b else b
+
+
+@jit(inline=True)
+def _smaller(a: float, b: float) -> float:
+    return a if a < b else b
 
 
 @jit(inline=True)
@@ -160,10 +171,14 @@ def jitter(real: FloatArray, most: float, seed: int, number: int, table: FloatAr
             state = after(state)
             value = real[row, bar]
             share = fraction(mixed(state))
-            table[row, bar] = _between(max(low, value - reach), min(high, value + reach), share)
+            table[row, bar] = _between(_larger(low, value - reach), _smaller(high, value + reach), share)
         opened, closed = table[t.OPEN, bar], table[t.CLOSE, bar]
         state = after(state)
-        table[t.HIGH, bar] = _between(max(max(opened, closed), high - reach), high, fraction(mixed(state)))
+        table[t.HIGH, bar] = _between(
+            _larger(_larger(opened, closed), high - reach), high, fraction(mixed(state))
+        )
         state = after(state)
-        table[t.LOW, bar] = _between(low, min(min(opened, closed), low + reach), fraction(mixed(state)))
+        table[t.LOW, bar] = _between(
+            low, _smaller(_smaller(opened, closed), low + reach), fraction(mixed(state))
+        )
         table[t.MARK, bar] = real[t.MARK, bar] if closed != closed else closed
