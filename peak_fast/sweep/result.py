@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from peak_fast.results import BacktestResult
     from peak_fast.sweep.grid import Grid
+    from peak_fast.sweep.overfitted import Overfitting
     from peak_fast.sweep.store import SweepStore
 
 
@@ -254,6 +255,45 @@ class SweepResult(Viewed):
                 f"expected a configuration with a value of {by!r}; all are NaN; try another metric"
             )
         return self.rerun(self.params_of(int(rows["config"][0])))
+
+    def overfitting(
+        self, blocks: int = 16, row: Any = None, trials: Any = None, *, ties: str = "low", data: str | None = None,
+        sample: int = 200, seed: int = 0, threads: int | None = None,
+    ) -> Overfitting:  # fmt: skip
+        """How much of the best configuration is selection (docs/validation.md says each figure's definition).
+
+        The sweep runs again where it did not keep sums of ``blocks`` blocks of time and the metric "sharpe".
+
+        Parameters
+        ----------
+        blocks
+            Blocks of time of the cross-validation, even.
+        row
+            Number of a configuration, or several; None: the one with the highest Sharpe ratio.
+        trials
+            How many were tried in all: a number or a registry of trials; None: the rows of this sweep.
+        ties
+            See `peak_fast.statistics.cscv`.
+        data
+            Data set to look at, where the sweep has several.
+        sample, seed
+            Configurations whose returns are grouped for the effective number of trials, drawn with a seed.
+        threads
+            For what runs again; None: all processors.
+
+        Raises
+        ------
+        SweepError
+            Sums are missing, and data and strategy are not at hand.
+        ConfigError
+            A number of blocks, a configuration or a data set that there is not.
+        """
+        from peak_fast.sweep.overfit import overfitting_of
+
+        return overfitting_of(
+            self, getattr(self._rerun, "__self__", None), blocks=blocks, row=row, trials=trials, ties=ties, data=data,
+            sample=sample, seed=seed, threads=threads,
+        )  # fmt: skip
 
     def curves(self, n: int = 10, by: str | None = None) -> pl.DataFrame:
         """Equity curves of the ``n`` best configurations, by running them again.

@@ -13,7 +13,6 @@ from peak_fast.errors import ConfigError
 from peak_fast.guard import guarded
 from peak_fast.strategies import OrderBlock, RuleStrategy
 from peak_fast.sweep.run import CurveBatch, Team, default_threads, parse_memory, returns_from
-from peak_fast.sweep.runner import Sweep
 from peak_kernels.arrays import FloatArray, IntArray
 
 _TILE = 128
@@ -21,14 +20,14 @@ _TILE = 128
 
 @guarded
 def return_tiles(
-    sweep: Sweep, configs: Any = None, *, tile: int = _TILE, threads: int | None = None
+    sweep: Any, configs: Any = None, *, tile: int = _TILE, threads: int | None = None
 ) -> Iterator[FloatArray]:
     """Returns of every bar, ``float64[bars, up to tile configurations]``, tile after tile.
 
     Parameters
     ----------
     sweep
-        Of one data set.
+        A `Sweep` of one data set.
     configs
         Numbers of configurations, in the order wanted; None: all of the grid.
     tile
@@ -69,7 +68,7 @@ def return_tiles(
             yield out.T
 
 
-def _numbers(sweep: Sweep, configs: Any) -> IntArray:
+def _numbers(sweep: Any, configs: Any) -> IntArray:
     count = len(sweep.grid)
     numbers = np.arange(count) if configs is None else np.asarray(configs)
     whole = numbers.ndim == 1 and numbers.dtype.kind in "iu"
@@ -80,14 +79,14 @@ def _numbers(sweep: Sweep, configs: Any) -> IntArray:
     return numbers.astype(np.int64)
 
 
-def _columns(sweep: Sweep, numbers: IntArray) -> dict[str, Any]:
+def _columns(sweep: Any, numbers: IntArray) -> dict[str, Any]:
     """Columns of any configurations, as the batch of the strategy takes them."""
     plain = not isinstance(sweep.strategy, RuleStrategy)
     axes = zip(sweep.grid.axes.items(), sweep.grid.codes_at(numbers), strict=True)
     return {name: (axis.python_values() if plain else axis.values)[code] for (name, axis), code in axes}
 
 
-def _one_by_one(sweep: Sweep, numbers: IntArray, bars: int) -> FloatArray:
+def _one_by_one(sweep: Any, numbers: IntArray, bars: int) -> FloatArray:
     found = np.empty((bars, len(numbers)))
     for place, number in enumerate(numbers.tolist()):
         result = sweep.rerun(sweep.grid[number])

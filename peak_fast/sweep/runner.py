@@ -367,7 +367,7 @@ class Sweep:
                 # Parameters that the grid does not name take these.
                 "defaults": {item.name: item.default for item in self.strategy.schema},
             },
-            settings={**self.settings(), "blocks": self.blocks or False},
+            settings={**self.settings(), "blocks": self.blocks or False, **self._lengths()},
             grid=self.grid.hash,
             metrics=self.metrics,
             code_version=code_version(),
@@ -394,4 +394,9 @@ class Sweep:
         notes = runner.notes()
         if hasattr(table, "keep_notes"):
             notes = table.keep_notes(notes)
-        return SweepResult(table, self.grid, self.metrics, self.rerun, self.settings(), notes=notes)
+        settings = {**self.settings(), **self._lengths()}
+        return SweepResult(table, self.grid, self.metrics, self.rerun, settings, notes=notes)
+
+    def _lengths(self) -> dict[str, Any]:
+        """Bars of the data, which say how long blocks are."""
+        return {"bars": {name: len(bars) for name, bars in self.data.items()}} if self.blocks else {}
