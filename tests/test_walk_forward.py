@@ -10,6 +10,7 @@ from peak_fast import (
     BacktestEngine,
     Bars,
     Costs,
+    Execution,
     Param,
     Row,
     RuleStrategy,
@@ -76,6 +77,27 @@ def test_like_the_oracle(item, objective, positions):
     again = engine.run(BARS.slice(first, last), sides)
     assert np.array_equal(walked.result.equity, again.equity)
     assert walked.result.stats["closed_trades"] == again.stats["closed_trades"] > 3
+
+
+@pytest.mark.parametrize("positions", ["carry", "flat"])
+@pytest.mark.parametrize("execution", [Execution(fill_at="close"), Execution()], ids=["close", "open"])
+def test_other_fills_and_gaps_of_prices(positions, execution):
+    """Fills at the deciding close, and bars without prices, of which some lie at edges of windows."""
+    holes = np.zeros(len(BARS), bool)
+    holes[[50, 99, 100, 140, 141, 142, 180, 301]] = True
+    frame = {name: np.where(holes, np.nan, getattr(BARS, name)) for name in ("open", "high", "low", "close")}
+    bars = Bars.from_frame({**frame, "timestamp": BARS.timestamp})
+    engine = BacktestEngine(execution=execution)
+    known = np.asarray(bars.mark)
+    item = SignalStrategy(
+        lambda df, p: sides_of(known, p["fast"], p["slow"])[: len(df["close"])], "cross", schema=PARAMS
+    )
+    walked = walk_forward(item, GRID, bars, train=100, test=40, positions=positions, execution=execution)
+    rows = [sides_of(known, *pair) for pair in CONFIGURATIONS]
+    join = oracle.joined_carried if positions == "carry" else oracle.joined_flat
+    sides = np.array(join(rows, walked.windows, [(place, 0) for place in places(walked)]))
+    again = engine.run(bars.slice(99), sides)
+    assert np.array_equal(walked.result.equity, again.equity)
 
 
 @pytest.mark.parametrize("positions", ["carry", "flat"])

@@ -216,3 +216,32 @@ def test_the_joined_result_replays_from_its_decisions():
     assert walked.result.hash == again.result.hash
     assert walked.result.trades.height > 0
     assert BacktestEngine().run(BARS, RULES, walked.choices[0].params).stats["total_trades"] > 0
+
+
+def test_what_was_tried_counts_once(tmp_path):
+    from peak_fast.trials import TrialRegistry
+    from peak_fast.validation import cross_validate
+
+    registry = TrialRegistry(tmp_path / "trials.sqlite")
+    Sweep(RULES, GRID, BARS, registry=registry).run(progress=False)
+    walk_forward(RULES, {**GRID, "fast": [3, 4]}, BARS, registry=registry, **OPTIONS)
+    assert registry.trials == 9 + 3
+    walk_forward(RULES, GRID, BARS, positions="flat", registry=tmp_path / "trials.sqlite", **OPTIONS)
+    cross_validate(RULES, {**GRID, "slow": [10, 40]}, BARS, registry=registry)
+    assert registry.trials == 9 + 3 + 3
+    pytest.importorskip("optuna")
+    walk_forward(RULES, GRID, BARS, registry=registry, n_trials=9, sampler="grid", **OPTIONS)
+    assert registry.trials == 15
+
+
+@pytest.mark.parametrize("positions", ["carry", "flat"])
+def test_settings_of_functions_without_a_schema_are_settings(positions):
+    item = SignalStrategy(CROSS.function, "bare")
+    grid = {"fast": [3], "slow": [10, 20], "stop_loss": [0.02]}
+    if positions == "carry":
+        with pytest.raises(ConfigError, match="got the setting 'stop_loss'"):
+            walk_forward(item, grid, BARS, **OPTIONS)
+        return
+    bare = walk_forward(item, grid, BARS, positions=positions, **OPTIONS)
+    declared = walk_forward(CROSS, grid, BARS, positions=positions, **OPTIONS)
+    assert np.array_equal(bare.result.equity, declared.result.equity)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from peak_kernels.doors import door
 
 if TYPE_CHECKING:
+    from peak_fast.sweep.counted import count_grid as count_grid
     from peak_fast.sweep.counted import hashes_of as hashes_of
     from peak_fast.sweep.grid import Grid
     from peak_fast.sweep.result import SweepResult
@@ -40,7 +41,7 @@ __all__ = ["Grid", "Sweep", "SweepResult", "evaluate"]
 
 # Where each name of this room lives; those outside `__all__` are for other rooms.
 _HOMES = {
-    "counted": ("hashes_of",),
+    "counted": ("count_grid", "hashes_of"),
     "grid": ("Grid",),
     "result": ("SweepResult",),
     "returned": ("return_tiles",),

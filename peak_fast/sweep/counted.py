@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,10 +36,30 @@ def hashes_of(
 
 def count_sweep(registry: TrialRegistry, sweep: Any, result: Any) -> None:
     """Count what a sweep tried, with Sharpe ratios where it has them."""
+    registry.add("sweep", sweep.strategy.name, _grid(sweep), _sharpes(sweep, result, len(sweep.grid)))
+
+
+def count_grid(sweep: Any, kind: str, parts: Sequence[Mapping[str, Any]] | None = None) -> None:
+    """Count the grid of a sweep that others ran, in its registry where it has one.
+
+    ``parts``: what was tried in place of the grid, as columns of plain values.
+    """
+    if sweep.registry is None:
+        return
+    hashes = _grid(sweep) if parts is None else np.zeros(0, np.uint64)
+    data = next(iter(sweep.data.values()))
+    for columns in parts or ():
+        size = len(next(iter(columns.values())))
+        found = hashes_of(sweep.engine, sweep.strategy, data, columns, sweep._varied, size)
+        hashes = np.concatenate((hashes, found))
+    sweep.registry.add(kind, sweep.strategy.name, np.unique(hashes))
+
+
+def _grid(sweep: Any) -> NDArray[np.uint64]:
+    """Hashes of all configurations of the grid."""
     count = len(sweep.grid)
     parts = [_part(sweep, first, min(first + _PART, count)) for first in range(0, count, _PART)]
-    hashes = np.concatenate(parts or [np.zeros(0, np.uint64)])
-    registry.add("sweep", sweep.strategy.name, hashes, _sharpes(sweep, result, count))
+    return np.concatenate(parts or [np.zeros(0, np.uint64)])
 
 
 def _part(sweep: Any, first: int, last: int) -> NDArray[np.uint64]:

@@ -21,7 +21,7 @@ from peak_fast.guard import guarded
 from peak_fast.metrics import returns_from_equity
 from peak_fast.statistics import Split, combinatorial_splits
 from peak_fast.strategies import RuleStrategy
-from peak_fast.sweep import Sweep, default_threads, free_rate, stretch_sums, stretches_of, year_of
+from peak_fast.sweep import Sweep, count_grid, default_threads, free_rate, stretch_sums, stretches_of, year_of
 from peak_fast.validation.crossed import CrossValidationResult, Part, Parts, idle, join
 from peak_fast.validation.figures import LAST, SUMMED, TRADES, Joined
 from peak_fast.validation.objectives import Objective, check_settings, objective_of
@@ -67,7 +67,7 @@ def cross_validate(
     threads, memory
         As in `Sweep.run`.
     **settings
-        Settings of the engine.
+        Settings of the engine, and ``registry`` as in `Sweep`.
 
     Raises
     ------
@@ -82,6 +82,7 @@ def cross_validate(
     splits = combinatorial_splits(len(bars), folds, test_folds, purge, embargo)
     cross = Cross(sweep, splits, threads or default_threads(), memory)
     chosen = cross.choose(goal, min_trades)
+    count_grid(sweep, "cross-validation")
     return CrossValidationResult(
         sweep, splits, chosen, outside(cross, chosen), terms=cross.terms, folds=folds, test_folds=test_folds,
         objective=goal, notes=list(dict.fromkeys([*bars.notes, *cross.notes, *_told(chosen, splits)])),

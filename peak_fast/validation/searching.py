@@ -29,6 +29,8 @@ class Search(NamedTuple):
         Trades that must close in the window.
     sampler, n_trials, seed, constraint
         As in `Study`.
+    seen
+        Gets the columns of all that is tried.
     """
 
     strategy: Any
@@ -40,17 +42,21 @@ class Search(NamedTuple):
     n_trials: int
     seed: int | None
     constraint: Any
+    seen: list[Mapping[str, Any]]
 
 
 class _OneWindow:
     """A scorer on one window, as a study's evaluator."""
 
-    def __init__(self, scorer: Scorer, window: Stretch, objective: str) -> None:
-        self._scorer, self._window, self._objective = scorer, window, objective
+    def __init__(
+        self, scorer: Scorer, window: Stretch, objective: str, seen: list[Mapping[str, Any]]
+    ) -> None:
+        self._scorer, self._window, self._objective, self._seen = scorer, window, objective, seen
 
     def __call__(self, columns: Mapping[str, Any], bars: Any, metrics: Sequence[str]) -> Mapping[str, Any]:
         """Metrics of many configurations; see `peak_fast.studies.evaluation.Evaluator`."""
         scored = next(iter(self._scorer.scored(columns, [self._window])))
+        self._seen.append({name: np.asarray(column) for name, column in columns.items()})
         found = {self._objective: np.where(np.isfinite(scored.values), scored.values, np.nan)}
         return {"closed_trades": scored.trades, **found}
 
@@ -79,7 +85,7 @@ def _choice(scorer: Scorer, search: Search, window: Stretch, number: int) -> Cho
         constraints=search.constraint,
         feasible=f"closed_trades >= {search.min_trades}" if search.min_trades else None,
         study_name=f"fold {number}",
-        evaluator=_OneWindow(scorer, window, name),
+        evaluator=_OneWindow(scorer, window, name, search.seen),
     )
     study.run(n_trials=search.n_trials)
     params, tried, eligible = study.result.best_params, study.trials.height, _eligible(study.trials, name)

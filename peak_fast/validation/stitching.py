@@ -9,7 +9,7 @@ from typing import Any
 from peak_fast.data import is_panel
 from peak_fast.settings import VolatilityTarget
 from peak_fast.validation.chained import Link, chained, settings_of
-from peak_fast.validation.tracks import Leg, Track, by_weight, carried, flat_legs, track_of
+from peak_fast.validation.tracks import Leg, Track, by_weight, carried, flat_legs, track_of, varied_names
 
 
 def stitched(
@@ -36,9 +36,9 @@ def stitched(
         from peak_fast.validation.panels import stitched_panel
 
         return stitched_panel(sweep, choices, tests)
-    own = {param.name for param in sweep.strategy.schema}
-    if any(name not in own for name in sweep.grid.names) and own:
-        return _chain(sweep, own, choices, tests, notes)
+    settings = varied_names(sweep)
+    if settings:
+        return _chain(sweep, settings, choices, tests, notes)
     known: dict[str, Track] = {}
     legs = []
     for params, (start, stop) in zip(choices, tests, strict=True):
@@ -62,7 +62,7 @@ def stitched(
 
 
 def _chain(
-    sweep: Any, own: set[str], choices: Sequence[Mapping[str, Any] | None], tests: Sequence[tuple[int, int]],
+    sweep: Any, settings: Sequence[str], choices: Sequence[Mapping[str, Any] | None], tests: Sequence[tuple[int, int]],
     notes: Sequence[str],
 ) -> Any:  # fmt: skip
     """The joined result where settings of the engine differ from fold to fold, each of which begins and ends flat."""
@@ -70,11 +70,11 @@ def _chain(
     weights, links = by_weight(item), []
     for params, (start, stop) in zip(choices, tests, strict=True):
         given = params or {}
-        varied = {name: value for name, value in given.items() if name not in own}
+        varied = {name: value for name, value in given.items() if name in settings}
         flat = settings_of(engine, bars.slice(start - 1, stop), varied, weights=weights)
         track = None
         if params is not None:
-            values = {name: value for name, value in given.items() if name in own}
+            values = {name: value for name, value in given.items() if name not in settings}
             track = track_of(engine, item, bars, values, start - 1, stop, flat)
         links.append(Link(start - 1, stop, flat_legs([Leg(start, stop, track)]), flat))
     return chained(engine, bars, links, item, notes, weights=weights)

@@ -68,6 +68,12 @@ def by_weight(item: Any) -> bool:
     return bool(getattr(item, "weights", False) or getattr(item, "returns", "") == "weights")
 
 
+def varied_names(sweep: Any) -> list[str]:
+    """Names in the grid that are settings of the engine."""
+    own = {param.name for param in sweep.strategy.schema}
+    return [name for name in sweep.grid.names if name in sweep._varied and name not in own]
+
+
 def check_decides(sweep: Any, *, flat: bool) -> None:
     """Refuse what cannot be handed from one configuration to the next in one run.
 
@@ -85,8 +91,7 @@ def check_decides(sweep: Any, *, flat: bool) -> None:
             f"walk forward: {item.name!r} places orders or gives weights out of what its account holds, which another "
             "configuration cannot take over; expected rules, functions, or a block of sides without an order book"
         )
-    own = {param.name for param in item.schema}
-    settings = [name for name in sweep.grid.names if name not in own] if own else []
+    settings = varied_names(sweep)
     alone = flat and sweep.engine.order_book is None and not isinstance(sweep.engine.sizing, VolatilityTarget)
     if settings and not alone:
         raise ConfigError(

@@ -21,7 +21,7 @@ from peak_fast.arguments import whole
 from peak_fast.errors import ConfigError
 from peak_fast.guard import guarded
 from peak_fast.strategies import resolve
-from peak_fast.sweep import Sweep, default_threads
+from peak_fast.sweep import Sweep, count_grid, default_threads
 from peak_fast.validation.objectives import Objective, check_settings, objective_of
 from peak_fast.validation.scores import CarriedScorer, FlatScorer, Means, Scorer, tested_figures
 from peak_fast.validation.searching import Search, searched_choices
@@ -81,7 +81,8 @@ def walk_forward(
     threads, memory
         As in `Sweep.run`.
     **settings
-        Settings of the engine: initial_cash, execution, costs, sizing, stops, risk_limits, order_book, portfolio.
+        Settings of the engine: initial_cash, execution, costs, sizing, stops, risk_limits, order_book, portfolio; and
+        ``registry`` as in `Sweep`: each configuration counts once.
 
     Raises
     ------
@@ -112,13 +113,15 @@ def walk_forward(
         sweep, objective_of(objective, carried=not flat), threads or default_threads(), memory, said
     )
     scorer = FlatScorer(means) if flat else CarriedScorer(means)
+    tried: list[Mapping[str, Any]] = []
     if n_trials is None:
         chosen = choices_of(scorer, sweep.grid, windows, means.objective, min_trades)
     else:
         search = Search(
-            strategy, bars, grid, means.objective, min_trades, sampler, n_trials, seed, constraint
+            strategy, bars, grid, means.objective, min_trades, sampler, n_trials, seed, constraint, tried
         )
         chosen = searched_choices(scorer, search, windows)
+    count_grid(sweep, "walk forward", tried if searched else None)
     notes += _without(chosen, min_trades)
     result = stitched(
         sweep, [one.params for one in chosen], [window.test for window in windows], flat=flat, notes=notes

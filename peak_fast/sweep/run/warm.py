@@ -93,7 +93,10 @@ class WarmBatch(Batch):
 
     def _in_window(self, item: SignalStrategy, window: tuple[int, int]) -> SignalStrategy:
         def values(frame: Any, params: Mapping[str, Any]) -> Any:
-            return self._history.values(item, params, [])[slice(*window)]
+            said: list[str] = []
+            found = self._history.values(item, params, said)[slice(*window)]
+            self.notes.update(dict.fromkeys(said))
+            return found
 
         return dataclasses.replace(item, function=values)
 
