@@ -41,6 +41,8 @@ RUN = (
     "docs/portfolios.md",
     "docs/orders.md",
     "docs/validation.md",
+    "docs/examples.md",
+    "docs/coming_from.md",
     "docs/how_it_works.md",
 )
 PAGES = sorted(
