@@ -244,6 +244,24 @@ def test_a_frame_that_is_passed_each_time_is_new_data_once_it_has_changed(kind, 
         assert kinds(renamed)[0] == [spool.STATIC], "other words for the same instants"
 
 
+def test_strategies_that_cannot_be_compared_are_told_apart():
+    class Odd:
+        __hash__ = None
+
+        def __eq__(self, other):
+            return np.array([True, False])
+
+        def fingerprint(self):
+            return "odd"
+
+    engine, bars, capture = BacktestEngine(), noisy_bars(), Capture()
+    for number in (1, 2):
+        result = engine.run(bars, "ma_crossover")
+        object.__setattr__(result, "_strategy", Odd())
+        list(capture.share(result))
+        assert capture.latest[-1] == number
+
+
 def test_freezing_asks_for_nothing_expensive():
     result = BacktestEngine().run(noisy_bars(), "ma_crossover", {"fast": 5, "slow": 20})
     list(Capture().share(result))

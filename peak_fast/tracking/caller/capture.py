@@ -57,8 +57,8 @@ Head = tuple[Any, ...]
 
 # What a STATIC record speaks of.  An engine hands the same objects to each result, so a comparison rarely looks inside.
 shared_by = attrgetter("_settings", "bars", "_strategy", "symbol", "_notes")
-# STATIC records that may be meant again: loops go through a few strategies or assets in turn.
-_KEPT = 16
+# STATIC records that may be meant again, as loops go through a few strategies in turn; each keeps its strategy alive.
+_KEPT = 4
 _facts_of = attrgetter("time_zone", "stamp", "has_time", "n_invalid", "_notes")
 _arrays_of = attrgetter("time_us", "open", "high", "low", "close", "volume")
 # Up to this size a copy of bars is kept to compare others with; larger ones are hashed each time.
@@ -91,7 +91,7 @@ class Capture:
         """
         bars, data = self._recorded(result.bars)
         shared = (data, result._strategy, result.symbol, result._notes, *result._used.values())
-        found = next(((number, free) for known, number, free in self._shared if known == shared), None)
+        found = next(((number, free) for known, number, free in self._shared if _same(known, shared)), None)
         if found is None:
             key, record = self.bars(result)
             if record is not None:
@@ -159,6 +159,13 @@ class Capture:
             buffers.append(data)
         content = (result.stats, metadata, n_bars, n_points, trades, *more)
         yield RESULT, (run_id, now_ms, key, parts, content), buffers
+
+
+def _same(one: Any, other: Any) -> bool:
+    try:
+        return bool(one == other)
+    except Exception:  # a strategy of the user's, compared in a way of its own
+        return False
 
 
 def can_freeze(result: Any) -> bool:
