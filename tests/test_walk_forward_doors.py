@@ -12,10 +12,12 @@ from peak_fast import (
     ConfigError,
     Costs,
     Param,
+    Stops,
     VolatilityTarget,
     synthetic,
 )
 from peak_fast import metrics as statistics
+from peak_fast.errors import DataError
 from peak_fast.settings import OrderBook
 from peak_fast.strategies import SignalStrategy
 from peak_fast.sweep import PLANES, Sweep, stretch_sums
@@ -245,3 +247,19 @@ def test_settings_of_functions_without_a_schema_are_settings(positions):
     bare = walk_forward(item, grid, BARS, positions=positions, **OPTIONS)
     declared = walk_forward(CROSS, grid, BARS, positions=positions, **OPTIONS)
     assert np.array_equal(bare.result.equity, declared.result.equity)
+
+
+@pytest.mark.parametrize("positions", ["carry", "flat"])
+@pytest.mark.parametrize("item", [RULES, CROSS], ids=["rules", "function"])
+def test_the_decisions_run_again_are_the_joined_result(item, positions):
+    settings = {"costs": Costs.from_bps(10), "stops": Stops(stop_loss=0.03, take_profit=0.1)}
+    walked = walk_forward(item, GRID, BARS, positions=positions, **settings, **OPTIONS)
+    again = BacktestEngine(**settings).run(walked.result.bars, walked.targets)
+    assert np.array_equal(again.equity, walked.result.equity)
+    assert again.trades.height == walked.result.trades.height > 0
+
+
+def test_decisions_that_are_no_row_of_targets():
+    walked = walk_forward(RULES, GRID, BARS, order_book=OrderBook(), **OPTIONS)
+    with pytest.raises(DataError, match="off the order book"):
+        walked.targets  # noqa: B018

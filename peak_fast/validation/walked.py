@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from peak_fast.arguments import place
+from peak_fast.errors import DataError
 from peak_fast.guard import guarded_class
 from peak_fast.results import jsonable
 from peak_fast.validation.windows import Window
+from peak_kernels.arrays import FloatArray
 
 if TYPE_CHECKING:
     import polars as pl
@@ -59,6 +61,8 @@ class WalkForwardResult:
         What decided, and the mode.
     folds, stability
         Polars frames; columns are listed at each property.
+    targets
+        What was decided at the closes of the joined result's bars.
     efficiency, efficiency_error
         How much of the return in training was there in testing, and the standard error of that.
     notes
@@ -109,6 +113,27 @@ class WalkForwardResult:
     def parameters(self) -> tuple[str, ...]:
         """Names of what was chosen."""
         return tuple(dict.fromkeys(name for choice in self.choices for name in choice.params or ()))
+
+    @functools.cached_property
+    def targets(self) -> FloatArray:
+        """What was decided at the closes of the joined result's bars: float64[bars], NaN where nothing was.
+
+        ``BacktestEngine(...).run(walked.result.bars, walked.targets)`` with the same settings gives its equity bit for
+        bit (``weights=True`` for strategies of weights), but where signals repeat a side that a stop has left.
+
+        Raises
+        ------
+        DataError
+            The result is of a portfolio, of the order book, or of runs with settings that differ by fold.
+        """
+        replay = getattr(self.result, "_replay", None)
+        if replay is None or replay.decisions is None:
+            raise DataError(
+                "targets: expected a walk of sides or weights with the same settings, off the order book"
+            )
+        found = np.full(len(self.result.bars), math.nan)
+        found[replay.decisions.bar_of] = replay.decisions.target_of
+        return found
 
     def _held(self) -> list[tuple[int, Choice]]:
         """Folds that chose something, with the bars of their test windows."""
