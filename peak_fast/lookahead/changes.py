@@ -2,7 +2,8 @@
 
 Each change keeps the first bars and gives the later ones values that are possible but different.  Prices above zero
 stay above zero.  ``"mirror"`` turns later rises into falls and the reverse; ``"rise"`` and ``"fall"`` move them far up
-or down, by another amount at each bar; ``"wave"`` makes a wave of them, to which other parameters fit best.
+or down, by another amount at each bar; ``"wave"`` makes a wave of them, to which other parameters fit best; ``"calm"``
+lets them nearly stand still.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ import numpy as np
 
 from peak_kernels.arrays import FloatArray, IntArray
 
-KINDS = ("mirror", "rise", "fall", "wave")
+KINDS = ("mirror", "rise", "fall", "wave", "calm")
 JITTER = 1e-10
 """Relative size of a change that stands for rounding errors: far above that of sums of millions of values, far below
 what a decision should hang on."""
 _DAY_US = 86_400_000_000
 _SECOND_US = 1_000_000
-_WAVE_BARS, _WAVE_SIZE = 26.0, 0.12
+_WAVE_BARS, _WAVE_SIZES = 26.0, {"wave": 0.12, "calm": 1e-4}
 
 
 def _steps(count: int) -> FloatArray:
@@ -28,9 +29,9 @@ def _steps(count: int) -> FloatArray:
     return steps
 
 
-def _wave(count: int) -> FloatArray:
+def _wave(count: int, kind: str) -> FloatArray:
     """A wave around 0."""
-    wave: FloatArray = _WAVE_SIZE * np.sin(np.arange(1, count + 1) * (2.0 * np.pi / _WAVE_BARS))
+    wave: FloatArray = _WAVE_SIZES[kind] * np.sin(np.arange(1, count + 1) * (2.0 * np.pi / _WAVE_BARS))
     return wave
 
 
@@ -50,10 +51,13 @@ def price_change(path: FloatArray, first: int, kind: str) -> tuple[FloatArray, F
     positive = not bool((path <= 0.0).any())
     if kind == "mirror" and positive:
         factor[..., first:] = np.where(np.isfinite(later), (known / later) ** 2, 1.0)
-    elif kind == "wave" and positive:
-        factor[..., first:] = np.where(np.isfinite(later), known / later * np.exp(_wave(steps.size)), 1.0)
-    elif kind == "mirror":
-        summand[..., first:] = np.where(np.isfinite(later), 2.0 * (known - later), 0.0)
+    elif kind in _WAVE_SIZES and positive:
+        factor[..., first:] = np.where(
+            np.isfinite(later), known / later * np.exp(_wave(steps.size, kind)), 1.0
+        )
+    elif kind in ("mirror", "calm"):
+        twice = 2.0 if kind == "mirror" else 1.0
+        summand[..., first:] = np.where(np.isfinite(later), twice * (known - later), 0.0)
     elif positive:
         factor[..., first:] = 1.0 + steps if kind == "rise" else 1.0 / (1.0 + steps)
     else:
@@ -87,8 +91,8 @@ def _other_numbers(old: FloatArray, later: FloatArray, kind: str) -> FloatArray:
     if coded and low != high:
         return np.where(np.isfinite(later), later[..., ::-1], later)
     wide = (high - low) or abs(high) or 1.0
-    if kind == "wave":
-        return np.where(np.isfinite(later), low + wide * (0.5 + _wave(later.shape[-1])), later)
+    if kind in _WAVE_SIZES:
+        return np.where(np.isfinite(later), low + wide * (0.5 + _wave(later.shape[-1], kind)), later)
     return later + wide * _steps(later.shape[-1]) * (1.0 if kind == "rise" else -1.0)
 
 

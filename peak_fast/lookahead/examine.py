@@ -15,11 +15,8 @@ from peak_fast.lookahead.cuts import chosen_cuts
 from peak_fast.lookahead.inputs import Inputs
 from peak_fast.lookahead.report import CLEAN, LEAKS, RANDOM, UNCHECKED, LookaheadReport
 from peak_fast.lookahead.search import Effort, Search
-from peak_fast.lookahead.session import Session
+from peak_fast.lookahead.session import SLOW, Session
 from peak_fast.lookahead.subjects import Subject
-
-_SLOW = 0.05
-"""Seconds of a run from which on fewer places are looked at."""
 
 
 def examine(
@@ -60,7 +57,7 @@ def examine(
 
 def _cuts_for(seconds: float, most: int) -> int:
     """Places to look at: fewer of a strategy whose runs take long."""
-    return most if seconds < _SLOW else max(6, int(most * _SLOW / seconds))
+    return most if seconds < SLOW else max(6, int(most * SLOW / seconds))
 
 
 def _report(session: Session, found: Search, facts: dict[str, Any]) -> LookaheadReport:

@@ -12,7 +12,7 @@ from peak_fast.lookahead.report import Leak
 from peak_fast.lookahead.rows import COLUMN, DECISION, INNER, Difference
 from peak_fast.lookahead.session import Session
 from peak_fast.lookahead.subjects import SIZES
-from peak_fast.lookahead.tracing import COUNT, shortest, sources
+from peak_fast.lookahead.tracing import COUNT, Shortest, shortest, sources
 
 _MOST_LEAKS = 8
 _ORDER = {DECISION: 0, COLUMN: 1, INNER: 2}
@@ -36,7 +36,7 @@ class Effort:
 
     cuts: int | None = None
     most: int = 24
-    changed: int = 8
+    changed: int = 10
     watched: bool = True
 
 
@@ -62,6 +62,7 @@ class Search:
         self._reach: dict[str, float] = {}
         self._settled = effort.watched
         self._spared = False
+        self._places: list[int] = []
         self.leaks: list[Leak] = []
         self.calendar: list[Leak] = []
         self.hints: list[Leak] = []
@@ -162,22 +163,33 @@ class Search:
 
     def _traced(self, name: str) -> Leak | None:
         session, (known, hit) = self._session, self._hits[name]
-        row, columns = session.row(name), sources(session, known, [name])[name]
-        small = shortest(session, known, name) if row.role != INNER else None
-        if small is None and row.role != INNER and session.truncates:
-            # Seen with other later bars alone.
-            session.truncates = False
-            small = shortest(session, known, name)
-            session.truncates = True
+        row = session.row(name)
+        # A variable mostly shares its reason with what was traced before.
+        places = [*(self._places[-1:] if row.role == INNER else ()), known]
+        columns: tuple[str, ...] = ()
+        for place in places:
+            columns = columns or sources(session, place, name)
+        small = None if row.role == INNER else self._shortest(known, name)
         best, known, needed = (
-            (hit, known, session.inputs.count) if small is None else (small.found, small.known, small.needed)
+            (hit, known, session.inputs.count) if small is None else (small.found, *small[:2])
         )
         if not columns and small is not None:
-            columns = sources(session, known, [name])[name]
+            columns = sources(session, known, name)
         if set(columns or (COUNT,)) <= session.spared:
             self._spared = True
             return None
+        self._places.append(self._hits[name][0])
         return Leak(
             name, row.role, best.bar, session.inputs.time_of(best.bar), best.before, best.after, best.size,
             columns or (COUNT,), known, needed, int(hit.changed.sum()),
         )  # fmt: skip
+
+    def _shortest(self, known: int, name: str) -> Shortest | None:
+        session = self._session
+        small = shortest(session, known, name)
+        if small is None and session.truncates:
+            # Seen with other later bars alone.
+            session.truncates = False
+            small = shortest(session, known, name)
+            session.truncates = True
+        return small

@@ -17,6 +17,8 @@ from peak_fast.lookahead.rows import INNER, Difference, Row, Rows, apart, differ
 from peak_fast.lookahead.state import Dice, Memory
 from peak_fast.lookahead.subjects import SIZES, Subject
 
+SLOW = 0.05
+"""Seconds of a run from which on less is tried."""
 _JITTERS = (1.0, -1.0, 3.0)
 _ABOVE_NOISE = 10.0
 _OPENS = (("rise", ("open",)),)
@@ -43,6 +45,8 @@ class Session:
         Errors of runs on fewer or other bars, by text with the number of bars that were known.
     runs, quickest
         Number of runs, and seconds of the quickest.
+    moved
+        Names of the rows that a change moved, by place, kind and columns.
     truncates
         Whether the future is taken away by leaving bars out, else by changing them.
     """
@@ -60,6 +64,7 @@ class Session:
         self.runs = 0
         self.quickest = math.inf
         self.truncates = subject.truncates
+        self.moved: dict[Any, set[str]] = {}
         self.whole: Rows = {}
         self._floor: dict[str, Any] = {}
         self._ignored: dict[str, Any] = {}
@@ -203,7 +208,7 @@ class Session:
         All bars are run with values that differ as if by rounding.  What changes then by itself is no evidence.
         """
         for sign in _JITTERS:
-            rows = self.tried(self.inputs.jitter(sign), self.inputs.count, watched=self._is_watched())
+            rows = self.tried(self.inputs.jitter(sign), self.inputs.count, watched=self.is_watched)
             for name, row in self.whole.items() if rows is not None else ():
                 other = rows.get(name) if rows is not None else None
                 if other is None or other.values.shape != row.values.shape:
@@ -222,7 +227,14 @@ class Session:
                 return True
         return False
 
-    def _is_watched(self) -> bool:
+    @property
+    def is_slow(self) -> bool:
+        """Whether runs take so long that less is tried."""
+        return self.quickest > SLOW
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether variables are looked at."""
         return any(row.role == INNER for row in self.whole.values())
 
     def row(self, name: str) -> Row:

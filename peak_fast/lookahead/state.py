@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 import dis
+import inspect
 import random
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -85,9 +86,10 @@ class Memory:
         if id(function) in seen:
             return
         seen.add(id(function))
+        function = unwrapped(function) if isinstance(function, partial) else function
         if hasattr(function, "cache_clear") and hasattr(function, "cache_info"):
             self._caches.append(function)
-            function = function.__wrapped__
+        function = unwrapped(function)
         owner = getattr(function, "__self__", None)
         plain = getattr(function, "__func__", function)
         if not isinstance(plain, FunctionType):
@@ -128,6 +130,13 @@ class Memory:
 
 def _itself(value: Any) -> Any:
     return value
+
+
+def unwrapped(item: Any) -> Any:
+    """The function inside a partial or a decorated one."""
+    while isinstance(item, partial):
+        item = item.func
+    return inspect.unwrap(item) if hasattr(item, "__wrapped__") else item
 
 
 def called_by(item: Any) -> Any:

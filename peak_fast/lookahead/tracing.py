@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from peak_fast.lookahead.changes import KINDS
 from peak_fast.lookahead.inputs import TIMES
-from peak_fast.lookahead.rows import INNER, Difference, changes_of
+from peak_fast.lookahead.rows import Difference, changes_of
 from peak_fast.lookahead.session import Session
 
 COUNT = "number of bars"
+_QUICK = ("mirror", "rise", "calm")
+"""Changes that are tried of a strategy whose runs take long."""
 _STARTS = (1, 2, 3, 5, 8, 12, 18, 27, 40, 60, 90, 135, 200, 300, 450, 675, 1000, 1500, 2250, 3400, 5000)
 
 
@@ -24,47 +25,45 @@ class Shortest(NamedTuple):
     found: Difference
 
 
-def sources(session: Session, known: int, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Inputs whose later values change rows before bar ``known``, by the name of the row.
+def sources(session: Session, known: int, name: str) -> tuple[str, ...]:
+    """Inputs whose later values change a row before bar ``known``.
 
-    Each column is changed alone, in up to three ways; where none matters alone, all together; then frames from outside
-    are cut off, and times are moved.  What then is left is the number of bars.
+    Each column is changed alone, in several ways; where none matters alone, all together, at other places, too; then
+    frames from outside are cut off, and times are moved.  What then is left is the number of bars.
     """
-    wanted = set(names)
-    found: dict[str, list[str]] = {name: [] for name in wanted}
-    for column in session.inputs.columns:
-        for name in _moved_by(session, known, wanted, [column]):
-            found[name].append(column)
-    for name in _moved_by(session, known, {name for name in wanted if not found[name]}, None):
-        found[name] += session.inputs.columns
+    columns = session.inputs.columns
+    found = [column for column in columns if _is_moved(session, known, name, (column,))]
+    if found:
+        return tuple(found)
+    for place in dict.fromkeys((known, session.inputs.count // 3, session.inputs.count * 2 // 3)):
+        if place and _is_moved(session, place, name, None):
+            alone = [column for column in columns if _is_moved(session, place, name, (column,))]
+            return tuple(alone) or columns
     for item in session.outside:
-        left = {name for name in wanted if not found[name]}
-        rows = session.tried(session.inputs.data, known, ended=True, only=item.name) if left else None
-        for hit in [] if rows is None else session.compared(rows, known):
-            if hit.name in left:
-                found[hit.name].append(item.name)
+        rows = session.tried(session.inputs.data, known, ended=True, only=item.name)
+        if rows is not None and name in _names(session, rows, known):
+            return (item.name,)
     for kind in ("later", "close"):
-        left = {name for name in wanted if not found[name]}
-        if not left:
-            break
         rows = session.tried(session.inputs.moved(known, kind), known)
-        for hit in [] if rows is None else session.compared(rows, known):
-            if hit.name in left:
-                found[hit.name].append(TIMES)
-    return {name: tuple(columns) for name, columns in found.items()}
+        if rows is not None and name in _names(session, rows, known):
+            return (TIMES,)
+    return ()
 
 
-def _moved_by(session: Session, known: int, wanted: set[str], columns: list[str] | None) -> set[str]:
-    """Rows that change when later values of some columns do."""
-    moved: set[str] = set()
-    for kind in KINDS:
-        if moved >= wanted:
-            break
-        watched = any(session.row(name).role == INNER for name in wanted)
-        rows = session.changed(known, kind, columns, watched)
-        if rows is not None:
-            moved |= {hit.name for hit in session.compared(rows, known)} & wanted
-    return moved
+def _names(session: Session, rows: Any, known: int) -> set[str]:
+    return {hit.name for hit in session.compared(rows, known)}
+
+
+def _is_moved(session: Session, known: int, name: str, columns: tuple[str, ...] | None) -> bool:
+    """Whether a row changes when later values of some columns do; what each run changed is remembered."""
+    for kind in _QUICK if session.is_slow else KINDS:
+        key = known, kind, columns
+        if key not in session.moved:
+            rows = session.changed(known, kind, columns, session.is_watched)
+            session.moved[key] = set() if rows is None else _names(session, rows, known)
+        if name in session.moved[key]:
+            return True
+    return False
 
 
 def shortest(session: Session, known: int, name: str) -> Shortest | None:
@@ -74,8 +73,9 @@ def shortest(session: Session, known: int, name: str) -> Shortest | None:
     """
     low, high, best = 0, known, None
     row = session.row(name)
-    changes = [] if row.bar_of is not None else changes_of(row.values)[:8].tolist()
-    starts = sorted({count for count in (*_STARTS, *(bar + 1 for bar in changes)) if 0 < count < known})
+    thin, few = (3, 2) if session.is_slow else (1, 8)
+    changes = [] if row.bar_of is not None else (changes_of(row.values)[:few] + 1).tolist()
+    starts = sorted({count for count in (*_STARTS[::thin], *changes) if 0 < count < known})
     for count in (*starts, known):
         best = _shown(session, count, name)
         if best is not None:

@@ -16,7 +16,7 @@ import numpy as np
 
 from peak_fast.data import package_of
 from peak_fast.lookahead.rows import INNER, Row, Rows, as_numbers
-from peak_fast.lookahead.state import called_by
+from peak_fast.lookahead.state import called_by, unwrapped
 
 _MOST_COLUMNS = 64
 
@@ -35,6 +35,7 @@ class Watch:
     """
 
     def __init__(self, function: Any, count: int, known: set[str]) -> None:
+        function = unwrapped(function)
         called = function if hasattr(function, "__code__") else called_by(function)
         called = getattr(called, "__func__", called)
         self._main = getattr(called, "__code__", None)
