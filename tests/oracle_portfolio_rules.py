@@ -42,6 +42,8 @@ class Rules:
     max_net: float | None = None
     max_group: float | None = None
     max_position: float | None = None
+    max_drawdown: float | None = None
+    daily_loss: float | None = None
 
 
 @dataclass

@@ -19,7 +19,6 @@ from peak_fast import (
     Panel,
     PortfolioResult,
     PortfolioRules,
-    RiskLimits,
     Stops,
     StrategyError,
     sample,
@@ -166,7 +165,6 @@ class TestRefused:
         [
             ({"stops": Stops(stop_loss=0.1)}, "stops: expected the default for a portfolio"),
             ({"sizing": FixedUnits(3)}, "sizing: .*weights are the sizes"),
-            ({"risk_limits": RiskLimits(max_drawdown=0.2)}, "risk_limits.max_drawdown"),
             ({"costs": Costs(rate=0.001, maker_rate=0.0)}, "costs.maker_rate"),
             ({"execution": Execution(both_hit="target_first")}, "execution.both_hit"),
             ({"portfolio": PortfolioRules(mark_at="open", fill_at="close")}, "mark_at.*expected fill_at"),

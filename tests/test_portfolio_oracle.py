@@ -106,10 +106,10 @@ def cases(draw, **options):
     return table, draw(weight_rows(table)), draw(rules_of())
 
 
-def panel_of(table, rules):
-    """Panel of a table of prices."""
+def panel_of(table, rules, hours=24):
+    """Panel of a table of prices, a bar every so many hours."""
     bars = len(next(iter(table.values())))
-    days = np.datetime64("2024-01-01", "us") + np.arange(bars) * np.timedelta64(86_400_000_000, "us")
+    days = np.datetime64("2024-01-01", "us") + np.arange(bars) * np.timedelta64(hours, "h")
     frames = {}
     for symbol, rows in table.items():
         values = np.array([row or (math.nan,) * 4 for row in rows])
@@ -140,7 +140,9 @@ def engine_of(rules, table):
     execution = Execution(lot_size=rules.lot_size, min_size=rules.min_size, leverage=rules.leverage)
     return BacktestEngine(
         initial_cash=rules.initial_cash, costs=settings(rules.costs), execution=execution, portfolio=portfolio,
-        risk_limits=RiskLimits(max_position=rules.max_position),
+        risk_limits=RiskLimits(
+            max_position=rules.max_position, max_drawdown=rules.max_drawdown, daily_loss=rules.daily_loss
+        ),
     )  # fmt: skip
 
 
@@ -172,9 +174,12 @@ def test_kernel_equals_oracle(case):
 
 
 def check_equal(table, rows, rules):
+    """The kernel's run is the oracle's."""
+    return check_same(run(table, rows, rules), oracle.run(table, rows, rules))
+
+
+def check_same(result, account):
     """Orders with bars, sides and reasons exactly; sizes, prices, fees and equity to 1e-9."""
-    account = oracle.run(table, rows, rules)
-    result = run(table, rows, rules)
     frame = result.orders
     ours = list(
         zip(

@@ -130,6 +130,7 @@ def run_portfolio(
     spans: IntArray,
     decisions: tuple[IntArray, IntArray, FloatArray],
     settings: tuple[FloatArray, FloatArray, FloatArray],
+    days: IntArray,
     scratch: tuple[FloatArray, FloatArray, IntArray, IntArray],
     records: tuple[FloatArray, FloatArray, FloatArray],
     financing: tuple[FloatArray, FloatArray, FloatArray, IntArray, FloatArray, FloatArray],
@@ -137,7 +138,7 @@ def run_portfolio(
     out: FloatArray,
 ) -> None:
     """See `portfolio.simulation.run_portfolio`."""
-    _PORTFOLIO.call((prices, spans, *decisions, *settings, *scratch, *records, *financing, curve, out))
+    _PORTFOLIO.call((prices, spans, *decisions, *settings, days, *scratch, *records, *financing, curve, out))
 
 
 def fold_exposures(

@@ -127,18 +127,19 @@ def run_portfolio(arrays: int) -> None:
         whole_table(arrays, 1),
         (whole_row(arrays, 2), whole_row(arrays, 3), table(arrays, 4)),
         (row(arrays, 5), row(arrays, 6), table(arrays, 7)),
-        (row(arrays, 8), table(arrays, 9), whole_table(arrays, 10), whole_row(arrays, 11)),
-        (table(arrays, 12), table(arrays, 13), table(arrays, 14)),
+        whole_row(arrays, 8),
+        (row(arrays, 9), table(arrays, 10), whole_table(arrays, 11), whole_row(arrays, 12)),
+        (table(arrays, 13), table(arrays, 14), table(arrays, 15)),
         (
-            table(arrays, 15),
             table(arrays, 16),
             table(arrays, 17),
-            whole_row(arrays, 18),
-            table(arrays, 19),
-            row(arrays, 20),
+            table(arrays, 18),
+            whole_row(arrays, 19),
+            table(arrays, 20),
+            row(arrays, 21),
         ),
-        table(arrays, 21),
-        row(arrays, 22),
+        table(arrays, 22),
+        row(arrays, 23),
     )
 
 

@@ -60,7 +60,8 @@ WAITING = 6  # assets whose order waits for a price
 DECIDED = 7  # deciding bar of the order of an asset
 DUE = 8  # bar at which a waiting order finds a price
 WAITS = 9  # 1: an order waits
-N_LISTS = 10
+LEAVING = 10  # a limit of the account closes the holding: the bar of the breach and 1; 0: none does
+N_LISTS = 11
 N_GIVEN_LISTS = 2  # RANK and GROUP come from the caller
 
 # Numbers of the assets: float64[assets, N_CELLS].

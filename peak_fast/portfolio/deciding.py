@@ -64,7 +64,7 @@ def _asked(panel: Panel, setup: Setup, block: PanelBlock, params: Any) -> tuple[
     try:
         count = decision_runner()(
             _compiled(block), panel.prices, setup.spans, (setup.settings, setup.rules, setup.terms),
-            *_room(setup, assets), (params, memory, account), rows, weights,
+            setup.days, *_room(setup, assets), (params, memory, account), rows, weights,
         )  # fmt: skip
     except IndexError as error:
         if not is_outside(block, error):

@@ -63,7 +63,8 @@ class Bench:
         self._lists[: p.N_GIVEN_LISTS] = setup.lists
         _run(
             self._panel.prices, setup.spans, (rows, picks, targets.weights),
-            (setup.settings, setup.rules, setup.terms), (self._state, self._cells, self._lists, self._counts),
-            NO_RECORDS, setup.dues.arrays(NO_CHARGES, self._sums), self._curve_of(setup), self.metrics,
+            (setup.settings, setup.rules, setup.terms), setup.days,
+            (self._state, self._cells, self._lists, self._counts), NO_RECORDS,
+            setup.dues.arrays(NO_CHARGES, self._sums), self._curve_of(setup), self.metrics,
         )  # fmt: skip
         return self.metrics

@@ -149,7 +149,8 @@ def simulate(panel: Panel, setup: Setup, targets: TargetWeights) -> Outcome:
         lists[: p.N_GIVEN_LISTS] = setup.lists
         _run(
             panel.prices, setup.spans, (rows, picks, targets.weights), (setup.settings, setup.rules, setup.terms),
-            (state, cells, lists, counts), (orders, trades, events), setup.dues.arrays(charges, sums), curve, metrics,
+            setup.days, (state, cells, lists, counts), (orders, trades, events), setup.dues.arrays(charges, sums),
+            curve, metrics,
         )  # fmt: skip
         used = [int(counts[k]) for k in (p.N_RECORDS, p.N_TRADES, p.N_EVENTS)]
         paid = int(sums[p.N_CHARGES])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 _MOST_KEPT = 16
+_NO_DAYS: IntArray = np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ class Setup:
         The rules, every one of them said.
     dues
         What financing pays and gets, and when.
+    days
+        Calendar day of each bar, where the account has limits.
     """
 
     settings: FloatArray
@@ -46,6 +49,7 @@ class Setup:
     lists: IntArray
     portfolio: PortfolioRules
     dues: Dues = NO_DUES
+    days: IntArray = field(default_factory=lambda: _NO_DAYS)
 
 
 def setup_of(panel: Panel, settings: EngineSettings) -> Setup:
@@ -76,13 +80,36 @@ def setup_of(panel: Panel, settings: EngineSettings) -> Setup:
     setup = Setup(
         settings.portfolio_vector(settings.periods_per_year or panel.periods_per_year), vector,
         terms_of(panel, settings.costs, rules), spans_of(panel), _lists(panel, rules), rules,
-        dues_of(panel, settings.financing),
+        dues_of(panel, settings.financing), _days(panel, settings, rules),
     )  # fmt: skip
     if len(kept) >= _MOST_KEPT:
         kept.clear()
     # The settings are kept, too: another object may get the number of one that is gone.
     kept[id(settings)] = (settings, setup)
     return setup
+
+
+def _days(panel: Panel, settings: EngineSettings, rules: PortfolioRules) -> IntArray:
+    """Calendar days of the bars where the account has limits, else none.
+
+    Raises
+    ------
+    ConfigError
+        Limits with a setting under which the equity that they look at is another one.
+    """
+    limits = settings.risk_limits
+    if limits.max_drawdown is None and limits.daily_loss is None:
+        return _NO_DAYS
+    for name, value, plain in (
+        ("PortfolioRules.mark_at", rules.mark_at, "close"),
+        ("financing", settings.financing, None),
+    ):
+        if value != plain:
+            raise ConfigError(
+                f"{name}: expected {plain!r} with RiskLimits(max_drawdown=, daily_loss=), which look at the equity "
+                f"that trades leave at each close; got {value!r}"
+            )
+    return panel.day
 
 
 def with_band(setup: Setup, targets: TargetWeights) -> Setup:
@@ -102,7 +129,7 @@ def refuse_strangers(settings: EngineSettings) -> None:
     ConfigError
         One is not at its default.
     """
-    plain, limits = Execution(), settings.risk_limits
+    plain = Execution()
     for name, value, default, remedy in (
         ("stops", settings.stops, Stops(), "let the rule that gives the weights end positions"),
         ("sizing", settings.sizing, FractionOfEquity(), "weights are the sizes: scale them"),
@@ -110,8 +137,6 @@ def refuse_strangers(settings: EngineSettings) -> None:
         ("execution.both_hit", settings.execution.both_hit, plain.both_hit, "there are no stops"),
         ("execution.entry_bar_stops", settings.execution.entry_bar_stops, True, "there are no stops"),
         ("costs.maker_rate", settings.costs.maker_rate, None, "no order rests: set Costs(rate=)"),
-        ("risk_limits.max_drawdown", limits.max_drawdown, None, "lower the weights in the rule"),
-        ("risk_limits.daily_loss", limits.daily_loss, None, "lower the weights in the rule"),
     ):
         if value != default:
             raise ConfigError(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from peak_fast.settings.engine import EngineSettings
 
 # Engine settings that mean something to weights of many assets; those of one asset's entries and exits do not.
-_ENGINE = ("max_position", "initial_cash")
+_ENGINE = ("max_position", "max_drawdown_limit", "daily_loss_limit", "initial_cash")
 
 # Fields of `PortfolioRules` that are words.
 PORTFOLIO_TEXTS = (

@@ -70,6 +70,17 @@ def write_order(
 
 
 @jit(inline=True)
+def write_event(desk: Any, records: Any, numbers: tuple[float, ...]) -> None:
+    """Record a bar with trades; ``numbers`` are the columns of `slots.EVENT_COLUMNS`."""
+    counts, events = desk[5], records[2]
+    row = counts[p.N_EVENTS]
+    counts[p.N_EVENTS] = row + 1
+    if row < events.shape[0]:
+        shown = events[row]
+        shown[0], shown[1], shown[2], shown[3], shown[4] = numbers
+
+
+@jit(inline=True)
 def not_filled(
     desk: Any, records: Any, bars: Any, asset: int, side: float, requested: float, status: int, reason: int
 ) -> None:

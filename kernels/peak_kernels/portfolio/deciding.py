@@ -22,6 +22,7 @@ from peak_kernels import money
 from peak_kernels import portfolio_slots as p
 from peak_kernels import slots as t
 from peak_kernels.compiling import OPTIONS, cache_dir, checked_copy, compile_guest, jit, note_orders
+from peak_kernels.portfolio.halts import begin_day, is_limited, leave, look
 from peak_kernels.portfolio.rebalance import asked_by_row, asked_by_waiting, trade
 from peak_kernels.portfolio.simulation import delist, next_gone, reset
 from peak_kernels.portfolio.sizes import known_close
@@ -33,22 +34,29 @@ _ROW, _TABLE, _NUMBERS, _LISTS = nb.float64[::1], nb.float64[:, ::1], nb.int64[:
 _PRICES = nb.Array(nb.float64, 3, "C", readonly=True)
 _ASK = nb.void(nb.int64, _PRICES, _ROW, _ROW, _ROW, _ROW)
 _RUN = nb.int64(
-    nb.FunctionType(_ASK), _PRICES, _LISTS, nb.Tuple((_ROW, _ROW, _TABLE)),
+    nb.FunctionType(_ASK), _PRICES, _LISTS, nb.Tuple((_ROW, _ROW, _TABLE)), _NUMBERS,
     nb.Tuple((_ROW, _TABLE, _LISTS, _NUMBERS)), nb.UniTuple(_TABLE, 3), nb.UniTuple(_ROW, 3), _NUMBERS, _TABLE,
 )  # fmt: skip
 
 
 @jit(inline=True)
-def see_account(desk: Any, prices: Any, account: Any, bar: Any) -> None:
-    """Write cash, equity at a close and the units of all assets to a block's view of the account."""
+def equity_at(desk: Any, prices: Any, bar: Any) -> float:
+    """Equity at a close."""
     state, terms, cells, lists, counts = desk[0], desk[2], desk[3], desk[4], desk[5]
     equity = state[t.CASH]
     for k in range(counts[p.N_HELD]):
         asset = lists[p.HELD, k]
         units = money.value(cells[asset, p.UNITS], terms[asset, p.MULTIPLIER])
         equity = money.equity(equity, units, known_close(prices, asset, bar))
+    return equity
+
+
+@jit(inline=True)
+def see_account(desk: Any, prices: Any, account: Any, bar: Any) -> None:
+    """Write cash, equity at a close and the units of all assets to a block's view of the account."""
+    state, cells = desk[0], desk[3]
     account[p.SEEN_CASH] = state[t.CASH]
-    account[p.SEEN_EQUITY] = equity
+    account[p.SEEN_EQUITY] = equity_at(desk, prices, bar)
     for asset in range(cells.shape[0]):
         account[p.SEEN_UNITS + asset] = cells[asset, p.UNITS]
 
@@ -76,8 +84,18 @@ def fill_orders(desk: Any, prices: Any, records: Any, want: Any, given: bool, wh
         trade(desk, prices, records, field, bar, before)
 
 
+@jit(inline=True)
+def judge(desk: Any, prices: Any, bar: Any) -> None:
+    """Look at the limits at a close, with the equity that a run of the rows marks there."""
+    state = desk[0]
+    state[t.PREVIOUS_EQUITY] = equity_at(desk, prices, bar)
+    state[t.PEAK_EQUITY] = max(state[t.PEAK_EQUITY], state[t.PREVIOUS_EQUITY])
+    look(desk, bar)
+
+
 def _decide(
-    ask: Any, prices: Any, spans: Any, settings: Any, scratch: Any, records: Any, rooms: Any, rows: Any, weights: Any
+    ask: Any, prices: Any, spans: Any, settings: Any, days: Any, scratch: Any, records: Any, rooms: Any, rows: Any,
+    weights: Any,
 ) -> Any:  # fmt: skip
     """Ask a block at every close; how many rows of weights it has given.
 
@@ -91,9 +109,13 @@ def _decide(
     field = p.OPEN if rule == p.NEXT_OPEN else p.CLOSE
     delay = 0 if rule == p.SAME_CLOSE else 1
     count, given, gone = 0, False, bars
+    limited = is_limited(settings[0])
     for bar in range(bars):
         if bar == gone:
             delist(desk, prices, spans, records, bar)
+        if limited:
+            begin_day(desk[0], days, bar)
+            leave(desk, prices, records, bar)
         # Orders of the close before fill ahead of this close's question, those of this close behind it.
         for step in range(2):
             if step == delay:
@@ -110,6 +132,8 @@ def _decide(
                     desk, prices, records, weights[max(count - 1, 0)], given, (field, bar, bar - delay)
                 )
                 gone = next_gone(desk, spans, bars)
+        if limited:
+            judge(desk, prices, bar)
     return count
 
 

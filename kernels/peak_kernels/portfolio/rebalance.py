@@ -16,7 +16,8 @@ from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray
 from peak_kernels.compiling import jit
 from peak_kernels.fast import opposite
-from peak_kernels.portfolio.account import fill, not_filled
+from peak_kernels.portfolio.account import fill, not_filled, write_event
+from peak_kernels.portfolio.halts import entry_block, only_closing
 from peak_kernels.portfolio.limits import limit_targets
 from peak_kernels.portfolio.purchases import (
     budget_of,
@@ -181,7 +182,7 @@ def prepare(
     """Sizes of all orders of the bar, from one equity."""
     rules, cells, lists, counts = desk[1], desk[3], desk[4], desk[5]
     count, kept = counts[p.N_ASKED], 0
-    invested = equity * (1.0 - rules[p.CASH_BUFFER])
+    invested, blocked = equity * (1.0 - rules[p.CASH_BUFFER]), entry_block(desk[0])
     for k in range(count):
         asset = lists[p.ASKED, k]
         cells[asset, p.FIRST] = 0.0
@@ -208,6 +209,8 @@ def prepare(
             not_filled(desk, records, bars, asset, -1.0, 0.0, p.REJECTED, p.NO_SHORTS)
             cells[asset, p.TARGET] = weight = 0.0
         size = wanted(desk, asset, weight, invested, reference, at_decision, rules[p.BAND])
+        if size != 0.0 and blocked != p.NO_REASON:
+            size = only_closing(desk, records, asset, size, blocked, bar)
         if size != 0.0:
             split(desk, records, asset, size, equity, reference, bar)
             lists[p.ASKED, kept] = asset
@@ -258,17 +261,6 @@ def queue_up(
             reason = int(cells[asset, p.CLIPPED]) if size == 0.0 else p.TOO_SMALL
             bars = (lists[p.DECIDED, asset], bar)
             not_filled(desk, records, bars, asset, side, abs(cells[asset, p.SECOND]), p.REJECTED, reason)
-
-
-@jit(inline=True)
-def write_event(desk: Any, records: Any, numbers: tuple[float, ...]) -> None:
-    """Record a bar with trades; ``numbers`` are the columns of `slots.EVENT_COLUMNS`."""
-    counts, events = desk[5], records[2]
-    row = counts[p.N_EVENTS]
-    counts[p.N_EVENTS] = row + 1
-    if row < events.shape[0]:
-        shown = events[row]
-        shown[0], shown[1], shown[2], shown[3], shown[4] = numbers
 
 
 @jit(inline=True)

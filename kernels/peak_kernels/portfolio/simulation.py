@@ -21,7 +21,7 @@ from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray, IntArray
 from peak_kernels.compiling import jit
 from peak_kernels.fast import conclude
-from peak_kernels.portfolio.account import not_filled, settle
+from peak_kernels.portfolio.account import not_filled, settle, write_event
 from peak_kernels.portfolio.ahead import fetch_ahead
 from peak_kernels.portfolio.financing import (
     begin,
@@ -31,8 +31,9 @@ from peak_kernels.portfolio.financing import (
     settle_dues,
     walk_cash,
 )
+from peak_kernels.portfolio.halts import begin_day, is_limited, leave, look, never_left, next_leaving
 from peak_kernels.portfolio.marked import fold_marked
-from peak_kernels.portfolio.rebalance import asked_by_row, asked_by_waiting, side_of, trade, write_event
+from peak_kernels.portfolio.rebalance import asked_by_row, asked_by_waiting, side_of, trade
 from peak_kernels.portfolio.sizes import known_close
 
 # Bars of a stretch that are marked at a time: their equity stays in the processor's nearest cache.
@@ -52,9 +53,11 @@ def reset(desk: Any, settings: FloatArray) -> None:
     for slot in (t.CASH, t.PREVIOUS_EQUITY, t.PEAK_EQUITY):
         state[slot] = settings[t.INITIAL_CASH]
     state[t.WORST_RATIO] = 1.0
+    state[t.DAY_EQUITY], state[t.CURRENT_DAY] = settings[t.INITIAL_CASH], -1.0
     cells[:] = 0.0
     lists[p.PLACE] = -1
     lists[p.WAITS] = 0
+    lists[p.LEAVING] = 0
     counts[:] = 0
 
 
@@ -197,6 +200,7 @@ def run_portfolio(
     spans: IntArray,
     decisions: tuple[IntArray, IntArray, FloatArray],
     settings: tuple[FloatArray, FloatArray, FloatArray],
+    days: IntArray,
     scratch: tuple[FloatArray, FloatArray, IntArray, IntArray],
     records: tuple[FloatArray, FloatArray, FloatArray],
     financing: tuple[FloatArray, FloatArray, FloatArray, IntArray, FloatArray, FloatArray],
@@ -214,6 +218,8 @@ def run_portfolio(
         weights, NaN: leave alone.
     settings
         ``(settings, rules, terms)``: the fast path's, `slots.N_RULES` numbers, float64[assets, N_TERMS].
+    days
+        int64[bars]: calendar days, where the account has limits.
     scratch
         ``(state, cells, lists, counts)``.
     records
@@ -235,6 +241,7 @@ def run_portfolio(
     field = p.OPEN if rule == p.NEXT_OPEN else p.CLOSE
     fields = (field, p.OPEN if settings[1][p.MARK_AT] > 0.0 else p.CLOSE)
     delay = 0 if rule == p.SAME_CLOSE else 1
+    limited = is_limited(settings[0])
     at: Any = np.int64(0)
     k: Any = np.int64(0)
     gone: Any = np.int64(bars)
@@ -247,9 +254,17 @@ def run_portfolio(
             due = min(due, lists[p.DUE, lists[p.WAITING, place]])
         owed = next_owed(financing, bars)
         until = min(until, due, gone, owed)
+        if limited and at < bars:
+            begin_day(state, days, at)
+            until = min(until, next_leaving(desk, prices, at))
         if until > at:
-            mark(desk, financing, prices, spans, curve, at, until)
-            at = until
+            # With limits, one bar at a time: each close is looked at before the next bar begins.
+            stop = at + 1 if limited else until
+            mark(desk, financing, prices, spans, curve, at, stop)
+            at = stop
+            if limited:
+                look(desk, at - 1)
+                continue
         if until >= bars:
             break
         if until == owed:
@@ -258,6 +273,8 @@ def run_portfolio(
                 pay_funding(desk, financing, prices, until)
         if until == gone:
             delist(desk, prices, spans, records, until)
+        if limited:
+            leave(desk, prices, records, until)
         counts[p.N_ASKED] = 0
         if k < rows.size and rows[k] + delay == until:
             asked_by_row(desk, records, weights[picks[k]], rows[k])
@@ -270,6 +287,8 @@ def run_portfolio(
         if until == owed:
             pay_funding(desk, financing, prices, until)
         gone = next_gone(desk, spans, bars)
+    if limited:
+        never_left(desk, records)
     leave_unfilled(desk, records, rows, picks, weights, k)
     row = conclude_financing(desk, financing, curve)
     conclude(state, curve[row : row + 1], bars, out)
