@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from peak_fast.cli import reports, walk
+from peak_fast.cli import reports, validating, walk
 from peak_fast.cli.data import inspect_data, load_data, reads_data
 from peak_fast.cli.options import (
     STRATEGY_HELP,
@@ -334,7 +334,15 @@ def bench(
     run_bench(out)
 
 
-for _command in (reports.report, reports.compare, reports.strategies, walk.walk_forward, trials):
+_COMMANDS = (
+    reports.report,
+    reports.compare,
+    reports.strategies,
+    validating.validate,
+    walk.walk_forward,
+    trials,
+)
+for _command in _COMMANDS:
     app.command(_command.__name__.replace("_", "-"))(_command)
 
 

@@ -161,14 +161,21 @@ class Shown:
 
         return overview_figure(self, benchmark=benchmark, size=size, max_marked=max_marked, title=title)
 
-    def report(self, path: str | Path, *, benchmark: Any = None, title: str | None = None) -> Path:
+    def report(
+        self,
+        path: str | Path,
+        *,
+        benchmark: Any = None,
+        title: str | None = None,
+        sections: Iterable[str] = (),
+    ) -> Path:
         """Write the tear sheet, one HTML file that needs nothing else.
 
         Parameters
         ----------
         path
             Where to; an existing file is replaced.
-        benchmark, title
+        benchmark, title, sections
             See :func:`peak_fast.report.tear_sheet`.
 
         Returns
@@ -185,7 +192,7 @@ class Shown:
         """
         from peak_fast.report import write_tear_sheet
 
-        return write_tear_sheet(self, path, benchmark=benchmark, title=title)
+        return write_tear_sheet(self, path, benchmark=benchmark, title=title, sections=sections)
 
     def summary(self) -> str:
         """The result in a few lines of text."""

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from peak_fast.lookahead import Leak, LookaheadReport
     from peak_fast.validation.crossed import CrossValidationResult
     from peak_fast.validation.crossing import cross_validate
+    from peak_fast.validation.judging import QUESTIONS, validate
     from peak_fast.validation.lookahead import check_lookahead
     from peak_fast.validation.market_states import RegimesResult, regimes
     from peak_fast.validation.noise import NoiseResult, noise_test
@@ -17,12 +18,16 @@ if TYPE_CHECKING:
     from peak_fast.validation.permutation import PermutationResult, permutation_test, world_of
     from peak_fast.validation.reality import RealityCheck, reality_check
     from peak_fast.validation.sensitive import SensitivityResult, sensitivity
+    from peak_fast.validation.thresholds import Thresholds
+    from peak_fast.validation.verdict import Finding, Verdict, judged
     from peak_fast.validation.walked import WalkForwardResult
     from peak_fast.validation.walking import walk_forward
     from peak_fast.validation.windows import Window, windows_of
 
 __all__ = [
+    "QUESTIONS",
     "CrossValidationResult",
+    "Finding",
     "Leak",
     "LookaheadReport",
     "MonteCarloResult",
@@ -31,16 +36,20 @@ __all__ = [
     "RealityCheck",
     "RegimesResult",
     "SensitivityResult",
+    "Thresholds",
+    "Verdict",
     "WalkForwardResult",
     "Window",
     "check_lookahead",
     "cross_validate",
+    "judged",
     "monte_carlo",
     "noise_test",
     "permutation_test",
     "reality_check",
     "regimes",
     "sensitivity",
+    "validate",
     "walk_forward",
     "windows_of",
     "world_of",
@@ -51,12 +60,15 @@ _HOMES = {
     "crossed": ("CrossValidationResult",),
     "crossing": ("cross_validate",),
     "lookahead": ("Leak", "LookaheadReport", "check_lookahead"),
+    "judging": ("QUESTIONS", "validate"),
     "market_states": ("RegimesResult", "regimes"),
     "noise": ("NoiseResult", "noise_test"),
     "paths": ("MonteCarloResult", "monte_carlo"),
     "permutation": ("PermutationResult", "permutation_test", "world_of"),
     "reality": ("RealityCheck", "reality_check"),
     "sensitive": ("SensitivityResult", "sensitivity"),
+    "thresholds": ("Thresholds",),
+    "verdict": ("Finding", "Verdict", "judged"),
     "walked": ("WalkForwardResult",),
     "walking": ("walk_forward",),
     "windows": ("Window", "windows_of"),

@@ -107,7 +107,10 @@ class _Search:
     def overfitting(self, options: _Options) -> Any:
         """The overfitting statistics of the sweep, once."""
         if "overfitting" not in self.memo:
-            self.memo["overfitting"] = self.found.overfitting(blocks=options.blocks, trials=options.trials)
+            best = int(self.found.top(1, self.objective)["config"][0])
+            self.memo["overfitting"] = self.found.overfitting(
+                options.blocks, best, options.trials, seed=options.seed, threads=options.threads
+            )
         return self.memo["overfitting"]
 
     @property
@@ -248,7 +251,11 @@ def _overfitting(search: _Search, options: _Options) -> tuple[Finding, Any]:
 
 def _deflated_sharpe(search: _Search, options: _Options) -> tuple[Finding, Any]:
     found = search.overfitting(options)
-    value, trials, expected = float(found.deflated_sharpe), int(found.trials), float(found.expected_maximum)
+    value, trials, expected = (
+        float(found.deflated_sharpe),
+        int(found.trials),
+        float(found.expected_max_sharpe),
+    )
     told = (
         f"the Sharpe ratio is above what the best of {trials:,} worthless trials would show ({expected:.2f} a "
         f"year) with a probability of {value:.0%} (deflated Sharpe ratio)."

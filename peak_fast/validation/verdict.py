@@ -85,7 +85,9 @@ class Verdict:
 
     @property
     def verdict(self) -> str:
-        """The colour in words, with the names of the findings that have it."""
+        """The colour in words, with the names of the findings that have it; a leak makes all else worthless."""
+        if any(one.name == "look_ahead" and one.colour == "red" for one in self.findings):
+            return "knows later bars (look_ahead); no other figure means anything"
         names = ", ".join(one.name for one in self.findings if one.colour == self.colour)
         return f"{_WORDS[self.colour]} ({names})" if self.colour in ("red", "yellow") else _WORDS[self.colour]
 

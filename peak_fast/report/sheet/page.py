@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import html
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ from peak_fast.files import write_atomically
 from peak_fast.guard import guarded
 from peak_fast.report.figure import headline
 from peak_fast.report.payload import Payload
-from peak_fast.report.sheet import figures, sections
+from peak_fast.report.sheet import figures
 from peak_fast.report.sheet.curves import beside_of, curve_columns, detail_columns
 from peak_fast.report.sheet.packed import packed
+from peak_fast.report.sheet.sections import body
 from peak_fast.report.sheet.source import benchmark_of, sheet_payload
 from peak_fast.report.sheet.trades import trade_columns_of, trade_words
 from peak_fast.report.trades import trade_columns
@@ -27,7 +29,9 @@ _POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inl
 
 
 @guarded
-def tear_sheet(source: Any, *, benchmark: Any = None, title: str | None = None) -> str:
+def tear_sheet(
+    source: Any, *, benchmark: Any = None, title: str | None = None, sections: Iterable[str] = ()
+) -> str:
     """The tear sheet of a result as the text of a self-contained HTML page.
 
     Parameters
@@ -39,6 +43,9 @@ def tear_sheet(source: Any, *, benchmark: Any = None, title: str | None = None) 
         traded, of a portfolio all assets held equally; False: nothing.
     title
         Instead of the strategy's name and what it traded.
+    sections
+        Further sections, as HTML that is put in as it is, such as ``verdict.section()`` of
+        `peak_fast.validation.validate`.
 
     Returns
     -------
@@ -50,20 +57,25 @@ def tear_sheet(source: Any, *, benchmark: Any = None, title: str | None = None) 
     ConfigError
         Neither a result nor a payload, or a benchmark that does not fit the bars.
     """
-    payload = sheet_payload(source)
+    payload = sheet_payload(source) | {"sections": tuple(sections)}
     curve, name = benchmark_of(source, payload, benchmark)
     shown = " ".join((title or headline(payload.get("metadata") or {})).split())
     days = figures.days_of(payload, curve)
     trades = trade_columns(payload.get("trades"), payload.get("time_us"))
     columns, about = _data(payload, curve, days, trades)
     about["benchmark"] = name
-    body = sections.body(payload, shown, curve, name, days, trades, about)
-    return _document(shown, body, columns, about)
+    written = body(payload, shown, curve, name, days, trades, about)
+    return _document(shown, written, columns, about)
 
 
 @guarded
 def write_tear_sheet(
-    source: Any, path: str | Path, *, benchmark: Any = None, title: str | None = None
+    source: Any,
+    path: str | Path,
+    *,
+    benchmark: Any = None,
+    title: str | None = None,
+    sections: Iterable[str] = (),
 ) -> Path:
     """Write :func:`tear_sheet` of a result into a file.
 
@@ -75,7 +87,7 @@ def write_tear_sheet(
         The file cannot be written.
     """
     target = place("path", path, "report.html")
-    write_atomically(target, tear_sheet(source, benchmark=benchmark, title=title).encode())
+    write_atomically(target, tear_sheet(source, benchmark=benchmark, title=title, sections=sections).encode())
     return target
 
 
@@ -98,7 +110,7 @@ def _data(
     return columns, about
 
 
-def _document(title: str, body: str, columns: dict[str, Any], about: dict[str, Any]) -> str:
+def _document(title: str, main: str, columns: dict[str, Any], about: dict[str, Any]) -> str:
     data = packed(columns, beside_of(columns))
     # A text that ends the script element early would end the page's script.
     settings = json.dumps(about).replace("<", "\\u003c")
@@ -107,7 +119,7 @@ def _document(title: str, body: str, columns: dict[str, Any], about: dict[str, A
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         f"<title>{html.escape(title)}</title>"
-        f"<style>{_asset('uPlot.min.css')}{_asset('sheet.css')}</style></head><body>\n{body}\n"
+        f"<style>{_asset('uPlot.min.css')}{_asset('sheet.css')}</style></head><body>\n{main}\n"
         f'<script type="application/json" id="about">{settings}</script>\n'
         f'<script type="application/json" id="data">{data}</script>\n'
         f"<script>{_asset('uPlot.iife.min.js')}</script>\n"
