@@ -26,9 +26,11 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)
 	$(BIN)/peak-fast demo
 
+# Files of tests are shared out among so many processes (tests/README.md); 0: this one alone.
+WORKERS ?= 2
 test: $(STAMP)
 	@echo "about 10,000 tests: 12 to 18 minutes on two cores"
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

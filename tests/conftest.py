@@ -12,6 +12,7 @@ from peak_fast import masking
 pytest_plugins = [
     "tests.tracking_fixtures",
     "tests.cli_fixtures",
+    "tests.parity.summary",
     "tests.sweep_cases",
     "tests.sweep_results",
     "tests.tracking_mlflow",
