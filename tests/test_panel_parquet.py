@@ -45,12 +45,13 @@ LEAN = (
 )
 
 
-@pytest.mark.parametrize("part", [3, 1000, 2_000_000])
+@pytest.mark.parametrize("part", [3, 101, 2_000_000])
 @pytest.mark.parametrize("kind", TABLES)
 def test_the_panel_is_that_of_the_frame(kind, part, tmp_path, monkeypatch):
     monkeypatch.setattr(panel_parquet, "_PART", part)
     path = tmp_path / "long.parquet"
-    TABLES[kind].write_parquet(path)
+    rows = 60 if part == 3 else None  # each part is read anew
+    TABLES[kind].head(rows or PLAIN.height).write_parquet(path)
     panel, expected = Panel.load(path), Panel.from_frame(pl.read_parquet(path))
     assert panel.hash == expected.hash and panel.symbols == expected.symbols
     assert panel.notes == expected.notes and panel.own_columns == expected.own_columns

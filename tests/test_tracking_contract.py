@@ -9,9 +9,8 @@ import polars as pl
 import pytest
 
 from peak_fast.tracking import MLflowTracker, NoopTracker, Tracker, TrackingWarning, log_backtest
-from peak_fast.tracking.caller import background
 from tests.tracking_fakes import fake_result
-from tests.tracking_stores import use_spool
+from tests.tracking_stores import use_spool, warm_writers
 
 KINDS = (
     "noop",
@@ -39,19 +38,8 @@ def contract_spool(tmp_path_factory, empty_database):
 
 @pytest.fixture(scope="module")
 def keep_warm(contract_spool):
-    """``keep_warm(uri)`` holds a tracker of a store open, so that its writer process stays from test to test."""
-    held = {}
-
-    def keep(uri):
-        if uri not in held:
-            held[uri] = MLflowTracker(uri, "keep-warm")
-            held[uri].start_run("keeper")
-            # A writer that the background starts would find the environment of the test that runs just then.
-            background.unwatch(held[uri]._channel)
-
-    yield keep
-    for tracker in held.values():
-        tracker.close()
+    with warm_writers() as keep:
+        yield keep
 
 
 @pytest.fixture(params=KINDS)

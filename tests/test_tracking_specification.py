@@ -19,7 +19,7 @@ from peak_fast import (
     synthetic,
 )
 from peak_fast.tracking import TrackingWarning
-from tests.tracking_stores import free_port, use_spool
+from tests.tracking_stores import free_port, use_spool, warm_writers
 
 STORES = ("sqlite", "files", "http", "postgres")
 
@@ -30,19 +30,31 @@ def long_lived(tmp_path_factory, empty_database):
     root = tmp_path_factory.mktemp("specification")
     with pytest.MonkeyPatch.context() as patch:
         use_spool(patch, root / "spool", empty_database)
+        patch.setenv("PEAK_FAST_WRITER_LINGER", "60")
         patch.chdir(root)
         yield root
 
 
+@pytest.fixture(scope="module")
+def keep_warm(long_lived):
+    with warm_writers() as keep:
+        yield keep
+
+
 @pytest.fixture(params=STORES)
-def uri(request, long_lived):
+def uri(request, long_lived, keep_warm):
     if request.param == "sqlite":
-        return f"sqlite:///{long_lived}/mlflow.db"
-    if request.param == "files":
-        return str(long_lived / "mlruns-files")
-    if request.param == "http":
-        return request.getfixturevalue("server").uri
-    return request.getfixturevalue("postgres")
+        found = f"sqlite:///{long_lived}/mlflow.db"
+    elif request.param == "files":
+        found = str(long_lived / "mlruns-files")
+    elif request.param == "http":
+        found = request.getfixturevalue("server").uri
+    else:
+        found = request.getfixturevalue("postgres")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*file store.*")
+        keep_warm(found)
+    return found
 
 
 @pytest.fixture

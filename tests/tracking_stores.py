@@ -1,6 +1,7 @@
 """Helpers of the tracking tests: spool folders, a server, and what is in a store."""
 
 import contextlib
+import io
 import os
 import socket
 import subprocess
@@ -14,7 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from peak_fast.tracking.spool import spool
+from peak_fast.tracking import MLflowTracker
+from peak_fast.tracking.caller import background
+from peak_fast.tracking.spool import URI_VARIABLE, spool
+from peak_fast.tracking.writer.writer import main as writer_main
 
 
 def use_spool(patch, root, tested):
@@ -25,6 +29,39 @@ def use_spool(patch, root, tested):
     patch.setenv("PEAK_FAST_SPOOL_DIR", str(root))
     patch.setenv("PEAK_FAST_WRITER_LINGER", "5")
     patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+@contextlib.contextmanager
+def warm_writers():
+    """``keep(uri)`` holds a tracker of a store open, so that its writer process stays from test to test."""
+    held = {}
+
+    def keep(uri):
+        if uri not in held:
+            held[uri] = MLflowTracker(uri, "keep-warm")
+            held[uri].start_run("keeper")
+            # A writer that the background starts would find the environment of the test that runs just then.
+            background.unwatch(held[uri]._channel)
+
+    yield keep
+    for tracker in held.values():
+        tracker.close()
+
+
+class WriterInThisProcess:
+    """What the writer process of ``sync`` does, without the half second in which one starts."""
+
+    def __init__(self, folder, uri, home, *, arguments, pipe):
+        assert arguments == ["--once", "--report"] and pipe
+        self._said = io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(self._said):
+            patch.setenv(URI_VARIABLE, uri)
+            patch.setattr(sys, "stderr", sys.stderr)  # which the writer puts another one before
+            patch.chdir(home)
+            self.returncode = writer_main([str(folder), *arguments])
+
+    def communicate(self):
+        return self._said.getvalue().encode(), None
 
 
 @dataclass
