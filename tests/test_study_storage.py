@@ -66,8 +66,17 @@ def test_a_stopped_study_resumes_without_running_anything_twice(kind, sampler, t
         assert rows[40:50] != rows[:10]  # the random start is not played again
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("sampler", ["grid", "random", "tpe"])
+def crossed(samplers, kinds):
+    """Samplers and storages so that each comes once by day, and all pairs at night."""
+    size = len(kinds)
+    return [
+        pytest.param(sampler, kind, marks=() if i % size == j else pytest.mark.nightly)
+        for i, sampler in enumerate(samplers)
+        for j, kind in enumerate(kinds)
+    ]
+
+
+@pytest.mark.parametrize(("sampler", "kind"), crossed(["grid", "random", "tpe"], KINDS))
 def test_two_workers_share_a_study_exactly(kind, sampler, tmp_path, monkeypatch):
     log, storage = tmp_path / "log", address(kind, tmp_path)
     monkeypatch.setenv("STUDY_WORKERS_WAIT", "1")
@@ -85,8 +94,7 @@ def test_two_workers_share_a_study_exactly(kind, sampler, tmp_path, monkeypatch)
     assert len({trial.user_attrs["peak_fast:worker"] for trial in study.optuna.trials}) == 2
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("sampler", ["grid", "tpe"])
+@pytest.mark.parametrize(("sampler", "kind"), crossed(["grid", "tpe"], KINDS))
 def test_kill_9_of_one_of_two_workers_leaves_every_trial_exactly_once(kind, sampler, tmp_path):
     storage = address(kind, tmp_path)
     study = check_two_workers_of_which_one_dies(storage, 160, 0.005, sampler, tmp_path)
@@ -118,8 +126,7 @@ def test_a_killed_study_resumes_with_the_same_command(kind, tmp_path):
     check_values(study)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("sampler", ["grid", "nsga2"])
+@pytest.mark.parametrize(("sampler", "kind"), crossed(["grid", "nsga2"], KINDS))
 def test_kill_9_at_twenty_random_moments(kind, sampler, tmp_path):
     storage = address(kind, tmp_path)
     command = ["-m", "tests.study_worker", "siege", storage, "200", sampler, "20", "7"]
