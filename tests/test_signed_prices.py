@@ -374,3 +374,13 @@ class TestIndicators:
         # Differences and places in a range mean what they mean.
         assert np.isfinite(np.asarray(ta.atr(close + 0.5, close - 0.5, close, 2))[2:]).all()
         assert np.isfinite(np.asarray(ta.rsi(close, 2))[2:]).all()
+
+
+@pytest.mark.parametrize("book", [None, OrderRules()], ids=["fast", "book"])
+def test_shares_of_a_price_next_to_nothing_are_infinite(book):
+    """Without a word of numpy's."""
+    prices = {name: [1e-310, 1e-310, 1e-310, 5.0] for name in ("open", "high", "low", "close")}
+    result = BacktestEngine(sizing=FixedUnits(2), order_book=book).run(prices, [1, 1, 0, 0])
+    assert result.trades["return"].to_list() == result.trades["mfe"].to_list() == [math.inf]
+    assert result.trades["mae"].to_list() == [0.0]
+    assert result.trades["net_pnl"].to_list() == [10.0]

@@ -57,13 +57,13 @@ def _flat(
     return [f"{count} bars have no volume and no range{where} (a closed market, filled in?); they are kept"]
 
 
+@np.errstate(invalid="ignore", divide="ignore", over="ignore")
 def _splits(
     open_: FloatArray, high: FloatArray, low: FloatArray, close: FloatArray, time_us: IntArray | None
 ) -> list[str]:
     """Jumps from one close to the next open by a ratio of small whole numbers that the bars around do not show."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        jump = open_[1:] / close[:-1]
-        rows = np.flatnonzero((jump < 0.69) | (jump > 1.45)) + 1
+    jump = open_[1:] / close[:-1]
+    rows = np.flatnonzero((jump < 0.69) | (jump > 1.45)) + 1
     found = []
     for row in rows[:1000].tolist():
         ratio = close[row - 1] / open_[row]

@@ -150,6 +150,8 @@ def trades_frame(result: PortfolioParts) -> pl.DataFrame:
     first, last = rows["entry_bar"].astype(np.int64), rows["exit_bar"].astype(np.int64)
     scale = _measures.multipliers(result)[rows["asset"].astype(np.int64)]
     value = rows["entry_price"] * rows["size"] * scale
+    with np.errstate(over="ignore"):  # of a price next to nothing: infinite is what it is
+        share = np.divide(rows["net_pnl"], value, out=np.full(first.size, np.nan), where=value > 0)
     return pl.DataFrame(
         {
             "trade_id": np.arange(first.size),
@@ -172,7 +174,7 @@ def trades_frame(result: PortfolioParts) -> pl.DataFrame:
                     "net_pnl",
                 )
             },
-            "return": np.divide(rows["net_pnl"], value, out=np.full(first.size, np.nan), where=value > 0),
+            "return": share,
             "bars_held": last - first,
             "exit_reason": _words(rows["exit_reason"], p.KINDS),
         }

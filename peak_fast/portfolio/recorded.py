@@ -41,7 +41,8 @@ def recorded(result: PortfolioParts) -> SimpleNamespace:
     columns = {name: np.ascontiguousarray(rows[:, k]) for k, name in enumerate(p.TRADE_COLUMNS)}
     scale = _measures.multipliers(result)[columns["asset"].astype(np.int64)]
     value = columns["entry_price"] * columns["size"] * scale
-    returns = np.divide(columns["net_pnl"], value, out=np.full(len(rows), np.nan), where=value > 0)
+    with np.errstate(over="ignore"):  # of a price next to nothing: infinite is what it is
+        returns = np.divide(columns["net_pnl"], value, out=np.full(len(rows), np.nan), where=value > 0)
     trades = np.column_stack([rows, returns])
     names = [*("symbol" if name == "asset" else name for name in p.TRADE_COLUMNS), "return"]
     return SimpleNamespace(

@@ -28,9 +28,12 @@ def trade_array(result: RunParts) -> Any:
     for column, name in enumerate(t.TRADE_COLUMNS):
         trades[name] = rows[:, column]
     value = trades["entry_price"] * trades["size"] * _multiplier(result)
-    trades["return"] = np.divide(trades["net_pnl"], value, out=np.full(len(rows), math.nan), where=value > 0)
-    if len(rows):
-        _excursions(result, trades)
+    with np.errstate(over="ignore"):  # shares of a price next to nothing: infinite is what they are
+        trades["return"] = np.divide(
+            trades["net_pnl"], value, out=np.full(len(rows), math.nan), where=value > 0
+        )
+        if len(rows):
+            _excursions(result, trades)
     return trades
 
 
