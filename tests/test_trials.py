@@ -1,6 +1,7 @@
 """The registry of trials: every configuration once, whoever tried it; what damaged files say."""
 
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -221,6 +222,30 @@ class TestFile:
         for call in (lambda: BacktestEngine(registry=5), lambda: Sweep("macd", {}, BARS, registry=True)):
             with pytest.raises(ConfigError, match="registry: expected a path or a TrialRegistry"):
                 call()
+
+
+def test_tracked_runs_of_an_experiment(registry, mlflow_module, empty_database, tmp_path):
+    (template,) = (path for path in empty_database.iterdir() if path.suffix in (".db", ".sqlite"))
+    uri = f"sqlite:///{shutil.copy(template, tmp_path / 'store.db')}"
+    client = mlflow_module.MlflowClient(uri)
+    number = client.create_experiment("mine")
+    for fast, sharpe, kind in (
+        (3, 1.6, "backtest"),
+        (3, 1.6, "backtest"),
+        (4, 0.8, "backtest"),
+        (5, 0.1, "sweep"),
+    ):
+        run = client.create_run(number, tags={"peak_fast.kind": kind}).info.run_id
+        told = {"strategy.params.fast": fast, "data.hash": "ab", "periods_per_year": 256.0, "notes": str(run)}
+        for name, value in told.items():
+            client.log_param(run, name, value)
+        client.log_metric(run, "sharpe", sharpe)
+    for _ in range(2):
+        registry.add_experiment("mine", uri)
+    assert registry.trials == 2 and len(registry.entries) == 1
+    assert sorted(registry.sharpes) == pytest.approx([0.05, 0.1])
+    with pytest.raises(StoreError, match=r"there is no 'yours'; the store has .*'mine'"):
+        registry.add_experiment("yours", uri)
 
 
 class TestHashes:

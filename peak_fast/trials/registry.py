@@ -93,6 +93,21 @@ class TrialRegistry:
         if keys.size:
             _file.write(self.path, str(kind), str(name), keys, figures)
 
+    def add_experiment(self, experiment: str, tracking_uri: str | None = None) -> None:
+        """Count the single runs that are tracked in an MLflow experiment.
+
+        They are told apart by what was tracked of data, strategy, settings and parameters, and not matched with runs
+        that were counted here with ``registry=``: count by one of the two.  Called again, it counts what is new.
+        """
+        from peak_fast.trials.experiment import tracked_trials
+
+        keys, sharpes = tracked_trials(experiment, tracking_uri)
+        held = [
+            entry.hashes for entry in self.entries if entry.kind == "tracked" and entry.hashes is not None
+        ]
+        fresh = ~np.isin(keys, np.concatenate(held)) if held else np.ones(keys.size, dtype=bool)
+        self.add("tracked", experiment, keys[fresh], sharpes[fresh])
+
     def later(self, make: Callable[[], Trial]) -> None:
         """Count a single run soon, on another thread: ``make`` gives its name, hash, and what gives its Sharpe."""
         with self._lock:
