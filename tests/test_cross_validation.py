@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from peak_fast import BacktestEngine, Bars, ConfigError, Costs
+from peak_fast.errors import DataError
 from peak_fast.metrics import return_statistics
 from peak_fast.settings import OrderBook
 from peak_fast.statistics import combinatorial_paths, combinatorial_splits, rows_of
@@ -135,3 +136,8 @@ def test_settings_may_be_crossed(tmp_path):
 def test_what_is_no_argument(change, words):
     with pytest.raises((ConfigError, TypeError), match=words):
         crossed(**change)
+
+
+def test_too_few_bars_for_the_folds():
+    with pytest.raises(DataError, match="19 bars are too few for 10 folds"):
+        cross_validate(RULES, GRID, BARS.slice(0, 19))

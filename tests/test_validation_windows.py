@@ -131,6 +131,16 @@ def test_too_short_data_are_an_error():
         windows_of(synthetic(100, seed=1), train=100, test=10)
 
 
+@pytest.mark.parametrize("length", ["9000y", "120000mo", "99999999999d", "9" * 30 + "h"])
+def test_lengths_behind_the_end_of_the_calendar_are_too_long(length):
+    bars = daily("2020-01-01", "2020-12-31")
+    with pytest.raises(DataError, match="too few for one fold"):
+        windows_of(bars, train=length, test="1mo")
+    notes = []
+    found = windows_of(bars, train="6mo", test=length, notes=notes)
+    assert [window.test for window in found] == [(182, 366)] and "is short, 184 bars" in notes[0]
+
+
 def test_the_calendar_needs_times():
     frame = {name: np.linspace(10, 11, 50) for name in ("open", "high", "low", "close")}
     with pytest.raises(ConfigError, match="no times; expected numbers of bars"):

@@ -263,3 +263,11 @@ def test_decisions_that_are_no_row_of_targets():
     walked = walk_forward(RULES, GRID, BARS, order_book=OrderBook(), **OPTIONS)
     with pytest.raises(DataError, match="off the order book"):
         walked.targets  # noqa: B018
+
+
+def test_windows_of_one_bar():
+    flat = walk_forward(RULES, GRID, BARS, train=100, test=1, positions="flat")
+    assert flat.result.stats["total_trades"] == 0
+    assert "walk forward: 300 test windows of one bar hold nothing, as each of them ends flat" in flat.notes
+    carried = walk_forward(RULES, GRID, BARS, train=100, test=1)
+    assert carried.result.stats["total_trades"] > 3 and len(carried.windows) == 300

@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from peak_fast.arguments import whole
+from peak_fast.arguments import is_whole, whole
+from peak_fast.errors import DataError
 from peak_fast.guard import guarded
 from peak_fast.metrics import returns_from_equity
 from peak_fast.statistics import Split, combinatorial_splits
@@ -79,6 +80,10 @@ def cross_validate(
     goal = objective_of(objective, carried=True)
     sweep = Sweep(strategy, grid, data, constraint=constraint, **settings)
     bars = only_data(sweep)
+    if is_whole(folds) and folds >= 2 and len(bars) < 2 * folds:
+        raise DataError(
+            f"cross-validation: {len(bars):,} bars are too few for {folds} folds; expected fewer folds, or more bars"
+        )
     splits = combinatorial_splits(len(bars), folds, test_folds, purge, embargo)
     cross = Cross(sweep, splits, threads or default_threads(), memory)
     chosen = cross.choose(goal, min_trades)

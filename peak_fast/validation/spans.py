@@ -27,6 +27,11 @@ _LATE = 30
 _EXAMPLES = "a number of bars such as 250, or a text such as '3y', '6mo', '2w', '90d', '12h'"
 
 
+# Of years together; longer ones would not do as a difference of times.
+_LONGEST = dt.timedelta(days=4_000_000)
+_END = dt.datetime(9999, 12, 31)
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """A stretch of the calendar; months have no fixed length, so they are kept apart."""
@@ -35,13 +40,24 @@ class Span:
     rest: dt.timedelta = dt.timedelta(0)
 
     def __mul__(self, count: int) -> Span:
-        return Span(self.months * count, self.rest * count)
+        return Span(
+            self.months * count, min(self.rest, _LONGEST / count) * count if count else dt.timedelta(0)
+        )
 
     def __add__(self, other: Span) -> Span:
-        return Span(self.months + other.months, self.rest + other.rest)
+        return Span(self.months + other.months, min(self.rest + other.rest, _LONGEST))
 
     def after(self, moment: dt.datetime) -> dt.datetime:
-        """A moment that much later, on the clock of its zone; the 31st becomes the last day of a shorter month."""
+        """A moment that much later, on the clock of its zone; the 31st becomes the last day of a shorter month.
+
+        Behind the end of the calendar it is that end.
+        """
+        try:
+            return self._after(moment)
+        except (ValueError, OverflowError):
+            return _END
+
+    def _after(self, moment: dt.datetime) -> dt.datetime:
         number = moment.year * 12 + moment.month - 1 + self.months
         year, month = divmod(number, 12)
         day = min(moment.day, calendar.monthrange(year, month + 1)[1])
@@ -74,7 +90,8 @@ def span_of(name: str, value: Any, least: int = 1) -> int | Span:
     number = int(found[1])
     if unit in ("years", "months"):
         return Span(months=number * (12 if unit == "years" else 1))
-    return Span(rest=dt.timedelta(**{unit: number}))
+    most = int(_LONGEST / dt.timedelta(**{unit: 1}))
+    return Span(rest=dt.timedelta(**{unit: min(number, most)}))
 
 
 class Clock:
@@ -106,6 +123,8 @@ class Clock:
 
     def place(self, moment: dt.datetime) -> int:
         """First bar at or after a moment; the number of bars where there is none."""
+        if moment == _END:
+            return len(self._times)
         aware = moment.replace(tzinfo=self._zone or dt.UTC)
         since = aware.astimezone(dt.UTC) - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
         return int(np.searchsorted(self._times, since // dt.timedelta(microseconds=1)))

@@ -108,6 +108,11 @@ def walk_forward(
         bars, train=train, test=test, step=step, anchored=anchored, purge=purge, embargo=embargo, notes=notes
     )
     check_apart(windows)
+    single = sum(window.test[1] - window.test[0] < 2 for window in windows)
+    if flat and single:
+        notes.append(
+            f"walk forward: {single} test windows of one bar hold nothing, as each of them ends flat"
+        )
     said: dict[str, None] = {}
     means = Means(
         sweep, objective_of(objective, carried=not flat), threads or default_threads(), memory, said
@@ -208,8 +213,9 @@ def _without(chosen: Sequence[Choice], min_trades: int) -> list[str]:
     why = (
         f"with {min_trades} closed trades and a finite objective" if min_trades else "with a finite objective"
     )
+    word = "fold" if len(folds) == 1 else "folds"
     named = ", ".join(map(str, folds[:8])) + (", ..." if len(folds) > 8 else "")
-    return [f"walk forward: no configuration {why} in the training of fold {named}; nothing is held there"]
+    return [f"walk forward: no configuration {why} in the training of {word} {named}; nothing is held there"]
 
 
 def with_tests(
