@@ -1,15 +1,17 @@
 """Draw the pictures of README.md from the packaged prices: ``python scripts/make_pictures.py``.
 
-Needs the extra ``plot``. What the pictures show is computed by the library when the script runs; nothing
-is drawn by hand.
+Needs the extras ``plot`` and ``dev``, and Chromium for the tear sheet. What the pictures show is computed by the
+library when the script runs; nothing is drawn by hand.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
+import shutil
 from pathlib import Path
 
-from peak_fast import BacktestEngine, BacktestResult, Costs, Sweep, sample
+from peak_fast import BacktestEngine, BacktestResult, Costs, Stops, Sweep, sample
 from peak_fast.files import write_atomically
 from peak_fast.report import equity_figure, figure_png
 
@@ -36,7 +38,41 @@ def heatmap_picture() -> bytes:
     return figure_png(figure)
 
 
-PICTURES = {"equity_curve.png": equity_picture, "heatmap.png": heatmap_picture}
+def sheet_picture() -> bytes:
+    """The top of the tear sheet of that backtest in Chromium, light and dark side by side, as PNG."""
+    import tempfile
+
+    from PIL import Image
+    from playwright.sync_api import sync_playwright
+
+    result = BacktestEngine(costs=COSTS, stops=Stops(stop_loss=0.1)).run(
+        sample(SYMBOL), "ma_crossover", {"fast": 20, "slow": 50}
+    )
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as started:
+        page_file = result.report(Path(folder) / "sheet.html")
+        browser = started.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        views = []
+        for scheme in ("light", "dark"):
+            page = browser.new_page(viewport={"width": 1000, "height": 1500}, color_scheme=scheme)
+            page.goto(page_file.as_uri())
+            page.wait_for_selector("html[data-ready=true]")
+            views.append(Image.open(io.BytesIO(page.screenshot())).convert("RGB"))
+        browser.close()
+    width, height = views[0].size
+    both = Image.new("RGB", (2 * width, height))
+    for place, view in enumerate(views):
+        both.paste(view, (place * width, 0))
+    out = io.BytesIO()
+    small = both.resize((1000, height * 1000 // (2 * width)), Image.Resampling.LANCZOS)
+    small.quantize(256, method=Image.Quantize.FASTOCTREE).save(out, "PNG", optimize=True)
+    return out.getvalue()
+
+
+PICTURES = {
+    "equity_curve.png": equity_picture,
+    "heatmap.png": heatmap_picture,
+    "tear_sheet.png": sheet_picture,
+}
 
 
 def main() -> None:
@@ -46,6 +82,9 @@ def main() -> None:
     folder: Path = parser.parse_args().output
     folder.mkdir(parents=True, exist_ok=True)
     for name, draw in PICTURES.items():
+        if name == "tear_sheet.png" and shutil.which("chromium") is None:
+            print(f"{name} is left out: there is no Chromium here")
+            continue
         content = draw()
         write_atomically(folder / name, content)
         print(f"{folder / name}: {len(content) // 1024} KB")
