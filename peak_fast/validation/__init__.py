@@ -8,6 +8,7 @@ from peak_kernels.doors import door
 
 if TYPE_CHECKING:
     from peak_fast.lookahead import Leak, LookaheadReport
+    from peak_fast.trials import TrialRegistry
     from peak_fast.validation.crossed import CrossValidationResult
     from peak_fast.validation.crossing import cross_validate
     from peak_fast.validation.judging import QUESTIONS, validate
@@ -37,6 +38,7 @@ __all__ = [
     "RegimesResult",
     "SensitivityResult",
     "Thresholds",
+    "TrialRegistry",
     "Verdict",
     "WalkForwardResult",
     "Window",
@@ -58,6 +60,7 @@ __all__ = [
 # Where each name of this room lives; those outside `__all__` are for other rooms.
 _HOMES = {
     "crossed": ("CrossValidationResult",),
+    "peak_fast.trials": ("TrialRegistry",),
     "crossing": ("cross_validate",),
     "lookahead": ("Leak", "LookaheadReport", "check_lookahead"),
     "judging": ("QUESTIONS", "validate"),
