@@ -271,3 +271,23 @@ def test_windows_of_one_bar():
     assert "walk forward: 300 test windows of one bar hold nothing, as each of them ends flat" in flat.notes
     carried = walk_forward(RULES, GRID, BARS, train=100, test=1)
     assert carried.result.stats["total_trades"] > 3 and len(carried.windows) == 300
+
+
+def test_a_sweep_or_its_result_alone():
+    from peak_fast.validation import cross_validate
+
+    sweep = Sweep(RULES, GRID, BARS, costs=Costs.from_bps(10))
+    expected = walk_forward(RULES, GRID, BARS, costs=Costs.from_bps(10), **OPTIONS)
+    for found in (sweep, sweep.run(progress=False)):
+        walked = walk_forward(found, **OPTIONS)
+        assert np.array_equal(walked.result.equity, expected.result.equity)
+        crossed = cross_validate(found, folds=4)
+        assert crossed.splits.height == 6
+    with pytest.raises(ConfigError, match="grid: expected none besides a sweep"):
+        walk_forward(sweep, GRID, **OPTIONS)
+    with pytest.raises(ConfigError, match="costs: expected none besides a sweep"):
+        cross_validate(sweep, costs=Costs.from_bps(10))
+    with pytest.raises(ConfigError, match="a strategy, a space and data"):
+        walk_forward(sweep, n_trials=3, **OPTIONS)
+    with pytest.raises(ConfigError, match="data: expected bars"):
+        walk_forward(RULES, GRID, **OPTIONS)

@@ -22,11 +22,11 @@ from peak_fast.guard import guarded
 from peak_fast.metrics import returns_from_equity
 from peak_fast.statistics import Split, combinatorial_splits
 from peak_fast.strategies import RuleStrategy
-from peak_fast.sweep import Sweep, count_grid, default_threads, free_rate, stretch_sums, stretches_of, year_of
+from peak_fast.sweep import count_grid, default_threads, free_rate, stretch_sums, stretches_of, year_of
 from peak_fast.validation.crossed import CrossValidationResult, Part, Parts, idle, join
 from peak_fast.validation.figures import LAST, SUMMED, TRADES, Joined
 from peak_fast.validation.objectives import Objective, check_settings, objective_of
-from peak_fast.validation.walking import only_data
+from peak_fast.validation.walking import only_data, swept
 from peak_kernels.arrays import FloatArray
 
 Window = tuple[int, int]
@@ -38,8 +38,8 @@ _CHUNK = 4_096
 @guarded
 def cross_validate(
     strategy: Any,
-    grid: Any,
-    data: Any,
+    grid: Any = None,
+    data: Any = None,
     *,
     folds: int = 10,
     test_folds: int = 2,
@@ -60,7 +60,7 @@ def cross_validate(
     Parameters
     ----------
     strategy, grid, data, constraint
-        As in `Sweep`, of one set of bars or one panel.
+        As in `Sweep`, of one set of bars or one panel; or a `Sweep`, or its result, alone.
     folds, test_folds, purge, embargo
         See `peak_fast.statistics.combinatorial_splits`; distances in bars.
     objective, min_trades
@@ -78,7 +78,7 @@ def cross_validate(
     check_settings(cross_validate, settings)
     whole("min_trades", min_trades, 0, 1 << 31, "count trades of the training folds")
     goal = objective_of(objective, carried=True)
-    sweep = Sweep(strategy, grid, data, constraint=constraint, **settings)
+    sweep = swept(strategy, grid, data, constraint, settings)
     bars = only_data(sweep)
     if is_whole(folds) and folds >= 2 and len(bars) < 2 * folds:
         raise DataError(

@@ -22,6 +22,7 @@ from peak_fast.errors import ConfigError
 from peak_fast.guard import guarded
 from peak_fast.strategies import resolve
 from peak_fast.sweep import Sweep, count_grid, default_threads
+from peak_fast.validation.jobs import sweep_of
 from peak_fast.validation.objectives import Objective, check_settings, objective_of
 from peak_fast.validation.scores import CarriedScorer, FlatScorer, Means, Scorer, tested_figures
 from peak_fast.validation.searching import Search, searched_choices
@@ -38,8 +39,8 @@ _MODES = ("carry", "flat")
 @guarded
 def walk_forward(
     strategy: Any,
-    grid: Any,
-    data: Any,
+    grid: Any = None,
+    data: Any = None,
     *,
     train: int | str,
     test: int | str,
@@ -63,7 +64,7 @@ def walk_forward(
     Parameters
     ----------
     strategy, grid, data, constraint
-        As in `Sweep`, of one set of bars or one panel.
+        As in `Sweep`, of one set of bars or one panel; or a `Sweep`, or its result, alone.
     train, test, step, anchored, purge, embargo
         See `windows_of`: bars, or stretches of the calendar such as ``"3y"``.
     objective
@@ -99,8 +100,10 @@ def walk_forward(
         whole("n_trials", n_trials, 1, 1 << 31, "count trials of each fold")
     elif sampler is not None:
         raise ConfigError("sampler: expected n_trials with it, the trials of each fold; got none")
-    given = {} if searched else {"constraint": constraint}
-    sweep = Sweep(strategy, _defaults(strategy, grid) if searched else grid, data, **given, **settings)
+    if searched:
+        sweep = Sweep(strategy, _defaults(strategy, grid), data, **settings)
+    else:
+        sweep = swept(strategy, grid, data, constraint, settings)
     notes: list[str] = []
     bars = only_data(sweep)
     check_decides(sweep, flat=flat)
@@ -138,13 +141,40 @@ def walk_forward(
     )  # fmt: skip
 
 
+def swept(strategy: Any, grid: Any, data: Any, constraint: Any, settings: Mapping[str, Any]) -> Sweep:
+    """The sweep that is validated: one that is given, or one of what is given.
+
+    Raises
+    ------
+    ConfigError
+        There are no data, or a sweep and something that it has already.
+    """
+    found = sweep_of(strategy)
+    if found is None:
+        if data is None:
+            raise ConfigError(
+                "data: expected bars, a frame or a panel; got none; pass a Sweep or its result alone"
+            )
+        return Sweep(strategy, grid, data, constraint=constraint, **settings)
+    given = {"grid": grid, "data": data, "constraint": constraint, **settings}
+    besides = [name for name, value in given.items() if value is not None]
+    if besides:
+        raise ConfigError(f"{besides[0]}: expected none besides a sweep, which has its own; got one")
+    return found
+
+
 def _defaults(strategy: Any, space: Any) -> list[dict[str, Any]]:
     """One configuration, of all that a study may vary; its values are not read."""
     if space is not None and not isinstance(space, Mapping):
         raise ConfigError(
             f"grid: expected a space of a study with n_trials, such as {{'fast': (5, 60)}}; got {space!r}"
         )
-    defaults = {param.name: param.default for param in resolve(strategy).schema}
+    if sweep_of(strategy) is not None:
+        raise ConfigError(
+            "n_trials: expected a strategy, a space and data with it; got a sweep, which has a grid"
+        )
+    item = strategy if hasattr(strategy, "schema") else resolve(strategy)
+    defaults = {param.name: param.default for param in item.schema}
     return [{**defaults, **dict.fromkeys(name for name in space or () if name not in defaults)}]
 
 
