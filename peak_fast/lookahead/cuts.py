@@ -31,12 +31,13 @@ def changing_cuts(rows: Rows, bars: int, count: int) -> list[int]:
     if not every.size:
         return []
     picks = every[np.unique(np.linspace(0, every.size - 1, min(count, every.size)).round().astype(int))]
-    # A change at bar b: with b as the last known bar, by turns with the bar before it.
-    cuts = {int(bar) + (1 if turn % 3 else 0) for turn, bar in enumerate(picks, 1)}
+    # A change at bar b: with b as the last known bar, now and then with the bar before it.
+    cuts = {int(bar) + (1 if turn % 6 else 0) for turn, bar in enumerate(picks, 1)}
     return sorted(cut for cut in cuts if 1 < cut < bars)
 
 
 def chosen_cuts(rows: Rows, bars: int, count: int) -> list[int]:
     """Both kinds, ascending."""
     some = max(2, count // 3)
-    return sorted({*spread_cuts(bars, some), *changing_cuts(rows, bars, count - some)})
+    changing = changing_cuts(rows, bars, count - some)
+    return sorted({*spread_cuts(bars, count - len(changing)), *changing})

@@ -59,6 +59,8 @@ class Difference(NamedTuple):
     """Value in the run over all bars."""
     changed: Any
     """bool[n]: at which bars."""
+    place: int
+    """Number of the value that differs first."""
 
     @property
     def size(self) -> float:
@@ -118,7 +120,7 @@ def _first(whole: Row, a: FloatArray, b: FloatArray, far: Any) -> Difference:
     at = np.flatnonzero(hit)
     place = int(at[np.argmin(bars[at])])
     cell: Any = place if far.ndim == 1 else (place, int(np.argmax(far[place])))
-    return Difference(whole.name, int(bars[place]), float(b[cell]), float(a[cell]), hit)
+    return Difference(whole.name, int(bars[place]), float(b[cell]), float(a[cell]), hit, place)
 
 
 def as_numbers(values: Any) -> FloatArray | None:

@@ -40,7 +40,7 @@ class Effort:
     watched: bool = True
 
 
-CHEAP = Effort(most=16, changed=4, watched=False)
+CHEAP = Effort(most=20, changed=4, watched=False)
 
 
 class Search:
@@ -121,13 +121,17 @@ class Search:
                 self._reach[hit.name] = min(reach, self._reach.get(hit.name, 1.0))
 
     def _settle(self) -> None:
-        """Drop what rounding explains: the same is looked at again, without the values that it decides."""
+        """Drop what rounding explains: where it decides the first value, the place is looked at again without it."""
         before, self._hits = self._hits, {}
         self._session.settle_rounding()
-        places = sorted({known for known, _ in before.values()})
-        for known in places:
+        again = set()
+        for name, (known, hit) in before.items():
+            if self._session.is_touchy(name, hit.place):
+                again.add(known)
+            else:
+                self._hits[name] = known, hit
+        for known in sorted(again):
             self._take(self._session.without(known), known)
-        for known in places:
             for kind in KINDS:
                 self._take(self._session.changed(known, kind, watched=self._effort.watched), known)
 
@@ -165,10 +169,9 @@ class Search:
         session, (known, hit) = self._session, self._hits[name]
         row = session.row(name)
         # A variable mostly shares its reason with what was traced before.
-        places = [*(self._places[-1:] if row.role == INNER else ()), known]
-        columns: tuple[str, ...] = ()
-        for place in places:
-            columns = columns or sources(session, place, name)
+        columns = sources(session, self._places[0], name) if row.role == INNER and self._places else ()
+        if not columns and not (row.role == INNER and session.is_slow and self._places):
+            columns = sources(session, known, name)
         small = None if row.role == INNER else self._shortest(known, name)
         best, known, needed = (
             (hit, known, session.inputs.count) if small is None else (small.found, *small[:2])

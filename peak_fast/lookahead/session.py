@@ -216,6 +216,11 @@ class Session:
                 touchy = apart(row.values, other.values, self._floor[name] / _ABOVE_NOISE)
                 self._ignored[name] = self._ignored.get(name, False) | touchy
 
+    def is_touchy(self, name: str, place: int) -> bool:
+        """Whether rounding decides a value."""
+        touchy = self._ignored.get(name)
+        return touchy is not None and bool(np.any(touchy[place]))
+
     def is_rounding(self, known: int, found: Difference) -> bool:
         """Whether the first ``known`` bars, with values that differ as if by rounding, show no such difference."""
         if not self.truncates:
