@@ -141,3 +141,17 @@ def test_what_is_no_argument(change, words):
 def test_too_few_bars_for_the_folds():
     with pytest.raises(DataError, match="19 bars are too few for 10 folds"):
         cross_validate(RULES, GRID, BARS.slice(0, 19))
+
+
+def test_grids_in_parts_choose_the_same(monkeypatch):
+    """Large grids are looked at a part at a time; the first of equal values still wins."""
+    from peak_fast.validation import crossing, walk_forward, walking
+
+    grid = {"fast": [3, 5, 3, 8], "slow": [10, 20, 10, 35]}
+    rows = [dict(zip(grid, row, strict=True)) for row in zip(*grid.values(), strict=True)]
+    whole = cross_validate(RULES, rows, BARS, folds=5), walk_forward(RULES, rows, BARS, train=100, test=50)
+    monkeypatch.setattr(crossing, "_CHUNK", 1)
+    monkeypatch.setattr(walking, "_CHUNK", 1)
+    parts = cross_validate(RULES, rows, BARS, folds=5), walk_forward(RULES, rows, BARS, train=100, test=50)
+    assert parts[0].choices == whole[0].choices and 2 not in {choice.number for choice in parts[0].choices}
+    assert parts[1].choices == whole[1].choices

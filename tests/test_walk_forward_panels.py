@@ -73,3 +73,11 @@ def test_what_portfolios_do_not_have():
         walk_forward(RULE, GRID, PANEL, train=120, test=50, positions="flat")
     with pytest.raises(ConfigError, match="'fee_bps'"):
         walk_forward(RULE, {**GRID, "fee_bps": [0, 10]}, PANEL, train=120, test=50)
+
+
+def test_a_study_looks_for_the_weights_of_each_fold():
+    pytest.importorskip("optuna")
+    space = {"lookback": (21, 60), "top": (1, 3)}
+    walked = walk_forward(RULE, space, PANEL, train=200, test=100, n_trials=5, sampler="random", **OPTIONS)
+    assert [choice.tried for choice in walked.choices] == [5, 5]
+    assert all(21 <= choice.params["lookback"] <= 60 for choice in walked.choices)
