@@ -4,8 +4,9 @@ import datetime as dt
 
 import numpy as np
 import polars as pl
+import pytest
 
-from peak_fast import BacktestEngine, Panel
+from peak_fast import BacktestEngine, DataError, Panel
 from peak_fast.settings import PortfolioRules
 
 DAYS = [dt.datetime(2024, 1, 1) + dt.timedelta(days=k) for k in range(6)]
@@ -85,3 +86,28 @@ def test_the_smallest_trade_is_measured_in_whole_lots_on_both_sides():
     assert bought["reason"].to_list() == ["below_minimum_value"]
     sold = run(panel, {0: [0.9], 2: [0.51]}, lot_size=1.0, min_trade=350.0).orders
     assert sold["reason"].to_list() == ["", "below_minimum_value"]
+
+
+def long_frame(symbols):
+    days = pl.datetime_range(pl.datetime(2024, 1, 1), pl.datetime(2024, 1, 5), "1d", eager=True)
+    prices = {name: [1.5] * 10 for name in ("open", "high", "low", "close")}
+    return pl.DataFrame({"timestamp": [*days, *days], "symbol": symbols, **prices})
+
+
+@pytest.mark.parametrize("kind", ["polars", "pandas"])
+def test_symbols_that_are_whole_numbers_are_written_as_such(kind):
+    frame = long_frame([5.0] * 5 + [7.0] * 5)
+    assert Panel.from_frame(frame if kind == "polars" else frame.to_pandas()).symbols == ("5", "7")
+    assert Panel.from_frame(long_frame([5.5] * 5 + [7.0] * 5)).symbols == ("5.5", "7")
+
+
+def test_frames_that_hold_no_panel_say_what_would():
+    with pytest.raises(DataError, match="the frame has no rows"):
+        Panel.from_frame(long_frame(["A"] * 5 + ["B"] * 5).head(0))
+    closes = (
+        long_frame(["A"] * 5 + ["B"] * 5)
+        .to_pandas()
+        .pivot(index="timestamp", columns="symbol", values=["close"])
+    )
+    with pytest.raises(DataError, match=r"closes alone are passed as \{'close': frame\['Close'\]\}"):
+        Panel.from_frame(closes)

@@ -124,6 +124,8 @@ def _symbols(table: Table, names: Names, notes: list[str]) -> tuple[IntArray, li
     """Number of the symbol of each row, the symbols in order, and the rows that have one (None: all)."""
     for place, values in columns_of_symbols(table, names):
         series, symbols = numbered(values)
+        if not series.size:
+            raise DataError("the frame has no rows; expected prices of at least one asset")
         if not symbols:
             continue
         names.used += [name for name in table.names if place == f"column {name!r}"]
@@ -158,6 +160,10 @@ def numbered(values: Any) -> tuple[IntArray, list[str]]:
         if not hasattr(listed, "to_pylist"):
             listed = [item.decode() if isinstance(item, bytes) else item for item in listed]
         values = pl.Series(listed, strict=False)
+    if values.dtype.is_float():
+        values = pl.Series(
+            [None if value is None else _text(value) for value in values.to_list()], dtype=pl.String
+        )
     if values.dtype == pl.Null:
         return np.full(len(values), -1, dtype=np.int64), []
     runs = values.rle()
@@ -167,6 +173,13 @@ def numbered(values: Any) -> tuple[IntArray, list[str]]:
         codes, symbols = _codes(labels)
         return np.repeat(codes, lengths), symbols
     return _codes(values)
+
+
+def _text(value: Any) -> str:
+    """Text of a symbol; a column of whole numbers in which one was missing may have come as floats."""
+    if isinstance(value, float):
+        return "" if value != value else str(int(value)) if value.is_integer() else str(value)
+    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def _codes(values: Any) -> tuple[IntArray, list[str]]:
@@ -180,7 +193,7 @@ def _codes(values: Any) -> tuple[IntArray, list[str]]:
 
 def _in_order(codes: Any, different: Sequence[Any]) -> tuple[IntArray, list[str]]:
     """Codes by the alphabet instead of by appearance; blank texts are no symbols."""
-    texts = [value.decode() if isinstance(value, bytes) else str(value) for value in different]
+    texts = [_text(value) for value in different]
     symbols = sorted({text for text in texts if text.strip()})
     place = {text: at for at, text in enumerate(symbols)}
     moved = np.array([*(place.get(text, -1) for text in texts), -1], dtype=np.int64)

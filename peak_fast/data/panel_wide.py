@@ -143,7 +143,7 @@ def frames_of_levels(frame: Any) -> dict[str, Any]:
     if names.nlevels != 2 or prices is None:
         raise DataError(
             f"the pandas frame has {names.nlevels} levels of column names ({list(names[:4])} ...); expected two: one "
-            "with open, high, low and close, one with the symbols"
+            "with open, high, low and close, one with the symbols; closes alone are passed as {'close': frame['Close']}"
         )
     other = 1 - prices
     labels = names.get_level_values(other)
