@@ -10,7 +10,8 @@ from peak_fast import ConfigError, Costs, Rank, Sweep, SweepError, SweepResult, 
 from peak_fast import metrics as m
 from peak_fast.portfolio import Momentum
 from peak_fast.settings import OrderBook
-from peak_fast.statistics import cscv, effective_trials
+from peak_fast.statistics import cscv, deflated_sharpe, effective_trials
+from peak_fast.trials import TrialRegistry
 from tests.sweep_cases import run
 
 GRID = {"fast": [3, 5, 9, 14], "slow": [20, 40, 60, 90, 120]}
@@ -86,6 +87,22 @@ def test_rows_and_trials(found):
     json.dumps(several.to_dict())
     text = several.summary()
     assert text.startswith("PBO ") and "Configuration 7 (fast=5, slow=60)" in text and "best of 5,000" in text
+
+
+def test_a_registry_says_how_many_and_how_different(tmp_path, found):
+    registry = TrialRegistry(tmp_path / "trials.sqlite")
+    few = found.overfitting(8, trials=registry)
+    assert few.trials == 20 and "fewer than the 20 of this sweep" in few.notes[0]
+    settings = {"costs": Costs.from_bps(5, 2), "risk_free": 0.01, "registry": registry}
+    sweep = Sweep("ma_crossover", GRID, BARS, blocks=8, **settings)
+    mine = run(sweep)
+    same, own = mine.overfitting(8, trials=registry), mine.overfitting(8)
+    assert same.trials == 20 and same.deflated_sharpe == pytest.approx(own.deflated_sharpe, abs=1e-6)
+    run(Sweep("ema_crossover", GRID, BARS, **settings))
+    more = mine.overfitting(8, trials=str(tmp_path / "trials.sqlite"))
+    assert more.trials == 40 and more.notes == ()
+    expected = deflated_sharpe(more.sharpe_per_bar, 1_203, 40, registry.variance, more.skew, more.kurtosis)
+    assert more.deflated_sharpe == pytest.approx(expected, abs=1e-12)
 
 
 def test_a_store_that_was_loaded(tmp_path, found):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from peak_fast.statistics import (
 )
 from peak_fast.sweep.overfitted import Overfitting
 from peak_fast.sweep.returned import return_tiles
+from peak_fast.trials import TrialRegistry
 from peak_kernels.arrays import FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -54,23 +56,48 @@ class Search:
     year: float
 
 
-def trials_of(trials: Any, rows: int) -> float:
-    """How many trials count: a number, whatever has a length (a registry), or None: the rows of the sweep.
+@dataclass(frozen=True)
+class Tried:
+    """How much was tried: ``count`` trials, and the variance of their Sharpe ratios a bar where a registry knows it."""
+
+    count: float
+    variance: float = float("nan")
+    notes: tuple[str, ...] = ()
+
+
+def tried_of(trials: Any, rows: int) -> Tried:
+    """Trials that count: a number, a registry or its path, whatever has a length; None: the rows of the sweep.
 
     Raises
     ------
     ConfigError
-        Neither, or below 1.
+        Something else, or a number below 1.
     """
     if trials is None:
-        return float(rows)
+        return Tried(float(rows))
+    if isinstance(trials, str | Path) and Path(trials).expanduser().exists():
+        trials = TrialRegistry(trials)
+    if isinstance(trials, TrialRegistry):
+        return _registered(trials, rows)
     number = len(trials) if hasattr(trials, "__len__") and not isinstance(trials, str) else trials
     if not is_number(number) or not number >= 1:
         raise ConfigError(
-            f"trials: expected how many were tried, 1 or more, or a registry of trials; got {shown(trials)}; None "
-            "counts the rows of the sweep"
+            f"trials: expected how many were tried, 1 or more, or a registry of trials or its path; got "
+            f"{shown(trials)}; None counts the rows of the sweep"
         )
-    return float(number)
+    return Tried(float(number))
+
+
+def _registered(registry: TrialRegistry, rows: int) -> Tried:
+    """N and V of a registry; N of the sweep where the registry has less, as this sweep was then not counted there."""
+    count = registry.trials
+    if count >= rows:
+        return Tried(float(count), registry.variance)
+    less = (
+        f"the registry counts {count:,} trials, fewer than the {rows:,} of this sweep, which are taken instead: "
+        "Sweep(..., registry=...) counts them there"
+    )
+    return Tried(float(rows), notes=(less,))
 
 
 def searched(found: Any, sweep: Any, blocks: int, data: str | None, threads: int | None) -> Search:
@@ -85,7 +112,7 @@ def searched(found: Any, sweep: Any, blocks: int, data: str | None, threads: int
                 "this one was read from files; run Sweep(...).run(store=...) on the same store, or sweep with them"
             )
         again = copy.copy(sweep)
-        again.blocks, again.metrics = blocks, ("sharpe",)
+        again.blocks, again.metrics, again.registry = blocks, ("sharpe",), None
         table = again.run(threads=threads, progress=False).lazy()
     rows = _of_one(table, names, sweep, data)
     bars, year = _time(found, sweep, data)
@@ -155,11 +182,12 @@ def moments_of(returns: FloatArray, free: float) -> dict[str, float]:
     }
 
 
-def figures_of(moments: Mapping[str, float], search: Search, tries: float, apart: float) -> dict[str, float]:
-    """Figures of one configuration; ``tries``: trials, ``apart``: effective ones (NaN: not known)."""
+def figures_of(moments: Mapping[str, float], search: Search, tried: Tried, apart: float) -> dict[str, float]:
+    """Figures of one configuration; ``apart``: effective trials (NaN: not known)."""
     sharpe, skew, kurtosis, memory = moments.values()
     known = search.sharpes[np.isfinite(search.sharpes)] / search.year**0.5
-    variance = float(known.var(ddof=1)) if len(known) > 1 else 0.0
+    own = float(known.var(ddof=1)) if len(known) > 1 else 0.0
+    tries, variance = tried.count, own if np.isnan(tried.variance) else tried.variance
     shape: dict[str, Any] = {"skew": skew, "kurtosis": kurtosis}
     count = search.bars
     return {
@@ -168,7 +196,7 @@ def figures_of(moments: Mapping[str, float], search: Search, tries: float, apart
         "deflated_sharpe_2026": deflated_sharpe(
             sharpe, count, tries, variance, **shape, form="2026", autocorrelation=memory
         ),
-        "deflated_sharpe_effective": deflated_sharpe(sharpe, count, apart, variance, **shape),
+        "deflated_sharpe_effective": deflated_sharpe(sharpe, count, apart, own, **shape),
         "expected_max_sharpe": (variance * search.year) ** 0.5 * float(expected_maximum(tries)),
         "haircut_sharpe": haircut(sharpe, count, tries) * search.year**0.5,
         "min_track_record_bars": minimum_track_record(sharpe, **shape),
@@ -211,10 +239,10 @@ def overfitting_of(
     if not is_whole(sample) or not 2 <= sample <= 5_000:
         raise ConfigError(f"sample: expected a number of configurations from 2 to 5,000; got {shown(sample)}")
     search = searched(found, sweep, blocks, data, threads)
-    tries = trials_of(trials, len(search.configs))
+    tried = tried_of(trials, len(search.configs))
     crossed: CSCV = cscv_of_sums(search.sums, search.squares, search.bars, ties=ties)
     rows = rows_of(search, row)
-    notes: list[str] = []
+    notes = list(tried.notes)
     if sweep is None or len(sweep.data) > 1 or any(map(is_panel, sweep.data.values())):
         apart, taken = float("nan"), 0
         notes.append(
@@ -223,11 +251,11 @@ def overfitting_of(
         )
     else:
         apart, taken = effective_of(sweep, search, sample, seed, threads)
-    table = [_row(found, sweep, search, number, tries, apart) for number in rows]
-    return Overfitting(crossed, table, search.configs, tries, (apart, taken), tuple(notes))
+    table = [_row(found, sweep, search, number, tried, apart) for number in rows]
+    return Overfitting(crossed, table, search.configs, tried.count, (apart, taken), tuple(notes))
 
 
-def _row(found: Any, sweep: Any, search: Search, number: int, tries: float, apart: float) -> dict[str, Any]:
+def _row(found: Any, sweep: Any, search: Search, number: int, tried: Tried, apart: float) -> dict[str, Any]:
     """Number, parameters, Sharpe ratio and figures of one configuration."""
     place = int(np.flatnonzero(search.configs == number)[0])
     own = {"config": number, "params": found.params_of(number), "sharpe": float(search.sharpes[place])}
@@ -239,4 +267,4 @@ def _row(found: Any, sweep: Any, search: Search, number: int, tries: float, apar
     with np.errstate(divide="ignore", invalid="ignore"):
         returns = np.where(equity[:-1] > 0.0, equity[1:] / equity[:-1] - 1.0, 0.0)
     moments = moments_of(returns, free)
-    return {**own, **moments, **figures_of(moments, search, tries, apart)}
+    return {**own, **moments, **figures_of(moments, search, tried, apart)}

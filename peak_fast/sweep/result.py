@@ -271,7 +271,7 @@ class SweepResult(Viewed):
         row
             Number of a configuration, or several; None: the one with the highest Sharpe ratio.
         trials
-            How many were tried in all: a number or a registry of trials; None: the rows of this sweep.
+            How many were tried in all: a number, a `TrialRegistry` or its path; None: the rows of this sweep.
         ties
             See `peak_fast.statistics.cscv`.
         data
