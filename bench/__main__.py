@@ -22,6 +22,7 @@ PARTS = (
     "peers",
     "portfolio",
     "validation",
+    "sheets",
     "overhead",
     "startup",
     "growth",
@@ -34,8 +35,8 @@ PARTS = (
 
 def command(part: str) -> list[str]:
     """Return the command line of one bench."""
-    if part == "validation":
-        return [sys.executable, "-m", "bench.validation"]
+    if part in ("validation", "sheets"):
+        return [sys.executable, "-m", f"bench.{part}"]
     if part in ("peers", "portfolio"):
         return [sys.executable, "-m", f"bench.bench_{part}"]
     return [sys.executable, "-m", "pytest", f"bench/bench_{part}.py"]

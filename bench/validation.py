@@ -257,9 +257,9 @@ ROWS: dict[str, Callable[[], tuple[Call, Call]]] = {
 }
 
 
-def of_ours(name: str) -> dict[str, Any]:
-    """Measure a row in a new process."""
-    return _process([sys.executable, "-m", "bench.validation", "--child", name])
+def of_ours(name: str, bench: str) -> dict[str, Any]:
+    """Measure a row of a bench in a new process."""
+    return _process([sys.executable, "-m", f"bench.{bench}", "--child", name])
 
 
 def of_peers(name: str) -> dict[str, dict[str, Any]]:
@@ -289,30 +289,39 @@ def _process(command: list[str]) -> dict[str, Any]:
 
 
 def main(arguments: list[str]) -> int:
-    """Measure the named rows, all by default, print them and keep them in ``bench/results/validation.json``."""
+    """Measure the rows of this bench; see `measure_rows`."""
+    return measure_rows(arguments, ROWS, "validation", QUESTION)
+
+
+def measure_rows(
+    arguments: list[str], known: dict[str, Callable[[], tuple[Call, Call]]], bench: str, question: str
+) -> int:
+    """Measure the named rows, all by default, print them and keep them in ``bench/results/rows/<bench>.json``."""
     if arguments[:1] == ["--child"]:
-        warm, call = ROWS[arguments[1]]()
+        warm, call = known[arguments[1]]()
         print(json.dumps(measured.measure(warm, call)))
         return 0
     if arguments[:1] == ["--install"]:
-        for peer in sorted({script.parent.name for row in ROWS for script in PEERS_DIR.glob(f"*/{row}.py")}):
+        for peer in sorted({script.parent.name for row in known for script in PEERS_DIR.glob(f"*/{row}.py")}):
             made = make(peer)
             print(f"{peer}: {'ready' if made.python else made.reason}", flush=True)
         return 0
-    unknown = [name for name in arguments if name not in ROWS]
+    unknown = [name for name in arguments if name not in known]
     if unknown:
-        print(f"unknown rows {unknown}; known: {', '.join(ROWS)}", file=sys.stderr)
+        print(f"unknown rows {unknown}; known: {', '.join(known)}", file=sys.stderr)
         return 2
     rows = []
-    for name in arguments or ROWS:
-        results = {"peak_fast": of_ours(name), **of_peers(name)}
-        rows.append({"name": name, "what": (ROWS[name].__doc__ or "").strip(), "results": results})
+    for name in arguments or known:
+        results = {"peak_fast": of_ours(name, bench), **of_peers(name)}
+        rows.append({"name": name, "what": (known[name].__doc__ or "").strip(), "results": results})
         for who, result in results.items():
             print(f"{name:24} {who:12} {_shown(result)}", flush=True)
-    harness.RESULTS.mkdir(exist_ok=True)
+    # Beside the documents of the report, which have another form.
+    folder = harness.RESULTS / "rows"
+    folder.mkdir(parents=True, exist_ok=True)
     harness.write_json(
-        harness.RESULTS / "validation.json",
-        {"bench": "validation", "question": QUESTION, "commit": harness.commit(), "rows": rows},
+        folder / f"{bench}.json",
+        {"bench": bench, "question": question, "commit": harness.commit(), "rows": rows},
     )
     return 0
 
