@@ -83,11 +83,18 @@ def refuse_lookahead(
 ) -> tuple[str, ...]:
     """The cheap form, before a run: decisions alone, at few bars; gives notes for the result.
 
+    Rules and blocks that place orders are passed: the ones compare rows of indicators, of which none changes with later
+    bars, and the others see no later bar.
+
     Raises
     ------
     StrategyError
         A decision depends on later bars.
     """
+    if not is_panel(data) and (isinstance(strategy, str) or not is_targets(strategy)):
+        strategy = resolve(strategy)
+        if isinstance(strategy, RuleStrategy | OrderBlock):
+            return ()
     report = checked(strategy, data, params, settings, run, effort=CHEAP)
     decided = tuple(leak for leak in report.leaks if leak.kind == DECISION)
     replace(report, leaks=decided).raise_on_leak()

@@ -58,6 +58,7 @@ class Search:
 
     def __init__(self, session: Session, effort: Effort) -> None:
         self._session, self._effort = session, effort
+        session.kinds = KINDS if effort.watched else KINDS[:2]
         self._hits: dict[str, tuple[int, Difference]] = {}
         self._reach: dict[str, float] = {}
         self._settled = effort.watched

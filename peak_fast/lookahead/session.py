@@ -45,6 +45,8 @@ class Session:
         Errors of runs on fewer or other bars, by text with the number of bars that were known.
     runs, quickest
         Number of runs, and seconds of the quickest.
+    kinds
+        Changes that stand for a future that is not known.
     moved
         Names of the rows that a change moved, by place, kind and columns.
     truncates
@@ -65,6 +67,7 @@ class Session:
         self.quickest = math.inf
         self.truncates = subject.truncates
         self.moved: dict[Any, set[str]] = {}
+        self.kinds: tuple[str, ...] = KINDS
         self.whole: Rows = {}
         self._floor: dict[str, Any] = {}
         self._ignored: dict[str, Any] = {}
@@ -196,7 +199,7 @@ class Session:
         if self.truncates:
             return self.tried(self.inputs.prefix(known), known, ended=True)
         rows = None
-        for kind, columns in (*((kind, None) for kind in KINDS), *_OPENS[: not self.subject.framed]):
+        for kind, columns in (*((kind, None) for kind in self.kinds), *_OPENS[: not self.subject.framed]):
             rows = self.changed(known, kind, columns)
             if rows is not None and self.compared(rows, known):
                 return rows
