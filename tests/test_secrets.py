@@ -28,7 +28,7 @@ from peak_fast import (
 )
 from peak_fast.errors import ConfigError
 from peak_fast.studies.storage.storage import open_storage
-from peak_fast.tracking.caller import launch
+from peak_fast.tracking.caller import background, launch
 from peak_fast.tracking.catch_up import sync
 from peak_fast.tracking.spool import spool_root
 from peak_fast.tracking.writer.writer import main as write
@@ -100,7 +100,10 @@ def writers(monkeypatch):
             return WriterHere(command, **options)
 
     monkeypatch.setattr(launch, "subprocess", Process)
-    monkeypatch.setenv("PEAK_FAST_WRITER_INTERVAL", "0")
+    monkeypatch.setattr(
+        background, "INTERVAL", 0.0
+    )  # a writer of the thread would work beside that of the test
+    monkeypatch.setattr(os, "nice", lambda more: more)  # for the rest of the tests, too
     return commands
 
 
@@ -150,7 +153,7 @@ def check_trackers(seen, writers, secret: Secret):
     assert not list(files_with_secrets(Path.cwd()))
     for folder in spool_root().glob("*-*"):
         if not folder.is_symlink():
-            shutil.rmtree(folder, ignore_errors=True)  # a writer may still say its last word in it
+            shutil.rmtree(folder)
 
 
 def check_studies(seen, secret: Secret):
