@@ -193,7 +193,7 @@ class Account:
 
         def shrink(chosen, limit, others, reason):
             total = sum(abs(wish.weight) for wish in chosen)
-            if total + others <= limit or total == 0:
+            if total + others <= limit * (1 + 1e-12) or total == 0:
                 return
             for wish in chosen:
                 if wish.weight != 0:

@@ -111,3 +111,18 @@ def test_frames_that_hold_no_panel_say_what_would():
     )
     with pytest.raises(DataError, match=r"closes alone are passed as \{'close': frame\['Close'\]\}"):
         Panel.from_frame(closes)
+
+
+def test_a_sum_that_one_limit_has_made_is_within_the_same_other_limit():
+    """Whatever the order in which the weights are summed: 0.5 of rounded parts is not above 0.5."""
+    days = pl.datetime_range(pl.datetime(2024, 1, 1), pl.datetime(2024, 1, 3), "1d", eager=True)
+    frames = {
+        name: pl.DataFrame({"timestamp": days, **{k: [8.0] * 3 for k in ("open", "high", "low", "close")}})
+        for name in "CADB"
+    }
+    weights = {"C": 1.25, "A": 0.125, "D": 0.625, "B": 0.8125}
+    engine = BacktestEngine(portfolio=PortfolioRules(max_gross=0.5, max_net=0.5, over_invested="allowed"))
+    for names in ("CADB", "CABD", "BDAC", "DBCA"):
+        panel = Panel.from_frame({name: frames[name] for name in names})
+        result = engine.run(panel, ([0], [[weights[name] for name in panel.symbols]]))
+        assert set(result.orders["reason"]) == {"gross_limit"}

@@ -45,7 +45,8 @@ def shrink(desk: Any, limit: float, others: float, group: int, side: float, reas
         asset = lists[p.ASKED, k]
         if (group < 0 or lists[p.GROUP, asset] == group) and side * counted(desk, asset) >= 0.0:
             total += abs(counted(desk, asset))
-    if total + others <= limit or total == 0.0:
+    # What one limit has left may be the next one's, but for the rounding of the sum.
+    if total + others <= limit * (1.0 + money.ROUNDING) or total == 0.0:
         return
     factor = max(limit - others, 0.0) / total
     for k in range(counts[p.N_ASKED]):
