@@ -9,6 +9,7 @@ import pytest
 
 from peak_fast import BacktestEngine, NoopTracker, Param, Stops, Sweep, sample, strategy
 from peak_fast.errors import ConfigError
+from peak_fast.settings import OrderRules
 from peak_fast.validation import QUESTIONS, Thresholds, Verdict, judged, validate
 from tests.cli_fixtures import check_wrong
 
@@ -190,3 +191,13 @@ def test_the_command_line_asks_a_store(tmp_path, command):
     assert "Does it hold?" in (tmp_path / "v.html").read_text(encoding="utf-8")
     prices("edge").write_parquet(tmp_path / "p.parquet")
     check_wrong(command(*asked), "expected --data, --strategy and --config of this sweep")
+
+
+def test_a_grid_that_varies_settings_and_a_sweep_through_the_book():
+    grid = {"fast": [3, 5], "slow": [20, 40], "stop_loss": [0.02, 0.05]}
+    few = {"questions": ["walk_forward", "permutation", "sensitivity"], "worlds": 9}
+    verdict = validate(Sweep("ma_crossover", grid, prices("edge")), **few)
+    assert [one.colour for one in verdict.findings] == ["green"] * 3
+    assert verdict.params["stop_loss"] in (0.02, 0.05)
+    book = validate(Sweep("ma_crossover", GRID, prices("edge", 600), order_book=OrderRules(latency=1)), **few)
+    assert all(one.colour != "grey" for one in book.findings)

@@ -11,12 +11,13 @@ if TYPE_CHECKING:
     from peak_fast.trials import TrialRegistry
     from peak_fast.validation.crossed import CrossValidationResult
     from peak_fast.validation.crossing import cross_validate
-    from peak_fast.validation.judging import QUESTIONS, validate
+    from peak_fast.validation.judging import validate
     from peak_fast.validation.lookahead import check_lookahead
     from peak_fast.validation.market_states import RegimesResult, regimes
     from peak_fast.validation.noise import NoiseResult, noise_test
     from peak_fast.validation.paths import MonteCarloResult, monte_carlo
     from peak_fast.validation.permutation import PermutationResult, permutation_test, world_of
+    from peak_fast.validation.questions import QUESTIONS
     from peak_fast.validation.reality import RealityCheck, reality_check
     from peak_fast.validation.sensitive import SensitivityResult, sensitivity
     from peak_fast.validation.thresholds import Thresholds
@@ -63,11 +64,12 @@ _HOMES = {
     "peak_fast.trials": ("TrialRegistry",),
     "crossing": ("cross_validate",),
     "lookahead": ("Leak", "LookaheadReport", "check_lookahead"),
-    "judging": ("QUESTIONS", "validate"),
+    "judging": ("validate",),
     "market_states": ("RegimesResult", "regimes"),
     "noise": ("NoiseResult", "noise_test"),
     "paths": ("MonteCarloResult", "monte_carlo"),
     "permutation": ("PermutationResult", "permutation_test", "world_of"),
+    "questions": ("QUESTIONS",),
     "reality": ("RealityCheck", "reality_check"),
     "sensitive": ("SensitivityResult", "sensitivity"),
     "thresholds": ("Thresholds",),
