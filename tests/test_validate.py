@@ -195,7 +195,7 @@ def test_the_command_line_asks_a_store(tmp_path, command):
 
 def test_a_grid_that_varies_settings_and_a_sweep_through_the_book():
     grid = {"fast": [3, 5], "slow": [20, 40], "stop_loss": [0.02, 0.05]}
-    few = {"questions": ["walk_forward", "permutation", "sensitivity"], "worlds": 9}
+    few = {"questions": ["walk_forward", "permutation", "sensitivity"], "worlds": 19}
     verdict = validate(Sweep("ma_crossover", grid, prices("edge")), **few)
     assert [one.colour for one in verdict.findings] == ["green"] * 3
     assert verdict.params["stop_loss"] in (0.02, 0.05)
