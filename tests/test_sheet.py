@@ -202,6 +202,11 @@ def test_a_benchmark_of_ones_own(result):
     bars = sample("MSFT")
     rows = {row[0]: row for row in read(tear_sheet(result, benchmark=bars)).tables["Key figures"]}
     assert rows[""][2] == "MSFT"
+    beside = read(tear_sheet(result, benchmark=bars)).tables["Beside the benchmark"]
+    assert beside[0][0].startswith("Beside MSFT, by ")
+    assert (
+        read(tear_sheet(result)).tables["Beside the benchmark"][0][0].startswith("Beside buy and hold, by ")
+    )
     close = bars.close
     assert number_of(rows["Total return"][2]) == pytest.approx(100 * (close[-1] / close[0] - 1), abs=0.005)
     without = read(tear_sheet(result, benchmark=False)).tables

@@ -4,6 +4,8 @@ import itertools
 import os
 import shutil
 
+import numpy as np
+import polars as pl
 import pytest
 
 from peak_fast import BacktestEngine, Costs, Stops, sample, synthetic
@@ -122,6 +124,26 @@ def test_hovering_tells_time_and_values(browser, daily):
     # The others follow.
     assert result.bars.timestamp.dt.strftime("%Y-%m-%d")[bar] in page.inner_text("#chart-price .u-legend")
     page.close()
+
+
+def test_curves_that_begin_without_values_are_drawn(browser, tmp_path):
+    """No Sharpe ratio while nothing is held for a window, no prices in the first bars, a gap inside a folded point."""
+    prices = synthetic(3_000, seed=2).to_polars()
+    late = prices.with_row_index().with_columns(
+        pl.when((pl.col("index") < 40) | (pl.col("index") == 1_001))
+        .then(None)
+        .otherwise(pl.col(name))
+        .alias(name)
+        for name in ("open", "high", "low", "close")
+    )
+    result = BacktestEngine().run(late, "ma_crossover", {"fast": 20, "slow": 300})
+    page, said = opened(browser, result.report(tmp_path / "late.html"))
+    shown = {chart["id"]: chart["y"] for chart in page.evaluate("[...sheet.charts(), ...sheet.others()]")}
+    page.close()
+    assert not said and {"chart-price", "chart-equity", "chart-rolling-sharpe"} < set(shown)
+    assert all(None not in ends and ends[0] < ends[1] for ends in shown.values()), shown
+    known = result.bars.close[40:]
+    assert shown["chart-price"][0] <= np.nanmin(known) < np.nanmax(known) <= shown["chart-price"][1]
 
 
 def test_trades_are_sorted_and_searched(browser, daily):

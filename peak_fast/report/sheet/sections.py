@@ -14,6 +14,7 @@ from peak_fast.report.series import percent
 from peak_fast.report.sheet import figures
 from peak_fast.report.sheet.calendar import calendar
 from peak_fast.report.sheet.markup import chart, section, table, text
+from peak_fast.report.sheet.source import OUR_NAMES
 from peak_fast.report.text import flat_items, holding_rows, show_number, show_setting, warnings_of
 from peak_kernels.arrays import FloatArray
 
@@ -88,8 +89,9 @@ def _key(payload: Payload, curve: FloatArray | None, benchmark: str, days: figur
     right = table(("Trades", ""), figures.trade_rows(payload), label="Figures of trades", kind="key")
     beside = figures.relative_rows(days)
     if beside:
+        name = benchmark.lower() if benchmark in OUR_NAMES else benchmark  # a symbol stays as it is written
         right += table(
-            (f"Beside {benchmark.lower()}, by {days.unit}", ""),
+            (f"Beside {name}, by {days.unit}", ""),
             beside,
             label="Beside the benchmark",
             kind="key",

@@ -14,6 +14,8 @@ from peak_fast.report.payload import Payload, payload_of
 from peak_fast.report.series import filled
 from peak_kernels.arrays import FloatArray
 
+# Names of benchmarks that are not the user's: of one asset, of a portfolio, without a name.
+OUR_NAMES = ("Buy and hold", "All assets, held equally", "Benchmark")
 _MOST_REFUSED = 50
 
 
@@ -85,7 +87,7 @@ def benchmark_of(source: Any, payload: Payload, benchmark: Any) -> tuple[FloatAr
     if benchmark is False:
         return None, ""
     if benchmark is None or benchmark is True:
-        name = "All assets, held equally" if "holdings" in payload else "Buy and hold"
+        name = OUR_NAMES["holdings" in payload]
         return buy_and_hold_of(payload), name
     if not hasattr(source, "levels_of"):
         levels = np.asarray(benchmark, dtype=np.float64)
@@ -101,4 +103,4 @@ def benchmark_of(source: Any, payload: Payload, benchmark: Any) -> tuple[FloatAr
         raise ConfigError(
             "benchmark: expected levels above zero, got a first one that is not; pass prices or an index"
         )
-    return levels / levels[0] * start, str(getattr(benchmark, "name", None) or "Benchmark")
+    return levels / levels[0] * start, str(getattr(benchmark, "name", None) or OUR_NAMES[2])

@@ -58,8 +58,10 @@
 
   // Points of the curves: from every bar, or stretches of them, to ever coarser stretches.
   const width = about.width, count = about.bars;
-  const folded = { first: (v) => (a, b) => v[a], low: (v) => (a, b) => { let m = NaN; for (let i = a; i < b; i++) if (!(v[i] >= m)) m = v[i]; return m; },
-    high: (v) => (a, b) => { let m = NaN; for (let i = a; i < b; i++) if (!(v[i] <= m)) m = v[i]; return m; } };
+  const folded = { first: (v) => (a, b) => v[a], low: (v) => (a, b) => { let m = NaN; for (let i = a; i < b; i++) if (v[i] < m || m !== m) m = v[i]; return m; },
+    high: (v) => (a, b) => { let m = NaN; for (let i = a; i < b; i++) if (v[i] > m || m !== m) m = v[i]; return m; } };
+  // uPlot knows gaps as null; a NaN at the beginning leaves an axis without a range, and nothing is drawn.
+  const gaps = (values) => (values.some((v) => v !== v) ? Array.from(values, (v) => (v !== v ? null : v)) : values);
   const held = Object.keys(data).map((name) => (/^held_(.*?)(_low)?$/.exec(name) || [])[1]).filter((name) => name && !name.endsWith("_high"));
   const curves = ["price", "equity", "benchmark", "drawdown", ...new Set(held.map((name) => "held_" + name))].filter((name) => data[name] || data[name + "_low"]);
   const levels = [{ width, time: data.time, n: Math.ceil(count / width), of: {} }];
@@ -115,7 +117,7 @@
     const x = new Float64Array(to - from);
     for (let i = from; i < to; i++) x[i - from] = Math.min(i * level.width, count - 1);
     showing = level;
-    return [x, ...names.flatMap((name) => [level.of[name].low.subarray(from, to), level.of[name].high.subarray(from, to)])];
+    return [x, ...names.flatMap((name) => [gaps(level.of[name].low.subarray(from, to)), gaps(level.of[name].high.subarray(from, to))])];
   }
   function makeCurve([id, names, height]) {
     names = names.filter((name) => curves.includes(name));
@@ -222,7 +224,7 @@
     if (!$("chart-" + id)) return;
     const plot = new uPlot({ width: available("chart-" + id), height, legend: { live: true, markers: { show: false } }, cursor: more.cursor || { drag: { x: false, y: false } }, scales: { x: { time: false }, ...(more.scales || {}) },
       series: [{ label: more.xLabel || "", value: (u, v) => (v == null ? "" : (more.showX || exact)(v)) }, ...ys.map((y) => ({ label: title, stroke: y.stroke, fill: y.fill, width: y.width ?? 1.2, paths: y.paths, points: y.points || { show: false }, value: (u, v) => (more.showY || exact)(v) }))],
-      axes: [more.axisX || { ...axisY(more.showX || short), size: 34 }, axisY(more.showY || short)] }, [x, ...ys.map((y) => y.values)], $("chart-" + id));
+      axes: [more.axisX || { ...axisY(more.showX || short), size: 34 }, axisY(more.showY || short)] }, [x, ...ys.map((y) => gaps(y.values))], $("chart-" + id));
     others.push(plot);
   }
   function scatter(id, title, xs, xLabel, showX) {
@@ -304,6 +306,7 @@
     sort();
   }
   // For those who look at the page from outside, such as its tests.
-  window.sheet = { range: () => [...range], show, charts: () => charts.map((u) => ({ id: u.root.parentElement.id, x: [u.scales.x.min, u.scales.x.max], y: [u.scales.y.min, u.scales.y.max], points: u.data[0].length, width: u.width })), level: () => showing && showing.width, trades };
+  const told = (u) => ({ id: u.root.parentElement.id, x: [u.scales.x.min, u.scales.x.max], y: [u.scales.y.min, u.scales.y.max], points: u.data[0].length, width: u.width });
+  window.sheet = { range: () => [...range], show, charts: () => charts.map(told), others: () => others.map(told), level: () => showing && showing.width, trades };
   root.dataset.ready = "true";
 })();
