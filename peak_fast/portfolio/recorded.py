@@ -34,7 +34,8 @@ def recorded(result: PortfolioParts) -> SimpleNamespace:
     SimpleNamespace
         ``stats``, ``metadata`` (without the hash of the result), ``equity``, ``trades`` (columns as arrays, ``symbol``
         and ``exit_reason`` as numbers), ``names`` (what these numbers mean), ``holdings`` (see `holdings_of`) and
-        ``bars``: times, and as ``close`` what all assets held equally are worth.
+        ``bars``: times, and as ``close`` what all assets held equally are worth; ``values``: what the equity would be
+        without deposits and withdrawals, None where there were none; ``timing``: what the times mean.
     """
     panel = result.panel
     rows = _frames.trade_rows(result)
@@ -44,6 +45,7 @@ def recorded(result: PortfolioParts) -> SimpleNamespace:
     with np.errstate(over="ignore"):  # of a price next to nothing: infinite is what it is
         returns = np.divide(columns["net_pnl"], value, out=np.full(len(rows), np.nan), where=value > 0)
     trades = np.column_stack([rows, returns])
+    values = _measures.unit_values(result)
     names = [*("symbol" if name == "asset" else name for name in p.TRADE_COLUMNS), "return"]
     return SimpleNamespace(
         stats=dict(result.stats),
@@ -52,6 +54,8 @@ def recorded(result: PortfolioParts) -> SimpleNamespace:
         trade_records=trades.view([(name, "<f8") for name in names]).reshape(-1),
         names={"symbol": panel.symbols, "exit_reason": p.KINDS},
         holdings=holdings_of(result),
+        values=None if values is result.equity else values,
+        timing={"has_time": panel.has_time, "stamp": panel.stamp},
         bars=SimpleNamespace(
             time_us=panel.time_us, close=held_equally(panel), time_zone=panel.time_zone, hash=panel.hash
         ),

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from peak_fast.report.artifacts import EQUITY_PNG, REPORT_TXT, TRADES_JSON, render_artifacts
+    from peak_fast.report.artifacts import TEARSHEET_HTML as TEARSHEET_HTML
     from peak_fast.report.comparing import Comparison, compare
     from peak_fast.report.figure import equity_figure, figure_png, prepare_picture, render_equity_png
     from peak_fast.report.figure import for_notebooks as for_notebooks
@@ -63,6 +64,7 @@ __all__ = [
 _HOMES = {
     "EQUITY_PNG": "artifacts",
     "REPORT_TXT": "artifacts",
+    "TEARSHEET_HTML": "artifacts",
     "TRADES_JSON": "artifacts",
     "Comparison": "comparing",
     "compare": "comparing",

@@ -11,15 +11,19 @@ from peak_fast.report.figure import Engine, render_equity_png
 from peak_fast.report.holdings import WEIGHTS_PARQUET, weights_parquet
 from peak_fast.report.payload import Reported, payload_of
 from peak_fast.report.plain import dump_json
+from peak_fast.report.sheet import tear_sheet
 from peak_fast.report.text import report_text
 from peak_fast.report.trades import trades_summary
 
 EQUITY_PNG = "plots/equity_curve.png"
 TRADES_JSON = "reports/trades_summary.json"
 REPORT_TXT = "reports/backtest_report.txt"
+TEARSHEET_HTML = "reports/tearsheet.html"
 
 
-def render_artifacts(source: Mapping[str, Any] | Reported, *, engine: Engine = "auto") -> dict[str, bytes]:
+def render_artifacts(
+    source: Mapping[str, Any] | Reported, *, engine: Engine = "auto", sheet: bool = False
+) -> dict[str, bytes]:
     """The artifacts of one backtest, by their path within a run.
 
     Parameters
@@ -28,6 +32,8 @@ def render_artifacts(source: Mapping[str, Any] | Reported, *, engine: Engine = "
         A payload (see :mod:`peak_fast.report.payload`), a ``BacktestResult`` or a ``PortfolioResult``.
     engine
         Renderer of the picture, see :func:`render_equity_png`.
+    sheet
+        Also ``reports/tearsheet.html``, see :func:`peak_fast.report.tear_sheet`.
 
     Returns
     -------
@@ -55,4 +61,6 @@ def render_artifacts(source: Mapping[str, Any] | Reported, *, engine: Engine = "
         files[WEIGHTS_PARQUET] = weights_parquet(
             payload["holdings"], payload["symbols"], payload.get("time_us"), payload.get("time_zone")
         )
+    if sheet:
+        files[TEARSHEET_HTML] = tear_sheet(source).encode()
     return files

@@ -41,7 +41,7 @@ class MLflowTracking(Settings):
     auto_start_run: bool = False
     run_name: str | None = None
     mode: Literal["background", "sync"] = "background"
-    artifacts: Literal["full", "light", "none"] = "full"
+    artifacts: Literal["report", "full", "light", "none"] = "full"
     tags: dict[str, str] = Field(default_factory=dict)
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import uuid
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -20,7 +21,8 @@ def log_backtest_artifacts(
 ) -> dict[str, Path]:
     """Log ``plots/equity_curve.png``, ``reports/trades_summary.json`` and ``reports/backtest_report.txt``.
 
-    Of a portfolio also ``reports/weights.parquet``: what was held behind the trades of each bar.
+    Of a portfolio also ``reports/weights.parquet``: what was held behind the trades of each bar.  For a tracker with
+    ``artifacts="report"`` also ``reports/tearsheet.html``.
 
     A background tracker takes the arrays and renders in its writer process, which costs the caller
     microseconds; any other tracker gets the finished files. Without an active run nothing is logged and, as
@@ -57,8 +59,9 @@ def log_backtest_artifacts(
     tracker = tracker_or_none(tracker) or NoopTracker()
     files: dict[str, bytes] | None = None
     written: dict[str, Path] = {}
+    render = partial(render_artifacts, sheet=getattr(tracker, "artifacts", "") == "report")
     if output_dir is not None:
-        files = render_artifacts(result)
+        files = render(result)
         written = write_files(files, place("output_dir", output_dir, "artifacts"))
     if not has_run(tracker):
         logger.debug("no active run: backtest artifacts are not logged")
@@ -69,7 +72,7 @@ def log_backtest_artifacts(
         whole = hasattr(result, "recorded")
         if in_writer(result if whole else payload_of(result)):
             return written
-    _log_files(tracker, render_artifacts(result) if files is None else files)
+    _log_files(tracker, render(result) if files is None else files)
     return written
 
 

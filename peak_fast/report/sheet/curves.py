@@ -44,7 +44,8 @@ def curve_columns(payload: Mapping[str, Any], benchmark: FloatArray | None) -> t
     columns
         ``time``: seconds of the first bar of each point, as clocks of the data's zone show them (absent without
         times).  For each of ``price``, ``equity``, ``drawdown``, ``benchmark`` and what was held, one column where a
-        point is a bar, else ``_low`` and ``_high``.  ``open``, ``high``, ``low`` where a point is a bar.
+        point is a bar, else ``_low`` and ``_high``.  ``open``, ``high``, ``low`` where a point is a bar and they are
+        known.
     width
         Bars of a point.
     """
@@ -64,13 +65,10 @@ def curve_columns(payload: Mapping[str, Any], benchmark: FloatArray | None) -> t
         _put(columns, name, values, values, width)
     prices = payload.get("prices")
     if prices is not None:
-        _put(
-            columns,
-            "price",
-            *((prices["close"],) * 2 if width == 1 else (prices["low"], prices["high"])),
-            width,
-        )
-        if width == 1:
+        close = prices["close"]
+        lowest = (close, close) if width == 1 else (prices.get("low", close), prices.get("high", close))
+        _put(columns, "price", *lowest, width)
+        if width == 1 and "open" in prices:
             columns |= {name: prices[name] for name in ("open", "high", "low")}
     return columns, width
 
@@ -103,7 +101,7 @@ def detail_columns(payload: Mapping[str, Any], trades: Mapping[str, Any], width:
     """Every bar around entries and exits, where a point of the curves is more than one bar, and how many around."""
     prices = payload.get("prices")
     count = len(payload["equity"])
-    if width == 1 or prices is None:
+    if width == 1 or prices is None or "open" not in prices:
         return {}, 0
     ends = np.concatenate((trades["entry_bar"], trades["exit_bar"]))
     ends = np.unique(ends[(ends >= 0) & (ends < count)])

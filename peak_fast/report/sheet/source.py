@@ -22,6 +22,8 @@ _MOST_REFUSED = 50
 def sheet_payload(source: Any) -> Payload:
     """A payload with, where the source has them, ``prices``, ``held``, ``refused``, ``bounds``, ``contributions``.
 
+    Of a payload the closes alone are known: ``prices`` has no other then, unless it is there already.
+
     Raises
     ------
     ConfigError
@@ -29,7 +31,11 @@ def sheet_payload(source: Any) -> Payload:
     """
     payload = payload_of(source)
     if isinstance(source, Mapping):
-        return payload
+        # That of a portfolio is what all assets held equally would be worth, and no price.
+        if payload.get("close") is not None and "holdings" not in payload:
+            payload.setdefault("prices", {"close": filled(payload["close"])})
+        data = (payload.get("metadata") or {}).get("data") or {}
+        return {"stamp": data.get("stamp") or "open"} | payload
     bars = getattr(source, "bars", None) if "holdings" not in payload else None
     if bars is not None:
         payload["prices"] = {

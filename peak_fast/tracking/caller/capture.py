@@ -19,13 +19,15 @@ FROZEN record::
     (run id, time in ms, parts and kind of the curve, number of the STATIC record, parameters, n_trades, n_more)
 
 Anything else that has the attributes of a result is a RESULT record: its statistics and metadata, the curve as float32
-points (for the picture only, relative error 6e-8), the trades as raw records::
+points (for pictures and the tear sheet, relative error 6e-8), the trades as raw records::
 
     (run id, time in ms, key of the bars or None, parts, (stats, metadata, n_bars, n_points, trades))
 
 ``trades`` is None, ``("records", dtype text, n)``, ``("ipc", "", 0)`` or ``("columns", dict, 0)``; the
 buffers are the equity points and the trade bytes.  That of a portfolio has three more entries: what the numbers in
 columns of the trades mean, how many holdings there are, and the dtype text of these; their bytes precede the trades.
+For the tear sheet one more follows: what its times mean, and how many values of the equity without deposits follow the
+trades as float64.
 """
 
 from __future__ import annotations
@@ -47,9 +49,10 @@ from peak_fast.tracking.spool import (
     POINTS,
     REPORTS,
     RESULT,
+    SHEET,
     STATIC,
     TRADES,
-    reduce_curve,
+    curve_points,
     spooled,
 )
 
@@ -147,16 +150,19 @@ class Capture:
         holdings, more = getattr(result, "holdings", None), []
         buffers: list[Any] = []
         if parts & FIGURE:
-            points = reduce_curve(result.equity)
+            points = curve_points(result.equity, parts & SHEET != 0)
             n_bars, n_points = len(result.equity), len(points)
             buffers.append(points)
         if holdings is not None and parts & REPORTS:
             more = [dict(result.names), len(holdings), repr(holdings.dtype.descr)]
             buffers.append(holdings)
+        values = getattr(result, "values", None) if more and parts & SHEET else None
+        if more and parts & SHEET:
+            more.append({**result.timing, "n_values": 0 if values is None else len(values)})
         if parts & (FIGURE | REPORTS):
             records = getattr(result, "trade_records", None)
             trades, data = encode_trades(records if _is_flat(records) else getattr(result, "trades", None))
-            buffers.append(data)
+            buffers += [data] if values is None else [data, values]
         content = (result.stats, metadata, n_bars, n_points, trades, *more)
         yield RESULT, (run_id, now_ms, key, parts, content), buffers
 
@@ -176,7 +182,9 @@ def can_freeze(result: Any) -> bool:
     return all(hasattr(result, name) for name in ("_outcome", "_used", "_settings"))
 
 
-def freeze(result: Any, curve: bool, free: bool = False) -> tuple[int, tuple[Any, Any, Any, Any]]:
+def freeze(
+    result: Any, curve: bool, free: bool = False, whole: bool = False
+) -> tuple[int, tuple[Any, Any, Any, Any]]:
     """The kind of the curve, and the raw arrays of a result.
 
     Parameters
@@ -185,6 +193,8 @@ def freeze(result: Any, curve: bool, free: bool = False) -> tuple[int, tuple[Any
         Whether the equity curve is wanted.
     free
         The settings have no fees, so none of the entries has one.
+    whole
+        Points of the curve, where it is made of them, are one a bar.
 
     Returns
     -------
@@ -197,7 +207,7 @@ def freeze(result: Any, curve: bool, free: bool = False) -> tuple[int, tuple[Any
     if "order_book" in result._used:
         # Cash moves without a fill there (interest, funding); the columns before the tag, which stays with the caller.
         trades = np.ascontiguousarray(trades[:, : _slots().RECORD_WIDTH])
-        kind, last = (POINTS, reduce_curve(outcome.curve[0])) if curve else (NO_CURVE, b"")
+        kind, last = (POINTS, curve_points(outcome.curve[0], whole)) if curve else (NO_CURVE, b"")
         return kind, (outcome.metrics, state, trades, last)
     # A fill belongs to one trade, and a trade that is over has two fills at least.  So two per trade is exactly two
     # for each, and one more is the entry of the open one, if there is one.
@@ -209,7 +219,7 @@ def freeze(result: Any, curve: bool, free: bool = False) -> tuple[int, tuple[Any
     elif fills.nbytes <= 4 * outcome.curve.shape[1]:
         kind, last = FILLS, fills
     else:
-        kind, last = POINTS, reduce_curve(outcome.curve[0])
+        kind, last = POINTS, curve_points(outcome.curve[0], whole)
     return kind, (outcome.metrics, state, trades, last)
 
 
@@ -251,6 +261,7 @@ def describe(result: Any) -> dict[str, Any]:
         "code_version": code_version(),
         "notes": list(result.notes),
         "stamp": result.bars.stamp,
+        "has_time": result.bars.has_time,
         "layout": spooled(),
     }
 

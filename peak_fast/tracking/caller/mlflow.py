@@ -37,7 +37,7 @@ from peak_fast.tracking.spool import (
     store_key,
 )
 
-Artifacts = Literal["full", "light", "none"]
+Artifacts = Literal["report", "full", "light", "none"]
 MODES = ("background", "sync")
 
 
@@ -60,8 +60,8 @@ class MLflowTracker(RunKeeper):
         ``"background"``: a call costs microseconds, a separate process writes to the store.  ``"sync"``: each
         call returns when the store has it.
     artifacts
-        What a logged backtest gains: ``"full"`` picture, trade statistics and report; ``"light"`` all but the
-        picture; ``"none"`` nothing.
+        What a logged backtest gains: ``"full"`` picture, trade statistics and report; ``"report"`` the tear
+        sheet, too (``reports/tearsheet.html``); ``"light"`` all but the picture; ``"none"`` nothing.
     tags
         Tags of every run.
 
@@ -128,6 +128,11 @@ class MLflowTracker(RunKeeper):
     def mode(self) -> str:
         """``"background"`` or ``"sync"``."""
         return self._channel.mode
+
+    @property
+    def artifacts(self) -> str:
+        """``"report"``, ``"full"``, ``"light"`` or ``"none"``."""
+        return self._artifacts
 
     def flush(self, timeout: float | None = None) -> None:
         """Return when everything logged so far is durable in the store.

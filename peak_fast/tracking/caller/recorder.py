@@ -18,7 +18,7 @@ from peak_fast.tracking.caller.capture import can_freeze, freeze, shared_by
 from peak_fast.tracking.caller.channel import Channel, now_ms
 from peak_fast.tracking.payloads import figure_bytes, table_bytes
 from peak_fast.tracking.sanitize import as_text, clean_step, flatten, mapping_of, split_metrics
-from peak_fast.tracking.spool import FIGURE, FROZEN, REPORTS, VALUES, encode
+from peak_fast.tracking.spool import FIGURE, FROZEN, REPORTS, SHEET, VALUES, encode
 from peak_fast.tracking.stores import clean_artifact_path
 
 # Files up to this size travel inside the spool, larger ones beside it.
@@ -287,7 +287,7 @@ class Recorder:
             if whole:
                 return
             _, free, number = capture.latest
-        kind, arrays = freeze(result, parts & FIGURE != 0, free)
+        kind, arrays = freeze(result, parts & FIGURE != 0, free, parts & SHEET != 0)
         n_trades, n_more = len(arrays[2]), len(arrays[3])
         head = (run_id, time_ns() // 1_000_000, parts | kind, number, result.params, n_trades, n_more)
         segment.put(FROZEN, encode(head), *arrays)
@@ -302,8 +302,9 @@ class Recorder:
         bool
             True: they are on their way (also without an active run, where nothing is logged).
         """
+        parts = FIGURE | REPORTS | self._channel.parts & SHEET
         if not isinstance(payload, Mapping):
-            self._log_result(payload, FIGURE | REPORTS)
+            self._log_result(payload, parts)
             return True
         bars = None
         if payload.get("time_us") is not None and payload.get("close") is not None:
@@ -321,5 +322,5 @@ class Recorder:
             trades=payload.get("trades"),
             bars=bars,
         )
-        self._log_result(result, FIGURE | REPORTS)
+        self._log_result(result, parts)
         return True

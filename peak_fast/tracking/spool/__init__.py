@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from peak_fast.tracking.spool.curves import PARTS as PARTS
     from peak_fast.tracking.spool.curves import POINTS as POINTS
     from peak_fast.tracking.spool.curves import REPORTS as REPORTS
+    from peak_fast.tracking.spool.curves import SHEET as SHEET
     from peak_fast.tracking.spool.curves import TRADES as TRADES
     from peak_fast.tracking.spool.curves import VALUES as VALUES
+    from peak_fast.tracking.spool.curves import curve_points as curve_points
     from peak_fast.tracking.spool.curves import expand_curve as expand_curve
     from peak_fast.tracking.spool.curves import reduce_curve as reduce_curve
     from peak_fast.tracking.spool.folders import check_file as check_file
@@ -90,8 +92,10 @@ _HOMES = {
         "PARTS",
         "POINTS",
         "REPORTS",
+        "SHEET",
         "TRADES",
         "VALUES",
+        "curve_points",
         "expand_curve",
         "reduce_curve",
     ),

@@ -7,9 +7,14 @@ from typing import Any
 import numpy as np
 
 # Parts of a result that a record asks the writer to log.
-VALUES, FIGURE, REPORTS = 1, 2, 4
-PARTS = VALUES | FIGURE | REPORTS
-ARTIFACT_PARTS = {"full": FIGURE | REPORTS, "light": REPORTS, "none": 0}
+VALUES, FIGURE, REPORTS, SHEET = 1, 2, 4, 8
+PARTS = VALUES | FIGURE | REPORTS | SHEET
+ARTIFACT_PARTS = {
+    "report": FIGURE | REPORTS | SHEET,
+    "full": FIGURE | REPORTS,
+    "light": REPORTS,
+    "none": 0,
+}
 
 # What the curve of a frozen result is made of: nothing (there is none), fills, float32 points, or trades.
 NO_CURVE, FILLS, POINTS, TRADES = 0, 16, 32, 64
@@ -17,6 +22,11 @@ NO_CURVE, FILLS, POINTS, TRADES = 0, 16, 32, 64
 # Longer curves are reduced to the lowest and the highest value of each of MAX_POINTS / 2 buckets.
 MAX_POINTS = 8_192
 RAW_POINTS = 16_384
+
+
+def curve_points(values: Any, whole: bool) -> Any:
+    """A curve as float32 points: all of them where figures are made of them, else :func:`reduce_curve`."""
+    return np.asarray(values, dtype=np.float64).astype(np.float32) if whole else reduce_curve(values)
 
 
 def reduce_curve(values: Any) -> Any:

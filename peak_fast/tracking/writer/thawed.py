@@ -117,6 +117,22 @@ class Thawed:
         n = len(self.bars)
         if self._kind in (NO_CURVE, POINTS):
             return expand_curve(self._more, n)
+        cash, held = self._account()
+        curve = cash + held * np.where(held == 0.0, 0.0, self.bars.mark)
+        final = self.stats["final_equity"]
+        if len(curve) and abs(curve[-1] - final) > TOLERANCE * max(abs(final), 1.0):
+            logger.warning("the curve of the fills ends at %r, the backtest at %r", curve[-1], final)
+        return curve
+
+    def extra(self) -> dict[str, Any]:
+        """For a tear sheet: what was held, where fills say it; no times where the bars had none."""
+        told: dict[str, Any] = {} if self._static.content.get("has_time", True) else {"time_us": None}
+        if self._kind in (FILLS, TRADES):
+            told["held"] = {"units": self._account()[1]}
+        return told
+
+    def _account(self) -> tuple[Any, Any]:
+        """Cash and units at each bar, shape (n_bars,) each, as the fills change them."""
         from peak_kernels import slots as t
 
         bar, signed, price, fee = self._fills_of_trades() if self._kind == TRADES else self._fills()
@@ -124,16 +140,11 @@ class Thawed:
         # Entry 0 is the time before the first fill.
         cash = np.cumsum(np.concatenate(([self._static.settings[t.INITIAL_CASH]], changes)))
         position = np.cumsum(np.concatenate(([0.0], signed)))
-        last = np.searchsorted(bar, np.arange(n), side="right")
+        last = np.searchsorted(bar, np.arange(len(self.bars)), side="right")
         held = position[last]
         # What is left of a closed position is rounding.
         held[np.abs(held) < 1e-12 * max(float(np.abs(position).max()), 1e-300)] = 0.0
-        mark = np.where(held == 0.0, 0.0, self.bars.mark)
-        curve = cash[last] + held * mark
-        final = self.stats["final_equity"]
-        if len(curve) and abs(curve[-1] - final) > TOLERANCE * max(abs(final), 1.0):
-            logger.warning("the curve of the fills ends at %r, the backtest at %r", curve[-1], final)
-        return curve
+        return cash[last], held
 
     def _fills(self) -> Any:
         """Bar, signed size, price and fee of each fill."""

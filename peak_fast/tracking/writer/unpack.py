@@ -23,7 +23,7 @@ from peak_fast.tracking.sanitize import (
     flatten,
     split_metrics,
 )
-from peak_fast.tracking.spool import FIGURE, REPORTS, VALUES, expand_curve
+from peak_fast.tracking.spool import FIGURE, REPORTS, SHEET, VALUES, expand_curve
 from peak_fast.tracking.updates import RUN_NAME, Artifact, Dataset, RunUpdate
 
 METADATA_JSON = "reports/metadata.json"
@@ -98,6 +98,9 @@ class Source(Protocol):
     def bars(self) -> Bars | None:
         """Its bars, if the segment has them."""
 
+    def extra(self) -> dict[str, Any]:
+        """What the payload of a tear sheet has besides, or in the place of, what other reports get."""
+
     def trades(self) -> Any:
         """Trades in a form that :mod:`peak_fast.report` takes."""
 
@@ -116,8 +119,10 @@ class Captured:
         self._points = data[: 4 * self._n_points]
         self.names: dict[str, Any] = {}
         self.holdings: Any = None
+        self._timing: dict[str, Any] = {}
         if more:
-            self.names, count, description = more
+            self.names, count, description, *timing = more
+            self._timing = dict(timing[0]) if timing else {}
             kind = np.dtype(ast.literal_eval(description))
             self.holdings = np.frombuffer(self._data, dtype=kind, count=count)
             self._data = self._data[self.holdings.nbytes :]
@@ -135,6 +140,19 @@ class Captured:
 
             return pl.read_ipc(io.BytesIO(self._data))
         return description
+
+    def extra(self) -> dict[str, Any]:
+        """Of a portfolio, its assets, the equity without deposits, and what its times mean; else nothing."""
+        if self.holdings is None:
+            return {}
+        told: dict[str, Any] = {"holdings": self.holdings, "symbols": self.names["symbol"]}
+        told["stamp"] = self._timing.get("stamp", "open")
+        if not self._timing.get("has_time", True):
+            told["time_us"] = None
+        count = self._timing.get("n_values", 0)
+        if count:
+            told["values"] = np.frombuffer(self._data[-8 * count :], dtype=np.float64)
+        return told
 
     def _named(self, records: Any) -> Any:
         from peak_fast.report import named_columns
@@ -167,7 +185,7 @@ def backtest_update(
         if number == 0 and not named:
             update.tags[RUN_NAME] = _run_name(update.run_id, source.metadata)
     folder = f"backtest_{number + 1}/" if number else ""
-    if parts & (FIGURE | REPORTS):
+    if parts & (FIGURE | REPORTS | SHEET):
         update.artifacts += Rendering(source, parts).artifacts(folder)
     if parts & VALUES and any(len(value) >= MAX_PARAM for value in update.params.values()):
         text = json.dumps(source.metadata, default=str, indent=1).encode()
@@ -286,7 +304,7 @@ class Rendering:
 
     def artifacts(self, folder: str) -> list[Artifact]:
         """One artifact per file that was asked for."""
-        from peak_fast.report import EQUITY_PNG, REPORT_TXT, TRADES_JSON, WEIGHTS_PARQUET
+        from peak_fast.report import EQUITY_PNG, REPORT_TXT, TEARSHEET_HTML, TRADES_JSON, WEIGHTS_PARQUET
 
         made = []
         if self._parts & FIGURE:
@@ -296,6 +314,8 @@ class Rendering:
             made.append(Artifact(folder + REPORT_TXT, load=self._report))
             if getattr(self._source, "holdings", None) is not None:
                 made.append(Artifact(folder + WEIGHTS_PARQUET, load=self._weights))
+        if self._parts & SHEET:
+            made.append(Artifact(folder + TEARSHEET_HTML, load=self._sheet))
         return made
 
     def payload(self) -> dict[str, Any]:
@@ -312,6 +332,14 @@ class Rendering:
             "stats": source.stats,
             "metadata": source.metadata,
         }
+
+    def _sheet(self) -> bytes:
+        from peak_fast.report import tear_sheet
+
+        payload, bars = self.payload(), self._source.bars
+        if payload["close"] is not None and bars is not None and bars.high is not None:
+            payload["prices"] = {"close": bars.mark, "low": bars.low, "high": bars.high}
+        return tear_sheet({**payload, **self._source.extra()}).encode()
 
     def _weights(self) -> bytes:
         from peak_fast.report import weights_parquet
