@@ -7,6 +7,7 @@ import re
 import runpy
 import shlex
 import tomllib
+from dataclasses import fields
 from typing import get_args
 
 import pytest
@@ -18,6 +19,7 @@ from peak_fast import (
     BacktestResult,
     Costs,
     Execution,
+    Financing,
     PortfolioRules,
     RiskLimits,
     Stops,
@@ -125,8 +127,9 @@ def test_the_readme_example_is_ten_lines_and_its_sweep_row_is_the_single_run(pla
 
 def test_the_settings_page_names_every_setting_and_its_file_is_its_example(place):
     text = read("docs/settings.md")
-    engine = run_blocks(text, "docs/settings.md")["engine"]
-    file, book = (code for language, code in blocks(text) if language == "toml")
+    names = run_blocks(text, "docs/settings.md")
+    engine = names["engine"]
+    file, book, financing = (code for language, code in blocks(text) if language == "toml")
     (place / "settings.toml").write_text(file)
     again = BacktestEngine.from_config(BacktestConfig.from_toml("settings.toml"))
     for name in ("initial_cash", "execution", "costs", "stops", "sizing", "risk_limits"):
@@ -134,6 +137,8 @@ def test_the_settings_page_names_every_setting_and_its_file_is_its_example(place
     (place / "book.toml").write_text(book)
     rules = BacktestEngine.from_config(BacktestConfig.from_toml("book.toml")).order_book.rules
     assert (rules.latency, rules.volume_amount, rules.stop_limit) == (1, 5.0, "close_direction")
+    (place / "financing.toml").write_text(financing)
+    assert BacktestConfig.from_toml("financing.toml").financing == names["financing"]
     tables = text.split("## Account")[1]
     for kind in (Execution, Costs, Stops, RiskLimits, *get_args(Sizing)):
         rows = tables.split(f"`{kind.__name__}`")[1]
@@ -151,6 +156,8 @@ def test_the_settings_page_names_every_setting_and_its_file_is_its_example(place
     assert [name for name in PRESETS if f'`"{name}"`' not in rows] == []
     rows = text.split("`[portfolio]`\n")[1].split("\n## ")[0]
     assert [name for name in PortfolioRules.model_fields if f"`{name}`" not in rows] == []
+    rows = text.split("`[financing]`\n")[1].split("\n## ")[0]
+    assert [field.name for field in fields(Financing) if f"`{field.name}`" not in rows] == []
     assert [
         name
         for name in BacktestConfig.model_fields

@@ -115,8 +115,9 @@ def engine_settings(config: BacktestConfig) -> dict[str, Any]:
         from peak_fast.settings import as_book
 
         settings["order_book"] = as_book(config.order_book)
-    if config.portfolio is not None:
-        settings["portfolio"] = config.portfolio
+    for name in ("portfolio", "financing"):
+        if getattr(config, name) is not None:
+            settings[name] = getattr(config, name)
     return settings
 
 

@@ -8,8 +8,8 @@ Traceback (most recent call last):
 peak_fast.errors.ConfigError: Execution.fill_at: expected 'next_open' or 'close'; got 'tomorrow'
 
 `BacktestConfig` groups them as the tables of a TOML file: ``[execution]``, ``[costs]``, ``[stops]``,
-``[sizing]``, ``[risk_limits]``, ``[tracking]``, ``[order_book]``, ``[portfolio]``, ``[sweep]``,
-``[data]``.
+``[sizing]``, ``[risk_limits]``, ``[tracking]``, ``[order_book]``, ``[portfolio]``, ``[financing]``,
+``[sweep]``, ``[data]``.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class BacktestConfig(Settings):
     """All settings of a backtest as the tables of one TOML file.
 
     ``order_book`` is None for the fast path, or a `peak_fast.settings.order_table.OrderBookTable` (a dict becomes one);
-    ``portfolio`` are `PortfolioRules` (a dict becomes them) for runs of a panel.
+    ``portfolio`` are `PortfolioRules` and ``financing`` is `Financing` (dicts become them) for runs of a panel.
     """
 
     initial_cash: Annotated[Positive, Slot((t.INITIAL_CASH,), "initial_cash")] = 100_000.0
@@ -100,6 +100,17 @@ class BacktestConfig(Settings):
     use_execution_pipeline: bool = True
     order_book: Any = None
     portfolio: Any = None
+    financing: Any = None
+
+    @field_validator("financing", mode="before")
+    @classmethod
+    def _financing(cls, given: Any) -> Any:
+        """What an account of a panel pays and gets, whose tables are read where some is given."""
+        if given is None:
+            return None
+        from peak_fast.settings.financing_table import read_financing
+
+        return read_financing(given)
 
     @field_validator("portfolio", mode="before")
     @classmethod
