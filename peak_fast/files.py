@@ -155,6 +155,8 @@ def write_atomically(path: Path, content: bytes | memoryview, remedy: str = "try
 
 
 def _write_error(path: Path, size: int, error: OSError, remedy: str) -> StoreError:
+    if isinstance(error, FileNotFoundError) and not path.parent.exists():
+        return StoreError(f"expected to write {path}; there is no folder {path.parent}; make it first")
     if error.errno not in _FULL:
         return StoreError(f"expected to write {path}; the system refused ({error}); {remedy}")
     free = "unknown"

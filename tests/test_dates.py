@@ -127,6 +127,7 @@ def test_an_open_order_is_refused_and_named():
         (["2024-01-31 14:30Z", "2024-01-31 14:31"], "mixes timestamps with and without a time zone"),
         (["2024-01-31 14:30 EST"], "'EST' behind the time is not an offset.*time_zone="),
         (["12345"], "too small for an epoch"),
+        (["45292", "45293"], "add them to 1899-12-30 if they are days of a spreadsheet"),
         (["1735686000000", "1735689600000000"], "unit of time changes at row 1"),
         (["99999999999999"], "outside the years 1900 to 2100"),
         (["1.7040672E+12"], "is not a date or time"),

@@ -1,5 +1,7 @@
 """Sweeps and studies of portfolios: rules' parameters and settings, row by row the bits of single runs."""
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
@@ -274,6 +276,13 @@ def test_what_is_no_weights_is_refused_at_once(what):
     ):
         with pytest.raises(StrategyError, match="what to hold: expected a frame of weights"):
             make()
+
+
+@pytest.mark.parametrize("what", ["weights.csv", Path("folder/weights.parquet")])
+def test_a_file_of_weights_is_to_be_read_first(what):
+    with pytest.raises(StrategyError, match=r"read the file first, .*weights\.") as raised:
+        BacktestEngine().run(PANEL, what)
+    assert "Slots" not in str(raised.value)
 
 
 @pytest.mark.parametrize("kind", STUDIES)

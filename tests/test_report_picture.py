@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peak_fast import Study, Sweep, synthetic
+from peak_fast import BacktestEngine, Bars, Study, Sweep, sample, synthetic
 from peak_fast.errors import ConfigError
 from peak_fast.report import (
     equity_figure,
@@ -293,6 +293,22 @@ class TestPicture:
         close = result.bars.close
         assert picture.benchmark == pytest.approx(100_000.0 * close / close[0])
         assert prepare_picture(result, benchmark=False).benchmark is None
+
+    @pytest.mark.parametrize("stamp", ["open", "close"])
+    def test_a_benchmark_of_bars_is_bought_with_the_initial_cash(self, stamp):
+        own, other = (
+            Bars.from_frame(sample(name).to_polars(), stamp=stamp, name=name) for name in ("IBM", "MSFT")
+        )
+        result = BacktestEngine(initial_cash=5_000.0).run(own, "macd")
+        picture = prepare_picture(result, benchmark=other)
+        assert picture.benchmark == pytest.approx(5_000.0 * other.close / other.close[0])
+        assert picture.benchmark_name == other.name
+        assert result.levels_of(other) == pytest.approx(other.close)
+
+    def test_a_second_curve_is_named_for_what_it_is(self):
+        result = fake_result()
+        assert prepare_picture(result).benchmark_name == "Buy and hold"
+        assert prepare_picture(result, benchmark=np.asarray(result.equity)).benchmark_name == "Benchmark"
 
     def test_steep_growth_gets_a_log_scale(self):
         assert prepare_picture(None, np.geomspace(100.0, 1e5, 50)).log_scale

@@ -16,7 +16,7 @@ import pytest
 
 import peak_fast.report.sheet
 from peak_fast import BacktestEngine, Costs, Stops, metrics, sample, synthetic
-from peak_fast.errors import ConfigError
+from peak_fast.errors import ConfigError, StoreError
 from peak_fast.metrics import CATALOG
 from peak_fast.report import payload_of, tear_sheet
 from tests.report_fakes import fake_result
@@ -217,6 +217,12 @@ def test_a_benchmark_of_ones_own(result):
 def test_a_benchmark_that_does_not_fit_is_one_error(result, wrong):
     with pytest.raises(ConfigError, match="benchmark"):
         tear_sheet(result, benchmark=wrong)
+
+
+def test_a_folder_that_is_not_there_is_to_be_made(result, tmp_path):
+    with pytest.raises(StoreError, match=r"no folder .*nowhere; make it first"):
+        result.report(tmp_path / "nowhere" / "x.html")
+    assert not list(tmp_path.iterdir())
 
 
 def test_of_a_payload_and_of_little():

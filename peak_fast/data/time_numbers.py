@@ -193,6 +193,8 @@ def _epoch(integers: IntArray, largest: int, label: str) -> IntArray:
     if largest < 100_000_000:
         short = largest >= 10_100
         order = "pass date_order= if they are dates such as 240131 or 31012024, " if short else ""
+        if 20_000 <= largest < 80_000:  # days of 1954 to 2119 as spreadsheets count them
+            order += "add them to 1899-12-30 if they are days of a spreadsheet, "
         raise DataError(
             f"column {label!r}: integers up to {largest} are too small for an epoch in seconds (at least 1e8) and no "
             f"dates of the form 20240131; {order}convert them to datetimes, name the column that holds the time with "

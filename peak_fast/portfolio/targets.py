@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -67,7 +68,11 @@ def are_weights(item: Any) -> bool:
 
 def not_weights(item: Any) -> StrategyError:
     """The error for anything else."""
-    hint = f"; a strategy of one asset on every asset: Slots({item!r})" if isinstance(item, str) else ""
+    hint = ""
+    if isinstance(item, str | PurePath):
+        hint = f"; a strategy of one asset on every asset: Slots({item!r})"
+        if isinstance(item, PurePath) or PurePath(item).suffix:
+            hint = f"; read the file first, for example polars.read_csv({str(item)!r})"
     return StrategyError(f"what to hold: expected {_KINDS}; got {type(item).__name__}{hint}")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import io
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy as np
 from peak_fast.errors import ConfigError, did_you_mean, require
 from peak_fast.report.holdings import HELD_EQUALLY
 from peak_fast.report.lean import render_lean
-from peak_fast.report.payload import is_result, payload_of
+from peak_fast.report.payload import is_bars, is_result, payload_of
 from peak_fast.report.series import (
     LOG_SCALE_FROM,
     Picture,
@@ -63,8 +64,9 @@ def prepare_picture(
     equity : array of float64, shape (n_bars,)
         With bar times. Gaps (NaN) take the value before them.
     benchmark : array of float64, shape (n_bars,), optional
-        A second curve in money; one with times is drawn at those of the bars. For a result it is buy-and-hold
-        from the closes, for a portfolio all assets held equally; ``False`` leaves it out.
+        A second curve in money; one with times is drawn at those of the bars, and of Bars the closes, bought with
+        the initial cash. For a result it is buy-and-hold from the closes, for a portfolio all assets held equally;
+        ``False`` leaves it out.
     trades
         Any form that :func:`peak_fast.report.trades.trade_columns` takes.
     stats
@@ -80,7 +82,7 @@ def prepare_picture(
     """
     if is_result(source) or isinstance(source, Mapping):
         payload = payload_of(source)
-        return prepare_picture(
+        picture = prepare_picture(
             payload.get("time_us"),
             payload["equity"],
             benchmark=buy_and_hold_of(payload) if benchmark is None else benchmark,
@@ -90,21 +92,18 @@ def prepare_picture(
             time_zone=payload.get("time_zone") or time_zone,
             max_marked=max_marked,
         )
+        return picture if benchmark is not None else replace(picture, benchmark_name=_held_name(payload))
     money_curve = filled([] if equity is None else equity)
     n_bars = len(money_curve)
     bar_times = None if source is None else np.asarray(source, dtype=np.int64)
-    reference = None
-    if benchmark is not None and benchmark is not False:
-        from peak_fast.data import Calendar, aligned
-
-        calendar = Calendar(n_bars, bar_times, time_zone)
-        reference = filled(aligned(benchmark, calendar, "benchmark", [], ConfigError, levels=True))
+    initial = (stats or {}).get("initial_cash")
+    start = float(money_curve[0] if initial is None else initial) if n_bars else 0.0
+    reference = _reference(benchmark, n_bars, bar_times, time_zone, start)
     for name, array in (("time_us", bar_times), ("benchmark", reference)):
         if array is not None and len(array) != n_bars:
             raise ConfigError(
                 f"{name}: expected {n_bars} values as in equity, got {len(array)}; pass arrays of one length"
             )
-    initial = (stats or {}).get("initial_cash")
     drawdown = drawdown_of(money_curve, None if initial is None else float(initial))
     markers = pick_markers(trade_columns(trades, bar_times), n_bars, max_marked)
     return Picture(
@@ -117,8 +116,29 @@ def prepare_picture(
         title=" ".join((title or "Backtest").split()),
         subtitle=_subtitle(stats or {}, money_curve, drawdown, bar_times, markers.total),
         log_scale=wants_log(money_curve, reference),
-        benchmark_name=HELD_EQUALLY if "assets" in (stats or {}) else "Buy and hold",
+        benchmark_name=benchmark.name if is_bars(benchmark) else "Benchmark",
     )
+
+
+def _held_name(payload: Mapping[str, Any]) -> str:
+    return HELD_EQUALLY if "assets" in (payload.get("stats") or {}) else "Buy and hold"
+
+
+def _reference(
+    benchmark: Any, n_bars: int, time_us: Any, time_zone: str | None, start: float
+) -> FloatArray | None:
+    """The second curve in money, float64[n_bars]: of Bars what ``start`` would have become."""
+    if benchmark is None or benchmark is False:
+        return None
+    from polars import selectors as cs
+
+    from peak_fast.data import Calendar, aligned
+
+    bars = is_bars(benchmark)
+    given = benchmark.to_polars().select(cs.temporal(), "close") if bars else benchmark
+    calendar = Calendar(n_bars, time_us, time_zone)
+    levels = filled(aligned(given, calendar, "benchmark", [], ConfigError, levels=True))
+    return buy_and_hold(levels, start) if bars else levels
 
 
 def buy_and_hold_of(payload: Mapping[str, Any]) -> FloatArray | None:

@@ -49,6 +49,11 @@ def is_result(source: Any) -> bool:
     return all(hasattr(source, name) for name in ("equity", "stats", "trades"))
 
 
+def is_bars(source: Any) -> bool:
+    """Whether ``source`` looks like ``Bars``: prices of one asset with their times."""
+    return hasattr(source, "mark") and hasattr(source, "time_us")
+
+
 def payload_of(source: Mapping[str, Any] | Reported) -> Payload:
     """The payload of a ``BacktestResult``; a payload passes through.
 

@@ -128,7 +128,9 @@ def levels_of(result: Any, benchmark: Any) -> FloatArray | None:
 
         return np.asarray(payload_of(result)["close"], dtype=np.float64)
     if hasattr(benchmark, "mark") and hasattr(benchmark, "time_us"):
-        benchmark = benchmark.to_polars().select("timestamp", "close")
+        from polars import selectors as cs
+
+        benchmark = benchmark.to_polars().select(cs.temporal(), "close")  # the column's name says the stamp
     calendar = Calendar(len(prices), prices.time_us if prices.has_time else None, prices.time_zone)
     found = aligned(benchmark, calendar, "benchmark", [], ConfigError, levels=True)
     try:
