@@ -190,6 +190,7 @@ class TestStrategyFiles:
         [
             (None, "expected a Python file; got 'own.py', which is not there"),
             ("x = 1\n", "'own.py' defines no strategy; expected a function with the decorator"),
+            ("def up(df, params): ...\n", "or a RuleStrategy; write @strategy() above 'def up'"),
             ("\ny = 1 / 0\n", "'own.py' could not be run: ZeroDivisionError in line 2: division by zero"),
             ("def f(:\n", "could not be run: SyntaxError in line 1"),
             (

@@ -133,6 +133,7 @@ def test_months_and_drawdowns_are_those_of_the_result(result, page):
 
 
 def test_curves_and_trades_in_the_page_are_the_results(result, page):
+    assert 'id="chart-excursion"' in page
     held = unpacked(page)
     assert held["equity"] == pytest.approx(result.equity, rel=1e-5)
     assert held["price"] == pytest.approx(result.bars.close, rel=1e-5)
@@ -238,7 +239,9 @@ def test_of_a_portfolio():
     tables = read(tear_sheet(result)).tables
     shown = {row[0] for row in tables["Contributions"][1:]}
     assert shown == set(panel.symbols)
-    held = unpacked(tear_sheet(result))
+    page = tear_sheet(result)
+    assert "chart-duration" in page and 'id="chart-excursion"' not in page  # no trade has an excursion
+    held = unpacked(page)
     assert held["held_net"] == pytest.approx(result.exposure["net"].to_numpy(), abs=1e-5)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import sys
 import traceback
 from pathlib import Path
@@ -37,7 +38,7 @@ def load_strategy(text: str, data: Any = None) -> Any:
     if not found:
         raise StrategyError(
             f"--strategy: {file!r} defines no strategy; expected a function with the decorator "
-            "peak_fast.strategy, or a RuleStrategy"
+            f"peak_fast.strategy, or a RuleStrategy{_undecorated(module)}"
         )
     if sign:
         named = {**{item.name: item for item in found.values()}, **found}
@@ -51,6 +52,16 @@ def load_strategy(text: str, data: Any = None) -> Any:
             + ", ".join(f"{file}:{label}" for label in distinct.values())
         )
     return next(iter(found.values()))
+
+
+def _undecorated(module: ModuleType) -> str:
+    """A remedy for a file of plain functions, the end of a message."""
+    own = [
+        item
+        for item in vars(module).values()
+        if inspect.isfunction(item) and item.__module__ == module.__name__
+    ]
+    return f"; write @strategy() above 'def {own[-1].__name__}'" if own else ""
 
 
 def _run(path: Path) -> ModuleType:

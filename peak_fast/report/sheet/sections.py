@@ -203,7 +203,8 @@ def _trades(payload: Payload, trades: Mapping[str, Any]) -> str:
     count = len(trades["entry_bar"])
     if not count:
         return "<p>No trade was made.</p>"
-    drawn = chart("excursion", "Worst excursion of each trade against its return")
+    known = np.isfinite(np.asarray(trades["mae"], dtype=np.float64)).any()  # trades of portfolios have none
+    drawn = chart("excursion", "Worst excursion of each trade against its return") if known else ""
     drawn += chart("duration", "Bars held of each trade against its return")
     return (
         f'<div class="grid">{drawn}</div><div class="controls"><label>Find <input id="find" type="search" '
