@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test lint types docs lock lowest clean
+.PHONY: help demo test lint types docs lock lowest wheel sdist try-wheel pythons clean
 
 help:
 	@echo "make demo    install (about a minute), then backtest and sweep real prices"
@@ -12,6 +12,8 @@ help:
 	@echo "make docs    the pages as a site, in build/site"
 	@echo "make lint types    ruff and mypy"
 	@echo "make lowest  the test suite with the lowest supported versions"
+	@echo "make wheel sdist    what is published, in dist"
+	@echo "make try-wheel pythons    the wheel in empty environments: this Python, every Python found (RELEASING.md)"
 	@echo "make bench bench-overhead bench-peers bench-check    see bench/README.md"
 
 # constraints.txt holds the versions that CI tests; users get the ranges of pyproject.toml.
@@ -52,6 +54,24 @@ lowest:
 	.venv-lowest/bin/python -m pip install --quiet --upgrade pip
 	.venv-lowest/bin/python -m pip install --quiet --constraint constraints-lowest.txt --editable . pytest hypothesis
 	.venv-lowest/bin/python -m pytest tests/test_engine.py tests/test_kernel_oracle.py tests/test_data.py
+
+# What is published. `build` and its backend are of the environment: their versions stand in constraints.txt.
+wheel: $(STAMP)
+	rm -f dist/*.whl
+	$(BIN)/python -m build --wheel --no-isolation --outdir dist .
+
+sdist: $(STAMP)
+	rm -f dist/*.tar.gz
+	$(BIN)/python -m build --sdist --no-isolation --outdir dist .
+
+# The wheel in an empty environment outside the checkout: ten lines, `peak-fast doctor`, some tests.
+TRIED_TESTS ?= tests/test_result.py
+try-wheel: wheel
+	$(BIN)/python scripts/try_wheel.py --python $(PYTHON) --constraint constraints.txt --tests $(TRIED_TESTS)
+
+# The same with every Python that is promised and found on this machine, and with the tests that open databases.
+pythons: wheel
+	$(BIN)/python scripts/try_wheel.py --every-python
 
 clean:
 	rm -rf $(VENV) .venv-lowest dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -341,7 +341,8 @@ class TestDisplay:
         assert "Final equity" in console.export_text()
         console.file.close()
         html = result._repr_html_()
-        assert html.startswith("<table>") and "Final equity" in html
+        assert html.startswith("<div><b>ma_crossover on AAPL</b> fast=5, slow=20") and "<svg " in html
+        assert "<table>" in html and "Final equity" in html
 
     def test_html_is_escaped(self):
         run = BacktestEngine().run_realistic(
