@@ -101,7 +101,14 @@ def test_the_source_archive_holds_what_a_wheel_and_the_tests_need(tmp_path):
     with tarfile.open(archive) as file:
         names = {name.removeprefix(f"{stem}/") for name in file.getnames()}
     wanted = [path.relative_to(ROOT).as_posix() for path in sources().values()]
-    wanted += ["pyproject.toml", "Makefile", "constraints.txt", "constraints-lowest.txt", "README.md", "CHANGELOG.md"]
+    wanted += [
+        "pyproject.toml",
+        "Makefile",
+        "constraints.txt",
+        "constraints-lowest.txt",
+        "README.md",
+        "CHANGELOG.md",
+    ]
     wanted += ["RELEASING.md", "LICENSE", "SECURITY.md", "scripts/try_wheel.py", "tests/conftest.py"]
     assert [name for name in wanted if name not in names] == []
     assert [name for name in names if name.startswith((".venv", "dist", "build"))] == []
