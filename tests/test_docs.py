@@ -46,6 +46,8 @@ RUN = (
     "docs/examples.md",
     "docs/coming_from.md",
     "docs/how_it_works.md",
+    "docs/indicators.md",
+    "docs/metrics.md",
 )
 PAGES = sorted(
     path.relative_to(ROOT).as_posix()
