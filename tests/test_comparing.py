@@ -126,3 +126,4 @@ def test_the_command_line_writes_compares_and_lists(results, tmp_path, command):
     code, out, _ = command("strategies")
     assert code == 0 and "ma_crossover" in out and "fast=20" in out
     check_wrong(command("report", "none"), "none")
+    check_wrong(command("compare", folders[0]), "two folders of saved results or more")

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from peak_fast import BacktestEngine, StrategyError, synthetic
+from peak_fast import BacktestEngine, StrategyError, sample, synthetic
 from peak_fast.data import Bars, Panel
 from peak_fast.lookahead.rows import tolerance
 from peak_fast.validation import check_lookahead
@@ -80,6 +80,14 @@ def test_a_report_is_what_the_function_says_by_itself(name):
     assert leak.after == pytest.approx(asked(function, frame, data)[leak.bar], nan_ok=True)
     assert enough != short
     assert leak.bar < leak.smallest_prefix < leak.seen_with
+
+
+def test_one_bar_is_known_in_the_singular():
+    def below_its_mean(df, params):
+        return (df["close"] < df["close"].mean()).cast(pl.Int8)
+
+    leak = check_lookahead(below_its_mean, sample("AAPL")).leaks[0]
+    assert leak.smallest_prefix == 1 and "while 1 bar is known, and" in leak.text()
 
 
 @pytest.mark.parametrize("name", LEAKS)

@@ -38,7 +38,7 @@ def test_purge_and_embargo_stand_between():
 def test_what_is_short_is_told():
     notes = []
     found = windows_of(synthetic(21, seed=1), train=8, test=4, notes=notes)
-    assert found[-1].test == (20, 21) and notes == ["walk forward: the last test window is short, 1 bars"]
+    assert found[-1].test == (20, 21) and notes == ["walk forward: the last test window is short, 1 bar"]
     notes = []
     whole = windows_of(synthetic(21, seed=1), train=8, test=4, partial=False, notes=notes)
     assert whole[-1].test == (16, 20)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from peak_fast.errors import DataError
+from peak_fast.errors import ConfigError, DataError
 
 Folder = Annotated[Path, typer.Argument(metavar="RESULT_DIR", help="folder that --out or save() wrote")]
 
@@ -64,6 +64,8 @@ def compare(
 
     from peak_fast.report import compare as side_by_side
 
+    if len(folders) < 2:
+        raise ConfigError(f"compare: expected two folders of saved results or more; got {folders[0]} alone")
     names = [folder.name for folder in folders]
     same = len(set(names)) < len(names)
     found = side_by_side(

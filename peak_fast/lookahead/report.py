@@ -68,7 +68,8 @@ class Leak:
                 f"{label} at bar {self.bar}{when} is {_shown(self.after)}, and {_shown(self.before)} where the bars "
                 f"behind {last} are others; {source}"
             )
-        said = f"{label} at bar {self.bar}{when} is {_shown(self.before)} while {self.smallest_prefix:,} bars are known"
+        known = "1 bar is" if self.smallest_prefix == 1 else f"{self.smallest_prefix:,} bars are"
+        said = f"{label} at bar {self.bar}{when} is {_shown(self.before)} while {known} known"
         return f"{said}, and {_shown(self.after)} once bar {self.seen_with - 1} is; {source}"
 
 

@@ -144,6 +144,8 @@ def _kept(found: list[tuple[Window, int]], count: int, partial: bool, notes: lis
             notes.append(f"walk forward: the last {tested:,} bars fill no test window and are left out")
         else:
             if wanted > count:
-                notes.append(f"walk forward: the last test window is short, {tested:,} bars")
+                notes.append(
+                    f"walk forward: the last test window is short, {tested:,} bar{'s' * (tested != 1)}"
+                )
             folds.append(window)
     return folds
