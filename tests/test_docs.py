@@ -21,6 +21,7 @@ from peak_fast import (
     Execution,
     Financing,
     PortfolioRules,
+    Rank,
     RiskLimits,
     Stops,
     sample,
@@ -28,6 +29,7 @@ from peak_fast import (
 from peak_fast.cli.app import app
 from peak_fast.indicators.rows import kinds
 from peak_fast.settings.order_table import PRESETS, _TableBase
+from peak_fast.settings.rank_table import RankTable
 from peak_fast.settings.sizing import SizeRule, Sizing
 from peak_fast.settings.variable import VARIABLE
 from tests.conftest import ROOT
@@ -131,7 +133,7 @@ def test_the_settings_page_names_every_setting_and_its_file_is_its_example(place
     text = read("docs/settings.md")
     names = run_blocks(text, "docs/settings.md")
     engine = names["engine"]
-    file, book, financing = (code for language, code in blocks(text) if language == "toml")
+    file, book, financing, rank = (code for language, code in blocks(text) if language == "toml")
     (place / "settings.toml").write_text(file)
     again = BacktestEngine.from_config(BacktestConfig.from_toml("settings.toml"))
     for name in ("initial_cash", "execution", "costs", "stops", "sizing", "risk_limits"):
@@ -141,6 +143,9 @@ def test_the_settings_page_names_every_setting_and_its_file_is_its_example(place
     assert (rules.latency, rules.volume_amount, rules.stop_limit) == (1, 5.0, "close_direction")
     (place / "financing.toml").write_text(financing)
     assert BacktestConfig.from_toml("financing.toml").financing == names["financing"]
+    (place / "rank.toml").write_text(rank)
+    rule = Rank.from_table(BacktestConfig.from_toml("rank.toml").rank)
+    assert rule.fingerprint() == names["calm"].fingerprint()
     tables = text.split("## Account")[1]
     for kind in (Execution, Costs, Stops, RiskLimits, *get_args(Sizing)):
         rows = tables.split(f"`{kind.__name__}`")[1]
@@ -160,6 +165,8 @@ def test_the_settings_page_names_every_setting_and_its_file_is_its_example(place
     assert [name for name in PortfolioRules.model_fields if f"`{name}`" not in rows] == []
     rows = text.split("`[financing]`\n")[1].split("\n## ")[0]
     assert [field.name for field in fields(Financing) if f"`{field.name}`" not in rows] == []
+    rows = text.split("`[rank]`\n")[1].split("\n## ")[0]
+    assert [name for name in RankTable.model_fields if f"`{name}`" not in rows] == []
     assert [
         name
         for name in BacktestConfig.model_fields
@@ -271,10 +278,11 @@ def test_the_commands_of_the_page_of_portfolios_run(place, capsys):
     (code,) = re.findall(r"^```python file=rotation.py\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     (place / "rotation.py").write_text(code)
     lines = [line for line in shell_lines(text) if line.startswith("peak-fast ")]
-    assert len(lines) == 2
+    assert len(lines) == 3
     run_commands(lines)
     shown = capsys.readouterr()
     assert "rotation on sample" in shown.out and "Turnover" in shown.out and "9 configurations" in shown.out
+    assert "rank on sample" in shown.out
     assert "peak-fast:" not in shown.err and (place / "rotated" / "result.json").exists()
 
 

@@ -87,7 +87,7 @@ def run(
     engine = BacktestEngine.from_config(settings, tracker)
     engine.check_lookahead = check_lookahead
     bars = load_data(data, settings.data.said(frame=True), reading)
-    item = load_strategy(strategy, bars)
+    item = load_strategy(strategy, bars, settings.rank)
     with tracker:
         if not has_run(tracker):
             tracker.start_run(f"{item.name} {bars.name}")
@@ -125,7 +125,7 @@ def check_lookahead(
 
     settings = config_of(config)
     bars = load_data(data, settings.data.said(frame=True), reading)
-    item = load_strategy(strategy, bars)
+    item = load_strategy(strategy, bars, settings.rank)
     if not print_lookahead(
         item, bars, parse_params(param or []), settings, allow=allow or [], cuts=cuts, as_json=as_json
     ):
@@ -229,7 +229,8 @@ def sweep(
         )
     bars = load_data(data, settings.data.said(frame=True), reading)
     run_sweep(
-        bars, load_strategy(name, bars), listed_grid(table.grid) | parse_grid(grid or []) or None, settings,
+        bars, load_strategy(name, bars, settings.rank), listed_grid(table.grid) | parse_grid(grid or []) or None,
+        settings,
         store=store, restart=restart, metrics=metric or table.metrics, constraint=constraint or table.constraint,
         threads=threads, memory=memory, top=top, by=by, heatmap=heatmap,
     )  # fmt: skip
@@ -292,7 +293,7 @@ def optimize(
     settings = config_of(config, cash, fee_bps, slippage_bps)
     bars = load_data(data, settings.data.said(frame=True), reading)
     run_optimize(
-        bars, load_strategy(strategy, bars), settings, objectives=objective or [],
+        bars, load_strategy(strategy, bars, settings.rank), settings, objectives=objective or [],
         out=out, top=top, show=typer.echo,
         limits={"n_trials": trials, "timeout": timeout, "target": parse_target(target or [])},
         options={

@@ -15,7 +15,7 @@ Data = Annotated[
 ]
 # Filled by `reads_data` from the options of reading.
 Reading = dict[str, Any]
-STRATEGY_HELP = "name of a strategy, FILE.py or FILE.py:NAME"
+STRATEGY_HELP = "name of a strategy (rank: of a panel), FILE.py or FILE.py:NAME"
 StrategyName = Annotated[str, typer.Option("--strategy", help=STRATEGY_HELP)]
 Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings")]
 Cash = Annotated[float | None, typer.Option("--cash", help="initial cash, instead of that of --config")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from peak_fast.errors import ConfigError, StrategyError, did_you_mean
 
 OPTIONS = ("symbol_column", "align", "universe", "groups")
 """Options of reading that only panels have."""
+RANK = "rank"
+"""Name of the rule that the table ``[rank]`` of the settings says."""
 _TABLES = (".csv", ".tsv", ".txt", ".parquet", ".feather", ".arrow", ".ipc", ".json", ".gz", ".zip")
 
 
@@ -87,8 +90,17 @@ def inspect_panel(panel: Any, show: Callable[[str], None]) -> None:
         show(f"  * {note}")
 
 
-def load_holdings(text: str, run: Callable[[Path], Any]) -> Any:
-    """What a portfolio holds: a file of weights or orders, or ``FILE.py[:NAME]`` with a rule, a function or weights.
+def load_holdings(text: str, run: Callable[[Path], Any], rank: Any = None) -> Any:
+    """What a portfolio holds: a file of weights or orders, ``FILE.py[:NAME]`` with a rule, or ``rank``.
+
+    Parameters
+    ----------
+    text
+        What ``--strategy`` says.
+    run
+        Runs a Python file and gives its module.
+    rank
+        The table ``[rank]``, if there is one.
 
     Raises
     ------
@@ -102,10 +114,13 @@ def load_holdings(text: str, run: Callable[[Path], Any]) -> Any:
     if file.lower().endswith(_TABLES):
         table, stem = read_table(file), Path(file).name.split(".")[0]
         return GivenOrders(table, stem) if places_orders(table) else GivenWeights(table, stem)
+    if text == RANK:
+        return _ranking(rank)
     if not file.endswith(".py"):
+        near = "; did you mean 'rank'?" if get_close_matches(text, [RANK]) else ""
         raise StrategyError(
-            "--strategy: expected FILE.py[:NAME] with a rule such as Rank, or a file of weights or orders, for a "
-            f"panel; got {text!r}"
+            "--strategy: expected FILE.py[:NAME] with a rule such as Rank, a file of weights or orders, or 'rank', for "
+            f"a panel; got {text!r}{near}"
         )
     module = run(Path(file))
     every = {label: item for label, item in vars(module).items() if not label.startswith("_")}
@@ -121,6 +136,16 @@ def load_holdings(text: str, run: Callable[[Path], Any]) -> Any:
             + (several if found else f"no rule; expected a Rank, or {file}:NAME of a function")
         )
     return next(iter(found.values()))
+
+
+def _ranking(table: Any) -> Any:
+    """The rule that a table says; without one momentum, all of whose numbers are parameters."""
+    from peak_fast.portfolio import Momentum, Rank
+
+    if table is not None:
+        return Rank.from_table(table)
+    score = Momentum("lookback", "skip")
+    return Rank(score, top="top", bottom="bottom", rebalance="rebalance")
 
 
 def _is_rule(item: Any) -> bool:

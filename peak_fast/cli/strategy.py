@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from peak_fast.cli.panel import load_holdings
+from peak_fast.cli.panel import RANK, load_holdings
 from peak_fast.data import is_panel
 from peak_fast.errors import PeakFastError, StrategyError, did_you_mean
 from peak_fast.strategies import Block, OrderBlock, PanelBlock, RuleStrategy, SignalStrategy, resolve
@@ -18,10 +18,11 @@ from peak_fast.strategies import Block, OrderBlock, PanelBlock, RuleStrategy, Si
 _KINDS = (Block, OrderBlock, PanelBlock, RuleStrategy, SignalStrategy)
 
 
-def load_strategy(text: str, data: Any = None) -> Any:
+def load_strategy(text: str, data: Any = None, rank: Any = None) -> Any:
     """Strategy of a name, of ``FILE.py`` or of ``FILE.py:NAME``; a file is run as Python would run it.
 
-    Where the data are a panel it is what a portfolio holds (`peak_fast.cli.panel.load_holdings`).
+    Where the data are a panel it is what a portfolio holds (`peak_fast.cli.panel.load_holdings`); ``rank`` is the table
+    of settings that says what the name ``rank`` is then.
 
     Raises
     ------
@@ -29,9 +30,11 @@ def load_strategy(text: str, data: Any = None) -> Any:
         Unknown name; a file that is missing or fails, or in which the strategy is not, or one of several.
     """
     if is_panel(data):
-        return load_holdings(text, _run)
+        return load_holdings(text, _run, rank)
     file, sign, name = text.rpartition(":") if ".py:" in text else (text, "", "")
     if not file.endswith(".py"):
+        if text == RANK:
+            raise StrategyError("--strategy: 'rank' chooses among many assets; expected --panel with it")
         return resolve(text)
     module = _run(Path(file))
     found = {label: item for label, item in vars(module).items() if isinstance(item, _KINDS)}

@@ -37,7 +37,10 @@ def validate(
     *,
     reading: Reading,
 ) -> None:
-    """Ask whether the best of a stored sweep holds: three colours, and the reasons."""
+    """Ask whether the best of a stored sweep holds.
+
+    The answer has three colours, and the reasons.
+    """
     from rich.console import Console
 
     from peak_fast.cli.strategy import load_strategy
@@ -48,7 +51,7 @@ def validate(
 
     settings = BacktestConfig.from_toml(config) if config else BacktestConfig()
     bars = load_data(data, settings.data.said(frame=True), reading)
-    found = _again(store, load_strategy(strategy, bars), bars, engine_settings(settings))
+    found = _again(store, load_strategy(strategy, bars, settings.rank), bars, engine_settings(settings))
     verdict = judge(found, objective=objective, questions=question or QUESTIONS, trials=trials, worlds=worlds)
     Console().print(verdict)
     if out is not None:

@@ -75,7 +75,7 @@ def walk_forward(
     settings = config_of(config, cash, fee_bps, slippage_bps)
     bars = load_data(data, settings.data.said(frame=True), reading)
     walked = validation.walk_forward(
-        load_strategy(strategy, bars), _grid(grid or [], searched=trials is not None), bars,
+        load_strategy(strategy, bars, settings.rank), _grid(grid or [], searched=trials is not None), bars,
         train=_length(train), test=_length(test), step=None if step is None else _length(step), anchored=anchored,
         purge=_length(purge), embargo=_length(embargo), objective=objective, min_trades=min_trades,
         positions=cast(Any, positions), n_trials=trials, sampler=sampler, seed=seed, constraint=constraint,

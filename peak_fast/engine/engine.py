@@ -122,7 +122,7 @@ class BacktestEngine:
         """Engine with the settings of a `BacktestConfig` (``[tracking]`` is read by `build_tracker_from_config`)."""
         if not isinstance(config, _settings.BacktestConfig):
             raise ConfigError(f"config: expected a BacktestConfig; got {type(config).__name__}")
-        names = _settings.BacktestConfig.model_fields.keys() - {"tracking", "sweep", "data"}
+        names = _settings.BacktestConfig.model_fields.keys() - {"tracking", "sweep", "data", "rank"}
         return cls(tracker=tracker, **{name: getattr(config, name) for name in names})
 
     @overload

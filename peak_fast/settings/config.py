@@ -9,7 +9,7 @@ peak_fast.errors.ConfigError: Execution.fill_at: expected 'next_open' or 'close'
 
 `BacktestConfig` groups them as the tables of a TOML file: ``[execution]``, ``[costs]``, ``[stops]``,
 ``[sizing]``, ``[risk_limits]``, ``[tracking]``, ``[order_book]``, ``[portfolio]``, ``[financing]``,
-``[sweep]``, ``[data]``.
+``[rank]``, ``[sweep]``, ``[data]``.
 """
 
 from __future__ import annotations
@@ -83,7 +83,8 @@ class BacktestConfig(Settings):
     """All settings of a backtest as the tables of one TOML file.
 
     ``order_book`` is None for the fast path, or a `peak_fast.settings.order_table.OrderBookTable` (a dict becomes one);
-    ``portfolio`` are `PortfolioRules` and ``financing`` is `Financing` (dicts become them) for runs of a panel.
+    ``portfolio`` are `PortfolioRules` and ``financing`` is `Financing` (dicts become them) for runs of a panel;
+    ``rank`` is what ``--strategy rank`` holds (`Rank.from_table`).
     """
 
     initial_cash: Annotated[Positive, Slot((t.INITIAL_CASH,), "initial_cash")] = 100_000.0
@@ -101,6 +102,17 @@ class BacktestConfig(Settings):
     order_book: Any = None
     portfolio: Any = None
     financing: Any = None
+    rank: Any = None
+
+    @field_validator("rank", mode="before")
+    @classmethod
+    def _rank(cls, given: Any) -> Any:
+        """A rule of a panel, whose model is made where one is given."""
+        if given is None:
+            return None
+        from peak_fast.settings.rank_table import read_rank
+
+        return read_rank(given)
 
     @field_validator("financing", mode="before")
     @classmethod

@@ -16,13 +16,14 @@ from typing import Any
 from peak_fast.arguments import wrong
 from peak_fast.data import Panel, fingerprint, is_frame
 from peak_fast.errors import StrategyError, did_you_mean
-from peak_fast.guard import guarded_class
+from peak_fast.guard import guarded, guarded_class
 from peak_fast.params import Param, validate_schema
 from peak_fast.portfolio.rules.making import Maker
 from peak_fast.portfolio.rules.momentum import Volatility
 from peak_fast.portfolio.rules.rebalance import Rebalance
 from peak_fast.portfolio.rules.references import check_reference, named
 from peak_fast.portfolio.rules.scores import Constant, Score, as_score
+from peak_fast.portfolio.rules.written import read_arguments
 from peak_fast.portfolio.targets import TargetWeights
 from peak_fast.strategies import complete_params
 
@@ -108,6 +109,23 @@ class Rank:
                 "Rank: within", "'groups' or a mapping of symbols", self.within, remedy, StrategyError
             )
         put(self, "schema", self._complete_schema())
+
+    @classmethod
+    @guarded
+    def from_table(cls, table: Any) -> Rank:
+        """The rule that a table ``[rank]`` of a settings file says (`BacktestConfig.rank`, or a dict like it).
+
+        Raises
+        ------
+        StrategyError
+            A text that is no score, or what `Rank` itself refuses.
+        """
+        said = table.said() if hasattr(table, "said") else table
+        if not isinstance(said, Mapping):
+            raise wrong(
+                "Rank.from_table", "a table of settings", table, "pass BacktestConfig.rank", StrategyError
+            )
+        return cls(**read_arguments(said))
 
     def _read_weighting(self) -> Any:
         given = self.weighting
