@@ -130,6 +130,7 @@ def test_nothing_that_ever_trades_has_no_pbo():
     found = cscv(np.zeros((40, 3)), 4)
     assert math.isnan(found.pbo) and found.undefined == 6 and (found.winners == -1).all()
     assert not any(found.dominance) and math.isnan(found.degradation.slope)
+    assert found.summary().startswith("No PBO") and "nan" not in found.summary()
 
 
 @pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])
@@ -162,6 +163,10 @@ def test_what_does_not_fit_is_refused():
         cscv_of_sums(np.zeros((3, 4)), np.zeros((3, 6)), 100)
     with pytest.raises(DataError, match="configuration 1"):
         cscv_of_sums(np.array([[0.0, 1.0], [math.nan, 1.0]]), np.ones((2, 2)), 100)
+    with pytest.raises(DataError, match="configuration 1 belong to no returns"):
+        cscv_of_sums(np.array([[1.0, 1.0], [50.0, 1.0]]), np.ones((2, 2)), 100)
+    with pytest.raises(DataError, match="configuration 0 belong to no returns"):
+        cscv_of_sums(np.zeros((2, 2)), -np.ones((2, 2)), 100)
 
 
 def test_sums_give_what_the_matrix_gives():

@@ -105,6 +105,11 @@ def test_a_registry_says_how_many_and_how_different(tmp_path, found):
     assert more.deflated_sharpe == pytest.approx(expected, abs=1e-12)
 
 
+def test_fewer_trials_than_rows_are_told(found):
+    assert "fewer than the 20 configurations" in found.overfitting(8, trials=3).summary()
+    assert not found.overfitting(8, trials=20).notes
+
+
 def test_a_store_that_was_loaded(tmp_path, found):
     sweep = Sweep("ma_crossover", GRID, BARS, costs=Costs.from_bps(5, 2), risk_free=0.01, blocks=8)
     stored = run(sweep, store=tmp_path / "store")
@@ -149,6 +154,7 @@ def test_other_kinds_of_sweeps():
     ("options", "said"),
     [
         ({"blocks": 7}, "even number"), ({"row": 20}, "column 'config'"), ({"row": "best"}, "column 'config'"),
+        ({"row": []}, "column 'config'"),
         ({"trials": 0}, "trials: expected how many"), ({"trials": "many"}, "trials"), ({"sample": 1}, "sample"),
         ({"ties": "high"}, "ties"), ({"block": 8}, "blocks"),
     ],

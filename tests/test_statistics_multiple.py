@@ -257,3 +257,7 @@ class TestEffectiveTrials:
             effective_trials(np.random.default_rng(0).normal(size=(9, 3)), correlation=50)
         with pytest.raises(ConfigError, match="'cut', 'silhouette', 'rank'"):
             effective_trials(np.zeros((10, 2)), "kmeans")
+
+
+def test_a_sharpe_ratio_that_is_cut_to_nothing_is_zero_without_a_sign():
+    assert str(haircut_sharpe(0.01, 100, 500)) == "0.0" and str(haircut_sharpe(-0.01, 100, 500)) == "0.0"

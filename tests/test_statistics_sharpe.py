@@ -254,3 +254,9 @@ def test_the_door_shows_its_names():
     assert "deflated_sharpe" in dir(statistics)
     with pytest.raises(AttributeError):
         statistics.deflated  # noqa: B018
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_has_no_value_is_told_by_nan_alone():
+    assert np.isnan(deflated_sharpe(0.1, 250, 10, -0.01)) and np.isnan(deflated_sharpe(0.1, 250, 10, np.nan))
+    assert np.isnan(probabilistic_sharpe(np.inf, 100))

@@ -134,6 +134,8 @@ def test_a_last_test_that_is_short():
         lambda: walk_forward_splits(10, 0, 5),
         lambda: walk_forward_splits(10, 5, 5, gap=-1),
         lambda: time_series_splits(5, 5),
+        lambda: combinatorial_splits(600, 30, 15),
+        lambda: combinatorial_paths(30, 15),
         lambda: time_series_splits(10, 2, gap=8),
     ],
 )

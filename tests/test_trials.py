@@ -181,6 +181,35 @@ class TestFile:
         with pytest.raises(StoreError, match="not what was written"):
             registry.trials  # noqa: B018
 
+    def test_writers_that_begin_together(self, tmp_path):
+        wrong = []
+
+        def begin(path, number):
+            try:
+                own = TrialRegistry(path)
+                own.check()
+                own.add("own", f"w{number}", np.arange(3, dtype=np.uint64))
+                own.trials  # noqa: B018
+            except StoreError as error:
+                wrong.append(str(error))
+
+        for turn in range(40):
+            path = tmp_path / f"{turn}.sqlite"
+            writers = [threading.Thread(target=begin, args=(path, number)) for number in range(4)]
+            for writer in writers:
+                writer.start()
+            for writer in writers:
+                writer.join()
+        assert wrong == []
+
+    def test_a_file_without_a_suffix_is_a_file(self, registry, tmp_path):
+        swept(GRID, registry)
+        plain = shutil.copy(registry.path, tmp_path / "tried")
+        assert TrialRegistry(plain).trials == 30
+        (tmp_path / "notes").write_text("something else" * 50)
+        with pytest.raises(StoreError, match="damaged"):
+            TrialRegistry(tmp_path / "notes").trials  # noqa: B018
+
     def test_many_writers(self, registry):
         def write(number):
             own = TrialRegistry(registry.path)

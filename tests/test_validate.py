@@ -201,3 +201,13 @@ def test_a_grid_that_varies_settings_and_a_sweep_through_the_book():
     assert verdict.params["stop_loss"] in (0.02, 0.05)
     book = validate(Sweep("ma_crossover", GRID, prices("edge", 600), order_book=OrderRules(latency=1)), **few)
     assert all(one.colour != "grey" for one in book.findings)
+
+
+def test_one_configuration_cannot_be_overfitted():
+    one = {"fast": [5], "slow": [45], "allow_short": [True]}
+    verdict = validate(
+        Sweep("ma_crossover", one, prices("noise")), questions=["overfitting", "deflated_sharpe"]
+    )
+    finding = verdict.finding("overfitting")
+    assert finding.colour == "grey" and "nothing was chosen" in finding.sentence
+    assert verdict.finding("deflated_sharpe").colour != "grey"

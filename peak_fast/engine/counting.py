@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from peak_fast.data import is_panel
+from peak_fast.engine.identity import function_identity
 from peak_fast.settings import EngineSettings
-from peak_fast.strategies import OrderBlock
+from peak_fast.strategies import OrderBlock, SignalStrategy
 from peak_fast.trials import TrialRegistry, column_hashes, context_hash, finished_hashes, vector_hashes
 from peak_kernels.arrays import FloatArray
 
@@ -58,6 +59,8 @@ def trial_of(result: Any, settings: EngineSettings) -> tuple[str, int, Callable[
 
 def _source(strategy: Any) -> Any:
     fingerprint = getattr(strategy, "fingerprint", None)
+    if isinstance(strategy, SignalStrategy):
+        return strategy.returns, function_identity(strategy.function)
     return fingerprint() if callable(fingerprint) else repr(strategy)
 
 

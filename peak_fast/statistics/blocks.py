@@ -100,7 +100,16 @@ def check_finite(values: FloatArray, names: list[str], kind: str) -> None:
 def summed(totals: FloatArray, powers: FloatArray, bars: Any) -> BlockSums:
     """Sums as they are, float64[blocks, configurations], with blocks of equal returns as far as sums tell them."""
     length = _length(bars, check_blocks(len(totals)))
-    flat = length * powers - totals * totals <= _ROUNDING * length * powers
+    spread = length * powers - totals * totals
+    wrong = np.flatnonzero(
+        (spread < -1e-6 * (length * np.abs(powers))).any(axis=0) | (powers < 0.0).any(axis=0)
+    )
+    if len(wrong):
+        raise DataError(
+            f"sums, squares: expected sums of returns and of their squares over {length:,} bars a block; those of "
+            f"configuration {int(wrong[0])} belong to no returns, as sum^2 > bars * squares; pass sums of x and of x^2"
+        )
+    flat = spread <= _ROUNDING * length * powers
     return BlockSums(totals, powers, np.where(flat, totals / length, np.nan), length, int(bars) % len(totals))
 
 

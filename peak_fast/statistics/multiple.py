@@ -75,7 +75,7 @@ def haircut_sharpe(
     single = 2.0 * special.stdtr(freedom, -np.abs(ratio) * size)
     adjusted = adjusted_pvalues(single.reshape(-1), method, trials).reshape(ratio.shape)
     cut = -special.stdtrit(freedom, 0.5 * adjusted) / size
-    return plain(np.sign(ratio) * np.clip(cut, 0.0, np.abs(ratio)))
+    return plain(np.sign(ratio) * np.clip(cut, 0.0, np.abs(ratio)) + 0.0)  # 0 has one sign
 
 
 def _rising(values: FloatArray) -> FloatArray:

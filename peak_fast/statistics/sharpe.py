@@ -95,7 +95,9 @@ def deflated_sharpe(
     Bailey & Lopez de Prado (2014), The Deflated Sharpe Ratio, equations 1 and 2; SSRN 5520741 (2026).
     """
     revised = chosen("form", form, ("2014", "2026")) == "2026"
-    target = np.sqrt(numbers("variance", variance)) * expected_maximum(trials, exact=exact)
+    with np.errstate(invalid="ignore"):
+        deviation = np.sqrt(numbers("variance", variance))
+    target = deviation * expected_maximum(trials, exact=exact)
     base = "2026" if revised else "2012"
     spread = _variance(base, (sharpe, target), observations, (skew, kurtosis), autocorrelation)
     spread = spread * (variance_of_maximum(trials) if revised else 1.0)
@@ -186,9 +188,10 @@ def _spread(sharpe: Any, skew: Any, kurtosis: Any, autocorrelation: Any) -> Floa
             f"autocorrelation: expected numbers between -1 and 1; got {shown(autocorrelation)}; 0 is independence"
         )
     first, square = rho / (1.0 - rho), rho * rho / (1.0 - rho * rho)
-    linear = (1.0 + first + square) * third * ratio
-    quadratic = (1.0 + 2.0 * square) * (fourth - 1.0) / 4.0 * ratio * ratio
-    return _positive(1.0 + 2.0 * first - linear + quadratic)
+    with np.errstate(invalid="ignore", over="ignore"):
+        linear = (1.0 + first + square) * third * ratio
+        quadratic = (1.0 + 2.0 * square) * (fourth - 1.0) / 4.0 * ratio * ratio
+        return _positive(1.0 + 2.0 * first - linear + quadratic)
 
 
 def _confidence(level: Any) -> FloatArray:

@@ -21,6 +21,8 @@ from peak_fast.errors import ConfigError
 from peak_fast.guard import guarded
 from peak_kernels.arrays import IntArray
 
+MOST_SPLITS = 200_000
+
 Stretch = tuple[int, int]
 
 
@@ -73,10 +75,10 @@ def combinatorial_splits(
     Raises
     ------
     ConfigError
-        Fewer rows than folds, not fewer testing folds than folds, or a negative distance.
+        Fewer rows than folds, not fewer testing folds than folds, more than 200,000 splits, or a negative distance.
     """
     bounds = fold_bounds(n, folds).tolist()
-    whole("test_folds", test_folds, 1, folds - 1, "at least one fold must train")
+    _splits_of(folds, test_folds)
     whole("purge", purge, 0, n, "0 leaves out nothing")
     whole("embargo", embargo, 0, n, "0 leaves out nothing")
     made = []
@@ -85,6 +87,18 @@ def combinatorial_splits(
         taken = [(start - purge, stop + purge + embargo) for start, stop in test]
         made.append(Split(tuple(_between(taken, n)), test, chosen))
     return made
+
+
+def _splits_of(folds: int, test_folds: int) -> int:
+    """How many splits there are; more than a machine holds are refused before they are made."""
+    whole("test_folds", test_folds, 1, folds - 1, "at least one fold must train")
+    count = math.comb(folds, test_folds)
+    if count > MOST_SPLITS:
+        raise ConfigError(
+            f"folds, test_folds: expected at most {MOST_SPLITS:,} splits; got {count:,}, as {test_folds} of "
+            f"{folds} folds; take fewer folds, or fewer that test"
+        )
+    return count
 
 
 @guarded
@@ -101,9 +115,8 @@ def combinatorial_paths(folds: int, test_folds: int) -> IntArray:
     it to path j, so a path has each fold once.
     """
     _check(folds, folds)
-    whole("test_folds", test_folds, 1, folds - 1, "at least one fold must train")
     seen = [0] * folds
-    paths = np.empty((math.comb(folds, test_folds), test_folds), np.int64)
+    paths = np.empty((_splits_of(folds, test_folds), test_folds), np.int64)
     for row, chosen in zip(paths, combinations(range(folds), test_folds), strict=True):
         for place, fold in enumerate(chosen):
             row[place] = seen[fold]

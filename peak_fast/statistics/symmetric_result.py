@@ -219,6 +219,8 @@ class CSCV:
     def summary(self) -> str:
         """What was found, in sentences."""
         values, half, counted = self.to_dict(), self.blocks // 2, self.combinations - self.undefined
+        if not counted:
+            return "\n".join(["No PBO: no configuration has Sharpe ratios to compare.", *self._told(values)])
         top, share = self.name_of(values["most_selected"]), values["most_selected_share"]
         lower, slope = int((self.logits <= 0.0).sum()), values["degradation_slope"]
         first = (

@@ -85,7 +85,11 @@ def tried_of(trials: Any, rows: int) -> Tried:
             f"trials: expected how many were tried, 1 or more, or a registry of trials or its path; got "
             f"{shown(trials)}; None counts the rows of the sweep"
         )
-    return Tried(float(number))
+    few = (
+        f"trials={number:,g} is fewer than the {rows:,} configurations of this sweep, which were all tried: the figures "
+        "of the best are too kind"
+    )
+    return Tried(float(number), notes=(few,) if number < rows else ())
 
 
 def _registered(registry: TrialRegistry, rows: int) -> Tried:
@@ -157,6 +161,7 @@ def rows_of(search: Search, row: Any) -> list[int]:
             )
         return [int(search.configs[int(np.nanargmax(search.sharpes))])]
     given = list(row) if isinstance(row, Sequence | np.ndarray) and not isinstance(row, str) else [row]
+    given = given or [row]
     known = set(search.configs.tolist())
     for number in given:
         if not is_whole(number) or int(number) not in known:

@@ -12,6 +12,7 @@ import contextlib
 import datetime
 import hashlib
 import sqlite3
+import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from peak_kernels.arrays import FloatArray
 _APPLICATION = 0x7066_7472  # "pftr"
 _MOST = 5_000_000
 _WAIT = 30.0
+# An empty file is looked at again for a quarter of a second.
+_LOOKS, _PAUSE = 12, 0.025
 _TABLE = (
     "CREATE TABLE IF NOT EXISTS trials (digest TEXT PRIMARY KEY, made TEXT NOT NULL, kind TEXT NOT NULL, "
     "name TEXT NOT NULL, count INTEGER NOT NULL, hashes BLOB, sharpes BLOB, checksum INTEGER NOT NULL)"
@@ -128,14 +131,31 @@ def _opened(path: Path, make: bool = False) -> Iterator[sqlite3.Connection]:
 
 
 def _recognised(base: sqlite3.Connection, path: Path, make: bool) -> None:
-    (application,) = base.execute("PRAGMA application_id").fetchone()
-    (tables,) = base.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if application == _APPLICATION and tables:
-        return
-    if tables or not make:
-        raise _damaged(path, "it is another kind of file" if tables else "it is empty")
-    base.execute(f"PRAGMA application_id = {_APPLICATION}")
-    base.execute(_TABLE)
+    """Raise for another file; make the table where it may be.  A file may be empty while another process makes it."""
+    for attempt in range(_LOOKS):
+        application, tables = _state(base)
+        if application == _APPLICATION and tables:
+            return
+        if tables:
+            raise _damaged(path, "it is another kind of file")
+        if make:
+            base.execute("BEGIN IMMEDIATE")
+            if not _state(base)[1]:
+                base.execute(f"PRAGMA application_id = {_APPLICATION}")
+                base.execute(_TABLE)
+            base.execute("COMMIT")
+        elif attempt:
+            time.sleep(_PAUSE)
+    raise _damaged(path, "it is empty")
+
+
+def _state(base: sqlite3.Connection) -> tuple[int, int]:
+    """Application and number of tables, as of one moment."""
+    row = base.execute(
+        "SELECT application_id, (SELECT count(*) FROM sqlite_master) FROM pragma_application_id"
+    )
+    application, tables = row.fetchone()
+    return int(application), int(tables)
 
 
 def _damaged(path: Path, why: str) -> StoreError:

@@ -46,7 +46,8 @@ class TrialRegistry:
     Parameters
     ----------
     path
-        The file, or a folder for one named ``trials.sqlite``.  It is made with the first trial.
+        The file, or a folder for one named ``trials.sqlite``, as a new name without a suffix is.  It is made with the
+        first trial.
 
     Raises
     ------
@@ -58,7 +59,8 @@ class TrialRegistry:
 
     def __init__(self, path: str | Path) -> None:
         given = place("registry", path, f"research/{NAME}").expanduser()
-        self.path = (given / NAME if given.is_dir() or not given.suffix else given).absolute()
+        is_folder = given.is_dir() or not (given.suffix or given.exists())
+        self.path = (given / NAME if is_folder else given).absolute()
         self._waiting: list[Callable[[], Trial]] = []
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None

@@ -114,6 +114,8 @@ def overfitting(search: Search, options: Options) -> Answer:
     """Probability of backtest overfitting."""
     found = search.overfitting(options)
     value = float(found.pbo)
+    if found.cscv.configurations < 2:
+        return math.nan, "one configuration was tried: nothing was chosen that could be overfitted.", found
     told = f"the best of one half of the time is below the median in the other in {value:.0%} of all halves"
     return value, f"{told} (probability of backtest overfitting).", found
 

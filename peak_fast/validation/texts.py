@@ -106,7 +106,7 @@ def sensitivity_text(result: Any) -> str:
 def _break_even(last: float, first: float) -> str:
     """Between which added costs the gain ends."""
     if last != last:
-        return "a loss as it is"
+        return "no gain as it is"
     return f"still a gain at +{last:g} bps" if first != first else f"between +{last:g} and +{first:g} bps"
 
 

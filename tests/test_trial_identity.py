@@ -1,0 +1,95 @@
+"""Functions with other values around them are other trials, and the same ones however often they are made."""
+
+import functools
+
+import numpy as np
+import pytest
+
+from peak_fast import BacktestEngine, Sweep, synthetic
+from peak_fast.engine.identity import function_identity
+from peak_fast.trials import TrialRegistry
+
+BARS = synthetic(200, seed=1)
+LEVEL = 1.0
+
+
+def above(df, params, days=1):
+    return (df["close"] > LEVEL * df["close"].shift(days)).cast(int)
+
+
+def enclosed(days):
+    def inner(df, params):
+        return (df["close"] > df["close"].shift(days)).cast(int)
+
+    return inner
+
+
+def with_default(days):
+    def inner(df, params, days=days):
+        return (df["close"] > df["close"].shift(days)).cast(int)
+
+    return inner
+
+
+def with_array(days):
+    lags = np.array([days])
+
+    def inner(df, params):
+        return (df["close"] > df["close"].shift(int(lags[0]))).cast(int)
+
+    return inner
+
+
+class Held:
+    def __init__(self, days):
+        self.days, self.seen = days, object()
+
+    def __call__(self, df, params):
+        return (df["close"] > df["close"].shift(self.days)).cast(int)
+
+    def method(self, df, params):
+        return self(df, params)
+
+
+KINDS = {
+    "enclosed": enclosed, "default": with_default, "array": with_array, "object": Held,
+    "method": lambda days: Held(days).method, "partial": lambda days: functools.partial(above, days=days),
+    "partial of a closure": lambda days: functools.partial(with_default(days), days=3),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("make", KINDS.values(), ids=KINDS)
+def test_values_around_a_function_make_other_trials(make, tmp_path):
+    registry = TrialRegistry(tmp_path / "trials.sqlite")
+    for days in (1, 2, 1, 2):
+        BacktestEngine(registry=registry).run(BARS, make(days), {})
+    assert registry.errors == [] and registry.trials == 2
+
+
+def test_a_sweep_and_a_run_of_one_closure_are_one_trial(tmp_path):
+    def days_of(offset):
+        def inner(df, params):
+            return (df["close"] > df["close"].shift(params["days"] + offset)).cast(int)
+
+        return inner
+
+    registry = TrialRegistry(tmp_path / "trials.sqlite")
+    Sweep(days_of(1), {"days": [1, 2]}, BARS, registry=registry).run(progress=False)
+    BacktestEngine(registry=registry).run(BARS, days_of(1), {"days": 1})
+    assert registry.trials == 2
+    Sweep(days_of(2), {"days": [1, 2]}, BARS, registry=registry).run(progress=False)
+    assert registry.trials == 4
+
+
+def test_a_global_that_is_named_belongs_to_the_function(monkeypatch):
+    before = function_identity(above)
+    assert function_identity(above) == before
+    monkeypatch.setitem(globals(), "LEVEL", 2.0)
+    assert function_identity(above) != before
+
+
+def test_functions_that_name_themselves_end():
+    def turns(df, params):
+        return turns(df, params)
+
+    assert function_identity(turns) == function_identity(turns)
