@@ -86,7 +86,7 @@ def tried_of(trials: Any, rows: int) -> Tried:
             f"{shown(trials)}; None counts the rows of the sweep"
         )
     few = (
-        f"trials={number:,g} is fewer than the {rows:,} configurations of this sweep, which were all tried: the figures "
+        f"trials={number:,g} is fewer than the {rows:,} configurations of this sweep, all of which were tried: figures "
         "of the best are too kind"
     )
     return Tried(float(number), notes=(few,) if number < rows else ())
