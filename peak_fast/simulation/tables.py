@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from peak_fast.data import Bars, bars_over, known_years
+from peak_fast.simulation.spare import table_of
 from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray, IntArray
 
@@ -16,7 +17,7 @@ def price_table(bars: Bars, years: bool = False) -> FloatArray:
     """
     table = bars._table
     if table is None or (years and len(table) <= t.YEAR):
-        table = np.empty((t.YEAR + years, len(bars)))
+        table = table_of(t.YEAR + years, len(bars))
         rows = [bars.open, bars.high, bars.low, bars.close, bars.mark]
         if years:
             rows.append(known_years(bars.inside_us))
