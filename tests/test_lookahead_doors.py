@@ -19,7 +19,7 @@ from peak_fast import (
     strategy,
     synthetic,
 )
-from peak_fast.settings import OrderRules
+from peak_fast.settings import FixedUnits, OrderRules
 from peak_fast.validation import check_lookahead
 
 BARS = synthetic(600, seed=3)
@@ -389,3 +389,16 @@ def test_blocks_that_place_orders_see_nothing_later():
     report = check_lookahead(bids_below, BARS)
     assert report.ok and report.kind == "order block"
     assert BacktestEngine().run(BARS, bids_below).orders.height > 20
+
+
+def test_a_search_is_checked_with_its_own_settings():
+    below = np.linspace(5.0, -5.0, 300) + np.sin(np.arange(300) / 9.0)
+    frame = pl.DataFrame({"open": below, "high": below + 1.0, "low": below - 1.0, "close": below})
+    grid, settings = (
+        {"fast": [3, 5], "slow": [20, 30]},
+        {"sizing": FixedUnits(10), "execution": Execution(fill_at="close")},
+    )
+    sweep = Sweep("ma_crossover", grid, frame, **settings)
+    for search in (sweep, sweep.run(progress=False)):
+        report = check_lookahead(search)
+        assert report.ok and "close" in report.assumptions[0]

@@ -211,3 +211,13 @@ def test_one_configuration_cannot_be_overfitted():
     finding = verdict.finding("overfitting")
     assert finding.colour == "grey" and "nothing was chosen" in finding.sentence
     assert verdict.finding("deflated_sharpe").colour != "grey"
+
+
+def test_where_there_is_no_gain_costs_take_none():
+    falls = prices("noise").select(
+        "timestamp", *(pl.col(n) * 0.999 ** pl.int_range(pl.len()) for n in ("open", "high", "low", "close"))
+    )
+    verdict = validate(
+        Sweep("ma_crossover", {"fast": [5, 9], "slow": [30]}, falls), questions=["sensitivity"]
+    )
+    assert "no gain that costs could take" in verdict.finding("sensitivity").sentence

@@ -92,7 +92,11 @@ def check_lookahead(
 
 def _engine_of(strategy: Any) -> BacktestEngine:
     """The engine that a strategy was, or is going to be, run with."""
-    return strategy.engine if isinstance(strategy, Sweep) else BacktestEngine()
+    if isinstance(strategy, SweepResult):
+        strategy = getattr(strategy._rerun, "__self__", None)
+    if isinstance(strategy, Sweep):
+        return strategy.engine
+    return BacktestEngine(**strategy._settings) if _is_study(strategy) else BacktestEngine()
 
 
 def _cases(strategy: Any, data: Any, params: Any) -> Iterator[_Case]:

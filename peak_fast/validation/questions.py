@@ -175,7 +175,9 @@ def sensitivity(search: Search, options: Options) -> Answer:
     value = middle / around.real if around.real > 0.0 else math.nan
     kept, lost = around.break_even_bps
     end = "."
-    if not math.isnan(lost):
+    if math.isnan(kept) and not math.isnan(lost):
+        end = "; there is no gain that costs could take."
+    elif not math.isnan(lost):
         end = f"; the gain is gone with {lost:g} basis points more a fill."
     elif not math.isnan(kept):
         end = f"; it is there with {kept:g} basis points more a fill."
