@@ -200,7 +200,7 @@ def test_a_worker_that_was_taken_for_dead_cannot_count_its_trial_again(tmp_path)
     from tests.study_worker import SCHEMA
 
     study = Study(None, None, SCHEMA, storage=storage, sampler="random", evaluator=Sleeper(), batch=8, seed=1)
-    outer = optuna.load_study(study_name="study", storage=storage)
+    outer = optuna.load_study(study_name="study", storage=open_storage(storage).storage)
     result = study.run(n_trials=40)
     assert result.tally.lost == 8
     assert by_state(study) == {"COMPLETE": 40, "FAIL": 8}

@@ -1,7 +1,11 @@
 """Storages of studies one by one: addresses, journals, bulk writes, PostgreSQL, gRPC."""
 
+import contextlib
+import gc
 import json
+import os
 import re
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -87,6 +91,60 @@ def test_an_open_optuna_storage_may_be_given(tmp_path):
     study = open_study(storage, "random")
     study.run(n_trials=20)
     assert by_state(study) == {"COMPLETE": 20}
+    storage.engine.dispose()
+
+
+@pytest.fixture
+def connections():
+    """Every connection that SQLAlchemy makes, in order: they live on here and can be asked whether they are open."""
+    import sqlalchemy as sa
+
+    made = []
+
+    def keep(connection, _record):
+        made.append(connection)
+
+    sa.event.listen(sa.engine.Engine, "connect", keep)
+    yield made
+    sa.event.remove(sa.engine.Engine, "connect", keep)
+    for connection in made:
+        connection.close()
+
+
+def is_open(connection):
+    try:
+        connection.execute("SELECT 1")
+    except sqlite3.ProgrammingError:
+        return False
+    return True
+
+
+def test_a_dropped_study_closes_its_connections(tmp_path, connections):
+    study = open_study(address("sqlite", tmp_path), "random")
+    study.run(n_trials=20)
+    assert any(map(is_open, connections))  # the pool keeps one for the next call
+    del study
+    gc.collect()
+    assert connections and not any(map(is_open, connections))
+
+
+def test_a_database_that_cannot_be_a_study_s_is_closed_at_once(tmp_path, connections):
+    with contextlib.closing(sqlite3.connect(tmp_path / "study.db")) as base:
+        base.execute("CREATE TABLE version_info (x)")
+    with pytest.raises(StoreError) as caught:
+        open_storage(address("sqlite", tmp_path))
+    assert connections and not any(
+        map(is_open, connections)
+    )  # while the error still holds what was half made
+    del caught
+
+
+def test_a_forked_process_leaves_its_parent_s_connections_open(tmp_path, connections):
+    storage = open_storage(address("sqlite", tmp_path)).storage
+    storage.get_all_studies()
+    before = [connection for connection in connections if is_open(connection)]
+    storage_module._close(storage._backend.engine, os.getpid() + 1)
+    assert before and all(map(is_open, before))
 
 
 # --- journal -----------------------------------------------------------------------------------------------
@@ -217,8 +275,6 @@ def test_bulk_writes_leave_the_same_tables_as_optunas_own_calls(sampler, tmp_pat
 
 def dump(path):
     """All rows of a study's tables, without ids, times and worker names."""
-    import sqlite3
-
     queries = {
         "trials": "select number, state from trials order by number",
         "params": "select number, param_name, param_value, distribution_json from trial_params "

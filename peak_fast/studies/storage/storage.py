@@ -9,6 +9,7 @@ import os
 import re
 import time
 import warnings
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -255,7 +256,7 @@ def _create_backend(optuna: Any, url: str, settings: dict[str, Any]) -> Any:
 
     for attempt in range(_OPEN_ATTEMPTS):
         try:
-            return optuna.storages.RDBStorage(url, engine_kwargs=settings)
+            return _connected(optuna.storages.RDBStorage, url, settings)
         except (DatabaseError, optuna.exceptions.StorageInternalError) as error:
             text = str(error).lower()
             lost_race = any(word in text for word in ("already exists", "unique", "duplicate", "locked"))
@@ -263,6 +264,25 @@ def _create_backend(optuna: Any, url: str, settings: dict[str, Any]) -> Any:
                 raise
             time.sleep(0.1 * 2**attempt)
     raise AssertionError("unreachable")
+
+
+def _connected(kind: Any, url: str, settings: dict[str, Any]) -> Any:
+    """A database storage whose connections are closed when nobody has it any more, or at once if it fails."""
+    # In two steps: what fails half made has connections, too.
+    backend = kind.__new__(kind)
+    try:
+        backend.__init__(url, engine_kwargs=settings)
+    except BaseException:
+        if hasattr(backend, "engine"):
+            backend.engine.dispose()
+        raise
+    weakref.finalize(backend, _close, backend.engine, os.getpid())
+    return backend
+
+
+def _close(engine: Any, owner: int) -> None:
+    """Close the connections of an engine; a forked process only forgets its parent's."""
+    engine.dispose(close=os.getpid() == owner)
 
 
 def host_name() -> str:
