@@ -19,6 +19,7 @@ from peak_fast import (
 )
 from peak_fast.errors import ConfigError, DataError
 from tests import oracle_portfolio as oracle
+from tests.test_portfolio_financing import financed
 from tests.test_portfolio_oracle import cases, check_equal, engine_of, near, pair_of, panel_of
 
 PANEL = synthetic(300, assets=5, seed=3)
@@ -51,8 +52,8 @@ def careful(i, bars, params, memory, account, want):
 class Asked(oracle.Account):
     """The oracle's account, which asks the plain Python function of a block at each close."""
 
-    def __init__(self, prices, rules, function, params):
-        super().__init__(prices, rules)
+    def __init__(self, prices, rules, function, params, payments=None):
+        super().__init__(prices, rules, payments)
         self.function, self.params, self.rows = function, params, {}
         self.memory = np.zeros(2)
         self.table = np.array(
@@ -62,6 +63,9 @@ class Asked(oracle.Account):
     def delist(self, bar):
         super().delist(bar)
         if self.rules.fill_at == "close":
+            if self.payments:  # paid at this close, which is the one that the block sees
+                self.payments.fund(self, bar)
+                self.payments.funding.pop(bar, None)
             self.ask(bar)
 
     def mark(self, bar):
@@ -133,6 +137,57 @@ def test_what_a_block_wants_is_what_the_same_rows_give(fill_at):
     assert result.orders.equals(given_rows.orders)
 
 
+@given(financed())
+def test_a_block_of_a_financed_account_equals_a_plain_loop(case):
+    """Interest, dividends, splits, deposits and funding are in the account that the block sees."""
+    table, _, rules, payments, financing = case
+    values = {"every": 2, "floor": 0.9371, "share": 0.3125}
+    panel, engine = panel_of(table, rules), engine_of(rules, table)
+    engine.financing = financing
+    asked = Asked(
+        {name: table[name] for name in panel.symbols}, rules, careful.function, np.array([*values.values()]),
+        payments,
+    )  # fmt: skip
+    asked.run(asked.rows)
+    result = engine.run(panel, careful, values)
+    scale = max(1000.0, max(map(abs, asked.equity)))
+    near(result.equity, asked.equity, scale)
+    near(result.cash, asked.cash_at, scale)
+    if asked.rows:
+        same = engine.run(panel, pair_of(asked.rows, panel.symbols))
+        assert same.hash == result.hash and same.charges.equals(result.charges)
+
+
+WATCHED = Financing(
+    cash_rate=0.0731, debit_rate=0.11, borrow_rate=0.0437, cash_flows={"2020-01-20": 7000.0},
+    dividends={"A0": {"2020-02-03": 0.71}}, splits={"A2": {"2020-02-10": 2.0}}, funding={"2020-02-12 12:00": 0.003},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("fill_at", ["next_open", "next_close"])
+def test_a_block_sees_the_cash_that_the_result_shows(fill_at):
+    """The block asks for more of an asset the more cash there is, so its rows tell every cent that it saw."""
+
+    @strategy
+    def teller(i, bars, params, memory, account, want):
+        if i % 3 == 0:
+            want[0] = 0.3 + account[0] * 1e-7
+            want[1] = -0.2 - account[1] * 1e-7
+            want[2] = 0.1
+
+    panel = synthetic(60, assets=3, seed=3, start="2020-01-01")
+    engine = BacktestEngine(
+        costs=Costs.from_bps(10, slippage_bps=3), portfolio=PortfolioRules(fill_at=fill_at), financing=WATCHED
+    )
+    result = engine.run(panel, teller)
+    assert {"cash_flow", "dividend", "split", "funding", "borrowing"} <= set(result.charges["kind"])
+    asked = np.arange(0, 60, 3)
+    seen = [[0.3 + result.cash[bar] * 1e-7, -0.2 - result.equity[bar] * 1e-7, 0.1] for bar in asked]
+    again = engine.run(panel, (asked, np.array(seen)))
+    near(again.equity, result.equity)
+    near(again.orders["filled"], result.orders["filled"])
+
+
 def test_a_checked_block_gives_the_same(monkeypatch):
     plain = BacktestEngine().run(PANEL, careful, {"share": 0.15})
     monkeypatch.setenv("PEAK_FAST_DEBUG", "1")
@@ -186,8 +241,6 @@ def test_what_cannot_be_is_refused():
         BacktestEngine().run(PANEL, greedy)
     with pytest.raises(ConfigError, match='expected "rows" for the block'):
         BacktestEngine(portfolio=PortfolioRules(rebalance="changes")).run(PANEL, careful)
-    with pytest.raises(ConfigError, match="would not see interest"):
-        BacktestEngine(financing=Financing(cash_rate=0.05)).run(PANEL, careful)
     with pytest.raises(StrategyError, match="block of all assets"):
         BacktestEngine().run(PANEL["A0"], careful)
 

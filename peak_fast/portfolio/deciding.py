@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from peak_fast.errors import ConfigError
-from peak_fast.portfolio.parts import NO_RECORDS
+from peak_fast.portfolio.dues import NO_DUES
+from peak_fast.portfolio.parts import NO_CHARGES, NO_RECORDS
 from peak_fast.portfolio.setup import Setup
 from peak_fast.portfolio.targets import TargetWeights, checked
 from peak_fast.simulation import cells_of, numbers
@@ -47,11 +48,6 @@ def _refuse(setup: Setup, block: PanelBlock) -> None:
             f'PortfolioRules.rebalance: expected "rows" for the block {block.name!r}, which says itself when it '
             f"wants what; got {setup.portfolio.rebalance!r}; leave want as it is (NaN) where nothing is to be traded"
         )
-    if setup.rules[p.FINANCED] > 0.0:
-        raise ConfigError(
-            f"financing: expected None for the block {block.name!r}, which would not see interest and dividends in its "
-            "account; got Financing; run its rows of weights with it: engine.run(panel, (bars, weights))"
-        )
 
 
 def _asked(panel: Panel, setup: Setup, block: PanelBlock, params: Any) -> tuple[Any, Any]:
@@ -61,10 +57,12 @@ def _asked(panel: Panel, setup: Setup, block: PanelBlock, params: Any) -> tuple[
     bars, assets = len(panel), panel.n_assets
     memory, account = np.zeros(cells_of(block)), np.zeros(p.SEEN_UNITS + assets)
     rows, weights = np.empty(bars, dtype=np.int64), np.empty((bars, assets))
+    curve = np.empty((p.N_CURVES if setup.dues is not NO_DUES else 1, bars))
     try:
         count = decision_runner()(
             _compiled(block), panel.prices, setup.spans, (setup.settings, setup.rules, setup.terms),
             setup.days, *_room(setup, assets), (params, memory, account), rows, weights,
+            setup.dues.arrays(NO_CHARGES, np.empty(p.N_SUMS)), curve,
         )  # fmt: skip
     except IndexError as error:
         if not is_outside(block, error):

@@ -22,6 +22,7 @@ from peak_kernels import money
 from peak_kernels import portfolio_slots as p
 from peak_kernels import slots as t
 from peak_kernels.compiling import OPTIONS, cache_dir, checked_copy, compile_guest, jit, note_orders
+from peak_kernels.portfolio.financing import begin, pay_funding, settle_dues, walk_cash
 from peak_kernels.portfolio.halts import begin_day, is_limited, leave, look
 from peak_kernels.portfolio.rebalance import asked_by_row, asked_by_waiting, trade
 from peak_kernels.portfolio.simulation import delist, next_gone, reset
@@ -36,6 +37,7 @@ _ASK = nb.void(nb.int64, _PRICES, _ROW, _ROW, _ROW, _ROW)
 _RUN = nb.int64(
     nb.FunctionType(_ASK), _PRICES, _LISTS, nb.Tuple((_ROW, _ROW, _TABLE)), _NUMBERS,
     nb.Tuple((_ROW, _TABLE, _LISTS, _NUMBERS)), nb.UniTuple(_TABLE, 3), nb.UniTuple(_ROW, 3), _NUMBERS, _TABLE,
+    nb.Tuple((_TABLE, _TABLE, _TABLE, _NUMBERS, _TABLE, _ROW)), _TABLE,
 )  # fmt: skip
 
 
@@ -95,22 +97,27 @@ def judge(desk: Any, prices: Any, bar: Any) -> None:
 
 def _decide(
     ask: Any, prices: Any, spans: Any, settings: Any, days: Any, scratch: Any, records: Any, rooms: Any, rows: Any,
-    weights: Any,
+    weights: Any, financing: Any, curve: Any,
 ) -> Any:  # fmt: skip
     """Ask a block at every close; how many rows of weights it has given.
 
     ``rooms = (params, memory, account)``; ``rows`` int64[bars] and ``weights`` float64[bars, assets] get the bars at
-    which it wants something and what it wants; the other arguments are those of `simulation.run_portfolio`.
+    which it wants something and what it wants; ``curve`` is room that only financing uses; the other arguments are those of `simulation.run_portfolio`.
     """
     desk = (scratch[0], settings[1], settings[2], scratch[1], scratch[2], scratch[3])
     reset(desk, settings[0])
+    begin(desk, financing, curve)
     bars = prices.shape[2]
     rule = settings[1][p.FILL_AT]
     field = p.OPEN if rule == p.NEXT_OPEN else p.CLOSE
     delay = 0 if rule == p.SAME_CLOSE else 1
     count, given, gone = 0, False, bars
-    limited = is_limited(settings[0])
+    limited, financed = is_limited(settings[0]), settings[1][p.FINANCED] > 0.0
     for bar in range(bars):
+        if financed:
+            settle_dues(desk, financing, prices, records, curve, bar)
+            if field == p.CLOSE:
+                pay_funding(desk, financing, prices, bar)
         if bar == gone:
             delist(desk, prices, spans, records, bar)
         if limited:
@@ -119,6 +126,8 @@ def _decide(
         # Orders of the close before fill ahead of this close's question, those of this close behind it.
         for step in range(2):
             if step == delay:
+                if financed:
+                    pay_funding(desk, financing, prices, bar)
                 want = weights[count]
                 want[:] = float("nan")
                 see_account(desk, prices, rooms[2], bar)
@@ -134,6 +143,8 @@ def _decide(
                 gone = next_gone(desk, spans, bars)
         if limited:
             judge(desk, prices, bar)
+        if financed:
+            walk_cash(desk, financing, prices, curve, bar, bar + 1)
     return count
 
 
