@@ -102,7 +102,8 @@ def _decide(
     """Ask a block at every close; how many rows of weights it has given.
 
     ``rooms = (params, memory, account)``; ``rows`` int64[bars] and ``weights`` float64[bars, assets] get the bars at
-    which it wants something and what it wants; ``curve`` is room that only financing uses; the other arguments are those of `simulation.run_portfolio`.
+    which it wants something and what it wants; ``curve`` is room that only financing uses; the other arguments
+    are those of `simulation.run_portfolio`.
     """
     desk = (scratch[0], settings[1], settings[2], scratch[1], scratch[2], scratch[3])
     reset(desk, settings[0])
