@@ -402,3 +402,11 @@ def test_a_search_is_checked_with_its_own_settings():
     for search in (sweep, sweep.run(progress=False)):
         report = check_lookahead(search)
         assert report.ok and "close" in report.assumptions[0]
+
+
+@pytest.mark.parametrize("cuts", [1, 2, 3])
+def test_few_places_are_enough_for_a_leak_everywhere(cuts):
+    def next_close(df, params):
+        return (df["close"].shift(-3) > df["close"]).cast(int)
+
+    assert check_lookahead(next_close, synthetic(300, seed=3), {}, cuts=cuts).verdict == "leaks"

@@ -38,6 +38,6 @@ def changing_cuts(rows: Rows, bars: int, count: int) -> list[int]:
 
 def chosen_cuts(rows: Rows, bars: int, count: int) -> list[int]:
     """Both kinds, ascending."""
-    some = max(2, count // 3)
+    some = min(count, max(2, count // 3))
     changing = changing_cuts(rows, bars, count - some)
     return sorted({*spread_cuts(bars, count - len(changing)), *changing})
