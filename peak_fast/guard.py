@@ -46,9 +46,9 @@ def guarded(function: F) -> F:
             if unknown is None:
                 raise
             cls = _class_of(function, args)
-            raise no_argument(_label(function), unknown, keywords(function), cls) from None
+            raise no_argument(_label(function, args), unknown, keywords(function), cls) from None
         except KeyboardInterrupt as error:
-            say_stopped(error, f"stopped during {_label(function)}", knows_more=False)
+            say_stopped(error, f"stopped during {_label(function, args)}", knows_more=False)
             raise
 
     return call  # type: ignore[return-value]
@@ -162,9 +162,13 @@ def _class_of(function: Callable[..., Any], args: tuple[Any, ...]) -> type | Non
     return next((kind for kind in kinds if kind.__name__ == name), None)
 
 
-def _label(function: Callable[..., Any]) -> str:
-    """Name of a function as the user writes it."""
-    return function.__qualname__.removesuffix(".__init__")
+def _label(function: Callable[..., Any], args: tuple[Any, ...] = ()) -> str:
+    """Name of a function as the user writes it; of an inherited method, with the class of the object."""
+    home, _, name = function.__qualname__.removesuffix(".__init__").rpartition(".")
+    own = type(args[0]) if args and home else None
+    if own is not None and home in {base.__name__ for base in own.__mro__}:
+        home = own.__name__ if function.__name__ != "__init__" else home
+    return f"{home}.{name}" if home else name
 
 
 def say_stopped(error: KeyboardInterrupt, message: str, *, knows_more: bool = True) -> None:

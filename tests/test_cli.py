@@ -16,6 +16,7 @@ from peak_fast.cli.values import parse_grid, parse_params, parse_value
 from peak_fast.errors import ConfigError
 from peak_fast.settings.order_rules import OrderRules
 from peak_fast.strategies.builtin import NAMES
+from peak_kernels.entries import ENTRIES
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -242,6 +243,8 @@ class TestOthers:
         code, out, _ = command("warmup")
         assert code == 0
         assert [line.split()[0] for line in out.splitlines()][: len(NAMES)] == list(NAMES)
+        code, out, _ = command("doctor")
+        assert f"{len(ENTRIES)} of {len(ENTRIES)} entries load without numba" in out
 
     def test_help_names_every_command(self, command):
         code, out, _ = command("--help")

@@ -119,6 +119,15 @@ def test_a_loaded_result_has_them_too(result, tmp_path):
     assert again.report(tmp_path / "x.html").read_bytes() == result.report(tmp_path / "y.html").read_bytes()
 
 
+def test_methods_of_the_common_base_have_the_name_of_the_result(result, portfolio):
+    with pytest.raises(
+        ConfigError, match=r"BacktestResult\.drawdowns: no argument 'topp'; did you mean 'top'"
+    ):
+        result.drawdowns(topp=3)
+    with pytest.raises(ConfigError, match=r"PortfolioResult\.rolling: no argument"):
+        portfolio.rolling("sharpe", 10, bench=None)
+
+
 def test_what_is_asked_for_under_other_names_is_pointed_to(result):
     with pytest.raises(AttributeError, match=r"result\.plot\(\)"):
         _ = result.plot_equity

@@ -50,7 +50,7 @@ def report() -> Any:
 
 
 def warm_up(say: Callable[[str], object]) -> None:
-    """Compile what users may need: a run of each built-in strategy, and orders."""
+    """Compile what users may need: a run of each built-in strategy, orders, then every entry that is left."""
     import polars as pl
 
     from peak_fast.data import synthetic
@@ -59,12 +59,14 @@ def warm_up(say: Callable[[str], object]) -> None:
     from peak_fast.settings import OrderRules
     from peak_fast.strategies import NAMES
     from peak_fast.sweep import evaluate
+    from peak_kernels.entries import ENTRIES
 
     bars, engine = synthetic(600, seed=0), BacktestEngine()
     orders = pl.DataFrame({"bar": [10, 20], "side": ["buy", "sell"], "size": [1.0, 1.0]})
     jobs: dict[str, Callable[[], object]] = {name: partial(engine.run, bars, name) for name in NAMES}
     jobs["simulate_orders"] = partial(simulate_orders, bars, orders)
     jobs["sweep of orders"] = partial(evaluate, NAMES[0], bars, {"size": [1.0]}, order_book=OrderRules())
+    jobs |= {name: entry.prepare for name, entry in ENTRIES.items() if not entry.is_stored()}
     for name, job in jobs.items():
         begin = time.perf_counter()
         job()
