@@ -69,9 +69,9 @@ TRIED_TESTS ?= tests/test_result.py
 try-wheel: wheel
 	$(BIN)/python scripts/try_wheel.py --python $(PYTHON) --constraint constraints.txt --tests $(TRIED_TESTS)
 
-# The same with every Python that is promised and found on this machine, and with the tests that open databases.
+# The same with every Python that is promised and found on this machine (or PYTHONS="3.13"), and the tests that open databases.
 pythons: wheel
-	$(BIN)/python scripts/try_wheel.py --every-python
+	$(BIN)/python scripts/try_wheel.py --pythons $(PYTHONS)
 
 clean:
 	rm -rf $(VENV) .venv-lowest dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

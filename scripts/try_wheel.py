@@ -1,7 +1,7 @@
 """Install the wheel in an empty environment outside the checkout, and do there what a new user does.
 
 README's ten lines must print what README says, `peak-fast doctor` must name the version, and tests run against what
-was installed. With ``--every-python`` for each Python that pyproject.toml promises, where its interpreter is found.
+was installed. With ``--pythons`` for each Python that pyproject.toml promises, where its interpreter is found.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LARGEST_WHEEL = 12_000_000
-# Extras and tests of `--every-python`: a run, what is stored, and everything that opens a database.
+# Extras without and with `--pythons`, and its tests: a run, its results, and what opens databases.
 EXTRAS = {False: "plot", True: "plot,optuna,duckdb"}
 DATABASE_TESTS = (
     "tests/test_engine.py",
+    "tests/test_result.py",
     "tests/test_study.py",
-    "tests/test_study_storage.py",
     "tests/test_study_storage_kinds.py",
     "tests/test_trials.py",
 )
@@ -41,14 +41,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--wheel", type=Path, help="the wheel; left out: the one in dist")
     parser.add_argument("--python", default=sys.executable, help="interpreter of the environment")
-    parser.add_argument("--every-python", action="store_true", help="every promised Python that is found")
+    parser.add_argument(
+        "--pythons", nargs="*", metavar="VERSION", help="these; without any: every promised one"
+    )
     parser.add_argument("--constraint", type=Path, help="versions to install; left out: the newest")
     parser.add_argument("--tests", nargs="*", default=[], help="test files to run against the wheel")
     chosen = parser.parse_args()
     try:
         wheel = the_wheel(chosen.wheel)
-        if chosen.every_python:
-            return try_every_python(wheel, chosen.constraint, chosen.tests or DATABASE_TESTS)
+        if chosen.pythons is not None:
+            versions = chosen.pythons or promised()
+            return try_pythons(versions, wheel, chosen.constraint, chosen.tests or DATABASE_TESTS)
         with tempfile.TemporaryDirectory(prefix="try-wheel-") as folder:
             try_one(Path(folder), chosen.python, wheel, EXTRAS[False], chosen.constraint, chosen.tests)
     except Failure as failure:
@@ -158,10 +161,10 @@ def run_tests(place: Place, tests: Sequence[str]) -> None:
     print(place.command("python", "-m", "pytest", *tests, where=checked).strip())
 
 
-def try_every_python(wheel: Path, constraint: Path | None, tests: Sequence[str]) -> int:
-    """The same with each Python that pyproject.toml promises; returns the exit status."""
+def try_pythons(versions: Sequence[str], wheel: Path, constraint: Path | None, tests: Sequence[str]) -> int:
+    """The same with several versions of Python; returns the exit status."""
     said = {}
-    for version in promised():
+    for version in versions:
         python = interpreter(version)
         if python is None:
             said[version] = "skipped: no interpreter found, neither on the path nor under pyenv"
