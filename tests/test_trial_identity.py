@@ -7,7 +7,7 @@ import pytest
 
 from peak_fast import BacktestEngine, Sweep, synthetic
 from peak_fast.engine.identity import function_identity
-from peak_fast.trials import TrialRegistry
+from peak_fast.trials import TrialRegistry, vector_hashes
 
 BARS = synthetic(200, seed=1)
 LEVEL = 1.0
@@ -93,3 +93,9 @@ def test_functions_that_name_themselves_end():
         return turns(df, params)
 
     assert function_identity(turns) == function_identity(turns)
+
+
+def test_one_vector_of_settings_has_the_hash_that_it_has_among_others():
+    rows = np.random.default_rng(1).normal(size=(4, 30))
+    rows[1, 3], rows[2, 5] = np.nan, -0.0
+    assert [int(vector_hashes(rows[n : n + 1])[0]) for n in range(4)] == vector_hashes(rows).tolist()

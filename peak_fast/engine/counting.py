@@ -49,7 +49,9 @@ def count_later(registry: TrialRegistry, result: Any, settings: EngineSettings) 
 
 def trial_of(result: Any, settings: EngineSettings) -> tuple[str, int, Callable[[], float]]:
     """Name and hash of a single run, and what gives its Sharpe ratio per period."""
-    data = getattr(result, "panel", None) or result.bars
+    data = (
+        vars(result).get("panel") or result.bars
+    )  # asking for a name that is not there looks for the nearest
     strategy = f"decisions of result {result.hash}" if result._strategy is None else result._strategy
     rows = result._settings.reshape(1, -1) if is_flat(settings, strategy, data) else None
     (key,) = trial_hashes(settings, strategy, data, result.params, rows, 1)

@@ -12,6 +12,8 @@ import numpy as np
 from peak_fast.strategies import source_hash
 
 _DEEP = 4
+_MOST_SOURCES = 1_000
+_SOURCES: dict[Any, str] = {}
 _PLAIN = (bool, int, float, complex, str, bytes, type(None))
 
 
@@ -38,8 +40,18 @@ def function_identity(function: Callable[..., Any], depth: int = 0) -> Any:
             _held(vars(function) if hasattr(function, "__dict__") else {}, depth),
         )
     held = getattr(function, "__defaults__", None), getattr(function, "__kwdefaults__", None)
-    parts = [source_hash(function), _held(held, depth), _held(_enclosed(function), depth)]
+    parts = [_source_of(function), _held(held, depth), _held(_enclosed(function), depth)]
     return tuple(parts) if owner is None or isinstance(owner, type) else (*parts, _held(vars(owner), depth))
+
+
+def _source_of(function: Any) -> str:
+    """Hash of a function's source, looked up once for each code."""
+    code = function.__code__
+    if code not in _SOURCES:
+        if len(_SOURCES) >= _MOST_SOURCES:
+            _SOURCES.clear()
+        _SOURCES[code] = source_hash(function)
+    return _SOURCES[code]
 
 
 def _enclosed(function: Any) -> dict[str, Any]:

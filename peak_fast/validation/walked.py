@@ -206,7 +206,7 @@ class WalkForwardResult:
             ("Sharpe", f"{stats['sharpe']:.2f}"),
             ("Max drawdown", f"{stats['max_drawdown']:.2%}"),
             ("Trades", f"{stats['total_trades']}"),
-            ("Efficiency", f"{self.efficiency:.2f} +- {self.efficiency_error:.2f}"),
+            ("Efficiency", _with_error(self.efficiency, self.efficiency_error)),
             ("Most often", moved or "-"),
             *(("Note", note) for note in self.notes),
         ]
@@ -265,3 +265,8 @@ class WalkForwardResult:
             f"WalkForwardResult({self.result.strategy_name!r}, {len(self.windows)} folds, "
             f"efficiency {self.efficiency:.2f}, sharpe {self.result.stats['sharpe']:.2f} out of sample)"
         )
+
+
+def _with_error(efficiency: float, error: float) -> str:
+    """Efficiency with its standard error in words."""
+    return "-, no gain in training" if math.isnan(efficiency) else f"{efficiency:.2f} +- {error:.2f}"
