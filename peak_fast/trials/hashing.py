@@ -42,7 +42,7 @@ def vector_hashes(rows: FloatArray) -> Hashes:
     bits = np.ascontiguousarray(numbers).view(np.uint64)
     places = np.arange(1, rows.shape[1] + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     if len(rows) == 1:
-        return _mixed(bits + places).sum(axis=1, dtype=np.uint64)
+        return np.asarray(_mixed(bits + places).sum(axis=1), dtype=np.uint64)
     total = np.zeros(len(rows), dtype=np.uint64)
     for place in range(rows.shape[1]):
         column = bits[:, place]
