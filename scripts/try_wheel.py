@@ -20,6 +20,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LARGEST_WHEEL = 12_000_000
+# Tried where it is found; the classifiers promise it once it has been.
+NEXT = ("3.14",)
 # Extras without and with `--pythons`, and its tests: a run, its results, and what opens databases.
 EXTRAS = {False: "plot", True: "plot,optuna,duckdb"}
 DATABASE_TESTS = (
@@ -42,7 +44,10 @@ def main() -> int:
     parser.add_argument("--wheel", type=Path, help="the wheel; left out: the one in dist")
     parser.add_argument("--python", default=sys.executable, help="interpreter of the environment")
     parser.add_argument(
-        "--pythons", nargs="*", metavar="VERSION", help="these; without any: every promised one"
+        "--pythons",
+        nargs="*",
+        metavar="VERSION",
+        help="these; without any: all that are promised, and the next",
     )
     parser.add_argument("--constraint", type=Path, help="versions to install; left out: the newest")
     parser.add_argument("--tests", nargs="*", default=[], help="test files to run against the wheel")
@@ -50,7 +55,7 @@ def main() -> int:
     try:
         wheel = the_wheel(chosen.wheel)
         if chosen.pythons is not None:
-            versions = chosen.pythons or promised()
+            versions = chosen.pythons or list(dict.fromkeys([*promised(), *NEXT]))
             return try_pythons(versions, wheel, chosen.constraint, chosen.tests or DATABASE_TESTS)
         with tempfile.TemporaryDirectory(prefix="try-wheel-") as folder:
             try_one(Path(folder), chosen.python, wheel, EXTRAS[False], chosen.constraint, chosen.tests)

@@ -67,6 +67,8 @@ def test_guide_from_top_to_bottom(tmp_path, monkeypatch):
     assert written == tables | {"history.png", "importance.png", "slice.png", "front.png"}
     assert len(pl.read_parquet(tmp_path / "study_out" / "trials.parquet")) == 300
     check_shared_study(tmp_path)
+    # The page's last reader ends with its process; here the process goes on.
+    scope["stored"]._storage._backend.engine.dispose()
 
 
 def check_shared_study(folder):
