@@ -250,11 +250,12 @@ def test_the_command_says_what_is_left(spool_dir, tmp_path, experiment, monkeypa
     away.paths.delete()
     uri = f"sqlite:///{tmp_path}/here.db"
     odd = SegmentWriter(spool.store_folder(uri), header(tmp_path, experiment))
-    odd.append(spool.START, "no line ends")
+    odd.append(spool.START, "no fields")
+    odd.put(spool.START, b"no line ends")
     odd.close()
     code, out, error = sync_command(monkeypatch, capsys)
     assert (code, out) == (1, "")
-    assert "1 updates refused for good, the first: : record at byte" in error
+    assert "2 updates refused for good, the first: : record at byte" in error
     assert sync_command(monkeypatch, capsys)[0] == 0
 
 

@@ -279,6 +279,8 @@ class SegmentReplay:
     def _note(self, record: Record, updates: dict[str, RunUpdate]) -> None:
         """Take one record into the state and into the updates of its run."""
         head = record.head
+        if isinstance(head, str):  # its letters would pass for fields
+            raise ValueError(f"expected fields, got the text {head[:40]!r}")
         match record.kind:
             case spool.HEADER:
                 self._note_header(head[1])
