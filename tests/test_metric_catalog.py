@@ -14,8 +14,8 @@ from peak_fast.studies.evaluation import combine
 from peak_kernels.fast import reduce
 
 # Helpers of `peak_fast.metrics.returns` that are no figures, and curves.
-NO_FIGURES = {"DrawdownEpisode", "deepest_episodes", "drawdown", "drawdown_episodes", "growth_curve", "return_statistics",
-              "returns_from_equity"}  # fmt: skip
+NO_FIGURES = {"DrawdownEpisode", "deepest_episodes", "drawdown", "drawdown_episodes", "growth_curve",
+              "return_statistics", "returns_from_equity"}  # fmt: skip
 BARS = synthetic(300, seed=4)
 
 
