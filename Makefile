@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 
 help:
 	@echo "make demo    install (about a minute), then backtest and sweep real prices"
-	@echo "make test    install, then run the whole test suite (about a quarter of an hour)"
+	@echo "make test    install, then run the whole test suite (about ten minutes)"
 	@echo "make docs    the pages as a site, in build/site"
 	@echo "make lint types    ruff and mypy"
 	@echo "make lowest  the test suite with the lowest supported versions"
@@ -31,7 +31,7 @@ demo: $(STAMP)
 # Files of tests are shared out among so many processes (tests/README.md); 0: this one alone.
 WORKERS ?= 2
 test: $(STAMP)
-	@echo "about 10,000 tests: 12 to 18 minutes on two cores"
+	@echo "about 10,000 tests: 10 minutes on two quiet cores"
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 lint: $(STAMP)

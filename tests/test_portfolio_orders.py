@@ -288,7 +288,7 @@ def test_an_asset_that_is_not_listed_yet_waits_for_its_first_bar():
     assert result.fills["size"][1] * PANEL.open[0, 30] == pytest.approx(cash - short, rel=1e-9)
 
 
-@strategy(name="dip_buyer", schema=(Param("dip", "float", 0.02, low=0.001, high=0.2),))
+@strategy(name="dips_of_a_panel", schema=(Param("dip", "float", 0.02, low=0.001, high=0.2),))
 def dip_buyer(i, bars, params, memory, account, orders):
     """Limit orders below the close of the first two assets, every 20 bars."""
     if i % 20 == 0:
