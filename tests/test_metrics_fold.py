@@ -78,9 +78,13 @@ def compare(outcome, settings):
     noise = 1e-9 * condition(outcome, settings)
     equity = outcome.curve[t.CURVE_EQUITY]
     if equity.min() <= 0.0:
-        # Returns after a ruin are 0, so their product stops there; the total is that of the final equity.
+        # Returns after a ruin are 0, so their product stops there; these figures are those of the equity itself.
+        depth = m.drawdown(equity, settings[t.INITIAL_CASH])
         expected["total_return"] = equity[-1] / settings[t.INITIAL_CASH] - 1.0
-        expected["recovery_factor"] = expected["total_return"] / -folded["max_drawdown"]
+        expected["max_drawdown"] = depth.min()
+        expected["ulcer_index"] = math.sqrt(np.mean(depth * depth))
+        expected["calmar"] = expected["cagr"] / -depth.min()
+        expected["recovery_factor"] = expected["total_return"] / -depth.min()
     if 0.0 < -expected["max_drawdown"] < 1e-6 and folded["max_drawdown"] < 0.0:
         # A drawdown not far above rounding errors has few digits: what is divided by it has the folded ones.
         expected["calmar"] = folded["cagr"] / -folded["max_drawdown"]
@@ -121,6 +125,16 @@ def cases(draw):
         Rules(take_profit=0.015625, entry_bar_stops=False, enter_only_flat=True),
         [None, (1.0,) * 4, None, (1.0, 1.0, 0.94140625, 0.94140625), (0.753125,) * 4],
         {3: -1.0, 0: -1.0},
+        0.0,
+        52.0,
+    )
+)
+# Slippage of half the price: the equity goes below zero twice, and returns after the first time are 0.
+@example(
+    case=(
+        Rules(slippage_abs=51.0, entry_bar_stops=False),
+        [None, (100.0,) * 4, (100.0,) * 4],
+        {0: -1.0},
         0.0,
         52.0,
     )
