@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,9 +13,10 @@ from peak_fast.data.bars import Bars
 from peak_fast.data.checks import PRICE_COLUMNS
 from peak_fast.data.frames import to_polars
 from peak_fast.data.kinds import package_of
-from peak_fast.data.panel import Panel
-from peak_fast.data.panel_reading import OwnPart
 from peak_kernels.arrays import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from peak_fast.data.panel import Panel
 
 _NUMBERS = "biuf"
 
@@ -118,6 +119,8 @@ def moved_panel(panel: Panel, prices: Any, rows: IntArray | None = None) -> Pane
     prices
         float64[field, asset, bar], as ``panel.prices``.
     """
+    from peak_fast.data.panel_reading import OwnPart
+
     moved = copy.copy(panel)
     own = panel._own
     known: dict[str, Any] = {

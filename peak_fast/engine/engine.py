@@ -16,7 +16,6 @@ from peak_fast import simulation as _simulation
 from peak_fast import trials as _trials
 from peak_fast.arguments import rate_of_bps, tracker_or_none
 from peak_fast.data import Bars, given_bars, is_panel
-from peak_fast.engine.counting import count_later
 from peak_fast.engine.parts import Setting, stop_pct, with_varied
 from peak_fast.errors import ConfigError
 from peak_fast.guard import guarded_class
@@ -389,6 +388,8 @@ class BacktestEngine:
     def _told(self, result: R) -> R:
         """Tell the tracker and the registry of a result."""
         if self.registry is not None:
+            from peak_fast.engine.counting import count_later
+
             count_later(self.registry, result, self.settings)
         if self.tracker is not None:
             try:
