@@ -96,9 +96,8 @@ def walk_forward(search: Search, options: Options) -> Answer:
     carried = not own or own >= set(sweep.grid.names)
     objective = search.objective if higher_is_better(search.objective) else f"{search.objective}:min"
     walked = walk(
-        sweep.strategy, sweep.grid, search.data, train=train, test=test, objective=objective,
-        min_trades=options.min_trades, positions="carry" if carried else "flat", threads=options.threads,
-        **settings_of(sweep),
+        sweep, train=train, test=test, objective=objective, min_trades=options.min_trades,
+        positions="carry" if carried else "flat", threads=options.threads,
     )  # fmt: skip
     value, error = walked.efficiency, walked.efficiency_error
     if math.isnan(value):
