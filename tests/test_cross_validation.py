@@ -119,7 +119,7 @@ def test_settings_may_be_crossed(tmp_path):
     assert found.splits.height == 5 and found.paths.height == 1 and "stop_loss" in found.splits.columns
     told = json.loads(found.save(tmp_path / "crossed.json").read_text(encoding="utf-8"))
     assert len(told["splits"]) == 5 and set(told["quantiles"]) == {"0.05", "0.25", "0.5", "0.75", "0.95"}
-    assert len(found.figure().axes) == 2 and "1 paths" in repr(found)
+    assert len(found.plot().axes) == 2 and "1 paths" in repr(found)
 
 
 @pytest.mark.parametrize(

@@ -202,5 +202,5 @@ def test_noise_of_panels_and_of_what_is_kept():
 def test_pictures_are_drawn():
     pytest.importorskip("matplotlib")
     for result in (monte_carlo(RESULT, paths=30), noise_test("ma_crossover", PARAMS, BARS, runs=20)):
-        assert len(result.figure().axes) >= 1
+        assert len(result.plot().axes) >= 1
         assert result.to_dict()["notes"] == []

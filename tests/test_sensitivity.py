@@ -210,5 +210,5 @@ def test_pictures_are_drawn():
     pytest.importorskip("matplotlib")
     phases = sensitivity(RULE, {"lookback": 20, "every": 10}, PANEL, parts=["phases"])
     for result in (FOUND, phases, regimes(RESULT, trend=50)):
-        assert result.figure().axes
+        assert result.plot().axes
         assert isinstance(result.to_dict(), dict) and result.summary()

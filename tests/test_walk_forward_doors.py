@@ -207,7 +207,7 @@ def test_saved_and_shown(tmp_path):
     told = json.loads((folder / "walk_forward.json").read_text(encoding="utf-8"))
     assert told["objective"] == "sharpe:max" and len(told["folds"]) == len(walked.windows)
     assert "Efficiency" in walked.summary() and "folds" in repr(walked)
-    figure = walked.figure()
+    figure = walked.plot()
     assert len(figure.axes) == 2
 
 

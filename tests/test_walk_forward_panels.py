@@ -51,7 +51,7 @@ def test_like_the_oracle():
     again = engine.run(PANEL.slice(119), (bars - 119, np.array([rows[bar] for bar in bars])))
     assert np.array_equal(walked.result.equity, again.equity)
     assert walked.result.strategy_name.endswith("walked forward") and "Efficiency" in walked.summary()
-    assert len(walked.figure().axes) == 2
+    assert len(walked.plot().axes) == 2
 
 
 def test_gaps_hold_nothing():

@@ -75,7 +75,7 @@ def compare(
     Console().print(found)
     typer.echo("The numbers are the same to the last bit." if found.same_numbers else "The numbers differ.")
     if plot is not None:
-        found.plot().savefig(plot)
+        found.plot(path=plot)
         typer.echo(f"picture written to {plot}")
 
 

@@ -32,7 +32,8 @@ def run_sweep(
     from peak_fast.cli.values import check_output, engine_settings
     from peak_fast.errors import ConfigError, require
     from peak_fast.guard import stopped
-    from peak_fast.sweep import DEFAULT_METRICS, TOO_FEW_AXES, Sweep, check_metric, figure_format, rich_table
+    from peak_fast.report import figure_format
+    from peak_fast.sweep import DEFAULT_METRICS, TOO_FEW_AXES, Sweep, check_metric, rich_table
     from peak_fast.tracking import build_tracker_from_config
 
     if heatmap is not None:

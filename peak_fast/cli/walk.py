@@ -85,7 +85,7 @@ def walk_forward(
     if out is not None:
         typer.echo(f"result and folds written to {walked.save(out)}", err=as_json)
     if plot is not None:
-        walked.figure().savefig(plot)
+        walked.plot(path=plot)
         typer.echo(f"picture written to {plot}", err=as_json)
 
 

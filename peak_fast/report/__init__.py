@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from peak_fast.report.overview import overview_figure
     from peak_fast.report.payload import payload_of
     from peak_fast.report.plain import dump_json, json_safe
+    from peak_fast.report.saving import drawn as drawn
+    from peak_fast.report.saving import figure_format as figure_format
+    from peak_fast.report.saving import save_figure as save_figure
     from peak_fast.report.sheet import tear_sheet, write_tear_sheet
     from peak_fast.report.text import report_text
     from peak_fast.report.trades import trades_summary
@@ -70,8 +73,10 @@ _HOMES = {
     "compare": "comparing",
     "small_picture": "glance",
     "sparkline": "glance",
+    "drawn": "saving",
     "dump_json": "plain",
     "equity_figure": "figure",
+    "figure_format": "saving",
     "figure_png": "figure",
     "for_notebooks": "figure",
     "WEIGHTS_PARQUET": "holdings",
@@ -88,6 +93,7 @@ _HOMES = {
     "render_artifacts": "artifacts",
     "render_equity_png": "figure",
     "report_text": "text",
+    "save_figure": "saving",
     "tear_sheet": "sheet",
     "trades_summary": "trades",
     "write_tear_sheet": "sheet",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from peak_fast.errors import ConfigError, require
@@ -12,6 +13,7 @@ from peak_fast.guard import guarded
 from peak_fast.metrics import CATALOG, HEADLINE, shown_in
 from peak_fast.report.figure import for_notebooks, styled
 from peak_fast.report.payload import is_result
+from peak_fast.report.saving import drawn, pixels
 from peak_fast.report.series import filled, linear_ticks, min_max_points, percent, time_ticks
 from peak_fast.report.text import flat_items, show_number, show_setting
 
@@ -63,15 +65,22 @@ class Comparison:
             if name in held
         ]
 
-    def plot(self, *, size: tuple[int, int] = (1000, 480)) -> Any:
+    def plot(self, *, size: tuple[int, int] = (1000, 480), path: str | Path | None = None) -> Any:
         """Growth of each result from its first bar on, over time where all have times, as a Matplotlib figure.
+
+        Parameters
+        ----------
+        size
+            Width and height in pixels.
+        path
+            File to write as well: ``.png``, ``.svg`` or ``.pdf``.
 
         Raises
         ------
         MissingDependencyError
             Matplotlib is not installed.
         """
-        return _curves(self.results, size)
+        return drawn(_curves(self.results, pixels(size)), path, "both.png")
 
     def __rich__(self) -> Any:
         from rich.console import Group
@@ -104,7 +113,7 @@ def compare(*results: Any, names: Iterable[str] | None = None) -> Comparison:
     Parameters
     ----------
     *results
-        At least two results of runs.
+        At least two results of runs, or one list or dict (by name) of them.
     names
         One for each; default: what they ran, numbered where that is the same.
 
@@ -115,7 +124,7 @@ def compare(*results: Any, names: Iterable[str] | None = None) -> Comparison:
     """
     import polars as pl
 
-    given = results[0] if len(results) == 1 and isinstance(results[0], list | tuple) else results
+    given, names = _given(results, names)
     if len(given) < 2 or not all(is_result(one) for one in given):
         kinds = ", ".join(type(one).__name__ for one in given) or "nothing"
         raise ConfigError(
@@ -139,6 +148,14 @@ def compare(*results: Any, names: Iterable[str] | None = None) -> Comparison:
         pl.DataFrame(differing, schema=dict.fromkeys(("setting", *labels), pl.String), orient="row"),
         len({one.metadata.get("hash") for one in given}) == 1,
     )
+
+
+def _given(results: tuple[Any, ...], names: Any) -> tuple[Any, Any]:
+    """Results, also of one list or dict, and their names."""
+    alone = results[0] if len(results) == 1 else results
+    if isinstance(alone, Mapping):
+        return list(alone.values()), list(alone) if names is None else names
+    return (alone if isinstance(alone, list | tuple) else results), names
 
 
 def _is_figure(value: Any) -> bool:

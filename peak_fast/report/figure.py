@@ -18,6 +18,7 @@ from peak_fast.errors import ConfigError, did_you_mean, require
 from peak_fast.report.holdings import HELD_EQUALLY
 from peak_fast.report.lean import render_lean
 from peak_fast.report.payload import is_bars, is_result, payload_of
+from peak_fast.report.saving import pixels
 from peak_fast.report.series import (
     LOG_SCALE_FROM,
     Picture,
@@ -227,8 +228,8 @@ def render_equity_png(
         source, equity, benchmark=benchmark, trades=trades, title=title, stats=stats, time_zone=time_zone
     )
     if engine == "lean" or (engine == "auto" and _has_pillow()):
-        return render_lean(picture, size)
-    return figure_png(_draw(picture, size))
+        return render_lean(picture, pixels(size))
+    return figure_png(_draw(picture, pixels(size)))
 
 
 def _has_pillow() -> bool:
@@ -275,7 +276,7 @@ def equity_figure(
     MissingDependencyError
         Matplotlib is not installed.
     """
-    return for_notebooks(_draw(prepare_picture(source, equity, **options), size))
+    return for_notebooks(_draw(prepare_picture(source, equity, **options), pixels(size)))
 
 
 def _draw(picture: Picture, size: tuple[int, int]) -> Any:

@@ -12,6 +12,7 @@ import numpy as np
 
 from peak_fast.errors import ConfigError, require
 from peak_fast.report.figure import DEFAULT_SIZE, for_notebooks, headline
+from peak_fast.report.saving import pixels
 from peak_fast.report.series import linear_ticks, money, percent, time_ticks
 from peak_kernels.arrays import FloatArray, IntArray
 
@@ -159,9 +160,9 @@ def _figure(
     result: Any, what: str, size: tuple[int, int], left: float = 0.075, right: float = 0.98
 ) -> tuple[Any, Any]:
     """A figure with a title and one axes."""
-    dpi = 100
+    width, height = pixels(size)
     figure = require("matplotlib.figure", extra="plot").Figure(
-        figsize=(size[0] / dpi, size[1] / dpi), dpi=dpi, facecolor="white"
+        figsize=(width / 100, height / 100), dpi=100, facecolor="white"
     )
     require("matplotlib.backends.backend_agg", extra="plot").FigureCanvasAgg(figure)
     axes = figure.subplots()

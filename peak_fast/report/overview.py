@@ -19,6 +19,7 @@ from peak_fast.report.figure import (
     wants_log,
 )
 from peak_fast.report.payload import is_result, payload_of
+from peak_fast.report.saving import pixels
 from peak_fast.report.series import Picture, filled, linear_ticks, log_ticks, min_max_points, money, percent
 from peak_fast.report.trades import trade_columns
 from peak_kernels.arrays import FloatArray
@@ -66,7 +67,7 @@ def overview_figure(
     picture = prepare_picture(payload, benchmark=benchmark, title=title, max_marked=max_marked)
     held = held_of(source)
     priced = payload.get("close") is not None and "holdings" not in payload
-    figure, panels = _panels(picture, size, priced, bool(held))
+    figure, panels = _panels(picture, pixels(size), priced, bool(held))
     upper, lower = panels["equity"], panels["drawdown"]
     if not len(picture.equity):
         upper.text(0.5, 0.5, "No bars: nothing to draw", ha="center", transform=upper.transAxes)

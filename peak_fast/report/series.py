@@ -227,8 +227,7 @@ def money(value: float, step: float | None = None) -> str:
 
 def percent(value: float, decimals: int = 0) -> str:
     """``-12%`` from ``-0.12``."""
-    text = f"{100.0 * value:.{decimals}f}"
-    return ("0" if float(text) == 0.0 and decimals == 0 else text) + "%"
+    return f"{100.0 * value:z.{decimals}f}%"  # z: no minus before zeros
 
 
 def _local(time_us: int, zone: ZoneInfo | None) -> dt.datetime:

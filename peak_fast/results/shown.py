@@ -138,7 +138,7 @@ class Shown:
 
     def plot(
         self, *, benchmark: Any = None, size: tuple[int, int] = (1000, 980), max_marked: int = 200,
-        title: str | None = None,
+        title: str | None = None, path: str | Path | None = None,
     ) -> Any:  # fmt: skip
         """The result as a Matplotlib figure: price with trades, equity, drawdown, position or exposure.
 
@@ -146,20 +146,23 @@ class Shown:
         ----------
         benchmark, size, max_marked, title
             See :func:`peak_fast.report.overview_figure`.
+        path
+            File to write as well: ``.png``, ``.svg`` or ``.pdf``.
 
         Returns
         -------
         matplotlib.figure.Figure
-            A notebook shows it; ``figure.savefig("run.png")`` writes it.
+            A notebook shows it.
 
         Raises
         ------
         MissingDependencyError
             Matplotlib is not installed.
         """
-        from peak_fast.report import overview_figure
+        from peak_fast.report import drawn, overview_figure
 
-        return overview_figure(self, benchmark=benchmark, size=size, max_marked=max_marked, title=title)
+        figure = overview_figure(self, benchmark=benchmark, size=size, max_marked=max_marked, title=title)
+        return drawn(figure, path, "run.png")
 
     def report(
         self,

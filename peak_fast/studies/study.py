@@ -14,12 +14,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from peak_fast.arguments import tracker_or_none
 from peak_fast.errors import StrategyError
 from peak_fast.guard import guarded_class, say_stopped
 from peak_fast.params import Param, is_feasible
+from peak_fast.report import drawn
 from peak_fast.studies import setup
 from peak_fast.studies.counted import CountedEvaluator
 from peak_fast.studies.evaluation import BatchRunner, Evaluator, SweepEvaluator, make_steps
@@ -401,6 +403,6 @@ class Study:
         """Matplotlib figures: ``history``, ``importance``, ``slice``, ``front`` (several objectives)."""
         return study_figures(self)
 
-    def plot(self, kind: str = "history") -> Any:
-        """One of `figures`, which a notebook shows."""
-        return study_figure(self, kind)
+    def plot(self, kind: str = "history", *, path: str | Path | None = None) -> Any:
+        """One of `figures`, which a notebook shows; also written into ``path``."""
+        return drawn(study_figure(self, kind), path, "study.png")

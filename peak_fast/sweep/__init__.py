@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from peak_fast.sweep.tracked import log_sweep as log_sweep
     from peak_fast.sweep.view import TOO_FEW_AXES as TOO_FEW_AXES
     from peak_fast.sweep.view import check_metric as check_metric
-    from peak_fast.sweep.view import figure_format as figure_format
     from peak_fast.sweep.view import rich_table as rich_table
 
 __all__ = ["Grid", "Sweep", "SweepResult", "evaluate"]
@@ -64,7 +63,7 @@ _HOMES = {
     "store": ("changes",),
     "stretched": ("free_rate", "stretch_sums", "year_of"),
     "tracked": ("log_sweep",),
-    "view": ("TOO_FEW_AXES", "check_metric", "figure_format", "rich_table"),
+    "view": ("TOO_FEW_AXES", "check_metric", "rich_table"),
 }
 
 __getattr__, __dir__ = door(__name__, _HOMES, __all__)

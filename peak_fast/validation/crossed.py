@@ -239,17 +239,18 @@ class CrossValidationResult:
         target.write_text(json.dumps(self.to_dict(), indent=1), encoding="utf-8")
         return target
 
-    def figure(self) -> Any:
-        """Curves of all paths above the distribution of their Sharpe ratios: a Matplotlib figure.
+    def plot(self, *, path: str | Path | None = None) -> Any:
+        """Curves of all paths above the distribution of their Sharpe ratios: a Matplotlib figure (``path``: as a file).
 
         Raises
         ------
         MissingDependencyError
             Matplotlib is not installed.
         """
+        from peak_fast.report import drawn
         from peak_fast.validation.pictures import crossed_figure
 
-        return crossed_figure(self)
+        return drawn(crossed_figure(self), path)
 
     def __repr__(self) -> str:
         return (

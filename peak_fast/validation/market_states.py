@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,11 +60,12 @@ class RegimesResult:
 
         return regimes_text(self)
 
-    def figure(self) -> Any:
-        """Sharpe ratio by regime with its standard error and the number of bars, a Matplotlib figure."""
+    def plot(self, *, path: str | Path | None = None) -> Any:
+        """Sharpe ratio by regime, standard errors, numbers of bars: a Matplotlib figure (``path``: as a file, too)."""
+        from peak_fast.report import drawn
         from peak_fast.validation.drawings import regimes_figure
 
-        return regimes_figure(self)
+        return drawn(regimes_figure(self), path)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,12 +69,13 @@ class NoiseResult:
 
         return noise_text(self)
 
-    def figure(self) -> Any:
-        """Histogram of the runs with the real figure, a Matplotlib figure."""
+    def plot(self, *, path: str | Path | None = None) -> Any:
+        """Histogram of the runs with the real figure, a Matplotlib figure (``path``: as a file, too)."""
+        from peak_fast.report import drawn
         from peak_fast.validation.drawings import distribution_figure
 
         title = f"{self.objective} with prices moved by up to {self.noise:.0%} of the bar's range"
-        return distribution_figure(self.distribution, self.real, self.objective, title)
+        return drawn(distribution_figure(self.distribution, self.real, self.objective, title), path)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, without the runs."""

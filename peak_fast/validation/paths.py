@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -112,11 +113,12 @@ class MonteCarloResult:
 
         return monte_carlo_text(self)
 
-    def figure(self) -> Any:
-        """Bands of the equity over the steps, and the drawdowns, a Matplotlib figure."""
+    def plot(self, *, path: str | Path | None = None) -> Any:
+        """Bands of the equity over the steps, and the drawdowns, a Matplotlib figure (``path``: as a file, too)."""
+        from peak_fast.report import drawn
         from peak_fast.validation.drawings import bands_figure
 
-        return bands_figure(self)
+        return drawn(bands_figure(self), path)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, without the paths."""

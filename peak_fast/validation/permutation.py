@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -94,12 +95,13 @@ class PermutationResult:
 
         return permutation_text(self)
 
-    def figure(self) -> Any:
-        """Histogram of the worlds with the real figure, a Matplotlib figure."""
+    def plot(self, *, path: str | Path | None = None) -> Any:
+        """Histogram of the worlds with the real figure, a Matplotlib figure (``path``: as a file, too)."""
+        from peak_fast.report import drawn
         from peak_fast.validation.drawings import distribution_figure
 
         title = f"{self.objective} in {self.worlds:,} worlds ({self.method}): p = {self.p:.4g}"
-        return distribution_figure(self.distribution, self.real, self.objective, title)
+        return drawn(distribution_figure(self.distribution, self.real, self.objective, title), path)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, without the worlds."""

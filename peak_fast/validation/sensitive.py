@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -86,11 +87,12 @@ class SensitivityResult:
 
         return sensitivity_text(self)
 
-    def figure(self) -> Any:
-        """One picture a part, a Matplotlib figure."""
+    def plot(self, *, path: str | Path | None = None) -> Any:
+        """One picture a part, a Matplotlib figure (``path``: as a file, too)."""
+        from peak_fast.report import drawn
         from peak_fast.validation.drawings import sensitivity_figure
 
-        return sensitivity_figure(self)
+        return drawn(sensitivity_figure(self), path)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values: ranges of the parts."""

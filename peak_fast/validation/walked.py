@@ -247,18 +247,19 @@ class WalkForwardResult:
         (target / "walk_forward.json").write_text(text, encoding="utf-8")
         return target
 
-    def figure(self) -> Any:
+    def plot(self, *, path: str | Path | None = None) -> Any:
         """Equity of the joined result with the edges of the folds, and the objective in and out of sample: a Matplotlib
-        figure.
+        figure, also written into ``path``.
 
         Raises
         ------
         MissingDependencyError
             Matplotlib is not installed.
         """
+        from peak_fast.report import drawn
         from peak_fast.validation.pictures import walked_figure
 
-        return walked_figure(self)
+        return drawn(walked_figure(self), path)
 
     def __repr__(self) -> str:
         return (

@@ -9,11 +9,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from peak_fast.arguments import place
 from peak_fast.files import write_atomically
 from peak_fast.guard import guarded
 from peak_fast.report.figure import headline
 from peak_fast.report.payload import Payload
+from peak_fast.report.saving import page_path
 from peak_fast.report.sheet import figures
 from peak_fast.report.sheet.curves import beside_of, curve_columns, detail_columns
 from peak_fast.report.sheet.packed import packed
@@ -82,11 +82,11 @@ def write_tear_sheet(
     Raises
     ------
     ConfigError
-        As `tear_sheet`.
+        As `tear_sheet`, a folder, or a name that does not end in .html.
     StoreError
         The file cannot be written.
     """
-    target = place("path", path, "report.html")
+    target = page_path(path)
     write_atomically(target, tear_sheet(source, benchmark=benchmark, title=title, sections=sections).encode())
     return target
 

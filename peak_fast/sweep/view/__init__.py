@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from peak_fast.sweep.view.heatmap import TOO_FEW_AXES as TOO_FEW_AXES
     from peak_fast.sweep.view.heatmap import Aggregate as Aggregate
     from peak_fast.sweep.view.heatmap import draw_heatmap as draw_heatmap
-    from peak_fast.sweep.view.heatmap import figure_format as figure_format
     from peak_fast.sweep.view.heatmap import heatmap_data as heatmap_data
     from peak_fast.sweep.view.heatmap import two_parameters as two_parameters
     from peak_fast.sweep.view.pictures import draw_sweep as draw_sweep
@@ -40,7 +39,6 @@ _HOMES = {
         "Aggregate",
         "TOO_FEW_AXES",
         "draw_heatmap",
-        "figure_format",
         "heatmap_data",
         "two_parameters",
     ),

@@ -9,7 +9,6 @@ Matplotlib is used without pyplot, which keeps every figure alive in a global li
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,9 +20,8 @@ import numpy.typing as npt
 
 from peak_fast.arguments import place
 from peak_fast.errors import ConfigError, SweepError, did_you_mean, require
-from peak_fast.files import write_atomically
 from peak_fast.metrics import higher_is_better, is_fraction
-from peak_fast.report import for_notebooks
+from peak_fast.report import for_notebooks, save_figure
 from peak_fast.sweep.view.texts import format_metric, format_number, format_params
 
 if TYPE_CHECKING:
@@ -299,28 +297,6 @@ def _titles(figure: Any, axes: Any, data: HeatmapData) -> None:
     note = " · ".join(part for part in (data.note, absent) if part)
     if note:
         axes.set_title(note, loc="left", color=_MUTED, fontsize=8.5)
-
-
-def figure_format(path: Path) -> str:
-    """Format of a figure by the file's suffix; PNG without one.
-
-    Raises
-    ------
-    ConfigError
-        Another suffix than png, svg and pdf.
-    """
-    suffix = path.suffix.lower().lstrip(".") or "png"
-    if suffix not in ("png", "svg", "pdf"):
-        raise ConfigError(f"expected a .png, .svg or .pdf file; got {path.name!r}; change the suffix")
-    return suffix
-
-
-def save_figure(figure: Any, path: Path) -> None:
-    """Write a figure in the format of the file's suffix, whole or not at all."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format=figure_format(path), facecolor=figure.get_facecolor())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, buffer.getvalue())
 
 
 def two_parameters(

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from peak_fast.arguments import place, whole
+from peak_fast.arguments import whole
 from peak_fast.errors import ConfigError, did_you_mean, require
 from peak_fast.metrics import higher_is_better
-from peak_fast.report import for_notebooks
-from peak_fast.sweep.view.heatmap import save_figure
+from peak_fast.report import drawn, for_notebooks
 from peak_fast.sweep.view.texts import format_number
 
 if TYPE_CHECKING:
@@ -170,6 +169,4 @@ def draw_sweep(result: Any, kind: str | None, by: str | None, most: int, path: s
         raise ConfigError(
             f"kind: expected one of {', '.join(KINDS)}; got {kind!r}; {did_you_mean(str(kind), KINDS)}"
         )
-    if path is not None:
-        save_figure(figure, place("path", path, "sweep.png"))
-    return figure
+    return drawn(figure, path, "sweep.png")
