@@ -1,5 +1,6 @@
 """Threads that share work: each item once, the first error stops, tiles cover everything."""
 
+import os
 import threading
 import time
 
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from peak_fast.sweep.run import threads as threads_of_sweeps
 from peak_fast.sweep.run.threads import Team, cut
 
 
@@ -79,3 +81,73 @@ def test_tiles_shrink_towards_the_end():
     assert sizes[0] == 800
     assert sizes[-1] <= 40
     assert sizes == sorted(sizes, reverse=True)
+
+
+def helpers():
+    return [thread for thread in threading.enumerate() if type(thread) is threads_of_sweeps._Helper]
+
+
+def test_teams_have_their_threads_from_those_before():
+    with Team(3) as team:
+        team.share(lambda item: time.sleep(0.001), range(50))
+    before = set(helpers())
+    assert before
+    for _ in range(20):
+        with Team(3) as team:
+            team.share(lambda item: None, range(50))
+    assert set(helpers()) <= before
+
+
+def test_threads_without_work_end(monkeypatch):
+    monkeypatch.setattr(threads_of_sweeps, "_STAY", 0.01)
+    monkeypatch.setattr(threads_of_sweeps, "_idle", [])
+    others = set(helpers())
+    with Team(3) as team:
+        team.share(lambda item: time.sleep(0.001), range(50))
+        # Those of a team stay, however long the caller does something else.
+        time.sleep(0.05)
+        team.share(lambda item: None, range(50))
+    for thread in set(helpers()) - others:
+        thread.join(timeout=20)
+        assert not thread.is_alive()
+    assert threads_of_sweeps._idle == []
+
+
+def test_an_error_of_a_thread_is_not_the_next_teams():
+    seen = []
+    both = threading.Barrier(2)
+
+    def fails(item):
+        both.wait(timeout=20)
+        raise ZeroDivisionError(item)
+
+    for _ in range(3):
+        with Team(2) as team, pytest.raises(ZeroDivisionError):
+            team.share(fails, [0, 1])
+        with Team(2) as team:
+            team.share(seen.append, range(40))
+            team.begin(lambda: seen.append(40))()
+    assert sorted(seen) == sorted(list(range(41)) * 3)
+
+
+def test_work_beside_the_callers_says_what_it_raised():
+    with Team(2) as team:
+        wait = team.begin(lambda: [][0])
+        with pytest.raises(IndexError):
+            wait()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_starts_threads_of_its_own():
+    def share():
+        seen = []
+        with Team(2) as team:
+            team.share(seen.append, range(100))
+        return len(seen) == 100
+
+    assert share()
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if share() else 1)
+    assert os.waitpid(child, 0)[1] == 0

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -205,6 +206,7 @@ class Sweep:
             portfolio=portfolio,
             financing=financing,
         )
+        self._plain: tuple[Any, str] | None = None
         self._varied = _names(self.engine, self.strategy, first)
         schema = self.strategy.schema or None
         made = Grid.make(
@@ -243,8 +245,9 @@ class Sweep:
     def settings(self) -> dict[str, Any]:
         """Settings that all configurations share, as plain values."""
         engine = self.engine
-        plain: dict[str, Any] = jsonable(
-            {
+        # Made once: a small sweep takes hardly longer.
+        if self._plain is None or self._plain[0] is not engine.settings:
+            given: dict[str, Any] = {
                 "initial_cash": engine.initial_cash,
                 "execution": engine.execution.model_dump(),
                 "costs": engine.costs.model_dump(),
@@ -258,7 +261,8 @@ class Sweep:
                 **({} if engine.portfolio is None else {"portfolio": engine.portfolio.model_dump()}),
                 **({} if engine.financing is None else {"financing": engine.financing.described()}),
             }
-        )
+            self._plain = engine.settings, json.dumps(jsonable(given))
+        plain: dict[str, Any] = json.loads(self._plain[1])
         return plain
 
     def rerun(self, params: Mapping[str, Any]) -> Any:

@@ -25,7 +25,7 @@ from peak_fast.params import Param, schema_to_grid, validate_schema
 from peak_fast.sweep.grid.axis import Array, Axis, make_axis
 from peak_fast.sweep.grid.parts import kept, listed, product
 from peak_fast.sweep.grid.selection import BLOCK, Selection
-from peak_fast.sweep.grid.source import Crossed, Nested, Numbers, Product, Source
+from peak_fast.sweep.grid.source import Crossed, Nested, Numbers, Product, Source, Table
 from peak_fast.sweep.grid.spans import Spanned
 
 if TYPE_CHECKING:
@@ -90,6 +90,8 @@ class Grid:
         """
         if not 0 <= start <= stop <= len(self):
             raise IndexError(f"expected 0 <= start <= stop <= {len(self)}; got start={start}, stop={stop}")
+        if self._selection is None and isinstance(self._source, Table):
+            return dict(zip(self.names, self._source.part(start, stop), strict=True))
         return dict(zip(self.names, self.codes_at(np.arange(start, stop, dtype=np.int64)), strict=True))
 
     def columns(self, start: int, stop: int) -> dict[str, Array]:

@@ -64,6 +64,10 @@ class Table:
     def codes(self, numbers: Numbers) -> list[Array]:
         return [column[numbers] for column in self._codes]
 
+    def part(self, start: int, stop: int) -> list[Array]:
+        """Codes of the configurations ``[start, stop)``, as views."""
+        return [column[start:stop] for column in self._codes]
+
     def update(self, digest: hashlib.blake2b) -> None:
         digest.update(b"table")
         for column in self._codes:

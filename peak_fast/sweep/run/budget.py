@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import re
+import time
 from pathlib import Path
 
 from peak_fast.errors import ConfigError
@@ -19,7 +21,8 @@ def parse_memory(memory: str | int | None) -> int:
         Not a size.
     """
     if memory is None:
-        return available_memory() // 4
+        # Asked at most once a second: a small sweep takes hardly longer than the answer.
+        return _available(int(time.monotonic())) // 4
     if isinstance(memory, int) and not isinstance(memory, bool) and memory > 0:
         return memory
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", str(memory))
@@ -53,9 +56,15 @@ def duration(seconds: float) -> str:
 def available_memory() -> int:
     """Bytes of free memory as the system tells it; 4 GB where it does not."""
     try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
+        with Path("/proc/meminfo").open("rb", buffering=0) as file:
+            beginning = file.read(256)
     except OSError:
-        pass
-    return 4 * 10**9
+        return 4 * 10**9
+    found = re.search(rb"^MemAvailable:\s*(\d+)", beginning, re.MULTILINE)
+    return int(found[1]) * 1024 if found else 4 * 10**9
+
+
+@functools.lru_cache(maxsize=1)
+def _available(second: int) -> int:
+    """Free memory in this second."""
+    return available_memory()

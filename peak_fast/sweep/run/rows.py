@@ -10,12 +10,15 @@ import numpy as np
 from peak_fast.data import Bars
 from peak_fast.indicators import Key, check_kind, compute_group, groups_of, stride_of
 from peak_fast.strategies import Row, RuleStrategy
+from peak_fast.sweep.run.planes import plane_memory
 from peak_fast.sweep.run.threads import Team
 from peak_kernels.arrays import FloatArray, IntArray
 from peak_kernels.slots import RULE_SIZE
 
 # Bars of rows that one call computes: long enough to hide the call, short enough to be shared between threads.
 _GROUP_BARS = 100_000
+# Calls that each thread makes at least, so that all end at about the same time.
+_GROUPS = 8
 
 
 class PlaneFull(Exception):
@@ -36,7 +39,7 @@ class RowCache:
     def __init__(self, bars: Bars, capacity: int) -> None:
         self.bars = bars
         self.stride = stride_of(len(bars))
-        self.plane = np.empty((capacity, self.stride))
+        self.plane = plane_memory(capacity, self.stride)
         self._places: dict[Key, int] = {}
 
     @property
@@ -59,7 +62,8 @@ class RowCache:
                 raise PlaneFull
             self._places.clear()
             missing = wanted
-        groups = groups_of(missing, max(1, _GROUP_BARS // self.stride))
+        most = min(_GROUP_BARS // self.stride, len(missing) // (_GROUPS * team.threads))
+        groups = groups_of(missing, max(1, most))
         first = len(self._places)
         jobs = []
         places: dict[Key, int] = {}
@@ -84,9 +88,9 @@ def _distinct(column: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], IntAr
     if column.dtype.kind == "i" and column.size:
         low, high = int(column.min()), int(column.max())
         if high - low <= 4 * column.size:
-            present = np.zeros(high - low + 1, bool)
-            present[column - low] = True
-            return np.flatnonzero(present) + low, (np.cumsum(present) - 1)[column - low]
+            present, places = np.zeros(high - low + 1, bool), column - low
+            present[places] = True
+            return np.flatnonzero(present) + low, (np.cumsum(present) - 1).take(places)
     return np.unique(column, return_inverse=True)
 
 
@@ -94,7 +98,7 @@ def row_keys(row: Row, columns: Mapping[str, Any], count: int) -> tuple[list[Key
     """Distinct keys of one operand over ``count`` configurations, and which of them each one uses."""
     check_kind(row.kind, len(row.args))
     keys: list[tuple[Any, ...]] = [()]
-    chosen: IntArray = np.zeros(count, np.int64)
+    chosen: IntArray = np.zeros(0, np.int64)
     for argument in row.args:
         if not isinstance(argument, str):
             keys = [(*key, argument) for key in keys]
@@ -102,7 +106,9 @@ def row_keys(row: Row, columns: Mapping[str, Any], count: int) -> tuple[list[Key
         values, codes = _distinct(np.asarray(columns[argument]))
         plain = values.tolist()
         keys = [(*key, value) for key in keys for value in plain]
-        chosen = chosen * len(plain) + codes
+        chosen = chosen * len(plain) + codes if chosen.size else codes
+    if not chosen.size:
+        return [(row.kind, *keys[0])], np.zeros(count, np.int64)
     if len(row.args) > 1:
         # Not every combination of the arguments' values need occur.
         present, chosen = _distinct(chosen)

@@ -2,14 +2,87 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from typing import Any, TypeVar
+from queue import Empty, SimpleQueue
+from typing import TypeVar
 
 Item = TypeVar("Item")
 
 # How long the caller's thread sleeps before it looks for signals, in seconds.
 _LOOK = 0.1
+# How long a thread without work stays for the next team, in seconds.
+_STAY = 5.0
+
+
+class _Helper(threading.Thread):
+    """A thread that does one work after another, for one team after another."""
+
+    def __init__(self) -> None:
+        super().__init__(name="peak_fast", daemon=True)
+        self._works: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._free = threading.Event()
+        self._free.set()
+        self._error: BaseException | None = None
+        self.start()
+
+    def run(self) -> None:
+        while True:
+            try:
+                work = self._works.get(timeout=_STAY)
+            except Empty:
+                # Only the list says whether a team has taken it.
+                with contextlib.suppress(ValueError):
+                    _idle.remove(self)
+                    return
+                continue
+            try:
+                work()
+            except BaseException as error:
+                self._error = error
+            # What the work holds, arrays among it, is not kept until the next one.
+            del work
+            self._free.set()
+
+    def begin(self, work: Callable[[], None]) -> None:
+        """Let it do something; the last work must have been waited for."""
+        self._free.clear()
+        self._error = None
+        self._works.put(work)
+
+    def wait(self) -> None:
+        """Wait for the end of its work.
+
+        The system may hand a signal to any thread, and only the main thread acts on it: one that slept until the
+        last item was done would see Ctrl-C only then.  So it wakes up ten times a second.
+        """
+        while not self._free.wait(_LOOK):
+            pass
+
+    def check(self) -> None:
+        """Raise what its work raised."""
+        error, self._error = self._error, None
+        try:
+            if error is not None:
+                raise error
+        finally:
+            # Its traceback holds this frame.
+            del error
+
+    def leave(self) -> None:
+        """Be free for the next team, when its work has ended."""
+        self.wait()
+        self._error = None
+        _idle.append(self)
+
+
+# Threads that no team has: starting and ending one takes as long as a hundred configurations.
+_idle: list[_Helper] = []
+if hasattr(os, "register_at_fork"):
+    # A child has no thread but the one that forked.
+    os.register_at_fork(after_in_child=_idle.clear)
 
 
 class Team:
@@ -23,14 +96,15 @@ class Team:
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
-        self._pool: ThreadPoolExecutor | None = None
+        self._helpers: list[_Helper] = []
 
     def __enter__(self) -> Team:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self._pool is not None:
-            self._pool.shutdown()
+        while self._helpers:
+            helper = self._helpers.pop()
+            helper.leave()
 
     def share(self, work: Callable[[Item], None], items: Sequence[Item]) -> None:
         """Run ``work`` on every item; a thread that is done with one takes the next, in their order.
@@ -54,11 +128,13 @@ class Team:
         helpers = self._start(take, min(self.threads, len(items)) - 1)
         try:
             take()
-            _await(helpers)
+            _wait(helpers)
         finally:
             # Ctrl-C may come while this thread waits for the others.
             stopped = True
-            wait(helpers)
+            _wait(helpers)
+        for helper in helpers:
+            helper.check()
 
     def begin(self, work: Callable[[], None]) -> Callable[[], None]:
         """Do something beside what the caller does; what is returned waits for its end.
@@ -68,28 +144,32 @@ class Team:
         helpers = self._start(work, min(self.threads - 1, 1))
         if not helpers:
             work()
-        return lambda: _await(helpers)
 
-    def _start(self, work: Callable[[], None], count: int) -> list[Future[None]]:
-        """Let helpers begin, on threads that are started with the first work for them."""
+        def wait() -> None:
+            _wait(helpers)
+            for helper in helpers:
+                helper.check()
+
+        return wait
+
+    def _start(self, work: Callable[[], None], count: int) -> Sequence[_Helper]:
+        """Let helpers begin, on threads that the team gets with the first work for them."""
         if count < 1:
-            return []
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self.threads - 1, thread_name_prefix="peak_fast")
-        return [self._pool.submit(work) for _ in range(count)]
+            return ()
+        while len(self._helpers) < count:
+            try:
+                self._helpers.append(_idle.pop())
+            except IndexError:
+                self._helpers.append(_Helper())
+        helpers = self._helpers[:count]
+        for helper in helpers:
+            helper.begin(work)
+        return helpers
 
 
-def _await(helpers: Sequence[Future[Any]]) -> None:
-    """Wait for helpers; raise what one of them raised.
-
-    The system may hand a signal to any thread, and only the main thread acts on it: one that slept until the
-    last item was done would see Ctrl-C only then.  So it wakes up ten times a second.
-    """
-    pending = set(helpers)
-    while pending:
-        done, pending = wait(pending, timeout=_LOOK, return_when=FIRST_EXCEPTION)
-        for helper in done:
-            helper.result()
+def _wait(helpers: Sequence[_Helper]) -> None:
+    for helper in helpers:
+        helper.wait()
 
 
 def cut(count: int, largest: int, smallest: int, threads: int) -> list[tuple[int, int]]:
