@@ -281,7 +281,7 @@ def test_every_call_passes_arrays_as_the_machine_code_reads_them(monkeypatch):
         "volatility_scores": "f2 i2 i1 f2", "taken_scores": "f2 i1 f2", "screen_scores": "f2 i2 i2 i1 f2",
         "best_ranks": "f2 i1 i1 i2 i2 f1 f1 i1", "weigh_ranks": "i2 i2 i2 i2 f2 f1 i1 i1 i1 f1 f1 i1 i1 f2",
         "run_portfolio": (
-            "f3 i2 i1 i1 f2 f1 f1 f2 i1 f1 f2 i2 i1 f2 f2 f2 f2 f2 f2 i1 f2 f1 f2 f1"
+            "f3 i2 i1 i1 f2 f1 f1 f2 i1 f1 f2 i2 i1 f2 f2 f2 f2 f2 f2 i1 f2 f1 f2 f1 f2"
         ),
         "fold_exposures": "f3 i2 f2 f1 f1 i2 f2", "draw_order": "i1 i1 f1 i1", "chain_moves": "f2 i1 f2",
         "cscv_winners": "f2 f2 i1 f2 f2 i2 f3 f1 i1", "cscv_ranks": "f2 f2 i1 f2 f2 i2 f3 f2 i2",

@@ -136,9 +136,11 @@ def run_portfolio(
     financing: tuple[FloatArray, FloatArray, FloatArray, IntArray, FloatArray, FloatArray],
     curve: FloatArray,
     out: FloatArray,
+    sheet: FloatArray,
 ) -> None:
     """See `portfolio.simulation.run_portfolio`."""
-    _PORTFOLIO.call((prices, spans, *decisions, *settings, days, *scratch, *records, *financing, curve, out))
+    given = (prices, spans, *decisions, *settings, days, *scratch, *records, *financing, curve, out, sheet)
+    _PORTFOLIO.call(given)
 
 
 def fold_exposures(

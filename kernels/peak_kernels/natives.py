@@ -140,6 +140,7 @@ def run_portfolio(arrays: int) -> None:
         ),
         table(arrays, 22),
         row(arrays, 23),
+        table(arrays, 24),
     )
 
 

@@ -88,6 +88,10 @@ EX_CLOSE = 19  # the close before it, less the dividend and divided by the split
 N_CELLS = 20
 KEPT_CELLS = 14  # the first ones say something when the run is over
 
+# Numbers of the assets side by side, in the sequence of a list of them: float64[N_SHEET, assets], scratch.
+S_PRICE, S_UNITS, S_WEIGHT, S_SIZE = range(4)
+N_SHEET = 4
+
 # What a block of all assets sees of the account: float64[SEEN_UNITS + assets].
 SEEN_CASH = 0
 SEEN_EQUITY = 1  # at the close

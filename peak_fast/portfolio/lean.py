@@ -40,6 +40,7 @@ class Bench:
         self._lists = np.empty((p.N_LISTS, panel.n_assets), dtype=np.int64)
         self._counts = np.empty(p.N_COUNTS, dtype=np.int64)
         self._sums = np.empty(p.N_SUMS)
+        self._sheet = np.empty((p.N_SHEET, panel.n_assets))
 
     def _curve_of(self, setup: Setup) -> FloatArray:
         """Memory for the curve, with the rows of financing once they are needed."""
@@ -65,6 +66,6 @@ class Bench:
             self._panel.prices, setup.spans, (rows, picks, targets.weights),
             (setup.settings, setup.rules, setup.terms), setup.days,
             (self._state, self._cells, self._lists, self._counts), NO_RECORDS,
-            setup.dues.arrays(NO_CHARGES, self._sums), self._curve_of(setup), self.metrics,
+            setup.dues.arrays(NO_CHARGES, self._sums), self._curve_of(setup), self.metrics, self._sheet,
         )  # fmt: skip
         return self.metrics

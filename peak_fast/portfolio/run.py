@@ -122,7 +122,7 @@ def rows_of(panel: Panel, targets: TargetWeights, rule: str) -> tuple[IntArray, 
 
 def _room(
     rows: int, assets: int
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, IntArray, IntArray]:
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, IntArray, IntArray, FloatArray]:
     """Memory of this thread for records and for what the assets need; it is written anew by each run."""
     kept = getattr(_ROOM, "kept", None)
     if kept is None or kept[0].shape[0] < rows or kept[3].shape[0] != assets:
@@ -130,8 +130,9 @@ def _room(
             np.empty((rows, len(p.ORDER_COLUMNS))), np.empty((rows, len(p.TRADE_COLUMNS))),
             np.empty((rows, len(p.EVENT_COLUMNS))), np.empty((assets, p.N_CELLS)),
             np.empty((p.N_LISTS, assets), dtype=np.int64), np.empty(p.N_COUNTS, dtype=np.int64),
+            np.empty((p.N_SHEET, assets)),
         )  # fmt: skip
-    room: tuple[FloatArray, FloatArray, FloatArray, FloatArray, IntArray, IntArray] = kept
+    room: tuple[FloatArray, FloatArray, FloatArray, FloatArray, IntArray, IntArray, FloatArray] = kept
     return room
 
 
@@ -145,12 +146,12 @@ def simulate(panel: Panel, setup: Setup, targets: TargetWeights) -> Outcome:
     # Each weight is one order and, when it is gone, another one; a split or a reinvestment is one, too.
     needed = 2 * int(np.count_nonzero(targets.weights)) + panel.n_assets + len(setup.dues.dues) + 64
     while True:
-        orders, trades, events, cells, lists, counts = _room(needed, panel.n_assets)
+        orders, trades, events, cells, lists, counts, sheet = _room(needed, panel.n_assets)
         lists[: p.N_GIVEN_LISTS] = setup.lists
         _run(
             panel.prices, setup.spans, (rows, picks, targets.weights), (setup.settings, setup.rules, setup.terms),
             setup.days, (state, cells, lists, counts), (orders, trades, events), setup.dues.arrays(charges, sums),
-            curve, metrics,
+            curve, metrics, sheet,
         )  # fmt: skip
         used = [int(counts[k]) for k in (p.N_RECORDS, p.N_TRADES, p.N_EVENTS)]
         paid = int(sums[p.N_CHARGES])

@@ -32,7 +32,9 @@ from peak_kernels.portfolio.financing import (
     walk_cash,
 )
 from peak_kernels.portfolio.halts import begin_day, is_limited, leave, look, never_left, next_leaving
+from peak_kernels.portfolio.lanes import add_holdings
 from peak_kernels.portfolio.marked import fold_marked
+from peak_kernels.portfolio.plain import has_plain_rules, trade_plain
 from peak_kernels.portfolio.rebalance import asked_by_row, asked_by_waiting, side_of, trade
 from peak_kernels.portfolio.sizes import known_close
 
@@ -108,6 +110,18 @@ def add_four_marks(
 
 
 @jit(inline=True)
+def lay_out_units(desk: Any, spans: IntArray, sheet: FloatArray, stop: int) -> bool:
+    """Put the units of what is held side by side; whether each of them has a price at every bar before ``stop``."""
+    terms, cells, lists, counts = desk[2:]
+    holes = 0
+    for k in range(counts[p.N_HELD]):
+        asset = lists[p.HELD, k]
+        sheet[p.S_UNITS, k] = money.value(cells[asset, p.UNITS], terms[asset, p.MULTIPLIER])
+        holes += 1 if has_holes(spans, asset, stop) else 0
+    return holes == 0
+
+
+@jit(inline=True)
 def has_holes(spans: IntArray, asset: int, stop: int) -> bool:
     """Whether an asset that is held may have bars without a price before ``stop``."""
     return spans[p.HOLES, asset] > 0 or stop > spans[p.GONE, asset]
@@ -115,8 +129,9 @@ def has_holes(spans: IntArray, asset: int, stop: int) -> bool:
 
 @jit(inline=True)
 def mark(
-    desk: Any, financing: Any, prices: FloatArray, spans: IntArray, curve: FloatArray, start: int, stop: int
-) -> None:
+    desk: Any, financing: Any, prices: FloatArray, spans: IntArray, curve: FloatArray, sheet: FloatArray, start: int,
+    stop: int,
+) -> None:  # fmt: skip
     """Equity at bars ``start .. stop-1`` with the positions as they are."""
     state, rules, terms, cells, lists, counts = desk
     row = p.OPEN if rules[p.MARK_AT] > 0.0 else p.CLOSE
@@ -131,6 +146,9 @@ def mark(
         else:
             equity[:] = state[t.CASH]
         k: Any = np.int64(0)
+        if last - first < LONG and lay_out_units(desk, spans, sheet, last):
+            add_holdings(prices, row, lists[p.HELD], sheet[p.S_UNITS], held, first, equity)
+            k = held
         while k < held:
             whole = k + 4 <= held and last - first >= LONG
             for ahead in range(4):
@@ -206,6 +224,7 @@ def run_portfolio(
     financing: tuple[FloatArray, FloatArray, FloatArray, IntArray, FloatArray, FloatArray],
     curve: FloatArray,
     out: FloatArray,
+    sheet: FloatArray,
 ) -> None:
     """Run one portfolio.
 
@@ -230,6 +249,8 @@ def run_portfolio(
         float64[1, bars]: the equity; with financing float64[N_CURVES, bars].
     out
         float64[N_FOLDED or more]: metrics.
+    sheet
+        float64[N_SHEET, assets]: scratch.
     """
     rows, picks, weights = decisions
     state, cells, lists, counts = scratch
@@ -242,6 +263,7 @@ def run_portfolio(
     fields = (field, p.OPEN if settings[1][p.MARK_AT] > 0.0 else p.CLOSE)
     delay = 0 if rule == p.SAME_CLOSE else 1
     limited = is_limited(settings[0])
+    plain = has_plain_rules(settings[1], settings[2], limited)
     at: Any = np.int64(0)
     k: Any = np.int64(0)
     gone: Any = np.int64(bars)
@@ -260,7 +282,7 @@ def run_portfolio(
         if until > at:
             # With limits, one bar at a time: each close is looked at before the next bar begins.
             stop = at + 1 if limited else until
-            mark(desk, financing, prices, spans, curve, at, stop)
+            mark(desk, financing, prices, spans, curve, sheet, at, stop)
             at = stop
             if limited:
                 look(desk, at - 1)
@@ -282,7 +304,7 @@ def run_portfolio(
             fetch_ahead(prices, decisions, desk, fields, k, delay)
         if counts[p.N_WAITING] > 0:
             asked_by_waiting(desk, until)
-        if counts[p.N_ASKED] > 0:
+        if counts[p.N_ASKED] > 0 and not (plain and trade_plain(desk, prices, records, sheet, field, until)):
             trade(desk, prices, records, field, until, until - delay)
         if until == owed:
             pay_funding(desk, financing, prices, until)

@@ -1,0 +1,71 @@
+"""The short way that usual rules take through a bar's orders: the oracle's numbers, and the bits of the long way."""
+
+from dataclasses import replace
+
+import numba
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from peak_kernels.portfolio.lanes import add_holdings
+from tests import oracle_portfolio as oracle
+from tests.test_portfolio_oracle import check_equal, costs_of, price_tables, run, weight_rows
+
+# A limit that nothing reaches: rules that have one trade the long way.
+OUT_OF_REACH = 1e6
+
+
+@st.composite
+def usual_rules(draw):
+    """Rules under which the short way is taken wherever weights are long and prices are there."""
+    fill_at = draw(st.sampled_from(["next_open", "close", "next_close"]))
+    return oracle.Rules(
+        costs=replace(draw(costs_of), minimum=0.0),
+        fill_at=fill_at,
+        size_at=draw(st.sampled_from(["fill", "reference"])),
+        mark_at=draw(st.sampled_from(["close", "open"])) if fill_at == "next_open" else "close",
+        shorts=draw(st.sampled_from(["allowed", "refused"])),
+        missing=draw(st.sampled_from(["wait", "drop"])),
+        delisted=draw(st.sampled_from(["last_price", "zero", "hold", 0.25])),
+        leverage=draw(st.sampled_from([1.0, 1.0, 2.0, 0.5])),
+        cash_buffer=draw(st.sampled_from([0.0, 0.0, 0.0625])),
+    )
+
+
+@st.composite
+def cases(draw):
+    table = draw(price_tables(most_bars=24, missing=draw(st.booleans())))
+    return table, draw(weight_rows(table, long_only=draw(st.booleans()))), draw(usual_rules())
+
+
+@given(cases())
+def test_the_short_way_equals_the_oracle(case):
+    check_equal(*case)
+
+
+@given(cases())
+def test_the_short_way_has_the_bits_of_the_long_one(case):
+    table, rows, rules = case
+    short, long = run(table, rows, rules), run(table, rows, replace(rules, max_gross=OUT_OF_REACH))
+    for name in ("equity", "metrics", "orders", "trades", "events", "cells"):
+        ours, theirs = getattr(short._outcome, name), getattr(long._outcome, name)
+        assert ours.tobytes() == theirs.tobytes(), name
+
+
+@numba.njit
+def added(prices, field, assets, units, count, start, equity):
+    add_holdings(prices, field, assets, units, count, start, equity)
+
+
+@given(st.integers(1, 140), st.integers(0, 9), st.integers(0, 5), st.integers(0, 2**32))
+def test_holdings_are_added_in_their_sequence(bars, count, start, seed):
+    rng = np.random.default_rng(seed)
+    prices = rng.uniform(1.0, 500.0, (4, 12, start + bars))
+    assets, units = rng.permutation(12)[:count], rng.normal(0.0, 1e4, count)
+    equity = rng.normal(1e6, 1e5, bars + 2)
+    expected = equity.copy()
+    for bar in range(bars):
+        for asset, size in zip(assets.tolist(), units.tolist(), strict=True):
+            expected[bar + 1] += size * prices[3, asset, start + bar]
+    added(prices, 3, assets, units, count, start, equity[1:-1])
+    assert equity.tobytes() == expected.tobytes()  # Those beside the stretch are as they were.
