@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+AnyArray = NDArray[Any]
 
 TILE = 1024
 """Bars of a scratch row that stays in the first-level cache.  A multiple of 4: see `rolling.smooth`."""

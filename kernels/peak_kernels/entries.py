@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 
 from peak_kernels import portfolio_slots
-from peak_kernels.arrays import TILE, FloatArray, IntArray
+from peak_kernels.arrays import TILE, AnyArray, FloatArray, IntArray
 from peak_kernels.compiling import Entry
 
 
@@ -36,13 +36,13 @@ ENTRIES = {
         "fold_exposures": 0, "momentum_scores": 2, "volatility_scores": 1, "taken_scores": 0, "screen_scores": 1,
         "best_ranks": 3, "weigh_ranks": 3, "cscv_winners": 0, "cscv_ranks": 0, "cscv_means": 1,
         "draw_order": 3, "chain_moves": 1, "take_along": 0, "jitter": 2, "walk_paths": 2,
-        "fold_stretches": 0,
+        "fold_stretches": 0, "are_clean": 2, "are_same": 1,
     }.items()
 }  # fmt: skip
 (
     _RUN, _BY_BLOCK, _FOLD_BLOCKS, _SMA, _EMA, _RSI, _ROC, _HIGHEST, _LOWEST, _STD, _MACD, _PORTFOLIO, _EXPOSURES,
     _MOMENTUM, _VOLATILITY, _TAKEN, _SCREEN, _BEST, _WEIGH, _WINNERS, _RANKS, _MEANS, _DRAW, _CHAIN, _ALONG, _JITTER,
-    _WALK, _STRETCHES,
+    _WALK, _STRETCHES, _CLEAN, _SAME,
 ) = ENTRIES.values()  # fmt: skip
 
 
@@ -269,3 +269,23 @@ def fold_stretches(
 ) -> None:
     """See `validation.stretches.fold_stretches`."""
     _STRETCHES.call((equity, *trades, terms, edges, out))
+
+
+def are_clean(
+    prices: tuple[FloatArray, FloatArray, FloatArray, FloatArray], volume: FloatArray, time_us: IntArray, earliest: int,
+    latest: int,
+) -> bool:  # fmt: skip
+    """See `checking.are_clean`."""
+    answer = np.empty(1, dtype=np.int64)
+    _CLEAN.call((*prices, volume, time_us, answer), earliest, latest)
+    return bool(answer[0])
+
+
+def are_same(columns: tuple[AnyArray, ...], others: tuple[AnyArray, ...]) -> bool:
+    """Whether columns hold the same bits as as many others: see `checking.are_same`.
+
+    Words of 8 bytes, of any meaning; each column as long as its other one.
+    """
+    answer = np.empty(1, dtype=np.int64)
+    _SAME.call((answer, *columns, *others), len(columns))
+    return bool(answer[0])

@@ -14,6 +14,8 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
+from peak_kernels.checking import are_clean as _are_clean
+from peak_kernels.checking import are_same as _are_same
 from peak_kernels.compiling import ARRAY_HEADER, TUPLE_HEADER
 from peak_kernels.fast import fold_blocks as _fold_blocks
 from peak_kernels.fast import run_configurations as _run_configurations
@@ -353,3 +355,19 @@ def fold_stretches(arrays: int) -> None:
         whole_row(arrays, 4),
         table(arrays, 5),
     )
+
+
+def are_clean(arrays: int, earliest: int, latest: int) -> None:
+    """``(open, high, low, close, volume, time_us, answer[1])``."""
+    prices = row(arrays, 0), row(arrays, 1), row(arrays, 2), row(arrays, 3)
+    whole_row(arrays, 6)[0] = _are_clean(prices, row(arrays, 4), whole_row(arrays, 5), earliest, latest)
+
+
+def are_same(arrays: int, count: int) -> None:
+    """``(answer[1], columns, as many others)``."""
+    answer = whole_row(arrays, 0)
+    answer[0] = 1
+    for k in range(1, count + 1):
+        if not _are_same(whole_row(arrays, k), whole_row(arrays, k + count)):
+            answer[0] = 0
+            break

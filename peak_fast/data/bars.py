@@ -12,6 +12,7 @@ input.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -98,6 +99,8 @@ class Bars(HeldBars):
             "_remarks": None, "_hash": None, "_mark": None, "_n_not_positive": None, "_periods_per_year": None,
             # The kernel's matrix of prices, made by the first run on these bars.
             "_table": None,
+            # The first bars of these arrays, of a frame that is run again (`peak_fast.data.known_values`).
+            "_first": None,
             # Whether the rows of a frame that a run was given were turned round (`peak_fast.data.given`).
             "_turned": False,
         }  # fmt: skip
@@ -214,6 +217,15 @@ class Bars(HeldBars):
         object.__setattr__(made, "_read_from", read_from)
         return made
 
+    def _of_frame(self, source: Any, name: str) -> Bars:
+        """These bars, whatever they were read from and called: with the same arrays, and all that is known of them."""
+        made: Bars = object.__new__(Bars)
+        for put, value in zip(_PUT_ALL, _ALL_OF(self), strict=True):
+            put(made, value)
+        for put, value in zip(_PUT_OWN, (source, name, {}, self), strict=True):
+            put(made, value)
+        return made
+
     def __repr__(self) -> str:
         missing = f", {self.n_invalid} missing" if self.n_invalid else ""
         closes = ", stamped by close" if self.stamp == "close" else ""
@@ -245,6 +257,9 @@ class Bars(HeldBars):
 
         Empty where there is nothing to say.
         """
+        if self._remarks is None and self._first is not None:
+            self._first.notes  # noqa: B018  it remembers the remarks
+            object.__setattr__(self, "_remarks", self._first._remarks)
         if self._remarks is None:
             times = self.time_us if self.has_time else None
             found = remarks(self.open, self.high, self.low, self.close, self.volume, times)
@@ -271,6 +286,8 @@ class Bars(HeldBars):
         Independent of the frame type the data came from, of ``name`` and of ``time_zone``. It guards against
         accidental change, not against an attacker: see ``docs/data.md`` for the construction.
         """
+        if self._hash is None and self._first is not None:
+            object.__setattr__(self, "_hash", self._first.hash)
         if self._hash is None:
             arrays = [self.open, self.high, self.low, self.close, self.time_us]
             if self.volume is not None:
@@ -338,3 +355,9 @@ class Bars(HeldBars):
         names = ["open", "high", "low", "close"] + ([] if self.volume is None else ["volume"])
         times = self.timestamp.rename("timestamp" if self.stamp == "open" else "close_time")
         return pl.DataFrame([times, *(pl.Series(name, getattr(self, name)) for name in names)])
+
+
+# Slots are filled by their descriptors: the shortest way to fill so many.
+_ALL_OF = attrgetter(*HeldBars.__slots__)
+_PUT_ALL = [vars(HeldBars)[slot].__set__ for slot in HeldBars.__slots__]
+_PUT_OWN = [vars(HeldBars)[slot].__set__ for slot in ("_source", "name", "repaired", "_first")]

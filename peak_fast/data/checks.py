@@ -26,8 +26,8 @@ _WINDOW = 32_768
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # 1900-01-01 (before it stand years of two digits and zeros) to 9999-12-31, the last day of a Python datetime, in
 # microseconds of the Unix epoch.
-_FIRST_TIME = -2_208_988_800_000_000
-_LAST_TIME = 253_402_300_799_999_999
+FIRST_TIME = -2_208_988_800_000_000
+LAST_TIME = 253_402_300_799_999_999
 
 
 class Columns(NamedTuple):
@@ -160,14 +160,14 @@ def _window_is_clean(columns: Columns) -> bool:
 
 
 def _times_are_clean(time_us: IntArray) -> bool:
-    if time_us[0] < _FIRST_TIME or time_us[-1] > _LAST_TIME:
+    if time_us[0] < FIRST_TIME or time_us[-1] > LAST_TIME:
         return False
     return bool((time_us[1:] > time_us[:-1]).all())
 
 
 def times_in_range(time_us: IntArray) -> bool:
     """Whether sorted times are all there, in the years that are read."""
-    return bool(time_us[0] >= _FIRST_TIME and time_us[-1] <= _LAST_TIME)
+    return bool(time_us[0] >= FIRST_TIME and time_us[-1] <= LAST_TIME)
 
 
 def _shown_time(time_us: int) -> str:
@@ -182,7 +182,7 @@ def _row(columns: Columns, row: int) -> str:
     if columns.time_us is None:
         return f"row {row}"
     value = int(columns.time_us[row])
-    if not _FIRST_TIME <= value <= _LAST_TIME:
+    if not FIRST_TIME <= value <= LAST_TIME:
         return f"row {row}"
     return f"row {row} ({moment(value).isoformat()})"
 
@@ -212,7 +212,7 @@ def _check_times(
     row = _first(time_us == MISSING_TIME)
     if row is not None:
         raise DataError(f"timestamp: row {row} is missing; every bar needs its time: drop or fill such rows")
-    row = _first((time_us < _FIRST_TIME) | (time_us > _LAST_TIME))
+    row = _first((time_us < FIRST_TIME) | (time_us > LAST_TIME))
     if row is not None:
         raise DataError(
             f"timestamp: row {row} is {_shown_time(int(time_us[row]))}, outside the years 1900 to 9999; expected the "

@@ -23,6 +23,11 @@ def given_bars(data: Any, name: str | None = None) -> Bars:
     """
     if isinstance(data, Bars):
         return data
+    from peak_fast.data.usual_frames import usual_bars
+
+    usual = usual_bars(data, name)
+    if usual is not None:
+        return usual
     bars = Bars.from_frame(data, name=name)
     if "reverse" in bars.repaired:
         object.__setattr__(bars, "_turned", True)

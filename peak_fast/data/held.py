@@ -17,8 +17,8 @@ class HeldBars(Dated):
     """The slots of `peak_fast.data.Bars`; its docstring says what they are."""
 
     __slots__ = (
-        "_hash", "_mark", "_n_not_positive", "_notes", "_periods_per_year", "_read_from", "_remarks", "_source",
-        "_table", "_turned", "close", "has_time", "high", "low", "n_invalid", "name", "open", "repaired", "stamp",
+        "_first", "_hash", "_mark", "_n_not_positive", "_notes", "_periods_per_year", "_read_from", "_remarks",
+        "_source", "_table", "_turned", "close", "has_time", "high", "low", "n_invalid", "name", "open", "repaired", "stamp",
         "time_us", "time_zone", "volume",
     )  # fmt: skip
 
@@ -34,6 +34,7 @@ class HeldBars(Dated):
     n_invalid: int
     repaired: dict[str, int]
     stamp: Stamp
+    _first: Any
     _hash: str | None
     _mark: FloatArray | None
     _n_not_positive: int | None
@@ -57,14 +58,18 @@ class HeldBars(Dated):
         return self.close.size
 
     def __reduce__(self) -> tuple[Any, ...]:
-        state = {slot: getattr(self, slot) for slot in HeldBars.__slots__ if slot != "_table"}
+        state = {slot: getattr(self, slot) for slot in HeldBars.__slots__ if slot not in _NOT_SAVED}
         return _restore, (type(self), state)
+
+
+_NOT_SAVED = ("_first", "_table")
 
 
 def _restore(kind: type[HeldBars], state: dict[str, Any]) -> HeldBars:
     """Unpickle; arrays come back writable and are locked again."""
     bars = kind.__new__(kind)
-    object.__setattr__(bars, "_table", None)
+    for slot in _NOT_SAVED:
+        object.__setattr__(bars, slot, None)
     for slot, value in state.items():
         locked = read_only(value) if isinstance(value, np.ndarray) and slot != "_source" else value
         object.__setattr__(bars, slot, locked)

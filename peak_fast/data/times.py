@@ -33,7 +33,7 @@ def time_from_array(values: NDArray[Any], label: str) -> tuple[IntArray, str | N
     """
     kind = values.dtype.kind
     if kind == "M":
-        return _from_datetime64(values), None
+        return microseconds(values), None
     if kind == "O":
         return _from_objects(values, label)
     raise DataError(
@@ -41,7 +41,8 @@ def time_from_array(values: NDArray[Any], label: str) -> tuple[IntArray, str | N
     )
 
 
-def _from_datetime64(values: NDArray[Any]) -> IntArray:
+def microseconds(values: NDArray[Any]) -> IntArray:
+    """Microseconds of an array of datetimes; of one that counts these already its own memory."""
     unit = np.datetime_data(values.dtype)
     if unit != ("us", 1) or not values.dtype.isnative:
         values = values.astype("M8[us]")
@@ -53,7 +54,7 @@ def _from_objects(values: NDArray[Any], label: str) -> tuple[IntArray, str | Non
     items: list[Any] = values.tolist()
     first = next((item for item in items if item is not None and item == item), None)
     if isinstance(first, np.datetime64):
-        return _from_datetime64(np.array(items, dtype="M8[us]")), None
+        return microseconds(np.array(items, dtype="M8[us]")), None
     if isinstance(first, date):
         return _from_python_dates(items, label)
     raise DataError(f"column {label!r}: {describe(first)} cannot be read as a timestamp; {_ACCEPTED}")

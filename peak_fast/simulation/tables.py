@@ -15,7 +15,7 @@ def price_table(bars: Bars, years: bool = False) -> FloatArray:
 
     With ``years`` there is a sixth row, the bars a year that were known at each bar (`peak_kernels.slots`).
     """
-    table = bars._table
+    table = bars._table if bars._first is None else price_table(bars._first, years)
     if table is None or (years and len(table) <= t.YEAR):
         table = table_of(t.YEAR + years, len(bars))
         rows = [bars.open, bars.high, bars.low, bars.close, bars.mark]
