@@ -18,8 +18,8 @@ class HeldBars(Dated):
 
     __slots__ = (
         "_first", "_hash", "_mark", "_n_not_positive", "_notes", "_periods_per_year", "_read_from", "_remarks",
-        "_source", "_table", "_turned", "close", "has_time", "high", "low", "n_invalid", "name", "open", "repaired", "stamp",
-        "time_us", "time_zone", "volume",
+        "_source", "_table", "_turned", "close", "has_time", "high", "low", "n_invalid", "name", "open", "repaired",
+        "stamp", "time_us", "time_zone", "volume",
     )  # fmt: skip
 
     open: FloatArray
