@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from pydantic import TypeAdapter
 
 from peak_fast.data import Bars
 from peak_fast.results.codes import TAG
@@ -120,6 +119,8 @@ def _settings_of(saved: dict[str, Any]) -> dict[str, Any]:
 
 
 @functools.cache
-def _sizing() -> TypeAdapter[Any]:
+def _sizing() -> Any:
     """Reader of sizing rules: pydantic builds it anew each time it is asked, which takes longer than the rest."""
+    from pydantic import TypeAdapter
+
     return TypeAdapter(AnySizing)

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field
-
+from peak_fast.settings.fields import Limits as Limits
 from peak_fast.settings.frozen import Settings as Settings
 
 BASIS_POINTS = 10_000.0
 
 
-Fraction = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+Fraction = Annotated[float, Limits(gt=0, le=1, allow_inf_nan=False)]
 
 
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Limits(ge=0, allow_inf_nan=False)]
 
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Positive = Annotated[float, Limits(gt=0, allow_inf_nan=False)]
 
 
 def _preset(name: str, changes: dict[str, Any]) -> Any:

@@ -18,16 +18,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
-
 from peak_fast.arguments import place
 from peak_fast.errors import ConfigError
 from peak_fast.guard import guarded
 from peak_fast.masking import mask
-from peak_fast.settings.base import Positive
+from peak_fast.settings.base import Limits, Positive
 from peak_fast.settings.data_table import DataTable
+from peak_fast.settings.fields import Slot, before, fresh
 from peak_fast.settings.frozen import Settings as Settings
-from peak_fast.settings.frozen import Slot
 from peak_fast.settings.sizing import AnySizing, FractionOfEquity
 from peak_fast.settings.trading import Costs, Execution, RiskLimits, Stops
 from peak_kernels import slots as t
@@ -42,7 +40,7 @@ class MLflowTracking(Settings):
     run_name: str | None = None
     mode: Literal["background", "sync"] = "background"
     artifacts: Literal["report", "full", "light", "none"] = "full"
-    tags: dict[str, str] = Field(default_factory=dict)
+    tags: dict[str, str] = fresh(dict)
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         """What is shown of the settings; a password of the address is not."""
@@ -74,8 +72,8 @@ class SweepTable(Settings):
     """
 
     strategy: str | None = None
-    grid: dict[str, Any] = Field(default_factory=dict)
-    metrics: list[str] = Field(default_factory=list)
+    grid: dict[str, Any] = fresh(dict)
+    metrics: list[str] = fresh(list)
     constraint: str | list[str] | None = None
 
 
@@ -97,15 +95,15 @@ class BacktestConfig(Settings):
     sweep: SweepTable = SweepTable()
     data: DataTable = DataTable()
     periods_per_year: Positive | None = None
-    risk_free: Annotated[float, Field(gt=-1, lt=10, allow_inf_nan=False)] = 0.0
+    risk_free: Annotated[float, Limits(gt=-1, lt=10, allow_inf_nan=False)] = 0.0
     use_execution_pipeline: bool = True
     order_book: Any = None
     portfolio: Any = None
     financing: Any = None
     rank: Any = None
 
-    @field_validator("rank", mode="before")
     @classmethod
+    @before("rank")
     def _rank(cls, given: Any) -> Any:
         """A rule of a panel, whose model is made where one is given."""
         if given is None:
@@ -114,8 +112,8 @@ class BacktestConfig(Settings):
 
         return read_rank(given)
 
-    @field_validator("financing", mode="before")
     @classmethod
+    @before("financing")
     def _financing(cls, given: Any) -> Any:
         """What an account of a panel pays and gets, whose tables are read where some is given."""
         if given is None:
@@ -124,8 +122,8 @@ class BacktestConfig(Settings):
 
         return read_financing(given)
 
-    @field_validator("portfolio", mode="before")
     @classmethod
+    @before("portfolio")
     def _portfolio(cls, given: Any) -> Any:
         """Rules of portfolios, whose model is made where some are given."""
         if given is None:
@@ -140,8 +138,8 @@ class BacktestConfig(Settings):
             )
         return PortfolioRules(**given)
 
-    @field_validator("order_book", mode="before")
     @classmethod
+    @before("order_book")
     def _order_book(cls, given: Any) -> Any:
         """A table of its own, whose model is made where one is given."""
         if given is None:

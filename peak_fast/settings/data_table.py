@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
-
-from pydantic import ConfigDict, model_validator
+from typing import Any, ClassVar, Literal
 
 from peak_fast.data import read_options
 from peak_fast.settings.frozen import Settings
@@ -21,7 +19,7 @@ class DataTable(Settings):
     """
 
     # A separator may be a blank, and names are as the data have them.
-    model_config = ConfigDict(str_strip_whitespace=False)
+    _strips: ClassVar[bool] = False
 
     name: str | None = None
     dialect: str | None = None
@@ -44,10 +42,9 @@ class DataTable(Settings):
     universe: str | None = None
     groups: str | None = None
 
-    @model_validator(mode="after")
-    def _as_load_checks(self) -> DataTable:
+    def model_post_init(self, context: Any, /) -> None:
+        """What `load` would say."""
         read_options({name: value for name, value in self.said().items() if name not in _NOT_OF_BARS})
-        return self
 
     def said(self, *, frame: bool = False) -> dict[str, Any]:
         """The options that say something, by name; ``frame`` is one of them for the command line only."""

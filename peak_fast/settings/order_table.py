@@ -18,9 +18,8 @@ from collections.abc import Iterator
 from dataclasses import fields, replace
 from typing import Annotated, Any, Literal, get_type_hints
 
-from pydantic import Field, create_model, field_validator
-
 from peak_fast.errors import ConfigError, did_you_mean
+from peak_fast.settings.fields import Limits, before
 from peak_fast.settings.frozen import Settings
 from peak_fast.settings.funding import check_funding
 from peak_fast.settings.order_rules import Asset, OrderRules
@@ -30,9 +29,11 @@ PRESETS = ("backtesting_py", "backtrader", "peak_trade_legacy", "peak_trade_pipe
 """Functions of `peak_fast.settings` that give order rules."""
 
 
-def _optional(kind: type) -> dict[str, Any]:
-    """Fields of a model for those of a dataclass; None: not given."""
-    return {name: (hint | None, None) for name, hint in get_type_hints(kind).items()}
+def _table(name: str, base: type[Settings], kind: type) -> Any:
+    """Settings under a name with the fields of a dataclass besides those of a base; None: not given."""
+    hints = {field: hint | None for field, hint in get_type_hints(kind).items()}
+    made: Any = type(base)
+    return made(name, (base,), {**dict.fromkeys(hints), "__annotations__": hints, "__module__": __name__})
 
 
 def _given(table: Settings, kind: type) -> dict[str, Any]:
@@ -65,17 +66,17 @@ class _TableBase(Settings):
     """What a book is made of besides the fields of `OrderRules`; see `peak_fast.settings.OrderBook`."""
 
     preset: Literal["backtesting_py", "backtrader", "peak_trade_legacy", "peak_trade_pipeline"] | None = None
-    entry_limit: Annotated[float, Field(ge=0, lt=1)] | None = None
-    entry_bars: Annotated[int, Field(ge=1)] | None = None
-    half_spread: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
-    funding: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    entry_limit: Annotated[float, Limits(ge=0, lt=1)] | None = None
+    entry_bars: Annotated[int, Limits(ge=1)] | None = None
+    half_spread: Annotated[float, Limits(ge=0, allow_inf_nan=False)] | None = None
+    funding: Annotated[float, Limits(allow_inf_nan=False)] | None = None
     funding_times: str | list[str] | None = None
     session_end: str | None = None
-    book_size: Annotated[int, Field(ge=1)] = 4096
+    book_size: Annotated[int, Limits(ge=1)] = 4096
     asset: Any = None
 
-    @field_validator("preset", mode="before")
     @classmethod
+    @before("preset")
     def _known(cls, name: Any) -> Any:
         """A preset by its name, with the near ones where there is none."""
         if name == "vectorbt":
@@ -87,8 +88,8 @@ class _TableBase(Settings):
             raise ConfigError(f"order_book.preset: no preset {name!r}; {did_you_mean(name, PRESETS)}")
         return name
 
-    @field_validator("asset", mode="before")
     @classmethod
+    @before("asset")
     def _asset(cls, given: Any) -> Any:
         """A table of its own."""
         if given is None or isinstance(given, _AssetBase):
@@ -122,5 +123,5 @@ class _TableBase(Settings):
                 yield name, getattr(self, name)
 
 
-AssetTable = create_model("order_book.asset", __base__=_AssetBase, **_optional(Asset))
-OrderBookTable = create_model("order_book", __base__=_TableBase, **_optional(OrderRules))
+AssetTable = _table("order_book.asset", _AssetBase, Asset)
+OrderBookTable = _table("order_book", _TableBase, OrderRules)

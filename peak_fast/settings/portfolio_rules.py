@@ -13,12 +13,12 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
-from pydantic import Field
 
 from peak_fast.errors import ConfigError, did_you_mean
 from peak_fast.guard import guarded
-from peak_fast.settings.base import Fraction, NonNegative, Positive
-from peak_fast.settings.frozen import Settings, Slot, put_fields
+from peak_fast.settings.base import Fraction, Limits, NonNegative, Positive
+from peak_fast.settings.fields import Slot, fresh
+from peak_fast.settings.frozen import Settings, put_fields
 from peak_fast.settings.trading import Costs
 from peak_kernels import portfolio_slots as p
 
@@ -106,13 +106,13 @@ class PortfolioRules(Settings):
     )
     missing: Annotated[Literal["wait", "drop"], Slot((p.MISSING,), codes=("wait", "drop"))] = "wait"
     over_invested: Literal["refused", "allowed"] = "refused"
-    costs: dict[str, Costs] = Field(default_factory=dict)
+    costs: dict[str, Costs] = fresh(dict)
     delisted: Literal["last_price", "zero", "hold"] | Fraction = "last_price"
     cash_buffer: Annotated[
-        Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)], Slot((p.CASH_BUFFER,), "cash_buffer")
+        Annotated[float, Limits(ge=0, lt=1, allow_inf_nan=False)], Slot((p.CASH_BUFFER,), "cash_buffer")
     ] = 0.0
     min_trade: Annotated[NonNegative, Slot((p.MIN_TRADE,), "min_trade")] = 0.0
-    band: Annotated[Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)], Slot((p.BAND,), "band")] = 0.0
+    band: Annotated[Annotated[float, Limits(ge=0, lt=1, allow_inf_nan=False)], Slot((p.BAND,), "band")] = 0.0
     max_gross: Annotated[Positive | None, Slot((p.MAX_GROSS,), "max_gross")] = None
     max_net: Annotated[Positive | None, Slot((p.MAX_NET,), "max_net")] = None
     max_group: Annotated[Positive | None, Slot((p.MAX_GROUP,), "max_group")] = None

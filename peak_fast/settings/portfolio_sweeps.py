@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from peak_fast.errors import ConfigError
-from peak_fast.settings.frozen import check_number
+from peak_fast.settings.fields import check_number
 from peak_fast.settings.portfolio_rules import PortfolioRules
 from peak_fast.settings.variable import VARIABLE
 from peak_fast.settings.varied import is_unset

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
-
 from peak_fast.errors import ConfigError
-from peak_fast.settings.base import Fraction, NonNegative, Positive
+from peak_fast.settings.base import Fraction, Limits, NonNegative, Positive
+from peak_fast.settings.fields import Kinds, Slot
 from peak_fast.settings.frozen import Settings as Settings
-from peak_fast.settings.frozen import Slot
 from peak_kernels import slots as t
 
 _SIZE = Slot((t.SIZE_VALUE,), "size", decides=True)
@@ -101,7 +99,7 @@ class VolatilityTarget(SizeRule):
     kind: Literal["volatility_target"] = "volatility_target"
     mode: ClassVar[int] = t.SIZE_VOLATILITY
     volatility: Annotated[Positive, _SIZE] = 0.2
-    window: Annotated[int, Field(ge=2), Slot((t.SIZE_WINDOW,), "size_window", decides=True)] = 20
+    window: Annotated[int, Limits(ge=2), Slot((t.SIZE_WINDOW,), "size_window", decides=True)] = 20
     max_fraction: Annotated[Positive, _MOST] = 1.0
     fallback: Annotated[NonNegative, _FALLBACK] = 0.0
 
@@ -130,7 +128,7 @@ class KellyFraction(SizeRule):
     kind: Literal["kelly"] = "kelly"
     mode: ClassVar[int] = t.SIZE_KELLY
     share: Annotated[Positive, _SIZE] = 0.5
-    min_trades: Annotated[int, Field(ge=1), Slot((t.SIZE_WINDOW,), "size_min_trades", decides=True)] = 20
+    min_trades: Annotated[int, Limits(ge=1), Slot((t.SIZE_WINDOW,), "size_min_trades", decides=True)] = 20
     fallback: Annotated[NonNegative, _FALLBACK] = 0.1
     min_fraction: Annotated[NonNegative, Slot((t.SIZE_LEAST,), "size_min_fraction", decides=True)] = 0.0
     max_fraction: Annotated[Positive, _MOST] = 1.0
@@ -139,4 +137,4 @@ class KellyFraction(SizeRule):
 Sizing = FractionOfEquity | FixedUnits | FixedValue | RiskPerTrade | VolatilityTarget | KellyFraction
 
 
-AnySizing = Annotated[Sizing, Field(discriminator="kind")]
+AnySizing = Annotated[Sizing, Kinds("kind")]

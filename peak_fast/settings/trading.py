@@ -5,14 +5,12 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
-
 from peak_fast.arguments import rate_of_bps
 from peak_fast.errors import ConfigError
 from peak_fast.guard import guarded, holds
-from peak_fast.settings.base import BASIS_POINTS, Fraction, NonNegative, Positive, _preset
+from peak_fast.settings.base import BASIS_POINTS, Fraction, Limits, NonNegative, Positive, _preset
+from peak_fast.settings.fields import Slot
 from peak_fast.settings.frozen import Settings as Settings
-from peak_fast.settings.frozen import Slot
 from peak_kernels import slots as t
 
 
@@ -106,18 +104,18 @@ class Costs(Settings):
 
     rate: Annotated[
         float,
-        Field(ge=0, lt=1, allow_inf_nan=False),
+        Limits(ge=0, lt=1, allow_inf_nan=False),
         Slot((t.RATE, t.MAKER_RATE), "fee_rate", in_bps="fee_bps"),
     ] = 0.0
     fixed: Annotated[NonNegative, Slot((t.FEE_FIXED,), "fee_fixed")] = 0.0
     minimum: Annotated[NonNegative, Slot((t.FEE_MINIMUM,), "fee_minimum")] = 0.0
     per_unit: Annotated[NonNegative, Slot((t.FEE_PER_UNIT,), "fee_per_unit")] = 0.0
     maker_rate: Annotated[
-        Annotated[float, Field(gt=-1, lt=1, allow_inf_nan=False)] | None, Slot((t.MAKER_RATE,))
+        Annotated[float, Limits(gt=-1, lt=1, allow_inf_nan=False)] | None, Slot((t.MAKER_RATE,))
     ] = None
     slippage_bps: Annotated[
         float,
-        Field(ge=0, lt=10_000, allow_inf_nan=False),
+        Limits(ge=0, lt=10_000, allow_inf_nan=False),
         Slot((t.SLIPPAGE_RATE,), "slippage_bps", BASIS_POINTS),
     ] = 0.0
     slippage_abs: Annotated[NonNegative, Slot((t.SLIPPAGE_ABSOLUTE,), "slippage_abs")] = 0.0

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple, get_args
-
-import annotated_types as limits
+from typing import NamedTuple, get_args
 
 from peak_fast.errors import ConfigError
 from peak_fast.settings.base import BASIS_POINTS
 from peak_fast.settings.config import BacktestConfig
+from peak_fast.settings.fields import Field, Limits
 from peak_fast.settings.frozen import Settings, slotted
 from peak_fast.settings.sizing import SizeRule
 from peak_fast.settings.slots import SIZES
@@ -64,24 +63,23 @@ class Setting(NamedTuple):
     modes: tuple[int, ...]
 
 
-def _limits(field: Any) -> Iterator[Any]:
+def _limits(field: Field) -> Iterator[Limits]:
     """Limits of a field's values, also of one that can be None."""
-    yield from field.metadata
-    for kind in get_args(field.annotation):
-        for item in getattr(kind, "__metadata__", ()):
-            yield from getattr(item, "metadata", (item,))
+    for kind in (field, *get_args(field.annotation)):
+        items = kind.metadata if kind is field else getattr(kind, "__metadata__", ())
+        yield from (item for item in items if isinstance(item, Limits))
 
 
 def _settings_of(part: str, model: type[Settings]) -> Iterator[tuple[str, Setting]]:
     for name, field, slot in slotted(model):
-        found = {type(item): item for item in _limits(field)}
+        found = next(_limits(field), Limits())
         optional = type(None) in get_args(field.annotation)
         for varied, factor in ((slot.varied, 1.0), (slot.in_bps, BASIS_POINTS)):
             if not varied:
                 continue
             above, least, below, most = (
-                getattr(found[kind], word) * factor if kind in found else math.nan
-                for kind, word in ((limits.Gt, "gt"), (limits.Ge, "ge"), (limits.Lt, "lt"), (limits.Le, "le"))
+                math.nan if limit is None else limit * factor
+                for limit in (found.gt, found.ge, found.lt, found.le)
             )
             # What a size is at most depends on the sizing, whose object says it.
             most = math.nan if slot.places == (t.SIZE_VALUE,) else most
