@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test lint types docs lock lowest wheel sdist try-wheel pythons clean
+.PHONY: help demo test lint types docs lock lowest wheel pure-wheel sdist try-wheel pythons clean
 
 help:
 	@echo "make demo    install (about a minute), then backtest and sweep real prices"
@@ -12,7 +12,7 @@ help:
 	@echo "make docs    the pages as a site, in build/site"
 	@echo "make lint types    ruff and mypy"
 	@echo "make lowest  the test suite with the lowest supported versions"
-	@echo "make wheel sdist    what is published, in dist"
+	@echo "make wheel pure-wheel sdist    what is published, in dist"
 	@echo "make try-wheel pythons    the wheel in empty environments: this Python, every Python found (RELEASING.md)"
 	@echo "make bench bench-overhead bench-peers bench-check    see bench/README.md"
 
@@ -56,16 +56,21 @@ lowest:
 	.venv-lowest/bin/python -m pytest tests/test_engine.py tests/test_kernel_oracle.py tests/test_data.py
 
 # What is published. `build` and its backend are of the environment: their versions stand in constraints.txt.
+# On Linux on x86-64 the wheel carries machine code (scripts/machine_code.py), which takes a minute to compile.
 wheel: $(STAMP)
 	rm -f dist/*.whl
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist .
+
+# The one for all other platforms.
+pure-wheel: $(STAMP)
+	PEAK_FAST_PURE_WHEEL=1 $(BIN)/python -m build --wheel --no-isolation --outdir dist/pure .
 
 sdist: $(STAMP)
 	rm -f dist/*.tar.gz
 	$(BIN)/python -m build --sdist --no-isolation --outdir dist .
 
-# The wheel in an empty environment outside the checkout: ten lines, `peak-fast doctor`, some tests.
-TRIED_TESTS ?= tests/test_result.py
+# The wheel in an empty environment outside the checkout: ten lines, its machine code, `peak-fast doctor`, some tests.
+TRIED_TESTS ?= tests/test_result.py tests/test_levels.py
 try-wheel: wheel
 	$(BIN)/python scripts/try_wheel.py --python $(PYTHON) --constraint constraints.txt --tests $(TRIED_TESTS)
 

@@ -99,11 +99,11 @@ class Place:
         limits = ["--constraint", str(constraint.resolve())] if constraint else []
         self.output([*pip, "--no-compile", *limits, *what])
 
-    def command(self, name: str, *rest: str, where: Path | None = None) -> str:
+    def command(self, name: str, *rest: str, where: Path | None = None, cache: Path | None = None) -> str:
         """What a command of the environment prints."""
-        return self.output([str(self._bin / name), *rest], where)
+        return self.output([str(self._bin / name), *rest], where, cache)
 
-    def output(self, words: list[str], where: Path | None = None) -> str:
+    def output(self, words: list[str], where: Path | None = None, cache: Path | None = None) -> str:
         """What a command prints that sees neither the checkout nor the user's settings and cache.
 
         Raises
@@ -113,7 +113,7 @@ class Place:
         """
         hidden = ("PYTHON", "PEAK_FAST_", "NUMBA_", "VIRTUAL_ENV")
         seen = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
-        seen["PEAK_FAST_CACHE_DIR"] = str(self.folder / "cache")
+        seen["PEAK_FAST_CACHE_DIR"] = str(cache or self.folder / "cache")
         cwd = where or self.work
         done = subprocess.run(words, cwd=cwd, env=seen, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -133,6 +133,8 @@ def try_one(
         if not Path(line).is_relative_to(folder):
             raise Failure(f"expected the installed package; got {line}")
     ten_lines(place)
+    if not wheel.name.endswith("-none-any.whl"):
+        without_a_compiler(place)
     told = place.command("peak-fast", "doctor")
     print(told.strip())
     if wheel.name.split("-")[1] not in told:
@@ -156,6 +158,41 @@ def ten_lines(place: Place) -> None:
     for name in re.findall(r'"([\w.]+\.(?:png|html))"', found[1]):
         if not (place.work / name).stat().st_size:
             raise Failure(f"README's ten lines wrote an empty {name}")
+
+
+# A run, a sweep and many assets where importing Numba, and so compiling, is an error.
+_WITHOUT_NUMBA = """
+import sys
+sys.modules["numba"] = None
+from peak_fast import BacktestEngine, Rank, Sweep, synthetic
+from peak_fast.portfolio import Momentum
+from peak_kernels.compiling import levels
+from peak_kernels.entries import ENTRIES
+bars, engine = synthetic(2_000, seed=1), BacktestEngine()
+engine.run(bars, "ma_crossover")
+Sweep("rsi_reversion", {"fee_rate": [0.0, 0.001]}, bars).run(progress=False)
+engine.run(synthetic(300, seed=1, assets=5), Rank(Momentum(20), top=2))
+for entry in ENTRIES.values():
+    entry.prepare()
+    assert entry.way == "package", (entry.name, entry.way)
+print(len(ENTRIES), levels.level())
+"""
+
+
+def without_a_compiler(place: Place) -> None:
+    """Every kernel comes from the wheel, with an empty cache and without Numba.
+
+    Raises
+    ------
+    Failure
+        One does not.
+    """
+    empty = place.folder / "nothing"
+    empty.mkdir(mode=0o700)
+    count, level = place.command("python", "-c", _WITHOUT_NUMBA, cache=empty).split()
+    if any(empty.rglob("*.object")):
+        raise Failure("expected kernels from the wheel; some were compiled")
+    print(f"{count} kernels come from the wheel, level {level}, without Numba")
 
 
 def run_tests(place: Place, tests: Sequence[str]) -> None:

@@ -172,7 +172,7 @@ def run_kernels(folder, variable="PEAK_FAST_CACHE_DIR", code=KERNELS, umask=0o02
         if name not in ("PEAK_FAST_CACHE_DIR", "NUMBA_CACHE_DIR")
     }
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], env={**kept, variable: str(folder)},
+        [sys.executable, "-W", "error", "-c", code], env={**kept, variable: str(folder), "PEAK_FAST_CPU_LEVEL": "none"},
         capture_output=True, text=True, check=True, umask=umask,
     )  # fmt: skip
     return done.stdout, done.stderr

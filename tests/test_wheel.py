@@ -2,6 +2,7 @@
 
 import configparser
 import hashlib
+import os
 import subprocess
 import sys
 import tarfile
@@ -15,6 +16,7 @@ from tests.conftest import ROOT
 
 PACKAGES = {"peak_fast": ROOT / "peak_fast", "peak_kernels": ROOT / "kernels" / "peak_kernels"}
 LARGEST_WHEEL = 12_000_000
+VARIABLE = "PEAK_FAST_PURE_WHEEL"
 ASSETS = "peak_fast/report/sheet/assets/"
 WITHOUT_THEM_NOTHING_WORKS = [
     ASSETS + "sheet.js", ASSETS + "sheet.css", ASSETS + "uPlot.iife.min.js", ASSETS + "uPlot.min.css",
@@ -30,7 +32,7 @@ def sources():
         f"{name}/{path.relative_to(folder).as_posix()}": path
         for name, folder in PACKAGES.items()
         for path in folder.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
+        if path.is_file() and "__pycache__" not in path.parts and "compiled" not in path.parts
     }
 
 
@@ -40,7 +42,8 @@ def built(kind, folder):
     if not (ROOT / "pyproject.toml").is_file() or not PACKAGES["peak_fast"].is_dir():
         pytest.skip("the tests run against an installed package: there are no sources to build")
     command = [sys.executable, "-m", "hatchling", "build", "--target", kind, "--directory", str(folder)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    # Without machine code, which takes a minute to compile: `make try-wheel` looks at a wheel that has it.
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, env={**os.environ, VARIABLE: "1"})
     (archive,) = folder.iterdir()
     return archive
 
@@ -109,7 +112,14 @@ def test_the_source_archive_holds_what_a_wheel_and_the_tests_need(tmp_path):
         "README.md",
         "CHANGELOG.md",
     ]
-    wanted += ["RELEASING.md", "LICENSE", "SECURITY.md", "scripts/try_wheel.py", "tests/conftest.py"]
+    wanted += [
+        "RELEASING.md",
+        "LICENSE",
+        "SECURITY.md",
+        "scripts/try_wheel.py",
+        "scripts/machine_code.py",
+        "tests/conftest.py",
+    ]
     assert [name for name in wanted if name not in names] == []
     assert [name for name in names if name.startswith((".venv", "dist", "build"))] == []
     assert [name for name in names if "__pycache__" in name] == []

@@ -16,7 +16,7 @@ from numba.np.arrayobj import populate_array
 
 from peak_kernels.checking import are_clean as _are_clean
 from peak_kernels.checking import are_same as _are_same
-from peak_kernels.compiling import ARRAY_HEADER, TUPLE_HEADER
+from peak_kernels.compiling import ARRAY_HEADER
 from peak_kernels.fast import fold_blocks as _fold_blocks
 from peak_kernels.fast import run_configurations as _run_configurations
 from peak_kernels.indicators import (
@@ -57,7 +57,7 @@ def _view(dtype: Any, dimensions: int) -> Any:
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         item = builder.add(args[0], builder.mul(args[1], ir.Constant(_I64, _WORD)))
-        array = word(builder, item, TUPLE_HEADER)
+        array = word(builder, item, 0)
         lengths = word(builder, array, ARRAY_HEADER + 2 * _WORD)
         shape = [word(builder, lengths, k * _WORD) for k in range(dimensions)]
         strides = [ir.Constant(_I64, _WORD)]

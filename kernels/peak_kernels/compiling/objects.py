@@ -3,9 +3,10 @@
 Importing numba and relinking its own cache takes several times as long as a backtest of a million bars.  So
 the few functions that single runs and sweeps call (`entries`) are stored as plain object code, one file each:
 a line of JSON that says what the code is valid for, then the object file as LLVM wrote it.  A process that
-finds such a file links it with LLVM alone and calls it through ctypes, which releases the GIL.
+finds such a file puts it into memory (`linking`) and calls it through ctypes, which releases the GIL.  A wheel brings
+such files along (`levels`); others lie in the user's cache, where the process that compiled them has put them.
 
-A file counts only if every fact in its first line is as it is here (version of Python, numba and llvmlite,
+A file of the cache counts only if every fact in its first line is as it is here (version of Python, numba and llvmlite,
 processor and its features, numba's environment variables, size of the headers of Python objects), the checksum of
 the rest is right, and nobody but this user can have written it; its folder stands for the sources (`cache`).  Files
 are written beside their place and moved there, so a reader sees a whole file or none.  Whatever is unexpected leads
@@ -21,10 +22,10 @@ the first call; should a NumPy have another layout, the same words are laid out 
 from __future__ import annotations
 
 import ctypes
-import functools
 import hashlib
 import json
 import os
+import platform
 import sys
 import tempfile
 import threading
@@ -35,75 +36,80 @@ import numpy as np
 
 from peak_kernels.compiling.cache import cache_dir, version_of
 from peak_kernels.compiling.layout import ARRAY_HEADER, TUPLE_HEADER
+from peak_kernels.compiling.levels import package_facts, package_file, processor, settings
+from peak_kernels.compiling.linking import link
 from peak_kernels.folders import read_ours
 
 Body = Callable[[str], Callable[..., None]]
 
 _LOCK = threading.Lock()
-_KEPT: list[Any] = []  # what owns the machine code
+_KEPT: list[Any] = []  # what owns the machine code that was compiled here
+PACKAGED, STORED, COMPILED_HERE = "package", "object file", "compiled"
+"""Ways to the machine code of an entry."""
+
 # Numba's functions write a returned object and an exception here; these return none and raise none.
 _UNUSED = (ctypes.c_int64 * 2)()
 _RETURNED, _RAISED = ctypes.addressof(_UNUSED), ctypes.addressof(_UNUSED) + 8
 
 
 def facts() -> dict[str, Any]:
-    """What machine code depends on besides the sources."""
-    import llvmlite.binding as llvm
-
-    ignored = ("NUMBA_CACHE_DIR", "NUMBA_NUM_THREADS")
+    """What machine code of the user's cache depends on besides the sources."""
+    about = processor()
+    names = "model name", "cpu family", "model", "stepping"
     return {
         "python": sys.version,
         "numba": version_of("numba"),
         "llvmlite": version_of("llvmlite"),
-        "processor": llvm.get_host_cpu_name(),
-        "features": llvm.get_host_cpu_features().flatten(),
-        "settings": {
-            k: v for k, v in sorted(os.environ.items()) if k.startswith("NUMBA_") and k not in ignored
-        },
-        "headers": [TUPLE_HEADER, ARRAY_HEADER],
+        "processor": " ".join(about.get(name, "") for name in names) if about else platform.processor(),
+        "features": about.get("flags") or _features(),
+        "settings": settings(),
+        "headers": [ARRAY_HEADER],
     }
 
 
-@functools.cache
-def _linker() -> Any:
+def _features() -> str:
+    """Features of the processor where the system does not name them."""
     import llvmlite.binding as llvm
 
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    return llvm.create_lljit_compiler(suppress_errors=True)
+    flat: str = llvm.get_host_cpu_features().flatten()
+    return f"{llvm.get_host_cpu_name()} {flat}"
 
 
-def _link(name: str, symbol: str, code: bytes) -> int:
-    """Address of a function of an object file; a symbol that cannot be resolved is an error, not a crash.
+def load(name: str) -> tuple[int, str] | None:
+    """Address of an entry, and the way to it; None where there is no file, or none that is valid here.
 
-    Numba may leave its function that releases an array's owner in the file, where nothing calls it: arrays of
-    entries have no owner.  It names a function of numba's run time, so some address must stand for that.
+    The code that the package brings along comes first, then the user's cache.  The package's files lie beside the
+    sources, so who could change the one could change the other; those of the cache must be this user's.
     """
-    import llvmlite.binding as llvm
-
-    never_called = ctypes.cast(ctypes.pythonapi.Py_FatalError, ctypes.c_void_p).value
-    library = llvm.JITLibraryBuilder().add_object_img(code).add_current_process()
-    library.import_symbol("NRT_MemInfo_call_dtor", never_called).export_symbol(symbol)
-    linked = library.link(_linker(), f"{name} {len(_KEPT)}")
-    _KEPT.append(linked)
-    address: int = linked[symbol]
-    return address
-
-
-def load(name: str) -> int | None:
-    """Address of an entry from its file; None where there is no file, or none that is valid here."""
+    file = package_file(name)
+    if file is not None:
+        address = _address(name, file.read_bytes, package_facts)
+        if address is not None:
+            return address, PACKAGED
     folder = cache_dir()
     if folder is None:
         return None
+    address = _address(name, lambda: read_ours(folder / f"{name}.object"), facts)
+    return None if address is None else (address, STORED)
+
+
+def _address(name: str, read: Callable[[], bytes], valid: Callable[[], dict[str, Any]]) -> int | None:
+    """Address of an entry from a file's content; None unless it is whole and counts here."""
     try:
-        first, code = read_ours(folder / f"{name}.object").split(b"\n", 1)
+        first, code = read().split(b"\n", 1)
         header = json.loads(first)
-        if header["facts"] != facts() or header["checksum"] != hashlib.sha256(code).hexdigest():
+        if header["facts"] != valid() or header["checksum"] != hashlib.sha256(code).hexdigest():
             return None
-        return _link(name, header["symbol"], code)
+        return link(name, header["symbol"], code)
     except Exception:
         # A file of any content, a library without the linker: numba compiles, which is slower and always right.
         return None
+
+
+def written(symbol: str, code: bytes, valid: dict[str, Any]) -> bytes:
+    """Content of the file of an entry."""
+    header = {"symbol": symbol, "checksum": hashlib.sha256(code).hexdigest(), "facts": valid}
+    return json.dumps(header).encode() + b"\n" + code
 
 
 def store(name: str, symbol: str, code: bytes) -> None:
@@ -111,11 +117,10 @@ def store(name: str, symbol: str, code: bytes) -> None:
     folder = cache_dir()
     if folder is None:
         return
-    header = {"symbol": symbol, "checksum": hashlib.sha256(code).hexdigest(), "facts": facts()}
     try:
         handle, temporary = tempfile.mkstemp(prefix=f"{name}-", suffix=".part", dir=folder)
         with os.fdopen(handle, "wb") as file:
-            file.write(json.dumps(header).encode() + b"\n" + code)
+            file.write(written(symbol, code, facts()))
         os.replace(temporary, folder / f"{name}.object")  # noqa: PTH105
     except OSError:
         return
@@ -147,15 +152,15 @@ def known_layout() -> bool:
 
 
 def laid_out(arrays: tuple[Any, ...]) -> list[Any]:
-    """What the machine code reads of a tuple of arrays; the first buffer is the tuple, the rest what it names."""
-    before, first = TUPLE_HEADER // 8, ARRAY_HEADER // 8
-    table = (ctypes.c_int64 * (before + len(arrays)))()
+    """What the machine code reads of a tuple of arrays; the first buffer is the items, the rest what they name."""
+    first = ARRAY_HEADER // 8
+    table = (ctypes.c_int64 * len(arrays))()
     kept: list[Any] = [table]
     for place, array in enumerate(arrays):
         shape = (ctypes.c_int64 * array.ndim)(*array.shape)
         fields = (ctypes.c_int64 * (first + 3))()
         fields[first:] = [array.ctypes.data, array.ndim, ctypes.addressof(shape)]
-        table[before + place] = ctypes.addressof(fields)
+        table[place] = ctypes.addressof(fields)
         kept += [shape, fields]
     return kept
 
@@ -180,7 +185,7 @@ class Entry:
     call
         Loads or compiles the machine code the first time.
     way
-        ``"object file"`` or ``"compiled"`` after the first call, before it None.
+        ``"package"``, ``"object file"`` (of the cache) or ``"compiled"`` after the first call, before it None.
     """
 
     def __init__(self, name: str, numbers: int, body: Body) -> None:
@@ -198,33 +203,31 @@ class Entry:
         """Load or compile the machine code, once for all threads."""
         with _LOCK:
             if self.way is None:
-                address = load(self.name)
-                way = "object file" if address is not None else "compiled"
-                function = self._function(address or compile_and_store(self.name, self.numbers, self.body))
-                self.call = self._checked(function)
-                self.way = way
+                found = load(self.name)
+                if found is None:
+                    found = compile_and_store(self.name, self.numbers, self.body), COMPILED_HERE
+                self.call = self._checked(self._function(found[0]))
+                self.way = found[1]
 
     def is_stored(self) -> bool:
         """Whether the entry can be called here without numba: it is loaded so, or its file is valid."""
-        return self.way == "object file" or load(self.name) is not None
+        return self.way in (PACKAGED, STORED) or load(self.name) is not None
 
     def _checked(self, function: Any) -> Callable[..., None]:
         """The function as Python calls it; a closure, because its look-ups cost less than a method's."""
 
         def call(arrays: tuple[Any, ...], *numbers: int) -> None:
-            if function(_RETURNED, _RAISED, arrays, *numbers) != 0:
+            # The items of the tuple lie behind its header; the caller's reference keeps them alive.
+            if function(_RETURNED, _RAISED, id(arrays) + TUPLE_HEADER, *numbers) != 0:
                 raise SystemError(f"kernel {self.name} failed; expected parameters that callers have checked")
 
-        return call
+        def described(arrays: tuple[Any, ...], *numbers: int) -> None:
+            kept = laid_out(arrays)
+            if function(_RETURNED, _RAISED, ctypes.addressof(kept[0]), *numbers) != 0:
+                raise SystemError(f"kernel {self.name} failed; expected parameters that callers have checked")
+
+        return call if known_layout() else described
 
     def _function(self, address: int) -> Any:
-        pointer, words = ctypes.c_void_p, [ctypes.c_int64] * self.numbers
-        if known_layout():
-            return ctypes.CFUNCTYPE(ctypes.c_int32, pointer, pointer, ctypes.py_object, *words)(address)
-        function = ctypes.CFUNCTYPE(ctypes.c_int32, pointer, pointer, pointer, *words)(address)
-
-        def described(returned: int, raised: int, arrays: tuple[Any, ...], *numbers: int) -> Any:
-            kept = laid_out(arrays)
-            return function(returned, raised, ctypes.addressof(kept[0]), *numbers)
-
-        return described
+        words = [ctypes.c_int64] * (1 + self.numbers)
+        return ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, *words)(address)

@@ -18,7 +18,7 @@ from numba.core import caching
 
 from peak_kernels.compiling.cache import PACKAGE_DIR, cache_dir, source_stamp
 from peak_kernels.compiling.disk import CheckedFiles
-from peak_kernels.compiling.parts import PartCompiler, WholeCompiler
+from peak_kernels.compiling.parts import LoweringCompiler, PartCompiler, WholeCompiler
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -158,6 +158,21 @@ def jit(
     return decorate if function is None else decorate(function)
 
 
+def _native(function: Callable[..., None], numbers: int, pipeline: type) -> tuple[Any, Any]:
+    """Numba's result for a function of an address and whole numbers, and what must be kept for it to stay."""
+    compiled: Any = numba.njit(
+        nogil=True,
+        error_model="numpy",
+        no_cfunc_wrapper=True,
+        no_cpython_wrapper=True,
+        _nrt=False,
+        pipeline_class=pipeline,
+    )(function)
+    compiled.compile((numba.types.int64,) * (1 + numbers))
+    (result,) = compiled.overloads.values()
+    return result, compiled
+
+
 def compile_native(function: Callable[..., None], numbers: int) -> tuple[str, bytes, int, object]:
     """Compile a function of an address and ``numbers`` whole numbers that returns, allocates and raises nothing.
 
@@ -166,16 +181,12 @@ def compile_native(function: Callable[..., None], numbers: int) -> tuple[str, by
     tuple
         Symbol of the machine code, the object file that holds it, its address, what must be kept for it to stay.
     """
-    compiled: Any = numba.njit(
-        nogil=True,
-        error_model="numpy",
-        no_cfunc_wrapper=True,
-        no_cpython_wrapper=True,
-        _nrt=False,
-        pipeline_class=WholeCompiler,
-    )(function)
-    compiled.compile((numba.types.int64,) * (1 + numbers))
-    (result,) = compiled.overloads.values()
-    symbol = result.fndesc.llvm_func_name
-    library = result.library
-    return symbol, library._get_compiled_object(), library.get_pointer_to_function(symbol), compiled
+    result, owner = _native(function, numbers, WholeCompiler)
+    symbol, library = result.fndesc.llvm_func_name, result.library
+    return symbol, library._get_compiled_object(), library.get_pointer_to_function(symbol), owner
+
+
+def lower_native(function: Callable[..., None], numbers: int) -> tuple[str, bytes]:
+    """Symbol and LLVM's code of such a function with all that it calls, not yet optimised for any processor."""
+    result, _ = _native(function, numbers, LoweringCompiler)
+    return result.fndesc.llvm_func_name, result.library.bitcode

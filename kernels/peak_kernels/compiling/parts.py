@@ -140,6 +140,26 @@ class _Whole(JITCodeLibrary):  # type: ignore[misc]
         super().finalize()
 
 
+class _Lowered(_Whole):
+    """Library of a kernel that is linked and stops there: `emit` optimises it for several processors."""
+
+    bitcode: bytes
+
+    @property
+    def codegen(self) -> Any:
+        return _WithoutEnvironment(self._codegen)
+
+    def _optimize_final_module(self) -> None:
+        self.bitcode = self._final_module.as_bitcode()
+
+    def _finalize_final_module(self) -> None:
+        self._finalized = True
+
+    def get_pointer_to_function(self, name: str) -> int:
+        self._ensure_finalized()
+        return 0
+
+
 _signatures: dict[tuple[Any, ...], Any] = {}
 _resolve = types.Function.get_call_type
 
@@ -197,4 +217,14 @@ class WholeCompiler(_KernelCompiler):
         state = self.state
         state.library = _Whole(state.targetctx.codegen(), state.func_id.func_qualname)
         state.library.enable_object_caching()
+        return [DefaultPassBuilder.define_nopython_pipeline(state)]
+
+
+class LoweringCompiler(_KernelCompiler):
+    """Pipeline of kernels that are only lowered."""
+
+    def define_pipelines(self) -> list[Any]:
+        """Numba's own passes, into a library that links all parts and is not compiled."""
+        state = self.state
+        state.library = _Lowered(state.targetctx.codegen(), state.func_id.func_qualname)
         return [DefaultPassBuilder.define_nopython_pipeline(state)]
