@@ -28,7 +28,7 @@ FLOORS = [
     ["results"],
     ["orders"],
     ["portfolio", "signals"],
-    ["lookahead"],
+    ["cluster", "lookahead"],
     ["engine"],
     ["sweep"],
     ["benchmarking", "studies", "validation"],

@@ -44,6 +44,7 @@ class _State:
         self.already = done
         self.metric = metric
         self.started = time.perf_counter()
+        self.workers: int | None = None
         self.best: float | None = None
         self.best_params: Mapping[str, Any] | None = None
 
@@ -72,6 +73,8 @@ class _State:
             parts.append(f"{duration(left)} left")
         else:
             parts.append(duration(self.elapsed))
+        if self.workers is not None:
+            parts.append(f"{self.workers} worker{'s'[: self.workers != 1]}")
         if self.best is not None and self.metric is not None:
             where = f" at {format_params(dict(self.best_params))}" if self.best_params else ""
             parts.append(f"best {self.metric} {format_metric(self.metric, self.best)}{where}")
@@ -233,6 +236,15 @@ class SweepProgress:
     def done(self) -> int:
         """Finished configurations, those of an earlier run included."""
         return self._state.done
+
+    @property
+    def workers(self) -> int | None:
+        """Workers of a cluster that compute; None: the threads of this process do."""
+        return self._state.workers
+
+    @workers.setter
+    def workers(self, count: int) -> None:
+        self._state.workers = count
 
     def _open_view(self) -> _View:
         stream = self._stream if self._stream is not None else sys.stderr

@@ -36,7 +36,16 @@ from peak_fast.strategies import OrderBlock, RuleStrategy, SignalStrategy, resol
 from peak_fast.sweep.grid import Grid, given_constraints
 from peak_fast.sweep.progress import SweepProgress, check_mode
 from peak_fast.sweep.result import SweepResult
-from peak_fast.sweep.run import Ranges, Team, Work, check_metrics, default_threads, make_batch, parse_memory
+from peak_fast.sweep.run import (
+    Runner,
+    Team,
+    Work,
+    check_metrics,
+    default_threads,
+    make_batch,
+    parse_memory,
+    runner_of,
+)
 from peak_fast.sweep.tracked import curves_wanted
 
 DEFAULT_METRICS = ("total_return", "sharpe", "max_drawdown", "total_trades")
@@ -286,13 +295,14 @@ class Sweep:
         tracker: Any = None,
         keep_curves: str | int | None = "best:10",
         memory: str | int | None = None,
+        cluster: Any = None,
     ) -> SweepResult:
         """Run what is not yet done.
 
         Parameters
         ----------
         threads
-            None: all processors.
+            None: all processors; on a cluster, all threads of each worker.
         store
             Folder for the results; with it an interrupted sweep goes on where it stopped.
         resume
@@ -304,7 +314,10 @@ class Sweep:
         keep_curves
             Equity curves of the best ``n`` that the tracker gets with the table: ``"best:n"``, n or None.
         memory
-            Budget for working memory; None: a quarter of what is free.
+            Budget for working memory, of each worker on a cluster; None: a quarter of what is free.
+        cluster
+            Where it runs in place of this process: a `distributed.Client`, an address (``"tcp://host:8786"``),
+            ``"local"`` or ``"local:4"``, so many processes on this machine (docs/cluster.md).
 
         Raises
         ------
@@ -316,6 +329,10 @@ class Sweep:
         if threads is not None and (not isinstance(threads, int) or isinstance(threads, bool) or threads < 1):
             raise ConfigError(f"threads: expected at least 1; got {threads!r}; None takes all processors")
         check_mode(progress)
+        if cluster is not None:
+            from peak_fast.cluster import check_cluster
+
+            check_cluster(cluster)
         curves_wanted(keep_curves)
         _arguments.tracker_or_none(tracker)
         if not isinstance(resume, bool):
@@ -329,7 +346,7 @@ class Sweep:
         if registry is not None:
             registry.check()
         try:
-            result = self._result(threads, folder, resume, progress, memory)
+            result = self._result((threads, memory, cluster), folder, resume, progress)
         except KeyboardInterrupt as error:
             say_stopped(error, "sweep stopped; nothing was kept: run(store=...) keeps what is finished")
             raise
@@ -344,22 +361,21 @@ class Sweep:
         return result
 
     def _result(
-        self, threads: int | None, folder: Path | None, resume: Any, progress: Any, memory: Any
+        self, means: tuple[int | None, Any, Any], folder: Path | None, resume: Any, progress: Any
     ) -> SweepResult:
         """Results of all configurations, of those that a store lacks where there is one."""
-        with Team(threads or default_threads()) as team:
-            work = Work(self.engine.settings, self.strategy, self.data, self.grid, self.metrics, self.blocks)
-            runner = Ranges(work, team, parse_memory(memory), stored=folder is not None)
+        work = Work(self.engine.settings, self.strategy, self.data, self.grid, self.metrics, self.blocks)
+        with runner_of(work, *means, stored=folder is not None) as runner:
             if folder is not None:
                 return self._run_stored(runner, folder, resume, progress)
             with self._progress(0, progress) as shown:
-                columns = runner.range(0, len(self.grid), shown)
+                [(_, columns)] = runner.tiles([(0, len(self.grid))], shown)
             return self._collected(columns, runner)
 
     def _progress(self, done: int, mode: Any) -> SweepProgress:
         return SweepProgress(len(self.grid), done=done, metric=self.metrics[0], mode=mode)
 
-    def _run_stored(self, runner: Ranges, folder: Path, resume: Any, progress: Any) -> SweepResult:
+    def _run_stored(self, runner: Runner, folder: Path, resume: Any, progress: Any) -> SweepResult:
         from peak_fast.sweep.store import StoreKey, SweepStore, check_room
 
         check_room(folder, len(self.grid), len(self.metrics))
@@ -383,8 +399,8 @@ class Sweep:
             left = sum(opened.bounds(tile)[1] - opened.bounds(tile)[0] for tile in missing)
             try:
                 with self._progress(len(self.grid) - left, progress) as shown:
-                    for tile in missing:
-                        opened.write(tile, runner.range(*opened.bounds(tile), shown))
+                    for number, columns in runner.tiles([opened.bounds(tile) for tile in missing], shown):
+                        opened.write(missing[number], columns)
             except KeyboardInterrupt as error:
                 say_stopped(
                     error,
@@ -394,7 +410,7 @@ class Sweep:
                 raise
             return self._collected(opened, runner)
 
-    def _collected(self, table: Any, runner: Ranges) -> SweepResult:
+    def _collected(self, table: Any, runner: Runner) -> SweepResult:
         notes = runner.notes()
         if hasattr(table, "keep_notes"):
             notes = table.keep_notes(notes)

@@ -67,13 +67,17 @@ class CheckedFiles(caching.IndexDataCacheFile):  # type: ignore[misc]
         Raises
         ------
         OSError
-            There is no file, it is damaged, or others can have written it: all the same to numba.
+            There is no file, it is damaged, others can have written it, or it is of a user's module that this process
+            cannot import: all the same to numba.
         """
         content = read_ours(Path(path))
         body, digest = content[:-_DIGEST_SIZE], content[-_DIGEST_SIZE:]
         if _digest(body) != digest:
             raise OSError(f"{path} is damaged")
-        return pickle.loads(body)
+        try:
+            return pickle.loads(body)
+        except ImportError as error:
+            raise OSError(f"{path} is of a module that is not here ({error})") from error
 
     def _save(self, path: str, value: Any) -> None:
         body = self._dump(value)

@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from peak_fast.sweep.run.budget import parse_memory as parse_memory
     from peak_fast.sweep.run.curves import CurveBatch as CurveBatch
     from peak_fast.sweep.run.curves import returns_from as returns_from
-    from peak_fast.sweep.run.ranges import Ranges as Ranges
     from peak_fast.sweep.run.ranges import Work as Work
+    from peak_fast.sweep.run.remote import RemoteRanges as RemoteRanges
     from peak_fast.sweep.run.repeated import Repeated as Repeated
+    from peak_fast.sweep.run.running import Runner as Runner
+    from peak_fast.sweep.run.running import runner_of as runner_of
     from peak_fast.sweep.run.settings import SettingsTable as SettingsTable
     from peak_fast.sweep.run.stretches import PLANES as PLANES
     from peak_fast.sweep.run.stretches import StretchBatch as StretchBatch
@@ -35,8 +37,10 @@ _HOMES = {
     "batches": ("make_batch",),
     "budget": ("parse_memory",),
     "curves": ("CurveBatch", "returns_from"),
-    "ranges": ("Ranges", "Work"),
+    "ranges": ("Work",),
+    "remote": ("RemoteRanges",),
     "repeated": ("Repeated",),
+    "running": ("Runner", "runner_of"),
     "settings": ("SettingsTable",),
     "stretches": ("PLANES", "StretchBatch", "closed_trades", "folded_result", "stretches_of"),
     "threads": ("Team", "cut"),

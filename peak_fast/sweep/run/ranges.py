@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from peak_fast.sweep.run.batch import Batch
 from peak_fast.sweep.run.batches import make_batch
 from peak_fast.sweep.run.budget import amount, duration
 from peak_fast.sweep.run.threads import Team
+from peak_kernels.arrays import FloatArray
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +64,15 @@ class Work:
     def width(self) -> int:
         """Columns of the results."""
         return len(self.metrics) + 2 * self.blocks
+
+    def columns(self, out: FloatArray) -> dict[str, Any]:
+        """Results by name, the sums of blocks as two tables."""
+        columns: dict[str, Any] = {name: out[:, k] for k, name in enumerate(self.metrics)}
+        if self.blocks:
+            first, second = len(self.metrics), len(self.metrics) + self.blocks
+            columns["block_sum"] = np.ascontiguousarray(out[:, first:second])
+            columns["block_sumsq"] = np.ascontiguousarray(out[:, second:])
+        return columns
 
 
 class Ranges:
@@ -134,22 +144,23 @@ class Ranges:
             found.update((f"{name}: {note}" if several else note, None) for note in every)
         return list(found)
 
-    def range(self, start: int, stop: int, shown: SweepProgress) -> dict[str, Any]:
-        """Result columns of configurations ``[start, stop)``."""
-        names = self.work.metrics
+    def tiles(
+        self, bounds: Sequence[tuple[int, int]], shown: SweepProgress
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Number and result columns of each tile, one after the other."""
+        for number, (start, stop) in enumerate(bounds):
+            yield number, self.work.columns(self.rows(start, stop, shown))
+
+    def rows(self, start: int, stop: int, shown: SweepProgress | None = None) -> FloatArray:
+        """Results of configurations ``[start, stop)``: float64[stop - start, width]."""
         # A column of the result is one piece of memory, so that it need not be copied.
         out = np.empty((stop - start, self.work.width), order="F")
         for first in range(start, stop, _CHUNK):
             last = min(first + _CHUNK, stop)
             self._chunk(first, last, out[first - start : last - start], shown)
-        columns: dict[str, Any] = {name: out[:, k] for k, name in enumerate(names)}
-        if self.work.blocks:
-            first, second = len(names), len(names) + self.work.blocks
-            columns["block_sum"] = np.ascontiguousarray(out[:, first:second])
-            columns["block_sumsq"] = np.ascontiguousarray(out[:, second:])
-        return columns
+        return out
 
-    def _chunk(self, first: int, last: int, out: Any, shown: SweepProgress) -> None:
+    def _chunk(self, first: int, last: int, out: Any, shown: SweepProgress | None) -> None:
         grid = self.work.grid
         # Rows and rules take numbers; functions and blocks what a single run would get.
         numeric = isinstance(self.work.strategy, RuleStrategy)
@@ -167,7 +178,9 @@ class Ranges:
             self.batch(name).run(part, found, report)
             out[mine] = found
 
-    def _reporter(self, shown: SweepProgress) -> Callable[[int, Any], None]:
+    def _reporter(self, shown: SweepProgress | None) -> Callable[[int, Any], None] | None:
+        if shown is None:
+            return None
         best = np.fmax if higher_is_better(self.work.metrics[0]) else np.fmin
 
         def report(count: int, values: Any) -> None:

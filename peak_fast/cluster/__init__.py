@@ -1,0 +1,26 @@
+"""Other machines: numbered work in pieces on the workers of a Dask cluster, what it needs sent to each of them once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from peak_kernels.doors import door
+
+if TYPE_CHECKING:
+    from peak_fast.cluster.connecting import check_cluster as check_cluster
+    from peak_fast.cluster.crew import Crew as Crew
+    from peak_fast.cluster.crew import Piece as Piece
+    from peak_fast.cluster.identity import identity as identity
+    from peak_fast.cluster.shelf import Means as Means
+
+__all__ = []
+
+# Where each name of this room lives; those outside `__all__` are for other rooms.
+_HOMES = {
+    "connecting": ("check_cluster",),
+    "crew": ("Crew", "Piece"),
+    "identity": ("identity",),
+    "shelf": ("Means",),
+}
+
+__getattr__, __dir__ = door(__name__, _HOMES, __all__)

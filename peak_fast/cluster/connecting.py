@@ -1,0 +1,123 @@
+"""From what a user says to a client of Dask: an address, a client or cluster of his own, or workers on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from peak_fast.errors import ConfigError, SweepError, require
+
+_ADDRESS = re.compile(r"[a-z][a-z0-9+]*://\S+")
+_LOCAL = re.compile(r"local(?::(\d+))?")
+_FORMS = "a distributed.Client, an address such as 'tcp://host:8786', 'local' or 'local:4'"
+
+CONNECT_SECONDS = 20.0
+"""How long a scheduler may take to answer."""
+
+
+def check_cluster(cluster: Any) -> None:
+    """Raise ConfigError for something that is no cluster, before anything is connected or started."""
+    if isinstance(cluster, str):
+        local = _LOCAL.fullmatch(cluster)
+        if (local and local[1] != "0") or _ADDRESS.fullmatch(cluster) or cluster.endswith(".json"):
+            return
+        raise ConfigError(f"cluster: expected {_FORMS}; got {cluster!r}")
+    if getattr(cluster, "asynchronous", False):
+        raise ConfigError(
+            "cluster: expected a client that waits; got one with asynchronous=True; make another"
+        )
+    if not (hasattr(cluster, "submit") and hasattr(cluster, "scheduler_info")) and not _is_cluster(cluster):
+        raise ConfigError(f"cluster: expected {_FORMS}; got {type(cluster).__name__}")
+
+
+def _is_cluster(cluster: Any) -> bool:
+    return hasattr(cluster, "scheduler_address") and hasattr(cluster, "scale")
+
+
+@contextlib.contextmanager
+def connected(cluster: Any) -> Iterator[Any]:
+    """A client of the cluster; what was opened or started for it is closed afterwards.
+
+    Raises
+    ------
+    ConfigError
+        Something that is no cluster.
+    SweepError
+        No scheduler answers at the address.
+    MissingDependencyError
+        Dask is not installed here.
+    """
+    check_cluster(cluster)
+    distributed = require("distributed", extra="cluster")
+    local = _LOCAL.fullmatch(cluster) if isinstance(cluster, str) else None
+    if isinstance(cluster, distributed.Client):
+        if cluster.status != "running":
+            raise SweepError(
+                f"cluster: expected a connected client; its status is {cluster.status!r}; make another"
+            )
+        yield cluster
+    elif local is not None:
+        with (
+            _without_main(),
+            _local_cluster(distributed, int(local[1] or 0)) as own,
+            _client(distributed, own, "the scheduler of this process") as client,
+        ):
+            yield client
+    elif isinstance(cluster, str) and cluster.endswith(".json"):
+        with _client(distributed, None, cluster, scheduler_file=cluster) as client:
+            yield client
+    else:
+        with _client(
+            distributed, cluster, cluster if isinstance(cluster, str) else "its scheduler"
+        ) as client:
+            yield client
+
+
+@contextlib.contextmanager
+def _client(distributed: Any, place: Any, said: str, **options: Any) -> Iterator[Any]:
+    try:
+        client = distributed.Client(place, timeout=CONNECT_SECONDS, set_as_default=False, **options)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise SweepError(
+            f"cluster: no scheduler answered at {said} within {CONNECT_SECONDS:.0f} s ({error}); start one with "
+            "`dask scheduler`, and check the address, its port and the firewall between"
+        ) from error
+    try:
+        yield client
+    finally:
+        client.close(timeout=CONNECT_SECONDS)
+
+
+def _local_cluster(distributed: Any, workers: int) -> Any:
+    """Worker processes of one thread on this machine: functions in Python then run beside each other, too."""
+    import dask
+
+    with dask.config.set({"distributed.scheduler.allowed-failures": 1}):
+        return distributed.LocalCluster(
+            n_workers=workers or dask.system.CPU_COUNT,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,
+            silence_logs="CRITICAL",
+        )
+
+
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """Hide the script that runs, which each new process would run again from its first line.
+
+    What a worker needs of it travels by value.
+    """
+    main = sys.modules["__main__"]
+    kept = {name: getattr(main, name) for name in ("__file__", "__spec__") if hasattr(main, name)}
+    main.__spec__ = None
+    if "__file__" in kept:
+        del main.__file__
+    try:
+        yield
+    finally:
+        for name, value in kept.items():
+            setattr(main, name, value)

@@ -1,0 +1,318 @@
+"""The client's side: hands pieces of numbered work to workers, takes what comes back, and outlives what fails there."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import time
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from peak_fast.cluster import shelf as _shelf
+from peak_fast.cluster.connecting import connected
+from peak_fast.cluster.identity import difference, digest, identity
+from peak_fast.cluster.pace import SECONDS, Pace
+from peak_fast.cluster.parcels import Packed, pack
+from peak_fast.errors import PeakFastError, SweepError
+from peak_kernels.arrays import FloatArray
+
+# How often the cluster is looked at while nothing comes back, and how long it may be out of reach, in seconds.
+_LOOK = 1.0
+_LOST = 60.0
+_NO_WORKERS = 300.0
+# How often a piece is tried again after something that is not its fault.
+_TRIES = 4
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Results of some items.
+
+    Attributes
+    ----------
+    start, stop
+        Numbers of the items.
+    rows
+        float64[stop - start, columns]; NaN for items that failed.
+    reason
+        Why they failed; empty: they did not.
+    """
+
+    start: int
+    stop: int
+    rows: FloatArray
+    reason: str = ""
+
+
+@dataclass
+class _Task:
+    start: int
+    stop: int
+    tries: int = 0
+    ready: float = 0.0
+
+
+class Crew:
+    """The workers of a cluster; use as a context manager.
+
+    Parameters
+    ----------
+    cluster
+        See `peak_fast.sweep.Sweep.run`.
+    threads
+        At most so many threads of each worker; None: all.
+
+    Attributes
+    ----------
+    workers : int
+        How many there are at the moment.
+    notes : dict of str to None
+        What workers noticed, each sentence once.
+    sent : dict of str to int
+        Bytes of parcels that each worker got, by its address.
+    """
+
+    def __init__(self, cluster: Any, threads: int | None = None) -> None:
+        self._cluster, self._threads = cluster, threads
+        self._stack = contextlib.ExitStack()
+        self._known: set[str] = set()
+        self.workers = 0
+        self.notes: dict[str, None] = {}
+        self.sent: dict[str, int] = {}
+        self._client: Any = None
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def run(self, job: _shelf.Job, ranges: Iterable[tuple[int, int]], columns: int) -> Iterator[Piece]:
+        """Results of all items of the ranges, in whatever order they come.
+
+        Parameters
+        ----------
+        job
+            What is sent to each worker once.
+        columns
+            Of the results.
+
+        Raises
+        ------
+        SweepError
+            Workers differ from this machine in what decides on bits, the scheduler is gone, or there are no workers.
+        PeakFastError
+            What a worker raised that this package raises on purpose.
+        """
+        if self._client is None:
+            self._client = self._stack.enter_context(connected(self._cluster))
+        with contextlib.closing(_Round(self, pack(job), Pace(ranges), columns)) as round_:
+            yield from round_.pieces()
+
+    # What rounds ask
+
+    def look(self, packed: Packed) -> None:
+        """See who is there; compare new workers with this machine and send them what they lack."""
+        addresses = set(self._client.nthreads())
+        self.workers = len(addresses)
+        fresh = sorted(addresses - self._known)
+        if not fresh:
+            return
+        keys = list(packed.parcels)
+        answers = self._client.run(_shelf.who, keys, workers=fresh, on_error="return")
+        for worker, answer in answers.items():
+            if isinstance(answer, ImportError):
+                raise SweepError(_no_package(worker, answer))
+            if isinstance(answer, dict):
+                refuse(worker, answer["identity"])
+        told = {worker: answer["lacks"] for worker, answer in answers.items() if isinstance(answer, dict)}
+        for key in keys:
+            self.send(packed, key, [worker for worker, lacks in told.items() if key in lacks])
+        self._known |= set(told)
+
+    def send(self, packed: Packed, key: str, workers: list[str]) -> None:
+        """Send a parcel, piece by piece, so that neither side holds it twice."""
+        if not workers:
+            return
+        parcel = packed.parcels[key]
+        for place, chunk in parcel.chunks():
+            self._client.run(_shelf.keep, key, parcel.size, place, chunk, workers=workers, on_error="return")
+        for worker in workers:
+            self.sent[worker] = self.sent.get(worker, 0) + parcel.size
+
+    def submit(self, *args: Any, key: Any) -> Any:
+        """A task."""
+        return self._client.submit(_shelf.run_piece, *args, self._threads, key=key, pure=False)
+
+    def forget(self) -> None:
+        """Look at all workers again when a round begins."""
+        self._known = set()
+
+    def cancel(self, futures: list[Any]) -> None:
+        """Let nobody begin with tasks."""
+        if futures and self._client.status == "running":
+            self._client.cancel(futures, force=True)
+
+    @property
+    def status(self) -> str:
+        """Whether the scheduler is connected."""
+        return str(self._client.status)
+
+
+def refuse(worker: str, theirs: dict[str, Any]) -> None:
+    """Raise SweepError for a worker that would compute other bits."""
+    found = difference(worker, theirs)
+    if found is not None:
+        raise SweepError(f"cluster: {found}")
+
+
+def _no_package(worker: str, error: ImportError) -> str:
+    return (
+        f"cluster: worker {worker} cannot import what it needs ({error}); it needs what is here: "
+        f"pip install 'peak-fast[cluster]=={identity()['peak_fast']}'"
+    )
+
+
+class _Round:
+    """One piece of numbered work, from the first task to the last result."""
+
+    def __init__(self, crew: Crew, packed: Packed, pace: Pace, columns: int) -> None:
+        self._crew, self._packed, self._pace, self._columns = crew, packed, pace, columns
+        self._name = f"peak_fast_piece-{uuid.uuid4().hex}"
+        self._count = 0
+        self._running: dict[Any, tuple[Any, _Task]] = {}
+        self._again: list[_Task] = []
+        self._back: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._seen = self._looked = time.monotonic()
+        self._without = self._seen
+        self._out_of_reach: float | None = None
+        crew.forget()
+
+    def close(self) -> None:
+        """Cancel what still runs."""
+        running = [future for future, _ in self._running.values()]
+        self._running = {}
+        self._crew.cancel(running)
+
+    def pieces(self) -> Iterator[Piece]:
+        """All results."""
+        self._look(at_once=True)
+        while self._pace.left or self._running or self._again:
+            self._hand_out()
+            try:
+                key = self._back.get(timeout=0.25)
+            except queue.Empty:
+                self._look()
+                continue
+            if key in self._running:
+                yield from self._taken(*self._running.pop(key))
+
+    def _hand_out(self) -> None:
+        workers = self._crew.workers
+        now = time.monotonic()
+        for task in [task for task in self._again if task.ready <= now]:
+            self._again.remove(task)
+            self._begin(task)
+        while self._pace.wants(len(self._running), max(workers, 1)):
+            self._begin(_Task(*self._pace.take(workers)))
+
+    def _begin(self, task: _Task) -> None:
+        self._count += 1
+        key = (self._name, self._count)
+        future = self._crew.submit(self._packed.key, task.start, task.stop, SECONDS, digest(), key=key)
+        self._running[key] = future, task
+        future.add_done_callback(lambda done: self._back.put(done.key))
+
+    def _look(self, at_once: bool = False) -> None:
+        """Look at the cluster when it is time to: who came, who went, whether anybody is there."""
+        now = time.monotonic()
+        if not at_once and now - self._looked < _LOOK:
+            return
+        self._looked = now
+        try:
+            self._crew.look(self._packed)
+        except (OSError, TimeoutError) as error:
+            self._out_of_reach = self._out_of_reach or now
+            if now - self._out_of_reach > _LOST or self._crew.status not in ("running", "connecting"):
+                raise SweepError(_gone(error)) from error
+            return
+        self._out_of_reach = None
+        if self._crew.workers:
+            self._without = now
+        elif now - self._without > _NO_WORKERS:
+            raise SweepError(
+                f"cluster: no worker for {_NO_WORKERS:.0f} s; start some with `dask worker ADDRESS`, or scale the "
+                "cluster; with a store the same call continues"
+            )
+
+    def _taken(self, future: Any, task: _Task) -> Iterator[Piece]:
+        """What a finished task brings: results, a parcel that is missing, or trouble."""
+        try:
+            reply = future.result(timeout=_LOST)
+        except PeakFastError:
+            raise
+        except ImportError as error:
+            raise SweepError(_no_package("of this cluster", error)) from error
+        except BaseException as error:
+            if not _is_of_cluster(error):
+                raise
+            yield from self._failed(task, error)
+            return
+        finally:
+            future.release()
+        if reply.theirs is not None:
+            refuse(reply.worker, reply.theirs)
+        if reply.missing:
+            for key in reply.missing:
+                self._crew.send(self._packed, key, [reply.worker])
+            self._retry(task, f"worker {reply.worker} does not keep what it is sent")
+            return
+        self._pace.measured(reply.stop - task.start, reply.seconds, fresh=reply.fresh)
+        self._pace.give_back(reply.stop, task.stop)
+        self._crew.notes.update(dict.fromkeys(reply.notes))
+        yield Piece(task.start, reply.stop, reply.rows)
+
+    def _retry(self, task: _Task, reason: str) -> None:
+        task.tries += 1
+        if task.tries > _TRIES:
+            raise SweepError(
+                f"cluster: gave up after {_TRIES} tries: {reason}; with a store the same call continues"
+            )
+        task.ready = time.monotonic() + 0.25 * (task.tries - 1)
+        self._again.append(task)
+
+    def _failed(self, task: _Task, error: BaseException) -> Iterator[Piece]:
+        """Run a piece again whose worker died, in halves where it killed several."""
+        self._look(at_once=True)
+        if type(error).__name__ != "KilledWorker":
+            if self._crew.status != "running":
+                raise SweepError(_gone(error)) from error
+            self._retry(task, str(error) or type(error).__name__)
+            return
+        if task.stop - task.start > 1:
+            middle = (task.start + task.stop) // 2
+            self._again += [_Task(task.start, middle), _Task(middle, task.stop)]
+            return
+        nothing = np.full((1, self._columns), np.nan)
+        yield Piece(task.start, task.stop, nothing, "each worker that ran it died")
+
+
+def _gone(error: BaseException) -> str:
+    return (
+        f"cluster: the scheduler is gone ({type(error).__name__}: {error}); start it again; with a store the same call "
+        "continues where this one stopped"
+    )
+
+
+def _is_of_cluster(error: BaseException) -> bool:
+    """Whether an error is about the cluster, not about what ran there."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    ours = {"KilledWorker", "CancelledError", "FutureCancelledError", "CommClosedError", "TimeoutError"}
+    return bool(names & (ours | {"NoValidWorkerError", "FuturesCancelledError"}))

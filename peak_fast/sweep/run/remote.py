@@ -1,0 +1,124 @@
+"""Ranges of a sweep's grid on the workers of a cluster: the rows come back in pieces and become tiles here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from peak_fast.cluster import Crew, Means, Piece
+from peak_fast.errors import SweepError
+from peak_fast.metrics import higher_is_better
+from peak_fast.sweep.progress import SweepProgress
+from peak_fast.sweep.run.budget import amount, parse_memory
+from peak_fast.sweep.run.ranges import Ranges, Work
+from peak_fast.sweep.run.threads import Team
+from peak_fast.sweep.view import format_params
+from peak_kernels.arrays import FloatArray
+
+_MOST_TOLD = 20
+
+
+@dataclass(frozen=True)
+class SweepJob:
+    """A sweep as it is sent to workers; see `peak_fast.cluster.shelf.Job`.
+
+    Attributes
+    ----------
+    memory
+        Budget of each worker; None: a quarter of what is free there.
+    """
+
+    work: Work
+    memory: str | int | None = None
+
+    def open(self, means: Means) -> Opened:
+        """Lay it ready on a worker."""
+        memory = parse_memory(self.memory)
+        if self.memory is None and means.memory:
+            memory = min(memory, means.memory // 2)
+        return Opened(Ranges(self.work, Team(means.threads), memory, stored=True))
+
+
+class Opened:
+    """A sweep on a worker."""
+
+    def __init__(self, ranges: Ranges) -> None:
+        self._ranges = ranges
+
+    def rows(self, start: int, stop: int) -> FloatArray:
+        """Results of configurations ``[start, stop)``."""
+        return self._ranges.rows(start, stop)
+
+    def notes(self) -> list[str]:
+        """What was noticed so far."""
+        return self._ranges.notes()
+
+
+class RemoteRanges:
+    """As `Ranges`, with the workers of a crew in place of threads."""
+
+    def __init__(self, work: Work, crew: Crew, memory: str | int | None, *, stored: bool) -> None:
+        self.work, self._crew, self._memory = work, crew, memory
+        self._failed: list[str] = []
+        results, budget = len(work.grid) * 8 * work.width, parse_memory(memory)
+        if not stored and results > budget:
+            raise SweepError(
+                f"this sweep of {len(work.grid):,} configurations needs about {amount(results)} of results here, more "
+                f"than the budget of {amount(budget)}; raise memory=..., pass fewer metrics or configurations, or "
+                "store=..., which keeps results on the disk"
+            )
+
+    def notes(self) -> list[str]:
+        """Notes of all bars, of what ran on them, and of configurations that failed."""
+        more = len(self._failed) - _MOST_TOLD
+        failed = self._failed[:_MOST_TOLD] + (
+            [f"and {more:,} more configurations failed"] if more > 0 else []
+        )
+        return [*self._crew.notes, *failed]
+
+    def tiles(
+        self, bounds: Sequence[tuple[int, int]], shown: SweepProgress
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Number and result columns of each tile, as they are finished."""
+        tiles = _Tiles(bounds, self.work.width)
+        best = np.fmax if higher_is_better(self.work.metrics[0]) else np.fmin
+        job = SweepJob(self.work, self._memory)
+        for piece in self._crew.run(job, bounds, self.work.width):
+            if piece.reason:
+                params = format_params(self.work.grid[piece.start])
+                self._failed.append(f"configuration {piece.start} ({params}) has no result: {piece.reason}")
+            shown.workers = self._crew.workers
+            shown.advance(piece.stop - piece.start, float(best.reduce(piece.rows[:, 0])))
+            for number, out in tiles.finished(piece):
+                yield number, self.work.columns(out)
+
+
+class _Tiles:
+    """Tiles that pieces fill, wherever these begin and end."""
+
+    def __init__(self, bounds: Sequence[tuple[int, int]], width: int) -> None:
+        self._order = np.argsort([start for start, _ in bounds], kind="stable")
+        self._starts = np.array([bounds[number][0] for number in self._order])
+        self._bounds, self._width = bounds, width
+        self._open: dict[int, list[Any]] = {}
+
+    def finished(self, piece: Piece) -> Iterator[tuple[int, FloatArray]]:
+        """Tiles that a piece completes, by number."""
+        place = int(np.searchsorted(self._starts, piece.start, side="right")) - 1
+        first = piece.start
+        while first < piece.stop:
+            number = int(self._order[place])
+            start, stop = self._bounds[number]
+            last = min(stop, piece.stop)
+            if number not in self._open:
+                self._open[number] = [np.empty((stop - start, self._width), order="F"), stop - start]
+            tile = self._open[number]
+            tile[0][first - start : last - start] = piece.rows[first - piece.start : last - piece.start]
+            tile[1] -= last - first
+            if not tile[1]:
+                del self._open[number]
+                yield number, tile[0]
+            first, place = last, place + 1

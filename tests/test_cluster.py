@@ -1,0 +1,187 @@
+"""Sweeps on the workers of a cluster: the bits of one machine, whatever travels and wherever it runs."""
+
+import importlib.util
+import os
+import sys
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from peak_fast import ConfigError, Costs, Param, Sweep, SweepError, strategy, synthetic
+
+distributed = pytest.importorskip("distributed")
+
+from peak_fast.cluster import Crew, identity  # noqa: E402
+from peak_fast.cluster.parcels import pack, unpacked  # noqa: E402
+
+BARS = synthetic(400, seed=3)
+GRID = {"fast": range(2, 30), "slow": range(5, 120, 5), "stop_loss": [None, 0.05]}
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory):
+    """Three worker processes that run in a folder of their own."""
+    with (
+        distributed.LocalCluster(
+            n_workers=3, threads_per_worker=1, dashboard_address=None, silence_logs="CRITICAL"
+        ) as cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+    ):
+        client.run(os.chdir, str(tmp_path_factory.mktemp("elsewhere")))
+        yield client
+
+
+def both(sweep, client, **options):
+    """The table of one machine and that of the cluster."""
+    options = {"progress": False, **options}
+    return sweep.run(**options).frame, sweep.run(cluster=client, **options).frame
+
+
+@settings(max_examples=6, deadline=None)
+@given(st.integers(0, 50), st.integers(1, 25), st.integers(2, 40), st.booleans(), st.sampled_from([False, 4]))
+def test_a_table_has_the_bits_of_one_machine(client, seed, fasts, slows, stops, blocks):
+    grid = {"fast": range(2, 2 + fasts), "slow": range(3, 3 + slows)}
+    if stops:
+        grid["stop_loss"] = [None, 0.02, 0.1]
+    bars = synthetic(60 + 10 * seed, seed=seed)
+    sweep = Sweep(
+        "ma_crossover", grid, bars, costs=Costs(rate=0.001), constraint="fast <= slow", blocks=blocks
+    )
+    here, there = both(sweep, client)
+    assert there.equals(here)
+
+
+def test_several_data_sets_and_their_notes(client):
+    data = {"a": BARS, "b": synthetic(300, seed=5)}
+    sweep = Sweep("momentum", {"stop_loss": [None, 0.03, 0.1]}, data)
+    here, there = both(sweep, client)
+    assert there.equals(here) and set(there["data"]) == {"a", "b"}
+    result = sweep.run(cluster=client, progress=False)
+    assert result.notes == sweep.run(progress=False).notes
+
+
+LIFT = 1.5
+
+
+def lifted(values):
+    return np.sign(values) * LIFT
+
+
+def signals(df, params):
+    close = df["close"]
+    return lifted((close - close.rolling_mean(params["n"])).fill_null(0.0).to_numpy()) / LIFT
+
+
+@strategy(name="cluster_block", schema=(Param("n", "int", 5, low=1, high=50),), memory=1)
+def block(i, bars, params, memory, account):
+    n = int(params[0])
+    if i < n:
+        return np.nan
+    memory[0] += 1.0
+    return 1.0 if bars[3, i] > bars[3, i - n] else -1.0
+
+
+@pytest.mark.parametrize("item", [signals, block])
+def test_functions_and_blocks_travel_by_value(client, item):
+    here, there = both(Sweep(item, {"n": range(2, 40)}, BARS), client)
+    assert there.equals(here)
+
+
+MODULE = """
+import numpy as np
+from peak_fast import Param, strategy
+
+EDGE = 0.01
+
+@strategy(name="from_a_file", schema=(Param("edge", "float", EDGE, low=0.0, high=1.0),))
+def from_a_file(i, bars, params, memory, account):
+    return 1.0 if i > 0 and bars[3, i] > bars[3, i - 1] * (1.0 + params[0]) else 0.0
+"""
+
+
+def test_a_strategy_of_a_file_that_workers_do_not_have(client, tmp_path):
+    path = tmp_path / "strategy_of_a_file.py"
+    path.write_text(MODULE)
+    spec = importlib.util.spec_from_file_location("strategy_of_a_file", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    here, there = both(Sweep("from_a_file", {"edge": [0.0, 0.005, 0.01, 0.02]}, BARS), client)
+    assert there.equals(here) and there["total_trades"].n_unique() > 1
+
+
+def test_a_store_goes_on_from_one_machine_to_many_and_back(client, tmp_path):
+    sweep = Sweep("ma_crossover", GRID, BARS)
+    whole = sweep.run(progress=False).frame
+    store = tmp_path / "store"
+    sweep.run(progress=False, store=store)
+    parts = sorted(store.glob("part-*.parquet"))
+    for part in parts[::2]:
+        part.unlink()
+    assert sweep.run(progress=False, store=store, cluster=client).frame.equals(whole)
+    parts = sorted(store.glob("part-*.parquet"))
+    for part in parts[1::2]:
+        part.unlink()
+    assert sweep.run(progress=False, store=store).frame.equals(whole)
+
+
+def test_prices_arrive_once_and_nobody_can_write_to_them(client):
+    bars = synthetic(50_000, seed=9)
+    size = 6 * 8 * len(bars)
+    sweep = Sweep("ma_crossover", {"fast": range(5, 9), "slow": [50, 60]}, bars)
+    with Crew(client) as crew:
+        from peak_fast.sweep.run import Work
+        from peak_fast.sweep.run.remote import SweepJob
+
+        job = SweepJob(Work(sweep.engine.settings, sweep.strategy, sweep.data, sweep.grid, sweep.metrics))
+        for _ in range(2):
+            list(crew.run(job, [(0, len(sweep.grid))], 4))
+        assert len(crew.sent) == 3 and all(size < sent < 1.02 * size for sent in crew.sent.values())
+    packed = pack(bars)
+    again = unpacked(b"".join(bytes(part) for part in packed.parcels[packed.key].parts), None)
+    assert again.hash == bars.hash and not again.close.flags.writeable
+    with pytest.raises(ValueError, match="WRITEABLE"):
+        again.close.flags.writeable = True
+
+
+def test_columns_that_share_memory_leave_once():
+    frame = synthetic(10_000, seed=2).to_polars().with_columns(pl.lit("x").alias("kind"))
+    from peak_fast import Bars
+
+    bars = Bars.from_frame(frame)
+    packed = pack(bars)
+    assert packed.parcels[packed.key].size < 1.3 * (6 * 8 * len(bars))
+    again = unpacked(b"".join(bytes(part) for part in packed.parcels[packed.key].parts), None)
+    assert again.source.equals(frame) and again.source.schema == frame.schema
+
+
+def test_a_worker_with_other_versions_is_refused_by_name(client, monkeypatch):
+    monkeypatch.setitem(identity(), "numba", "0.1")
+    with pytest.raises(
+        SweepError, match=r"worker tcp://.* would not compute the same bits: numba .* there, 0.1 here"
+    ):
+        Sweep("momentum", {"stop_loss": [None, 0.1]}, BARS).run(cluster=client, progress=False)
+
+
+@pytest.mark.parametrize("wrong", ["lokal", "local:0", "host:8786", 4, object()])
+def test_what_is_no_cluster_is_refused_before_anything_runs(wrong):
+    with pytest.raises(ConfigError, match=r"cluster: expected a distributed\.Client"):
+        Sweep("momentum", {"stop_loss": [None, 0.1]}, BARS).run(cluster=wrong)
+
+
+def test_an_error_of_a_function_is_the_one_of_one_machine(client):
+    def fails(df, params):
+        if params["n"] == 7:
+            raise ZeroDivisionError("seven")
+        return np.zeros(len(df))
+
+    sweep = Sweep(fails, {"n": range(20)}, BARS)
+    said = []
+    for cluster in (None, client):
+        with pytest.raises(Exception, match="seven") as caught:
+            sweep.run(cluster=cluster, progress=False)
+        said.append((type(caught.value).__name__, str(caught.value)))
+    assert said[0] == said[1]
