@@ -153,7 +153,8 @@ def test_columns_that_share_memory_leave_once():
 
     bars = Bars.from_frame(frame)
     packed = pack(bars)
-    assert packed.parcels[packed.key].size < 1.3 * (6 * 8 * len(bars))
+    # Prices, times and volume once, and a text column at 16 bytes a row.
+    assert packed.parcels[packed.key].size < (6 * 8 + 16 + 1) * len(bars)
     again = unpacked(b"".join(bytes(part) for part in packed.parcels[packed.key].parts), None)
     assert again.source.equals(frame) and again.source.schema == frame.schema
 

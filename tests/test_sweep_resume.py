@@ -53,9 +53,9 @@ class TestStore:
         parts[1].unlink()
         parts[3].unlink()
         counted = []
-        original = Ranges.range
+        original = Ranges.rows
         monkeypatch.setattr(
-            Ranges, "range", lambda *args: counted.append(args[2] - args[1]) or original(*args)
+            Ranges, "rows", lambda *args: counted.append(args[2] - args[1]) or original(*args)
         )
         same(run(self.sweep(), store=folder).frame, expected)
         assert len(counted) == 2
@@ -112,7 +112,7 @@ class TestStore:
 
     def test_an_interrupted_call_says_how_to_go_on(self, tmp_path, monkeypatch):
         calls = []
-        original = Ranges.range
+        original = Ranges.rows
 
         def interrupted(*args):
             calls.append(1)
@@ -120,7 +120,7 @@ class TestStore:
                 raise KeyboardInterrupt
             return original(*args)
 
-        monkeypatch.setattr(Ranges, "range", interrupted)
+        monkeypatch.setattr(Ranges, "rows", interrupted)
         with pytest.raises(KeyboardInterrupt) as caught:
             run(self.sweep(), store=tmp_path / "store")
         said = caught.value.stopped

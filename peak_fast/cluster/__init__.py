@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from peak_fast.cluster.connecting import check_cluster as check_cluster
     from peak_fast.cluster.crew import Crew as Crew
     from peak_fast.cluster.crew import Piece as Piece
-    from peak_fast.cluster.identity import identity as identity
     from peak_fast.cluster.shelf import Means as Means
+    from peak_fast.cluster.versions import identity as identity
 
 __all__ = []
 
@@ -19,8 +19,8 @@ __all__ = []
 _HOMES = {
     "connecting": ("check_cluster",),
     "crew": ("Crew", "Piece"),
-    "identity": ("identity",),
     "shelf": ("Means",),
+    "versions": ("identity",),
 }
 
 __getattr__, __dir__ = door(__name__, _HOMES, __all__)

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from peak_fast.cluster import shelf as _shelf
-from peak_fast.cluster.connecting import connected
-from peak_fast.cluster.identity import difference, digest, identity
+from peak_fast.cluster.connecting import check_cluster, connected
 from peak_fast.cluster.pace import SECONDS, Pace
 from peak_fast.cluster.parcels import Packed, pack
+from peak_fast.cluster.versions import difference, digest, identity
 from peak_fast.errors import PeakFastError, SweepError
 from peak_kernels.arrays import FloatArray
 
@@ -78,6 +78,7 @@ class Crew:
     """
 
     def __init__(self, cluster: Any, threads: int | None = None) -> None:
+        check_cluster(cluster)
         self._cluster, self._threads = cluster, threads
         self._stack = contextlib.ExitStack()
         self._known: set[str] = set()

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from peak_fast.cluster.identity import digest, identity
 from peak_fast.cluster.parcels import unpacked
+from peak_fast.cluster.versions import digest, identity
 from peak_kernels.arrays import FloatArray
 
 _KEPT_BYTES = 1 << 30

@@ -329,10 +329,6 @@ class Sweep:
         if threads is not None and (not isinstance(threads, int) or isinstance(threads, bool) or threads < 1):
             raise ConfigError(f"threads: expected at least 1; got {threads!r}; None takes all processors")
         check_mode(progress)
-        if cluster is not None:
-            from peak_fast.cluster import check_cluster
-
-            check_cluster(cluster)
         curves_wanted(keep_curves)
         _arguments.tracker_or_none(tracker)
         if not isinstance(resume, bool):
