@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from peak_fast.data.changed import temporal_columns as temporal_columns
     from peak_fast.data.changed import with_values as with_values
     from peak_fast.data.checks import not_positive as not_positive
+    from peak_fast.data.columns import known_part as known_part
     from peak_fast.data.columns import numbers_of as numbers_of
     from peak_fast.data.dated_tables import DatedValues as DatedValues
     from peak_fast.data.dated_tables import dated_values as dated_values
@@ -91,7 +92,7 @@ _HOMES = {
         "with_values",
     ),
     "checks": ("not_positive",),
-    "columns": ("numbers_of",),
+    "columns": ("known_part", "numbers_of"),
     "dated_tables": ("DatedValues", "dated_values"),
     "files": ("read_table",),
     "frames": ("collect", "table_of", "to_polars"),

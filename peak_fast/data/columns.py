@@ -25,6 +25,11 @@ def numbers_of(values: Any, what: str, error: type[PeakFastError] = DataError) -
         return np.ascontiguousarray(values, dtype=np.float64), False
     kind = type(values).__name__
     if package_of(values) == "polars" and kind == "Series":
+        found = known_part(values) if values.null_count() else None
+        if found is not None:
+            row = np.empty(len(values))
+            row[: found[0]], row[found[0] :] = np.nan, found[1]
+            return row, found[2]
         values = _polars_numbers(values, what, error)
     elif isinstance(values, np.ma.MaskedArray):
         hidden = np.ma.getmaskarray(values)
@@ -49,6 +54,26 @@ def numbers_of(values: Any, what: str, error: type[PeakFastError] = DataError) -
         return np.ascontiguousarray(array, dtype=np.float64), boolean
     except (TypeError, ValueError, OverflowError):
         raise _not_numeric(values, what, error) from None
+
+
+def known_part(series: Any) -> tuple[int, Any, bool] | None:
+    """What follows the nulls of a Polars series, as NumPy has it, without a copy where they are numbers.
+
+    None: it is of a kind that NumPy does not have, or nulls follow on values.  What begins with the first value of an
+    indicator, the usual case, costs a tenth of Polars' own way.
+
+    Returns
+    -------
+    tuple
+        How many nulls come first, the values behind them, and whether they are truth values.
+    """
+    nulls = series.null_count()
+    known = series.slice(nulls) if nulls else series
+    if known.null_count() or not len(known):
+        return None
+    values = known.to_numpy()
+    kind = values.dtype.kind
+    return (nulls, values, kind == "b") if kind in "fiub" and values.ndim == 1 else None
 
 
 def _not_numeric(values: Any, what: str, error: type[PeakFastError]) -> PeakFastError:

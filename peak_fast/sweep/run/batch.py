@@ -20,13 +20,14 @@ from peak_fast.metrics import CATALOG, FOLDED, METRICS, PLACES
 from peak_fast.settings import EngineSettings, VolatilityTarget, names_of
 from peak_fast.simulation import calendar_table, prepare_many, price_table, run_block
 from peak_fast.strategies import Block, OrderBlock, RuleStrategy, SignalStrategy
-from peak_fast.sweep.run.functions import Calls, check_columns, each, raise_told, told
+from peak_fast.sweep.run.functions import Calls, Rows, check_columns, each, raise_told, told
 from peak_fast.sweep.run.rows import PlaneFull, RowCache, RulePlan, capacity_for
 from peak_fast.sweep.run.settings import SettingsTable
 from peak_fast.sweep.run.threads import Team, cut
 from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray
 from peak_kernels.entries import block_memory, run_configurations
+from peak_kernels.slots import SIDES, SIGNALS, WEIGHTS
 
 Report = Callable[[int, FloatArray], None]
 
@@ -34,8 +35,11 @@ Report = Callable[[int, FloatArray], None]
 _TILE_BARS = 4_000_000
 # The last tiles are shorter, so that all threads end at about the same time.
 SMALLEST_TILE_BARS = 200_000
-# Calls of a function whose values are simulated together, and how often at least, in seconds.
-_CALLS = 16
+# Calls of a function that are handed over together, bytes that these may take, and how often at least, in seconds.
+_CALLS = 64
+_CALLS_BYTES = 16 << 20
+# Of them so many are simulated together where the caller's thread does it: the rows stay in its cache.
+_ROWS = 8
 _REPORT = 0.05
 _SMALL_PLANE = 8 << 20
 # Rows that are not shared are worth a plane for each thread if it holds so many.
@@ -355,31 +359,54 @@ class Batch:
     ) -> None:
         """Python functions: called one after the other, simulated a few calls at a time beside that."""
         columns = check_columns(self.strategy, params)
-        size = min(_CALLS, self.tile, len(out))
-        own = settings.rows(0, 1)[0]
-        tables = [Calls(self.strategy, self.bars, own, size, self.notes) for _ in range(2)]
-        calendar = self._calendar(settings)
+        most = min(_CALLS, max(_CALLS_BYTES // (8 * len(self.bars)), 1), len(out))
+        tables = [Calls(self.strategy, self.bars, self._code(settings), self.notes, most) for _ in range(2)]
+        rows = Rows(self.strategy, self.bars, most if self.team.threads > 1 else min(_ROWS, most))
+        self._calendar(settings)
 
-        def finish(calls: Calls, first: int, last: int) -> None:
-            room = self._scratch()
-            found = room.results[: last - first]
-            rules, rows = calls.rules[: len(found)], settings.rows(first, last)
-            self._kernel(calendar, calls.plane, calls.stride, rules, rows, room, found)
-            for row in np.flatnonzero(np.isnan(found[:, 0])):
-                with told(columns, first + int(row)):
-                    calls.refuse(int(row))
-            self._keep(found, first, out, done)
+        def finish(calls: Calls, start: int) -> None:
+            for first in range(0, calls.used, len(rows)):
+                last = min(first + len(rows), calls.used)
+                rows.fill(calls, first, last)
+                self._finish_rows(rows, (start + first, start + last), settings, columns, out, done)
+            calls.used = 0
 
-        first, due, wait = 0, time.perf_counter() + _REPORT, self.team.begin(lambda: None)
+        due, wait = time.perf_counter() + _REPORT, self.team.begin(lambda: None)
         for number, values in enumerate(each(columns, len(out)), start=1):
+            calls = tables[0]
             try:
-                tables[0].call(number - 1 - first, values)
+                calls.call(values)
             except Exception as error:
                 raise_told(error, columns, number - 1)
-            if number - first < size and number < len(out) and time.perf_counter() < due:
+            if calls.used < most and number < len(out) and time.perf_counter() < due:
                 continue
             wait()
-            wait = self.team.begin(functools.partial(finish, tables[0], first, number))
+            wait = self.team.begin(functools.partial(finish, calls, number - calls.used))
             tables.reverse()
-            first, due = number, time.perf_counter() + _REPORT
+            due = time.perf_counter() + _REPORT
         wait()
+
+    def _code(self, settings: SettingsTable) -> int:
+        """How the kernel reads what a function returned."""
+        if settings.rows(0, 1)[0][t.WEIGHT_TARGETS] != 0.0:
+            return WEIGHTS
+        return SIGNALS if self.strategy.returns == "signals" else SIDES
+
+    def _finish_rows(
+        self,
+        rows: Rows,
+        bounds: tuple[int, int],
+        settings: SettingsTable,
+        columns: Mapping[str, list[Any]],
+        out: FloatArray,
+        done: Report | None,
+    ) -> None:
+        """Simulate what functions returned for the configurations ``[first, last)``."""
+        first, last = bounds
+        room, count = self._scratch(), last - first
+        found, own = room.results[:count], settings.rows(first, last)
+        self._kernel(self._calendar(settings), rows.plane, rows.stride, rows.rules[:count], own, room, found)
+        for row in np.flatnonzero(np.isnan(found[:, 0])):
+            with told(columns, first + int(row)):
+                rows.refuse(int(row), weights=self._code(settings) == WEIGHTS)
+        self._keep(found, first, out, done)

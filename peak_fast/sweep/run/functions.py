@@ -3,81 +3,152 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
 import numpy as np
 
 from peak_fast import simulation as _simulation
-from peak_fast.data import Bars, aligned, calendar_of_bars
+from peak_fast.data import Bars, aligned, calendar_of_bars, known_part
 from peak_fast.errors import PeakFastError, StrategyError
 from peak_fast.indicators import BLOCK
 from peak_fast.params import feasible_mask
 from peak_fast.strategies import SignalStrategy, complete_params
-from peak_kernels import slots as t
-from peak_kernels.arrays import FloatArray, IntArray
-from peak_kernels.slots import ROW_OFFSET, RULE_SIZE, SIDES, SIGNALS, WEIGHTS
+from peak_kernels.arrays import IntArray
+from peak_kernels.slots import ROW_OFFSET, RULE_SIZE, SIDES, SIGNALS
 
 
 class Calls:
-    """What a function returned for a few configurations, as rows that the kernel reads decisions from.
+    """What a function returns for a few configurations, one after the other.
+
+    What is done here takes the user's time, and what it touches his place in the processor's caches: hence as little
+    as possible.  The rest is for `Rows`, which another thread may fill.
 
     Parameters
     ----------
     item, bars
         The function and what it is called with.
-    settings
-        The kernel's settings.
-    rows
-        How many.
+    code
+        How values are read: ``WEIGHTS``, ``SIGNALS`` or ``SIDES``.
     notes
         Gets what a function's values were understood as, each sentence once.
+    most
+        Calls whose values are kept.
     """
 
     def __init__(
-        self, item: SignalStrategy, bars: Bars, settings: FloatArray, rows: int, notes: dict[str, None]
+        self, item: SignalStrategy, bars: Bars, code: int, notes: dict[str, None], most: int
     ) -> None:
-        self._item, self._bars, self._notes = item, bars, notes
+        self._item, self._bars, self._notes, self._code = item, bars, notes, code
+        self._count = len(bars)
         self._calendar = calendar_of_bars(bars, derived=True)
-        self.stride = ROW_OFFSET + len(bars) + BLOCK
-        table = np.zeros((rows, self.stride))
-        self.plane = table.reshape(-1)
-        self._values = [row[ROW_OFFSET : ROW_OFFSET + len(bars)] for row in table]
-        self.rules: IntArray = np.full((rows, RULE_SIZE), -1, np.int64)
-        self.rules[:, 0] = np.arange(rows)
-        self._by_weight = bool(settings[t.WEIGHT_TARGETS] != 0.0)
-        self._code = WEIGHTS if self._by_weight else SIGNALS if item.returns == "signals" else SIDES
+        self._unsold = _simulation.unsold_note(item)
+        # Sides and signals take a byte each, other numbers eight.
+        self.bytes, self.numbers = np.zeros((most, self._count), np.int8), np.empty((most, 0))
+        self.codes, self.small, self._gaps = [code] * most, [True] * most, [0] * most
+        self.used = 0
 
-    def call(self, row: int, params: dict[str, Any]) -> None:
-        """Call the function and fill a row."""
-        notes: list[str] = []
-        code = self._code
+    def call(self, params: dict[str, Any]) -> None:
+        """Call the function and keep what it returned."""
+        row = self.used
         returned = _simulation.call_function(self._item, self._bars, params)
+        usual = None
+        kind: Any = type(returned)
+        if _is_series(kind) and not self._calendar.moved and len(returned) == self._count:
+            usual = known_part(returned)
+        gap, values, boolean = usual or (0, *self._read(returned))
+        self._keep(row, gap, values)
+        code = self._code
+        if code == SIGNALS:
+            if boolean:
+                code = SIDES
+                self._notes[_simulation.held_note(self._item)] = None
+            elif self._unsold not in self._notes and (values == 1).any() and not (values == -1).any():
+                self._notes[self._unsold] = None
+        self.codes[row] = code
+        self.used = row + 1
+
+    def _keep(self, row: int, gap: int, values: Any) -> None:
+        """Copy values into a row, 0 before the first: it asks for nothing, and is what a row begins with."""
+        small = self.small[row] = values.dtype.char in "b?"
+        if small:
+            table: Any = self.bytes
+        else:
+            if not self.numbers.size:
+                self.numbers = np.zeros(self.bytes.shape)
+            table = self.numbers
+            if values[-1] != values[-1] and np.isnan(values).all():
+                nothing = np.full(self._count, np.nan)
+                self._notes.update(dict.fromkeys(_simulation.silent_note(self._item, nothing)))
+        table[row, gap:] = values
+        if gap > self._gaps[row]:
+            table[row, :gap] = 0
+        self._gaps[row] = gap
+
+    def _read(self, returned: Any) -> tuple[Any, bool]:
+        """Values of any kind, one a bar, and whether they are truth values.
+
+        They are a copy, as a function may return the same memory again and again.
+        """
+        notes: list[str] = []
         values = aligned(
             returned, self._calendar, _simulation.function_name(self._item), notes, StrategyError
         )
         if hasattr(values, "to_numpy"):
             values = values.to_numpy()
         plain = isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.kind in "iuf"
-        if not plain or len(values) != len(self._bars):
+        if plain and len(values) == self._count:
+            values, boolean = values.copy(), False
+        else:
             notes.clear()
             values, boolean = _simulation.returned_by(self._item, self._bars, returned, notes)
-            if boolean and code == SIGNALS:
-                code = SIDES
-                notes.append(_simulation.held_note(self._item))
-        else:
-            notes += _simulation.silent_note(self._item, values)
-        self._values[row][:] = values
-        self.rules[row, 2] = code
-        if code == SIGNALS and (values == 1).any() and not (values == -1).any():
-            notes.append(_simulation.unsold_note(self._item))
+            values = values.copy()
         if notes:
             self._notes.update(dict.fromkeys(notes))
+        return values, boolean
 
-    def refuse(self, row: int) -> None:
+
+class Rows:
+    """Memory from which the kernel reads decisions: one row of values for each of a few configurations."""
+
+    def __init__(self, item: SignalStrategy, bars: Bars, rows: int) -> None:
+        self._item, self._bars = item, bars
+        self.stride = ROW_OFFSET + len(bars) + BLOCK
+        table = np.zeros((rows, self.stride))
+        self.plane = table.reshape(-1)
+        self._values = table[:, ROW_OFFSET : ROW_OFFSET + len(bars)]
+        self.rules: IntArray = np.full((rows, RULE_SIZE), -1, np.int64)
+        self.rules[:, 0] = np.arange(rows)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def fill(self, calls: Calls, first: int, last: int) -> None:
+        """Take what the calls ``[first, last)`` returned.
+
+        Threads wait for each other whenever they come back to Python, so the usual case is one copy.
+        """
+        small = calls.small[first:last]
+        if all(small):
+            self._values[: last - first] = calls.bytes[first:last]
+        elif not any(small):
+            self._values[: last - first] = calls.numbers[first:last]
+        else:
+            for row, call in enumerate(range(first, last)):
+                self._values[row] = calls.bytes[call] if small[row] else calls.numbers[call]
+        self.rules[: last - first, 2] = calls.codes[first:last]
+
+    def refuse(self, row: int, *, weights: bool) -> None:
         """Raise the error that a single run raises for the values of a row."""
-        given = _simulation.returned_by(self._item, self._bars, self._values[row], [])
-        _simulation.decided_by(self._item, given, [], weights=self._by_weight)
+        given = _simulation.returned_by(self._item, self._bars, self._values[row].copy(), [])
+        _simulation.decided_by(self._item, given, [], weights=weights)
+
+
+@functools.cache
+def _is_series(kind: Any) -> bool:
+    """Whether it is Polars' type of columns."""
+    return bool(kind.__name__ == "Series" and kind.__module__.startswith("polars."))
 
 
 def check_columns(item: Any, params: Mapping[str, Any]) -> dict[str, list[Any]]:

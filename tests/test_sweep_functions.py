@@ -1,0 +1,121 @@
+"""Signal functions in sweeps: whatever a function returns, a row has the bits of the single run."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+from peak_fast import BacktestEngine, Param, Sweep, strategy, synthetic
+from peak_fast.errors import StrategyError
+from peak_fast.sweep.run import batch
+
+BARS = synthetic(700, seed=5, missing=0.01)
+GRID = {"window": [3, 10, 40, 90, 650, 699], "level": [0.0, 0.002]}
+SCHEMA = (Param("window", "int", 5, low=2, high=1000), Param("level", "float", 0.0, low=0.0, high=1.0))
+REUSED = np.zeros(len(BARS), np.int64)
+
+
+def above(df, params):
+    return df["close"] > df["close"].rolling_mean(params["window"]) * (1.0 + params["level"])
+
+
+def reused(df, params):
+    REUSED[:] = above(df, params).fill_null(False).to_numpy()
+    return REUSED
+
+
+def mixed(df, params):
+    held = above(df, params)
+    kinds = {3: pl.Int8, 10: pl.Float64, 40: pl.UInt8, 90: pl.Boolean, 650: pl.Int64}
+    return held.cast(kinds.get(params["window"], pl.Float32))
+
+
+def gaps_between(df, params):
+    held = above(df, params).cast(pl.Int8)
+    return held.to_frame("held").select(pl.when(pl.int_range(pl.len()) % 7 > 0).then("held"))["held"]
+
+
+KINDS = {
+    "booleans": above,
+    "bytes": lambda df, p: above(df, p).cast(pl.Int8),
+    "both_sides": lambda df, p: above(df, p).cast(pl.Int8) * 2 - 1,
+    "floats": lambda df, p: above(df, p).cast(pl.Float64),
+    "whole": lambda df, p: above(df, p).cast(pl.Int64),
+    "mixed": mixed,
+    "gaps": gaps_between,
+    "gaps_of_booleans": lambda df, p: gaps_between(df, p).cast(pl.Boolean),
+    "chunks": lambda df, p: pl.concat([above(df, p)[:300], above(df, p)[300:]], rechunk=False),
+    "nan": lambda df, p: pl.Series(np.where(above(df, p).fill_null(False), 1.0, np.nan)),
+    "numpy": lambda df, p: above(df, p).fill_null(False).to_numpy(),
+    "reused": reused,
+    "list": lambda df, p: above(df, p).fill_null(False).cast(pl.Int8).to_list(),
+    "frame": lambda df, p: above(df, p).cast(pl.Int8).to_frame("target"),
+    "expression": lambda df, p: pl.col("close") > pl.col("close").rolling_mean(p["window"]),
+    "null": lambda df, p: pl.Series([None] * len(df)),
+    "never": lambda df, p: above(df, p).cast(pl.Float64) * float("nan"),
+}
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("returns", ["targets", "signals"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_are_those_of_single_runs(kind, returns, threads, monkeypatch):
+    monkeypatch.setattr(batch, "_CALLS", 5)
+    item = strategy(schema=SCHEMA, name=f"f_{kind}", returns=returns)(KINDS[kind])
+    result = Sweep(item, GRID, BARS.to_polars()).run(threads=threads, progress=False)
+    notes = {}
+    for row in result.frame.iter_rows(named=True):
+        single = BacktestEngine().run(
+            BARS.to_polars(), item, {"window": row["window"], "level": row["level"]}
+        )
+        assert {name: row[name] for name in result.metrics} == pytest.approx(
+            {name: single.stats[name] for name in result.metrics}, rel=0, abs=0, nan_ok=True
+        )
+        notes.update(dict.fromkeys(single.notes))
+    assert set(result.notes) == set(notes)
+
+
+def test_pandas_functions_have_the_rows_of_single_runs():
+    def pandas_above(df, params):
+        mean = df["close"].rolling(params["window"]).mean()
+        return (df["close"] > mean * (1.0 + params["level"])).astype(int)
+
+    frame = BARS.to_polars().to_pandas().set_index("timestamp")
+    item = strategy(schema=SCHEMA, name="pandas_above")(pandas_above)
+    result = Sweep(item, GRID, frame).run(threads=2, progress=False)
+    for row in result.frame.iter_rows(named=True):
+        single = BacktestEngine().run(frame, item, {"window": row["window"], "level": row["level"]})
+        assert row["total_return"] == single.stats["total_return"]
+        assert isinstance(single.bars.source, pd.DataFrame)
+
+
+@pytest.mark.parametrize("wrong", [2, 255, 256, -128, 0.5, float("inf")])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_values_that_are_no_sides_are_refused_with_their_configuration(wrong, threads):
+    def sides(df, params):
+        values = np.zeros(len(df), np.float64 if isinstance(wrong, float) else np.int16)
+        values[params["window"] :] = 1 if params["window"] != 90 else wrong
+        kind = pl.UInt8 if wrong == 255 else pl.Int8 if wrong in (2, -128) else None
+        return pl.Series(values) if kind is None else pl.Series(values).cast(kind)
+
+    item = strategy(schema=SCHEMA, name="sides")(sides)
+    with pytest.raises(StrategyError, match=r"window=90, level=0\.0"):
+        Sweep(item, GRID, BARS).run(threads=threads, progress=False)
+
+
+def test_a_series_that_is_changed_later_was_taken_as_it_was():
+    kept = pl.Series([0] * len(BARS), dtype=pl.Int8)
+
+    def changes(df, params):
+        kept[params["window"]] = 1
+        return kept
+
+    item = strategy(schema=SCHEMA[:1], name="changes")(changes)
+    windows = [5, 50, 300]
+    rows = Sweep(item, {"window": windows}, BARS).run(threads=2, progress=False).frame
+    for number, window in enumerate(windows):
+        values = np.zeros(len(BARS))
+        values[windows[: number + 1]] = 1.0
+        assert rows["total_return"][number] == BacktestEngine().run(BARS, values).stats["total_return"], (
+            window
+        )
