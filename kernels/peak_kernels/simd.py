@@ -232,6 +232,15 @@ def nonzero_mask(typing_context: Any, x: Any, at: Any) -> Any:
     return types.uint64(_FLOAT_ARRAY, types.int64), codegen
 
 
+def _ask(builder: Any, pointer: Any) -> None:
+    """Instruction that asks memory for what a pointer shows to."""
+    pointer = builder.bitcast(pointer, ir.IntType(8).as_pointer())
+    number = ir.IntType(32)
+    kind = ir.FunctionType(ir.VoidType(), [pointer.type, number, number, number])
+    call = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    builder.call(call, [pointer, ir.Constant(number, 0), ir.Constant(number, 3), ir.Constant(number, 1)])
+
+
 @intrinsic
 def fetch(typing_context: Any, table: Any, field: Any, row: Any, column: Any) -> Any:
     """Ask memory for an element of a three-dimensional array without waiting for it; no number depends on it."""
@@ -240,14 +249,21 @@ def fetch(typing_context: Any, table: Any, field: Any, row: Any, column: Any) ->
         view = context.make_array(sig.args[0])(context, builder, args[0])
         rows, columns = (builder.extract_value(view.shape, k) for k in (1, 2))
         at = builder.add(builder.mul(builder.add(builder.mul(args[1], rows), args[2]), columns), args[3])
-        pointer = builder.bitcast(builder.gep(view.data, [at]), ir.IntType(8).as_pointer())
-        number = ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [pointer.type, number, number, number])
-        call = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        builder.call(call, [pointer, ir.Constant(number, 0), ir.Constant(number, 3), ir.Constant(number, 1)])
+        _ask(builder, builder.gep(view.data, [at]))
         return context.get_dummy_value()
 
     return types.void(table, types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
+def fetch_cell(typing_context: Any, table: Any, row: Any, column: Any) -> Any:
+    """The same of a two-dimensional array."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        _ask(builder, builder.gep(row_pointer(context, builder, sig.args[0], args[0], args[1]), [args[2]]))
+        return context.get_dummy_value()
+
+    return types.void(table, types.int64, types.int64), codegen
 
 
 @intrinsic

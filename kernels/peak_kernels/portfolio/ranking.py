@@ -22,6 +22,8 @@ from peak_kernels.compiling import jit
 
 _RUN = 16
 _MANY, _SAMPLE = 160, 64
+# Values of which each is compared with all others, rather than sorted; and how many at a time.
+_FEW, _LANES = 256, 32
 
 # Terms of weighing: one float64 vector.
 TOP, BOTTOM, BUFFER, LONG, SHORT, CAP, GROUP_CAP, EVERY = range(8)
@@ -122,6 +124,38 @@ def front_runners(values: FloatArray, items: IntArray, count: int, wanted: int, 
 
 
 @jit(inline=True)
+def best_of_few(keys: FloatArray, items: IntArray, count: int, wanted: int, best: IntArray) -> None:
+    """Write the best ``wanted`` of a few items, the largest key first; of equal keys the first.
+
+    The place of each is how many come before it, which many comparisons at a time answer without a branch.
+    ``keys`` has room for as many as the lanes take.
+    """
+    padded = (count + _LANES - 1) // _LANES * _LANES
+    for place in range(count, padded):
+        keys[place] = -math.inf
+    total: Any = 0
+    for place in range(count):
+        key = keys[place]
+        before: Any = 0
+        for other in range(padded):
+            before += 1 if keys[other] > key else 0
+        total += before
+        if before < wanted:
+            best[before] = items[place]
+    if total == count * (count - 1) // 2:
+        return
+    for place in range(count):  # Some are equal, and would be put in one place.
+        key = keys[place]
+        first: Any = 0
+        for other in range(place):
+            first += 1 if keys[other] >= key else 0
+        for other in range(place + 1, count):
+            first += 1 if keys[other] > key else 0
+        if first < wanted:
+            best[first] = items[place]
+
+
+@jit(inline=True)
 def best_of(
     scores: FloatArray, assets: IntArray, sign: float, width: int, ordered: int, best: IntArray,
     spare: tuple[FloatArray, FloatArray, IntArray],
@@ -137,6 +171,9 @@ def best_of(
     if wanted == 0:
         return ranked
     count = front_runners(values, items, ranked, wanted, keys)
+    if ordered > 0 and count <= _FEW and count + _LANES <= values.size:
+        best_of_few(values, items, count, wanted, best)
+        return ranked
     for place in range(count):
         keys[place] = values[place]
     least = kth_largest(keys, count, wanted)
@@ -237,6 +274,14 @@ def slots_of(terms: FloatArray, wanted: float, groups: int) -> int:
 
 
 @jit(inline=True)
+def equal_shares(chosen: IntArray, count: int, total: float, side: float, out: FloatArray) -> None:
+    """The same weight for all of a side, as `shares` makes it of values that are all one."""
+    weight = side * (total * (1.0 / count)) if count > 0 and total > 0.0 else 0.0
+    for place in range(count):
+        out[chosen[place]] = weight
+
+
+@jit(inline=True)
 def shares(
     chosen: IntArray, count: int, values: FloatArray, sign: float, side: float, terms: FloatArray, slots: int,
     group_of: IntArray, spare: tuple[FloatArray, FloatArray, IntArray], out: FloatArray,
@@ -249,6 +294,9 @@ def shares(
     size, sums, state = spare
     total = terms[LONG] if side > 0.0 else terms[SHORT]
     cap, group_cap = terms[CAP], terms[GROUP_CAP]
+    if sign == 0.0 and cap <= 0.0 and group_cap <= 0.0:
+        equal_shares(chosen, count, total * (count / slots) if slots > count else total, side, out)
+        return
     for place in range(count):
         value = 1.0
         if sign != 0.0:

@@ -17,11 +17,14 @@ from typing import Any
 import numpy as np
 
 from peak_kernels import portfolio_slots as p
+from peak_kernels import simd
 from peak_kernels.arrays import FloatArray, IntArray
 from peak_kernels.compiling import jit
 
 # Assets at a time: what is written of them for one bar fills a line of the cache.
 _LINE = 8
+# Decisions ahead whose prices are asked of memory: each lies in another place.
+_AHEAD = 6
 
 
 @jit(inline=True)
@@ -34,26 +37,54 @@ def known(closes: FloatArray, bar: int, gone: int) -> float:
 
 
 @jit(inline=True)
+def are_whole(spans: IntArray, start: int, stop: int, bars: int) -> bool:
+    """Whether some assets have a price at every bar."""
+    whole = True
+    for asset in range(start, stop):
+        whole = whole and spans[p.LISTED, asset] == 0 and spans[p.HOLES, asset] == 0
+        whole = whole and spans[p.GONE, asset] == bars
+    return whole
+
+
+@jit(inline=True)
+def momentum_of_line(close: FloatArray, early: int, late: int, start: int, out: FloatArray) -> None:
+    """Returns of a line of assets that have all prices, side by side."""
+    for lane in range(_LINE):
+        before, after = close[start + lane, early], close[start + lane, late]
+        out[start + lane] = after / before - 1.0 if before > 0.0 else math.nan
+
+
+@jit(inline=True)
+def momentum_of(close: FloatArray, spans: IntArray, early: int, late: int, asset: int) -> float:
+    """Return of one asset between two bars; NaN where it is younger."""
+    if early < spans[p.LISTED, asset]:
+        return math.nan
+    gone = spans[p.GONE, asset]
+    before, after = known(close[asset], early, gone), known(close[asset], late, gone)
+    return after / before - 1.0 if before > 0.0 else math.nan
+
+
+@jit(inline=True)
 def momentum_into(
     close: FloatArray, spans: IntArray, rows: IntArray, lookback: int, skip: int, out: FloatArray
 ) -> None:
     """Return from ``skip + lookback`` bars before to ``skip`` bars before; NaN where the asset is younger."""
-    bars = close.shape[1]
-    for start in range(0, close.shape[0], _LINE):
-        stop = min(start + _LINE, close.shape[0])
+    assets, bars = close.shape
+    for start in range(0, assets, _LINE):
+        stop = min(start + _LINE, assets)
+        whole = stop - start == _LINE and are_whole(spans, start, stop, bars)
         for k in range(rows.size):
             late = rows[k] - skip
             early = late - lookback
+            ahead = min(k + _AHEAD, rows.size - 1)
             for asset in range(start, stop):
-                value = math.nan
-                if early >= spans[p.LISTED, asset]:
-                    before, after = close[asset, early], close[asset, late]
-                    gone = spans[p.GONE, asset]
-                    if spans[p.HOLES, asset] > 0 or gone < bars:
-                        before, after = known(close[asset], early, gone), known(close[asset], late, gone)
-                    if before > 0.0:
-                        value = after / before - 1.0
-                out[k, asset] = value
+                simd.fetch_cell(close, asset, rows[ahead] - skip)
+                simd.fetch_cell(close, asset, max(rows[ahead] - skip - lookback, 0))
+            if whole and early >= 0:
+                momentum_of_line(close, early, late, start, out[k])
+            else:
+                for asset in range(start, stop):
+                    out[k, asset] = momentum_of(close, spans, early, late, asset)
 
 
 @jit(inline=True)

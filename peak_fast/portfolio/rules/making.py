@@ -76,6 +76,9 @@ class Maker:
             self._wide = {
                 side: self._widest(getattr(self._rule, side), columns) for side in ("top", "bottom")
             }
+            # Scores that make one ordering are let go, so that the next ones are written where they were.
+            named = isinstance(self._rule.top, str) and not self._wide["top"]
+            self._needed_again = named or self._rule.bottom != 0
 
     def _widest(self, wanted: Any, columns: Mapping[str, Any]) -> int:
         """Ranks that the widest of the announced parameters needs; 0: none is announced."""
@@ -182,7 +185,8 @@ class Maker:
     def _best(
         self, score_key: Any, rows: IntArray, params: Mapping[str, Any], sign: int, width: int, ordered: int
     ) -> Pair:
-        scores = self._scores(score_key, rows, params)
+        again = self._rule.weighting == "score" or self._needed_again
+        scores = self._scores(score_key, rows, params) if again else self._screened(rows, params)
         groups = self._sizes.size
         best = np.empty((rows.size, groups * width), dtype=np.int64)
         counts = np.empty((rows.size, groups), dtype=np.int64)
