@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib.metadata
 import os
 import sys
-import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from peak_kernels.folders import make_private, problem_of
@@ -33,17 +32,50 @@ def source_stamp() -> str:
         16 hexadecimal digits.  Two installations with the same digits compute the same numbers.
     """
     digest = hashlib.blake2b(digest_size=8)
-    sources = {path.relative_to(PACKAGE_DIR).as_posix(): path for path in PACKAGE_DIR.rglob("*.py")}
-    for name, path in sorted(sources.items()):
-        digest.update(name.encode())
-        digest.update(path.read_bytes())
+    # Plain texts and calls of the system: this is asked at the start of every process.
+    root = str(PACKAGE_DIR)
+    for name, path in sorted(_sources(root, len(root) + 1)):
+        with open(path, "rb") as file:  # noqa: PTH123
+            digest.update(name.encode())
+            digest.update(file.read())
     return digest.hexdigest()
+
+
+def _sources(folder: str, skipped: int) -> Iterator[tuple[str, str]]:
+    """Python files in a folder and in those below it: name below the package, with slashes, and path."""
+    with os.scandir(folder) as items:
+        for item in items:
+            if item.name.endswith(".py"):
+                yield item.path[skipped:].replace(os.sep, "/"), item.path
+            elif "." not in item.name and item.name != "__pycache__" and item.is_dir():
+                yield from _sources(item.path, skipped)
 
 
 @functools.cache
 def version_of(distribution: str) -> str:
     """Version of an installed distribution, without importing it."""
-    return importlib.metadata.version(distribution)
+    version = _installed().get(distribution)
+    if version is None:
+        import importlib.metadata
+
+        version = importlib.metadata.version(distribution)
+    return version
+
+
+@functools.cache
+def _installed() -> dict[str, str]:
+    """Versions of the distributions whose folders of metadata say them in their names, which costs a listing."""
+    found: dict[str, str] = {}
+    for folder in sys.path:
+        try:
+            names = os.listdir(folder or ".")
+        except OSError:
+            continue  # no folder, or an archive
+        for name in names:
+            if name.endswith(".dist-info") and name.count("-") == 2 and "_" not in name.split("-")[1]:
+                distribution, version, _ = name.split("-")
+                found.setdefault(distribution, version.removesuffix(".dist"))
+    return found
 
 
 def _user_cache_dir() -> Path:
@@ -79,11 +111,26 @@ def _found() -> tuple[Path | None, str | None]:
         if problem is not None:
             _tell(problem)
             return None, problem
-        with tempfile.TemporaryFile(dir=path):
-            pass
+        can_write = _can_write(path)
     except (OSError, RuntimeError):
         return None, None
-    return path, None
+    return (path, None) if can_write else (None, None)
+
+
+def _can_write(folder: Path) -> bool:
+    """Whether files can be made in a folder.
+
+    Raises
+    ------
+    OSError
+        They cannot.
+    """
+    if os.name == "posix":
+        return os.access(folder, os.W_OK | os.X_OK)
+    import tempfile
+
+    with tempfile.TemporaryFile(dir=folder):
+        return True
 
 
 def _tell(problem: str) -> None:
