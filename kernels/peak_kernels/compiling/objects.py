@@ -117,6 +117,8 @@ def store(name: str, symbol: str, code: bytes) -> None:
     folder = cache_dir()
     if folder is None:
         return
+    import tempfile
+
     try:
         handle, temporary = tempfile.mkstemp(prefix=f"{name}-", suffix=".part", dir=folder)
         with os.fdopen(handle, "wb") as file:
