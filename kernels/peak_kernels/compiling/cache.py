@@ -68,7 +68,7 @@ def _installed() -> dict[str, str]:
     found: dict[str, str] = {}
     for folder in sys.path:
         try:
-            names = os.listdir(folder or ".")
+            names = os.listdir(folder or ".")  # noqa: PTH208
         except OSError:
             continue  # no folder, or an archive
         for name in names:

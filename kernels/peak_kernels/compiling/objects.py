@@ -27,7 +27,6 @@ import json
 import os
 import platform
 import sys
-import tempfile
 import threading
 from collections.abc import Callable
 from typing import Any
