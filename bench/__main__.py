@@ -24,6 +24,7 @@ PARTS = (
     "validation",
     "sheets",
     "overhead",
+    "servers",
     "startup",
     "growth",
     "study",
@@ -35,7 +36,7 @@ PARTS = (
 
 def command(part: str) -> list[str]:
     """Return the command line of one bench."""
-    if part in ("validation", "sheets"):
+    if part in ("validation", "sheets", "servers"):
         return [sys.executable, "-m", f"bench.{part}"]
     if part in ("peers", "portfolio"):
         return [sys.executable, "-m", f"bench.bench_{part}"]

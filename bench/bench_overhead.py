@@ -89,10 +89,10 @@ def _free_port() -> int:
 
 
 @contextlib.contextmanager
-def mlflow_server(folder: Path) -> Iterator[str]:
+def mlflow_server(folder: Path, workers: int = 1) -> Iterator[str]:
     """Run a local ``mlflow server`` on SQLite; yields its URI."""
     port = _free_port()
-    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
+    command = [sys.executable, "-m", "mlflow", "server", "--workers", str(workers)]
     command += ["--host", "127.0.0.1", "--port", str(port)]
     command += ["--backend-store-uri", f"sqlite:///{folder}/server.db"]
     command += ["--artifacts-destination", str(folder / "files")]

@@ -200,7 +200,7 @@ def test_each_byte_of_the_ids_changed_once(tmp_path):
     path = tmp_path / "x.ids"
     ids = RunIds(path)
     for own, theirs in (("a" * 32, "1" * 32), ("b" * 32, "2" * 32)):
-        ids.begin(own)
+        ids.begin([own])
         ids.done(own, theirs)
     data = path.read_bytes()
     for place in range(len(data)):

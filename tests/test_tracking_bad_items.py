@@ -3,13 +3,9 @@
 import json
 import math
 import shutil
-import threading
 from decimal import Decimal
 from fractions import Fraction
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
 
 import numpy as np
 import pytest
@@ -18,7 +14,7 @@ from peak_fast.tracking import MLflowTracker, TrackingWarning
 from peak_fast.tracking.catch_up import sync
 from peak_fast.tracking.spool import spool
 from peak_fast.tracking.updates import Creation, RunUpdate
-from tests.tracking_stores import Server, WriterInThisProcess, spool_files
+from tests.tracking_stores import Front, Server, WriterInThisProcess, in_front, spool_files
 
 STORES = ["bulk", "client", "files", "http"]
 SURROGATE = "a\ud800b"
@@ -172,52 +168,17 @@ def _deny(*_):
     raise PermissionError(13, "Permission denied")
 
 
-class _Refusing(BaseHTTPRequestHandler):
-    """In front of a server: answers requests that hold a word with a status of its own, and hands on all others."""
-
-    target, status, word = "", 400, b"forbidden-word"
-
-    def _do(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if self.word in body or self.word.decode() in self.path:
-            self._answer(self.status, b"<html>no</html>", "text/html")
-            return
-        headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "content-length")}
-        request = Request(self.target + self.path, data=body or None, headers=headers, method=self.command)
-        try:
-            with urlopen(request, timeout=30) as answer:
-                self._answer(answer.status, answer.read(), answer.headers.get("Content-Type", ""))
-        except HTTPError as error:
-            self._answer(error.code, error.read(), error.headers.get("Content-Type", ""))
-
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _do
-
-    def _answer(self, status, body, kind):
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture
 def refusing(server, request):
-    handler = type("Handler", (_Refusing,), {"target": server.uri, "status": request.param})
-    front = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=front.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{front.server_address[1]}"
-    front.shutdown()
-    front.server_close()
+    with in_front(Front, server, status=request.param) as uri:
+        yield uri
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("refusing", [400, 403, 413, 500], indirect=True)
 def test_a_server_that_refuses_one_item(refusing, experiment, reader_of, spool_dir, server):
     """As a proxy does that knows nothing of MLflow: no word of why, and 413 for a body that is too large."""
-    word = _Refusing.word.decode()
+    word = Front.word.decode()
     tracker = MLflowTracker(refusing, experiment)
     with tracker.start_run("odd", tags={"before": "x"}):
         tracker.log_params({"a": 1, "p": word, "b": 2})
@@ -275,7 +236,7 @@ def test_a_server_over_a_file_store(experiment, reader_of, spool_dir, tmp_path, 
 def test_a_server_that_is_busy_refuses_nothing(refusing, experiment, spool_dir):
     tracker = MLflowTracker(refusing, experiment)
     tracker.start_run("waits")
-    tracker.log_params({"p": _Refusing.word.decode()})
+    tracker.log_params({"p": Front.word.decode()})
     tracker.end_run()
     with pytest.raises(Exception, match="not all runs are in"):
         tracker.close(20.0)

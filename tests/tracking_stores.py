@@ -6,11 +6,13 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
 import warnings
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -212,6 +214,50 @@ class Server:
                 os.killpg(self._process.pid, 9)
             self._process.wait(timeout=20)
             self._process = None
+
+
+class Front(BaseHTTPRequestHandler):
+    """In front of a server: answers requests that hold a word with a status of its own, and hands on all others."""
+
+    target, status, word = "", 400, b"forbidden-word"
+
+    def handle_it(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.word in body or self.word.decode() in self.path:
+            self.answer(self.status, b"<html>no</html>", "text/html")
+            return
+        headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "content-length")}
+        request = urllib.request.Request(
+            self.target + self.path, data=body or None, headers=headers, method=self.command
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                self.answer(answer.status, answer.read(), answer.headers.get("Content-Type", ""))
+        except urllib.error.HTTPError as error:
+            self.answer(error.code, error.read(), error.headers.get("Content-Type", ""))
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_it
+
+    def answer(self, status, body, kind):
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def in_front(handler, server, **given):
+    """The address of a :class:`Front` of a kind before a server."""
+    kind = type("Handler", (handler,), {"target": server.uri, **given})
+    front = ThreadingHTTPServer(("127.0.0.1", 0), kind)
+    threading.Thread(target=front.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{front.server_address[1]}"
+    front.shutdown()
+    front.server_close()
 
 
 def spool_files(root, patience=5.0):

@@ -17,7 +17,15 @@ CONTEXT_TAG = "mlflow.data.context"
 
 
 class StoreUnavailable(PeakFastError):
-    """The store cannot take anything now; the spool stays and the same updates can be applied later."""
+    """The store cannot take anything now; the spool stays and the same updates can be applied later.
+
+    Attributes
+    ----------
+    passing
+        Whether that is likely to be over in a second.
+    """
+
+    passing = False
 
 
 class ExperimentDeleted(StoreUnavailable):
@@ -31,11 +39,13 @@ class Refused(PeakFastError):
     ----------
     whole
         Whether that goes for everything of the run, which does not exist, say.
+    doubtful
+        Whether the store may have failed, and take the same a moment later.
     """
 
-    def __init__(self, reason: str, *, whole: bool = False) -> None:
+    def __init__(self, reason: str, *, whole: bool = False, doubtful: bool = False) -> None:
         super().__init__(reason)
-        self.whole = whole
+        self.whole, self.doubtful = whole, doubtful
 
 
 class UnknownSpool(PeakFastError):

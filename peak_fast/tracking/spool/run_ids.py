@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 from peak_fast.files import checksum
@@ -23,6 +26,7 @@ class RunIds:
         self._path = path
         self._known: dict[str, str] = {}
         self._begun: set[str] = set()
+        self._lock = threading.Lock()
         # A line cannot be read, so any run may have begun: also the one whose line a kill tore.
         self._damaged = False
         for line in _lines(path):
@@ -49,22 +53,28 @@ class RunIds:
         """Whether the run may exist although its id is not known."""
         return (self._damaged or run_id in self._begun) and run_id not in self._known
 
-    def begin(self, run_id: str) -> None:
-        """Say that the run is about to be created."""
-        self._append(["begin", run_id])
-        self._begun.add(run_id)
+    def begin(self, run_ids: Iterable[str]) -> None:
+        """Say that runs are about to be created."""
+        entries = [["begin", run_id] for run_id in run_ids]
+        if entries:
+            self._append(entries)
+            self.keep()
+            self._begun.update(run_id for _, run_id in entries)
 
     def done(self, run_id: str, store_id: str) -> None:
-        """Say which id the run got."""
-        self._append(["done", run_id, store_id])
+        """Say which id a run got; a power cut may lose it until :meth:`keep`, and then the run is looked up."""
+        self._append([["done", run_id, store_id]])
         self._known[run_id] = store_id
 
-    def _append(self, entry: list[str]) -> None:
-        content = json.dumps(entry)
-        with self._path.open("ab") as file:
-            file.write(f"{checksum(content.encode())} {content}\n".encode())
-            file.flush()
+    def keep(self) -> None:
+        """Ask the disk to keep what was said."""
+        with contextlib.suppress(FileNotFoundError), self._path.open("rb+") as file:
             fdatasync(file.fileno())
+
+    def _append(self, entries: list[list[str]]) -> None:
+        lines = [json.dumps(entry).encode() for entry in entries]
+        with self._lock, self._path.open("ab") as file:
+            file.write(b"".join(b"%s %s\n" % (checksum(line).encode(), line) for line in lines))
 
 
 def _lines(path: Path) -> list[bytes]:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import sys
 import threading
+
+# MLflow looks for these seven times a request; where they are not installed that takes longer than the rest of it.
+_SOUGHT = ("dbruntime", "pyspark")
 
 
 class SharedEnvironment:
@@ -17,18 +22,26 @@ class SharedEnvironment:
         self._lock = threading.Lock()
         self._users = 0
         self._saved: dict[str, str | None] = {}
+        self._absent: list[str] = []
 
     def __enter__(self) -> None:
         with self._lock:
             if self._users == 0:
                 self._saved = {name: os.environ.get(name) for name in self._wanted}
                 os.environ.update(self._wanted)
+                self._absent = [
+                    name for name in _SOUGHT if name not in sys.modules and not importlib.util.find_spec(name)
+                ]
+                # Python's mark of what cannot be imported.
+                sys.modules.update(dict.fromkeys(self._absent))  # type: ignore[arg-type]
             self._users += 1
 
     def __exit__(self, *error: object) -> None:
         with self._lock:
             self._users -= 1
             if self._users == 0:
+                for name in self._absent:
+                    sys.modules.pop(name, None)
                 os.environ.update({name: text for name, text in self._saved.items() if text is not None})
                 for name in [name for name, text in self._saved.items() if text is None]:
                     os.environ.pop(name, None)

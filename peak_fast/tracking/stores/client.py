@@ -19,19 +19,19 @@ from typing import Any
 
 from peak_fast.errors import require
 from peak_fast.masking import masked
-from peak_fast.tracking.base import logger
 from peak_fast.tracking.sanitize import (
     MAX_METRICS_PER_BATCH,
     MAX_PARAMS_PER_BATCH,
     MAX_TAGS_PER_BATCH,
     batches,
-    clean_key,
 )
 from peak_fast.tracking.spool import RunIds, is_file_store, is_remote, local_path, sqlite_artifacts
 from peak_fast.tracking.stores import filestore, refusals
 from peak_fast.tracking.stores.calls import CALLS, SharedEnvironment
+from peak_fast.tracking.stores.experiments import Experiments
 from peak_fast.tracking.stores.files import make_durable, write_artifacts
-from peak_fast.tracking.stores.refusals import is_refusal
+from peak_fast.tracking.stores.in_flight import IN_FLIGHT, PatientClient, at_once, patiently, side_by_side
+from peak_fast.tracking.stores.refusals import is_failure, is_passing, is_refusal
 from peak_fast.tracking.updates import (
     CONTEXT_TAG,
     OWN_RUN_ID,
@@ -82,19 +82,21 @@ class ClientStore:
             self._entities = require("mlflow.entities", extra="mlflow")
             contact()
             try:
-                self._client = tracking.MlflowClient(tracking_uri=uri)
-                self._client.search_experiments(max_results=1)  # makes the tables of an empty database
+                client = tracking.MlflowClient(tracking_uri=uri)
+                client.search_experiments(max_results=1)  # makes the tables of an empty database
             except Exception as error:
                 raise self._away(error) from error
-        self._experiments: dict[str, str] = {}
-        # Experiments whose names the store does not take as they are.
-        self._renamed: set[str] = set()
+        self._client = PatientClient(client)
+        self._experiments = Experiments(self._client, uri)
         self._roots: dict[str, Path | None] = {}
         # Where a server wants the artifacts of runs that were created here.
         self._targets: dict[str, str] = {}
         # Runs of which the store has nothing but what was written here, in one go.
         self._own: set[str] = set()
+        # New runs that nobody has asked the store to create.
+        self._fresh: set[str] = set()
         self._parents: dict[str, str] = {}
+        self._files_at_once = IN_FLIGHT
         self._is_file_store = is_file_store(uri)
         self._is_database = not (self._is_file_store or is_remote(uri))
         # Folders of runs without values in a file store.
@@ -109,17 +111,25 @@ class ClientStore:
             The store did not answer; updates before the current one are in it.
         """
         # Looked up anew each time: one may have been deleted or restored meanwhile.
-        self._experiments.clear()
+        self._experiments.forget()
+
+        def work(update: RunUpdate) -> list[Rejection]:
+            return refusals.apply(
+                lambda pieces: [found for piece in pieces for found in self._write(piece, ids)],
+                [update],
+                lambda run_id: self._tags(ids.get(run_id) or run_id),
+            )
+
         with CALLS:
-            return [
-                rejection
-                for update in updates
-                for rejection in refusals.apply(
-                    lambda pieces: [found for piece in pieces for found in self._write(piece, ids)],
-                    [update],
-                    lambda run_id: self._tags(ids.get(run_id) or run_id),
-                )
-            ]
+            self._files_at_once = IN_FLIGHT // max(len(updates), 1)
+            self._fresh = {update.run_id for update in updates if self._is_fresh(update, ids)}
+            ids.begin(self._fresh)
+            try:
+                if is_remote(self._uri):
+                    return side_by_side(work, updates)
+                return [rejection for update in updates for rejection in work(update)]
+            finally:
+                ids.keep()
 
     def upload(self, update: RunUpdate) -> list[Rejection]:
         """Send the artifacts of a run that the store knows under our id.
@@ -146,7 +156,11 @@ class ClientStore:
         return masked(f"{type(error).__name__}: {error}", self._uri)[:500]
 
     def _away(self, error: BaseException) -> StoreUnavailable:
-        return error if isinstance(error, StoreUnavailable) else StoreUnavailable(self._text(error))
+        if isinstance(error, StoreUnavailable):
+            return error
+        away = StoreUnavailable(self._text(error))
+        away.passing = is_passing(error) or is_failure(error)
+        return away
 
     def _tags(self, run_id: str) -> dict[str, str]:
         try:
@@ -166,14 +180,14 @@ class ClientStore:
         """
         try:
             return self._write_all(update, ids)
-        except StoreUnavailable:
-            raise
         except Exception as error:
+            self._own.discard(ids.get(update.run_id) or update.run_id)
             if not is_refusal(error):
                 raise self._away(error) from error
             if "Changing param values is not allowed" in str(error) and not update.pieces():
                 return []  # one that was logged with another value keeps the first, which the tracker has said
-            raise Refused(self._text(error), whole=self._is_gone(update, ids)) from error
+            whole, doubtful = self._is_gone(update, ids), is_failure(error)
+            raise Refused(self._text(error), whole=whole, doubtful=doubtful) from error
 
     def _is_gone(self, update: RunUpdate, ids: RunIds) -> bool:
         """After a refusal: whether the run is not there or deleted; the store takes other things.
@@ -187,11 +201,10 @@ class ClientStore:
         """
         known = ids.get(update.run_id)
         run_id = known or update.run_id
-        self._own.discard(run_id)
         try:
             if update.create is not None and known is None:
-                self._experiments.clear()
-                self._experiment(update.create)
+                self._experiments.forget()
+                self._experiments.find(update.create.experiment)
                 return False
             run = self._again(run_id)
             if run.info.lifecycle_stage == "active":
@@ -259,24 +272,31 @@ class ClientStore:
             return known
         if update.create is None:
             return update.run_id  # a run of the user's, joined under the store's own id
-        if ids.uncertain(update.run_id):
+        if update.run_id in self._fresh:
+            self._fresh.discard(update.run_id)  # should this fail, it may be there all the same
+        elif not ids.uncertain(update.run_id):
+            return update.run_id  # the bulk path wrote it
+        else:
             found = self._find(update.run_id, update.create)
             if found is not None:
                 ids.done(update.run_id, found)
                 return found
-        elif self._is_database and self._has(update.run_id):
-            return update.run_id
-        else:
-            ids.begin(update.run_id)
         return self._create(update, update.create, ids)
+
+    def _is_fresh(self, update: RunUpdate, ids: RunIds) -> bool:
+        """Whether a run is new and the store has not been asked to create it."""
+        run_id = update.run_id
+        if update.create is None or ids.get(run_id) is not None or ids.uncertain(run_id):
+            return False
+        return not (self._is_database and self._has(run_id))
 
     def _create(self, update: RunUpdate, create: Creation, ids: RunIds) -> str:
         # One by one, each of them dear, in a file store; all in one request elsewhere.
         count = 0 if self._is_file_store else MAX_TAGS_PER_BATCH - 2
         names = [key for key in update.tags if key != RUN_NAME][:count]
         tags = {key: update.tags[key] for key in names}
-        experiment = self._experiment(create)
-        if create.experiment in self._renamed:
+        experiment = self._experiments.find(create.experiment)
+        if create.experiment in self._experiments.renamed:
             tags[refusals.REFUSED] = f"experiment {create.experiment!r}"
         run = self._client.create_run(
             experiment,
@@ -303,7 +323,7 @@ class ClientStore:
         except Exception as error:
             if getattr(error, "error_code", "") in _NO_RUN:
                 return False
-            raise
+            raise self._away(error) from error
 
     def _parent(self, parent: str, update: RunUpdate, ids: RunIds) -> str:
         """The store's id of a parent run, which may have been logged by another tracker or process."""
@@ -314,37 +334,9 @@ class ClientStore:
         return known
 
     def _find(self, run_id: str, create: Creation) -> str | None:
-        experiment = self._experiment(create)
+        experiment = self._experiments.find(create.experiment)
         found = self._client.search_runs([experiment], f"tags.`{OWN_RUN_ID}` = '{run_id}'", max_results=1)
         return str(found[0].info.run_id) if found else None
-
-    def _experiment(self, create: Creation) -> str:
-        """Id of the experiment, which is created if need be."""
-        name = create.experiment
-        if name not in self._experiments:
-            try:
-                self._experiments[name] = self._experiment_id(name)
-            except Exception as error:
-                other = clean_key(name)
-                if not is_refusal(error) or other == name:
-                    raise
-                logger.warning("experiment %r becomes %r: %s", name, other, self._text(error))
-                self._experiments[name] = self._experiment_id(other)
-                self._renamed.add(name)
-        return self._experiments[name]
-
-    def _experiment_id(self, name: str) -> str:
-        found = self._client.get_experiment_by_name(name)
-        if found is None:
-            try:
-                return str(self._client.create_experiment(name))
-            except Exception:  # somebody else did?
-                found = self._client.get_experiment_by_name(name)
-                if found is None:
-                    raise
-        if found.lifecycle_stage != "active":
-            raise deleted_experiment(name, found.experiment_id)
-        return str(found.experiment_id)
 
     def _new_points(
         self, run_id: str, metrics: list[tuple[str, float, int, int]]
@@ -353,14 +345,9 @@ class ClientStore:
         if not metrics or run_id in self._own:
             return metrics
         have: set[tuple[str, str, int, int]] = set()
-        for key in {point[0] for point in metrics}:
-            try:
-                history = self._client.get_metric_history(run_id, key)
-            except Exception as error:
-                if not is_refusal(error):
-                    raise
-                continue  # the store has none of this name, and will say why when it is written
-            for metric in history:
+        there = self._client.get_run(run_id).data.metrics
+        for key in {point[0] for point in metrics if point[0] in there}:
+            for metric in self._client.get_metric_history(run_id, key):
                 have.add((key, repr(float(metric.value)), int(metric.timestamp), int(metric.step)))
         return [p for p in metrics if (p[0], repr(float(p[1])), p[2], p[3]) not in have]
 
@@ -404,12 +391,18 @@ class ClientStore:
             misread = [] if target is None else [item for item in artifacts if _MISREAD.search(item.path)]
             problems = [(item, f"{item.path}: {_MISREAD_REASON}") for item in misread]
             kept = [item for item in artifacts if item not in misread]
-            problems += write_artifacts(Path(folder), kept, [])
+            written: list[Path] = []
+            problems += write_artifacts(Path(folder), kept, written)
             if target is None:
                 self._client.log_artifacts(run_id, folder)
             else:
                 # The client would ask the server once more where the run's artifacts go.
                 registry = require("mlflow.store.artifact.artifact_repository_registry", extra="mlflow")
                 repository = registry.get_artifact_repository(target, tracking_uri=self._uri)
-                repository.log_artifacts(folder)
+
+                def send(file: Path) -> None:
+                    place = file.parent.relative_to(folder).as_posix()
+                    patiently(repository.log_artifact, str(file), None if place == "." else place)
+
+                at_once(send, written, self._files_at_once)
         return refusals.of_files(update.run_id, problems)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterable, Sequence
 
 from peak_fast.masking import masked
@@ -12,11 +13,16 @@ from peak_fast.tracking.updates import Artifact, Refused, Rejection, RunUpdate
 
 # A server that is too busy says so with a number among those of refusals.
 _BUSY = frozenset((408, 425, 429))
+# So does one that is starting, or a proxy whose server is; a connection that was kept may have been closed meanwhile.
+_PASSING = _BUSY | {502, 503, 504}
+_CLOSED = re.compile("Connection aborted|RemoteDisconnected|ConnectionResetError|BrokenPipeError")
 _STATUS = re.compile(r"failed with error code (\d{3})|too many (\d{3}) error responses")
 _NO_ANSWER = re.compile(r"API request to \S+ failed with (timeout )?exception")
 # The tags that say what of a run its store refused.
 REFUSED = "peak_fast.refused"
 ARTIFACT_ERROR = "peak_fast.artifact_error"
+# Seconds after which one item that a server failed with is sent again.
+_PAUSES = (0.1, 0.4)
 _MAX_TOLD, _MAX_REASON = 4_000, 300
 
 # Writes updates durably; what it could leave out by itself, and did.
@@ -46,6 +52,12 @@ def write_in_pieces(write: Write, updates: Sequence[RunUpdate]) -> list[Rejectio
         return [Rejection(update.run_id, masked(str(refusal)))]
     pieces = update.pieces()
     if not pieces:
+        for pause in _PAUSES if refusal.doubtful else ():
+            time.sleep(pause)
+            try:
+                return write(updates)
+            except Refused as error:
+                refusal = error
         return [Rejection(update.run_id, masked(f"{update}: {refusal}"), None if update.create else update)]
     found = []
     for piece in pieces:
@@ -112,10 +124,25 @@ def is_refusal(error: Exception) -> bool:
     """
     if isinstance(error, (OverflowError, UnicodeError)) or has_no_place(error):
         return True
+    status = _status(error)
+    return status is not None and ((400 <= status < 500 and status not in _BUSY) or status == 500)
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether what keeps a store from answering is likely to be over in a second."""
+    return _status(error) in _PASSING or _CLOSED.search(str(error)) is not None
+
+
+def is_failure(error: BaseException) -> bool:
+    """Whether a server says that it failed with what was sent."""
+    return _status(error) == 500
+
+
+def _status(error: BaseException) -> int | None:
     said = _STATUS.search(str(error))
     status = getattr(getattr(error, "response", None), "status_code", None)
     if status is None and said is not None:
         status = int(said[1] or said[2])
     if status is None and hasattr(error, "get_http_status_code") and not _NO_ANSWER.search(str(error)):
-        status = error.get_http_status_code()
-    return status is not None and ((400 <= status < 500 and status not in _BUSY) or status == 500)
+        status = int(error.get_http_status_code())
+    return status
