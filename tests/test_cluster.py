@@ -2,7 +2,10 @@
 
 import importlib.util
 import os
+import re
+import signal
 import sys
+import time
 
 import numpy as np
 import polars as pl
@@ -15,7 +18,10 @@ from peak_fast import ConfigError, Costs, Param, Sweep, SweepError, strategy, sy
 distributed = pytest.importorskip("distributed")
 
 from peak_fast.cluster import Crew, identity  # noqa: E402
+from peak_fast.cluster.careful import Limits, run_carefully  # noqa: E402
 from peak_fast.cluster.parcels import pack, unpacked  # noqa: E402
+from peak_fast.sweep.run import Work  # noqa: E402
+from peak_fast.sweep.run.remote import SweepJob  # noqa: E402
 
 BARS = synthetic(400, seed=3)
 GRID = {"fast": range(2, 30), "slow": range(5, 120, 5), "stop_loss": [None, 0.05]}
@@ -32,6 +38,11 @@ def client(tmp_path_factory):
     ):
         client.run(os.chdir, str(tmp_path_factory.mktemp("elsewhere")))
         yield client
+
+
+def job_of(sweep):
+    """What is sent of a sweep."""
+    return SweepJob(Work(sweep.engine.settings, sweep.strategy, sweep.data, sweep.grid, sweep.metrics))
 
 
 def both(sweep, client, **options):
@@ -133,12 +144,8 @@ def test_prices_arrive_once_and_nobody_can_write_to_them(client):
     size = 6 * 8 * len(bars)
     sweep = Sweep("ma_crossover", {"fast": range(5, 9), "slow": [50, 60]}, bars)
     with Crew(client) as crew:
-        from peak_fast.sweep.run import Work
-        from peak_fast.sweep.run.remote import SweepJob
-
-        job = SweepJob(Work(sweep.engine.settings, sweep.strategy, sweep.data, sweep.grid, sweep.metrics))
         for _ in range(2):
-            list(crew.run(job, [(0, len(sweep.grid))], 4))
+            list(crew.run(job_of(sweep), [(0, len(sweep.grid))], 4))
         assert len(crew.sent) == 3 and all(size < sent < 1.02 * size for sent in crew.sent.values())
     packed = pack(bars)
     again = unpacked(b"".join(bytes(part) for part in packed.parcels[packed.key].parts), None)
@@ -186,3 +193,44 @@ def test_an_error_of_a_function_is_the_one_of_one_machine(client):
             sweep.run(cluster=cluster, progress=False)
         said.append((type(caught.value).__name__, str(caught.value)))
     assert said[0] == said[1]
+
+
+def kills(df, params):
+    if params["n"] == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if params["n"] == 7:
+        print("said by a function")
+        os._exit(3)
+    return np.sign(df["close"].diff().fill_null(0.0).to_numpy()) * (params["n"] % 3 - 1)
+
+
+def careful(function, grid, **limits):
+    sweep = Sweep(function, grid, BARS)
+    packed = pack(job_of(sweep))
+    contents = {key: b"".join(bytes(part) for part in p.parts) for key, p in packed.parcels.items()}
+    limits = {"seconds": 60.0, "silence": 60.0, "memory": 0, **limits}
+    return run_carefully(packed.key, contents, 0, len(sweep.grid), 1, Limits(**limits))
+
+
+def test_a_configuration_that_kills_its_process_is_found_and_the_others_have_their_rows():
+    found = careful(kills, {"n": range(10)})
+    assert found.failed == {5: "its process was ended by SIGKILL", 7: "its process ended with code 3"}
+    alive = [n for n in range(10) if n not in (5, 7)]
+    expected = Sweep(kills, {"n": alive}, BARS).run(progress=False).frame
+    np.testing.assert_array_equal(found.rows[alive, 0], expected["total_return"].to_numpy())
+    assert np.isnan(found.rows[[5, 7]]).all()
+
+
+def test_a_configuration_that_holds_the_lock_or_takes_too_much_memory_is_ended():
+    def holds(df, params):
+        re.match(r"(a+)+$", "a" * 60 + "b")  # for ever, without letting others run
+
+    def eats(df, params):
+        kept = np.ones(1 << 27)
+        time.sleep(60.0)
+        return kept[: len(df)]
+
+    found = careful(holds, {"n": [1]}, silence=4.0)
+    assert found.failed == {0: "it held Python's lock for more than 4 s, and was ended"}
+    found = careful(eats, {"n": [1]}, memory=900_000_000)
+    assert found.failed == {0: "it took more than the 0.9 GB of its worker, and was ended"}

@@ -7,7 +7,8 @@ import queue
 import time
 import uuid
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from concurrent.futures import CancelledError
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
@@ -18,13 +19,12 @@ from peak_fast.cluster.connecting import check_cluster, connected
 from peak_fast.cluster.pace import SECONDS, Pace
 from peak_fast.cluster.parcels import Packed, pack
 from peak_fast.cluster.versions import difference, digest, identity
-from peak_fast.errors import PeakFastError, SweepError
+from peak_fast.errors import SweepError
 from peak_kernels.arrays import FloatArray
 
 # How often the cluster is looked at while nothing comes back, and how long it may be out of reach, in seconds.
 _LOOK = 1.0
-_LOST = 60.0
-_NO_WORKERS = 300.0
+_ANSWER = 60.0
 # How often a piece is tried again after something that is not its fault.
 _TRIES = 4
 
@@ -39,20 +39,21 @@ class Piece:
         Numbers of the items.
     rows
         float64[stop - start, columns]; NaN for items that failed.
-    reason
-        Why they failed; empty: they did not.
+    failed
+        Why items have no result, by number.
     """
 
     start: int
     stop: int
     rows: FloatArray
-    reason: str = ""
+    failed: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass
 class _Task:
     start: int
     stop: int
+    careful: bool = False
     tries: int = 0
     ready: float = 0.0
 
@@ -86,6 +87,7 @@ class Crew:
         self.notes: dict[str, None] = {}
         self.sent: dict[str, int] = {}
         self._client: Any = None
+        self._round: _Round | None = None
 
     def __enter__(self) -> Crew:
         return self
@@ -93,6 +95,8 @@ class Crew:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._round is not None:
+            self._round.close()  # its generator may still be held by the traceback of an error
         self._stack.close()
 
     def run(self, job: _shelf.Job, ranges: Iterable[tuple[int, int]], columns: int) -> Iterator[Piece]:
@@ -114,14 +118,16 @@ class Crew:
         """
         if self._client is None:
             self._client = self._stack.enter_context(connected(self._cluster))
-        with contextlib.closing(_Round(self, pack(job), Pace(ranges), columns)) as round_:
+        self._round = _Round(self, pack(job), Pace(ranges), columns)
+        with contextlib.closing(self._round) as round_:
             yield from round_.pieces()
 
     # What rounds ask
 
     def look(self, packed: Packed) -> None:
         """See who is there; compare new workers with this machine and send them what they lack."""
-        addresses = set(self._client.nthreads())
+        ask = self._client.scheduler.ncores
+        addresses = set(self._client.sync(ask, workers=None, callback_timeout=_ANSWER))
         self.workers = len(addresses)
         fresh = sorted(addresses - self._known)
         if not fresh:
@@ -148,9 +154,9 @@ class Crew:
         for worker in workers:
             self.sent[worker] = self.sent.get(worker, 0) + parcel.size
 
-    def submit(self, *args: Any, key: Any) -> Any:
+    def submit(self, *args: Any, careful: bool, key: Any) -> Any:
         """A task."""
-        return self._client.submit(_shelf.run_piece, *args, self._threads, key=key, pure=False)
+        return self._client.submit(_shelf.run_piece, *args, self._threads, careful, key=key, pure=False)
 
     def forget(self) -> None:
         """Look at all workers again when a round begins."""
@@ -165,6 +171,14 @@ class Crew:
     def status(self) -> str:
         """Whether the scheduler is connected."""
         return str(self._client.status)
+
+
+def patience() -> float:
+    """Seconds without a worker after which a sweep ends: ``peak-fast.no-workers-timeout`` of Dask's configuration."""
+    import dask
+    from dask.utils import parse_timedelta
+
+    return float(parse_timedelta(dask.config.get("peak-fast.no-workers-timeout", "5 minutes")))
 
 
 def refuse(worker: str, theirs: dict[str, Any]) -> None:
@@ -207,13 +221,11 @@ class _Round:
         self._look(at_once=True)
         while self._pace.left or self._running or self._again:
             self._hand_out()
-            try:
+            with contextlib.suppress(queue.Empty):
                 key = self._back.get(timeout=0.25)
-            except queue.Empty:
-                self._look()
-                continue
-            if key in self._running:
-                yield from self._taken(*self._running.pop(key))
+                if key in self._running:
+                    yield from self._taken(*self._running.pop(key))
+            self._look()
 
     def _hand_out(self) -> None:
         workers = self._crew.workers
@@ -227,7 +239,8 @@ class _Round:
     def _begin(self, task: _Task) -> None:
         self._count += 1
         key = (self._name, self._count)
-        future = self._crew.submit(self._packed.key, task.start, task.stop, SECONDS, digest(), key=key)
+        piece = task.start, task.stop, SECONDS
+        future = self._crew.submit(self._packed.key, *piece, digest(), careful=task.careful, key=key)
         self._running[key] = future, task
         future.add_done_callback(lambda done: self._back.put(done.key))
 
@@ -241,33 +254,37 @@ class _Round:
             self._crew.look(self._packed)
         except (OSError, TimeoutError) as error:
             self._out_of_reach = self._out_of_reach or now
-            if now - self._out_of_reach > _LOST or self._crew.status not in ("running", "connecting"):
+            if now - self._out_of_reach > _ANSWER or self._crew.status not in ("running", "connecting"):
                 raise SweepError(_gone(error)) from error
             return
         self._out_of_reach = None
         if self._crew.workers:
             self._without = now
-        elif now - self._without > _NO_WORKERS:
+        elif now - self._without > patience():
             raise SweepError(
-                f"cluster: no worker for {_NO_WORKERS:.0f} s; start some with `dask worker ADDRESS`, or scale the "
-                "cluster; with a store the same call continues"
+                f"cluster: no worker for {patience():.0f} s; start some with `dask worker ADDRESS`, or scale the "
+                "cluster; DASK_PEAK_FAST__NO_WORKERS_TIMEOUT=2h waits longer; with a store the same call continues"
             )
 
     def _taken(self, future: Any, task: _Task) -> Iterator[Piece]:
         """What a finished task brings: results, a parcel that is missing, or trouble."""
         try:
-            reply = future.result(timeout=_LOST)
-        except PeakFastError:
-            raise
-        except ImportError as error:
-            raise SweepError(_no_package("of this cluster", error)) from error
-        except BaseException as error:
-            if not _is_of_cluster(error):
-                raise
-            yield from self._failed(task, error)
+            error = future.exception(timeout=_ANSWER) if future.status == "error" else None
+            reply: Any = None if error else future.result(timeout=_ANSWER)
+        except (
+            CancelledError,
+            TimeoutError,
+            OSError,
+        ) as trouble:  # of the cluster; that of the work is `error`
+            if self._crew.status != "running":
+                raise SweepError(_gone(trouble)) from trouble
+            self._retry(task, f"{type(trouble).__name__}: {trouble}")
             return
         finally:
             future.release()
+        if error is not None:
+            yield from self._failed(task, error)
+            return
         if reply.theirs is not None:
             refuse(reply.worker, reply.theirs)
         if reply.missing:
@@ -276,9 +293,16 @@ class _Round:
             self._retry(task, f"worker {reply.worker} does not keep what it is sent")
             return
         self._pace.measured(reply.stop - task.start, reply.seconds, fresh=reply.fresh)
-        self._pace.give_back(reply.stop, task.stop)
+        self._give_back(task, reply.stop)
         self._crew.notes.update(dict.fromkeys(reply.notes))
-        yield Piece(task.start, reply.stop, reply.rows)
+        yield Piece(task.start, reply.stop, reply.rows, reply.failed)
+
+    def _give_back(self, task: _Task, reached: int) -> None:
+        """Let what a worker did not get to be done by the next one, as carefully."""
+        if not task.careful:
+            self._pace.give_back(reached, task.stop)
+        elif reached < task.stop:
+            self._again.append(_Task(reached, task.stop, careful=True))
 
     def _retry(self, task: _Task, reason: str) -> None:
         task.tries += 1
@@ -290,19 +314,22 @@ class _Round:
         self._again.append(task)
 
     def _failed(self, task: _Task, error: BaseException) -> Iterator[Piece]:
-        """Run a piece again whose worker died, in halves where it killed several."""
+        """Run a piece carefully whose workers died; raise what the work itself raised."""
+        if isinstance(error, ImportError):
+            raise SweepError(_no_package("of this cluster", error)) from error
+        if type(error).__name__ not in ("KilledWorker", "NoValidWorkerError"):
+            raise error
         self._look(at_once=True)
-        if type(error).__name__ != "KilledWorker":
-            if self._crew.status != "running":
-                raise SweepError(_gone(error)) from error
-            self._retry(task, str(error) or type(error).__name__)
-            return
-        if task.stop - task.start > 1:
+        task.tries += 1
+        if not task.careful or task.tries <= _TRIES:
+            task.careful, task.tries = True, task.tries if task.careful else 0
+            self._again.append(task)
+        elif task.stop - task.start > 1:
             middle = (task.start + task.stop) // 2
-            self._again += [_Task(task.start, middle), _Task(middle, task.stop)]
-            return
-        nothing = np.full((1, self._columns), np.nan)
-        yield Piece(task.start, task.stop, nothing, "each worker that ran it died")
+            self._again += [_Task(task.start, middle, True), _Task(middle, task.stop, True)]
+        else:
+            nothing = np.full((1, self._columns), np.nan)
+            yield Piece(task.start, task.stop, nothing, {task.start: "each worker that ran it died"})
 
 
 def _gone(error: BaseException) -> str:
@@ -310,10 +337,3 @@ def _gone(error: BaseException) -> str:
         f"cluster: the scheduler is gone ({type(error).__name__}: {error}); start it again; with a store the same call "
         "continues where this one stopped"
     )
-
-
-def _is_of_cluster(error: BaseException) -> bool:
-    """Whether an error is about the cluster, not about what ran there."""
-    names = {kind.__name__ for kind in type(error).__mro__}
-    ours = {"KilledWorker", "CancelledError", "FutureCancelledError", "CommClosedError", "TimeoutError"}
-    return bool(names & (ours | {"NoValidWorkerError", "FuturesCancelledError"}))

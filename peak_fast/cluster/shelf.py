@@ -21,6 +21,8 @@ _MOST_OPEN = 4
 # How quickly parts of a piece may grow while it turns out how long an item takes; how much longer than asked a piece
 # may take.
 _GROWTH, _PATIENT = 32, 1.5
+# The same of a piece that runs carefully, and how long its process may be silent where the cluster does not say.
+_CAREFUL, _SILENCE = 20.0, "5 minutes"
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,8 @@ class Reply:
         Whether machine code, prices or rows had to be made ready: what comes next is quicker.
     missing
         Keys of parcels that it needs first.
+    failed
+        Why items have no result, by number.
     theirs
         The worker's identity where it is not that of the client.
     """
@@ -89,6 +93,7 @@ class Reply:
     fresh: bool = False
     notes: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    failed: dict[int, str] = field(default_factory=dict)
     theirs: dict[str, str] | None = None
 
 
@@ -100,6 +105,7 @@ class Shelf:
         self._arriving: dict[str, tuple[Any, list[int]]] = {}
         self._bytes: OrderedDict[str, Any] = OrderedDict()
         self._objects: dict[str, Any] = {}
+        self._needs: dict[str, tuple[str, ...]] = {}
         self._opened: OrderedDict[str, Opened] = OrderedDict()
         self.busy = threading.Lock()
 
@@ -135,8 +141,20 @@ class Shelf:
             raise Missing(key)
         self._bytes.move_to_end(key)
         if key not in self._objects:
-            self._objects[key] = unpacked(self._bytes[key], self.load)
+            needs: dict[str, None] = {}
+
+            def found(other: str) -> Any:
+                needs.update(dict.fromkeys((*self._needs.get(other, ()), other)))
+                return self.load(other)
+
+            self._objects[key] = unpacked(self._bytes[key], found)
+            self._needs[key] = tuple(needs)
         return self._objects[key]
+
+    def contents(self, key: str) -> dict[str, Any]:
+        """Bytes of a parcel and of those that it needs."""
+        self.load(key)
+        return {each: self._bytes[each] for each in (*self._needs.get(key, ()), key)}
 
     def opened(self, key: str, means: Means) -> tuple[Opened, bool]:
         """A job that lies ready, and whether it was made so now."""
@@ -192,7 +210,9 @@ def keep(key: str, size: int, place: int, chunk: bytes, dask_worker: Any) -> Non
 # Tasks
 
 
-def run_piece(job: str, start: int, stop: int, seconds: float, ours: str, threads: int | None) -> Reply:
+def run_piece(
+    job: str, start: int, stop: int, seconds: float, ours: str, threads: int | None, careful: bool = False
+) -> Reply:
     """Carry out items ``[start, stop)`` of a job, as many as ``seconds`` allow and one at least.
 
     One piece at a time runs on a worker, on all its threads: they share rows of indicators and scratch memory, which
@@ -206,6 +226,8 @@ def run_piece(job: str, start: int, stop: int, seconds: float, ours: str, thread
         Digest of the client's identity.
     threads
         At most so many threads of the worker; None: all.
+    careful
+        In processes of their own; see `peak_fast.cluster.careful`.
     """
     from distributed import get_worker
 
@@ -213,15 +235,39 @@ def run_piece(job: str, start: int, stop: int, seconds: float, ours: str, thread
     if digest() != ours:
         return Reply(worker.address, theirs=identity())
     shelf, count = _shelf(worker), worker.state.nthreads
+    means = Means(min(threads or count, count), _memory(worker))
     with shelf.busy:
-        begun = time.perf_counter()
         try:
-            opened, fresh = shelf.opened(job, Means(min(threads or count, count), _memory(worker)))
+            run = _run_carefully if careful else _run_here
+            return run(shelf, worker.address, job, (start, stop), seconds, means)
         except Missing as missing:
             return Reply(worker.address, missing=[str(missing)])
-        rows, reached, spent = _run(opened, start, stop, seconds)
+
+
+def _run_here(
+    shelf: Shelf, address: str, job: str, piece: tuple[int, int], seconds: float, means: Means
+) -> Reply:
+    begun = time.perf_counter()
+    opened, fresh = shelf.opened(job, means)
+    rows, reached, spent = _run(opened, *piece, seconds)
     took = time.perf_counter() - begun if fresh else spent
-    return Reply(worker.address, rows, reached, took, fresh, opened.notes())
+    return Reply(address, rows, reached, took, fresh, opened.notes())
+
+
+def _run_carefully(
+    shelf: Shelf, address: str, job: str, piece: tuple[int, int], seconds: float, means: Means
+) -> Reply:
+    import dask
+    from dask.utils import parse_timedelta
+
+    from peak_fast.cluster.careful import Limits, run_carefully
+
+    begun = time.perf_counter()
+    silence = parse_timedelta(dask.config.get("distributed.scheduler.worker-ttl") or _SILENCE)
+    limits = Limits(_CAREFUL * seconds, silence, means.memory)
+    found = run_carefully(job, shelf.contents(job), *piece, means.threads, limits)
+    reached = piece[0] + len(found.rows)
+    return Reply(address, found.rows, reached, time.perf_counter() - begun, True, failed=found.failed)
 
 
 def _run(opened: Opened, start: int, stop: int, seconds: float) -> tuple[FloatArray, int, float]:

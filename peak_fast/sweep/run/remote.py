@@ -62,7 +62,7 @@ class RemoteRanges:
 
     def __init__(self, work: Work, crew: Crew, memory: str | int | None, *, stored: bool) -> None:
         self.work, self._crew, self._memory = work, crew, memory
-        self._failed: list[str] = []
+        self._failed: dict[int, str] = {}
         results, budget = len(work.grid) * 8 * work.width, parse_memory(memory)
         if not stored and results > budget:
             raise SweepError(
@@ -73,11 +73,13 @@ class RemoteRanges:
 
     def notes(self) -> list[str]:
         """Notes of all bars, of what ran on them, and of configurations that failed."""
-        more = len(self._failed) - _MOST_TOLD
-        failed = self._failed[:_MOST_TOLD] + (
-            [f"and {more:,} more configurations failed"] if more > 0 else []
-        )
-        return [*self._crew.notes, *failed]
+        told = sorted(self._failed.items())[:_MOST_TOLD]
+        said = [
+            f"configuration {number} ({format_params(self.work.grid[number])}) has no result: {reason}"
+            for number, reason in told
+        ]
+        more = len(self._failed) - len(told)
+        return [*self._crew.notes, *said, *([f"{more:,} more configurations have no result"] if more else [])]
 
     def tiles(
         self, bounds: Sequence[tuple[int, int]], shown: SweepProgress
@@ -87,9 +89,7 @@ class RemoteRanges:
         best = np.fmax if higher_is_better(self.work.metrics[0]) else np.fmin
         job = SweepJob(self.work, self._memory)
         for piece in self._crew.run(job, bounds, self.work.width):
-            if piece.reason:
-                params = format_params(self.work.grid[piece.start])
-                self._failed.append(f"configuration {piece.start} ({params}) has no result: {piece.reason}")
+            self._failed |= piece.failed
             shown.workers = self._crew.workers
             shown.advance(piece.stop - piece.start, float(best.reduce(piece.rows[:, 0])))
             for number, out in tiles.finished(piece):
