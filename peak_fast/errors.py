@@ -19,7 +19,6 @@ Each message says what was expected, what came and what to do.
 from __future__ import annotations
 
 import contextlib
-import difflib
 import importlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -140,6 +139,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     str
         ``"did you mean 'x'? known: 'x', 'y'"`` or ``"known: 'x', 'y'"``.
     """
+    import difflib
+
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1)
     if close and len(names) > _MOST_NAMES:

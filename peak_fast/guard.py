@@ -9,7 +9,6 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable, Iterable
-from difflib import get_close_matches
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -110,6 +109,8 @@ def no_argument(label: str, name: str, known: Iterable[str], cls: type | None = 
     cls
         Its class: where the constructor or another method takes the keyword, or a nearer one, the error says so.
     """
+    from difflib import get_close_matches
+
     own = list(known)
     others = {} if cls is None else _doors(cls)
     nearest = get_close_matches(name, [*own, *others], n=1)

@@ -78,6 +78,8 @@ class Dialect:
 
 def plain(name: str) -> str:
     """A name without case, blanks, punctuation and accents."""
+    if name.isascii():
+        return re.sub(r"[\W_]+", "", name).lower()
     import unicodedata
 
     spread = unicodedata.normalize("NFKD", name.replace("ł", "l").replace("Ł", "l").replace("ß", "ss"))
@@ -158,6 +160,9 @@ def by_header(names: Iterable[str], wanted: str | None = None) -> Dialect | None
         The header lacks names of the form that the user named.
     """
     known = {plain(name): name for name in names}
+    has_prices = all(price in known for price in PRICES)
+    if wanted is None and has_prices and _USUAL.issuperset(known):
+        return None  # without reading the table, in which every form has another name
     for entry in _table()["header"]:
         if wanted not in (None, entry["name"]):
             continue
@@ -177,7 +182,7 @@ def by_header(names: Iterable[str], wanted: str | None = None) -> Dialect | None
             raw=entry.get("raw", False),
             notes=tuple(entry.get("notes", ())),
         )
-    if wanted is not None or all(price in known for price in PRICES):
+    if wanted is not None or has_prices:
         return None
     return _language(known) or _marked(list(known.values()))
 
@@ -302,10 +307,10 @@ def _marked(names: list[str]) -> Dialect | None:
     groups: dict[tuple[str, str], dict[str, str]] = {}
     for name in names:
         for pattern in (_BEHIND, _BEFORE, _AFTER):
-            match = pattern.match(name.strip())
+            match = re.match(pattern, name.strip())
             role = _MARKED.get(plain(match["name"])) if match else None
             if match and role:
-                groups.setdefault((pattern.pattern, match["mark"]), {}).setdefault(role, name)
+                groups.setdefault((pattern, match["mark"]), {}).setdefault(role, name)
     whole = {mark: found for (_, mark), found in groups.items() if all(price in found for price in PRICES)}
     if len(whole) != 1 or sum(len(found) > 1 for found in groups.values()) > 1:
         return None
@@ -313,7 +318,8 @@ def _marked(names: list[str]) -> Dialect | None:
     return Dialect(name="marked", columns=columns, notes=(f"prices are those marked {mark!r}",))
 
 
-_BEHIND = re.compile(r"^(?P<name>\w+?)\s*[\s_]?[(\[](?P<mark>[^)\]]+)[)\]]$")
-_BEFORE = re.compile(r"^(?P<mark>.+)[._: ](?P<name>[A-Za-z]+)$")
-_AFTER = re.compile(r"^(?P<name>(?:adj )?[A-Za-z]+)[._: -](?P<mark>[^(\[]+)$", re.IGNORECASE)
+# Texts, compiled where a header is looked at: compiling patterns takes as long as importing a room.
+_BEHIND = r"^(?P<name>\w+?)\s*[\s_]?[(\[](?P<mark>[^)\]]+)[)\]]$"
+_BEFORE = r"^(?P<mark>.+)[._: ](?P<name>[A-Za-z]+)$"
+_AFTER = r"(?i)^(?P<name>(?:adj )?[A-Za-z]+)[._: -](?P<mark>[^(\[]+)$"
 _MARKED = {name: name for name in (*PRICES, "volume")} | {"adjclose": "adj_close", "adjusted": "adj_close"}

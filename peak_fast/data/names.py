@@ -22,7 +22,8 @@ PLAIN_TIME_NAMES = ("timestamp", "datetime", "date", "time", "ts", "opentime")
 # Times of the close: taken only where there is nothing else, and then as what they are.
 _TIME_WORD = "(?:time|timestamp|datetime|date|ts|at|utc|ms|us|ns)"
 _BAR_WORD = "(?:bar|candle|candlestick|kline|interval|period|timeperiod|window|bucket|session)"
-_CLOSE_TIME = re.compile(
+# Patterns are texts, compiled where a name is looked at: that takes as long as importing a room.
+_CLOSE_TIME = (
     f"end|upperboundary|{_BAR_WORD}?(?:close|closed|end|ends|closing|ending){_TIME_WORD}+"
     f"|(?:{_BAR_WORD}|{_TIME_WORD})+(?:close|end|ends|closing){_TIME_WORD}*"
 )
@@ -101,32 +102,30 @@ def is_close_time(name: str) -> bool:
     """
     folded = fold(name)
     return folded not in ("barclose", "candleclose", "periodclose", "sessionclose", "klineclose") and bool(
-        _CLOSE_TIME.fullmatch(folded)
+        re.fullmatch(_CLOSE_TIME, folded)
     )
 
 
-_MONEY = re.compile(
-    r"[(\[（]\s*(?:in )?(?:[$€£¥₹₩₽]|rs\.?|usd|eur|gbp|chf|jpy|inr|cny|rub|krw|cad|aud|sek|nok|dkk|pln|czk|try"
-    r"|usdt|usdc|busd)[^)\]）]*[)\]）]|[$€£₹]\s*$",
-    re.IGNORECASE,
+_MONEY = (
+    r"(?i)[(\[（]\s*(?:in )?(?:[$€£¥₹₩₽]|rs\.?|usd|eur|gbp|chf|jpy|inr|cny|rub|krw|cad|aud|sek|nok|dkk|pln|czk|try"
+    r"|usdt|usdc|busd)[^)\]）]*[)\]）]|[$€£₹]\s*$"
 )
-_DERIVED = re.compile(
-    r"(?:^|[\W_])(?:change|chg|var|[se]?ma|wma|vwma|avg|average|mean|pct|percent|ratio|delta|osc|oscillator|std|rank|zscore"
-    r"|roc)(?:$|[\W_\d])|%",
-    re.IGNORECASE,
+_DERIVED = (
+    r"(?i)(?:^|[\W_])(?:change|chg|var|[se]?ma|wma|vwma|avg|average|mean|pct|percent|ratio|delta|osc|oscillator|std|rank|zscore"
+    r"|roc)(?:$|[\W_\d])|%"
 )
-_THOUSANDS = re.compile(r"[(\[]\s*(?:in )?(?:'?000s?|k|thousands?|tsd\.?)\s*[)\]]", re.IGNORECASE)
-_MILLIONS = re.compile(r"[(\[]\s*(?:in )?(?:'?000'?,?000s?|m|mn|mln|mio\.?|millions?)\s*[)\]]", re.IGNORECASE)
+_THOUSANDS = r"(?i)[(\[]\s*(?:in )?(?:'?000s?|k|thousands?|tsd\.?)\s*[)\]]"
+_MILLIONS = r"(?i)[(\[]\s*(?:in )?(?:'?000'?,?000s?|m|mn|mln|mio\.?|millions?)\s*[)\]]"
 
 
 def counts_money(name: str) -> bool:
     """Whether the unit in a name is a currency, as in "Umsatz (€)" and "Volume (USD)"."""
-    return _MONEY.search(name) is not None
+    return re.search(_MONEY, name) is not None
 
 
 def unit_of(name: str) -> float:
     """How many units one of a column counts, by its name: "Volume (000s)" counts thousands."""
-    return 1e3 if _THOUSANDS.search(name) else 1e6 if _MILLIONS.search(name) else 1.0
+    return 1e3 if re.search(_THOUSANDS, name) else 1e6 if re.search(_MILLIONS, name) else 1.0
 
 
 class Plain(NamedTuple):
@@ -281,7 +280,7 @@ class Names:
     def _counts_units(self, name: str) -> bool:
         """Whether a column can be the volume: neither money, nor an average or a change of volumes."""
         reason = "counts money, not units" if counts_money(name) else ""
-        if not reason and _DERIVED.search(name):
+        if not reason and re.search(_DERIVED, name):
             reason = "is made from volumes, an average or a change"
         if reason:
             note = f"column {name!r} is not read as volume: by its name it {reason}"

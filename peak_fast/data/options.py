@@ -13,7 +13,6 @@ peak_fast.errors.ConfigError: date_order: expected 'dmy', 'mdy' or 'ymd'; got 'd
 from __future__ import annotations
 
 import codecs
-import difflib
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
@@ -152,6 +151,8 @@ def _one_of(name: str, value: Any, known: tuple[str, ...]) -> str:
     if isinstance(value, str) and value in known:
         return value
     listing = ", ".join(repr(item) for item in known[:-1]) + f" or {known[-1]!r}"
+    import difflib
+
     near = difflib.get_close_matches(value.lower(), known, n=1) if isinstance(value, str) else []
     raise wrong(name, listing, value, f"did you mean {near[0]!r}?" if near else "choose one of them")
 
@@ -191,6 +192,8 @@ def _nearest_zones(key: str, folded: Mapping[str, str]) -> list[str]:
     cities = {zone.rpartition("/")[2]: name for zone, name in folded.items()}
     if asked in cities:
         return [cities[asked]]
+    import difflib
+
     return [folded[zone] for zone in difflib.get_close_matches(asked, folded, n=1)]
 
 

@@ -10,10 +10,10 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from peak_fast import portfolio as _portfolio
-from peak_fast import settings as _settings
-from peak_fast import simulation as _simulation
-from peak_fast import trials as _trials
+import peak_fast.portfolio as _portfolio
+import peak_fast.settings as _settings
+import peak_fast.simulation as _simulation
+import peak_fast.trials as _trials
 from peak_fast.arguments import rate_of_bps, tracker_or_none
 from peak_fast.data import Bars, given_bars, is_panel
 from peak_fast.engine.parts import Setting, stop_pct, with_varied

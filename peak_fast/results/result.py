@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from peak_fast import simulation as _simulation
+import peak_fast.simulation as _simulation
 from peak_fast.arguments import place
 from peak_fast.data import Bars
 from peak_fast.errors import DataError
