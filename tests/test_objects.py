@@ -275,9 +275,10 @@ def test_runs_are_those_of_numba(folder, monkeypatch):
 
 def test_every_call_passes_arrays_as_the_machine_code_reads_them(monkeypatch):
     """Entries check nothing, so the callers are held to types, order and the number of arrays here."""
+    prices = "f1 f1 f1 f1 f1 f1"
     shapes = {
-        "run_configurations": "f2 i2 f1 i2 f2 i1 f1 f1 f3 f2 f2", "fold_blocks": "f2 f1 f1",
-        "run_by_block": "f2 i2 f1 i2 f2 i1 f1 f1 f3 f2 f2 f2 i1", "sma_rows": "f1 i1 f2 f1",
+        "run_configurations": f"{prices} i2 f1 i2 f2 i1 f1 f1 f3 f2 f2", "fold_blocks": "f2 f1 f1",
+        "run_by_block": f"{prices} i2 f1 i2 f2 i1 f1 f1 f3 f2 f2 f2 i1", "sma_rows": "f1 i1 f2 f1",
         "ema_rows": "f1 i1 f2 f2", "rsi_rows": "f1 i1 f2 f2 f2", "roc_rows": "f1 i1 f2",
         "highest_before_rows": "f1 i1 f2 f1", "lowest_before_rows": "f1 i1 f2 f1",
         "std": "f1 f1 f2", "macd": "f1 f1 f1 f1 f2", "momentum_scores": "f2 i2 i1 f2",
@@ -289,7 +290,8 @@ def test_every_call_passes_arrays_as_the_machine_code_reads_them(monkeypatch):
         "fold_exposures": "f3 i2 f2 f1 f1 i2 f2", "draw_order": "i1 i1 f1 i1", "chain_moves": "f2 i1 f2",
         "cscv_winners": "f2 f2 i1 f2 f2 i2 f3 f1 i1", "cscv_ranks": "f2 f2 i1 f2 f2 i2 f3 f2 i2",
         "cscv_means": "f2 f2 i1 f3 f1", "take_along": "f1 i1 f1", "jitter": "f2 f1 f2", "walk_paths": "f1 f1 i1 f2 f2",
-        "fold_stretches": "f1 f1 f1 f1 i1 f2",
+        "fold_stretches": "f1 f1 f1 f1 i1 f2", "are_clean": "f1 f1 f1 f1 f1 i1 i1",
+        "are_same": "i1 f1 f1 f1 f1 f1 i1 f1 f1 f1 f1 f1 i1",
     }  # fmt: skip
     seen = set()
 
@@ -308,6 +310,9 @@ def test_every_call_passes_arrays_as_the_machine_code_reads_them(monkeypatch):
     for name in NAMES:
         BacktestEngine(risk_limits=RiskLimits(daily_loss=0.02)).run(bars, name)
         Sweep(name, {"fee_rate": [0.0, 0.001]}, bars, metrics=metrics).run()
+    for frame in (bars.to_polars(), synthetic(20_000, seed=1).to_polars()):
+        for _ in range(2):
+            BacktestEngine().run(frame, "momentum")
     BacktestEngine().run(bars, lambda frame, params: np.sign(np.arange(400) % 40 - 20))
     panel = synthetic(300, seed=1, assets=6)
     for score in (Momentum(20), Volatility(20), pl.col("close").rolling_mean(5).over("symbol")):

@@ -47,7 +47,7 @@ ENTRIES = {
 
 
 def run_configurations(
-    prices: FloatArray,
+    prices: tuple[FloatArray, ...],
     calendar: IntArray,
     plane: FloatArray,
     stride: int,
@@ -58,9 +58,9 @@ def run_configurations(
     out: FloatArray,
     cuts: tuple[FloatArray, IntArray] | None = None,
 ) -> None:
-    """See `simulate.run_configurations`."""
+    """See `fast.simulation.run_configurations`; prices are six rows, each in memory of its own."""
     bar_of, target_of, count = decisions
-    given = (prices, calendar, plane, rules, settings, bar_of, target_of, *scratch, out)
+    given = (*prices, calendar, plane, rules, settings, bar_of, target_of, *scratch, out)
     if cuts is None:
         _RUN.call(given, stride, count)
     else:

@@ -16,6 +16,7 @@ from numba.np.arrayobj import populate_array
 
 from peak_kernels.checking import are_clean as _are_clean
 from peak_kernels.checking import are_same as _are_same
+from peak_kernels.columns import COLUMNS, COUNT, made
 from peak_kernels.compiling import ARRAY_HEADER
 from peak_kernels.fast import fold_blocks as _fold_blocks
 from peak_kernels.fast import run_configurations as _run_configurations
@@ -47,19 +48,24 @@ _I64 = ir.IntType(64)
 _WORD = 8
 
 
+def _word(builder: Any, address: Any, offset: int) -> Any:
+    place = builder.add(address, ir.Constant(_I64, offset))
+    return builder.load(builder.inttoptr(place, _I64.as_pointer()))
+
+
+def _item(builder: Any, arrays: Any, place: Any) -> Any:
+    """Address of the array at a place of a tuple."""
+    return _word(builder, builder.add(arrays, builder.mul(place, ir.Constant(_I64, _WORD))), 0)
+
+
 def _view(dtype: Any, dimensions: int) -> Any:
     """Intrinsic ``view(arrays, place)``: the array at a place of a tuple, without an owner."""
     array_type = types.Array(dtype, dimensions, "C")
 
-    def word(builder: Any, address: Any, offset: int) -> Any:
-        place = builder.add(address, ir.Constant(_I64, offset))
-        return builder.load(builder.inttoptr(place, _I64.as_pointer()))
-
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        item = builder.add(args[0], builder.mul(args[1], ir.Constant(_I64, _WORD)))
-        array = word(builder, item, 0)
-        lengths = word(builder, array, ARRAY_HEADER + 2 * _WORD)
-        shape = [word(builder, lengths, k * _WORD) for k in range(dimensions)]
+        array = _item(builder, *args)
+        lengths = _word(builder, array, ARRAY_HEADER + 2 * _WORD)
+        shape = [_word(builder, lengths, k * _WORD) for k in range(dimensions)]
         strides = [ir.Constant(_I64, _WORD)]
         for length in reversed(shape[1:]):
             strides.insert(0, builder.mul(strides[0], length))
@@ -67,7 +73,7 @@ def _view(dtype: Any, dimensions: int) -> Any:
         pointer = context.get_data_type(dtype).as_pointer()
         populate_array(
             view,
-            data=builder.inttoptr(word(builder, array, ARRAY_HEADER), pointer),
+            data=builder.inttoptr(_word(builder, array, ARRAY_HEADER), pointer),
             shape=cgutils.pack_array(builder, shape, _I64),
             strides=cgutils.pack_array(builder, strides, _I64),
             itemsize=ir.Constant(_I64, _WORD),
@@ -85,18 +91,33 @@ row, table, cube = (_view(types.float64, dimensions) for dimensions in (1, 2, 3)
 whole_row, whole_table = (_view(types.int64, dimensions) for dimensions in (1, 2))
 
 
+@intrinsic
+def prices_in(typing_context: Any, arrays: Any, place: Any) -> Any:
+    """The rows of prices that stand at a place of a tuple and behind it (`columns`)."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        places = [builder.add(args[1], ir.Constant(_I64, k)) for k in range(COUNT)]
+        found = [_item(builder, args[0], at) for at in places]
+        pointer = context.get_data_type(types.float64).as_pointer()
+        rows = [builder.inttoptr(_word(builder, array, ARRAY_HEADER), pointer) for array in found]
+        lengths = _word(builder, found[0], ARRAY_HEADER + 2 * _WORD)
+        return made(context, builder, rows, _word(builder, lengths, 0))
+
+    return COLUMNS(types.int64, types.int64), codegen
+
+
 def run_configurations(arrays: int, stride: int, count: int) -> None:
     """Call `peak_kernels.fast.run_configurations`; see `entries`."""
     _run_configurations(
-        table(arrays, 0),
-        whole_table(arrays, 1),
-        row(arrays, 2),
+        prices_in(arrays, 0),
+        whole_table(arrays, 6),
+        row(arrays, 7),
         stride,
-        whole_table(arrays, 3),
-        table(arrays, 4),
-        (whole_row(arrays, 5), row(arrays, 6), count),
-        (row(arrays, 7), cube(arrays, 8), table(arrays, 9)),
-        table(arrays, 10),
+        whole_table(arrays, 8),
+        table(arrays, 9),
+        (whole_row(arrays, 10), row(arrays, 11), count),
+        (row(arrays, 12), cube(arrays, 13), table(arrays, 14)),
+        table(arrays, 15),
         None,
     )
 
@@ -104,16 +125,16 @@ def run_configurations(arrays: int, stride: int, count: int) -> None:
 def run_by_block(arrays: int, stride: int, count: int) -> None:
     """Call `peak_kernels.fast.run_configurations` with memory of blocks; see `entries`."""
     _run_configurations(
-        table(arrays, 0),
-        whole_table(arrays, 1),
-        row(arrays, 2),
+        prices_in(arrays, 0),
+        whole_table(arrays, 6),
+        row(arrays, 7),
         stride,
-        whole_table(arrays, 3),
-        table(arrays, 4),
-        (whole_row(arrays, 5), row(arrays, 6), count),
-        (row(arrays, 7), cube(arrays, 8), table(arrays, 9)),
-        table(arrays, 10),
-        (table(arrays, 11), whole_row(arrays, 12)),
+        whole_table(arrays, 8),
+        table(arrays, 9),
+        (whole_row(arrays, 10), row(arrays, 11), count),
+        (row(arrays, 12), cube(arrays, 13), table(arrays, 14)),
+        table(arrays, 15),
+        (table(arrays, 16), whole_row(arrays, 17)),
     )
 
 

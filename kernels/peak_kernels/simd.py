@@ -17,6 +17,8 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from peak_kernels.columns import ColumnsType, column_pointer
+
 LANES = 8
 BLOCK = 64
 
@@ -77,8 +79,15 @@ def tree(builder: Any, vector: Any, combine: Any) -> Any:
     return lanes[0]
 
 
+def table_type(given: Any) -> Any:
+    """Type of a table that is read row by row: an array, or the columns of a frame."""
+    return given if isinstance(given, ColumnsType) else _FLOAT_TABLE
+
+
 def row_pointer(context: Any, builder: Any, array_type: Any, array: Any, row: Any) -> Any:
-    """Pointer to the first element of a row of a two-dimensional array."""
+    """Pointer to the first element of a row of a two-dimensional array, or of one of its columns of a frame."""
+    if isinstance(array_type, ColumnsType):
+        return column_pointer(context, builder, array, row)
     view = context.make_array(array_type)(context, builder, array)
     columns = builder.extract_value(view.shape, 1)
     return builder.gep(view.data, [builder.mul(row, columns)])
@@ -141,7 +150,7 @@ def fold_equity(
     for ``start <= t < stop`` (``start >= 1``) it returns ``(sum r, sum r*r, sum d*d, max e, min e)``.
     An empty range gives ``(0, 0, 0, -inf, inf)``.
     """
-    signature = _FIVE(_FLOAT_TABLE, *[types.int64] * 3, *[types.float64] * 3)
+    signature = _FIVE(table_type(table), *[types.int64] * 3, *[types.float64] * 3)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         data = row_pointer(context, builder, sig.args[0], args[0], args[1])
@@ -293,7 +302,7 @@ def first_outside(
     Reaching means ``sign * table[adverse, t] <= level or sign * table[favourable, t] >= goal``.  Returns
     ``stop`` where there is none.  ``sign`` is 1.0 or -1.0; NaN compares false.
     """
-    signature = types.int64(_FLOAT_TABLE, *[types.int64] * 4, *[types.float64] * 3)
+    signature = types.int64(table_type(table), *[types.int64] * 4, *[types.float64] * 3)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         arrays = [row_pointer(context, builder, sig.args[0], args[0], args[k]) for k in (1, 2)]
@@ -371,6 +380,9 @@ def borrow(typing_context: Any, array: Any) -> Any:
     Counting is an atomic operation for each array and call, more than the arithmetic of a fill.  The caller
     must keep the real array alive, which a kernel's arguments are for as long as it runs.
     """
+
+    if isinstance(array, ColumnsType):
+        return array(array), lambda context, builder, sig, args: args[0]
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         view = context.make_array(sig.args[0])(context, builder, args[0])

@@ -97,8 +97,8 @@ class Bars(HeldBars):
             "_read_from": {},
             # Found when they are first asked for: remarks on the values, and what follows from them.
             "_remarks": None, "_hash": None, "_mark": None, "_n_not_positive": None, "_periods_per_year": None,
-            # The kernel's matrix of prices, made by the first run on these bars.
-            "_table": None,
+            # The rows of prices that kernels read, and a table of them for kernels that want one; made by runs.
+            "_rows": None, "_table": None,
             # The first bars of these arrays, of a frame that is run again (`peak_fast.data.known_values`).
             "_first": None,
             # Whether the rows of a frame that a run was given were turned round (`peak_fast.data.given`).

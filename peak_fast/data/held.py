@@ -18,7 +18,7 @@ class HeldBars(Dated):
 
     __slots__ = (
         "_first", "_hash", "_mark", "_n_not_positive", "_notes", "_periods_per_year", "_read_from", "_remarks",
-        "_source", "_table", "_turned", "close", "has_time", "high", "low", "n_invalid", "name", "open", "repaired",
+        "_rows", "_source", "_table", "_turned", "close", "has_time", "high", "low", "n_invalid", "name", "open", "repaired",
         "stamp", "time_us", "time_zone", "volume",
     )  # fmt: skip
 
@@ -42,6 +42,7 @@ class HeldBars(Dated):
     _periods_per_year: float | None
     _read_from: Mapping[str, str]
     _remarks: tuple[str, ...] | None
+    _rows: tuple[FloatArray, ...] | None
     _source: Any
     _table: FloatArray | None
     _turned: bool
@@ -62,7 +63,7 @@ class HeldBars(Dated):
         return _restore, (type(self), state)
 
 
-_NOT_SAVED = ("_first", "_table")
+_NOT_SAVED = ("_first", "_rows", "_table")
 
 
 def _restore(kind: type[HeldBars], state: dict[str, Any]) -> HeldBars:

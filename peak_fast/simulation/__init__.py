@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from peak_fast.simulation.tables import movable as movable
     from peak_fast.simulation.tables import price_table as price_table
     from peak_fast.simulation.tables import prices_for as prices_for
+    from peak_fast.simulation.tables import rows_of as rows_of
 
 __all__ = []
 
@@ -61,7 +62,7 @@ _HOMES = {
         "Replay",
         "run_single",
     ),
-    "tables": ("calendar_table", "movable", "price_table", "prices_for"),
+    "tables": ("calendar_table", "movable", "price_table", "prices_for", "rows_of"),
 }
 
 __getattr__, __dir__ = door(__name__, _HOMES, __all__)

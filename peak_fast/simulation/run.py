@@ -11,7 +11,7 @@ import numpy as np
 from peak_fast.data import Bars
 from peak_fast.metrics import METRICS
 from peak_fast.simulation.decisions import Decisions, block_decisions, rule_decisions
-from peak_fast.simulation.tables import calendar_table, prices_for
+from peak_fast.simulation.tables import calendar_table, prices_for, rows_for
 from peak_fast.strategies import RuleStrategy
 from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray, IntArray
@@ -81,7 +81,7 @@ def call_kernel(
         return
     given = (decisions.bar_of, decisions.target_of, decisions.count)
     run_configurations(
-        prices_for(bars, settings[0]),
+        rows_for(bars, settings[0]),
         calendar,
         decisions.plane,
         decisions.stride,

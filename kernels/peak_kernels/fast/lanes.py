@@ -20,6 +20,7 @@ from peak_kernels.simd import (
     masked_load,
     row_pointer,
     splat,
+    table_type,
     totals,
     tree,
 )
@@ -132,7 +133,13 @@ def fold_across(
     differences of those of the stretch, so their rounding is that of the sums up to there.
     """
     signature = _FIVE(
-        _TABLE, *[types.int64] * 3, *[types.float64] * 3, _TABLE, types.int64, types.int64, types.int64
+        table_type(table),
+        *[types.int64] * 3,
+        *[types.float64] * 3,
+        _TABLE,
+        types.int64,
+        types.int64,
+        types.int64,
     )
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:

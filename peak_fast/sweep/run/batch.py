@@ -18,7 +18,7 @@ from peak_fast.data import Bars
 from peak_fast.errors import ConfigError, SweepError, did_you_mean
 from peak_fast.metrics import CATALOG, FOLDED, METRICS, PLACES
 from peak_fast.settings import EngineSettings, VolatilityTarget, names_of
-from peak_fast.simulation import calendar_table, prepare_many, price_table, run_block
+from peak_fast.simulation import calendar_table, prepare_many, price_table, rows_of, run_block
 from peak_fast.strategies import Block, OrderBlock, RuleStrategy, SignalStrategy
 from peak_fast.sweep.run.functions import Calls, Rows, check_columns, each, raise_told, told
 from peak_fast.sweep.run.rows import PlaneFull, RowCache, RulePlan, capacity_for
@@ -142,6 +142,7 @@ class Batch:
         self._cache: RowCache | None = None
         self._dates: Any = None
         self._prices = price_table(bars, isinstance(shared.sizing, VolatilityTarget))
+        self._rows_of_prices = rows_of(self._prices)
         self._schema_names = {item.name for item in strategy.schema}
         self._known = names_of(shared.order_book, orders=isinstance(strategy, OrderBlock))
         self._compiled: Any = Block
@@ -301,7 +302,7 @@ class Batch:
         out: FloatArray,
     ) -> None:
         run_configurations(
-            self._prices,
+            self._rows_of_prices,
             calendar,
             plane,
             stride,
