@@ -23,10 +23,11 @@ from numba.extending import lower_builtin, lower_getattr, models, register_model
 COUNT = 6
 _I64 = ir.IntType(64)
 # The stubs of numba do not know every type.
-_PAIR: Any = getattr(types, "UniTuple")(types.int64, 2)  # noqa: B009
+_types: Any = types
+_PAIR = _types.UniTuple(types.int64, 2)
 
 
-class ColumnsType(types.Type):  # type: ignore[misc]
+class ColumnsType(types.Type):
     """Type of `COUNT` columns of float64 of one length."""
 
     def __init__(self) -> None:
@@ -39,7 +40,7 @@ COLUMNS = ColumnsType()
 @register_model(ColumnsType)
 class _Model(models.StructModel):  # type: ignore[misc]
     def __init__(self, manager: Any, kind: Any) -> None:
-        pointer = types.CPointer(types.float64)
+        pointer = _types.CPointer(types.float64)
         members = [(f"column{k}", pointer) for k in range(COUNT)]
         super().__init__(manager, kind, [*members, ("length", types.int64)])
 
@@ -49,7 +50,7 @@ class _GetItem(AbstractTemplate):  # type: ignore[misc]
     def generic(self, args: Any, kws: Any) -> Any:
         """``columns[k, bar]``."""
         whole = (
-            isinstance(args[0], ColumnsType) and isinstance(args[1], types.BaseTuple) and len(args[1]) == 2
+            isinstance(args[0], ColumnsType) and isinstance(args[1], _types.BaseTuple) and len(args[1]) == 2
         )
         return signature(types.float64, args[0], _PAIR) if whole else None
 
@@ -85,7 +86,7 @@ def column_pointer(context: Any, builder: Any, columns: Any, number: Any) -> Any
     return found
 
 
-@lower_builtin(operator.getitem, ColumnsType, types.UniTuple)
+@lower_builtin(operator.getitem, ColumnsType, _types.UniTuple)
 def _get(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     number, bar = cgutils.unpack_tuple(builder, args[1])
     return builder.load(builder.gep(column_pointer(context, builder, args[0], number), [bar]))

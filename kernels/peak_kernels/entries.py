@@ -10,7 +10,7 @@ len(values)]; columns behind the last bar are left alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -281,7 +281,7 @@ def are_clean(
     return bool(answer[0])
 
 
-def are_same(columns: tuple[AnyArray, ...], others: tuple[AnyArray, ...]) -> bool:
+def are_same(columns: Sequence[AnyArray], others: Sequence[AnyArray]) -> bool:
     """Whether columns hold the same bits as as many others: see `checking.are_same`.
 
     Words of 8 bytes, of any meaning; each column as long as its other one.

@@ -22,6 +22,7 @@ from peak_fast.data.checks import PRICE_COLUMNS, Checked
 from peak_fast.data.dated import NO_TIMES
 from peak_fast.data.hashing import content_hash
 from peak_fast.data.held import HeldBars
+from peak_fast.data.late_frames import LateFrame
 from peak_fast.data.observations import remarks
 from peak_fast.data.options import DEFAULTS, ReadOptions, Stamp, read_options
 from peak_fast.data.times import DAY_US, year_remark
@@ -235,8 +236,9 @@ class Bars(HeldBars):
     @property
     def source(self) -> Any:
         """The user's frame, of the type that came in, row for row with the bars; None: they were made without one."""
-        if self._source is ...:
-            object.__setattr__(self, "_source", self.to_polars())
+        kept = self._source
+        if kept is ... or type(kept) is LateFrame:
+            object.__setattr__(self, "_source", self.to_polars() if kept is ... else kept.made())
         return self._source
 
     @property
@@ -334,7 +336,7 @@ class Bars(HeldBars):
             self.time_us[window],
             name=self.name,
             time_zone=self.time_zone,
-            source=... if self._source is ... else slice_rows(self._source, first, last),
+            source=... if self._source is ... else slice_rows(self.source, first, last),
             n_invalid=int(np.count_nonzero(np.isnan(self.close[window]))) if self.has_nan else 0,
             notes=self.notes,
             stamp=self.stamp,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 from peak_fast.data.bars import Bars
@@ -23,15 +24,25 @@ def given_bars(data: Any, name: str | None = None) -> Bars:
     """
     if isinstance(data, Bars):
         return data
-    from peak_fast.data.usual_frames import usual_bars
-
-    usual = usual_bars(data, name)
+    usual = (_usual_bars or _loaded())(data, name)
     if usual is not None:
         return usual
     bars = Bars.from_frame(data, name=name)
     if "reverse" in bars.repaired:
         object.__setattr__(bars, "_turned", True)
     return bars
+
+
+_usual_bars: Callable[[Any, str | None], Bars | None] | None = None
+
+
+def _loaded() -> Callable[[Any, str | None], Bars | None]:
+    """`usual_bars`, which a run of bars does not need; kept, because looking an import up takes its time."""
+    global _usual_bars
+    from peak_fast.data.usual_frames import usual_bars
+
+    _usual_bars = usual_bars
+    return usual_bars
 
 
 def is_panel(data: Any) -> bool:

@@ -18,8 +18,8 @@ class HeldBars(Dated):
 
     __slots__ = (
         "_first", "_hash", "_mark", "_n_not_positive", "_notes", "_periods_per_year", "_read_from", "_remarks",
-        "_rows", "_source", "_table", "_turned", "close", "has_time", "high", "low", "n_invalid", "name", "open", "repaired",
-        "stamp", "time_us", "time_zone", "volume",
+        "_rows", "_source", "_table", "_turned", "close", "has_time", "high", "low", "n_invalid", "name", "open",
+        "repaired", "stamp", "time_us", "time_zone", "volume",
     )  # fmt: skip
 
     open: FloatArray
@@ -55,11 +55,18 @@ class HeldBars(Dated):
     def __delattr__(self, name: str) -> None:
         raise AttributeError(f"Bars are immutable (tried to delete {name!r})")
 
+    @property
+    def source(self) -> Any:
+        """The frame that these were read from."""
+        return self._source
+
     def __len__(self) -> int:
         return self.close.size
 
     def __reduce__(self) -> tuple[Any, ...]:
         state = {slot: getattr(self, slot) for slot in HeldBars.__slots__ if slot not in _NOT_SAVED}
+        if self._source is not ...:  # a frame that is not put together yet
+            state["_source"] = self.source
         return _restore, (type(self), state)
 
 

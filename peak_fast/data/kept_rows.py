@@ -90,7 +90,8 @@ def _locked(array: Any) -> Any:
 
 
 @functools.cache
-def _pandas_version() -> int:
+def pandas_version() -> int:
+    """The first number of the version of pandas."""
     import pandas
 
     return int(pandas.__version__.partition(".")[0])
@@ -98,7 +99,7 @@ def _pandas_version() -> int:
 
 def _copies_on_write() -> bool:
     """Whether a shallow copy of a pandas frame keeps its own values when one of the two is written to."""
-    if _pandas_version() >= 3:
+    if pandas_version() >= 3:
         return True
     import pandas
 

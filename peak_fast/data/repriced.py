@@ -52,7 +52,7 @@ def moved_bars(
     rows
         Where each bar's other columns of numbers come from; None: they stay.  Columns of times and of text stay.
     """
-    source = bars._source
+    source = ... if bars._source is ... else bars.source
     if source is None or source is ...:
         return bars_over(bars, table, volume, source)
     prices = dict(zip(PRICE_COLUMNS, table[:4], strict=True))
