@@ -11,9 +11,10 @@ import pytest
 
 from peak_fast import MLflowTracker, PeakFastError, Sweep, TrackingError, synthetic
 from peak_fast.cli.doctor import report
+from peak_fast.tracking import spool
 from peak_fast.tracking.base import TrackingWarning
 from peak_fast.tracking.catch_up import sync
-from peak_fast.tracking.spool import SegmentWriter, resolve, spool, spool_root, store_key
+from peak_fast.tracking.spool import SegmentWriter, resolve, spool_root, store_key
 from peak_kernels import folders
 from peak_kernels.compiling import cache, disk
 from peak_kernels.folders import is_ours, make_private, problem_of

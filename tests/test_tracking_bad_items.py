@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from peak_fast.tracking import MLflowTracker, TrackingWarning
+from peak_fast.tracking import MLflowTracker, TrackingWarning, spool
 from peak_fast.tracking.catch_up import sync
-from peak_fast.tracking.spool import spool
 from peak_fast.tracking.updates import Creation, RunUpdate
 from tests.tracking_stores import Front, Server, WriterInThisProcess, in_front, spool_files
 

@@ -8,10 +8,9 @@ import uuid
 
 import pytest
 
-from peak_fast.tracking import MLflowTracker, log_backtest
+from peak_fast.tracking import MLflowTracker, log_backtest, spool
 from peak_fast.tracking.caller.launch import start_writer
 from peak_fast.tracking.catch_up import sync
-from peak_fast.tracking.spool import spool
 from peak_fast.tracking.spool.segment import SegmentWriter
 from tests.tracking_callers import check_complete, header, kill_and_read, posix, start_caller
 from tests.tracking_fakes import FakeBars, fake_result

@@ -7,9 +7,8 @@ import warnings
 
 import pytest
 
-from peak_fast.tracking import MLflowTracker
+from peak_fast.tracking import MLflowTracker, spool
 from peak_fast.tracking.caller import background
-from peak_fast.tracking.spool import spool
 from tests.tracking_segments import read_runs
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

@@ -11,9 +11,10 @@ from peak_fast.data import Bars
 from peak_fast.engine.engine import BacktestEngine
 from peak_fast.errors import ConfigError
 from peak_fast.settings.trading import Costs, Execution, Stops
+from peak_fast.tracking import spool
 from peak_fast.tracking.caller import capture as capturing
 from peak_fast.tracking.caller.capture import Capture, freeze
-from peak_fast.tracking.spool import codec, spool
+from peak_fast.tracking.spool import codec
 from peak_fast.tracking.spool.curves import (
     FIGURE,
     FILLS,
@@ -121,10 +122,16 @@ def frozen_and_thawed(result):
         (codec.decode(codec.encode(head)), b"".join(bytes(array) for array in arrays))
         for _, head, arrays in capture.share(result)
     ]
-    free, _ = capture.latest[-2:]
-    assert free == (result._used["costs"] == Costs(slippage_bps=result._used["costs"].slippage_bps))
-    kind, arrays = freeze(result, True, free)
-    assert len(arrays[3]) == 0 or kind != TRADES or not free
+    costs = result._used["costs"]
+    follow = costs == Costs(rate=costs.rate, slippage_bps=costs.slippage_bps)
+    kind, arrays = freeze(result, True)
+    assert len(arrays[3]) == 0 or kind != TRADES or not follow
+    packed = capture.packed(result)
+    assert (packed is not None) == (follow and kind == TRADES)
+    if packed is not None:
+        data, size = packed
+        assert data[size:] == b"".join(bytes(array) for array in arrays)
+        assert codec.decode(data[:size])[2:] == (len(arrays[2]), 0)
     head = (kind, codec.decode(codec.encode(result.params)), len(arrays[2]), len(arrays[3]))
     static, spooled = Static(shared[1][1], *shared[1][0][2:]), SpooledBars(shared[0][0][1:], shared[0][1])
     assert static.bars_key == spooled.digest
@@ -134,6 +141,7 @@ def frozen_and_thawed(result):
 ENGINES = {
     "plain": {},
     "costs": {"costs": Costs(rate=0.002, fixed=1.0, slippage_bps=5.0)},
+    "rate": {"costs": Costs(rate=0.002, slippage_bps=5.0)},
     "at the close": {"execution": Execution(fill_at="close")},
     "stops": {"stops": Stops(stop_loss=0.02, take_profit=0.03, trailing=0.05)},
 }

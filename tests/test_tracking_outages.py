@@ -14,9 +14,8 @@ import pytest
 
 from peak_fast.cli import app as cli
 from peak_fast.errors import TrackingError
-from peak_fast.tracking import MLflowTracker, TrackingWarning, log_backtest
+from peak_fast.tracking import MLflowTracker, TrackingWarning, log_backtest, spool
 from peak_fast.tracking.catch_up import sync
-from peak_fast.tracking.spool import spool
 from peak_fast.tracking.spool.segment import SegmentWriter
 from peak_fast.tracking.stores.database import Database
 from peak_fast.tracking.updates import StoreUnavailable
@@ -251,7 +250,7 @@ def test_the_command_says_what_is_left(spool_dir, tmp_path, experiment, monkeypa
     uri = f"sqlite:///{tmp_path}/here.db"
     odd = SegmentWriter(spool.store_folder(uri), header(tmp_path, experiment))
     odd.append(spool.START, "no fields")
-    odd.put(spool.START, b"no line ends")
+    odd.append(spool.START, ("a" * 32,))
     odd.close()
     code, out, error = sync_command(monkeypatch, capsys)
     assert (code, out) == (1, "")

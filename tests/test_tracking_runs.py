@@ -12,12 +12,13 @@ import pytest
 from peak_fast import BacktestEngine, MLflowTracker, Study, Sweep, synthetic
 from peak_fast.errors import ConfigError
 from peak_fast.metrics.catalog import METRICS
-from peak_fast.tracking import RunHandle, TrackingWarning
+from peak_fast.tracking import RunHandle, TrackingWarning, spool
 from peak_fast.tracking.catch_up import sync
-from peak_fast.tracking.spool import layout, segment, spool
+from peak_fast.tracking.spool import layout
 from peak_fast.tracking.spool.segment import SegmentWriter
 from peak_kernels import slots as t
 from tests.tracking_callers import header
+from tests.tracking_segments import read_runs
 from tests.tracking_stores import segments_of
 
 BARS = synthetic(300, seed=7)
@@ -274,6 +275,24 @@ def test_the_layout_names_every_slot_of_the_kernels():
     assert layout.layout_of(layout.spooled()) == now
 
 
+def test_a_spool_of_format_3_is_read(tmp_path):
+    """Runs of every kind of record, written before format 4."""
+    kept = json.loads((Path(__file__).parent / "spools" / "format_3.json").read_text())
+    path = tmp_path / f"{1:016x}-1-aaaaaa.seg"
+    path.write_bytes(zlib.decompress(base64.b64decode("".join(kept["segment"]))))
+    found = {}
+    for name, update in read_runs(tmp_path).items():
+        found[name] = {
+            "params": update.params,
+            "metrics": [list(item) for item in update.metrics],
+            "end": list(update.end),
+            "files": sorted(item.path for item in update.artifacts),
+            "kept": {key: value for key, value in update.tags.items() if key in ("t", "k")},
+        }
+    assert found == kept["runs"]
+    assert [run["end"][0] for run in found.values()] == ["FINISHED", "FAILED", "FINISHED", "KILLED"]
+
+
 @pytest.mark.parametrize("kind", ["earlier", "later"])
 def test_a_spool_of_another_format_is_left_alone(kind, spool_dir, tmp_path, experiment, monkeypatch):
     uri = f"sqlite:///{tmp_path}/other.db"
@@ -282,16 +301,11 @@ def test_a_spool_of_another_format_is_left_alone(kind, spool_dir, tmp_path, expe
         path = spool.store_folder(uri) / f"{1:016x}-1-aaaaaa.seg"
         path.write_bytes(zlib.decompress(base64.b64decode("".join(kept["segment"]))))
     else:
-        monkeypatch.setattr(segment, "FORMAT", spool.FORMAT + 1)
         writer = SegmentWriter(spool.store_folder(uri), header(tmp_path, experiment))
         writer.append(spool.START, ("a" * 32, 1, "later", None, {}, False))
         writer.close()
         path = writer.paths.segment
-        data = bytearray(path.read_bytes())
-        data[6] ^= 1  # what the check of a later format is, this one does not know
-        path.write_bytes(data)
-        monkeypatch.undo()
-        monkeypatch.setenv("PEAK_FAST_SPOOL_DIR", str(spool_dir))
+        path.write_bytes(path.read_bytes().replace(b"PFR4", b"PFR5"))
     before = path.read_bytes()
     report = sync()
     named = "has format " + ("1 or 2" if kind == "earlier" else str(spool.FORMAT + 1))

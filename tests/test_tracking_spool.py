@@ -8,9 +8,10 @@ import zlib
 import numpy as np
 import pytest
 
-from peak_fast.tracking.spool import codec, segment, spool, window
+from peak_fast.tracking import spool
+from peak_fast.tracking.spool import codec, records, segment, window
 from peak_fast.tracking.spool.locks import FolderLock, is_locked, try_lock
-from peak_fast.tracking.spool.segment import SegmentWriter
+from peak_fast.tracking.spool.segment import SegmentWriter, Subject
 from tests.tracking_segments import HEADER, heads
 
 # --- records ---------------------------------------------------------------------------------------------------
@@ -48,11 +49,11 @@ def test_a_record_that_names_code_is_refused(writer, tmp_path):
 
     writer.append(spool.PARAMS, ("run", 1))
     data = pickle.dumps(("run", Evil()))
-    check = spool.check_of(spool.PARAMS, len(data), 0)
-    checksum = zlib.crc32(data + spool.END_MARK, check)
-    prefix = spool.PREFIX.pack(spool.MAGIC, spool.PARAMS, spool.FORMAT, check, len(data), checksum, 0)
+    check, run = records.check_of(spool.PARAMS, 0, len(data), 0), records.NO_RUN
+    checksum = zlib.crc32(data, records.first_of(run, 7, check))
+    prefix = records.PREFIX.pack(checksum, len(data), 0, 7, spool.PARAMS, 0, check, run, records.MAGIC)
     with writer.paths.segment.open("ab") as file:
-        file.write(prefix + data + spool.END_MARK)
+        file.write(prefix + data)
     found = list(spool.read_records(writer.paths.segment))
     assert found[-1].kind == spool.UNREADABLE
     assert "posix.system" in found[-1].head[1] or "nt.system" in found[-1].head[1]
@@ -146,20 +147,22 @@ def test_what_belongs_to_no_segment_is_removed(writer, tmp_path):
     assert kept == {writer.paths.segment.name, writer.paths.ack.name, "writer.lock", "store.json"}
 
 
-def test_a_window_holds_what_system_calls_write(mapped, writer):
+def test_a_window_holds_what_system_calls_write(mapped, writer, monkeypatch):
     """Records of all sizes, some of them larger than the window: the same bytes in both files."""
+    monkeypatch.setattr(segment, "time_ns", lambda: 7_000_000)
+    run = Subject(bytes(range(16)))
     for target in (mapped, writer):
         for i, size in enumerate(
             [3, 70_000, 5, window.SIZE * 2, 9, 200_000, 250_000, 240_000, 230_000, 220_000, 1]
         ):
             target.append(spool.RESULT, ("run", i), [np.full(size // 8 + 1, float(i)), b"tail"])
-            target.put(spool.START, f"{i}\n7\nname".encode())
-            target.put(spool.END, f"{i}\n9\nFAILED".encode())
+            target.put(spool.START, 0, run, b"name", 0)
+            target.put(spool.END, 1, run, b"", 0)
     found = [list(spool.read_records(target.paths.segment)) for target in (mapped, writer)]
     assert len(found[0]) == 35
     assert found[0] == found[1]
-    assert (found[0][3].kind, found[0][3].head) == (spool.START, ("0", 7, "name"))
-    assert (found[0][4].kind, found[0][4].head) == (spool.END, ("0", 9, "FAILED"))
+    assert (found[0][3].kind, found[0][3].head) == (spool.START, (run.raw.hex(), 7, "name"))
+    assert (found[0][4].kind, found[0][4].head) == (spool.END, (run.raw.hex(), 7, "FAILED"))
     assert found[0][-1].end == mapped.offset
     assert not spool.has_record(mapped.paths.segment, mapped.offset)
     assert spool.has_record(mapped.paths.segment, found[0][-1].start)
@@ -177,9 +180,11 @@ def test_a_closed_segment_ends_behind_its_last_record(mapped):
 def test_an_interrupted_copy_is_no_record(mapped):
     """Killed between the body and the magic: what is there is neither a record nor damage."""
     mapped.append(spool.PARAMS, ("run", 1))
-    end, view = mapped.offset, mapped._window[0]
+    end, (view, place) = mapped.offset, mapped.at
     mapped.append(spool.PARAMS, ("run", 2))
-    view[end : end + 4] = b"\0\0\0\0"
+    behind = place + records.PREFIX.size
+    assert end == place and view[behind - 4 : behind] == records.MAGIC
+    view[behind - 4 : behind] = b"\0\0\0\0"
     assert heads(mapped.paths.segment) == [(spool.PARAMS, ("run", 1))]
 
 
@@ -190,7 +195,7 @@ def test_a_full_disk_ends_the_window(mapped, monkeypatch):
     monkeypatch.setattr(window.os, "posix_fallocate", lambda *arguments: (_ for _ in ()).throw(full))
     for head in expected[:1_050]:
         mapped.append(spool.PARAMS, head)
-    assert not mapped._window[0]
+    assert not mapped.at[0]
     assert mapped.paths.segment.stat().st_size == mapped.offset
     disk = Disk(500)
     monkeypatch.setattr(segment.os, "write", disk.write)
@@ -203,16 +208,21 @@ def test_a_full_disk_ends_the_window(mapped, monkeypatch):
     assert [head for _, head in heads(mapped.paths.segment)] == expected
 
 
-def test_text_that_is_not_three_lines_is_refused(mapped):
-    mapped.put(spool.START, b"no line ends")
-    mapped.put(spool.START, b"run\nno time\nname")
-    assert [kind for kind, _ in heads(mapped.paths.segment)] == [spool.UNREADABLE, spool.UNREADABLE]
+def test_what_no_tracker_writes_is_refused(mapped):
+    run = Subject(b"r" * 16)
+    mapped.put(spool.START, 0, run, b"\xff", 0)
+    mapped.put(spool.END, 9, run, b"", 0)
+    mapped.put(spool.FROZEN, 0, run, b"no pickle", 9)
+    mapped.put(spool.START, 0, Subject(records.NO_RUN), b"no pickle", 9)
+    assert [kind for kind, _ in heads(mapped.paths.segment)] == [spool.UNREADABLE] * 4
 
 
 @pytest.mark.parametrize("name", ["", "plain", "two\nlines", "\ud800", "é"])
 def test_text_of_any_kind_comes_back(mapped, name):
-    mapped.put(spool.START, f"run\n1\n{name}".encode("utf-8", "surrogatepass"))
-    assert heads(mapped.paths.segment) == [(spool.START, ("run", 1, name))]
+    run = Subject(b"r" * 16)
+    mapped.put(spool.START, 0, run, name.encode("utf-8", "surrogatepass"), 0)
+    ((kind, head),) = heads(mapped.paths.segment)
+    assert (kind, head[0], head[2]) == (spool.START, run.raw.hex(), name)
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from peak_fast import masking
 from peak_fast.errors import ConfigError
 from peak_fast.settings.trading import Costs
-from peak_fast.tracking import sanitize
-from peak_fast.tracking.spool import codec, spool, uris
+from peak_fast.tracking import sanitize, spool
+from peak_fast.tracking.spool import codec, uris
 from peak_fast.tracking.stores.files import clean_artifact_path, write_artifacts
 from peak_fast.tracking.updates import Artifact
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from peak_fast.tracking.spool import spool
+from peak_fast.tracking import spool
 from peak_fast.tracking.spool.segment import SegmentWriter
 from peak_fast.tracking.writer.replay import SegmentReplay
 
@@ -47,7 +47,7 @@ def read_runs(folder):
 def mapped(tmp_path):
     """A segment with a window, where the system has one."""
     made = SegmentWriter(tmp_path, HEADER)
-    if not made._window[0]:
+    if not made.at[0]:
         pytest.skip("no window on this system or file system")
     yield made
     made.close()

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from peak_fast.tracking import MLflowTracker
+from peak_fast.tracking import MLflowTracker, spool
 from peak_fast.tracking.caller import background
-from peak_fast.tracking.spool import URI_VARIABLE, spool
+from peak_fast.tracking.spool import URI_VARIABLE
 from peak_fast.tracking.writer.writer import main as writer_main
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from peak_fast import guard
 from peak_fast.tracking.caller.capture import Capture
-from peak_fast.tracking.spool import SegmentWriter
+from peak_fast.tracking.spool import SegmentWriter, Subject
 
 _HERE = str(Path(__file__).parent)
 
@@ -26,26 +26,28 @@ class OpenSegment(SegmentWriter):
         Up to where it was made durable and a writer was started.
     """
 
-    def __init__(self, folder: Path, header: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, header: dict[str, Any], *, mapped: bool) -> None:
         self.capture = Capture()
         self.kicked = 0
-        super().__init__(folder, header)
+        super().__init__(folder, header, mapped=mapped)
 
 
-class OpenRun:
-    """A run that has begun.
+class OpenRun(Subject):
+    """A run that has begun, or will.
 
     Parameters
     ----------
+    raw
+        The id that the tracker made.
+
+    Attributes
+    ----------
     run_id
-        The id that the tracker made; the store's own id where a run of the user's was joined.
+        The same in MLflow's form; the store's own id where a run of the user's was joined.
     stack
         Open runs of its thread, the innermost last.
     segment
         Where its first record is; None if there is no spool.
-
-    Attributes
-    ----------
     joined
         A run of the user's own: not created, named or ended here.
     name
@@ -68,10 +70,12 @@ class OpenRun:
     store_id: str | None = None
     params: dict[str, str] | None = None
 
-    def __init__(self, run_id: str, stack: list[OpenRun], segment: SegmentWriter | None) -> None:
-        self.run_id = run_id
-        self.stack = stack
-        self.segment = segment
+    stack: list[OpenRun]
+    segment: SegmentWriter | None = None
+
+    def __init__(self, raw: bytes) -> None:
+        super().__init__(raw)
+        self.run_id = raw.hex()
 
 
 class ThreadRuns(threading.local):

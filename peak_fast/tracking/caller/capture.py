@@ -9,12 +9,13 @@ makes figures, returns and excursions of them with the result's own code:
 
 * metrics, final state and trades as the kernel wrote them;
 * what the equity curve follows from, with the closes, which the segment holds once per data set: cash and position
-  change at fills only.  Where each trade has one entry and one exit, the trades and the fees of the entries say what
-  the fills say; else the fills travel, too.  Where they are larger than the curve, it travels as float32;
+  change at fills only.  Where each trade has one entry and one exit, the trades say what the fills say, but for the
+  fees of the entries, where these do not follow from the rate; else the fills travel, too.  Where they are larger than
+  the curve, it travels as float32;
 * the settings once per engine and data set (STATIC), the bars once per data set (BARS).
 
 The result's hash is left out: only the caller could compute it, at twice the cost of the whole backtest.  Head of a
-FROZEN record::
+FROZEN record, of which the prefix has the first three where it is one of a loop::
 
     (run id, time in ms, parts and kind of the curve, number of the STATIC record, parameters, n_trades, n_more)
 
@@ -53,10 +54,12 @@ from peak_fast.tracking.spool import (
     STATIC,
     TRADES,
     curve_points,
+    encode,
     spooled,
 )
 
 Head = tuple[Any, ...]
+_join = b"".join
 
 # What a STATIC record speaks of.  An engine hands the same objects to each result, so a comparison rarely looks inside.
 shared_by = attrgetter("_settings", "bars", "_strategy", "symbol", "_notes")
@@ -74,17 +77,45 @@ class Capture:
     Attributes
     ----------
     latest
-        What the last STATIC record in use speaks of (see ``shared_by``), whether trading is free, and the record's
-        number.  Replaced as a whole, and only once the record is written: a number never stands beside what it does
-        not mean.
+        What the last STATIC record in use speaks of (see ``shared_by``), the slot of the state that holds the position
+        (None where results take the longer way), and the record's number.  Replaced as a whole, and only once the
+        record is written: a number never stands beside what it does not mean.
     """
 
     def __init__(self) -> None:
-        self.latest: tuple[Any, bool, int] = (None, False, -1)
-        self._shared: deque[tuple[tuple[Any, ...], int, bool]] = deque(maxlen=_KEPT)
+        self.latest: tuple[Any, int | None, int] = (None, None, -1)
+        self._shared: deque[tuple[tuple[Any, ...], int]] = deque(maxlen=_KEPT)
         self._data: tuple[Any, Any, tuple[Any, ...]] = (None, None, ())
         self._keys: set[str] = set()
         self._n_static = 0
+
+    def packed(self, result: Any) -> tuple[bytes, int] | None:
+        """Head and buffers of a FROZEN record whose curve the trades say, and the size of the head; or None.
+
+        None where the result speaks of something else than the last STATIC record, where its curve needs more than
+        the trades, and where it is none of ours.
+        """
+        shared, units, number = self.latest
+        if units is None:
+            return None
+        try:
+            if shared_by(result) != shared:
+                return None
+        except Exception:  # another kind of result, or objects that cannot be compared
+            return None
+        outcome = result._outcome
+        trades = outcome.trades
+        count = len(trades)
+        if not _paired(len(outcome.fills) - count - count, outcome.state, units):
+            return None
+        head = encode((number, result.params, count, 0))
+        return _join((head, outcome.metrics, outcome.state, trades)), len(head)
+
+    def frozen(self, run_id: str, now_ms: int, result: Any, parts: int) -> tuple[Head, list[Any]]:
+        """Head and buffers of the FROZEN record of a result, whose STATIC record is the latest."""
+        kind, arrays = freeze(result, parts & FIGURE != 0, parts & SHEET != 0)
+        head = (run_id, now_ms, parts | kind, self.latest[-1], result.params, len(arrays[2]), len(arrays[3]))
+        return head, list(arrays)
 
     def share(self, result: Any) -> Iterator[tuple[int, Head, list[Any]]]:
         """The BARS and STATIC records that must precede the record of a frozen result, if there are any.
@@ -94,8 +125,8 @@ class Capture:
         """
         bars, data = self._recorded(result.bars)
         shared = (data, result._strategy, result.symbol, result._notes, *result._used.values())
-        found = next(((number, free) for known, number, free in self._shared if _same(known, shared)), None)
-        if found is None:
+        number = next((number for known, number in self._shared if _same(known, shared)), None)
+        if number is None:
             key, record = self.bars(result)
             if record is not None:
                 yield BARS, *record
@@ -103,10 +134,10 @@ class Capture:
             number = self._n_static = self._n_static + 1
             head = (None, number, describe(result), key, str(result.symbol))
             yield STATIC, head, [result._settings.tobytes()]
-            found = number, not result._settings[_fees()].any()
-            self._shared.append((shared, *found))
-        number, free = found
-        self.latest = ((result._settings, bars, *shared_by(result)[2:]), free, number)
+            self._shared.append((shared, number))
+        quick = "order_book" not in result._used and _fees_follow(result._settings)
+        of = (result._settings, bars, *shared_by(result)[2:])
+        self.latest = (of, _slots().UNITS if quick else None, number)
 
     def _recorded(self, bars: Any) -> tuple[Any, tuple[Any, ...]]:
         """Bars with these numbers, the ones before where they have them, and what tells them from others.
@@ -182,17 +213,13 @@ def can_freeze(result: Any) -> bool:
     return all(hasattr(result, name) for name in ("_outcome", "_used", "_settings"))
 
 
-def freeze(
-    result: Any, curve: bool, free: bool = False, whole: bool = False
-) -> tuple[int, tuple[Any, Any, Any, Any]]:
+def freeze(result: Any, curve: bool, whole: bool = False) -> tuple[int, tuple[Any, Any, Any, Any]]:
     """The kind of the curve, and the raw arrays of a result.
 
     Parameters
     ----------
     curve
         Whether the equity curve is wanted.
-    free
-        The settings have no fees, so none of the entries has one.
     whole
         Points of the curve, where it is made of them, are one a bar.
 
@@ -208,19 +235,32 @@ def freeze(
         # Cash moves without a fill there (interest, funding); the columns before the tag, which stays with the caller.
         trades = np.ascontiguousarray(trades[:, : _slots().RECORD_WIDTH])
         kind, last = (POINTS, curve_points(outcome.curve[0], whole)) if curve else (NO_CURVE, b"")
-        return kind, (outcome.metrics, state, trades, last)
-    # A fill belongs to one trade, and a trade that is over has two fills at least.  So two per trade is exactly two
-    # for each, and one more is the entry of the open one, if there is one.
-    more = len(fills) - 2 * len(trades)
-    if not curve:
+    elif not curve:
         kind, last = NO_CURVE, b""
-    elif more == 0 or (more == 1 and state[_slots().UNITS] != 0.0):
-        kind, last = TRADES, b"" if free else fills[::2, _fee_column()].copy()
+    elif _paired(len(fills) - 2 * len(trades), state, _slots().UNITS):
+        kind = TRADES
+        last = b"" if _fees_follow(result._settings) else fills[::2, _fee_column()].copy()
     elif fills.nbytes <= 4 * outcome.curve.shape[1]:
         kind, last = FILLS, fills
     else:
         kind, last = POINTS, curve_points(outcome.curve[0], whole)
     return kind, (outcome.metrics, state, trades, last)
+
+
+def _paired(more: int, state: Any, units: int) -> bool:
+    """Whether each trade has one entry and one exit; ``more`` fills than two a trade.
+
+    A fill belongs to one trade, and a trade that is over has two fills at least.  So two per trade is exactly two for
+    each, and one more is the entry of the open one, if there is one.
+    """
+    return more == 0 or (more == 1 and bool(state[units] != 0.0))
+
+
+def _fees_follow(settings: Any) -> bool:
+    """Whether the fee of an entry follows from that of its trade: none, or the same share of each value."""
+    t = _slots()
+    others = settings[[t.FEE_FIXED, t.FEE_PER_UNIT, t.FEE_MINIMUM]]
+    return bool(settings[t.RATE] == settings[t.MAKER_RATE] and not others.any())
 
 
 @functools.cache
@@ -229,13 +269,6 @@ def _slots() -> Any:
     from peak_kernels import slots
 
     return slots
-
-
-@functools.cache
-def _fees() -> list[int]:
-    """Slots of the settings that make fees."""
-    t = _slots()
-    return [t.RATE, t.MAKER_RATE, t.FEE_FIXED, t.FEE_PER_UNIT, t.FEE_MINIMUM]
 
 
 @functools.cache

@@ -21,7 +21,16 @@ from peak_fast.tracking import reach, spool
 from peak_fast.tracking.base import TrackingWarning, logger
 from peak_fast.tracking.caller import background, environment, launch
 from peak_fast.tracking.caller.active import OpenRun, OpenSegment, ThreadRuns, free_lock
-from peak_fast.tracking.spool import SQL_SCHEMES, SegmentPaths, SegmentWriter, read_ack, rejections, scheme_of
+from peak_fast.tracking.spool import (
+    FIGURE,
+    SQL_SCHEMES,
+    TRADES,
+    SegmentPaths,
+    SegmentWriter,
+    read_ack,
+    rejections,
+    scheme_of,
+)
 
 if TYPE_CHECKING:
     from peak_fast.tracking.caller.inprocess import InProcess
@@ -55,6 +64,8 @@ class Channel:
 
     Attributes
     ----------
+    word
+        ``parts``, and how most results say their curve.
     lock
         Guards the channel and the tracker above it.
     local
@@ -70,6 +81,7 @@ class Channel:
         self.experiment = experiment
         self.mode = mode
         self.parts = parts
+        self.word = parts | TRADES if parts & FIGURE else parts
         self.home = str(Path.cwd())
         self.lock = threading.RLock()
         self.local = ThreadRuns()
@@ -85,7 +97,8 @@ class Channel:
         # How many refusals beside a segment the user has heard of.
         self._told: dict[Path, int] = {}
         self._n_unrecorded = 0
-        self.ids: list[str] = []
+        # Runs that will begin: what is random in them is fetched for many at once.
+        self.runs: list[OpenRun] = []
         # Before this time a store that did not answer is not asked for an id.
         self.ask_again = 0.0
         # What a handle holds as plain memory: the id where it is ours in all likelihood.
@@ -95,12 +108,12 @@ class Channel:
         environment.git_tags(self.home)
         background.know(self)
 
-    def new_run_id(self) -> str:
-        """A run id in MLflow's form; the random numbers are fetched for many at once."""
-        if not self.ids:
-            digits = os.urandom(16 * 64).hex()
-            self.ids = [digits[i : i + 32] for i in range(0, len(digits), 32)]
-        return self.ids.pop()
+    def more_runs(self) -> list[OpenRun]:
+        """Runs that have not begun, at least one."""
+        if not self.runs:
+            data = os.urandom(16 * 64)
+            self.runs = [OpenRun(data[i : i + 16]) for i in range(0, len(data), 16)]
+        return self.runs
 
     @property
     def folder(self) -> Path:
@@ -127,8 +140,7 @@ class Channel:
         segment = self.segment or self.opened()
         if segment is not None:
             segment.append(kind, head, buffers)
-            if segment.error is not None:
-                self.warn_disk(segment)
+            self.warn_disk(segment)
 
     def opened(self) -> OpenSegment | None:
         """A new segment for the next record; None, which counts as a record that is lost, if there can be none."""
@@ -138,11 +150,15 @@ class Channel:
         return segment
 
     def warn_disk(self, segment: SegmentWriter) -> None:
-        """Warn, once, that records wait in memory."""
-        text = (
-            f"tracking: {segment.paths.segment} cannot be written ({segment.error}); records wait in memory"
-        )
-        self.warn("spool", f"{text}, the work goes on; call flush() when there is room again")
+        """Warn, once, if records wait in memory."""
+        if segment.error is not None:
+            text = f"tracking: {segment.paths.segment} cannot be written ({segment.error}); records wait in memory"
+            self.warn("spool", f"{text}, the work goes on; call flush() when there is room again")
+
+    def look_after(self, segment: SegmentWriter) -> None:
+        """After a record that was more than a copy."""
+        self.warn_disk(segment)
+        self.applied()
 
     def unlock(self) -> None:
         """After an exception in a call: other threads do not wait for its lock for ever."""
@@ -189,7 +205,7 @@ class Channel:
         }
         background.watch(self)
         try:
-            self.segment = OpenSegment(spool.check_folder(self.folder), header)
+            self.segment = OpenSegment(spool.check_folder(self.folder), header, mapped=self.mode != "sync")
         except (OSError, TrackingError) as error:
             self.warn(
                 "spool",
@@ -426,7 +442,7 @@ class Channel:
         """In the child of a fork: runs and segment belong to the parent."""
         self.lock = threading.RLock()
         self.local, self.open = ThreadRuns(), {}
-        self.ids = []  # the parent goes on with the same ones
+        self.runs = []  # the parent goes on with the same ones
         for segment in (*self._older, self.segment):
             if segment is not None:
                 segment.close(abandon=True)

@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from time import time_ns
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,11 +13,11 @@ from peak_fast.guard import guarded_class
 from peak_fast.tracking import spool
 from peak_fast.tracking.backtest import log_bundle
 from peak_fast.tracking.base import logger
-from peak_fast.tracking.caller.capture import can_freeze, freeze, shared_by
+from peak_fast.tracking.caller.capture import can_freeze
 from peak_fast.tracking.caller.channel import Channel, now_ms
 from peak_fast.tracking.payloads import figure_bytes, table_bytes
 from peak_fast.tracking.sanitize import as_text, clean_step, flatten, mapping_of, split_metrics
-from peak_fast.tracking.spool import FIGURE, FROZEN, REPORTS, SHEET, VALUES, encode
+from peak_fast.tracking.spool import FIGURE, FROZEN, REPORTS, SHEET, VALUES
 from peak_fast.tracking.stores import clean_artifact_path
 
 # Files up to this size travel inside the spool, larger ones beside it.
@@ -243,7 +242,23 @@ class Recorder:
         bundle
             Also log everything that ``result.save`` writes, below ``bundle/``.
         """
-        self._log_result(result, self._channel.parts)
+        channel = self._channel
+        try:
+            with channel.lock:
+                runs, segment = channel.local.runs, channel.segment
+                # What most results of a loop are; the others take the longer way.
+                packed = segment.capture.packed(result) if runs and segment is not None else None
+                if segment is None or packed is None:
+                    self._log_result(result, channel.parts)
+                else:
+                    # Before the record: a run that may hold something does not take another name.
+                    run = runs[-1]
+                    run.used = True
+                    if segment.put(FROZEN, channel.word, run, *packed):
+                        channel.look_after(segment)
+        except BaseException:
+            channel.unlock()
+            raise
         if bundle:
             log_bundle(self, result)
 
@@ -260,7 +275,6 @@ class Recorder:
                     self._ignored("log_result")
                     return
                 run = runs[-1]
-                # Before the record: a run that may hold something does not take another name.
                 run.used = True
                 self._append_result(run.run_id, result, parts)
                 if channel.mode == "sync":
@@ -275,24 +289,14 @@ class Recorder:
         if segment is None:
             return
         capture = segment.capture
-        shared, free, number = capture.latest
-        try:
-            known = shared_by(result) == shared
-        except Exception:  # another kind of result, or objects that cannot be compared
-            known = False
-        if not known:
-            whole = not can_freeze(result)
-            for record in capture.plain(run_id, now_ms(), result, parts) if whole else capture.share(result):
+        if not can_freeze(result):
+            for record in capture.plain(run_id, now_ms(), result, parts):
                 channel.append(*record)
-            if whole:
-                return
-            _, free, number = capture.latest
-        kind, arrays = freeze(result, parts & FIGURE != 0, free, parts & SHEET != 0)
-        n_trades, n_more = len(arrays[2]), len(arrays[3])
-        head = (run_id, time_ns() // 1_000_000, parts | kind, number, result.params, n_trades, n_more)
-        segment.put(FROZEN, encode(head), *arrays)
-        if segment.error is not None:
-            channel.warn_disk(segment)
+            return
+        for record in capture.share(result):
+            channel.append(*record)
+        head, arrays = capture.frozen(run_id, now_ms(), result, parts)
+        channel.append(FROZEN, head, arrays)
 
     def spool_backtest_artifacts(self, payload: Any) -> bool:
         """Let the writer render the artifacts of a payload (see :mod:`peak_fast.report.payload`), or of a portfolio.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Mapping
-from time import time_ns
 from types import TracebackType
 from typing import Any, Self
 
@@ -21,6 +20,8 @@ from peak_fast.tracking.handles import ENDED, UNASKED, RunHandle, status_of
 from peak_fast.tracking.spool import END, START, resolve
 from peak_fast.tracking.updates import RUN_NAME
 
+_WORDS = {status: word for word, status in enumerate(ENDED)}
+_new_text: Any = str.__new__
 _EMPTY = (
     "nothing was recorded in the run{} of this block; what runs inside must know the tracker: "
     "BacktestEngine(tracker=...), Sweep.run(tracker=...), Study(tracker=...)"
@@ -88,35 +89,46 @@ class RunKeeper(ManyRuns):
         try:
             with channel.lock:
                 stack = channel.local.runs
-                if stack and not nested:
-                    run = stack[-1]
-                    if run.name is None and not run.used and not run.joined:
-                        self._describe(run, run_name, tags)
-                        return self._handle(run)
-                    self._end_forgotten(stack, run_name)
-                name = str(run_name) if run_name else None
-                if nested or tags or self._tags or "mlflow" in sys.modules:
-                    run = self._start_with_relations(stack, name, nested, tags)
-                else:
-                    segment = channel.segment or channel.opened()
-                    run = OpenRun(channel.ids.pop() if channel.ids else channel.new_run_id(), stack, segment)
-                    if segment is not None:
-                        head = f"{run.run_id}\n{time_ns() // 1_000_000}\n{name or ''}"
-                        segment.put(START, head.encode("utf-8", "surrogatepass"))
-                run.name = name
+                segment = channel.segment
+                if stack or nested or tags or segment is None or self._tags or "mlflow" in sys.modules:
+                    return self._start_with_relations(stack, run_name, nested, tags)
+                run = (channel.runs or channel.more_runs()).pop()
+                name = str(run_name) if run_name else ""
+                more = segment.put(START, 0, run, name.encode("utf-8", "surrogatepass"), 0)
+                run.name = name or None
+                run.segment = segment
+                run.stack = stack
                 stack.append(run)
                 channel.open[run.run_id] = run
-                if run.segment is not None and run.segment.error is not None:
-                    channel.warn_disk(run.segment)
-                if channel.mode == "sync":
-                    channel.applied()
+                if more:
+                    channel.look_after(segment)
                 # As _handle does, in half the time.
-                handle = str.__new__(RunHandle, run.run_id if channel.own_ids or run.joined else UNASKED)
+                handle: RunHandle = _new_text(RunHandle, run.run_id if channel.own_ids else UNASKED)
                 handle._owner, handle._run = self, run
                 return handle
         except BaseException:
             channel.unlock()
             raise
+
+    def _start_with_relations(
+        self, stack: list[OpenRun], run_name: str | None, nested: bool, tags: Mapping[str, Any] | None
+    ) -> RunHandle:
+        """Start a run beside or inside of others, with tags, or the first of a segment; the lock is held."""
+        channel = self._channel
+        if stack and not nested:
+            run = stack[-1]
+            if run.name is None and not run.used and not run.joined:
+                self._describe(run, run_name, tags)
+                return self._handle(run)
+            self._end_forgotten(stack, run_name)
+        name = str(run_name) if run_name else None
+        run = self._related(stack, name, nested, tags)
+        run.name = name
+        stack.append(run)
+        channel.open[run.run_id] = run
+        if run.segment is not None:
+            channel.look_after(run.segment)
+        return self._handle(run)
 
     def _handle(self, run: OpenRun) -> RunHandle:
         known = self._channel.own_ids or run.joined
@@ -150,26 +162,25 @@ class RunKeeper(ManyRuns):
             f"{new}: {', '.join(ended)}; end a run with end_run() or a with block before the next one, or pass "
             "nested=True to start a child of it",
             TrackingWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
 
-    def _start_with_relations(
+    def _related(
         self, stack: list[OpenRun], name: str | None, nested: bool, tags: Mapping[str, Any] | None
     ) -> OpenRun:
-        """Start a run that may have a parent, tags, or be a run of the user's own."""
+        """A run that may have a parent, tags, or be a run of the user's own, and its first record."""
         channel = self._channel
         theirs = self._users_run() if not stack else None
-        joined = theirs is not None and not nested and not name and theirs not in self._joined_before
-        segment = channel.segment or channel.opened()
-        run_id = theirs if theirs is not None and joined else channel.new_run_id()
-        run = OpenRun(run_id, stack, segment)
-        run.joined = joined
-        parent = None if joined else theirs
+        run = channel.more_runs().pop()
+        run.stack, run.segment = stack, channel.segment or channel.opened()
+        parent, own = theirs, run.run_id
+        if theirs is not None and not nested and not name and theirs not in self._joined_before:
+            run.joined, run.run_id, parent = True, theirs, None
         if stack:
             parent, stack[-1].used = stack[-1].run_id, True
-        if segment is not None:
-            head = (run.run_id, now_ms(), name, parent, {**self._tags, **(tags or {})}, joined)
-            segment.append(START, head)
+        if run.segment is not None:
+            head = (run.run_id, now_ms(), name, parent, {**self._tags, **(tags or {})}, run.joined, own)
+            run.segment.append(START, head)
         return run
 
     def _users_run(self) -> str | None:
@@ -236,8 +247,7 @@ class RunKeeper(ManyRuns):
             channel.forget(run)
             return
         segment = channel.segment or channel.opened()
-        if segment is not None:
-            segment.put(END, f"{run.run_id}\n{time_ns() // 1_000_000}\n{status}".encode())
+        more = segment is not None and segment.put(END, _WORDS[status], run, b"", 0)
         if run.stack and run.stack[-1] is run:
             run.stack.pop()
             channel.open.pop(run.run_id, None)
@@ -245,10 +255,8 @@ class RunKeeper(ManyRuns):
             channel.forget(run)
         if segment is None:
             return
-        if segment.error is not None:
-            channel.warn_disk(segment)
-        if channel.mode == "sync":
-            channel.applied()
+        if more:
+            channel.look_after(segment)
         if segment.full:
             channel.rotate()
 

@@ -31,34 +31,35 @@ if TYPE_CHECKING:
     from peak_fast.tracking.spool.layout import spooled as spooled
     from peak_fast.tracking.spool.locks import FolderLock as FolderLock
     from peak_fast.tracking.spool.locks import is_locked as is_locked
+    from peak_fast.tracking.spool.records import ARTIFACT as ARTIFACT
+    from peak_fast.tracking.spool.records import BARS as BARS
+    from peak_fast.tracking.spool.records import CLOSE as CLOSE
+    from peak_fast.tracking.spool.records import END as END
+    from peak_fast.tracking.spool.records import ENVIRONMENT as ENVIRONMENT
+    from peak_fast.tracking.spool.records import FORMAT as FORMAT
+    from peak_fast.tracking.spool.records import FROZEN as FROZEN
+    from peak_fast.tracking.spool.records import HEADER as HEADER
+    from peak_fast.tracking.spool.records import METRICS as METRICS
+    from peak_fast.tracking.spool.records import PARAMS as PARAMS
+    from peak_fast.tracking.spool.records import RESULT as RESULT
+    from peak_fast.tracking.spool.records import RUNS as RUNS
+    from peak_fast.tracking.spool.records import START as START
+    from peak_fast.tracking.spool.records import STATIC as STATIC
+    from peak_fast.tracking.spool.records import TAGS as TAGS
+    from peak_fast.tracking.spool.records import UNREADABLE as UNREADABLE
+    from peak_fast.tracking.spool.records import Record as Record
+    from peak_fast.tracking.spool.records import has_record as has_record
+    from peak_fast.tracking.spool.records import read_records as read_records
     from peak_fast.tracking.spool.run_ids import RunIds as RunIds
     from peak_fast.tracking.spool.segment import SegmentWriter as SegmentWriter
-    from peak_fast.tracking.spool.spool import ARTIFACT as ARTIFACT
-    from peak_fast.tracking.spool.spool import BARS as BARS
-    from peak_fast.tracking.spool.spool import CLOSE as CLOSE
+    from peak_fast.tracking.spool.segment import Subject as Subject
     from peak_fast.tracking.spool.spool import CONTACT as CONTACT
-    from peak_fast.tracking.spool.spool import END as END
-    from peak_fast.tracking.spool.spool import ENVIRONMENT as ENVIRONMENT
-    from peak_fast.tracking.spool.spool import FORMAT as FORMAT
-    from peak_fast.tracking.spool.spool import FROZEN as FROZEN
-    from peak_fast.tracking.spool.spool import HEADER as HEADER
-    from peak_fast.tracking.spool.spool import METRICS as METRICS
-    from peak_fast.tracking.spool.spool import PARAMS as PARAMS
-    from peak_fast.tracking.spool.spool import RESULT as RESULT
-    from peak_fast.tracking.spool.spool import RUNS as RUNS
-    from peak_fast.tracking.spool.spool import START as START
-    from peak_fast.tracking.spool.spool import STATIC as STATIC
-    from peak_fast.tracking.spool.spool import TAGS as TAGS
-    from peak_fast.tracking.spool.spool import UNREADABLE as UNREADABLE
     from peak_fast.tracking.spool.spool import Ack as Ack
-    from peak_fast.tracking.spool.spool import Record as Record
     from peak_fast.tracking.spool.spool import SegmentPaths as SegmentPaths
     from peak_fast.tracking.spool.spool import SpoolDamaged as SpoolDamaged
     from peak_fast.tracking.spool.spool import child_environment as child_environment
     from peak_fast.tracking.spool.spool import described_uri as described_uri
-    from peak_fast.tracking.spool.spool import has_record as has_record
     from peak_fast.tracking.spool.spool import read_ack as read_ack
-    from peak_fast.tracking.spool.spool import read_records as read_records
     from peak_fast.tracking.spool.spool import rejections as rejections
     from peak_fast.tracking.spool.spool import remove_strays as remove_strays
     from peak_fast.tracking.spool.spool import segments as segments
@@ -103,14 +104,10 @@ _HOMES = {
     "frames": ("frame_records", "frame_runs", "prefixed_frame"),
     "layout": ("layout_of", "spooled"),
     "locks": ("FolderLock", "is_locked"),
-    "run_ids": ("RunIds",),
-    "segment": ("SegmentWriter",),
-    "spool": (
+    "records": (
         "ARTIFACT",
-        "Ack",
         "BARS",
         "CLOSE",
-        "CONTACT",
         "END",
         "ENVIRONMENT",
         "FORMAT",
@@ -120,18 +117,24 @@ _HOMES = {
         "PARAMS",
         "RESULT",
         "RUNS",
-        "Record",
         "START",
         "STATIC",
-        "SegmentPaths",
         "TAGS",
         "UNREADABLE",
+        "Record",
+        "has_record",
+        "read_records",
+    ),
+    "run_ids": ("RunIds",),
+    "segment": ("SegmentWriter", "Subject"),
+    "spool": (
+        "Ack",
+        "CONTACT",
+        "SegmentPaths",
         "SpoolDamaged",
         "child_environment",
         "described_uri",
-        "has_record",
         "read_ack",
-        "read_records",
         "rejections",
         "remove_strays",
         "segments",

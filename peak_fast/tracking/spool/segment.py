@@ -4,8 +4,9 @@ Records are copied into a mapped window of the file (:mod:`~peak_fast.tracking.s
 is none: on other systems, when the disk is full, and for large records.  A short write is undone at once, and the
 record waits in memory until there is room.
 
-An exception may come between any two instructions (Ctrl-C).  So a record counts once its magic is stored, and where
-the next one goes is noted in one assignment behind that; what was stored and not noted is found by the next record.
+An exception may come between any two instructions (Ctrl-C).  A record counts once its magic is stored.  Its place is
+taken in one assignment before that, with no call between, where signal handlers might append records of their own;
+where an exception left the place empty, the end is looked for in the file.
 """
 
 from __future__ import annotations
@@ -15,28 +16,19 @@ import io
 import mmap
 import os
 import shutil
-import struct
 import time
 import zlib
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
+from time import time_ns
 from typing import Any
 
 from peak_fast.tracking.spool import window
 from peak_fast.tracking.spool.codec import encode
 from peak_fast.tracking.spool.locks import try_lock
-from peak_fast.tracking.spool.spool import (
-    CLOSE,
-    END_MARK,
-    FORMAT,
-    HEADER,
-    MAGIC,
-    PREFIX,
-    SegmentPaths,
-    fdatasync,
-    whole_until,
-)
+from peak_fast.tracking.spool.records import CLOSE, FORMAT, HEADER, MAGIC, NO_RUN, PREFIX, PRIME, whole_until
+from peak_fast.tracking.spool.spool import SegmentPaths, fdatasync
 from peak_kernels.folders import make_private
 
 # Records that cannot be written wait in memory up to this size; beyond it the newest are lost (and reported).
@@ -44,12 +36,33 @@ MAX_WAITING_BYTES = 64 << 20
 # A segment of this size is replaced by a new one when no run is open.
 ROTATE_BYTES = 32 << 20
 
-# The prefix without the magic, which is stored last.
-_PACK = struct.Struct("<BBHIIQ").pack
-_HEAD, _MAGIC_SIZE = PREFIX.size, len(MAGIC)
-_MARK_SIZE = len(END_MARK)
+_store, _size = PREFIX.pack_into, PREFIX.size
 _crc32, _join = zlib.crc32, b"".join
-_NO_WINDOW: tuple[Any, int, int] = (b"", 0, 0)
+_room = window.SIZE
+# A place behind every window.
+_NO_ROOM = 1 << 62
+
+
+class Subject:
+    """Whom a record is about.
+
+    Parameters
+    ----------
+    raw
+        16 bytes that name a run; zeros: the head says it.
+
+    Attributes
+    ----------
+    seed
+        Its part in what the CRC begins with.
+    """
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw = raw
+        self.seed = _crc32(raw)
+
+
+_NOBODY = Subject(NO_RUN)
 
 
 def _create_locked(path: Path) -> io.FileIO:
@@ -80,14 +93,18 @@ class SegmentWriter:
     header
         Plain values that describe the owner (see ``channel.py``).
 
+    mapped
+        Whether appends may be copies (see :mod:`~peak_fast.tracking.spool.window`).
+
     Attributes
     ----------
     error
         Why the last record could not be written; None if it was.
     lost
         Records for which memory ran out.
-    offset
-        Bytes appended so far.
+    at
+        The mapped stretch of the file and the place in it where the next record goes; a stand-in and a place behind
+        every window where nothing is mapped.
     full
         Whether the segment should be replaced by a new one; found where a window ends.
 
@@ -97,7 +114,7 @@ class SegmentWriter:
         The file cannot be created.
     """
 
-    def __init__(self, folder: Path, header: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, header: dict[str, Any], *, mapped: bool = True) -> None:
         name = f"{time.time_ns():016x}-{os.getpid()}-{os.urandom(3).hex()}.seg"
         self.paths = SegmentPaths(folder / name)
         self._file = _create_locked(self.paths.segment)
@@ -105,12 +122,12 @@ class SegmentWriter:
         self._waiting_bytes = 0
         self._synced = 0
         self._n_files = 0
-        self._can_map = window.can_map(self._file.fileno())
-        # The mapped stretch, and where in the file it begins and ends.
-        self._window = _NO_WINDOW
+        self._can_map = mapped and window.can_map(self._file.fileno())
         # Whether the file may go on behind ``offset``: allocated zeros, a part of a record.
         self._loose = False
-        self.offset = 0
+        # Up to here all records are whole; whether the end of those behind it is unknown.
+        self._sure, self._astray = 0, False
+        self.at: tuple[Any, int] = (window.Unmapped(-_NO_ROOM), _NO_ROOM)
         self.full = False
         self.lost = 0
         self.error: str | None = None
@@ -118,7 +135,20 @@ class SegmentWriter:
         for _ in range(2):
             self.append(HEADER, (None, header))
 
-    def append(self, kind: int, head: Any, buffers: Sequence[Any] = ()) -> None:
+    @property
+    def offset(self) -> int:
+        """Bytes appended so far."""
+        if self._astray:
+            with contextlib.suppress(OSError):
+                self._trim()
+        view, place = self.at
+        return int(view.begin + place)
+
+    def _end_at(self, offset: int) -> None:
+        """Nothing is mapped; the next record goes to an offset."""
+        self.at = (window.Unmapped(offset - _NO_ROOM), _NO_ROOM)
+
+    def append(self, kind: int, head: Any, buffers: Sequence[Any] = ()) -> bool:
         """Append one record; never raises because of the disk (see :attr:`error`, :attr:`n_waiting`).
 
         Parameters
@@ -128,66 +158,73 @@ class SegmentWriter:
         buffers
             C-contiguous arrays or bytes, written as they are.
         """
-        self.put(kind, encode(head), *buffers)
+        data = encode(head)
+        return self.put(kind, 0, _NOBODY, _join((data, *buffers)), len(data))
 
-    def put(self, kind: int, data: bytes, *buffers: Any) -> None:
-        """As :meth:`append`, of a head that is bytes already.
+    def put(self, kind: int, word: int, subject: Subject, body: bytes, head_size: int) -> bool:
+        """As :meth:`append`, of head and buffers that are bytes already; see :mod:`~peak_fast.tracking.spool.records`.
 
-        ``data`` is what ``codec.encode`` made, or run id, time in ms and a word in UTF-8, between line ends.
+        Returns
+        -------
+        bool
+            Whether there was more to do than to copy: :attr:`error` and :attr:`full` may have changed.
         """
-        body = _join((data, *buffers, END_MARK))
-        count, size = len(data), len(body)
-        n_buffers = size - count - _MARK_SIZE
-        check = (kind * 8_191 + count * 3 + n_buffers) % 65_521  # as `check_of`, without the call
-        body = _PACK(kind, FORMAT, check, count, _crc32(body, check), n_buffers) + body
+        size = len(body)
+        # As `check_of` and `first_of`, without the calls.
+        check = (FORMAT + kind * 8_191 + word * 127 + head_size * 2 + size) % 65_521
+        now = time_ns() // 1_000_000
+        crc = _crc32(body, (subject.seed + now + check) % PRIME)
         try:
-            # No call from here on: a record of a signal handler comes at calls only, so not between these lines.
-            view, begin, limit = self._window
-            start = self.offset
-            end = start + _HEAD + size
-            if end <= limit:
-                start -= begin
-                view[start + 4 : end - begin] = body
-                view[start : start + 4] = MAGIC
-                self.offset = end
-            else:
-                self._append_elsewhere(body)
+            view, place = self.at
+            end = place + _size + size
+            if end > _room:
+                fields = (crc, head_size, size - head_size, now, kind, word, check, subject.raw, MAGIC)
+                self._append_elsewhere(PREFIX.pack(*fields), body)
+                return True
+            self.at = view, end
+            if size:
+                view[place + _size : end] = body
+            _store(view, place, crc, head_size, size - head_size, now, kind, word, check, subject.raw, MAGIC)
         except BaseException:
-            self._window = _NO_WINDOW  # so that the next record looks for the end of this one
+            self._end_at(self._sure)
+            self._astray = True
             raise
+        return False
 
-    def _append_elsewhere(self, data: bytes) -> None:
+    def _append_elsewhere(self, prefix: bytes, body: bytes) -> None:
         """The window ends here, or there is none."""
         self.full = self.offset > ROTATE_BYTES
-        total = _MAGIC_SIZE + len(data)
-        if total > window.SIZE // 4 or not self._map():
-            self._write_or_keep(MAGIC + data)
+        total = _size + len(body)
+        mapped = total <= _room // 4 and self._map()
+        view, place = self.at
+        if not mapped or place + total > _room:
+            self._write_or_keep(prefix + body)
             return
-        view, begin, _ = self._window
-        place = self.offset - begin
-        view[place + _MAGIC_SIZE : place + total] = data
-        view[place : place + _MAGIC_SIZE] = MAGIC
-        self.offset += total
+        self.at = view, place + total
+        view[place + _size : place + total] = body
+        _store(view, place, *PREFIX.unpack(prefix))
 
     def _map(self) -> bool:
         """Map a window, which begins in the page of the next record; False if there can be none."""
         if not self._can_map or self._waiting:
             return False
-        old, self._window = self._window[0] or None, _NO_WINDOW
+        old, offset = self.at[0], self.offset
         try:
-            if self._loose and old is None:
-                self._trim()
+            if self._loose and not old:
+                offset = self._trim()
             self._loose = True
-            begin = self.offset & -mmap.ALLOCATIONGRANULARITY
-            made = window.open_window(self._file.fileno(), begin, old)
+            self._end_at(offset)
+            begin = offset & -mmap.ALLOCATIONGRANULARITY
+            made = window.open_window(self._file.fileno(), begin, old or None)
         except (OSError, ValueError):
             # A full disk: what there is may suffice for smaller writes.
             self._can_map = False
             return False
-        self._window = (made, begin, begin + window.SIZE)
+        self._sure = offset
+        self.at = (made, self.offset - begin)
         return True
 
-    def _trim(self) -> None:
+    def _trim(self) -> int:
         """Give the window back and end the file behind the last whole record, where writing goes on.
 
         Raises
@@ -195,12 +232,16 @@ class SegmentWriter:
         OSError
             The disk refused.
         """
-        view, self._window = self._window[0], _NO_WINDOW
+        view, place = self.at
+        begin = self._sure if self._astray else view.begin + place
+        self._end_at(begin)
         if view:
             view.close()
-        self.offset = whole_until(self.paths.segment, self.offset)
-        os.ftruncate(self._file.fileno(), self.offset)
-        self._loose = False
+        offset = whole_until(self.paths.segment, begin)
+        os.ftruncate(self._file.fileno(), offset)
+        self._end_at(offset)
+        self._loose = self._astray = False
+        return offset
 
     def _write_or_keep(self, data: bytes) -> None:
         # What waits is older, so nothing may pass it.
@@ -219,7 +260,7 @@ class SegmentWriter:
             self._loose = True
             written = os.write(self._file.fileno(), data)
             if written == len(data):
-                self.offset += written
+                self._end_at(self.offset + written)
                 self._loose = False
                 return True
             self.error = f"the disk took {written} of {len(data)} bytes"
@@ -292,7 +333,8 @@ class SegmentWriter:
             self.append(CLOSE, (None, time.time_ns() // 1_000_000))
             with contextlib.suppress(OSError):
                 self._trim()
-        view, self._window = self._window[0], _NO_WINDOW
+        view, _ = self.at
         if view:
+            self._end_at(self.offset)
             view.close()
         self._file.close()

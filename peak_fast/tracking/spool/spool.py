@@ -12,61 +12,36 @@ Layout, below :func:`spool_root`::
         <segment>.json      the same of a segment that is finished, for handles that are asked later
         <segment>.rejected  records that the store refuses for good, with the reasons
 
-A record has 24 bytes of prefix, the head (plain values, see :mod:`~peak_fast.tracking.spool.codec`), raw array bytes,
-and an end mark::
-
-    magic "PFR1" | kind u8 | format u8 | check u16 | head bytes u32 | CRC-32 u32 | buffer bytes u64
-
-``check`` is of kind and sizes, the CRC of everything behind the prefix.  A kill in mid-copy leaves no magic, one in
-mid-write a file that ends too early: there readers stop.  Any other place that does not add up is damaged; what
-follows it is found by its magic and its checksums.  A file whose owner lives or was killed may end in zeros, which
-were allocated ahead.
+What a record is, :mod:`~peak_fast.tracking.spool.records` says.  A kill in mid-copy leaves no magic, one in mid-write a
+file that ends too early: there readers stop.  Any other place that does not add up is damaged; what follows it is
+found by its magic and its checksums.  A file whose owner lives or was killed may end in zeros, which were allocated
+ahead.
 """
 
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import os
-import pickle
 import shutil
-import struct
 import sys
 import tempfile
 import time
-import zlib
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from peak_fast.errors import TrackingError
 from peak_fast.files import sealed, unsealed
 from peak_fast.masking import has_secrets, mask
-from peak_fast.tracking.spool import codec
 from peak_fast.tracking.spool.folders import check_folder
 from peak_fast.tracking.spool.locks import is_locked
+from peak_fast.tracking.spool.records import FORMAT
 from peak_fast.tracking.spool.uris import store_key
-from peak_fast.tracking.updates import UnknownSpool
 from peak_kernels.folders import make_private
 
-MAGIC = b"PFR1"
-END_MARK = b"\nEOR"
-PREFIX = struct.Struct("<4sBBHIIQ")
-# Stands in each record.  Records of other formats are left alone.
-FORMAT = 3
-
-# Kinds of record; each head starts with the run id (or None).
-HEADER, ENVIRONMENT, START, PARAMS, METRICS, TAGS, ARTIFACT, RESULT, BARS, END, RUNS, CLOSE = range(1, 13)
-STATIC, FROZEN = 13, 14
-# Numbers that earlier formats used are not given again.
-QUICK_START, QUICK_RESULT, QUICK_END = 15, 16, 17
-UNREADABLE = 0  # what reading makes of a damaged place, and of a head that is not plain data
 # Touched in a store's folder by the writer when it turns to the store; not there while it starts.
 CONTACT = "contact.lock"
 
-_LARGE = 1 << 20
 # A segment that has no name yet after so many seconds, and no owner, never gets one.
 _ABANDONED = 60.0
 # Ids of finished segments are kept for handles that somebody may still ask.
@@ -184,17 +159,6 @@ def child_environment() -> dict[str, str]:
     }
 
 
-@dataclass(slots=True)
-class Record:
-    """One record as read back: ``start`` and ``end`` are offsets in the segment file."""
-
-    kind: int
-    head: Any
-    buffers: bytes
-    start: int
-    end: int
-
-
 class SegmentPaths:
     """The files of one segment.
 
@@ -232,116 +196,6 @@ class SegmentPaths:
     def owned(self) -> bool:
         """Whether the tracker that writes this segment is alive."""
         return is_locked(self.segment)
-
-
-def check_of(kind: int, head_size: int, buffer_size: int) -> int:
-    """Check of a prefix: another one for each kind and size that differs in one bit."""
-    return (kind * 8_191 + head_size * 3 + buffer_size) % 65_521
-
-
-def read_records(path: Path, start: int = 0) -> Iterator[Record]:
-    """The records of a segment from an offset on; a damaged place comes as a record of kind ``UNREADABLE``.
-
-    Stops at the last record, at one that is not whole, and at the allocated zeros.
-
-    Raises
-    ------
-    UnknownSpool
-        The segment has another format.
-    """
-    # Unbuffered: a body must be read after the magic that says that it is complete.
-    with path.open("rb", buffering=0) as file:
-        if start == 0:
-            _check_format(file)
-        record = _record_at(file, start) or _behind_damage(file, start)
-        while record is not None:
-            yield record
-            record = _record_at(file, record.end) or _behind_damage(file, record.end)
-
-
-def _check_format(file: io.FileIO) -> None:
-    prefix = file.read(PREFIX.size)
-    if len(prefix) < PREFIX.size or not prefix.startswith(MAGIC):
-        return
-    _, kind, written, check, head_size, _, buffer_size = PREFIX.unpack(prefix)
-    if written != FORMAT and check != check_of(kind, head_size, buffer_size):
-        raise UnknownSpool(
-            f"{Path(str(file.name)).name} has format {written or '1 or 2'}, this version of peak_fast knows {FORMAT}; "
-            "the file is left alone: run `peak-fast sync` with the version that wrote it"
-        )
-
-
-def _record_at(file: io.FileIO, position: int) -> Record | None:
-    """The record that begins at an offset; None if there is no whole one."""
-    file.seek(position)
-    prefix = file.read(PREFIX.size)
-    if len(prefix) < PREFIX.size or not prefix.startswith(MAGIC):
-        return None
-    _, kind, written, check, head_size, checksum, buffer_size = PREFIX.unpack(prefix)
-    if written != FORMAT or check != check_of(kind, head_size, buffer_size):
-        return None
-    size = head_size + buffer_size + len(END_MARK)
-    # Not `read` at once: it allocates what is asked for, and a damaged size may ask for any amount.
-    if size > _LARGE and size > os.fstat(file.fileno()).st_size - position:
-        return None
-    body = file.read(size)
-    if len(body) < size:
-        return None
-    end = position + PREFIX.size + size
-    if zlib.crc32(body, check) != checksum:
-        return _damaged(file, position, end)
-    try:
-        head = codec.decode(body[:head_size])
-    except pickle.UnpicklingError as error:
-        return Record(UNREADABLE, (None, f"record at byte {position}: {error}"), b"", position, end)
-    return Record(kind, head, body[head_size : head_size + buffer_size], position, end)
-
-
-def _damaged(file: io.FileIO, start: int, end: int) -> Record:
-    text = f"{Path(str(file.name)).name} is damaged: bytes {start} to {end} cannot be read, what they said is lost"
-    return Record(UNREADABLE, (None, text), b"", start, end)
-
-
-def _behind_damage(file: io.FileIO, position: int) -> Record | None:
-    """What follows a place where no whole record begins: the damaged stretch up to the next one, or nothing."""
-    file.seek(position)
-    rest = file.read()
-    found = rest.find(MAGIC)
-    while found >= 0:
-        record = _record_at(file, position + found)
-        if record is not None and (record.kind != UNREADABLE or found == 0):
-            # Its owner may have completed the one that was looked for first in the meantime.
-            return _record_at(file, position) or _damaged(file, position, position + found)
-        found = rest.find(MAGIC, found + 1)
-    return None if _is_torn(rest) else _damaged(file, position, position + len(rest.rstrip(b"\0")))
-
-
-def _is_torn(rest: bytes) -> bool:
-    """Whether the last bytes of a file are what a kill, or an owner at work, leaves of a record."""
-    if len(rest) < PREFIX.size or rest.startswith(bytes(len(MAGIC))):
-        return True
-    magic, kind, written, check, head_size, _, buffer_size = PREFIX.unpack_from(rest)
-    return bool((magic, written, check) == (MAGIC, FORMAT, check_of(kind, head_size, buffer_size)))
-
-
-def has_record(path: Path, offset: int) -> bool:
-    """Whether something begins at an offset."""
-    try:
-        with path.open("rb", buffering=0) as file:
-            file.seek(offset)
-            return file.read(len(MAGIC)).strip(b"\0") != b""
-    except OSError:
-        return False
-
-
-def whole_until(path: Path, start: int) -> int:
-    """Offset behind the whole records that follow each other from an offset on."""
-    with path.open("rb", buffering=0) as file:
-        record = _record_at(file, start)
-        while record is not None:
-            start = record.end
-            record = _record_at(file, start)
-    return start
 
 
 def remove_strays(folder: Path) -> None:

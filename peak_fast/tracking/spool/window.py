@@ -29,6 +29,22 @@ _POPULATE_WRITE = (
 )
 
 
+class Unmapped:
+    """Stands where a window would: ``begin`` and the place of the next record make its offset in the file."""
+
+    def __init__(self, begin: int) -> None:
+        self.begin = begin
+
+    def __len__(self) -> int:
+        return 0
+
+
+class Window(mmap.mmap):
+    """The mapped stretch, and where in the file it begins."""
+
+    begin = 0
+
+
 def can_map(descriptor: int) -> bool:
     """Whether the file lies where a window is safe; ``PEAK_FAST_SPOOL_MAP=0`` says no."""
     if sys.platform != "linux" or platform.machine() not in ("x86_64", "AMD64"):
@@ -48,7 +64,7 @@ def can_map(descriptor: int) -> bool:
     return False
 
 
-def open_window(descriptor: int, start: int, old: mmap.mmap | None = None) -> mmap.mmap:
+def open_window(descriptor: int, start: int, old: mmap.mmap | None = None) -> Window:
     """Allocate and map ``SIZE`` bytes of a file from ``start`` on, a multiple of the page size.
 
     ``old`` is a window that this one replaces; it is closed.
@@ -59,7 +75,8 @@ def open_window(descriptor: int, start: int, old: mmap.mmap | None = None) -> mm
         The disk is full, or the file cannot be mapped; ``old`` is untouched.
     """
     os.posix_fallocate(descriptor, start, SIZE)
-    made = mmap.mmap(descriptor, SIZE, offset=start)
+    made = Window(descriptor, SIZE, offset=start)
+    made.begin = start
     address = ctypes.addressof(ctypes.c_char.from_buffer(made))
     try:
         # Fetching a page costs as much as two records, and giving it back half of that: both happen without

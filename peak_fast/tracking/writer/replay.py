@@ -116,6 +116,8 @@ class SegmentReplay:
         self.header: dict[str, Any] = {}
         self._environment: dict[str, str] = {}
         self._runs: dict[str, RunState] = {}
+        # Runs by the id that their caller made; that of a run of the user's own is another one.
+        self._named: dict[str, str] = {}
         self._bars: dict[str, Bars] = {}
         self._statics: dict[int, Static] = {}
         self._refused: list[Rejection] = []
@@ -302,10 +304,14 @@ class SegmentReplay:
                 self._refused.append(Rejection("", head[1]))
             case spool.CLOSE:
                 self._closed = True
-            case _ if head[0] in self._runs or self._damaged:
-                if head[0] not in self._runs:  # its beginning was damaged, and is all that is lost
-                    self._start(head[0], (head[1], None), updates)
-                self._note_run(record, self._runs[head[0]], self._update(updates, head[0]))
+            case _:
+                run_id = self._named.get(head[0], head[0])
+                if run_id not in self._runs:
+                    if not self._damaged:
+                        return
+                    # Its beginning was damaged, and is all that is lost.
+                    self._start(run_id, (head[1], None), updates)
+                self._note_run(record, self._runs[run_id], self._update(updates, run_id))
 
     def _result(self, update: RunUpdate, state: RunState, when: int, parts: int, source: Source) -> None:
         state.seen_ms = when
@@ -315,9 +321,11 @@ class SegmentReplay:
         state.n_results += 1
         _tell_steps(update, state, before)
 
-    def _start(self, run_id: str, start: Any, updates: dict[str, RunUpdate]) -> None:
-        started, name, parent, tags, joined = (*start, None, None, False)[:5]
+    def _start(self, run_id: str, start: tuple[Any, ...], updates: dict[str, RunUpdate]) -> None:
+        missing: tuple[Any, ...] = (None, None, None, False, None)
+        started, name, parent, tags, joined, own = (*start, *missing[len(start) - 1 :])
         self._runs[checked_id(run_id)] = RunState(joined, bool(name), started)
+        self._named[own or run_id] = run_id
         if not joined:
             update = self._created(updates, run_id, name, started, tags or {})
             if parent:

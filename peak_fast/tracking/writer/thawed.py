@@ -159,8 +159,7 @@ class Thawed:
         outcome = self._result._outcome
         rows, state = dict(zip(t.TRADE_COLUMNS, outcome.trades.T, strict=True)), outcome.state
         signed = rows["side"] * rows["size"]
-        # No fee of an entry is there where the settings have none.
-        fees = self._more if len(self._more) else np.zeros(len(outcome.trades) + 1)
+        fees = self._more if len(self._more) else self._fees_of_entries(rows, state)
         fee = fees[: len(outcome.trades)]
         columns = (
             (rows["entry_bar"], rows["exit_bar"]),
@@ -174,3 +173,13 @@ class Thawed:
         price = state[t.ENTRY_VALUE] / state[t.ENTRY_UNITS]
         still = (state[t.ENTRY_BAR], state[t.UNITS], price, fees[-1])
         return [np.append(column, value) for column, value in zip(pairs, still, strict=True)]
+
+    @staticmethod
+    def _fees_of_entries(rows: dict[str, Any], state: Any) -> Any:
+        """Fees of the entries where all fills pay the same share of their value; the open trade's is the last."""
+        from peak_kernels import slots as t
+
+        entry, exit_ = np.abs(rows["entry_price"]), np.abs(rows["exit_price"])
+        both = entry + exit_
+        fee = rows["fees"] * np.divide(entry, both, out=np.zeros_like(both), where=both != 0.0)
+        return np.append(fee, state[t.TOTAL_FEES] - rows["fees"].sum())

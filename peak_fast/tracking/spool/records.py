@@ -1,0 +1,269 @@
+"""Records of a segment: their form, and how they are read back.
+
+A record, all numbers little-endian:
+
+====================  ==================================================================================
+4, 4, 8 bytes         CRC-32 of head and buffers, size of the head, size of the buffers
+8                     time in ms since the epoch
+1, 1, 2               kind, word (of a run's own records: a status, parts of a result), check of kind, word and sizes
+16                    id of the run; zeros where the head says it, or where there is none
+4                     ``PFR4``, stored last: a record without it is not there
+...                   head, then buffers: raw memory of NumPy
+====================  ==================================================================================
+
+The CRC begins with a number that id, time and check make, so it covers these, too.  Start, end and result of a run are
+the records that a loop of backtests writes, and have no more in their head than they need (see :func:`head_of`).
+
+Format 3, which is read but not written, had magic, kind and sizes first, ids and times in the heads, and a mark at the
+end.  A file holds records of one format.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from peak_fast.tracking.handles import ENDED
+from peak_fast.tracking.spool import codec
+from peak_fast.tracking.updates import UnknownSpool
+
+FORMAT = 4
+MAGIC = b"PFR4"
+PREFIX = struct.Struct("<IIQqBBH16s4s")
+# A prime below 2 ** 32, so that a changed byte of what is reduced by it is seen.
+PRIME = 4_294_967_291
+NO_RUN = bytes(16)
+
+# Kinds of record; each head starts with the run id (or None).
+HEADER, ENVIRONMENT, START, PARAMS, METRICS, TAGS, ARTIFACT, RESULT, BARS, END, RUNS, CLOSE = range(1, 13)
+STATIC, FROZEN = 13, 14
+# Numbers that earlier formats used are not given again.
+QUICK_START, QUICK_RESULT, QUICK_END = 15, 16, 17
+UNREADABLE = 0  # what reading makes of a damaged place, and of a head that is not plain data
+
+_MAGIC_3, _END_MARK_3 = b"PFR1", b"\nEOR"
+_PREFIX_3 = struct.Struct("<4sBBHIIQ")
+_LARGE = 1 << 20
+
+
+@dataclass(slots=True)
+class Record:
+    """One record as read back: ``start`` and ``end`` are offsets in the segment file."""
+
+    kind: int
+    head: Any
+    buffers: bytes
+    start: int
+    end: int
+
+
+class Prefix(NamedTuple):
+    """What stands before head and buffers; ``first`` is what their CRC begins with."""
+
+    kind: int
+    head_size: int
+    buffer_size: int
+    crc: int
+    first: int
+    word: int = 0
+    run: bytes = NO_RUN
+    time_ms: int = 0
+
+
+def check_of(kind: int, word: int, head_size: int, buffer_size: int) -> int:
+    """Check of a prefix: another one for each kind, word and size that differs in one byte."""
+    return (FORMAT + kind * 8_191 + word * 127 + head_size * 3 + buffer_size) % 65_521
+
+
+def first_of(run: bytes, time_ms: int, check: int) -> int:
+    """What the CRC of a record begins with."""
+    return (zlib.crc32(run) + time_ms + check) % PRIME
+
+
+def _prefix_4(data: bytes) -> Prefix | None:
+    crc, head_size, buffer_size, time_ms, kind, word, check, run, magic = PREFIX.unpack(data)
+    if magic != MAGIC or check != check_of(kind, word, head_size, buffer_size):
+        return None
+    return Prefix(kind, head_size, buffer_size, crc, first_of(run, time_ms, check), word, run, time_ms)
+
+
+def _prefix_3(data: bytes) -> Prefix | None:
+    magic, kind, written, check, head_size, crc, buffer_size = _PREFIX_3.unpack(data)
+    if (magic, written, check) != (_MAGIC_3, 3, (kind * 8_191 + head_size * 3 + buffer_size) % 65_521):
+        return None
+    return Prefix(kind, head_size, buffer_size, crc, check)
+
+
+class _Form(NamedTuple):
+    """A format: its magic and where that stands, size and reader of the prefix, what follows the buffers."""
+
+    magic: bytes
+    place: int
+    size: int
+    prefix: Callable[[bytes], Prefix | None]
+    mark: bytes
+
+
+_FORM_4 = _Form(MAGIC, PREFIX.size - len(MAGIC), PREFIX.size, _prefix_4, b"")
+_FORM_3 = _Form(_MAGIC_3, 0, _PREFIX_3.size, _prefix_3, _END_MARK_3)
+
+
+def head_of(prefix: Prefix, body: bytes) -> Any:
+    """The values of a head, from the run id (or None) on, of the bytes behind a prefix.
+
+    Raises
+    ------
+    pickle.UnpicklingError
+        The bytes are no head.
+    """
+    if prefix.run == NO_RUN:
+        return codec.decode(body[: prefix.head_size])
+    run_id = prefix.run.hex()
+    try:
+        if prefix.kind == START:
+            return run_id, prefix.time_ms, body.decode("utf-8", "surrogatepass")
+        if prefix.kind == END:
+            return run_id, prefix.time_ms, ENDED[prefix.word]
+        return run_id, prefix.time_ms, prefix.word, *codec.decode(body[: prefix.head_size])
+    except (UnicodeDecodeError, IndexError, TypeError) as error:
+        raise pickle.UnpicklingError(f"damaged record: {error}") from error
+
+
+def read_records(path: Path, start: int = 0) -> Iterator[Record]:
+    """The records of a segment from an offset on; a damaged place comes as a record of kind ``UNREADABLE``.
+
+    Stops at the last record, at one that is not whole, and at the allocated zeros.
+
+    Raises
+    ------
+    UnknownSpool
+        The segment has another format.
+    """
+    # Unbuffered: a body must be read after the magic that says that it is complete.
+    with path.open("rb", buffering=0) as file:
+        segment = _Segment(file)
+        record = segment.next_from(start)
+        while record is not None:
+            yield record
+            record = segment.next_from(record.end)
+
+
+def has_record(path: Path, offset: int) -> bool:
+    """Whether something begins at an offset."""
+    try:
+        with path.open("rb", buffering=0) as file:
+            file.seek(offset)
+            return file.read(PREFIX.size).strip(b"\0") != b""
+    except OSError:
+        return False
+
+
+def whole_until(path: Path, start: int) -> int:
+    """Offset behind the whole records that follow each other from an offset on."""
+    with path.open("rb", buffering=0) as file:
+        segment = _Segment(file, _FORM_4)
+        record = segment.record_at(start)
+        while record is not None:
+            start = record.end
+            record = segment.record_at(start)
+    return start
+
+
+class _Segment:
+    """A segment that is read.
+
+    Raises
+    ------
+    UnknownSpool
+        It has a format that this version does not know.
+    """
+
+    def __init__(self, file: io.FileIO, form: _Form | None = None) -> None:
+        self._file = file
+        self._name = Path(str(file.name)).name
+        self._form = form or self._found_form()
+
+    def _found_form(self) -> _Form:
+        """The format of the first record, or of the next one where that is damaged."""
+        self._file.seek(0)
+        begin = self._file.read(1 << 16)
+        if begin.startswith(_MAGIC_3):
+            self._refuse_unless_3(begin)
+            return _FORM_3
+        written = begin[_FORM_4.place : _FORM_4.size]
+        if written[:3] == MAGIC[:3] and written != MAGIC and begin.find(MAGIC) < 0:
+            raise self._unknown(str(written[3] - ord("0")))
+        places = {begin.find(form.magic): form for form in (_FORM_3, _FORM_4)}
+        return places[min(place for place in places if place >= 0)] if max(places) >= 0 else _FORM_4
+
+    def _refuse_unless_3(self, begin: bytes) -> None:
+        if len(begin) >= _PREFIX_3.size:
+            _, kind, written, check, head_size, _, buffer_size = _PREFIX_3.unpack_from(begin)
+            if written != 3 and check != (kind * 8_191 + head_size * 3 + buffer_size) % 65_521:
+                raise self._unknown(str(written or "1 or 2"))
+
+    def _unknown(self, written: str) -> UnknownSpool:
+        return UnknownSpool(
+            f"{self._name} has format {written}, this version of peak_fast knows 3 and {FORMAT}; "
+            "the file is left alone: run `peak-fast sync` with the version that wrote it"
+        )
+
+    def next_from(self, position: int) -> Record | None:
+        """The record at an offset, or the damaged stretch there; None at the end."""
+        return self.record_at(position) or self._behind_damage(position)
+
+    def record_at(self, position: int) -> Record | None:
+        """The record that begins at an offset; None if there is no whole one."""
+        form = self._form
+        self._file.seek(position)
+        data = self._file.read(form.size)
+        prefix = form.prefix(data) if len(data) == form.size else None
+        if prefix is None:
+            return None
+        size = prefix.head_size + prefix.buffer_size + len(form.mark)
+        # Not `read` at once: it allocates what is asked for, and a damaged size may ask for any amount.
+        if size > _LARGE and size > os.fstat(self._file.fileno()).st_size - position:
+            return None
+        body = self._file.read(size)
+        if len(body) < size:
+            return None
+        end = position + form.size + size
+        if zlib.crc32(body, prefix.first) != prefix.crc:
+            return self._damaged(position, end)
+        try:
+            head = head_of(prefix, body)
+        except pickle.UnpicklingError as error:
+            return Record(UNREADABLE, (None, f"record at byte {position}: {error}"), b"", position, end)
+        return Record(prefix.kind, head, body[prefix.head_size : size - len(form.mark)], position, end)
+
+    def _damaged(self, start: int, end: int) -> Record:
+        text = f"{self._name} is damaged: bytes {start} to {end} cannot be read, what they said is lost"
+        return Record(UNREADABLE, (None, text), b"", start, end)
+
+    def _behind_damage(self, position: int) -> Record | None:
+        """What follows a place where no whole record begins: the damaged stretch up to the next one, or nothing."""
+        self._file.seek(position)
+        rest = self._file.read()
+        magic, place = self._form.magic, self._form.place
+        found = rest.find(magic) - place
+        while found >= -place:
+            record = self.record_at(position + found) if found >= 0 else None
+            if record is not None and (record.kind != UNREADABLE or found == 0):
+                # Its owner may have completed the one that was looked for first in the meantime.
+                return self.record_at(position) or self._damaged(position, position + found)
+            found = rest.find(magic, found + place + 1) - place
+        return None if self._is_torn(rest) else self._damaged(position, position + len(rest.rstrip(b"\0")))
+
+    def _is_torn(self, rest: bytes) -> bool:
+        """Whether the last bytes of a file are what a kill, or an owner at work, leaves of a record."""
+        magic, place, size, prefix, _ = self._form
+        if len(rest) < size or not any(rest[place : place + len(magic)]):
+            return True
+        return prefix(rest[:size]) is not None
