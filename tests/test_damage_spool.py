@@ -230,11 +230,9 @@ def test_a_spool_within_a_spool_is_not_read_twice(segment):
     inner, whole = segment.read_bytes(), list(spool.read_records(segment))
     made = bytearray(inner)
     data = b"a\n1\nb"
-    check = records.check_of(spool.ARTIFACT, 0, len(data), len(inner))
+    check = records.check_of(spool.ARTIFACT, len(data), len(inner))
     run = records.NO_RUN
-    made += records.PREFIX.pack(
-        12_345, len(data), len(inner), 7, spool.ARTIFACT, 0, check, run, records.MAGIC
-    )
+    made += records.PREFIX.pack(12_345, len(data), len(inner), 7, spool.ARTIFACT, check, run, records.MAGIC)
     made += data + inner
     segment.write_bytes(made)
     found = list(spool.read_records(segment))

@@ -49,9 +49,9 @@ def test_a_record_that_names_code_is_refused(writer, tmp_path):
 
     writer.append(spool.PARAMS, ("run", 1))
     data = pickle.dumps(("run", Evil()))
-    check, run = records.check_of(spool.PARAMS, 0, len(data), 0), records.NO_RUN
+    check, run = records.check_of(spool.PARAMS, len(data), 0), records.NO_RUN
     checksum = zlib.crc32(data, records.first_of(run, 7, check))
-    prefix = records.PREFIX.pack(checksum, len(data), 0, 7, spool.PARAMS, 0, check, run, records.MAGIC)
+    prefix = records.PREFIX.pack(checksum, len(data), 0, 7, spool.PARAMS, check, run, records.MAGIC)
     with writer.paths.segment.open("ab") as file:
         file.write(prefix + data)
     found = list(spool.read_records(writer.paths.segment))
@@ -156,8 +156,8 @@ def test_a_window_holds_what_system_calls_write(mapped, writer, monkeypatch):
             [3, 70_000, 5, window.SIZE * 2, 9, 200_000, 250_000, 240_000, 230_000, 220_000, 1]
         ):
             target.append(spool.RESULT, ("run", i), [np.full(size // 8 + 1, float(i)), b"tail"])
-            target.put(spool.START, 0, run, b"name", 0)
-            target.put(spool.END, 1, run, b"", 0)
+            target.put(spool.START, run, b"name", 0)
+            target.put(spool.END + 256, run, b"", 0)
     found = [list(spool.read_records(target.paths.segment)) for target in (mapped, writer)]
     assert len(found[0]) == 35
     assert found[0] == found[1]
@@ -210,17 +210,18 @@ def test_a_full_disk_ends_the_window(mapped, monkeypatch):
 
 def test_what_no_tracker_writes_is_refused(mapped):
     run = Subject(b"r" * 16)
-    mapped.put(spool.START, 0, run, b"\xff", 0)
-    mapped.put(spool.END, 9, run, b"", 0)
-    mapped.put(spool.FROZEN, 0, run, b"no pickle", 9)
-    mapped.put(spool.START, 0, Subject(records.NO_RUN), b"no pickle", 9)
-    assert [kind for kind, _ in heads(mapped.paths.segment)] == [spool.UNREADABLE] * 4
+    mapped.put(spool.START, run, b"\xff", 0)
+    mapped.put(spool.END + 256 * 9, run, b"", 0)
+    mapped.put(spool.FROZEN, run, b"no pickle", 9)
+    mapped.put(spool.FROZEN, run, b"\1short", 6)
+    mapped.put(spool.START, Subject(records.NO_RUN), b"no pickle", 9)
+    assert [kind for kind, _ in heads(mapped.paths.segment)] == [spool.UNREADABLE] * 5
 
 
 @pytest.mark.parametrize("name", ["", "plain", "two\nlines", "\ud800", "é"])
 def test_text_of_any_kind_comes_back(mapped, name):
     run = Subject(b"r" * 16)
-    mapped.put(spool.START, 0, run, name.encode("utf-8", "surrogatepass"), 0)
+    mapped.put(spool.START, run, name.encode("utf-8", "surrogatepass"), 0)
     ((kind, head),) = heads(mapped.paths.segment)
     assert (kind, head[0], head[2]) == (spool.START, run.raw.hex(), name)
 

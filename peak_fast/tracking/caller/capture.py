@@ -35,6 +35,7 @@ from __future__ import annotations
 
 import functools
 import io
+import struct
 from collections import deque
 from collections.abc import Iterator
 from operator import attrgetter
@@ -60,6 +61,7 @@ from peak_fast.tracking.spool import (
 
 Head = tuple[Any, ...]
 _join = b"".join
+_LETTERS: dict[type, str] = {int: "q", float: "d", bool: "?"}
 
 # What a STATIC record speaks of.  An engine hands the same objects to each result, so a comparison rarely looks inside.
 shared_by = attrgetter("_settings", "bars", "_strategy", "symbol", "_notes")
@@ -71,6 +73,25 @@ _arrays_of = attrgetter("time_us", "open", "high", "low", "close", "volume")
 _COPIED_BYTES = 4 << 20
 
 
+class Template:
+    """Names and types of the parameters that results of one strategy have; others are written out.
+
+    Attributes
+    ----------
+    form
+        The types as letters of :mod:`struct`; None where one of them has none.
+    """
+
+    def __init__(self, params: dict[str, Any]) -> None:
+        self.names: list[str] | None = list(params)
+        self.types = list(map(type, params.values()))
+        letters = [_LETTERS.get(kind) for kind in self.types]
+        self.form = None if None in letters else "".join(map(str, letters))
+        if self.form is None:
+            self.names = None
+        self.pack = struct.Struct(f"<BII{self.form or ''}").pack
+
+
 class Capture:
     """Captures results for one segment; remembers what the segment already holds.
 
@@ -78,13 +99,13 @@ class Capture:
     ----------
     latest
         What the last STATIC record in use speaks of (see ``shared_by``), the slot of the state that holds the position
-        (None where results take the longer way), and the record's number.  Replaced as a whole, and only once the
-        record is written: a number never stands beside what it does not mean.
+        (None where results take the longer way), how parameters are packed, and the record's number.  Replaced as a
+        whole, and only once the record is written: a number never stands beside what it does not mean.
     """
 
     def __init__(self) -> None:
-        self.latest: tuple[Any, int | None, int] = (None, None, -1)
-        self._shared: deque[tuple[tuple[Any, ...], int]] = deque(maxlen=_KEPT)
+        self.latest: tuple[Any, int | None, Template, int] = (None, None, Template({}), -1)
+        self._shared: deque[tuple[Any, ...]] = deque(maxlen=_KEPT)
         self._data: tuple[Any, Any, tuple[Any, ...]] = (None, None, ())
         self._keys: set[str] = set()
         self._n_static = 0
@@ -95,21 +116,25 @@ class Capture:
         None where the result speaks of something else than the last STATIC record, where its curve needs more than
         the trades, and where it is none of ours.
         """
-        shared, units, number = self.latest
-        if units is None:
-            return None
+        shared, units, template, number = self.latest
         try:
-            if shared_by(result) != shared:
+            if units is None or shared_by(result) != shared:
                 return None
-        except Exception:  # another kind of result, or objects that cannot be compared
+            outcome, params = result._outcome, result.params
+            trades, values = outcome.trades, params.values()
+            count = len(trades)
+            more = len(outcome.fills) - count - count
+            if more and (more != 1 or outcome.state[units] == 0.0):  # see `_paired`
+                return None
+            if [*params] == template.names and [*map(type, values)] == template.types:
+                head = template.pack(1, number, count, *values)
+            else:
+                head = encode((number, params, count, 0))
+            return _join((head, outcome.metrics, outcome.state, trades)), len(head)
+        except (
+            Exception
+        ):  # another kind of result, objects that cannot be compared, a number of more than 64 bits
             return None
-        outcome = result._outcome
-        trades = outcome.trades
-        count = len(trades)
-        if not _paired(len(outcome.fills) - count - count, outcome.state, units):
-            return None
-        head = encode((number, result.params, count, 0))
-        return _join((head, outcome.metrics, outcome.state, trades)), len(head)
 
     def frozen(self, run_id: str, now_ms: int, result: Any, parts: int) -> tuple[Head, list[Any]]:
         """Head and buffers of the FROZEN record of a result, whose STATIC record is the latest."""
@@ -125,19 +150,21 @@ class Capture:
         """
         bars, data = self._recorded(result.bars)
         shared = (data, result._strategy, result.symbol, result._notes, *result._used.values())
-        number = next((number for known, number in self._shared if _same(known, shared)), None)
-        if number is None:
+        found = next((found for known, *found in self._shared if _same(known, shared)), None)
+        if found is None:
             key, record = self.bars(result)
             if record is not None:
                 yield BARS, *record
                 self._keys.add(key)
             number = self._n_static = self._n_static + 1
-            head = (None, number, describe(result), key, str(result.symbol))
+            template = Template(result.params)
+            head = (None, number, describe(result, template), key, str(result.symbol))
             yield STATIC, head, [result._settings.tobytes()]
-            self._shared.append((shared, number))
+            found = [template, number]
+            self._shared.append((shared, *found))
         quick = "order_book" not in result._used and _fees_follow(result._settings)
         of = (result._settings, bars, *shared_by(result)[2:])
-        self.latest = (of, _slots().UNITS if quick else None, number)
+        self.latest = (of, _slots().UNITS if quick else None, *found)
 
     def _recorded(self, bars: Any) -> tuple[Any, tuple[Any, ...]]:
         """Bars with these numbers, the ones before where they have them, and what tells them from others.
@@ -276,7 +303,7 @@ def _fee_column() -> int:
     return int(_slots().FILL_COLUMNS.index("fee"))
 
 
-def describe(result: Any) -> dict[str, Any]:
+def describe(result: Any, template: Template) -> dict[str, Any]:
     """What results of one engine, strategy and data set share."""
     from peak_fast.results import code_version
 
@@ -296,6 +323,7 @@ def describe(result: Any) -> dict[str, Any]:
         "stamp": result.bars.stamp,
         "has_time": result.bars.has_time,
         "layout": spooled(),
+        "params": (template.names, template.form),
     }
 
 

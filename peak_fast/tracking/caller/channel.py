@@ -21,8 +21,10 @@ from peak_fast.tracking import reach, spool
 from peak_fast.tracking.base import TrackingWarning, logger
 from peak_fast.tracking.caller import background, environment, launch
 from peak_fast.tracking.caller.active import OpenRun, OpenSegment, ThreadRuns, free_lock
+from peak_fast.tracking.handles import UNASKED, RunHandle
 from peak_fast.tracking.spool import (
     FIGURE,
+    FROZEN,
     SQL_SCHEMES,
     TRADES,
     SegmentPaths,
@@ -64,8 +66,8 @@ class Channel:
 
     Attributes
     ----------
-    word
-        ``parts``, and how most results say their curve.
+    code
+        Of the record of a result whose curve the trades say.
     lock
         Guards the channel and the tracker above it.
     local
@@ -81,7 +83,7 @@ class Channel:
         self.experiment = experiment
         self.mode = mode
         self.parts = parts
-        self.word = parts | TRADES if parts & FIGURE else parts
+        self.code = FROZEN + 256 * (parts | TRADES if parts & FIGURE else parts)
         self.home = str(Path.cwd())
         self.lock = threading.RLock()
         self.local = ThreadRuns()
@@ -98,7 +100,7 @@ class Channel:
         self._told: dict[Path, int] = {}
         self._n_unrecorded = 0
         # Runs that will begin: what is random in them is fetched for many at once.
-        self.runs: list[OpenRun] = []
+        self.runs: list[RunHandle] = []
         # Before this time a store that did not answer is not asked for an id.
         self.ask_again = 0.0
         # What a handle holds as plain memory: the id where it is ours in all likelihood.
@@ -108,11 +110,12 @@ class Channel:
         environment.git_tags(self.home)
         background.know(self)
 
-    def more_runs(self) -> list[OpenRun]:
+    def more_runs(self) -> list[RunHandle]:
         """Runs that have not begun, at least one."""
         if not self.runs:
             data = os.urandom(16 * 64)
-            self.runs = [OpenRun(data[i : i + 16]) for i in range(0, len(data), 16)]
+            made = [OpenRun(data[i : i + 16]) for i in range(0, len(data), 16)]
+            self.runs = [RunHandle(run.run_id if self.own_ids else UNASKED, None, run) for run in made]
         return self.runs
 
     @property

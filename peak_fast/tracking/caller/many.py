@@ -63,7 +63,7 @@ class ManyRuns(Recorder):
                         f"log_results: expected BacktestResult objects, got {type(result).__name__} at {number}; "
                         "those before it are logged"
                     )
-                run_id = channel.more_runs().pop().run_id
+                run_id = channel.more_runs().pop()._run.run_id
                 name = names[number] if number < len(names) else None
                 channel.append(spool.START, (run_id, now_ms(), name, parent, dict(tags or {}), False))
                 self._append_result(run_id, result, channel.parts)

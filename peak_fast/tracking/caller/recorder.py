@@ -248,17 +248,17 @@ class Recorder:
                 runs, segment = channel.local.runs, channel.segment
                 # What most results of a loop are; the others take the longer way.
                 packed = segment.capture.packed(result) if runs and segment is not None else None
-                if segment is None or packed is None:
-                    self._log_result(result, channel.parts)
-                else:
+                if segment is not None and packed is not None:
                     # Before the record: a run that may hold something does not take another name.
                     run = runs[-1]
                     run.used = True
-                    if segment.put(FROZEN, channel.word, run, *packed):
+                    if segment.put(channel.code, run, *packed):
                         channel.look_after(segment)
         except BaseException:
             channel.unlock()
             raise
+        if packed is None:
+            self._log_result(result, channel.parts)
         if bundle:
             log_bundle(self, result)
 

@@ -4,7 +4,7 @@ A record, all numbers little-endian:
 
 ====================  ==================================================================================
 4, 4, 8 bytes         CRC-32 of head and buffers, size of the head, size of the buffers
-8                     time in ms since the epoch
+8                     time in ns since the epoch
 1, 1, 2               kind, word (of a run's own records: a status, parts of a result), check of kind, word and sizes
 16                    id of the run; zeros where the head says it, or where there is none
 4                     ``PFR4``, stored last: a record without it is not there
@@ -36,7 +36,7 @@ from peak_fast.tracking.updates import UnknownSpool
 
 FORMAT = 4
 MAGIC = b"PFR4"
-PREFIX = struct.Struct("<IIQqBBH16s4s")
+PREFIX = struct.Struct("<IIQqHH16s4s")
 # A prime below 2 ** 32, so that a changed byte of what is reduced by it is seen.
 PRIME = 4_294_967_291
 NO_RUN = bytes(16)
@@ -77,21 +77,22 @@ class Prefix(NamedTuple):
     time_ms: int = 0
 
 
-def check_of(kind: int, word: int, head_size: int, buffer_size: int) -> int:
-    """Check of a prefix: another one for each kind, word and size that differs in one byte."""
-    return (FORMAT + kind * 8_191 + word * 127 + head_size * 3 + buffer_size) % 65_521
+def check_of(code: int, head_size: int, buffer_size: int) -> int:
+    """Check of a prefix: another one for each kind and word (``kind + 256 * word``) and size that differs in a byte."""
+    return (code * 31 + head_size * 3 + buffer_size) % 65_521
 
 
-def first_of(run: bytes, time_ms: int, check: int) -> int:
+def first_of(run: bytes, time_ns: int, check: int) -> int:
     """What the CRC of a record begins with."""
-    return (zlib.crc32(run) + time_ms + check) % PRIME
+    return (zlib.crc32(run) + time_ns + check) % PRIME
 
 
 def _prefix_4(data: bytes) -> Prefix | None:
-    crc, head_size, buffer_size, time_ms, kind, word, check, run, magic = PREFIX.unpack(data)
-    if magic != MAGIC or check != check_of(kind, word, head_size, buffer_size):
+    crc, head_size, buffer_size, time_ns, code, check, run, magic = PREFIX.unpack(data)
+    if magic != MAGIC or check != check_of(code, head_size, buffer_size):
         return None
-    return Prefix(kind, head_size, buffer_size, crc, first_of(run, time_ms, check), word, run, time_ms)
+    first, time_ms = first_of(run, time_ns, check), time_ns // 1_000_000
+    return Prefix(code % 256, head_size, buffer_size, crc, first, code // 256, run, time_ms)
 
 
 def _prefix_3(data: bytes) -> Prefix | None:
@@ -131,8 +132,11 @@ def head_of(prefix: Prefix, body: bytes) -> Any:
             return run_id, prefix.time_ms, body.decode("utf-8", "surrogatepass")
         if prefix.kind == END:
             return run_id, prefix.time_ms, ENDED[prefix.word]
+        if body.startswith(b"\1"):  # parameters as the settings' record says them
+            number, count = struct.unpack_from("<II", body, 1)
+            return run_id, prefix.time_ms, prefix.word, number, body[9 : prefix.head_size], count, 0
         return run_id, prefix.time_ms, prefix.word, *codec.decode(body[: prefix.head_size])
-    except (UnicodeDecodeError, IndexError, TypeError) as error:
+    except (UnicodeDecodeError, IndexError, TypeError, struct.error) as error:
         raise pickle.UnpicklingError(f"damaged record: {error}") from error
 
 

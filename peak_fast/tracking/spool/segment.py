@@ -27,7 +27,7 @@ from typing import Any
 from peak_fast.tracking.spool import window
 from peak_fast.tracking.spool.codec import encode
 from peak_fast.tracking.spool.locks import try_lock
-from peak_fast.tracking.spool.records import CLOSE, FORMAT, HEADER, MAGIC, NO_RUN, PREFIX, PRIME, whole_until
+from peak_fast.tracking.spool.records import CLOSE, HEADER, MAGIC, NO_RUN, PREFIX, PRIME, whole_until
 from peak_fast.tracking.spool.spool import SegmentPaths, fdatasync
 from peak_kernels.folders import make_private
 
@@ -159,10 +159,12 @@ class SegmentWriter:
             C-contiguous arrays or bytes, written as they are.
         """
         data = encode(head)
-        return self.put(kind, 0, _NOBODY, _join((data, *buffers)), len(data))
+        return self.put(kind, _NOBODY, _join((data, *buffers)), len(data))
 
-    def put(self, kind: int, word: int, subject: Subject, body: bytes, head_size: int) -> bool:
+    def put(self, code: int, subject: Subject, body: bytes, head_size: int) -> bool:
         """As :meth:`append`, of head and buffers that are bytes already; see :mod:`~peak_fast.tracking.spool.records`.
+
+        ``code`` is the kind, and 256 times the word.
 
         Returns
         -------
@@ -171,20 +173,20 @@ class SegmentWriter:
         """
         size = len(body)
         # As `check_of` and `first_of`, without the calls.
-        check = (FORMAT + kind * 8_191 + word * 127 + head_size * 2 + size) % 65_521
-        now = time_ns() // 1_000_000
+        check = (code * 31 + head_size * 2 + size) % 65_521
+        now = time_ns()
         crc = _crc32(body, (subject.seed + now + check) % PRIME)
         try:
             view, place = self.at
             end = place + _size + size
             if end > _room:
-                fields = (crc, head_size, size - head_size, now, kind, word, check, subject.raw, MAGIC)
+                fields = (crc, head_size, size - head_size, now, code, check, subject.raw, MAGIC)
                 self._append_elsewhere(PREFIX.pack(*fields), body)
                 return True
             self.at = view, end
             if size:
                 view[place + _size : end] = body
-            _store(view, place, crc, head_size, size - head_size, now, kind, word, check, subject.raw, MAGIC)
+            _store(view, place, crc, head_size, size - head_size, now, code, check, subject.raw, MAGIC)
         except BaseException:
             self._end_at(self._sure)
             self._astray = True

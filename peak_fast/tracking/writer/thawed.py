@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import struct
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,6 +27,13 @@ class Static:
         self.bars_key = bars_key
         self.symbol = symbol
 
+    def params_of(self, packed: Any) -> dict[str, Any]:
+        """Parameters of a record, which may say the values only."""
+        if not isinstance(packed, bytes):
+            return dict(packed)
+        names, form = self.content["params"]
+        return dict(zip(names, struct.unpack(f"<{form}", packed), strict=True))
+
 
 class Thawed:
     """A frozen result as the writer needs it.
@@ -41,7 +49,8 @@ class Thawed:
     """
 
     def __init__(self, static: Static, bars: Bars, head: Any, data: bytes) -> None:
-        flags, self._params, n_trades, n_more = head
+        flags, params, n_trades, n_more = head
+        self._params = static.params_of(params)
         self._kind = flags & (FILLS | POINTS | TRADES)
         self.bars = bars
         self._static = static
@@ -84,7 +93,7 @@ class Thawed:
         return {
             "strategy": {
                 "name": content["strategy"]["name"],
-                "params": dict(self._params),
+                "params": self._params,
                 "fingerprint": content["strategy"]["fingerprint"],
             },
             "settings": content["settings"],
