@@ -220,6 +220,7 @@ def test_large_spools_are_replaced(spool_dir, experiment, reader_of, monkeypatch
 
     monkeypatch.setattr(segment, "ROTATE_BYTES", 20_000)
     monkeypatch.setattr(window, "SIZE", 1 << 14)
+    monkeypatch.setattr(segment, "_room", 1 << 14)
     bars = synthetic(400)
     tracker = MLflowTracker("sqlite:///mine.db", experiment)
     engine = BacktestEngine(tracker=tracker)

@@ -20,7 +20,6 @@ from peak_fast.tracking.sanitize import (
     MAX_EXPERIMENT,
     MAX_RUN_NAME,
     MAX_USER,
-    clean_key,
     clean_step,
     clean_tags,
     clean_text,
@@ -51,7 +50,7 @@ from peak_fast.tracking.updates import (
 from peak_fast.tracking.writer.checks import checked_id, spool_file
 from peak_fast.tracking.writer.passes import Pass, keep
 from peak_fast.tracking.writer.thawed import Static, Thawed
-from peak_fast.tracking.writer.unpack import Bars, Captured, Source, backtest_update
+from peak_fast.tracking.writer.unpack import Bars, Captured, Source, backtest_update, tell_steps
 
 # One transaction: small enough that others get their turn, large enough that commits do not count.
 RUNS_PER_BATCH = 100
@@ -319,7 +318,7 @@ class SegmentReplay:
         before = len(update.metrics)
         backtest_update(update, source, parts, when, state.n_results, named)
         state.n_results += 1
-        _tell_steps(update, state, before)
+        tell_steps(update, state, before)
 
     def _start(self, run_id: str, start: tuple[Any, ...], updates: dict[str, RunUpdate]) -> None:
         missing: tuple[Any, ...] = (None, None, None, False, None)
@@ -366,7 +365,7 @@ class SegmentReplay:
                 place, before = clean_step(step) or 0, len(update.metrics)
                 update.metrics += [(key, value, state.seen_ms, place) for key, value in numbers.items()]
                 update.tags.update(tags)
-                _tell_steps(update, state, before)
+                tell_steps(update, state, before)
             case spool.TAGS:
                 _, state.seen_ms, tags = head
                 update.tags.update(clean_tags(tags))
@@ -409,17 +408,3 @@ class SegmentReplay:
             update = self._created(updates, run.run_id, run.name, run.start_ms, run.tags)
             update.params, update.metrics = run.params, run.metrics
             update.end = (run.status, run.end_ms)
-
-
-def _tell_steps(update: RunUpdate, state: RunState, begin: int) -> None:
-    """Let the tag of a figure that was not finite say its step, once a later step is finite.
-
-    MLflow shows the metric of the last step, and the tag must not contradict it.
-    """
-    for key, value, _, step in update.metrics[begin:]:
-        if value != value:
-            tag = clean_key(f"metric.{key}")
-            state.not_finite[key] = (step, update.tags.get(tag, "nan"))
-        elif key in state.not_finite and step >= state.not_finite[key][0]:
-            before, text = state.not_finite.pop(key)
-            update.tags[clean_key(f"metric.{key}")] = f"{text} at step {before}"

@@ -18,6 +18,7 @@ from peak_fast.metrics import HEADLINE, is_fraction
 from peak_fast.tracking.sanitize import (
     MAX_PARAM,
     MAX_RUN_NAME,
+    clean_key,
     clean_tags,
     clean_text,
     flatten,
@@ -208,6 +209,20 @@ def _add_values(
     dataset = dataset_of(metadata)
     if dataset is not None and dataset not in update.inputs:
         update.inputs.append(dataset)
+
+
+def tell_steps(update: RunUpdate, state: Any, begin: int) -> None:
+    """Let the tag of a figure that was not finite say its step, once a later step is finite.
+
+    MLflow shows the metric of the last step, and the tag must not contradict it.
+    """
+    for key, value, _, step in update.metrics[begin:]:
+        if value != value:
+            tag = clean_key(f"metric.{key}")
+            state.not_finite[key] = (step, update.tags.get(tag, "nan"))
+        elif key in state.not_finite and step >= state.not_finite[key][0]:
+            before, text = state.not_finite.pop(key)
+            update.tags[clean_key(f"metric.{key}")] = f"{text} at step {before}"
 
 
 def figures_of(stats: Mapping[str, Any]) -> dict[str, Any]:
