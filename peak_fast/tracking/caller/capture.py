@@ -65,6 +65,8 @@ _LETTERS: dict[type, str] = {int: "q", float: "d", bool: "?"}
 
 # What a STATIC record speaks of.  An engine hands the same objects to each result, so a comparison rarely looks inside.
 shared_by = attrgetter("_settings", "bars", "_strategy", "symbol", "_notes")
+# The same of a frame that is passed again: new bars each time, of one object that stands for their values.
+_shared_again = attrgetter("_settings", "bars._first", "_strategy", "symbol", "_notes")
 # STATIC records that may be meant again, as loops go through a few strategies in turn; each keeps its strategy alive.
 _KEPT = 4
 _facts_of = attrgetter("time_zone", "stamp", "has_time", "n_invalid", "_notes")
@@ -118,7 +120,7 @@ class Capture:
         """
         shared, units, template, number = self.latest
         try:
-            if units is None or shared_by(result) != shared:
+            if units is None or (shared_by(result) != shared and _shared_again(result) != shared):
                 return None
             outcome, params = result._outcome, result.params
             trades, values = outcome.trades, params.values()
@@ -169,9 +171,11 @@ class Capture:
     def _recorded(self, bars: Any) -> tuple[Any, tuple[Any, ...]]:
         """Bars with these numbers, the ones before where they have them, and what tells them from others.
 
-        A frame that is passed each time makes new bars each time.  They are compared with a copy, not with the bars
-        before, which may lie in the memory of a frame that is edited in place.
+        A frame that is passed each time makes new bars each time.  Those of small frames say themselves whether the
+        values are the same; others are compared with a copy, not with the bars before, which may lie in the memory of a
+        frame that is edited in place.
         """
+        bars = getattr(bars, "_first", None) or bars
         known, copy, data = self._data
         if bars is not known:
             arrays, facts = _arrays_of(bars), _facts_of(bars)
