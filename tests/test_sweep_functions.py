@@ -7,7 +7,7 @@ import pytest
 
 from peak_fast import BacktestEngine, Param, Sweep, strategy, synthetic
 from peak_fast.errors import StrategyError
-from peak_fast.sweep.run import batch
+from peak_fast.sweep.run import functions
 
 BARS = synthetic(700, seed=5, missing=0.01)
 GRID = {"window": [3, 10, 40, 90, 650, 699], "level": [0.0, 0.002]}
@@ -60,7 +60,7 @@ KINDS = {
 @pytest.mark.parametrize("returns", ["targets", "signals"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_rows_are_those_of_single_runs(kind, returns, threads, monkeypatch):
-    monkeypatch.setattr(batch, "_CALLS", 5)
+    monkeypatch.setattr(functions, "_CALLS", 5)
     item = strategy(schema=SCHEMA, name=f"f_{kind}", returns=returns)(KINDS[kind])
     result = Sweep(item, GRID, BARS.to_polars()).run(threads=threads, progress=False)
     notes = {}
@@ -104,18 +104,14 @@ def test_values_that_are_no_sides_are_refused_with_their_configuration(wrong, th
 
 
 def test_a_series_that_is_changed_later_was_taken_as_it_was():
-    kept = pl.Series([0] * len(BARS), dtype=pl.Int8)
+    kept, returned = pl.Series([0] * len(BARS), dtype=pl.Int8), {}
 
     def changes(df, params):
         kept[params["window"]] = 1
+        returned[params["window"]] = kept.to_numpy().astype(np.float64)
         return kept
 
     item = strategy(schema=SCHEMA[:1], name="changes")(changes)
-    windows = [5, 50, 300]
-    rows = Sweep(item, {"window": windows}, BARS).run(threads=2, progress=False).frame
-    for number, window in enumerate(windows):
-        values = np.zeros(len(BARS))
-        values[windows[: number + 1]] = 1.0
-        assert rows["total_return"][number] == BacktestEngine().run(BARS, values).stats["total_return"], (
-            window
-        )
+    rows = Sweep(item, {"window": [5, 50, 300]}, BARS).run(threads=2, progress=False).frame
+    for window, found in rows.select("window", "total_return").iter_rows():
+        assert found == BacktestEngine().run(BARS, returned[window]).stats["total_return"], window

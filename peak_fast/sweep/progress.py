@@ -1,4 +1,7 @@
-"""How far a sweep is: a bar in terminals and notebooks, a line per tenth elsewhere.
+"""How far a sweep is, and how long it takes: a bar in terminals and notebooks, a line per tenth elsewhere.
+
+Configurations differ in what they cost.  So a sweep runs them in an order in which the first lie evenly among all
+(`peak_fast.sweep.run.threads.spread`), and the rest is told from what each part of the grid has taken.
 
 Threads report finished configurations with ``advance``. At most ten times a second one of them redraws, so
 that the display costs nothing that could be measured next to the work. A sweep that ends within a third of a
@@ -11,11 +14,12 @@ import math
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TextIO
 
 from peak_fast.errors import ConfigError
 from peak_fast.metrics import higher_is_better
+from peak_fast.sweep.estimate import Estimate
 from peak_fast.sweep.view import format_metric, format_params
 
 if TYPE_CHECKING:
@@ -24,6 +28,10 @@ if TYPE_CHECKING:
 MODES = ("auto", "bar", "lines", "notebook", "off")
 INTERVAL = 0.1
 QUIET = 0.3
+# A rate is one of so many seconds at least.
+_RATED = 0.25
+# Where lines are written, one says after so many seconds how long the sweep takes.
+TELLS = 5.0
 _WIDTH = 40
 
 Mode = Literal["auto", "bar", "lines", "notebook", "off"]
@@ -38,12 +46,16 @@ def check_mode(mode: Any) -> None:
 class _State:
     """What there is to show."""
 
-    def __init__(self, total: int, done: int, metric: str | None) -> None:
+    def __init__(
+        self, total: int, done: int, metric: str | None, ranges: Sequence[tuple[int, int]] | None = None
+    ) -> None:
+        self.estimate = Estimate(total, done, ranges)
         self.total = total
         self.done = done
         self.already = done
         self.metric = metric
         self.started = time.perf_counter()
+        self.first: tuple[float, int] | None = None
         self.workers: int | None = None
         self.best: float | None = None
         self.best_params: Mapping[str, Any] | None = None
@@ -53,9 +65,30 @@ class _State:
         return time.perf_counter() - self.started
 
     @property
+    def running(self) -> float:
+        """Seconds since the first configurations were finished."""
+        return 0.0 if self.first is None else time.perf_counter() - self.first[0]
+
+    @property
     def rate(self) -> float:
-        """Configurations per second of this run; what an earlier run finished does not count."""
-        return (self.done - self.already) / max(self.elapsed, 1e-9)
+        """Configurations per second of this run; what an earlier run finished does not count.
+
+        Nor does what comes before the first are finished: code is compiled there, and rows are computed that all share.
+        """
+        now = time.perf_counter()
+        if self.first is not None:
+            moment, done = self.first
+            if now - moment > _RATED:
+                return (self.done - done) / (now - moment)
+        return (self.done - self.already) / max(now - self.started, 1e-9)
+
+    def count(self, more: int) -> None:
+        """Note that configurations are finished."""
+        self.done += more
+        now = time.perf_counter()
+        self.estimate.add(more, now)
+        if self.first is None:
+            self.first = now, self.done
 
     def consider(self, value: float, params: Mapping[str, Any] | None) -> None:
         if math.isnan(value):
@@ -69,7 +102,9 @@ class _State:
     def text(self) -> str:
         parts = [f"{self.rate:,.0f}/s"]
         if self.done < self.total:
-            left = (self.total - self.done) / self.rate if self.rate > 0 else math.inf
+            rate, left = self.rate, self.estimate.left
+            if left is None:
+                left = (self.total - self.done) / rate if rate > 0 else math.inf
             parts.append(f"{duration(left)} left")
         else:
             parts.append(duration(self.elapsed))
@@ -104,16 +139,18 @@ class _View(Protocol):
 
 
 class _Lines:
-    """A line whenever another tenth is done: for log files and pipes."""
+    """A line whenever another tenth is done, and one after five seconds: for log files and pipes."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._tenth = 0
+        self._told = False
 
     def show(self, state: _State) -> None:
         tenth = 10 * state.done // max(state.total, 1)
-        if tenth > self._tenth:
-            self._tenth = tenth
+        tells = not (self._told or self._tenth) and state.running >= TELLS
+        if tenth > self._tenth or tells:
+            self._tenth, self._told = tenth, self._told or tells
             self._write(state)
 
     def _write(self, state: _State) -> None:
@@ -207,6 +244,8 @@ class SweepProgress:
         Where lines go, and what decides whether this is a terminal: standard error by default.
     console
         Rich console of the bar.
+    ranges
+        Bounds of the configurations that are to be run; None: all.
 
     Attributes
     ----------
@@ -223,8 +262,9 @@ class SweepProgress:
         mode: Mode | bool = "auto",
         stream: TextIO | None = None,
         console: Console | None = None,
+        ranges: Sequence[tuple[int, int]] | None = None,
     ) -> None:
-        self._state = _State(total, done, metric)
+        self._state = _State(total, done, metric, ranges)
         self._stream = stream
         self._console = console
         self._mode = {True: "auto", False: "off"}.get(mode, mode) if isinstance(mode, bool) else mode
@@ -256,6 +296,11 @@ class SweepProgress:
             return _Notebook()
         return _Bar(self._console) if mode == "bar" else _Lines(stream)
 
+    def where(self, first: int, last: int) -> None:
+        """Say that the configurations that are finished next are some of ``[first, last)``."""
+        with self._lock:
+            self._state.estimate.where(first, last)
+
     def advance(
         self, count: int, best: float | None = None, best_params: Mapping[str, Any] | None = None
     ) -> None:
@@ -272,11 +317,14 @@ class SweepProgress:
         """
         state = self._state
         with self._lock:
-            state.done += count
+            if self._mode == "off":
+                state.done += count
+                return
+            state.count(count)
             if best is not None:
                 state.consider(float(best), best_params)
             now = time.perf_counter()
-            if self._mode == "off" or now < self._next:
+            if now < self._next:
                 return
             self._next = now + INTERVAL
             if self._view is None:

@@ -364,12 +364,14 @@ class Sweep:
         with runner_of(work, *means, stored=folder is not None) as runner:
             if folder is not None:
                 return self._run_stored(runner, folder, resume, progress)
-            with self._progress(0, progress) as shown:
+            with self._progress(progress) as shown:
                 [(_, columns)] = runner.tiles([(0, len(self.grid))], shown)
             return self._collected(columns, runner)
 
-    def _progress(self, done: int, mode: Any) -> SweepProgress:
-        return SweepProgress(len(self.grid), done=done, metric=self.metrics[0], mode=mode)
+    def _progress(self, mode: Any, ranges: Sequence[tuple[int, int]] | None = None) -> SweepProgress:
+        total = len(self.grid)
+        done = 0 if ranges is None else total - sum(stop - start for start, stop in ranges)
+        return SweepProgress(total, done=done, metric=self.metrics[0], mode=mode, ranges=ranges)
 
     def _run_stored(self, runner: Runner, folder: Path, resume: Any, progress: Any) -> SweepResult:
         from peak_fast.sweep.store import StoreKey, SweepStore, check_room
@@ -392,10 +394,10 @@ class Sweep:
         size = 64 if isinstance(self.strategy, SignalStrategy) else None
         with SweepStore.open(folder, key, self.grid, tile_size=size, resume=resume) as opened:
             missing = opened.missing()
-            left = sum(opened.bounds(tile)[1] - opened.bounds(tile)[0] for tile in missing)
+            bounds = [opened.bounds(tile) for tile in missing]
             try:
-                with self._progress(len(self.grid) - left, progress) as shown:
-                    for number, columns in runner.tiles([opened.bounds(tile) for tile in missing], shown):
+                with self._progress(progress, bounds) as shown:
+                    for number, columns in runner.tiles(bounds, shown):
                         opened.write(missing[number], columns)
             except KeyboardInterrupt as error:
                 say_stopped(

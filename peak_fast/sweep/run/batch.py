@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,14 +18,13 @@ from peak_fast.metrics import CATALOG, FOLDED, METRICS, PLACES
 from peak_fast.settings import EngineSettings, VolatilityTarget, names_of
 from peak_fast.simulation import calendar_table, prepare_many, price_table, rows_of, run_block
 from peak_fast.strategies import Block, OrderBlock, RuleStrategy, SignalStrategy
-from peak_fast.sweep.run.functions import Calls, Rows, check_columns, each, raise_told, told
+from peak_fast.sweep.run.functions import check_columns, run_calls
 from peak_fast.sweep.run.rows import PlaneFull, RowCache, RulePlan, capacity_for
 from peak_fast.sweep.run.settings import SettingsTable
-from peak_fast.sweep.run.threads import Team, cut
+from peak_fast.sweep.run.threads import Team, cut, cut_spread
 from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray
 from peak_kernels.entries import block_memory, run_configurations
-from peak_kernels.slots import SIDES, SIGNALS, WEIGHTS
 
 Report = Callable[[int, FloatArray], None]
 
@@ -35,13 +32,9 @@ Report = Callable[[int, FloatArray], None]
 _TILE_BARS = 4_000_000
 # The last tiles are shorter, so that all threads end at about the same time.
 SMALLEST_TILE_BARS = 200_000
-# Calls of a function that are handed over together, bytes that these may take, and how often at least, in seconds.
-_CALLS = 64
-_CALLS_BYTES = 16 << 20
-# Of them so many are simulated together where the caller's thread does it: the rows stay in its cache.
-_ROWS = 8
-_REPORT = 0.05
 _SMALL_PLANE = 8 << 20
+# Rows of a whole sweep are kept, from one call to the next, in so much.
+_SHARED_PLANE = 256 << 20
 # Rows that are not shared are worth a plane for each thread if it holds so many.
 _LEAST_ROWS = 16
 
@@ -141,6 +134,7 @@ class Batch:
         self._local = threading.local()
         self._cache: RowCache | None = None
         self._dates: Any = None
+        self._expected: tuple[int, int] | None = None
         self._prices = price_table(bars, isinstance(shared.sizing, VolatilityTarget))
         self._rows_of_prices = rows_of(self._prices)
         self._schema_names = {item.name for item in strategy.schema}
@@ -148,6 +142,10 @@ class Batch:
         self._compiled: Any = Block
         self.notes: dict[str, None] = dict.fromkeys(bars.notes)
         """What was understood, passed over or reordered: of the bars, and of the values of functions."""
+
+    def expect(self, rows: int, configurations: int) -> None:
+        """Say how many distinct indicator rows so many configurations, over all calls of ``run``, need at most."""
+        self._expected = rows, configurations
 
     def split(self, columns: Mapping[str, Any], count: int) -> tuple[dict[str, Any], dict[str, Any]]:
         """Columns of strategy parameters, completed with defaults, and columns of settings."""
@@ -179,7 +177,7 @@ class Batch:
         elif isinstance(self.strategy, self._compiled):
             self._run_blocks(params, settings, out, done)
         elif isinstance(self.strategy, SignalStrategy):
-            self._run_each(params, settings, out, done)
+            run_calls(self, params, settings, out, done)
         else:
             # Nothing that the engine decides with: it says what to do instead.
             _simulation.decisions_of(self.bars, self.strategy, {}, settings.rows(0, 1)[0], [])
@@ -196,7 +194,8 @@ class Batch:
         count = len(out)
         plan = RulePlan(self.strategy, params, count)
         rows = len(dict.fromkeys(plan.keys()))
-        apart = rows * 2 >= count
+        every, among = self._expected or (rows, count)
+        apart = rows * 2 >= count and every * 2 >= among
         # Rows that hardly any two configurations share need not all be there at once: a plane that
         # stays in the cache beats one whose pages the system must provide first.
         budget = min(self._budget, _SMALL_PLANE) if apart else self._budget
@@ -207,6 +206,9 @@ class Batch:
         if self._cache is None or len(self._cache.plane) < rows:
             capacity = capacity_for(self.bars, max(rows, 8), budget)
             capacity = max(capacity, capacity_for(self.bars, min(rows, 64), self._budget))
+            if not apart:
+                # Memory is taken as rows are written: room for those of later calls costs nothing now.
+                capacity = max(capacity, capacity_for(self.bars, every, min(budget, _SHARED_PLANE)))
             if self._cache is None or capacity > len(self._cache.plane):
                 self._cache = self._rows(capacity)
         self._run_planned(plan, params, settings, (0, count), out, done, (self._cache, self.team))
@@ -282,7 +284,7 @@ class Batch:
             self._keep(found, first, out, done)
 
         smallest = SMALLEST_TILE_BARS // len(self.bars)
-        team.share(work, cut(stop - start, self.tile, smallest, team.threads))
+        team.share(work, cut_spread(stop - start, self.tile, smallest, team.threads))
 
     def _keep(self, found: FloatArray, first: int, out: FloatArray, done: Report | None) -> None:
         """Copy what was asked for out of a thread's results."""
@@ -353,61 +355,4 @@ class Batch:
             self._keep(found, tile[0], out, done)
 
         smallest = SMALLEST_TILE_BARS // len(self.bars)
-        self.team.share(work, cut(len(out), self.tile, smallest, self.team.threads))
-
-    def _run_each(
-        self, params: Mapping[str, Any], settings: SettingsTable, out: FloatArray, done: Report | None
-    ) -> None:
-        """Python functions: called one after the other, simulated a few calls at a time beside that."""
-        columns = check_columns(self.strategy, params)
-        most = min(_CALLS, max(_CALLS_BYTES // (8 * len(self.bars)), 1), len(out))
-        tables = [Calls(self.strategy, self.bars, self._code(settings), self.notes, most) for _ in range(2)]
-        rows = Rows(self.strategy, self.bars, most if self.team.threads > 1 else min(_ROWS, most))
-        self._calendar(settings)
-
-        def finish(calls: Calls, start: int) -> None:
-            for first in range(0, calls.used, len(rows)):
-                last = min(first + len(rows), calls.used)
-                rows.fill(calls, first, last)
-                self._finish_rows(rows, (start + first, start + last), settings, columns, out, done)
-            calls.used = 0
-
-        due, wait = time.perf_counter() + _REPORT, self.team.begin(lambda: None)
-        for number, values in enumerate(each(columns, len(out)), start=1):
-            calls = tables[0]
-            try:
-                calls.call(values)
-            except Exception as error:
-                raise_told(error, columns, number - 1)
-            if calls.used < most and number < len(out) and time.perf_counter() < due:
-                continue
-            wait()
-            wait = self.team.begin(functools.partial(finish, calls, number - calls.used))
-            tables.reverse()
-            due = time.perf_counter() + _REPORT
-        wait()
-
-    def _code(self, settings: SettingsTable) -> int:
-        """How the kernel reads what a function returned."""
-        if settings.rows(0, 1)[0][t.WEIGHT_TARGETS] != 0.0:
-            return WEIGHTS
-        return SIGNALS if self.strategy.returns == "signals" else SIDES
-
-    def _finish_rows(
-        self,
-        rows: Rows,
-        bounds: tuple[int, int],
-        settings: SettingsTable,
-        columns: Mapping[str, list[Any]],
-        out: FloatArray,
-        done: Report | None,
-    ) -> None:
-        """Simulate what functions returned for the configurations ``[first, last)``."""
-        first, last = bounds
-        room, count = self._scratch(), last - first
-        found, own = room.results[:count], settings.rows(first, last)
-        self._kernel(self._calendar(settings), rows.plane, rows.stride, rows.rules[:count], own, room, found)
-        for row in np.flatnonzero(np.isnan(found[:, 0])):
-            with told(columns, first + int(row)):
-                rows.refuse(int(row), weights=self._code(settings) == WEIGHTS)
-        self._keep(found, first, out, done)
+        self.team.share(work, cut_spread(len(out), self.tile, smallest, self.team.threads))

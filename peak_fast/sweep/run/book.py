@@ -31,7 +31,7 @@ from peak_fast.sweep.run.batch import SMALLEST_TILE_BARS, Batch, Report
 from peak_fast.sweep.run.book_settings import BookTable
 from peak_fast.sweep.run.functions import check_columns
 from peak_fast.sweep.run.settings import SettingsTable
-from peak_fast.sweep.run.threads import cut
+from peak_fast.sweep.run.threads import cut_spread
 from peak_kernels import order_slots as f
 from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray
@@ -235,4 +235,4 @@ class BookBatch(Batch):
             self._keep(found, tile[0], out, done)
 
         smallest = SMALLEST_TILE_BARS // len(self.bars)
-        self.team.share(work, cut(len(out), self.tile, smallest, self.team.threads))
+        self.team.share(work, cut_spread(len(out), self.tile, smallest, self.team.threads))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import numpy as np
@@ -15,8 +17,17 @@ from peak_fast.errors import PeakFastError, StrategyError
 from peak_fast.indicators import BLOCK
 from peak_fast.params import feasible_mask
 from peak_fast.strategies import SignalStrategy, complete_params
-from peak_kernels.arrays import IntArray
-from peak_kernels.slots import ROW_OFFSET, RULE_SIZE, SIDES, SIGNALS
+from peak_fast.sweep.run.threads import spread
+from peak_kernels import slots as t
+from peak_kernels.arrays import FloatArray, IntArray
+from peak_kernels.slots import ROW_OFFSET, RULE_SIZE, SIDES, SIGNALS, WEIGHTS
+
+# Calls of a function that are handed over together, bytes that these may take, and how often at least, in seconds.
+_CALLS = 64
+_CALLS_BYTES = 16 << 20
+# Of them so many are simulated together where the caller's thread does it: the rows stay in its cache.
+_ROWS = 8
+_REPORT = 0.05
 
 
 class Calls:
@@ -195,9 +206,76 @@ def raise_told(error: Exception, columns: Mapping[str, list[Any]], number: int) 
     raise error
 
 
-def each(columns: Mapping[str, list[Any]], count: int) -> Iterator[dict[str, Any]]:
-    """Parameters of one configuration after the other."""
-    if not columns:
-        return ({} for _ in range(count))
-    names = list(columns)
-    return (dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True))
+def each(columns: Mapping[str, list[Any]], places: Sequence[int]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Places of configurations with their parameters, one after the other."""
+    names, lists = list(columns), list(columns.values())
+    for place in places:
+        yield place, dict(zip(names, [column[place] for column in lists], strict=True))
+
+
+def run_calls(batch: Any, params: Mapping[str, Any], settings: Any, out: FloatArray, done: Any) -> None:
+    """Run a `Batch` of a Python function: called for one configuration after the other, simulated beside that.
+
+    Configurations are run in the order of `spread`, as their functions may differ in what they take.
+    """
+    item, bars, team = batch.strategy, batch.bars, batch.team
+    columns, code = check_columns(item, params), _code(item, settings)
+    most = min(_CALLS, max(_CALLS_BYTES // (8 * len(bars)), 1), len(out))
+    tables = [Calls(item, bars, code, batch.notes, most) for _ in range(2)]
+    rows = Rows(item, bars, most if team.threads > 1 else min(_ROWS, most))
+    finished = _Finished(batch, rows, columns, settings, out, done)
+    order = spread(len(out))
+    due, wait = time.perf_counter() + _REPORT, team.begin(lambda: None)
+    for number, (place, values) in enumerate(each(columns, order.tolist()), start=1):
+        calls = tables[0]
+        try:
+            calls.call(values)
+        except Exception as error:
+            raise_told(error, columns, place)
+        if calls.used < most and number < len(out) and time.perf_counter() < due:
+            continue
+        wait()
+        wait = team.begin(functools.partial(finished.take, calls, order[number - calls.used : number]))
+        tables.reverse()
+        due = time.perf_counter() + _REPORT
+    wait()
+
+
+def _code(item: SignalStrategy, settings: Any) -> int:
+    """How the kernel reads what a function returned."""
+    if settings.rows(0, 1)[0][t.WEIGHT_TARGETS] != 0.0:
+        return WEIGHTS
+    return SIGNALS if item.returns == "signals" else SIDES
+
+
+@dataclass(frozen=True, slots=True)
+class _Finished:
+    """What is done with the values of finished calls."""
+
+    batch: Any
+    rows: Rows
+    columns: Mapping[str, list[Any]]
+    settings: Any
+    out: FloatArray
+    done: Any
+
+    def take(self, calls: Calls, places: IntArray) -> None:
+        """Simulate what was returned for some configurations."""
+        size = len(self.rows)
+        for first in range(0, calls.used, size):
+            last = min(first + size, calls.used)
+            self.rows.fill(calls, first, last)
+            self._simulate(places[first:last])
+        calls.used = 0
+
+    def _simulate(self, places: IntArray) -> None:
+        batch, rows, count = self.batch, self.rows, len(places)
+        room, calendar = batch._scratch(), batch._calendar(self.settings)
+        found, own = room.results[:count], self.settings.at(places)
+        batch._kernel(calendar, rows.plane, rows.stride, rows.rules[:count], own, room, found)
+        for row in np.flatnonzero(np.isnan(found[:, 0])):
+            with told(self.columns, int(places[row])):
+                rows.refuse(int(row), weights=_code(batch.strategy, self.settings) == WEIGHTS)
+        self.out[places] = found[:, batch._places]
+        if self.done is not None:
+            self.done(count, found[:, batch._places[0]])

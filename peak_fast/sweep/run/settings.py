@@ -51,10 +51,14 @@ class SettingsTable:
 
     def rows(self, first: int, last: int) -> FloatArray:
         """float64[last - first, N_SETTINGS]; a single row where the configurations share all settings."""
+        return self.at(slice(first, last), last - first)
+
+    def at(self, places: Any, count: int | None = None) -> FloatArray:
+        """The same for any configurations, given as numbers."""
         if not self._columns:
             return self._base
-        rows = np.repeat(self._base, last - first, axis=0)
+        rows = np.repeat(self._base, len(places) if count is None else count, axis=0)
         for slots, values in self._columns:
             for slot in slots:
-                rows[:, slot] = values[first:last]
+                rows[:, slot] = values[places]
         return rows

@@ -9,6 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
+import numpy as np
+
+from peak_kernels.arrays import IntArray
+
 Item = TypeVar("Item")
 
 # How long the caller's thread sleeps before it looks for signals, in seconds.
@@ -187,3 +191,25 @@ def cut(count: int, largest: int, smallest: int, threads: int) -> list[tuple[int
         bounds.append((first, first + size))
         first += size
     return bounds
+
+
+def spread(count: int) -> IntArray:
+    """int64[count]: all numbers below ``count``, so that the first of them, however many, lie evenly among all.
+
+    Work that is done in this order takes about as long in each part of its time, though it takes longer at one end of a
+    grid than at the other: so the time that is left can be told early.  (Bits of ascending numbers in reverse: the
+    sequence of van der Corput.)
+    """
+    bits = max(count - 1, 0).bit_length()
+    numbers, found = np.arange(1 << bits), np.zeros(1 << bits, np.int64)
+    for _ in range(bits):
+        found = found << 1 | numbers & 1
+        numbers >>= 1
+    return found[found < count]
+
+
+def cut_spread(count: int, largest: int, smallest: int, threads: int) -> list[tuple[int, int]]:
+    """As `cut`; the tiles of full size, which come first, in the order of `spread`."""
+    tiles = cut(count, largest, smallest, threads)
+    full = sum(1 for first, last in tiles if last - first == largest)
+    return [tiles[number] for number in spread(full)] + tiles[full:]
