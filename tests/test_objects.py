@@ -287,11 +287,11 @@ def test_every_call_passes_arrays_as_the_machine_code_reads_them(monkeypatch):
         "run_portfolio": (
             "f3 i2 i1 i1 f2 f1 f1 f2 i1 f1 f2 i2 i1 f2 f2 f2 f2 f2 f2 i1 f2 f1 f2 f1 f2"
         ),
-        "fold_exposures": "f3 i2 f2 f1 f1 i2 f2", "draw_order": "i1 i1 f1 i1", "chain_moves": "f2 i1 f2",
+        "fold_exposures": "f3 i2 f2 f1 f1 i2 f2 f1", "draw_order": "i1 i1 f1 i1", "chain_moves": "f2 i1 f2",
         "cscv_winners": "f2 f2 i1 f2 f2 i2 f3 f1 i1", "cscv_ranks": "f2 f2 i1 f2 f2 i2 f3 f2 i2",
         "cscv_means": "f2 f2 i1 f3 f1", "take_along": "f1 i1 f1", "jitter": "f2 f1 f2", "walk_paths": "f1 f1 i1 f2 f2",
         "fold_stretches": "f1 f1 f1 f1 i1 f2", "are_clean": "f1 f1 f1 f1 f1 i1 i1",
-        "are_same": "i1 f1 f1 f1 f1 f1 M1 f1 f1 f1 f1 f1 i1",
+        "are_same": "i1 f1 f1 f1 f1 f1 M1 f1 f1 f1 f1 f1 i1", "fold_holdings": "f2 f1 f1",
     }  # fmt: skip
     seen = set()
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from peak_kernels.portfolio.lanes import add_holdings
 from tests import oracle_portfolio as oracle
-from tests.test_portfolio_oracle import check_equal, costs_of, price_tables, run, weight_rows
+from tests.test_portfolio_oracle import check_equal, costs_of, near, price_tables, run, weight_rows
 
 # A limit that nothing reaches: rules that have one trade the long way.
 OUT_OF_REACH = 1e6
@@ -69,3 +69,34 @@ def test_holdings_are_added_in_their_sequence(bars, count, start, seed):
             expected[bar + 1] += size * prices[3, asset, start + bar]
     added(prices, 3, assets, units, count, start, equity[1:-1])
     assert equity.tobytes() == expected.tobytes()  # Those beside the stretch are as they were.
+
+
+@given(cases())
+def test_what_is_held_is_what_fills_and_prices_say(case):
+    table, rows, rules = case
+    result = run(table, rows, replace(rules, mark_at="close"))
+    units, closes = np.zeros((len(table), len(result.equity))), np.zeros((len(table), len(result.equity)))
+    for place, (symbol, bars) in enumerate(table.items()):
+        known = 0.0
+        for bar, prices in enumerate(bars):
+            known = prices[3] if prices else known
+            closes[place, bar] = known
+        for name, bar, side, size in result.fills.select("symbol", "bar", "side", "size").iter_rows():
+            units[place, bar:] += side * size if name == symbol else 0.0
+    values = np.where(np.abs(units) > 1e-9, units * closes, 0.0)
+    long, short = np.maximum(values, 0.0).sum(axis=0), -np.minimum(values, 0.0).sum(axis=0)
+    held, stats, equity = result.exposures, result.stats, result.equity
+    for row, expected in (
+        (0, long),
+        (1, short),
+        (2, (values != 0.0).sum(axis=0)),
+        (3, np.abs(values).max(axis=0)),
+    ):
+        near(held[row], expected)
+    near(held[4], (values**2).sum(axis=0), scale=1e6)
+    near(stats["average_gross"], ((long + short) / equity).mean(), scale=1.0)
+    near(stats["average_net"], ((long - short) / equity).mean(), scale=1.0)
+    near(stats["largest_weight"], (np.abs(values).max(axis=0) / equity).max(), scale=1.0)
+    there = long + short > 0.0
+    even = (long + short)[there] ** 2 / (values**2).sum(axis=0)[there]
+    near(stats["effective_holdings"], even.mean() if there.any() else 0.0, scale=1.0)

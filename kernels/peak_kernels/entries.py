@@ -36,13 +36,13 @@ ENTRIES = {
         "fold_exposures": 0, "momentum_scores": 2, "volatility_scores": 1, "taken_scores": 0, "screen_scores": 1,
         "best_ranks": 3, "weigh_ranks": 3, "cscv_winners": 0, "cscv_ranks": 0, "cscv_means": 1,
         "draw_order": 3, "chain_moves": 1, "take_along": 0, "jitter": 2, "walk_paths": 2,
-        "fold_stretches": 0, "are_clean": 2, "are_same": 1,
+        "fold_stretches": 0, "are_clean": 2, "are_same": 1, "fold_holdings": 0,
     }.items()
 }  # fmt: skip
 (
     _RUN, _BY_BLOCK, _FOLD_BLOCKS, _SMA, _EMA, _RSI, _ROC, _HIGHEST, _LOWEST, _STD, _MACD, _PORTFOLIO, _EXPOSURES,
     _MOMENTUM, _VOLATILITY, _TAKEN, _SCREEN, _BEST, _WEIGH, _WINNERS, _RANKS, _MEANS, _DRAW, _CHAIN, _ALONG, _JITTER,
-    _WALK, _STRETCHES, _CLEAN, _SAME,
+    _WALK, _STRETCHES, _CLEAN, _SAME, _HOLDINGS,
 ) = ENTRIES.values()  # fmt: skip
 
 
@@ -149,7 +149,13 @@ def fold_exposures(
     """See `portfolio.exposures.fold_exposures`."""
     assets = multipliers.size
     lists = np.empty((portfolio_slots.N_LISTS, assets), dtype=np.int64)
-    _EXPOSURES.call((prices, spans, orders, multipliers, np.empty(assets), lists, out))
+    scratch = np.empty(assets), lists, out, np.empty(assets)
+    _EXPOSURES.call((prices, spans, orders, multipliers, *scratch))
+
+
+def fold_holdings(held: FloatArray, equity: FloatArray, out: FloatArray) -> None:
+    """See `portfolio.exposures.fold_holdings`."""
+    _HOLDINGS.call((held, equity, out))
 
 
 def momentum_scores(

@@ -35,6 +35,7 @@ from peak_kernels.indicators import (
 )
 from peak_kernels.portfolio import best_into, momentum_into, screen, taken_into, volatility_into, weigh_into
 from peak_kernels.portfolio import fold_exposures as _fold_exposures
+from peak_kernels.portfolio import fold_holdings as _fold_holdings
 from peak_kernels.portfolio import run_portfolio as _run_portfolio
 from peak_kernels.validation import chain_moves as _chain_moves
 from peak_kernels.validation import draw_order as _draw_order
@@ -177,7 +178,13 @@ def fold_exposures(arrays: int) -> None:
         row(arrays, 4),
         whole_table(arrays, 5),
         table(arrays, 6),
+        row(arrays, 7),
     )
+
+
+def fold_holdings(arrays: int) -> None:
+    """Call `portfolio.exposures.fold_holdings`; see `entries`."""
+    _fold_holdings(table(arrays, 0), row(arrays, 1), row(arrays, 2))
 
 
 def std(arrays: int, period: int) -> None:

@@ -215,3 +215,6 @@ O_FILL_BAR, O_ASSET, O_SIDE, O_FILLED = (
 LONG, SHORT, HOLDINGS, LARGEST, SQUARES = range(5)
 """Rows of exposures: value held on each side, number of holdings, the largest value, the sum of squared values."""
 N_EXPOSURES = 5
+MEAN_GROSS, MEAN_NET, MEAN_HOLDINGS, LARGEST_WEIGHT, EFFECTIVE, MEAN_EQUITY = range(6)
+"""Means over bars (of the holdings' even number: over those with holdings), and the largest weight."""
+N_MEANS = 6

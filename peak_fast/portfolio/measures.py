@@ -197,6 +197,8 @@ def equity_at_closes(result: PortfolioParts) -> FloatArray:
 def charged(result: PortfolioParts, *kinds: int) -> float:
     """Sum of the payments of some kinds, as the account got them."""
     rows = result._outcome.charges
+    if not len(rows):  # as nearly always
+        return 0.0
     which = np.isin(column(rows, p.CHARGE_COLUMNS, "kind"), kinds)
     return float(column(rows, p.CHARGE_COLUMNS, "amount")[which].sum())
 
@@ -204,6 +206,8 @@ def charged(result: PortfolioParts, *kinds: int) -> float:
 def flows_of(result: PortfolioParts) -> tuple[IntArray, FloatArray]:
     """Bars with deposits or withdrawals, and their amounts."""
     rows = result._outcome.charges
+    if not len(rows):
+        return np.empty(0, dtype=np.int64), np.empty(0)
     rows = rows[column(rows, p.CHARGE_COLUMNS, "kind") == p.CASH_FLOW]
     bars = column(rows, p.CHARGE_COLUMNS, "bar").astype(np.int64)
     return bars, column(rows, p.CHARGE_COLUMNS, "amount")

@@ -87,7 +87,10 @@ def check_sums(panel: Panel, targets: TargetWeights, rules: PortfolioRules) -> N
     if targets.most is not None and targets.most <= (rules.leverage or 1.0):
         return
     weights = targets.weights
-    sums = np.nansum(weights if rules.buying_power == "cash" else np.abs(weights), axis=1)
+    counted = weights if rules.buying_power == "cash" else np.abs(weights)
+    sums = counted.sum(axis=1)
+    if np.isnan(sums).any():
+        sums = np.nansum(counted, axis=1)
     most = rules.leverage or 1.0
     if sums.max() <= most * (1.0 + 1e-9):
         return
@@ -122,17 +125,17 @@ def rows_of(panel: Panel, targets: TargetWeights, rule: str) -> tuple[IntArray, 
 
 def _room(
     rows: int, assets: int
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, IntArray, IntArray, FloatArray]:
-    """Memory of this thread for records and for what the assets need; it is written anew by each run."""
+) -> tuple[FloatArray, FloatArray, FloatArray, IntArray, IntArray, FloatArray]:
+    """Memory of this thread for trades, events and what the assets need; it is written anew by each run."""
     kept = getattr(_ROOM, "kept", None)
-    if kept is None or kept[0].shape[0] < rows or kept[3].shape[0] != assets:
+    if kept is None or kept[0].shape[0] < rows or kept[2].shape[0] != assets:
         kept = _ROOM.kept = (
-            np.empty((rows, len(p.ORDER_COLUMNS))), np.empty((rows, len(p.TRADE_COLUMNS))),
+            np.empty((rows, len(p.TRADE_COLUMNS))),
             np.empty((rows, len(p.EVENT_COLUMNS))), np.empty((assets, p.N_CELLS)),
             np.empty((p.N_LISTS, assets), dtype=np.int64), np.empty(p.N_COUNTS, dtype=np.int64),
             np.empty((p.N_SHEET, assets)),
         )  # fmt: skip
-    room: tuple[FloatArray, FloatArray, FloatArray, FloatArray, IntArray, IntArray, FloatArray] = kept
+    room: tuple[FloatArray, FloatArray, FloatArray, IntArray, IntArray, FloatArray] = kept
     return room
 
 
@@ -146,7 +149,8 @@ def simulate(panel: Panel, setup: Setup, targets: TargetWeights) -> Outcome:
     # Each weight is one order and, when it is gone, another one; a split or a reinvestment is one, too.
     needed = 2 * int(np.count_nonzero(targets.weights)) + panel.n_assets + len(setup.dues.dues) + 64
     while True:
-        orders, trades, events, cells, lists, counts, sheet = _room(needed, panel.n_assets)
+        trades, events, cells, lists, counts, sheet = _room(needed, panel.n_assets)
+        orders = np.empty((needed, len(p.ORDER_COLUMNS)))
         lists[: p.N_GIVEN_LISTS] = setup.lists
         _run(
             panel.prices, setup.spans, (rows, picks, targets.weights), (setup.settings, setup.rules, setup.terms),
@@ -160,8 +164,10 @@ def simulate(panel: Panel, setup: Setup, targets: TargetWeights) -> Outcome:
         needed = max(used)
         if paid > charges.shape[0]:
             charges = np.empty((paid, len(p.CHARGE_COLUMNS)))
+    # In place: the orders are most of what a run leaves, and nobody else has seen them.
+    orders.resize((used[0], orders.shape[1]), refcheck=False)
     return Outcome(
-        metrics, curve[p.EQUITY], state, np.ascontiguousarray(cells[:, : p.KEPT_CELLS].T), orders[: used[0]].copy(),
+        metrics, curve[p.EQUITY], state, np.ascontiguousarray(cells[:, : p.KEPT_CELLS].T), orders,
         trades[: used[1]].copy(), events[: used[2]].copy(), charges[:paid],
         curve[p.CASH_AT].copy() if financed else None,
     )  # fmt: skip

@@ -40,6 +40,8 @@ class Setup:
         What financing pays and gets, and when.
     days
         Calendar day of each bar, where the account has limits.
+    said
+        The settings as results name them, once somebody has asked (`described`).
     """
 
     settings: FloatArray
@@ -50,6 +52,7 @@ class Setup:
     portfolio: PortfolioRules
     dues: Dues = NO_DUES
     days: IntArray = field(default_factory=lambda: _NO_DAYS)
+    said: dict[str, Any] = field(default_factory=dict)
 
 
 def setup_of(panel: Panel, settings: EngineSettings) -> Setup:
@@ -118,7 +121,8 @@ def with_band(setup: Setup, targets: TargetWeights) -> Setup:
         return setup
     rules = setup.rules.copy()
     rules[p.BAND] = targets.band
-    return replace(setup, rules=rules, portfolio=setup.portfolio.model_copy(update={"band": targets.band}))
+    portfolio = setup.portfolio.model_copy(update={"band": targets.band})
+    return replace(setup, rules=rules, portfolio=portfolio, said={})
 
 
 def refuse_strangers(settings: EngineSettings) -> None:
@@ -261,7 +265,13 @@ def _lists(panel: Panel, rules: PortfolioRules) -> IntArray:
 
 
 def described(setup: Setup, settings: EngineSettings) -> dict[str, Any]:
-    """Settings as a result names them."""
+    """Settings as a result names them; the same for all runs of a setup, so nobody changes what is in them."""
+    if not setup.said:
+        setup.said.update(_described(setup, settings))
+    return dict(setup.said)
+
+
+def _described(setup: Setup, settings: EngineSettings) -> dict[str, Any]:
     financing = {} if settings.financing is None else {"financing": settings.financing.described()}
     return {
         **financing,

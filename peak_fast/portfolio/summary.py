@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from peak_fast.portfolio import measures as _measures
 from peak_fast.results import code_version, written
 from peak_kernels import portfolio_slots as p
 from peak_kernels import slots as t
+from peak_kernels.entries import fold_holdings
 
 if TYPE_CHECKING:
     from peak_fast.portfolio.parts import PortfolioParts
@@ -48,20 +50,18 @@ def _of_holdings(result: PortfolioParts) -> dict[str, Any]:
     status = _measures.column(result._outcome.orders, p.ORDER_COLUMNS, "status")
     traded = float(result._outcome.cells[p.TRADED].sum())
     years = len(result.panel) / float(result._settings[t.PERIODS_PER_YEAR])
-    with np.errstate(invalid="ignore", divide="ignore"):
-        gross, net = (held[p.LONG] + held[p.SHORT]) / equity, (held[p.LONG] - held[p.SHORT]) / equity
-        largest = held[p.LARGEST] / equity
-        even = (held[p.LONG] + held[p.SHORT]) ** 2 / held[p.SQUARES]
-    invested = held[p.HOLDINGS] > 0
+    means = np.empty(p.N_MEANS)
+    fold_holdings(held, equity, means)
+    found = means.tolist()
     return {
         "rebalances": len(result._outcome.events),
         "cut_orders": int(np.count_nonzero(status == p.CUT)),
-        "turnover": traded / 2.0 / float(equity.mean()) / years,
-        "average_gross": float(gross.mean()),
-        "average_net": float(net.mean()),
-        "average_holdings": float(held[p.HOLDINGS].mean()),
-        "effective_holdings": float(even[invested].mean()) if invested.any() else 0.0,
-        "largest_weight": float(largest.max()),
+        "turnover": traded / 2.0 / found[p.MEAN_EQUITY] / years if found[p.MEAN_EQUITY] else math.nan,
+        "average_gross": found[p.MEAN_GROSS],
+        "average_net": found[p.MEAN_NET],
+        "average_holdings": found[p.MEAN_HOLDINGS],
+        "effective_holdings": found[p.EFFECTIVE],
+        "largest_weight": found[p.LARGEST_WEIGHT],
     }
 
 
@@ -108,7 +108,7 @@ def described(result: PortfolioParts) -> dict[str, Any]:
             "fingerprint": fingerprint() if callable(fingerprint) else None,
             "weights": dict(result._identity),
         },
-        "settings": result._used,
+        "settings": copy.deepcopy(result._used),
         "data": {
             "name": result.symbol,
             "hash": panel.hash,

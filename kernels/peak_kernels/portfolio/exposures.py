@@ -7,6 +7,7 @@ Reads records of orders and prices; writes sums over what was held, bar by bar, 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from peak_kernels import money
 from peak_kernels import portfolio_slots as p
 from peak_kernels.arrays import FloatArray, IntArray
 from peak_kernels.compiling import jit
+from peak_kernels.portfolio.lanes import hold_values
 from peak_kernels.portfolio.sizes import known_close
 
 
@@ -37,22 +39,13 @@ def hold(asset: int, units: FloatArray, lists: IntArray, count: int) -> int:
 
 
 @jit(inline=True)
-def add_values(
-    prices: FloatArray, asset: int, units: float, start: int, stop: int, holes: bool, out: FloatArray
-) -> None:
-    """Add one holding to the sums of the bars from ``start`` to ``stop``."""
+def add_values(prices: FloatArray, asset: int, units: float, start: int, stop: int, out: FloatArray) -> None:
+    """Add one holding with holes to the sums of the bars from ``start`` to ``stop``."""
     total = out[p.LONG if units > 0.0 else p.SHORT, start:stop]
     largest, squares = out[p.LARGEST, start:stop], out[p.SQUARES, start:stop]
     closes = prices[p.CLOSE, asset, start:stop]
     size = abs(units)
-    known = known_close(prices, asset, start - 1) if holes else 0.0
-    if not holes:
-        for k in range(total.size):
-            value = money.value(size, closes[k])
-            total[k] += value
-            largest[k] = max(largest[k], value)
-            squares[k] += value * value
-        return
+    known = known_close(prices, asset, start - 1)
     for k in range(total.size):
         known = closes[k] if closes[k] == closes[k] else known
         value = money.value(size, known)
@@ -70,6 +63,7 @@ def fold_exposures(
     units: FloatArray,
     lists: IntArray,
     out: FloatArray,
+    sizes: FloatArray,
 ) -> None:
     """Values held at each close.
 
@@ -81,6 +75,8 @@ def fold_exposures(
         float64[asset], scratch float64[asset], scratch int64[N_LISTS, asset].
     out
         float64[N_EXPOSURES, bars], see `portfolio_slots`.
+    sizes
+        float64[asset]: scratch.
     """
     units[:] = 0.0
     lists[p.PLACE] = -1
@@ -106,8 +102,43 @@ def fold_exposures(
                 break
             look += 1
         out[p.HOLDINGS, at:until] = count
+        holes = 0
         for k in range(count):
             asset = lists[p.HELD, k]
-            holes = spans[p.HOLES, asset] > 0 or until > spans[p.GONE, asset]
-            add_values(prices, asset, money.value(units[asset], multipliers[asset]), at, until, holes, out)
+            sizes[k] = money.value(units[asset], multipliers[asset])
+            holes += 1 if spans[p.HOLES, asset] > 0 or until > spans[p.GONE, asset] else 0
+        if holes == 0:
+            hold_values(prices, p.CLOSE, lists[p.HELD], sizes, count, at, until, out)
+        else:
+            for k in range(count):
+                add_values(prices, lists[p.HELD, k], sizes[k], at, until, out)
         at = until
+
+
+@jit(inline=True)
+def fold_holdings(held: FloatArray, equity: FloatArray, out: FloatArray) -> None:
+    """Means of shares of the equity over all bars.
+
+    Parameters
+    ----------
+    held, equity
+        float64[N_EXPOSURES, bars] of `fold_exposures`, float64[bars] at closes.
+    out
+        float64[N_MEANS]: see `portfolio_slots`.
+    """
+    gross, net, count, largest, even, invested = 0.0, 0.0, 0.0, -math.inf, 0.0, 0.0
+    total = 0.0
+    for bar in range(equity.size):
+        value, now = held[p.LONG, bar] + held[p.SHORT, bar], equity[bar]
+        total += now
+        gross += value / now
+        net += (held[p.LONG, bar] - held[p.SHORT, bar]) / now
+        count += held[p.HOLDINGS, bar]
+        largest = max(largest, held[p.LARGEST, bar] / now)
+        if held[p.HOLDINGS, bar] > 0.0:
+            even += value * value / held[p.SQUARES, bar]
+            invested += 1.0
+    bars = float(equity.size)
+    out[p.MEAN_GROSS], out[p.MEAN_NET], out[p.MEAN_HOLDINGS] = gross / bars, net / bars, count / bars
+    out[p.LARGEST_WEIGHT], out[p.MEAN_EQUITY] = largest, total / bars
+    out[p.EFFECTIVE] = even / invested if invested > 0.0 else 0.0

@@ -4,7 +4,7 @@ The sums of some bars stay in registers while all holdings pass, so nothing is w
 memory answers for many holdings at a time.  At each bar holdings are added in their sequence, which is the plain loop's
 sequence: the same bits.  See `simd` for the rest.
 
-Reads prices and units; writes the equity of a stretch.
+Reads prices and units; writes the equity of a stretch, or what was held in it.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from peak_kernels import portfolio_slots as p
 from peak_kernels import simd
 
 _I64 = ir.IntType(64)
 # Vectors of bars that are summed side by side.
 _WIDE = 4
 
-Step = Callable[[Any, Any, Any], None]
+Step = Callable[[list[Any], Any, Any], None]
 
 
 def _data(context: Any, builder: Any, kind: Any, array: Any) -> Any:
@@ -64,6 +65,32 @@ def _blocks(builder: Any, count: Any, work: Callable[[Any, list[Any]], None]) ->
             work(first, [None] * (number - 1) + [simd.lane_mask(builder, left)])
 
 
+class _Stretch:
+    """Code that walks over holdings for a block of bars; the sums of the block are vectors in registers."""
+
+    def __init__(self, context: Any, builder: Any, sig: Any, args: Any) -> None:
+        cube = context.make_array(sig.args[0])(context, builder, args[0])
+        rows, self._columns = (builder.extract_value(cube.shape, k) for k in (1, 2))
+        self._builder, self._marks, self._count, self._start = builder, cube.data, args[4], args[5]
+        self._assets, self._units = (_data(context, builder, sig.args[k], args[k]) for k in (2, 3))
+        self._base = builder.mul(args[1], rows)
+
+    def walk(self, sums: list[list[Any]], step: Step, places: list[Any], masks: list[Any]) -> None:
+        """Take all holdings into ``sums``, for each vector of bars those that ``step(sums, units, marks)`` knows."""
+        builder = self._builder
+        with cgutils.for_range(builder, self._count, intp=_I64) as loop:
+            asset = builder.load(builder.gep(self._assets, [loop.index]))
+            units = simd.splat(builder, builder.load(builder.gep(self._units, [loop.index])))
+            row = builder.add(builder.mul(builder.add(self._base, asset), self._columns), self._start)
+            for own, place, mask in zip(sums, places, masks, strict=True):
+                step(own, units, _load(builder, self._marks, builder.add(row, place), mask))
+
+    def places(self, first: Any, masks: list[Any]) -> list[Any]:
+        """First bars of the vectors of a block, from the beginning of the stretch."""
+        numbers = [ir.Constant(_I64, simd.LANES * number) for number in range(len(masks))]
+        return [self._builder.add(first, number) for number in numbers]
+
+
 @intrinsic
 def add_holdings(
     typing_context: Any, prices: Any, field: Any, assets: Any, units: Any, count: Any, start: Any, equity: Any
@@ -76,32 +103,70 @@ def add_holdings(
     signature = types.void(prices, types.int64, assets, units, types.int64, types.int64, equity)
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        cube = context.make_array(sig.args[0])(context, builder, args[0])
-        rows, columns = (builder.extract_value(cube.shape, k) for k in (1, 2))
-        held, size = (_data(context, builder, sig.args[k], args[k]) for k in (2, 3))
+        stretch = _Stretch(context, builder, sig, args)
         curve = context.make_array(sig.args[6])(context, builder, args[6])
-        base = builder.mul(args[1], rows)
+
+        def step(sums: list[Any], size: Any, marks: Any) -> None:
+            builder.store(builder.fadd(builder.load(sums[0]), builder.fmul(size, marks)), sums[0])
 
         def work(first: Any, masks: list[Any]) -> None:
-            places = [
-                builder.add(first, ir.Constant(_I64, simd.LANES * number)) for number in range(len(masks))
-            ]
+            places = stretch.places(first, masks)
+            each = list(zip(places, masks, strict=True))
             sums = [
-                cgutils.alloca_once_value(builder, _load(builder, curve.data, place, mask))
-                for place, mask in zip(places, masks, strict=True)
+                [cgutils.alloca_once_value(builder, _load(builder, curve.data, *place))] for place in each
             ]
-            with cgutils.for_range(builder, args[4], intp=_I64) as loop:
-                asset = builder.load(builder.gep(held, [loop.index]))
-                units_v = simd.splat(builder, builder.load(builder.gep(size, [loop.index])))
-                row = builder.add(builder.mul(builder.add(base, asset), columns), args[5])
-                for total, place, mask in zip(sums, places, masks, strict=True):
-                    marks = _load(builder, cube.data, builder.add(row, place), mask)
-                    worth = builder.fadd(builder.load(total), builder.fmul(units_v, marks))
-                    builder.store(worth, total)
-            for total, place, mask in zip(sums, places, masks, strict=True):
+            stretch.walk(sums, step, places, masks)
+            for (total,), (place, mask) in zip(sums, each, strict=True):
                 _store(builder, builder.load(total), curve.data, place, mask)
 
         _blocks(builder, builder.extract_value(curve.shape, 0), work)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
+def hold_values(
+    typing_context: Any, prices: Any, field: Any, assets: Any, units: Any, count: Any, start: Any, stop: Any,
+    out: Any,
+) -> Any:  # fmt: skip
+    """Write what is held at the bars from ``start`` to ``stop``, float64[rows, bars] as `fold_exposures` has it.
+
+    With ``v = abs(units[k]) * prices[field, assets[k], t]``, for k from 0 to ``count - 1`` one after the other: sums
+    of the values held long and short, the largest value, the sum of squares.
+    """
+    signature = types.void(prices, types.int64, assets, units, types.int64, types.int64, types.int64, out)
+    rows = (p.LONG, p.SHORT, p.LARGEST, p.SQUARES)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        stretch = _Stretch(context, builder, sig, args)
+        data = [
+            builder.gep(
+                simd.row_pointer(context, builder, sig.args[7], args[7], ir.Constant(_I64, row)), [args[5]]
+            )
+            for row in rows
+        ]
+        zero = simd.constant(0.0)
+
+        def step(sums: list[Any], size: Any, marks: Any) -> None:
+            above = builder.fcmp_ordered(">", size, zero)
+            value = builder.fmul(builder.select(above, size, builder.fneg(size)), marks)
+            long, short, largest, squares = (builder.load(item) for item in sums)
+            builder.store(builder.fadd(long, builder.select(above, value, zero)), sums[0])
+            builder.store(builder.fadd(short, builder.select(above, zero, value)), sums[1])
+            larger = builder.fcmp_ordered(">", value, largest)
+            builder.store(builder.select(larger, value, largest), sums[2])
+            builder.store(builder.fadd(squares, builder.fmul(value, value)), sums[3])
+
+        def work(first: Any, masks: list[Any]) -> None:
+            places = stretch.places(first, masks)
+            sums = [[cgutils.alloca_once_value(builder, zero) for _ in rows] for _ in masks]
+            stretch.walk(sums, step, places, masks)
+            for own, place, mask in zip(sums, places, masks, strict=True):
+                for total, row in zip(own, data, strict=True):
+                    _store(builder, builder.load(total), row, place, mask)
+
+        _blocks(builder, builder.sub(args[6], args[5]), work)
         return context.get_dummy_value()
 
     return signature, codegen
