@@ -37,10 +37,13 @@ class Peer:
         )
 
     def asked(self, rows, weights):
-        """The panel with the weights of each row at the bar where they fill."""
+        """The panel with the weights of each row at the bar where they fill, less the fee.
+
+        A purchase that does not fit the cash is skipped whole, so without room for the fee the last one always is.
+        """
         bars = len(self.prices.times)
         table, traded = np.zeros((bars, self.assets)), np.zeros((bars, self.assets), dtype=bool)
-        table[rows + 1], traded[rows + 1] = weights, True
+        table[rows + 1], traded[rows + 1] = weights * (1.0 - FEE), True
         return self.panel.with_columns(
             weight=pl.Series(table.ravel()), is_rebalance=pl.Series(traded.ravel())
         )

@@ -6,11 +6,15 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from portfolio_jobs import CASH, FEE, ranked, read
+from protocol import package_versions, serve
+
+# A folder of another peer beside this one is called quantstats: vectorbt would take it for the package.
+sys.path.pop(0)
+
 import numpy as np
 import pandas as pd
 import vectorbt as vbt
-from portfolio_jobs import CASH, FEE, ranked, read
-from protocol import package_versions, serve
 
 
 class Peer:

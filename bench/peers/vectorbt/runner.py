@@ -5,10 +5,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from protocol import FEE, SLIPPAGE, package_versions, serve
+
+# A folder of another peer beside this one is called quantstats: vectorbt would take it for the package.
+sys.path.pop(0)
+
 import numpy as np
 import pandas as pd
 import vectorbt as vbt
-from protocol import FEE, SLIPPAGE, package_versions, serve
 
 CHUNK_CELLS = 2_000_000  # bars x columns simulated at once: whole grids need gigabytes
 
