@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import gzip
 import re
 import zipfile
@@ -134,6 +133,8 @@ def _suffix(name: str) -> str:
 
 
 def _similar(name: str, names: list[str]) -> str:
+    import difflib
+
     close = difflib.get_close_matches(name, names, n=1)
     return f"did you mean {close[0]!r}?" if close else "check the path"
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from peak_fast import arguments as _arguments
+import peak_fast.arguments as _arguments
 from peak_fast.data.checks import PRICE_COLUMNS, Columns, check
 from peak_fast.data.times import DAY_US
 from peak_fast.errors import ConfigError

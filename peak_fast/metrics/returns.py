@@ -22,7 +22,6 @@ Where other libraries differ, a keyword selects their convention; docs/metrics.m
 from __future__ import annotations
 
 import math
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -317,6 +316,8 @@ def probabilistic_sharpe_ratio(
     variance = 1.0 - third * observed + (fourth - 1.0) / 4.0 * observed * observed
     if not variance > 0.0:
         return math.nan
+    from statistics import NormalDist
+
     return NormalDist().cdf((observed - target) * math.sqrt((values.size - 1) / variance))
 
 

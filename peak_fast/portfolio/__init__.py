@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from peak_fast.portfolio.deciding import decided as decided
     from peak_fast.portfolio.lean import Bench as Bench
     from peak_fast.portfolio.measures import unit_values as unit_values
-    from peak_fast.portfolio.ordered import GivenOrders as GivenOrders
     from peak_fast.portfolio.ordered import measure_orders as measure_orders
     from peak_fast.portfolio.ordered import names_varied as names_varied
-    from peak_fast.portfolio.ordered import places_orders as places_orders
+    from peak_fast.portfolio.placing import GivenOrders as GivenOrders
+    from peak_fast.portfolio.placing import places_orders as places_orders
     from peak_fast.portfolio.result import PortfolioResult
     from peak_fast.portfolio.rules import GivenWeights as GivenWeights
     from peak_fast.portfolio.rules import Maker as Maker
@@ -41,7 +41,8 @@ _HOMES = {
     "deciding": ("decided",),
     "lean": ("Bench",),
     "measures": ("unit_values",),
-    "ordered": ("GivenOrders", "measure_orders", "names_varied", "places_orders"),
+    "ordered": ("measure_orders", "names_varied"),
+    "placing": ("GivenOrders", "places_orders"),
     "result": ("PortfolioResult",),
     "rules": (
         "Momentum",

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from peak_fast.data import fingerprint
 from peak_fast.errors import ConfigError
 from peak_fast.orders import (
     OrderResult,
-    are_orders,
     block_rules,
     markets_of,
     order_inputs,
     placed_state,
     table_of,
 )
-from peak_fast.params import Param
 from peak_fast.portfolio.booked import outcome_of
+from peak_fast.portfolio.placing import GivenOrders, places_orders
 from peak_fast.portfolio.setup import spans_of
 from peak_fast.settings import (
     Asset,
@@ -46,25 +43,6 @@ _REMEDIES = {
     "asset": "panel.told(assets={symbol: Asset(...)})",
     "detail": "run the asset alone, panel[symbol]",
 }
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class GivenOrders:
-    """A table of orders as something without parameters that a portfolio does."""
-
-    what: Any
-    name: str = "orders"
-    schema: tuple[Param, ...] = ()
-    constraints: tuple[Any, ...] = ()
-
-    def fingerprint(self) -> str:
-        """Hash of the table."""
-        return str(fingerprint(table_of(self.what)))
-
-
-def places_orders(what: Any) -> bool:
-    """Whether what a portfolio does are orders: a table of them, or a block that places some."""
-    return isinstance(what, GivenOrders | OrderBlock) or are_orders(what)
 
 
 def run_orders(

@@ -10,14 +10,12 @@ import numpy as np
 
 from peak_fast.errors import DataError
 from peak_fast.metrics import METRICS
-from peak_fast.portfolio.deciding import decided
 from peak_fast.portfolio.dues import NO_DUES
-from peak_fast.portfolio.ordered import places_orders, run_orders
 from peak_fast.portfolio.parts import NO_CHARGES, Outcome
+from peak_fast.portfolio.placing import places_orders
 from peak_fast.portfolio.rules import WeightFunction
 from peak_fast.portfolio.setup import Setup, described, setup_of, with_band
 from peak_fast.portfolio.targets import TargetWeights, provides_weights, target_weights
-from peak_fast.settings import varied_portfolio
 from peak_fast.strategies import PanelBlock, complete_params
 from peak_kernels import portfolio_slots as p
 from peak_kernels import slots as t
@@ -50,8 +48,13 @@ def run_portfolio(
     from peak_fast.portfolio.result import PortfolioResult
 
     if places_orders(what):
+        from peak_fast.portfolio.ordered import run_orders
+
         return run_orders(settings, panel, what, params, name, varied)
-    settings = varied_portfolio(settings, varied) if varied else settings
+    if varied:
+        from peak_fast.settings import varied_portfolio
+
+        settings = varied_portfolio(settings, varied)
     setup = setup_of(panel, settings)
     if callable(what) and not provides_weights(what):
         what = WeightFunction(what)
@@ -59,7 +62,7 @@ def run_portfolio(
     block = isinstance(what, PanelBlock)
     declared = block or (provides_weights(what) and hasattr(what, "schema"))
     values = complete_params(what, params) if declared else dict(params)
-    targets = decided(panel, setup, what, values) if block else target_weights(panel, what, values)
+    targets = _decided(panel, setup, what, values) if block else target_weights(panel, what, values)
     check_sums(panel, targets, setup.portfolio)
     setup = with_band(setup, targets)
     outcome = simulate(panel, setup, targets)
@@ -71,6 +74,13 @@ def run_portfolio(
         panel, outcome, setup.settings, str(label or "weights"), values, used,
         name or panel.name, what if label else None, targets.notes + setup.dues.notes, targets.identity,
     )  # fmt: skip
+
+
+def _decided(panel: Panel, setup: Setup, block: PanelBlock, values: Mapping[str, Any]) -> TargetWeights:
+    """Weights of a block; what compiles blocks is loaded for one only."""
+    from peak_fast.portfolio.deciding import decided
+
+    return decided(panel, setup, block, values)
 
 
 def check_sums(panel: Panel, targets: TargetWeights, rules: PortfolioRules) -> None:

@@ -14,7 +14,7 @@ from peak_fast.data import Panel, fingerprint, is_frame
 from peak_fast.errors import StrategyError
 from peak_fast.guard import guarded_class
 from peak_fast.params import Param, validate_schema
-from peak_fast.portfolio.ordered import GivenOrders, places_orders
+from peak_fast.portfolio.placing import GivenOrders, places_orders
 from peak_fast.portfolio.targets import (
     TargetWeights,
     are_weights,
