@@ -14,6 +14,7 @@ SOURCE = "target for single runs"
 SIZES = (1_000, 5_000, 10_000, 100_000, 1_000_000, 10_000_000)
 SMALL_SIZES = (1_000, 5_000, 100_000)
 TARGETS = {5_000: 0.6e-3, 100_000: 3e-3, 1_000_000: 25e-3}
+FRAME_TARGETS = {5_000: 1.5, 100_000: 1.6, 1_000_000: 1.25}
 ROUNDS = {1_000: 101, 5_000: 101, 10_000: 51, 100_000: 31, 1_000_000: 11, 10_000_000: 3}
 STAGED = (5_000, 100_000, 1_000_000)
 
@@ -48,6 +49,53 @@ def test_one_backtest(rounds, recorder, n):
     recorder.add(f"{n}/bare", samples["bare"], "s", label=f"{n:,} bars, bare Numba loop", params=params)
     recorder.add(f"{n}/over_bare", harness.ratios(samples["ours"], samples["bare"]), "ratio",
                  label=f"{n:,} bars, ours / bare loop", params=params)  # fmt: skip
+
+
+FORMS = {
+    "polars": "a Polars frame",
+    "pandas_index": "a pandas frame with an index of times",
+    "pandas_column": "a pandas frame with a column of times",
+    "whole_volume": "a Polars frame, volume of integers",
+    "more_columns": "a pandas frame with two columns more",
+}
+
+
+def _forms(frame) -> dict[str, object]:
+    """The same bars as the frames that people have."""
+    import polars as pl
+
+    table = frame.to_pandas()
+    return {
+        "polars": frame,
+        "pandas_index": table.set_index("timestamp"),
+        "pandas_column": table,
+        "whole_volume": frame.with_columns(pl.col("volume").round().cast(pl.Int64)),
+        "more_columns": table.assign(funding=0.0001, venue="X").set_index("timestamp"),
+    }
+
+
+@pytest.mark.parametrize("n", [n for n in _sizes() if n in FRAME_TARGETS])
+def test_from_a_frame(rounds, recorder, n):
+    """The same backtest, given a frame each time instead of bars made before."""
+    bars, engine = probe.load_bars(n), probe.engine()
+    forms = _forms(data.make_bars(n).frame())
+    expected = engine.run(bars, "ma_crossover", probe.PARAMS).stats
+    for frame in forms.values():
+        assert engine.run(frame, "ma_crossover", probe.PARAMS).stats == expected
+    samples = rounds(
+        {
+            name: lambda data=data: engine.run(data, "ma_crossover", probe.PARAMS).stats
+            for name, data in {"bars": bars, **forms}.items()
+        },
+        harness.pick(ROUNDS[n], 3),
+    )
+    params = {"bars": n, "group": f"From a frame, {n:,} bars"}
+    recorder.add(f"{n}/from/bars", samples["bars"], "s", label="Bars made before", params=params)
+    for name, label in FORMS.items():
+        recorder.add(f"{n}/from/{name}", samples[name], "s", label=label, params=params)
+        recorder.add(f"{n}/from/{name}/over_bars", harness.ratios(samples[name], samples["bars"]), "ratio",
+                     label=f"{label} / Bars", params=params,
+                     target=harness.Target(FRAME_TARGETS[n], SOURCE))  # fmt: skip
 
 
 @pytest.mark.parametrize("n", _sizes())

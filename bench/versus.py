@@ -113,6 +113,16 @@ def _from_frame(bars: int, kind: str) -> Callable[[], Any]:
     return lambda: pf.Bars.from_frame(frame)
 
 
+def _run_frame(bars: int, kind: str, repeats: int) -> Callable[[], Any]:
+    import peak_fast as pf
+
+    frame = pf.synthetic(bars, "1m", seed=7).to_polars()
+    if kind == "pandas":
+        frame = frame.to_pandas().set_index("timestamp")
+    engine, params = pf.BacktestEngine(costs=pf.Costs.from_bps(10, 5)), {"fast": 20, "slow": 50}
+    return lambda: [engine.run(frame, "ma_crossover", params).stats for _ in range(repeats)]
+
+
 def _signal(bars: int) -> Callable[[], Any]:
     import polars as pl
 
@@ -139,6 +149,12 @@ WORKS: dict[str, Callable[[str], Callable[[], Any]]] = {
     "signal_100000": lambda _: _signal(100_000),
     "frame_polars": lambda _: _from_frame(1_000_000, "polars"),
     "frame_pandas": lambda _: _from_frame(1_000_000, "pandas"),
+    "run_polars_5000": lambda _: _run_frame(5_000, "polars", 50),
+    "run_pandas_5000": lambda _: _run_frame(5_000, "pandas", 50),
+    "run_polars_100000": lambda _: _run_frame(100_000, "polars", 8),
+    "run_pandas_100000": lambda _: _run_frame(100_000, "pandas", 8),
+    "run_polars_1000000": lambda _: _run_frame(1_000_000, "polars", 1),
+    "run_pandas_1000000": lambda _: _run_frame(1_000_000, "pandas", 1),
     "load_csv": lambda folder: _load(folder, ".csv"),
     "load_csv_without_zone": lambda folder: _load(folder, ".csv", zone=False),
     "load_parquet": lambda folder: _load(folder, ".parquet"),
