@@ -32,18 +32,6 @@ AWKWARD = [
 ]
 
 
-@pytest.fixture
-def store(request, tmp_path, monkeypatch, spool_dir, experiment):
-    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
-    monkeypatch.setattr("peak_fast.tracking.caller.mlflow._warned_file_store", True)
-    kind = request.param
-    if kind == "client":
-        monkeypatch.setenv("PEAK_FAST_BULK", "0")
-    if kind == "http":
-        return request.getfixturevalue("server").uri
-    return str(tmp_path / "mlruns") if kind == "files" else f"sqlite:///{tmp_path}/m.db"
-
-
 def runs_by_name(reader_of, uri, experiment):
     return {run.name: run for run in reader_of(uri).runs(experiment)}
 

@@ -88,6 +88,19 @@ def server(mlflow_module, empty_database, tmp_path_factory):
     made.stop()
 
 
+@pytest.fixture
+def store(request, tmp_path, monkeypatch, spool_dir):
+    """Address of a store: "bulk" and "client" are SQLite, "files" a folder, "http" the server."""
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    monkeypatch.setattr("peak_fast.tracking.caller.mlflow._warned_file_store", True)
+    kind = request.param
+    if kind == "client":
+        monkeypatch.setenv("PEAK_FAST_BULK", "0")
+    if kind == "http":
+        return request.getfixturevalue("server").uri
+    return str(tmp_path / "mlruns") if kind == "files" else f"sqlite:///{tmp_path}/m.db"
+
+
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory):
     """URI of a PostgreSQL server of this session's own; skips where there is no server or no driver."""

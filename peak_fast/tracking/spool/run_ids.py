@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import threading
 from collections.abc import Iterable
 from pathlib import Path
@@ -57,8 +58,15 @@ class RunIds:
         """Say that runs are about to be created."""
         entries = [["begin", run_id] for run_id in run_ids]
         if entries:
+            is_new = not self._path.exists()
             self._append(entries)
             self.keep()
+            if is_new and os.name != "nt":  # the name of the file, too
+                folder = os.open(self._path.parent, os.O_RDONLY)
+                try:
+                    os.fsync(folder)
+                finally:
+                    os.close(folder)
             self._begun.update(run_id for _, run_id in entries)
 
     def done(self, run_id: str, store_id: str) -> None:

@@ -26,10 +26,10 @@ from peak_fast.tracking.sanitize import (
     batches,
 )
 from peak_fast.tracking.spool import RunIds, is_file_store, is_remote, local_path, sqlite_artifacts
-from peak_fast.tracking.stores import filestore, refusals
+from peak_fast.tracking.stores import refusals
 from peak_fast.tracking.stores.calls import CALLS, SharedEnvironment
 from peak_fast.tracking.stores.experiments import Experiments
-from peak_fast.tracking.stores.files import make_durable, write_artifacts
+from peak_fast.tracking.stores.files import make_durable, prepare, write_artifacts
 from peak_fast.tracking.stores.in_flight import IN_FLIGHT, PatientClient, at_once, patiently, side_by_side
 from peak_fast.tracking.stores.refusals import is_failure, is_passing, is_refusal
 from peak_fast.tracking.updates import (
@@ -97,10 +97,9 @@ class ClientStore:
         self._fresh: set[str] = set()
         self._parents: dict[str, str] = {}
         self._files_at_once = IN_FLIGHT
-        self._is_file_store = is_file_store(uri)
-        self._is_database = not (self._is_file_store or is_remote(uri))
-        # Folders of runs without values in a file store.
-        self._new_folders: dict[str, Path] = {}
+        self._is_database = not (is_file_store(uri) or is_remote(uri))
+        # Files of the batch at hand.
+        self._written: list[Path] = []
 
     def apply(self, updates: Sequence[RunUpdate], ids: RunIds) -> list[Rejection]:
         """Write updates; see the class.
@@ -123,12 +122,15 @@ class ClientStore:
         with CALLS:
             self._files_at_once = IN_FLIGHT // max(len(updates), 1)
             self._fresh = {update.run_id for update in updates if self._is_fresh(update, ids)}
-            ids.begin(self._fresh)
+            self._begin(self._fresh, ids)
             try:
                 if is_remote(self._uri):
                     return side_by_side(work, updates)
+                prepare(artifact for update in updates for artifact in update.artifacts)
                 return [rejection for update in updates for rejection in work(update)]
             finally:
+                make_durable(self._written)
+                self._written.clear()
                 ids.keep()
 
     def upload(self, update: RunUpdate) -> list[Rejection]:
@@ -182,6 +184,8 @@ class ClientStore:
             return self._write_all(update, ids)
         except Exception as error:
             self._own.discard(ids.get(update.run_id) or update.run_id)
+            if isinstance(error, Refused):
+                raise
             if not is_refusal(error):
                 raise self._away(error) from error
             if "Changing param values is not allowed" in str(error) and not update.pieces():
@@ -206,7 +210,7 @@ class ClientStore:
                 self._experiments.forget()
                 self._experiments.find(update.create.experiment)
                 return False
-            run = self._again(run_id)
+            run = self._client.get_run(run_id)
             if run.info.lifecycle_stage == "active":
                 if known is not None:
                     self._client.set_tag(run_id, OWN_RUN_ID, update.run_id)
@@ -220,15 +224,6 @@ class ClientStore:
             raise deleted_experiment(experiment.name, experiment.experiment_id)
         return True
 
-    def _again(self, run_id: str) -> Any:
-        """A run, asked for twice if need be: a server may have ended the connection on which it refused something."""
-        try:
-            return self._client.get_run(run_id)
-        except Exception as error:
-            if is_refusal(error):
-                raise
-            return self._client.get_run(run_id)
-
     def _write_all(self, update: RunUpdate, ids: RunIds) -> list[Rejection]:
         is_new = update.create is not None and ids.get(update.run_id) is None
         run_id = self._run(update, ids)
@@ -236,11 +231,7 @@ class ClientStore:
         if update.defaults:
             there = {} if is_new else self._tags(run_id)
             update.tags = {k: v for k, v in update.defaults.items() if k not in there} | update.tags
-        folder = self._new_folders.pop(run_id, None)
-        if folder is None or not filestore.write_values(folder, update.params, update.metrics, update.tags):
-            if folder is not None:
-                self._own.discard(run_id)
-            self._log_values(run_id, update)
+        self._log_values(run_id, update)
         if update.inputs:
             self._client.log_inputs(run_id, [self._input(dataset) for dataset in update.inputs])
         rejections = self._write_files(run_id, update)
@@ -291,9 +282,7 @@ class ClientStore:
         return not (self._is_database and self._has(run_id))
 
     def _create(self, update: RunUpdate, create: Creation, ids: RunIds) -> str:
-        # One by one, each of them dear, in a file store; all in one request elsewhere.
-        count = 0 if self._is_file_store else MAX_TAGS_PER_BATCH - 2
-        names = [key for key in update.tags if key != RUN_NAME][:count]
+        names = [key for key in update.tags if key != RUN_NAME][: MAX_TAGS_PER_BATCH - 2]
         tags = {key: update.tags[key] for key in names}
         experiment = self._experiments.find(create.experiment)
         if create.experiment in self._experiments.renamed:
@@ -310,11 +299,12 @@ class ClientStore:
         for key in (*names, RUN_NAME):
             update.tags.pop(key, None)
         self._own.add(store_id)
-        root = self._place(store_id, str(run.info.artifact_uri))
-        folder = filestore.run_folder(store_id, root) if self._is_file_store else None
-        if folder is not None:
-            self._new_folders[store_id] = folder
+        self._place(store_id, str(run.info.artifact_uri))
         return store_id
+
+    def _begin(self, run_ids: set[str], ids: RunIds) -> None:
+        """Note which runs are about to be created, before any of them is."""
+        ids.begin(run_ids)
 
     def _has(self, run_id: str) -> bool:
         try:
@@ -379,9 +369,7 @@ class ClientStore:
         # A path that a server names is a path of the server's machine.
         if root is None or is_remote(self._uri):
             return self._send_files(run_id, update)
-        written: list[Path] = []
-        problems = write_artifacts(root, update.artifacts, written)
-        make_durable(written)
+        problems = write_artifacts(root, update.artifacts, self._written)
         return refusals.of_files(update.run_id, problems)
 
     def _send_files(self, run_id: str, update: RunUpdate) -> list[Rejection]:

@@ -26,6 +26,7 @@ class Experiments:
         self._client = client
         self._lock = threading.Lock()
         self._known: dict[str, str] = {}
+        self._locations: dict[str, str] = {}
         self.renamed: set[str] = set()
 
     def forget(self) -> None:
@@ -55,6 +56,13 @@ class Experiments:
                     self._known[name] = self._made(other)
                     self.renamed.add(name)
             return self._known[name]
+
+    def location(self, experiment_id: str) -> str:
+        """Where the artifacts of an experiment lie."""
+        if experiment_id not in self._locations:
+            found = self._client.get_experiment(experiment_id)
+            self._locations[experiment_id] = str(found.artifact_location)
+        return self._locations[experiment_id]
 
     def _made(self, name: str) -> str:
         found = self._client.get_experiment_by_name(name)

@@ -8,7 +8,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -138,6 +138,13 @@ def make_durable(paths: Iterable[Path]) -> None:
     folders = {path.parent for path in files} if os.name != "nt" else set()
     with ThreadPoolExecutor(min(SYNC_THREADS, len(files) + len(folders))) as pool:
         list(pool.map(_sync, [*files, *folders]))
+
+
+@contextlib.contextmanager
+def durable_meanwhile(paths: Sequence[Path]) -> Iterator[Callable[[], None]]:
+    """:func:`make_durable` beside what is done inside; the function that this gives waits for it."""
+    with ThreadPoolExecutor(1) as helper:
+        yield helper.submit(make_durable, paths).result if paths else lambda: None
 
 
 def _sync(path: Path) -> None:

@@ -11,10 +11,11 @@ from typing import Protocol
 from peak_fast.errors import TrackingError
 from peak_fast.masking import mask
 from peak_fast.tracking.base import logger
-from peak_fast.tracking.spool import RunIds, scheme_of, sqlite_file
+from peak_fast.tracking.spool import RunIds, is_file_store, scheme_of, sqlite_file
 from peak_fast.tracking.stores import bulk, template
 from peak_fast.tracking.stores.client import ClientStore
 from peak_fast.tracking.stores.database import Database
+from peak_fast.tracking.stores.filestore import FolderStore
 from peak_fast.tracking.updates import Rejection, RunUpdate, StoreUnavailable
 
 
@@ -64,7 +65,7 @@ def open_store(uri: str, folder: str, contact: Callable[[], None] = lambda: None
     store = _bulk(uri, folder, contact, path)
     if store is None:
         # MLflow makes the tables of an empty database; then the bulk path may be open.
-        client = ClientStore(uri, contact)
+        client = (FolderStore if is_file_store(uri) else ClientStore)(uri, contact)
         store = _bulk(uri, folder, contact, path)
         return client if store is None else store
     return store
