@@ -26,6 +26,48 @@ costs = peak_fast.Costs(rate=0.001, slippage_bps=5.0)
 result = peak_fast.BacktestEngine(costs=costs).run(bars, "ma_crossover", {"fast": 20, "slow": 50})
 assert result.stats["total_trades"] > 0
 """
+FIRST_FRAME = """
+import numpy as np, polars as pl, peak_fast
+from datetime import datetime, timedelta
+close = 100.0 * np.exp(np.cumsum(np.random.default_rng(7).normal(0.0, 0.01, 5_000)))
+first = datetime(2000, 1, 1)
+days = pl.datetime_range(first, first + timedelta(days=4_999), "1d", eager=True)
+frame = pl.DataFrame({"timestamp": days, "open": close, "high": close, "low": close, "close": close})
+costs = peak_fast.Costs(rate=0.001, slippage_bps=5.0)
+result = peak_fast.BacktestEngine(costs=costs).run(frame, "ma_crossover", {"fast": 20, "slow": 50})
+assert result.stats["total_trades"] > 0
+"""
+FIRST_BOOK = """
+import peak_fast
+from peak_fast.settings import OrderBook
+bars = peak_fast.synthetic(5_000, seed=7)
+result = peak_fast.BacktestEngine(order_book=OrderBook()).run(bars, "ma_crossover", {"fast": 20, "slow": 50})
+assert result.stats["total_trades"] > 0
+"""
+FIRST_PORTFOLIO = """
+import peak_fast
+from peak_fast.portfolio import Momentum
+panel = peak_fast.synthetic(1_000, seed=7, assets=10)
+result = peak_fast.BacktestEngine().run(panel, peak_fast.Rank(Momentum(20), top=3))
+assert result.stats["total_trades"] > 0
+"""
+FIRST_COMMAND = """
+import sys
+from peak_fast.cli import main
+sys.argv = ["peak-fast", "run", "--data", "AAPL", "--strategy", "ma_crossover"]
+main()
+"""
+STACK = "import numpy, polars"
+FIRST = (
+    ("first_import", "import peak_fast", "`import peak_fast`, the process"),
+    ("first_result", FIRST_RESULT, "`synthetic(5_000)`, run, statistics (Polars is not needed)"),
+    ("first_frame", FIRST_FRAME, "a Polars frame of 5,000 bars, run, statistics"),
+    ("first_book", FIRST_BOOK, "the same strategy through the order book"),
+    ("first_portfolio", FIRST_PORTFOLIO, "ten assets, a rank, statistics"),
+    ("first_command", FIRST_COMMAND, "`peak-fast run` on packaged prices, report printed"),
+)
+# An installed package has its bytecode; a checkout gets it at the first run.
+INSTALLED = {"PYTHONDONTWRITEBYTECODE": ""}
 FIRST_ORDERS = """
 import peak_fast, polars
 bars = peak_fast.synthetic(5_000, seed=7)
@@ -94,6 +136,30 @@ def test_first_result(benchmark, recorder):
     recorder.add("first_result/bare_cold", samples["bare_cold"], "s", label="a bare Numba loop, empty cache")
     peak = harness.run_snippet(FIRST_RESULT).peak_rss_mb
     recorder.add("first_result/rss", [peak], "MB", label="peak memory of that process, warm cache")
+
+
+def test_first_of_a_process(benchmark, recorder):
+    """Interleaved with a process that imports NumPy and Polars; processor time, which other work disturbs less."""
+    jobs = {"stack": STACK, **{name: code for name, code, _ in FIRST}}
+    cpu: dict[str, list[float]] = {name: [] for name in jobs}
+    for code in jobs.values():
+        harness.run_snippet(code, env=INSTALLED)
+
+    def turn() -> None:
+        for name, code in jobs.items():
+            cpu[name].append(harness.run_snippet(code, env=INSTALLED).cpu_seconds)
+
+    benchmark.pedantic(turn, rounds=_rounds(21), iterations=1)
+    recorder.add(
+        "first_cpu/stack", cpu["stack"], "s", label="processor time of a process: `import numpy, polars`"
+    )
+    for name, _, label in FIRST:
+        recorder.add(f"first_cpu/{name}", cpu[name], "s", label=f"processor time of a process: {label}")
+        most = {"first_result": 1.4, "first_frame": 1.4, "first_book": 2.0, "first_portfolio": 2.0}.get(name)
+        target = None if most is None else harness.Target(most, "target for first results")
+        times = harness.ratios(cpu[name], cpu["stack"])
+        recorder.add(f"first_ratio/{name}", times, "ratio", label=f"{label}, in processes that import NumPy and Polars",
+                     target=target)  # fmt: skip
 
 
 def test_first_orders(benchmark, recorder):

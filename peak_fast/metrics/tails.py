@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from statistics import NormalDist
 from typing import Any, Literal
 
 import numpy as np
@@ -70,6 +69,8 @@ def value_at_risk(
     if method == "historical":
         return float(np.percentile(values, 100.0 * quantile))
     if method == "normal":
+        from statistics import NormalDist
+
         return mean(values) + NormalDist().inv_cdf(quantile) * deviation(values)
     raise ConfigError(f"method: expected 'historical' or 'normal', got {method!r}")
 
@@ -90,6 +91,8 @@ def conditional_value_at_risk(
         count = int((values.size - 1) * quantile) + 1
         return mean(np.partition(values, count - 1)[:count])
     if method == "normal":
+        from statistics import NormalDist
+
         density = NormalDist().pdf(NormalDist().inv_cdf(quantile))
         return mean(values) - deviation(values) * density / quantile
     raise ConfigError(f"method: expected 'historical' or 'normal', got {method!r}")
