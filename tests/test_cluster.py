@@ -1,6 +1,7 @@
 """Sweeps on the workers of a cluster: the bits of one machine, whatever travels and wherever it runs."""
 
 import importlib.util
+import json
 import os
 import re
 import signal
@@ -13,7 +14,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from peak_fast import ConfigError, Costs, Param, Sweep, SweepError, strategy, synthetic
+from peak_fast import (
+    ConfigError,
+    Costs,
+    Panel,
+    Param,
+    Rank,
+    Study,
+    Sweep,
+    SweepError,
+    strategy,
+    synthetic,
+)
+from peak_fast.portfolio import Momentum
+from peak_fast.validation import cross_validate, permutation_test, walk_forward
 
 distributed = pytest.importorskip("distributed")
 
@@ -32,7 +46,7 @@ def client(tmp_path_factory):
     """Three worker processes that run in a folder of their own."""
     with (
         distributed.LocalCluster(
-            n_workers=3, threads_per_worker=1, dashboard_address=None, silence_logs="CRITICAL"
+            n_workers=3, threads_per_worker=1, dashboard_address=":0", silence_logs="CRITICAL"
         ) as cluster,
         distributed.Client(cluster, set_as_default=False) as client,
     ):
@@ -234,3 +248,56 @@ def test_a_configuration_that_holds_the_lock_or_takes_too_much_memory_is_ended()
     assert found.failed == {0: "it held Python's lock for more than 4 s, and was ended"}
     found = careful(eats, {"n": [1]}, memory=900_000_000)
     assert found.failed == {0: "it took more than the 0.9 GB of its worker, and was ended"}
+
+
+def test_panels_of_sixteen_assets(client):
+    panel = Panel.from_frame({f"A{k}": synthetic(150, seed=k).to_polars() for k in range(16)})
+    rule = Rank(Momentum("lookback", 2), top="top", rebalance="week_end")
+    here, there = both(Sweep(rule, {"lookback": range(5, 25), "top": [1, 3, 5]}, panel), client)
+    assert there.equals(here) and here["total_return"].n_unique() > 10
+
+
+def test_sixteen_data_sets_are_sixteen_sweeps(client):
+    data = {f"A{k}": synthetic(120 + k, seed=k) for k in range(16)}
+    grid = {"fast": range(2, 12), "slow": range(12, 32)}
+    table = Sweep("ma_crossover", grid, data).run(cluster=client, progress=False).frame
+    for name, bars in data.items():
+        alone = Sweep("ma_crossover", grid, bars).run(progress=False).frame.drop("config")
+        assert table.filter(table["data"] == name).drop("config", "data").equals(alone)
+
+
+@pytest.mark.parametrize("positions", ["carry", "flat"])
+def test_a_walk_forward_is_that_of_one_machine(client, positions):
+    options = {"train": 150, "test": 50, "positions": positions}
+    grid = {name: values for name, values in GRID.items() if positions == "flat" or name != "stop_loss"}
+    found = [walk_forward("ma_crossover", grid, BARS, **options, cluster=at) for at in (None, client)]
+    assert found[1].folds.equals(found[0].folds) and found[1].notes == found[0].notes
+    np.testing.assert_array_equal(found[1].result.equity, found[0].result.equity)
+
+
+def test_a_cross_validation_is_that_of_one_machine(client):
+    found = [
+        cross_validate("ma_crossover", GRID, BARS, folds=5, cluster=at).to_dict() for at in (None, client)
+    ]
+    assert json.dumps(found[1], default=str) == json.dumps(found[0], default=str)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "data"), [("ma_crossover", BARS), (signals, BARS)], ids=["rules", "function"]
+)
+def test_a_permutation_test_is_that_of_one_machine(client, strategy, data):
+    params = {"fast": [3, 5], "slow": [20, 30]} if strategy == "ma_crossover" else {"n": [5, 9]}
+    options = {"worlds": 30, "select": True, "seed": 4}
+    found = [permutation_test(strategy, params, data, **options, cluster=at) for at in (None, client)]
+    np.testing.assert_array_equal(found[1].distribution, found[0].distribution)
+    np.testing.assert_array_equal(found[1].chosen, found[0].chosen)
+    assert found[1].to_dict() == found[0].to_dict()
+
+
+def test_a_study_proposes_and_finds_what_it_does_on_one_machine(client):
+    found = []
+    for at in (None, client):
+        study = Study("ma_crossover", BARS, sampler="random", seed=3, batch=16, cluster=at)
+        study.run(n_trials=40)
+        found.append(study.trials.select("fast", "slow", "sharpe", "total_return"))
+    assert found[1].equals(found[0])

@@ -14,6 +14,7 @@ from peak_fast.cli.data import inspect_data, load_data, reads_data
 from peak_fast.cli.options import (
     STRATEGY_HELP,
     Cash,
+    Cluster,
     Config,
     Data,
     FeeBps,
@@ -204,6 +205,7 @@ def sweep(
     constraint: Annotated[str | None, typer.Option("--constraint", help="such as 'fast < slow'")] = None,
     threads: Annotated[int | None, typer.Option("--threads")] = None,
     memory: Annotated[str | None, typer.Option("--memory", help="such as 2GB")] = None,
+    cluster: Cluster = None,
     top: Annotated[int, typer.Option("--top", help="rows to print")] = 10,
     by: Annotated[str | None, typer.Option("--by", help="metric to sort by")] = None,
     heatmap: Annotated[Path | None, typer.Option("--heatmap", help="PNG of the first two parameters")] = None,
@@ -232,7 +234,7 @@ def sweep(
         bars, load_strategy(name, bars, settings.rank), listed_grid(table.grid) | parse_grid(grid or []) or None,
         settings,
         store=store, restart=restart, metrics=metric or table.metrics, constraint=constraint or table.constraint,
-        threads=threads, memory=memory, top=top, by=by, heatmap=heatmap,
+        threads=threads, memory=memory, cluster=cluster, top=top, by=by, heatmap=heatmap,
     )  # fmt: skip
 
 

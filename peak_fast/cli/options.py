@@ -26,6 +26,10 @@ FeeBps = Annotated[
 SlippageBps = Annotated[
     float | None, typer.Option("--slippage-bps", help="slippage in basis points, instead of that of --config")
 ]
+Cluster = Annotated[
+    str | None,
+    typer.Option("--cluster", help="Dask: tcp://host:8786, a scheduler file, local or local:4 processes"),
+]
 
 
 def config_of(

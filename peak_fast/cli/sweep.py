@@ -22,6 +22,7 @@ def run_sweep(
     constraint: str | list[str] | None,
     threads: int | None,
     memory: str | None,
+    cluster: str | None,
     top: int,
     by: str | None,
     heatmap: Path | None,
@@ -61,6 +62,7 @@ def run_sweep(
             resume="restart" if restart else True,
             tracker=tracker,
             memory=memory,
+            cluster=cluster,
         )
     except KeyboardInterrupt as error:
         # Here the way to go on is a command, not a call.

@@ -100,7 +100,7 @@ def _local_cluster(distributed: Any, workers: int) -> Any:
             n_workers=workers or dask.system.CPU_COUNT,
             threads_per_worker=1,
             processes=True,
-            dashboard_address=None,
+            dashboard_address=":0",
             silence_logs="CRITICAL",
         )
 

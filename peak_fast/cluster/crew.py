@@ -8,16 +8,17 @@ import time
 import uuid
 from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 
-from peak_fast.cluster import shelf as _shelf
+from peak_fast.cluster import tasks as _tasks
 from peak_fast.cluster.connecting import check_cluster, connected
 from peak_fast.cluster.pace import SECONDS, Pace
 from peak_fast.cluster.parcels import Packed, pack
+from peak_fast.cluster.shelf import Job
 from peak_fast.cluster.versions import difference, digest, identity
 from peak_fast.errors import SweepError
 from peak_kernels.arrays import FloatArray
@@ -39,14 +40,11 @@ class Piece:
         Numbers of the items.
     rows
         float64[stop - start, columns]; NaN for items that failed.
-    failed
-        Why items have no result, by number.
     """
 
     start: int
     stop: int
     rows: FloatArray
-    failed: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -73,7 +71,9 @@ class Crew:
     workers : int
         How many there are at the moment.
     notes : dict of str to None
-        What workers noticed, each sentence once.
+        What workers noticed during the last work, each sentence once.
+    failed : dict of int to str
+        Items of the last work that have no result, and why.
     sent : dict of str to int
         Bytes of parcels that each worker got, by its address.
     """
@@ -85,6 +85,7 @@ class Crew:
         self._known: set[str] = set()
         self.workers = 0
         self.notes: dict[str, None] = {}
+        self.failed: dict[int, str] = {}
         self.sent: dict[str, int] = {}
         self._client: Any = None
         self._round: _Round | None = None
@@ -99,7 +100,7 @@ class Crew:
             self._round.close()  # its generator may still be held by the traceback of an error
         self._stack.close()
 
-    def run(self, job: _shelf.Job, ranges: Iterable[tuple[int, int]], columns: int) -> Iterator[Piece]:
+    def run(self, job: Job, ranges: Iterable[tuple[int, int]], columns: int) -> Iterator[Piece]:
         """Results of all items of the ranges, in whatever order they come.
 
         Parameters
@@ -118,9 +119,25 @@ class Crew:
         """
         if self._client is None:
             self._client = self._stack.enter_context(connected(self._cluster))
+        self.notes, self.failed = {}, {}
         self._round = _Round(self, pack(job), Pace(ranges), columns)
         with contextlib.closing(self._round) as round_:
             yield from round_.pieces()
+
+    def table(self, job: Job, count: int, columns: int, notes: dict[str, None]) -> FloatArray:
+        """Results of items ``[0, count)`` in their order: float64[count, columns].
+
+        ``notes`` gets what workers noticed, and which items have no result.
+        """
+        out = np.empty((count, columns), order="F")
+        for piece in self.run(job, [(0, count)], columns):
+            out[piece.start : piece.stop] = piece.rows
+        notes.update(self.notes)
+        notes.update(
+            (f"number {number} has no result: {reason}", None)
+            for number, reason in sorted(self.failed.items())
+        )
+        return out
 
     # What rounds ask
 
@@ -133,7 +150,7 @@ class Crew:
         if not fresh:
             return
         keys = list(packed.parcels)
-        answers = self._client.run(_shelf.who, keys, workers=fresh, on_error="return")
+        answers = self._client.run(_tasks.who, keys, workers=fresh, on_error="return")
         for worker, answer in answers.items():
             if isinstance(answer, ImportError):
                 raise SweepError(_no_package(worker, answer))
@@ -150,13 +167,13 @@ class Crew:
             return
         parcel = packed.parcels[key]
         for place, chunk in parcel.chunks():
-            self._client.run(_shelf.keep, key, parcel.size, place, chunk, workers=workers, on_error="return")
+            self._client.run(_tasks.keep, key, parcel.size, place, chunk, workers=workers, on_error="return")
         for worker in workers:
             self.sent[worker] = self.sent.get(worker, 0) + parcel.size
 
     def submit(self, *args: Any, careful: bool, key: Any) -> Any:
         """A task."""
-        return self._client.submit(_shelf.run_piece, *args, self._threads, careful, key=key, pure=False)
+        return self._client.submit(_tasks.run_piece, *args, self._threads, careful, key=key, pure=False)
 
     def forget(self) -> None:
         """Look at all workers again when a round begins."""
@@ -171,6 +188,16 @@ class Crew:
     def status(self) -> str:
         """Whether the scheduler is connected."""
         return str(self._client.status)
+
+
+@contextlib.contextmanager
+def crew_of(cluster: Any, threads: int | None = None) -> Iterator[Crew]:
+    """The crew of a cluster; one that is there already as it is, and it stays."""
+    if isinstance(cluster, Crew):
+        yield cluster
+        return
+    with Crew(cluster, threads) as crew:
+        yield crew
 
 
 def patience() -> float:
@@ -295,7 +322,8 @@ class _Round:
         self._pace.measured(reply.stop - task.start, reply.seconds, fresh=reply.fresh)
         self._give_back(task, reply.stop)
         self._crew.notes.update(dict.fromkeys(reply.notes))
-        yield Piece(task.start, reply.stop, reply.rows, reply.failed)
+        self._crew.failed |= reply.failed
+        yield Piece(task.start, reply.stop, reply.rows)
 
     def _give_back(self, task: _Task, reached: int) -> None:
         """Let what a worker did not get to be done by the next one, as carefully."""
@@ -328,8 +356,8 @@ class _Round:
             middle = (task.start + task.stop) // 2
             self._again += [_Task(task.start, middle, True), _Task(middle, task.stop, True)]
         else:
-            nothing = np.full((1, self._columns), np.nan)
-            yield Piece(task.start, task.stop, nothing, {task.start: "each worker that ran it died"})
+            self._crew.failed[task.start] = "each worker that ran it died"
+            yield Piece(task.start, task.stop, np.full((1, self._columns), np.nan))
 
 
 def _gone(error: BaseException) -> str:

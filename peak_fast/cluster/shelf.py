@@ -1,28 +1,19 @@
-"""On a worker: the objects that were sent to it, the work that it has opened, and the tasks that it carries out."""
+"""On a worker: the objects that were sent to it, and the work that it has opened."""
 
 from __future__ import annotations
 
 import hashlib
 import threading
-import time
-import weakref
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
 from peak_fast.cluster.parcels import unpacked
-from peak_fast.cluster.versions import digest, identity
 from peak_kernels.arrays import FloatArray
 
-_KEPT_BYTES = 1 << 30
 _MOST_OPEN = 4
-# How quickly parts of a piece may grow while it turns out how long an item takes; how much longer than asked a piece
-# may take.
-_GROWTH, _PATIENT = 32, 1.5
-# The same of a piece that runs carefully, and how long its process may be silent where the cluster does not say.
-_CAREFUL, _SILENCE = 20.0, "5 minutes"
 
 
 @dataclass(frozen=True)
@@ -60,41 +51,6 @@ class Job(Protocol):
 
 class Missing(Exception):
     """Parcels that a worker does not have."""
-
-
-@dataclass
-class Reply:
-    """What a task gives back.
-
-    Attributes
-    ----------
-    worker
-        Address.
-    rows
-        Results of the items from the first to ``stop``; None: there are none.
-    stop
-        Where the worker stopped, as time was up.
-    seconds
-        How long it took.
-    fresh
-        Whether machine code, prices or rows had to be made ready: what comes next is quicker.
-    missing
-        Keys of parcels that it needs first.
-    failed
-        Why items have no result, by number.
-    theirs
-        The worker's identity where it is not that of the client.
-    """
-
-    worker: str
-    rows: FloatArray | None = None
-    stop: int = 0
-    seconds: float = 0.0
-    fresh: bool = False
-    notes: list[str] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-    failed: dict[int, str] = field(default_factory=dict)
-    theirs: dict[str, str] | None = None
 
 
 class Shelf:
@@ -179,109 +135,3 @@ class Shelf:
         while sum(map(len, self._bytes.values())) > self._limit and len(self._bytes) > 2:
             oldest = next(iter(self._bytes))
             self._drop(oldest)
-
-
-_shelves: weakref.WeakKeyDictionary[Any, Shelf] = weakref.WeakKeyDictionary()
-
-
-def _shelf(worker: Any) -> Shelf:
-    if worker not in _shelves:
-        _shelves[worker] = Shelf(max(_KEPT_BYTES, _memory(worker) // 4))
-    return _shelves[worker]
-
-
-def _memory(worker: Any) -> int:
-    return int(getattr(worker.memory_manager, "memory_limit", 0) or 0)
-
-
-# What a client calls outside of tasks, on the worker's event loop
-
-
-def who(keys: list[str], dask_worker: Any) -> dict[str, Any]:
-    """Identity of a worker, and which of the parcels it lacks."""
-    return {"identity": identity(), "lacks": _shelf(dask_worker).lacks(keys)}
-
-
-def keep(key: str, size: int, place: int, chunk: bytes, dask_worker: Any) -> None:
-    """Take a piece of a parcel."""
-    _shelf(dask_worker).keep(key, size, place, chunk)
-
-
-# Tasks
-
-
-def run_piece(
-    job: str, start: int, stop: int, seconds: float, ours: str, threads: int | None, careful: bool = False
-) -> Reply:
-    """Carry out items ``[start, stop)`` of a job, as many as ``seconds`` allow and one at least.
-
-    One piece at a time runs on a worker, on all its threads: they share rows of indicators and scratch memory, which
-    several pieces side by side would each have to hold and to fill.
-
-    Parameters
-    ----------
-    job
-        Key of its parcel.
-    ours
-        Digest of the client's identity.
-    threads
-        At most so many threads of the worker; None: all.
-    careful
-        In processes of their own; see `peak_fast.cluster.careful`.
-    """
-    from distributed import get_worker
-
-    worker = get_worker()
-    if digest() != ours:
-        return Reply(worker.address, theirs=identity())
-    shelf, count = _shelf(worker), worker.state.nthreads
-    means = Means(min(threads or count, count), _memory(worker))
-    with shelf.busy:
-        try:
-            run = _run_carefully if careful else _run_here
-            return run(shelf, worker.address, job, (start, stop), seconds, means)
-        except Missing as missing:
-            return Reply(worker.address, missing=[str(missing)])
-
-
-def _run_here(
-    shelf: Shelf, address: str, job: str, piece: tuple[int, int], seconds: float, means: Means
-) -> Reply:
-    begun = time.perf_counter()
-    opened, fresh = shelf.opened(job, means)
-    rows, reached, spent = _run(opened, *piece, seconds)
-    took = time.perf_counter() - begun if fresh else spent
-    return Reply(address, rows, reached, took, fresh, opened.notes())
-
-
-def _run_carefully(
-    shelf: Shelf, address: str, job: str, piece: tuple[int, int], seconds: float, means: Means
-) -> Reply:
-    import dask
-    from dask.utils import parse_timedelta
-
-    from peak_fast.cluster.careful import Limits, run_carefully
-
-    begun = time.perf_counter()
-    silence = parse_timedelta(dask.config.get("distributed.scheduler.worker-ttl") or _SILENCE)
-    limits = Limits(_CAREFUL * seconds, silence, means.memory)
-    found = run_carefully(job, shelf.contents(job), *piece, means.threads, limits)
-    reached = piece[0] + len(found.rows)
-    return Reply(address, found.rows, reached, time.perf_counter() - begun, True, failed=found.failed)
-
-
-def _run(opened: Opened, start: int, stop: int, seconds: float) -> tuple[FloatArray, int, float]:
-    """Results of as many items as fit into the time, where it stopped, and how long it took."""
-    parts, first, size = [], start, 1
-    begun = before = time.perf_counter()
-    while first < stop:
-        last = min(first + size, stop)
-        parts.append(opened.rows(first, last))
-        now = time.perf_counter()
-        each = max(now - before, 1e-9) / (last - first)
-        first, before = last, now
-        if now - begun > _PATIENT * seconds:
-            break
-        size = max(min(_GROWTH * size, int(seconds / 4.0 / each)), 1)
-    rows = parts[0] if len(parts) == 1 else np.concatenate(parts)
-    return rows, first, before - begun

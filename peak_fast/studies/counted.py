@@ -69,9 +69,13 @@ class CountedEvaluator:
     def __enter__(self) -> None:
         """Begin: what was run before, such as neighbours of the best, was no trial."""
         self._kept = []
+        if hasattr(self._evaluator, "__enter__"):
+            self._evaluator.__enter__()
 
     def __exit__(self, *raised: object) -> None:
         """Count what was run since, however it ended."""
+        if hasattr(self._evaluator, "__exit__"):
+            self._evaluator.__exit__(*raised)
         kept, self._kept = self._kept, []
         if self._registry is not None and kept:
             hashes, ratios = (np.concatenate(parts) for parts in zip(*kept, strict=True))

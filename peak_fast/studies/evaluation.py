@@ -6,6 +6,7 @@ the data is one step. A study with several steps optimises the mean of its objec
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -52,13 +53,20 @@ class SweepEvaluator:
         Name, function or compiled block, as the engine takes it.
     threads
         Threads of the sweep; None uses all.
+    cluster
+        Workers that run each generation, as in `Sweep.run`; those of an address stay connected inside ``with``.
     settings
         Keyword arguments of the engine (execution, costs, sizing, stops, risk_limits, initial_cash).
     """
 
-    def __init__(self, strategy: Any, threads: int | None = None, **settings: Any) -> None:
+    def __init__(
+        self, strategy: Any, threads: int | None = None, *, cluster: Any = None, **settings: Any
+    ) -> None:
         self.strategy = strategy
         self.threads = threads
+        self.cluster = cluster
+        self._crew: Any = None
+        self._stack = contextlib.ExitStack()
         self.settings = {name: value for name, value in settings.items() if value is not None}
 
     def __call__(self, columns: Mapping[str, Any], bars: Any, metrics: Sequence[str]) -> Mapping[str, Any]:
@@ -66,9 +74,22 @@ class SweepEvaluator:
         from peak_fast.sweep import evaluate
 
         found: Mapping[str, Any] = evaluate(
-            self.strategy, bars, dict(columns), metrics=list(metrics), threads=self.threads, **self.settings
-        )
+            self.strategy, bars, dict(columns), metrics=list(metrics), threads=self.threads,
+            cluster=self._crew or self.cluster, **self.settings,
+        )  # fmt: skip
         return found
+
+    def __enter__(self) -> None:
+        """Connect to the cluster, where there is one, for all calls until the end."""
+        if self.cluster is not None:
+            from peak_fast.sweep import crew_of
+
+            self._crew = self._stack.enter_context(crew_of(self.cluster, self.threads))
+
+    def __exit__(self, *exception: object) -> None:
+        """Leave the cluster."""
+        self._crew = None
+        self._stack.close()
 
 
 @dataclass(frozen=True, slots=True)

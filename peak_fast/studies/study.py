@@ -126,8 +126,8 @@ class Study:
         Run trials again that failed with an error in an earlier run.
     evaluator
         Runs the configurations instead of the compiled sweep; see ``peak_fast.studies.evaluation.Evaluator``.
-    threads
-        Threads of the sweep.
+    threads, cluster
+        Threads of the sweep, or workers that run each generation, as in `Sweep.run`.
     heartbeat
         Seconds between signs of life of a worker, and without one until its trials are run by others.
     registry
@@ -148,7 +148,7 @@ class Study:
         space: Mapping[str, Any] | None = None, constraints: Any = None, feasible: Any = None, segments: Any = None,
         grid_values: int | None = None, metrics: Sequence[str] = (), warm_start: Any = None,
         warm_start_limit: int = 200, defaults_first: bool = True, retry_failed: bool = False,
-        evaluator: Evaluator | None = None, threads: int | None = None,
+        evaluator: Evaluator | None = None, threads: int | None = None, cluster: Any = None,
         heartbeat: tuple[float, float] = (5.0, 60.0), registry: Any = None, **settings: Any,
     ) -> None:  # fmt: skip
         setup.check_keywords(settings, Study)
@@ -170,7 +170,9 @@ class Study:
             check_metrics(tuple(dict.fromkeys(wanted)))
         self._settings = {name: value for name, value in settings.items() if value is not None}
         setup.check_settings(self._settings)
-        run_batch = evaluator or SweepEvaluator(self._subject.strategy, threads, **self._settings)
+        run_batch = evaluator or SweepEvaluator(
+            self._subject.strategy, threads, cluster=cluster, **self._settings
+        )
         self._counted = CountedEvaluator(run_batch, registry, self._subject.name)
         if registry is not None:
             strategy = self._subject.strategy if evaluator is None else None

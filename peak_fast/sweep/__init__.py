@@ -9,6 +9,7 @@ from peak_kernels.doors import door
 if TYPE_CHECKING:
     from peak_fast.sweep.counted import count_grid as count_grid
     from peak_fast.sweep.counted import hashes_of as hashes_of
+    from peak_fast.sweep.evaluated import evaluate
     from peak_fast.sweep.grid import Grid
     from peak_fast.sweep.result import SweepResult
     from peak_fast.sweep.returned import return_tiles as return_tiles
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from peak_fast.sweep.run import WarmBatch as WarmBatch
     from peak_fast.sweep.run import check_metrics as check_metrics
     from peak_fast.sweep.run import closed_trades as closed_trades
+    from peak_fast.sweep.run import crew_of as crew_of
     from peak_fast.sweep.run import cut as cut
     from peak_fast.sweep.run import default_threads as default_threads
     from peak_fast.sweep.run import folded_result as folded_result
@@ -26,8 +28,9 @@ if TYPE_CHECKING:
     from peak_fast.sweep.run import parse_memory as parse_memory
     from peak_fast.sweep.run import stretches_of as stretches_of
     from peak_fast.sweep.runner import DEFAULT_METRICS as DEFAULT_METRICS
-    from peak_fast.sweep.runner import Sweep, evaluate
+    from peak_fast.sweep.runner import Sweep
     from peak_fast.sweep.store import changes as changes
+    from peak_fast.sweep.stretched import bare as bare
     from peak_fast.sweep.stretched import free_rate as free_rate
     from peak_fast.sweep.stretched import stretch_sums as stretch_sums
     from peak_fast.sweep.stretched import year_of as year_of
@@ -41,6 +44,7 @@ __all__ = ["Grid", "Sweep", "SweepResult", "evaluate"]
 # Where each name of this room lives; those outside `__all__` are for other rooms.
 _HOMES = {
     "counted": ("count_grid", "hashes_of"),
+    "evaluated": ("evaluate",),
     "grid": ("Grid",),
     "result": ("SweepResult",),
     "returned": ("return_tiles",),
@@ -51,6 +55,7 @@ _HOMES = {
         "WarmBatch",
         "check_metrics",
         "closed_trades",
+        "crew_of",
         "default_threads",
         "folded_result",
         "parse_memory",
@@ -59,9 +64,9 @@ _HOMES = {
         "cut",
         "make_batch",
     ),
-    "runner": ("DEFAULT_METRICS", "Sweep", "evaluate"),
+    "runner": ("DEFAULT_METRICS", "Sweep"),
     "store": ("changes",),
-    "stretched": ("free_rate", "stretch_sums", "year_of"),
+    "stretched": ("bare", "free_rate", "stretch_sums", "year_of"),
     "tracked": ("log_sweep",),
     "view": ("TOO_FEW_AXES", "check_metric", "rich_table"),
 }

@@ -11,8 +11,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from peak_fast import arguments as _arguments
 from peak_fast import trials as _trials
 from peak_fast.data import Bars, given_bars, is_panel
@@ -36,63 +34,10 @@ from peak_fast.strategies import OrderBlock, RuleStrategy, SignalStrategy, resol
 from peak_fast.sweep.grid import Grid, given_constraints
 from peak_fast.sweep.progress import SweepProgress, check_mode
 from peak_fast.sweep.result import SweepResult
-from peak_fast.sweep.run import (
-    Runner,
-    Team,
-    Work,
-    check_metrics,
-    default_threads,
-    make_batch,
-    parse_memory,
-    runner_of,
-)
+from peak_fast.sweep.run import Runner, Work, check_metrics, runner_of
 from peak_fast.sweep.tracked import curves_wanted
 
 DEFAULT_METRICS = ("total_return", "sharpe", "max_drawdown", "total_trades")
-
-
-def _engine(settings: Mapping[str, Any]) -> BacktestEngine:
-    return BacktestEngine(**{name: value for name, value in settings.items() if value is not None})
-
-
-def evaluate(
-    strategy: Any,
-    bars: Bars,
-    columns: Mapping[str, Any],
-    *,
-    metrics: Sequence[str] = DEFAULT_METRICS,
-    threads: int | None = None,
-    memory: str | int | None = None,
-    **settings: Any,
-) -> dict[str, Any]:
-    """Metrics of many configurations, one value a configuration in each column.
-
-    Parameters
-    ----------
-    columns
-        Per parameter or setting (`peak_fast.settings.varied.names_of`) one array; all of one length.
-    settings
-        Keyword arguments of `BacktestEngine`.
-
-    Returns
-    -------
-    dict of numpy.ndarray
-        float64[configurations] for each metric.
-    """
-    names = check_metrics(metrics)
-    lengths = {len(column) for column in columns.values()}
-    if len(lengths) != 1:
-        raise ConfigError(f"columns: expected one length; got {sorted(lengths)}")
-    count = lengths.pop()
-    item = _resolved(strategy, bars)
-    engine = _engine(settings)
-    _check_names(item, columns, _names(engine, item, bars))
-    check_apart(name for name in columns if name not in {param.name for param in item.schema})
-    out = np.empty((count, len(names)), order="F")
-    with Team(threads or default_threads()) as team:
-        batch = make_batch(engine.settings, item, bars, names, team=team, budget=parse_memory(memory))
-        batch.run(columns, out)
-    return {name: out[:, k] for k, name in enumerate(names)}
 
 
 def _resolved(strategy: Any, data: Any) -> Any:

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from peak_fast.data import is_panel
 from peak_fast.strategies import OrderBlock
-from peak_fast.sweep.run import PLANES, StretchBatch, Team, default_threads, folded_result, parse_memory
+from peak_fast.sweep.run import (
+    PLANES,
+    StretchBatch,
+    Team,
+    crew_of,
+    default_threads,
+    folded_result,
+    parse_memory,
+)
 from peak_fast.sweep.runner import Sweep
 from peak_kernels.arrays import FloatArray, IntArray
 
 
 def stretch_sums(
     sweep: Sweep, columns: Mapping[str, Any], edges: IntArray, *, threads: int | None = None,
-    memory: str | int | None = None, notes: dict[str, None] | None = None,
+    memory: str | int | None = None, notes: dict[str, None] | None = None, cluster: Any = None,
 ) -> FloatArray:  # fmt: skip
     """What each configuration did in each stretch of bars: float64[configurations, PLANES, stretches].
 
@@ -33,11 +43,17 @@ def stretch_sums(
         int64[stretches + 1], ascending bars from 0 on.
     notes
         Gets what was understood on the way.
+    threads, memory, cluster
+        As in `Sweep.run`.
     """
     data = next(iter(sweep.data.values()))
     count, room = len(next(iter(columns.values()))), len(PLANES) * (len(edges) - 1)
-    out = np.empty((count, room))
     said = {} if notes is None else notes
+    if cluster is not None:
+        with crew_of(cluster, threads) as crew:
+            sums: FloatArray = crew.table(StretchJob(bare(sweep), columns, edges, memory), count, room, said)
+        return np.ascontiguousarray(sums).reshape(count, len(PLANES), -1)
+    out = np.empty((count, room))
     if is_panel(data) or sweep.engine.order_book is not None or isinstance(sweep.strategy, OrderBlock):
         _one_by_one(sweep, columns, edges, out.reshape(count, len(PLANES), -1), said)
     else:
@@ -53,6 +69,46 @@ def stretch_sums(
             batch.run(columns, out)
         said.update(batch.notes)
     return out.reshape(count, len(PLANES), -1)
+
+
+def bare(sweep: Sweep) -> Sweep:
+    """The same strategy, settings and data without what stays here: the grid, and the registry of trials."""
+    twin = copy.copy(sweep)
+    twin.registry = twin.grid = None  # type: ignore[assignment]
+    return twin
+
+
+@dataclass(frozen=True)
+class StretchJob:
+    """Configurations and stretches as they are sent to workers."""
+
+    sweep: Sweep
+    columns: Mapping[str, Any]
+    edges: IntArray
+    memory: str | int | None
+
+    def open(self, means: Any) -> OpenedStretches:
+        """Lay it ready on a worker."""
+        return OpenedStretches(self, means.threads)
+
+
+class OpenedStretches:
+    """Configurations and stretches on a worker."""
+
+    def __init__(self, job: StretchJob, threads: int) -> None:
+        self._job, self._threads = job, threads
+        self._notes: dict[str, None] = {}
+
+    def rows(self, start: int, stop: int) -> FloatArray:
+        """Sums of configurations ``[start, stop)``, those of one in a row."""
+        job = self._job
+        columns = {name: column[start:stop] for name, column in job.columns.items()}
+        options: dict[str, Any] = {"threads": self._threads, "memory": job.memory, "notes": self._notes}
+        return stretch_sums(job.sweep, columns, job.edges, **options).reshape(stop - start, -1)
+
+    def notes(self) -> list[str]:
+        """What was noticed so far."""
+        return list(self._notes)
 
 
 def _one_by_one(

@@ -22,7 +22,15 @@ from peak_fast.guard import guarded
 from peak_fast.metrics import returns_from_equity
 from peak_fast.statistics import Split, combinatorial_splits
 from peak_fast.strategies import RuleStrategy
-from peak_fast.sweep import count_grid, default_threads, free_rate, stretch_sums, stretches_of, year_of
+from peak_fast.sweep import (
+    count_grid,
+    crew_of,
+    default_threads,
+    free_rate,
+    stretch_sums,
+    stretches_of,
+    year_of,
+)
 from peak_fast.validation.crossed import CrossValidationResult, Part, Parts, idle, join
 from peak_fast.validation.figures import LAST, SUMMED, TRADES, Joined
 from peak_fast.validation.objectives import Objective, check_settings, objective_of
@@ -50,6 +58,7 @@ def cross_validate(
     constraint: Any = None,
     threads: int | None = None,
     memory: str | int | None = None,
+    cluster: Any = None,
     **settings: Any,
 ) -> CrossValidationResult:
     """Combinatorial purged cross-validation; with ``test_folds=1`` purged k-fold.
@@ -65,7 +74,7 @@ def cross_validate(
         See `peak_fast.statistics.combinatorial_splits`; distances in bars.
     objective, min_trades
         As in `walk_forward`, of the training folds joined.
-    threads, memory
+    threads, memory, cluster
         As in `Sweep.run`.
     **settings
         Settings of the engine, and ``registry`` as in `Sweep`.
@@ -85,11 +94,13 @@ def cross_validate(
             f"cross-validation: {len(bars):,} bars are too few for {folds} folds; expected fewer folds, or more bars"
         )
     splits = combinatorial_splits(len(bars), folds, test_folds, purge, embargo)
-    cross = Cross(sweep, splits, threads or default_threads(), memory)
-    chosen = cross.choose(goal, min_trades)
+    with crew_of(cluster, threads) as crew:
+        cross = Cross(sweep, splits, threads or default_threads(), memory, crew)
+        chosen = cross.choose(goal, min_trades)
+        tested = outside(cross, chosen)
     count_grid(sweep, "cross-validation")
     return CrossValidationResult(
-        sweep, splits, chosen, outside(cross, chosen), terms=cross.terms, folds=folds, test_folds=test_folds,
+        sweep, splits, chosen, tested, terms=cross.terms, folds=folds, test_folds=test_folds,
         objective=goal, notes=list(dict.fromkeys([*bars.notes, *cross.notes, *_told(chosen, splits)])),
     )  # fmt: skip
 
@@ -116,10 +127,12 @@ class Cross:
         What trains and what tests.
     """
 
-    def __init__(self, sweep: Any, splits: Sequence[Split], threads: int, memory: Any) -> None:
+    def __init__(
+        self, sweep: Any, splits: Sequence[Split], threads: int, memory: Any, crew: Any = None
+    ) -> None:
         self.sweep, self.splits = sweep, splits
         self.notes: dict[str, None] = {}
-        self._options = {"threads": threads, "memory": memory, "notes": self.notes}
+        self._options = {"threads": threads, "memory": memory, "notes": self.notes, "cluster": crew}
         windows = list(dict.fromkeys(w for split in splits for w in (*split.train, *split.test)))
         self._edges, places = stretches_of(windows)
         self._places = dict(zip(windows, places, strict=True))

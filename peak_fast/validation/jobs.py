@@ -224,18 +224,35 @@ def run_worlds(
 
     A world depends on its number alone, so the number of threads changes nothing.
     """
-    local = threading.local()
+    with Worlds(job, maker, metrics, threads) as ran:
+        ran.run(0, worlds, keep)
 
-    def work(bounds: tuple[int, int]) -> None:
-        run = getattr(local, "run", None)
-        if run is None:
-            run = local.run = runner_of(job, maker, metrics)
-        for number in range(*bounds):
-            keep(number, run(number))
 
-    count = (threads or default_threads()) if job.is_compiled else 1
-    with Team(count) as team:
-        team.share(work, cut(worlds, _TILE, 1, count))
+class Worlds:
+    """Runs worlds on threads, which keep what they laid out from one call to the next; use as a context manager."""
+
+    def __init__(self, job: Job, maker: Any, metrics: Sequence[str], threads: int | None) -> None:
+        self._parts = job, maker, metrics
+        self._local = threading.local()
+        self._team = Team((threads or default_threads()) if job.is_compiled else 1)
+
+    def __enter__(self) -> Worlds:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._team.__exit__(*exception)
+
+    def run(self, start: int, stop: int, keep: Callable[[int, FloatArray], None]) -> None:
+        """Run worlds ``[start, stop)``; see `run_worlds`."""
+
+        def work(bounds: tuple[int, int]) -> None:
+            run = getattr(self._local, "run", None)
+            if run is None:
+                run = self._local.run = runner_of(*self._parts)
+            for number in range(start + bounds[0], start + bounds[1]):
+                keep(number, run(number))
+
+        self._team.share(work, cut(stop - start, _TILE, 1, self._team.threads))
 
 
 def real_metrics(job: Job, metrics: Sequence[str], threads: int | None) -> FloatArray:

@@ -12,8 +12,10 @@ from peak_fast.arguments import is_number, whole, wrong
 from peak_fast.data import Bars, given_bars, is_panel
 from peak_fast.errors import ConfigError
 from peak_fast.guard import guarded, guarded_class
+from peak_fast.sweep import crew_of
 from peak_fast.validation.choice import Choice
-from peak_fast.validation.jobs import Job, checked_threads, job_of, real_metrics, run_worlds
+from peak_fast.validation.jobs import Job, checked_threads, job_of, real_metrics
+from peak_fast.validation.remote import best_of_worlds
 from peak_fast.validation.worlds import checked_method, checked_seed, maker_of
 from peak_kernels.arrays import FloatArray, IntArray
 
@@ -126,6 +128,7 @@ def permutation_test(
     min_trades: int = 0,
     seed: int = 0,
     threads: int | None = None,
+    cluster: Any = None,
     **settings: Any,
 ) -> PermutationResult:
     """Compare a strategy, or the choice of the best out of a grid, with what it does in worlds without its pattern.
@@ -152,6 +155,8 @@ def permutation_test(
         Metric; fewer trades than these do not count.
     seed, threads
         Whole number; the number of threads (None: all) does not change the answer.
+    cluster
+        Workers that run the worlds, as in `Sweep.run`.
     settings
         Keyword arguments of `BacktestEngine`, with ``select`` also ``constraint``.
 
@@ -169,20 +174,18 @@ def permutation_test(
     job = job_of("permutation_test", strategy, params, data, settings, bool(select))
     _check_financing(job)
     length = block_length(job.data, method, block)
-    return _tested(job, maker_of(job.data, method, length, seed), choice, worlds, threads, bool(select))
+    maker = maker_of(job.data, method, length, seed)
+    with crew_of(cluster, threads) as crew:
+        return _tested(job, maker, choice, worlds, (threads, crew), bool(select))
 
 
 def _tested(
-    job: Job, maker: Any, choice: Choice, worlds: int, threads: int | None, select: bool
+    job: Job, maker: Any, choice: Choice, worlds: int, means: tuple[int | None, Any], select: bool
 ) -> PermutationResult:
-    """Run the real bars and all worlds."""
+    """Run the real bars and all worlds, on threads or on a crew."""
+    threads, crew = means
     real, place = choice.best(real_metrics(job, choice.metrics, threads))
-    figures, chosen = np.empty(worlds), np.empty(worlds, np.int64)
-
-    def keep(number: int, values: FloatArray) -> None:
-        figures[number], chosen[number] = choice.best(values)
-
-    run_worlds(job, maker, choice.metrics, worlds, threads, keep)
+    figures, chosen, said = best_of_worlds(job, maker, choice, worlds, threads, crew)
     above = int(np.count_nonzero(choice.at_least(figures, real)))
     order = maker.order
     return PermutationResult(
@@ -190,7 +193,7 @@ def _tested(
         params=job.params(max(place, 0)), worlds=worlds, method=order.method,
         block=order.length if order.method in ("block", "stationary") else None, seed=order.seed,
         objective=choice.objective, select=select or job.count > 1, configurations=job.count, at_least=above,
-        notes=(*maker.notes, *_notes(real, figures, choice)), _job=job, _maker=maker,
+        notes=(*maker.notes, *said, *_notes(real, figures, choice)), _job=job, _maker=maker,
     )  # fmt: skip
 
 

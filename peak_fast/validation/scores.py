@@ -13,17 +13,15 @@ from peak_fast.sweep import (
     PLANES,
     History,
     Team,
-    WarmBatch,
     folded_result,
     free_rate,
-    parse_memory,
     stretch_sums,
     stretches_of,
     year_of,
 )
 from peak_fast.validation.figures import SUMMED, TRADES, Windowed
 from peak_fast.validation.objectives import Objective
-from peak_fast.validation.tracks import result_of
+from peak_fast.validation.remote import OpenedWindows, WindowsJob
 from peak_kernels.arrays import FloatArray
 
 Stretch = tuple[int, int]
@@ -74,6 +72,8 @@ class Means(NamedTuple):
         As in `Sweep.run`.
     notes
         Gets what was understood on the way.
+    crew
+        Workers of a cluster; None: threads.
     """
 
     sweep: Any
@@ -81,6 +81,7 @@ class Means(NamedTuple):
     threads: int
     memory: Any
     notes: dict[str, None]
+    crew: Any = None
 
     @property
     def data(self) -> Any:
@@ -107,8 +108,9 @@ class CarriedScorer:
         edges, places = stretches_of(windows)
         means = self._means
         sums = stretch_sums(
-            means.sweep, columns, edges, threads=means.threads, memory=means.memory, notes=means.notes
-        )
+            means.sweep, columns, edges, threads=means.threads, memory=means.memory, notes=means.notes,
+            cluster=means.crew,
+        )  # fmt: skip
         returns = None if means.objective.function is None else self._returns(columns)
         for window, place in zip(windows, places, strict=True):
             of = Windowed(
@@ -154,34 +156,21 @@ class FlatScorer:
         """See `Scorer`."""
         means = self._means
         names = tuple(dict.fromkeys((means.objective.name, *SHOWN)))
-        count = len(next(iter(columns.values())))
-        fill = self._one_by_one if means.sweep.engine.order_book is not None else self._batch
-        with Team(means.threads) as team:
-            for window in windows:
-                out = np.empty((count, len(names)), order="F")
-                fill(columns, window, names, out, team)
-                yield Scored(out[:, 0], out[:, names.index("closed_trades")], self._shown(out, names))
+        for out in self._tables(WindowsJob.of(means, columns, windows, names)):
+            yield Scored(out[:, 0], out[:, names.index("closed_trades")], self._shown(out, names))
 
-    def _batch(
-        self, columns: Mapping[str, Any], window: Stretch, names: Sequence[str], out: FloatArray, team: Team
-    ) -> None:
+    def _tables(self, job: WindowsJob) -> Iterator[FloatArray]:
+        """Metrics of all configurations in one window after the other."""
         means = self._means
-        batch = WarmBatch(
-            self._history, window, means.sweep.engine.settings, means.sweep.strategy, names, team=team,
-            budget=parse_memory(means.memory),
-        )  # fmt: skip
-        batch.run(columns, out)
-        means.notes.update(batch.notes)
-
-    def _one_by_one(
-        self, columns: Mapping[str, Any], window: Stretch, names: Sequence[str], out: FloatArray, team: Team
-    ) -> None:
-        sweep = self._means.sweep
-        plain = {name: np.asarray(column).tolist() for name, column in columns.items()}
-        for row, values in zip(out, zip(*plain.values(), strict=True), strict=True):
-            params = dict(zip(plain, values, strict=True))
-            result = result_of(sweep.engine, sweep.strategy, self._means.data, params, *window)
-            row[:] = [result.stats[name] for name in names]
+        if means.crew is not None:
+            found = means.crew.table(job, job.count * len(job.windows), len(job.names), means.notes)
+            yield from np.split(found, len(job.windows))
+            return
+        with Team(means.threads) as team:
+            opened = OpenedWindows(job, team, self._history)
+            for window in job.windows:
+                yield opened.window(job.columns, window)
+                means.notes.update(dict.fromkeys(opened.notes()))
 
     def _shown(self, out: FloatArray, names: Sequence[str]) -> Callable[[int], dict[str, float]]:
         def figures(place: int) -> dict[str, float]:

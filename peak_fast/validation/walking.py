@@ -21,7 +21,7 @@ from peak_fast.arguments import whole
 from peak_fast.errors import ConfigError
 from peak_fast.guard import guarded
 from peak_fast.strategies import resolve
-from peak_fast.sweep import Sweep, count_grid, default_threads
+from peak_fast.sweep import Sweep, count_grid, crew_of, default_threads
 from peak_fast.validation.jobs import sweep_of
 from peak_fast.validation.objectives import Objective, check_settings, objective_of
 from peak_fast.validation.scores import CarriedScorer, FlatScorer, Means, Scorer, tested_figures
@@ -57,6 +57,7 @@ def walk_forward(
     constraint: Any = None,
     threads: int | None = None,
     memory: str | int | None = None,
+    cluster: Any = None,
     **settings: Any,
 ) -> WalkForwardResult:
     """Choose parameters on one window after the other, each time out of the whole grid, and try each choice later.
@@ -79,7 +80,7 @@ def walk_forward(
     n_trials, sampler, seed
         With ``n_trials`` a `Study` with so many trials looks for the best of each training window, and ``grid`` is
         its ``space``: ``{"fast": (3, 40), "slow": [50, 100]}``, or None for all parameters of the strategy.
-    threads, memory
+    threads, memory, cluster
         As in `Sweep.run`.
     **settings
         Settings of the engine: initial_cash, execution, costs, sizing, stops, risk_limits, order_book, portfolio; and
@@ -117,18 +118,18 @@ def walk_forward(
             f"walk forward: {single} test windows of one bar hold nothing, as each of them ends flat"
         )
     said: dict[str, None] = {}
-    means = Means(
-        sweep, objective_of(objective, carried=not flat), threads or default_threads(), memory, said
-    )
-    scorer = FlatScorer(means) if flat else CarriedScorer(means)
+    goal = objective_of(objective, carried=not flat)
     tried: list[Mapping[str, Any]] = []
-    if n_trials is None:
-        chosen = choices_of(scorer, sweep.grid, windows, means.objective, min_trades)
-    else:
-        search = Search(
-            strategy, bars, grid, means.objective, min_trades, sampler, n_trials, seed, constraint, tried
-        )
-        chosen = searched_choices(scorer, search, windows)
+    with crew_of(cluster, threads) as crew:
+        means = Means(sweep, goal, threads or default_threads(), memory, said, crew)
+        scorer = FlatScorer(means) if flat else CarriedScorer(means)
+        if n_trials is None:
+            chosen = choices_of(scorer, sweep.grid, windows, goal, min_trades)
+        else:
+            search = Search(
+                strategy, bars, grid, goal, min_trades, sampler, n_trials, seed, constraint, tried
+            )
+            chosen = searched_choices(scorer, search, windows)
     count_grid(sweep, "walk forward", tried if searched else None)
     notes += _without(chosen, min_trades)
     result = stitched(

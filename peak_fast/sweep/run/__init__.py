@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from peak_fast.sweep.run.curves import CurveBatch as CurveBatch
     from peak_fast.sweep.run.curves import returns_from as returns_from
     from peak_fast.sweep.run.ranges import Work as Work
-    from peak_fast.sweep.run.remote import RemoteRanges as RemoteRanges
+    from peak_fast.sweep.run.remote import ColumnsJob as ColumnsJob
     from peak_fast.sweep.run.repeated import Repeated as Repeated
     from peak_fast.sweep.run.running import Runner as Runner
+    from peak_fast.sweep.run.running import crew_of as crew_of
     from peak_fast.sweep.run.running import runner_of as runner_of
     from peak_fast.sweep.run.settings import SettingsTable as SettingsTable
     from peak_fast.sweep.run.stretches import PLANES as PLANES
@@ -38,9 +39,9 @@ _HOMES = {
     "budget": ("parse_memory",),
     "curves": ("CurveBatch", "returns_from"),
     "ranges": ("Work",),
-    "remote": ("RemoteRanges",),
+    "remote": ("ColumnsJob",),
     "repeated": ("Repeated",),
-    "running": ("Runner", "runner_of"),
+    "running": ("Runner", "crew_of", "runner_of"),
     "settings": ("SettingsTable",),
     "stretches": ("PLANES", "StretchBatch", "closed_trades", "folded_result", "stretches_of"),
     "threads": ("Team", "cut"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,10 @@ import numpy as np
 from peak_fast.cluster import Crew, Means, Piece
 from peak_fast.errors import SweepError
 from peak_fast.metrics import higher_is_better
+from peak_fast.settings import EngineSettings
 from peak_fast.sweep.progress import SweepProgress
+from peak_fast.sweep.run.batch import Batch
+from peak_fast.sweep.run.batches import make_batch
 from peak_fast.sweep.run.budget import amount, parse_memory
 from peak_fast.sweep.run.ranges import Ranges, Work
 from peak_fast.sweep.run.threads import Team
@@ -36,10 +39,13 @@ class SweepJob:
 
     def open(self, means: Means) -> Opened:
         """Lay it ready on a worker."""
-        memory = parse_memory(self.memory)
-        if self.memory is None and means.memory:
-            memory = min(memory, means.memory // 2)
-        return Opened(Ranges(self.work, Team(means.threads), memory, stored=True))
+        return Opened(Ranges(self.work, Team(means.threads), budget_of(self.memory, means), stored=True))
+
+
+def budget_of(memory: str | int | None, means: Means) -> int:
+    """Budget of a worker: what the user says, else a quarter of what is free, and half of the worker's own at most."""
+    budget = parse_memory(memory)
+    return min(budget, means.memory // 2) if memory is None and means.memory else budget
 
 
 class Opened:
@@ -57,12 +63,46 @@ class Opened:
         return self._ranges.notes()
 
 
+@dataclass(frozen=True)
+class ColumnsJob:
+    """Listed configurations as they are sent to workers; see `peak_fast.sweep.evaluate`."""
+
+    shared: EngineSettings
+    strategy: Any
+    data: Any
+    metrics: Sequence[str]
+    columns: Mapping[str, Any]
+    memory: str | int | None = None
+
+    def open(self, means: Means) -> OpenedColumns:
+        """Lay it ready on a worker."""
+        team, budget = Team(means.threads), budget_of(self.memory, means)
+        batch = make_batch(self.shared, self.strategy, self.data, self.metrics, team=team, budget=budget)
+        return OpenedColumns(batch, self.columns, len(self.metrics))
+
+
+class OpenedColumns:
+    """Listed configurations on a worker."""
+
+    def __init__(self, batch: Batch, columns: Mapping[str, Any], width: int) -> None:
+        self._batch, self._columns, self._width = batch, columns, width
+
+    def rows(self, start: int, stop: int) -> FloatArray:
+        """Metrics of configurations ``[start, stop)``."""
+        out = np.empty((stop - start, self._width), order="F")
+        self._batch.run({name: column[start:stop] for name, column in self._columns.items()}, out)
+        return out
+
+    def notes(self) -> list[str]:
+        """What was noticed so far."""
+        return list(self._batch.notes)
+
+
 class RemoteRanges:
     """As `Ranges`, with the workers of a crew in place of threads."""
 
     def __init__(self, work: Work, crew: Crew, memory: str | int | None, *, stored: bool) -> None:
         self.work, self._crew, self._memory = work, crew, memory
-        self._failed: dict[int, str] = {}
         results, budget = len(work.grid) * 8 * work.width, parse_memory(memory)
         if not stored and results > budget:
             raise SweepError(
@@ -73,12 +113,12 @@ class RemoteRanges:
 
     def notes(self) -> list[str]:
         """Notes of all bars, of what ran on them, and of configurations that failed."""
-        told = sorted(self._failed.items())[:_MOST_TOLD]
+        told = sorted(self._crew.failed.items())[:_MOST_TOLD]
         said = [
             f"configuration {number} ({format_params(self.work.grid[number])}) has no result: {reason}"
             for number, reason in told
         ]
-        more = len(self._failed) - len(told)
+        more = len(self._crew.failed) - len(told)
         return [*self._crew.notes, *said, *([f"{more:,} more configurations have no result"] if more else [])]
 
     def tiles(
@@ -89,7 +129,6 @@ class RemoteRanges:
         best = np.fmax if higher_is_better(self.work.metrics[0]) else np.fmin
         job = SweepJob(self.work, self._memory)
         for piece in self._crew.run(job, bounds, self.work.width):
-            self._failed |= piece.failed
             shown.workers = self._crew.workers
             shown.advance(piece.stop - piece.start, float(best.reduce(piece.rows[:, 0])))
             for number, out in tiles.finished(piece):

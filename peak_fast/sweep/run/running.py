@@ -34,8 +34,19 @@ def runner_of(
         with Team(threads or default_threads()) as team:
             yield Ranges(work, team, parse_memory(memory), stored=stored)
         return
-    from peak_fast.cluster import Crew
     from peak_fast.sweep.run.remote import RemoteRanges
 
-    with Crew(cluster, threads) as crew:
+    with crew_of(cluster, threads) as crew:
         yield RemoteRanges(work, crew, memory, stored=stored)
+
+
+@contextlib.contextmanager
+def crew_of(cluster: Any, threads: int | None = None) -> Iterator[Any]:
+    """The workers of a cluster for several pieces of work, which take it as their ``cluster``; None without one."""
+    if cluster is None:
+        yield None
+        return
+    from peak_fast.cluster import crew_of
+
+    with crew_of(cluster, threads) as crew:
+        yield crew
