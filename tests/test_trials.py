@@ -305,3 +305,20 @@ class TestHashes:
     def test_texts_and_nothing(self):
         found = column_hashes({"x": np.array([None, "a", "a", 1, True], dtype=object)}, 5)
         assert found[1] == found[2] and len(set(found.tolist())) == 4
+
+
+def test_a_sweep_of_millions_counts_by_its_number(tmp_path, monkeypatch):
+    """As of more than five million configurations: nothing is held of each, and the same sweep counts once."""
+    from peak_fast.sweep import counted
+
+    monkeypatch.setattr(counted, "MOST", 50)
+    monkeypatch.setattr(counted, "_PART", 7)
+    monkeypatch.setattr(counted, "_grid", None)
+    bars, registry = synthetic(60, seed=1), TrialRegistry(tmp_path / "t.sqlite")
+    for slow in (range(20, 30), range(20, 30), range(21, 31)):
+        Sweep("ma_crossover", {"fast": range(2, 10), "slow": slow}, bars, registry=registry).run(
+            progress=False
+        )
+    assert registry.trials == 160
+    assert [entry.hashes for entry in registry.entries] == [None, None]
+    assert registry.frame["configurations"].to_list() == [80, 80]

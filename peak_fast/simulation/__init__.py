@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from peak_fast.simulation.decisions import Decisions as Decisions
     from peak_fast.simulation.decisions import given_decisions as given_decisions
     from peak_fast.simulation.decisions import target_decisions as target_decisions
+    from peak_fast.simulation.decisions import warm_up_name as warm_up_name
+    from peak_fast.simulation.decisions import warm_up_note as warm_up_note
     from peak_fast.simulation.given import call_function as call_function
     from peak_fast.simulation.given import decided_by as decided_by
     from peak_fast.simulation.given import decisions_of as decisions_of
@@ -55,7 +57,7 @@ _HOMES = {
         "silent_note",
     ),
     "blocks": ("no_target", "cells_of", "compiled", "numbers", "prepare_many", "run_block"),
-    "decisions": ("Decisions", "given_decisions", "target_decisions"),
+    "decisions": ("Decisions", "given_decisions", "target_decisions", "warm_up_name", "warm_up_note"),
     "run": (
         "BOTH_HIT_RULES",
         "Outcome",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -64,16 +64,32 @@ def _note_warm_up(bars: Bars, plane: FloatArray, places: Mapping[Key, int], note
     """Say which indicators never have a value, because their warm-up is longer than the data."""
     count = len(bars)
     never = [
-        f"{key[0]}({', '.join(f'{part:g}' for part in key[1:])})"
+        warm_up_name(key)
         for key, place in places.items()
         # One look where the row has a value at its end, as nearly all have.
         if plane[place, count - 1] != plane[place, count - 1] and np.isnan(plane[place, :count]).all()
     ]
     if never:
-        notes.append(
-            f"warm-up: {', '.join(never)} {'has' if len(never) == 1 else 'have'} no value in {count:,} bars; the "
-            "conditions that compare with it never hold: take more bars, or a shorter window"
+        notes.append(warm_up_note(never, count))
+
+
+def warm_up_name(key: Key) -> str:
+    """An indicator with its arguments, for `warm_up_note`."""
+    return f"{key[0]}({', '.join(f'{part:g}' for part in key[1:])})"
+
+
+def warm_up_note(names: Sequence[str], bars: int, silent: int = 0, among: int = 0) -> str:
+    """The note on indicators without any value; in a sweep with how many configurations, of how many, have one."""
+    have = "has" if len(names) == 1 else "have"
+    if not silent:
+        return (
+            f"warm-up: {', '.join(names)} {have} no value in {bars:,} bars; the conditions that compare with it never "
+            "hold: take more bars, or a shorter window"
         )
+    return (
+        f"warm-up: in {silent:,} of {among:,} configurations an indicator has no value in {bars:,} bars, such as "
+        f"{', '.join(names)}; the conditions that compare with it never hold: take more bars, or shorter windows"
+    )
 
 
 def _row_key(row: Row, params: Mapping[str, Any]) -> Key:

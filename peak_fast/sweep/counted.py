@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from peak_fast.engine import BacktestEngine, is_flat, trial_hashes
 from peak_fast.sweep.run import SettingsTable
-from peak_fast.trials import TrialRegistry
+from peak_fast.trials import MOST, TrialRegistry
 
 _PART = 1 << 17
 
@@ -36,6 +36,9 @@ def hashes_of(
 
 def count_sweep(registry: TrialRegistry, sweep: Any, result: Any) -> None:
     """Count what a sweep tried, with Sharpe ratios where it has them."""
+    if len(sweep.grid) > MOST:
+        registry.add_parts("sweep", sweep.strategy.name, _parts(sweep))
+        return
     registry.add("sweep", sweep.strategy.name, _grid(sweep), _sharpes(sweep, result, len(sweep.grid)))
 
 
@@ -57,9 +60,13 @@ def count_grid(sweep: Any, kind: str, parts: Sequence[Mapping[str, Any]] | None 
 
 def _grid(sweep: Any) -> NDArray[np.uint64]:
     """Hashes of all configurations of the grid."""
+    return np.concatenate([*_parts(sweep)] or [np.zeros(0, np.uint64)])
+
+
+def _parts(sweep: Any) -> Iterator[NDArray[np.uint64]]:
+    """The same, some at a time."""
     count = len(sweep.grid)
-    parts = [_part(sweep, first, min(first + _PART, count)) for first in range(0, count, _PART)]
-    return np.concatenate(parts or [np.zeros(0, np.uint64)])
+    return (_part(sweep, first, min(first + _PART, count)) for first in range(0, count, _PART))
 
 
 def _part(sweep: Any, first: int, last: int) -> NDArray[np.uint64]:

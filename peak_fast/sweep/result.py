@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from peak_fast.sweep.overfitted import Overfitting
     from peak_fast.sweep.store import SweepStore
 
+# Parts of a store whose ranks are in memory at a time: about a million configurations.
+_PARTS_AT_ONCE = 64
+
 
 @guarded_class()
 class SweepResult(Viewed):
@@ -203,12 +206,28 @@ class SweepResult(Viewed):
         if descending is not None and not isinstance(descending, bool):
             raise ConfigError(f"descending: expected True, False or None; got {descending!r}")
         down = higher_is_better(by) if descending is None else descending
-        ranks = self.lazy().select("config", pl.col(by).cast(pl.Float64)).collect()
-        configs = best_configs(ranks["config"].to_numpy(), ranks[by].to_numpy(), n, down)
+        configs = self._best(n, by, down)
         order = pl.DataFrame({"config": configs, "__order": np.arange(len(configs))})
         held = self._table.scan(configs) if isinstance(self._table, Parts) else self.lazy()
         rows = held.filter(pl.col("config").is_in(configs.tolist())).collect()
         return named(rows.join(order, on="config").sort("__order").drop("__order"))
+
+    def _best(self, n: int, by: str, down: bool) -> Array:
+        """Numbers of the best configurations, best first; of a stored table some parts are looked at at a time."""
+        import polars as pl
+
+        files = self.parts()
+        tables = [
+            pl.scan_parquet(files[k : k + _PARTS_AT_ONCE]) for k in range(0, len(files), _PARTS_AT_ONCE)
+        ] or [self.lazy()]
+        configs, values = np.empty(0, np.int64), np.empty(0)
+        for table in tables:
+            ranks = table.select("config", pl.col(by).cast(pl.Float64)).collect()
+            found, figures = ranks["config"].to_numpy(), ranks[by].to_numpy()
+            chosen = best_configs(np.arange(len(found)), figures, n, down)
+            configs = np.concatenate((configs, found[chosen]))
+            values = np.concatenate((values, figures[chosen]))
+        return best_configs(configs, values, n, down)
 
     def params_of(self, config: int) -> dict[str, Any]:
         """Parameters of a configuration as plain Python values."""

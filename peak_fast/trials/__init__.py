@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from peak_kernels.doors import door
 
 if TYPE_CHECKING:
+    from peak_fast.trials.file import MOST as MOST
     from peak_fast.trials.hashing import column_hashes as column_hashes
     from peak_fast.trials.hashing import context_hash as context_hash
     from peak_fast.trials.hashing import finished_hashes as finished_hashes
@@ -19,6 +20,7 @@ __all__ = ["TrialRegistry"]
 
 # Where each name of this room lives; those outside `__all__` are for other rooms.
 _HOMES = {
+    "file": ("MOST",),
     "hashing": ("column_hashes", "context_hash", "finished_hashes", "vector_hashes"),
     "registry": ("NAME", "TrialRegistry", "registry_or_none"),
 }

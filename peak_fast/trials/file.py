@@ -25,7 +25,7 @@ from peak_fast.trials.hashing import Hashes
 from peak_kernels.arrays import FloatArray
 
 _APPLICATION = 0x7066_7472  # "pftr"
-_MOST = 5_000_000
+MOST = 5_000_000
 _WAIT = 30.0
 # An empty file is looked at again for a quarter of a second.
 _LOOKS, _PAUSE = 12, 0.025
@@ -53,7 +53,7 @@ def write(path: Path, kind: str, name: str, hashes: Hashes, sharpes: FloatArray)
     distinct, place = np.unique(hashes, return_index=True)
     raw, figures = distinct.astype("<u8").tobytes(), sharpes[place].astype("<f4")
     digest = hashlib.blake2b(f"{kind}\0{name}\0".encode() + raw, digest_size=16).hexdigest()
-    whole = distinct.size <= _MOST
+    whole = distinct.size <= MOST
     blobs = (raw, figures.tobytes()) if whole else (None, None)
     made = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     row = (digest, made, kind, name, int(distinct.size), *blobs)
@@ -71,6 +71,14 @@ def write(path: Path, kind: str, name: str, hashes: Hashes, sharpes: FloatArray)
                 "UPDATE trials SET sharpes = ?, checksum = ? WHERE digest = ?",
                 (filled, _checksum(row), digest),
             )
+
+
+def write_number(path: Path, kind: str, name: str, digest: str, count: int) -> None:
+    """Add so many configurations by their number and digest alone, where no entry has the digest."""
+    made = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    row = (digest, made, kind, name, count, None, None)
+    with _opened(path, make=True) as base, base:
+        base.execute("INSERT OR IGNORE INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*row, _checksum(row)))
 
 
 def read(path: Path) -> list[Entry]:

@@ -9,12 +9,13 @@
 from __future__ import annotations
 
 import atexit
+import hashlib
 import math
 import os
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,6 +95,18 @@ class TrialRegistry:
             )
         if keys.size:
             _file.write(self.path, str(kind), str(name), keys, figures)
+
+    def add_parts(self, kind: str, name: str, parts: Iterable[Hashes]) -> None:
+        """Count more configurations than are kept one by one, by their number and digest: all are distinct.
+
+        ``parts``: their hashes, some at a time, in an order that is the same each time.
+        """
+        digest, count = hashlib.blake2b(f"{kind}\0{name}\0parts\0".encode(), digest_size=16), 0
+        for part in parts:
+            digest.update(np.ascontiguousarray(part, dtype="<u8").data)
+            count += part.size
+        if count:
+            _file.write_number(self.path, str(kind), str(name), digest.hexdigest(), count)
 
     def add_experiment(self, experiment: str, tracking_uri: str | None = None) -> None:
         """Count the single runs that are tracked in an MLflow experiment.

@@ -16,7 +16,15 @@ from peak_fast.data import Bars
 from peak_fast.errors import ConfigError, SweepError, did_you_mean
 from peak_fast.metrics import CATALOG, FOLDED, METRICS, PLACES
 from peak_fast.settings import EngineSettings, VolatilityTarget, names_of
-from peak_fast.simulation import calendar_table, prepare_many, price_table, rows_of, run_block
+from peak_fast.simulation import (
+    calendar_table,
+    prepare_many,
+    price_table,
+    rows_of,
+    run_block,
+    warm_up_name,
+    warm_up_note,
+)
 from peak_fast.strategies import Block, OrderBlock, RuleStrategy, SignalStrategy
 from peak_fast.sweep.run.functions import check_columns, run_calls
 from peak_fast.sweep.run.rows import PlaneFull, RowCache, RulePlan, capacity_for
@@ -33,6 +41,8 @@ _TILE_BARS = 4_000_000
 # The last tiles are shorter, so that all threads end at about the same time.
 SMALLEST_TILE_BARS = 200_000
 _SMALL_PLANE = 8 << 20
+# Indicators without a value that a note names.
+_MOST_NAMED = 3
 # Rows of a whole sweep are kept, from one call to the next, in so much.
 _SHARED_PLANE = 256 << 20
 # Rows that are not shared are worth a plane for each thread if it holds so many.
@@ -142,6 +152,8 @@ class Batch:
         self._compiled: Any = Block
         self.notes: dict[str, None] = dict.fromkeys(bars.notes)
         """What was understood, passed over or reordered: of the bars, and of the values of functions."""
+        self._noting, self._said, self._names = threading.Lock(), "", dict[str, None]()
+        self._planned = self._silent = 0
 
     def expect(self, rows: int, configurations: int) -> None:
         """Say how many distinct indicator rows so many configurations, over all calls of ``run``, need at most."""
@@ -273,6 +285,7 @@ class Batch:
                 self._run_planned(self._part(params, half), params, settings, half, out, done, means)
             return
         plan.place(cache)
+        self._note_silent(plan, cache, stop - start)
         calendar = self._calendar(settings)
 
         def work(tile: tuple[int, int]) -> None:
@@ -285,6 +298,21 @@ class Batch:
 
         smallest = SMALLEST_TILE_BARS // len(self.bars)
         team.share(work, cut_spread(stop - start, self.tile, smallest, team.threads))
+
+    def _note_silent(self, plan: RulePlan, cache: RowCache, count: int) -> None:
+        """Say in how many configurations an indicator has no value, because its warm-up is longer than the data."""
+        silent, names = plan.silent(cache)
+        with self._noting:
+            self._planned += count
+            if not (silent or self._silent):
+                return
+            self._silent += silent
+            self._names.update(dict.fromkeys(map(warm_up_name, names[:_MOST_NAMED])))
+            self.notes.pop(self._said, None)
+            self._said = warm_up_note(
+                list(self._names)[:_MOST_NAMED], len(self.bars), self._silent, self._planned
+            )
+            self.notes[self._said] = None
 
     def _keep(self, found: FloatArray, first: int, out: FloatArray, done: Report | None) -> None:
         """Copy what was asked for out of a thread's results."""

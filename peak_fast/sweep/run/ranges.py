@@ -172,7 +172,7 @@ class Ranges:
         """Run a few configurations from everywhere, and keep their results until their tiles are run."""
         sizes = np.array([stop - start for start, stop in bounds])
         is_function = isinstance(self.work.strategy, SignalStrategy)
-        if not sizes.size or not (is_function or sizes.max() > self._chunk_size):
+        if len(sizes) < 2 or not (is_function or sizes.max() > self._chunk_size):
             return
         size = 1 if is_function else min(self._chunk_size // 4, int(sizes.sum()) // (8 * _SAMPLES))
         ends = np.cumsum(sizes)

@@ -140,6 +140,27 @@ class RulePlan:
             for row, (keys, _) in self._operands.items()
         }
 
+    def silent(self, cache: RowCache) -> tuple[int, list[Key]]:
+        """Configurations with a condition that compares a row without any value, and such rows."""
+        bars, names = len(cache.bars), dict[Key, None]()
+        without: dict[Row, Any] = {}
+        for row, (keys, chosen) in self._operands.items():
+            places = self._places[row]
+            # One look where rows have a value at their end, as nearly all have.
+            never = np.isnan(cache.plane[places, bars - 1])
+            if never.any():
+                never[never] = np.isnan(cache.plane[places[never], :bars]).all(axis=1)
+                names.update((keys[number], None) for number in np.flatnonzero(never))
+                without[row] = never[chosen]
+        if not names:
+            return 0, []
+        found: Any = False
+        for number, condition in enumerate(self._conditions):
+            for row in () if condition is None else (condition.x, condition.y):
+                mine = without.get(row, False)
+                found = found | (mine if number < 2 or self._shorts is None else mine & self._shorts)
+        return int(np.count_nonzero(found)), list(names)
+
     def table(self, first: int, last: int) -> IntArray:
         """int64[last - first, RULE_SIZE]: places of the rows that configurations ``[first, last)`` compare."""
         rules = np.full((last - first, RULE_SIZE), -1, np.int64)
