@@ -187,7 +187,7 @@ def through_tracker(kind, tmp_path, mlflow_module, **_):
     for name in ("final_equity", "total_fees", "turnover", "rebalances"):
         assert run.metrics[name] == result.stats[name]
     assert reader.artifacts(run.run_id) == [
-        "plots/equity_curve.png", "reports/backtest_report.txt", "reports/trades_summary.json",
+        "plots/equity_curve.png", "plots/weights.png", "reports/backtest_report.txt", "reports/trades_summary.json",
         "reports/weights.parquet",
     ]  # fmt: skip
     held = pl.read_parquet(io.BytesIO(reader.read(run.run_id, "reports/weights.parquet", tmp_path)))

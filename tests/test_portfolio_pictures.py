@@ -1,16 +1,19 @@
 """Pictures of portfolios: what is drawn are the numbers of the result, few names, few points."""
 
+import io
 import json
 
 import numpy as np
 import polars as pl
 import pytest
+from PIL import Image
 
 from peak_fast import BacktestEngine, ConfigError, Costs, DataError, Rank, sample, synthetic
 from peak_fast.report import (
     contributions_figure,
     equity_figure,
     figure_png,
+    render_artifacts,
     report_text,
     tear_sheet,
     trades_summary,
@@ -161,3 +164,21 @@ def test_what_is_held_equally_has_gaps_and_late_names():
     there = [k for k, symbol in enumerate(PANEL.symbols) if not np.isnan(PANEL.close[k, 0])]
     assert 0 < len(there) < PANEL.n_assets
     assert curve == pytest.approx((PANEL.close[there] / PANEL.close[there, :1]).mean(axis=0), rel=1e-12)
+
+
+def test_the_small_picture_of_weights_shows_their_shares_until_the_last_sale():
+    panel = synthetic(200, seed=4, assets=3)
+    rows = np.array([20, 120]), np.array([[0.6, 0.3, 0.0], [0.0, 0.0, 0.0]])
+    result = BacktestEngine().run(panel, rows)
+    picture = Image.open(io.BytesIO(render_artifacts(result)["plots/weights.png"])).convert("RGB")
+    shown = np.asarray(picture)
+    first, second = ((shown == colour).all(axis=2) for colour in ((29, 78, 216), (217, 92, 15)))
+    areas = first[:, :840], second[:, :840]  # The names stand on the right.
+    columns = np.flatnonzero(areas[0].any(axis=0))
+    spread = columns.max() - columns.min() + 1
+    assert columns.size == spread  # One piece: from the fill of the first row to that of the second.
+    left, right = (64, 64 + 199 / 100 * spread)
+    assert abs((columns.min() - left) / (right - left) - 21 / 199) < 0.01
+    middle = int(columns.mean())
+    tall, short = (int(area[:, middle].sum()) for area in areas)
+    assert tall > 100 and abs(tall / short - 2.0) < 0.1

@@ -21,6 +21,7 @@ RULE = Rank(top="top", rebalance="month_end", name="rotation")
 COSTS = Costs.from_bps(fee_bps=10, slippage_bps=5)
 FILES = {
     "plots/equity_curve.png",
+    "plots/weights.png",
     "reports/backtest_report.txt",
     "reports/trades_summary.json",
     "reports/weights.parquet",
@@ -211,7 +212,7 @@ class TestArtifacts:
         with tracker.start_run():
             log_backtest_artifacts(tracker, BacktestEngine().run(PANEL["IBM"], "ma_crossover"))
         (run,) = read(tracker)
-        assert set(run.artifacts) == FILES - {"reports/weights.parquet"}
+        assert set(run.artifacts) == FILES - {"reports/weights.parquet", "plots/weights.png"}
 
 
 class TestOtherDoors:

@@ -236,11 +236,13 @@ def money_weighted(result: PortfolioParts) -> float:
     if not panel.has_time:
         return math.nan
     initial, final = float(result._settings[t.INITIAL_CASH]), float(result.equity[-1])
-    years = (panel.day - panel.day[0]) / 365.0
-    if years[-1] <= 0.0:
+    day = panel.day
+    whole = float(day[-1] - day[0]) / 365.0
+    if whole <= 0.0:
         return math.nan
     if not bars.size:
-        return float((final / initial) ** (1.0 / years[-1]) - 1.0) if final > 0.0 else math.nan
+        return float((final / initial) ** (1.0 / whole) - 1.0) if final > 0.0 else math.nan
+    years = (day - day[0]) / 365.0
     from scipy.optimize import brentq
 
     def missing(rate: float) -> float:

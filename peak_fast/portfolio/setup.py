@@ -233,13 +233,14 @@ def spans_of(panel: Panel) -> IntArray:
     """
     found = panel.memo.get("spans")
     if found is None:
-        bad = np.flatnonzero((panel.low <= 0.0).any(axis=1))
+        # Asset by asset, because a table of answers is an eighth of a table of prices.
+        bad = np.flatnonzero([(low <= 0.0).any() for low in panel.low])
         if bad.size:
             raise DataError(
                 f"panel: {panel.symbols[bad[0]]!r} has prices at or below zero, of which no weight is a size; expected "
                 "positive prices; leave the asset out: panel.select([...])"
             )
-        there = len(panel) - np.isnan(panel.close).sum(axis=1)
+        there = len(panel) - np.array([np.count_nonzero(np.isnan(close)) for close in panel.close])
         listed, gone = panel.listed, panel.delisted
         found = panel.memo["spans"] = np.array(
             [listed, gone, np.maximum(gone - listed, 0) - there], dtype=np.int64

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from peak_fast.report.sheet import tear_sheet, write_tear_sheet
     from peak_fast.report.text import report_text
     from peak_fast.report.trades import trades_summary
+    from peak_fast.report.weights_picture import WEIGHTS_PNG as WEIGHTS_PNG
+    from peak_fast.report.weights_picture import render_weights_png as render_weights_png
 
 __all__ = [
     "EQUITY_PNG",
@@ -80,6 +82,8 @@ _HOMES = {
     "figure_png": "figure",
     "for_notebooks": "figure",
     "WEIGHTS_PARQUET": "holdings",
+    "WEIGHTS_PNG": "weights_picture",
+    "render_weights_png": "weights_picture",
     "named_columns": "holdings",
     "weights_parquet": "holdings",
     "with_few_symbols": "holdings",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from peak_fast.errors import MissingDependencyError
@@ -14,6 +15,7 @@ from peak_fast.report.plain import dump_json
 from peak_fast.report.sheet import tear_sheet
 from peak_fast.report.text import report_text
 from peak_fast.report.trades import trades_summary
+from peak_fast.report.weights_picture import WEIGHTS_PNG, render_weights_png
 
 EQUITY_PNG = "plots/equity_curve.png"
 TRADES_JSON = "reports/trades_summary.json"
@@ -39,8 +41,9 @@ def render_artifacts(
     -------
     dict of str to bytes
         ``plots/equity_curve.png``, ``reports/trades_summary.json``, ``reports/backtest_report.txt``, and of a
-        portfolio ``reports/weights.parquet`` (see :func:`peak_fast.report.holdings.weights_parquet`). Without
-        Pillow and Matplotlib the picture is left out, with a warning.
+        portfolio ``plots/weights.png`` and ``reports/weights.parquet`` (see
+        :func:`peak_fast.report.holdings.weights_parquet`). Without Pillow and Matplotlib pictures are left out, with
+        a warning.
 
     Raises
     ------
@@ -51,10 +54,16 @@ def render_artifacts(
     stats, metadata = payload.get("stats") or {}, payload.get("metadata") or {}
     summary = trades_summary(payload.get("trades"), stats, time_us=payload.get("time_us"))
     files: dict[str, bytes] = {}
-    try:
-        files[EQUITY_PNG] = render_equity_png(payload, engine=engine)
-    except MissingDependencyError as error:
-        warnings.warn(f"{EQUITY_PNG} is left out: {error}", stacklevel=2)
+    pictures: dict[str, Callable[[], bytes]] = {
+        EQUITY_PNG: partial(render_equity_png, payload, engine=engine)
+    }
+    if payload.get("holdings") is not None:
+        pictures[WEIGHTS_PNG] = partial(render_weights_png, payload)
+    for name, draw in pictures.items():
+        try:
+            files[name] = draw()
+        except MissingDependencyError as error:
+            warnings.warn(f"{name} is left out: {error}", stacklevel=2)
     files[TRADES_JSON] = dump_json(summary).encode()
     files[REPORT_TXT] = report_text(stats, metadata, summary).encode()
     if payload.get("holdings") is not None:

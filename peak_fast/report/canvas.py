@@ -34,6 +34,14 @@ COLOURS = {
 }
 # Flat colours behind the ramps, and the same ones within the shaded drawdown area.
 FLATS = {"white": (255, 255, 255), "grid": (234, 237, 241), "frame": (176, 184, 194)}
+# Colours of assets side by side, the largest first.
+FLATS |= {
+    f"asset {number}": colour
+    for number, colour in enumerate([
+        (29, 78, 216), (217, 92, 15), (4, 138, 110), (190, 30, 60), (124, 58, 180), (146, 100, 50), (219, 112, 170),
+        (96, 125, 60), (24, 150, 190), (200, 160, 20),
+    ])
+}  # fmt: skip
 AREA = {"white": (250, 224, 220), "grid": (240, 210, 206)}
 
 
@@ -236,6 +244,15 @@ class Canvas:
         part = self.pixels[top : int(rows.max(initial=top)), left : left + len(depth)]
         shaded = np.arange(top, top + part.shape[0], dtype=np.int16)[:, None] < rows
         part += shaded.view(np.uint8) * np.uint8(BASE["area"])
+
+    def band(self, left: int, top: NDArray[np.float64], bottom: NDArray[np.float64], colour: str) -> None:
+        """Fill each column from ``top`` to ``bottom`` (shape (columns,)) in a flat colour, to the nearest row."""
+        first = np.clip(np.rint(top), 0, self.height).astype(np.int64)
+        count = np.clip(np.rint(bottom), 0, self.height).astype(np.int64) - first
+        ends = np.cumsum(count)
+        row = np.arange(int(ends[-1])) - np.repeat(ends - count - first, count)
+        column = np.repeat(np.arange(left + 1, left + 1 + len(top)), count)
+        self._flat[row * (self.width + 1) + column] = BASE[colour]
 
     def marks(
         self, x: NDArray[np.float64], y: NDArray[np.float64], kind: str, size: int, colour: str

@@ -85,15 +85,15 @@ def render_lean(picture: Picture, size: tuple[int, int] = (1000, 580)) -> bytes:
     upper, lower, marks = _panels(canvas, picture, scale)
     _header(canvas, picture, upper)
     ticks = time_ticks(picture.time_us, len(picture.equity), picture.time_zone, max(upper.columns // 120, 2))
-    _time_axis(canvas, ticks, len(picture.equity), upper, lower)
-    _value_axis(canvas, upper, marks)
-    _value_axis(
+    draw_time_axis(canvas, ticks, len(picture.equity), upper, lower)
+    draw_value_axis(canvas, upper, marks)
+    draw_value_axis(
         canvas, lower, [Tick(t, percent(t, _decimals(lower))) for t in linear_ticks(lower.low, 0.0, 4)]
     )
     _curves(canvas, picture, upper, lower, scale)
     _trade_marks(canvas, picture, upper, scale)
-    _frame(canvas, upper)
-    _frame(canvas, lower)
+    draw_frame(canvas, upper)
+    draw_frame(canvas, lower)
     name = "Equity (log scale)" if upper.log else "Equity"
     canvas.text(upper.left + 8, upper.top + 5, name, 12, "muted", bold=True, over=True)
     canvas.text(lower.left + 8, lower.bottom - 19, "Drawdown", 12, "muted", bold=True, over=True)
@@ -167,7 +167,8 @@ def _legend(benchmark: str | None, any_long: bool, any_short: bool) -> Pixels:
     return strip.pixels
 
 
-def _time_axis(canvas: Canvas, ticks: list[Tick], n_bars: int, upper: Panel, lower: Panel) -> None:
+def draw_time_axis(canvas: Canvas, ticks: list[Tick], n_bars: int, upper: Panel, lower: Panel) -> None:
+    """Grid lines of two panels (which may be one), and the labels below the lower one where they have room."""
     free_from = -1.0
     for tick in ticks:
         x = float(upper.x(np.array([tick.at]), n_bars)[0])
@@ -181,7 +182,8 @@ def _time_axis(canvas: Canvas, ticks: list[Tick], n_bars: int, upper: Panel, low
             free_from = start + width + 14
 
 
-def _value_axis(canvas: Canvas, panel: Panel, ticks: list[Tick]) -> None:
+def draw_value_axis(canvas: Canvas, panel: Panel, ticks: list[Tick]) -> None:
+    """Grid lines of a panel with their labels on its left."""
     for tick in ticks:
         y = float(panel.y(np.array([tick.at]))[0])
         if panel.top <= y <= panel.bottom:
@@ -189,7 +191,8 @@ def _value_axis(canvas: Canvas, panel: Panel, ticks: list[Tick]) -> None:
             canvas.text(panel.left - 8, y - 7, tick.label, 12, "muted", anchor="right")
 
 
-def _frame(canvas: Canvas, panel: Panel) -> None:
+def draw_frame(canvas: Canvas, panel: Panel) -> None:
+    """The left and the lower edge of a panel."""
     canvas.block(panel.left, panel.bottom, panel.right, panel.bottom + 1, "frame")
     canvas.block(panel.left - 1, panel.top, panel.left, panel.bottom + 1, "frame")
 

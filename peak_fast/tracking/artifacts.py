@@ -21,8 +21,8 @@ def log_backtest_artifacts(
 ) -> dict[str, Path]:
     """Log ``plots/equity_curve.png``, ``reports/trades_summary.json`` and ``reports/backtest_report.txt``.
 
-    Of a portfolio also ``reports/weights.parquet``: what was held behind the trades of each bar.  For a tracker with
-    ``artifacts="report"`` also ``reports/tearsheet.html``.
+    Of a portfolio also ``plots/weights.png`` and ``reports/weights.parquet``: what was held behind the trades of each
+    bar.  For a tracker with ``artifacts="report"`` also ``reports/tearsheet.html``.
 
     A background tracker takes the arrays and renders in its writer process, which costs the caller
     microseconds; any other tracker gets the finished files. Without an active run nothing is logged and, as

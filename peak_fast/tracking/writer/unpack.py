@@ -319,11 +319,20 @@ class Rendering:
 
     def artifacts(self, folder: str) -> list[Artifact]:
         """One artifact per file that was asked for."""
-        from peak_fast.report import EQUITY_PNG, REPORT_TXT, TEARSHEET_HTML, TRADES_JSON, WEIGHTS_PARQUET
+        from peak_fast.report import (
+            EQUITY_PNG,
+            REPORT_TXT,
+            TEARSHEET_HTML,
+            TRADES_JSON,
+            WEIGHTS_PARQUET,
+            WEIGHTS_PNG,
+        )
 
         made = []
         if self._parts & FIGURE:
             made.append(Artifact(folder + EQUITY_PNG, load=self._picture))
+            if getattr(self._source, "holdings", None) is not None:
+                made.append(Artifact(folder + WEIGHTS_PNG, load=self._weights_picture))
         if self._parts & REPORTS:
             made.append(Artifact(folder + TRADES_JSON, load=self._summary_json))
             made.append(Artifact(folder + REPORT_TXT, load=self._report))
@@ -362,6 +371,11 @@ class Rendering:
         source: Any = self._source
         times, zone = (None, None) if source.bars is None else (source.bars.time_us, source.bars.time_zone)
         return weights_parquet(source.holdings, source.names["symbol"], times, zone)
+
+    def _weights_picture(self) -> bytes:
+        from peak_fast.report import render_weights_png
+
+        return render_weights_png({**self.payload(), **self._source.extra()})
 
     def _picture(self) -> bytes:
         from peak_fast.report import render_equity_png
