@@ -10,7 +10,7 @@ from peak_fast.guard import guarded_class
 from peak_fast.tracking import spool
 from peak_fast.tracking.caller import identify
 from peak_fast.tracking.caller.channel import Channel, now_ms
-from peak_fast.tracking.caller.recorder import Recorder
+from peak_fast.tracking.caller.recorder import Recorder, records_of
 from peak_fast.tracking.handles import RunHandle, RunIdList
 
 if TYPE_CHECKING:
@@ -65,9 +65,11 @@ class ManyRuns(Recorder):
                     )
                 run_id = channel.more_runs().pop()._run.run_id
                 name = names[number] if number < len(names) else None
-                channel.append(spool.START, (run_id, now_ms(), name, parent, dict(tags or {}), False))
-                self._append_result(run_id, result, channel.parts)
-                channel.append(spool.END, (run_id, now_ms(), "FINISHED"))
+                for kind, head, buffers in records_of(channel, run_id, result, channel.parts):
+                    if kind in (spool.FROZEN, spool.RESULT):
+                        head = (*head[:2], name, parent, dict(tags or {}), kind, head[2:])
+                        kind = spool.WHOLE
+                    channel.append(kind, head, buffers)
                 made.add(channel.segment, [run_id])
                 channel.rotate()
             if channel.mode == "sync":

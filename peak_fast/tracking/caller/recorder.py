@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -284,19 +284,8 @@ class Recorder:
             raise
 
     def _append_result(self, run_id: str, result: Any, parts: int) -> None:
-        channel = self._channel
-        segment = channel.segment or channel.opened()
-        if segment is None:
-            return
-        capture = segment.capture
-        if not can_freeze(result):
-            for record in capture.plain(run_id, now_ms(), result, parts):
-                channel.append(*record)
-            return
-        for record in capture.share(result):
-            channel.append(*record)
-        head, arrays = capture.frozen(run_id, now_ms(), result, parts)
-        channel.append(FROZEN, head, arrays)
+        for record in records_of(self._channel, run_id, result, parts):
+            self._channel.append(*record)
 
     def spool_backtest_artifacts(self, payload: Any) -> bool:
         """Let the writer render the artifacts of a payload (see :mod:`peak_fast.report.payload`), or of a portfolio.
@@ -328,3 +317,21 @@ class Recorder:
         )
         self._log_result(result, parts)
         return True
+
+
+def records_of(
+    channel: Channel, run_id: str, result: Any, parts: int
+) -> Iterator[tuple[int, tuple[Any, ...], Sequence[Any]]]:
+    """Kind, head and buffers of what must be there before a result, and of the result itself, the last one.
+
+    Whoever asks for the next one has appended the one before.
+    """
+    segment = channel.segment or channel.opened()
+    if segment is None:
+        return
+    capture = segment.capture
+    if not can_freeze(result):
+        yield from capture.plain(run_id, now_ms(), result, parts)
+        return
+    yield from capture.share(result)
+    yield FROZEN, *capture.frozen(run_id, now_ms(), result, parts)

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from peak_fast.tracking.spool.records import STATIC as STATIC
     from peak_fast.tracking.spool.records import TAGS as TAGS
     from peak_fast.tracking.spool.records import UNREADABLE as UNREADABLE
+    from peak_fast.tracking.spool.records import WHOLE as WHOLE
     from peak_fast.tracking.spool.records import Record as Record
     from peak_fast.tracking.spool.records import has_record as has_record
     from peak_fast.tracking.spool.records import read_records as read_records
@@ -121,6 +122,7 @@ _HOMES = {
         "STATIC",
         "TAGS",
         "UNREADABLE",
+        "WHOLE",
         "Record",
         "has_record",
         "read_records",

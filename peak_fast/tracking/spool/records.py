@@ -44,8 +44,8 @@ NO_RUN = bytes(16)
 # Kinds of record; each head starts with the run id (or None).
 HEADER, ENVIRONMENT, START, PARAMS, METRICS, TAGS, ARTIFACT, RESULT, BARS, END, RUNS, CLOSE = range(1, 13)
 STATIC, FROZEN = 13, 14
-# Numbers that earlier formats used are not given again.
-QUICK_START, QUICK_RESULT, QUICK_END = 15, 16, 17
+# Numbers that earlier formats used, 15 to 17, are not given again.
+WHOLE = 18  # start, result and end of a run: (run id, time, name, parent, tags, kind of the result, rest of its head)
 UNREADABLE = 0  # what reading makes of a damaged place, and of a head that is not plain data
 
 _MAGIC_3, _END_MARK_3 = b"PFR1", b"\nEOR"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -298,6 +298,12 @@ class SegmentReplay:
                 self._start(head[0], head[1:], updates)
             case spool.RUNS:
                 self._many(record, updates)
+            case spool.WHOLE:
+                run_id, when, name, parent, tags, result, rest = head
+                self._start(run_id, (when, name, parent, tags), updates)
+                for kind, more in ((result, rest), (spool.END, ("FINISHED",))):
+                    part = replace(record, kind=kind, head=(run_id, when, *more))
+                    self._note_run(part, self._runs[run_id], updates[run_id])
             case spool.UNREADABLE:
                 self._damaged = True
                 self._refused.append(Rejection("", head[1]))
