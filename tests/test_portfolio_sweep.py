@@ -18,6 +18,7 @@ from peak_fast import (
     StrategyError,
     Study,
     Sweep,
+    strategy,
     synthetic,
 )
 from peak_fast.portfolio import Momentum, Slots, Volatility, WeightFunction
@@ -40,11 +41,27 @@ FRAME = pl.DataFrame({"timestamp": PANEL.timestamp[[20, 200]], "A00": [0.5, 0.2]
 LONG = FRAME.unpivot(index="timestamp", variable_name="symbol", value_name="weight")
 CALENDAR = Rank(Momentum(20), top=3, rebalance=Rebalance("every", buffer="stay"))
 
+
+@strategy(
+    schema=(Param("every", "int", 5, low=1, high=50), Param("share", "float", 0.05, low=0.0, high=0.08)),
+    memory=1,
+)
+def dips(i, bars, params, memory, account, want):
+    """Equal shares of what fell since the last time, more of them while the account is below its start."""
+    memory[0] += 1.0
+    if memory[0] >= params[0] and i >= 5:
+        memory[0] = 0.0
+        for asset in range(want.size):
+            fell = bars[3, asset, i] < bars[3, asset, i - 5]
+            want[asset] = params[1] if fell or account[1] < 100_000.0 else 0.0
+
+
 KINDS = {
     "rule": (RULE, {"lookback": [5, 20, 60], "top": [1, 3, 12]}),
     "rule and settings": (RULE, {"lookback": [20, 60], "top": [3], "fee_bps": [0.0, 25.0], "band": [0.0, 0.02]}),
     "calendar": (CALENDAR, {"every": ["week", "month_end"], "stay": [0, 2]}),
     "slots": (Slots("ma_crossover", slots=4), {"fast": [5, 10], "slow": [20, 40]}),
+    "block": (dips, {"every": [1, 2, 3, 5, 8], "share": [0.03, 0.05, 0.08], "fee_bps": [0.0, 20.0]}),
     "function": (FUNCTION, {"count": [2, 5], "slippage_bps": [0.0, 10.0]}),
     "wide frame": (FRAME, {"fee_bps": [0.0, 10.0], "cash_buffer": [0.0, 0.1]}),
     "long frame": (LONG, {"fill_at": ["close", "next_open"]}),

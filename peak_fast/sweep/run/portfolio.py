@@ -96,8 +96,13 @@ class PortfolioBatch:
                 done(bounds[1] - bounds[0], out[order[bounds[0] : bounds[1]], 0])
 
         # Python functions are called in this thread.
-        threads = self.team.threads if isinstance(self.strategy, Rank) else 1
+        threads = self.team.threads if isinstance(self.strategy, Rank | PanelBlock) else 1
         share = self.team.share if threads > 1 else _one_by_one
+        if isinstance(self.strategy, PanelBlock) and threads > 1:
+            # A block is compiled when it is first run.
+            work((0, 1))
+            share(lambda tile: work((tile[0] + 1, tile[1] + 1)), cut(count - 1, _LARGEST, 1, threads))
+            return
         share(work, cut(count, _LARGEST, _SMALLEST, threads))
 
     def _order(self, columns: Mapping[str, list[Any]], count: int) -> list[int]:

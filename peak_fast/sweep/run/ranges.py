@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 _SECONDS = (0.5e-9, 7.5e-9, 12e-9)
 
 # Configurations whose rules and settings are laid out at a time: about 10 MB of tables, and about so many seconds.
-_CHUNK, _CHUNK_SECONDS = 16_384, 0.1
+_CHUNK, _CHUNK_SECONDS = 16_384, 0.05
 # Parts of a sweep that run first where a tile takes longer than that, so that it can be told what the whole takes.
 _SAMPLES = 32
 # From so many calls of a Python function on, its cost is said louder.
