@@ -11,8 +11,10 @@ A store of this kind chooses the run ids itself.  What makes a replay exact all 
 
 from __future__ import annotations
 
+import contextlib
 import re
 import tempfile
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -96,6 +98,8 @@ class ClientStore:
         # New runs that nobody has asked the store to create.
         self._fresh: set[str] = set()
         self._parents: dict[str, str] = {}
+        self._datasets: set[tuple[str, str]] = set()
+        self._new_dataset = threading.Lock()
         self._files_at_once = IN_FLIGHT
         self._is_database = not (is_file_store(uri) or is_remote(uri))
         # Files of the batch at hand.
@@ -111,6 +115,7 @@ class ClientStore:
         """
         # Looked up anew each time: one may have been deleted or restored meanwhile.
         self._experiments.forget()
+        self._datasets.clear()
 
         def work(update: RunUpdate) -> list[Rejection]:
             return refusals.apply(
@@ -233,7 +238,7 @@ class ClientStore:
             update.tags = {k: v for k, v in update.defaults.items() if k not in there} | update.tags
         self._log_values(run_id, update)
         if update.inputs:
-            self._client.log_inputs(run_id, [self._input(dataset) for dataset in update.inputs])
+            self._log_inputs(run_id, update.inputs)
         rejections = self._write_files(run_id, update)
         if update.end is not None:
             self._client.set_terminated(run_id, update.end[0], update.end[1])
@@ -340,6 +345,13 @@ class ClientStore:
             for metric in self._client.get_metric_history(run_id, key):
                 have.add((key, repr(float(metric.value)), int(metric.timestamp), int(metric.step)))
         return [p for p in metrics if (p[0], repr(float(p[1])), p[2], p[3]) not in have]
+
+    def _log_inputs(self, run_id: str, datasets: list[Dataset]) -> None:
+        """A dataset that is new goes alone: of two runs that bring it at once, MLflow's server refuses one."""
+        new = {(dataset.name, dataset.digest) for dataset in datasets} - self._datasets
+        with self._new_dataset if new else contextlib.nullcontext():
+            self._client.log_inputs(run_id, [self._input(dataset) for dataset in datasets])
+        self._datasets |= new
 
     def _input(self, dataset: Dataset) -> Any:
         entities = self._entities
