@@ -63,6 +63,9 @@ HEADLINES = (
     ("overhead", "background_sqlite_full/durable", "100 tracked backtests with artifacts, all durable"),
     ("startup", "import", "`import peak_fast`"),
     ("startup", "first_result/warm", "process start to the first result, warm cache"),
+    ("startup", "first_ratio/first_frame", "first result of a frame, in processes that import NumPy and Polars"),
+    ("startup", "first_ratio/first_book", "the same through the order book"),
+    ("startup", "first_ratio/first_portfolio", "first result of a portfolio, in such processes"),
 )  # fmt: skip
 
 

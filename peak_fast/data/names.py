@@ -27,6 +27,8 @@ _CLOSE_TIME = (
     f"end|upperboundary|{_BAR_WORD}?(?:close|closed|end|ends|closing|ending){_TIME_WORD}+"
     f"|(?:{_BAR_WORD}|{_TIME_WORD})+(?:close|end|ends|closing){_TIME_WORD}*"
 )
+# Prices, though they end like times.
+_CLOSES = ("close", "barclose", "candleclose", "periodclose", "sessionclose", "klineclose")
 # What writers call a column that had no name.
 UNNAMED = ("", "unnamed0", "indexlevel0", "index", "column0", "field0")
 SYMBOL_NAMES = (
@@ -101,9 +103,9 @@ def is_close_time(name: str) -> bool:
     [True, True, False, False, False]
     """
     folded = fold(name)
-    return folded not in ("barclose", "candleclose", "periodclose", "sessionclose", "klineclose") and bool(
-        re.fullmatch(_CLOSE_TIME, folded)
-    )
+    if folded in _CLOSES or not any(word in folded for word in ("clos", "end", "upperboundary")):
+        return False  # as nearly always, and without the pattern
+    return re.fullmatch(_CLOSE_TIME, folded) is not None
 
 
 _MONEY = (
