@@ -95,12 +95,14 @@ def _local_cluster(distributed: Any, workers: int) -> Any:
     """Worker processes of one thread on this machine: functions in Python then run beside each other, too."""
     import dask
 
-    with dask.config.set({"distributed.scheduler.allowed-failures": 1}):
+    # A scheduler tries so long to reach a worker that has died, and what waits for its results with it.
+    quick = {"distributed.scheduler.allowed-failures": 1, "distributed.comm.timeouts.connect": "5s"}
+    with dask.config.set(quick):
         return distributed.LocalCluster(
             n_workers=workers or dask.system.CPU_COUNT,
             threads_per_worker=1,
             processes=True,
-            dashboard_address=":0",
+            dashboard_address="127.0.0.1:0",
             silence_logs="CRITICAL",
         )
 

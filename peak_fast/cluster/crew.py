@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import functools
 import queue
 import time
 import uuid
 from collections.abc import Iterable, Iterator
-from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -16,16 +17,19 @@ import numpy as np
 
 from peak_fast.cluster import tasks as _tasks
 from peak_fast.cluster.connecting import check_cluster, connected
+from peak_fast.cluster.couriers import Couriers, no_package, refuse
 from peak_fast.cluster.pace import SECONDS, Pace
 from peak_fast.cluster.parcels import Packed, pack
 from peak_fast.cluster.shelf import Job
-from peak_fast.cluster.versions import difference, digest, identity
+from peak_fast.cluster.versions import digest
 from peak_fast.errors import SweepError
 from peak_kernels.arrays import FloatArray
 
 # How often the cluster is looked at while nothing comes back, and how long it may be out of reach, in seconds.
 _LOOK = 1.0
 _ANSWER = 60.0
+# How long the beginning waits for parcels to arrive; workers that lack some say so when they get a task.
+_MOMENT = 5.0
 # How often a piece is tried again after something that is not its fault.
 _TRIES = 4
 
@@ -45,6 +49,15 @@ class Piece:
     start: int
     stop: int
     rows: FloatArray
+
+
+@dataclass
+class _Outcome:
+    """What became of a task: what it gives back, what the work raised, or what went wrong with the cluster."""
+
+    reply: Any = None
+    error: BaseException | None = None
+    trouble: BaseException | None = None
 
 
 @dataclass
@@ -74,8 +87,6 @@ class Crew:
         What workers noticed during the last work, each sentence once.
     failed : dict of int to str
         Items of the last work that have no result, and why.
-    sent : dict of str to int
-        Bytes of parcels that each worker got, by its address.
     """
 
     def __init__(self, cluster: Any, threads: int | None = None) -> None:
@@ -86,8 +97,8 @@ class Crew:
         self.workers = 0
         self.notes: dict[str, None] = {}
         self.failed: dict[int, str] = {}
-        self.sent: dict[str, int] = {}
         self._client: Any = None
+        self._couriers: Couriers
         self._round: _Round | None = None
 
     def __enter__(self) -> Crew:
@@ -119,6 +130,7 @@ class Crew:
         """
         if self._client is None:
             self._client = self._stack.enter_context(connected(self._cluster))
+            self._couriers = Couriers(self._client)
         self.notes, self.failed = {}, {}
         self._round = _Round(self, pack(job), Pace(ranges), columns)
         with contextlib.closing(self._round) as round_:
@@ -139,6 +151,11 @@ class Crew:
         )
         return out
 
+    @property
+    def sent(self) -> dict[str, int]:
+        """Bytes of parcels that each worker got, by its address."""
+        return self._couriers.sent
+
     # What rounds ask
 
     def look(self, packed: Packed) -> None:
@@ -146,34 +163,42 @@ class Crew:
         ask = self._client.scheduler.ncores
         addresses = set(self._client.sync(ask, workers=None, callback_timeout=_ANSWER))
         self.workers = len(addresses)
-        fresh = sorted(addresses - self._known)
-        if not fresh:
-            return
-        keys = list(packed.parcels)
-        answers = self._client.run(_tasks.who, keys, workers=fresh, on_error="return")
-        for worker, answer in answers.items():
-            if isinstance(answer, ImportError):
-                raise SweepError(_no_package(worker, answer))
-            if isinstance(answer, dict):
-                refuse(worker, answer["identity"])
-        told = {worker: answer["lacks"] for worker, answer in answers.items() if isinstance(answer, dict)}
-        for key in keys:
-            self.send(packed, key, [worker for worker, lacks in told.items() if key in lacks])
-        self._known |= set(told)
+        self._couriers.present = addresses
+        self._couriers.check()
+        fresh = addresses - self._known
+        self._couriers.bring(packed, fresh)
+        self._known |= set(fresh)
 
-    def send(self, packed: Packed, key: str, workers: list[str]) -> None:
-        """Send a parcel, piece by piece, so that neither side holds it twice."""
-        if not workers:
-            return
-        parcel = packed.parcels[key]
-        for place, chunk in parcel.chunks():
-            self._client.run(_tasks.keep, key, parcel.size, place, chunk, workers=workers, on_error="return")
-        for worker in workers:
-            self.sent[worker] = self.sent.get(worker, 0) + parcel.size
+    def bring(self, packed: Packed, worker: str) -> bool:
+        """Have a worker served that lacks parcels; whether somebody is on the way already."""
+        on_the_way = self._couriers.serves(worker)
+        self._couriers.bring(packed, [worker])
+        return on_the_way
 
-    def submit(self, *args: Any, careful: bool, key: Any) -> Any:
-        """A task."""
-        return self._client.submit(_tasks.run_piece, *args, self._threads, careful, key=key, pure=False)
+    def settle(self) -> None:
+        """Wait a moment for parcels on their way, as at the beginning of a round."""
+        self._couriers.wait(_MOMENT)
+        self._couriers.check()
+
+    def submit(self, *args: Any, careful: bool, key: Any, back: queue.SimpleQueue[Any]) -> Any:
+        """A task; its key and what became of it are put into a queue."""
+        future = self._client.submit(_tasks.run_piece, *args, self._threads, careful, key=key, pure=False)
+        fetch = functools.partial(self._client.loop.add_callback, self._fetch, back=back)
+        future.add_done_callback(fetch)
+        return future
+
+    async def _fetch(self, future: Any, back: queue.SimpleQueue[Any]) -> None:
+        """Get the result of a task, on the loop of the client: that of a worker which has died takes a while."""
+        found, raised = _Outcome(), future.status == "error"
+        try:
+            got = self._client.gather(future, asynchronous=True)
+            found.reply = await asyncio.wait_for(got, _ANSWER)
+        except (Exception, asyncio.CancelledError) as error:
+            if raised:
+                found.error = error
+            else:
+                found.trouble = error
+        back.put((future.key, found))
 
     def forget(self) -> None:
         """Look at all workers again when a round begins."""
@@ -208,20 +233,6 @@ def patience() -> float:
     return float(parse_timedelta(dask.config.get("peak-fast.no-workers-timeout", "5 minutes")))
 
 
-def refuse(worker: str, theirs: dict[str, Any]) -> None:
-    """Raise SweepError for a worker that would compute other bits."""
-    found = difference(worker, theirs)
-    if found is not None:
-        raise SweepError(f"cluster: {found}")
-
-
-def _no_package(worker: str, error: ImportError) -> str:
-    return (
-        f"cluster: worker {worker} cannot import what it needs ({error}); it needs what is here: "
-        f"pip install 'peak-fast[cluster]=={identity()['peak_fast']}'"
-    )
-
-
 class _Round:
     """One piece of numbered work, from the first task to the last result."""
 
@@ -246,12 +257,15 @@ class _Round:
     def pieces(self) -> Iterator[Piece]:
         """All results."""
         self._look(at_once=True)
+        self._crew.settle()
         while self._pace.left or self._running or self._again:
             self._hand_out()
             with contextlib.suppress(queue.Empty):
-                key = self._back.get(timeout=0.25)
+                key, found = self._back.get(timeout=0.25)
                 if key in self._running:
-                    yield from self._taken(*self._running.pop(key))
+                    future, task = self._running.pop(key)
+                    future.release()
+                    yield from self._taken(task, found)
             self._look()
 
     def _hand_out(self) -> None:
@@ -260,16 +274,18 @@ class _Round:
         for task in [task for task in self._again if task.ready <= now]:
             self._again.remove(task)
             self._begin(task)
-        while self._pace.wants(len(self._running), max(workers, 1)):
+        # Pieces that wait count: a worker that lacks parcels hands its pieces back at once, and would get all others.
+        while self._pace.wants(len(self._running) + len(self._again), max(workers, 1)):
             self._begin(_Task(*self._pace.take(workers)))
 
     def _begin(self, task: _Task) -> None:
         self._count += 1
         key = (self._name, self._count)
         piece = task.start, task.stop, SECONDS
-        future = self._crew.submit(self._packed.key, *piece, digest(), careful=task.careful, key=key)
+        future = self._crew.submit(
+            self._packed.key, *piece, digest(), careful=task.careful, key=key, back=self._back
+        )
         self._running[key] = future, task
-        future.add_done_callback(lambda done: self._back.put(done.key))
 
     def _look(self, at_once: bool = False) -> None:
         """Look at the cluster when it is time to: who came, who went, whether anybody is there."""
@@ -293,31 +309,24 @@ class _Round:
                 "cluster; DASK_PEAK_FAST__NO_WORKERS_TIMEOUT=2h waits longer; with a store the same call continues"
             )
 
-    def _taken(self, future: Any, task: _Task) -> Iterator[Piece]:
+    def _taken(self, task: _Task, found: _Outcome) -> Iterator[Piece]:
         """What a finished task brings: results, a parcel that is missing, or trouble."""
-        try:
-            error = future.exception(timeout=_ANSWER) if future.status == "error" else None
-            reply: Any = None if error else future.result(timeout=_ANSWER)
-        except (
-            CancelledError,
-            TimeoutError,
-            OSError,
-        ) as trouble:  # of the cluster; that of the work is `error`
+        if found.trouble is not None:
             if self._crew.status != "running":
-                raise SweepError(_gone(trouble)) from trouble
-            self._retry(task, f"{type(trouble).__name__}: {trouble}")
+                raise SweepError(_gone(found.trouble)) from found.trouble
+            self._retry(task, f"{type(found.trouble).__name__}: {found.trouble}")
             return
-        finally:
-            future.release()
-        if error is not None:
-            yield from self._failed(task, error)
+        if found.error is not None:
+            yield from self._failed(task, found.error)
             return
+        reply = found.reply
         if reply.theirs is not None:
             refuse(reply.worker, reply.theirs)
         if reply.missing:
-            for key in reply.missing:
-                self._crew.send(self._packed, key, [reply.worker])
-            self._retry(task, f"worker {reply.worker} does not keep what it is sent")
+            if self._crew.bring(self._packed, reply.worker):
+                self._later(task)
+            else:
+                self._retry(task, f"worker {reply.worker} does not keep what it is sent")
             return
         self._pace.measured(reply.stop - task.start, reply.seconds, fresh=reply.fresh)
         self._give_back(task, reply.stop)
@@ -332,6 +341,11 @@ class _Round:
         elif reached < task.stop:
             self._again.append(_Task(reached, task.stop, careful=True))
 
+    def _later(self, task: _Task) -> None:
+        """Hand a piece out again after a moment."""
+        task.ready = time.monotonic() + _LOOK
+        self._again.append(task)
+
     def _retry(self, task: _Task, reason: str) -> None:
         task.tries += 1
         if task.tries > _TRIES:
@@ -344,7 +358,7 @@ class _Round:
     def _failed(self, task: _Task, error: BaseException) -> Iterator[Piece]:
         """Run a piece carefully whose workers died; raise what the work itself raised."""
         if isinstance(error, ImportError):
-            raise SweepError(_no_package("of this cluster", error)) from error
+            raise SweepError(no_package("of this cluster", error)) from error
         if type(error).__name__ not in ("KilledWorker", "NoValidWorkerError"):
             raise error
         self._look(at_once=True)
