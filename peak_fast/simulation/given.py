@@ -157,8 +157,9 @@ def _first_line(error: Exception) -> str:
 
 
 def _quoted(error: Exception) -> str:
-    """The name that an error of Polars is about."""
-    return str(error).split('"')[1] if str(error).count('"') > 1 else str(error)
+    """The name that an error of Polars is about: in quotes, in older versions the first line as a whole."""
+    first = _first_line(error)
+    return first.split('"')[1] if first.count('"') > 1 else first
 
 
 def _columns_of(frame: Any) -> list[str]:
