@@ -1,6 +1,9 @@
 """Many runs through an MLflow server at once: each arrives once and whole, whatever the server does meanwhile."""
 
+import importlib
 import itertools
+import os
+import sys
 import threading
 import time
 
@@ -8,6 +11,7 @@ import pytest
 
 from peak_fast.errors import TrackingError
 from peak_fast.tracking import MLflowTracker
+from peak_fast.tracking.stores.calls import CALLS
 from tests.tracking_stores import Front, in_front, spool_files
 
 THREADS, RUNS, STEPS = 4, 4, 3
@@ -90,6 +94,24 @@ def check(reader, experiment, folder):
             assert run.metrics["steps"] == expected[-1][1]
             assert reader.artifacts(run.run_id) == ["notes/text.txt"]
     assert reader.read(runs["1-2"].run_id, "notes/text.txt", folder) == b"1 2"
+
+
+def test_what_holds_while_mlflow_is_called(monkeypatch):
+    """The user's patience counts; nothing of ours is left behind."""
+    name = "MLFLOW_HTTP_REQUEST_TIMEOUT"
+    monkeypatch.delenv(name, raising=False)
+    modules = dict(sys.modules)
+    with CALLS:
+        assert os.environ[name] == "20"
+        for missing in ("dbruntime", "pyspark"):
+            if missing not in modules and sys.modules.get(missing, CALLS) is None:
+                with pytest.raises(ImportError):
+                    importlib.import_module(missing)
+    assert name not in os.environ and sys.modules == modules
+    monkeypatch.setenv(name, "120")
+    with CALLS:
+        assert os.environ[name] == "120"
+    assert os.environ[name] == "120"
 
 
 @pytest.mark.slow

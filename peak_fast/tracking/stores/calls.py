@@ -9,6 +9,8 @@ import threading
 
 # MLflow looks for these seven times a request; where they are not installed that takes longer than the rest of it.
 _SOUGHT = ("dbruntime", "pyspark")
+# Seconds for an answer, where the user has not said how many.
+_PATIENCE = "MLFLOW_HTTP_REQUEST_TIMEOUT"
 
 
 class SharedEnvironment:
@@ -28,7 +30,8 @@ class SharedEnvironment:
         with self._lock:
             if self._users == 0:
                 self._saved = {name: os.environ.get(name) for name in self._wanted}
-                os.environ.update(self._wanted)
+                given = {name for name in (_PATIENCE,) if name in os.environ}
+                os.environ.update({name: text for name, text in self._wanted.items() if name not in given})
                 self._absent = [
                     name for name in _SOUGHT if name not in sys.modules and not importlib.util.find_spec(name)
                 ]
@@ -53,7 +56,7 @@ CALLS = SharedEnvironment(
     {
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
-        "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+        _PATIENCE: "20",
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
         "MLFLOW_ENABLE_ASYNC_LOGGING": "false",
         "MLFLOW_ALLOW_FILE_STORE": "true",
