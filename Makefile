@@ -25,8 +25,11 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "installed; kernels compile at the first run and are kept"
 	@touch $@
 
+# What the demo did not need is compiled behind it, so that no later first run has to wait; each kernel says when it is done.
 demo: $(STAMP)
 	$(BIN)/peak-fast demo
+	@echo "compiling the other kernels, once (a minute; can be stopped)"
+	$(BIN)/peak-fast warmup
 
 # Files of tests are shared out among so many processes (tests/README.md); 0: this one alone.
 WORKERS ?= 2

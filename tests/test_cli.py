@@ -242,7 +242,7 @@ class TestOthers:
     def test_warmup(self, command):
         code, out, _ = command("warmup")
         assert code == 0
-        assert [line.split()[0] for line in out.splitlines()][: len(NAMES)] == list(NAMES)
+        assert [line.split()[3] for line in out.splitlines()][: len(NAMES)] == list(NAMES)
         code, out, _ = command("doctor")
         assert f"{len(ENTRIES)} of {len(ENTRIES)} entries load without numba" in out
 

@@ -134,7 +134,7 @@ def test_only_these_places_compile():
     }
     assert found == {
         f"kernels/peak_kernels/{name}.py"
-        for name in ("compiling/guests", "compiling/options", "fast/block", "portfolio/deciding")
+        for name in ("compiling/guests", "compiling/options", "compiling/run_time", "fast/block")
     }
 
 

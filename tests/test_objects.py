@@ -12,8 +12,21 @@ import numpy as np
 import polars as pl
 import pytest
 
-from peak_fast import BacktestEngine, Bars, Costs, Rank, RiskLimits, Stops, Sweep, synthetic
+from peak_fast import (
+    BacktestEngine,
+    Bars,
+    Costs,
+    Rank,
+    RiskLimits,
+    Stops,
+    Sweep,
+    simulate_orders,
+    strategy,
+    synthetic,
+)
 from peak_fast.portfolio import Momentum, Volatility
+from peak_fast.settings import OrderRules
+from peak_fast.signals import simulate_signals
 from peak_fast.statistics import cscv
 from peak_fast.strategies.builtin import NAMES
 from peak_fast.validation import monte_carlo, noise_test, permutation_test, walk_forward
@@ -273,6 +286,34 @@ def test_runs_are_those_of_numba(folder, monkeypatch):
     assert len(set(hashes["compiled"])) > len(NAMES)
 
 
+@strategy(name="held_for_objects", memory=1)
+def held(i, bars, params, memory, account):
+    return 1.0 if bars[3, i] > bars[3, max(i - 5, 0)] else -1.0
+
+
+@strategy(name="wanted_for_objects")
+def wanted(i, bars, params, memory, account, want):
+    if i % 10 == 0:
+        want[0] = 0.5
+
+
+# Arrays of a run of orders, which a batch gets, too.
+ORDERS = "f1 f2 f2 f2 f2 f2 f2 f2 i1 f2 i1 f2 f1 f1 f2 f2 f2 f1 f1 f2"
+
+
+def run_the_book_and_blocks(bars, panel):
+    table = pl.DataFrame({"bar": [10, 20], "side": ["buy", "sell"], "size": [1.0, 1.0]})
+    assert simulate_orders(bars, table).stats["filled_orders"] == 2
+    book = {"order_book": OrderRules()}
+    for item in ("momentum", held):
+        BacktestEngine(**book).run(bars, item)
+        Sweep(item, {"fee_rate": [0.0, 0.001]}, bars, blocks=4, **book).run()
+    BacktestEngine().run(bars, held)
+    Sweep(held, {"fee_rate": [0.0, 0.001]}, bars, blocks=4).run()
+    BacktestEngine().run(panel, wanted)
+    simulate_signals([bars.close] * 4, entries=np.arange(400) % 40 == 0, exits=np.arange(400) % 40 == 20)
+
+
 def test_every_call_passes_arrays_as_the_machine_code_reads_them(monkeypatch):
     """Entries check nothing, so the callers are held to types, order and the number of arrays here."""
     prices = "f1 f1 f1 f1 f1 f1"
@@ -292,6 +333,12 @@ def test_every_call_passes_arrays_as_the_machine_code_reads_them(monkeypatch):
         "cscv_means": "f2 f2 i1 f3 f1", "take_along": "f1 i1 f1", "jitter": "f2 f1 f2", "walk_paths": "f1 f1 i1 f2 f2",
         "fold_stretches": "f1 f1 f1 f1 i1 f2", "are_clean": "f1 f1 f1 f1 f1 i1 i1",
         "are_same": "i1 f1 f1 f1 f1 f1 M1 f1 f1 f1 f1 f1 i1", "fold_holdings": "f2 f1 f1",
+        "run_orders": ORDERS,
+        "run_order_batch": f"{ORDERS} f2 f2 f2 i2 i2 f1 f1 i1 f1 f2 f2 i1", "order_metrics": "f1 f2 f1 f2 f2 f2 f1",
+        "decision_rows": "f1 i1 f1 f2 i2 f1 f1 i1", "run_signals": "f1 f1 i2 i1 f2 f2 f2 i1",
+        "run_block": "f2 f2 i2 f2 f2 f1 f1 f1 f3 f2 i1 f1 f2",
+        "run_block_by_block": "f2 f2 i2 f2 f2 f1 f1 f1 f3 f2 i1 f1 f2 f2 i1",
+        "decide_panel": "f3 i2 f1 f1 f2 i1 f1 f2 i2 i1 f2 f2 f2 f1 f1 f1 i1 f2 f2 f2 f2 i1 f2 f1 f2 i1",
     }  # fmt: skip
     seen = set()
 
@@ -324,4 +371,5 @@ def test_every_call_passes_arrays_as_the_machine_code_reads_them(monkeypatch):
     assert np.isfinite(cscv(np.sin(np.arange(400.0).reshape(80, 5) ** 2), 4).means).all()
     Sweep("momentum", {"period": [10, 20]}, bars, blocks=4).run()
     Sweep(Rank(Momentum(20), top="top"), {"top": [1, 2]}, panel, blocks=4).run()
+    run_the_book_and_blocks(bars, panel)
     assert seen == set(entries.ENTRIES)

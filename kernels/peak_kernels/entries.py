@@ -21,14 +21,22 @@ from peak_kernels.compiling import Entry
 
 def _body(name: str) -> Callable[..., None]:
     """Python function of an entry; only compiling needs it, and it imports numba."""
-    from peak_kernels import natives
+    from peak_kernels import natives, order_natives
 
-    body: Callable[..., None] = getattr(natives, name)
+    body: Callable[..., None] = getattr(order_natives if name in _OF_ORDERS else natives, name)
     return body
 
 
+_OF_ORDERS = {
+    "run_orders": 2, "run_order_batch": 4, "order_metrics": 1, "decision_rows": 0, "run_signals": 1, "run_block": 1,
+    "run_block_by_block": 1, "decide_panel": 1,
+}  # fmt: skip
+_CALLING = ("run_orders", "run_order_batch", "run_block", "run_block_by_block", "decide_panel")
+"""Entries that call functions of users, which may raise."""
+
+
 ENTRIES = {
-    name: Entry(name, numbers, _body)
+    name: Entry(name, numbers, _body, calls=name in _CALLING)
     for name, numbers in {
         "run_configurations": 2, "run_by_block": 2, "fold_blocks": 0, "sma_rows": 0, "ema_rows": 0, "rsi_rows": 0,
         "roc_rows": 0,
@@ -36,13 +44,13 @@ ENTRIES = {
         "fold_exposures": 0, "momentum_scores": 2, "volatility_scores": 1, "taken_scores": 0, "screen_scores": 1,
         "best_ranks": 3, "weigh_ranks": 3, "cscv_winners": 0, "cscv_ranks": 0, "cscv_means": 1,
         "draw_order": 3, "chain_moves": 1, "take_along": 0, "jitter": 2, "walk_paths": 2,
-        "fold_stretches": 0, "are_clean": 2, "are_same": 1, "fold_holdings": 0,
+        "fold_stretches": 0, "are_clean": 2, "are_same": 1, "fold_holdings": 0, **_OF_ORDERS,
     }.items()
 }  # fmt: skip
 (
     _RUN, _BY_BLOCK, _FOLD_BLOCKS, _SMA, _EMA, _RSI, _ROC, _HIGHEST, _LOWEST, _STD, _MACD, _PORTFOLIO, _EXPOSURES,
     _MOMENTUM, _VOLATILITY, _TAKEN, _SCREEN, _BEST, _WEIGH, _WINNERS, _RANKS, _MEANS, _DRAW, _CHAIN, _ALONG, _JITTER,
-    _WALK, _STRETCHES, _CLEAN, _SAME, _HOLDINGS,
+    _WALK, _STRETCHES, _CLEAN, _SAME, _HOLDINGS, *_,
 ) = ENTRIES.values()  # fmt: skip
 
 

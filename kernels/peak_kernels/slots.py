@@ -133,6 +133,8 @@ VIEW_WISH, VIEW_LAST_WISH, VIEW_ENTRY_BAR = 5, 6, 7
 VIEW_WRONG, VIEW_WRONG_BAR = 8, 9
 """First target that is none, and its bar counted from 1 (0: all were)."""
 VIEW_SIZE = 10
+OWN_CELLS = VIEW_SEEN + 1
+"""Cells behind the memory of a block that returns targets, in a run of orders: the account it sees, its last target."""
 
 # Records: columns of the two-dimensional record arrays.
 ORDER_COLUMNS = ("bar", "fill_bar", "kind", "side", "requested", "filled", "status", "reason")

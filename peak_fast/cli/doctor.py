@@ -67,7 +67,7 @@ def warm_up(say: Callable[[str], object]) -> None:
     jobs["simulate_orders"] = partial(simulate_orders, bars, orders)
     jobs["sweep of orders"] = partial(evaluate, NAMES[0], bars, {"size": [1.0]}, order_book=OrderRules())
     jobs |= {name: entry.prepare for name, entry in ENTRIES.items() if not entry.is_stored()}
-    for name, job in jobs.items():
+    for number, (name, job) in enumerate(jobs.items(), 1):
         begin = time.perf_counter()
         job()
-        say(f"{name:<20} {time.perf_counter() - begin:6.2f} s")
+        say(f"{number:3} of {len(jobs)}  {name:<20} {time.perf_counter() - begin:6.2f} s")

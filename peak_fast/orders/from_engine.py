@@ -24,7 +24,7 @@ from peak_fast.simulation import Decisions, calendar_table, price_table, prices_
 from peak_kernels import order_slots as f
 from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray, IntArray
-from peak_kernels.orders import decision_rows
+from peak_kernels.order_entries import decision_rows
 
 if TYPE_CHECKING:
     from peak_fast.data import Bars
@@ -142,7 +142,8 @@ def actions_of(
     rows = np.empty(3 * len(bar_of) * f.N_ACTION)
     tick = book.asset.tick if book.asset is not None else 0.0
     prices, calendar = prices_for(bars, settings), calendar_table(bars, False)
-    stop = decision_rows(rows, bar_of, target_of, prices, calendar, state, _entry(book), tick)
+    terms = (*_entry(book), tick)
+    stop = decision_rows(rows, (bar_of, target_of), prices, calendar, state, terms)
     return rows[:stop].reshape(-1, f.N_ACTION)
 
 

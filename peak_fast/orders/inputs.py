@@ -17,7 +17,7 @@ from peak_fast.settings import Asset, OrderRules
 from peak_fast.simulation import cells_of, compiled, numbers
 from peak_fast.strategies import Block, OrderBlock, check_indices
 from peak_kernels.arrays import FloatArray, IntArray
-from peak_kernels.orders import OWN_CELLS
+from peak_kernels.slots import OWN_CELLS
 
 
 @dataclass(frozen=True)

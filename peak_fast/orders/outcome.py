@@ -12,7 +12,7 @@ from peak_fast.simulation import Outcome
 from peak_kernels import order_slots as f
 from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray, IntArray
-from peak_kernels.orders import metrics_of
+from peak_kernels.order_entries import order_metrics
 
 if TYPE_CHECKING:
     from peak_fast.orders.inputs import Inputs
@@ -94,7 +94,7 @@ def outcome_of(
     for slot, source in _BESIDE_FILLS:
         state[slot] = records.state[source]
     tables = (records.book, records.fills, records.trades)
-    metrics_of(state, curve, curve[t.CURVE_POSITION], tables, stops is None, out)
+    order_metrics(state, curve, curve[t.CURVE_POSITION], tables, stops is None, out)
     if weights:
         _put_open_weight(state, records, slipped)
     else:
@@ -134,7 +134,7 @@ def placed_state(records: Records, settings: FloatArray) -> tuple[FloatArray, Fl
         state[slot] = records.state[source]
     held = (records.position != 0.0).any(axis=0).astype(np.float64)
     tables = (records.book, records.fills, records.trades)
-    metrics_of(state, np.stack((records.equity, records.cash)), held, tables, True, out)
+    order_metrics(state, np.stack((records.equity, records.cash)), held, tables, True, out)
     still_open = records.lots[records.lots[:, f.L_OPEN] > 0.0, f.L_ASSET]
     out[METRICS.index("total_trades")] += np.unique(still_open).size
     state[t.CASH] = records.cash[-1]

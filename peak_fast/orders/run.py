@@ -9,7 +9,6 @@ import numpy as np
 
 from peak_fast.errors import ConfigError
 from peak_fast.orders.memory import (
-    _NO_FLOATS,
     Asking,
     EngineSizing,
     Prices,
@@ -23,7 +22,7 @@ from peak_fast.settings import Asset, OrderRules
 from peak_kernels import order_slots as f
 from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray
-from peak_kernels.orders import OWN_CELLS, nothing_asked, order_runner
+from peak_kernels.order_entries import Asked, nothing_asked, run_orders
 
 
 def run_actions(
@@ -86,9 +85,9 @@ def run_actions(
         curves = np.empty(bars), np.empty(bars), np.empty((count, bars))
         asked = _asked(asking, count, bars)
         try:
-            order_runner()(memory, market, curves, *asked)
+            run_orders(memory, market, curves, asked)
         except IndexError as error:
-            raise error if asking is None else stopped_outside(asking, error, asked[1], asked[2][2]) from None
+            raise error if asking is None else stopped_outside(asking, error, asked[1], asked[4]) from None
         if asking is not None:
             refuse_no_target(asking.block, memory)
         if memory[f.S_OVERFLOW] == 0.0:
@@ -118,23 +117,22 @@ def stopped_outside(asking: Asking, error: IndexError, seen: FloatArray, view: F
         return error
     account = view
     if isinstance(asking.block, Block):
-        own = asking.memory.size - OWN_CELLS
+        own = asking.memory.size - t.OWN_CELLS
         account = asking.memory[own : own + t.VIEW_SEEN]
     return outside_error(asking.block, error, seen, asking.params, asking.memory, account)
 
 
-def _asked(asking: Asking | None, assets: int, bars: int) -> tuple[Any, ...]:
-    """The kernel's arguments about a block: function, table of bars, ``(params, memory, view)``, calendar."""
+def _asked(asking: Asking | None, assets: int, bars: int) -> Asked:
+    """The kernel's arguments about a block."""
     if asking is None:
-        empty = np.empty(0)
-        return nothing_asked(), _NO_FLOATS, (empty, empty, empty), _NO_FLOATS
+        return nothing_asked()
     asking.memory[:] = 0.0
     # The indicators twice: as the block sees them, and behind that what the kernel shows it bar by bar.
     seen = np.full((assets * f.N_SEEN + 2 * len(asking.rows), bars), np.nan)
     if len(asking.rows):
         seen[-len(asking.rows) :] = asking.rows
-    rooms = (asking.params, asking.memory, np.zeros(assets * f.N_VIEW))
-    return asking.function, seen, rooms, asking.calendar
+    view = np.zeros(assets * f.N_VIEW)
+    return asking.function.address, seen, asking.params.reshape(1, -1), asking.memory, view, asking.calendar
 
 
 def _records(memory: FloatArray, curves: tuple[FloatArray, FloatArray, FloatArray]) -> Records:

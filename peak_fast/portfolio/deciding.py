@@ -52,17 +52,18 @@ def _refuse(setup: Setup, block: PanelBlock) -> None:
 
 def _asked(panel: Panel, setup: Setup, block: PanelBlock, params: Any) -> tuple[Any, Any]:
     """Deciding bars and weights."""
-    from peak_kernels.portfolio import decision_runner
+    from peak_kernels.order_entries import decide_panel
 
     bars, assets = len(panel), panel.n_assets
     memory, account = np.zeros(cells_of(block)), np.zeros(p.SEEN_UNITS + assets)
     rows, weights = np.empty(bars, dtype=np.int64), np.empty((bars, assets))
     curve = np.empty((p.N_CURVES if setup.dues is not NO_DUES else 1, bars))
     try:
-        count = decision_runner()(
-            _compiled(block), panel.prices, setup.spans, (setup.settings, setup.rules, setup.terms),
-            setup.days, *_room(setup, assets), (params, memory, account), rows, weights,
-            setup.dues.arrays(NO_CHARGES, np.empty(p.N_SUMS)), curve,
+        scratch, records = _room(setup, assets)
+        count = decide_panel(
+            _compiled(block).address, panel.prices, setup.spans, setup.settings, setup.rules, setup.terms,
+            setup.days, *scratch, *records, params, memory, account, rows, weights,
+            *setup.dues.arrays(NO_CHARGES, np.empty(p.N_SUMS)), curve,
         )  # fmt: skip
     except IndexError as error:
         if not is_outside(block, error):
@@ -94,6 +95,12 @@ def _compiled(block: PanelBlock) -> Any:
     """
     is_checked = is_debug(block)
     key = "checked" if is_checked else "function"
+    if key not in block.compiled and not is_checked:
+        from peak_kernels.compiling import load_guest
+
+        kept = load_guest("panel", block.function)
+        if kept is not None:
+            block.compiled[key] = kept
     if key not in block.compiled:
         from peak_kernels.portfolio import compile_panel_block
 

@@ -21,7 +21,7 @@ from peak_fast.settings import SignalRules, refuse_prices, signal_types
 from peak_fast.signals.inputs import SIGNALS, Matrices, check_ends
 from peak_kernels import signal_slots as f
 from peak_kernels.arrays import FloatArray
-from peak_kernels.signals import simulate_signals as simulate_kernel
+from peak_kernels.order_entries import run_signals
 
 if TYPE_CHECKING:
     import polars as pl
@@ -177,7 +177,7 @@ def _run(
     memory, places = _memory(rules, numbers, count, initial_cash, from_orders=from_orders)
     events = np.empty((assets * bars, f.N_EVENT))
     cash, position = np.empty((count, bars)), np.empty((assets, bars))
-    simulate_kernel(memory, data, at, bars, places, events, cash, position)
+    run_signals(memory, data, at, bars, places, (events, cash, position))
     if memory[f.P_PERCENT_REVERSAL] > 0.0:
         raise ConfigError(
             "size_type='percent' cannot reverse a position: use accumulate, another upon_opposite_entry, "

@@ -94,9 +94,11 @@ def prepare_many(block: Block, bars: Bars, columns: Mapping[str, Any], count: in
 
 def cells_of(block: Block | OrderBlock | PanelBlock) -> int:
     """Cells of the memory that a block is called with: its own, and where it is checked the bar behind them."""
+    if not is_debug(block):
+        return max(block.memory, 1)
     from peak_kernels.compiling import NOTED
 
-    return block.memory + NOTED if is_debug(block) else max(block.memory, 1)
+    return block.memory + NOTED
 
 
 def compiled(block: Block | OrderBlock, *, in_orders: bool = False) -> Any:
@@ -109,6 +111,13 @@ def compiled(block: Block | OrderBlock, *, in_orders: bool = False) -> Any:
     """
     checked = is_debug(block)
     key = ("in_orders" if in_orders else "function") + " checked" * checked
+    if key not in block.compiled and not checked:
+        from peak_kernels.compiling import load_guest
+
+        kind = ("target" if in_orders else "block") if isinstance(block, Block) else "orders"
+        kept = load_guest(kind, block.function)
+        if kept is not None:
+            block.compiled[key] = kept
     if key not in block.compiled:
         from peak_kernels.fast import compile_block
         from peak_kernels.orders import compile_order_block, compile_target_block
@@ -182,7 +191,7 @@ def run_block(
 
     ``scratch = (state, records, curve)``; ``cuts``: memory of sums by block (`entries.block_memory`).
     """
-    from peak_kernels.fast import block_runner
+    from peak_kernels.order_entries import run_block as run_kernel
 
     if call.rows is not None:
         for places, part in call.by_rows():
@@ -199,9 +208,8 @@ def run_block(
             run_block(call.part(c, c + 1), prices, calendar, own, scratch, out[c : c + 1], cuts)
         return
     try:
-        block_runner(by_block=cuts is not None)(
-            call.ask, prices, call.seen, calendar, settings, call.params, rooms, records, curve, out, cuts
-        )
+        tables = prices, call.seen, calendar
+        run_kernel(call.ask.address, tables, settings, call.params, rooms, (records, curve), out, cuts)
     except IndexError as error:
         if not is_outside(call.block, error):
             raise

@@ -68,8 +68,14 @@ class Reach:
 
 def constant_indices(function: Callable[..., Any]) -> tuple[Reach, ...]:
     """Constant indices of a block and of the functions that it calls; none where numba cannot read the source."""
-    names = list(inspect.signature(function).parameters)
-    return tuple(dict.fromkeys(_scan(function, dict(zip(names, _ROLES, strict=False)), _DEPTH)))
+    from peak_kernels.compiling import known_of
+
+    def find() -> list[tuple[Any, ...]]:
+        names = list(inspect.signature(function).parameters)
+        found = dict.fromkeys(_scan(function, dict(zip(names, _ROLES, strict=False)), _DEPTH))
+        return [(item.role, item.axis, item.index, item.where) for item in found]
+
+    return tuple(Reach(*item) for item in known_of(function, "indices", find))
 
 
 def _scan(function: Callable[..., Any], known: Mapping[str, str | int], depth: int) -> Iterator[Reach]:

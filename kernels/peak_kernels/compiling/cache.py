@@ -22,6 +22,11 @@ PACKAGE_DIR = Path(__file__).resolve().parents[__name__.count(".") - 1]
 """Root of this package, wherever in it this module lies."""
 
 
+def is_own(file: str) -> bool:
+    """Whether a source file belongs to this package."""
+    return Path(file).resolve().is_relative_to(PACKAGE_DIR)
+
+
 @functools.cache
 def source_stamp() -> str:
     """Hash of all Python sources of this package, in its folders, too: the version of the machine code.

@@ -40,7 +40,6 @@ def main() -> int:
 
 def emit_all() -> Iterator[tuple[str, str, bytes]]:
     """Level, name and content of each object file; lowering and optimising go on at the same time."""
-    from peak_kernels import natives
     from peak_kernels.compiling.options import lower_native
     from peak_kernels.entries import ENTRIES
 
@@ -48,7 +47,7 @@ def emit_all() -> Iterator[tuple[str, str, bytes]]:
     with ProcessPoolExecutor(max(1, (os.cpu_count() or 2) - 1), get_context("spawn")) as pool:
         jobs: list[tuple[str, str, str, Future[bytes]]] = []
         for name, entry in ENTRIES.items():
-            symbol, bitcode = lower_native(getattr(natives, name), entry.numbers)
+            symbol, bitcode = lower_native(entry.body(name), entry.numbers)
             jobs += [(level, name, symbol, pool.submit(emit, bitcode, level)) for level in LEVELS]
         for level, name, symbol, job in jobs:
             yield level, name, _file(symbol, job.result())

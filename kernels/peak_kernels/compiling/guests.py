@@ -1,4 +1,4 @@
-"""Functions of users compiled together with a loop of this package: copies, bounds checks, a place in the cache.
+"""Functions of users compiled together with a loop of this package: copies, bounds checks, compilation.
 
 A guest is a function of the user's; what is compiled around it is a Python function of this package that calls it by
 the name ``_block``.  Each guest gets a copy of that function with itself in that place.
@@ -6,25 +6,21 @@ the name ``_block``.  Each guest gets a copy of that function with itself in tha
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 import types as python_types
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numba
-import numpy as np
 from numba.core.dispatcher import Dispatcher
 
-from peak_kernels.compiling.cache import cache_dir, source_stamp
-from peak_kernels.compiling.options import cache_in_package, is_own
+from peak_kernels.compiling.cache import is_own
+from peak_kernels.compiling.objects import COMPILED_HERE
+from peak_kernels.compiling.parts import WholeCompiler
+from peak_kernels.compiling.visitors import Guest, store_guest
 
 OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 """What guests and the loops around them are compiled with."""
-
-# What a function may take from outside itself that is the same thing under the same name.
-_NAMED = (python_types.ModuleType, python_types.BuiltinFunctionType, np.ufunc, type)
 
 # Stands for the guest in what is compiled around it.
 _block: Any = None
@@ -78,69 +74,48 @@ def copied(function: Callable[..., Any], change: Callable[[Any], Any]) -> Callab
     return twin
 
 
+def _guest(compiled: Any, store: Callable[[str, bytes], None] | None = None) -> Guest:
+    """Compiled code as kernels call it; ``store`` gets its symbol and object file where it may be kept."""
+    (result,) = compiled.overloads.values()
+    symbol, library = result.fndesc.llvm_func_name, result.library
+    if store is not None and not library.has_dynamic_globals:
+        store(symbol, library._get_compiled_object())
+    return Guest(library.get_pointer_to_function(symbol), COMPILED_HERE, compiled)
+
+
+def compile_checked(function: Callable[..., Any], outer: Callable[..., Any], signature: Any) -> Guest:
+    """Machine code of a copy of ``outer`` that calls the function, both with bounds checks; never cached."""
+    return _guest(checked_copy(function, outer, signature))
+
+
 def around(
+    kind: str,
     outer: Callable[..., Any],
     function: Callable[..., Any],
     signature: Any,
     helpers: dict[str, Any],
     checked: bool,
-) -> Any:
+) -> Guest:
     """Machine code of a copy of ``outer`` that calls the user's function as ``_block``, and ``helpers`` by their names.
 
-    ``checked``: with bounds checks, never cached; the guest's memory needs `NOTED` further cells.
+    It is kept under the kind of loop that it is (`visitors.load_guest`).  ``checked``: with bounds checks, never
+    kept; the guest's memory needs `NOTED` further cells.
     """
-    options = dict(OPTIONS)
-    block = checked_copy(function, note_target) if checked else numba.njit(**options)(function)
+    block = checked_copy(function, note_target) if checked else numba.njit(**OPTIONS)(function)
     names = {"__name__": outer.__module__, "_block": block, **helpers}
     asked: Any = python_types.FunctionType(outer.__code__, names, outer.__name__)
     if checked:
-        return numba.njit(signature, **options)(asked)
-    stamp = _stamp(function)
-    if stamp is not None and cache_dir() is not None:
-        # Symbols of cached machine code are numbered by the process that made it: only the name tells them apart.
-        asked.__name__ = asked.__qualname__ = f"{outer.__name__}_{stamp[1]}"
-        cache_in_package(asked, *stamp)
-        options["cache"] = True
-    return numba.njit(signature, **options)(asked)
+        return _guest(numba.njit(signature, **OPTIONS)(asked))
+    return _guest(_alone(asked, signature), partial(store_guest, kind, function))
 
 
-def compile_guest(function: Callable[..., Any], signature: Any) -> Any:
-    """Machine code of a guest alone, cached with the kernels where that is possible."""
-    options = dict(OPTIONS)
-    stamp = _stamp(function)
-    if stamp is not None and cache_dir() is not None:
-        cache_in_package(function, *stamp)
-        options["cache"] = True
-    return numba.njit(signature, **options)(function)
+def compile_guest(kind: str, function: Callable[..., Any], signature: Any) -> Guest:
+    """Machine code of a guest alone; see `around`."""
+    return _guest(_alone(function, signature), partial(store_guest, kind, function))
 
 
-def _stamp(function: Callable[..., Any]) -> tuple[str, str] | None:
-    """Where a user's function is, and a hash of what its machine code depends on; None where that cannot be told.
-
-    It holds inlined parts of this package, and numba compiles global and enclosing variables into it as constants.
-    """
-    parts: list[str] = [source_stamp(), numba.__version__]
-    todo: list[Any] = [function]
-    done: set[Any] = set()
-    while todo:
-        item = todo.pop()
-        code = getattr(item, "__code__", None)
-        if code is None or not Path(code.co_filename).is_file():
-            return None
-        done.add(item)
-        content = hashlib.blake2b(Path(code.co_filename).read_bytes(), digest_size=16).hexdigest()
-        parts.append(f"{code.co_filename} {code.co_firstlineno} {content}")
-        closed = inspect.getclosurevars(item)
-        for name, value in sorted({**closed.globals, **closed.nonlocals}.items()):
-            if isinstance(value, Dispatcher):
-                if value.py_func not in done and not is_own(value.py_func.__code__.co_filename):
-                    todo.append(value.py_func)
-            elif isinstance(value, bool | int | float | str | tuple):
-                parts.append(f"{name} = {value!r}")
-            elif not isinstance(value, _NAMED):
-                return None
-    code = function.__code__
-    place = f"{code.co_filename}:{function.__qualname__}:{code.co_firstlineno}"
-    hashes = (hashlib.blake2b(text.encode(), digest_size=16) for text in (place, "\n".join(parts)))
-    where, what = (digest.hexdigest() for digest in hashes)
-    return where, what
+def _alone(function: Callable[..., Any], signature: Any) -> Any:
+    """A function that only kernels call, by its address."""
+    return numba.njit(
+        signature, no_cfunc_wrapper=True, no_cpython_wrapper=True, pipeline_class=WholeCompiler, **OPTIONS
+    )(function)

@@ -10,9 +10,11 @@ from __future__ import annotations
 import ctypes
 import functools
 import mmap
+import os
 import platform
 import struct
 import sys
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 _KEPT: list[Any] = []  # what owns the machine code
@@ -22,12 +24,23 @@ _OF_C = frozenset(
     ("memset", "memcpy", "memmove", "memcmp", "pow", "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tan",
      "floor", "ceil", "trunc", "rint", "fmod")
 )  # fmt: skip
-# Numba may leave its function that releases an array's owner in the file, where nothing calls it: arrays of entries
-# have no owner.  It names a function of numba's run time, so some address must stand for that.
-_NEVER_CALLED = "NRT_MemInfo_call_dtor"
+NEVER_CALLED = "NRT_MemInfo_call_dtor"
+"""Numba may leave its function that releases an array's owner in the file, where nothing calls it: arrays of entries
+have no owner.  It names a function of numba's run time, so some address must stand for that."""
+
+# Of a function that makes Python objects, to raise them for instance.
+_ENVIRONMENT = "_ZN08NumbaEnv"
+VARIABLE = "PEAK_FAST_LINKER"
+"""``llvm``: LLVM links, as it does on other systems."""
 
 IS_PLAIN = sys.platform == "linux" and platform.machine() == "x86_64"
 """Whether object files are put into memory here; with LLVM, where this is false."""
+
+
+def kept(memory: Any) -> Any:
+    """Hold on to what machine code lies in, for as long as the process runs."""
+    _KEPT.append(memory)
+    return memory
 
 
 def link(name: str, symbol: str, code: bytes) -> int:
@@ -38,12 +51,12 @@ def link(name: str, symbol: str, code: bytes) -> int:
     Exception
         The file is no such file, or names something that is not known here.
     """
-    if IS_PLAIN:
+    if IS_PLAIN and os.environ.get(VARIABLE) != "llvm":
         try:
             memory, address = placed(code, symbol)
         except NotPlain:
             return _linked(name, symbol, code)
-        _KEPT.append(memory)
+        kept(memory)
         return address
     return _linked(name, symbol, code)
 
@@ -66,9 +79,9 @@ def _linked(name: str, symbol: str, code: bytes) -> int:
     import llvmlite.binding as llvm
 
     library = llvm.JITLibraryBuilder().add_object_img(code).add_current_process()
-    library.import_symbol(_NEVER_CALLED, _never_called()).export_symbol(symbol)
+    library.import_symbol(NEVER_CALLED, _never_called()).export_symbol(symbol)
     linked = library.link(_linker(), f"{name} {len(_KEPT)}")
-    _KEPT.append(linked)
+    kept(linked)
     address: int = linked[symbol]
     return address
 
@@ -78,7 +91,7 @@ class NotPlain(ValueError):
 
 
 # Numbers of the ELF format (System V ABI, AMD64 supplement).
-_SYMTAB, _RELA, _NOBITS = 2, 4, 8
+_SYMTAB, _RELA, _NOBITS, _UNWINDING = 2, 4, 8, 0x70000001
 _ALLOCATED, _EXECUTABLE, _THREAD = 2, 4, 0x400
 _UNDEFINED, _COMMON = 0, 0xFFF2
 _ABSOLUTE_ADDRESS = 1
@@ -127,7 +140,9 @@ def _layout(sections: list[_Section]) -> tuple[dict[int, int], int, int]:
     end = code_end = 0
     for executable in (True, False):
         for number, section in enumerate(sections):
-            if section.flags & _ALLOCATED and bool(section.flags & _EXECUTABLE) == executable:
+            # Nothing is unwound: kernels tell of errors by what they return.
+            needed = section.flags & _ALLOCATED and section.kind != _UNWINDING
+            if needed and bool(section.flags & _EXECUTABLE) == executable:
                 if section.flags & _THREAD or section.alignment > _PAGE:
                     raise NotPlain("expected code and constants only")
                 step = max(section.alignment, 1)
@@ -138,8 +153,15 @@ def _layout(sections: list[_Section]) -> tuple[dict[int, int], int, int]:
     return places, code_end, end
 
 
-def _function_of_c(name: str) -> int:
-    if name == _NEVER_CALLED:
+def function_of_c(name: str) -> int:
+    """Address of a function of the C library that this process uses.
+
+    Raises
+    ------
+    NotPlain
+        It is none of those that kernels call.
+    """
+    if name == NEVER_CALLED:
         return _never_called()
     if name not in _OF_C:
         raise NotPlain(f"names {name}, which is no known function of the C library")
@@ -159,8 +181,8 @@ def _c_library() -> Any:
 class _Image:
     """An object file that is about to be put into memory: sections, symbols, and where each of them goes."""
 
-    def __init__(self, code: bytes) -> None:
-        self.code = code
+    def __init__(self, code: bytes, find: Callable[[str], int]) -> None:
+        self.code, self._find = code, find
         self.sections = _sections(code)
         self.places, self.code_end, self.end = _layout(self.sections)
         (table,) = (section for section in self.sections if section.kind == _SYMTAB)
@@ -185,11 +207,13 @@ class _Image:
     def address(self, number: int, base: int) -> int:
         """Where a symbol is once the image lies at ``base``."""
         offset, symbol = self._offsets[number], self.symbols[number]
+        if symbol.section == _COMMON and self.name(symbol).startswith(_ENVIRONMENT):
+            raise NotPlain("needs Python objects of the process that compiled it")
         if offset is not None:
             return base + offset
         if symbol.section != _UNDEFINED:
             raise NotPlain("expected addresses of code and constants only")
-        return _function_of_c(self.name(symbol))
+        return self._find(self.name(symbol))
 
     def number_of(self, name: str) -> int:
         """Number of the symbol of a name."""
@@ -219,8 +243,10 @@ class _Image:
             struct.pack_into("<Q", memory, start + offset, value & (1 << 64) - 1)
 
 
-def placed(code: bytes, symbol: str) -> tuple[mmap.mmap, int]:
+def placed(code: bytes, symbol: str, find: Callable[[str], int] = function_of_c) -> tuple[mmap.mmap, int]:
     """Memory that holds the code of an object file, ready to be executed, and the address of one of its functions.
+
+    ``find`` gives the address of a function that the file names without holding it.
 
     Raises
     ------
@@ -229,7 +255,7 @@ def placed(code: bytes, symbol: str) -> tuple[mmap.mmap, int]:
     OSError
         The system does not allow it.
     """
-    image = _Image(code)
+    image = _Image(code, find)
     memory = mmap.mmap(-1, max(image.end, _PAGE))
     base = ctypes.addressof(ctypes.c_char.from_buffer(memory))
     image.write(memory, base)

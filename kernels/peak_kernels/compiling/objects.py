@@ -180,6 +180,8 @@ class Entry:
     body
         Gives the Python function of a name, which reads its arrays out of the tuple.  Called only where the machine
         code has to be compiled, because what it imports imports numba.
+    calls
+        Whether it calls functions of users, whose errors are raised again.
 
     Attributes
     ----------
@@ -189,10 +191,12 @@ class Entry:
         ``"package"``, ``"object file"`` (of the cache) or ``"compiled"`` after the first call, before it None.
     """
 
-    def __init__(self, name: str, numbers: int, body: Body) -> None:
+    def __init__(self, name: str, numbers: int, body: Body, *, calls: bool = False) -> None:
         self.name = name
         self.numbers = numbers
         self.body = body
+        self.calls = calls
+        self._address = 0
         self.way: str | None = None
         self.call: Callable[..., None] = self._call_first
 
@@ -207,8 +211,14 @@ class Entry:
                 found = load(self.name)
                 if found is None:
                     found = compile_and_store(self.name, self.numbers, self.body), COMPILED_HERE
-                self.call = self._checked(self._function(found[0]))
-                self.way = found[1]
+                self._address, self.way = found
+                function = self._function(self._address)
+                self.call = self._raising(function) if self.calls else self._checked(function)
+
+    def address(self) -> int:
+        """Where the machine code is, for kernels that call this one."""
+        self.prepare()
+        return self._address
 
     def is_stored(self) -> bool:
         """Whether the entry can be called here without numba: it is loaded so, or its file is valid."""
@@ -228,6 +238,22 @@ class Entry:
                 raise SystemError(f"kernel {self.name} failed; expected parameters that callers have checked")
 
         return call if known_layout() else described
+
+    def _raising(self, function: Any) -> Callable[..., None]:
+        """The function with a place of its own for what a user's function raises."""
+        is_known = known_layout()
+
+        def call(arrays: tuple[Any, ...], *numbers: int) -> None:
+            raised = ctypes.c_int64()
+            kept = None if is_known else laid_out(arrays)
+            items = id(arrays) + TUPLE_HEADER if kept is None else ctypes.addressof(kept[0])
+            status = function(_RETURNED, ctypes.addressof(raised), items, *numbers)
+            if status != 0:
+                from peak_kernels.compiling.run_time import raise_again
+
+                raise_again(np.int32(status), raised.value)
+
+        return call
 
     def _function(self, address: int) -> Any:
         words = [ctypes.c_int64] * (1 + self.numbers)

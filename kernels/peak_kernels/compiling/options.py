@@ -8,7 +8,6 @@ package instead, so that a change in any of them recompiles what it must (`_cach
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, overload
@@ -16,7 +15,7 @@ from typing import Any, TypeVar, overload
 import numba
 from numba.core import caching
 
-from peak_kernels.compiling.cache import PACKAGE_DIR, cache_dir, source_stamp
+from peak_kernels.compiling.cache import PACKAGE_DIR, cache_dir, is_own, source_stamp
 from peak_kernels.compiling.disk import CheckedFiles
 from peak_kernels.compiling.parts import LoweringCompiler, PartCompiler, WholeCompiler
 
@@ -50,44 +49,11 @@ class _StampedLocator(caching._CacheLocator):  # type: ignore[misc]
         return cls(py_func, folder)
 
 
-class _GuestLocator(_StampedLocator):
-    """Cache locator of functions of users that hold parts of this package (see `cache_in_package`)."""
-
-    def get_source_stamp(self) -> str:
-        return _guests[self._py_func][1]
-
-    def get_disambiguator(self) -> str:
-        return _guests[self._py_func][0]
-
-    @classmethod
-    def from_function(cls, py_func: Callable[..., Any], py_file: str) -> _GuestLocator | None:
-        folder = cache_dir()
-        return cls(py_func, folder) if folder is not None and py_func in _guests else None
-
-
-_guests: weakref.WeakKeyDictionary[Callable[..., Any], tuple[str, str]] = weakref.WeakKeyDictionary()
-
-
-def cache_in_package(function: Callable[..., Any], place: str, stamp: str) -> None:
-    """Keep the machine code of a user's function in this package's folder, in an entry for ``place``.
-
-    It is made again for another ``stamp``.  The folder belongs to one version of the sources, so what the function
-    inlined of them is never older.
-    """
-    _guests[function] = place, stamp
-
-
-def is_own(file: str) -> bool:
-    """Whether a source file belongs to this package."""
-    return Path(file).resolve().is_relative_to(PACKAGE_DIR)
-
-
 def _install_locator() -> None:
-    """Put the stamped locators and the checked files in the place of numba's own; they answer for this package only."""
+    """Put the stamped locator and the checked files in the place of numba's own; it answers for this package only."""
     for impl in (caching.CompileResultCacheImpl, caching.CodeLibraryCacheImpl):
-        for locator in (_GuestLocator, _StampedLocator):
-            if locator not in impl._locator_classes:
-                impl._locator_classes.insert(0, locator)
+        if _StampedLocator not in impl._locator_classes:
+            impl._locator_classes.insert(0, _StampedLocator)
     caching.IndexDataCacheFile = CheckedFiles
 
 

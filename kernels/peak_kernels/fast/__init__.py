@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from peak_kernels.doors import door
 
 if TYPE_CHECKING:
-    from peak_kernels.fast.block import block_runner as block_runner
     from peak_kernels.fast.block import compile_block as compile_block
     from peak_kernels.fast.block import diagnose as diagnose
+    from peak_kernels.fast.block import run_block as run_block
     from peak_kernels.fast.blocks import fold_blocks as fold_blocks
     from peak_kernels.fast.decided import decide as decide
     from peak_kernels.fast.estimates import take_kelly as take_kelly
@@ -26,7 +26,7 @@ __all__ = []
 
 # Where each name of this room lives; those outside `__all__` are for other rooms.
 _HOMES = {
-    "block": ("block_runner", "compile_block", "diagnose"),
+    "block": ("compile_block", "diagnose", "run_block"),
     "blocks": ("fold_blocks",),
     "decided": ("decide",),
     "estimates": ("take_kelly", "volatility_fraction", "year_at"),

@@ -21,6 +21,7 @@ from peak_kernels import money, simd
 from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray, IntArray
 from peak_kernels.compiling import jit
+from peak_kernels.fast.asking import call_ask
 from peak_kernels.fast.blocks import Cuts, begin_blocks
 from peak_kernels.fast.decided import decide
 from peak_kernels.fast.estimates import estimate
@@ -179,7 +180,7 @@ def ask(
     view[t.VIEW_ENTRY_PRICE] = state[t.AVERAGE_COST] if units != 0.0 else 0.0
     view[t.VIEW_ENTRY_BAR] = state[t.ENTRY_BAR]
     view[t.VIEW_LAST_WISH] = last_wish
-    place = block[0](bounds[0], bounds[1], block[1], block[2], block[3], view)
+    place = call_ask(block[0], bounds[0], bounds[1], block[1], block[2], block[3], view)
     wish = view[t.VIEW_WISH]
     if place < bounds[1] and view[t.VIEW_WRONG_BAR] == 0.0 and is_no_target(state, wish):
         view[t.VIEW_WRONG], view[t.VIEW_WRONG_BAR] = wish, place + 1.0
@@ -213,7 +214,7 @@ def simulate(
     """Run one configuration; with ``cuts`` (`blocks`) sums of returns by block, too.
 
     ``decisions = (bar_of, target_of, count)``: targets decided at the closes of bars, ascending; or
-    ``block = (function, bars, params, memory, view)``, which is asked at every close with prices.  Exactly one is
+    ``block = (address, bars, params, memory, view)``, which is asked at every close with prices.  Exactly one is
     used: numba drops the other's branches.
     """
     bars = prices.shape[1]

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from peak_kernels.doors import door
 
 if TYPE_CHECKING:
-    from peak_kernels.orders.batch import batch_runner as batch_runner
+    from peak_kernels.orders.batch import run_batch as run_batch
     from peak_kernels.orders.block import compile_order_block as compile_order_block
     from peak_kernels.orders.block import compile_target_block as compile_target_block
-    from peak_kernels.orders.decisions import decision_rows as decision_rows
+    from peak_kernels.orders.decisions import write_decisions as write_decisions
     from peak_kernels.orders.place import NO_ORDER as NO_ORDER
     from peak_kernels.orders.place import NO_ROOM as NO_ROOM
     from peak_kernels.orders.place import cancel as cancel
@@ -30,18 +30,16 @@ if TYPE_CHECKING:
     from peak_kernels.orders.place import set_exits as set_exits
     from peak_kernels.orders.place import status_of as status_of
     from peak_kernels.orders.place import trail_stops as trail_stops
-    from peak_kernels.orders.simulate import nothing_asked as nothing_asked
-    from peak_kernels.orders.simulate import order_runner as order_runner
-    from peak_kernels.orders.statistics import metrics_of as metrics_of
-    from peak_kernels.orders.targets import OWN_CELLS as OWN_CELLS
+    from peak_kernels.orders.simulate import simulate_orders as simulate_orders
+    from peak_kernels.orders.statistics import conclude_records as conclude_records
 
 __all__ = []
 
 # Where each name of this room lives; those outside `__all__` are for other rooms.
 _HOMES = {
-    "batch": ("batch_runner",),
+    "batch": ("run_batch",),
     "block": ("compile_order_block", "compile_target_block"),
-    "decisions": ("decision_rows",),
+    "decisions": ("write_decisions",),
     "place": (
         "NO_ORDER",
         "NO_ROOM",
@@ -63,9 +61,8 @@ _HOMES = {
         "status_of",
         "trail_stops",
     ),
-    "simulate": ("nothing_asked", "order_runner"),
-    "statistics": ("metrics_of",),
-    "targets": ("OWN_CELLS",),
+    "simulate": ("simulate_orders",),
+    "statistics": ("conclude_records",),
 }
 
 __getattr__, __dir__ = door(__name__, _HOMES, __all__, further=("place",))

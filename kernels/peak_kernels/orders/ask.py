@@ -13,7 +13,7 @@ import numpy as np
 from peak_kernels import order_slots as f
 from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray
-from peak_kernels.compiling import part
+from peak_kernels.compiling import by_address, part
 from peak_kernels.order_slots import Market
 from peak_kernels.orders.account import equity_of, margin_available, rate_at, shown_cash
 from peak_kernels.orders.book import is_exit, is_live, new_order, set_status
@@ -23,6 +23,7 @@ nb: Any = numba.types
 SEEN = nb.Array(nb.float64, 2, "C", readonly=True)
 ASKED = nb.void(nb.int64, SEEN, nb.float64[::1], nb.float64[::1], nb.float64[::1], nb.float64[::1])
 """Type of a block that places orders: ``block(bar, seen, params, memory, view, orders)``."""
+_call = by_address(ASKED)
 
 
 @part
@@ -138,7 +139,7 @@ def tell_year(m: FloatArray, calendar: FloatArray, bar: int) -> None:
 def ask(
     m: FloatArray,
     market: Market,
-    function: Any,
+    function: int,
     seen: FloatArray,
     rooms: tuple[FloatArray, FloatArray, FloatArray],
     calendar: FloatArray,
@@ -153,7 +154,7 @@ def ask(
         m[f.S_NOW] = bar
         describe(m, view, bar)
         tell_year(m, calendar, bar)
-        function(bar, seen, params, memory, view, m)
+        _call(function, bar, seen, params, memory, view, m)
         complete(m, calendar, bar)
     return first
 
@@ -183,7 +184,7 @@ def ask_through(
     m: FloatArray,
     market: Market,
     curves: tuple[FloatArray, FloatArray, FloatArray],
-    function: Any,
+    function: int,
     seen: FloatArray,
     rooms: tuple[FloatArray, FloatArray, FloatArray],
     calendar: FloatArray,
@@ -216,7 +217,7 @@ def ask_through(
                 live = view[f.V_LIVE_ORDERS], view[f.V_LIVE_EXITS]
                 kept = (view[f.V_AVERAGE], view[f.V_OPEN_LOTS], since, live[0], live[1])
             tell_year(m, calendar, bar)
-            function(bar, seen, params, memory, view, m)
+            _call(function, bar, seen, params, memory, view, m)
             if not known or m[f.S_ACTIONS_END] > first:
                 complete(m, calendar, bar)
                 known = True

@@ -9,28 +9,24 @@ Reads the settings of each configuration; writes the memory of a run anew, and a
 
 from __future__ import annotations
 
-import functools
 import math
-import warnings
-from collections.abc import Callable
 from typing import Any
 
 import numba
 import numpy as np
-from numba.core.errors import NumbaExperimentalFeatureWarning
 
 from peak_kernels import order_slots as f
 from peak_kernels import simd
 from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray, IntArray
-from peak_kernels.compiling import jit, part
+from peak_kernels.compiling import by_address, part
 from peak_kernels.fast import decide, fold_blocks
-from peak_kernels.order_slots import Market
 from peak_kernels.orders.decisions import write_decisions
-from peak_kernels.orders.simulate import order_runner
 from peak_kernels.orders.statistics import conclude_records
 
 nb: Any = numba.types
+# `order_natives.run_orders`
+_call = by_address(nb.none(nb.int64, nb.int64, nb.int64))
 
 
 @part
@@ -77,9 +73,11 @@ def put_sizing(m: FloatArray, settings: FloatArray, shorts: bool) -> None:
         m[f.R_MAINTENANCE] = f.LEAST_MARGIN
 
 
-def _run_batch(
-    runner: Any,
-    market: Any,
+@part
+def run_batch(
+    items: int,
+    run: int,
+    function: int,
     tables: tuple[FloatArray, FloatArray, FloatArray],
     calendar: IntArray,
     stride: int,
@@ -87,8 +85,7 @@ def _run_batch(
     rooms: tuple[FloatArray, FloatArray, FloatArray],
     decisions: tuple[IntArray, FloatArray],
     curves: tuple[FloatArray, FloatArray],
-    function: Any,
-    block: tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray],
+    block: tuple[FloatArray, FloatArray],
     out: FloatArray,
     blocks: int,
 ) -> tuple[int, int]:
@@ -96,8 +93,8 @@ def _run_batch(
 
     Parameters
     ----------
-    runner, market
-        See `orders.simulate`; one asset.
+    items, run, function
+        Addresses: of the arrays of `order_natives.run_orders` for one asset, of its machine code, of a block's.
     tables
         Prices (`slots`), rows of indicators one after the other (one row of the table; see `fast.decided`), settings:
         float64[configurations or 1, order_slots.N_WIDE].
@@ -112,9 +109,8 @@ def _run_batch(
         ``(bar_of, target_of)``, scratch of one element a bar.
     curves
         float64[2, bars] of equity and cash, float64[1, bars] of the position; written.
-    function, block
-        Machine code that is asked, and ``(table of bars, params, memory, view, calendar)``; ``params`` has a row for
-        each configuration.
+    block
+        Of the block: table of bars, memory.
     out
         float64[configurations, N_FOLDED or more], see `reduce.conclude`.
     blocks
@@ -125,15 +121,7 @@ def _run_batch(
     bar_of, target_of = simd.borrow(decisions[0]), simd.borrow(decisions[1])
     curve, position = simd.borrow(curves[0]), simd.borrow(curves[1])
     dates, choices, results = simd.borrow(calendar), simd.borrow(rules), simd.borrow(out)
-    lent = Market(
-        simd.borrow(market.open), simd.borrow(market.high), simd.borrow(market.low), simd.borrow(market.close),
-        simd.borrow(market.volume), simd.borrow(market.half_spread), simd.borrow(market.funding),
-        simd.borrow(market.day), simd.borrow(market.detail), simd.borrow(market.detail_start),
-        simd.borrow(market.rate),
-    )  # fmt: skip
-    seen, given, cells = simd.borrow(block[0]), simd.borrow(block[1]), simd.borrow(block[2])
-    view, days = simd.borrow(block[3]), simd.borrow(block[4])
-    written = (curve[0], curve[1], position)
+    seen, cells = simd.borrow(block[0]), simd.borrow(block[1])
     bars, asks, sized = prices.shape[1], seen.shape[1] > 0, image[f.G_STATE_AT] > 0.0
     shared, row, count = settings.shape[0] == 1, plane[0], 0
     for c in range(results.shape[0]):
@@ -167,7 +155,7 @@ def _run_batch(
             m[placed : placed + (stop - first) // f.N_ACTION] = -1.0
         if sized:
             put_sizing(m, own, shorts)
-        runner(m, lent, written, function, seen, (given[c if asks else 0], cells, view), days)
+        _call(run, items, function, c if asks else 0)
         if m[f.G_WRONG_BAR] > 0.0:
             return c, f.BATCH_TARGET
         if m[f.S_OVERFLOW] > 0.0:
@@ -196,24 +184,3 @@ def conclude_memory(
     state[t.N_AMBIGUOUS], state[t.ENTRY_UNITS] = m[f.S_AMBIGUOUS], m[f.S_OPEN_LOTS]
     state[t.TOTAL_INTEREST], state[t.TOTAL_FUNDING] = m[f.S_INTEREST], m[f.S_FUNDING]
     conclude_records(state, curve, position, (book, fills, trades), all_orders, out)
-
-
-def _signature() -> Any:
-    run = nb.void(*order_runner().nopython_signatures[0].args)  # type: ignore[attr-defined]
-    row, table = nb.float64[::1], nb.float64[:, ::1]
-    whole_row, whole_table = nb.int64[::1], nb.int64[:, ::1]
-    market, function = run.args[1], run.args[3]
-    return nb.UniTuple(nb.int64, 2)(
-        nb.FunctionType(run), market, nb.UniTuple(table, 3), whole_table, nb.int64, whole_table,
-        nb.UniTuple(row, 3), nb.Tuple([whole_row, row]), nb.UniTuple(table, 2),
-        function, nb.Tuple([table, table, row, row, table]), table, nb.int64,
-    )  # fmt: skip
-
-
-@functools.cache
-def batch_runner() -> Callable[..., tuple[int, int]]:
-    """The compiled batch.  The simulation travels as a first-class function: its machine code is there already."""
-    with warnings.catch_warnings():
-        # First-class functions are marked experimental; the tests of sweeps through the book watch them.
-        warnings.simplefilter("ignore", NumbaExperimentalFeatureWarning)
-        return jit(_run_batch, signature=_signature())

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 from peak_kernels import slots as t
-from peak_kernels.compiling import around, checked_copy, compile_guest, note_orders
+from peak_kernels.compiling import Guest, around, compile_checked, compile_guest, note_orders
 from peak_kernels.orders.ask import ASKED
-from peak_kernels.orders.targets import OWN_CELLS, aim_at, see_account
+from peak_kernels.orders.targets import aim_at, see_account
+from peak_kernels.slots import OWN_CELLS
 
 # Stands for the user's function, see `guests`.
 _block: Any = None
@@ -28,7 +29,7 @@ def _aim(bar: Any, seen: Any, params: Any, memory: Any, view: Any, orders: Any) 
         aim_at(orders, seen, wish, bar)
 
 
-def compile_target_block(function: Callable[..., float], *, checked: bool = False) -> Any:
+def compile_target_block(function: Callable[..., float], *, checked: bool = False) -> Guest:
     """Machine code of a block that returns targets, as a block that places orders; see `block.compile_block`.
 
     Raises
@@ -37,10 +38,10 @@ def compile_target_block(function: Callable[..., float], *, checked: bool = Fals
         The function uses something that cannot be compiled.
     """
     helpers = {"t": t, "OWN_CELLS": OWN_CELLS, "see_account": see_account, "aim_at": aim_at}
-    return around(_aim, function, ASKED, helpers, checked)
+    return around("target", _aim, function, ASKED, helpers, checked)
 
 
-def compile_order_block(function: Callable[..., None], *, checked: bool = False) -> Any:
+def compile_order_block(function: Callable[..., None], *, checked: bool = False) -> Guest:
     """Machine code of a user's block that places orders; see `block.compile_block`.
 
     Raises
@@ -48,4 +49,6 @@ def compile_order_block(function: Callable[..., None], *, checked: bool = False)
     numba.core.errors.NumbaError
         The function uses something that cannot be compiled.
     """
-    return checked_copy(function, note_orders, ASKED) if checked else compile_guest(function, ASKED)
+    return (
+        compile_checked(function, note_orders, ASKED) if checked else compile_guest("orders", function, ASKED)
+    )

@@ -11,7 +11,7 @@ from peak_kernels import money
 from peak_kernels import order_slots as f
 from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray, IntArray
-from peak_kernels.compiling import jit, part
+from peak_kernels.compiling import part
 from peak_kernels.fast import next_priced, volatility_fraction, year_at
 
 
@@ -122,19 +122,3 @@ def write_decisions(
             rows[at + f.X_SIZE] = state[t.SIZED_FRACTION]
         at = after
     return at, shorts
-
-
-@jit
-def decision_rows(
-    rows: FloatArray,
-    bar_of: IntArray,
-    target_of: FloatArray,
-    prices: FloatArray,
-    calendar: IntArray,
-    state: FloatArray,
-    entry: tuple[float, float],
-    tick: float,
-) -> int:
-    """`write_decisions`, to be called from Python; returns the number of slots written."""
-    stop, _ = write_decisions(rows, 0, (bar_of, target_of, bar_of.size), prices, calendar, state, entry, tick)
-    return stop

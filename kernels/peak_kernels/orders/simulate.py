@@ -9,22 +9,15 @@ Reads the market; writes the bars in the assets' rows, marks, curves and, throug
 
 from __future__ import annotations
 
-import functools
-import warnings
-from collections.abc import Callable
-from typing import Any
-
-import numba
 import numpy as np
-from numba.core.errors import NumbaExperimentalFeatureWarning
 
 from peak_kernels import order_slots as f
 from peak_kernels import simd
 from peak_kernels.arrays import FloatArray
-from peak_kernels.compiling import jit, part
+from peak_kernels.compiling import part
 from peak_kernels.order_slots import Market
 from peak_kernels.orders.actions import act, check_submissions
-from peak_kernels.orders.ask import ASKED, ask, ask_through
+from peak_kernels.orders.ask import ask, ask_through
 from peak_kernels.orders.book import close_order, is_live, set_status, set_wakes, wake_for
 from peak_kernels.orders.limits import (
     carries,
@@ -44,8 +37,6 @@ from peak_kernels.orders.work import (
     work_closers,
     workable,
 )
-
-nb: Any = numba.types
 
 # Passes over a bar.
 NORMAL, AT_CLOSE, SECOND = range(3)
@@ -266,19 +257,21 @@ def finish(m: FloatArray, curves: tuple[FloatArray, FloatArray, FloatArray], bar
         curves[0][i] = curves[0][min(first, bars - 1)]
 
 
-def _simulate(
+@part
+def simulate_orders(
     m: FloatArray,
     market: Market,
     curves: tuple[FloatArray, FloatArray, FloatArray],
-    function: Any,
+    function: int,
     seen: FloatArray,
     rooms: tuple[FloatArray, FloatArray, FloatArray],
     calendar: FloatArray,
 ) -> None:
     """Run all bars; curves ``(equity, cash, position)`` are written at every close.
 
-    Without a block ``seen`` has no columns; ``rooms = (params, memory, view)``.  ``m[S_OVERFLOW]`` is 1 afterwards
-    when a section of records was too small: run again with more room.
+    ``function`` is the address of a block (`orders.ask.ASKED`); without one ``seen`` has no columns.  ``rooms =
+    (params, memory, view)``.  ``m[S_OVERFLOW]`` is 1 afterwards when a section of records was too small: run again
+    with more room.
     """
     m = simd.borrow(m)
     bars = market.close.shape[1]
@@ -338,39 +331,3 @@ def _simulate(
             break
         bar += 1
     finish(m, curves, bar)
-
-
-def no_block(
-    bar: int, seen: FloatArray, params: FloatArray, memory: FloatArray, view: FloatArray, orders: FloatArray
-) -> None:
-    """Stands where a run without a block has its function; never called."""
-
-
-def _signature() -> Any:
-    row, table = nb.float64[::1], nb.float64[:, ::1]
-
-    def fixed(kind: Any, ndim: int) -> Any:
-        return nb.Array(kind, ndim, "C", readonly=True)
-
-    shapes = [(nb.float64, 2)] * 7 + [(nb.int64, 1), (nb.float64, 2), (nb.int64, 1), (nb.float64, 2)]
-    market = nb.NamedTuple([fixed(*shape) for shape in shapes], Market)
-    curves = nb.Tuple([row, row, table])
-    return nb.void(row, market, curves, nb.FunctionType(ASKED), table, nb.UniTuple(row, 3), table)
-
-
-@functools.cache
-def order_runner() -> Callable[..., None]:
-    """The compiled simulation, one for instructions of frames and of blocks.
-
-    A block travels as a first-class function of a fixed type, so that a new one costs its own compilation only.
-    """
-    with warnings.catch_warnings():
-        # First-class functions are marked experimental; the tests of both kinds of block watch them.
-        warnings.simplefilter("ignore", NumbaExperimentalFeatureWarning)
-        return jit(_simulate, signature=_signature())
-
-
-@functools.cache
-def nothing_asked() -> Callable[..., None]:
-    """Machine code of `no_block`."""
-    return jit(no_block, signature=ASKED)

@@ -10,7 +10,7 @@ import math
 from peak_kernels import order_slots as f
 from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray
-from peak_kernels.compiling import jit, part
+from peak_kernels.compiling import part
 from peak_kernels.fast import conclude
 
 
@@ -121,16 +121,3 @@ def conclude_records(
     state[t.UNITS] = position[bars - 1]
     sum_curve(state, curve[t.CURVE_EQUITY], position)
     conclude(state, curve, bars, out)
-
-
-@jit
-def metrics_of(
-    state: FloatArray,
-    curve: FloatArray,
-    position: FloatArray,
-    records: tuple[FloatArray, FloatArray, FloatArray],
-    all_orders: bool,
-    out: FloatArray,
-) -> None:
-    """See `conclude_records`."""
-    conclude_records(state, curve, position, records, all_orders, out)

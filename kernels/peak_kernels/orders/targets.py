@@ -19,9 +19,6 @@ from peak_kernels.fast import volatility_fraction
 from peak_kernels.orders.account import by_weight, full_value, worth_of
 from peak_kernels.orders.place import write
 
-OWN_CELLS = t.VIEW_SEEN + 1
-"""Cells behind the block's own memory: the account that it sees, then its last target."""
-
 
 @jit
 def see_account(m: FloatArray, seen: FloatArray, view: FloatArray, account: FloatArray, bar: int) -> None:

@@ -8,7 +8,7 @@ from peak_kernels.doors import door
 
 if TYPE_CHECKING:
     from peak_kernels.portfolio.deciding import compile_panel_block as compile_panel_block
-    from peak_kernels.portfolio.deciding import decision_runner as decision_runner
+    from peak_kernels.portfolio.deciding import decide as decide
     from peak_kernels.portfolio.exposures import fold_exposures as fold_exposures
     from peak_kernels.portfolio.exposures import fold_holdings as fold_holdings
     from peak_kernels.portfolio.ranking import best_into as best_into
@@ -23,7 +23,7 @@ __all__ = []
 
 # Where each name of this room lives; those outside `__all__` are for other rooms.
 _HOMES = {
-    "deciding": ("compile_panel_block", "decision_runner"),
+    "deciding": ("compile_panel_block", "decide"),
     "exposures": ("fold_exposures", "fold_holdings"),
     "simulation": ("run_portfolio",),
     "ranking": ("best_into", "weigh_into"),

@@ -10,18 +10,15 @@ Reads prices, weights and settings; writes the block's memory and view, and rows
 
 from __future__ import annotations
 
-import functools
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numba
-from numba.core.errors import NumbaExperimentalFeatureWarning
 
 from peak_kernels import money
 from peak_kernels import portfolio_slots as p
 from peak_kernels import slots as t
-from peak_kernels.compiling import OPTIONS, cache_dir, checked_copy, compile_guest, jit, note_orders
+from peak_kernels.compiling import Guest, by_address, compile_checked, compile_guest, jit, note_orders, part
 from peak_kernels.portfolio.financing import begin, pay_funding, settle_dues, walk_cash
 from peak_kernels.portfolio.halts import begin_day, is_limited, leave, look
 from peak_kernels.portfolio.rebalance import asked_by_row, asked_by_waiting, trade
@@ -30,15 +27,11 @@ from peak_kernels.portfolio.sizes import known_close
 
 nb: Any = numba.types
 
-_ROW, _TABLE, _NUMBERS, _LISTS = nb.float64[::1], nb.float64[:, ::1], nb.int64[::1], nb.int64[:, ::1]
+_ROW = nb.float64[::1]
 # A block cannot write where prices are.
 _PRICES = nb.Array(nb.float64, 3, "C", readonly=True)
 _ASK = nb.void(nb.int64, _PRICES, _ROW, _ROW, _ROW, _ROW)
-_RUN = nb.int64(
-    nb.FunctionType(_ASK), _PRICES, _LISTS, nb.Tuple((_ROW, _ROW, _TABLE)), _NUMBERS,
-    nb.Tuple((_ROW, _TABLE, _LISTS, _NUMBERS)), nb.UniTuple(_TABLE, 3), nb.UniTuple(_ROW, 3), _NUMBERS, _TABLE,
-    nb.Tuple((_TABLE, _TABLE, _TABLE, _NUMBERS, _TABLE, _ROW)), _TABLE,
-)  # fmt: skip
+_call = by_address(_ASK)
 
 
 @jit(inline=True)
@@ -95,11 +88,12 @@ def judge(desk: Any, prices: Any, bar: Any) -> None:
     look(desk, bar)
 
 
-def _decide(
+@part
+def decide(
     ask: Any, prices: Any, spans: Any, settings: Any, days: Any, scratch: Any, records: Any, rooms: Any, rows: Any,
     weights: Any, financing: Any, curve: Any,
 ) -> Any:  # fmt: skip
-    """Ask a block at every close; how many rows of weights it has given.
+    """Ask a block, whose address is ``ask``, at every close; how many rows of weights it has given.
 
     ``rooms = (params, memory, account)``; ``rows`` int64[bars] and ``weights`` float64[bars, assets] get the bars at
     which it wants something and what it wants; ``curve`` is room that only financing uses; the other arguments
@@ -132,7 +126,7 @@ def _decide(
                 want = weights[count]
                 want[:] = float("nan")
                 see_account(desk, prices, rooms[2], bar)
-                ask(bar, prices, rooms[0], rooms[1], rooms[2], want)
+                _call(ask, bar, prices, rooms[0], rooms[1], rooms[2], want)
                 given = is_given(want)
                 if given:
                     rows[count] = bar
@@ -149,17 +143,7 @@ def _decide(
     return count
 
 
-@functools.cache
-def decision_runner() -> Callable[..., int]:
-    """The compiled loop; an explicit signature, because only then a function argument keeps its general type."""
-    with warnings.catch_warnings():
-        # First-class functions are marked experimental; `tests/test_portfolio_block.py` watches them.
-        warnings.simplefilter("ignore", NumbaExperimentalFeatureWarning)
-        compiled: Callable[..., int] = numba.njit(_RUN, **OPTIONS, cache=cache_dir() is not None)(_decide)
-    return compiled
-
-
-def compile_panel_block(function: Callable[..., None], *, checked: bool = False) -> Any:
+def compile_panel_block(function: Callable[..., None], *, checked: bool = False) -> Guest:
     """Machine code of a user's block of all assets, cached with the kernels where that is possible.
 
     ``checked``: with bounds checks, never cached; its memory needs `NOTED` further cells.
@@ -169,4 +153,4 @@ def compile_panel_block(function: Callable[..., None], *, checked: bool = False)
     numba.core.errors.NumbaError
         The function uses something that cannot be compiled.
     """
-    return checked_copy(function, note_orders, _ASK) if checked else compile_guest(function, _ASK)
+    return compile_checked(function, note_orders, _ASK) if checked else compile_guest("panel", function, _ASK)

@@ -13,12 +13,12 @@ import numpy as np
 from peak_kernels import money
 from peak_kernels import signal_slots as f
 from peak_kernels.arrays import FloatArray
-from peak_kernels.compiling import jit
+from peak_kernels.compiling import part
 
 Fill = tuple[int, float, float, float]
 
 
-@jit
+@part
 def close_to(a: float, b: float) -> bool:
     """Equal up to a relative error of 1e-9 (1e-12 near zero)."""
     if a == b:
@@ -28,13 +28,13 @@ def close_to(a: float, b: float) -> bool:
     return abs(a - b) <= max(1e-9 * max(abs(a), abs(b)), 1e-12)
 
 
-@jit
+@part
 def add(a: float, b: float) -> float:
     """Sum that is exactly 0 when the terms cancel up to the tolerance."""
     return 0.0 if close_to(a, -b) else a + b
 
 
-@jit
+@part
 def whole_steps(m: FloatArray, size: float) -> float:
     """Size cut to a multiple of the granularity.
 
@@ -44,7 +44,7 @@ def whole_steps(m: FloatArray, size: float) -> float:
     return money.whole_steps(size, step) if step > 0.0 and np.isfinite(size) else size
 
 
-@jit
+@part
 def fit_size(m: FloatArray, size: float) -> tuple[float, int]:
     """Size after the largest size and the granularity; the status says whether that is allowed."""
     if size > m[f.P_MAX_SIZE]:
@@ -54,7 +54,7 @@ def fit_size(m: FloatArray, size: float) -> tuple[float, int]:
     return whole_steps(m, size), f.FILLED
 
 
-@jit
+@part
 def final_status(m: FloatArray, size: float, requested: float) -> int:
     """Whether a size is large enough, and complete where it has to be."""
     if size < m[f.P_MIN_SIZE] and not close_to(size, m[f.P_MIN_SIZE]):
@@ -65,7 +65,7 @@ def final_status(m: FloatArray, size: float, requested: float) -> int:
     return f.FILLED
 
 
-@jit
+@part
 def cash_limit(m: FloatArray, row: int, g: int, price: float) -> float:
     """Cash that a purchase may spend, without percent."""
     cash, free = m[g + f.G_CASH], m[g + f.G_FREE]
@@ -85,7 +85,7 @@ def cash_limit(m: FloatArray, row: int, g: int, price: float) -> float:
     return min(cash, limit)
 
 
-@jit
+@part
 def buy(m: FloatArray, row: int, g: int, size: float) -> Fill:
     """Buy ``size`` units, or the share ``size`` of the cash when the order is a percent."""
     price = money.moved(m[row + f.A_ORDER_PRICE], m[row + f.A_ORDER_SLIPPAGE])
@@ -126,7 +126,7 @@ def buy(m: FloatArray, row: int, g: int, size: float) -> Fill:
     return f.FILLED, size, price, paid
 
 
-@jit
+@part
 def after_buy(m: FloatArray, row: int, g: int, size: float, spent: float) -> None:
     """Cash, position, debt and free cash after a purchase."""
     held, debt = m[row + f.A_POSITION], m[row + f.A_DEBT]
@@ -142,7 +142,7 @@ def after_buy(m: FloatArray, row: int, g: int, size: float, spent: float) -> Non
     m[row + f.A_POSITION] = position
 
 
-@jit
+@part
 def most_to_sell(m: FloatArray, row: int, g: int, price: float) -> tuple[float, int]:
     """Units that can be sold: what is held, and what the free cash allows to sell short."""
     fees, fixed = m[row + f.A_FEES], m[row + f.A_FIXED]
@@ -155,7 +155,7 @@ def most_to_sell(m: FloatArray, row: int, g: int, price: float) -> tuple[float, 
     return most, f.FILLED if most > 0.0 else f.CANNOT_COVER_FEES
 
 
-@jit
+@part
 def sell(m: FloatArray, row: int, g: int, size: float) -> Fill:
     """Sell ``size`` units, or the share ``size`` of what can be sold when the order is a percent."""
     price = money.moved(m[row + f.A_ORDER_PRICE], -m[row + f.A_ORDER_SLIPPAGE])
@@ -188,7 +188,7 @@ def sell(m: FloatArray, row: int, g: int, size: float) -> Fill:
     return f.FILLED, size, price, paid
 
 
-@jit
+@part
 def after_sale(m: FloatArray, row: int, g: int, size: float, price: float, received: float) -> None:
     """Cash, position, debt and free cash after a sale."""
     held = m[row + f.A_POSITION]

@@ -15,11 +15,11 @@ import numpy as np
 from peak_kernels import money
 from peak_kernels import signal_slots as f
 from peak_kernels.arrays import FloatArray, IntArray
-from peak_kernels.compiling import jit
+from peak_kernels.compiling import part
 from peak_kernels.signals.fills import buy, close_to, sell
 
 
-@jit
+@part
 def stop_price(row: int, m: FloatArray) -> float:
     """Price at which the stop-loss, else the take-profit, of an open position is hit in the bar; NaN if none."""
     side = np.sign(m[row + f.A_POSITION])
@@ -45,7 +45,7 @@ def stop_price(row: int, m: FloatArray) -> float:
     return hit
 
 
-@jit
+@part
 def keep_one(position: float, mode: float) -> tuple[bool, bool]:
     """Which of a conflicting entry and exit stays."""
     if mode == f.KEEP_ENTRY or mode == f.KEEP_EXIT:
@@ -55,7 +55,7 @@ def keep_one(position: float, mode: float) -> tuple[bool, bool]:
     return mode == f.ADJACENT, mode == f.OPPOSITE
 
 
-@jit
+@part
 def keep_direction(position: float, mode: float) -> tuple[bool, bool]:
     """Which of a long entry and a short entry in one bar stays."""
     if mode == f.KEEP_LONG or mode == f.KEEP_SHORT:
@@ -66,7 +66,7 @@ def keep_direction(position: float, mode: float) -> tuple[bool, bool]:
     return long, not long
 
 
-@jit
+@part
 def resolve_signals(m: FloatArray, row: int) -> tuple[int, float]:
     """Signals of a bar after the conflict rules, and the accumulation that applies to them."""
     signals = int(m[row + f.A_SIGNALS])
@@ -93,7 +93,7 @@ def resolve_signals(m: FloatArray, row: int) -> tuple[int, float]:
     return resolved, accumulate
 
 
-@jit
+@part
 def signals_on_stop(m: FloatArray, row: int, hit: float) -> tuple[int, float]:
     """Signals that a hit stop puts in the place of the user's, and its price and slippage."""
     mode = m[f.P_STOP_EXIT]
@@ -115,7 +115,7 @@ def signals_on_stop(m: FloatArray, row: int, hit: float) -> tuple[int, float]:
     return signals, accumulate
 
 
-@jit
+@part
 def decide(m: FloatArray, row: int) -> None:
     """This bar's order of an asset: from its size, or from stops and signals.  No order: size NaN."""
     m[row + f.A_ORDER_SIZE], m[row + f.A_ORDER_TYPE] = np.nan, m[f.P_SIZE_TYPE]
@@ -155,7 +155,7 @@ def decide(m: FloatArray, row: int) -> None:
         m[row + f.A_ORDER_SIZE] = side * size
 
 
-@jit
+@part
 def order_against(m: FloatArray, row: int, size: float, reduces: bool) -> None:
     """Order of an entry against the position: a reduction, or a reversal by position plus size."""
     position = m[row + f.A_POSITION]
@@ -170,7 +170,7 @@ def order_against(m: FloatArray, row: int, size: float, reduces: bool) -> None:
     m[row + f.A_ORDER_SIZE] = -np.sign(position) * size
 
 
-@jit
+@part
 def order_value(m: FloatArray, row: int, g: int) -> float:
     """Approximate value of an asset's order, by which orders of a group are sequenced; NaN without one."""
     size, kind, valuation = m[row + f.A_ORDER_SIZE], m[row + f.A_ORDER_TYPE], m[row + f.A_VALUATION]
@@ -190,7 +190,7 @@ def order_value(m: FloatArray, row: int, g: int) -> float:
     return (size if kind == f.TARGET_VALUE else size * m[g + f.G_VALUE]) - held
 
 
-@jit
+@part
 def sequence(m: FloatArray, g: int, rows: IntArray) -> None:
     """Put the assets of a group into the order in which they trade (stable, ascending by order value)."""
     first, count = int(m[g + f.G_FIRST]), int(m[g + f.G_COUNT])
@@ -211,7 +211,7 @@ def sequence(m: FloatArray, g: int, rows: IntArray) -> None:
         rows[i] = row
 
 
-@jit
+@part
 def value_group(m: FloatArray, g: int) -> float:
     """Cash of a group plus its positions at the valuation prices."""
     value = m[g + f.G_CASH]
@@ -223,7 +223,7 @@ def value_group(m: FloatArray, g: int) -> float:
     return value
 
 
-@jit
+@part
 def units_of(m: FloatArray, row: int, g: int) -> float:
     """Turn the order's size into an amount; a percent keeps its type.  Returns the signed size."""
     size, kind = m[row + f.A_ORDER_SIZE], m[row + f.A_ORDER_TYPE]
@@ -243,7 +243,7 @@ def units_of(m: FloatArray, row: int, g: int) -> float:
     return size
 
 
-@jit
+@part
 def execute(m: FloatArray, row: int, g: int, bar: int, events: FloatArray) -> None:
     """Fill or refuse the order of an asset, record it, and update its stops."""
     requested = m[row + f.A_ORDER_SIZE]
@@ -288,7 +288,7 @@ def execute(m: FloatArray, row: int, g: int, bar: int, events: FloatArray) -> No
         update_stops(m, row, before, price)
 
 
-@jit
+@part
 def update_stops(m: FloatArray, row: int, before: float, filled_at: float) -> None:
     """Stops after a fill: cleared, set for a new position, replaced for an increased one."""
     position = m[row + f.A_POSITION]
@@ -311,7 +311,7 @@ def update_stops(m: FloatArray, row: int, before: float, filled_at: float) -> No
             m[row + column], m[row + column + 1] = m[row + given], reference
 
 
-@jit
+@part
 def load_bar(m: FloatArray, row: int, a: int, bar: int, data: FloatArray, at: IntArray) -> None:
     """Copy a bar's prices and inputs of an asset into its row.
 
@@ -325,7 +325,7 @@ def load_bar(m: FloatArray, row: int, a: int, bar: int, data: FloatArray, at: In
         m[row + f.A_VALUATION] = price
 
 
-@jit
+@part
 def simulate_signals(
     m: FloatArray,
     data: FloatArray,
@@ -335,6 +335,7 @@ def simulate_signals(
     events: FloatArray,
     cash: FloatArray,
     position: FloatArray,
+    rows: IntArray,
 ) -> None:
     """Run all groups bar by bar.
 
@@ -350,9 +351,10 @@ def simulate_signals(
         First slots of groups and of assets, and their numbers.
     events, cash, position
         Records; ``cash[group, bar]`` and ``position[asset, bar]`` at the close.
+    rows
+        Scratch of one element an asset.
     """
     groups, group_count, assets, asset_count = places[0], places[1], places[2], places[3]
-    rows = np.zeros(asset_count, dtype=np.int64)
     for bar in range(bars):
         for a in range(asset_count):
             load_bar(m, assets + a * f.N_ASSET, a, bar, data, at)

@@ -35,11 +35,11 @@ from peak_fast.sweep.run.threads import cut_spread
 from peak_kernels import order_slots as f
 from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray
-from peak_kernels.orders import batch_runner, nothing_asked, order_runner
+from peak_kernels.order_entries import Asked, nothing_asked, run_order_batch
 
 # A bar through the book takes some ten times as long as on the fast path.
 _TILE_BARS = 500_000
-_NO_PLANE, _NO_PARAMS = np.empty((1, 0)), np.empty((1, 0))
+_NO_PLANE = np.empty((1, 0))
 _NO_RULES = np.empty((0, t.RULE_SIZE), np.int64)
 
 
@@ -153,9 +153,8 @@ class BookBatch(Batch):
         room: Any,
         out: FloatArray,
     ) -> None:
-        nothing = room.block[0], _NO_PARAMS, *room.block[1:], _NO_PLANE
         decides = plane.reshape(1, -1), stride, rules
-        self._batch(calendar, decides, settings, room, (nothing_asked(), nothing), out)
+        self._batch(calendar, decides, settings, room, nothing_asked(), out)
 
     def _batch(
         self,
@@ -163,26 +162,24 @@ class BookBatch(Batch):
         decides: tuple[FloatArray, int, Any],
         settings: FloatArray,
         room: BookRoom,
-        asked: tuple[Any, tuple[FloatArray, ...]],
+        asked: Asked,
         out: FloatArray,
     ) -> None:
         """Run configurations of rules or of a block, again with more memory where it was too small."""
         plane, stride, rules = decides
-        function, (seen, params, *others) = asked
+        ask, seen, params, cells, view, days = asked
         first = 0
         while first < len(out):
-            done, why = batch_runner()(
-                order_runner(),
+            done, why = run_order_batch(
+                room.memory,
                 self._market,
+                room.curves,
+                (ask, seen, params[first:] if self._asks else params, cells, view, days),
                 (self._prices, plane, settings if len(settings) == 1 else settings[first:]),
                 calendar,
-                stride,
-                rules[first:],
-                (room.memory, room.image, room.state),
+                (stride, rules[first:]),
+                (room.image, room.state),
                 (room.bar_of, room.target_of),
-                room.curves,
-                function,
-                (seen, params[first:] if self._asks else params, *others),
                 out[first:],
                 self.blocks,
             )
@@ -213,7 +210,7 @@ class BookBatch(Batch):
 
         def ask(params: FloatArray, own: FloatArray, room: BookRoom, found: FloatArray) -> None:
             seen, cells, view = room.block
-            asked = asking.function, (seen, params, cells, view, asking.calendar)
+            asked = asking.function.address, seen, params, cells, view, asking.calendar
             try:
                 self._batch(calendar, (_NO_PLANE, 0, _NO_RULES), own, room, asked, found)
             except IndexError as error:
