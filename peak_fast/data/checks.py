@@ -96,6 +96,16 @@ def normalise_repair(repair: str | Iterable[str] | None) -> frozenset[str]:
     return frozenset(names)
 
 
+def with_repair(repairs: frozenset[str], name: str) -> str:
+    """How to ask for one repair more, in a message.
+
+    >>> with_repair(frozenset(), "sort"), with_repair(frozenset(["drop"]), "sort")
+    ("repair='sort'", "repair='sort' (beside what is passed: repair=('drop', 'sort'))")
+    """
+    beside = f" (beside what is passed: repair={(*sorted(repairs), name)!r})" if repairs else ""
+    return f"repair={name!r}{beside}"
+
+
 def check(
     columns: Columns, repairs: frozenset[str], look_at: Callable[[IntArray], object] | None = None
 ) -> Checked:
@@ -232,7 +242,7 @@ def _check_times(
         if "sort" not in repairs:
             raise DataError(
                 f"timestamp: {_row(columns, backward + 1)} is earlier than {_row(columns, backward)}; "
-                f"bars must be in increasing order of time: sort the frame, or pass repair='sort'"
+                f"bars must be in increasing order of time: sort the frame, or pass {with_repair(repairs, 'sort')}"
             )
         rows = np.argsort(time_us, kind="stable").astype(np.int64)
         repaired["sort"] = int(np.count_nonzero(rows != np.arange(rows.size)))
@@ -244,7 +254,7 @@ def _check_times(
         if "drop" not in repairs:
             raise DataError(
                 f"timestamp: {_row(columns, again + 1)} repeats the time of row {again}, {_count(repeated)}; "
-                f"each bar needs its own time: drop duplicates, or pass repair='drop' to keep the last"
+                f"each bar needs its own time: drop duplicates, or pass {with_repair(repairs, 'drop')} to keep the last"
             )
         kept = np.flatnonzero(np.append(~repeated, True)).astype(np.int64)
         repaired["drop"] = int(np.count_nonzero(repeated))
@@ -308,8 +318,8 @@ def _check_ranges(columns: Columns, repairs: frozenset[str], repaired: dict[str,
         if "clip" not in repairs:
             raise DataError(
                 f"column {name!r}: {_row(columns, row)} is {values[row]!s}, outside low {low[row]!s} to high "
-                f"{high[row]!s}, {_count(outside)}; correct it, or pass repair='clip' to move it to the "
-                "nearer end"
+                f"{high[row]!s}, {_count(outside)}; correct it, or pass {with_repair(repairs, 'clip')} to move it to "
+                "the nearer end"
             )
         repaired["clip"] = repaired.get("clip", 0) + int(np.count_nonzero(outside))
         changed[name] = np.clip(values, low, high)

@@ -14,7 +14,7 @@ from peak_fast.data.bars import Bars
 from peak_fast.data.files import read_file, read_query
 from peak_fast.data.frames import table_of, to_polars
 from peak_fast.data.kinds import package_of
-from peak_fast.data.names import Names
+from peak_fast.data.names import SYMBOL_NAMES, Names, fold
 from peak_fast.data.options import DEFAULTS, ReadOptions, read_options
 from peak_fast.data.panel_blocks import Align
 from peak_fast.data.panel_parquet import read_plain
@@ -63,6 +63,8 @@ def read_panel(frame: Any, options: ReadOptions, align: Align) -> Read:
     DataError
         See `read_long`, `read_frames` and `read_fields`.
     """
+    if isinstance(frame, Mapping):
+        _refuse_columns(frame, options)
     if isinstance(frame, Mapping) and any(_is_nested(value) for value in frame.values()):
         if is_by_field(frame):
             return read_fields(
@@ -76,6 +78,32 @@ def read_panel(frame: Any, options: ReadOptions, align: Align) -> Read:
             f"expected prices of several assets; got Bars of one; pass a dict: {{{frame.name!r}: bars}}"
         )
     return read_long(frame, options, align)
+
+
+_COLUMNS = ("Series", "ndarray", "list", "tuple", "ChunkedArray")
+_CLOSES = "closes alone, a column for each asset, are passed as {'close': frame}"
+
+
+def _refuse_columns(columns: Mapping[Any, Any], options: ReadOptions) -> None:
+    """Refuse a dict that gives an asset a column of numbers where it needs a frame.
+
+    Raises
+    ------
+    DataError
+        Some values, or all, are columns, and the names are not those of one frame of all assets.
+    """
+    single = [
+        name for name, value in columns.items() if type(value).__name__ in _COLUMNS and not _is_nested(value)
+    ]
+    prices = {fold(str(name)) for name in columns} & {"open", "high", "low", "close", "o", "h", "l", "c"}
+    symbols = "symbol" in options.columns or bool(Names([str(name) for name in columns], {}).of(SYMBOL_NAMES))
+    if not single or (len(single) == len(columns) and (prices or symbols)):
+        return
+    kind = type(columns[single[0]])
+    raise DataError(
+        f"{single[0]!r} is a {kind.__name__}, one column; expected a frame with open, high, low and close for each "
+        f"asset; {_CLOSES} (pandas: {{'close': pandas.DataFrame(columns)}} of Series with their times as index)"
+    )
 
 
 def _is_nested(value: Any) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from peak_fast.data.bars import Bars
-from peak_fast.data.checks import PRICE_COLUMNS, Columns
+from peak_fast.data.checks import PRICE_COLUMNS, Columns, with_repair
 from peak_fast.data.frames import collect, table_of
 from peak_fast.data.kinds import package_of
 from peak_fast.data.matching import check_zone, shown_time, sorted_times
@@ -244,7 +244,7 @@ def _check_order(time_us: IntArray, field: str, options: ReadOptions, notes: lis
         row = int((steps < 0).argmax()) + 1
         raise DataError(
             f"{field}: row {row} ({shown_time(time_us[row])}) is earlier than the row before; bars must be in "
-            "increasing order of time: sort the frame, or pass repair='sort'"
+            f"increasing order of time: sort the frame, or pass {with_repair(options.repair, 'sort')}"
         )
     else:
         notes.append(f"{field}: rows stood out of order and were sorted by time")
