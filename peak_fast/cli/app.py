@@ -176,13 +176,20 @@ def warmup() -> None:
 
 
 @app.command()
-def doctor() -> None:
-    """Show versions, cache folder, threads and extras."""
+def doctor(cluster: Cluster = None) -> None:
+    """Show versions, cache folder, threads and extras; of a cluster, those of all workers and their speed."""
     from rich.console import Console
 
     from peak_fast.cli.doctor import report
 
     Console().print(report())
+    if cluster is not None:
+        from peak_fast.cli.workers import is_sound, survey, table
+
+        rows = survey(cluster)
+        Console().print(table(rows))
+        if not all(map(is_sound, rows)):
+            raise typer.Exit(1)
 
 
 @app.command()

@@ -12,7 +12,7 @@ from typing import Any
 
 _PACKAGES = (
     "numba", "numpy", "polars", "narwhals", "pydantic", "typer", "rich",
-    "mlflow", "matplotlib", "optuna", "scipy", "duckdb", "pyarrow", "pandas",
+    "mlflow", "matplotlib", "optuna", "scipy", "duckdb", "pyarrow", "pandas", "distributed",
 )  # fmt: skip
 
 
