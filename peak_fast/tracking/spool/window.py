@@ -77,6 +77,8 @@ def open_window(descriptor: int, start: int, old: mmap.mmap | None = None) -> Wi
     os.posix_fallocate(descriptor, start, SIZE)
     made = Window(descriptor, SIZE, offset=start)
     made.begin = start
+    # Else the first record waits until all pages are read ahead and dirtied as one: 0.4 ms.
+    made.madvise(mmap.MADV_RANDOM)
     address = ctypes.addressof(ctypes.c_char.from_buffer(made))
     try:
         # Fetching a page costs as much as two records, and giving it back half of that: both happen without
