@@ -232,7 +232,8 @@ def _at_assets(
     """Weights in the order of bars and assets; assets without a column are not held."""
     rows, bars = order
     if tuple(labels) == panel.symbols:
-        return bars, np.ascontiguousarray(weights[rows], dtype=np.float64)
+        in_order = rows.size == len(weights) and bool((rows[1:] > rows[:-1]).all())
+        return bars, np.array(weights if in_order else weights[rows], dtype=np.float64, order="C")
     _known(labels, panel)
     place = {symbol: number for number, symbol in enumerate(panel.symbols)}
     given = set(labels)
