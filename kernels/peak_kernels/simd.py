@@ -16,6 +16,7 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
 
 from peak_kernels.columns import ColumnsType, column_pointer
 
@@ -391,3 +392,24 @@ def borrow(typing_context: Any, array: Any) -> Any:
         return view._getvalue()
 
     return array(array), codegen
+
+
+@intrinsic
+def table_of(typing_context: Any, array: Any, start: Any, stop: Any, width: Any) -> Any:
+    """Elements ``[start, stop)`` of a row as a table of ``width`` columns, without an owner (see `borrow`)."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        view = context.make_array(sig.args[0])(context, builder, args[0])
+        table = context.make_array(_FLOAT_TABLE)(context, builder)
+        rows, size = builder.sdiv(builder.sub(args[2], args[1]), args[3]), ir.Constant(_I64, 8)
+        populate_array(
+            table,
+            data=builder.gep(view.data, [args[1]]),
+            shape=cgutils.pack_array(builder, [rows, args[3]], _I64),
+            strides=cgutils.pack_array(builder, [builder.mul(args[3], size), size], _I64),
+            itemsize=size,
+            meminfo=None,
+        )
+        return table._getvalue()
+
+    return _FLOAT_TABLE(array, types.int64, types.int64, types.int64), codegen

@@ -178,9 +178,9 @@ def conclude_memory(
     out: FloatArray,
 ) -> None:
     """Statistics of a run from the records in its memory."""
-    book = m[int(m[f.S_BOOK_AT]) : int(m[f.S_BOOK_NEXT])].reshape(-1, f.N_ORDER)
-    fills = m[int(m[f.S_FILLS_AT]) : int(m[f.S_FILLS_NEXT])].reshape(-1, f.N_FILL)
-    trades = m[int(m[f.S_TRADES_AT]) : int(m[f.S_TRADES_NEXT])].reshape(-1, f.N_TRADE)
+    book = simd.table_of(m, int(m[f.S_BOOK_AT]), int(m[f.S_BOOK_NEXT]), f.N_ORDER)
+    fills = simd.table_of(m, int(m[f.S_FILLS_AT]), int(m[f.S_FILLS_NEXT]), f.N_FILL)
+    trades = simd.table_of(m, int(m[f.S_TRADES_AT]), int(m[f.S_TRADES_NEXT]), f.N_TRADE)
     state[t.N_AMBIGUOUS], state[t.ENTRY_UNITS] = m[f.S_AMBIGUOUS], m[f.S_OPEN_LOTS]
     state[t.TOTAL_INTEREST], state[t.TOTAL_FUNDING] = m[f.S_INTEREST], m[f.S_FUNDING]
     conclude_records(state, curve, position, (book, fills, trades), all_orders, out)
