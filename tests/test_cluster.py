@@ -5,7 +5,9 @@ import json
 import os
 import re
 import signal
+import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -301,3 +303,48 @@ def test_a_study_proposes_and_finds_what_it_does_on_one_machine(client):
         study.run(n_trials=40)
         found.append(study.trials.select("fast", "slow", "sharpe", "total_return"))
     assert found[1].equals(found[0])
+
+
+def slow(df, params):
+    time.sleep(0.01)
+    return np.sign(df["close"].diff().fill_null(0.0).to_numpy()) * (params["n"] % 3 - 1)
+
+
+def test_an_interrupted_sweep_leaves_a_store_that_continues(client, tmp_path):
+    store, sweep = tmp_path / "store", Sweep(slow, {"n": range(260)}, BARS)
+
+    def interrupt():
+        while not list(store.glob("part-*.parquet")):
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt) as caught:
+        sweep.run(cluster=client, progress=False, store=store)
+    assert "tiles are in" in caught.value.stopped and "the same call continues there" in caught.value.stopped
+    kept = len(list(store.glob("part-*.parquet")))
+    assert 1 <= kept < 5
+    before = {path: path.stat().st_mtime_ns for path in store.glob("part-*.parquet")}
+    table = sweep.run(cluster=client, progress=False, store=store).frame
+    assert all(path.stat().st_mtime_ns == stamp for path, stamp in before.items())
+    assert table.equals(sweep.run(progress=False).frame)
+
+
+def test_the_command_line_takes_an_address(client, command, prices):
+    arguments = ("sweep", "--data", str(prices), "--strategy", "ma_crossover", "--grid", "fast=5:20:5",
+                 "--grid", "slow=30,40", "--top", "3")  # fmt: skip
+    code, out, err = command(*arguments, "--cluster", client.scheduler.address)
+    assert code == 0, err
+    assert out == command(*arguments)[1] and "8 configurations" in out
+    code, _, err = command(*arguments, "--cluster", "somewhere")
+    assert code == 2 and "cluster: expected a distributed.Client, an address" in err
+
+
+def test_without_a_cluster_nothing_of_it_is_imported():
+    code = (
+        "import sys; from peak_fast import Sweep, synthetic; "
+        "Sweep('momentum', {'stop_loss': [None, 0.1]}, synthetic(200, seed=1)).run(progress=False).frame; "
+        "print([name for name in ('distributed', 'dask', 'cloudpickle', 'peak_fast.cluster') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

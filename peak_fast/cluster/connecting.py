@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
 import sys
 from collections.abc import Iterator
@@ -88,7 +89,20 @@ def _client(distributed: Any, place: Any, said: str, **options: Any) -> Iterator
     try:
         yield client
     finally:
-        client.close(timeout=CONNECT_SECONDS)
+        with _quiet(), contextlib.suppress(OSError, TimeoutError):
+            client.close(timeout=CONNECT_SECONDS)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """No tracebacks in the log of a client that leaves while it still looks for a scheduler that is gone."""
+    log = logging.getLogger("distributed.utils")
+    level = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 def _local_cluster(distributed: Any, workers: int) -> Any:

@@ -207,7 +207,9 @@ class Crew:
     def cancel(self, futures: list[Any]) -> None:
         """Let nobody begin with tasks."""
         if futures and self._client.status == "running":
-            self._client.cancel(futures, force=True)
+            # A scheduler that is gone has nothing to cancel.
+            with contextlib.suppress(OSError, TimeoutError, asyncio.CancelledError):
+                self._client.cancel(futures, force=True)
 
     @property
     def status(self) -> str:
@@ -376,6 +378,6 @@ class _Round:
 
 def _gone(error: BaseException) -> str:
     return (
-        f"cluster: the scheduler is gone ({type(error).__name__}: {error}); start it again; with a store the same call "
+        f"cluster: the scheduler is gone ({type(error).__name__}); start it again; with a store the same call "
         "continues where this one stopped"
     )
