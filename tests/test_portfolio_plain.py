@@ -52,6 +52,17 @@ def test_the_short_way_has_the_bits_of_the_long_one(case):
         assert ours.tobytes() == theirs.tobytes(), name
 
 
+def test_a_sale_at_nothing_after_slippage_is_a_sale():
+    """Slippage of more than the price: the position is sold for nothing, as by the long way."""
+    bar = (1.0, 1.0, 1.0, 1.0)
+    table, rows = {"C": [bar] * 4, "A": [bar] * 4}, {0: {"C": 0.5, "A": 0.25}, 1: {"C": 0.0, "A": -0.0}}
+    rules = oracle.Rules(costs=oracle.Costs(slippage_abs=2.0), fill_at="next_open", size_at="fill")
+    short, long = run(table, rows, rules), run(table, rows, replace(rules, max_gross=OUT_OF_REACH))
+    assert short.orders["side"].to_list() == ["buy", "buy", "sell", "sell"]
+    assert short.orders.equals(long.orders) and short.equity.tobytes() == long.equity.tobytes()
+    check_equal(table, rows, rules)
+
+
 @numba.njit
 def added(prices, field, assets, units, count, start, equity):
     add_holdings(prices, field, assets, units, count, start, equity)

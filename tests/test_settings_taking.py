@@ -90,6 +90,17 @@ def test_errors_of_several_fields_come_together():
         Costs(rate=-1, fixed=-3)
 
 
+def test_of_two_that_are_no_numbers_the_first_is_named():
+    names = [name for name in Costs.model_fields if name != "maker_rate"]
+    for one, other in itertools.permutations(names, 2):
+        with pytest.raises(ConfigError, match=rf"^Costs.{one}: expected a valid number"):
+            Costs(**{one: "x", other: True})
+    with pytest.raises(
+        ConfigError, match=r"^PortfolioRules.delisted: .* or 'last_price' or 'zero' or 'hold'"
+    ):
+        PortfolioRules(delisted=True, band="x")
+
+
 def test_settings_in_models_of_others():
     class Mine(BaseModel):
         costs: Costs = Costs()

@@ -82,12 +82,11 @@ def validated(kind: Any, values: dict[str, Any]) -> dict[str, Any]:
     ConfigError
         An unknown name, or a value that its field cannot take.
     """
-    for name in _numeric(kind) & values.keys():
-        check_number(f"{kind.__name__}.{name}", values[name])
-    words = _worded(kind)
-    for name in words.keys() & values.keys():
-        if not isinstance(values[name], str) or values[name].strip() not in words[name]:
-            check_number(f"{kind.__name__}.{name}", values[name], " or ".join(map(repr, words[name])))
+    numeric, words = _numeric(kind), _worded(kind)
+    for name, value in values.items():  # of two that are wrong, the first is named
+        among = isinstance(value, str) and value.strip() in words.get(name, ())
+        if (name in numeric or name in words) and not among:
+            check_number(f"{kind.__name__}.{name}", value, " or ".join(map(repr, words.get(name, ()))))
     try:
         return dict(model_of(kind)(**values).__dict__)
     except ValidationError as error:

@@ -75,7 +75,8 @@ def make_sizes(desk: Any, sheet: FloatArray, invested: float) -> int:
         plain = money.value(reference, terms[0, p.MULTIPLIER])
         below = price_with_slippage(terms, reference, -1.0) if lowered > 0.0 else plain
         above = price_with_slippage(terms, reference, 1.0) if lowered > 0.0 else plain
-        beyond = money.surplus(held, weight, invested, below, 0.0)
+        # Slippage may leave a price of zero for sales: of nothing that is no share, of a weight of zero all of it.
+        beyond = held if weight == 0.0 else money.surplus(held, weight, invested, below, 0.0)
         more = max(money.share(weight, invested, above) - held, 0.0)
         size = -beyond if beyond > 0.0 else more
         sheet[p.S_SIZE, k] = size
