@@ -130,9 +130,10 @@ def fold_holdings(held: FloatArray, equity: FloatArray, out: FloatArray) -> None
     total = 0.0
     for bar in range(equity.size):
         value, now = held[p.LONG, bar] + held[p.SHORT, bar], equity[bar]
+        apart = held[p.LONG, bar] - held[p.SHORT, bar]
         total += now
         gross += value / now
-        net += (held[p.LONG, bar] - held[p.SHORT, bar]) / now
+        net += apart / now
         count += held[p.HOLDINGS, bar]
         largest = max(largest, held[p.LARGEST, bar] / now)
         if held[p.HOLDINGS, bar] > 0.0:
