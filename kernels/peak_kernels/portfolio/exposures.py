@@ -135,7 +135,8 @@ def fold_holdings(held: FloatArray, equity: FloatArray, out: FloatArray) -> None
         gross += value / now
         net += apart / now
         count += held[p.HOLDINGS, bar]
-        largest = max(largest, held[p.LARGEST, bar] / now)
+        most = held[p.LARGEST, bar]
+        largest = max(largest, most / now)
         if held[p.HOLDINGS, bar] > 0.0:
             even += value * value / held[p.SQUARES, bar]
             invested += 1.0
