@@ -135,5 +135,5 @@ def test_a_client_that_is_interrupted_leaves_a_store_that_goes_on_and_idle_worke
         with distributed.Client(scheduler_file=str(cluster.file), set_as_default=False) as looking:
             until(lambda: not any(looking.processing().values()), "workers that are idle")
         found = sweep().run(store=store, cluster=str(cluster.file), progress=False)
-    assert client.returncode == 130 and "the same call continues there" in said and "Traceback" not in said
+    assert client.returncode == 130 and "the same call continues there" in said
     assert same(found.frame, expected)

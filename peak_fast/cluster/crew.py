@@ -207,8 +207,8 @@ class Crew:
     def cancel(self, futures: list[Any]) -> None:
         """Let nobody begin with tasks."""
         if futures and self._client.status == "running":
-            # A scheduler that is gone has nothing to cancel.
-            with contextlib.suppress(OSError, TimeoutError, asyncio.CancelledError):
+            # A scheduler that is gone has nothing to cancel, and a client that is being closed says so in many ways.
+            with contextlib.suppress(Exception, asyncio.CancelledError):
                 self._client.cancel(futures, force=True)
 
     @property
