@@ -10,6 +10,7 @@ from peak_kernels.arrays import FloatArray
 
 # Into so many parts a grid is cut: configurations of one part are taken to cost the same.
 _PARTS = 128
+_MOST_TOLD = 4096
 
 
 class Estimate:
@@ -27,26 +28,16 @@ class Estimate:
     """
 
     def __init__(self, total: int, done: int = 0, ranges: Sequence[tuple[int, int]] | None = None) -> None:
-        self._total = max(total, 1)
-        self._edges = np.linspace(0.0, self._total, min(_PARTS, self._total) + 1)
-        self._left = np.zeros(len(self._edges) - 1)
-        self._counted, self._seconds = np.zeros_like(self._left), np.zeros_like(self._left)
+        self._total, self._done, self._ranges = max(total, 1), done, ranges
+        self._place: tuple[float, float] = (0, self._total)
+        # What was told is counted when somebody asks: small sweeps are over before that.
+        self._told: list[tuple[float, float, int, float]] = []
+        self._edges = self._left = self._counted = self._seconds = np.empty(0)
         self._last: float | None = None
-        self.where(0, self._total)
-        for first, last in ranges or ():
-            self._left += self._shares(first, last) * (last - first)
-        if ranges is None:
-            self._left += np.diff(self._edges) * (self._total - done) / self._total
-
-    def _shares(self, first: float, last: float) -> FloatArray:
-        """Which share of a range lies in each part."""
-        inside = np.clip(self._edges, first, last)
-        shares: FloatArray = np.diff(inside) / max(last - first, 1e-300)
-        return shares
 
     def where(self, first: int, last: int) -> None:
         """Say where in the grid the configurations lie that are finished next."""
-        self._share = self._shares(first, last)
+        self._place = first, last
 
     def add(self, count: int, now: float) -> None:
         """Count configurations that are finished.
@@ -54,15 +45,43 @@ class Estimate:
         What comes before the first of them is not their cost: code is compiled there, and rows are computed that all
         share.
         """
-        self._left = np.maximum(self._left - count * self._share, 0.0)
-        if self._last is not None:
-            self._counted += count * self._share
-            self._seconds += (now - self._last) * self._share
-        self._last = now
+        self._told.append((*self._place, count, now))
+        if len(self._told) >= _MOST_TOLD:
+            self._count()
+
+    def _shares(self, first: float, last: float) -> FloatArray:
+        """Which share of a range lies in each part."""
+        inside = np.clip(self._edges, first, last)
+        shares: FloatArray = np.diff(inside) / max(last - first, 1e-300)
+        return shares
+
+    def _begin(self) -> None:
+        """Lay out the parts of the grid and what is to be run in each."""
+        self._edges = np.linspace(0.0, self._total, min(_PARTS, self._total) + 1)
+        self._left = np.zeros(len(self._edges) - 1)
+        self._counted, self._seconds = np.zeros_like(self._left), np.zeros_like(self._left)
+        for first, last in self._ranges or ():
+            self._left += self._shares(first, last) * (last - first)
+        if self._ranges is None:
+            self._left += np.diff(self._edges) * (self._total - self._done) / self._total
+
+    def _count(self) -> None:
+        """Count what was told since the last time."""
+        if not self._edges.size:
+            self._begin()
+        for first, last, count, now in self._told:
+            share = self._shares(first, last)
+            self._left = np.maximum(self._left - count * share, 0.0)
+            if self._last is not None:
+                self._counted += count * share
+                self._seconds += (now - self._last) * share
+            self._last = now
+        self._told.clear()
 
     @property
     def left(self) -> float | None:
         """Seconds that the rest takes; None where nobody knows yet."""
+        self._count()
         known = self._counted > 0.0
         if not known.any() or self._seconds.sum() <= 0.0:
             return None

@@ -19,6 +19,8 @@ from peak_kernels.slots import RULE_SIZE
 _GROUP_BARS = 100_000
 # Calls that each thread makes at least, so that all end at about the same time.
 _GROUPS = 8
+# Numbers of rows that one thread computes sooner than it wakes another.
+_FEW = 1 << 15
 
 
 class PlaneFull(Exception):
@@ -62,7 +64,10 @@ class RowCache:
                 raise PlaneFull
             self._places.clear()
             missing = wanted
-        most = min(_GROUP_BARS // self.stride, len(missing) // (_GROUPS * team.threads))
+        few = len(missing) * self.stride <= _FEW
+        most = _GROUP_BARS // self.stride
+        if not few:
+            most = min(most, len(missing) // (_GROUPS * team.threads))
         groups = groups_of(missing, max(1, most))
         first = len(self._places)
         jobs = []
@@ -71,7 +76,11 @@ class RowCache:
             begin = first + len(places)
             jobs.append((group, self.plane[begin : begin + len(group)]))
             places.update(zip(group, range(begin, begin + len(group)), strict=True))
-        team.share(lambda job: self._compute(*job), jobs)
+        if few:
+            for job in jobs:
+                self._compute(*job)
+        else:
+            team.share(lambda job: self._compute(*job), jobs)
         self._places.update(places)
 
     def _compute(self, keys: Sequence[Key], rows: FloatArray) -> None:
