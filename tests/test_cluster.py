@@ -196,6 +196,16 @@ def test_what_is_no_cluster_is_refused_before_anything_runs(wrong):
         Sweep("momentum", {"stop_loss": [None, 0.1]}, BARS).run(cluster=wrong)
 
 
+@pytest.mark.parametrize("text", [None, "", "[]", "{}"])
+def test_a_scheduler_file_that_nobody_wrote_is_an_error_and_not_a_wait_for_ever(monkeypatch, tmp_path, text):
+    monkeypatch.setattr("peak_fast.cluster.connecting.CONNECT_SECONDS", 0.2)
+    file = tmp_path / "scheduler.json"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(SweepError, match=r"cluster: no scheduler wrote .*scheduler\.json within"):
+        Sweep("momentum", {"stop_loss": [None, 0.1]}, BARS).run(cluster=str(file), progress=False)
+
+
 def test_an_error_of_a_function_is_the_one_of_one_machine(client):
     def fails(df, params):
         if params["n"] == 7:
@@ -321,7 +331,7 @@ def test_an_interrupted_sweep_leaves_a_store_that_continues(client, tmp_path):
     threading.Thread(target=interrupt, daemon=True).start()
     with pytest.raises(KeyboardInterrupt) as caught:
         sweep.run(cluster=client, progress=False, store=store)
-    assert "tiles are in" in caught.value.stopped and "the same call continues there" in caught.value.stopped
+    assert "parts are in" in caught.value.stopped and "the same call continues there" in caught.value.stopped
     kept = len(list(store.glob("part-*.parquet")))
     assert 1 <= kept < 5
     before = {path: path.stat().st_mtime_ns for path in store.glob("part-*.parquet")}

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import re
 import sys
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from peak_fast.errors import ConfigError, SweepError, require
@@ -47,7 +50,7 @@ def connected(cluster: Any) -> Iterator[Any]:
     ConfigError
         Something that is no cluster.
     SweepError
-        No scheduler answers at the address.
+        No scheduler answers at the address, or none has written the file.
     MissingDependencyError
         Dask is not installed here.
     """
@@ -68,6 +71,7 @@ def connected(cluster: Any) -> Iterator[Any]:
         ):
             yield client
     elif isinstance(cluster, str) and cluster.endswith(".json"):
+        _await_file(Path(cluster))
         with _client(distributed, None, cluster, scheduler_file=cluster) as client:
             yield client
     else:
@@ -75,6 +79,25 @@ def connected(cluster: Any) -> Iterator[Any]:
             distributed, cluster, cluster if isinstance(cluster, str) else "its scheduler"
         ) as client:
             yield client
+
+
+def _await_file(file: Path) -> None:
+    """Wait for the file of a scheduler that may just be starting; Dask itself would wait for ever."""
+    end = time.monotonic() + CONNECT_SECONDS
+    while True:
+        try:
+            json.loads(file.read_text())["address"]
+            return
+        except FileNotFoundError:
+            trouble = "there is no such file"
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            trouble = f"it does not hold a scheduler's address: {type(error).__name__}: {error}"
+        if time.monotonic() > end:
+            raise SweepError(
+                f"cluster: no scheduler wrote {file} within {CONNECT_SECONDS:.0f} s ({trouble}); start one with "
+                f"`dask scheduler --scheduler-file {file}`, and check that this machine sees its folder"
+            )
+        time.sleep(0.1)
 
 
 @contextlib.contextmanager
