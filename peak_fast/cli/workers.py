@@ -91,24 +91,17 @@ def table(rows: Iterable[Mapping[str, Any]]) -> Any:
 
     from peak_fast.cluster import difference
 
-    shown = Table(title="workers")
-    for name in (
-        "worker",
-        "host",
-        "threads",
-        "memory",
-        "kernels ready",
-        "cache",
-        "configurations/s",
-        "same bits",
-    ):
-        shown.add_column(name, overflow="fold")
+    rows = list(rows)
+    caches = {row.get("cache", "") for row in rows} - {""}
+    shown = Table(title="workers", caption="cache: " + "; ".join(sorted(caches)) if caches else None)
+    for name in ("worker", "host", "threads", "memory", "kernels", "runs/s", "same bits"):
+        shown.add_column(name, overflow="fold", min_width=len(name))
     for row in rows:
         wrong = row.get("error") or difference(row["worker"], row["identity"])
         memory = f"{row['memory'] / 1e9:.1f} GB" if row.get("memory") else "no limit"
         speed_of = f"{row['speed']:,.0f}" if "speed" in row else ""
         shown.add_row(
             row["worker"], row.get("host", ""), str(row.get("threads", "")), memory, row.get("ready", ""),
-            row.get("cache", ""), speed_of, f"no: {wrong}" if wrong else "yes",
+            speed_of, f"no: {wrong}" if wrong else "yes",
         )  # fmt: skip
     return shown
