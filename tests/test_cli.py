@@ -314,5 +314,5 @@ def test_ctrl_c_says_how_to_go_on(tmp_path):
     sweep.send_signal(signal.SIGINT)
     _, err = sweep.communicate(timeout=30)
     assert sweep.returncode == 130
-    assert "peak-fast: stopped; finished tiles are in store; the same command goes on from there" in err
+    assert "peak-fast: stopped; finished parts are in store; the same command goes on from there" in err
     assert "Traceback" not in err

@@ -267,7 +267,7 @@ class TestCtrlC:
 
     def test_in_a_sweep_it_says_how_to_go_on(self, tmp_path):
         code, err = self.stop(tmp_path, "sweep", "store")
-        assert code == 130 and err.startswith("peak_fast: sweep stopped: 0 of 15 tiles are in store"), err
+        assert code == 130 and err.startswith("peak_fast: sweep stopped: 0 of 15 parts are in store"), err
         assert err.count("\n") == 1 and "the same call continues there" in err
 
     def test_in_work_of_the_users_own_python_has_the_word(self, tmp_path):

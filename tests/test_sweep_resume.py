@@ -124,7 +124,7 @@ class TestStore:
         with pytest.raises(KeyboardInterrupt) as caught:
             run(self.sweep(), store=tmp_path / "store")
         said = caught.value.stopped
-        assert "2 of 5 tiles are in" in said and "the same call continues there" in said
+        assert "2 of 5 parts are in" in said and "the same call continues there" in said
         assert len(list((tmp_path / "store").glob("part-*.parquet"))) == 2
         monkeypatch.undo()
         same(run(self.sweep(), store=tmp_path / "store").frame, run(self.sweep()).frame)

@@ -67,7 +67,7 @@ def run_sweep(
     except KeyboardInterrupt as error:
         # Here the way to go on is a command, not a call.
         kept = (
-            f"finished tiles are in {store}; the same command goes on from there"
+            f"finished parts are in {store}; the same command goes on from there"
             if store
             else "nothing was kept; pass --store"
         )

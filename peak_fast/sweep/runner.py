@@ -347,7 +347,7 @@ class Sweep:
             except KeyboardInterrupt as error:
                 say_stopped(
                     error,
-                    f"sweep stopped: {len(opened.finished())} of {opened.tiles} tiles are in {folder}; "
+                    f"sweep stopped: {len(opened.finished())} of {opened.tiles} parts are in {folder}; "
                     "the same call continues there",
                 )
                 raise
