@@ -7,6 +7,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from peak_kernels import portfolio_slots as p
+from peak_kernels.portfolio.exposures import fold_holdings
 from peak_kernels.portfolio.lanes import add_holdings
 from tests import oracle_portfolio as oracle
 from tests.test_portfolio_oracle import check_equal, costs_of, near, price_tables, run, weight_rows
@@ -61,6 +63,22 @@ def test_a_sale_at_nothing_after_slippage_is_a_sale():
     assert short.orders["side"].to_list() == ["buy", "buy", "sell", "sell"]
     assert short.orders.equals(long.orders) and short.equity.tobytes() == long.equity.tobytes()
     check_equal(table, rows, rules)
+
+
+@numba.njit
+def folded(held, equity, out):
+    fold_holdings(held, equity, out)
+
+
+def test_shares_of_an_equity_of_nothing_are_none():
+    for bar in range(4):
+        held, equity, out = np.zeros((p.N_EXPOSURES, 4)), np.full(4, 100.0), np.zeros(p.N_MEANS)
+        held[p.LONG], held[p.LARGEST], held[p.SQUARES], held[p.HOLDINGS] = 80.0, 50.0, 3400.0, 2.0
+        folded(held, equity, out)
+        assert (out[p.MEAN_GROSS], out[p.LARGEST_WEIGHT]) == (0.8, 0.5)
+        held[:, bar], equity[bar] = 0.0, 0.0
+        folded(held, equity, out)
+        assert np.isnan([out[p.MEAN_GROSS], out[p.LARGEST_WEIGHT]]).all()
 
 
 @numba.njit

@@ -136,7 +136,10 @@ def fold_holdings(held: FloatArray, equity: FloatArray, out: FloatArray) -> None
         net += apart / now
         count += held[p.HOLDINGS, bar]
         most = held[p.LARGEST, bar]
-        largest = max(largest, most / now)
+        share = most / now
+        largest = (
+            largest if share <= largest or largest != largest else share
+        )  # NaN stays: nothing of nothing
         if held[p.HOLDINGS, bar] > 0.0:
             even += value * value / held[p.SQUARES, bar]
             invested += 1.0
