@@ -109,6 +109,7 @@ def test_what_cannot_be_compiled_says_numbas_reason_and_the_line(function):
         BacktestEngine().run(BARS, block_of(function))
     said = str(caught.value)
     assert said.startswith("the block 'mine' cannot be compiled: ")
+    assert "\x1b" not in said
     number = line_with(function, "here")
     assert f"in line {number} of test_block_checks.py (" in said and "\n" not in said
     assert caught.value.__cause__ is not None, "all that numba said"

@@ -115,3 +115,14 @@ def test_a_series_that_is_changed_later_was_taken_as_it_was():
     rows = Sweep(item, {"window": [5, 50, 300]}, BARS).run(threads=2, progress=False).frame
     for window, found in rows.select("window", "total_return").iter_rows():
         assert found == BacktestEngine().run(BARS, returned[window]).stats["total_return"], window
+
+
+def test_a_function_with_its_parameters_as_arguments_is_told_what_it_gets():
+    def mine(df, window=10):
+        return np.arange(len(df)) > np.ones(window).sum()
+
+    said = "its second argument, 'window', gets the dict of all parameters"
+    with pytest.raises(StrategyError, match=said):
+        BacktestEngine().run(synthetic(50, seed=1), mine, {"window": 5})
+    with pytest.raises(StrategyError, match=said):
+        Sweep(mine, {"window": [5, 6]}, synthetic(50, seed=1)).run(progress=False)

@@ -250,7 +250,7 @@ def compile_error(block: Any, error: BaseException) -> StrategyError:
 
 def _message(error: BaseException) -> str:
     """The part of numba's message that says what is wrong, on one line."""
-    lines = [line.strip() for line in str(error).splitlines()]
+    lines = [line.strip() for line in _uncoloured(error).splitlines()]
     lines = [line for line in lines if line and not line.startswith("Failed in nopython mode")]
     told: list[str] = []
     for line in lines:
@@ -267,11 +267,16 @@ def _message(error: BaseException) -> str:
     return said.split(" Raised from")[0].rstrip(".")
 
 
+def _uncoloured(error: BaseException | None) -> str:
+    """The message without the colours that numba gives it where colorama is installed."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+
+
 def _place(function: Callable[..., Any], error: BaseException | None) -> str:
     """Line of the user's source that an error of numba's is about; that of the function where it does not say."""
     code = function.__code__
     file, first = code.co_filename, code.co_firstlineno
-    text = str(error)
+    text = _uncoloured(error)
     try:
         source, first = inspect.getsourcelines(function)
     except (OSError, TypeError):

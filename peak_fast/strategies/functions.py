@@ -25,6 +25,14 @@ def _takes(function: Any, count: int) -> bool:
     return True
 
 
+def _second(function: Any) -> str | None:
+    """Name of the second argument of a function; None where there is none, or that cannot be told."""
+    try:
+        return list(inspect.signature(function).parameters)[1]
+    except (TypeError, ValueError, IndexError):
+        return None
+
+
 _RETURNS = ("signals", "targets", "weights")
 
 
@@ -57,6 +65,12 @@ class SignalStrategy:
         try:
             return self.function(frame, params)
         except TypeError as error:
+            second = _second(self.function)
+            if second in params:
+                raise StrategyError(
+                    f"strategy {self.name!r}: its second argument, {second!r}, gets the dict of all parameters and "
+                    f"not one of them ({error}); write (df, params) and params[{second!r}]"
+                ) from error
             if _takes(self.function, 2):
                 raise
             raise StrategyError(
