@@ -84,6 +84,21 @@ class Cluster:
             self.kill(name)
 
 
+@contextlib.contextmanager
+def local_cluster(**options):
+    """Workers of this machine; their end is not waited for longer than some seconds."""
+    import distributed
+
+    cluster = distributed.LocalCluster(
+        **options, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs="CRITICAL"
+    )
+    try:
+        yield cluster
+    finally:
+        with contextlib.suppress(TimeoutError):
+            cluster.close(timeout=20)
+
+
 def environment() -> dict[str, str]:
     """The checkout that is tested, also for processes that start elsewhere."""
     return os.environ | {

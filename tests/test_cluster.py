@@ -38,6 +38,7 @@ from peak_fast.cluster.careful import Limits, run_carefully  # noqa: E402
 from peak_fast.cluster.parcels import pack, unpacked  # noqa: E402
 from peak_fast.sweep.run import Work  # noqa: E402
 from peak_fast.sweep.run.remote import SweepJob  # noqa: E402
+from tests.cluster_work import local_cluster  # noqa: E402
 
 BARS = synthetic(400, seed=3)
 GRID = {"fast": range(2, 30), "slow": range(5, 120, 5), "stop_loss": [None, 0.05]}
@@ -47,9 +48,7 @@ GRID = {"fast": range(2, 30), "slow": range(5, 120, 5), "stop_loss": [None, 0.05
 def client(tmp_path_factory):
     """Three worker processes that run in a folder of their own."""
     with (
-        distributed.LocalCluster(
-            n_workers=3, threads_per_worker=1, dashboard_address=":0", silence_logs="CRITICAL"
-        ) as cluster,
+        local_cluster(n_workers=3) as cluster,
         distributed.Client(cluster, set_as_default=False) as client,
     ):
         client.run(os.chdir, str(tmp_path_factory.mktemp("elsewhere")))

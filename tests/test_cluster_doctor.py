@@ -11,13 +11,13 @@ from peak_fast import SweepError  # noqa: E402
 from peak_fast.cli.app import app  # noqa: E402
 from peak_fast.cli.workers import is_sound, survey, table  # noqa: E402
 from peak_fast.cluster import identity  # noqa: E402
+from tests.cluster_work import local_cluster  # noqa: E402
 
 
 @pytest.fixture(scope="module")
 def cluster():
     """Two workers in this process."""
-    small = {"n_workers": 2, "threads_per_worker": 1, "processes": False, "silence_logs": "CRITICAL"}
-    with distributed.LocalCluster(**small, protocol="tcp", dashboard_address="127.0.0.1:0") as cluster:
+    with local_cluster(n_workers=2, processes=False, protocol="tcp") as cluster:
         yield cluster
 
 
@@ -63,8 +63,6 @@ def test_a_worker_that_fails_does_not_hide_the_others(cluster, monkeypatch):
 
 
 def test_a_cluster_without_workers_or_scheduler_is_an_error():
-    with distributed.LocalCluster(
-        n_workers=0, processes=False, protocol="tcp", dashboard_address="127.0.0.1:0"
-    ) as empty:
+    with local_cluster(n_workers=0, processes=False, protocol="tcp") as empty:
         said = shown(empty)
     assert isinstance(said.exception, SweepError) and "there is no worker" in str(said.exception)

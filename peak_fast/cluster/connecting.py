@@ -66,7 +66,7 @@ def connected(cluster: Any) -> Iterator[Any]:
     elif local is not None:
         with (
             _without_main(),
-            _local_cluster(distributed, int(local[1] or 0)) as own,
+            _ended(_local_cluster(distributed, int(local[1] or 0))) as own,
             _client(distributed, own, "the scheduler of this process") as client,
         ):
             yield client
@@ -142,6 +142,16 @@ def _local_cluster(distributed: Any, workers: int) -> Any:
             dashboard_address="127.0.0.1:0",
             silence_logs="CRITICAL",
         )
+
+
+@contextlib.contextmanager
+def _ended(cluster: Any) -> Iterator[Any]:
+    """End a cluster's processes afterwards; Dask may wait for ever for one that has died, so only for a while."""
+    try:
+        yield cluster
+    finally:
+        with contextlib.suppress(TimeoutError):
+            cluster.close(timeout=CONNECT_SECONDS)
 
 
 @contextlib.contextmanager
