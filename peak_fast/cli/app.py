@@ -177,7 +177,10 @@ def warmup() -> None:
 
 @app.command()
 def doctor(cluster: Cluster = None) -> None:
-    """Show versions, cache folder, threads and extras; of a cluster, those of all workers and their speed."""
+    """Show versions, cache folder, threads and extras.
+
+    Of a cluster: versions, memory and speed of all workers.
+    """
     from rich.console import Console
 
     from peak_fast.cli.doctor import report
