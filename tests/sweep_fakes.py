@@ -9,6 +9,16 @@ METRICS = ["sharpe", "trades"]
 GRID = {"fast": range(1, 21), "slow": range(5, 65, 2), "stop": [None, 0.05], "kind": ["ema", "sma"]}
 
 
+class Clock:
+    """A clock that tests move by hand."""
+
+    def __init__(self):
+        self.now = 1_000.0
+
+    def perf_counter(self):
+        return self.now
+
+
 def make_grid():
     """1,620 configurations less those a constraint removes; one optional and one text parameter."""
     return Grid.full(GRID, "fast < slow")

@@ -1,7 +1,5 @@
 """Tables of prices whose memory is used again: whoever still has one keeps it, and results are the same bits."""
 
-import threading
-
 import numpy as np
 import polars as pl
 import pytest
@@ -11,6 +9,7 @@ from peak_fast.data import Bars
 from peak_fast.data.times import periods_per_year
 from peak_fast.simulation import price_table, spare
 from peak_fast.simulation.spare import LEAST_BYTES, table_of
+from tests.lent_memory import check_never_shared
 
 COLUMNS = LEAST_BYTES // 8
 PARAMS = {"fast": 5, "slow": 30}
@@ -68,21 +67,7 @@ def test_two_at_most_are_kept_and_none_of_another_size():
 
 
 def test_two_threads_never_share_a_table():
-    wrong = []
-
-    def work(number):
-        for _ in range(300):
-            table = table_of(5, COLUMNS)
-            table[:] = number
-            if not (table == number).all():
-                wrong.append(number)
-
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert wrong == []
+    check_never_shared(lambda: table_of(5, COLUMNS), 300)
 
 
 def frames(count):

@@ -15,19 +15,10 @@ from peak_fast.sweep.progress import SweepProgress
 from peak_fast.sweep.run import ranges as ranges_module
 from peak_fast.sweep.run.ranges import Ranges, Work
 from peak_fast.sweep.run.threads import Team, cut_spread, spread
+from tests.sweep_fakes import Clock
 
 BARS = synthetic(500, seed=1)
 SPANS = {"s": 1.0, "min": 60.0, "h": 3600.0}
-
-
-class Clock:
-    """A clock that tests move by hand."""
-
-    def __init__(self):
-        self.now = 1_000.0
-
-    def perf_counter(self):
-        return self.now
 
 
 @pytest.fixture

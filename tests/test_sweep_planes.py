@@ -3,7 +3,6 @@
 import gc
 import subprocess
 import sys
-import threading
 
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from peak_fast import Sweep, synthetic
 from peak_fast.sweep.run import planes
 from peak_fast.sweep.run.planes import LEAST_BYTES, MOST_BYTES, plane_memory
+from tests.lent_memory import check_never_shared
 
 COLUMNS = LEAST_BYTES // 8 // 4
 GRID = {"fast": range(5, 45), "slow": range(50, 110)}
@@ -66,21 +66,7 @@ def test_small_and_huge_ones_are_not_kept():
 
 
 def test_threads_never_share_a_plane():
-    wrong = []
-
-    def work(number):
-        for _ in range(100):
-            plane = plane_memory(4, COLUMNS)
-            plane[:] = number
-            if not (plane == number).all():
-                wrong.append(number)
-
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert wrong == []
+    check_never_shared(lambda: plane_memory(4, COLUMNS), 100)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])

@@ -9,18 +9,9 @@ import pytest
 
 from peak_fast.sweep import progress as progress_module
 from peak_fast.sweep.progress import SweepProgress, duration
+from tests.sweep_fakes import Clock
 
 # --- progress ----------------------------------------------------------------------------------------------
-
-
-class Clock:
-    """A clock that tests move by hand."""
-
-    def __init__(self):
-        self.now = 100.0
-
-    def perf_counter(self):
-        return self.now
 
 
 @pytest.fixture

@@ -47,13 +47,6 @@ def digest() -> str:
     return hashlib.blake2b(repr(sorted(identity().items())).encode(), digest_size=8).hexdigest()
 
 
-def processor() -> str:
-    """Processor's name as the compiler sees it."""
-    import llvmlite.binding as llvm
-
-    return str(llvm.get_host_cpu_name())
-
-
 def _arithmetic() -> str:
     """Hash of functions whose last bit depends on the processor: NumPy's loops, and those of the C library."""
     values = np.linspace(0.001, 30.0, 4099)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from peak_fast.simulation.run import Outcome as Outcome
     from peak_fast.simulation.run import Replay as Replay
     from peak_fast.simulation.run import run_single as run_single
+    from peak_fast.simulation.spare import lent as lent
     from peak_fast.simulation.tables import calendar_table as calendar_table
     from peak_fast.simulation.tables import movable as movable
     from peak_fast.simulation.tables import price_table as price_table
@@ -64,6 +65,7 @@ _HOMES = {
         "Replay",
         "run_single",
     ),
+    "spare": ("lent",),
     "tables": ("calendar_table", "movable", "price_table", "prices_for", "rows_of"),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -17,16 +18,31 @@ _spare: deque[FloatArray] = deque(maxlen=MOST)
 
 
 class _Lent:
-    """Memory lent to one table; it is spare again when neither the table nor a view of it is left."""
+    """Memory lent to one table; it is given back when neither the table nor a view of it is left."""
 
-    __slots__ = ("__array_interface__", "_memory")
+    __slots__ = ("__array_interface__", "_give_back", "_memory")
 
-    def __init__(self, memory: FloatArray, shape: tuple[int, int]) -> None:
-        self._memory = memory
-        self.__array_interface__ = {**memory.__array_interface__, "shape": shape}
+    def __init__(self, memory: Any, shape: tuple[int, int], give_back: Callable[[Any], None]) -> None:
+        # Held by each loan: names of modules may be gone when the interpreter ends.
+        self._memory, self._give_back = memory, give_back
+        whole: Any = np.frombuffer(memory, np.float64)
+        self.__array_interface__ = {**whole.__array_interface__, "shape": shape}
 
-    def __del__(self, give_back: Callable[[FloatArray], None] = _spare.append) -> None:
-        give_back(self._memory)
+    def __del__(self) -> None:
+        self._give_back(self._memory)
+
+
+def lent(memory: Any, shape: tuple[int, int], give_back: Callable[[Any], None]) -> FloatArray:
+    """float64 of a shape in memory that goes to ``give_back`` once neither it nor a view of it is left.
+
+    Parameters
+    ----------
+    memory
+        Anything with a buffer of at least that many bytes.
+    """
+    # The ``base`` of every view is the array made here, and the base of that is what is lent.
+    made: FloatArray = np.asarray(_Lent(memory, shape, give_back))
+    return made
 
 
 def table_of(rows: int, columns: int) -> FloatArray:
@@ -34,9 +50,7 @@ def table_of(rows: int, columns: int) -> FloatArray:
     size = rows * columns
     if not LEAST_BYTES <= 8 * size <= MOST_BYTES:
         return np.empty((rows, columns))
-    # The ``base`` of every view is the array made here, and the base of that is what is lent.
-    table: FloatArray = np.asarray(_Lent(_taken(size), (rows, columns)))
-    return table
+    return lent(_taken(size), (rows, columns), _spare.append)
 
 
 def _taken(size: int) -> FloatArray:

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import mmap
 from collections import deque
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
+from peak_fast.simulation import lent
 from peak_kernels.arrays import FloatArray
 
 # Bytes that are kept at most, and the least that is worth it.
@@ -33,28 +32,12 @@ def _give_back(memory: mmap.mmap) -> None:
         _spare.popleft()
 
 
-class _Lent:
-    """Memory lent to one plane; it is spare again when neither the plane nor a view of it is left."""
-
-    __slots__ = ("__array_interface__", "_memory")
-
-    def __init__(self, memory: mmap.mmap, shape: tuple[int, int]) -> None:
-        self._memory = memory
-        whole: Any = np.frombuffer(memory, np.float64)
-        self.__array_interface__ = {**whole.__array_interface__, "shape": shape}
-
-    def __del__(self, give_back: Callable[[mmap.mmap], None] = _give_back) -> None:
-        give_back(self._memory)
-
-
 def plane_memory(rows: int, columns: int) -> FloatArray:
     """float64[rows, columns] of any content; its memory may have been another plane's."""
     size = 8 * rows * columns
     if _LAZY is None or not LEAST_BYTES <= size <= MOST_BYTES:
         return np.empty((rows, columns))
-    # The ``base`` of every view is the array made here, and the base of that is what is lent.
-    made: FloatArray = np.asarray(_Lent(_taken(size), (rows, columns)))
-    return made
+    return lent(_taken(size), (rows, columns), _give_back)
 
 
 def _taken(size: int) -> mmap.mmap:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from pathlib import Path
 from types import FrameType
@@ -10,6 +11,7 @@ from typing import Any
 
 from peak_fast import guard
 from peak_fast.tracking.caller.capture import Capture
+from peak_fast.tracking.handles import UNASKED, RunHandle
 from peak_fast.tracking.spool import SegmentWriter, Subject
 
 _HERE = str(Path(__file__).parent)
@@ -76,6 +78,16 @@ class OpenRun(Subject):
     def __init__(self, raw: bytes) -> None:
         super().__init__(raw)
         self.run_id = raw.hex()
+
+
+def new_runs(own_ids: bool) -> list[RunHandle]:
+    """Runs that have not begun, with ids of 16 random bytes, which are fetched for many at once.
+
+    ``own_ids``: the handles hold them; else a store is asked for its own.
+    """
+    data = os.urandom(16 * 64)
+    made = [OpenRun(data[i : i + 16]) for i in range(0, len(data), 16)]
+    return [RunHandle(run.run_id if own_ids else UNASKED, None, run) for run in made]
 
 
 class ThreadRuns(threading.local):

@@ -20,8 +20,8 @@ from peak_fast.masking import mask, masked
 from peak_fast.tracking import reach, spool
 from peak_fast.tracking.base import TrackingWarning, logger
 from peak_fast.tracking.caller import background, environment, launch
-from peak_fast.tracking.caller.active import OpenRun, OpenSegment, ThreadRuns, free_lock
-from peak_fast.tracking.handles import UNASKED, RunHandle
+from peak_fast.tracking.caller.active import OpenRun, OpenSegment, ThreadRuns, free_lock, new_runs
+from peak_fast.tracking.handles import RunHandle
 from peak_fast.tracking.spool import (
     FIGURE,
     FROZEN,
@@ -113,9 +113,7 @@ class Channel:
     def more_runs(self) -> list[RunHandle]:
         """Runs that have not begun, at least one."""
         if not self.runs:
-            data = os.urandom(16 * 64)
-            made = [OpenRun(data[i : i + 16]) for i in range(0, len(data), 16)]
-            self.runs = [RunHandle(run.run_id if self.own_ids else UNASKED, None, run) for run in made]
+            self.runs = new_runs(self.own_ids)
         return self.runs
 
     @property
