@@ -1,5 +1,6 @@
 """Financing of portfolios: against the oracle, a ledger in Decimal, adjusted prices, and how it is refused."""
 
+import math
 import os
 from datetime import date, timedelta
 from decimal import Decimal
@@ -275,6 +276,17 @@ def test_columns_of_the_panel_say_dividends_and_splits():
     assert result.trades["entry_price"][0] == pytest.approx(1100.0 / (20 + 20 / 9))
     cash = held(frame, Financing(dividends="cash", splits="column"))
     assert cash.cash[-1] == pytest.approx(100.0)
+
+
+def test_limits_count_what_is_left_alone_without_the_dividend_that_it_has_paid():
+    """Of a purse of 1,000, 25 units at 10 less 1 are left alone: of the half that may be long, 0.275 are free."""
+    engine = BacktestEngine(initial_cash=1000.0, portfolio=PortfolioRules(size_at="decision", max_net=0.5))
+    engine.financing = Financing(dividends={"D": {"2024-01-04": 1.0}})
+    panel = Panel.from_frame({name: daily([10.0] * 5) for name in "CD"})
+    rows = np.array([[math.nan, 0.25], [0.5, math.nan]])
+    result = engine.run(panel, (np.array([0, 2]), rows))
+    assert result.fills["size"].to_list() == [25.0, 27.5]
+    assert result.orders["reason"].to_list() == ["", "net_limit"]
 
 
 def test_results_are_saved_with_their_payments(tmp_path):

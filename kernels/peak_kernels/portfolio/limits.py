@@ -13,7 +13,7 @@ from peak_kernels import money
 from peak_kernels import portfolio_slots as p
 from peak_kernels.arrays import FloatArray
 from peak_kernels.compiling import jit
-from peak_kernels.portfolio.sizes import known_close, valued_at
+from peak_kernels.portfolio.sizes import deciding_close, valued_at
 
 
 @jit(inline=True)
@@ -24,7 +24,7 @@ def left_alone(desk: Any, prices: FloatArray, at: tuple[int, int, int], asset: i
     """
     price = valued_at(prices, at[0], asset, at[1])
     if desk[1][p.SIZE_AT] == p.AT_DECISION:
-        price = known_close(prices, asset, at[2])
+        price = deciding_close(desk, prices, asset, at[2], at[1])
     held = money.value(price, desk[2][asset, p.MULTIPLIER])
     return money.value(desk[3][asset, p.UNITS], held) / equity
 
