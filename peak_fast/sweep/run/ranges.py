@@ -196,6 +196,8 @@ class Ranges:
 
     def _chunks(self, start: int, stop: int, out: FloatArray) -> list[tuple[int, int]]:
         """Bounds of what is laid out at a time; results that are known already are copied."""
+        if not self._known and stop - start <= self._chunk_size:
+            return [(start, stop)]
         known = sorted((first, last) for first, last, _ in self._known if start <= first and last <= stop)
         for first, last, rows in self._known:
             if (first, last) in known:

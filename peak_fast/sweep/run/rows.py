@@ -49,6 +49,11 @@ class RowCache:
         """The plane as the kernel takes it."""
         return self.plane.reshape(-1)
 
+    @property
+    def last_values(self) -> FloatArray:
+        """Values of the rows that are there at the last bar."""
+        return self.plane[: len(self._places), len(self.bars) - 1]
+
     def ensure(self, keys: Iterable[Key], team: Team) -> None:
         """Compute the rows that are missing; nobody may read the plane meanwhile.
 
@@ -152,10 +157,12 @@ class RulePlan:
     def silent(self, cache: RowCache) -> tuple[int, list[Key]]:
         """Configurations with a condition that compares a row without any value, and such rows."""
         bars, names = len(cache.bars), dict[Key, None]()
+        # One look where rows have a value at their end, as nearly all have.
+        if not np.isnan(cache.last_values).any():
+            return 0, []
         without: dict[Row, Any] = {}
         for row, (keys, chosen) in self._operands.items():
             places = self._places[row]
-            # One look where rows have a value at their end, as nearly all have.
             never = np.isnan(cache.plane[places, bars - 1])
             if never.any():
                 never[never] = np.isnan(cache.plane[places[never], :bars]).all(axis=1)

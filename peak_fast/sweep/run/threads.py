@@ -200,7 +200,9 @@ def spread(count: int) -> IntArray:
     grid than at the other: so the time that is left can be told early.  (Bits of ascending numbers in reverse: the
     sequence of van der Corput.)
     """
-    bits = max(count - 1, 0).bit_length()
+    if count < 3:
+        return np.arange(count)
+    bits = (count - 1).bit_length()
     numbers, found = np.arange(1 << bits), np.zeros(1 << bits, np.int64)
     for _ in range(bits):
         found = found << 1 | numbers & 1
@@ -211,5 +213,7 @@ def spread(count: int) -> IntArray:
 def cut_spread(count: int, largest: int, smallest: int, threads: int) -> list[tuple[int, int]]:
     """As `cut`; the tiles of full size, which come first, in the order of `spread`."""
     tiles = cut(count, largest, smallest, threads)
+    if len(tiles) < 4:
+        return tiles
     full = sum(1 for first, last in tiles if last - first == largest)
     return [tiles[number] for number in spread(full)] + tiles[full:]
