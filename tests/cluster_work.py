@@ -89,9 +89,8 @@ def local_cluster(**options):
     """Workers of this machine; their end is not waited for longer than some seconds."""
     import distributed
 
-    cluster = distributed.LocalCluster(
-        **options, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs="CRITICAL"
-    )
+    options = {"threads_per_worker": 1, "dashboard_address": "127.0.0.1:0", **options}
+    cluster = distributed.LocalCluster(**options, silence_logs="CRITICAL")
     try:
         yield cluster
     finally:

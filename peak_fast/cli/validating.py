@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from peak_fast.cli.data import load_data, reads_data
+from peak_fast.cli.options import Cluster
 from peak_fast.errors import ConfigError
 
 Reading = dict[str, Any]
@@ -33,6 +34,8 @@ def validate(
     report: Annotated[
         Path | None, typer.Option("--report", help="tear sheet of the best, with the verdict")
     ] = None,
+    threads: Annotated[int | None, typer.Option("--threads")] = None,
+    cluster: Cluster = None,
     strict: Annotated[bool, typer.Option("--strict", help="exit with 1 where the verdict is red")] = False,
     *,
     reading: Reading,
@@ -52,7 +55,10 @@ def validate(
     settings = BacktestConfig.from_toml(config) if config else BacktestConfig()
     bars = load_data(data, settings.data.said(frame=True), reading)
     found = _again(store, load_strategy(strategy, bars, settings.rank), bars, engine_settings(settings))
-    verdict = judge(found, objective=objective, questions=question or QUESTIONS, trials=trials, worlds=worlds)
+    verdict = judge(
+        found, objective=objective, questions=question or QUESTIONS, trials=trials, worlds=worlds, threads=threads,
+        cluster=cluster,
+    )  # fmt: skip
     Console().print(verdict)
     if out is not None:
         typer.echo(f"verdict written to {verdict.save(out)}")

@@ -11,6 +11,7 @@ import typer
 from peak_fast.cli.data import load_data, reads_data
 from peak_fast.cli.options import (
     Cash,
+    Cluster,
     Config,
     Data,
     FeeBps,
@@ -56,6 +57,7 @@ def walk_forward(
     slippage_bps: SlippageBps = None,
     threads: Annotated[int | None, typer.Option("--threads")] = None,
     memory: Annotated[str | None, typer.Option("--memory", help="such as 2GB")] = None,
+    cluster: Cluster = None,
     out: Annotated[Path | None, typer.Option("--out", help="folder for the result and the folds")] = None,
     plot: Annotated[Path | None, typer.Option("--plot", help="picture to write: .png, .svg or .pdf")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON instead of text")] = False,
@@ -79,7 +81,7 @@ def walk_forward(
         train=_length(train), test=_length(test), step=None if step is None else _length(step), anchored=anchored,
         purge=_length(purge), embargo=_length(embargo), objective=objective, min_trades=min_trades,
         positions=cast(Any, positions), n_trials=trials, sampler=sampler, seed=seed, constraint=constraint,
-        threads=threads, memory=memory, **engine_settings(settings),
+        threads=threads, memory=memory, cluster=cluster, **engine_settings(settings),
     )  # fmt: skip
     typer.echo(json.dumps(walked.to_dict(), indent=1) if as_json else walked.summary())
     if out is not None:

@@ -8,6 +8,7 @@ from peak_kernels.doors import door
 
 if TYPE_CHECKING:
     from peak_fast.statistics.blocks import check_blocks as check_blocks
+    from peak_fast.statistics.bootstrap import block_of as block_of
     from peak_fast.statistics.bootstrap import (
         bootstrap_indices,
         resampled_means,
@@ -48,6 +49,9 @@ if TYPE_CHECKING:
         data_snooping,
         long_run_deviation,
     )
+    from peak_fast.statistics.snooping import fold_of as fold_of
+    from peak_fast.statistics.snooping import folded as folded
+    from peak_fast.statistics.snooping import tester_of as tester_of
     from peak_fast.statistics.snooping import typical_block as typical_block
     from peak_fast.statistics.splits import (
         Split,
@@ -107,6 +111,7 @@ __all__ = [
 _HOMES = {
     "blocks": ("check_blocks",),
     "bootstrap": (
+        "block_of",
         "bootstrap_indices",
         "resampled_means",
         "stationary_indices",
@@ -140,6 +145,9 @@ _HOMES = {
     "snooped": ("Snooping",),
     "snooping": (
         "data_snooping",
+        "fold_of",
+        "folded",
+        "tester_of",
         "long_run_deviation",
         "typical_block",
     ),

@@ -22,7 +22,7 @@ Multiple Testing as Formalized Data Snooping, Econometrica 73(4), section 4, wit
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -40,6 +40,8 @@ _TILE = 8 * WIDTH
 _LOOKED_AT = 32
 _FEWEST = 3
 Tiles = Callable[[], Iterator[FloatArray]]
+Tested = tuple[FloatArray, FloatArray, FloatArray]
+"""Means, long-run deviations and ``d* - d`` ``[sample, column]`` of some columns."""
 
 
 @guarded
@@ -70,20 +72,53 @@ def data_snooping(
     first = next(iter(tiles()), None)
     if first is None:
         raise DataError("returns: expected at least one strategy; got none; pass [period, strategy]")
-    against = _benchmark(benchmark, len(first))
     length = typical_block(first, benchmark) if block is None else block_of(block)
     samples = _samples(len(first), length, replications, seed, indices)
-    fold = Fold(samples.replications, len(first), form, _level(level))
-    for _ in fold.passes():
+    tester = Tester(_benchmark(benchmark, len(first)), samples, length)
+
+    def tested() -> Iterator[Tested]:
+        before = 0
         for values in _cut(tiles(), len(first)):
-            fold.add(*_tested(values, against, samples, length, fold.columns))
-    return fold.result(length, None if indices is not None else seed)
+            yield tester(values, before)
+            before += values.shape[1]
+
+    fold = fold_of(samples.replications, len(first), form, level)
+    return folded(tested, fold, length, None if indices is not None else seed)
 
 
-def _tested(
-    values: FloatArray, against: FloatArray, samples: Resamples, block: float, before: int
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Means, long-run deviations and ``d* - d`` ``[sample, column]`` of some columns, ``before`` of which were seen."""
+def fold_of(replications: int, periods: int, form: str, level: float) -> Fold:
+    """What gathers tested columns."""
+    count = whole("replications", replications, 1, 10_000_000, "1,000 is usual")
+    return Fold(count, periods, chosen("form", form, ("hansen", "arch")), _level(level))
+
+
+def folded(tested: Callable[[], Iterator[Tested]], fold: Fold, block: float, seed: int | None) -> Snooping:
+    """The answers from columns that are tested elsewhere, as often as they are asked for, in their order."""
+    for _ in fold.passes():
+        for part in tested():
+            fold.add(*part)
+    return fold.result(block, seed)
+
+
+def tester_of(periods: int, benchmark: Any, block: float, replications: int, seed: int | None) -> Tester:
+    """What tests columns of so many returns; the same on each machine where the seed is a number."""
+    samples = Resamples.stationary(periods, block, replications, seed)
+    return Tester(_benchmark(benchmark, periods), samples, block)
+
+
+class Tester(NamedTuple):
+    """Returns of the benchmark, the samples, and the mean length of their blocks."""
+
+    against: FloatArray
+    samples: Resamples
+    block: float
+
+    def __call__(self, values: FloatArray, before: int) -> Tested:
+        """Test some columns, ``before`` of which were seen."""
+        return _tested(values, *self, before)
+
+
+def _tested(values: FloatArray, against: FloatArray, samples: Resamples, block: float, before: int) -> Tested:
     count, width = values.shape
     excess = values - against[:, None]
     bad = np.flatnonzero(~np.isfinite(excess).all(axis=0))

@@ -10,9 +10,13 @@ if TYPE_CHECKING:
     from peak_fast.sweep.counted import count_grid as count_grid
     from peak_fast.sweep.counted import hashes_of as hashes_of
     from peak_fast.sweep.evaluated import evaluate
+    from peak_fast.sweep.evaluated import metrics_on as metrics_on
     from peak_fast.sweep.grid import Grid
     from peak_fast.sweep.result import SweepResult
+    from peak_fast.sweep.returned import columns_at as columns_at
     from peak_fast.sweep.returned import return_tiles as return_tiles
+    from peak_fast.sweep.returned import returns_on as returns_on
+    from peak_fast.sweep.returned import sent as sent
     from peak_fast.sweep.run import PLANES as PLANES
     from peak_fast.sweep.run import History as History
     from peak_fast.sweep.run import Repeated as Repeated
@@ -44,10 +48,10 @@ __all__ = ["Grid", "Sweep", "SweepResult", "evaluate"]
 # Where each name of this room lives; those outside `__all__` are for other rooms.
 _HOMES = {
     "counted": ("count_grid", "hashes_of"),
-    "evaluated": ("evaluate",),
+    "evaluated": ("evaluate", "metrics_on"),
     "grid": ("Grid",),
     "result": ("SweepResult",),
-    "returned": ("return_tiles",),
+    "returned": ("columns_at", "return_tiles", "returns_on", "sent"),
     "run": (
         "History",
         "PLANES",

@@ -13,10 +13,32 @@ from peak_fast.errors import ConfigError, StrategyError
 from peak_fast.settings import check_apart
 from peak_fast.sweep.run import Team, check_metrics, crew_of, default_threads, make_batch, parse_memory
 from peak_fast.sweep.runner import DEFAULT_METRICS, _check_names, _names, _resolved
+from peak_kernels.arrays import FloatArray
 
 
 def _engine(settings: Mapping[str, Any]) -> BacktestEngine:
     return BacktestEngine(**{name: value for name, value in settings.items() if value is not None})
+
+
+def metrics_on(
+    crew: Any, settings: Any, item: Any, data: Any, metrics: Sequence[str], columns: Mapping[str, Any],
+    memory: str | int | None = None,
+) -> FloatArray:  # fmt: skip
+    """Metrics of listed configurations from the workers of a cluster: float64[configurations, metrics].
+
+    Raises
+    ------
+    StrategyError
+        A configuration ended each process that ran it.
+    """
+    from peak_fast.sweep.run import ColumnsJob
+
+    count = len(next(iter(columns.values())))
+    job = ColumnsJob(settings, item, data, metrics, dict(columns), memory)
+    out: FloatArray = crew.table(job, count, len(metrics), {})
+    for number, reason in crew.failed.items():
+        raise StrategyError(f"configuration {number} of {count:,} has no result: {reason}")
+    return out
 
 
 def evaluate(
@@ -66,11 +88,6 @@ def evaluate(
             batch = make_batch(engine.settings, item, bars, names, team=team, budget=parse_memory(memory))
             batch.run(columns, out)
     else:
-        from peak_fast.sweep.run import ColumnsJob
-
-        job = ColumnsJob(engine.settings, item, bars, names, dict(columns), memory)
         with crew_of(cluster, threads) as crew:
-            out = crew.table(job, count, len(names), {})
-            for number, reason in crew.failed.items():
-                raise StrategyError(f"configuration {number} of {count:,} has no result: {reason}")
+            out = metrics_on(crew, engine.settings, item, bars, names, columns, memory)
     return {name: out[:, k] for k, name in enumerate(names)}

@@ -26,12 +26,16 @@ from peak_fast.statistics import (
     probabilistic_sharpe,
 )
 from peak_fast.sweep.overfitted import Overfitting
-from peak_fast.sweep.returned import return_tiles
+from peak_fast.sweep.returned import return_tiles, returns_on
 from peak_fast.trials import TrialRegistry
 from peak_kernels.arrays import FloatArray, IntArray
 
 if TYPE_CHECKING:
     import polars as pl
+
+
+Means = tuple[int | None, Any]
+"""Threads, and a crew where there is a cluster."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,7 @@ def _registered(registry: TrialRegistry, rows: int) -> Tried:
     return Tried(float(rows), notes=(less,))
 
 
-def searched(found: Any, sweep: Any, blocks: int, data: str | None, threads: int | None) -> Search:
+def searched(found: Any, sweep: Any, blocks: int, data: str | None, means: Means) -> Search:
     """Sums by block and Sharpe ratios of all rows; the sweep runs again where they were not kept."""
     table = found.lazy()
     names = table.collect_schema().names()
@@ -117,7 +121,7 @@ def searched(found: Any, sweep: Any, blocks: int, data: str | None, threads: int
             )
         again = copy.copy(sweep)
         again.blocks, again.metrics, again.registry = blocks, ("sharpe",), None
-        table = again.run(threads=threads, progress=False).lazy()
+        table = again.run(threads=means[0], cluster=means[1], progress=False).lazy()
     rows = _of_one(table, names, sweep, data)
     bars, year = _time(found, sweep, data)
     sums, squares = (rows[name].to_numpy() for name in ("block_sum", "block_sumsq"))
@@ -217,33 +221,33 @@ def haircut(sharpe: float, count: int, tries: float) -> float:
         return float("nan")
 
 
-def effective_of(
-    sweep: Any, search: Search, sample: int, seed: int, threads: int | None
-) -> tuple[float, int]:
+def effective_of(sweep: Any, search: Search, sample: int, seed: int, means: Means) -> tuple[float, int]:
     """Groups among the returns of a sample of the rows, and how many rows that were; NaN without scipy."""
     count = min(sample, len(search.configs))
     rng = np.random.default_rng(seed)
     chosen = np.sort(rng.choice(search.configs, size=count, replace=False))
     try:
-        return effective_trials(returns_of(sweep, chosen, threads)), count
+        return effective_trials(returns_of(sweep, chosen, *means)), count
     except MissingDependencyError:
         return float("nan"), count
 
 
-def returns_of(sweep: Any, configs: IntArray, threads: int | None) -> FloatArray:
+def returns_of(sweep: Any, configs: IntArray, threads: int | None, crew: Any = None) -> FloatArray:
     """Returns of configurations, float64[bars, configurations], by running them again."""
+    if crew is not None:
+        return returns_on(crew, sweep, configs)
     return np.concatenate(list(return_tiles(sweep, configs, threads=threads)), axis=1)
 
 
 def overfitting_of(
     found: Any, sweep: Any, *, blocks: int, row: Any, trials: Any, ties: str, data: str | None, sample: int, seed: int,
-    threads: int | None,
+    means: Means,
 ) -> Overfitting:  # fmt: skip
     """See `SweepResult.overfitting`."""
     blocks = check_blocks(blocks)
     if not is_whole(sample) or not 2 <= sample <= 5_000:
         raise ConfigError(f"sample: expected a number of configurations from 2 to 5,000; got {shown(sample)}")
-    search = searched(found, sweep, blocks, data, threads)
+    search = searched(found, sweep, blocks, data, means)
     tried = tried_of(trials, len(search.configs))
     crossed: CSCV = cscv_of_sums(search.sums, search.squares, search.bars, ties=ties)
     rows = rows_of(search, row)
@@ -255,7 +259,7 @@ def overfitting_of(
             "of one data set that ran here"
         )
     else:
-        apart, taken = effective_of(sweep, search, sample, seed, threads)
+        apart, taken = effective_of(sweep, search, sample, seed, means)
     table = [_row(found, sweep, search, number, tried, apart) for number in rows]
     return Overfitting(crossed, table, search.configs, tried.count, (apart, taken), tuple(notes))
 

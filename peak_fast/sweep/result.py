@@ -277,7 +277,7 @@ class SweepResult(Viewed):
 
     def overfitting(
         self, blocks: int = 16, row: Any = None, trials: Any = None, *, ties: str = "low", data: str | None = None,
-        sample: int = 200, seed: int = 0, threads: int | None = None,
+        sample: int = 200, seed: int = 0, threads: int | None = None, cluster: Any = None,
     ) -> Overfitting:  # fmt: skip
         """How much of the best configuration is selection (docs/validation.md says each figure's definition).
 
@@ -297,8 +297,8 @@ class SweepResult(Viewed):
             Data set to look at, where the sweep has several.
         sample, seed
             Configurations whose returns are grouped for the effective number of trials, drawn with a seed.
-        threads
-            For what runs again; None: all processors.
+        threads, cluster
+            For what runs again, as in `Sweep.run`.
 
         Raises
         ------
@@ -308,11 +308,14 @@ class SweepResult(Viewed):
             A number of blocks, a configuration or a data set that there is not.
         """
         from peak_fast.sweep.overfit import overfitting_of
+        from peak_fast.sweep.run import crew_of
 
-        return overfitting_of(
-            self, getattr(self._rerun, "__self__", None), blocks=blocks, row=row, trials=trials, ties=ties, data=data,
-            sample=sample, seed=seed, threads=threads,
-        )  # fmt: skip
+        own = getattr(self._rerun, "__self__", None)
+        with crew_of(cluster, threads) as crew:
+            return overfitting_of(
+                self, own, blocks=blocks, row=row, trials=trials, ties=ties, data=data, sample=sample, seed=seed,
+                means=(threads, crew),
+            )  # fmt: skip
 
     def curves(self, n: int = 10, by: str | None = None) -> pl.DataFrame:
         """Equity curves of the ``n`` best configurations, by running them again.

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from peak_fast.arguments import shown
 from peak_fast.data import is_panel
-from peak_fast.errors import ConfigError
+from peak_fast.errors import ConfigError, StrategyError
 from peak_fast.guard import guarded
 from peak_fast.strategies import OrderBlock, RuleStrategy
 from peak_fast.sweep.run import CurveBatch, Team, default_threads, parse_memory, returns_from
@@ -64,7 +66,7 @@ def return_tiles(
         for first in range(0, len(numbers), tile):
             part = numbers[first : first + tile]
             out = np.empty((len(part), len(data)))
-            batch.run(_columns(sweep, part), out)
+            batch.run(columns_at(sweep, part), out)
             yield out.T
 
 
@@ -79,7 +81,7 @@ def _numbers(sweep: Any, configs: Any) -> IntArray:
     return numbers.astype(np.int64)
 
 
-def _columns(sweep: Any, numbers: IntArray) -> dict[str, Any]:
+def columns_at(sweep: Any, numbers: IntArray) -> dict[str, Any]:
     """Columns of any configurations, as the batch of the strategy takes them."""
     plain = not isinstance(sweep.strategy, RuleStrategy)
     axes = zip(sweep.grid.axes.items(), sweep.grid.codes_at(numbers), strict=True)
@@ -92,3 +94,54 @@ def _one_by_one(sweep: Any, numbers: IntArray, bars: int) -> FloatArray:
         result = sweep.rerun(sweep.grid[number])
         found[:, place] = returns_from(result.equity, float(result.stats["initial_cash"]))
     return found
+
+
+def returns_on(crew: Any, sweep: Any, configs: IntArray) -> FloatArray:
+    """Returns of some configurations from the workers of a cluster: float64[bars, configurations].
+
+    Raises
+    ------
+    StrategyError
+        A configuration ended each process that ran it.
+    """
+    data = next(iter(sweep.data.values()))
+    rows = crew.table(ReturnsJob(sent(sweep), configs), len(configs), len(data), {})
+    for place, reason in crew.failed.items():
+        raise StrategyError(f"configuration {int(configs[place])} has no result: {reason}")
+    return np.ascontiguousarray(rows).T
+
+
+def sent(sweep: Any) -> Any:
+    """A sweep without what stays here, the registry of trials."""
+    twin = copy.copy(sweep)
+    twin.registry = None
+    return twin
+
+
+@dataclass(frozen=True)
+class ReturnsJob:
+    """Some configurations whose returns are wanted, as they are sent to workers."""
+
+    sweep: Any
+    configs: IntArray
+
+    def open(self, means: Any) -> OpenedReturns:
+        """Lay it ready on a worker."""
+        return OpenedReturns(self, means.threads)
+
+
+class OpenedReturns:
+    """Configurations on a worker whose returns are wanted."""
+
+    def __init__(self, job: ReturnsJob, threads: int) -> None:
+        self._job, self._threads = job, threads
+
+    def rows(self, start: int, stop: int) -> FloatArray:
+        """Returns of items ``[start, stop)``, those of one in a row."""
+        part = self._job.configs[start:stop]
+        (returns,) = return_tiles(self._job.sweep, part, tile=len(part), threads=self._threads)
+        return np.ascontiguousarray(returns.T)
+
+    def notes(self) -> list[str]:
+        """Nothing: the sweep has said it."""
+        return []

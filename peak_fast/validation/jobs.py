@@ -17,7 +17,7 @@ from peak_fast.guard import keywords, no_argument
 from peak_fast.settings import VolatilityTarget, names_of, portfolio_names
 from peak_fast.simulation import is_targets, movable
 from peak_fast.strategies import Block, OrderBlock, RuleStrategy, SignalStrategy, complete_params, resolve
-from peak_fast.sweep import Repeated, Sweep, SweepResult, Team, cut, default_threads, make_batch
+from peak_fast.sweep import Repeated, Sweep, SweepResult, Team, cut, default_threads, make_batch, metrics_on
 from peak_kernels.arrays import FloatArray
 
 # Worlds that a thread takes at a time, at most.
@@ -136,7 +136,18 @@ def job_of(
 
 
 # Arguments that the public functions share, for the nearest name of one that they do not have.
-_OWN = ("worlds", "method", "block", "select", "objective", "min_trades", "seed", "threads", "noise")
+_OWN = (
+    "worlds",
+    "method",
+    "block",
+    "select",
+    "objective",
+    "min_trades",
+    "seed",
+    "threads",
+    "cluster",
+    "noise",
+)
 
 
 def _strategy(name: str, strategy: Any) -> Any:
@@ -255,11 +266,15 @@ class Worlds:
         self._team.share(work, cut(stop - start, _TILE, 1, self._team.threads))
 
 
-def real_metrics(job: Job, metrics: Sequence[str], threads: int | None) -> FloatArray:
-    """Metrics of the configurations on the real data: float64[configurations, metrics]."""
+def real_metrics(job: Job, metrics: Sequence[str], threads: int | None, crew: Any = None) -> FloatArray:
+    """Metrics of the configurations on the real data: float64[configurations, metrics]; several on a crew."""
+    settings = job.engine.settings
+    if crew is not None and job.count > 1:
+        found: FloatArray = metrics_on(crew, settings, job.strategy, job.data, metrics, job.columns)
+        return found
     out = np.empty((job.count, len(metrics)), order="F")
     with Team(threads or default_threads()) as team:
-        make_batch(job.engine.settings, job.strategy, job.data, metrics, team=team).run(job.columns, out)
+        make_batch(settings, job.strategy, job.data, metrics, team=team).run(job.columns, out)
     return out
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from peak_fast.arguments import listing, whole
 from peak_fast.errors import ConfigError, PeakFastError, did_you_mean
 from peak_fast.guard import guarded
-from peak_fast.sweep import Sweep, SweepResult
+from peak_fast.sweep import Sweep, SweepResult, crew_of
 from peak_fast.validation.choice import Choice
 from peak_fast.validation.jobs import sweep_of
 from peak_fast.validation.questions import QUESTIONS, Options, Search, settings_of
@@ -35,6 +35,7 @@ def validate(
     min_trades: int = 0,
     seed: int = 0,
     threads: int | None = None,
+    cluster: Any = None,
 ) -> Verdict:
     """Does the best of a search hold?  Each question gets a colour, a figure and a sentence.
 
@@ -57,8 +58,8 @@ def validate(
         Of the permutation test, the data-snooping test and the overfitting statistics.
     min_trades
         Configurations with fewer trades do not count in walk forward and permutation.
-    seed, threads
-        Whole number; number of threads.
+    seed, threads, cluster
+        Whole number; as in `Sweep.run`.
 
     Returns
     -------
@@ -75,17 +76,15 @@ def validate(
         if name not in QUESTIONS:
             raise ConfigError(f"questions: no question {name!r}; {did_you_mean(str(name), QUESTIONS)}")
     limits = Thresholds.of(thresholds)
-    search = _searched(found, objective, min_trades, threads)
     whole("seed", seed, 0, 2**63 - 1, "0 is as good as any")
-    options = Options(limits, train, test, trials, worlds, replications, blocks, min_trades, seed, threads)
-    findings: list[Finding] = []
-    parts: dict[str, Any] = {}
-    for name in QUESTIONS:
-        if name in asked:
-            finding, part = _asked(name, search, options)
-            findings.append(finding)
-            if part is not None:
-                parts[name] = part
+    with crew_of(cluster, threads) as crew:
+        search = _searched(found, objective, min_trades, (threads, crew))
+        options = Options(
+            limits, train, test, trials, worlds, replications, blocks, min_trades, seed, threads, crew
+        )
+        answers = {name: _asked(name, search, options) for name in QUESTIONS if name in asked}
+    findings = [finding for finding, _ in answers.values()]
+    parts = {name: part for name, (_, part) in answers.items() if part is not None}
     return Verdict(
         str(search.best.strategy_name),
         search.params,
@@ -96,7 +95,7 @@ def validate(
     )
 
 
-def _searched(found: Any, objective: str, min_trades: int, threads: int | None) -> Search:
+def _searched(found: Any, objective: str, min_trades: int, means: tuple[int | None, Any]) -> Search:
     Choice.of(objective, min_trades)
     sweep = sweep_of(found)
     if sweep is None:
@@ -109,18 +108,18 @@ def _searched(found: Any, objective: str, min_trades: int, threads: int | None) 
             f"found: expected a sweep over one data set, got {len(sweep.data)}; validate each by itself"
         )
     has = isinstance(found, SweepResult) and objective in found.metrics
-    ran: SweepResult = found if has else _ran(sweep, objective, threads)
+    ran: SweepResult = found if has else _ran(sweep, objective, means)
     (data,) = sweep.data.values()
     params = ran.params_of(int(ran.top(1, objective)["config"][0]))
     return Search(sweep, ran, objective, params, sweep.rerun(params), data)
 
 
-def _ran(sweep: Sweep, objective: str, threads: int | None) -> SweepResult:
+def _ran(sweep: Sweep, objective: str, means: tuple[int | None, Any]) -> SweepResult:
     """The sweep's result with the metrics that are needed."""
     metrics = tuple(dict.fromkeys((objective, "sharpe", "total_return", "total_trades")))
     (data,) = sweep.data.values()
     again = Sweep(sweep.strategy, sweep.grid, data, metrics=metrics, **settings_of(sweep))
-    return again.run(threads=threads, progress=False)
+    return again.run(threads=means[0], cluster=means[1], progress=False)
 
 
 def _asked(name: str, search: Search, options: Options) -> tuple[Finding, Any]:

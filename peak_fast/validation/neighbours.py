@@ -28,7 +28,7 @@ _MOST_PHASES = 366
 
 
 class Neighbours:
-    """Runs beside a job of one configuration.
+    """Runs beside a job of one configuration; ``means`` are threads, and a crew where several run at a time.
 
     Attributes
     ----------
@@ -39,15 +39,15 @@ class Neighbours:
     """
 
     def __init__(
-        self, job: Job, choice: Choice, threads: int | None, around: Mapping[str, list[Any]]
+        self, job: Job, choice: Choice, means: tuple[int | None, Any], around: Mapping[str, list[Any]]
     ) -> None:
-        self._job, self._choice, self._threads, self._around = job, choice, threads, around
+        self._job, self._choice, self._means, self._around = job, choice, means, around
         self._chosen = job.params(0)
         self.notes: list[str] = []
         self.real = float(self._measured(job, [choice.objective])[0, 0])
 
     def _measured(self, job: Job, metrics: Sequence[str]) -> FloatArray:
-        return real_metrics(job, list(dict.fromkeys(metrics)), self._threads)
+        return real_metrics(job, list(dict.fromkeys(metrics)), *self._means)
 
     def nothing(self, part: str) -> pl.DataFrame:
         """A part without rows."""

@@ -10,8 +10,10 @@ import numpy as np
 
 from peak_fast.arguments import is_number, whole, wrong
 from peak_fast.guard import guarded, guarded_class
+from peak_fast.sweep import crew_of
 from peak_fast.validation.choice import Choice
-from peak_fast.validation.jobs import Job, checked_threads, job_of, real_metrics, run_worlds
+from peak_fast.validation.jobs import checked_threads, job_of, real_metrics
+from peak_fast.validation.remote import best_of_worlds
 from peak_fast.validation.worlds import checked_seed, jitter_of
 from peak_kernels.arrays import FloatArray
 
@@ -96,6 +98,7 @@ def noise_test(
     objective: str = "sharpe",
     seed: int = 0,
     threads: int | None = None,
+    cluster: Any = None,
     **settings: Any,
 ) -> NoiseResult:
     """Run a strategy on bars whose prices are moved inside them.
@@ -105,7 +108,7 @@ def noise_test(
 
     Parameters
     ----------
-    strategy, params, data, objective, seed, threads, settings
+    strategy, params, data, objective, seed, threads, cluster, settings
         As of `permutation_test`, without a grid.
     noise
         Share of the bar's range, above 0 and at most 1.
@@ -125,32 +128,19 @@ def noise_test(
     seed, threads = checked_seed(seed), checked_threads(threads)
     runs = whole("runs", runs, 1, MOST_RUNS, "200 give the quantiles")
     job = job_of("noise_test", strategy, params, data, settings)
-    return _tested(job, jitter_of(job.data, float(noise), seed), choice, runs, threads, float(noise), seed)
-
-
-def _tested(
-    job: Job, maker: Any, choice: Choice, runs: int, threads: int | None, noise: float, seed: int
-) -> NoiseResult:
+    maker = jitter_of(job.data, float(noise), seed)
     real = choice.best(real_metrics(job, choice.metrics, threads))[0]
-    figures = np.empty(runs)
-
-    def keep(number: int, values: FloatArray) -> None:
-        figures[number] = choice.best(values)[0]
-
-    run_worlds(job, maker, choice.metrics, runs, threads, keep)
-    missing = int(np.count_nonzero(np.isnan(figures)))
-    said = f"{missing:,} of {runs:,} runs give no {choice.objective}"
-    least = real - 0.5 * abs(real) * choice.sign
-    kept = float(choice.at_least(figures, least).mean()) if real == real else float("nan")
+    with crew_of(cluster, threads) as crew:
+        figures, _, said = best_of_worlds(job, maker, choice, runs, threads, crew)
+    kept, notes = _kept(real, figures, choice)
     return NoiseResult(
-        real,
-        figures,
-        kept,
-        job.params(0),
-        runs,
-        noise,
-        seed,
-        choice.objective,
-        (said,) if missing else (),
-        maker,
+        real, figures, kept, job.params(0), runs, float(noise), seed, choice.objective, (*said, *notes), maker
     )
+
+
+def _kept(real: float, figures: FloatArray, choice: Choice) -> tuple[float, list[str]]:
+    """Share of the runs that keep half of the real figure, and the note on those without one."""
+    missing = int(np.count_nonzero(np.isnan(figures)))
+    said = [f"{missing:,} of {figures.size:,} runs give no {choice.objective}"] if missing else []
+    least = real - 0.5 * abs(real) * choice.sign
+    return float(choice.at_least(figures, least).mean()) if real == real else float("nan"), said

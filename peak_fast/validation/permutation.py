@@ -184,7 +184,7 @@ def _tested(
 ) -> PermutationResult:
     """Run the real bars and all worlds, on threads or on a crew."""
     threads, crew = means
-    real, place = choice.best(real_metrics(job, choice.metrics, threads))
+    real, place = choice.best(real_metrics(job, choice.metrics, threads, crew))
     figures, chosen, said = best_of_worlds(job, maker, choice, worlds, threads, crew)
     above = int(np.count_nonzero(choice.at_least(figures, real)))
     order = maker.order

@@ -31,6 +31,7 @@ class Options:
     min_trades: int
     seed: int
     threads: int | None
+    crew: Any = None
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,12 @@ class Search:
         if "overfitting" not in self.memo:
             best = int(self.found.top(1, self.objective)["config"][0])
             self.memo["overfitting"] = self.found.overfitting(
-                options.blocks, best, options.trials, seed=options.seed, threads=options.threads
+                options.blocks,
+                best,
+                options.trials,
+                seed=options.seed,
+                threads=options.threads,
+                cluster=options.crew,
             )
         return self.memo["overfitting"]
 
@@ -97,7 +103,7 @@ def walk_forward(search: Search, options: Options) -> Answer:
     objective = search.objective if higher_is_better(search.objective) else f"{search.objective}:min"
     walked = walk(
         sweep, train=train, test=test, objective=objective, min_trades=options.min_trades,
-        positions="carry" if carried else "flat", threads=options.threads,
+        positions="carry" if carried else "flat", threads=options.threads, cluster=options.crew,
     )  # fmt: skip
     value, error = walked.efficiency, walked.efficiency_error
     if math.isnan(value):
@@ -135,7 +141,11 @@ def data_snooping(search: Search, options: Options) -> Answer:
     from peak_fast.validation.reality import reality_check
 
     test = reality_check(
-        search.sweep, replications=options.replications, seed=options.seed, threads=options.threads
+        search.sweep,
+        replications=options.replications,
+        seed=options.seed,
+        threads=options.threads,
+        cluster=options.crew,
     )
     value = float(test.pvalue)
     told = (
@@ -151,7 +161,7 @@ def permutation(search: Search, options: Options) -> Answer:
 
     test = permutation_test(
         search.sweep, worlds=options.worlds, objective=search.objective, min_trades=options.min_trades,
-        seed=options.seed, threads=options.threads, select=True,
+        seed=options.seed, threads=options.threads, cluster=options.crew, select=True,
     )  # fmt: skip
     value = float(test.p)
     above = round(value * (options.worlds + 1)) - 1
@@ -168,7 +178,8 @@ def sensitivity(search: Search, options: Options) -> Answer:
 
     around = around_of(
         search.sweep.strategy, search.params, search.data, objective=search.objective,
-        parts=("parameters", "costs", "delays"), threads=options.threads, **settings_of(search.sweep),
+        parts=("parameters", "costs", "delays"), threads=options.threads, cluster=options.crew,
+        **settings_of(search.sweep),
     )  # fmt: skip
     _, middle, _ = around.range_of("parameters")
     value = middle / around.real if around.real > 0.0 else math.nan

@@ -10,8 +10,9 @@ import numpy as np
 from peak_fast.data import is_panel
 from peak_fast.errors import ConfigError
 from peak_fast.guard import guarded, guarded_class
-from peak_fast.statistics import Snooping, data_snooping, typical_block
-from peak_fast.sweep import Sweep, SweepResult, free_rate, return_tiles
+from peak_fast.statistics import Snooping, block_of, data_snooping, typical_block
+from peak_fast.sweep import Sweep, SweepResult, crew_of, free_rate, return_tiles, returns_on
+from peak_fast.validation.tested import flattened, job_of, snooped_on
 from peak_kernels.arrays import FloatArray
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _LOOKED_AT = 32
 @guarded
 def reality_check(
     found: SweepResult | Sweep, benchmark: Any = "cash", *, block: float | None = None, replications: int = 1000,
-    seed: int | None = 0, form: str = "hansen", level: float = 0.05, threads: int | None = None,
+    seed: int | None = 0, form: str = "hansen", level: float = 0.05, threads: int | None = None, cluster: Any = None,
 ) -> RealityCheck:  # fmt: skip
     """White's reality check, Hansen's test of superior ability and the steps of Romano & Wolf over a whole sweep.
 
@@ -39,8 +40,8 @@ def reality_check(
         such as those of another strategy.
     block, replications, seed, form, level
         See `peak_fast.statistics.data_snooping`; the automatic block looks at 32 configurations of the whole grid.
-    threads
-        Of rules and compiled blocks; None: all processors.
+    threads, cluster
+        As in `Sweep.run`; threads are those of rules and compiled blocks.
 
     Raises
     ------
@@ -49,13 +50,20 @@ def reality_check(
     """
     sweep = _sweep_of(found)
     against, name = _benchmark(sweep, benchmark)
-    tiles = _Tiles(sweep, threads)
-    length = _block(sweep, against) if block is None else block
-    test = data_snooping(
-        tiles, against, block=length, replications=replications, seed=seed, form=form, level=level
-    )
-    refused = f"{len(tiles.refused):,} configurations could not be run and count as flat"
-    return RealityCheck(test, sweep, name, [refused] if tiles.refused else [])
+    if cluster is None:
+        tiles = _Tiles(sweep, threads)
+        length = _block(sweep, against, None) if block is None else block
+        test = data_snooping(
+            tiles, against, block=length, replications=replications, seed=seed, form=form, level=level
+        )
+        refused = tiles.refused
+    else:
+        with crew_of(cluster, threads) as crew:
+            length = _block(sweep, against, crew) if block is None else block_of(block)
+            job = job_of(sweep, against, length, replications, seed)
+            test, refused = snooped_on(crew, sweep, job, form, level, seed)
+    said = f"{len(refused):,} configurations could not be run and count as flat"
+    return RealityCheck(test, sweep, name, [said] if refused else [])
 
 
 @guarded_class()
@@ -139,17 +147,16 @@ class _Tiles:
     def __call__(self) -> Iterator[FloatArray]:
         first = 0
         for returns in return_tiles(self._sweep, threads=self._threads):
-            bad = np.flatnonzero(np.isnan(returns[0]))
-            if bad.size:
-                returns[:, bad] = 0.0
-                self.refused.update((first + bad).tolist())
+            self.refused.update((first + flattened(returns)).tolist())
             first += returns.shape[1]
             yield returns
 
 
-def _block(sweep: Sweep, against: Any) -> float:
+def _block(sweep: Sweep, against: Any, crew: Any) -> float:
     """Length of blocks from configurations that are spread over the whole grid."""
     numbers = np.unique(np.linspace(0, len(sweep.grid) - 1, _LOOKED_AT).astype(np.int64))
+    if crew is not None:
+        return typical_block(returns_on(crew, sweep, numbers), against)
     (returns,) = return_tiles(sweep, numbers, tile=_LOOKED_AT)
     return typical_block(returns, against)
 

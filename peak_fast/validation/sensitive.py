@@ -12,6 +12,7 @@ import numpy as np
 from peak_fast.arguments import is_number, listing, mapping, whole, wrong
 from peak_fast.errors import ConfigError, did_you_mean
 from peak_fast.guard import guarded, guarded_class
+from peak_fast.sweep import crew_of
 from peak_fast.validation.choice import Choice
 from peak_fast.validation.jobs import checked_threads, job_of
 from peak_fast.validation.neighbours import Neighbours
@@ -114,14 +115,15 @@ def sensitivity(
     starts: int = 20,
     delays: int = 3,
     threads: int | None = None,
+    cluster: Any = None,
     **settings: Any,
 ) -> SensitivityResult:
     """Change one thing at a time, or two parameters, and look at the objective.
 
     Parameters
     ----------
-    strategy, params, data, threads, settings
-        As of `permutation_test`, without a grid.
+    strategy, params, data, threads, cluster, settings
+        As of `permutation_test`, without a grid.  A cluster runs parameters, pairs and costs.
     objective
         A metric.
     parts
@@ -148,19 +150,21 @@ def sensitivity(
     choice, threads = Choice.of(objective, 0), checked_threads(threads)
     job = job_of("sensitivity", strategy, params, data, settings)
     given = dict(mapping("around", around or {}, "{'fast': [8, 10, 12]}"))
-    beside = Neighbours(job, choice, threads, {name: _values(name, item) for name, item in given.items()})
     for name in given:
         if name not in job.columns:
             raise ConfigError(f"around: no parameter {name!r}; {did_you_mean(name, job.columns)}")
-    makers = {
-        "parameters": beside.parameters,
-        "pairs": beside.pairs,
-        "costs": lambda: beside.costs(_basis_points(added_bps)),
-        "starts": lambda: beside.starts(whole("starts", starts, 0, 1_000_000, "20 bars are a month")),
-        "delays": lambda: beside.delays(whole("delays", delays, 0, 1000, "3 bars are usual")),
-        "phases": beside.phases,
-    }
-    frames = {name: make() if name in wanted else beside.nothing(name) for name, make in makers.items()}
+    values = {name: _values(name, item) for name, item in given.items()}
+    with crew_of(cluster, threads) as crew:
+        beside = Neighbours(job, choice, (threads, crew), values)
+        makers = {
+            "parameters": beside.parameters,
+            "pairs": beside.pairs,
+            "costs": lambda: beside.costs(_basis_points(added_bps)),
+            "starts": lambda: beside.starts(whole("starts", starts, 0, 1_000_000, "20 bars are a month")),
+            "delays": lambda: beside.delays(whole("delays", delays, 0, 1000, "3 bars are usual")),
+            "phases": beside.phases,
+        }
+        frames = {name: make() if name in wanted else beside.nothing(name) for name, make in makers.items()}
     return SensitivityResult(
         beside.real, job.params(0), choice.objective, **frames, notes=tuple(dict.fromkeys(beside.notes))
     )
