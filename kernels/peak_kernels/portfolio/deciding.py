@@ -111,13 +111,13 @@ def decide(
     for bar in range(bars):
         if financed:
             settle_dues(desk, financing, prices, records, curve, bar)
-            if field == p.CLOSE:
-                pay_funding(desk, financing, prices, bar)
         if bar == gone:
             delist(desk, prices, spans, records, bar)
         if limited:
             begin_day(desk[0], days, bar)
             leave(desk, prices, records, bar)
+        if financed and field == p.CLOSE:
+            pay_funding(desk, financing, prices, bar)
         # Orders of the close before fill ahead of this close's question, those of this close behind it.
         for step in range(2):
             if step == delay:

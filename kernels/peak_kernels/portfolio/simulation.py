@@ -291,12 +291,12 @@ def run_portfolio(
             break
         if until == owed:
             settle_dues(desk, financing, prices, records, curve, until)
-            if field == p.CLOSE:
-                pay_funding(desk, financing, prices, until)
         if until == gone:
             delist(desk, prices, spans, records, until)
         if limited:
             leave(desk, prices, records, until)
+        if until == owed and field == p.CLOSE:
+            pay_funding(desk, financing, prices, until)
         counts[p.N_ASKED] = 0
         if k < rows.size and rows[k] + delay == until:
             asked_by_row(desk, records, weights[picks[k]], rows[k])
