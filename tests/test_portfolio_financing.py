@@ -265,6 +265,14 @@ def test_deposits_are_no_return_and_money_weighted_return_discounts_them():
     assert "Money-weighted" in result.summary()
 
 
+def test_growth_of_two_days_may_be_beyond_every_number_a_year():
+    """A thousand times the money in one day: infinity, as in `metrics.cagr`, and the result is shown."""
+    frame = daily([1.0, 1.0, 1000.0])
+    assert held(frame, None).stats["money_weighted_return"] == math.inf
+    assert math.isnan(held(frame, Financing(cash_flows={"2024-01-02": 1.0})).stats["money_weighted_return"])
+    assert "99900.00%" in repr(held(frame, None))
+
+
 def test_columns_of_the_panel_say_dividends_and_splits():
     frame = {
         **daily([100.0, 100.0, 50.0, 45.0]),

@@ -230,6 +230,14 @@ def unit_values(result: PortfolioParts) -> FloatArray:
     return values
 
 
+def _grown_a_year(grown: float, years: float) -> float:
+    """Growth of a year; of a few bars it may be beyond float64, which is infinity as in `metrics.cagr`."""
+    try:
+        return math.pow(grown, 1.0 / years) - 1.0
+    except OverflowError:
+        return math.inf
+
+
 def money_weighted(result: PortfolioParts) -> float:
     """Yearly rate that discounts flows and the final equity to the initial cash, act/365; NaN: there is none."""
     panel, (bars, amounts) = result.panel, flows_of(result)
@@ -241,7 +249,7 @@ def money_weighted(result: PortfolioParts) -> float:
     if whole <= 0.0:
         return math.nan
     if not bars.size:
-        return float((final / initial) ** (1.0 / whole) - 1.0) if final > 0.0 else math.nan
+        return _grown_a_year(final / initial, whole) if final > 0.0 else math.nan
     years = (day - day[0]) / 365.0
     from scipy.optimize import brentq
 
