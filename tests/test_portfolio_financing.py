@@ -300,7 +300,7 @@ def test_limits_count_what_is_left_alone_without_the_dividend_that_it_has_paid()
 
 @pytest.mark.parametrize("fill_at", ["next_open", "close", "next_close"])
 def test_what_is_delisted_pays_no_funding(fill_at):
-    """B leaves the account at the beginning of the bar behind its last price; funding is of what is held at the close."""
+    """B leaves the account at the beginning of the bar behind its last price; funding is of holdings at the close."""
     frames = {"A": daily([10.0] * 6), "B": daily([10.0] * 4)}
     rate = {f"2024-01-0{day} 12:00": 0.01 for day in range(1, 7)}
     engine = BacktestEngine(initial_cash=1000.0, portfolio=PortfolioRules(fill_at=fill_at))
