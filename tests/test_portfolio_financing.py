@@ -60,15 +60,19 @@ def financed(draw):
             later = [other for other in priced if other >= bar]
             if not later or later[0] == priced[0] or draw(st.integers(0, 3)):
                 continue
-            kind = draw(st.sampled_from(["dividends", "splits"]))
             before = max(other for other in priced if other < later[0])
-            amount = (
-                prices[before][3] * 0.0625 if kind == "dividends" else draw(st.sampled_from([2.0, 0.5, 3.0]))
-            )
-            if symbol in due[kind].get(later[0], {}):
-                continue
-            due[kind].setdefault(later[0], {})[symbol] = amount
-            said[kind].setdefault(symbol, {})[day[bar]] = amount
+            ratio = draw(st.sampled_from([1.0, 2.0, 0.5, 3.0]))
+            so_far, amount = due["dividends"].get(later[0], {}).get(symbol, 0.0), prices[before][3] / 64
+            earlier = due["splits"].get(later[0], {}).get(symbol, 1.0)
+            # Of the days of one bar: dividends are one, in units before the splits of earlier days, too.
+            if draw(st.booleans()) and so_far + amount * earlier < 0.5 * prices[before][3]:
+                due["dividends"].setdefault(later[0], {})[symbol] = so_far + amount * earlier
+                said["dividends"].setdefault(symbol, {})[day[bar]] = amount
+            if ratio != 1.0:
+                due["splits"].setdefault(later[0], {})[symbol] = earlier * ratio
+                if earlier * ratio == 1.0:
+                    del due["splits"][later[0]][symbol]
+                said["splits"].setdefault(symbol, {})[day[bar]] = ratio
         for bar in range(bars):
             if rules.mark_at == "close" and not draw(st.integers(0, 4)):
                 rate = draw(st.sampled_from([0.03125, -0.0625]))
@@ -285,6 +289,24 @@ def test_columns_of_the_panel_say_dividends_and_splits():
     assert result.trades["entry_price"][0] == pytest.approx(1100.0 / (20 + 20 / 9))
     cash = held(frame, Financing(dividends="cash", splits="column"))
     assert cash.cash[-1] == pytest.approx(100.0)
+
+
+def test_days_of_one_bar_are_one_dividend_and_one_split():
+    """Bars of months: 1.00 of an old unit, two for one, then 0.60 of a new unit, which is 1.20 of an old one."""
+    frame = {"timestamp": ["2024-01-31", "2024-02-29", "2024-03-31"]}
+    frame |= {name: [10.0, 10.0, 4.0] for name in ("open", "high", "low", "close")}
+    table = {"A": {"2024-03-04": 1.0, "2024-03-20": 0.6}}
+    cash = held(frame, Financing(dividends=table, splits={"A": {"2024-03-11": 2.0}}))
+    assert cash.charges.select("kind", "units", "amount").rows() == [
+        ("dividend", 100.0, pytest.approx(220.0)), ("split", 100.0, 0.0),
+    ]  # fmt: skip
+    assert cash.equity[-1] == pytest.approx(220.0 + 800.0)
+    bought = held(frame, Financing(dividends=table, splits={"A": {"2024-03-11": 2.0}}, reinvest=True))
+    assert bought.positions["A"].to_list() == [pytest.approx(100.0), pytest.approx(200 * (1 + 2.2 / 7.8))]
+    none = held(frame, Financing(splits={"A": {"2024-03-04": 2.0, "2024-03-11": 0.5}}))
+    assert none.orders["kind"].to_list() == ["rebalance"]
+    with pytest.raises(DataError, match="close of 10 before"):
+        held(frame, Financing(dividends={"A": {"2024-03-04": 6.0, "2024-03-20": 4.0}}))
 
 
 def test_limits_count_what_is_left_alone_without_the_dividend_that_it_has_paid():

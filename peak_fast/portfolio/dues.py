@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
 _DAY_US = 86_400_000_000
 _DAYS_A_YEAR = 365.0
+_Due = tuple[float, float, float, float]
+"""Bar, kind, asset and amount."""
+_Dated = tuple[_Due, int]
 _COLUMNS = {"dividends": ("dividend", "dividends"), "splits": ("split", "splits")}
 
 
@@ -61,13 +66,15 @@ def dues_of(panel: Panel, financing: Financing | None) -> Dues:
     if not panel.has_time:
         raise ConfigError("financing: expected a panel with times, which says what days are; got one without")
     notes: list[str] = []
+    splits = _of_assets(panel, financing, "splits", p.SPLIT, notes)
     found = [
-        *_of_assets(panel, financing, "dividends", p.REINVEST if financing.reinvest else p.DIVIDEND, notes),
-        *_of_assets(panel, financing, "splits", p.SPLIT, notes),
+        *_dividends(_of_assets(panel, financing, "dividends", p.DIVIDEND, notes), splits, financing.reinvest),
+        *_splits(splits),
         *_flows(panel, financing.cash_flows, notes),
         *_funding(panel, financing.funding, notes),
     ]
-    dues = np.array(sorted(found), dtype=np.float64).reshape(-1, 4)
+    found.sort(key=itemgetter(0, 1, 2))
+    dues = np.array(found, dtype=np.float64).reshape(-1, 4)
     _check_dividends(panel, dues)
     steps = np.diff(panel.day, prepend=panel.day[:1]).astype(np.float64)
     cash = [_rates(panel, getattr(financing, name), name) for name in ("cash_rate", "debit_rate")]
@@ -114,10 +121,8 @@ def _passed_over(notes: list[str], label: str, count: int, total: int, why: str)
         notes.append(f"{label}: {count} of {total} rows passed over, {why}")
 
 
-def _of_assets(
-    panel: Panel, financing: Financing, name: str, kind: int, notes: list[str]
-) -> list[tuple[float, float, float, float]]:
-    """Dividends or splits as rows of dues."""
+def _of_assets(panel: Panel, financing: Financing, name: str, kind: int, notes: list[str]) -> list[_Dated]:
+    """Dividends or splits as rows of dues, each with its calendar day."""
     given, label = getattr(financing, name), f"Financing.{name}"
     if given is None:
         return []
@@ -126,23 +131,46 @@ def _of_assets(
     bars = _first_bars(panel, np.array(given.times, dtype=np.int64))
     owners = _assets(panel, given, label, all_of_them=False)
     rows, outside = [], 0
-    early = (
-        np.array(given.times, dtype=np.int64) // _DAY_US < panel.day[0] if len(given) else np.empty(0, bool)
-    )
+    days = np.array(given.times, dtype=np.int64) // _DAY_US
     for at, own in enumerate(owners):
         bar = int(bars[at])
         there = np.flatnonzero(~np.isnan(panel.close[own[0], bar:]))
-        if not there.size or early[at]:
+        if not there.size or days[at] < panel.day[0]:
             outside += 1
         elif bar + int(there[0]) > panel.listed[own[0]]:
-            rows.append((float(bar + int(there[0])), float(kind), float(own[0]), given.values[at]))
+            row = (float(bar + int(there[0])), float(kind), float(own[0]), given.values[at])
+            rows.append((row, int(days[at])))
     _passed_over(
         notes, label, outside, len(given), "before the first bar, or with no price of the asset from then on"
     )
     return rows
 
 
-def _of_column(panel: Panel, name: str, word: str, kind: int) -> list[tuple[float, float, float, float]]:
+def _dividends(found: list[_Dated], splits: list[_Dated], reinvest: bool) -> list[_Due]:
+    """Dividends with one row for all that an asset pays in a bar, in units before the splits of that bar.
+
+    In bars of a month, or behind a gap, a dividend may be of a unit that a split of the same bar has made.
+    """
+    sums: dict[tuple[float, float], float] = {}
+    ratios: dict[tuple[float, float], list[tuple[int, float]]] = {}
+    for (bar, _, asset, ratio), day in splits:
+        ratios.setdefault((bar, asset), []).append((day, ratio))
+    for (bar, _, asset, amount), day in found:
+        earlier = [ratio for of_day, ratio in ratios.get((bar, asset), ()) if of_day < day]
+        sums[bar, asset] = sums.get((bar, asset), 0.0) + math.prod(earlier, start=amount)
+    kind = float(p.REINVEST if reinvest else p.DIVIDEND)
+    return [(bar, kind, asset, amount) for (bar, asset), amount in sums.items()]
+
+
+def _splits(found: list[_Dated]) -> list[_Due]:
+    """Splits with one row for all of an asset in a bar, none where they come to nothing."""
+    products: dict[tuple[float, float], float] = {}
+    for (bar, _, asset, ratio), _ in found:
+        products[bar, asset] = products.get((bar, asset), 1.0) * ratio
+    return [(bar, float(p.SPLIT), asset, ratio) for (bar, asset), ratio in products.items() if ratio != 1.0]
+
+
+def _of_column(panel: Panel, name: str, word: str, kind: int) -> list[_Dated]:
     """Dividends or splits of the panel's own column; 0 and NaN are none, and a split of 1.
 
     Raises
@@ -164,15 +192,13 @@ def _of_column(panel: Panel, name: str, word: str, kind: int) -> list[tuple[floa
     if kind == p.SPLIT:
         none |= values == 1.0
     return [
-        (float(bar), float(kind), float(asset), float(values[asset, bar]))
+        ((float(bar), float(kind), float(asset), float(values[asset, bar])), int(panel.day[bar]))
         for asset, bar in np.argwhere(~none)
         if bar > panel.listed[asset]
     ]
 
 
-def _flows(
-    panel: Panel, given: DatedValues | None, notes: list[str]
-) -> list[tuple[float, float, float, float]]:
+def _flows(panel: Panel, given: DatedValues | None, notes: list[str]) -> list[_Due]:
     """Deposits and withdrawals as rows of dues."""
     if given is None:
         return []
@@ -185,16 +211,16 @@ def _flows(
         notes, label, int((~inside).sum()), len(given), "before the first bar or behind the last; initial_cash= is "
         "what is there at the first bar",
     )  # fmt: skip
-    return [
+    rows = [
         (float(bar), float(p.CASH_FLOW), -1.0, amount)
         for bar, amount, fits in zip(bars, given.values, inside, strict=True)
         if fits
     ]
+    # Of one bar deposits come first: what is taken out may be what has just come in.
+    return sorted(rows, key=itemgetter(3), reverse=True)
 
 
-def _funding(
-    panel: Panel, given: DatedValues | None, notes: list[str]
-) -> list[tuple[float, float, float, float]]:
+def _funding(panel: Panel, given: DatedValues | None, notes: list[str]) -> list[_Due]:
     """Funding as rows of dues; rates of an asset in one bar add up."""
     if given is None:
         return []
