@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,25 @@ def sweep(count=COUNT, seconds=SECONDS):
     """The sweep whose table is known."""
     grid = {"n": range(1, count + 1), "seconds": [seconds]}
     return Sweep(waits, grid, synthetic(300, seed=4), metrics=METRICS)
+
+
+class Numbers:
+    """Work whose results are the numbers of its items, and that takes time; later ones wait for a file."""
+
+    def __init__(self, seconds, waits_from=1 << 62, file=None):
+        self.seconds, self.waits_from, self.file = seconds, waits_from, file
+
+    def open(self, means):
+        return self
+
+    def rows(self, start, stop):
+        time.sleep(self.seconds * (stop - start))
+        if stop > self.waits_from:
+            until(Path(self.file).exists, "a file that says go on")
+        return np.arange(start, stop, dtype=float)[:, None]
+
+    def notes(self):
+        return []
 
 
 class Cluster:
@@ -90,7 +110,9 @@ def local_cluster(**options):
     import distributed
 
     options = {"threads_per_worker": 1, "dashboard_address": "127.0.0.1:0", **options}
-    cluster = distributed.LocalCluster(**options, silence_logs="CRITICAL")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Creating scratch directories")  # a busy machine, no fault
+        cluster = distributed.LocalCluster(**options, silence_logs="CRITICAL")
     try:
         yield cluster
     finally:

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from peak_fast.cluster.connecting import check_cluster as check_cluster
     from peak_fast.cluster.connecting import connected as connected
     from peak_fast.cluster.crew import Crew as Crew
-    from peak_fast.cluster.crew import Piece as Piece
     from peak_fast.cluster.crew import crew_of as crew_of
+    from peak_fast.cluster.rounds import Piece as Piece
     from peak_fast.cluster.shelf import Means as Means
     from peak_fast.cluster.tasks import who as who
     from peak_fast.cluster.versions import difference as difference
@@ -22,7 +22,8 @@ __all__ = []
 # Where each name of this room lives; those outside `__all__` are for other rooms.
 _HOMES = {
     "connecting": ("check_cluster", "connected"),
-    "crew": ("Crew", "Piece", "crew_of"),
+    "crew": ("Crew", "crew_of"),
+    "rounds": ("Piece",),
     "shelf": ("Means",),
     "tasks": ("who",),
     "versions": ("difference", "identity"),

@@ -8,6 +8,7 @@ import logging
 import re
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -134,7 +135,9 @@ def _local_cluster(distributed: Any, workers: int) -> Any:
 
     # A scheduler tries so long to reach a worker that has died, and what waits for its results with it.
     quick = {"distributed.scheduler.allowed-failures": 1, "distributed.comm.timeouts.connect": "5s"}
-    with dask.config.set(quick):
+    with dask.config.set(quick), warnings.catch_warnings():
+        # Said of a busy machine; where warnings are errors it would keep a worker from starting.
+        warnings.filterwarnings("ignore", message="Creating scratch directories")
         return distributed.LocalCluster(
             n_workers=workers or dask.system.CPU_COUNT,
             threads_per_worker=1,

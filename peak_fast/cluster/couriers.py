@@ -14,7 +14,6 @@ from typing import Any
 from peak_fast.cluster import tasks as _tasks
 from peak_fast.cluster.parcels import Packed
 from peak_fast.cluster.versions import difference, identity
-from peak_fast.errors import PeakFastError, SweepError
 
 
 class Couriers:
@@ -31,16 +30,21 @@ class Couriers:
         Addresses of the workers that are there; whoever looks at the cluster keeps it up to date.
     sent : dict of str to int
         Bytes of parcels that each worker got, by its address.
+    sound : set of str
+        Workers that would compute the bits of this machine.
+    refused : dict of str to str
+        What is wrong with the others, by address.
     """
 
     def __init__(self, client: Any) -> None:
         self._client = client
         self.present: set[str] = set()
         self.sent: dict[str, int] = {}
+        self.sound: set[str] = set()
+        self.refused: dict[str, str] = {}
         self._lock = threading.Lock()
         self._served: set[str] = set()
         self._threads: list[threading.Thread] = []
-        self._trouble: list[PeakFastError] = []
 
     def bring(self, packed: Packed, workers: Iterable[str]) -> None:
         """Begin to compare workers with this machine and to send them what they lack, those that nobody serves yet."""
@@ -63,18 +67,23 @@ class Couriers:
         for thread in self._threads:
             thread.join(max(limit - time.monotonic(), 0.0))
 
-    def check(self) -> None:
-        """Raise what a courier met: SweepError for a worker that would compute other bits."""
-        if self._trouble:
-            raise self._trouble[0]
+    def compare(self, worker: str, theirs: dict[str, Any]) -> None:
+        """Note whether a worker would compute the bits of this machine."""
+        found = difference(worker, theirs)
+        if found is None:
+            self.sound.add(worker)
+        else:
+            self.refused[worker] = f"cluster: {found}"
+
+    def others(self) -> dict[str, str]:
+        """Workers that are there and may not be given work, and why."""
+        return {worker: said for worker, said in list(self.refused.items()) if worker in self.present}
 
     def _serve(self, packed: Packed, workers: list[str]) -> None:
         try:
             lacking = self._lacking(packed, workers)
             for key in packed.parcels:
                 self._send(packed, key, [worker for worker, lacks in lacking.items() if key in lacks])
-        except PeakFastError as error:
-            self._trouble.append(error)
         except Exception:
             # The scheduler is out of reach or the client is closed, which whoever waits for results finds out; a worker
             # that lacks something says so when it gets a task.
@@ -88,10 +97,10 @@ class Couriers:
         answers = self._client.run(_tasks.who, list(packed.parcels), workers=workers, on_error="return")
         for worker, answer in answers.items():
             if isinstance(answer, ImportError):
-                raise SweepError(no_package(worker, answer))
-            if isinstance(answer, dict):
-                refuse(worker, answer["identity"])
-        return {worker: answer["lacks"] for worker, answer in answers.items() if isinstance(answer, dict)}
+                self.refused[worker] = no_package(worker, answer)
+            elif isinstance(answer, dict):
+                self.compare(worker, answer["identity"])
+        return {worker: answers[worker]["lacks"] for worker in answers if worker in self.sound}
 
     def _send(self, packed: Packed, key: str, workers: list[str]) -> None:
         """Send a parcel, piece by piece, so that neither side holds it twice."""
@@ -107,16 +116,11 @@ class Couriers:
                 self.sent[worker] = self.sent.get(worker, 0) + parcel.size
 
 
-def refuse(worker: str, theirs: dict[str, Any]) -> None:
-    """Raise SweepError for a worker that would compute other bits."""
-    found = difference(worker, theirs)
-    if found is not None:
-        raise SweepError(f"cluster: {found}")
-
-
 def no_package(worker: str, error: ImportError) -> str:
     """What to say of a worker that cannot import what it needs."""
-    return (
-        f"cluster: worker {worker} cannot import what it needs ({error}); it needs what is here: "
-        f"pip install 'peak-fast[cluster]=={identity()['peak_fast']}'"
-    )
+    package = (error.name or "").split(".")[0]
+    remedy = f"install the package {package!r} there, as it is here"
+    if package in ("", "peak_fast", "peak_kernels"):
+        version = identity()["peak_fast"]
+        remedy = f"install peak_fast {version}, as here, there with: pip install 'peak-fast[cluster]'"
+    return f"cluster: worker {worker} cannot import what it needs ({error}); {remedy}"

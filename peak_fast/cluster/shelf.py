@@ -54,7 +54,15 @@ class Missing(Exception):
 
 
 class Shelf:
-    """What one worker keeps; of several in a process each has its own."""
+    """What one worker keeps; of several in a process each has its own.
+
+    Attributes
+    ----------
+    busy
+        Held by the piece that runs.
+    received : int
+        Bytes of parcels that have come so far.
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -64,6 +72,7 @@ class Shelf:
         self._needs: dict[str, tuple[str, ...]] = {}
         self._opened: OrderedDict[str, Opened] = OrderedDict()
         self.busy = threading.Lock()
+        self.received = 0
 
     def lacks(self, keys: list[str]) -> list[str]:
         """Those of the parcels that are not here."""
@@ -77,6 +86,7 @@ class Shelf:
             self._arriving[key] = np.empty(size, np.uint8), [0]
         content, count = self._arriving[key]
         content[place : place + len(chunk)] = np.frombuffer(chunk, np.uint8)
+        self.received += len(chunk)
         count[0] += len(chunk)
         if count[0] < size:
             return

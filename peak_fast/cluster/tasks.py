@@ -20,6 +20,8 @@ _KEPT_BYTES = 1 << 30
 _GROWTH, _PATIENT = 32, 1.5
 # The same of a piece that runs carefully, and how long its process may be silent where the cluster does not say.
 _CAREFUL, _SILENCE = 20.0, "5 minutes"
+# So many seconds without a byte a task waits for parcels that its worker lacks.
+_ARRIVES = 3.0
 
 
 @dataclass
@@ -44,6 +46,8 @@ class Reply:
         Why items have no result, by number.
     theirs
         The worker's identity where it is not that of the client.
+    lacks
+        What it could not import.
     """
 
     worker: str
@@ -55,6 +59,7 @@ class Reply:
     missing: list[str] = field(default_factory=list)
     failed: dict[int, str] = field(default_factory=dict)
     theirs: dict[str, str] | None = None
+    lacks: ImportError | None = None
 
 
 _shelves: weakref.WeakKeyDictionary[Any, Shelf] = weakref.WeakKeyDictionary()
@@ -112,12 +117,28 @@ def run_piece(
         return Reply(worker.address, theirs=identity())
     shelf, count = _shelf(worker), worker.state.nthreads
     means = Means(min(threads or count, count), _memory(worker))
+    _await(shelf, job)
     with shelf.busy:
         try:
             run = _run_carefully if careful else _run_here
             return run(shelf, worker.address, job, (start, stop), seconds, means)
         except Missing as missing:
             return Reply(worker.address, missing=[str(missing)])
+        except ImportError as error:
+            return Reply(worker.address, lacks=ImportError(str(error), name=error.name))
+
+
+def _await(shelf: Shelf, job: str) -> None:
+    """Wait for a job that is on its way, for as long as something arrives.
+
+    A worker that joins gets tasks before the client has seen it.  One that handed them back would be idle, and clusters
+    that shrink by themselves would end it while its prices arrive.
+    """
+    seen, limit = shelf.received, time.monotonic() + _ARRIVES
+    while shelf.lacks([job]) and time.monotonic() < limit:
+        time.sleep(0.02)
+        if shelf.received != seen:
+            seen, limit = shelf.received, time.monotonic() + _ARRIVES
 
 
 def _run_here(

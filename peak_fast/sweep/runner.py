@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -341,8 +342,11 @@ class Sweep:
             missing = opened.missing()
             bounds = [opened.bounds(tile) for tile in missing]
             try:
-                with self._progress(progress, bounds) as shown:
-                    for number, columns in runner.tiles(bounds, shown):
+                with (
+                    self._progress(progress, bounds) as shown,
+                    contextlib.closing(runner.tiles(bounds, shown)) as tiles,
+                ):
+                    for number, columns in tiles:
                         opened.write(missing[number], columns)
             except KeyboardInterrupt as error:
                 say_stopped(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -108,11 +109,12 @@ def _in_order(crew: Any, job: SnoopJob, items: int) -> Iterator[tuple[int, Float
     """Numbers and rows of all items, ascending."""
     waiting: dict[int, FloatArray] = {}
     wanted = 0
-    for piece in crew.run(job, [(0, items)], job.width):
-        for item, reason in crew.failed.items():
-            first = item * TILE
-            raise StrategyError(f"configurations {first} to {first + TILE - 1} have no result: {reason}")
-        waiting.update(enumerate(piece.rows, piece.start))
-        while wanted in waiting:
-            yield wanted, waiting.pop(wanted)
-            wanted += 1
+    with contextlib.closing(crew.run(job, [(0, items)], job.width)) as pieces:
+        for piece in pieces:
+            for item, reason in crew.failed.items():
+                first = item * TILE
+                raise StrategyError(f"configurations {first} to {first + TILE - 1} have no result: {reason}")
+            waiting.update(enumerate(piece.rows, piece.start))
+            while wanted in waiting:
+                yield wanted, waiting.pop(wanted)
+                wanted += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -161,7 +161,7 @@ class Ranges:
 
     def tiles(
         self, bounds: Sequence[tuple[int, int]], shown: SweepProgress
-    ) -> Iterator[tuple[int, dict[str, Any]]]:
+    ) -> Generator[tuple[int, dict[str, Any]]]:
         """Number and result columns of each tile, one after the other; the first lie evenly among all."""
         self._sample(bounds, shown)
         for number in spread(len(bounds)).tolist():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import contextlib
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,16 +124,17 @@ class RemoteRanges:
 
     def tiles(
         self, bounds: Sequence[tuple[int, int]], shown: SweepProgress
-    ) -> Iterator[tuple[int, dict[str, Any]]]:
+    ) -> Generator[tuple[int, dict[str, Any]]]:
         """Number and result columns of each tile, as they are finished."""
         tiles = _Tiles(bounds, self.work.width)
         best = np.fmax if higher_is_better(self.work.metrics[0]) else np.fmin
         job = SweepJob(self.work, self._memory)
-        for piece in self._crew.run(job, bounds, self.work.width):
-            shown.workers = self._crew.workers
-            shown.advance(piece.stop - piece.start, float(best.reduce(piece.rows[:, 0])))
-            for number, out in tiles.finished(piece):
-                yield number, self.work.columns(out)
+        with contextlib.closing(self._crew.run(job, bounds, self.work.width)) as pieces:
+            for piece in pieces:
+                shown.workers = self._crew.workers
+                shown.advance(piece.stop - piece.start, float(best.reduce(piece.rows[:, 0])))
+                for number, out in tiles.finished(piece):
+                    yield number, self.work.columns(out)
 
 
 class _Tiles:

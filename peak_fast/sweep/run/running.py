@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any, Protocol
 
 from peak_fast.sweep.progress import SweepProgress
@@ -18,7 +18,7 @@ class Runner(Protocol):
 
     def tiles(
         self, bounds: Sequence[tuple[int, int]], shown: SweepProgress
-    ) -> Iterator[tuple[int, dict[str, Any]]]:
+    ) -> Generator[tuple[int, dict[str, Any]]]:
         """Number and result columns of each tile ``[start, stop)``, as they are finished."""
 
     def notes(self) -> list[str]:
