@@ -55,6 +55,8 @@ class Outcome:
 
 @dataclass
 class Task:
+    """Items ``[start, stop)`` on their way: whether carefully, how often tried, and when they may be handed out."""
+
     start: int
     stop: int
     careful: bool = False
