@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -193,6 +194,16 @@ def test_a_worker_with_other_versions_is_refused_by_name(client, monkeypatch):
 def test_what_is_no_cluster_is_refused_before_anything_runs(wrong):
     with pytest.raises(ConfigError, match=r"cluster: expected a distributed\.Client"):
         Sweep("momentum", {"stop_loss": [None, 0.1]}, BARS).run(cluster=wrong)
+
+
+@pytest.mark.parametrize("scheme", ["tcp", "tls"])
+def test_somebody_else_at_the_address_is_an_error_and_not_a_wait_for_ever(monkeypatch, scheme):
+    monkeypatch.setattr("peak_fast.cluster.connecting.CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr("peak_fast.cluster.connecting._GRACE", 0.2)
+    said = "no scheduler answered" if scheme == "tcp" else "tls:// needs certificates of this machine"
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(SweepError, match=said):
+        address = f"{scheme}://127.0.0.1:{silent.getsockname()[1]}"
+        Sweep("momentum", {"stop_loss": [None, 0.1]}, BARS).run(cluster=address, progress=False)
 
 
 @pytest.mark.parametrize("text", [None, "", "[]", "{}"])

@@ -2,13 +2,22 @@
 
 import json
 import re
+import time
 
 import numpy as np
 import pytest
 
 from peak_fast import Costs, Sweep, synthetic
 from peak_fast.sweep import return_tiles, returns_on
-from peak_fast.validation import noise_test, permutation_test, reality_check, sensitivity, validate
+from peak_fast.validation import (
+    cross_validate,
+    noise_test,
+    permutation_test,
+    reality_check,
+    sensitivity,
+    validate,
+    walk_forward,
+)
 
 pytest.importorskip("distributed")
 
@@ -95,3 +104,37 @@ def test_a_verdict_is_that_of_one_machine(crew, strategy):
     found = [validate(sweep, **options, cluster=at) for at in (None, crew)]
     assert plain(found[1]) == plain(found[0])
     assert sum(one.colour != "grey" for one in found[1].findings) >= 7
+
+
+def mean_return(returns):
+    return float(returns.mean())
+
+
+@pytest.mark.parametrize("objective", ["sharpe", "max_drawdown:min", mean_return])
+@pytest.mark.parametrize("strategy", ["ma_crossover", signals])
+def test_choices_of_large_grids_are_those_of_one_machine(crew, monkeypatch, strategy, objective):
+    """Pieces come in any order, and equal values are there: the first of the grid still wins."""
+    monkeypatch.setattr("peak_fast.validation.choosing.CHUNK", 100)
+    rows = [{"n": n} for n in range(2, 20)]
+    if strategy == "ma_crossover":
+        rows = [{"fast": fast, "slow": slow} for fast in range(2, 12) for slow in range(15, 60, 5)]
+    grid = [*rows, *reversed(rows)]
+    options = {"objective": objective, "min_trades": 3, "progress": False}
+    walked, crossed = (
+        [test(strategy, grid, BARS, **windows, **options, cluster=at) for at in (None, crew)]
+        for test, windows in ((walk_forward, {"train": 150, "test": 50}), (cross_validate, {"folds": 5}))
+    )
+    assert walked[1].folds.equals(walked[0].folds) and plain(walked[1]) == plain(walked[0])
+    assert crossed[1].choices == crossed[0].choices and plain(crossed[1]) == plain(crossed[0])
+
+
+def test_progress_says_how_many_work(crew, capsys):
+    def slow(df, params):
+        time.sleep(0.02)
+        return signals(df, params)
+
+    walk_forward(slow, {"n": range(2, 42)}, BARS, train=200, test=100, cluster=crew, progress="lines")
+    said = capsys.readouterr().err.splitlines()
+    assert said[-1].startswith("walk forward 100% · 40 of 40 · ") and "2 workers" in said[-1]
+    walk_forward(slow, {"n": range(2, 22)}, BARS, train=200, test=100, cluster=crew, progress=False)
+    assert not capsys.readouterr().err

@@ -145,13 +145,12 @@ def test_too_few_bars_for_the_folds():
 
 def test_grids_in_parts_choose_the_same(monkeypatch):
     """Large grids are looked at a part at a time; the first of equal values still wins."""
-    from peak_fast.validation import crossing, walk_forward, walking
+    from peak_fast.validation import choosing, walk_forward
 
     grid = {"fast": [3, 5, 3, 8], "slow": [10, 20, 10, 35]}
     rows = [dict(zip(grid, row, strict=True)) for row in zip(*grid.values(), strict=True)]
     whole = cross_validate(RULES, rows, BARS, folds=5), walk_forward(RULES, rows, BARS, train=100, test=50)
-    monkeypatch.setattr(crossing, "_CHUNK", 1)
-    monkeypatch.setattr(walking, "_CHUNK", 1)
+    monkeypatch.setattr(choosing, "CHUNK", 1)
     parts = cross_validate(RULES, rows, BARS, folds=5), walk_forward(RULES, rows, BARS, train=100, test=50)
     assert parts[0].choices == whole[0].choices and 2 not in {choice.number for choice in parts[0].choices}
     assert parts[1].choices == whole[1].choices

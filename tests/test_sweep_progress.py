@@ -146,3 +146,26 @@ def test_spans_are_said_as_people_do():
         "2 h 05 min",
         "unknown time",
     ]
+
+
+def test_what_is_waited_for_is_shown_after_a_moment_until_something_is_finished(monkeypatch):
+    monkeypatch.setattr(progress_module, "QUIET", 0.01)
+    shown, stream = threading.Event(), io.StringIO()
+    stream.flush = shown.set
+    with SweepProgress(4, stream=stream, name="walk forward") as progress:
+        progress.waits("starting 4 processes on this machine")
+        assert shown.wait(60.0)
+        progress.waits(None)
+        progress.advance(4)
+    lines = stream.getvalue().splitlines()
+    assert lines[0] == "walk forward: starting 4 processes on this machine"
+    assert lines[-1].startswith("walk forward 100% · 4 of 4")
+
+
+def test_nothing_is_said_of_a_wait_that_is_over_or_where_nothing_is_shown():
+    stream = io.StringIO()
+    with SweepProgress(4, stream=stream) as progress:
+        progress.waits("connecting to tcp://host:8786")
+    with SweepProgress(4, stream=stream, mode="off") as progress:
+        progress.waits("connecting to tcp://host:8786")
+    assert not stream.getvalue()

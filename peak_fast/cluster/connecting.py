@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import queue
 import re
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -19,8 +21,15 @@ _ADDRESS = re.compile(r"[a-z][a-z0-9+]*://\S+")
 _LOCAL = re.compile(r"local(?::(\d+))?")
 _FORMS = "a distributed.Client, an address such as 'tcp://host:8786', 'local' or 'local:4'"
 
+_CERTIFICATES = (
+    "tls:// needs certificates of this machine: DASK_DISTRIBUTED__COMM__TLS__CA_FILE, ..._TLS__CLIENT__CERT and "
+    "..._TLS__CLIENT__KEY, or the same in Dask's configuration"
+)
+
 CONNECT_SECONDS = 20.0
 """How long a scheduler may take to answer."""
+# Dask itself gives up by then, where it does.
+_GRACE = 5.0
 
 
 def check_cluster(cluster: Any) -> None:
@@ -40,6 +49,14 @@ def check_cluster(cluster: Any) -> None:
 
 def _is_cluster(cluster: Any) -> bool:
     return hasattr(cluster, "scheduler_address") and hasattr(cluster, "scale")
+
+
+def opening(cluster: Any) -> str:
+    """What is waited for until a cluster is connected, for a display of progress."""
+    local = _LOCAL.fullmatch(cluster) if isinstance(cluster, str) else None
+    if local is not None:
+        return f"starting {local[1] or 'worker'} processes on this machine"
+    return f"connecting to {cluster}" if isinstance(cluster, str) else "connecting to the cluster"
 
 
 @contextlib.contextmanager
@@ -101,14 +118,44 @@ def _await_file(file: Path) -> None:
         time.sleep(0.1)
 
 
+def _answering(distributed: Any, place: Any, options: dict[str, Any]) -> Any:
+    """A client whose scheduler has answered.
+
+    It is made on a thread: Dask waits for ever for somebody who listens at the address and says nothing.
+    """
+    made: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def make() -> None:
+        try:
+            made.put(distributed.Client(place, timeout=CONNECT_SECONDS, set_as_default=False, **options))
+        except Exception as error:
+            made.put(error)
+
+    threading.Thread(target=make, daemon=True).start()
+    try:
+        found = made.get(timeout=CONNECT_SECONDS + _GRACE)
+    except queue.Empty:
+        raise TimeoutError("who listens there does not speak like a scheduler") from None
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
 @contextlib.contextmanager
 def _client(distributed: Any, place: Any, said: str, **options: Any) -> Iterator[Any]:
     try:
-        client = distributed.Client(place, timeout=CONNECT_SECONDS, set_as_default=False, **options)
-    except (OSError, TimeoutError, ValueError) as error:
+        client = _answering(distributed, place, options)
+    except (OSError, TimeoutError) as error:
         raise SweepError(
             f"cluster: no scheduler answered at {said} within {CONNECT_SECONDS:.0f} s ({error}); start one with "
             "`dask scheduler`, and check the address, its port and the firewall between"
+        ) from error
+    except (
+        Exception
+    ) as error:  # of whatever kind: a way of connecting that lacks its package, or its certificates
+        remedy = _CERTIFICATES if said.startswith("tls:") else "tcp:// is the usual way"
+        raise SweepError(
+            f"cluster: cannot connect to {said} ({type(error).__name__}: {error}); {remedy}"
         ) from error
     try:
         yield client

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from peak_fast.cluster import tasks as _tasks
-from peak_fast.cluster.connecting import check_cluster, connected
+from peak_fast.cluster.connecting import check_cluster, connected, opening
 from peak_fast.cluster.couriers import Couriers, no_package
 from peak_fast.cluster.pace import Pace
 from peak_fast.cluster.parcels import Packed, pack
@@ -94,13 +94,22 @@ class Crew:
         PeakFastError
             What a worker raised that this package raises on purpose.
         """
-        if self._client is None:
-            self._client = self._stack.enter_context(connected(self._cluster))
-            self._couriers = Couriers(self._client)
+        self.connect()
         self.notes, self.failed = {}, {}
         self._round = Round(self, pack(job), Pace(ranges), columns)
         with contextlib.closing(self._round) as round_:
             yield from round_.pieces()
+
+    @property
+    def opening(self) -> str | None:
+        """What is waited for until there is a connection; None: it is there."""
+        return opening(self._cluster) if self._client is None else None
+
+    def connect(self) -> None:
+        """Connect to the cluster, or start its processes, where that is not done."""
+        if self._client is None:
+            self._client = self._stack.enter_context(connected(self._cluster))
+            self._couriers = Couriers(self._client)
 
     def table(self, job: Job, count: int, columns: int, notes: dict[str, None]) -> FloatArray:
         """Results of items ``[0, count)`` in their order: float64[count, columns].
@@ -111,12 +120,16 @@ class Crew:
         with contextlib.closing(self.run(job, [(0, count)], columns)) as pieces:
             for piece in pieces:
                 out[piece.start : piece.stop] = piece.rows
+        self.tell(notes)
+        return out
+
+    def tell(self, notes: dict[str, None]) -> None:
+        """Add what workers noticed during the last work, and which items have no result."""
         notes.update(self.notes)
         notes.update(
             (f"number {number} has no result: {reason}", None)
             for number, reason in sorted(self.failed.items())
         )
-        return out
 
     @property
     def sent(self) -> dict[str, int]:
@@ -160,7 +173,10 @@ class Crew:
     def compare(self, worker: str, theirs: dict[str, Any] | None, lacks: ImportError | None = None) -> None:
         """Note what a worker says that could not carry out a piece."""
         if lacks is not None:
-            self._couriers.refused[worker] = no_package(worker, lacks)
+            self._couriers.refused[worker] = said = no_package(worker, lacks)
+            self.check()
+            if not self.workers:  # others would not have it either
+                raise SweepError(said)
         elif theirs is not None:
             self._couriers.compare(worker, theirs)
         self.check()

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from peak_fast.sweep.evaluated import evaluate
     from peak_fast.sweep.evaluated import metrics_on as metrics_on
     from peak_fast.sweep.grid import Grid
+    from peak_fast.sweep.progress import SweepProgress as SweepProgress
+    from peak_fast.sweep.progress import check_mode as check_mode
     from peak_fast.sweep.result import SweepResult
     from peak_fast.sweep.returned import columns_at as columns_at
     from peak_fast.sweep.returned import return_tiles as return_tiles
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from peak_fast.sweep.run import make_batch as make_batch
     from peak_fast.sweep.run import parse_memory as parse_memory
     from peak_fast.sweep.run import stretches_of as stretches_of
+    from peak_fast.sweep.run import watched as watched
     from peak_fast.sweep.runner import DEFAULT_METRICS as DEFAULT_METRICS
     from peak_fast.sweep.runner import Sweep
     from peak_fast.sweep.store import changes as changes
@@ -50,6 +53,7 @@ _HOMES = {
     "counted": ("count_grid", "hashes_of"),
     "evaluated": ("evaluate", "metrics_on"),
     "grid": ("Grid",),
+    "progress": ("SweepProgress", "check_mode"),
     "result": ("SweepResult",),
     "returned": ("columns_at", "return_tiles", "returns_on", "sent"),
     "run": (
@@ -64,6 +68,7 @@ _HOMES = {
         "folded_result",
         "parse_memory",
         "stretches_of",
+        "watched",
         "Repeated",
         "cut",
         "make_batch",

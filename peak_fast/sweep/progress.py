@@ -57,6 +57,7 @@ class _State:
         self.started = time.perf_counter()
         self.first: tuple[float, int] | None = None
         self.workers: int | None = None
+        self.waits: str | None = None
         self.best: float | None = None
         self.best_params: Mapping[str, Any] | None = None
 
@@ -100,6 +101,8 @@ class _State:
         self.best, self.best_params = value, params
 
     def text(self) -> str:
+        if self.waits is not None:
+            return self.waits
         parts = [f"{self.rate:,.0f}/s"]
         if self.done < self.total:
             rate, left = self.rate, self.estimate.left
@@ -141,12 +144,15 @@ class _View(Protocol):
 class _Lines:
     """A line whenever another tenth is done, and one after five seconds: for log files and pipes."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    def __init__(self, stream: TextIO, name: str) -> None:
+        self._stream, self._name = stream, name
         self._tenth = 0
         self._told = False
 
     def show(self, state: _State) -> None:
+        if state.waits is not None:
+            print(f"{self._name}: {state.waits}", file=self._stream, flush=True)
+            return
         tenth = 10 * state.done // max(state.total, 1)
         tells = not (self._told or self._tenth) and state.running >= TELLS
         if tenth > self._tenth or tells:
@@ -156,7 +162,7 @@ class _Lines:
     def _write(self, state: _State) -> None:
         share = f"{100 * state.done // max(state.total, 1)}%"
         print(
-            f"sweep {share:>4} · {state.done:,} of {state.total:,} · {state.text()}",
+            f"{self._name} {share:>4} · {state.done:,} of {state.total:,} · {state.text()}",
             file=self._stream,
             flush=True,
         )
@@ -169,12 +175,12 @@ class _Lines:
 class _Bar:
     """A bar drawn by rich, without its refresh thread."""
 
-    def __init__(self, console: Console | None) -> None:
+    def __init__(self, console: Console | None, name: str) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
         self._progress = Progress(
-            TextColumn("sweep"),
+            TextColumn(name),
             BarColumn(bar_width=24),
             TaskProgressColumn(),
             TextColumn("{task.fields[text]}"),
@@ -186,7 +192,7 @@ class _Bar:
     def show(self, state: _State) -> None:
         if self._task is None:
             self._progress.start()
-            self._task = self._progress.add_task("sweep", total=state.total, text="")
+            self._task = self._progress.add_task("", total=state.total, text="")
         self._progress.update(self._task, completed=state.done, text=state.text())
         self._progress.refresh()
 
@@ -246,6 +252,8 @@ class SweepProgress:
         Rich console of the bar.
     ranges
         Bounds of the configurations that are to be run; None: all.
+    name
+        What it is the progress of.
 
     Attributes
     ----------
@@ -263,8 +271,11 @@ class SweepProgress:
         stream: TextIO | None = None,
         console: Console | None = None,
         ranges: Sequence[tuple[int, int]] | None = None,
+        name: str = "sweep",
     ) -> None:
         self._state = _State(total, done, metric, ranges)
+        self._name = name
+        self._timer: threading.Timer | None = None
         self._stream = stream
         self._console = console
         self._mode = {True: "auto", False: "off"}.get(mode, mode) if isinstance(mode, bool) else mode
@@ -294,12 +305,30 @@ class SweepProgress:
             mode = "notebook" if in_notebook() else "bar" if is_terminal else "lines"
         if mode == "notebook":
             return _Notebook()
-        return _Bar(self._console) if mode == "bar" else _Lines(stream)
+        return _Bar(self._console, self._name) if mode == "bar" else _Lines(stream, self._name)
 
     def where(self, first: int, last: int) -> None:
         """Say that the configurations that are finished next are some of ``[first, last)``."""
         with self._lock:
             self._state.estimate.where(first, last)
+
+    def waits(self, what: str | None) -> None:
+        """Say what is waited for before anything is finished, which is shown after a moment; None: that is over."""
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            self._state.waits = what
+            if what is not None and self._mode != "off":
+                self._timer = threading.Timer(QUIET, self._show_wait, [what])
+                self._timer.daemon = True
+                self._timer.start()
+
+    def _show_wait(self, what: str) -> None:
+        with self._lock:
+            if self._state.waits == what and self._mode != "off":
+                self._view = self._view or self._open_view()
+                self._view.show(self._state)
 
     def advance(
         self, count: int, best: float | None = None, best_params: Mapping[str, Any] | None = None
@@ -333,6 +362,7 @@ class SweepProgress:
 
     def close(self) -> None:
         """Draw the last state and leave the line."""
+        self.waits(None)
         with self._lock:
             view, self._view, self._mode = self._view, None, "off"
             if view is not None:

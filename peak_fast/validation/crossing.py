@@ -10,8 +10,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,14 +23,18 @@ from peak_fast.metrics import returns_from_equity
 from peak_fast.statistics import Split, combinatorial_splits
 from peak_fast.strategies import RuleStrategy
 from peak_fast.sweep import (
+    SweepProgress,
+    check_mode,
     count_grid,
     crew_of,
     default_threads,
     free_rate,
+    sent,
     stretch_sums,
     stretches_of,
     year_of,
 )
+from peak_fast.validation.choosing import Best, OpenedScores, chosen_on, chunks
 from peak_fast.validation.crossed import CrossValidationResult, Part, Parts, idle, join
 from peak_fast.validation.figures import LAST, SUMMED, TRADES, Joined
 from peak_fast.validation.objectives import Objective, check_settings, objective_of
@@ -38,9 +42,6 @@ from peak_fast.validation.walking import only_data, swept
 from peak_kernels.arrays import FloatArray
 
 Window = tuple[int, int]
-
-# Configurations whose sums are held at a time.
-_CHUNK = 4_096
 
 
 @guarded
@@ -59,6 +60,7 @@ def cross_validate(
     threads: int | None = None,
     memory: str | int | None = None,
     cluster: Any = None,
+    progress: Any = True,
     **settings: Any,
 ) -> CrossValidationResult:
     """Combinatorial purged cross-validation; with ``test_folds=1`` purged k-fold.
@@ -74,7 +76,7 @@ def cross_validate(
         See `peak_fast.statistics.combinatorial_splits`; distances in bars.
     objective, min_trades
         As in `walk_forward`, of the training folds joined.
-    threads, memory, cluster
+    threads, memory, cluster, progress
         As in `Sweep.run`.
     **settings
         Settings of the engine, and ``registry`` as in `Sweep`.
@@ -84,6 +86,7 @@ def cross_validate(
     ConfigError, DataError, StrategyError
         Something does not fit; the message says what was expected.
     """
+    check_mode(progress)
     check_settings(cross_validate, settings)
     whole("min_trades", min_trades, 0, 1 << 31, "count trades of the training folds")
     goal = objective_of(objective, carried=True)
@@ -96,7 +99,8 @@ def cross_validate(
     splits = combinatorial_splits(len(bars), folds, test_folds, purge, embargo)
     with crew_of(cluster, threads) as crew:
         cross = Cross(sweep, splits, threads or default_threads(), memory, crew)
-        chosen = cross.choose(goal, min_trades)
+        with SweepProgress(len(sweep.grid), mode=progress, name="cross-validation") as shown:
+            chosen = cross.choose(goal, min_trades, shown)
         tested = outside(cross, chosen)
     count_grid(sweep, "cross-validation")
     return CrossValidationResult(
@@ -133,32 +137,38 @@ class Cross:
         self.sweep, self.splits = sweep, splits
         self.notes: dict[str, None] = {}
         self._options = {"threads": threads, "memory": memory, "notes": self.notes, "cluster": crew}
+        self._crew = crew
         windows = list(dict.fromkeys(w for split in splits for w in (*split.train, *split.test)))
         self._edges, places = stretches_of(windows)
         self._places = dict(zip(windows, places, strict=True))
         self.terms = {"year": year_of(sweep), "free": free_rate(sweep)}
         self.initial = float(sweep.engine.initial_cash)
 
-    def choose(self, objective: Objective, min_trades: int) -> list[Part]:
+    def choose(self, objective: Objective, min_trades: int, shown: SweepProgress) -> list[Part]:
         """The best configuration of each split, by its training folds."""
+        grid, splits = self.sweep.grid, self.splits
+        if self._crew is not None:
+            memory = self._options["memory"]
+            job = CrossJob(sent(self.sweep), splits, memory, objective, min_trades)
+            best = chosen_on(self._crew, job, len(grid), len(splits), objective, self.notes, shown)
+        else:
+            best = [Best() for _ in splits]
+            for first, last in chunks(len(grid), shown):
+                for one, values in zip(best, self.scores(first, last, objective, min_trades), strict=True):
+                    one.look(first, values, objective)
+        return [
+            Part(one.number, None if one.number is None else grid[one.number], one.value, one.eligible)
+            for one in best
+        ]
+
+    def scores(self, first: int, last: int, objective: Objective, min_trades: int) -> Iterator[FloatArray]:
+        """The objective of configurations ``[first, last)`` in the training folds of one split after the other."""
         grid, numeric = self.sweep.grid, isinstance(self.sweep.strategy, RuleStrategy)
-        best = [Part(None, None, math.nan, 0) for _ in self.splits]
-        for first in range(0, len(grid), _CHUNK):
-            last = min(first + _CHUNK, len(grid))
-            columns = (grid.columns if numeric else grid.plain_columns)(first, last)
-            sums = stretch_sums(self.sweep, columns, self._edges, **self._options)
-            returns = [] if objective.function is None else self._returns(first, last)
-            for number, split in enumerate(self.splits):
-                values = self._values(sums, returns, split, objective, min_trades)
-                place = objective.best(values)
-                found = best[number].eligible + int(np.isfinite(values).sum())
-                if (
-                    place is not None
-                    and not objective.sign * values[place] <= objective.sign * best[number].value
-                ):
-                    best[number] = Part(first + place, grid[first + place], float(values[place]), found)
-                best[number] = best[number]._replace(eligible=found)
-        return best
+        columns = (grid.columns if numeric else grid.plain_columns)(first, last)
+        sums = stretch_sums(self.sweep, columns, self._edges, **self._options)
+        returns = [] if objective.function is None else self._returns(first, last)
+        for split in self.splits:
+            yield self._values(sums, returns, split, objective, min_trades)
 
     def _values(
         self,
@@ -201,6 +211,37 @@ class Cross:
         rows = [self.sweep.grid[number] for number in numbers]
         columns = {name: _column([row[name] for row in rows]) for name in names}
         return stretch_sums(self.sweep, columns, self._edges, **self._options)
+
+
+@dataclass(frozen=True)
+class CrossJob:
+    """A grid and splits as they are sent to workers; see `peak_fast.cluster.shelf.Job`."""
+
+    sweep: Any
+    splits: Sequence[Split]
+    memory: Any
+    objective: Objective
+    min_trades: int
+
+    def open(self, means: Any) -> OpenedScores:
+        """Lay it ready on a worker."""
+        return OpenedScores(CrossScores(self, means.threads))
+
+
+class CrossScores:
+    """Objectives in the training folds of splits; see `peak_fast.validation.choosing.Scores`."""
+
+    def __init__(self, job: CrossJob, threads: int) -> None:
+        self._cross = Cross(job.sweep, job.splits, threads, job.memory)
+        self._terms = job.objective, job.min_trades
+
+    def of(self, first: int, last: int) -> Iterator[FloatArray]:
+        """Objectives of configurations ``[first, last)`` in one split after the other."""
+        return self._cross.scores(first, last, *self._terms)
+
+    def notes(self) -> list[str]:
+        """What was noticed so far."""
+        return list(self._cross.notes)
 
 
 def _column(values: list[Any]) -> Any:

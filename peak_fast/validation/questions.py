@@ -103,7 +103,7 @@ def walk_forward(search: Search, options: Options) -> Answer:
     objective = search.objective if higher_is_better(search.objective) else f"{search.objective}:min"
     walked = walk(
         sweep, train=train, test=test, objective=objective, min_trades=options.min_trades,
-        positions="carry" if carried else "flat", threads=options.threads, cluster=options.crew,
+        positions="carry" if carried else "flat", progress=False, threads=options.threads, cluster=options.crew,
     )  # fmt: skip
     value, error = walked.efficiency, walked.efficiency_error
     if math.isnan(value):

@@ -11,8 +11,8 @@
 from __future__ import annotations
 
 import itertools
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -21,18 +21,27 @@ from peak_fast.arguments import whole
 from peak_fast.errors import ConfigError
 from peak_fast.guard import guarded
 from peak_fast.strategies import resolve
-from peak_fast.sweep import Sweep, count_grid, crew_of, default_threads
+from peak_fast.sweep import (
+    Sweep,
+    SweepProgress,
+    check_mode,
+    columns_at,
+    count_grid,
+    crew_of,
+    default_threads,
+    sent,
+)
+from peak_fast.validation.choosing import Best, OpenedScores, chosen_on, chunks, numbers_of
 from peak_fast.validation.jobs import sweep_of
 from peak_fast.validation.objectives import Objective, check_settings, objective_of
-from peak_fast.validation.scores import CarriedScorer, FlatScorer, Means, Scorer, tested_figures
+from peak_fast.validation.scores import CarriedScorer, FlatScorer, Means, Scored, Scorer, tested_figures
 from peak_fast.validation.searching import Search, searched_choices
 from peak_fast.validation.stitching import stitched
 from peak_fast.validation.tracks import check_decides
 from peak_fast.validation.walked import Choice, WalkForwardResult
 from peak_fast.validation.windows import Window, windows_of
+from peak_kernels.arrays import FloatArray
 
-# Configurations whose figures are held at a time.
-_CHUNK = 4_096
 _MODES = ("carry", "flat")
 
 
@@ -58,6 +67,7 @@ def walk_forward(
     threads: int | None = None,
     memory: str | int | None = None,
     cluster: Any = None,
+    progress: Any = True,
     **settings: Any,
 ) -> WalkForwardResult:
     """Choose parameters on one window after the other, each time out of the whole grid, and try each choice later.
@@ -80,8 +90,8 @@ def walk_forward(
     n_trials, sampler, seed
         With ``n_trials`` a `Study` with so many trials looks for the best of each training window, and ``grid`` is
         its ``space``: ``{"fast": (3, 40), "slow": [50, 100]}``, or None for all parameters of the strategy.
-    threads, memory, cluster
-        As in `Sweep.run`.
+    threads, memory, cluster, progress
+        As in `Sweep.run`; a search by a study shows none.
     **settings
         Settings of the engine: initial_cash, execution, costs, sizing, stops, risk_limits, order_book, portfolio; and
         ``registry`` as in `Sweep`: each configuration counts once.
@@ -91,6 +101,7 @@ def walk_forward(
     ConfigError, DataError, StrategyError
         Something does not fit; the message says what was expected.
     """
+    check_mode(progress)
     if positions not in _MODES:
         raise ConfigError(f"positions: expected 'carry' or 'flat'; got {positions!r}")
     check_settings(walk_forward, settings)
@@ -124,7 +135,8 @@ def walk_forward(
         means = Means(sweep, goal, threads or default_threads(), memory, said, crew)
         scorer = FlatScorer(means) if flat else CarriedScorer(means)
         if n_trials is None:
-            chosen = choices_of(scorer, sweep.grid, windows, goal, min_trades)
+            with SweepProgress(len(sweep.grid), mode=progress, name="walk forward") as shown:
+                chosen = choices_of(scorer, means, windows, min_trades, shown)
         else:
             search = Search(
                 strategy, bars, grid, goal, min_trades, sampler, n_trials, seed, constraint, tried
@@ -208,26 +220,74 @@ def check_apart(windows: Sequence[Window]) -> None:
 
 
 def choices_of(
-    scorer: Scorer, grid: Any, windows: Sequence[Window], objective: Objective, min_trades: int
+    scorer: Scorer, means: Means, windows: Sequence[Window], min_trades: int, shown: SweepProgress
 ) -> list[Choice]:
     """The best configuration of each training window."""
-    best: list[Choice] = [Choice(None, math.nan, {}, {}, len(grid), 0) for _ in windows]
+    grid, objective = means.sweep.grid, means.objective
     trains = [window.train for window in windows]
-    for first in range(0, len(grid), _CHUNK):
-        last = min(first + _CHUNK, len(grid))
-        for number, scored in enumerate(scorer.scored(columns_of(scorer, grid, first, last), trains)):
-            values = np.where(scored.trades >= min_trades, scored.values, np.nan)
-            place = objective.best(values)
-            eligible = best[number].eligible + int(np.isfinite(values).sum())
-            if (
-                place is not None
-                and not objective.sign * values[place] <= objective.sign * best[number].value
-            ):
-                best[number] = Choice(
-                    grid[first + place], float(values[place]), scored.figures(place), {}, len(grid), 0
-                )
-            best[number] = best[number]._replace(eligible=eligible)
-    return best
+    figures: list[dict[str, float]] = [{} for _ in windows]
+    if means.crew is not None:
+        flat = isinstance(scorer, FlatScorer)
+        job = WalkJob(sent(means.sweep), objective, means.memory, trains, min_trades, flat)
+        best = chosen_on(means.crew, job, len(grid), len(windows), objective, means.notes, shown)
+        numbers = numbers_of(best)
+        if numbers:
+            columns = columns_at(means.sweep, np.array(numbers))
+            for one, scored, found in zip(best, scorer.scored(columns, trains), figures, strict=True):
+                found.update({} if one.number is None else scored.figures(numbers.index(one.number)))
+    else:
+        best = [Best() for _ in windows]
+        for first, last in chunks(len(grid), shown):
+            tables = scorer.scored(columns_of(scorer, grid, first, last), trains)
+            for number, scored in enumerate(tables):
+                if best[number].look(first, allowed(scored, min_trades), objective):
+                    figures[number] = scored.figures(int(best[number].number or 0) - first)
+    return [
+        Choice(
+            None if one.number is None else grid[one.number], one.value, found, {}, len(grid), one.eligible
+        )
+        for one, found in zip(best, figures, strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class WalkJob:
+    """A grid and training windows as they are sent to workers; see `peak_fast.cluster.shelf.Job`."""
+
+    sweep: Sweep
+    objective: Objective
+    memory: Any
+    windows: Sequence[tuple[int, int]]
+    min_trades: int
+    flat: bool
+
+    def open(self, means: Any) -> OpenedScores:
+        """Lay it ready on a worker."""
+        return OpenedScores(WalkScores(self, means.threads))
+
+
+class WalkScores:
+    """Objectives in training windows; see `peak_fast.validation.choosing.Scores`."""
+
+    def __init__(self, job: WalkJob, threads: int) -> None:
+        self._job, self._notes = job, dict[str, None]()
+        means = Means(job.sweep, job.objective, threads, job.memory, self._notes)
+        self._scorer: Scorer = FlatScorer(means) if job.flat else CarriedScorer(means)
+
+    def of(self, first: int, last: int) -> Iterator[FloatArray]:
+        """Objectives of configurations ``[first, last)`` in one window after the other."""
+        columns = columns_of(self._scorer, self._job.sweep.grid, first, last)
+        for scored in self._scorer.scored(columns, self._job.windows):
+            yield allowed(scored, self._job.min_trades)
+
+    def notes(self) -> list[str]:
+        """What was noticed so far."""
+        return list(self._notes)
+
+
+def allowed(scored: Scored, min_trades: int) -> FloatArray:
+    """The objective, NaN where too few trades closed."""
+    return np.where(scored.trades >= min_trades, scored.values, np.nan)
 
 
 def columns_of(scorer: Scorer, grid: Any, first: int, last: int) -> dict[str, Any]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from peak_fast.sweep.run.running import Runner as Runner
     from peak_fast.sweep.run.running import crew_of as crew_of
     from peak_fast.sweep.run.running import runner_of as runner_of
+    from peak_fast.sweep.run.running import watched as watched
     from peak_fast.sweep.run.settings import SettingsTable as SettingsTable
     from peak_fast.sweep.run.stretches import PLANES as PLANES
     from peak_fast.sweep.run.stretches import StretchBatch as StretchBatch
@@ -41,7 +42,7 @@ _HOMES = {
     "ranges": ("Work",),
     "remote": ("ColumnsJob",),
     "repeated": ("Repeated",),
-    "running": ("Runner", "crew_of", "runner_of"),
+    "running": ("Runner", "crew_of", "runner_of", "watched"),
     "settings": ("SettingsTable",),
     "stretches": ("PLANES", "StretchBatch", "closed_trades", "folded_result", "stretches_of"),
     "threads": ("Team", "cut"),

@@ -18,6 +18,7 @@ from peak_fast.sweep.run.batch import Batch
 from peak_fast.sweep.run.batches import make_batch
 from peak_fast.sweep.run.budget import amount, parse_memory
 from peak_fast.sweep.run.ranges import Ranges, Work
+from peak_fast.sweep.run.running import watched
 from peak_fast.sweep.run.threads import Team
 from peak_fast.sweep.view import format_params
 from peak_kernels.arrays import FloatArray
@@ -129,9 +130,8 @@ class RemoteRanges:
         tiles = _Tiles(bounds, self.work.width)
         best = np.fmax if higher_is_better(self.work.metrics[0]) else np.fmin
         job = SweepJob(self.work, self._memory)
-        with contextlib.closing(self._crew.run(job, bounds, self.work.width)) as pieces:
+        with contextlib.closing(watched(self._crew, job, bounds, self.work.width, shown)) as pieces:
             for piece in pieces:
-                shown.workers = self._crew.workers
                 shown.advance(piece.stop - piece.start, float(best.reduce(piece.rows[:, 0])))
                 for number, out in tiles.finished(piece):
                     yield number, self.work.columns(out)
