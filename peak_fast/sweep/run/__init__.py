@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from peak_fast.sweep.run.running import Runner as Runner
     from peak_fast.sweep.run.running import crew_of as crew_of
     from peak_fast.sweep.run.running import runner_of as runner_of
-    from peak_fast.sweep.run.running import watched as watched
     from peak_fast.sweep.run.settings import SettingsTable as SettingsTable
     from peak_fast.sweep.run.stretches import PLANES as PLANES
     from peak_fast.sweep.run.stretches import StretchBatch as StretchBatch
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from peak_fast.sweep.run.threads import cut as cut
     from peak_fast.sweep.run.warm import History as History
     from peak_fast.sweep.run.warm import WarmBatch as WarmBatch
+    from peak_fast.sweep.run.watching import watched as watched
 
 __all__ = []
 
@@ -42,11 +42,12 @@ _HOMES = {
     "ranges": ("Work",),
     "remote": ("ColumnsJob",),
     "repeated": ("Repeated",),
-    "running": ("Runner", "crew_of", "runner_of", "watched"),
+    "running": ("Runner", "crew_of", "runner_of"),
     "settings": ("SettingsTable",),
     "stretches": ("PLANES", "StretchBatch", "closed_trades", "folded_result", "stretches_of"),
     "threads": ("Team", "cut"),
     "warm": ("History", "WarmBatch"),
+    "watching": ("watched",),
 }
 
 __getattr__, __dir__ = door(__name__, _HOMES, __all__)

@@ -18,8 +18,8 @@ from peak_fast.sweep.run.batch import Batch
 from peak_fast.sweep.run.batches import make_batch
 from peak_fast.sweep.run.budget import amount, parse_memory
 from peak_fast.sweep.run.ranges import Ranges, Work
-from peak_fast.sweep.run.running import watched
 from peak_fast.sweep.run.threads import Team
+from peak_fast.sweep.run.watching import watched
 from peak_fast.sweep.view import format_params
 from peak_kernels.arrays import FloatArray
 

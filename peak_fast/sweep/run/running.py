@@ -40,18 +40,6 @@ def runner_of(
         yield RemoteRanges(work, crew, memory, stored=stored)
 
 
-def watched(crew: Any, job: Any, bounds: Any, width: int, shown: SweepProgress) -> Generator[Any]:
-    """Pieces of work from the workers of a cluster; until the first comes, what is waited for is shown."""
-    shown.waits(crew.opening)
-    crew.connect()
-    shown.waits("waiting for the first results")
-    with contextlib.closing(crew.run(job, bounds, width)) as pieces:
-        for piece in pieces:
-            shown.waits(None)
-            shown.workers = crew.workers
-            yield piece
-
-
 @contextlib.contextmanager
 def crew_of(cluster: Any, threads: int | None = None) -> Iterator[Any]:
     """The workers of a cluster for several pieces of work, which take it as their ``cluster``; None without one."""
