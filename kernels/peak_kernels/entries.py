@@ -196,7 +196,7 @@ def best_ranks(
     scores: FloatArray, alphabet: IntArray, bounds: IntArray, sign: int, width: int, ordered: int, best: IntArray,
     counts: IntArray,
 ) -> None:  # fmt: skip
-    """See `portfolio.ranking.best_into`."""
+    """See `portfolio.best.best_into`."""
     assets = scores.shape[1]
     spare = np.empty(assets), np.empty(assets), np.empty(assets, dtype=np.int64)
     _BEST.call((scores, alphabet, bounds, best, counts, *spare), sign, width, ordered)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from peak_kernels.doors import door
 
 if TYPE_CHECKING:
+    from peak_kernels.portfolio.best import best_into as best_into
     from peak_kernels.portfolio.deciding import compile_panel_block as compile_panel_block
     from peak_kernels.portfolio.deciding import decide as decide
     from peak_kernels.portfolio.exposures import fold_exposures as fold_exposures
     from peak_kernels.portfolio.exposures import fold_holdings as fold_holdings
-    from peak_kernels.portfolio.ranking import best_into as best_into
     from peak_kernels.portfolio.ranking import weigh_into as weigh_into
     from peak_kernels.portfolio.scores import momentum_into as momentum_into
     from peak_kernels.portfolio.scores import screen as screen
@@ -26,7 +26,8 @@ _HOMES = {
     "deciding": ("compile_panel_block", "decide"),
     "exposures": ("fold_exposures", "fold_holdings"),
     "simulation": ("run_portfolio",),
-    "ranking": ("best_into", "weigh_into"),
+    "best": ("best_into",),
+    "ranking": ("weigh_into",),
     "scores": ("momentum_into", "screen", "taken_into", "volatility_into"),
 }
 
