@@ -8,6 +8,7 @@ import math
 import pickle
 import types
 import zoneinfo
+from functools import partial
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from peak_fast.errors import ConfigError
 from peak_fast.settings.trading import Costs
 from peak_fast.tracking import sanitize, spool
 from peak_fast.tracking.spool import codec, uris
-from peak_fast.tracking.stores.files import clean_artifact_path, write_artifacts
+from peak_fast.tracking.stores.files import FileWriter, clean_artifact_path
 from peak_fast.tracking.updates import Artifact
 
 # --- codec -----------------------------------------------------------------------------------------------------
@@ -237,10 +238,15 @@ def test_an_artifact_that_cannot_be_made_does_not_stop_the_others(tmp_path):
     def broken():
         raise ValueError("no picture")
 
-    written = []
-    problems = write_artifacts(
-        tmp_path, [Artifact("a.png", load=broken), Artifact("sub/b.txt", load=lambda: b"b")], written
-    )
-    assert [reason for _, reason in problems] == ["a.png: ValueError: no picture"]
-    assert [path.read_bytes() for path in written] == [b"b"]
-    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["b.txt"]
+    artifacts = [
+        Artifact("a.png", load=broken),
+        Artifact("sub/b.txt", load=lambda: b"b"),
+        Artifact("c.png", load=lambda: broken),
+        Artifact("sub/d.txt", load=lambda: partial(bytes, b"d")),
+        Artifact("sub/b.txt", load=lambda: b"later"),
+    ]
+    with FileWriter() as files:
+        problems = files.begin(tmp_path, artifacts)()
+    assert [reason for _, reason in problems] == [f"{name}.png: ValueError: no picture" for name in "ac"]
+    assert [path.read_bytes() for path in files.written] == [b"later", b"d", b"later"]
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["b.txt", "d.txt"]

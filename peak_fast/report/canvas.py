@@ -276,7 +276,7 @@ class Canvas:
         filtered[0] = self._rows[0]
         np.subtract(self._rows[1:], self._rows[:-1], out=filtered[1:])
         filtered[:, 0] = 2
-        packer = zlib.compressobj(1, zlib.DEFLATED, 15, 9, zlib.Z_RLE)
+        packer = zlib.compressobj(1, zlib.DEFLATED, 15, 7, zlib.Z_RLE)
         data = packer.compress(filtered) + packer.flush()
         header = struct.pack(">IIBBBBB", self.width, self.height, 8, 3, 0, 0, 0)
         chunks = ((b"IHDR", header), (b"PLTE", PALETTE), (b"IDAT", data), (b"IEND", b""))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from peak_fast.errors import ConfigError, did_you_mean, require
 from peak_fast.report.holdings import HELD_EQUALLY
-from peak_fast.report.lean import render_lean
+from peak_fast.report.lean import draw_lean
 from peak_fast.report.payload import is_bars, is_result, payload_of
 from peak_fast.report.saving import pixels
 from peak_fast.report.series import (
@@ -131,6 +131,8 @@ def _reference(
     """The second curve in money, float64[n_bars]: of Bars what ``start`` would have become."""
     if benchmark is None or benchmark is False:
         return None
+    if isinstance(benchmark, np.ndarray):
+        return filled(benchmark)
     from polars import selectors as cs
 
     from peak_fast.data import Calendar, aligned
@@ -228,8 +230,15 @@ def render_equity_png(
         source, equity, benchmark=benchmark, trades=trades, title=title, stats=stats, time_zone=time_zone
     )
     if engine == "lean" or (engine == "auto" and _has_pillow()):
-        return render_lean(picture, pixels(size))
+        return draw_lean(picture, pixels(size)).png()
     return figure_png(_draw(picture, pixels(size)))
+
+
+def begin_equity_png(payload: Mapping[str, Any]) -> Callable[[], bytes]:
+    """A function that packs the equity picture, which is drawn by then: packing leaves Python's lock free."""
+    if _has_pillow():
+        return draw_lean(prepare_picture(payload)).png
+    return functools.partial(render_equity_png, payload)
 
 
 def _has_pillow() -> bool:

@@ -56,8 +56,8 @@ class Panel:
         return np.asarray(self.left + bars * ((self.columns - 1) / max(n_bars - 1, 1)))
 
 
-def render_lean(picture: Picture, size: tuple[int, int] = (1000, 580)) -> bytes:
-    """Draw ``picture`` as PNG.
+def draw_lean(picture: Picture, size: tuple[int, int] = (1000, 580)) -> Canvas:
+    """Draw ``picture``; its PNG has an 8-bit palette and typically 10 to 30 KB.
 
     Parameters
     ----------
@@ -65,11 +65,6 @@ def render_lean(picture: Picture, size: tuple[int, int] = (1000, 580)) -> bytes:
         From :func:`peak_fast.report.figure.prepare_picture`.
     size
         Width and height in pixels, at least 320 x 240.
-
-    Returns
-    -------
-    bytes
-        A PNG file, 8-bit palette, typically 10 to 30 KB.
 
     Raises
     ------
@@ -80,7 +75,7 @@ def render_lean(picture: Picture, size: tuple[int, int] = (1000, 580)) -> bytes:
     canvas = Canvas(width, height)
     if len(picture.equity) == 0:
         canvas.text(width / 2, height / 2, "No bars: nothing to draw", 16, "muted", anchor="middle")
-        return canvas.png()
+        return canvas
     scale = np.log10 if picture.log_scale else (lambda values: values)
     upper, lower, marks = _panels(canvas, picture, scale)
     _header(canvas, picture, upper)
@@ -97,7 +92,7 @@ def render_lean(picture: Picture, size: tuple[int, int] = (1000, 580)) -> bytes:
     name = "Equity (log scale)" if upper.log else "Equity"
     canvas.text(upper.left + 8, upper.top + 5, name, 12, "muted", bold=True, over=True)
     canvas.text(lower.left + 8, lower.bottom - 19, "Drawdown", 12, "muted", bold=True, over=True)
-    return canvas.png()
+    return canvas
 
 
 def _decimals(panel: Panel) -> int:

@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+_STRICT = json.JSONEncoder(allow_nan=False, ensure_ascii=False)
+
 
 def json_safe(value: Any) -> Any:
     """A copy of ``value`` that strict JSON can hold.
@@ -79,14 +81,15 @@ def dump_json(value: Mapping[str, Any]) -> str:
 
 
 def _dumped(value: Mapping[str, Any]) -> str:
+    encode = _STRICT.encode
     lines: list[str] = []
     for key, item in value.items():
-        head = f"  {json.dumps(str(key), ensure_ascii=False)}: "
+        head = f"  {encode(str(key))}: "
         if isinstance(item, list) and item and all(isinstance(entry, dict) for entry in item):
-            rows = ",\n    ".join(json.dumps(entry, allow_nan=False, ensure_ascii=False) for entry in item)
+            rows = ",\n    ".join(map(encode, item))
             lines.append(f"{head}[\n    {rows}\n  ]")
         else:
-            lines.append(head + json.dumps(item, allow_nan=False, ensure_ascii=False))
+            lines.append(head + encode(item))
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 

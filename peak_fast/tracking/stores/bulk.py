@@ -29,7 +29,7 @@ from peak_fast.tracking.spool import RunIds, local_path
 from peak_fast.tracking.stores import refusals
 from peak_fast.tracking.stores.client import ClientStore
 from peak_fast.tracking.stores.database import Database
-from peak_fast.tracking.stores.files import durable_meanwhile, prepare, write_artifacts
+from peak_fast.tracking.stores.files import FileWriter
 from peak_fast.tracking.updates import (
     CONTEXT_TAG,
     RUN_NAME,
@@ -159,16 +159,14 @@ class BulkStore:
             for update in updates
             if update.run_id not in places
         ]
-        written: list[Path] = []
-        rejections += self._write_files(accepted, places, written)
-        with durable_meanwhile(written) as wait, self._database.transaction():
+        rejections += self._write_files(accepted, places)  # no row before its files
+        with self._database.transaction():
             for name in self._experiments:
                 self._find_experiment(name)  # once more, as nobody can delete it from here on
             self._insert_runs(accepted, places)
             self._insert_values(accepted)
             self._insert_inputs(accepted, places)
             self._update_runs(accepted, places)
-            wait()  # no row before its files
         for update in accepted:
             if update.artifacts and local_path(places[update.run_id].artifact_uri) is None:
                 rejections += self._through_mlflow().upload(update)  # MLflow must know the run by then
@@ -251,16 +249,17 @@ class BulkStore:
                 )
         return found
 
-    def _write_files(
-        self, updates: Iterable[RunUpdate], places: dict[str, _Run], written: list[Path]
-    ) -> list[Rejection]:
-        refused = []
-        prepare(artifact for update in updates for artifact in update.artifacts)
-        for update in updates:
-            root = local_path(places[update.run_id].artifact_uri)
-            if update.artifacts and root is not None:
-                refused += refusals.of_files(update.run_id, write_artifacts(root, update.artifacts, written))
-        return refused
+    @staticmethod
+    def _write_files(updates: Iterable[RunUpdate], places: dict[str, _Run]) -> list[Rejection]:
+        begun = []
+        with FileWriter() as files:
+            for update in updates:
+                root = local_path(places[update.run_id].artifact_uri)
+                if update.artifacts and root is not None:
+                    begun.append((update.run_id, files.begin(root, update.artifacts)))
+            rejections = [found for run_id, finish in begun for found in refusals.of_files(run_id, finish())]
+            files.make_durable()
+        return rejections
 
     def _insert_runs(self, updates: Iterable[RunUpdate], places: dict[str, _Run]) -> None:
         rows = []

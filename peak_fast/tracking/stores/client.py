@@ -12,6 +12,7 @@ A store of this kind chooses the run ids itself.  What makes a replay exact all 
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 import tempfile
 import threading
@@ -31,7 +32,7 @@ from peak_fast.tracking.spool import RunIds, is_file_store, is_remote, local_pat
 from peak_fast.tracking.stores import refusals
 from peak_fast.tracking.stores.calls import CALLS, SharedEnvironment
 from peak_fast.tracking.stores.experiments import Experiments
-from peak_fast.tracking.stores.files import make_durable, prepare, write_artifacts
+from peak_fast.tracking.stores.files import FileWriter
 from peak_fast.tracking.stores.in_flight import IN_FLIGHT, PatientClient, at_once, patiently, side_by_side
 from peak_fast.tracking.stores.refusals import is_failure, is_passing, is_refusal
 from peak_fast.tracking.updates import (
@@ -76,19 +77,7 @@ class ClientStore:
 
     def __init__(self, uri: str, contact: Callable[[], None] = lambda: None) -> None:
         self._uri = uri
-        # Where MLflow's store puts the artifacts of new experiments: beside an SQLite file, as our own path does.
-        # Its default is a folder of the current one; this is the variable by which its server says the same.
-        root = sqlite_artifacts(uri)
-        with CALLS, SharedEnvironment({} if root is None else {"_MLFLOW_SERVER_ARTIFACT_ROOT": root}):
-            tracking = require("mlflow.tracking", extra="mlflow")
-            self._entities = require("mlflow.entities", extra="mlflow")
-            contact()
-            try:
-                client = tracking.MlflowClient(tracking_uri=uri)
-                client.search_experiments(max_results=1)  # makes the tables of an empty database
-            except Exception as error:
-                raise self._away(error) from error
-        self._client = PatientClient(client)
+        self._client = PatientClient(self._connect(contact))
         self._experiments = Experiments(self._client, uri)
         self._roots: dict[str, Path | None] = {}
         # Where a server wants the artifacts of runs that were created here.
@@ -102,8 +91,25 @@ class ClientStore:
         self._new_dataset = threading.Lock()
         self._files_at_once = IN_FLIGHT
         self._is_database = not (is_file_store(uri) or is_remote(uri))
-        # Files of the batch at hand.
-        self._written: list[Path] = []
+
+    def _connect(self, contact: Callable[[], None] = lambda: None) -> Any:
+        """MLflow's client of a store that answers."""
+        # Where MLflow's store puts the artifacts of new experiments: beside an SQLite file, as our own path does.
+        # Its default is a folder of the current one; this is the variable by which its server says the same.
+        root = sqlite_artifacts(self._uri)
+        with CALLS, SharedEnvironment({} if root is None else {"_MLFLOW_SERVER_ARTIFACT_ROOT": root}):
+            tracking = require("mlflow.tracking", extra="mlflow")
+            contact()
+            try:
+                client = tracking.MlflowClient(tracking_uri=self._uri)
+                client.search_experiments(max_results=1)  # makes the tables of an empty database
+            except Exception as error:
+                raise self._away(error) from error
+        return client
+
+    @functools.cached_property
+    def _entities(self) -> Any:
+        return require("mlflow.entities", extra="mlflow")
 
     def apply(self, updates: Sequence[RunUpdate], ids: RunIds) -> list[Rejection]:
         """Write updates; see the class.
@@ -128,15 +134,14 @@ class ClientStore:
             self._files_at_once = IN_FLIGHT // max(len(updates), 1)
             self._fresh = {update.run_id for update in updates if self._is_fresh(update, ids)}
             self._begin(self._fresh, ids)
-            try:
-                if is_remote(self._uri):
-                    return side_by_side(work, updates)
-                prepare(artifact for update in updates for artifact in update.artifacts)
-                return [rejection for update in updates for rejection in work(update)]
-            finally:
-                make_durable(self._written)
-                self._written.clear()
-                ids.keep()
+            with FileWriter() as self._files:
+                try:
+                    if is_remote(self._uri):
+                        return side_by_side(work, updates)
+                    return [rejection for update in updates for rejection in work(update)]
+                finally:
+                    self._files.make_durable()
+                    ids.keep()
 
     def upload(self, update: RunUpdate) -> list[Rejection]:
         """Send the artifacts of a run that the store knows under our id.
@@ -381,18 +386,16 @@ class ClientStore:
         # A path that a server names is a path of the server's machine.
         if root is None or is_remote(self._uri):
             return self._send_files(run_id, update)
-        problems = write_artifacts(root, update.artifacts, self._written)
-        return refusals.of_files(update.run_id, problems)
+        return refusals.of_files(update.run_id, self._files.begin(root, update.artifacts)())
 
     def _send_files(self, run_id: str, update: RunUpdate) -> list[Rejection]:
-        with tempfile.TemporaryDirectory(prefix="peak-fast-") as folder:
+        with tempfile.TemporaryDirectory(prefix="peak-fast-") as folder, FileWriter() as files:
             target = self._targets.get(run_id)
             artifacts = update.artifacts
             misread = [] if target is None else [item for item in artifacts if _MISREAD.search(item.path)]
             problems = [(item, f"{item.path}: {_MISREAD_REASON}") for item in misread]
             kept = [item for item in artifacts if item not in misread]
-            written: list[Path] = []
-            problems += write_artifacts(Path(folder), kept, written)
+            problems += files.begin(Path(folder), kept)()
             if target is None:
                 self._client.log_artifacts(run_id, folder)
             else:
@@ -404,5 +407,5 @@ class ClientStore:
                     place = file.parent.relative_to(folder).as_posix()
                     patiently(repository.log_artifact, str(file), None if place == "." else place)
 
-                at_once(send, written, self._files_at_once)
+                at_once(send, files.written, self._files_at_once)
         return refusals.of_files(update.run_id, problems)

@@ -8,10 +8,11 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import NoReturn, Self
 
 from peak_fast.tracking.updates import Artifact
 
@@ -19,7 +20,6 @@ _BAD_PART = re.compile(r'[\x00-\x1f<>:"|?*\\]')
 # Bytes of a name that every file system and server takes, with something to spare for endings.
 _MAX_NAME = 200
 SYNC_THREADS = 16
-RENDER_THREADS = 2
 _fdatasync = getattr(os, "fdatasync", os.fsync)
 # What a system says of a file that has no place; anything else (a full disk) says that there is none for any.
 _NO_PLACE = frozenset(
@@ -58,93 +58,97 @@ def _digits(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=4).hexdigest()
 
 
-def write_artifacts(
-    root: Path, artifacts: Iterable[Artifact], written: list[Path]
-) -> list[tuple[Artifact, str]]:
-    """Write artifacts below a local root, each under a temporary name first.
+class FileWriter:
+    """Writes the artifacts of one batch, in their order; used in a ``with`` statement.
 
-    Parameters
+    Pictures are drawn and files written by the caller, as threads that run Python only wait for each other: one thread
+    beside it packs pictures, and others ask the disk to keep the files.
+
+    Attributes
     ----------
-    root
-        Artifact root of the run; created if need be.
     written
-        Gains the path of every file, for :func:`make_durable`.
-
-    Returns
-    -------
-    list of (Artifact, str)
-        What could not be made, read or placed (a figure that does not render, a file where a folder must be), and why.
-
-    Raises
-    ------
-    OSError
-        The disk takes nothing now.
+        Paths of all files.
     """
-    problems = []
-    for artifact in artifacts:
-        target = root / artifact.path
-        if artifact.source is not None and not artifact.source.exists() and target.exists():
-            continue  # an earlier writer placed it and was stopped before it could say so
+
+    def __init__(self) -> None:
+        self.written: list[Path] = []
+        self._packer = ThreadPoolExecutor(1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._packer.shutdown(cancel_futures=True)
+
+    def begin(self, root: Path, artifacts: Sequence[Artifact]) -> Callable[[], list[tuple[Artifact, str]]]:
+        """Begin to write artifacts below a local root, which is created if need be.
+
+        Returns
+        -------
+        callable
+            Ends it, and returns what could not be made, read or placed (a figure that does not render, a file where a
+            folder must be), and why.  It raises an OSError where the disk takes nothing now.
+        """
+        contents = [self._begin(artifact) for artifact in artifacts]
+
+        def finish() -> list[tuple[Artifact, str]]:
+            pairs = zip(artifacts, contents, strict=True)
+            said = [
+                (artifact, self._write(root / artifact.path, artifact, content))
+                for artifact, content in pairs
+            ]
+            return [(artifact, f"{artifact.path}: {reason}") for artifact, reason in said if reason]
+
+        return finish
+
+    def make_durable(self) -> None:
+        """Ask the disk to keep all files that were written, and their names, through a power cut.
+
+        Requests that are under way at one time share one commit of the file system's journal, so they are made by
+        many threads at once (one after the other they took ten times as long).
+        """
+        files, self.written = self.written, []
+        folders = {path.parent for path in files} if os.name != "nt" else set()
+        if files:
+            with ThreadPoolExecutor(min(SYNC_THREADS, len(files) + len(folders))) as pool:
+                list(pool.map(_sync, [*files, *folders]))
+
+    def _begin(self, artifact: Artifact) -> Callable[[], bytes]:
         try:
-            data = None if artifact.source is not None else artifact.content()
+            made = b"" if artifact.load is None else artifact.load()
         except Exception as error:
-            problems.append((artifact, f"{artifact.path}: {type(error).__name__}: {error}"))
-            continue
+            return partial(_raise, error)
+        return partial(bytes, made) if isinstance(made, bytes) else self._packer.submit(made).result
+
+    def _write(self, target: Path, artifact: Artifact, content: Callable[[], bytes]) -> str | None:
+        """Write one file, under a temporary name first; why that is not possible."""
+        source = artifact.source
+        if source is not None and not source.exists() and target.exists():
+            return None  # an earlier writer placed it and was stopped before it could say so
         temporary = target.with_name(f".{_digits(target.name.encode())}.part")
         try:
+            data = content()
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"
+        try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            if data is None and artifact.source is not None:
-                shutil.copyfile(artifact.source, temporary)
+            if source is not None:
+                shutil.copyfile(source, temporary)
             else:
-                temporary.write_bytes(data or b"")
+                temporary.write_bytes(data)
             temporary.replace(target)
         except (OSError, ValueError) as error:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
             if isinstance(error, OSError) and not has_no_place(error):
                 raise
-            problems.append((artifact, f"{artifact.path}: {type(error).__name__}: {error}"))
-            continue
-        written.append(target)
-    return problems
+            return f"{type(error).__name__}: {error}"
+        self.written.append(target)
+        return None
 
 
-def prepare(artifacts: Iterable[Artifact]) -> None:
-    """Make the contents of artifacts ahead, by two threads: compressing pictures leaves Python's lock free.
-
-    What cannot be made is left for :func:`write_artifacts`, which reports it.
-    """
-    waiting = [artifact for artifact in artifacts if artifact.load is not None]
-    if len(waiting) < 2 * RENDER_THREADS:
-        return
-    with ThreadPoolExecutor(RENDER_THREADS) as pool:
-        list(pool.map(_prepare, waiting))
-
-
-def _prepare(artifact: Artifact) -> None:
-    with contextlib.suppress(Exception):
-        artifact.load = partial(bytes, artifact.content())
-
-
-def make_durable(paths: Iterable[Path]) -> None:
-    """Ask the disk to keep these files, and their names, through a power cut.
-
-    Requests that are under way at one time share one commit of the file system's journal, so they are made by
-    many threads at once (one after the other they took ten times as long).
-    """
-    files = list(paths)
-    if not files:
-        return
-    folders = {path.parent for path in files} if os.name != "nt" else set()
-    with ThreadPoolExecutor(min(SYNC_THREADS, len(files) + len(folders))) as pool:
-        list(pool.map(_sync, [*files, *folders]))
-
-
-@contextlib.contextmanager
-def durable_meanwhile(paths: Sequence[Path]) -> Iterator[Callable[[], None]]:
-    """:func:`make_durable` beside what is done inside; the function that this gives waits for it."""
-    with ThreadPoolExecutor(1) as helper:
-        yield helper.submit(make_durable, paths).result if paths else lambda: None
+def _raise(error: Exception) -> NoReturn:
+    raise error
 
 
 def _sync(path: Path) -> None:

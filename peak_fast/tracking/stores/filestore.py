@@ -1,4 +1,4 @@
-"""File stores: through MLflow's client, and new runs straight into the folders of an MLflow file store.
+"""File stores: new experiments and runs straight into the folders of an MLflow file store, the rest through its client.
 
 MLflow's client looks a run up for every key that it writes, by listing all runs of the experiment: the thousandth
 run costs a quarter of a second.  The layout is a folder per run and a file per key; it is that of MLflow's first
@@ -8,17 +8,22 @@ written last; until then everything can be written again.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
+import re
 import shutil
-from collections.abc import Iterable, Mapping
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from peak_fast.errors import require
 from peak_fast.tracking.spool import RunIds, local_path
 from peak_fast.tracking.stores.client import ClientStore
-from peak_fast.tracking.stores.files import has_no_place, write_artifacts
+from peak_fast.tracking.stores.files import has_no_place
 from peak_fast.tracking.stores.refusals import REFUSED, of_files
 from peak_fast.tracking.updates import (
     CONTEXT_TAG,
@@ -34,13 +39,104 @@ from peak_fast.tracking.updates import (
 
 _FOLDERS = ("params", "metrics", "tags")
 _META = "meta.yaml"
+_TRASH = ".trash"
+# Names that MLflow may not find by a query, which is how it looks for them.
+_ODD_NAME = re.compile(r"[\x00-\x1f'\"`\\%]")
 # As MLflow's protocol numbers them.
 _STATUSES = {"RUNNING": 1, "SCHEDULED": 2, "FINISHED": 3, "FAILED": 4, "KILLED": 5}
 _LOCAL_SOURCE = 4
 
 
+class Folders:
+    """What MLflow's client says of the experiments of a file store, and that client for everything else.
+
+    Parameters
+    ----------
+    root
+        The store's folder, which is made as MLflow makes it if need be.
+    connect
+        Gives MLflow's client: to import it takes longer than to write a hundred runs.
+    """
+
+    def __init__(self, root: Path, connect: Callable[[], Any]) -> None:
+        self._root = root
+        self._connect = connect
+        if not root.exists():
+            self._create("0", "Default")
+        (root / _TRASH).mkdir(exist_ok=True)
+
+    @functools.cached_property
+    def _client(self) -> Any:
+        return self._connect()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def get_experiment_by_name(self, name: str) -> Any:
+        """The newest experiment of a name, or None."""
+        known = None if _ODD_NAME.search(name) else self._all()
+        if known is None:
+            return self._client.get_experiment_by_name(name)
+        fitting = sorted(
+            (found for found in known if found.name == name), key=lambda found: found.experiment_id
+        )
+        return max(fitting, key=lambda found: found.creation_time or 0, default=None)
+
+    def get_experiment(self, experiment_id: str) -> Any:
+        """The experiment of an id."""
+        found = _experiment(self._root / experiment_id) or _experiment(self._root / _TRASH / experiment_id)
+        return found or self._client.get_experiment(experiment_id)
+
+    def create_experiment(self, name: str) -> str:
+        """Id of a new experiment."""
+        return self._create(str(10**17 + uuid.uuid4().int % (9 * 10**17)), name)
+
+    def _create(self, number: str, name: str) -> str:
+        now = time.time_ns() // 1_000_000
+        _write_yaml(self._root / number, {
+            "artifact_location": f"{self._root.absolute().as_uri()}/{number}",
+            "creation_time": now,
+            "experiment_id": number,
+            "last_update_time": now,
+            "lifecycle_stage": "active",
+            "name": name,
+        })  # fmt: skip
+        return number
+
+    def _all(self) -> list[SimpleNamespace] | None:
+        """All experiments, deleted ones too; None where MLflow must say what to do about one."""
+        folders = (folder for parent in (self._root, self._root / _TRASH) for folder in parent.iterdir())
+        found = [_experiment(folder) for folder in folders if (folder / _META).exists()]
+        known = [experiment for experiment in found if experiment is not None]
+        return known if len(known) == len(found) else None
+
+
+def _experiment(folder: Path) -> SimpleNamespace | None:
+    """The experiment of a folder; None if there is none that MLflow can have left so."""
+    yaml = require("yaml", extra="mlflow")
+    try:
+        with (folder / _META).open(encoding="utf-8") as file:
+            found = SimpleNamespace(
+                **{"creation_time": None, **yaml.load(file, getattr(yaml, "CSafeLoader", yaml.SafeLoader))}
+            )
+        is_whole = found.experiment_id == folder.name and found.name and found.artifact_location
+        return found if is_whole and found.lifecycle_stage else None
+    except (OSError, ValueError, TypeError, AttributeError, yaml.YAMLError):
+        return None
+
+
 class FolderStore(ClientStore):
     """A file store.  New runs are written under their own ids; what is added to a run goes through the client."""
+
+    def _connect(self, contact: Callable[[], None] = lambda: None) -> Any:
+        root = local_path(self._uri)
+        if root is None:
+            return super()._connect(contact)
+        contact()
+        try:
+            return Folders(root, super()._connect)
+        except OSError as error:
+            raise self._away(error) from error
 
     def _folder(self, create: Creation) -> tuple[Path, str] | None:
         """Folder of an experiment and its artifact location; None if its artifacts do not lie beside its runs."""
@@ -78,17 +174,20 @@ class FolderStore(ClientStore):
             update.tags[REFUSED] = f"experiment {update.create.experiment!r}"
         run = folder / update.run_id
         self._roots[update.run_id] = run / "artifacts"
-        problems = write_artifacts(run / "artifacts", update.artifacts, self._written)
-        if not write_run(folder, location, update.create, update):
+        finish = self._files.begin(run / "artifacts", update.artifacts)
+        is_written = _write_content(folder, update, update.create)
+        problems = finish()
+        if not is_written:
             shutil.rmtree(run)
             raise Refused("a name of it cannot be that of a file")
+        _write_meta(folder, location, update, update.create)
         self._fresh.discard(update.run_id)
         self._own.add(update.run_id)
         return of_files(update.run_id, problems)
 
 
-def write_run(folder: Path, location: str, create: Creation, update: RunUpdate) -> bool:
-    """Write a new run as MLflow's file store does, without its artifacts; False where a key cannot be a file here.
+def _write_content(folder: Path, update: RunUpdate, create: Creation) -> bool:
+    """Write what a new run has, as MLflow's file store does; False where a key cannot be a file here.
 
     Raises
     ------
@@ -96,16 +195,21 @@ def write_run(folder: Path, location: str, create: Creation, update: RunUpdate) 
         The disk does not take a file.
     """
     run = folder / update.run_id
-    name = update.tags.get(RUN_NAME, create.name)
-    tags = {OWN_RUN_ID: update.run_id, **update.defaults, **update.tags, RUN_NAME: name}
+    update.tags.setdefault(RUN_NAME, create.name)
     for kind in (*_FOLDERS, "artifacts"):
         (run / kind).mkdir(parents=True, exist_ok=True)
+    tags = {OWN_RUN_ID: update.run_id, **update.defaults, **update.tags}
     if not _write_values(run, update.params, update.metrics, tags):
         return False
     for dataset in update.inputs:
         _write_input(folder, run, dataset)
+    return True
+
+
+def _write_meta(folder: Path, location: str, update: RunUpdate, create: Creation) -> None:
+    """Write the file that makes a folder a run."""
     status, end = update.end or ("RUNNING", None)
-    _write_yaml(run, {
+    _write_yaml(folder / update.run_id, {
         "artifact_uri": f"{location.rstrip('/')}/{update.run_id}/artifacts",
         "deleted_time": None,
         "end_time": end,
@@ -113,7 +217,7 @@ def write_run(folder: Path, location: str, create: Creation, update: RunUpdate) 
         "experiment_id": folder.name,
         "lifecycle_stage": "active",
         "run_id": update.run_id,
-        "run_name": name,
+        "run_name": update.tags[RUN_NAME],
         "run_uuid": update.run_id,
         "source_name": "",
         "source_type": _LOCAL_SOURCE,
@@ -123,7 +227,6 @@ def write_run(folder: Path, location: str, create: Creation, update: RunUpdate) 
         "tags": [],
         "user_id": create.user,
     })  # fmt: skip
-    return True
 
 
 def _write_values(

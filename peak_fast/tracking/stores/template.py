@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import importlib.metadata
 import os
 import shutil
 import sqlite3
@@ -40,6 +39,8 @@ def template_path() -> Path:
     MissingDependencyError
         MLflow is not installed.
     """
+    import importlib.metadata  # a tenth of a writer's start, and most stores exist
+
     for name in ("mlflow", "mlflow-skinny"):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             folder = spool_root() / f"mlflow-{importlib.metadata.version(name)}"

@@ -55,6 +55,7 @@ from peak_fast.tracking.writer.unpack import Bars, Captured, Source, backtest_up
 # One transaction: small enough that others get their turn, large enough that commits do not count.
 RUNS_PER_BATCH = 100
 BYTES_PER_BATCH = 32 << 20
+_BEGINNINGS = frozenset((spool.START, spool.WHOLE, spool.RUNS))
 
 
 @dataclass(slots=True)
@@ -238,6 +239,11 @@ class SegmentReplay:
         updates: dict[str, RunUpdate] = {}
         size = 0
         for record in read_records(self.paths.segment, self._position):
+            # Before the next run, so that one which is short is written in one go.
+            is_full = len(updates) >= self.runs_per_batch and record.kind in _BEGINNINGS
+            if is_full or size >= BYTES_PER_BATCH:
+                yield Batch(list(updates.values()), self._position)
+                updates, size = {}, 0
             self._position = record.end
             if record.end <= self._confirmed.offset:
                 self._take(record, {})
@@ -245,9 +251,6 @@ class SegmentReplay:
                 continue
             self._take(record, updates)
             size += len(record.buffers)
-            if len(updates) >= self.runs_per_batch or size >= BYTES_PER_BATCH:
-                yield Batch(list(updates.values()), record.end)
-                updates, size = {}, 0
         if orphan or self._closed:
             for run_id, state in self._runs.items():
                 if not state.ended and not state.joined:

@@ -6,8 +6,7 @@ import ast
 import functools
 import io
 import json
-import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Protocol
@@ -314,8 +313,6 @@ class Rendering:
 
     def __init__(self, source: Source, parts: int) -> None:
         self._source, self._parts = source, parts
-        self._lock = threading.Lock()
-        self._made: dict[str, Any] | None = None
 
     def artifacts(self, folder: str) -> list[Artifact]:
         """One artifact per file that was asked for."""
@@ -352,7 +349,7 @@ class Rendering:
             "close": bars.close if bars is not None and fits else None,
             "time_zone": bars.time_zone if bars is not None else None,
             "equity": equity,
-            "trades": source.trades(),
+            "trades": self._trades,
             "stats": source.stats,
             "metadata": source.metadata,
         }
@@ -377,28 +374,31 @@ class Rendering:
 
         return render_weights_png({**self.payload(), **self._source.extra()})
 
-    def _picture(self) -> bytes:
-        from peak_fast.report import render_equity_png
+    def _picture(self) -> Callable[[], bytes]:
+        from peak_fast.report import begin_equity_png
 
-        return render_equity_png(self.payload())
+        return begin_equity_png(self.payload())
 
+    @functools.cached_property
+    def _trades(self) -> Any:
+        return self._source.trades()
+
+    @functools.cached_property
     def _summary(self) -> dict[str, Any]:
         """Trade statistics; two files are made from them."""
         from peak_fast.report import trades_summary
 
-        source = self._source
-        with self._lock:
-            if self._made is None:
-                times = None if source.bars is None else source.bars.time_us
-                self._made = trades_summary(source.trades(), source.stats, time_us=times)
-            return self._made
+        bars = self._source.bars
+        return trades_summary(
+            self._trades, self._source.stats, time_us=None if bars is None else bars.time_us
+        )
 
     def _summary_json(self) -> bytes:
         from peak_fast.report import dump_json
 
-        return dump_json(self._summary()).encode()
+        return dump_json(self._summary).encode()
 
     def _report(self) -> bytes:
         from peak_fast.report import report_text
 
-        return report_text(self._source.stats, self._source.metadata, self._summary()).encode()
+        return report_text(self._source.stats, self._source.metadata, self._summary).encode()
