@@ -1,14 +1,24 @@
-"""Environment variables of the calls of MLflow's client."""
+"""What surrounds the calls of MLflow's client: environment variables, and a quick import."""
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 import sys
 import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from peak_fast.errors import MissingDependencyError
+
+Made = TypeVar("Made")
 
 # MLflow looks for these seven times a request; where they are not installed that takes longer than the rest of it.
 _SOUGHT = ("dbruntime", "pyspark")
+# What MLflow imports where it is there, and needs for none of our calls: a third of its import.
+_UNNEEDED = ("pandas", "polars", "pyarrow")
+_OWN = ("mlflow", "mlflow-skinny", "mlflow-tracing")
 # Seconds for an answer, where the user has not said how many.
 _PATIENCE = "MLFLOW_HTTP_REQUEST_TIMEOUT"
 
@@ -62,3 +72,43 @@ CALLS = SharedEnvironment(
         "MLFLOW_ALLOW_FILE_STORE": "true",
     }
 )
+
+
+def lean(make: Callable[[], Made]) -> Made:
+    """What a function makes that imports MLflow: in half the time, where the process is our own.
+
+    It then runs without the collector of cycles (a fifth of the time) and without libraries that MLflow can do without.
+    Plug-ins may need them: where one is installed, or the function does not work so, MLflow gets them.
+    """
+    name = getattr(getattr(sys.modules["__main__"], "__spec__", None), "name", "")
+    if not name.startswith(f"{__package__.rpartition('.')[0]}.") or _has_plugin():
+        return make()
+    hidden = [name for name in _UNNEEDED if name not in sys.modules]
+    gc.disable()
+    try:
+        sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
+        try:
+            return make()
+        except (ImportError, MissingDependencyError):
+            _show(hidden)
+            return make()
+    finally:
+        _show(hidden)
+        gc.freeze()
+        gc.enable()
+
+
+def _show(hidden: list[str]) -> None:
+    for name in hidden:
+        if sys.modules.get(name, gc) is None:
+            del sys.modules[name]
+
+
+def _has_plugin() -> bool:
+    from importlib.metadata import distributions
+
+    return any(
+        point.group.startswith("mlflow.") and found.name not in _OWN
+        for found in distributions()
+        for point in found.entry_points
+    )

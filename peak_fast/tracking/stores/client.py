@@ -30,7 +30,7 @@ from peak_fast.tracking.sanitize import (
 )
 from peak_fast.tracking.spool import RunIds, is_file_store, is_remote, local_path, sqlite_artifacts
 from peak_fast.tracking.stores import refusals
-from peak_fast.tracking.stores.calls import CALLS, SharedEnvironment
+from peak_fast.tracking.stores.calls import CALLS, SharedEnvironment, lean
 from peak_fast.tracking.stores.experiments import Experiments
 from peak_fast.tracking.stores.files import FileWriter
 from peak_fast.tracking.stores.in_flight import IN_FLIGHT, PatientClient, at_once, patiently, side_by_side
@@ -98,13 +98,16 @@ class ClientStore:
         # Its default is a folder of the current one; this is the variable by which its server says the same.
         root = sqlite_artifacts(self._uri)
         with CALLS, SharedEnvironment({} if root is None else {"_MLFLOW_SERVER_ARTIFACT_ROOT": root}):
-            tracking = require("mlflow.tracking", extra="mlflow")
-            contact()
-            try:
-                client = tracking.MlflowClient(tracking_uri=self._uri)
-                client.search_experiments(max_results=1)  # makes the tables of an empty database
-            except Exception as error:
-                raise self._away(error) from error
+            return lean(functools.partial(self._opened, contact))
+
+    def _opened(self, contact: Callable[[], None]) -> Any:
+        tracking = require("mlflow.tracking", extra="mlflow")
+        contact()
+        try:
+            client = tracking.MlflowClient(tracking_uri=self._uri)
+            client.search_experiments(max_results=1)  # makes the tables of an empty database
+        except Exception as error:
+            raise self._away(error) from error
         return client
 
     @functools.cached_property

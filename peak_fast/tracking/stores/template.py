@@ -8,7 +8,6 @@ own (it imports 200 MB), and that one is kept beside the spools.
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import shutil
 import sqlite3
@@ -17,16 +16,13 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 from peak_fast.errors import MissingDependencyError, require
 from peak_fast.tracking.spool import check_folder, child_environment, spool_root, write_atomically
+from peak_fast.tracking.stores.calls import lean
 from peak_fast.tracking.stores.database import LOCK_TIMEOUT
 from peak_fast.tracking.updates import StoreUnavailable
 from peak_kernels.folders import make_private
-
-# What MLflow imports where it is there, and does not need for tables: a third of a second.
-_UNNEEDED = ("pandas", "polars", "pyarrow")
 
 
 def template_path() -> Path:
@@ -139,19 +135,15 @@ def is_blank(path: Path) -> bool:
 
 def main() -> None:
     """Let MLflow make the empty database, in a temporary folder: the work of a process of its own."""
-    gc.disable()  # a fifth of the time to import MLflow
     # Workspaces are an option of a server; the tables are the same.
     os.environ.pop("MLFLOW_ENABLE_WORKSPACES", None)
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    lean(_make)
+
+
+def _make() -> None:
     path = template_path()
-    modules: dict[str, Any] = sys.modules
-    modules.update(dict.fromkeys(_UNNEEDED))
-    try:
-        tracking = require("mlflow.tracking", extra="mlflow")
-    except MissingDependencyError:  # a version that does need one of them
-        for name in _UNNEEDED:
-            del modules[name]
-        tracking = require("mlflow.tracking", extra="mlflow")
+    tracking = require("mlflow.tracking", extra="mlflow")
     sqlalchemy = require("sqlalchemy", extra="mlflow")
     # Only the finished file must survive a power cut.
     sqlalchemy.event.listen(
