@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from peak_fast.tracking.spool.spool import write_atomically as write_atomically
     from peak_fast.tracking.spool.uris import SQL_SCHEMES as SQL_SCHEMES
     from peak_fast.tracking.spool.uris import URI_VARIABLE as URI_VARIABLE
+    from peak_fast.tracking.spool.uris import file_uri_path as file_uri_path
     from peak_fast.tracking.spool.uris import is_file_store as is_file_store
     from peak_fast.tracking.spool.uris import is_remote as is_remote
     from peak_fast.tracking.spool.uris import local_path as local_path
@@ -148,6 +149,7 @@ _HOMES = {
     "uris": (
         "SQL_SCHEMES",
         "URI_VARIABLE",
+        "file_uri_path",
         "is_file_store",
         "is_remote",
         "local_path",

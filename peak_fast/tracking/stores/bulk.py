@@ -78,13 +78,7 @@ _SET_LATEST = (
 
 
 def problem(database: Database) -> str | None:
-    """Why the tables of a database cannot be filled by this module; None if they can.
-
-    Raises
-    ------
-    StoreUnavailable
-        The database cannot be read.
-    """
+    """Why the tables of a database cannot be filled by this module; None if they can."""
     if not database.columns("alembic_version"):
         return "it has no tables of MLflow"
     revisions = [row[0] for row in database.query("SELECT version_num FROM alembic_version")]
@@ -111,14 +105,9 @@ class _Run:
 class BulkStore:
     """Applies updates in one transaction per call.
 
-    Parameters
-    ----------
-    database
-        A connection whose schema was checked (see :func:`problem`).
-    uri
-        Tracking URI, for runs whose artifact root is not a local folder: their files go through MLflow's client.
-    base
-        Folder whose ``mlruns`` holds the artifacts of new experiments; that of the runs' owner if None.
+    ``database`` is a connection whose schema was checked (:func:`problem`).  ``uri`` serves runs whose artifact root is
+    no local folder: their files go through MLflow's client.  ``mlruns`` in ``base`` holds the artifacts of new
+    experiments; without it that in the folder of the runs' owner does.
     """
 
     def __init__(self, database: Database, uri: str, base: Path | None = None) -> None:
@@ -130,18 +119,7 @@ class BulkStore:
         self._scope = " AND workspace = 'default'" if "workspace" in database.columns("experiments") else ""
 
     def apply(self, updates: Sequence[RunUpdate], ids: RunIds | None = None) -> list[Rejection]:
-        """Write updates durably: artifacts first, then all rows in one transaction.
-
-        Returns
-        -------
-        list of Rejection
-            Updates of runs that do not exist or are deleted, and values and files that the store does not take.
-
-        Raises
-        ------
-        StoreUnavailable
-            Nothing of the transaction is in the store.
-        """
+        """Write updates durably, see :class:`Store`: artifacts first, then all rows in one transaction."""
         if ids is not None and not ids.empty:
             return self._through_mlflow().apply(updates, ids)
         try:

@@ -60,19 +60,7 @@ _MISREAD_REASON = "through a server, MLflow takes # and % for signs of an addres
 class ClientStore:
     """Applies updates run by run with ``MlflowClient``.
 
-    Parameters
-    ----------
-    uri
-        Resolved tracking URI.
-    contact
-        Called when mlflow is imported and the store is asked for the first time.
-
-    Raises
-    ------
-    MissingDependencyError
-        MLflow is not installed.
-    StoreUnavailable
-        The store cannot be opened.
+    ``contact`` is called when mlflow is imported and the store is asked for the first time.
     """
 
     def __init__(self, uri: str, contact: Callable[[], None] = lambda: None) -> None:
@@ -115,13 +103,7 @@ class ClientStore:
         return require("mlflow.entities", extra="mlflow")
 
     def apply(self, updates: Sequence[RunUpdate], ids: RunIds) -> list[Rejection]:
-        """Write updates; see the class.
-
-        Raises
-        ------
-        StoreUnavailable
-            The store did not answer; updates before the current one are in it.
-        """
+        """Write updates, see :class:`Store`; when it raises, those before the current one are in the store."""
         # Looked up anew each time: one may have been deleted or restored meanwhile.
         self._experiments.forget()
         self._datasets.clear()
@@ -147,15 +129,7 @@ class ClientStore:
                     ids.keep()
 
     def upload(self, update: RunUpdate) -> list[Rejection]:
-        """Send the artifacts of a run that the store knows under our id.
-
-        Raises
-        ------
-        Refused
-            At least one of them is not taken.
-        StoreUnavailable
-            The artifact store did not answer.
-        """
+        """Send the artifacts of a run that the store knows under our id."""
         with CALLS:
             try:
                 return self._send_files(update.run_id, update)
@@ -184,15 +158,7 @@ class ClientStore:
             raise self._away(error) from error
 
     def _write(self, update: RunUpdate, ids: RunIds) -> list[Rejection]:
-        """Write all of an update.
-
-        Raises
-        ------
-        Refused
-            A part of it is not taken, and what is written after it is not there yet.
-        StoreUnavailable
-            The store did not answer.
-        """
+        """Write all of an update; after :class:`Refused`, what comes after the refused part is not there yet."""
         try:
             return self._write_all(update, ids)
         except Exception as error:
@@ -209,12 +175,8 @@ class ClientStore:
     def _is_gone(self, update: RunUpdate, ids: RunIds) -> bool:
         """After a refusal: whether the run is not there or deleted; the store takes other things.
 
-        Raises
-        ------
-        ExperimentDeleted
-            The run's experiment is deleted: what went away with it comes back with it, so it must wait.
-        StoreUnavailable
-            It does not take other things either, so that the refusal says nothing.
+        If not, the refusal says nothing, and :class:`StoreUnavailable` is raised.  A deleted experiment raises its own:
+        what went away with it comes back with it, so it must wait.
         """
         known = ids.get(update.run_id)
         run_id = known or update.run_id
@@ -301,7 +263,7 @@ class ClientStore:
         if create.experiment in self._experiments.renamed:
             tags[refusals.REFUSED] = f"experiment {create.experiment!r}"
         run = self._client.create_run(
-            experiment,
+            experiment.experiment_id,
             start_time=create.start_ms,
             # First, so that a run is found whose next tag the store refuses when the run is there already.
             tags={OWN_RUN_ID: update.run_id, **tags},
@@ -337,8 +299,8 @@ class ClientStore:
         return known
 
     def _find(self, run_id: str, create: Creation) -> str | None:
-        experiment = self._experiments.find(create.experiment)
-        found = self._client.search_runs([experiment], f"tags.`{OWN_RUN_ID}` = '{run_id}'", max_results=1)
+        number = self._experiments.find(create.experiment).experiment_id
+        found = self._client.search_runs([number], f"tags.`{OWN_RUN_ID}` = '{run_id}'", max_results=1)
         return str(found[0].info.run_id) if found else None
 
     def _new_points(

@@ -28,19 +28,10 @@ Row = tuple[Any, ...]
 
 
 class Database:
-    """One connection; ``?`` stands for an argument in every statement.
+    """One connection to an SQLite file or to PostgreSQL; ``?`` stands for an argument in every statement.
 
-    Parameters
-    ----------
-    uri
-        Of an SQLite file without options, or of PostgreSQL.
-
-    Raises
-    ------
-    StoreUnavailable
-        The database cannot be used now; every method raises it.
-    Refused
-        A value that it never takes; every method that writes raises it.
+    Every method raises :class:`StoreUnavailable` where the database cannot be used now, and those that write raise
+    :class:`Refused` for a value that it never takes.
     """
 
     def __init__(self, uri: str, timeout: float = LOCK_TIMEOUT) -> None:

@@ -13,20 +13,16 @@ from peak_fast.tracking.updates import deleted_experiment
 
 
 class Experiments:
-    """Ids of experiments by name; one thread at a time looks one up, or makes it.
+    """Experiments by name; one thread at a time looks one up, or makes it.
 
-    Attributes
-    ----------
-    renamed
-        Those whose names the store does not take as they are.
+    ``renamed`` has those whose names the store does not take as they are.
     """
 
     def __init__(self, client: Any, uri: str) -> None:
         self._uri = uri
         self._client = client
         self._lock = threading.Lock()
-        self._known: dict[str, str] = {}
-        self._locations: dict[str, str] = {}
+        self._known: dict[str, Any] = {}
         self.renamed: set[str] = set()
 
     def forget(self) -> None:
@@ -34,14 +30,8 @@ class Experiments:
         with self._lock:
             self._known.clear()
 
-    def find(self, name: str) -> str:
-        """Id of an experiment, which is created if need be.
-
-        Raises
-        ------
-        ExperimentDeleted
-            It is in the store's bin.
-        """
+    def find(self, name: str) -> Any:
+        """An experiment, which is created if need be; one in the store's bin raises :class:`ExperimentDeleted`."""
         with self._lock:
             if name not in self._known:
                 try:
@@ -57,22 +47,15 @@ class Experiments:
                     self.renamed.add(name)
             return self._known[name]
 
-    def location(self, experiment_id: str) -> str:
-        """Where the artifacts of an experiment lie."""
-        if experiment_id not in self._locations:
-            found = self._client.get_experiment(experiment_id)
-            self._locations[experiment_id] = str(found.artifact_location)
-        return self._locations[experiment_id]
-
-    def _made(self, name: str) -> str:
+    def _made(self, name: str) -> Any:
         found = self._client.get_experiment_by_name(name)
         if found is None:
             try:
-                return str(self._client.create_experiment(name))
+                return self._client.get_experiment(self._client.create_experiment(name))
             except Exception:  # somebody else did?
                 found = self._client.get_experiment_by_name(name)
                 if found is None:
                     raise
         if found.lifecycle_stage != "active":
             raise deleted_experiment(name, found.experiment_id)
-        return str(found.experiment_id)
+        return found

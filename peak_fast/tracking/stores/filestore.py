@@ -21,7 +21,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from peak_fast.errors import require
-from peak_fast.tracking.spool import RunIds, local_path
+from peak_fast.tracking.spool import RunIds, file_uri_path, local_path
 from peak_fast.tracking.stores.client import ClientStore
 from peak_fast.tracking.stores.files import has_no_place
 from peak_fast.tracking.stores.refusals import REFUSED, of_files
@@ -50,12 +50,7 @@ _LOCAL_SOURCE = 4
 class Folders:
     """What MLflow's client says of the experiments of a file store, and that client for everything else.
 
-    Parameters
-    ----------
-    root
-        The store's folder, which is made as MLflow makes it if need be.
-    connect
-        Gives MLflow's client: to import it takes longer than to write a hundred runs.
+    ``connect`` gives the client: to import it takes longer than to write a hundred runs.
     """
 
     def __init__(self, root: Path, connect: Callable[[], Any]) -> None:
@@ -129,23 +124,18 @@ class FolderStore(ClientStore):
     """A file store.  New runs are written under their own ids; what is added to a run goes through the client."""
 
     def _connect(self, contact: Callable[[], None] = lambda: None) -> Any:
-        root = local_path(self._uri)
-        if root is None:
-            return super()._connect(contact)
         contact()
         try:
-            return Folders(root, super()._connect)
+            return Folders(file_uri_path(self._uri), super()._connect)
         except OSError as error:
             raise self._away(error) from error
 
     def _folder(self, create: Creation) -> tuple[Path, str] | None:
         """Folder of an experiment and its artifact location; None if its artifacts do not lie beside its runs."""
-        number = self._experiments.find(create.experiment)
-        location = self._experiments.location(number)
-        root = local_path(self._uri)
-        folder = None if root is None else root / number
-        usual = folder is not None and local_path(location) == folder and (folder / _META).exists()
-        return (folder, location) if folder is not None and usual else None
+        experiment = self._experiments.find(create.experiment)
+        location = experiment.artifact_location
+        folder = file_uri_path(self._uri) / experiment.experiment_id
+        return (folder, location) if local_path(location) == folder and (folder / _META).exists() else None
 
     def _is_fresh(self, update: RunUpdate, ids: RunIds) -> bool:
         if not super()._is_fresh(update, ids) or update.create is None:
@@ -187,13 +177,7 @@ class FolderStore(ClientStore):
 
 
 def _write_content(folder: Path, update: RunUpdate, create: Creation) -> bool:
-    """Write what a new run has, as MLflow's file store does; False where a key cannot be a file here.
-
-    Raises
-    ------
-    OSError
-        The disk does not take a file.
-    """
+    """Write what a new run has, as MLflow's file store does; False where a key cannot be a file here."""
     run = folder / update.run_id
     update.tags.setdefault(RUN_NAME, create.name)
     for kind in (*_FOLDERS, "artifacts"):

@@ -29,13 +29,7 @@ Work = Callable[[RunUpdate], list[Rejection]]
 
 
 def side_by_side(work: Work, updates: Sequence[RunUpdate]) -> list[Rejection]:
-    """What ``work`` returns for each update, one thread a run; the first one that fails stops those not begun.
-
-    Raises
-    ------
-    StoreUnavailable
-        Not all of them are written.
-    """
+    """What ``work`` returns for each update, one thread a run; the first one that fails stops those not begun."""
     if len(updates) == 1:
         return list(patiently(work, updates[0]))
     jobs: dict[str, Future[list[Rejection]]] = {}

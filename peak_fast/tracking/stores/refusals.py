@@ -33,11 +33,6 @@ def write_in_pieces(write: Write, updates: Sequence[RunUpdate]) -> list[Rejectio
     """Write updates; those that are refused in halves, down to the one value or file that the store does not take.
 
     Writing something twice changes nothing, so a half that was written before the refusal does no harm.
-
-    Raises
-    ------
-    StoreUnavailable
-        Not all of it is in the store.
     """
     try:
         return write(updates)
@@ -72,15 +67,7 @@ def apply(
 ) -> list[Rejection]:
     """Write updates piece by piece where need be, and name in the tags of each run what its store refused.
 
-    Parameters
-    ----------
-    tags_of
-        The tags that a run has, by our id; asked only after a refusal.
-
-    Raises
-    ------
-    StoreUnavailable
-        Not all of it is in the store.
+    ``tags_of`` gives the tags that a run has, by our id; it is asked only after a refusal.
     """
     rejections = write_in_pieces(write, updates)
     told: dict[str, dict[str, str]] = {}

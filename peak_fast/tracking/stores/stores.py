@@ -38,16 +38,10 @@ class Store(Protocol):
 
 
 def open_store(uri: str, folder: str, contact: Callable[[], None] = lambda: None) -> Store:
-    """Open a store, and make the tables of an SQLite file that has none.
+    """Open the store of a resolved URI, and make the tables of an SQLite file that has none.
 
-    Parameters
-    ----------
-    uri
-        Resolved tracking URI.
-    folder
-        The caller's folder.
-    contact
-        Called when everything is imported and the store is asked for the first time.
+    ``folder`` is the caller's; ``contact`` is called when everything is imported and the store is asked for the first
+    time.
 
     Raises
     ------

@@ -26,15 +26,7 @@ from peak_kernels.folders import make_private
 
 
 def template_path() -> Path:
-    """Where the empty database of the installed MLflow is kept: in a folder where nobody else can leave one.
-
-    Raises
-    ------
-    TrackingError
-        Others may write the folder.
-    MissingDependencyError
-        MLflow is not installed.
-    """
+    """Where the empty database of the installed MLflow is kept: in a folder where nobody else can leave one."""
     import importlib.metadata  # a tenth of a writer's start, and most stores exist
 
     for name in ("mlflow", "mlflow-skinny"):
@@ -48,15 +40,7 @@ def template_path() -> Path:
 
 
 def make_template() -> Path:
-    """The empty database, which a process of its own makes unless it is there.
-
-    Raises
-    ------
-    MissingDependencyError
-        MLflow is not installed.
-    StoreUnavailable
-        It does not make a database; the message ends with what it said.
-    """
+    """The empty database, which a process of its own makes unless it is there; an error ends with its words."""
     path = template_path()
     if not path.exists():
         command = [sys.executable, "-P", "-W", "ignore", "-m", __name__]
@@ -72,17 +56,7 @@ def make_template() -> Path:
 def create_database(path: Path, folder: str) -> bool:
     """Give a file that is missing or blank the tables of MLflow; False if it has tables.
 
-    Parameters
-    ----------
-    folder
-        Folder whose ``mlruns`` is the default artifact root, as with MLflow's own client.
-
-    Raises
-    ------
-    OSError, sqlite3.Error
-        The file cannot be written, or is no database.
-    MissingDependencyError, StoreUnavailable
-        See :func:`make_template`.
+    ``mlruns`` in ``folder`` is the default artifact root, as with MLflow's own client.
     """
     template = make_template()
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -14,26 +14,14 @@ _FILE = re.compile(r"[\w\-][\w.\- ]*")
 
 
 def checked_id(run_id: Any) -> str:
-    """A run id.
-
-    Raises
-    ------
-    ValueError
-        It is none.
-    """
+    """A run id; anything else raises ValueError."""
     if type(run_id) is not str or not _RUN_ID.fullmatch(run_id):
         raise ValueError(f"{run_id!r:.100} is no run id")
     return run_id
 
 
 def spool_file(paths: SegmentPaths, name: Any) -> Path:
-    """The file of a name beside a segment.
-
-    Raises
-    ------
-    ValueError
-        The name is that of something else of the user's.
-    """
+    """The file of a name beside a segment; a name that leads to something else of the user's raises ValueError."""
     if type(name) is not str or not _FILE.fullmatch(name) or (paths.files / name).is_symlink():
         raise ValueError(f"{name!r:.100} is no file of the spool")
     return paths.files / name

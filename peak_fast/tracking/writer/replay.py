@@ -62,18 +62,9 @@ _BEGINNINGS = frozenset((spool.START, spool.WHOLE, spool.RUNS))
 class RunState:
     """A run as the records seen so far leave it.
 
-    Attributes
-    ----------
-    joined
-        A run of the user's own, which is never created, named or ended here.
-    named
-        Whether the user gave it a name.
-    n_results
-        Backtests logged into it.
-    not_finite
-        Figures that were NaN or infinite: step and text of the last one.
-    ended, seen_ms
-        Whether it has ended, and the time of its last record.
+    ``joined``: a run of the user's own, which is never created, named or ended here; ``named``: by the user;
+    ``n_results``: backtests logged into it; ``not_finite``: step and text of the last value of figures that were NaN or
+    infinite; ``seen_ms``: time of its last record.
     """
 
     joined: bool
@@ -96,19 +87,8 @@ class Batch:
 class SegmentReplay:
     """Follows one segment.  After :meth:`run` has raised, a new object must take over.
 
-    Parameters
-    ----------
-    segment
-        Path of the ``.seg`` file.
-
-    Attributes
-    ----------
-    header
-        What the owner said of itself; see :class:`~peak_fast.tracking.caller.channel.Channel`.
-    killed
-        Runs that were ended because their process is gone.
-    runs_per_batch
-        Runs per transaction.
+    ``header`` is what the owner said of itself, see :class:`~peak_fast.tracking.caller.channel.Channel`; ``killed`` are
+    the runs that were ended because their process is gone.
     """
 
     def __init__(self, segment: Path) -> None:
@@ -132,11 +112,8 @@ class SegmentReplay:
     def read_header(self) -> bool:
         """Read what the owner said of itself; False if it did not live to say anything.
 
-        Raises
-        ------
-        UnknownSpool
-            The segment has another format than this version knows, or its beginning is damaged, or others can have
-            written it.
+        A segment of another format, with a damaged beginning, or that others can have written, raises
+        :class:`UnknownSpool`.
         """
         check_file(self.paths.segment)
         record = None
@@ -168,17 +145,9 @@ class SegmentReplay:
     def run(self, store: Store, *, orphan: bool, must_stop: Callable[[], bool] | None = None) -> Pass:
         """Apply everything that is not confirmed yet; delete the segment once it is finished.
 
-        Parameters
-        ----------
-        orphan
-            The owner is gone (checked before this call): open runs end as KILLED.
-        must_stop
-            Asked after each transaction; True ends the work early, and another object must go on.
-
-        Raises
-        ------
-        StoreUnavailable
-            The store stopped; the ``.ack`` file says how far it came, and why.
+        Open runs of an ``orphan``, whose owner is gone (checked before this call), end as KILLED.  ``must_stop`` is
+        asked after each transaction; True ends the work early, and another object must go on.  When the store stops
+        (:class:`StoreUnavailable`), the ``.ack`` file says how far it came, and why.
         """
         progress = Pass()
         for batch in self.batches(orphan=orphan):

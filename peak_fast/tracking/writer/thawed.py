@@ -38,14 +38,8 @@ class Static:
 class Thawed:
     """A frozen result as the writer needs it.
 
-    Parameters
-    ----------
-    static, bars
-        What it shares with others, and the bars it ran on.
-    head
-        Parts and kind of the curve, parameters, and how many trades and entries of the last array there are.
-    data
-        The arrays, one after the other.
+    ``head`` has parts and kind of the curve, parameters, and how many trades and entries of the last array there are;
+    ``data`` the arrays, one after the other.
     """
 
     def __init__(self, static: Static, bars: Bars, head: Any, data: bytes) -> None:

@@ -44,14 +44,9 @@ _TAGGED = {
 
 
 class Bars:
-    """Bars of one or more results as the spool holds them.
+    """Bars of one or more results as the spool holds them: arrays of shape (n_bars,), ``high`` and ``low`` or None.
 
-    Attributes
-    ----------
-    time_us, close : ndarray, shape (n_bars,)
-    high, low : ndarray, shape (n_bars,), or None
-    digest
-        Hash of the data; empty if it is not known.
+    ``digest`` is the hash of the data, empty if it is not known.
     """
 
     def __init__(self, head: Any, data: bytes) -> None:

@@ -59,17 +59,10 @@ _YOUNG = 10.0
 
 
 class FolderWriter:
-    """Replays the segments of one folder.
+    """Replays the segments of one spool folder; ``uri`` has the credentials.
 
-    Parameters
-    ----------
-    folder
-        Spool folder of a store.
-    uri
-        Its tracking URI, with credentials.
-    idle
-        This process has a low priority: on a busy machine it would make a ``flush`` wait long, so it works in
-        small steps and ends when somebody asks; the one who asks starts a writer of its own.
+    With ``idle`` this process has a low priority: on a busy machine it would make a ``flush`` wait long, so it works in
+    small steps and ends when somebody asks; the one who asks starts a writer of its own.
     """
 
     def __init__(self, folder: Path, uri: str, *, idle: bool = False) -> None:
@@ -83,10 +76,7 @@ class FolderWriter:
     def serve(self, linger: float) -> Pass:
         """Replay until there is nothing more to expect; the sum of all passes.
 
-        Parameters
-        ----------
-        linger
-            Seconds to wait for more work while owners are alive; 0 makes one pass.
+        ``linger`` are the seconds to wait for more work while owners are alive; 0 makes one pass.
         """
         lock = FolderLock(self._folder)
         total = Pass()
