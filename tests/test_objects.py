@@ -301,6 +301,10 @@ def wanted(i, bars, params, memory, account, want):
 ORDERS = "f1 f2 f2 f2 f2 f2 f2 f2 i1 f2 i1 f2 f1 f1 f2 f2 f2 f1 f1 f2"
 
 
+def always(values):
+    return lambda frame, params: values
+
+
 def run_the_book_and_blocks(bars, panel):
     table = pl.DataFrame({"bar": [10, 20], "side": ["buy", "sell"], "size": [1.0, 1.0]})
     assert simulate_orders(bars, table).stats["filled_orders"] == 2
@@ -333,6 +337,7 @@ def test_every_call_passes_arrays_as_the_machine_code_reads_them(monkeypatch):
         "cscv_means": "f2 f2 i1 f3 f1", "take_along": "f1 i1 f1", "jitter": "f2 f1 f2", "walk_paths": "f1 f1 i1 f2 f2",
         "fold_stretches": "f1 f1 f1 f1 i1 f2", "are_clean": "f1 f1 f1 f1 f1 i1 i1",
         "are_same": "i1 f1 f1 f1 f1 f1 M1 f1 f1 f1 f1 f1 i1", "fold_holdings": "f2 f1 f1",
+        "read_small": "i1 i1 i1 i1", "narrow": "i1 i1",
         "run_orders": ORDERS,
         "run_order_batch": f"{ORDERS} f2 f2 f2 i2 i2 f1 f1 i1 f1 f2 f2 i1", "order_metrics": "f1 f2 f1 f2 f2 f2 f1",
         "decision_rows": "f1 i1 f1 f2 i2 f1 f1 i1", "run_signals": "f1 f1 i2 i1 f2 f2 f2 i1",
@@ -361,6 +366,9 @@ def test_every_call_passes_arrays_as_the_machine_code_reads_them(monkeypatch):
         for _ in range(2):
             BacktestEngine().run(frame, "momentum")
     BacktestEngine().run(bars, lambda frame, params: np.sign(np.arange(400) % 40 - 20))
+    for kind in (pl.Int8, pl.Float64):
+        Sweep(always(pl.Series([1] * len(bars)).cast(kind)), {"fee_rate": [0.0, 0.001]}, bars).run()
+    Sweep(always(np.ones(len(bars))), {"fee_rate": [0.0, 0.001]}, bars).run()
     panel = synthetic(300, seed=1, assets=6)
     for score in (Momentum(20), Volatility(20), pl.col("close").rolling_mean(5).over("symbol")):
         assert BacktestEngine().run(panel, Rank(score, top=2)).stats["total_trades"] > 0

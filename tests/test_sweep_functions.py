@@ -51,6 +51,9 @@ KINDS = {
     "list": lambda df, p: above(df, p).fill_null(False).cast(pl.Int8).to_list(),
     "frame": lambda df, p: above(df, p).cast(pl.Int8).to_frame("target"),
     "expression": lambda df, p: pl.col("close") > pl.col("close").rolling_mean(p["window"]),
+    "minus_zeros": lambda df, p: -above(df, p).cast(pl.Float64),
+    "pieces": lambda df, p: pl.concat([pl.Series([None] * 3, dtype=pl.Boolean), above(df, p)]).rechunk()[3:],
+    "short_floats": lambda df, p: above(df, p).cast(pl.Float32) - 0.0,
     "null": lambda df, p: pl.Series([None] * len(df)),
     "never": lambda df, p: above(df, p).cast(pl.Float64) * float("nan"),
 }
@@ -73,6 +76,43 @@ def test_rows_are_those_of_single_runs(kind, returns, threads, monkeypatch):
         )
         notes.update(dict.fromkeys(single.notes))
     assert set(result.notes) == set(notes)
+
+
+CHANGES = {
+    "a_column_more": lambda df: df.__setitem__("mean", df["close"] * 2.0),
+    "another_column": lambda df: df.__setitem__("close", df["close"] * 2.0),
+    "a_cell": lambda df: df.__setitem__("close", df["close"].where(df["close"] < 0.0, 7.0)),
+    "a_place": lambda df: df.iloc.__setitem__((slice(3, 90), 3), 1.0),
+    "a_label": lambda df: df.loc.__setitem__((df.index[:90], "close"), 1.0),
+    "the_names": lambda df: df.__setattr__("columns", [str(name).upper() for name in df.columns]),
+    "the_index": lambda df: df.__setattr__("index", df.index[::-1]),
+    "the_name_of_the_index": lambda df: df.index.__setattr__("name", "when"),
+    "the_name_of_the_columns": lambda df: df.columns.__setattr__("name", "what"),
+    "a_column_less": lambda df: df.pop("open"),
+    "rows_less": lambda df: df.drop(df.index[:5], inplace=True),
+    "sorted": lambda df: df.sort_values("close", inplace=True),
+    "filled": lambda df: df.clip(upper=3.0, inplace=True),
+    "attributes": lambda df: df.attrs.__setitem__("seen", True),
+    "inserted": lambda df: df.insert(0, "new", 1.0),
+}
+
+
+@pytest.mark.filterwarnings("ignore:The inplace keyword")
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_a_function_does_to_its_pandas_frame_is_gone_at_the_next_call(change):
+    source = BARS.to_polars().to_pandas().set_index("timestamp")
+    kept, found = source.copy(), []
+
+    def changes(df, params):
+        found.append((df.equals(kept), df.index.equals(kept.index), list(df.columns), df.index.name,
+                      df.columns.name, dict(df.attrs)))  # fmt: skip
+        CHANGES[change](df)
+        return np.ones(len(BARS))
+
+    item = strategy(schema=SCHEMA[:1], name=f"changes_{change}")(changes)
+    Sweep(item, {"window": [5, 50, 300]}, source).run(threads=1, progress=False)
+    assert found == [(True, True, list(kept.columns), "timestamp", None, {})] * 3
+    assert source.equals(kept) and not source.attrs and source.index.name == "timestamp"
 
 
 def test_pandas_functions_have_the_rows_of_single_runs():

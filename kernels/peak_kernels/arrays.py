@@ -13,3 +13,8 @@ AnyArray = NDArray[Any]
 
 TILE = 1024
 """Bars of a scratch row that stays in the first-level cache.  A multiple of 4: see `rolling.smooth`."""
+
+# Words on which `entries.read_small` works.
+SMALL_ROOM = 20
+# Its answers for a column that has to be read in another way, and for one with values that no byte holds.
+OTHER, LARGE = -1, -2

@@ -44,13 +44,15 @@ ENTRIES = {
         "fold_exposures": 0, "momentum_scores": 2, "volatility_scores": 1, "taken_scores": 0, "screen_scores": 1,
         "best_ranks": 3, "weigh_ranks": 3, "cscv_winners": 0, "cscv_ranks": 0, "cscv_means": 1,
         "draw_order": 3, "chain_moves": 1, "take_along": 0, "jitter": 2, "walk_paths": 2,
-        "fold_stretches": 0, "are_clean": 2, "are_same": 1, "fold_holdings": 0, **_OF_ORDERS,
+        "fold_stretches": 0, "are_clean": 2, "are_same": 1, "fold_holdings": 0, "read_small": 1, "narrow": 2,
+        **_OF_ORDERS,
     }.items()
 }  # fmt: skip
 (
     _RUN, _BY_BLOCK, _FOLD_BLOCKS, _SMA, _EMA, _RSI, _ROC, _HIGHEST, _LOWEST, _STD, _MACD, _PORTFOLIO, _EXPOSURES,
     _MOMENTUM, _VOLATILITY, _TAKEN, _SCREEN, _BEST, _WEIGH, _WINNERS, _RANKS, _MEANS, _DRAW, _CHAIN, _ALONG, _JITTER,
-    _WALK, _STRETCHES, _CLEAN, _SAME, _HOLDINGS, *_,
+    _WALK, _STRETCHES, _CLEAN, _SAME, _HOLDINGS, _SMALL,
+    _NARROW, *_,
 ) = ENTRIES.values()  # fmt: skip
 
 
@@ -303,3 +305,17 @@ def are_same(columns: Sequence[AnyArray], others: Sequence[AnyArray]) -> bool:
     answer = np.empty(1, dtype=np.int64)
     _SAME.call((answer, *columns, *others), len(columns))
     return bool(answer[0])
+
+
+def read_small(streams: IntArray, rows: IntArray, answers: IntArray, room: IntArray, bars: int) -> None:
+    """Read columns of small whole numbers from Arrow's C interface: see `arrow.read_small`."""
+    _SMALL.call((streams, rows, answers, room), bars)
+
+
+def narrow(values: AnyArray, row: int, answer: IntArray) -> bool:
+    """Write numbers, int64 or float64, as bytes to an address where each is a small whole one: see `arrow.narrow`.
+
+    ``answer`` is int64[1] to work on.
+    """
+    _NARROW.call((values.view(np.int64), answer), values.dtype.kind == "f", row)
+    return bool(answer[0] == 0)

@@ -14,6 +14,8 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
+from peak_kernels.arrow import narrow as _narrow
+from peak_kernels.arrow import read_small as _read_small
 from peak_kernels.checking import are_clean as _are_clean
 from peak_kernels.checking import are_same as _are_same
 from peak_kernels.columns import COLUMNS, COUNT, made
@@ -399,3 +401,13 @@ def are_same(arrays: int, count: int) -> None:
         if not _are_same(whole_row(arrays, k), whole_row(arrays, k + count)):
             answer[0] = 0
             break
+
+
+def read_small(arrays: int, bars: int) -> None:
+    """``(streams, rows, answers, room)``."""
+    _read_small(whole_row(arrays, 0), whole_row(arrays, 1), whole_row(arrays, 2), whole_row(arrays, 3), bars)
+
+
+def narrow(arrays: int, fractions: int, place: int) -> None:
+    """``(words, answer[1])``, and the address of the row."""
+    whole_row(arrays, 1)[0] = _narrow(whole_row(arrays, 0), fractions, place)

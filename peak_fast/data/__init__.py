@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from peak_fast.data.given import is_panel as is_panel
     from peak_fast.data.given import settled as settled
     from peak_fast.data.kept_rows import own_frame as own_frame
+    from peak_fast.data.kept_rows import own_frames as own_frames
     from peak_fast.data.kinds import package_of as package_of
     from peak_fast.data.loading import load
     from peak_fast.data.matching import Calendar as Calendar
@@ -98,7 +99,7 @@ _HOMES = {
     "frames": ("collect", "table_of", "to_polars"),
     "generated": ("synthetic",),
     "given": ("given_bars", "is_panel", "settled"),
-    "kept_rows": ("own_frame",),
+    "kept_rows": ("own_frame", "own_frames"),
     "kinds": ("package_of",),
     "loading": ("load",),
     "matching": ("Calendar", "check_zone", "shown_time", "sorted_times"),

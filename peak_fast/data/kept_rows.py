@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -70,6 +70,61 @@ def own_frame(source: Any) -> Any:
     if isinstance(source, np.ndarray):
         return _locked(source)
     return source
+
+
+def own_frames(source: Any) -> Callable[[], Any]:
+    """What gives `own_frame` again and again, for functions that are called with one frame very often.
+
+    pandas takes as long for a copy as for a rolling mean; so a copy is given again while nothing of it has changed.
+    """
+    package, kind = package_of(source), type(source).__name__
+    if package == "polars" and kind == "DataFrame":
+        give: Callable[[], Any] = source.clone
+        return give
+    if package != "pandas" or kind != "DataFrame" or not _copies_on_write():
+        return functools.partial(own_frame, source)
+    given: _Given | None = None
+
+    def again() -> Any:
+        nonlocal given
+        if given is None or not given.is_unchanged():
+            given = _Given(own_frame(source))
+        return given.frame
+
+    return again
+
+
+class _Given:
+    """A pandas frame and what it replaces when it is changed.
+
+    What it writes to values is among that, because the copy shares them with its source.
+    """
+
+    def __init__(self, frame: Any) -> None:
+        self.frame = frame
+        self._held = held = vars(frame)
+        self._manager = manager = held.get("_mgr")
+        self._blocks, axes = getattr(manager, "blocks", None), getattr(manager, "axes", [])
+        known = type(self._blocks) is tuple and type(axes) is list and len(axes) == 2
+        # Of other frames nobody knows whether they are changed.
+        self._is_known = known and not held.get("_attrs") and all(axis.nlevels == 1 for axis in axes)
+        self._count, self._axes = len(held), tuple(axes) if self._is_known else (None, None)
+        self._names = tuple(axis.name for axis in axes)
+
+    def is_unchanged(self) -> bool:
+        """Whether nothing has been done to the frame since it was made."""
+        held, manager, (columns, index) = self._held, self._manager, self._axes
+        return bool(
+            self._is_known
+            and held.get("_mgr") is manager
+            and manager.blocks is self._blocks
+            and manager.axes[0] is columns
+            and manager.axes[1] is index
+            and index.name is self._names[1]
+            and columns.name is self._names[0]
+            and not held.get("_attrs")
+            and len(held) == self._count
+        )
 
 
 def _own_column(values: Any) -> Any:

@@ -22,10 +22,12 @@ if TYPE_CHECKING:
     from peak_fast.simulation.given import decided_by as decided_by
     from peak_fast.simulation.given import decisions_of as decisions_of
     from peak_fast.simulation.given import frame_given as frame_given
+    from peak_fast.simulation.given import frames_given as frames_given
     from peak_fast.simulation.given import function_name as function_name
     from peak_fast.simulation.given import given_targets as given_targets
     from peak_fast.simulation.given import held_note as held_note
     from peak_fast.simulation.given import is_targets as is_targets
+    from peak_fast.simulation.given import raise_explained as raise_explained
     from peak_fast.simulation.given import returned_by as returned_by
     from peak_fast.simulation.given import silent_note as silent_note
     from peak_fast.simulation.given import unsold_note as unsold_note
@@ -49,11 +51,13 @@ _HOMES = {
         "decided_by",
         "decisions_of",
         "frame_given",
+        "frames_given",
         "function_name",
         "given_targets",
         "held_note",
         "unsold_note",
         "is_targets",
+        "raise_explained",
         "returned_by",
         "silent_note",
     ),

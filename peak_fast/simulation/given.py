@@ -6,12 +6,12 @@ mean.  A column of booleans is held while True and flat while False, whoever giv
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
-from peak_fast.data import Bars, aligned, calendar_of_bars, numbers_of, own_frame, package_of
+from peak_fast.data import Bars, aligned, calendar_of_bars, numbers_of, own_frame, own_frames, package_of
 from peak_fast.errors import StrategyError, did_you_mean
 from peak_fast.simulation.decisions import (
     Decisions,
@@ -111,6 +111,11 @@ def frame_given(bars: Bars) -> Any:
     return own_frame(bars.source) if bars.source is not None else bars.to_polars()
 
 
+def frames_given(bars: Bars) -> Callable[[], Any]:
+    """What gives `frame_given` for call after call."""
+    return own_frames(bars.source if bars.source is not None else bars.to_polars())
+
+
 def call_function(item: SignalStrategy, bars: Bars, params: Mapping[str, Any], frame: Any = None) -> Any:
     """What a signal function returns for the user's frame, of which it gets a view of its own.
 
@@ -124,25 +129,31 @@ def call_function(item: SignalStrategy, bars: Bars, params: Mapping[str, Any], f
     frame = frame_given(bars) if frame is None else frame
     try:
         return item(frame, dict(params))
-    except KeyError as error:
+    except Exception as error:
+        raise_explained(item, error, params, frame)
+
+
+def raise_explained(
+    item: SignalStrategy, error: Exception, params: Mapping[str, Any], frame: Any
+) -> NoReturn:
+    """Raise what a signal function raised, in words of its own where it is plain what is wrong."""
+    name = f"the signal function {item.name!r}"
+    if isinstance(error, KeyError):
         raise StrategyError(
-            f"the signal function {item.name!r} asked for {error}, which is neither a column nor a parameter; "
+            f"{name} asked for {error}, which is neither a column nor a parameter; "
             + did_you_mean(str(error).strip("'"), [*map(str, params), *_columns_of(frame)])
         ) from error
-    except AttributeError as error:
-        if not type(error.obj).__module__.startswith("polars."):
-            raise
+    if isinstance(error, AttributeError) and type(error.obj).__module__.startswith("polars."):
         raise StrategyError(
-            f"the signal function {item.name!r} got a Polars frame: {error}; where it is written for pandas, pass a "
-            "pandas frame, or say --frame pandas (frame = 'pandas' in the table [data])"
+            f"{name} got a Polars frame: {error}; where it is written for pandas, pass a pandas frame, or say --frame "
+            "pandas (frame = 'pandas' in the table [data])"
         ) from error
-    except Exception as error:
-        if type(error).__name__ != "ColumnNotFoundError":
-            raise
+    if type(error).__name__ == "ColumnNotFoundError":
         raise StrategyError(
-            f"the signal function {item.name!r} asked for a column that is not there: {_first_line(error)}; "
+            f"{name} asked for a column that is not there: {_first_line(error)}; "
             + _nearest_column(error, frame)
         ) from error
+    raise error
 
 
 def _nearest_column(error: Exception, frame: Any) -> str:

@@ -65,14 +65,24 @@ class SignalStrategy:
         try:
             return self.function(frame, params)
         except TypeError as error:
-            second = _second(self.function)
-            if second in params:
-                raise StrategyError(
-                    f"strategy {self.name!r}: its second argument, {second!r}, gets the dict of all parameters and "
-                    f"not one of them ({error}); write (df, params) and params[{second!r}]"
-                ) from error
-            if _takes(self.function, 2):
-                raise
+            self.explain(error, params)
+            raise
+
+    def explain(self, error: TypeError, params: Mapping[str, Any]) -> None:
+        """Raise in plain words what calling the function raised, where it does not take the two arguments.
+
+        Raises
+        ------
+        StrategyError
+            It takes one parameter in place of all, or another number of arguments.
+        """
+        second = _second(self.function)
+        if second in params:
+            raise StrategyError(
+                f"strategy {self.name!r}: its second argument, {second!r}, gets the dict of all parameters and "
+                f"not one of them ({error}); write (df, params) and params[{second!r}]"
+            ) from error
+        if not _takes(self.function, 2):
             raise StrategyError(
                 f"strategy {self.name!r}: expected a function of (df, params); it does not take two arguments; "
                 "add what is missing"

@@ -85,7 +85,7 @@ class PortfolioBatch:
             if item.name not in params:
                 params[item.name] = np.broadcast_to(np.asarray(item.default), count)
         plain = check_columns(self.strategy, params)
-        settings, sets = ([own for _, own in each(given, range(count))] for given in (varied, plain))
+        settings, sets = (list(each(given, range(count))) for given in (varied, plain))
         order = self._order(plain, count)
 
         def work(bounds: tuple[int, int]) -> None:
