@@ -109,6 +109,25 @@ def test_told_after_five_seconds_within_a_fifth(shape, length, stored, clock, mo
     assert 0.8 <= share <= 1.2
 
 
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+@pytest.mark.parametrize("shape", ["flat", "short windows trade more", "both axes"])
+def test_other_programs_that_stop_or_begin_while_it_runs(shape, factor, clock, monkeypatch):
+    grid = Grid.full({"fast": range(2, 102), "slow": range(20, 220)})
+    mean = np.mean(np.broadcast_to(SHAPES[shape](grid.columns(0, len(grid))), len(grid)))
+
+    def cost(columns):
+        return SHAPES[shape](columns) * (factor if clock.now > 1_002.0 else 1.0)
+
+    batch = Costly(clock, cost, 60.0 / mean / len(grid), warm_up=0.0)
+    monkeypatch.setattr(ranges_module, "make_batch", lambda *a, **k: batch)
+    monkeypatch.setattr(ranges_module, "_SECONDS", [60.0 / len(grid) / len(BARS)] * 3)
+    work = Work(EngineSettings(), resolve("ma_crossover"), {"x": BARS}, grid, ("sharpe",))
+    stream = Recorded(clock)
+    with SweepProgress(len(grid), metric="sharpe", mode="lines", stream=stream) as shown:
+        Ranges(work, Team(1), 1 << 30, stored=False).rows(0, len(grid), shown)
+    assert 0.8 <= foretold(stream.lines, 1_000.0, clock.now) <= 1.2
+
+
 def test_data_sets_of_different_length(clock, monkeypatch):
     grid = Grid.full({"fast": range(2, 102), "slow": range(20, 120)}).crossed("data", ["a", "b", "c", "d"])
     monkeypatch.setattr(

@@ -35,6 +35,10 @@ def gaps_between(df, params):
     return held.to_frame("held").select(pl.when(pl.int_range(pl.len()) % 7 > 0).then("held"))["held"]
 
 
+def reused_below(df, params):
+    return pl.Series(reused(df, params))
+
+
 KINDS = {
     "booleans": above,
     "bytes": lambda df, p: above(df, p).cast(pl.Int8),
@@ -48,6 +52,7 @@ KINDS = {
     "nan": lambda df, p: pl.Series(np.where(above(df, p).fill_null(False), 1.0, np.nan)),
     "numpy": lambda df, p: above(df, p).fill_null(False).to_numpy(),
     "reused": reused,
+    "reused_below": reused_below,
     "list": lambda df, p: above(df, p).fill_null(False).cast(pl.Int8).to_list(),
     "frame": lambda df, p: above(df, p).cast(pl.Int8).to_frame("target"),
     "expression": lambda df, p: pl.col("close") > pl.col("close").rolling_mean(p["window"]),

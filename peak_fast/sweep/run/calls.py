@@ -1,4 +1,4 @@
-"""Calls of a Python function: what it returns is read in a few microseconds, that of several calls at once."""
+"""Calls of a Python function, and what it returns, read in a few microseconds."""
 
 from __future__ import annotations
 
@@ -19,8 +19,6 @@ from peak_kernels.arrays import LARGE, SMALL_ROOM
 from peak_kernels.entries import narrow, read_small
 from peak_kernels.slots import SIDES, SIGNALS
 
-# Columns of Polars that are read together: code that has just run is still in the processor's caches.
-_TOGETHER = 16
 _STREAM = b"arrow_array_stream"
 _FLOAT64, _INT64 = np.dtype(np.float64), np.dtype(np.int64)
 
@@ -76,12 +74,11 @@ class Calls:
         self.codes, self.small = [code] * most, [True] * most
         self.used = self.at = 0
         self._begin = self.bytes.ctypes.data
-        # Columns of Polars that are not read yet, and their rows; whether they are worth a look.
-        self._late: list[Any] = []
-        self._rows: list[int] = []
+        # Whether columns of Polars come as they are, and are worth a look in a compiled pass.
         self._are_small = self._series = not self._calendar.moved
+        self._pointer = _pointer()
         self._streams, self._places, self._answers, self._room = (
-            np.zeros(size, np.int64) for size in (_TOGETHER, _TOGETHER, _TOGETHER, SMALL_ROOM)
+            np.zeros(size, np.int64) for size in (1, 1, 1, SMALL_ROOM)
         )
 
     def run(self, configurations: Iterator[dict[str, Any]], due: float) -> int:
@@ -89,8 +86,7 @@ class Calls:
 
         Calls must be `look`-ed at and ``used`` be 0 before the next time.
         """
-        function, frames, count, clock = self._function, self._frames, self._count, time.perf_counter
-        late, rows, most = self._late, self._rows, len(self.codes)
+        function, frames, clock, most = self._function, self._frames, time.perf_counter, len(self.codes)
         row = -1
         for row, params in enumerate(configurations):
             self.at = row
@@ -100,17 +96,11 @@ class Calls:
             except Exception as error:
                 self._explain(error, params, frame)
             kind: Any = type(returned)
-            if self._are_small and _is_series(kind) and len(returned) == count:
-                # Nobody else writes to this one.
-                late.append(returned.clone())
-                rows.append(row)
-                if len(rows) == _TOGETHER:
-                    self._read_late()
-            else:
+            # Now, not later: the memory of a column may belong to an array that the next call writes to.
+            if not (self._are_small and _is_series(kind) and self._is_read(row, returned)):
                 self._take(row, returned)
             if row + 1 == most or clock() >= due:
                 break
-        self._read_late()
         self.used = row + 1
         return self.used
 
@@ -119,34 +109,20 @@ class Calls:
             self._item.explain(error, params)
         _simulation.raise_explained(self._item, error, params, frame)
 
-    def _read_late(self) -> None:
-        """Read the columns that were put off."""
-        rows, late = self._rows.copy(), self._late.copy()
-        self._rows.clear()
-        self._late.clear()
-        answers = self._answers_for(rows, late)
-        for row, answer in zip(rows, answers, strict=True):
-            if answer >= 0:
-                self.small[row] = True
-                self._understand(row, answer == 1)
-                continue
-            self.at = row
-            # Where one holds fractions, the next ones are read at once, without this look.
-            self._are_small = self._are_small and answer != LARGE
-            self._take(row, late[rows.index(row)])
-
-    def _answers_for(self, rows: list[int], late: list[Any]) -> list[int]:
-        """Read columns, where that is possible, into rows of bytes."""
-        count = len(rows)
-        capsules, pointer = [series.__arrow_c_stream__() for series in late], _pointer()
-        streams, places, answers = self._streams[:count], self._places[:count], self._answers[:count]
-        streams[:] = [pointer(capsule, _STREAM) for capsule in capsules]
-        places[:] = rows
-        places *= self._count
-        places += self._begin
-        read_small(streams, places, answers, self._room, self._count)
-        found: list[int] = answers.tolist()
-        return found
+    def _is_read(self, row: int, series: Any) -> bool:
+        """Read a column of Polars into a row of bytes, where that is possible."""
+        capsule = series.__arrow_c_stream__()
+        self._streams[0] = self._pointer(capsule, _STREAM)
+        self._places[0] = self._begin + row * self._count
+        read_small(self._streams, self._places, self._answers, self._room, self._count)
+        answer = int(self._answers[0])
+        if answer < 0:
+            # Where one holds fractions, the next ones are spared this look.
+            self._are_small = answer != LARGE
+            return False
+        self.small[row] = True
+        self._understand(row, answer == 1)
+        return True
 
     def _understand(self, row: int, boolean: bool) -> None:
         """Note how a row is read."""
