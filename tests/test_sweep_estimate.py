@@ -109,16 +109,27 @@ def test_told_after_five_seconds_within_a_fifth(shape, length, stored, clock, mo
     assert 0.8 <= share <= 1.2
 
 
-@pytest.mark.parametrize("factor", [0.5, 2.0])
+@pytest.mark.parametrize("busy", [(0.5, 0.0), (0.0, 0.5)])
 @pytest.mark.parametrize("shape", ["flat", "short windows trade more", "both axes"])
-def test_other_programs_that_stop_or_begin_while_it_runs(shape, factor, clock, monkeypatch):
+def test_other_programs_that_end_or_begin_while_it_runs(shape, busy, clock, monkeypatch):
     grid = Grid.full({"fast": range(2, 102), "slow": range(20, 220)})
     mean = np.mean(np.broadcast_to(SHAPES[shape](grid.columns(0, len(grid))), len(grid)))
 
-    def cost(columns):
-        return SHAPES[shape](columns) * (factor if clock.now > 1_002.0 else 1.0)
+    class Disturbed(Costly):
+        def run(self, columns, out, done):
+            share, before = busy[int(clock.now > 1_002.0)], clock.now
 
-    batch = Costly(clock, cost, 60.0 / mean / len(grid), warm_up=0.0)
+            def told(count, values):
+                nonlocal before
+                waited = (clock.now - before) * share / (1.0 - share)
+                clock.now += waited
+                clock.others += waited
+                before = clock.now
+                done(count, values)
+
+            super().run(columns, out, told)
+
+    batch = Disturbed(clock, SHAPES[shape], 60.0 / mean / len(grid), warm_up=0.0)
     monkeypatch.setattr(ranges_module, "make_batch", lambda *a, **k: batch)
     monkeypatch.setattr(ranges_module, "_SECONDS", [60.0 / len(grid) / len(BARS)] * 3)
     work = Work(EngineSettings(), resolve("ma_crossover"), {"x": BARS}, grid, ("sharpe",))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -12,17 +12,19 @@ from peak_kernels.arrays import FloatArray
 # Into so many parts a grid is cut: configurations of one part are taken to cost the same.
 _PARTS = 128
 _MOST_TOLD = 4096
-# The machine's speed is that of the last seconds, of the later half of what has passed: so much at least and at most,
-# counted in pieces of so many seconds.
-_LEAST, _MOST, _PIECE = 1.5, 20.0, 0.25
+# How much of the processors the sweep gets is asked of so many seconds, or of the later half of all, and where it
+# uses so much of one: less is a function that waits for something else.
+_LEAST, _MOST, _USED = 1.5, 20.0, 0.2
+# Moments that are kept for that lie so far apart, in seconds.
+_APART = 0.25
 
 
 class Estimate:
     """What configurations cost, by their place in the grid.
 
     They differ: short windows trade more, data sets differ in length.  Where nothing has run yet, what lies between is
-    taken from the nearest parts on both sides.  Other programs come and go, so how fast the machine is now is what the
-    configurations of the last seconds have taken, beside what they cost by their places.
+    taken from the nearest parts on both sides.  Other programs come and go, too: the machine is taken to stay as busy
+    as it was in the last seconds.
 
     Parameters
     ----------
@@ -39,19 +41,25 @@ class Estimate:
         self._told: list[tuple[float, float, int, float]] = []
         self._edges = self._left = self._counted = self._seconds = np.empty(0)
         self._last: float | None = None
-        self._pieces: deque[tuple[FloatArray, float]] = deque()
+        self._moments: deque[tuple[float, float]] = deque()
+        self._first: tuple[float, float] | None = None
 
     def where(self, first: int, last: int) -> None:
         """Say where in the grid the configurations lie that are finished next."""
         self._place = first, last
 
-    def add(self, count: int, now: float) -> None:
-        """Count configurations that are finished.
+    def add(self, count: int, now: float, used: float) -> None:
+        """Count configurations that are finished; ``used``: seconds of processors that the process has had.
 
         What comes before the first of them is not their cost: code is compiled there, and rows are computed that all
         share.
         """
         self._told.append((*self._place, count, now))
+        if not self._moments or now - self._moments[-1][0] >= _APART:
+            self._moments.append((now, used))
+            self._first = self._first or self._moments[0]
+            if len(self._moments) > _MOST / _APART:
+                self._moments.popleft()
         if len(self._told) >= _MOST_TOLD:
             self._count()
 
@@ -75,54 +83,24 @@ class Estimate:
         """Count what was told since the last time."""
         if not self._edges.size:
             self._begin()
-        for first, last, count, now in self._together():
+        for first, last, count, now in self._told:
             share = self._shares(first, last)
-            counts = count * share
-            self._left = np.maximum(self._left - counts, 0.0)
+            self._left = np.maximum(self._left - count * share, 0.0)
             if self._last is not None:
-                self._counted += counts
+                self._counted += count * share
                 self._seconds += (now - self._last) * share
-                self._add_piece(counts, now - self._last)
             self._last = now
         self._told.clear()
 
-    def _together(self) -> Iterator[tuple[float, float, int, float]]:
-        """What was told, in one where it came soon after each other from the same place."""
-        before, begun = None, self._last
-        for first, last, count, now in self._told:
-            if (
-                before is not None
-                and begun is not None
-                and before[:2] == (first, last)
-                and now - begun < _PIECE
-            ):
-                count += before[2]
-            elif before is not None:
-                yield before
-                begun = before[3]
-            before = first, last, count, now
-        if before is not None:
-            yield before
-
-    def _add_piece(self, counts: FloatArray, seconds: float) -> None:
-        """Count what the last seconds have seen."""
-        pieces = self._pieces
-        if pieces and pieces[-1][1] < _PIECE:
-            before, time = pieces.pop()
-            counts, seconds = counts + before, seconds + time
-        pieces.append((counts, seconds))
-        while len(pieces) > _MOST / _PIECE:
-            pieces.popleft()
-
-    def _slowness(self, costs: FloatArray) -> float:
-        """What the last seconds have taken over what it should have taken by the costs; 1 as long as they are few."""
-        wanted = min(max(float(self._seconds.sum()) / 2.0, _LEAST), _MOST)
-        took = should = 0.0
-        for counts, seconds in reversed(self._pieces):
-            took, should = took + seconds, should + float(costs @ counts)
-            if took >= wanted:
-                break
-        return took / should if took >= _LEAST and should > 0.0 else 1.0
+    def _slowness(self) -> float:
+        """How much longer the same work takes now than it took in the mean of all that has run."""
+        if self._first is None or self._first[1] == self._moments[-1][1]:
+            return 1.0
+        (begin, used), (now, last) = self._first, self._moments[-1]
+        since = now - min(max((now - begin) / 2.0, _LEAST), _MOST)
+        moment, before = next(mark for mark in self._moments if mark[0] >= since)
+        mean, lately = (last - used) / (now - begin), (last - before) / max(now - moment, _APART)
+        return mean / lately if min(mean, lately) > _USED and now - begin > 2.0 * _LEAST else 1.0
 
     @property
     def left(self) -> float | None:
@@ -133,4 +111,4 @@ class Estimate:
             return None
         middles = (self._edges[1:] + self._edges[:-1]) / 2
         costs = np.interp(middles, middles[known], self._seconds[known] / self._counted[known])
-        return float(costs @ self._left) * self._slowness(costs)
+        return float(costs @ self._left) * self._slowness()

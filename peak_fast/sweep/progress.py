@@ -87,7 +87,7 @@ class _State:
         """Note that configurations are finished."""
         self.done += more
         now = time.perf_counter()
-        self.estimate.add(more, now)
+        self.estimate.add(more, now, time.process_time())
         if self.first is None:
             self.first = now, self.done
 
