@@ -6,8 +6,8 @@ from tests.oracle_portfolio import OPEN, Account, Order, Wish, sign
 class LimitedAccount(Account):
     """An account whose equity is looked at after each mark; ``days`` are the calendar days of the bars."""
 
-    def __init__(self, prices, rules, days):
-        super().__init__(prices, rules)
+    def __init__(self, prices, rules, days, payments=None):
+        super().__init__(prices, rules, payments)
         self.days, self.bar = days, 0
         self.previous = self.peak = self.day_equity = rules.initial_cash
         self.halted, self.halted_day = False, None
@@ -24,6 +24,10 @@ class LimitedAccount(Account):
         self.bar = bar
         if bar == 0 or self.days[bar] != self.days[bar - 1]:
             self.day_equity = self.previous
+        flow = self.payments.flows.get(bar, 0.0) if self.payments else 0.0
+        if self.previous > 0 and self.previous + flow > 0:
+            for name in ("peak", "day_equity"):
+                setattr(self, name, getattr(self, name) * ((self.previous + flow) / self.previous))
         for symbol in [symbol for symbol in self.held() if symbol in self.leaving]:
             if self.price(symbol, bar, OPEN) is not None:
                 units = self.units[symbol]

@@ -10,8 +10,6 @@ from hypothesis import strategies as st
 
 from peak_fast import (
     BacktestEngine,
-    ConfigError,
-    Costs,
     Execution,
     Financing,
     Panel,
@@ -23,6 +21,7 @@ from peak_fast import (
     synthetic,
 )
 from tests.oracle_portfolio_limits import LimitedAccount
+from tests.test_portfolio_financing import financed
 from tests.test_portfolio_oracle import cases, check_same, engine_of, lonely_cases, near, pair_of, panel_of
 
 PANEL = synthetic(300, assets=4, seed=5)
@@ -32,7 +31,7 @@ LIMITS = st.sampled_from([None, 0.015625, 0.0625, 0.25])
 @given(cases(), LIMITS, LIMITS, st.sampled_from([6, 12, 24]))
 def test_kernel_equals_the_oracle_of_limits(case, drawdown, loss, hours):
     table, rows, rules = case
-    rules.mark_at, rules.max_drawdown, rules.daily_loss = "close", drawdown, loss
+    rules.max_drawdown, rules.daily_loss = drawdown, loss
     panel = panel_of(table, rules, hours)
     days = [bar * hours // 24 for bar in range(len(panel))]
     result = engine_of(rules, table).run(panel, pair_of(rows, panel.symbols))
@@ -40,6 +39,18 @@ def test_kernel_equals_the_oracle_of_limits(case, drawdown, loss, hours):
     gained = result.contributions["contribution"].sum()
     near(result.equity[-1] - rules.initial_cash, gained)
     near(gained, result.trades["net_pnl"].sum())
+
+
+@given(financed(), LIMITS, LIMITS)
+def test_kernel_equals_the_oracle_of_limits_with_financing(case, drawdown, loss):
+    """Deposits are no gain and withdrawals no loss; what is paid and got beside trades is."""
+    table, rows, rules, payments, financing = case
+    rules.max_drawdown, rules.daily_loss = drawdown, loss
+    panel, engine = panel_of(table, rules), engine_of(rules, table)
+    engine.financing = financing
+    account = LimitedAccount(table, rules, list(range(len(panel))), payments).run(rows)
+    result = engine.run(panel, pair_of(rows, panel.symbols))
+    check_same(result, account, max(1000.0, max(map(abs, account.equity))))
 
 
 @given(lonely_cases(), LIMITS, LIMITS)
@@ -150,11 +161,61 @@ def test_sweeps_vary_limits_with_the_bits_of_single_runs():
     assert frame["final_equity"].n_unique() > 3
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [{"portfolio": PortfolioRules(mark_at="open")}, {"financing": Financing(cash_rate=0.01)}],
-)
-def test_limits_with_another_equity_are_refused(settings):
-    engine = BacktestEngine(risk_limits=RiskLimits(max_drawdown=0.1), costs=Costs(rate=0.001), **settings)
-    with pytest.raises(ConfigError, match="look at the equity"):
-        engine.run(PANEL, Rank())
+def flat(*closes):
+    days = pl.datetime_range(pl.datetime(2024, 1, 1), pl.datetime(2024, 1, len(closes)), "1d", eager=True)
+    frame = pl.DataFrame({"timestamp": days, "close": [float(close) for close in closes]})
+    return Panel.from_frame({"A": frame.with_columns(open="close", high="close", low="close")})
+
+
+@pytest.mark.parametrize("limits", [RiskLimits(max_drawdown=0.3), RiskLimits(daily_loss=0.3)])
+def test_a_withdrawal_is_no_loss_and_a_deposit_hides_none(limits):
+    """Half of the money leaves, and nothing happens; a loss is a share of what there is with the deposit of its bar."""
+    market = {"initial_cash": 1000.0, "risk_limits": limits}
+    panel, rows = flat(10, 10, 10, 10, 6, 6, 6), ([0], [[1.0]])
+    financing = Financing(cash_flows={"2024-01-03": -500.0})
+    quiet = BacktestEngine(financing=financing, **market).run(flat(*[10] * 7), rows)
+    assert quiet.orders["kind"].to_list() == ["rebalance"]
+    financing = Financing(cash_flows={"2024-01-05": 1000.0})
+    result = BacktestEngine(financing=financing, **market).run(panel, rows)
+    # Of 2,000 400 are lost, a fifth; without the deposit it is two fifths.
+    assert result.orders.filter(pl.col("kind") == "risk_limit").is_empty()
+    plain = BacktestEngine(**market).run(panel, rows)
+    assert plain.orders.filter(pl.col("kind") == "risk_limit").select("bar", "fill_bar").rows() == [(4, 5)]
+
+
+def test_limits_look_at_opens_where_the_equity_is_that_of_opens():
+    """The loss of the third close is seen at the fourth open, and what is held leaves at the fifth."""
+    days = pl.datetime_range(pl.datetime(2024, 1, 1), pl.datetime(2024, 1, 6), "1d", eager=True)
+    opens, closes = [10.0, 10.0, 10.0, 7.0, 7.0, 7.0], [10.0, 10.0, 7.0, 7.0, 7.0, 7.0]
+    frame = pl.DataFrame({"timestamp": days, "open": opens, "close": closes}).with_columns(
+        high=pl.max_horizontal("open", "close"), low=pl.min_horizontal("open", "close")
+    )
+    panel = Panel.from_frame({"A": frame})
+    for mark_at, bars in (("close", (2, 3)), ("open", (3, 4))):
+        engine = BacktestEngine(
+            risk_limits=RiskLimits(max_drawdown=0.2), portfolio=PortfolioRules(mark_at=mark_at)
+        )
+        result = engine.run(panel, ([0], [[1.0]]))
+        ends = result.orders.filter(pl.col("kind") == "risk_limit").select("bar", "fill_bar").rows()
+        assert ends == [bars]
+
+
+@pytest.mark.parametrize("mark_at", ["close", "open"])
+def test_blocks_see_what_limits_of_a_financed_account_have_closed(mark_at):
+    @strategy
+    def stubborn(i, bars, params, memory, account, want):
+        if account[2] == 0.0 and account[3] == 0.0:
+            want[0], want[1] = 0.5, 0.5
+
+    flows = {f"2020-0{month}-15": amount for month, amount in ((2, 20_000.0), (4, -30_000.0))}
+    panel = synthetic(300, assets=4, seed=5, start="2020-01-01")
+    engine = BacktestEngine(
+        risk_limits=RiskLimits(daily_loss=0.02), portfolio=PortfolioRules(mark_at=mark_at),
+        financing=Financing(cash_rate=0.03, cash_flows=flows, dividends={"A0": {"2020-03-03": 0.7}}),
+    )  # fmt: skip
+    result = engine.run(panel, stubborn)
+    rows = result.orders.filter(pl.col("kind") == "rebalance")["bar"].unique(maintain_order=True).to_list()
+    assert len(rows) > 3
+    weights = np.full((len(rows), 4), math.nan)
+    weights[:, :2] = 0.5
+    assert engine.run(panel, (rows, weights)).hash == result.hash

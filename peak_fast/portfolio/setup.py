@@ -83,7 +83,7 @@ def setup_of(panel: Panel, settings: EngineSettings) -> Setup:
     setup = Setup(
         settings.portfolio_vector(settings.periods_per_year or panel.periods_per_year), vector,
         terms_of(panel, settings.costs, rules), spans_of(panel), _lists(panel, rules), rules,
-        dues_of(panel, settings.financing), _days(panel, settings, rules),
+        dues_of(panel, settings.financing), _days(panel, settings),
     )  # fmt: skip
     if len(kept) >= _MOST_KEPT:
         kept.clear()
@@ -92,27 +92,10 @@ def setup_of(panel: Panel, settings: EngineSettings) -> Setup:
     return setup
 
 
-def _days(panel: Panel, settings: EngineSettings, rules: PortfolioRules) -> IntArray:
-    """Calendar days of the bars where the account has limits, else none.
-
-    Raises
-    ------
-    ConfigError
-        Limits with a setting under which the equity that they look at is another one.
-    """
+def _days(panel: Panel, settings: EngineSettings) -> IntArray:
+    """Calendar days of the bars where the account has limits, else none."""
     limits = settings.risk_limits
-    if limits.max_drawdown is None and limits.daily_loss is None:
-        return _NO_DAYS
-    for name, value, plain in (
-        ("PortfolioRules.mark_at", rules.mark_at, "close"),
-        ("financing", settings.financing, None),
-    ):
-        if value != plain:
-            raise ConfigError(
-                f"{name}: expected {plain!r} with RiskLimits(max_drawdown=, daily_loss=), which look at the equity "
-                f"that trades leave at each close; got {value!r}"
-            )
-    return panel.day
+    return _NO_DAYS if limits.max_drawdown is None and limits.daily_loss is None else panel.day
 
 
 def with_band(setup: Setup, targets: TargetWeights) -> Setup:

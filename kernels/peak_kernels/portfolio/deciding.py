@@ -35,14 +35,17 @@ _call = by_address(_ASK)
 
 
 @jit(inline=True)
-def equity_at(desk: Any, prices: Any, bar: Any) -> float:
-    """Equity at a close."""
+def equity_at(desk: Any, prices: Any, at_open: Any, bar: Any) -> float:
+    """Equity at a close, or at an open."""
     state, terms, cells, lists, counts = desk[0], desk[2], desk[3], desk[4], desk[5]
     equity = state[t.CASH]
     for k in range(counts[p.N_HELD]):
         asset = lists[p.HELD, k]
         units = money.value(cells[asset, p.UNITS], terms[asset, p.MULTIPLIER])
-        equity = money.equity(equity, units, known_close(prices, asset, bar))
+        price = known_close(prices, asset, bar)
+        if at_open and prices[p.OPEN, asset, bar] == prices[p.OPEN, asset, bar]:
+            price = prices[p.OPEN, asset, bar]
+        equity = money.equity(equity, units, price)
     return equity
 
 
@@ -51,7 +54,7 @@ def see_account(desk: Any, prices: Any, account: Any, bar: Any) -> None:
     """Write cash, equity at a close and the units of all assets to a block's view of the account."""
     state, cells = desk[0], desk[3]
     account[p.SEEN_CASH] = state[t.CASH]
-    account[p.SEEN_EQUITY] = equity_at(desk, prices, bar)
+    account[p.SEEN_EQUITY] = equity_at(desk, prices, False, bar)
     for asset in range(cells.shape[0]):
         account[p.SEEN_UNITS + asset] = cells[asset, p.UNITS]
 
@@ -81,9 +84,9 @@ def fill_orders(desk: Any, prices: Any, records: Any, want: Any, given: bool, wh
 
 @jit(inline=True)
 def judge(desk: Any, prices: Any, bar: Any) -> None:
-    """Look at the limits at a close, with the equity that a run of the rows marks there."""
+    """Look at the limits of a bar, with the equity that a run of the rows marks there."""
     state = desk[0]
-    state[t.PREVIOUS_EQUITY] = equity_at(desk, prices, bar)
+    state[t.PREVIOUS_EQUITY] = equity_at(desk, prices, desk[1][p.MARK_AT] > 0.0, bar)
     state[t.PEAK_EQUITY] = max(state[t.PEAK_EQUITY], state[t.PREVIOUS_EQUITY])
     look(desk, bar)
 
@@ -109,12 +112,13 @@ def decide(
     count, given, gone = 0, False, bars
     limited, financed = is_limited(settings[0]), settings[1][p.FINANCED] > 0.0
     for bar in range(bars):
+        if limited:
+            begin_day(desk[0], days, bar)
         if financed:
             settle_dues(desk, financing, prices, records, curve, bar)
         if bar == gone:
             delist(desk, prices, spans, records, bar)
         if limited:
-            begin_day(desk[0], days, bar)
             leave(desk, prices, records, bar)
         if financed and field == p.CLOSE:
             pay_funding(desk, financing, prices, bar)

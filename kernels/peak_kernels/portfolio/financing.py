@@ -180,6 +180,7 @@ def take_flow(desk: Any, financing: Any, curve: FloatArray, bar: int, amount: fl
     if before > 0.0 and before + amount > 0.0:
         ratio = money.grown(before, amount)
         state[t.PEAK_EQUITY] *= ratio
+        state[t.DAY_EQUITY] *= ratio
         state[t.INITIAL_CASH] *= ratio
         curve[p.RATIO, bar] *= ratio
 
