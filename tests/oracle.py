@@ -56,6 +56,7 @@ class Trade:
     sold: float = 0.0
     gone: float = 0.0
     fees: float = 0.0
+    financing: float = 0.0
     exit_bar: int = -1
     reason: str = ""
 
@@ -77,6 +78,7 @@ class Account:
     fills: list = field(default_factory=list)  # (bar, side, size, price, fee, reason)
     trades: list = field(default_factory=list)
     ambiguous: int = 0
+    financed: bool = False
 
     def fee(self, size, price, maker):
         rules = self.rules
@@ -155,7 +157,7 @@ class Account:
                 risk = statistics.stdev(returns) * math.sqrt(rules.year)
                 found = value / risk if risk > 0 else math.inf
         elif len(self.trades) >= count:
-            results = [(trade.gross - trade.fees) / trade.bought for trade in self.trades]
+            results = [(trade.gross - trade.fees + trade.financing) / trade.bought for trade in self.trades]
             wins = [result for result in results if result > 0]
             others = [-result for result in results if result <= 0]
             rate = len(wins) / len(results)
@@ -268,7 +270,8 @@ class Account:
         levels = []
         if rules.stop_loss:
             levels.append((entry - side * self.distance(rules.stop_loss, entry), "stop_loss"))
-        if side < 0 or rules.leverage > 1 or rules.signed:
+        owes = self.financed and self.cash < 0
+        if side < 0 or rules.leverage > 1 or rules.signed or owes:
             levels.append((-self.cash / self.units, "liquidation"))
         if rules.trailing:
             drop = self.distance(rules.trailing, abs(self.best))
@@ -321,13 +324,13 @@ class Account:
         self.orders.append((bar, "take_profit", side, size, size, "filled", ""))
 
 
-def run(bars, decide, rules, days=None):
+def run(bars, decide, rules, days=None, payments=None):
     """Backtest.
 
     bars: list of (open, high, low, close), None for a bar without prices.  decide: dict of bar -> target.
-    days: day number of each bar.  Returns (account, equity, cash, position).
+    days: day number of each bar.  payments: see `oracle_financing`.  Returns (account, equity, cash, position).
     """
-    account = Account(rules, rules.initial_cash)
+    account = Account(rules, rules.initial_cash, financed=payments is not None)
     count = len(bars)
     at_close = rules.fill_at == "close"
     curves = ([], [], [])
@@ -360,6 +363,8 @@ def run(bars, decide, rules, days=None):
     for bar in range(count):
         priced = bars[bar] is not None
         opened_here = False
+        if payments is not None:
+            previous, peak, day_equity = payments.begin(account, bar, mark, (previous, peak, day_equity))
         if days is not None and days[bar] != today:
             today, day_equity = days[bar], previous
         if priced:
@@ -376,6 +381,8 @@ def run(bars, decide, rules, days=None):
             if account.units != 0 and (not opened_here or rules.entry_bar_stops):
                 account.inside_bar(bar, o, h, l, c)
             mark = c
+        if payments is not None:
+            payments.fund(account, bar, mark)
         if at_close:
             if bar in decide:
                 if pending is not None:

@@ -2,7 +2,18 @@
 
 import pytest
 
-from peak_fast import BacktestConfig, BacktestEngine, ConfigError, Costs, Financing, Rank, Sweep, synthetic
+from peak_fast import (
+    BacktestConfig,
+    BacktestEngine,
+    BacktestResult,
+    ConfigError,
+    Costs,
+    Financing,
+    Rank,
+    Sweep,
+    load,
+    synthetic,
+)
 from peak_fast.portfolio import Momentum
 from tests.cli_fixtures import check_wrong, command
 
@@ -153,11 +164,22 @@ def test_no_table(files):
             BacktestConfig(financing=given)
 
 
-def test_one_asset_refuses_it(command, files):
-    PANEL["A0"].to_polars().write_parquet("one.parquet")
-    check_wrong(
-        command("run", "--data", "one.parquet", "--strategy", "momentum", "--config", "s.toml"), "financing"
-    )
+def test_one_asset_takes_it(command, files):
+    PANEL["A0"].to_polars().write_parquet("A0.parquet")
+    prices = ("--data", "A0.parquet", "--strategy", "momentum", "--config", "s.toml")
+    engine = BacktestEngine.from_config(BacktestConfig.from_toml("s.toml"))
+    result = engine.run(load("A0.parquet"), "momentum", {"period": 20})
+    code, _, err = command("run", *prices, "--param", "period=20", "--out", "kept")
+    assert (code, err) == (0, "")
+    kept = BacktestResult.load("kept")
+    assert kept.hash == result.hash and kept.charges.equals(result.charges)
+    assert {"cash_interest", "cash_flow"} <= set(kept.charges["kind"])
+    assert any("other assets passed over" in note for note in kept.notes)
+    code, out, err = command("sweep", *prices, "--grid", "period=20,40", "--metric", "final_equity")
+    assert (code, err) == (0, "") and f"{result.stats['final_equity']:,.0f}" in out, out
+
+
+def test_a_wrong_file_is_named(command, files):
     check_wrong(
         command(
             "run", "--data", "long.parquet", "--panel", "--strategy", "rule.py", "--config", "wrong.toml"

@@ -16,6 +16,7 @@ from peak_fast import (
     BacktestEngine,
     Bars,
     Costs,
+    Financing,
     Rank,
     RiskLimits,
     Stops,
@@ -323,7 +324,8 @@ def test_every_call_passes_arrays_as_the_machine_code_reads_them(monkeypatch):
     prices = "f1 f1 f1 f1 f1 f1"
     shapes = {
         "run_configurations": f"{prices} i2 f1 i2 f2 i1 f1 f1 f3 f2 f2", "fold_blocks": "f2 f1 f1",
-        "run_by_block": f"{prices} i2 f1 i2 f2 i1 f1 f1 f3 f2 f2 f2 i1", "sma_rows": "f1 i1 f2 f1",
+        "run_by_block": f"{prices} i2 f1 i2 f2 i1 f1 f1 f3 f2 f2 f2 i1",
+        "run_financed": f"{prices} i2 f1 i2 f2 i1 f1 f1 f3 f2 f2 f2 f2 f1 f2 f1", "sma_rows": "f1 i1 f2 f1",
         "ema_rows": "f1 i1 f2 f2", "rsi_rows": "f1 i1 f2 f2 f2", "roc_rows": "f1 i1 f2",
         "highest_before_rows": "f1 i1 f2 f1", "lowest_before_rows": "f1 i1 f2 f1",
         "std": "f1 f1 f2", "macd": "f1 f1 f1 f1 f2", "momentum_scores": "f2 i2 i1 f2",
@@ -380,4 +382,7 @@ def test_every_call_passes_arrays_as_the_machine_code_reads_them(monkeypatch):
     Sweep("momentum", {"period": [10, 20]}, bars, blocks=4).run()
     Sweep(Rank(Momentum(20), top="top"), {"top": [1, 2]}, panel, blocks=4).run()
     run_the_book_and_blocks(bars, panel)
+    paid = {"financing": Financing(cash_rate=0.01, funding={"2000-02-01": 0.01})}
+    BacktestEngine(**paid).run(bars, "momentum")
+    Sweep("momentum", {"period": [10, 20]}, bars, blocks=4, metrics=metrics, **paid).run()
     assert seen == set(entries.ENTRIES)

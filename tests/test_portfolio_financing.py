@@ -23,7 +23,6 @@ from peak_fast import (
     PortfolioResult,
     Rank,
     Sweep,
-    sample,
     strategy,
     synthetic,
 )
@@ -401,15 +400,3 @@ def test_tables_that_do_not_fit_the_panel():
     plain = Panel.from_frame({"A": {name: [1.0] * 3 for name in ("open", "high", "low", "close")}})
     with pytest.raises(ConfigError, match="panel with times"):
         BacktestEngine(financing=Financing(cash_rate=0.1)).run(plain, np.ones((3, 1)))
-
-
-def test_runs_of_one_asset_refuse_it():
-    engine = BacktestEngine(financing=Financing(cash_rate=0.03))
-    bars = sample("AAPL")
-    for call in (
-        lambda: engine.run(bars, "ma_crossover", {"fast": 5, "slow": 20}),
-        lambda: engine.run(bars, np.ones(len(bars))),
-        lambda: Sweep("ma_crossover", {"fast": [5], "slow": [20]}, bars, financing=engine.financing).run(),
-    ):
-        with pytest.raises(ConfigError, match="runs of one asset have none"):
-            call()

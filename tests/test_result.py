@@ -23,7 +23,7 @@ from peak_fast import (
 )
 from peak_fast.report import report_text, trades_summary
 
-FRAMES = ("equity_curve", "drawdown", "trades", "orders", "fills")
+FRAMES = ("equity_curve", "drawdown", "trades", "orders", "fills", "charges")
 
 
 def frame_of(rows):

@@ -38,8 +38,8 @@ _CALLING = ("run_orders", "run_order_batch", "run_block", "run_block_by_block", 
 ENTRIES = {
     name: Entry(name, numbers, _body, calls=name in _CALLING)
     for name, numbers in {
-        "run_configurations": 2, "run_by_block": 2, "fold_blocks": 0, "sma_rows": 0, "ema_rows": 0, "rsi_rows": 0,
-        "roc_rows": 0,
+        "run_configurations": 2, "run_by_block": 2, "run_financed": 2, "fold_blocks": 0, "sma_rows": 0, "ema_rows": 0,
+        "rsi_rows": 0, "roc_rows": 0,
         "highest_before_rows": 0, "lowest_before_rows": 0, "std": 1, "macd": 3, "run_portfolio": 0,
         "fold_exposures": 0, "momentum_scores": 2, "volatility_scores": 1, "taken_scores": 0, "screen_scores": 1,
         "best_ranks": 3, "weigh_ranks": 3, "cscv_winners": 0, "cscv_ranks": 0, "cscv_means": 1,
@@ -49,10 +49,9 @@ ENTRIES = {
     }.items()
 }  # fmt: skip
 (
-    _RUN, _BY_BLOCK, _FOLD_BLOCKS, _SMA, _EMA, _RSI, _ROC, _HIGHEST, _LOWEST, _STD, _MACD, _PORTFOLIO, _EXPOSURES,
-    _MOMENTUM, _VOLATILITY, _TAKEN, _SCREEN, _BEST, _WEIGH, _WINNERS, _RANKS, _MEANS, _DRAW, _CHAIN, _ALONG, _JITTER,
-    _WALK, _STRETCHES, _CLEAN, _SAME, _HOLDINGS, _SMALL,
-    _NARROW, *_,
+    _RUN, _BY_BLOCK, _FINANCED, _FOLD_BLOCKS, _SMA, _EMA, _RSI, _ROC, _HIGHEST, _LOWEST, _STD, _MACD, _PORTFOLIO,
+    _EXPOSURES, _MOMENTUM, _VOLATILITY, _TAKEN, _SCREEN, _BEST, _WEIGH, _WINNERS, _RANKS, _MEANS, _DRAW, _CHAIN,
+    _ALONG, _JITTER, _WALK, _STRETCHES, _CLEAN, _SAME, _HOLDINGS, _SMALL, _NARROW, *_,
 ) = ENTRIES.values()  # fmt: skip
 
 
@@ -67,11 +66,14 @@ def run_configurations(
     scratch: tuple[FloatArray, FloatArray, FloatArray],
     out: FloatArray,
     cuts: tuple[FloatArray, IntArray] | None = None,
+    financing: tuple[FloatArray, ...] | None = None,
 ) -> None:
     """See `fast.simulation.run_configurations`; prices are six rows, each in memory of its own."""
     bar_of, target_of, count = decisions
     given = (*prices, calendar, plane, rules, settings, bar_of, target_of, *scratch, out)
-    if cuts is None:
+    if financing is not None:
+        _FINANCED.call((*given, *financing), stride, count)
+    elif cuts is None:
         _RUN.call(given, stride, count)
     else:
         _BY_BLOCK.call((*given, *cuts), stride, count)

@@ -159,6 +159,18 @@ def grown(equity: float, flow: float) -> float:
     return (equity + flow) / equity
 
 
+@jit(inline=True)
+def discounted(cash: float, growth: float, sold: float, owed: float) -> float:
+    """Cash as it was when the growth of cash was one: what `compounded` makes the cash of."""
+    return cash / growth - sold * owed
+
+
+@jit(inline=True)
+def compounded(growth: float, base: float, sold: float, owed: float) -> float:
+    """Cash with the interest on it; units ``sold`` short (below zero) owe a discounted sum each."""
+    return growth * (base + sold * owed)
+
+
 # Sizes ----------------------------------------------------------------------------------------------------
 @jit(inline=True)
 def share(fraction: float, equity: float, price: float) -> float:

@@ -122,6 +122,7 @@ def run_configurations(arrays: int, stride: int, count: int) -> None:
         (row(arrays, 12), cube(arrays, 13), table(arrays, 14)),
         table(arrays, 15),
         None,
+        None,
     )
 
 
@@ -138,6 +139,24 @@ def run_by_block(arrays: int, stride: int, count: int) -> None:
         (row(arrays, 12), cube(arrays, 13), table(arrays, 14)),
         table(arrays, 15),
         (table(arrays, 16), whole_row(arrays, 17)),
+        None,
+    )
+
+
+def run_financed(arrays: int, stride: int, count: int) -> None:
+    """Call `peak_kernels.fast.run_configurations` with financing; see `entries`."""
+    _run_configurations(
+        prices_in(arrays, 0),
+        whole_table(arrays, 6),
+        row(arrays, 7),
+        stride,
+        whole_table(arrays, 8),
+        table(arrays, 9),
+        (whole_row(arrays, 10), row(arrays, 11), count),
+        (row(arrays, 12), cube(arrays, 13), table(arrays, 14)),
+        table(arrays, 15),
+        None,
+        (table(arrays, 16), table(arrays, 17), row(arrays, 18), table(arrays, 19), row(arrays, 20)),
     )
 
 

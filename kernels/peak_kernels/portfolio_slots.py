@@ -192,6 +192,9 @@ CASH_INTEREST, DEBIT_INTEREST, BORROWING, DIVIDEND, REINVEST, SPLIT, CASH_FLOW, 
 N_CHARGES, NEXT, FLOWED = range(8, 11)
 """Behind the sums: charges so far, the next due, whether money came or went."""
 N_SUMS = 11
+STRETCH = 11
+"""Behind them, of one asset: what has happened so far, and rows of the charges of each kind of interest since then."""
+N_ASSET_SUMS = 15
 CHARGES = (
     "cash_interest",
     "debit_interest",

@@ -97,15 +97,20 @@ def row_pointer(context: Any, builder: Any, array_type: Any, array: Any, row: An
 def equity_step(
     builder: Any, values: Any, sums: Any, current: Any, previous: Any, mask: Any
 ) -> tuple[Any, Any]:
+    """Take eight bars into ``sums``, see `return_step`; ``values = (cash, units, free)`` as vectors."""
+    equity, before = (builder.fadd(values[0], builder.fmul(values[1], at)) for at in (current, previous))
+    return return_step(builder, sums, (equity, before, values[2]), mask)
+
+
+def return_step(builder: Any, sums: Any, values: Any, mask: Any) -> tuple[Any, Any]:
     """Take eight bars into ``sums``, vectors in memory: returns, squares, squares below ``free``, highest, lowest.
 
-    ``values = (cash, units, free)`` as vectors.  Returns the first two terms.
+    ``values = (equity, equity before, free)`` as vectors.  Returns the first two terms.
     """
     zero, one = constant(0.0), constant(1.0)
-    equity = builder.fadd(values[0], builder.fmul(values[1], current))
-    before = builder.fadd(values[0], builder.fmul(values[1], previous))
+    equity, before, free = values
     ret = builder.fsub(builder.fdiv(equity, before), one)
-    down = builder.fsub(ret, values[2])
+    down = builder.fsub(ret, free)
     down = builder.select(builder.fcmp_ordered("<", down, zero), down, zero)
     highest, lowest = (builder.load(sums[k]) for k in (3, 4))
     above = builder.fcmp_ordered(">", equity, highest)

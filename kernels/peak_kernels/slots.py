@@ -126,6 +126,24 @@ WRITTEN_OFF = 80  # debt that a rule on ruin wrote off; it is in the financing o
 AVERAGE_COST = 81  # of a unit of the open position
 N_STATE = 82
 
+# Financing of one asset: dues, charges and sums are those of `portfolio_slots`, with places behind the sums.
+# Accruals: float64[N_ACCRUALS, bars].
+DAYS, CASH_RATE, DEBIT_RATE = range(3)  # calendar days from the bar before, rates a day of that step
+BORROW_RATE = 3  # of the value of a short
+GROWTH, DEBIT_GROWTH = 4, 5  # what cash of one at the first bar has become by this one, above and below zero
+OWED, DEBIT_OWED = (
+    6,
+    7,
+)  # what a unit sold short has cost since then, each payment divided by the growth up to it
+OWED_MONEY = 8  # the same as it was paid
+# Sums up to each bar of what is folded of cash above zero alone: returns, squares, squares below the risk-free rate.
+RESTING, RESTING_SQUARED, RESTING_BELOW = 9, 10, 11
+N_ACCRUALS = 12
+# Terms: whether cash grows at all, and whether shorts owe; whether interest is walked bar by bar, because rates below
+# zero let cash shrink; into how many blocks of time returns are summed, too; the risk-free rate of RESTING_BELOW.
+GROWS, BORROWS, WALKS, BLOCKS, RESTING_FREE = range(5)
+N_TERMS = 5
+
 # What a block sees of the account, then what the loop around it keeps there.
 VIEW_CASH, VIEW_UNITS, VIEW_EQUITY, VIEW_ENTRY_PRICE, VIEW_BARS_HELD = range(5)
 VIEW_SEEN = 5
@@ -163,8 +181,11 @@ KINDS = (
     "risk_limit",
     "open",
     "end_of_data",
+    "split",
+    "reinvested",
 )
 SIGNAL, STOPPED, TARGET_REACHED, TRAILED, LIQUIDATED, RISK_HALT, STILL_OPEN, CLOSED_AT_END = range(8)
+OF_SPLIT, REINVESTED = 8, 9
 
 STATUSES = ("filled", "cut", "rejected", "cancelled", "unfilled", "expired")
 FILLED, CUT, REJECTED, CANCELLED, UNFILLED, EXPIRED = range(6)

@@ -57,7 +57,8 @@ class BacktestEngine:
         `peak_fast.settings.OrderBook` or `OrderRules`: decisions, and orders of blocks, go through an order book
         with latency, partial fills, paths inside bars and more (docs/orders.md); None: the fast path.
     portfolio, financing
-        `PortfolioRules` and `Financing` of `peak_fast.settings` for runs of a `Panel` (docs/portfolio_semantics.md).
+        `PortfolioRules` of `peak_fast.settings` for runs of a `Panel` (docs/portfolio_semantics.md), and `Financing`,
+        which runs of one asset take, too (docs/semantics.md#financing).
     check_lookahead
         Whether each run first looks, at a few bars, whether decisions change with later bars, and is refused if they
         do (docs/validation.md#look-ahead); `peak_fast.validation.check_lookahead` looks closer.
@@ -215,7 +216,7 @@ class BacktestEngine:
         by_weight = weights or getattr(item, "weights", False) or getattr(item, "returns", "") == "weights"
         if isinstance(item, OrderBlock) or (isinstance(item, Block) and self.settings.order_book is not None):
             return self._run_block(bars, item, values, symbol, by_weight, varied)
-        flat = self.settings.vector(bars, weights=by_weight)
+        flat = self.settings.vector(bars, weights=by_weight, financed=True)
         notes = [*looked]
         decisions = _simulation.decisions_of(bars, item, values, flat, notes)
         return self._finish(
@@ -267,7 +268,7 @@ class BacktestEngine:
             other.tracker = other.registry = None
             return other._run_item(bars, item, values, symbol, False, varied)
         by_weight = getattr(item, "weights", False) or getattr(item, "returns", "") == "weights"
-        flat = self.settings.vector(bars, weights=by_weight, varied=varied).copy()
+        flat = self.settings.vector(bars, weights=by_weight, financed=True, varied=varied).copy()
         sizing = type(self.settings.sizing).__name__
         checked = {
             name: _settings.checked_values(name, [value], flat, sizing)[0] for name, value in varied.items()
@@ -278,9 +279,11 @@ class BacktestEngine:
                 flat[slot] = checked[name] / row.unit
         notes: list[str] = []
         decisions = _simulation.decisions_of(bars, item, values, flat, notes)
-        outcome = _simulation.run_single(bars, decisions, flat)
+        payments = _simulation.payments_for(self.settings, bars)
+        outcome = _simulation.run_single(bars, decisions, flat, payments)
+        notes += () if payments is None else payments.notes
         used, shown = with_varied(self.settings.shown("weights" if by_weight else "sides"), values, varied)
-        replay = _simulation.Replay.of(bars, flat, decisions, item, values)
+        replay = _simulation.Replay.of(bars, flat, decisions, item, values, payments)
         return BacktestResult(
             bars, outcome, flat, item.name, shown, used, symbol or bars.name, item, replay=replay,
             notes=tuple(notes),
@@ -365,11 +368,13 @@ class BacktestEngine:
     ) -> BacktestResult:
         """Run the kernel, wrap its arrays, tell the tracker."""
         settings = self.settings
-        flat = settings.vector(bars, weights=weights, legacy=legacy)
+        flat = settings.vector(bars, weights=weights, legacy=legacy, financed=settings.order_book is None)
         replay = rules = orders = None
         if settings.order_book is None:
-            outcome = _simulation.run_single(bars, decisions, flat)
-            replay = _simulation.Replay.of(bars, flat, decisions, strategy, params)
+            payments = _simulation.payments_for(settings, bars, symbol)
+            notes = notes if payments is None else (*notes, *payments.notes)
+            outcome = _simulation.run_single(bars, decisions, flat, payments)
+            replay = _simulation.Replay.of(bars, flat, decisions, strategy, params, payments)
         else:
             from peak_fast.engine.book import run_decisions
 

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from peak_fast.errors import ConfigError
-from peak_fast.portfolio.dues import NO_DUES
 from peak_fast.portfolio.parts import NO_CHARGES, NO_RECORDS
 from peak_fast.portfolio.setup import Setup
 from peak_fast.portfolio.targets import TargetWeights, checked
-from peak_fast.simulation import cells_of, numbers
+from peak_fast.simulation import NO_DUES, cells_of, numbers
 from peak_fast.strategies import PanelBlock, check_indices, compile_error, is_debug, is_outside, outside_error
 from peak_kernels import portfolio_slots as p
 from peak_kernels import slots as t

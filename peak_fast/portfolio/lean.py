@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from peak_fast.metrics import METRICS
-from peak_fast.portfolio.dues import NO_DUES
 from peak_fast.portfolio.parts import NO_CHARGES, NO_RECORDS
 from peak_fast.portfolio.run import check_sums, rows_of
 from peak_fast.portfolio.setup import Setup, with_band
 from peak_fast.portfolio.targets import TargetWeights
+from peak_fast.simulation import NO_DUES
 from peak_kernels import portfolio_slots as p
 from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray

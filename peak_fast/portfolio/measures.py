@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from peak_fast import results as _results
 from peak_fast.portfolio.setup import spans_of
 from peak_kernels import portfolio_slots as p
 from peak_kernels import slots as t
@@ -194,77 +194,11 @@ def equity_at_closes(result: PortfolioParts) -> FloatArray:
     return closes
 
 
-def charged(result: PortfolioParts, *kinds: int) -> float:
-    """Sum of the payments of some kinds, as the account got them."""
-    rows = result._outcome.charges
-    if not len(rows):  # as nearly always
-        return 0.0
-    which = np.isin(column(rows, p.CHARGE_COLUMNS, "kind"), kinds)
-    return float(column(rows, p.CHARGE_COLUMNS, "amount")[which].sum())
-
-
-def flows_of(result: PortfolioParts) -> tuple[IntArray, FloatArray]:
-    """Bars with deposits or withdrawals, and their amounts."""
-    rows = result._outcome.charges
-    if not len(rows):
-        return np.empty(0, dtype=np.int64), np.empty(0)
-    rows = rows[column(rows, p.CHARGE_COLUMNS, "kind") == p.CASH_FLOW]
-    bars = column(rows, p.CHARGE_COLUMNS, "bar").astype(np.int64)
-    return bars, column(rows, p.CHARGE_COLUMNS, "amount")
-
-
 def unit_values(result: PortfolioParts) -> FloatArray:
     """Equity as a unit of the account has it, float64[bar]: money that comes or goes is no gain and no loss."""
-    bars, amounts = flows_of(result)
-    if not bars.size:
-        return result.equity
-    initial = float(result._settings[t.INITIAL_CASH])
-    factors = np.ones(result.equity.size)
-    added = 0.0
-    for k, bar in enumerate(bars.tolist()):
-        added = 0.0 if k == 0 or bars[k - 1] != bar else added + float(amounts[k - 1])
-        before = (float(result.equity[bar - 1]) if bar else initial) + added
-        if before > 0.0 and before + amounts[k] > 0.0:
-            factors[bar] *= before / (before + float(amounts[k]))
-    values: FloatArray = result.equity * np.cumprod(factors)
-    return values
-
-
-def _grown_a_year(grown: float, years: float) -> float:
-    """Growth of a year; of a few bars it may be beyond float64, which is infinity as in `metrics.cagr`."""
-    try:
-        return math.pow(grown, 1.0 / years) - 1.0
-    except OverflowError:
-        return math.inf
-
-
-def money_weighted(result: PortfolioParts) -> float:
-    """Yearly rate that discounts flows and the final equity to the initial cash, act/365; NaN: there is none."""
-    panel, (bars, amounts) = result.panel, flows_of(result)
-    if not panel.has_time:
-        return math.nan
-    initial, final = float(result._settings[t.INITIAL_CASH]), float(result.equity[-1])
-    day = panel.day
-    whole = float(day[-1] - day[0]) / 365.0
-    if whole <= 0.0:
-        return math.nan
-    if not bars.size:
-        return _grown_a_year(final / initial, whole) if final > 0.0 else math.nan
-    years = (day - day[0]) / 365.0
-    from scipy.optimize import brentq
-
-    def missing(rate: float) -> float:
-        discounts = (1.0 + rate) ** -years
-        return float(final * discounts[-1] - (amounts * discounts[bars]).sum() - initial)
-
-    grid = np.concatenate([np.linspace(-0.99, 1.0, 40), np.geomspace(1.1, 1e6, 40)])
-    signs = np.sign([missing(rate) for rate in grid])
-    changes = np.flatnonzero(signs[1:] != signs[:-1])
-    if not changes.size:
-        return math.nan
-    # Of several the one nearest to nothing.
-    at = min(changes.tolist(), key=lambda k: abs(grid[k]))
-    return float(brentq(missing, grid[at], grid[at + 1], xtol=1e-14, rtol=1e-14))
+    return _results.unit_values(
+        result.equity, result._outcome.charges, float(result._settings[t.INITIAL_CASH])
+    )
 
 
 def bought_and_sold(result: PortfolioParts) -> tuple[IntArray, FloatArray, FloatArray]:

@@ -10,12 +10,12 @@ import numpy as np
 
 from peak_fast.errors import DataError
 from peak_fast.metrics import METRICS
-from peak_fast.portfolio.dues import NO_DUES
 from peak_fast.portfolio.parts import NO_CHARGES, Outcome
 from peak_fast.portfolio.placing import places_orders
 from peak_fast.portfolio.rules import WeightFunction
 from peak_fast.portfolio.setup import Setup, described, setup_of, with_band
 from peak_fast.portfolio.targets import TargetWeights, provides_weights, target_weights
+from peak_fast.simulation import NO_DUES
 from peak_fast.strategies import PanelBlock, complete_params
 from peak_kernels import portfolio_slots as p
 from peak_kernels import slots as t

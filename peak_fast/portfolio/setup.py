@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from peak_fast.errors import ConfigError, DataError, did_you_mean
-from peak_fast.portfolio.dues import NO_DUES, Dues, dues_of
 from peak_fast.settings import Asset, Costs, Execution, FractionOfEquity, PortfolioRules, Stops, rules_vector
+from peak_fast.simulation import NO_DUES, Dues, dues_of
 from peak_kernels import portfolio_slots as p
 from peak_kernels.arrays import FloatArray, IntArray
 

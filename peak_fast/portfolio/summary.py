@@ -11,7 +11,7 @@ import numpy as np
 from peak_fast.guard import Named
 from peak_fast.metrics import COUNTS, METRICS
 from peak_fast.portfolio import measures as _measures
-from peak_fast.results import code_version, written
+from peak_fast.results import code_version, payment_rows, payment_stats, written
 from peak_kernels import portfolio_slots as p
 from peak_kernels import slots as t
 from peak_kernels.entries import fold_holdings
@@ -40,7 +40,8 @@ def stats_of(result: PortfolioParts) -> dict[str, Any]:
     values["bars"], values["assets"] = len(panel), panel.n_assets
     values["periods_per_year"] = float(result._settings[t.PERIODS_PER_YEAR])
     values.update(_of_holdings(result))
-    values.update(_of_financing(result))
+    initial, final = values["initial_cash"], float(result.equity[-1])
+    values.update(payment_stats(panel, outcome.charges, initial, final))
     return values
 
 
@@ -62,18 +63,6 @@ def _of_holdings(result: PortfolioParts) -> dict[str, Any]:
         "average_holdings": found[p.MEAN_HOLDINGS],
         "effective_holdings": found[p.EFFECTIVE],
         "largest_weight": found[p.LARGEST_WEIGHT],
-    }
-
-
-def _of_financing(result: PortfolioParts) -> dict[str, Any]:
-    """Sums of payments, and the return of the money rather than of a unit of the account."""
-    charged = _measures.charged
-    return {
-        "cash_interest": charged(result, p.CASH_INTEREST, p.DEBIT_INTEREST),
-        "total_borrow": charged(result, p.BORROWING),
-        "total_dividends": charged(result, p.DIVIDEND),
-        "net_deposits": charged(result, p.CASH_FLOW),
-        "money_weighted_return": _measures.money_weighted(result),
     }
 
 
@@ -157,22 +146,7 @@ def summary_rows(result: PortfolioParts) -> list[tuple[str, str]]:
         ("Win rate", percent("win_rate")),
         ("Profit factor", number("profit_factor")),
         ("Fees, slippage", f"{stats['total_fees']:,.2f}, {stats['total_slippage']:,.2f}"),
-        *_financing_rows(stats),
+        *payment_rows(stats),
         ("Orders", f"{stats['total_orders']}: {stats['cut_orders']} cut, {stats['rejected_orders']} refused"),
         *(("Note", note) for note in result.notes),
     ]
-
-
-def _financing_rows(stats: dict[str, Any]) -> list[tuple[str, str]]:
-    """Payments that there were."""
-    rows = (
-        ("Interest", stats["cash_interest"]),
-        ("Borrowing", stats["total_borrow"]),
-        ("Dividends", stats["total_dividends"]),
-        ("Funding", stats["total_funding"]),
-        ("Deposits, net", stats["net_deposits"]),
-    )
-    found = [(label, f"{amount:,.2f}") for label, amount in rows if amount]
-    if stats["net_deposits"]:
-        found.append(("Money-weighted", f"{stats['money_weighted_return']:.2%} a year"))
-    return found

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from peak_fast.results.metadata import jsonable as jsonable
     from peak_fast.results.named_frames import NamedFrame as NamedFrame
     from peak_fast.results.named_frames import named as named
+    from peak_fast.results.payments import charged as charged
+    from peak_fast.results.payments import money_weighted as money_weighted
+    from peak_fast.results.payments import payment_rows as payment_rows
+    from peak_fast.results.payments import payment_stats as payment_stats
+    from peak_fast.results.payments import unit_values as unit_values
     from peak_fast.results.result import BacktestResult
     from peak_fast.results.shown import Shown as Shown
     from peak_fast.results.shown import hash_of as hash_of
@@ -43,6 +48,7 @@ _HOMES = {
     "codes": ("CHILD", "CLOSE", "KINDS", "ORDER"),
     "metadata": ("code_version", "jsonable"),
     "named_frames": ("NamedFrame", "named"),
+    "payments": ("charged", "money_weighted", "payment_rows", "payment_stats", "unit_values"),
     "result": ("BacktestResult",),
     "shown": ("Shown", "hash_of"),
     "summary": ("rich_table", "stats_of", "written"),

@@ -16,6 +16,7 @@ from peak_fast.results.generations import load_checked, numbers_in, numbers_of, 
 from peak_fast.results.metadata import jsonable
 from peak_fast.settings import AnySizing, Costs, Execution, RiskLimits, Stops
 from peak_fast.simulation import Outcome
+from peak_kernels import portfolio_slots as p
 from peak_kernels import slots as t
 
 if TYPE_CHECKING:
@@ -61,9 +62,23 @@ def _document(result: RunParts) -> dict[str, Any]:
             "has_time": result.bars.has_time,
         },
         **numbers_of(result._settings, result._outcome),
+        **_charges_of(result._outcome.charges),
         "stats": jsonable(result.stats),
         "metadata": jsonable(result.metadata),
     }
+
+
+def _charges_of(charges: Any) -> dict[str, list[list[str]]]:
+    """Payments of financing, where a run has it; repr keeps every bit."""
+    return {} if charges is None else {"charges": [[repr(float(x)) for x in row] for row in charges]}
+
+
+def _charges_in(document: dict[str, Any]) -> Any:
+    """What `_charges_of` wrote."""
+    rows = document.get("charges")
+    if rows is None:
+        return None
+    return np.array([[float(x) for x in row] for row in rows]).reshape(-1, len(p.CHARGE_COLUMNS))
 
 
 def load(cls: Callable[..., R], folder: Path) -> R:
@@ -95,7 +110,13 @@ def _result_of(cls: Callable[..., R], document: dict[str, Any], frames: dict[str
         tables[name] = rows
     numbers = numbers_in(document)
     curve = np.ascontiguousarray(frames["curve"].select("equity", "cash", "position").to_numpy().T)
-    outcome = Outcome(metrics=numbers["metrics"], curve=curve, state=numbers["state"], **tables)
+    outcome = Outcome(
+        metrics=numbers["metrics"],
+        curve=curve,
+        state=numbers["state"],
+        **tables,
+        charges=_charges_in(document),
+    )
     strategy = document["metadata"]["strategy"]
     used = _settings_of(document["metadata"]["settings"])
     return cls(

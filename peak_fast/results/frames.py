@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from peak_fast.results.codes import KINDS, TAG, TRADE_DTYPE
+from peak_fast.results.payments import split_scale
 from peak_kernels import order_slots as orders_fields
+from peak_kernels import portfolio_slots as p
 from peak_kernels import slots as t
 
 if TYPE_CHECKING:
@@ -76,12 +78,18 @@ def _excursions(result: RunParts, trades: Any) -> None:
     start = np.minimum(trades["entry_bar"] + at_close, last - 1)
     stop = np.maximum(trades["exit_bar"] + closing, start)
     edges = np.minimum(np.column_stack([start, stop]).reshape(-1), last - 1)
-    lows = np.fmin.reduceat(result.bars.low, edges)[::2]
-    highs = np.fmax.reduceat(result.bars.high, edges)[::2]
-    # reduceat cuts at the array's end: the last bar of a position held to the end is added here.
-    lows = np.where(stop >= last, np.fmin(lows, result.bars.low[-1]), lows)
-    highs = np.where(stop >= last, np.fmax(highs, result.bars.high[-1]), highs)
+    low, high = result.bars.low, result.bars.high
     entry, leave, side = trades["entry_price"], trades["exit_price"], trades["side"]
+    scale = _scale_of(result)
+    if scale is not None:
+        # Prices of a trade are those of a unit at its end.
+        low, high = low * scale, high * scale
+        entry, leave = entry * scale[trades["exit_bar"]], leave * scale[trades["exit_bar"]]
+    lows = np.fmin.reduceat(low, edges)[::2]
+    highs = np.fmax.reduceat(high, edges)[::2]
+    # reduceat cuts at the array's end: the last bar of a position held to the end is added here.
+    lows = np.where(stop >= last, np.fmin(lows, low[-1]), lows)
+    highs = np.where(stop >= last, np.fmax(highs, high[-1]), highs)
     held = stop > start
     low = np.fmin(np.where(held, lows, entry), np.fmin(entry, leave))
     high = np.fmax(np.where(held, highs, entry), np.fmax(entry, leave))
@@ -89,6 +97,17 @@ def _excursions(result: RunParts, trades: Any) -> None:
     base = np.where(entry > 0.0, entry, math.nan)
     trades["mae"] = np.where(side > 0, low / base - 1.0, 1.0 - high / base)
     trades["mfe"] = np.where(side > 0, high / base - 1.0, 1.0 - low / base)
+
+
+def _scale_of(result: RunParts) -> FloatArray | None:
+    """What makes prices of all bars those of one unit; None: there was no split."""
+    charges = getattr(result._outcome, "charges", None)
+    if charges is None:
+        return None
+    scale: FloatArray | None = split_scale(
+        len(result.bars), charges, result._outcome.fills, t.FILL_COLUMNS, t.OF_SPLIT
+    )
+    return scale
 
 
 def _times(result: RunParts, bars: Any) -> Any:
@@ -187,5 +206,26 @@ def fills_frame(result: RunParts) -> pl.DataFrame:
             **{name: np.ascontiguousarray(rows[name]) for name in ("size", "price", "fee", "slippage")},
             "reason": _names(rows["reason"], KINDS),
             **_tags(result._outcome.fills, len(bars)),
+        }
+    )
+
+
+def charges_frame(result: RunParts) -> pl.DataFrame:
+    """Frame behind `BacktestResult.charges`, in the order of bars."""
+    import polars as pl
+
+    rows = result._outcome.charges
+    rows = np.empty((0, len(p.CHARGE_COLUMNS))) if rows is None else rows
+    rows = rows[np.argsort(rows[:, 0], kind="stable")]
+    bars, asset, kind, units, amount = (np.ascontiguousarray(column) for column in rows.T)
+    names = [result.symbol if number >= 0.0 else None for number in asset.tolist()]
+    return pl.DataFrame(
+        {
+            "bar": bars.astype(np.int64),
+            "time": _times(result, bars.astype(np.int64)),
+            "symbol": pl.Series(names, dtype=pl.String),
+            "kind": _names(kind, p.CHARGES),
+            "units": pl.Series(units).fill_nan(None),
+            "amount": amount,
         }
     )

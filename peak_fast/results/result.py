@@ -21,6 +21,7 @@ from peak_fast.guard import Named, guarded_class
 from peak_fast.results import frames as _records
 from peak_fast.results.ambiguity import Ambiguity
 from peak_fast.results.metadata import metadata_of
+from peak_fast.results.payments import unit_values
 from peak_fast.results.shown import Shown, hash_of
 from peak_fast.results.summary import stats_of, summary_rows
 from peak_fast.simulation import Outcome
@@ -43,7 +44,7 @@ class BacktestResult(Shown):
         float64[n_bars], at the close of each bar.
     bars
         The prices it ran on.
-    equity_curve, drawdown, trades, orders, fills
+    equity_curve, drawdown, trades, orders, fills, charges
         Polars frames; columns are listed at each property.
     stats
         Plain dict of statistics.
@@ -89,7 +90,7 @@ class BacktestResult(Shown):
     _replay: _simulation.Replay | None
     _notes: tuple[str, ...]
     book: Any
-    _FRAMES = ("equity_curve", "drawdown", "trades", "orders", "fills")
+    _FRAMES = ("equity_curve", "drawdown", "trades", "orders", "fills", "charges")
 
     def _remedy(self, name: str) -> str:
         from peak_fast.errors import did_you_mean
@@ -108,7 +109,16 @@ class BacktestResult(Shown):
         from peak_fast.results.views import Course
 
         start, per_year = self._settings[t.INITIAL_CASH], self._settings[t.PERIODS_PER_YEAR]
-        return Course(self.bars, self.equity, float(start), float(per_year))
+        return Course(self.bars, self._units(), float(start), float(per_year))
+
+    def _units(self) -> FloatArray:
+        """Equity without what deposits added: float64[n_bars]."""
+        charges = self._outcome.charges
+        return (
+            self.equity
+            if charges is None
+            else unit_values(self.equity, charges, self._settings[t.INITIAL_CASH])
+        )
 
     @property
     def equity(self) -> FloatArray:
@@ -147,7 +157,9 @@ class BacktestResult(Shown):
     @functools.cached_property
     def hash(self) -> str:
         """32 hexadecimal digits over equity, fills and metrics."""
-        return hash_of((self._outcome.curve, self._outcome.fills, self._outcome.metrics))
+        outcome = self._outcome
+        more = () if outcome.charges is None else (outcome.charges,)
+        return hash_of((outcome.curve, outcome.fills, outcome.metrics, *more))
 
     @functools.cached_property
     def ambiguity(self) -> Ambiguity:
@@ -203,8 +215,9 @@ class BacktestResult(Shown):
 
         from peak_fast.results.named_frames import NamedFrame
 
-        peak = np.maximum(np.maximum.accumulate(self.equity), self._settings[t.INITIAL_CASH])
-        return NamedFrame([self.bars.timestamp, pl.Series("drawdown", self.equity / peak - 1.0)])
+        equity = self._units()
+        peak = np.maximum(np.maximum.accumulate(equity), self._settings[t.INITIAL_CASH])
+        return NamedFrame([self.bars.timestamp, pl.Series("drawdown", equity / peak - 1.0)])
 
     @functools.cached_property
     def trades(self) -> pl.DataFrame:
@@ -238,6 +251,16 @@ class BacktestResult(Shown):
         from peak_fast.results.named_frames import named
 
         return named(_records.fills_frame(self))
+
+    @functools.cached_property
+    def charges(self) -> pl.DataFrame:
+        """Payments of `Financing`: bar, time, symbol (null: of the account), kind, units, amount (negative: paid).
+
+        Interest and borrowing have a row for each stretch without trades, at its last bar.
+        """
+        from peak_fast.results.named_frames import named
+
+        return named(_records.charges_frame(self))
 
     def save(self, folder: str | Path) -> Path:
         """Write settings and statistics as JSON, and prices, curve, orders, fills and trades as Parquet, into a folder.

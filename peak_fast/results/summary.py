@@ -10,6 +10,7 @@ import numpy as np
 
 from peak_fast.guard import Named
 from peak_fast.metrics import COUNTS, METRICS
+from peak_fast.results.payments import payment_rows, payment_stats
 from peak_kernels import slots as t
 
 if TYPE_CHECKING:
@@ -33,7 +34,10 @@ def stats_of(result: RunParts) -> dict[str, Any]:
         float(state[t.CASH_INTEREST]),
         float(state[t.WRITTEN_OFF]),
     )
-    values["initial_cash"] = float(result._settings[t.INITIAL_CASH])
+    values["initial_cash"] = initial = float(result._settings[t.INITIAL_CASH])
+    charges = getattr(result._outcome, "charges", None)
+    if charges is not None:
+        values.update(payment_stats(result.bars, charges, initial, values["final_equity"]))
     values["start"], values["end"] = start, end
     values["bars"] = len(result.bars)
     values["periods_per_year"] = float(result._settings[t.PERIODS_PER_YEAR])
@@ -42,6 +46,8 @@ def stats_of(result: RunParts) -> dict[str, Any]:
 
 def _financing_rows(stats: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Lines on money that moved without a fill, where any did."""
+    if "net_deposits" in stats:
+        return payment_rows(stats)
     interest, funding, cash = (stats[name] for name in ("total_interest", "total_funding", "cash_interest"))
     rows = []
     if interest or funding:

@@ -81,7 +81,7 @@ class BacktestConfig(Settings):
     """All settings of a backtest as the tables of one TOML file.
 
     ``order_book`` is None for the fast path, or a `peak_fast.settings.order_table.OrderBookTable` (a dict becomes one);
-    ``portfolio`` are `PortfolioRules` and ``financing`` is `Financing` (dicts become them) for runs of a panel;
+    ``portfolio`` are `PortfolioRules` and ``financing`` is `Financing` (dicts become them);
     ``rank`` is what ``--strategy rank`` holds (`Rank.from_table`).
     """
 

@@ -16,7 +16,7 @@ from peak_fast.arguments import is_number, shown
 from peak_fast.errors import ConfigError
 from peak_fast.settings.signed_prices import check_engine
 from peak_fast.settings.sizing import FractionOfEquity, SizeRule
-from peak_fast.settings.slots import settings_vector
+from peak_fast.settings.slots import free_rate, settings_vector
 from peak_fast.settings.trading import Costs, Execution, RiskLimits, Stops
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ class EngineSettings:
     portfolio: PortfolioRules | None = None
     financing: Financing | None = None
     _vectors: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    kept: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What the last run has made of them, for the next one."""
     _others: dict[Any, EngineSettings] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -108,15 +110,15 @@ class EngineSettings:
 
     def through_book(self) -> EngineSettings:
         """These settings with an order book: their own, or a plain one."""
-        self._refuse_financing()
+        self.refuse_financing("runs through the order book")
         if self.order_book is not None:
             return self
         from peak_fast.settings.order_book import plain_book
 
         return self.changed(order_book=plain_book())
 
-    def _refuse_financing(self) -> None:
-        """Refuse what a run of one asset would pass over.
+    def refuse_financing(self, who: str) -> None:
+        """Refuse what a run would pass over; ``who`` has none.
 
         Raises
         ------
@@ -125,9 +127,9 @@ class EngineSettings:
         """
         if self.financing is not None:
             raise ConfigError(
-                "financing: runs of one asset have none; expected None; run a Panel of it, "
-                'Panel.from_frame({"AAPL": frame}), with weights, or use OrderBook(rules=OrderRules(borrow_short=...), '
-                "funding=...) for interest and funding, and adjust=True for dividends and splits"
+                f"financing: {who} have none; expected None; an order book has its own interest and funding, "
+                "OrderBook(rules=OrderRules(borrow_short=...), funding=...), prices of adjust=True are those of "
+                "reinvested dividends, and runs of rules, functions and targets without an order book take it"
             )
 
     def vector(
@@ -136,6 +138,7 @@ class EngineSettings:
         *,
         weights: bool = False,
         legacy: bool = False,
+        financed: bool = False,
         **used: Any,
     ) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Flat settings for the kernel, kept for the next run with the same ones.
@@ -146,11 +149,13 @@ class EngineSettings:
             Targets are fractions of equity instead of sides.
         legacy
             The long-only mode: an entry only when flat.
+        financed
+            Whether the run takes financing, too.
         **used
             What of them a run uses, see `peak_fast.settings.signed_prices.check_engine`.
         """
-        if self.financing is not None:
-            self._refuse_financing()
+        if self.financing is not None and not financed:
+            self.refuse_financing("runs of this kind")
         year, signed = self.periods_per_year or bars.periods_per_year, False
         if bars.n_not_positive:
             signed = check_engine(bars, self.sizing, self.stops, weights=weights, **used)
@@ -162,6 +167,10 @@ class EngineSettings:
             )
         vector: np.ndarray[Any, np.dtype[np.float64]] = self._vectors[key]
         return vector
+
+    def free_rate(self, bars: Bars) -> float:
+        """Risk-free rate of a bar."""
+        return free_rate(self.risk_free, self.periods_per_year or bars.periods_per_year)
 
     def portfolio_vector(self, periods_per_year: float) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Flat settings of a portfolio of weights: cash, costs and what statistics need."""
@@ -206,6 +215,8 @@ class EngineSettings:
             "mode": mode,
             "targets": targets,
         }
+        if self.financing is not None:
+            shown["financing"] = self.financing.described()
         if rules is not None and self.order_book is not None:
             shown["order_book"] = self.order_book.described(rules)
             if rules.market_fill != "next_open":

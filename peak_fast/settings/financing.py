@@ -1,4 +1,4 @@
-"""Financing: what an account pays and gets beside its trades; the rules: docs/portfolio_semantics.md.
+"""Financing: what an account pays and gets beside its trades; docs/portfolio_semantics.md, docs/semantics.md.
 
 >>> financing = Financing(cash_rate=0.03, borrow_rate={"AAPL": 0.01}, dividends={"AAPL": {"2024-02-09": 0.24}})
 >>> financing.cash_rate, len(financing.dividends)
@@ -46,9 +46,9 @@ class Financing:
         Dated table of rates: at each of its moments holders pay ``rate * value``, and shorts get it.
     dividends
         Dated table of amounts of money for a unit, by ex-date; ``"cash"`` or ``"reinvest"``: the amounts are in the
-        panel's own column ``dividend`` or ``dividends``.
+        frame's own column ``dividend`` or ``dividends``.
     splits
-        Dated table of new units for an old one (2.0: two for one); ``"column"``: the panel's own column ``split`` or
+        Dated table of new units for an old one (2.0: two for one); ``"column"``: the frame's own column ``split`` or
         ``splits``.
     cash_flows
         Dated table of deposits (above 0) and withdrawals (below 0).

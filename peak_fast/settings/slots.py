@@ -61,7 +61,7 @@ def settings_vector(
     if vector[t.SIZE_MODE] == t.SIZE_VOLATILITY and not year_at_bars:
         vector[t.SIZE_YEAR] = periods_per_year
     vector[t.PERIODS_PER_YEAR] = periods_per_year
-    vector[t.RISK_FREE] = (1.0 + risk_free) ** (1.0 / periods_per_year) - 1.0 if risk_free else 0.0
+    vector[t.RISK_FREE] = free_rate(risk_free, periods_per_year)
     vector[t.WEIGHT_TARGETS] = weights
     vector[t.ENTER_ONLY_FLAT] = enter_only_flat
     vector[t.SIGNED_PRICES] = signed
@@ -80,3 +80,8 @@ def _put_sizing(vector: list[float], sizing: Settings, stops: Stops) -> None:
         )
     vector[t.SIZE_MODE] = sizing.mode
     put_fields(vector, sizing)
+
+
+def free_rate(risk_free: float, periods_per_year: float) -> float:
+    """Risk-free rate of a bar of a yearly one."""
+    return (1.0 + risk_free) ** (1.0 / periods_per_year) - 1.0 if risk_free else 0.0

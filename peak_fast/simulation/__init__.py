@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from peak_fast.simulation.decisions import target_decisions as target_decisions
     from peak_fast.simulation.decisions import warm_up_name as warm_up_name
     from peak_fast.simulation.decisions import warm_up_note as warm_up_note
+    from peak_fast.simulation.dues import NO_DUES as NO_DUES
+    from peak_fast.simulation.dues import Dues as Dues
+    from peak_fast.simulation.dues import dues_of as dues_of
     from peak_fast.simulation.given import call_function as call_function
     from peak_fast.simulation.given import decided_by as decided_by
     from peak_fast.simulation.given import decisions_of as decisions_of
@@ -31,9 +34,13 @@ if TYPE_CHECKING:
     from peak_fast.simulation.given import returned_by as returned_by
     from peak_fast.simulation.given import silent_note as silent_note
     from peak_fast.simulation.given import unsold_note as unsold_note
+    from peak_fast.simulation.payments import NO_CHARGES as NO_CHARGES
+    from peak_fast.simulation.payments import Payments as Payments
+    from peak_fast.simulation.payments import payments_for as payments_for
     from peak_fast.simulation.run import BOTH_HIT_RULES as BOTH_HIT_RULES
     from peak_fast.simulation.run import Outcome as Outcome
     from peak_fast.simulation.run import Replay as Replay
+    from peak_fast.simulation.run import refuse_block as refuse_block
     from peak_fast.simulation.run import run_single as run_single
     from peak_fast.simulation.spare import lent as lent
     from peak_fast.simulation.tables import calendar_table as calendar_table
@@ -63,10 +70,13 @@ _HOMES = {
     ),
     "blocks": ("no_target", "cells_of", "compiled", "numbers", "prepare_many", "run_block"),
     "decisions": ("Decisions", "given_decisions", "target_decisions", "warm_up_name", "warm_up_note"),
+    "dues": ("NO_DUES", "Dues", "dues_of"),
+    "payments": ("NO_CHARGES", "Payments", "payments_for"),
     "run": (
         "BOTH_HIT_RULES",
         "Outcome",
         "Replay",
+        "refuse_block",
         "run_single",
     ),
     "spare": ("lent",),

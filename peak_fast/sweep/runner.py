@@ -107,7 +107,7 @@ class Sweep:
     execution, costs, sizing, stops, risk_limits, initial_cash, periods_per_year, risk_free, order_book, portfolio
         See `BacktestEngine`.
     financing
-        See `BacktestEngine`; of panels alone.
+        See `BacktestEngine`.
     metrics
         Columns of the result.
     constraint

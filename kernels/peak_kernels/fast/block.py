@@ -94,7 +94,7 @@ def run_block(
         if cuts is not None:
             begin_blocks(cuts, prices.shape[1])
         own = settings[0 if shared else c]
-        simulate(prices, calendar, nothing, own, state, records[0], records[1], block, cuts)
+        simulate(prices, calendar, nothing, own, state, records[0], records[1], block, cuts, None)
         if cuts is None:
             conclude(state, records[1], prices.shape[1], out[c])
         else:

@@ -94,7 +94,7 @@ def fold(
         for bar in range(start, stop):
             marked = money.equity(cash, units, prices[t.MARK, bar])
             curve[t.CURVE_EQUITY, bar] = marked if units != 0.0 else cash
-        if curve.shape[0] > 1:
+        if curve.shape[0] > t.CURVE_CASH:
             curve[t.CURVE_CASH, start:stop] = cash
             curve[t.CURVE_POSITION, start:stop] = units
 

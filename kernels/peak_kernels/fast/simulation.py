@@ -17,21 +17,23 @@ from typing import Any
 
 import numpy as np
 
-from peak_kernels import money, simd
+from peak_kernels import simd
 from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray, IntArray
 from peak_kernels.compiling import jit
 from peak_kernels.fast.asking import call_ask
 from peak_kernels.fast.blocks import Cuts, begin_blocks
 from peak_kernels.fast.decided import decide
+from peak_kernels.fast.dues import next_stop, pay_funding, settle_dues
 from peak_kernels.fast.estimates import estimate
+from peak_kernels.fast.exits import exit_price, first_exit
+from peak_kernels.fast.financing import conclude_financed, first_ruin, mark_bars
+from peak_kernels.fast.halts import limit_reached, start_day
 from peak_kernels.fast.reduce import conclude, conclude_blocks, fold
 from peak_kernels.fast.rules import (
     closing_size,
     entry_block,
-    exit_price,
     fill,
-    first_exit,
     opening_size,
     opposite,
     slipped,
@@ -71,31 +73,6 @@ def next_priced(calendar: IntArray, bars: int, bar: int) -> int:
 
 
 @jit(inline=True)
-def limit_reached(state: FloatArray, calendar: IntArray, bar: int) -> bool:
-    """Check the risk limits at the close of ``bar``; True when the position must go."""
-    equity = state[t.PREVIOUS_EQUITY]
-    breached = False
-    if state[t.HALTED] == 0.0 and money.has_lost(equity, state[t.PEAK_EQUITY], state[t.MAX_DRAWDOWN_LIMIT]):
-        state[t.HALTED] = 1.0
-        breached = True
-    # Without a daily limit the calendar may have no bars.
-    daily = state[t.DAILY_LOSS_LIMIT]
-    fresh = daily > 0.0 and state[t.HALTED_DAY] != calendar[t.DAY, bar] + 1
-    if fresh and money.has_lost(equity, state[t.DAY_EQUITY], daily):
-        state[t.HALTED_DAY] = calendar[t.DAY, bar] + 1
-        breached = True
-    return breached
-
-
-@jit(inline=True)
-def start_day(state: FloatArray, calendar: IntArray, bar: int) -> None:
-    """On the first bar of a calendar day, remember the equity of the last close."""
-    if calendar.shape[1] > 0 and calendar[t.DAY, bar] != state[t.CURRENT_DAY]:
-        state[t.CURRENT_DAY] = calendar[t.DAY, bar]
-        state[t.DAY_EQUITY] = state[t.PREVIOUS_EQUITY]
-
-
-@jit(inline=True)
 def carry_out(
     state: FloatArray,
     records: FloatArray,
@@ -104,6 +81,7 @@ def carry_out(
     prices: tuple[float, float],
     sizes: tuple[float, float],
     blocked: int,
+    financing: Any,
 ) -> None:
     """Apply one order: its closing part, then its opening part, then the record of it.
 
@@ -124,7 +102,7 @@ def carry_out(
             requested, opened, reason = opening_size(state, blocked, reference, price, target)
             size = opened
         if size > 0.0:
-            fill(state, records, bar, side, size, (reference, price), kind)
+            fill(state, records, bar, side, size, (reference, price), kind, financing)
     if state[t.UNITS] != 0.0 and requested <= 0.0 and closed == 0.0 and reason == t.TOO_SMALL:
         # A weight that is already held, to the last lot: there was nothing to do.
         return
@@ -210,8 +188,9 @@ def simulate(
     curve: FloatArray,
     block: tuple[Any, ...] | None,
     cuts: Cuts | None,
+    financing: tuple[FloatArray, ...] | None,
 ) -> None:
-    """Run one configuration; with ``cuts`` (`blocks`) sums of returns by block, too.
+    """Run one configuration; with ``cuts`` (`blocks`) sums of returns by block, with ``financing`` (`dues`) payments.
 
     ``decisions = (bar_of, target_of, count)``: targets decided at the closes of bars, ascending; or
     ``block = (address, bars, params, memory, view)``, which is asked at every close with prices.  Exactly one is
@@ -220,6 +199,9 @@ def simulate(
     bars = prices.shape[1]
     reset(state, settings)
     limited = settings[t.MAX_DRAWDOWN_LIMIT] > 0.0 or settings[t.DAILY_LOSS_LIMIT] > 0.0
+    if financing is not None:
+        financing[4][:] = 0.0
+        limited = limited or financing[2][t.WALKS] > 0.0
     estimated = settings[t.SIZE_MODE] > t.SIZE_RISK and settings[t.WEIGHT_TARGETS] == 0.0
     delay = 0 if settings[t.FILL_AT_CLOSE] > 0.0 else 1
     # np.int64: a literal would compile everything it is passed to a second time.
@@ -232,6 +214,8 @@ def simulate(
     decided: Any = np.int64(0)
     heading, wish, last_wish = NEXT, 0.0, 0.0
     while True:
+        if financing is not None:
+            settle_dues(state, prices, records, financing, at)
         # Where to go next.
         if heading == NEXT:
             heading, until = END, bars
@@ -259,11 +243,20 @@ def simulate(
             # With limits on, one bar at a time: each close is looked at before the next bar begins.
             mark_to, scan_to = at + 1, at + 1
             start_day(state, calendar, at)
+        paused = False
+        if financing is not None:
+            pause = next_stop(financing, at, mark_to)
+            paused = pause >= 0
+            if paused:
+                mark_to, scan_to = min(mark_to, pause), min(scan_to, pause)
         # Live through the bars up to there, or to the first stop on the way.
         kind, level, goal, exiting = t.SIGNAL, 0.0, 0.0, False
         scanned, watermark = scan, state[t.BEST_PRICE]
         if state[t.UNITS] != 0.0 and max(at, scan) < scan_to:
-            scan, level, kind, goal = first_exit(state, prices, max(at, scan), scan_to)
+            if financing is None:
+                scan, level, kind, goal = first_exit(state, prices, max(at, scan), scan_to)
+            else:
+                scan, level, kind, goal = first_ruin(state, prices, financing, at, (max(at, scan), scan_to))
             exiting = scan < scan_to
             if exiting:
                 mark_to = scan
@@ -284,12 +277,17 @@ def simulate(
                 k -= 1
                 continue
         if mark_to > at:
-            fold(state, prices, curve, at, mark_to, cuts)
+            if financing is None:
+                fold(state, prices, curve, at, mark_to, cuts)
+            else:
+                mark_bars(state, prices, curve, financing, at, mark_to)
             at = mark_to
         if stepping and not exiting:
             if limit_reached(state, calendar, at - 1) and state[t.UNITS] != 0.0 and leaving < 0:
                 breach = at - 1
                 leaving = next_priced(calendar, bars, at)
+            continue
+        if paused and not exiting:
             continue
         # Say what happens there; it is applied once, below.
         bars_of_order, closed, target = (at, at), abs(state[t.UNITS]), 0.0
@@ -314,6 +312,8 @@ def simulate(
             heading = NEXT
             if wants_nothing(state, target):
                 continue
+            if financing is not None and delay == 0 and not dropped:
+                pay_funding(state, prices, financing, until)
             if not dropped:
                 reference = prices[t.CLOSE, until] if delay == 0 else prices[t.OPEN, until]
                 closed = closing_size(state, reference, target)
@@ -327,7 +327,9 @@ def simulate(
         blocked = entry_block(state, calendar, bars_of_order[1])
         if estimated and target != 0.0:
             blocked = estimate(state, prices, bars_of_order[0], blocked)
-        carry_out(state, records, bars_of_order, kind, (reference, resting), (closed, target), blocked)
+        carry_out(
+            state, records, bars_of_order, kind, (reference, resting), (closed, target), blocked, financing
+        )
         opened_now = state[t.UNITS] != 0.0 and (before == 0.0 or opposite(before, state[t.UNITS]))
         if opened_now and (delay == 0 or state[t.ENTRY_BAR_STOPS] == 0.0):
             scan = bars_of_order[1] + 1
@@ -345,6 +347,7 @@ def run_configurations(
     scratch: tuple[FloatArray, FloatArray, FloatArray],
     out: FloatArray,
     cuts: Cuts | None,
+    financing: tuple[FloatArray, ...] | None,
 ) -> None:
     """Run a batch of configurations, one after the other, over the same prices.
 
@@ -367,6 +370,8 @@ def run_configurations(
         a value; the columns behind N_FOLDED need a curve.
     cuts
         Memory of `blocks`; then ``out`` has as many columns more as there are sums of blocks.
+    financing
+        See `dues`; then a curve has one row more, and sums of blocks are made of the curve.
     """
     bar_of, target_of = simd.borrow(decisions[0]), simd.borrow(decisions[1])
     state, records, curve = simd.borrow(scratch[0]), simd.borrow(scratch[1]), simd.borrow(scratch[2])
@@ -384,8 +389,10 @@ def run_configurations(
                 continue
         if cuts is not None:
             begin_blocks(cuts, bars)
-        simulate(table, dates, (bar_of, target_of, count), row, state, records, curve, None, cuts)
-        if cuts is None:
+        simulate(table, dates, (bar_of, target_of, count), row, state, records, curve, None, cuts, financing)
+        if financing is not None:
+            conclude_financed(state, curve, financing, row[t.INITIAL_CASH], results[c])
+        elif cuts is None:
             conclude(state, curve, bars, results[c])
         else:
             conclude_blocks(state, curve, bars, results[c], cuts)

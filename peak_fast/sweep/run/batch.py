@@ -17,9 +17,13 @@ from peak_fast.errors import ConfigError, SweepError, did_you_mean
 from peak_fast.metrics import CATALOG, FOLDED, METRICS, PLACES
 from peak_fast.settings import EngineSettings, VolatilityTarget, names_of
 from peak_fast.simulation import (
+    NO_CHARGES,
+    Payments,
     calendar_table,
+    payments_for,
     prepare_many,
     price_table,
+    refuse_block,
     rows_of,
     run_block,
     warm_up_name,
@@ -30,6 +34,7 @@ from peak_fast.sweep.run.functions import check_columns, run_calls
 from peak_fast.sweep.run.rows import PlaneFull, RowCache, RulePlan, capacity_for
 from peak_fast.sweep.run.settings import SettingsTable
 from peak_fast.sweep.run.threads import Team, cut, cut_spread
+from peak_kernels import portfolio_slots as p
 from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray
 from peak_kernels.entries import block_memory, run_configurations
@@ -97,6 +102,7 @@ class Scratch:
     curve: FloatArray
     results: FloatArray
     cuts: Any = None
+    financing: Any = None
 
 
 class Batch:
@@ -147,13 +153,21 @@ class Batch:
         self._expected: tuple[int, int] | None = None
         self._prices = price_table(bars, isinstance(shared.sizing, VolatilityTarget))
         self._rows_of_prices = rows_of(self._prices)
+        self._payments = self._paid()
         self._schema_names = {item.name for item in strategy.schema}
         self._known = names_of(shared.order_book, orders=isinstance(strategy, OrderBlock))
         self._compiled: Any = Block
-        self.notes: dict[str, None] = dict.fromkeys(bars.notes)
+        self.notes: dict[str, None] = dict.fromkeys(
+            (*bars.notes, *(self._payments.notes if self._payments else ()))
+        )
         """What was understood, passed over or reordered: of the bars, and of the values of functions."""
         self._noting, self._said, self._names = threading.Lock(), "", dict[str, None]()
         self._planned = self._silent = 0
+
+    def _paid(self) -> Payments | None:
+        """What financing pays and gets."""
+        found = payments_for(self.shared, self.bars)
+        return found.with_blocks(self.blocks) if found is not None and self.blocks else found
 
     def expect(self, rows: int, configurations: int) -> None:
         """Say how many distinct indicator rows so many configurations, over all calls of ``run``, need at most."""
@@ -173,7 +187,7 @@ class Batch:
         weights = (
             getattr(self.strategy, "weights", False) or getattr(self.strategy, "returns", "") == "weights"
         )
-        base = self.shared.vector(self.bars, weights=weights, varied=columns)
+        base = self.shared.vector(self.bars, weights=weights, financed=True, varied=columns)
         return SettingsTable(base, columns, type(self.shared.sizing).__name__)
 
     def run(self, columns: Mapping[str, Any], out: FloatArray, done: Report | None = None) -> None:
@@ -342,6 +356,7 @@ class Batch:
             (room.state, room.records, room.curve),
             out,
             room.cuts,
+            room.financing,
         )
 
     def _calendar(self, settings: SettingsTable) -> Any:
@@ -363,12 +378,18 @@ class Batch:
                 np.empty((self.tile, self.width)),
                 block_memory(self.blocks) if self.blocks else None,
             )
+            if self._payments is not None:
+                # Behind the equity there is what a unit of the account is worth; blocks are summed of it.
+                kept.curve = np.empty((2, count if self._needs_curve or self.blocks else 0))
+                kept.financing = self._payments.arrays(NO_CHARGES, np.empty(p.N_ASSET_SUMS))
         return kept
 
     def _run_blocks(
         self, params: Mapping[str, Any], settings: SettingsTable, out: FloatArray, done: Report | None
     ) -> None:
         """A compiled block: tiles of configurations on threads."""
+        if self._payments is not None:
+            refuse_block(self.strategy.name)
         params = check_columns(self.strategy, params)
         call = prepare_many(self.strategy, self.bars, params, len(out))
         calendar = self._calendar(settings)

@@ -43,6 +43,7 @@ class StretchBatch(Batch):
     def __init__(
         self, shared: EngineSettings, strategy: Any, bars: Bars, edges: IntArray, *, team: Team, budget: int
     ) -> None:
+        shared.refuse_financing("runs of windows")
         super().__init__(shared, strategy, bars, ("total_return",), team=team, budget=budget)
         self._edges = edges
         self._own = self.width

@@ -86,6 +86,7 @@ class WarmBatch(Batch):
 
     def __init__(self, history: History, window: tuple[int, int], shared: Any, strategy: Any, *args: Any,
                  **options: Any) -> None:  # fmt: skip
+        shared.refuse_financing("runs of windows")
         self._history, self._start = history, window[0]
         if isinstance(strategy, SignalStrategy):
             strategy = self._in_window(strategy, window)

@@ -239,7 +239,8 @@ def _same(one: Any, other: Any) -> bool:
 def can_freeze(result: Any) -> bool:
     """Whether a result is a ``BacktestResult`` (or has all that is read of one)."""
     # A portfolio has arrays of another form.  Asked of the class: a result looks for names like one that it lacks.
-    if hasattr(type(result), "recorded"):
+    if hasattr(type(result), "recorded") or "financing" in getattr(result, "_used", ()):
+        # Payments travel in its statistics.
         return False
     return all(hasattr(result, name) for name in ("_outcome", "_used", "_settings"))
 

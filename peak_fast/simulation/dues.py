@@ -1,4 +1,4 @@
-"""From `Financing` and a panel to what the kernel reads: what is due in which bar, and rates from bar to bar."""
+"""From `Financing` and a panel to what kernels read: what is due in which bar, and rates from bar to bar."""
 
 from __future__ import annotations
 
@@ -66,6 +66,21 @@ def dues_of(panel: Panel, financing: Financing | None) -> Dues:
     if not panel.has_time:
         raise ConfigError("financing: expected a panel with times, which says what days are; got one without")
     notes: list[str] = []
+    dues = due_rows(panel, financing, notes)
+    steps = np.diff(panel.day, prepend=panel.day[:1]).astype(np.float64)
+    cash = [rates_of(panel, getattr(financing, name), name) for name in ("cash_rate", "debit_rate")]
+    borrow, which = _borrow(panel, financing.borrow_rate)
+    return Dues(dues, np.array([steps, *cash]), borrow, which, tuple(notes))
+
+
+def due_rows(panel: Panel, financing: Financing, notes: list[str]) -> FloatArray:
+    """What is due on a panel at given bars, float64[due, 4]; see `peak_kernels.portfolio_slots`.
+
+    Raises
+    ------
+    DataError
+        See `dues_of`.
+    """
     splits = _of_assets(panel, financing, "splits", p.SPLIT, notes)
     found = [
         *_dividends(_of_assets(panel, financing, "dividends", p.DIVIDEND, notes), splits, financing.reinvest),
@@ -76,10 +91,7 @@ def dues_of(panel: Panel, financing: Financing | None) -> Dues:
     found.sort(key=itemgetter(0, 1, 2))
     dues = np.array(found, dtype=np.float64).reshape(-1, 4)
     _check_dividends(panel, dues)
-    steps = np.diff(panel.day, prepend=panel.day[:1]).astype(np.float64)
-    cash = [_rates(panel, getattr(financing, name), name) for name in ("cash_rate", "debit_rate")]
-    borrow, which = _borrow(panel, financing.borrow_rate)
-    return Dues(dues, np.array([steps, *cash]), borrow, which, tuple(notes))
+    return dues
 
 
 def _check_names(panel: Panel, symbols: Any, label: str) -> None:
@@ -260,7 +272,7 @@ def _check_dividends(panel: Panel, dues: FloatArray) -> None:
                 )
 
 
-def _rates(panel: Panel, rate: Any, name: str) -> FloatArray:
+def rates_of(panel: Panel, rate: Any, name: str) -> FloatArray:
     """Rate a day of the step to each bar: float64[bar].
 
     Raises
@@ -299,7 +311,7 @@ def _borrow(panel: Panel, rate: Any) -> tuple[FloatArray, IntArray]:
             for symbol in dict.fromkeys(rate.symbols)
         }  # fmt: skip
     _check_names(panel, [symbol for symbol in symbols if symbol], "Financing.borrow_rate")
-    rows = [_rates(panel, own, "borrow_rate") for own in symbols.values()]
+    rows = [rates_of(panel, own, "borrow_rate") for own in symbols.values()]
     for row, symbol in enumerate(symbols):
         which[panel.index(symbol) if symbol else slice(None)] = row
     return np.array(rows).reshape(-1, len(panel)), which

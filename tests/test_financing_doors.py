@@ -1,0 +1,253 @@
+"""Financing of one asset at every door: runs, sweeps, studies, saving, tracking, and what is refused."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from peak_fast import (
+    BacktestEngine,
+    BacktestResult,
+    Bars,
+    ConfigError,
+    Costs,
+    DataError,
+    Execution,
+    Financing,
+    RiskLimits,
+    Stops,
+    Study,
+    Sweep,
+    VolatilityTarget,
+    strategy,
+    synthetic,
+)
+from peak_fast.settings import OrderRules
+from tests.test_financing import payments_in
+from tests.test_portfolio_financing import daily, events_of, raw_assets
+from tests.test_portfolio_limits import panel_bars
+from tests.test_portfolio_oracle import engine_of, lonely_cases, panel_of
+
+BARS = synthetic(600, seed=3)
+FIRST = date(2024, 1, 1)
+RATES = {"cash_rate": 0.03, "debit_rate": 0.08, "borrow_rate": 0.01}
+DUE = {
+    "dividends": {str(BARS.timestamp[bar])[:10]: 0.5 for bar in range(60, 600, 90)},
+    "splits": {str(BARS.timestamp[300])[:10]: 2.0},
+    "cash_flows": {str(BARS.timestamp[200])[:10]: 5_000.0},
+    "funding": {str(BARS.timestamp[bar])[:10]: 0.0001 for bar in range(50, 600, 50)},
+}
+NAMES = [
+    "final_equity", "sharpe", "sortino", "max_drawdown", "ulcer_index", "max_drawdown_duration", "total_interest",
+    "total_funding", "total_trades", "expectancy",
+]  # fmt: skip
+
+
+def near(actual, expected):
+    scale = max(1000.0, float(np.max(np.abs(expected), initial=0.0)))
+    np.testing.assert_allclose(actual, expected, rtol=1e-9, atol=1e-9 * scale)
+
+
+@settings(max_examples=max(settings().max_examples // 2, 1))
+@given(lonely_cases(), st.data())
+def test_one_asset_is_the_panel_of_it(case, data):
+    """Bit for bit without interest; with it to 1e-9, because growth is one row of products in runs of one asset."""
+    table, weights, rules = case
+    rates = data.draw(st.sampled_from([[0.0], [0.0, 0.03, 0.5]]))
+    _, financing = data.draw(payments_in(table["C"], 1, rates, str(FIRST)))
+    rules.max_position = None
+    if rates != [0.0]:
+        rules.lot_size = rules.min_size = 0.0
+    panel, engine = panel_of(table, rules), engine_of(rules, table)
+    if panel.listed[0] > 0 or panel.delisted[0] < len(panel):
+        return
+    engine.financing = financing
+    rows, asked = np.array(list(weights), dtype=np.int64), np.array(list(weights.values()), dtype=float)
+    many = engine.run(panel, (rows, asked[:, None]))
+    row = np.full(len(panel), np.nan)
+    row[rows] = asked
+    execution = Execution(
+        fill_at=rules.fill_at, lot_size=rules.lot_size, min_size=rules.min_size, leverage=rules.leverage
+    )
+    own = {"initial_cash": rules.initial_cash, "costs": engine.costs, "execution": execution}
+    single = BacktestEngine(financing=financing, **own).run(panel_bars(panel), row, weights=True)
+    if "liquidation" in set(single.fills["reason"]) or "replaced" in set(single.orders["reason"]):
+        return
+    assert single.fills["bar"].to_list() == many.fills["bar"].to_list()
+    same = np.testing.assert_array_equal if rates == [0.0] else near
+    same(single.equity, many.equity)
+    same(single.cash, many.cash)
+    same(single.fills["size"].to_numpy(), many.fills["size"].to_numpy())
+    for kind in many.charges["kind"].unique():
+        near(*(result.charges.filter(pl.col("kind") == kind)["amount"].sum() for result in (single, many)))
+    for name in ("total_return", "sharpe", "max_drawdown", "ulcer_index", "money_weighted_return"):
+        if many.equity.min() > 1.0:
+            np.testing.assert_allclose(single.stats[name], many.stats[name], rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", raw_assets())
+def test_raw_prices_with_reinvested_dividends_are_adjusted_prices(name):
+    """With stops, too: they are measured from the prices that adjusted ones show."""
+    raw, adjusted, dividends, splits = events_of(name)
+    financing = Financing(dividends=dividends, splits=splits or None, reinvest=True)
+    side = np.where(np.arange(len(raw)) // 63 % 3 == 2, -1.0, 1.0)
+    costs = {"costs": Costs(rate=0.0005, slippage_bps=2)}
+    for rules in ({}, {"stops": Stops(stop_loss=0.08, take_profit=0.3)}, {"stops": Stops(trailing=0.1)}):
+        one = BacktestEngine(financing=financing, **costs, **rules).run(raw, side)
+        other = BacktestEngine(**costs, **rules).run(adjusted, side)
+        assert one.stats["total_dividends"] != 0.0
+        assert one.stats["total_return"] == pytest.approx(other.stats["total_return"], rel=1e-9)
+        np.testing.assert_allclose(one.equity, other.equity, rtol=1e-9)
+        assert one.stats["total_trades"] == other.stats["total_trades"]
+
+
+def test_cash_dividends_equal_a_ledger_in_decimal():
+    """Long and short in turn, over years of quarterly amounts: to the last cent, and far below it."""
+    generator = np.random.default_rng(5)
+    prices = np.round(50 + generator.normal(0, 1, 800).cumsum().clip(-30, 90), 2)
+    paid = {bar: float(np.round(generator.uniform(0.1, 2.0), 4)) for bar in range(60, 800, 90)}
+    table = {str(FIRST + timedelta(days=bar)): amount for bar, amount in paid.items()}
+    side = np.where(np.arange(800) // 100 % 2 == 0, 0.5, -0.25)
+    result = BacktestEngine(financing=Financing(dividends=table)).run(daily(prices), side, weights=True)
+    cash, units, total = Decimal(100_000), Decimal(0), Decimal(0)
+    fills = {bar: rows for (bar,), rows in result.fills.group_by("bar")}
+    for bar in range(800):
+        if bar in paid:
+            total += units * Decimal(str(paid[bar]))
+            cash += units * Decimal(str(paid[bar]))
+        for fill in fills[bar].iter_rows(named=True) if bar in fills else ():
+            signed = Decimal(fill["side"]) * Decimal(fill["size"])
+            units, cash = units + signed, cash - signed * Decimal(fill["price"])
+    assert abs(Decimal(float(result.cash[-1])) - cash) < Decimal("1e-8")
+    assert abs(Decimal(result.stats["total_dividends"]) - total) < Decimal("1e-8")
+    assert result.charges["amount"].min() < 0.0 < result.charges["amount"].max()
+
+
+@pytest.mark.parametrize(
+    "rules", [{}, {"stops": Stops(stop_loss=0.05)}, {"risk_limits": RiskLimits(max_drawdown=0.2)}]
+)
+@pytest.mark.parametrize("parts", [RATES, DUE, {**RATES, **DUE}, {**RATES, "cash_rate": -0.02}])
+def test_rows_of_a_sweep_are_single_runs(parts, rules):
+    market = {"financing": Financing(**parts), **rules}
+    sweep = Sweep(
+        "ma_crossover", {"fast": [5, 20], "slow": [30, 60]}, BARS, metrics=NAMES, blocks=4, **market
+    )
+    engine = BacktestEngine(**market)
+    for row in sweep.run(progress=False, threads=2).frame.iter_rows(named=True):
+        params = {name: row[name] for name in ("fast", "slow")}
+        for single in (engine.run(BARS, "ma_crossover", params), sweep.rerun(params)):
+            np.testing.assert_array_equal(
+                [single.stats[name] for name in NAMES], [row[name] for name in NAMES]
+            )
+        assert (
+            BacktestEngine(**rules).run(BARS, "ma_crossover", params).stats["final_equity"]
+            != row["final_equity"]
+        )
+
+
+def by_function(frame, params):
+    close = frame["close"].to_numpy()
+    return np.sign(close - np.roll(close, params["lag"]))
+
+
+def test_functions_and_studies_take_it():
+    market = {"financing": Financing(**RATES, **DUE)}
+    frame = Sweep(by_function, {"lag": [5, 20]}, BARS, metrics=NAMES, **market).run(progress=False).frame
+    engine = BacktestEngine(**market)
+    for row in frame.iter_rows(named=True):
+        single = engine.run(BARS, by_function, {"lag": row["lag"]})
+        np.testing.assert_array_equal([single.stats[name] for name in NAMES], [row[name] for name in NAMES])
+    study = Study("momentum", BARS, objectives="final_equity:max", sampler="random", seed=1, **market)
+    found = study.run(n_trials=5, progress=False)
+    again = engine.run(BARS, "momentum", found.best_params)
+    assert again.stats["final_equity"] == found.best_value
+
+
+@pytest.mark.parametrize("pipeline", [True, False])
+def test_both_modes_take_it(pipeline):
+    side = np.sign(np.sin(np.arange(len(BARS)) / 20.0))
+    with_it, without = (
+        BacktestEngine(use_execution_pipeline=pipeline, **more).run_realistic(
+            BARS, lambda frame, params: side
+        )
+        for more in ({"financing": Financing(**RATES, **DUE)}, {})
+    )
+    assert with_it.stats["total_interest"] != 0.0 != with_it.stats["total_dividends"]
+    assert with_it.metadata["settings"]["financing"]["cash_rate"] == 0.03
+    assert with_it.hash != without.hash
+    nothing = BacktestEngine(use_execution_pipeline=pipeline, financing=Financing()).run_realistic(
+        BARS, lambda frame, params: side
+    )
+    np.testing.assert_array_equal(nothing.equity, without.equity)
+    np.testing.assert_array_equal(nothing._outcome.metrics, without._outcome.metrics)
+    assert nothing.charges.is_empty() and without.charges.is_empty()
+
+
+def test_what_is_charged_and_how_results_are_saved(tmp_path):
+    result = BacktestEngine(financing=Financing(**RATES, **DUE)).run(
+        BARS, "ma_crossover", {"fast": 5, "slow": 30}
+    )
+    stats, charges = result.stats, result.charges
+    sums = dict(charges.group_by("kind").agg(pl.col("amount").sum()).iter_rows())
+    assert {"cash_interest", "dividend", "split", "cash_flow", "funding"} <= set(sums)
+    assert stats["net_deposits"] == sums["cash_flow"] == 5_000.0
+    gained = result.trades["net_pnl"].sum() + stats["cash_interest"] + stats["net_deposits"]
+    assert result.equity[-1] - 100_000.0 == pytest.approx(gained, rel=1e-9)
+    assert result.trades["financing"].sum() == pytest.approx(
+        stats["total_dividends"] + stats["total_borrow"] + stats["total_funding"], rel=1e-9
+    )
+    assert (charges["symbol"].is_null() == charges["units"].is_null()).all()
+    assert "Money-weighted" in result.summary()
+    assert 1.0 + result.drawdown["drawdown"].min() == pytest.approx(1.0 + stats["max_drawdown"])
+    assert np.prod(1.0 + result.returns["return"].to_numpy()) == pytest.approx(1.0 + stats["total_return"])
+    again = BacktestResult.load(result.save(tmp_path / "one"))
+    assert again.hash == result.hash and again.charges.equals(charges)
+    assert repr(again.stats) == repr(stats)
+
+
+def test_tables_of_several_assets_and_columns():
+    frame = daily([100.0, 100.0, 50.0, 45.0])
+    table = {"A": {"2024-01-03": 1.0}, "B": {"2024-01-03": 2.0}}
+    engine = BacktestEngine(financing=Financing(dividends=table, borrow_rate={"B": 0.1}))
+    with pytest.raises(DataError, match=r"have no name.*symbol='AAPL'"):
+        engine.run(frame, np.ones(4))
+    result = engine.run(frame, np.ones(4), symbol="A")
+    assert result.charges["amount"].to_list() == [1000.0]
+    assert any("rows of 1 other assets passed over" in note for note in result.notes)
+    named = engine.run(Bars.from_frame(frame, name="A"), np.ones(4))
+    assert named.charges["amount"].to_list() == [1000.0]
+    own = {**frame, "Dividend": [0.0, 0.0, 0.0, 5.0], "split": [1.0, 1.0, 2.0, 1.0]}
+    held = BacktestEngine(financing=Financing(dividends="reinvest", splits="column")).run(own, np.ones(4))
+    np.testing.assert_allclose(held.equity, 100_000.0, rtol=1e-12)
+    assert held.orders["kind"].to_list() == ["signal", "split", "reinvested"]
+    assert held.trades["mae"][0] == pytest.approx(45.0 / held.trades["entry_price"][0] - 1.0)
+
+
+@strategy(name="financed_block")
+def block(i, bars, params, memory, account):
+    return 1.0
+
+
+def test_what_cannot_be_combined_is_refused():
+    financing = Financing(**RATES)
+    engine = BacktestEngine(financing=financing)
+    frame = BARS.to_polars()
+    bare = frame.drop("timestamp")
+    for call, message in (
+        (lambda: engine.run(BARS, block), "block 'financed_block' is asked between fills"),
+        (lambda: Sweep(block, {"fee_rate": [0.0]}, BARS, financing=financing).run(progress=False), "asked between"),
+        (lambda: BacktestEngine(financing=financing, order_book=OrderRules()).run(BARS, "momentum"), "order book"),
+        (lambda: engine.run(bare, "momentum"), "bars with times"),
+        (
+            lambda: BacktestEngine(
+                financing=Financing(splits=DUE["splits"]), sizing=VolatilityTarget(volatility=0.1)
+            ).run(BARS, "momentum"),
+            "adjust=True",
+        ),
+    ):  # fmt: skip
+        with pytest.raises((ConfigError, DataError), match=message):
+            call()
