@@ -112,52 +112,30 @@ def prices_in(typing_context: Any, arrays: Any, place: Any) -> Any:
 def run_configurations(arrays: int, stride: int, count: int) -> None:
     """Call `peak_kernels.fast.run_configurations`; see `entries`."""
     _run_configurations(
-        prices_in(arrays, 0),
-        whole_table(arrays, 6),
-        row(arrays, 7),
-        stride,
-        whole_table(arrays, 8),
-        table(arrays, 9),
-        (whole_row(arrays, 10), row(arrays, 11), count),
-        (row(arrays, 12), cube(arrays, 13), table(arrays, 14)),
-        table(arrays, 15),
-        None,
-        None,
-    )
+        prices_in(arrays, 0), whole_table(arrays, 6), row(arrays, 7), stride, whole_table(arrays, 8), table(arrays, 9),
+        (whole_row(arrays, 10), row(arrays, 11), count), (row(arrays, 12), cube(arrays, 13), table(arrays, 14)),
+        table(arrays, 15), None, None,
+    )  # fmt: skip
 
 
 def run_by_block(arrays: int, stride: int, count: int) -> None:
     """Call `peak_kernels.fast.run_configurations` with memory of blocks; see `entries`."""
     _run_configurations(
-        prices_in(arrays, 0),
-        whole_table(arrays, 6),
-        row(arrays, 7),
-        stride,
-        whole_table(arrays, 8),
-        table(arrays, 9),
-        (whole_row(arrays, 10), row(arrays, 11), count),
-        (row(arrays, 12), cube(arrays, 13), table(arrays, 14)),
+        prices_in(arrays, 0), whole_table(arrays, 6), row(arrays, 7), stride, whole_table(arrays, 8), table(arrays, 9),
+        (whole_row(arrays, 10), row(arrays, 11), count), (row(arrays, 12), cube(arrays, 13), table(arrays, 14)),
         table(arrays, 15),
-        (table(arrays, 16), whole_row(arrays, 17)),
-        None,
-    )
+        (table(arrays, 16), whole_row(arrays, 17)), None,
+    )  # fmt: skip
 
 
 def run_financed(arrays: int, stride: int, count: int) -> None:
     """Call `peak_kernels.fast.run_configurations` with financing; see `entries`."""
     _run_configurations(
-        prices_in(arrays, 0),
-        whole_table(arrays, 6),
-        row(arrays, 7),
-        stride,
-        whole_table(arrays, 8),
-        table(arrays, 9),
-        (whole_row(arrays, 10), row(arrays, 11), count),
-        (row(arrays, 12), cube(arrays, 13), table(arrays, 14)),
+        prices_in(arrays, 0), whole_table(arrays, 6), row(arrays, 7), stride, whole_table(arrays, 8), table(arrays, 9),
+        (whole_row(arrays, 10), row(arrays, 11), count), (row(arrays, 12), cube(arrays, 13), table(arrays, 14)),
         table(arrays, 15),
-        None,
-        (table(arrays, 16), table(arrays, 17), row(arrays, 18), table(arrays, 19), row(arrays, 20)),
-    )
+        None, (table(arrays, 16), table(arrays, 17), row(arrays, 18), table(arrays, 19), row(arrays, 20)),
+    )  # fmt: skip
 
 
 def fold_blocks(arrays: int) -> None:
