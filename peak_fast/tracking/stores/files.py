@@ -8,8 +8,9 @@ import hashlib
 import os
 import re
 import shutil
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import NoReturn, Self
@@ -20,6 +21,8 @@ _BAD_PART = re.compile(r'[\x00-\x1f<>:"|?*\\]')
 # Bytes of a name that every file system and server takes, with something to spare for endings.
 _MAX_NAME = 200
 SYNC_THREADS = 16
+# Pictures that wait to be packed take half a megabyte each.
+_MOST_DRAWN = 8
 _fdatasync = getattr(os, "fdatasync", os.fsync)
 # What a system says of a file that has no place; anything else (a full disk) says that there is none for any.
 _NO_PLACE = frozenset(
@@ -73,6 +76,7 @@ class FileWriter:
     def __init__(self) -> None:
         self.written: list[Path] = []
         self._packer = ThreadPoolExecutor(1)
+        self._drawn: deque[Future[bytes]] = deque(maxlen=_MOST_DRAWN)
 
     def __enter__(self) -> Self:
         return self
@@ -118,7 +122,12 @@ class FileWriter:
             made = b"" if artifact.load is None else artifact.load()
         except Exception as error:
             return partial(_raise, error)
-        return partial(bytes, made) if isinstance(made, bytes) else self._packer.submit(made).result
+        if isinstance(made, bytes):
+            return partial(bytes, made)
+        if len(self._drawn) == _MOST_DRAWN:
+            wait([self._drawn[0]])
+        self._drawn.append(self._packer.submit(made))
+        return self._drawn[-1].result
 
     def _write(self, target: Path, artifact: Artifact, content: Callable[[], bytes]) -> str | None:
         """Write one file, under a temporary name first; why that is not possible."""

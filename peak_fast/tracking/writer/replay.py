@@ -228,10 +228,6 @@ class SegmentReplay:
         if updates or self._position > self._confirmed.offset:
             yield Batch(list(updates.values()), self._position)
 
-    def open_runs(self) -> list[str]:
-        """Ids of runs that have begun and not ended, as far as the records were read."""
-        return [run_id for run_id, state in self._runs.items() if not state.ended and not state.joined]
-
     @staticmethod
     def _update(updates: dict[str, RunUpdate], run_id: str) -> RunUpdate:
         update = updates.get(run_id)
