@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from peak_fast import Financing
+from peak_fast.results import KINDS
 from peak_fast.simulation.decisions import given_decisions
 from peak_fast.simulation.payments import payments_of
 from peak_fast.simulation.run import run_single
@@ -89,14 +90,14 @@ def test_kernel_equals_oracle(case):
     orders, fills, trades = outcome.orders, outcome.fills, outcome.trades
     ours = (
         orders[:, 0].astype(int),
-        names(orders[:, 2], t.KINDS),
+        names(orders[:, 2], KINDS),
         orders[:, 3],
         names(orders[:, 6], t.STATUSES),
     )
     theirs = [(order[0], order[1], order[2], order[5]) for order in account.orders]
     assert list(zip(*ours, strict=True)) == theirs
     near(orders[:, 5], [order[4] for order in account.orders], scale)
-    assert names(fills[:, 7], t.KINDS) == [fill[5] for fill in account.fills]
+    assert names(fills[:, 7], KINDS) == [fill[5] for fill in account.fills]
     for column, place in ((3, 2), (4, 3), (5, 4)):
         near(fills[:, column], [fill[place] for fill in account.fills], scale)
     assert trades[:, 1].astype(int).tolist() == [trade.entry_bar for trade in account.trades]

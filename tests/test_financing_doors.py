@@ -26,7 +26,9 @@ from peak_fast import (
     strategy,
     synthetic,
 )
+from peak_fast.results import KINDS
 from peak_fast.settings import OrderRules
+from peak_kernels import slots as t
 from tests.test_financing import payments_in
 from tests.test_portfolio_financing import daily, events_of, raw_assets
 from tests.test_portfolio_limits import panel_bars
@@ -52,7 +54,7 @@ def near(actual, expected):
     np.testing.assert_allclose(actual, expected, rtol=1e-9, atol=1e-9 * scale)
 
 
-@settings(max_examples=max(settings().max_examples // 2, 1))
+@settings(max_examples=max(settings().max_examples // 3, 1))
 @given(lonely_cases(), st.data())
 def test_one_asset_is_the_panel_of_it(case, data):
     """Bit for bit without interest; with it to 1e-9, because growth is one row of products in runs of one asset."""
@@ -251,3 +253,9 @@ def test_what_cannot_be_combined_is_refused():
     ):  # fmt: skip
         with pytest.raises((ConfigError, DataError), match=message):
             call()
+
+
+def test_kinds_of_orders_have_the_numbers_that_are_written():
+    """Records hold them: a number that is in use means the same for good."""
+    assert KINDS[8:] == ("order", "close", "child", "split", "reinvested")
+    assert [KINDS[code] for code in (t.OF_SPLIT, t.REINVESTED)] == ["split", "reinvested"]

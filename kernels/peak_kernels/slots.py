@@ -181,11 +181,11 @@ KINDS = (
     "risk_limit",
     "open",
     "end_of_data",
-    "split",
-    "reinvested",
 )
 SIGNAL, STOPPED, TARGET_REACHED, TRAILED, LIQUIDATED, RISK_HALT, STILL_OPEN, CLOSED_AT_END = range(8)
-OF_SPLIT, REINVESTED = 8, 9
+OF_BLOCKS = ("order", "close", "child")  # behind them those of orders that a block placed
+OF_DUES = ("split", "reinvested")  # and what splits and dividends made of units
+OF_SPLIT, REINVESTED = 11, 12
 
 STATUSES = ("filled", "cut", "rejected", "cancelled", "unfilled", "expired")
 FILLED, CUT, REJECTED, CANCELLED, UNFILLED, EXPIRED = range(6)

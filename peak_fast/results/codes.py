@@ -33,11 +33,11 @@ TRADE_DTYPE = np.dtype(
 )
 
 
-# What an order is; behind the engine's kinds those of orders that a block placed.
-KINDS = (*t.KINDS, "order", "close", "child")
+# What an order is; behind the engine's kinds those of orders that a block placed, and those of financing.
+KINDS = (*t.KINDS, *t.OF_BLOCKS, *t.OF_DUES)
 
 
-ORDER, CLOSE, CHILD = range(len(t.KINDS), len(KINDS))
+ORDER, CLOSE, CHILD = range(len(t.KINDS), len(t.KINDS) + len(t.OF_BLOCKS))
 
 
 TAG = t.RECORD_WIDTH
