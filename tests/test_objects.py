@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -30,6 +31,7 @@ from peak_fast.settings import OrderRules
 from peak_fast.signals import simulate_signals
 from peak_fast.statistics import cscv
 from peak_fast.strategies.builtin import NAMES
+from peak_fast.tracking.caller import capture
 from peak_fast.validation import monte_carlo, noise_test, permutation_test, walk_forward
 from peak_kernels import entries, natives
 from peak_kernels.compiling import objects as _objects
@@ -319,6 +321,15 @@ def run_the_book_and_blocks(bars, panel):
     simulate_signals([bars.close] * 4, entries=np.arange(400) % 40 == 0, exits=np.arange(400) % 40 == 20)
 
 
+def store_a_result(bars):
+    memory, kept = np.zeros(100_000, dtype=np.uint8), capture.Capture()
+    segment = SimpleNamespace(put_words=lambda store, arrays, size: store(arrays, memory.ctypes.data) or size)
+    result = BacktestEngine().run(bars, "momentum")
+    list(kept.share(result))
+    size = kept.store(segment, b"r" * 16, result)
+    assert memory[size - 96 : size].any() and not memory[size:].any()
+
+
 def test_every_call_passes_arrays_as_the_machine_code_reads_them(monkeypatch):
     """Entries check nothing, so the callers are held to types, order and the number of arrays here."""
     prices = "f1 f1 f1 f1 f1 f1"
@@ -339,7 +350,7 @@ def test_every_call_passes_arrays_as_the_machine_code_reads_them(monkeypatch):
         "cscv_means": "f2 f2 i1 f3 f1", "take_along": "f1 i1 f1", "jitter": "f2 f1 f2", "walk_paths": "f1 f1 i1 f2 f2",
         "fold_stretches": "f1 f1 f1 f1 i1 f2", "are_clean": "f1 f1 f1 f1 f1 i1 i1",
         "are_same": "i1 f1 f1 f1 f1 f1 M1 f1 f1 f1 f1 f1 i1", "fold_holdings": "f2 f1 f1",
-        "read_small": "i1 i1 i1 i1", "narrow": "i1 i1",
+        "read_small": "i1 i1 i1 i1", "narrow": "i1 i1", "store_record": "u1 f1 f1 f2",
         "run_orders": ORDERS,
         "run_order_batch": f"{ORDERS} f2 f2 f2 i2 i2 f1 f1 i1 f1 f2 f2 i1", "order_metrics": "f1 f2 f1 f2 f2 f2 f1",
         "decision_rows": "f1 i1 f1 f2 i2 f1 f1 i1", "run_signals": "f1 f1 i2 i1 f2 f2 f2 i1",
@@ -385,4 +396,5 @@ def test_every_call_passes_arrays_as_the_machine_code_reads_them(monkeypatch):
     paid = {"financing": Financing(cash_rate=0.01, funding={"2000-02-01": 0.01})}
     BacktestEngine(**paid).run(bars, "momentum")
     Sweep("momentum", {"period": [10, 20]}, bars, blocks=4, metrics=metrics, **paid).run()
+    store_a_result(bars)
     assert seen == set(entries.ENTRIES)

@@ -2,6 +2,8 @@
 
 import datetime as dt
 import math
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -31,6 +33,8 @@ from peak_fast.tracking.writer.replay import SegmentReplay
 from peak_fast.tracking.writer.thawed import Static, Thawed
 from peak_fast.tracking.writer.unpack import Bars as SpooledBars
 from tests.tracking_segments import HEADER
+
+CODE = spool.PACKED + 256 * (VALUES | FIGURE | REPORTS | TRADES)
 
 # --- frames ----------------------------------------------------------------------------------------------------
 
@@ -115,9 +119,22 @@ def noisy_bars(n=400, seed=3, gaps=False):
     return Bars.from_frame(frame, name="noise")
 
 
+def stored(capture, result, expected):
+    """The record of a kernel as it is read, where there are windows; whether there is one, is as expected."""
+    with tempfile.TemporaryDirectory() as folder:
+        segment = SegmentWriter(Path(folder), HEADER)
+        can, before = bool(segment.at[0]), segment.offset
+        assert capture.store(segment, b"r" * 16, result) == (can and expected)
+        found = list(spool.read_records(segment.paths.segment, before))
+        assert len(found) == (can and expected)
+        assert segment.offset == (found[0].end if found else before)
+        segment.close()
+    return found[0] if found else None
+
+
 def frozen_and_thawed(result):
     """Kind of the curve, and the result as the writer has it."""
-    capture = Capture()
+    capture = Capture(CODE)
     shared = [
         (codec.decode(codec.encode(head)), b"".join(bytes(array) for array in arrays))
         for _, head, arrays in capture.share(result)
@@ -126,17 +143,17 @@ def frozen_and_thawed(result):
     follow = costs == Costs(rate=costs.rate, slippage_bps=costs.slippage_bps)
     kind, arrays = freeze(result, True)
     assert len(arrays[3]) == 0 or kind != TRADES or not follow
-    packed = capture.packed(result)
-    assert (packed is not None) == (follow and kind == TRADES)
-    if packed is not None:
-        data, size = packed
-        assert data[size:] == b"".join(bytes(array) for array in arrays)
-        template = capture.latest[2]
-        values = template.pack(1, 1, len(arrays[2]), *result.params.values()) if template.form else b""
-        assert data[:size] == values or codec.decode(data[:size])[1:] == (result.params, len(arrays[2]), 0)
     head = (kind, codec.decode(codec.encode(result.params)), len(arrays[2]), len(arrays[3]))
     static, spooled = Static(shared[1][1], *shared[1][0][2:]), SpooledBars(shared[0][0][1:], shared[0][1])
     assert static.bars_key == spooled.digest
+    record = stored(capture, result, follow and kind == TRADES)
+    if record is not None:
+        run_id, _, parts, number, params, *counts = record.head
+        assert (run_id, parts, number, counts) == ((b"r" * 16).hex(), CODE >> 8, 1, [*head[2:]])
+        assert record.buffers == b"".join(bytes(array) for array in arrays)
+        found = static.params_of(params)
+        assert [*found.items()] == [*result.params.items()]
+        assert [*map(type, found.values())] == [*map(type, result.params.values())]
     return kind, Thawed(static, spooled, head, b"".join(bytes(array) for array in arrays))
 
 
@@ -162,7 +179,7 @@ def test_a_frozen_result_thaws_to_itself(name, gaps, trading):
     if trading == "short":
         targets[200:] = 0.0
     result = BacktestEngine(**ENGINES[name]).run(
-        bars, lambda frame, params: targets, {"window": 3, "kind": trading}
+        bars, lambda frame, params: targets, {"window": 3, "share": share, "short": trading == "short"}
     )
     flags, thawed = frozen_and_thawed(result)
     exact = flags in (TRADES, FILLS)
@@ -228,7 +245,7 @@ def test_a_frame_that_is_passed_each_time_is_new_data_once_it_has_changed(kind, 
     def kinds(frame, strategy="ma_crossover"):
         result = engine.run(frame, strategy)
         segment.extend(capture.share(result))
-        return [kind for kind, _, _ in segment[before:]], capture.latest[-1], result.bars.hash
+        return [kind for kind, _, _ in segment[before:]], capture.latest[2].number, result.bars.hash
 
     before = 0
     made, number, first = kinds(frame)
@@ -269,7 +286,7 @@ def test_strategies_that_cannot_be_compared_are_told_apart():
         result = engine.run(bars, "ma_crossover")
         object.__setattr__(result, "_strategy", Odd())
         list(capture.share(result))
-        assert capture.latest[-1] == number
+        assert capture.latest[2].number == number
 
 
 def test_freezing_asks_for_nothing_expensive():
@@ -306,3 +323,18 @@ def test_a_replay_can_begin_anywhere(tmp_path):
     assert {path.path.split("/")[0] for path in rest.artifacts} == {"backtest_2"}
     assert rest.end == ("FAILED", 8)
     writer.close()
+
+
+@pytest.mark.parametrize(
+    "params", [{"window": "3"}, {"window": 1 << 70}, {"other": 3}, {"window": 3.0}, {"window": True}, {}]
+)
+def test_parameters_of_another_kind_take_the_longer_way(params):
+    engine, bars, capture = BacktestEngine(), noisy_bars(), Capture()
+    targets = np.repeat([0.0, 1.0], 200)
+
+    def rule(frame, params):
+        return targets
+
+    list(capture.share(engine.run(bars, rule, {"window": 3})))
+    assert stored(capture, engine.run(bars, rule, {"window": 4}), True) is not None
+    assert stored(capture, engine.run(bars, rule, params), False) is None

@@ -275,9 +275,10 @@ def test_the_layout_names_every_slot_of_the_kernels():
     assert layout.layout_of(layout.spooled()) == now
 
 
-def test_a_spool_of_format_3_is_read(tmp_path):
-    """Runs of every kind of record, written before format 4."""
-    kept = json.loads((Path(__file__).parent / "spools" / "format_3.json").read_text())
+@pytest.mark.parametrize("number", [3, 4])
+def test_a_spool_of_an_earlier_format_is_read(tmp_path, number):
+    """Runs of every kind of record."""
+    kept = json.loads((Path(__file__).parent / "spools" / f"format_{number}.json").read_text())
     path = tmp_path / f"{1:016x}-1-aaaaaa.seg"
     path.write_bytes(zlib.decompress(base64.b64decode("".join(kept["segment"]))))
     found = {}
@@ -305,7 +306,7 @@ def test_a_spool_of_another_format_is_left_alone(kind, spool_dir, tmp_path, expe
         writer.append(spool.START, ("a" * 32, 1, "later", None, {}, False))
         writer.close()
         path = writer.paths.segment
-        path.write_bytes(path.read_bytes().replace(b"PFR4", b"PFR5"))
+        path.write_bytes(path.read_bytes().replace(b"PFR7", b"PFR8"))
     before = path.read_bytes()
     report = sync()
     named = "has format " + ("1 or 2" if kind == "earlier" else str(spool.FORMAT + 1))

@@ -45,13 +45,15 @@ ENTRIES = {
         "best_ranks": 3, "weigh_ranks": 3, "cscv_winners": 0, "cscv_ranks": 0, "cscv_means": 1,
         "draw_order": 3, "chain_moves": 1, "take_along": 0, "jitter": 2, "walk_paths": 2,
         "fold_stretches": 0, "are_clean": 2, "are_same": 1, "fold_holdings": 0, "read_small": 1, "narrow": 2,
+        "store_record": 1,
         **_OF_ORDERS,
     }.items()
 }  # fmt: skip
 (
     _RUN, _BY_BLOCK, _FINANCED, _FOLD_BLOCKS, _SMA, _EMA, _RSI, _ROC, _HIGHEST, _LOWEST, _STD, _MACD, _PORTFOLIO,
     _EXPOSURES, _MOMENTUM, _VOLATILITY, _TAKEN, _SCREEN, _BEST, _WEIGH, _WINNERS, _RANKS, _MEANS, _DRAW, _CHAIN,
-    _ALONG, _JITTER, _WALK, _STRETCHES, _CLEAN, _SAME, _HOLDINGS, _SMALL, _NARROW, *_,
+    _ALONG, _JITTER, _WALK, _STRETCHES, _CLEAN, _SAME, _HOLDINGS, _SMALL, _NARROW, STORE_RECORD,
+    *_,
 ) = ENTRIES.values()  # fmt: skip
 
 

@@ -39,6 +39,7 @@ from peak_kernels.portfolio import best_into, momentum_into, screen, taken_into,
 from peak_kernels.portfolio import fold_exposures as _fold_exposures
 from peak_kernels.portfolio import fold_holdings as _fold_holdings
 from peak_kernels.portfolio import run_portfolio as _run_portfolio
+from peak_kernels.sealing import store_record as _store_record
 from peak_kernels.validation import chain_moves as _chain_moves
 from peak_kernels.validation import draw_order as _draw_order
 from peak_kernels.validation import find_winners, mean_sharpes, rank_winners
@@ -61,14 +62,19 @@ def _item(builder: Any, arrays: Any, place: Any) -> Any:
     return _word(builder, builder.add(arrays, builder.mul(place, ir.Constant(_I64, _WORD))), 0)
 
 
-def _view(dtype: Any, dimensions: int) -> Any:
-    """Intrinsic ``view(arrays, place)``: the array at a place of a tuple, without an owner."""
+def _view(dtype: Any, dimensions: int, *, rows: bool = False) -> Any:
+    """Intrinsic ``view(arrays, place)``: the array at a place of a tuple, without an owner.
+
+    ``rows``: a table as one row of all its numbers.
+    """
     array_type = types.Array(dtype, dimensions, "C")
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         array = _item(builder, *args)
         lengths = _word(builder, array, ARRAY_HEADER + 2 * _WORD)
         shape = [_word(builder, lengths, k * _WORD) for k in range(dimensions)]
+        if rows:
+            shape = [builder.mul(shape[0], _word(builder, lengths, _WORD))]
         strides = [ir.Constant(_I64, _WORD)]
         for length in reversed(shape[1:]):
             strides.insert(0, builder.mul(strides[0], length))
@@ -92,6 +98,7 @@ def _view(dtype: Any, dimensions: int) -> Any:
 
 row, table, cube = (_view(types.float64, dimensions) for dimensions in (1, 2, 3))
 whole_row, whole_table = (_view(types.int64, dimensions) for dimensions in (1, 2))
+words, table_words = _view(types.uint64, 1), _view(types.uint64, 1, rows=True)
 
 
 @intrinsic
@@ -408,3 +415,11 @@ def read_small(arrays: int, bars: int) -> None:
 def narrow(arrays: int, fractions: int, place: int) -> None:
     """``(words, answer[1])``, and the address of the row."""
     whole_row(arrays, 1)[0] = _narrow(whole_row(arrays, 0), fractions, place)
+
+
+def store_record(arrays: int, address: int) -> None:
+    """``(given, metrics, state, trades)``."""
+    columns = table(arrays, 3).shape[1]
+    _store_record(
+        words(arrays, 0), words(arrays, 1), words(arrays, 2), table_words(arrays, 3), columns, address
+    )

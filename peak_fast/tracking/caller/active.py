@@ -28,8 +28,8 @@ class OpenSegment(SegmentWriter):
         Up to where it was made durable and a writer was started.
     """
 
-    def __init__(self, folder: Path, header: dict[str, Any], *, mapped: bool) -> None:
-        self.capture = Capture()
+    def __init__(self, folder: Path, header: dict[str, Any], *, code: int, mapped: bool) -> None:
+        self.capture = Capture(code)
         self.kicked = 0
         super().__init__(folder, header, mapped=mapped)
 

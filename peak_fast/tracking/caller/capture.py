@@ -37,9 +37,10 @@ import functools
 import io
 import struct
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from operator import attrgetter
-from typing import Any
+from time import time_ns
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -47,21 +48,26 @@ from peak_fast.tracking.spool import (
     BARS,
     FIGURE,
     FILLS,
+    MAGIC,
     NO_CURVE,
+    PACKED,
+    PACKED_HEAD,
     POINTS,
+    PREFIX,
     REPORTS,
     RESULT,
     SHEET,
     STATIC,
     TRADES,
     curve_points,
-    encode,
     spooled,
 )
 
+if TYPE_CHECKING:
+    from peak_fast.tracking.spool import SegmentWriter
+
 Head = tuple[Any, ...]
-_join = b"".join
-_LETTERS: dict[type, str] = {int: "q", float: "d", bool: "?"}
+_LETTERS: dict[type, str] = {int: "q", float: "d", bool: "?7x"}
 
 # What a STATIC record speaks of.  An engine hands the same objects to each result, so a comparison rarely looks inside.
 shared_by = attrgetter("_settings", "bars", "_strategy", "symbol", "_notes")
@@ -76,72 +82,98 @@ _COPIED_BYTES = 4 << 20
 
 
 class Template:
-    """Names and types of the parameters that results of one strategy have; others are written out.
+    """What a kernel gets of results of one strategy besides the arrays, as bytes (`peak_kernels.sealing`).
+
+    Parameters
+    ----------
+    code, number
+        Kind and word of the records, and number of the STATIC record.
+    params
+        Parameters of a result; others have the same names and types, or are not packed.
+    kind
+        Type of the outcome, whose arrays are what a kernel may read.
 
     Attributes
     ----------
     form
-        The types as letters of :mod:`struct`; None where one of them has none.
+        The types as letters of :mod:`struct`; None where one of them has none: such results are not packed.
+    fill
+        Sets time, run and values.
+    words, size
+        The bytes, as a kernel takes them, and how many bytes of the record stand before the arrays.
     """
 
-    def __init__(self, params: dict[str, Any]) -> None:
+    def __init__(self, code: int, number: int, params: dict[str, Any], kind: type | None) -> None:
+        self.number, self.kind = number, kind
         self.names: list[str] | None = list(params)
         self.types = list(map(type, params.values()))
         letters = [_LETTERS.get(kind) for kind in self.types]
         self.form = None if None in letters else "".join(map(str, letters))
         if self.form is None:
             self.names = None
-        self.pack = struct.Struct(f"<BII{self.form or ''}").pack
+        memory = bytearray(struct.pack("<QQQ", code, int.from_bytes(MAGIC, "little"), number))
+        values = struct.Struct(f"<q16s{self.form or ''}")
+        self.fill = functools.partial(values.pack_into, memory, len(memory))
+        memory += bytes(values.size)
+        self.words = np.frombuffer(memory, dtype=np.uint64)
+        self.size = PREFIX.size + PACKED_HEAD.size + 8 * len(params)
 
 
 class Capture:
     """Captures results for one segment; remembers what the segment already holds.
 
+    Parameters
+    ----------
+    code
+        Kind and word of the record of a result whose curve the trades say.
+
     Attributes
     ----------
     latest
-        What the last STATIC record in use speaks of (see ``shared_by``), the slot of the state that holds the position
-        (None where results take the longer way), how parameters are packed, and the record's number.  Replaced as a
-        whole, and only once the record is written: a number never stands beside what it does not mean.
+        What the last STATIC record in use speaks of (see ``shared_by``), the kernel that stores results (None where
+        these take the longer way), and how they are packed.  Replaced as a whole, and only once the record is written:
+        its number never stands beside what it does not mean.
     """
 
-    def __init__(self) -> None:
-        self.latest: tuple[Any, int | None, Template, int] = (None, None, Template({}), -1)
+    def __init__(self, code: int = PACKED) -> None:
+        self._code = code
+        self.latest: tuple[Any, Callable[..., None] | None, Template] = (None, None, Template(0, 0, {}, None))
         self._shared: deque[tuple[Any, ...]] = deque(maxlen=_KEPT)
         self._data: tuple[Any, Any, tuple[Any, ...]] = (None, None, ())
         self._keys: set[str] = set()
         self._n_static = 0
 
-    def packed(self, result: Any) -> tuple[bytes, int] | None:
-        """Head and buffers of a FROZEN record whose curve the trades say, and the size of the head; or None.
+    def store(self, segment: SegmentWriter, run: bytes, result: Any) -> bool:
+        """Append the PACKED record of a result whose curve the trades say; False, and nothing is stored, for others.
 
-        None where the result speaks of something else than the last STATIC record, where its curve needs more than
-        the trades, and where it is none of ours.
+        Those speak of something else than the last STATIC record, have a curve that needs more than the trades, find
+        no room in the window, or are none of ours.
         """
-        shared, units, template, number = self.latest
+        shared, kernel, template = self.latest
         try:
-            if units is None or (shared_by(result) != shared and _shared_again(result) != shared):
-                return None
-            outcome, params = result._outcome, result.params
-            trades, values = outcome.trades, params.values()
+            if kernel is None or (shared_by(result) != shared and _shared_again(result) != shared):
+                return False
+            params, outcome = result.params, result._outcome
+            values, trades, metrics, state = params.values(), outcome.trades, outcome.metrics, outcome.state
             count = len(trades)
             more = len(outcome.fills) - count - count
-            if more and (more != 1 or outcome.state[units] == 0.0):  # see `_paired`
-                return None
-            if [*params] == template.names and [*map(type, values)] == template.types:
-                head = template.pack(1, number, count, *values)
-            else:
-                head = encode((number, params, count, 0))
-            return _join((head, outcome.metrics, outcome.state, trades)), len(head)
+            if (more and not _paired(more, state, _slots().UNITS)) or type(outcome) is not template.kind:
+                return False
+            if [*params] != template.names or [*map(type, values)] != template.types:
+                return False
+            size = metrics.nbytes + state.nbytes + trades.nbytes
+            template.fill(time_ns(), run, *values)
         except (
             Exception
         ):  # another kind of result, objects that cannot be compared, a number of more than 64 bits
-            return None
+            return False
+        return segment.put_words(kernel, (template.words, metrics, state, trades), template.size + size)
 
     def frozen(self, run_id: str, now_ms: int, result: Any, parts: int) -> tuple[Head, list[Any]]:
         """Head and buffers of the FROZEN record of a result, whose STATIC record is the latest."""
         kind, arrays = freeze(result, parts & FIGURE != 0, parts & SHEET != 0)
-        head = (run_id, now_ms, parts | kind, self.latest[-1], result.params, len(arrays[2]), len(arrays[3]))
+        number, sizes = self.latest[2].number, (len(arrays[2]), len(arrays[3]))
+        head = (run_id, now_ms, parts | kind, number, result.params, *sizes)
         return head, list(arrays)
 
     def share(self, result: Any) -> Iterator[tuple[int, Head, list[Any]]]:
@@ -159,14 +191,14 @@ class Capture:
                 yield BARS, *record
                 self._keys.add(key)
             number = self._n_static = self._n_static + 1
-            template = Template(result.params)
+            template = Template(self._code, number, result.params, type(result._outcome))
             head = (None, number, describe(result, template), key, str(result.symbol))
             yield STATIC, head, [result._settings.tobytes()]
-            found = [template, number]
+            found = [template]
             self._shared.append((shared, *found))
         quick = "order_book" not in result._used and _fees_follow(result._settings)
         of = (result._settings, bars, *shared_by(result)[2:])
-        self.latest = (of, _slots().UNITS if quick else None, *found)
+        self.latest = (of, _kernel(result._outcome) if quick else None, *found)
 
     def _recorded(self, bars: Any) -> tuple[Any, tuple[Any, ...]]:
         """Bars with these numbers, the ones before where they have them, and what tells them from others.
@@ -301,6 +333,18 @@ def _slots() -> Any:
     from peak_kernels import slots
 
     return slots
+
+
+def _kernel(outcome: Any) -> Callable[..., None] | None:
+    """What stores the arrays of outcomes of this type; None where a kernel must not read them."""
+    arrays = outcome.metrics, outcome.state, outcome.trades
+    forms = [(array.dtype.char, array.ndim, array.flags.c_contiguous) for array in arrays]
+    if forms != [("d", 1, True), ("d", 1, True), ("d", 2, True)]:
+        return None
+    from peak_kernels.entries import STORE_RECORD
+
+    STORE_RECORD.prepare()
+    return STORE_RECORD.call
 
 
 @functools.cache

@@ -24,7 +24,7 @@ from peak_fast.tracking.caller.active import OpenRun, OpenSegment, ThreadRuns, f
 from peak_fast.tracking.handles import RunHandle
 from peak_fast.tracking.spool import (
     FIGURE,
-    FROZEN,
+    PACKED,
     SQL_SCHEMES,
     TRADES,
     SegmentPaths,
@@ -66,8 +66,6 @@ class Channel:
 
     Attributes
     ----------
-    code
-        Of the record of a result whose curve the trades say.
     lock
         Guards the channel and the tracker above it.
     local
@@ -83,11 +81,11 @@ class Channel:
         self.experiment = experiment
         self.mode = mode
         self.parts = parts
-        self.code = FROZEN + 256 * (parts | TRADES if parts & FIGURE else parts)
+        self._code = PACKED + 256 * (parts | TRADES if parts & FIGURE else parts)
         self.home = str(Path.cwd())
         self.lock = threading.RLock()
         self.local = ThreadRuns()
-        self.open: dict[str, OpenRun] = {}
+        self.open: dict[OpenRun, None] = {}
         self.segment: OpenSegment | None = None
         # Segments before it that the store may not have confirmed.
         self._older: list[OpenSegment] = []
@@ -206,7 +204,8 @@ class Channel:
         }
         background.watch(self)
         try:
-            self.segment = OpenSegment(spool.check_folder(self.folder), header, mapped=self.mode != "sync")
+            folder = spool.check_folder(self.folder)
+            self.segment = OpenSegment(folder, header, code=self._code, mapped=self.mode != "sync")
         except (OSError, TrackingError) as error:
             self.warn(
                 "spool",
@@ -366,11 +365,11 @@ class Channel:
             stack.pop()
         elif run in stack:
             stack.remove(run)
-        self.open.pop(run.run_id, None)
+        self.open.pop(run, None)
 
     def end_runs(self, status: str) -> None:
         """End every open run of every thread, the innermost first; a joined run of the user's stays open."""
-        for run in reversed(list(self.open.values())):
+        for run in reversed(list(self.open)):
             if not run.joined:
                 self.append(spool.END, (run.run_id, now_ms(), status))
             self.forget(run)

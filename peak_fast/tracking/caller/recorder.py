@@ -246,18 +246,17 @@ class Recorder:
         try:
             with channel.lock:
                 runs, segment = channel.local.runs, channel.segment
-                # What most results of a loop are; the others take the longer way.
-                packed = segment.capture.packed(result) if runs and segment is not None else None
-                if segment is not None and packed is not None:
-                    # Before the record: a run that may hold something does not take another name.
+                stored = False
+                if runs and segment is not None:
                     run = runs[-1]
+                    # Before the record: a run that may hold something does not take another name.
                     run.used = True
-                    if segment.put(channel.code, run, *packed):
-                        channel.look_after(segment)
+                    # What most results of a loop are; the others take the longer way.
+                    stored = segment.capture.store(segment, run.raw, result)
         except BaseException:
             channel.unlock()
             raise
-        if packed is None:
+        if not stored:
             self._log_result(result, channel.parts)
         if bundle:
             log_bundle(self, result)

@@ -100,7 +100,7 @@ class RunKeeper(ManyRuns):
                 run.segment = segment
                 run.stack = stack
                 stack.append(run)
-                channel.open[run.run_id] = run
+                channel.open[run] = None
                 if more:
                     channel.look_after(segment)
                 return handle
@@ -123,7 +123,7 @@ class RunKeeper(ManyRuns):
         run = self._related(stack, name, nested, tags)
         run.name = name
         stack.append(run)
-        channel.open[run.run_id] = run
+        channel.open[run] = None
         if run.segment is not None:
             channel.look_after(run.segment)
         return self._handle(run)
@@ -228,9 +228,10 @@ class RunKeeper(ManyRuns):
         channel = self._channel
         try:
             with channel.lock:
-                if channel.open.get(run.run_id) is run:
-                    while run in run.stack and run.stack[-1] is not run:
-                        self._end(run.stack[-1], status)
+                if run in channel.open:
+                    stack = run.stack
+                    while run in stack and stack[-1] is not run:
+                        self._end(stack[-1], status)
                     self._end(run, status)
         except BaseException:
             channel.unlock()
@@ -246,17 +247,12 @@ class RunKeeper(ManyRuns):
             return
         segment = channel.segment or channel.opened()
         more = segment is not None and segment.put(_CODES[status], run, b"", 0)
-        if run.stack and run.stack[-1] is run:
-            run.stack.pop()
-            channel.open.pop(run.run_id, None)
-        else:
-            channel.forget(run)
-        if segment is None:
-            return
-        if more:
-            channel.look_after(segment)
-        if segment.full:
-            channel.rotate()
+        channel.forget(run)
+        if segment is not None:
+            if more:
+                channel.look_after(segment)
+            if segment.full:
+                channel.rotate()
 
     def get_run_id(self) -> str | None:
         """MLflow's id of this thread's innermost active run, or None without one.

@@ -39,8 +39,12 @@ if TYPE_CHECKING:
     from peak_fast.tracking.spool.records import FORMAT as FORMAT
     from peak_fast.tracking.spool.records import FROZEN as FROZEN
     from peak_fast.tracking.spool.records import HEADER as HEADER
+    from peak_fast.tracking.spool.records import MAGIC as MAGIC
     from peak_fast.tracking.spool.records import METRICS as METRICS
+    from peak_fast.tracking.spool.records import PACKED as PACKED
+    from peak_fast.tracking.spool.records import PACKED_HEAD as PACKED_HEAD
     from peak_fast.tracking.spool.records import PARAMS as PARAMS
+    from peak_fast.tracking.spool.records import PREFIX as PREFIX
     from peak_fast.tracking.spool.records import RESULT as RESULT
     from peak_fast.tracking.spool.records import RUNS as RUNS
     from peak_fast.tracking.spool.records import START as START
@@ -115,8 +119,12 @@ _HOMES = {
         "FORMAT",
         "FROZEN",
         "HEADER",
+        "MAGIC",
         "METRICS",
+        "PACKED",
+        "PACKED_HEAD",
         "PARAMS",
+        "PREFIX",
         "RESULT",
         "RUNS",
         "START",

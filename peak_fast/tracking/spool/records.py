@@ -3,23 +3,26 @@
 A record, all numbers little-endian:
 
 ====================  ==================================================================================
-4, 4, 8 bytes         CRC-32 of head and buffers, size of the head, size of the buffers
+4, 4, 8 bytes         checksum, size of the head, size of the buffers
 8                     time in ns since the epoch
 1, 1, 2               kind, word (of a run's own records: a status, parts of a result), check of kind, word and sizes
 16                    id of the run; zeros where the head says it, or where there is none
-4                     ``PFR4``, stored last: a record without it is not there
+4                     ``PFR7``, stored last: a record without it is not there
 ...                   head, then buffers: raw memory of NumPy
 ====================  ==================================================================================
 
-The CRC begins with a number that id, time and check make, so it covers these, too.  Start, end and result of a run are
-the records that a loop of backtests writes, and have no more in their head than they need (see :func:`head_of`).
+The checksum is the CRC-32 of head and buffers, which begins with a number that id, time and check make, so it covers
+these, too.  Start, end and result of a run are the records that a loop of backtests writes, and have no more in their
+head than they need (see :func:`head_of`).  The result of such a loop (``PACKED``) is copied and summed by a kernel: all
+of it consists of words of 8 bytes, and the checksum is :func:`sum_of`.
 
-Format 3, which is read but not written, had magic, kind and sizes first, ids and times in the heads, and a mark at the
-end.  A file holds records of one format.
+Format 4, which is read but not written, had no ``PACKED``; format 3 had magic, kind and sizes first, ids and times in
+the heads, and a mark at the end.  A file holds records of one format.
 """
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import pickle
@@ -30,13 +33,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from peak_fast.tracking.handles import ENDED
 from peak_fast.tracking.spool import codec
 from peak_fast.tracking.updates import UnknownSpool
 
-FORMAT = 4
-MAGIC = b"PFR4"
+# In its magic, the number of a format differs from each other one in two bits at least.
+FORMAT = 7
+MAGIC = b"PFR7"
 PREFIX = struct.Struct("<IIQqHH16s4s")
+# What a PACKED record has before its parameters: number of the STATIC record, number of trades.
+PACKED_HEAD = struct.Struct("<II")
 # A prime below 2 ** 32, so that a changed byte of what is reduced by it is seen.
 PRIME = 4_294_967_291
 NO_RUN = bytes(16)
@@ -46,11 +54,14 @@ HEADER, ENVIRONMENT, START, PARAMS, METRICS, TAGS, ARTIFACT, RESULT, BARS, END, 
 STATIC, FROZEN = 13, 14
 # Numbers that earlier formats used, 15 to 17, are not given again.
 WHOLE = 18  # start, result and end of a run: (run id, time, name, parent, tags, kind of the result, rest of its head)
+PACKED = 19  # a FROZEN record by a kernel; reading gives it that kind
 UNREADABLE = 0  # what reading makes of a damaged place, and of a head that is not plain data
 
-_MAGIC_3, _END_MARK_3 = b"PFR1", b"\nEOR"
+_MAGIC_3, _END_MARK_3, _MAGIC_4 = b"PFR1", b"\nEOR", b"PFR4"
 _PREFIX_3 = struct.Struct("<4sBBHIIQ")
 _LARGE = 1 << 20
+# Of `peak_kernels.sealing`; odd, so that no difference of one word is lost.
+_TURN, _FACTOR = np.uint64(0x9D3C_51B7_E60F_2A85), np.uint64(0xC6A1_08F3_5B9D_74EB)
 
 
 @dataclass(slots=True)
@@ -87,9 +98,21 @@ def first_of(run: bytes, time_ns: int, check: int) -> int:
     return (zlib.crc32(run) + time_ns + check) % PRIME
 
 
-def _prefix_4(data: bytes) -> Prefix | None:
+def sum_of(data: bytes) -> int:
+    """Checksum of a PACKED record, of all its bytes but those where the checksum stands."""
+    if len(data) % 8:
+        return -1
+    words = np.frombuffer(b"\0\0\0\0" + data[4:], dtype="<u8")
+    mixed = words + np.arange(1, len(words) + 1, dtype=np.uint64) * _TURN
+    mixed ^= mixed >> np.uint64(32)
+    mixed *= _FACTOR
+    total = int((mixed ^ (mixed >> np.uint64(29))).sum())
+    return (total ^ total >> 32) & 0xFFFF_FFFF
+
+
+def _prefix(data: bytes, wanted: bytes = MAGIC) -> Prefix | None:
     crc, head_size, buffer_size, time_ns, code, check, run, magic = PREFIX.unpack(data)
-    if magic != MAGIC or check != check_of(code, head_size, buffer_size):
+    if magic != wanted or check != check_of(code, head_size, buffer_size):
         return None
     first, time_ms = first_of(run, time_ns, check), time_ns // 1_000_000
     return Prefix(code % 256, head_size, buffer_size, crc, first, code // 256, run, time_ms)
@@ -112,7 +135,8 @@ class _Form(NamedTuple):
     mark: bytes
 
 
-_FORM_4 = _Form(MAGIC, PREFIX.size - len(MAGIC), PREFIX.size, _prefix_4, b"")
+_FORM = _Form(MAGIC, PREFIX.size - len(MAGIC), PREFIX.size, _prefix, b"")
+_FORM_4 = _FORM._replace(magic=_MAGIC_4, prefix=functools.partial(_prefix, wanted=_MAGIC_4))
 _FORM_3 = _Form(_MAGIC_3, 0, _PREFIX_3.size, _prefix_3, _END_MARK_3)
 
 
@@ -132,7 +156,11 @@ def head_of(prefix: Prefix, body: bytes) -> Any:
             return run_id, prefix.time_ms, body.decode("utf-8", "surrogatepass")
         if prefix.kind == END:
             return run_id, prefix.time_ms, ENDED[prefix.word]
-        if body.startswith(b"\1"):  # parameters as the settings' record says them
+        if prefix.kind == PACKED:  # parameters as the settings' record says them
+            number, count = PACKED_HEAD.unpack_from(body)
+            values = body[PACKED_HEAD.size : prefix.head_size]
+            return run_id, prefix.time_ms, prefix.word, number, values, count, 0
+        if body.startswith(b"\1"):  # the same in format 4
             number, count = struct.unpack_from("<II", body, 1)
             return run_id, prefix.time_ms, prefix.word, number, body[9 : prefix.head_size], count, 0
         return run_id, prefix.time_ms, prefix.word, *codec.decode(body[: prefix.head_size])
@@ -172,7 +200,7 @@ def has_record(path: Path, offset: int) -> bool:
 def whole_until(path: Path, start: int) -> int:
     """Offset behind the whole records that follow each other from an offset on."""
     with path.open("rb", buffering=0) as file:
-        segment = _Segment(file, _FORM_4)
+        segment = _Segment(file, _FORM)
         record = segment.record_at(start)
         while record is not None:
             start = record.end
@@ -195,17 +223,17 @@ class _Segment:
         self._form = form or self._found_form()
 
     def _found_form(self) -> _Form:
-        """The format of the first record, or of the next one where that is damaged."""
+        """The format of most of the first records; that of one may be damaged."""
         self._file.seek(0)
         begin = self._file.read(1 << 16)
         if begin.startswith(_MAGIC_3):
             self._refuse_unless_3(begin)
             return _FORM_3
-        written = begin[_FORM_4.place : _FORM_4.size]
-        if written[:3] == MAGIC[:3] and written != MAGIC and begin.find(MAGIC) < 0:
+        written = begin[_FORM.place : _FORM.size]
+        form = max(_FORM, _FORM_4, _FORM_3, key=lambda form: begin.count(form.magic))
+        if written[:3] == MAGIC[:3] and form.magic not in begin:
             raise self._unknown(str(written[3] - ord("0")))
-        places = {begin.find(form.magic): form for form in (_FORM_3, _FORM_4)}
-        return places[min(place for place in places if place >= 0)] if max(places) >= 0 else _FORM_4
+        return form
 
     def _refuse_unless_3(self, begin: bytes) -> None:
         if len(begin) >= _PREFIX_3.size:
@@ -215,7 +243,7 @@ class _Segment:
 
     def _unknown(self, written: str) -> UnknownSpool:
         return UnknownSpool(
-            f"{self._name} has format {written}, this version of peak_fast knows 3 and {FORMAT}; "
+            f"{self._name} has format {written}, this version of peak_fast knows 3, 4 and {FORMAT}; "
             "the file is left alone: run `peak-fast sync` with the version that wrote it"
         )
 
@@ -239,13 +267,15 @@ class _Segment:
         if len(body) < size:
             return None
         end = position + form.size + size
-        if zlib.crc32(body, prefix.first) != prefix.crc:
+        found = sum_of(data + body) if prefix.kind == PACKED else zlib.crc32(body, prefix.first)
+        if found != prefix.crc:
             return self._damaged(position, end)
         try:
             head = head_of(prefix, body)
         except pickle.UnpicklingError as error:
             return Record(UNREADABLE, (None, f"record at byte {position}: {error}"), b"", position, end)
-        return Record(prefix.kind, head, body[prefix.head_size : size - len(form.mark)], position, end)
+        kind = FROZEN if prefix.kind == PACKED else prefix.kind
+        return Record(kind, head, body[prefix.head_size : size - len(form.mark)], position, end)
 
     def _damaged(self, start: int, end: int) -> Record:
         text = f"{self._name} is damaged: bytes {start} to {end} cannot be read, what they said is lost"

@@ -19,7 +19,7 @@ import shutil
 import time
 import zlib
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import time_ns
 from typing import Any
@@ -192,6 +192,24 @@ class SegmentWriter:
             self._astray = True
             raise
         return False
+
+    def put_words(self, store: Callable[..., None], arrays: tuple[Any, ...], size: int) -> bool:
+        """Let a kernel store a PACKED record of so many bytes; False, and nothing is stored, if the window ends before.
+
+        ``store``, of :mod:`peak_kernels.sealing`, gets the arrays and an address.
+        """
+        try:
+            view, place = self.at
+            end = place + size
+            if end > _room:
+                return False
+            self.at = view, end
+            store(arrays, view.address + place)
+        except BaseException:
+            self._end_at(self._sure)
+            self._astray = True
+            raise
+        return True
 
     def _append_elsewhere(self, prefix: bytes, body: bytes) -> None:
         """The window ends here, or there is none."""

@@ -40,9 +40,9 @@ class Unmapped:
 
 
 class Window(mmap.mmap):
-    """The mapped stretch, and where in the file it begins."""
+    """The mapped stretch, where in the file it begins, and its address."""
 
-    begin = 0
+    begin = address = 0
 
 
 def can_map(descriptor: int) -> bool:
@@ -79,11 +79,11 @@ def open_window(descriptor: int, start: int, old: mmap.mmap | None = None) -> Wi
     made.begin = start
     # Else the first record waits until all pages are read ahead and dirtied as one: 0.4 ms.
     made.madvise(mmap.MADV_RANDOM)
-    address = ctypes.addressof(ctypes.c_char.from_buffer(made))
+    made.address = ctypes.addressof(ctypes.c_char.from_buffer(made))
     try:
         # Fetching a page costs as much as two records, and giving it back half of that: both happen without
         # Python's lock.
-        _thread.start_new_thread(_exchange, (address, old))
+        _thread.start_new_thread(_exchange, (made.address, old))
     except RuntimeError:  # the interpreter is shutting down: pages come when they are touched
         if old is not None:
             old.close()
