@@ -4,6 +4,7 @@ import datetime as dt
 import math
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -326,15 +327,41 @@ def test_a_replay_can_begin_anywhere(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "params", [{"window": "3"}, {"window": 1 << 70}, {"other": 3}, {"window": 3.0}, {"window": True}, {}]
+    "params",
+    [{"window": "3", "mean": None}, {"other": 3}, {"window": 3.0}, {"window": True}, {}, {"window": 9}],
 )
-def test_parameters_of_another_kind_take_the_longer_way(params):
+def test_parameters_come_back_as_they_were(params):
     engine, bars, capture = BacktestEngine(), noisy_bars(), Capture()
     targets = np.repeat([0.0, 1.0], 200)
 
     def rule(frame, params):
         return targets
 
-    list(capture.share(engine.run(bars, rule, {"window": 3})))
-    assert stored(capture, engine.run(bars, rule, {"window": 4}), True) is not None
-    assert stored(capture, engine.run(bars, rule, params), False) is None
+    ((_, head, settings),) = list(capture.share(engine.run(bars, rule, {"window": 3})))[1:]
+    static = Static(b"".join(bytes(array) for array in settings), *head[2:])
+    record = stored(capture, engine.run(bars, rule, params), True)
+    if record is not None:
+        assert repr(static.params_of(record.head[4])) == repr(params)
+    assert stored(capture, engine.run(bars, rule, {"window": 1 << 70}), False) is None
+    assert stored(capture, engine.run(bars, rule, {"window": 4}), False) is None
+    list(capture.share(engine.run(bars, rule, {"window": 5})))
+    assert (stored(capture, engine.run(bars, rule, {"window": 4}), True) is None) == (record is None)
+
+
+def test_a_result_inside_of_another_one_takes_the_longer_way():
+    """A signal handler logs one between the head of another one and its record."""
+    engine, bars, capture = BacktestEngine(), noisy_bars(), Capture()
+    results = [engine.run(bars, "ma_crossover", {"fast": fast, "slow": 50}) for fast in (5, 6)]
+    list(capture.share(results[0]))
+    kept = []
+
+    def put_words(store, arrays, size):
+        kept.append(capture.store(segment, b"i" * 16, results[1]))
+        kept.append(arrays[0].tobytes())
+        return True
+
+    segment = SimpleNamespace(put_words=put_words)
+    assert capture.store(segment, b"o" * 16, results[0])
+    inner, words = kept
+    assert inner is False
+    assert words[32:48] == b"o" * 16 and words[48] == 5

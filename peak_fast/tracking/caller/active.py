@@ -18,65 +18,33 @@ _HERE = str(Path(__file__).parent)
 
 
 class OpenSegment(SegmentWriter):
-    """A segment, and what goes with it.
-
-    Attributes
-    ----------
-    capture
-        What it holds of data and settings.
-    kicked
-        Up to where it was made durable and a writer was started.
-    """
+    """A segment, and what goes with it."""
 
     def __init__(self, folder: Path, header: dict[str, Any], *, code: int, mapped: bool) -> None:
+        # What it holds of data and settings.
         self.capture = Capture(code)
+        # Up to where it was made durable and a writer was started.
         self.kicked = 0
         super().__init__(folder, header, mapped=mapped)
 
 
 class OpenRun(Subject):
-    """A run that has begun, or will.
-
-    Parameters
-    ----------
-    raw
-        The id that the tracker made.
-
-    Attributes
-    ----------
-    run_id
-        The same in MLflow's form; the store's own id where a run of the user's was joined.
-    stack
-        Open runs of its thread, the innermost last.
-    segment
-        Where its first record is; None if there is no spool.
-    joined
-        A run of the user's own: not created, named or ended here.
-    name
-        The name that somebody gave it; None if nobody did.
-    used
-        Whether anything was logged into it.
-    held
-        Whether a ``with`` block ends it.
-    store_id
-        The id that MLflow knows, once somebody asked for it.
-    params
-        Parameters logged so far: they cannot change.  None stands for none.
-    """
+    """A run that has begun, or will; ``raw`` is the id that the tracker made."""
 
     # Defaults of the class: most runs of a loop never set them.
-    joined = False
-    name: str | None = None
-    used = False
-    held = False
-    store_id: str | None = None
-    params: dict[str, str] | None = None
+    joined = False  # a run of the user's own: not created, named or ended here
+    name: str | None = None  # that somebody gave it
+    used = False  # something was logged into it
+    held = False  # a ``with`` block ends it
+    store_id: str | None = None  # the id that MLflow knows, once somebody asked for it
+    params: dict[str, str] | None = None  # logged so far: they cannot change
 
-    stack: list[OpenRun]
-    segment: SegmentWriter | None = None
+    stack: list[OpenRun]  # open runs of its thread, the innermost last
+    segment: SegmentWriter | None = None  # where its first record is
 
     def __init__(self, raw: bytes) -> None:
         super().__init__(raw)
+        # In MLflow's form; the store's own id where a run of the user's was joined.
         self.run_id = raw.hex()
 
 
@@ -91,28 +59,19 @@ def new_runs(own_ids: bool) -> list[RunHandle]:
 
 
 class ThreadRuns(threading.local):
-    """What one thread has open.
-
-    Attributes
-    ----------
-    runs
-        Its open runs, the innermost last.
-    blocks
-        For each ``with tracker`` block that it is inside of, the runs that were not this block's.
-    """
+    """What one thread has open."""
 
     def __init__(self) -> None:
+        # The innermost last.
         self.runs: list[OpenRun] = []
+        # For each ``with tracker`` block that it is inside of, the runs that were not this block's.
         self.blocks: list[list[OpenRun]] = []
 
 
 def free_lock(lock: Any, frame: FrameType | None) -> None:
     """Free a lock of this thread if an exception came between the end of its block and the release.
 
-    Parameters
-    ----------
-    frame
-        Who called the method that failed.  A call from the user's code inside another one leaves the lock to that one.
+    ``frame`` called the method that failed.  A call from the user's code inside another one leaves the lock to that.
     """
     own = True
     while frame is not None:

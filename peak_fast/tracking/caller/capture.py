@@ -51,15 +51,16 @@ from peak_fast.tracking.spool import (
     MAGIC,
     NO_CURVE,
     PACKED,
-    PACKED_HEAD,
+    PACKED_MORE,
+    PICKLED,
     POINTS,
-    PREFIX,
     REPORTS,
     RESULT,
     SHEET,
     STATIC,
     TRADES,
     curve_points,
+    encode,
     spooled,
 )
 
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
 
 Head = tuple[Any, ...]
 _LETTERS: dict[type, str] = {int: "q", float: "d", bool: "?7x"}
+_BEGIN, _PLACE = struct.Struct("<QQQ"), struct.Struct("<q16s")
 
 # What a STATIC record speaks of.  An engine hands the same objects to each result, so a comparison rarely looks inside.
 shared_by = attrgetter("_settings", "bars", "_strategy", "symbol", "_notes")
@@ -82,25 +84,10 @@ _COPIED_BYTES = 4 << 20
 
 
 class Template:
-    """What a kernel gets of results of one strategy besides the arrays, as bytes (`peak_kernels.sealing`).
+    """What a kernel gets of results of one strategy besides the arrays, as words (`peak_kernels.sealing`).
 
-    Parameters
-    ----------
-    code, number
-        Kind and word of the records, and number of the STATIC record.
-    params
-        Parameters of a result; others have the same names and types, or are not packed.
-    kind
-        Type of the outcome, whose arrays are what a kernel may read.
-
-    Attributes
-    ----------
-    form
-        The types as letters of :mod:`struct`; None where one of them has none: such results are not packed.
-    fill
-        Sets time, run and values.
-    words, size
-        The bytes, as a kernel takes them, and how many bytes of the record stand before the arrays.
+    ``code`` is kind and word of the records, ``number`` that of the STATIC record.  Parameters of other names and types
+    than these ``params`` are pickled; an outcome of another type than ``kind`` is not for a kernel.
     """
 
     def __init__(self, code: int, number: int, params: dict[str, Any], kind: type | None) -> None:
@@ -108,35 +95,41 @@ class Template:
         self.names: list[str] | None = list(params)
         self.types = list(map(type, params.values()))
         letters = [_LETTERS.get(kind) for kind in self.types]
+        # For :mod:`struct`; None where it has no letter for a type.
         self.form = None if None in letters else "".join(map(str, letters))
         if self.form is None:
             self.names = None
-        memory = bytearray(struct.pack("<QQQ", code, int.from_bytes(MAGIC, "little"), number))
+        mark = int.from_bytes(MAGIC, "little")
+        self._begin, self._begin_pickled = (_BEGIN.pack(code, mark, n) for n in (number, number | PICKLED))
+        # One pair, which is taken while it is in use: a signal handler that logs a result finds none.
+        self.spare: list[tuple[Callable[..., None], Any]] = []
+        self.renew()
+
+    def renew(self) -> None:
+        """Make the spare pair, after an interrupt has taken it: what sets time, run and parameters, and the words."""
         values = struct.Struct(f"<q16s{self.form or ''}")
-        self.fill = functools.partial(values.pack_into, memory, len(memory))
-        memory += bytes(values.size)
-        self.words = np.frombuffer(memory, dtype=np.uint64)
-        self.size = PREFIX.size + PACKED_HEAD.size + 8 * len(params)
+        memory = bytearray(self._begin + bytes(values.size))
+        fill = functools.partial(values.pack_into, memory, len(self._begin))
+        self.spare = [(fill, np.frombuffer(memory, dtype=np.uint64))]
+
+    def pickled(self, run: bytes, params: dict[str, Any]) -> Any:
+        """The words of a result with any parameters."""
+        data = encode(params)
+        begin = self._begin_pickled + _PLACE.pack(time_ns(), run)
+        return np.frombuffer(begin + data + bytes(-len(data) % 8), dtype=np.uint64)
 
 
 class Capture:
     """Captures results for one segment; remembers what the segment already holds.
 
-    Parameters
-    ----------
-    code
-        Kind and word of the record of a result whose curve the trades say.
-
-    Attributes
-    ----------
-    latest
-        What the last STATIC record in use speaks of (see ``shared_by``), the kernel that stores results (None where
-        these take the longer way), and how they are packed.  Replaced as a whole, and only once the record is written:
-        its number never stands beside what it does not mean.
+    ``code`` is kind and word of the record of a result whose curve the trades say.
     """
 
     def __init__(self, code: int = PACKED) -> None:
         self._code = code
+        # What the last STATIC record in use speaks of (see `shared_by`), the kernel that stores results (None where
+        # these take the longer way), and how they are packed.  Replaced as a whole, and only once the record is
+        # written: its number never stands beside what it does not mean.
         self.latest: tuple[Any, Callable[..., None] | None, Template] = (None, None, Template(0, 0, {}, None))
         self._shared: deque[tuple[Any, ...]] = deque(maxlen=_KEPT)
         self._data: tuple[Any, Any, tuple[Any, ...]] = (None, None, ())
@@ -159,15 +152,21 @@ class Capture:
             more = len(outcome.fills) - count - count
             if (more and not _paired(more, state, _slots().UNITS)) or type(outcome) is not template.kind:
                 return False
-            if [*params] != template.names or [*map(type, values)] != template.types:
-                return False
-            size = metrics.nbytes + state.nbytes + trades.nbytes
-            template.fill(time_ns(), run, *values)
+            if [*params] == template.names and [*map(type, values)] == template.types:
+                pair = template.spare.pop()
+                fill, words = pair
+                fill(time_ns(), run, *values)
+            else:
+                pair, words = None, template.pickled(run, params)
+            size = words.nbytes + metrics.nbytes + state.nbytes + trades.nbytes + PACKED_MORE
         except (
             Exception
         ):  # another kind of result, objects that cannot be compared, a number of more than 64 bits
             return False
-        return segment.put_words(kernel, (template.words, metrics, state, trades), template.size + size)
+        stored = segment.put_words(kernel, (words, metrics, state, trades), size)
+        if pair is not None:
+            template.spare.append(pair)
+        return stored
 
     def frozen(self, run_id: str, now_ms: int, result: Any, parts: int) -> tuple[Head, list[Any]]:
         """Head and buffers of the FROZEN record of a result, whose STATIC record is the latest."""
@@ -196,6 +195,8 @@ class Capture:
             yield STATIC, head, [result._settings.tobytes()]
             found = [template]
             self._shared.append((shared, *found))
+        if not found[0].spare:
+            found[0].renew()
         quick = "order_book" not in result._used and _fees_follow(result._settings)
         of = (result._settings, bars, *shared_by(result)[2:])
         self.latest = (of, _kernel(result._outcome) if quick else None, *found)

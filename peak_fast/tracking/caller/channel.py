@@ -51,29 +51,8 @@ class Channel:
     """Appends records and gets them confirmed.
 
     Interrupts (Ctrl-C, any exception) may come between any two instructions: what is known of runs and segments changes
-    once the record that says so is written, and in one assignment where two would have to agree.
-
-    Parameters
-    ----------
-    uri
-        Resolved tracking URI.
-    experiment
-        Name of the experiment.
-    mode
-        Who replays; see the module's docstring.
-    parts
-        What is wanted of a logged backtest, see :mod:`peak_fast.tracking.spool.curves`.
-
-    Attributes
-    ----------
-    lock
-        Guards the channel and the tracker above it.
-    local
-        What the current thread has open.
-    open
-        Open runs of all threads, in the order of their beginning.
-    segment
-        Where records go; None before the first one.  What runs for every backtest writes there itself.
+    once the record that says so is written, and in one assignment where two would have to agree.  ``parts`` is what is
+    wanted of a logged backtest (:mod:`peak_fast.tracking.spool.curves`).
     """
 
     def __init__(self, uri: str, experiment: str, mode: Mode, parts: int) -> None:
@@ -83,9 +62,12 @@ class Channel:
         self.parts = parts
         self._code = PACKED + 256 * (parts | TRADES if parts & FIGURE else parts)
         self.home = str(Path.cwd())
+        # Guards the channel and the tracker above it.
         self.lock = threading.RLock()
         self.local = ThreadRuns()
+        # Runs of all threads, in the order of their beginning.
         self.open: dict[OpenRun, None] = {}
+        # Where records go.  What runs for every backtest writes there itself.
         self.segment: OpenSegment | None = None
         # Segments before it that the store may not have confirmed.
         self._older: list[OpenSegment] = []

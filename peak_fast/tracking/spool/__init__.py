@@ -42,9 +42,9 @@ if TYPE_CHECKING:
     from peak_fast.tracking.spool.records import MAGIC as MAGIC
     from peak_fast.tracking.spool.records import METRICS as METRICS
     from peak_fast.tracking.spool.records import PACKED as PACKED
-    from peak_fast.tracking.spool.records import PACKED_HEAD as PACKED_HEAD
+    from peak_fast.tracking.spool.records import PACKED_MORE as PACKED_MORE
     from peak_fast.tracking.spool.records import PARAMS as PARAMS
-    from peak_fast.tracking.spool.records import PREFIX as PREFIX
+    from peak_fast.tracking.spool.records import PICKLED as PICKLED
     from peak_fast.tracking.spool.records import RESULT as RESULT
     from peak_fast.tracking.spool.records import RUNS as RUNS
     from peak_fast.tracking.spool.records import START as START
@@ -122,9 +122,9 @@ _HOMES = {
         "MAGIC",
         "METRICS",
         "PACKED",
-        "PACKED_HEAD",
+        "PACKED_MORE",
         "PARAMS",
-        "PREFIX",
+        "PICKLED",
         "RESULT",
         "RUNS",
         "START",

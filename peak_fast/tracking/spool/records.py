@@ -43,8 +43,9 @@ from peak_fast.tracking.updates import UnknownSpool
 FORMAT = 7
 MAGIC = b"PFR7"
 PREFIX = struct.Struct("<IIQqHH16s4s")
-# What a PACKED record has before its parameters: number of the STATIC record, number of trades.
-PACKED_HEAD = struct.Struct("<II")
+# What a PACKED record has before its parameters: number of the STATIC record, number of trades; what the first number
+# has besides where the parameters are pickled; bytes of the record that its kernel adds to what it is given.
+_PACKED_HEAD, PICKLED, PACKED_MORE = struct.Struct("<II"), 1 << 31, 8
 # A prime below 2 ** 32, so that a changed byte of what is reduced by it is seen.
 PRIME = 4_294_967_291
 NO_RUN = bytes(16)
@@ -157,8 +158,10 @@ def head_of(prefix: Prefix, body: bytes) -> Any:
         if prefix.kind == END:
             return run_id, prefix.time_ms, ENDED[prefix.word]
         if prefix.kind == PACKED:  # parameters as the settings' record says them
-            number, count = PACKED_HEAD.unpack_from(body)
-            values = body[PACKED_HEAD.size : prefix.head_size]
+            number, count = _PACKED_HEAD.unpack_from(body)
+            values: Any = body[_PACKED_HEAD.size : prefix.head_size]
+            if number & PICKLED:
+                number, values = number - PICKLED, codec.decode(values)
             return run_id, prefix.time_ms, prefix.word, number, values, count, 0
         if body.startswith(b"\1"):  # the same in format 4
             number, count = struct.unpack_from("<II", body, 1)

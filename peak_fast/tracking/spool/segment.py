@@ -44,21 +44,11 @@ _NO_ROOM = 1 << 62
 
 
 class Subject:
-    """Whom a record is about.
-
-    Parameters
-    ----------
-    raw
-        16 bytes that name a run; zeros: the head says it.
-
-    Attributes
-    ----------
-    seed
-        Its part in what the CRC begins with.
-    """
+    """Whom a record is about: 16 bytes that name a run; zeros: the head says it."""
 
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
+        # Its part in what the CRC begins with.
         self.seed = _crc32(raw)
 
 
@@ -86,27 +76,8 @@ def _open_private(path: str, flags: int) -> int:
 class SegmentWriter:
     """Appends to a segment.  Not thread-safe: the tracker's lock guards it.
 
-    Parameters
-    ----------
-    folder
-        Folder of the store.
-    header
-        Plain values that describe the owner (see ``channel.py``).
-
-    mapped
-        Whether appends may be copies (see :mod:`~peak_fast.tracking.spool.window`).
-
-    Attributes
-    ----------
-    error
-        Why the last record could not be written; None if it was.
-    lost
-        Records for which memory ran out.
-    at
-        The mapped stretch of the file and the place in it where the next record goes; a stand-in and a place behind
-        every window where nothing is mapped.
-    full
-        Whether the segment should be replaced by a new one; found where a window ends.
+    ``header`` are plain values that describe the owner (see ``channel.py``); ``mapped``: appends may be copies (see
+    :mod:`~peak_fast.tracking.spool.window`).
 
     Raises
     ------
@@ -127,8 +98,12 @@ class SegmentWriter:
         self._loose = False
         # Up to here all records are whole; whether the end of those behind it is unknown.
         self._sure, self._astray = 0, False
+        # The mapped stretch of the file and the place in it where the next record goes; a stand-in and a place behind
+        # every window where nothing is mapped.
         self.at: tuple[Any, int] = (window.Unmapped(-_NO_ROOM), _NO_ROOM)
+        # The segment should be replaced by a new one; found where a window ends.
         self.full = False
+        # Records for which memory ran out; why the last one could not be written.
         self.lost = 0
         self.error: str | None = None
         # Twice, as nothing can be made of a segment without it.
