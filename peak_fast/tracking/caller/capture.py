@@ -281,18 +281,8 @@ def can_freeze(result: Any) -> bool:
 def freeze(result: Any, curve: bool, whole: bool = False) -> tuple[int, tuple[Any, Any, Any, Any]]:
     """The kind of the curve, and the raw arrays of a result.
 
-    Parameters
-    ----------
-    curve
-        Whether the equity curve is wanted.
-    whole
-        Points of the curve, where it is made of them, are one a bar.
-
-    Returns
-    -------
-    tuple
-        ``NO_CURVE``, ``TRADES``, ``FILLS`` or ``POINTS``; metrics, state, trades and what the curve is made of besides:
-        nothing, fees of the entries, fills, or points.
+    The arrays are metrics, state, trades and what the curve is made of besides: nothing, fees of the entries, fills, or
+    points, which are one a bar with ``whole``.  ``curve`` says whether it is wanted.
     """
     outcome = result._outcome
     state, trades, fills = outcome.state, outcome.trades, outcome.fills

@@ -104,13 +104,7 @@ def _commit_of(git: Path, common: Path, reference: str) -> str | None:
 
 
 class GitStatus:
-    """Whether the work tree has changes that are not committed; asked in the background.
-
-    Parameters
-    ----------
-    folder
-        A folder inside a repository, or anywhere else: then nothing is started.
-    """
+    """Whether the work tree around a folder has changes that are not committed; asked in the background."""
 
     def __init__(self, folder: str) -> None:
         self._process: subprocess.Popen[bytes] | None = None

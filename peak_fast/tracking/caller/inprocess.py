@@ -16,13 +16,7 @@ RETRY = 5.0
 
 
 class InProcess:
-    """Replays a segment in the owner's process.
-
-    Parameters
-    ----------
-    uri, home
-        Tracking URI and the owner's folder.
-    """
+    """Replays a segment in the owner's process, whose folder is ``home``."""
 
     def __init__(self, uri: str, home: str) -> None:
         self._uri, self._home = uri, home

@@ -44,20 +44,9 @@ def start_writer(
 ) -> subprocess.Popen[bytes]:
     """Start the writer process of a store's spool folder; it ends at once if there is one already.
 
-    Parameters
-    ----------
-    folder
-        Spool folder of the store.
-    uri
-        Tracking URI with credentials; handed over in the environment, never on the command line.
-    home
-        Folder in which the writer runs (the caller's, for relative artifact roots).
-    idle
-        Run at a low priority, until somebody asks for more.
-    arguments
-        Further arguments of ``python -m peak_fast.tracking.writer``.
-    pipe
-        Give the writer's standard output to the caller, for its report.
+    It runs in the folder ``home``, the caller's, for relative artifact roots; ``idle`` at a low priority, until one
+    asks for more; with ``pipe`` the caller gets its standard output, for its report.  The URI with its credentials is
+    handed over in the environment, never on the command line.
 
     Raises
     ------
@@ -120,14 +109,8 @@ def confirm(
 ) -> None:
     """Wait until the store has confirmed segments up to given offsets.
 
-    Parameters
-    ----------
-    targets
-        Segments and the offsets that must be confirmed; a segment that is gone is confirmed.
-    timeout
-        Seconds; None is 90 without any progress.
-    while_starting
-        The timeout is meant for the store: a writer that still starts, or comes forward, may take longer.
+    A segment that is gone is confirmed.  ``timeout`` are seconds; None is 90 without any progress.  With
+    ``while_starting`` it is meant for the store: a writer that still starts, or comes forward, may take longer.
 
     Raises
     ------
