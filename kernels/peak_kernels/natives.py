@@ -62,19 +62,14 @@ def _item(builder: Any, arrays: Any, place: Any) -> Any:
     return _word(builder, builder.add(arrays, builder.mul(place, ir.Constant(_I64, _WORD))), 0)
 
 
-def _view(dtype: Any, dimensions: int, *, rows: bool = False) -> Any:
-    """Intrinsic ``view(arrays, place)``: the array at a place of a tuple, without an owner.
-
-    ``rows``: a table as one row of all its numbers.
-    """
+def _view(dtype: Any, dimensions: int) -> Any:
+    """Intrinsic ``view(arrays, place)``: the array at a place of a tuple, without an owner."""
     array_type = types.Array(dtype, dimensions, "C")
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         array = _item(builder, *args)
         lengths = _word(builder, array, ARRAY_HEADER + 2 * _WORD)
         shape = [_word(builder, lengths, k * _WORD) for k in range(dimensions)]
-        if rows:
-            shape = [builder.mul(shape[0], _word(builder, lengths, _WORD))]
         strides = [ir.Constant(_I64, _WORD)]
         for length in reversed(shape[1:]):
             strides.insert(0, builder.mul(strides[0], length))
@@ -98,7 +93,7 @@ def _view(dtype: Any, dimensions: int, *, rows: bool = False) -> Any:
 
 row, table, cube = (_view(types.float64, dimensions) for dimensions in (1, 2, 3))
 whole_row, whole_table = (_view(types.int64, dimensions) for dimensions in (1, 2))
-words, table_words = _view(types.uint64, 1), _view(types.uint64, 1, rows=True)
+words, word_table = (_view(types.uint64, dimensions) for dimensions in (1, 2))
 
 
 @intrinsic
@@ -419,7 +414,4 @@ def narrow(arrays: int, fractions: int, place: int) -> None:
 
 def store_record(arrays: int, address: int) -> None:
     """``(given, metrics, state, trades)``."""
-    columns = table(arrays, 3).shape[1]
-    _store_record(
-        words(arrays, 0), words(arrays, 1), words(arrays, 2), table_words(arrays, 3), columns, address
-    )
+    _store_record(words(arrays, 0), words(arrays, 1), words(arrays, 2), word_table(arrays, 3), address)

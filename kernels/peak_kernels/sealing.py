@@ -66,7 +66,7 @@ def _copied(words: Any, begin: int, address: int, place: Any) -> Any:
 
 
 @jit(inline=True)
-def store_record(given: Any, metrics: Any, state: Any, trades: Any, columns: int, address: int) -> None:
+def store_record(given: Any, metrics: Any, state: Any, trades: Any, address: int) -> None:
     """Store a record at an address, its mark last.
 
     Parameters
@@ -74,9 +74,7 @@ def store_record(given: Any, metrics: Any, state: Any, trades: Any, columns: int
     given
         uint64[at least 6]: see `CODE` and the names beside it.
     metrics, state, trades
-        uint64[n] each: the bits of the arrays.
-    columns
-        Of the trades.
+        uint64[n], uint64[n] and uint64[n, columns]: the bits of the arrays.
     """
     head = np.uint64(8 * (1 + given.size - PARAMETERS))
     size = np.uint64(8 * (metrics.size + state.size + trades.size))
@@ -86,7 +84,7 @@ def store_record(given: Any, metrics: Any, state: Any, trades: Any, columns: int
     kind = code | check << np.uint64(16) | first << _HALF
     inner = first >> _HALF | second << _HALF
     last = second >> _HALF | given[MARK] << _HALF
-    count = given[NUMBER] | np.uint64(trades.size // columns) << _HALF
+    count = given[NUMBER] | np.uint64(trades.shape[0]) << _HALF
     total, place = np.uint64(0), np.uint64(0)
     for word in (begin, size, given[TIME], kind, inner, last, count):
         total += _mixed(word, place)
@@ -94,9 +92,12 @@ def store_record(given: Any, metrics: Any, state: Any, trades: Any, columns: int
     at = _WORDS_BEFORE
     total += _copied(given, PARAMETERS, address, at)
     at += given.size - PARAMETERS
-    for words in (metrics, state, trades):
+    for words in (metrics, state):
         total += _copied(words, 0, address, at)
         at += words.size
+    for row in range(trades.shape[0]):
+        total += _copied(trades[row], 0, address, at)
+        at += trades.shape[1]
     _put(address + 8, size)
     _put(address + 16, given[TIME])
     _put(address + 24, kind)

@@ -26,13 +26,21 @@ EXIT_TIMEOUT = 30.0
 
 
 class Watched(Protocol):
-    """What the thread and the handlers ask of a channel (`channel.py` says what each does)."""
+    """What the thread and the handlers ask of a channel."""
+
+    def kick(self) -> None:
+        """Make the spool durable on disk and start a writer."""
 
     @property
-    def failing(self) -> bool: ...
-    def kick(self) -> None: ...
-    def finish(self, status: str, timeout: float | None) -> None: ...
-    def abandon(self) -> None: ...
+    def failing(self) -> bool:
+        """Whether the writer's last word was an error."""
+        ...
+
+    def finish(self, status: str, timeout: float | None) -> None:
+        """End what is open and wait for the store."""
+
+    def abandon(self) -> None:
+        """Forget what belongs to the parent of a fork."""
 
 
 # Channels with an open segment, or with one that is closed and not confirmed.  Changes are single steps of sets: nobody
