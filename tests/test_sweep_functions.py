@@ -56,6 +56,8 @@ KINDS = {
     "list": lambda df, p: above(df, p).fill_null(False).cast(pl.Int8).to_list(),
     "frame": lambda df, p: above(df, p).cast(pl.Int8).to_frame("target"),
     "expression": lambda df, p: pl.col("close") > pl.col("close").rolling_mean(p["window"]),
+    "long": lambda df, p: above(df, p).cast(pl.Int128),
+    "long_whole": lambda df, p: above(df, p).fill_null(False).cast(pl.Int128),
     "minus_zeros": lambda df, p: -above(df, p).cast(pl.Float64),
     "pieces": lambda df, p: pl.concat([pl.Series([None] * 3, dtype=pl.Boolean), above(df, p)]).rechunk()[3:],
     "short_floats": lambda df, p: above(df, p).cast(pl.Float32) - 0.0,

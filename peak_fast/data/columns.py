@@ -71,7 +71,10 @@ def known_part(series: Any) -> tuple[int, Any, bool] | None:
     known = series.slice(nulls) if nulls else series
     if known.null_count() or not len(known):
         return None
-    values = known.to_numpy()
+    try:
+        values = known.to_numpy()
+    except Exception:  # whole numbers of 128 bits, which are read in another way
+        return None
     kind = values.dtype.kind
     return (nulls, values, kind == "b") if kind in "fiub" and values.ndim == 1 else None
 

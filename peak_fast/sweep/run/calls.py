@@ -181,7 +181,8 @@ class Calls:
         values = aligned(
             returned, self._calendar, _simulation.function_name(self._item), notes, StrategyError
         )
-        if hasattr(values, "to_numpy"):
+        kind: Any = type(values)
+        if hasattr(values, "to_numpy") and not _is_series(kind):
             values = values.to_numpy()
         plain = isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.kind in "iuf"
         if plain and len(values) == self._count:
