@@ -57,6 +57,20 @@ def test_less_is_better_and_earlier_work_does_not_count_as_speed(clock):
     )
 
 
+def test_a_sweep_that_goes_on_says_nothing_before_it_knows_something(clock):
+    stream = io.StringIO()
+    with SweepProgress(1000, done=550, metric="sharpe", mode="lines", stream=stream) as progress:
+        for _ in range(45):
+            clock.now += 0.1
+            progress.advance(1)
+        assert stream.getvalue() == ""
+        for _ in range(10):
+            clock.now += 0.1
+            progress.advance(1)
+    lines = stream.getvalue().splitlines()
+    assert lines[0].startswith("sweep  60% · 600 of 1,000 · 10/s · 40 s left")
+
+
 def test_a_bar_is_redrawn_at_most_ten_times_a_second(clock, monkeypatch):
     from rich.console import Console
 

@@ -146,17 +146,21 @@ class _Lines:
 
     def __init__(self, stream: TextIO, name: str) -> None:
         self._stream, self._name = stream, name
-        self._tenth = 0
+        self._tenth: int | None = None
         self._told = False
 
     def show(self, state: _State) -> None:
         if state.waits is not None:
             print(f"{self._name}: {state.waits}", file=self._stream, flush=True)
             return
-        tenth = 10 * state.done // max(state.total, 1)
-        tells = not (self._told or self._tenth) and state.running >= TELLS
+        total = max(state.total, 1)
+        if self._tenth is None:
+            # What an earlier run had finished tells nothing about this one.
+            self._tenth = 10 * state.already // total
+        tenth = 10 * state.done // total
+        tells = not self._told and state.running >= TELLS
         if tenth > self._tenth or tells:
-            self._tenth, self._told = tenth, self._told or tells
+            self._tenth, self._told = tenth, True
             self._write(state)
 
     def _write(self, state: _State) -> None:
