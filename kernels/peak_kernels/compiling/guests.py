@@ -16,7 +16,7 @@ from numba.core.dispatcher import Dispatcher
 
 from peak_kernels.compiling.cache import is_own
 from peak_kernels.compiling.objects import COMPILED_HERE
-from peak_kernels.compiling.parts import WholeCompiler
+from peak_kernels.compiling.parts import UsersPartCompiler, WholeCompiler
 from peak_kernels.compiling.visitors import Guest, store_guest
 
 OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
@@ -101,12 +101,19 @@ def around(
     It is kept under the kind of loop that it is (`visitors.load_guest`).  ``checked``: with bounds checks, never
     kept; the guest's memory needs `NOTED` further cells.
     """
-    block = checked_copy(function, note_target) if checked else numba.njit(**OPTIONS)(function)
+    block = checked_copy(function, note_target) if checked else _inside(function)
     names = {"__name__": outer.__module__, "_block": block, **helpers}
     asked: Any = python_types.FunctionType(outer.__code__, names, outer.__name__)
     if checked:
         return _guest(numba.njit(signature, **OPTIONS)(asked))
-    return _guest(_alone(asked, signature), partial(store_guest, kind, function))
+    return _guest(_alone(asked, signature, _nrt=False), partial(store_guest, kind, function))
+
+
+def _inside(function: Callable[..., Any]) -> Any:
+    """A user's function that only a loop of ours calls."""
+    return numba.njit(
+        no_cfunc_wrapper=True, no_cpython_wrapper=True, pipeline_class=UsersPartCompiler, **OPTIONS
+    )(function)
 
 
 def compile_guest(kind: str, function: Callable[..., Any], signature: Any) -> Guest:
@@ -114,8 +121,7 @@ def compile_guest(kind: str, function: Callable[..., Any], signature: Any) -> Gu
     return _guest(_alone(function, signature), partial(store_guest, kind, function))
 
 
-def _alone(function: Callable[..., Any], signature: Any) -> Any:
-    """A function that only kernels call, by its address."""
-    return numba.njit(
-        signature, no_cfunc_wrapper=True, no_cpython_wrapper=True, pipeline_class=WholeCompiler, **OPTIONS
-    )(function)
+def _alone(function: Callable[..., Any], signature: Any, **options: Any) -> Any:
+    """A function that only kernels call, by its address; loops of ours own nothing and count no references."""
+    options |= {**OPTIONS, "no_cfunc_wrapper": True, "no_cpython_wrapper": True}
+    return numba.njit(signature, pipeline_class=WholeCompiler, **options)(function)

@@ -37,6 +37,7 @@ from peak_kernels.compiling.cache import cache_dir, version_of
 from peak_kernels.compiling.layout import ARRAY_HEADER, TUPLE_HEADER
 from peak_kernels.compiling.levels import package_facts, package_file, processor, settings
 from peak_kernels.compiling.linking import link
+from peak_kernels.compiling.starting import start_numba
 from peak_kernels.folders import read_ours
 
 Body = Callable[[str], Callable[..., None]]
@@ -129,6 +130,7 @@ def store(name: str, symbol: str, code: bytes) -> None:
 
 def compile_and_store(name: str, numbers: int, body: Body) -> int:
     """Address of an entry after numba has compiled it; the file is for the processes to come."""
+    start_numba()
     from peak_kernels.compiling.options import compile_native
 
     symbol, code, address, owner = compile_native(body(name), numbers)

@@ -8,7 +8,6 @@ and stops there; the kernel that is called from Python links all of them and opt
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,6 +15,8 @@ from llvmlite import binding
 from numba import types
 from numba.core.codegen import CodeLibrary, JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
+
+from peak_kernels.compiling.starting import uncollected
 
 _PLAIN = (types.Number, types.Boolean, types.Literal, types.Array, types.BaseTuple)
 _CASTS = (bool, int, float)
@@ -122,14 +123,41 @@ class _Part(JITCodeLibrary):  # type: ignore[misc]
         return self._shared_module
 
 
+class _Environments:
+    """The code generator for a user's function: notes its environment, which is set once there is machine code."""
+
+    def __init__(self, codegen: Any, noted: dict[str, object]) -> None:
+        self._codegen = codegen
+        self._noted = noted
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._codegen, name)
+
+    def set_env(self, name: str, env: object) -> None:
+        """Note it."""
+        self._noted[name] = env
+
+
+class _UsersPart(_Part):
+    """Library of a user's function inside a loop of ours: it may allocate, raise, and need its environment (to print)."""
+
+    def __init__(self, codegen: Any, name: str) -> None:
+        super().__init__(codegen, name)
+        self.environments: dict[str, object] = {}
+
+    @property
+    def codegen(self) -> Any:
+        return _Environments(self._codegen, self.environments)
+
+
 class _Whole(JITCodeLibrary):  # type: ignore[misc]
     """Library of a kernel that is called from Python: links each part once."""
 
     _linking_libraries: list[CodeLibrary]
 
     def finalize(self) -> None:
-        plain = []
-        for library in _closure(self._linking_libraries):
+        plain, linked = [], _closure(self._linking_libraries)
+        for library in linked:
             if isinstance(library, _Part):
                 _share_initialisers(self, library)
                 self._final_module.link_in(library.without_links(), preserve=True)
@@ -138,6 +166,10 @@ class _Whole(JITCodeLibrary):  # type: ignore[misc]
         self._linking_libraries = plain
         _drop_unused(self._final_module)
         super().finalize()
+        for library in linked:
+            if isinstance(library, _UsersPart):
+                for name, environment in library.environments.items():
+                    self._codegen.set_env(name, environment)
 
 
 class _Lowered(_Whole):
@@ -187,26 +219,32 @@ class _KernelCompiler(CompilerBase):  # type: ignore[misc]
     """What parts and wholes have in common; numba compiles one function at a time, behind a lock."""
 
     def _compile_core(self) -> Any:
-        outer, collects = types.Function.get_call_type, gc.isenabled()
+        outer = types.Function.get_call_type
         types.Function.get_call_type = _resolve_once
-        # Millions of objects that live until the end: looking for garbage among them takes a tenth of the time.
-        gc.disable()
         try:
-            return super()._compile_core()
+            # Millions of objects that live until the end: looking for garbage among them takes a tenth of the time.
+            with uncollected():
+                return super()._compile_core()
         finally:
             types.Function.get_call_type = outer
-            if collects:
-                gc.enable()
 
 
 class PartCompiler(_KernelCompiler):
     """Pipeline of parts."""
 
+    library = _Part
+
     def define_pipelines(self) -> list[Any]:
         """Numba's own passes, into a library that is not compiled."""
         state = self.state
-        state.library = _Part(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.library = self.library(state.targetctx.codegen(), state.func_id.func_qualname)
         return [DefaultPassBuilder.define_nopython_pipeline(state)]
+
+
+class UsersPartCompiler(PartCompiler):
+    """Pipeline of users' functions inside loops of ours."""
+
+    library = _UsersPart
 
 
 class WholeCompiler(_KernelCompiler):

@@ -23,6 +23,7 @@ import numpy as np
 from peak_kernels.compiling.cache import cache_dir, is_own, source_stamp, version_of
 from peak_kernels.compiling.linking import NotPlain, kept, placed
 from peak_kernels.compiling.objects import COMPILED_HERE, STORED, facts, written
+from peak_kernels.compiling.starting import start_numba
 from peak_kernels.folders import read_ours
 
 # What a function may take from outside itself that is the same thing under the same name.
@@ -140,6 +141,7 @@ def known_of(function: Callable[..., Any], kind: str, find: Callable[[], Any]) -
     stamp = stamp_of(function)
     file = None if stamp is None else _file(kind, stamp[0])
     if stamp is None or file is None:
+        start_numba()
         return find()
     try:
         said = json.loads(read_ours(file))
@@ -147,6 +149,7 @@ def known_of(function: Callable[..., Any], kind: str, find: Callable[[], Any]) -
             return said["found"]
     except (OSError, ValueError, KeyError, TypeError):
         pass  # there is none, or it is damaged
+    start_numba()
     found = find()
     with contextlib.suppress(OSError):
         _write(file, json.dumps({"function": stamp[1], "found": found}).encode())
