@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from peak_fast import synthetic
-from peak_fast.cli.app import main
+from peak_fast.cli import main
 
 
 @pytest.fixture

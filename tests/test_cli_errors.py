@@ -2,7 +2,7 @@
 
 import pytest
 
-from peak_fast.cli import app as cli_module
+from peak_fast.cli import data as reading
 from tests.cli_fixtures import check_wrong
 
 WRONG = {
@@ -143,6 +143,6 @@ def test_a_bug_is_not_hidden(command, monkeypatch):
     def broken(*_):
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(cli_module, "load_data", broken)
+    monkeypatch.setattr(reading, "load_data", broken)
     with pytest.raises(ZeroDivisionError, match="a bug"):
         command("run", "--data", "IBM", "--strategy", "momentum")

@@ -8,6 +8,7 @@ import pytest
 import peak_fast
 from peak_fast import BacktestConfig, BacktestEngine, Costs, sample
 from peak_fast.cli import app as cli_module
+from peak_fast.cli import data as reading
 from tests.cli_fixtures import check_wrong
 
 COMMANDS = {
@@ -147,6 +148,7 @@ def test_ctrl_c_is_one_line_and_code_130(command, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(cli_module, "load_data", stopped)
+    monkeypatch.setattr(reading, "load_data", stopped)
     for name in ("run", "sweep", "optimize"):
         outcome = command(name, "--data", "IBM", "--strategy", "momentum")
         assert outcome == (130, "", "peak-fast: stopped\n")

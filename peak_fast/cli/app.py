@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
@@ -21,13 +20,13 @@ from peak_fast.cli.options import (
     Reading,
     SlippageBps,
     StrategyName,
-    config_of,
 )
+from peak_fast.cli.plain import check_values, stop
+from peak_fast.cli.single import run_single
 from peak_fast.cli.trials import trials
-from peak_fast.cli.values import check_output, parse_grid, parse_params, usage_message
+from peak_fast.cli.values import check_output, config_of, parse_grid, parse_params, usage_message
 from peak_fast.errors import ConfigError, PeakFastError
 from peak_fast.guard import EXIT_CODE, last_message
-from peak_fast.masking import masked
 
 # Plain help: rich would take text in brackets for markup, and drop it.
 app = typer.Typer(
@@ -74,28 +73,9 @@ def run(
     reading: Reading,
 ) -> None:
     """Backtest one strategy on one file."""
-    from rich.console import Console
-
-    from peak_fast.cli.strategy import load_strategy
-    from peak_fast.engine import BacktestEngine
-    from peak_fast.results import check_folder
-    from peak_fast.tracking import build_tracker_from_config, has_run
-
-    settings = config_of(config, cash, fee_bps, slippage_bps)
-    if out is not None:
-        check_folder(out)
-    tracker = build_tracker_from_config(settings.tracking)
-    engine = BacktestEngine.from_config(settings, tracker)
-    engine.check_lookahead = check_lookahead
-    bars = load_data(data, settings.data.said(frame=True), reading)
-    item = load_strategy(strategy, bars, settings.rank)
-    with tracker:
-        if not has_run(tracker):
-            tracker.start_run(f"{item.name} {bars.name}")
-        result = engine.run(bars, item, parse_params(param or []))
-    Console().print(result)
-    if out is not None:
-        typer.echo(f"result written to {result.save(out)}")
+    run_single(
+        data, strategy, param or (), config, cash, fee_bps, slippage_bps, out, check_lookahead, reading
+    )
 
 
 @app.command("check-lookahead")
@@ -359,17 +339,10 @@ for _command in _COMMANDS:
     app.command(_command.__name__.replace("_", "-"))(_command)
 
 
-def _check_values(arguments: list[str]) -> None:
-    """Refuse empty values: as a path one would mean the folder one is in."""
-    for before, text in pairwise(["", *arguments]):
-        if not text or (text.startswith("--") and text.endswith("=")):
-            raise ConfigError(f"{text or before}: expected a value; got an empty text; leave the option out")
-
-
 def main() -> None:
-    """Entry point: a wrong input is one line on standard error and exit code 2."""
+    """Any command line, by the parser: a wrong input is one line on standard error and exit code 2."""
     try:
-        _check_values(sys.argv[1:])
+        check_values(sys.argv[1:])
         # Without standalone mode some ways to stop, Ctrl-C among them, come back as an exit code.
         code = app(prog_name="peak-fast", standalone_mode=False)
         if code == EXIT_CODE:
@@ -377,18 +350,15 @@ def main() -> None:
         if isinstance(code, int):
             sys.exit(code)
     except PeakFastError as error:
-        typer.echo(masked(f"peak-fast: {error}"), err=True)
-        sys.exit(2)
-    except typer.Exit as stop:
-        sys.exit(stop.exit_code)
+        stop(str(error), 2)
+    except typer.Exit as ended:
+        sys.exit(ended.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        typer.echo(masked(f"peak-fast: {last_message()}"), err=True)
-        sys.exit(EXIT_CODE)
+        stop(last_message(), EXIT_CODE)
     except Exception as error:
         # Usage errors of the parser, without depending on which parser it is.
         if hasattr(error, "format_message"):
-            typer.echo(masked(f"peak-fast: {usage_message(error)}"), err=True)
-            sys.exit(2)
+            stop(usage_message(error), 2)
         raise
 
 

@@ -9,8 +9,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
 from peak_fast.cli.panel import check_options, inspect_panel, load_panel
 from peak_fast.cli.values import split_pairs
 from peak_fast.errors import ConfigError, DataError, did_you_mean
@@ -61,6 +59,8 @@ def reads_data(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _parameter(name: str, kind: Any, text: str) -> inspect.Parameter:
+    import typer
+
     option = "--" + name.replace("_", "-")
     flag = kind is bool
     wanted: Any = kind if flag else kind | None

@@ -30,17 +30,3 @@ Cluster = Annotated[
     str | None,
     typer.Option("--cluster", help="Dask: tcp://host:8786, a scheduler file, local or local:4 processes"),
 ]
-
-
-def config_of(
-    path: Path | None,
-    cash: float | None = None,
-    fee_bps: float | None = None,
-    slippage_bps: float | None = None,
-) -> Any:
-    """Settings of a file, with those that the options replace."""
-    from peak_fast.cli.values import with_options
-    from peak_fast.settings import BacktestConfig
-
-    settings = BacktestConfig.from_toml(path) if path else BacktestConfig()
-    return with_options(settings, cash, fee_bps, slippage_bps)

@@ -45,6 +45,19 @@ def parse_value(text: str) -> Any:
     return text
 
 
+def config_of(
+    path: Path | None,
+    cash: float | None = None,
+    fee_bps: float | None = None,
+    slippage_bps: float | None = None,
+) -> Any:
+    """Settings of a file, with those that the options replace."""
+    from peak_fast.settings import BacktestConfig
+
+    settings = BacktestConfig.from_toml(path) if path else BacktestConfig()
+    return with_options(settings, cash, fee_bps, slippage_bps)
+
+
 def split_pairs(option: str, form: str, pairs: list[str]) -> dict[str, str]:
     """``["fast=20"]`` as ``{"fast": "20"}``.
 

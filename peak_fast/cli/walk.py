@@ -18,7 +18,6 @@ from peak_fast.cli.options import (
     Reading,
     SlippageBps,
     StrategyName,
-    config_of,
 )
 
 
@@ -70,7 +69,7 @@ def walk_forward(
     """
     from peak_fast import validation
     from peak_fast.cli.strategy import load_strategy
-    from peak_fast.cli.values import check_output, engine_settings
+    from peak_fast.cli.values import check_output, config_of, engine_settings
 
     if plot is not None:
         check_output(plot)

@@ -106,7 +106,7 @@ def around(
     asked: Any = python_types.FunctionType(outer.__code__, names, outer.__name__)
     if checked:
         return _guest(numba.njit(signature, **OPTIONS)(asked))
-    return _guest(_alone(asked, signature, _nrt=False), partial(store_guest, kind, function))
+    return _guest(_alone(asked, signature), partial(store_guest, kind, function))
 
 
 def _inside(function: Callable[..., Any]) -> Any:
@@ -121,7 +121,8 @@ def compile_guest(kind: str, function: Callable[..., Any], signature: Any) -> Gu
     return _guest(_alone(function, signature), partial(store_guest, kind, function))
 
 
-def _alone(function: Callable[..., Any], signature: Any, **options: Any) -> Any:
-    """A function that only kernels call, by its address; loops of ours own nothing and count no references."""
-    options |= {**OPTIONS, "no_cfunc_wrapper": True, "no_cpython_wrapper": True}
-    return numba.njit(signature, pipeline_class=WholeCompiler, **options)(function)
+def _alone(function: Callable[..., Any], signature: Any) -> Any:
+    """A function that only kernels call, by its address."""
+    return numba.njit(
+        signature, no_cfunc_wrapper=True, no_cpython_wrapper=True, pipeline_class=WholeCompiler, **OPTIONS
+    )(function)

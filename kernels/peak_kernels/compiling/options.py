@@ -14,6 +14,7 @@ from typing import Any, TypeVar, overload
 
 import numba
 from numba.core import caching
+from numba.core.dispatcher import Dispatcher
 
 from peak_kernels.compiling.cache import PACKAGE_DIR, cache_dir, is_own, source_stamp
 from peak_kernels.compiling.disk import CheckedFiles
@@ -77,6 +78,25 @@ def part(function: F) -> F:
         _nrt=False,
         pipeline_class=PartCompiler,
     )(function)
+    return _refusing(compiled)
+
+
+def _refusing(compiled: F) -> F:
+    """A function that only machine code can call, made to say so where Python calls it: at its address is nothing."""
+    dispatcher: Any = compiled
+
+    def refuse(*args: Any, **kwargs: Any) -> Any:
+        name = compiled.__name__
+        raise TypeError(
+            f"{name} works inside compiled functions only (a block of @strategy); Python called it"
+        )
+
+    def add_overload(result: Any) -> None:
+        # Known to other compiled functions, and not to the table in which Python's calls are looked up.
+        dispatcher.overloads[tuple(result.signature.args)] = result
+
+    if isinstance(compiled, Dispatcher):  # and no plain function, as under NUMBA_DISABLE_JIT
+        dispatcher._compile_for_args, dispatcher.add_overload = refuse, add_overload
     return compiled
 
 
@@ -119,7 +139,7 @@ def jit(
             _nrt=not inline,
             pipeline_class=PartCompiler if inline else WholeCompiler,
         )(func)
-        return compiled
+        return _refusing(compiled) if inline else compiled
 
     return decorate if function is None else decorate(function)
 

@@ -139,7 +139,7 @@ class _Environments:
 
 
 class _UsersPart(_Part):
-    """Library of a user's function inside a loop of ours: it may allocate, raise, and need its environment (to print)."""
+    """Library of a user's function inside a loop of ours: it may allocate, raise, and print."""
 
     def __init__(self, codegen: Any, name: str) -> None:
         super().__init__(codegen, name)

@@ -13,7 +13,7 @@ import numpy as np
 
 from peak_kernels import order_slots as f
 from peak_kernels.arrays import FloatArray
-from peak_kernels.compiling import jit
+from peak_kernels.compiling import jit, part
 from peak_kernels.orders.book import is_exit, is_live
 
 NO_ORDER = -1
@@ -22,7 +22,7 @@ NO_ROOM = -2
 """What placing gives back when the instruction had no room; as a ``parent`` it rejects the child."""
 
 
-@jit
+@part
 def write(orders: FloatArray, op: int, asset: int, tag: float) -> int:
     """Add a row with all fields at their defaults; 0 (and counted as dropped) when there is no room.
 
@@ -49,7 +49,7 @@ def write(orders: FloatArray, op: int, asset: int, tag: float) -> int:
     return row
 
 
-@jit
+@part
 def write_order(
     orders: FloatArray,
     kind: int,
@@ -283,7 +283,7 @@ def trail_stops(
         orders[row + f.X_TRAIL], orders[row + f.X_TRAIL_UNIT] = trail, trail_unit
 
 
-@jit
+@part
 def live_orders(orders: FloatArray, tag: float) -> int:
     """How many orders of a tag are live (exits of its lots are not counted)."""
     count = 0
@@ -295,7 +295,7 @@ def live_orders(orders: FloatArray, tag: float) -> int:
     return count
 
 
-@jit
+@part
 def order_of(orders: FloatArray, number: int) -> int:
     """Where the order of an earlier instruction is kept; -1 when there is none."""
     if not 0 <= number < orders[f.S_FIRST]:
@@ -303,27 +303,27 @@ def order_of(orders: FloatArray, number: int) -> int:
     return int(orders[int(orders[f.S_PLACED_AT]) + int(number)])
 
 
-@jit
+@part
 def status_of(orders: FloatArray, number: int) -> int:
     """Status of the order that an instruction placed: ``WORKING``, ``FILLED`` ...; ``NONE`` before it is known."""
     k = order_of(orders, number)
     return int(orders[k + f.O_STATUS]) if k >= 0 else f.NONE
 
 
-@jit
+@part
 def filled_of(orders: FloatArray, number: int) -> float:
     """Units that the order of an instruction has filled so far."""
     k = order_of(orders, number)
     return orders[k + f.O_FILLED] if k >= 0 else 0.0
 
 
-@jit
+@part
 def new_fills(orders: FloatArray) -> int:
     """Number of fills since the last call of the block, of all assets."""
     return int((orders[f.S_FILLS_NEXT] - orders[f.S_SEEN_FILLS]) / f.N_FILL)
 
 
-@jit
+@part
 def new_fill(orders: FloatArray, n: int) -> tuple[float, float, float, int, int]:
     """Fill ``n`` of `new_fills`, oldest first: tag (-1: none), signed size, price, role, asset.
 

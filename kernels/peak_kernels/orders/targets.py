@@ -14,13 +14,13 @@ from peak_kernels import money
 from peak_kernels import order_slots as f
 from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray
-from peak_kernels.compiling import jit
+from peak_kernels.compiling import part
 from peak_kernels.fast import volatility_fraction
 from peak_kernels.orders.account import by_weight, full_value, worth_of
 from peak_kernels.orders.place import write
 
 
-@jit
+@part
 def see_account(m: FloatArray, seen: FloatArray, view: FloatArray, account: FloatArray, bar: int) -> None:
     """Write the account as the fast path shows it (`peak_kernels.slots`, ``VIEW_``).
 
@@ -49,7 +49,7 @@ def see_account(m: FloatArray, seen: FloatArray, view: FloatArray, account: Floa
     account[t.VIEW_ENTRY_PRICE] = value / size
 
 
-@jit
+@part
 def aim_at(m: FloatArray, seen: FloatArray, target: float, bar: int) -> None:
     """Instructions of a new target: what was wanted before ends, the other side is closed, an order is placed."""
     side = np.sign(target)
