@@ -157,6 +157,11 @@ def write_atomically(path: Path, content: bytes | memoryview, remedy: str = "try
 def _write_error(path: Path, size: int, error: OSError, remedy: str) -> StoreError:
     if isinstance(error, FileNotFoundError) and not path.parent.exists():
         return StoreError(f"expected to write {path}; there is no folder {path.parent}; make it first")
+    if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+        return StoreError(
+            f"expected a folder that this user can write, for {path.name}; got {path.parent.resolve()} "
+            f"({error.strerror}); name another folder, then {remedy}"
+        )
     if error.errno not in _FULL:
         return StoreError(f"expected to write {path}; the system refused ({error}); {remedy}")
     free = "unknown"

@@ -207,3 +207,38 @@ def test_all_levels_give_the_bits_of_fresh_code(package, tmp_path):
 @pytest.mark.nightly
 def test_all_levels_give_the_bits_of_fresh_code_in_500_runs(package, tmp_path):
     compare(package, tmp_path, 500)
+
+
+# What is said
+
+
+def test_a_level_that_nobody_knows_is_said_once(monkeypatch, caplog):
+    monkeypatch.setattr(levels, "processor", processor_of("v2", "v3"))
+    monkeypatch.setenv(levels.VARIABLE, "v9000")
+    levels._tell_unknown.cache_clear()
+    assert [levels.level(), levels.level()] == ["v3", "v3"]
+    (line,) = caplog.messages
+    assert line == (
+        "PEAK_FAST_CPU_LEVEL: expected one of v2, v3, v4, or none; got 'v9000'; the processor's own, v3, is used"
+    )
+
+
+def test_why_code_of_the_package_is_used_or_not(file, compiled, monkeypatch, caplog):
+    caplog.set_level("DEBUG", "peak_kernels")
+    assert levels.why_not("roc_rows") is None
+    assert levels.why_not("sma_rows") == f"there is no file of sma_rows for {levels.level()}"
+    file.write_bytes(objects.written(*compiled, {**levels.package_facts(), "numba": "0.1"}))
+    here = levels.package_facts()["numba"]
+    assert levels.why_not("roc_rows") == f"it was made for numba 0.1, here {here}"
+    called()
+    expected = f"roc_rows: the package's machine code is not used: it was made for numba 0.1, here {here}"
+    assert expected in caplog.messages
+    file.write_bytes(b"nothing")
+    assert levels.why_not("roc_rows") == "the file of roc_rows is damaged"
+    monkeypatch.setenv(levels.VARIABLE, "none")
+    assert levels.why_not("roc_rows") == "PEAK_FAST_CPU_LEVEL is none"
+    monkeypatch.setenv(levels.VARIABLE, "")
+    monkeypatch.setattr(levels, "processor", dict)
+    assert levels.why_not("roc_rows") == "this processor has less than x86-64-v2"
+    monkeypatch.setattr(levels, "PACKAGE_DIR", file.parent)
+    assert levels.why_not("roc_rows").startswith("none came along")

@@ -95,7 +95,7 @@ def test_the_wheel_is_small_and_says_what_it_is(wheel, held):
     assert held[f"{facts}/licenses/LICENSE"] == (ROOT / "LICENSE").read_bytes()
     commands = configparser.ConfigParser()
     commands.read_string(held[f"{facts}/entry_points.txt"].decode())
-    assert dict(commands["console_scripts"]) == {"peak-fast": "peak_fast.cli.plain:main"}
+    assert dict(commands["console_scripts"]) == {"peak-fast": "peak_fast.cli.start:main"}
 
 
 def test_the_source_archive_holds_what_a_wheel_and_the_tests_need(tmp_path):

@@ -36,6 +36,7 @@ def report() -> Any:
     table.add_row("processors", f"{os.cpu_count()}, sweeps use {default_threads()} threads")
     problem = cache_problem() or "no folder can be written"
     table.add_row("kernel cache", f"{folder}, {compiled} compiled" if folder else f"none: {problem}")
+    table.add_row("machine code", _machine_code())
     table.add_row(
         "starting",
         f"{ready} of {len(ENTRIES)} entries load without numba"
@@ -47,6 +48,17 @@ def report() -> Any:
         except importlib.metadata.PackageNotFoundError:
             table.add_row(name, "not installed")
     return table
+
+
+def _machine_code() -> str:
+    """Which machine code of the package is used, or why none is."""
+    from peak_kernels.compiling import level, why_not
+    from peak_kernels.entries import ENTRIES
+
+    reason = why_not(next(iter(ENTRIES)))
+    return (
+        f"of the package, for x86-64-{level()}" if reason is None else f"compiled on this machine: {reason}"
+    )
 
 
 def warm_up(say: Callable[[str], object]) -> None:

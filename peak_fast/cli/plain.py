@@ -1,8 +1,7 @@
-"""The start of ``peak-fast``: a plain ``peak-fast run`` without the parser, everything else by it.
+"""A plain ``peak-fast run``, read without the parser, and what both ways of reading a line share.
 
-Importing the parser and what it checks values with takes as long as everything else that a first result needs.  A
-line whose words are all of a form that can be read in one way only is read here; any other, wrong ones above all, is
-for the parser (`app`), so help and errors are its own.
+A line whose words are all of a form that can be read in one way only is read here; any other, wrong ones above all,
+is for the parser, so help and errors are its own.
 """
 
 from __future__ import annotations
@@ -14,8 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from peak_fast.errors import ConfigError, PeakFastError
-from peak_fast.guard import EXIT_CODE, last_message
+from peak_fast.errors import ConfigError
 from peak_fast.masking import masked
 
 _NUMBER = re.compile(r"\d+(\.\d+)?")
@@ -23,25 +21,6 @@ _VALUES: dict[str, Callable[[str], Any]] = {
     "data": str, "strategy": str, "config": Path, "cash": float, "fee-bps": float, "slippage-bps": float, "out": Path,
 }  # fmt: skip
 _REQUIRED = {"data", "strategy"}
-
-
-def main() -> None:
-    """Entry point: a wrong input is one line on standard error and exit code 2."""
-    try:
-        check_values(sys.argv[1:])
-        given = plain_run(sys.argv[1:])
-        if given is not None:
-            from peak_fast.cli.single import run_single
-
-            run_single(**given)
-            return
-    except PeakFastError as error:
-        stop(str(error), 2)
-    except KeyboardInterrupt:
-        stop(last_message(), EXIT_CODE)
-    from peak_fast.cli.app import main as by_parser
-
-    by_parser()
 
 
 def plain_run(arguments: list[str]) -> dict[str, Any] | None:

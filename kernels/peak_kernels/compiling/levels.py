@@ -12,6 +12,7 @@ Python's objects that it reads arrays by.  Which Python it is makes no differenc
 from __future__ import annotations
 
 import functools
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,8 @@ LEVELS = ("v4", "v3", "v2")
 COMPILED = "compiled"
 """Folder of the package with a folder for each level."""
 VARIABLE = "PEAK_FAST_CPU_LEVEL"
-"""Names the highest level that may be used, or ``none``: no code of the package's."""
+"""Names the highest level that may be used, or `NONE`: no code of the package's."""
+NONE = "none"
 
 # What Linux calls the features that a level adds to the one below it.
 _ADDED = {
@@ -63,9 +65,27 @@ def best_level() -> str | None:
 def level() -> str | None:
     """Level whose code is used: the processor's, or a lower one that ``PEAK_FAST_CPU_LEVEL`` names; None: none."""
     best, asked = best_level(), os.environ.get(VARIABLE, "")
-    if best is None or not IS_PLAIN or asked == "none":
+    if best is None or not IS_PLAIN or asked == NONE:
         return None
+    if asked and asked not in LEVELS:
+        _tell_unknown(asked, best)
     return max(best, asked, key=LEVELS.index) if asked in LEVELS else best
+
+
+@functools.cache
+def _tell_unknown(asked: str, best: str) -> None:
+    """A line of the log, once."""
+    import logging
+
+    known = ", ".join(reversed(LEVELS))
+    logging.getLogger("peak_kernels").warning(
+        "%s: expected one of %s, or %s; got %r; the processor's own, %s, is used",
+        VARIABLE,
+        known,
+        NONE,
+        asked,
+        best,
+    )
 
 
 def settings() -> dict[str, str]:
@@ -96,3 +116,25 @@ def package_file(name: str) -> Path | None:
         return None
     file = PACKAGE_DIR / COMPILED / chosen / f"{name}.object"
     return file if file.is_file() else None
+
+
+def why_not(name: str) -> str | None:
+    """Why an entry is compiled here, and not what the package brings along for it; None where that is used."""
+    if not IS_PLAIN:
+        return "the package brings machine code along for Linux on x86-64 only"
+    if not (PACKAGE_DIR / COMPILED).is_dir():
+        return "none came along: installed from source, or from the wheel for all platforms"
+    if level() is None:
+        asked = os.environ.get(VARIABLE)
+        return f"{VARIABLE} is {NONE}" if asked == NONE else "this processor has less than x86-64-v2"
+    file = package_file(name)
+    if file is None:
+        return f"there is no file of {name} for {level()}"
+    try:
+        with file.open("rb") as lines:
+            made = json.loads(lines.readline())["facts"]
+        here = package_facts()
+        other = [f"{key} {made.get(key)}, here {here[key]}" for key in here if made.get(key) != here[key]]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return f"the file of {name} is damaged"
+    return f"it was made for {'; '.join(other)}" if other else None

@@ -35,9 +35,8 @@ import numpy as np
 
 from peak_kernels.compiling.cache import cache_dir, version_of
 from peak_kernels.compiling.layout import ARRAY_HEADER, TUPLE_HEADER
-from peak_kernels.compiling.levels import package_facts, package_file, processor, settings
+from peak_kernels.compiling.levels import package_facts, package_file, processor, settings, why_not
 from peak_kernels.compiling.linking import link
-from peak_kernels.compiling.starting import start_numba
 from peak_kernels.folders import read_ours
 
 Body = Callable[[str], Callable[..., None]]
@@ -86,11 +85,20 @@ def load(name: str) -> tuple[int, str] | None:
         address = _address(name, file.read_bytes, package_facts)
         if address is not None:
             return address, PACKAGED
+        _log_refused(name)
     folder = cache_dir()
     if folder is None:
         return None
     address = _address(name, lambda: read_ours(folder / f"{name}.object"), facts)
     return None if address is None else (address, STORED)
+
+
+def _log_refused(name: str) -> None:
+    """A line for whoever looks why the first run takes seconds; `peak-fast doctor` says the same."""
+    import logging
+
+    reason = why_not(name) or "its file is damaged, or this system does not let it be executed"
+    logging.getLogger("peak_kernels").debug("%s: the package's machine code is not used: %s", name, reason)
 
 
 def _address(name: str, read: Callable[[], bytes], valid: Callable[[], dict[str, Any]]) -> int | None:
@@ -130,6 +138,8 @@ def store(name: str, symbol: str, code: bytes) -> None:
 
 def compile_and_store(name: str, numbers: int, body: Body) -> int:
     """Address of an entry after numba has compiled it; the file is for the processes to come."""
+    from peak_kernels.compiling.starting import start_numba
+
     start_numba()
     from peak_kernels.compiling.options import compile_native
 
