@@ -143,6 +143,7 @@ def _tell(problem: str) -> None:
     import logging
 
     logging.getLogger("peak_kernels").warning(
-        "what has to be compiled here is compiled anew in every process: %s; or set PEAK_FAST_CACHE_DIR to a folder of your own",
+        "what has to be compiled is compiled in memory, anew in every process: %s; or set PEAK_FAST_CACHE_DIR to "
+        "a folder of your own",
         problem,
     )
