@@ -164,7 +164,7 @@ def ten_lines(place: Place) -> None:
 _WITHOUT_NUMBA = """
 import sys
 sys.modules["numba"] = None
-from peak_fast import BacktestEngine, Rank, Sweep, synthetic
+from peak_fast import BacktestEngine, Rank, Sweep, indicators, synthetic
 from peak_fast.portfolio import Momentum
 from peak_kernels.compiling import levels
 from peak_kernels.entries import ENTRIES
@@ -172,6 +172,9 @@ bars, engine = synthetic(2_000, seed=1), BacktestEngine()
 engine.run(bars, "ma_crossover")
 Sweep("rsi_reversion", {"fee_rate": [0.0, 0.001]}, bars).run(progress=False)
 engine.run(synthetic(300, seed=1, assets=5), Rank(Momentum(20), top=2))
+for usual in (indicators.sma, indicators.ema, indicators.rsi, indicators.roc, indicators.std):
+    usual(bars.close, 9)
+indicators.macd(bars.close)
 for entry in ENTRIES.values():
     entry.prepare()
     assert entry.way == "package", (entry.name, entry.way)

@@ -14,6 +14,7 @@ from peak_fast.indicators.rows import kinds, plane_of, rows_of
 from peak_fast.orders.block import BUY, CLOSE, POSITION
 from peak_fast.settings.order_rules import OrderRules
 from peak_fast.strategies.blocks import Block, OrderBlock
+from peak_kernels.indicators import usual
 from peak_kernels.orders.place import close_lots, place_market
 from tests.sweep_cases import ALL
 
@@ -202,3 +203,21 @@ def test_what_a_row_cannot_be_is_said():
 def read_second(i, bars, params, memory, account):
     """Reads behind its rows."""
     return bars[7, i]
+
+
+@pytest.mark.parametrize("bars", [0, 1, 9, 300, 5_000])
+@pytest.mark.parametrize("gaps", [False, True])
+def test_functions_of_ready_kernels_are_those_of_numba_to_the_last_bit(bars, gaps):
+    random = np.random.default_rng(bars)
+    values = 100.0 * np.exp(np.cumsum(random.normal(0.0, 0.01, bars)))
+    if gaps:
+        values[random.random(bars) < 0.05] = np.nan
+    for name in ("sma", "ema", "rsi", "roc", "std"):
+        for period in (1, 2, 14, 200):
+            expected = np.empty(bars)
+            getattr(usual, name)(values, period, expected)
+            np.testing.assert_array_equal(getattr(ta, name)(values, period), expected, f"{name} {period}")
+    for periods in ((12, 26, 9), (26, 12, 1)):
+        expected = np.empty((3, bars))
+        usual.macd(values, *periods, *expected)
+        np.testing.assert_array_equal(np.array(ta.macd(values, *periods)), expected)
