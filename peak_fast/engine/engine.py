@@ -371,8 +371,9 @@ class BacktestEngine:
         flat = settings.vector(bars, weights=weights, legacy=legacy, financed=settings.order_book is None)
         replay = rules = orders = None
         if settings.order_book is None:
-            payments = _simulation.payments_for(settings, bars, symbol)
-            notes = notes if payments is None else (*notes, *payments.notes)
+            paid = settings.financing is not None
+            payments = _simulation.payments_for(settings, bars, symbol) if paid else None
+            notes = (*notes, *payments.notes) if payments else notes
             outcome = _simulation.run_single(bars, decisions, flat, payments)
             replay = _simulation.Replay.of(bars, flat, decisions, strategy, params, payments)
         else:

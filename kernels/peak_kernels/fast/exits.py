@@ -32,13 +32,19 @@ def set_levels(state: FloatArray, side: float) -> tuple[float, float]:
 
 @jit(inline=True)
 def exit_levels(state: FloatArray, side: float) -> tuple[float, int, float]:
-    """``(stop level, kind of stop, target level)`` of the open position, see `set_levels`.
+    """``(stop level, kind of stop, target level)`` of the open position for fixed distances, times ``side``.
 
+    Multiplied by ``side`` the adverse direction is down for both sides.  -inf and inf where nothing is set.
     A short, a position on credit and one whose price may fall below zero are liquidated at the price at which
     their equity is zero.
     """
-    level, goal = set_levels(state, side)
-    kind = t.STOPPED
+    level, kind, goal = -math.inf, t.STOPPED, math.inf
+    if state[t.STOP_LOSS] > 0.0 or state[t.TAKE_PROFIT] > 0.0:
+        entry = state[t.AVERAGE_COST]
+        if state[t.STOP_LOSS] > 0.0:
+            level = side * money.exit_level(entry, side, stop_distance(state, state[t.STOP_LOSS], entry))
+        if state[t.TAKE_PROFIT] > 0.0:
+            goal = side * money.exit_level(entry, side, -stop_distance(state, state[t.TAKE_PROFIT], entry))
     if side < 0.0 or state[t.LEVERAGE] > 1.0 or state[t.SIGNED_PRICES] > 0.0:
         zero = money.ruin_level(state[t.CASH], state[t.UNITS])
         if zero > level:
@@ -48,9 +54,44 @@ def exit_levels(state: FloatArray, side: float) -> tuple[float, int, float]:
 
 @jit(inline=True)
 def first_exit(state: FloatArray, prices: FloatArray, start: int, stop: int) -> tuple[int, float, int, float]:
-    """First bar in ``[start, stop)`` in which a stop or target is reached: ``(bar, level, kind, goal)``."""
+    """First bar in ``[start, stop)`` in which a stop or target is reached: ``(bar, level, kind, goal)``.
+
+    Levels are times side (see `exit_levels`).  The bar is ``stop`` where nothing is reached.  The trailing
+    watermark is raised after each bar that did not end the position, never before it is tested.
+    """
     side = 1.0 if state[t.UNITS] > 0.0 else -1.0
-    return first_beyond(state, prices, start, stop, side, exit_levels(state, side))
+    level, kind, goal = exit_levels(state, side)
+    adverse, favourable = (t.LOW, t.HIGH) if side > 0.0 else (t.HIGH, t.LOW)
+    trailing = state[t.TRAILING]
+    if trailing == 0.0:
+        if level == -math.inf and goal == math.inf:
+            return stop, level, kind, goal
+        return (
+            simd.first_outside(prices, adverse, favourable, start, stop, side, level, goal),
+            level,
+            kind,
+            goal,
+        )
+    source = state[t.WATERMARK]
+    marks = favourable
+    if source > 0.0:
+        marks = t.CLOSE if source == 1.0 else (t.HIGH if source == 2.0 else t.LOW)
+    # One of the two is zero: a distance in price units, or a share of the watermark.
+    fixed = trailing if state[t.STOP_ABSOLUTE] > 0.0 else 0.0
+    share = 0.0 if state[t.STOP_ABSOLUTE] > 0.0 else trailing
+    best = side * state[t.BEST_PRICE]
+    current, current_kind = level, kind
+    bar = start
+    while bar < stop:
+        trail = money.trailed(best, share, fixed)
+        if trail > level:
+            current, current_kind = trail, t.TRAILED
+        if side * prices[adverse, bar] <= current or side * prices[favourable, bar] >= goal:
+            break
+        best = max(best, side * prices[marks, bar]) if prices[marks, bar] == prices[marks, bar] else best
+        bar += 1
+    state[t.BEST_PRICE] = side * best
+    return bar, current, current_kind, goal
 
 
 @jit(inline=True)
@@ -62,10 +103,9 @@ def first_beyond(
     side: float,
     levels: tuple[float, int, float],
 ) -> tuple[int, float, int, float]:
-    """First bar in ``[start, stop)`` that reaches ``levels`` (`exit_levels`) or a trailing stop: as `first_exit`.
+    """`first_exit` with levels that the caller knows.
 
-    Levels are times side.  The bar is ``stop`` where nothing is reached.  The trailing
-    watermark is raised after each bar that did not end the position, never before it is tested.
+    Stated a second time: with one function around the other, sweeps without financing take 2 % longer.
     """
     level, kind, goal = levels
     adverse, favourable = (t.LOW, t.HIGH) if side > 0.0 else (t.HIGH, t.LOW)
