@@ -231,6 +231,38 @@ def test_an_error_of_a_function_is_the_one_of_one_machine(client):
     assert said[0] == said[1]
 
 
+class Odd(Exception):
+    def __init__(self, one, two):
+        super().__init__(one)
+        self.two = two
+
+
+def deep(df, params):
+    return deep(df, params)
+
+
+def raises(kind, *arguments):
+    def fails(df, params):
+        raise kind(*arguments)
+
+    return fails
+
+
+@pytest.mark.parametrize(
+    "odd", [deep, raises(KeyboardInterrupt, "by a function"), raises(SystemExit, 3), raises(Odd, "one", 2)]
+)
+def test_whatever_a_function_raises_arrives_and_nothing_waits_for_ever(client, odd):
+    sweep = Sweep(odd, {"n": range(3)}, BARS)
+    said = []
+    for cluster in (None, client):
+        with pytest.raises(BaseException) as caught:
+            sweep.run(cluster=cluster, progress=False)
+        said.append((type(caught.value).__name__, str(caught.value)))
+    assert said[0] == said[1] or said[1] == ("RuntimeError", f"{said[0][0]}: {said[0][1]}")
+    notes = "".join(getattr(caught.value, "__notes__", []))
+    assert "on worker tcp://" in notes and f"in {odd.__name__}" in notes
+
+
 def kills(df, params):
     if params["n"] == 5:
         os.kill(os.getpid(), signal.SIGKILL)

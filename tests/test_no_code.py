@@ -126,6 +126,7 @@ def test_nothing_else_reads_pickles_or_executes_text():
     assert found == {
         ("peak_fast/cluster/careful.py", "pickle.loads"),
         ("peak_fast/cluster/child.py", "pickle.loads"),
+        ("peak_fast/cluster/rounds.py", "pickle.loads"),
         ("kernels/peak_kernels/compiling/disk.py", "pickle.loads"),
         ("peak_fast/cli/strategy.py", "spec.loader.exec_module"),
     }

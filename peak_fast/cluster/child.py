@@ -36,7 +36,7 @@ def main() -> None:
             else:
                 say(ROWS, pickle.dumps(np.ascontiguousarray(opened.rows(*sent))))
         except Exception as error:
-            say(ERROR, _pickled(error))
+            say(ERROR, pickled(error))
         sent = _next(inward)
 
 
@@ -49,13 +49,18 @@ def _opened(job: str, parcels: dict[str, bytes], threads: int) -> Any:
     return shelf.load(job).open(Means(threads, 0))
 
 
-def _pickled(error: Exception) -> bytes:
+def pickled(error: BaseException) -> bytes:
+    """An error as it travels; one that would not arrive as it is becomes a RuntimeError that says it."""
     import cloudpickle
 
     try:
         content: bytes = cloudpickle.dumps(error)
+        pickle.loads(content)
     except Exception:
-        content = pickle.dumps(RuntimeError(f"{type(error).__name__}: {error}"))
+        plain = RuntimeError(f"{type(error).__name__}: {error}")
+        for note in getattr(error, "__notes__", []):
+            plain.add_note(str(note))
+        content = pickle.dumps(plain)
     return content
 
 

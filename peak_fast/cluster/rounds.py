@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import pickle
 import queue
 import time
 import uuid
@@ -176,6 +177,8 @@ class Round:
             self._crew.compare(reply.worker, reply.theirs, reply.lacks)
             self._later(task)
             return
+        if reply.error is not None:
+            raise pickle.loads(reply.error)
         if reply.missing:
             if self._crew.bring(self._packed, reply.worker):
                 self._retry(task, f"worker {reply.worker} does not keep what it is sent")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 import weakref
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from peak_fast.cluster.careful import Limits, run_carefully
+from peak_fast.cluster.child import pickled
 from peak_fast.cluster.shelf import Means, Missing, Opened, Shelf
 from peak_fast.cluster.versions import digest, identity
 from peak_kernels.arrays import FloatArray
@@ -22,6 +24,8 @@ _GROWTH, _PATIENT = 32, 1.5
 _CAREFUL, _SILENCE = 20.0, "5 minutes"
 # So many seconds without a byte a task waits for parcels that its worker lacks.
 _ARRIVES = 3.0
+# Frames that an error shows of where it was raised.
+_SHOWN = 8
 
 
 @dataclass
@@ -48,6 +52,8 @@ class Reply:
         The worker's identity where it is not that of the client.
     lacks
         What it could not import.
+    error
+        What the work raised, as a pickle.
     """
 
     worker: str
@@ -60,6 +66,7 @@ class Reply:
     failed: dict[int, str] = field(default_factory=dict)
     theirs: dict[str, str] | None = None
     lacks: ImportError | None = None
+    error: bytes | None = None
 
 
 _shelves: weakref.WeakKeyDictionary[Any, Shelf] = weakref.WeakKeyDictionary()
@@ -126,6 +133,12 @@ def run_piece(
             return Reply(worker.address, missing=[str(missing)])
         except ImportError as error:
             return Reply(worker.address, lacks=ImportError(str(error), name=error.name))
+        except BaseException as error:
+            # Dask's own way of errors loses its connection over some, such as one with a thousand frames.
+            error.add_note(
+                f"on worker {worker.address}:\n{''.join(traceback.format_tb(error.__traceback__)[-_SHOWN:])}"
+            )
+            return Reply(worker.address, error=pickled(error.with_traceback(None)))
 
 
 def _await(shelf: Shelf, job: str) -> None:
