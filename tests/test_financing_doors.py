@@ -1,5 +1,7 @@
 """Financing of one asset at every door: runs, sweeps, studies, saving, tracking, and what is refused."""
 
+import contextlib
+import sqlite3
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -28,6 +30,7 @@ from peak_fast import (
 )
 from peak_fast.results import KINDS
 from peak_fast.settings import OrderRules
+from peak_fast.tracking import MLflowTracker
 from peak_kernels import slots as t
 from tests.test_financing import payments_in
 from tests.test_portfolio_financing import daily, events_of, raw_assets
@@ -259,3 +262,22 @@ def test_kinds_of_orders_have_the_numbers_that_are_written():
     """Records hold them: a number that is in use means the same for good."""
     assert KINDS[8:] == ("order", "close", "child", "split", "reinvested")
     assert [KINDS[code] for code in (t.OF_SPLIT, t.REINVESTED)] == ["split", "reinvested"]
+
+
+def test_a_tracker_gets_what_was_paid(tmp_path):
+    pytest.importorskip("mlflow")
+    address = tmp_path / "runs.db"
+    with MLflowTracker(f"sqlite:///{address}") as tracker, tracker.start_run("financed"):
+        engine = BacktestEngine(financing=Financing(**RATES, **DUE), tracker=tracker)
+        stats = engine.run(BARS, "ma_crossover", {"fast": 5, "slow": 30}).stats
+    with contextlib.closing(sqlite3.connect(address)) as store:
+        stored = dict(store.execute("select key, value from latest_metrics"))
+    for name in (
+        "cash_interest",
+        "total_borrow",
+        "total_dividends",
+        "total_funding",
+        "net_deposits",
+        "total_return",
+    ):
+        assert stored[name] == stats[name]
