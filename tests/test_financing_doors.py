@@ -20,6 +20,7 @@ from peak_fast import (
     DataError,
     Execution,
     Financing,
+    Panel,
     RiskLimits,
     Stops,
     Study,
@@ -281,3 +282,55 @@ def test_a_tracker_gets_what_was_paid(tmp_path):
         "total_return",
     ):
         assert stored[name] == stats[name]
+
+
+def test_columns_pay_at_the_next_price_as_tables_do():
+    nothing = float("nan")
+    frame = {
+        **daily([100.0, 100.0, nothing, 99.0, nothing, 49.0, nothing]),
+        "dividend": [0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+        "split": [1.0, 1.0, 1.0, 1.0, 2.0, 1.0, 1.0],
+    }
+    by_column, by_table = (
+        BacktestEngine(financing=financing).run(frame, np.ones(7))
+        for financing in (
+            Financing(dividends="cash", splits="column"),
+            Financing(dividends={"2024-01-03": 1.0}, splits={"2024-01-05": 2.0}),
+        )
+    )
+    assert by_column.charges["bar"].to_list() == [3, 5]
+    assert by_column.charges.equals(by_table.charges)
+    np.testing.assert_array_equal(by_column.equity, by_table.equity)
+    assert any("dividends='cash': 1 of 2 rows passed over" in note for note in by_column.notes)
+    panel = Panel.from_frame({"A": frame})
+    weights = np.full((7, 1), nothing)
+    weights[0] = 1.0
+    engine = BacktestEngine(financing=Financing(dividends="cash", splits="column"))
+    assert engine.run(panel, weights).charges["bar"].to_list() == [3, 5]
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"cash_rate": {"2024-01-01": True}},
+        {"dividends": {"2024-01-03": True}},
+        {"splits": pl.DataFrame({"date": ["2024-01-03"], "ratio": [True]})},
+        {"cash_flows": {"2024-01-03": False}},
+        {"borrow_rate": {"A": True}},
+    ],
+)
+def test_truth_values_are_no_amounts(parts):
+    with pytest.raises((ConfigError, DataError), match=rf"Financing\.{next(iter(parts))}.*expected"):
+        Financing(**parts)
+    frame = {**daily([100.0, 100.0, 99.0]), "dividend": [False, False, True]}
+    with pytest.raises(DataError, match="column 'dividend': expected numbers; got True and False"):
+        BacktestEngine(financing=Financing(dividends="cash")).run(frame, np.ones(3))
+
+
+@pytest.mark.parametrize("symbol", ["600519.SH", "2330.TW", "00005.HK", "BTC-2024"])
+def test_symbols_of_numbers_are_no_dates(symbol):
+    assert Financing(borrow_rate={symbol: 0.1}).borrow_rate == ((symbol, 0.1),)
+    for day in ("2024-01-01", "20240101", "2024/1/1", "2024-01-01T09:30", "31.1.2024", "31.01.2024 14:30"):
+        assert len(Financing(borrow_rate={day: 0.1}).borrow_rate.times) == 1
+    with pytest.raises(DataError, match=r"Financing\.dividends: expected a frame with a column of times.*got list"):
+        Financing(dividends=[["2024-01-03", 1.0]])

@@ -65,7 +65,7 @@ def adjusted(
         if passed:
             by = close_name or split_name
             way = "no closes or splits to adjust by" if by is None else f"adjust=True adjusts by {by!r}"
-            notes.append(f"prices are as they stand; {_columns(passed)} not used ({way})")
+            notes.append(f"prices are as they stand; {_columns(passed)} not used for them ({way})")
         return prices
     if close_name is not None:
         names.take(close_name)

@@ -77,8 +77,6 @@ def dated_values(given: Any, label: str, names: tuple[str, ...] = ()) -> DatedVa
         given = given.to_frame("value")
     try:
         table = table_of(collect(given)[0])
-    except DataError:
-        raise
     except Exception as error:
         raise DataError(f"{label}: expected {_WAYS}; got {type(given).__name__}") from error
     return _read(table, label, names)
@@ -122,7 +120,9 @@ def _read(table: Any, label: str, wanted: tuple[str, ...]) -> DatedValues:
             f"{label}: expected one column of numbers beside times and symbols; got {columns or table.names}; drop the "
             "others"
         )
-    numbers, _ = numbers_of(table.get(names.take(columns[0])), f"{label}[{columns[0]!r}]")
+    numbers, truths = numbers_of(table.get(names.take(columns[0])), f"{label}[{columns[0]!r}]")
+    if truths and numbers.size:
+        raise DataError(f"{label}: expected numbers; got True and False")
     if not np.isfinite(numbers).all():
         row = int(np.argmin(np.isfinite(numbers)))
         raise DataError(

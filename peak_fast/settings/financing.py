@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -23,6 +24,7 @@ _NAMES = {
     "splits": ("split", "splits", "ratio", "splitratio"),
     "cash_flows": ("amount", "flow", "cashflow", "cash"),
 }
+_DATE = re.compile(r"\d{8}(\D|$)|\d{4}([-/. ])\d\d?\2\d\d?(\D|$)|\d\d?([-/. ])\d\d?\4\d{4}(\D|$)")
 _RATES = ("cash_rate", "debit_rate", "borrow_rate")
 
 
@@ -137,7 +139,8 @@ def _rate(value: Any, name: str) -> Any:
             for symbol, number in own.items():
                 _check_rate(f"{label}[{symbol!r}]", float(number))
             return tuple(sorted((symbol, float(number)) for symbol, number in own.items()))
-    if value is None or isinstance(value, str | bool):
+    inside = value.values() if isinstance(value, Mapping) else ()
+    if value is None or isinstance(value, str | bool) or any(isinstance(item, bool) for item in inside):
         raise ConfigError(
             f"{label}: expected a fraction a year such as 0.03, or a dated table; got {shown(value)}"
         )
@@ -152,8 +155,8 @@ def _rate(value: Any, name: str) -> Any:
 
 
 def _are_dates(names: Mapping[str, Any]) -> bool:
-    """Whether keys are dates rather than symbols: they begin with a year."""
-    return all(name[:4].isdigit() and len(name) >= 8 for name in names)
+    """Whether keys are dates rather than symbols, some of which are numbers, too (600519.SH)."""
+    return all(_DATE.match(name) for name in names)
 
 
 def _check_rate(label: str, value: float) -> None:

@@ -139,18 +139,17 @@ def _of_assets(panel: Panel, financing: Financing, name: str, kind: int, notes: 
     if given is None:
         return []
     if isinstance(given, str):
-        return _of_column(panel, name, given, kind)
+        return _of_column(panel, name, given, kind, notes)
     bars = _first_bars(panel, np.array(given.times, dtype=np.int64))
     owners = _assets(panel, given, label, all_of_them=False)
     rows, outside = [], 0
     days = np.array(given.times, dtype=np.int64) // _DAY_US
     for at, own in enumerate(owners):
-        bar = int(bars[at])
-        there = np.flatnonzero(~np.isnan(panel.close[own[0], bar:]))
-        if not there.size or days[at] < panel.day[0]:
+        first = _priced_from(panel, own[0], int(bars[at]))
+        if first is None or days[at] < panel.day[0]:
             outside += 1
-        elif bar + int(there[0]) > panel.listed[own[0]]:
-            row = (float(bar + int(there[0])), float(kind), float(own[0]), given.values[at])
+        elif first > panel.listed[own[0]]:
+            row = (float(first), float(kind), float(own[0]), given.values[at])
             rows.append((row, int(days[at])))
     _passed_over(
         notes, label, outside, len(given), "before the first bar, or with no price of the asset from then on"
@@ -182,7 +181,7 @@ def _splits(found: list[_Dated]) -> list[_Due]:
     return [(bar, float(p.SPLIT), asset, ratio) for (bar, asset), ratio in products.items() if ratio != 1.0]
 
 
-def _of_column(panel: Panel, name: str, word: str, kind: int) -> list[_Dated]:
+def _of_column(panel: Panel, name: str, word: str, kind: int, notes: list[str]) -> list[_Dated]:
     """Dividends or splits of the panel's own column; 0 and NaN are none, and a split of 1.
 
     Raises
@@ -200,14 +199,24 @@ def _of_column(panel: Panel, name: str, word: str, kind: int) -> list[_Dated]:
     values = panel.column(own)
     if (values < 0.0).any():
         raise DataError(f"{label}: the column {own!r} has numbers below zero")
-    none = np.isnan(values) | (values == 0.0) | np.isnan(panel.close)
+    none = np.isnan(values) | (values == 0.0)
     if kind == p.SPLIT:
         none |= values == 1.0
-    return [
-        ((float(bar), float(kind), float(asset), float(values[asset, bar])), int(panel.day[bar]))
-        for asset, bar in np.argwhere(~none)
-        if bar > panel.listed[asset]
-    ]
+    rows, outside = [], 0
+    for asset, bar in np.argwhere(~none).tolist():
+        first = _priced_from(panel, asset, bar)
+        outside += first is None
+        if first is not None and first > panel.listed[asset]:
+            row = (float(first), float(kind), float(asset), float(values[asset, bar]))
+            rows.append((row, int(panel.day[bar])))
+    _passed_over(notes, label, outside, int((~none).sum()), "with no price of the asset from then on")
+    return rows
+
+
+def _priced_from(panel: Panel, asset: int, bar: int) -> int | None:
+    """First bar of an asset that has a price, at or behind a bar."""
+    there = np.flatnonzero(~np.isnan(panel.close[asset, bar:]))
+    return bar + int(there[0]) if there.size else None
 
 
 def _flows(panel: Panel, given: DatedValues | None, notes: list[str]) -> list[_Due]:

@@ -101,7 +101,9 @@ class OneAsset:
         """
         calendar = calendar_of_bars(self.bars, derived=True)
         values = aligned(self._columns()[name], calendar, f"the column {name!r}", [], DataError)
-        numbers, _ = numbers_of(values, f"the column {name!r}", DataError)
+        numbers, truths = numbers_of(values, f"the column {name!r}", DataError)
+        if truths:
+            raise DataError(f"the column {name!r}: expected numbers; got True and False")
         return np.asarray(numbers, dtype=np.float64).reshape(1, -1)
 
 
