@@ -332,5 +332,7 @@ def test_symbols_of_numbers_are_no_dates(symbol):
     assert Financing(borrow_rate={symbol: 0.1}).borrow_rate == ((symbol, 0.1),)
     for day in ("2024-01-01", "20240101", "2024/1/1", "2024-01-01T09:30", "31.1.2024", "31.01.2024 14:30"):
         assert len(Financing(borrow_rate={day: 0.1}).borrow_rate.times) == 1
-    with pytest.raises(DataError, match=r"Financing\.dividends: expected a frame with a column of times.*got list"):
+    with pytest.raises(
+        DataError, match=r"Financing\.dividends: expected a frame with a column of times.*got list"
+    ):
         Financing(dividends=[["2024-01-03", 1.0]])
