@@ -17,10 +17,11 @@ from peak_fast import (
     Stops,
     synthetic,
 )
+from peak_fast.guard import keywords
 from peak_fast.portfolio import Momentum
 from peak_fast.settings import OrderBook, OrderRules
 from peak_fast.strategies import SignalStrategy
-from peak_fast.validation import regimes, sensitivity
+from peak_fast.validation import noise_test, permutation_test, regimes, sensitivity
 
 BARS = synthetic(600, seed=3)
 PARAMS = {"fast": 5, "slow": 20}
@@ -212,3 +213,15 @@ def test_pictures_are_drawn():
     for result in (FOUND, phases, regimes(RESULT, trend=50)):
         assert result.plot().axes
         assert isinstance(result.to_dict(), dict) and result.summary()
+
+
+@pytest.mark.parametrize("function", (permutation_test, noise_test, sensitivity))
+def test_an_argument_that_is_not_there_is_answered_with_those_that_are(function):
+    own = keywords(function)[3:]
+    for name in own:
+        with pytest.raises(PeakFastError, match=f"no argument '{name}s'; did you mean '{name}'"):
+            function("ma_crossover", PARAMS, BARS, **{f"{name}s": 1})
+    for name in {"worlds", "noise", "parts", "delays"} - set(own):
+        with pytest.raises(PeakFastError) as caught:
+            function("ma_crossover", PARAMS, BARS, **{name: 1})
+        assert f"'{name}'" not in str(caught.value).replace(f"no argument '{name}'", "")

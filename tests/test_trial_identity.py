@@ -5,8 +5,9 @@ import functools
 import numpy as np
 import pytest
 
-from peak_fast import BacktestEngine, Sweep, synthetic
+from peak_fast import BacktestEngine, Costs, Financing, Study, Sweep, synthetic
 from peak_fast.engine.identity import function_identity
+from peak_fast.errors import PeakFastError
 from peak_fast.trials import TrialRegistry, vector_hashes
 
 BARS = synthetic(200, seed=1)
@@ -99,3 +100,33 @@ def test_one_vector_of_settings_has_the_hash_that_it_has_among_others():
     rows = np.random.default_rng(1).normal(size=(4, 30))
     rows[1, 3], rows[2, 5] = np.nan, -0.0
     assert [int(vector_hashes(rows[n : n + 1])[0]) for n in range(4)] == vector_hashes(rows).tolist()
+
+
+def test_financing_makes_other_trials_and_the_same_ones_at_every_door(tmp_path):
+    pytest.importorskip("optuna")
+    registry = TrialRegistry(tmp_path / "trials.sqlite")
+    settings = {"financing": Financing(cash_rate=0.03), "registry": registry}
+    grid = {"fast": [5, 6], "slow": [20, 30], "fee_bps": [0, 10]}
+    found = Sweep("ma_crossover", grid, BARS, **settings).run(progress=False)
+    engine = BacktestEngine(costs=Costs.from_bps(fee_bps=10), **settings)
+    single = engine.run(BARS, "ma_crossover", {"fast": 5, "slow": 20})
+    assert single.stats["total_return"] in found.frame["total_return"].to_list()
+    space = {"fast": (5, 6), "slow": 20, "allow_short": False}
+    Study("ma_crossover", BARS, space=space, sampler="grid", seed=1, **settings).run(progress=False)
+    assert registry.trials == 8 and not registry.errors
+    for other in (None, Financing(cash_rate=0.02)):
+        BacktestEngine(financing=other, registry=registry).run(BARS, "ma_crossover", {"fast": 5, "slow": 20})
+    assert registry.trials == 10 and not registry.errors
+
+
+def test_a_store_knows_the_financing_of_its_sweep(tmp_path):
+    def swept(rate):
+        sweep = Sweep(
+            "ma_crossover", {"fast": [5, 8], "slow": [20]}, BARS, financing=Financing(cash_rate=rate)
+        )
+        return sweep.run(progress=False, store=tmp_path / "kept").frame
+
+    assert swept(0.03).equals(swept(0.03))
+    with pytest.raises(PeakFastError, match="financing"):
+        swept(0.02)
+    assert TrialRegistry(tmp_path / "trials.sqlite").trials == 2

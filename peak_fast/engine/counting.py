@@ -35,9 +35,11 @@ def trial_hashes(
         varied of the settings.
     rows
         The settings as vectors, one for all or one each; None: they are told by their names (`is_flat`).
+        Financing is in no vector, so it is told beside them.
     """
     source = strategy if isinstance(strategy, str) else (strategy.name, _source(strategy))
-    told = None if rows is not None else _named(settings)
+    beside = None if settings.financing is None else repr(_plain(settings.financing))
+    told = beside if rows is not None else _named(settings)
     parts = column_hashes(params, count) + (vector_hashes(rows) if rows is not None else np.uint64(0))
     return finished_hashes(context_hash(data.hash, source, told), parts)
 

@@ -118,7 +118,7 @@ class EngineSettings:
         return self.changed(order_book=plain_book())
 
     def refuse_financing(self, who: str) -> None:
-        """Refuse what a run would pass over; ``who`` has none.
+        """Refuse what a run would pass over; ``who`` cannot pay it.
 
         Raises
         ------
@@ -127,9 +127,10 @@ class EngineSettings:
         """
         if self.financing is not None:
             raise ConfigError(
-                f"financing: {who} have none; expected None; an order book has its own interest and funding, "
-                "OrderBook(rules=OrderRules(borrow_short=...), funding=...), prices of adjust=True are those of "
-                "reinvested dividends, and runs of rules, functions and targets without an order book take it"
+                f"financing: {who} cannot pay it; expected None; runs, sweeps and studies of rules, functions and "
+                "targets of one asset, and all of portfolios, take it; here prices of adjust=True hold reinvested "
+                "dividends, and an order book has interest and funding of its own: order_book="
+                "OrderBook(rules=OrderRules(borrow_short=...), funding=...)"
             )
 
     def vector(
@@ -155,7 +156,7 @@ class EngineSettings:
             What of them a run uses, see `peak_fast.settings.signed_prices.check_engine`.
         """
         if self.financing is not None and not financed:
-            self.refuse_financing("runs of this kind")
+            self.refuse_financing("runs of this kind (compiled blocks, windows)")
         year, signed = self.periods_per_year or bars.periods_per_year, False
         if bars.n_not_positive:
             signed = check_engine(bars, self.sizing, self.stops, weights=weights, **used)

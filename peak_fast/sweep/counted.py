@@ -27,7 +27,7 @@ def hashes_of(
     settings, rows = engine.settings, None
     if is_flat(settings, strategy, data):
         weights = getattr(strategy, "weights", False) or getattr(strategy, "returns", "") == "weights"
-        base = settings.vector(data, weights=weights, varied=changed)
+        base = settings.vector(data, weights=weights, financed=True, varied=changed)
         rows = SettingsTable(base, changed, type(settings.sizing).__name__).rows(0, count)
     else:
         params |= changed

@@ -119,7 +119,7 @@ def job_of(
     known = [word for word in _NAMES if word not in _NOT] + ["constraint"] * select
     for word in settings:
         if word not in known:
-            raise no_argument(name, word, [*known, *_OWN])
+            raise no_argument(name, word, [*known, *_OWN[name]])
     given = sweep_of(strategy)
     if given is not None:
         if params is not None or data is not None or settings:
@@ -135,19 +135,13 @@ def job_of(
     return _of_params(name, item, params, data, settings)
 
 
-# Arguments that the public functions share, for the nearest name of one that they do not have.
-_OWN = (
-    "worlds",
-    "method",
-    "block",
-    "select",
-    "objective",
-    "min_trades",
-    "seed",
-    "threads",
-    "cluster",
-    "noise",
-)
+# Arguments of the public functions beside settings, for the nearest name of one that they do not have.
+_SHARED = ("objective", "threads", "cluster")
+_OWN = {
+    "permutation_test": ("worlds", "method", "block", "select", "min_trades", "seed", *_SHARED),
+    "noise_test": ("noise", "runs", "seed", *_SHARED),
+    "sensitivity": ("parts", "around", "added_bps", "starts", "delays", *_SHARED),
+}
 
 
 def _strategy(name: str, strategy: Any) -> Any:
