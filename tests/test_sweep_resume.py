@@ -77,7 +77,7 @@ class TestStore:
     def test_changed_work_is_refused_by_name(self, tmp_path, changed, named):
         folder = tmp_path / "store"
         run(self.sweep(), store=folder)
-        with pytest.raises(StoreError, match=f"changed: .*{named}.*resume='restart'"):
+        with pytest.raises(StoreError, match=f"changed: .*{named}.*resume='restart' .--restart."):
             run(self.sweep(**changed), store=folder)
         table = run(self.sweep(**changed), store=folder, resume="restart").frame
         same(table, run(self.sweep(**changed)).frame)

@@ -246,6 +246,9 @@ class TestFile:
         code, out, err = command("trials", str(registry.path), "--json")
         assert json.loads(out)["trials"] == 30
         assert "30 new  ma_crossover" in command("trials", str(registry.path.parent))[1]
+        store = registry.path.parent / "a_store"
+        store.mkdir()
+        assert f"did you mean {str(registry.path)!r}?" in command("trials", str(store))[2]
 
     def test_wrong_arguments(self):
         for call in (lambda: BacktestEngine(registry=5), lambda: Sweep("macd", {}, BARS, registry=True)):

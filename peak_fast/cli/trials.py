@@ -21,9 +21,11 @@ def trials(
 
     registry = TrialRegistry(path)
     if not registry.path.exists():
+        beside = path.absolute().parent / registry.path.name
         raise StoreError(
             f"expected a registry of trials; there is none at {str(registry.path)!r}; sweeps with a store make "
             "one beside it, and registry=... of an engine, a sweep or a study says where"
+            + (f"; did you mean {str(beside)!r}?" if beside.exists() else "")
         )
     if as_json:
         typer.echo(json.dumps(registry.to_dict(), indent=1))

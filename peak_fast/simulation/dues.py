@@ -193,7 +193,7 @@ def _of_column(panel: Panel, name: str, word: str, kind: int, notes: list[str]) 
     own = next((column for column in _COLUMNS[name] if column in panel.own_columns), None)
     if own is None:
         raise DataError(
-            f"{label}: expected a column {' or '.join(map(repr, _COLUMNS[name]))} in the panel's frame; its own "
+            f"{label}: expected a column {' or '.join(map(repr, _COLUMNS[name]))} in the frame; its own "
             f"columns are {list(panel.own_columns)}; pass a dated table"
         )
     values = panel.column(own)

@@ -176,7 +176,7 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     return content
 
 
-_OVER = "use another folder, or run the sweep with resume='restart' to compute it again"
+_OVER = "use another folder, or run the sweep with resume='restart' (--restart) to compute it again"
 
 
 def table(grid: Grid, columns: Mapping[str, Array], start: int = 0, stop: int | None = None) -> pl.DataFrame:

@@ -287,7 +287,7 @@ def _existing(path: Path, key: StoreKey, resume: bool) -> dict[str, Any] | None:
         if find_parts(path):
             raise StoreError(
                 f"expected a store or an empty folder; {path} holds parts without {MANIFEST}; "
-                "use another folder, or resume='restart' to delete the parts"
+                "use another folder, or resume='restart' (--restart) to delete the parts"
             )
         return None
     if not resume:
@@ -299,7 +299,7 @@ def _existing(path: Path, key: StoreKey, resume: bool) -> dict[str, Any] | None:
     if changed:
         raise StoreError(
             f"expected the same work as stored in {path}; changed: {'; '.join(changed)}; "
-            "undo the change, use another folder, or pass resume='restart' to delete the stored results"
+            "undo the change, use another folder, or pass resume='restart' (--restart) to delete the stored results"
         )
     return manifest
 
