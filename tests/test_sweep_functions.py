@@ -169,7 +169,14 @@ def test_a_function_with_its_parameters_as_arguments_is_told_what_it_gets():
         return np.arange(len(df)) > np.ones(window).sum()
 
     said = "its second argument, 'window', gets the dict of all parameters"
+
+    def rolling(df, window=10):
+        return pd.Series(df["close"]).rolling(window).mean() < df["close"]
+
     with pytest.raises(StrategyError, match=said):
         BacktestEngine().run(synthetic(50, seed=1), mine, {"window": 5})
+    for params in ({}, {"window": 5}):  # pandas raises a ValueError
+        with pytest.raises(StrategyError, match=said):
+            BacktestEngine().run(synthetic(50, seed=1).to_polars().to_pandas(), rolling, params)
     with pytest.raises(StrategyError, match=said):
         Sweep(mine, {"window": [5, 6]}, synthetic(50, seed=1)).run(progress=False)

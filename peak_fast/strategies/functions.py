@@ -25,12 +25,13 @@ def _takes(function: Any, count: int) -> bool:
     return True
 
 
-def _second(function: Any) -> str | None:
-    """Name of the second argument of a function; None where there is none, or that cannot be told."""
+def _second(function: Any) -> tuple[str, bool]:
+    """Name of the second argument, empty where that cannot be told, and whether its default is a number."""
     try:
-        return list(inspect.signature(function).parameters)[1]
+        second = list(inspect.signature(function).parameters.values())[1]
     except (TypeError, ValueError, IndexError):
-        return None
+        return "", False
+    return second.name, isinstance(second.default, int | float)
 
 
 _RETURNS = ("signals", "targets", "weights")
@@ -64,25 +65,25 @@ class SignalStrategy:
     def __call__(self, frame: Any, params: Mapping[str, Any]) -> Any:
         try:
             return self.function(frame, params)
-        except TypeError as error:
+        except Exception as error:
             self.explain(error, params)
             raise
 
-    def explain(self, error: TypeError, params: Mapping[str, Any]) -> None:
-        """Raise in plain words what calling the function raised, where it does not take the two arguments.
+    def explain(self, error: Exception, params: Mapping[str, Any]) -> None:
+        """Raise in plain words what calling the function raised, where it does not take the two arguments as they are.
 
         Raises
         ------
         StrategyError
             It takes one parameter in place of all, or another number of arguments.
         """
-        second = _second(self.function)
-        if second in params:
+        second, is_number = _second(self.function)
+        if second in params or is_number:
             raise StrategyError(
                 f"strategy {self.name!r}: its second argument, {second!r}, gets the dict of all parameters and "
                 f"not one of them ({error}); write (df, params) and params[{second!r}]"
             ) from error
-        if not _takes(self.function, 2):
+        if isinstance(error, TypeError) and not _takes(self.function, 2):
             raise StrategyError(
                 f"strategy {self.name!r}: expected a function of (df, params); it does not take two arguments; "
                 "add what is missing"

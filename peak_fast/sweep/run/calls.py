@@ -105,8 +105,7 @@ class Calls:
         return self.used
 
     def _explain(self, error: Exception, params: dict[str, Any], frame: Any) -> None:
-        if isinstance(error, TypeError):
-            self._item.explain(error, params)
+        self._item.explain(error, params)
         _simulation.raise_explained(self._item, error, params, frame)
 
     def _is_read(self, row: int, series: Any) -> bool:
