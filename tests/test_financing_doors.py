@@ -336,3 +336,13 @@ def test_symbols_of_numbers_are_no_dates(symbol):
         DataError, match=r"Financing\.dividends: expected a frame with a column of times.*got list"
     ):
         Financing(dividends=[["2024-01-03", 1.0]])
+
+
+def test_dates_beside_bars_with_a_zone_say_their_offset():
+    frame = pl.DataFrame(daily([100.0, 100.0, 99.0])).with_columns(
+        pl.col("timestamp").cast(pl.Datetime("us")).dt.replace_time_zone("America/New_York")
+    )
+    with pytest.raises(DataError, match=r"no time zone.*'2024-01-31T00:00-05:00' \(texts"):
+        BacktestEngine(financing=Financing(dividends={"2024-01-03": 1.0})).run(frame, np.ones(3))
+    financing = Financing(dividends={"2024-01-03T00:00-05:00": 1.0})
+    assert BacktestEngine(financing=financing).run(frame, np.ones(3)).charges["bar"].to_list() == [2]

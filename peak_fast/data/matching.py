@@ -63,7 +63,8 @@ def check_zone(
     if given is None:
         raise error(
             f"{what}: their times have no time zone, those of the bars have {calendar_zone!r}; expected a zone in "
-            f"both: times.dt.tz_localize({calendar_zone!r}) (pandas), .dt.replace_time_zone(...) (Polars)"
+            f"both: times.dt.tz_localize({calendar_zone!r}) (pandas), .dt.replace_time_zone(...) (Polars), "
+            "'2024-01-31T00:00-05:00' (texts of a dict or a file)"
         )
     raise error(
         f"{what}: their times are in the time zone {given!r}, those of the bars have none (taken as UTC); "
