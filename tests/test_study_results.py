@@ -172,7 +172,7 @@ def test_summary_reads_well():
     assert "25 complete" in text
     assert "Sampler tpe: as asked for" in text
     assert "Best: trial" in text
-    assert "worthless strategies" in text
+    assert "Highest Sharpe of all trials" in text and "worthless strategies" in text
 
 
 def test_figures_are_drawn():

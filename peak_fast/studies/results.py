@@ -377,7 +377,7 @@ class StudyResult:
         expected = self.deflated_sharpe["expected_maximum_sharpe"]
         if expected is not None:
             lines.append(
-                f"Best Sharpe {self.deflated_sharpe['best_sharpe']:.3f}; the best of "
+                f"Highest Sharpe of all trials {self.deflated_sharpe['best_sharpe']:.3f}; the best of "
                 f"{self.deflated_sharpe['trials']:,} worthless strategies would show about {expected:.3f}"
             )
         return lines
