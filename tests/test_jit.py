@@ -50,7 +50,10 @@ def package(tmp_path):
     """A package with the real machinery and two small kernels: compiles in a fraction of a second."""
     folder = tmp_path / "small_kernels"
     (folder / "compiling").mkdir(parents=True)
-    for name in ("folders.py", *(f"compiling/{name}.py" for name in ("options", "cache", "disk", "parts"))):
+    for name in (
+        "folders.py",
+        *(f"compiling/{name}.py" for name in ("options", "cache", "disk", "parts", "starting")),
+    ):
         text = (PACKAGE_DIR / name).read_text(encoding="utf-8")
         (folder / name).write_text(text.replace("from peak_kernels", "from small_kernels"), encoding="utf-8")
     (folder / "__init__.py").write_text("")
