@@ -13,6 +13,8 @@ import pytest
 
 from bench import harness
 
+EVERY_DAY = "not nightly"  # the marks of pyproject.toml, which leave out no bench
+
 
 @pytest.fixture(scope="module")
 def recorder(request: pytest.FixtureRequest) -> Iterator[harness.Recorder]:
@@ -23,7 +25,8 @@ def recorder(request: pytest.FixtureRequest) -> Iterator[harness.Recorder]:
     yield found
     if found.records:
         options = request.config.option
-        partial = options.keyword or options.markexpr or any("::" in name for name in request.config.args)
+        marked = options.markexpr not in ("", EVERY_DAY)
+        partial = options.keyword or marked or any("::" in name for name in request.config.args)
         # a part of a bench never replaces the results of the whole
         found.write(harness.RESULTS / "partial" if partial else harness.RESULTS)
 
