@@ -5,9 +5,11 @@ import functools
 import numpy as np
 import pytest
 
-from peak_fast import BacktestEngine, Costs, Financing, Study, Sweep, synthetic
+from peak_fast import BacktestEngine, Costs, Financing, RiskPerTrade, Stops, Study, Sweep, synthetic
 from peak_fast.engine.identity import function_identity
 from peak_fast.errors import PeakFastError
+from peak_fast.orders import OrderRules
+from peak_fast.sweep import counted, hashes_of
 from peak_fast.trials import TrialRegistry, vector_hashes
 
 BARS = synthetic(200, seed=1)
@@ -130,3 +132,39 @@ def test_a_store_knows_the_financing_of_its_sweep(tmp_path):
     with pytest.raises(PeakFastError, match="financing"):
         swept(0.02)
     assert TrialRegistry(tmp_path / "trials.sqlite").trials == 2
+
+
+def side_of(df, params):
+    return [params["side"]] * len(df)
+
+
+STOPPED = {
+    "fast": [3, 4.0],
+    "slow": [10, 12],
+    "stop_loss": [None, 0.01],
+    "fee_bps": [0, 2.5],
+    "trailing": [0.1, 0.2],
+}
+SWEEPS = {
+    "stops": lambda: Sweep("ma_crossover", STOPPED, BARS),
+    "data sets": lambda: Sweep("ma_crossover", STOPPED, {"a": BARS, "b": synthetic(250, seed=2)}),
+    "risk": lambda: Sweep(
+        "ma_crossover", STOPPED, BARS, sizing=RiskPerTrade(risk=0.01), stops=Stops(stop_loss=0.1)
+    ),
+    "mixed values": lambda: Sweep(
+        side_of, {"side": [0, 1.0, -1], "x": ["a", None], "stop_loss": [None, 0.1]}, BARS
+    ),
+    "rows": lambda: Sweep("ma_crossover", [{"fast": 4, "slow": 11}, {"fast": 4.0, "slow": 11}], BARS),
+    "book": lambda: Sweep("ma_crossover", {"fast": [3, 4], "latency": [1, 2]}, BARS, order_book=OrderRules()),
+}
+
+
+@pytest.mark.parametrize("make", SWEEPS.values(), ids=SWEEPS)
+def test_a_grid_has_the_hashes_of_its_rows(make):
+    sweep = make()
+    found = [key for part in counted._parts(sweep) for key in part.tolist()]
+    for key, row in zip(found, sweep.grid, strict=True):
+        data = sweep.data[row.pop("data")] if len(sweep.data) > 1 else BARS
+        columns = {name: np.array([value], dtype=object) for name, value in row.items()}
+        alone = hashes_of(sweep.engine, sweep.strategy, data, columns, sweep._varied, 1)
+        assert alone.tolist() == [key]

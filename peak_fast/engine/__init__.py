@@ -9,7 +9,9 @@ from peak_kernels.doors import door
 if TYPE_CHECKING:
     from peak_fast.engine.book import check_block_settings as check_block_settings
     from peak_fast.engine.counting import is_flat as is_flat
+    from peak_fast.engine.counting import trial_context as trial_context
     from peak_fast.engine.counting import trial_hashes as trial_hashes
+    from peak_fast.engine.counting import trial_parts as trial_parts
     from peak_fast.engine.engine import BacktestEngine
 
 __all__ = ["BacktestEngine"]
@@ -17,7 +19,7 @@ __all__ = ["BacktestEngine"]
 # Where each name of this room lives; those outside `__all__` are for other rooms.
 _HOMES = {
     "book": ("check_block_settings",),
-    "counting": ("is_flat", "trial_hashes"),
+    "counting": ("is_flat", "trial_context", "trial_hashes", "trial_parts"),
     "engine": ("BacktestEngine",),
 }
 

@@ -37,11 +37,20 @@ def trial_hashes(
         The settings as vectors, one for all or one each; None: they are told by their names (`is_flat`).
         Financing is in no vector, so it is told beside them.
     """
+    context = trial_context(settings, strategy, data, rows is not None)
+    return finished_hashes(context, trial_parts(params, rows, count))
+
+
+def trial_context(settings: EngineSettings, strategy: Any, data: Any, flat: bool) -> np.uint64:
+    """Hash of what configurations share; ``flat``: their settings are told beside it, as vectors."""
     source = strategy if isinstance(strategy, str) else (strategy.name, _source(strategy))
     beside = None if settings.financing is None else repr(_plain(settings.financing))
-    told = beside if rows is not None else _named(settings)
-    parts = column_hashes(params, count) + (vector_hashes(rows) if rows is not None else np.uint64(0))
-    return finished_hashes(context_hash(data.hash, source, told), parts)
+    return context_hash(data.hash, source, beside if flat else _named(settings))
+
+
+def trial_parts(params: Mapping[str, Any], rows: FloatArray | None, count: int) -> Any:
+    """Sums of the hashes of values and settings, ``uint64[count]``, of which hashes are made (see `trial_hashes`)."""
+    return column_hashes(params, count) + (vector_hashes(rows) if rows is not None else np.uint64(0))
 
 
 def count_later(registry: TrialRegistry, result: Any, settings: EngineSettings) -> None:
