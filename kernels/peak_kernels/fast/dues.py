@@ -20,9 +20,11 @@ from peak_kernels.fast.rules import write_order, write_row
 
 
 @jit(inline=True)
-def write_charge(financing: Any, bar: int, asset: int, kind: int, units: float, amount: float) -> int:
-    """Record a payment, add it to the sum of its kind, and give its row."""
-    charges, sums = financing[3], financing[4]
+def write_charge(
+    book: tuple[FloatArray, FloatArray], bar: int, asset: int, kind: int, units: float, amount: float
+) -> int:
+    """Record a payment, add it to the sum of its kind, and give its row; ``book = (charges, sums)``."""
+    charges, sums = book
     row = int(sums[p.N_CHARGES])
     sums[p.N_CHARGES] = row + 1.0
     sums[kind] += amount
@@ -51,7 +53,7 @@ def charge_interest(
             sums[place] = 0.0
     row = int(sums[p.STRETCH + 1 + kind]) - 1
     if row < 0:
-        sums[p.STRETCH + 1 + kind] = write_charge(financing, bar, asset, kind, units, amount) + 1.0
+        sums[p.STRETCH + 1 + kind] = write_charge(financing[3:], bar, asset, kind, units, amount) + 1.0
         return
     sums[kind] += amount
     if row < charges.shape[0]:
@@ -87,7 +89,7 @@ def pay_dividend(
         return
     income = money.worth(units, amount, 1.0, 1.0)
     state[t.TRADE_FINANCING] += income
-    write_charge(financing, bar, 0, p.DIVIDEND, units, income)
+    write_charge(financing[3:], bar, 0, p.DIVIDEND, units, income)
     if not buys:
         state[t.CASH] += income
         return
@@ -114,7 +116,7 @@ def split_units(state: FloatArray, records: FloatArray, financing: Any, bar: int
     state[t.EXIT_UNITS] *= ratio
     state[t.AVERAGE_COST] = money.units(state[t.AVERAGE_COST], ratio)
     state[t.BEST_PRICE] = money.units(state[t.BEST_PRICE], ratio)
-    write_charge(financing, bar, 0, p.SPLIT, units, 0.0)
+    write_charge(financing[3:], bar, 0, p.SPLIT, units, 0.0)
     show_change(state, records, bar, change, 0.0, t.OF_SPLIT)
 
 
@@ -125,7 +127,7 @@ def take_flow(state: FloatArray, financing: Any, bar: int, amount: float) -> Non
     state[t.CASH] += amount
     financing[4][p.FLOWED] = 1.0
     state[t.PREVIOUS_EQUITY] = before + amount
-    write_charge(financing, bar, -1, p.CASH_FLOW, math.nan, amount)
+    write_charge(financing[3:], bar, -1, p.CASH_FLOW, math.nan, amount)
     if before > 0.0 and before + amount > 0.0:
         ratio = money.grown(before, amount)
         state[t.PEAK_EQUITY] *= ratio
@@ -167,7 +169,7 @@ def pay_funding(state: FloatArray, prices: FloatArray, financing: Any, bar: int)
             paid = money.financing(1.0, worth, dues[row, p.D_AMOUNT])
             state[t.CASH] -= paid
             state[t.TRADE_FINANCING] -= paid
-            write_charge(financing, bar, 0, p.FUNDING, units, -paid)
+            write_charge(financing[3:], bar, 0, p.FUNDING, units, -paid)
         row += 1
         sums[p.NEXT] = row
 

@@ -38,13 +38,8 @@ def exit_levels(state: FloatArray, side: float) -> tuple[float, int, float]:
     A short, a position on credit and one whose price may fall below zero are liquidated at the price at which
     their equity is zero.
     """
-    level, kind, goal = -math.inf, t.STOPPED, math.inf
-    if state[t.STOP_LOSS] > 0.0 or state[t.TAKE_PROFIT] > 0.0:
-        entry = state[t.AVERAGE_COST]
-        if state[t.STOP_LOSS] > 0.0:
-            level = side * money.exit_level(entry, side, stop_distance(state, state[t.STOP_LOSS], entry))
-        if state[t.TAKE_PROFIT] > 0.0:
-            goal = side * money.exit_level(entry, side, -stop_distance(state, state[t.TAKE_PROFIT], entry))
+    level, goal = set_levels(state, side)
+    kind = t.STOPPED
     if side < 0.0 or state[t.LEVERAGE] > 1.0 or state[t.SIGNED_PRICES] > 0.0:
         zero = money.ruin_level(state[t.CASH], state[t.UNITS])
         if zero > level:
@@ -72,10 +67,7 @@ def first_exit(state: FloatArray, prices: FloatArray, start: int, stop: int) -> 
             kind,
             goal,
         )
-    source = state[t.WATERMARK]
-    marks = favourable
-    if source > 0.0:
-        marks = t.CLOSE if source == 1.0 else (t.HIGH if source == 2.0 else t.LOW)
+    marks = watermarks(state, favourable)
     # One of the two is zero: a distance in price units, or a share of the watermark.
     fixed = trailing if state[t.STOP_ABSOLUTE] > 0.0 else 0.0
     share = 0.0 if state[t.STOP_ABSOLUTE] > 0.0 else trailing

@@ -25,7 +25,7 @@ from peak_kernels.fast.blocks import fold_blocks
 from peak_kernels.fast.dues import charge_interest, pay_funding
 from peak_kernels.fast.exits import first_beyond, set_levels, watermarks
 from peak_kernels.fast.growing import fold_growing, fold_owing, write_growing
-from peak_kernels.fast.reduce import conclude
+from peak_kernels.fast.reduce import conclude, sink, sunk
 
 
 @jit(inline=True)
@@ -106,16 +106,11 @@ def deepest(
     state: FloatArray, prices: FloatArray, financing: Any, way: tuple[int, int, float, float], start: int,
     stop: int,
 ) -> None:  # fmt: skip
-    """Running peak and worst equity/peak ratio, bar by bar; only where a new worst is possible."""
+    """Running peak and worst ratio, bar by bar; see `reduce.sink`."""
     peak, worst = state[t.PEAK_EQUITY], state[t.WORST_RATIO]
     for bar in range(start, stop):
-        equity = equity_at(state, prices, financing, way, bar)
-        if equity > peak:
-            peak = equity
-        elif equity < worst * peak:
-            worst = equity / peak
-    state[t.PEAK_EQUITY] = peak
-    state[t.WORST_RATIO] = worst
+        peak, worst = sunk(equity_at(state, prices, financing, way, bar), peak, worst)
+    state[t.PEAK_EQUITY], state[t.WORST_RATIO] = peak, worst
 
 
 @jit(inline=True)
@@ -146,14 +141,8 @@ def fold_stretch(
     state[t.SUM_RETURN_SQUARED] += squares
     state[t.SUM_DOWNSIDE_SQUARED] += downside
     state[t.PREVIOUS_EQUITY] = equity
-    peak = state[t.PEAK_EQUITY]
-    if highest <= peak:
-        if lowest < state[t.WORST_RATIO] * peak:
-            state[t.WORST_RATIO] = lowest / peak
-    elif lowest < state[t.WORST_RATIO] * highest:
+    if sink(state, highest, lowest):
         deepest(state, prices, financing, way, start, stop)
-    else:
-        state[t.PEAK_EQUITY] = highest
     if curve.shape[1] > 0:
         write_curve(state, prices, curve, financing, way, start, stop)
 

@@ -24,18 +24,37 @@ N_METRICS = N_FOLDED + 2
 
 
 @jit(inline=True)
+def sunk(equity: float, peak: float, worst: float) -> tuple[float, float]:
+    """Running peak, and worst ratio of equity and peak, after one more bar."""
+    if equity > peak:
+        peak = equity
+    elif equity < worst * peak:
+        worst = equity / peak
+    return peak, worst
+
+
+@jit(inline=True)
+def sink(state: FloatArray, highest: float, lowest: float) -> bool:
+    """Note the extremes of a stretch; whether it may hold a new worst that only a walk over its bars finds."""
+    peak = state[t.PEAK_EQUITY]
+    if highest <= peak:
+        if lowest < state[t.WORST_RATIO] * peak:
+            state[t.WORST_RATIO] = lowest / peak
+        return False
+    if lowest < state[t.WORST_RATIO] * highest:
+        return True
+    state[t.PEAK_EQUITY] = highest
+    return False
+
+
+@jit(inline=True)
 def _deepest(state: FloatArray, prices: FloatArray, start: int, stop: int) -> None:
-    """Running peak and worst equity/peak ratio, bar by bar; only where a new worst is possible."""
+    """Running peak and worst ratio, bar by bar."""
     cash, units = state[t.CASH], state[t.UNITS]
     peak, worst = state[t.PEAK_EQUITY], state[t.WORST_RATIO]
     for bar in range(start, stop):
-        equity = money.equity(cash, units, prices[t.MARK, bar])
-        if equity > peak:
-            peak = equity
-        elif equity < worst * peak:
-            worst = equity / peak
-    state[t.PEAK_EQUITY] = peak
-    state[t.WORST_RATIO] = worst
+        peak, worst = sunk(money.equity(cash, units, prices[t.MARK, bar]), peak, worst)
+    state[t.PEAK_EQUITY], state[t.WORST_RATIO] = peak, worst
 
 
 @jit(inline=True)
@@ -82,14 +101,8 @@ def fold(
     state[t.SUM_RETURN_SQUARED] += squares
     state[t.SUM_DOWNSIDE_SQUARED] += downside
     state[t.PREVIOUS_EQUITY] = equity
-    peak = state[t.PEAK_EQUITY]
-    if highest <= peak:
-        if lowest < state[t.WORST_RATIO] * peak:
-            state[t.WORST_RATIO] = lowest / peak
-    elif lowest < state[t.WORST_RATIO] * highest:
+    if sink(state, highest, lowest):
         _deepest(state, prices, start, stop)
-    else:
-        state[t.PEAK_EQUITY] = highest
     if curve.shape[1] > 0:
         for bar in range(start, stop):
             marked = money.equity(cash, units, prices[t.MARK, bar])

@@ -18,6 +18,7 @@ from peak_kernels import portfolio_slots as p
 from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray
 from peak_kernels.compiling import jit
+from peak_kernels.fast import write_charge
 from peak_kernels.portfolio.account import change_position, write_order
 from peak_kernels.portfolio.sizes import known_close
 
@@ -28,18 +29,6 @@ def begin(desk: Any, financing: Any, curve: FloatArray) -> None:
     financing[5][:] = 0.0
     if desk[1][p.FINANCED] > 0.0:
         curve[p.RATIO] = 1.0
-
-
-@jit(inline=True)
-def write_charge(financing: Any, bar: int, asset: int, kind: int, units: float, amount: float) -> None:
-    """Record a payment and add it to the sum of its kind."""
-    charges, sums = financing[4], financing[5]
-    row = int(sums[p.N_CHARGES])
-    sums[p.N_CHARGES] = row + 1.0
-    sums[kind] += amount
-    if row < charges.shape[0]:
-        shown = charges[row]
-        shown[0], shown[1], shown[2], shown[3], shown[4] = bar, asset, kind, units, amount
 
 
 @jit(inline=True)
@@ -70,7 +59,7 @@ def borrowed(
         known = close if close == close else known
     if total != 0.0:
         bear(desk, asset, -total)
-        write_charge(financing, last, asset, p.BORROWING, cells[asset, p.UNITS], -total)
+        write_charge(financing[4:], last, asset, p.BORROWING, cells[asset, p.UNITS], -total)
 
 
 @jit(inline=True)
@@ -100,9 +89,9 @@ def walk_cash(
         row[bar] = cash
     state[t.CASH] = cash
     if got != 0.0:
-        write_charge(financing, last, -1, p.CASH_INTEREST, math.nan, got)
+        write_charge(financing[4:], last, -1, p.CASH_INTEREST, math.nan, got)
     if paid != 0.0:
-        write_charge(financing, last, -1, p.DEBIT_INTEREST, math.nan, paid)
+        write_charge(financing[4:], last, -1, p.DEBIT_INTEREST, math.nan, paid)
 
 
 @jit(inline=True)
@@ -140,7 +129,7 @@ def pay_dividend(
     income = money.worth(units, amount, terms[asset, p.MULTIPLIER], 1.0)
     cells[asset, p.FINANCED_SUM] += income
     cells[asset, p.TRADE_FINANCING] += income
-    write_charge(financing, bar, asset, p.DIVIDEND, units, income)
+    write_charge(financing[4:], bar, asset, p.DIVIDEND, units, income)
     if not buys:
         state[t.CASH] += income
         cells[asset, p.FLOW] += income
@@ -164,7 +153,7 @@ def split_units(desk: Any, financing: Any, records: Any, bar: int, asset: int, r
     cells[asset, p.UNITS] = units + change
     cells[asset, p.ENTRY_UNITS] *= ratio
     cells[asset, p.EXIT_UNITS] *= ratio
-    write_charge(financing, bar, asset, p.SPLIT, units, 0.0)
+    write_charge(financing[4:], bar, asset, p.SPLIT, units, 0.0)
     show_change(desk, records, bar, asset, (change, 0.0, p.OF_SPLIT, p.SPLIT_REASON))
 
 
@@ -176,7 +165,7 @@ def take_flow(desk: Any, financing: Any, curve: FloatArray, bar: int, amount: fl
     state[t.CASH] += amount
     financing[5][p.FLOWED] = 1.0
     state[t.PREVIOUS_EQUITY] = before + amount
-    write_charge(financing, bar, -1, p.CASH_FLOW, math.nan, amount)
+    write_charge(financing[4:], bar, -1, p.CASH_FLOW, math.nan, amount)
     if before > 0.0 and before + amount > 0.0:
         ratio = money.grown(before, amount)
         state[t.PEAK_EQUITY] *= ratio
@@ -225,7 +214,7 @@ def pay_funding(desk: Any, financing: Any, prices: FloatArray, bar: int) -> None
             paid = money.financing(1.0, worth, dues[row, p.D_AMOUNT])
             state[t.CASH] -= paid
             bear(desk, asset, -paid)
-            write_charge(financing, bar, asset, p.FUNDING, units, -paid)
+            write_charge(financing[4:], bar, asset, p.FUNDING, units, -paid)
         row += 1
     sums[p.NEXT] = row
 

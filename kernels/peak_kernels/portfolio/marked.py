@@ -10,20 +10,16 @@ from peak_kernels import simd
 from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray
 from peak_kernels.compiling import jit
+from peak_kernels.fast import sink, sunk
 
 
 @jit(inline=True)
 def _deepest(state: FloatArray, curve: FloatArray, start: int, stop: int) -> None:
-    """Running peak and worst ratio of equity and peak, bar by bar; only where a new worst is possible."""
+    """Running peak and worst ratio, bar by bar."""
     peak, worst = state[t.PEAK_EQUITY], state[t.WORST_RATIO]
     for bar in range(start, stop):
-        equity = curve[p.EQUITY, bar]
-        if equity > peak:
-            peak = equity
-        elif equity < worst * peak:
-            worst = equity / peak
-    state[t.PEAK_EQUITY] = peak
-    state[t.WORST_RATIO] = worst
+        peak, worst = sunk(curve[p.EQUITY, bar], peak, worst)
+    state[t.PEAK_EQUITY], state[t.WORST_RATIO] = peak, worst
 
 
 @jit(inline=True)
@@ -50,11 +46,5 @@ def fold_marked(state: FloatArray, curve: FloatArray, start: int, stop: int) -> 
     state[t.SUM_RETURN_SQUARED] += ret * ret + squares
     state[t.SUM_DOWNSIDE_SQUARED] += down * down + downside
     state[t.PREVIOUS_EQUITY] = curve[p.EQUITY, stop - 1]
-    peak = state[t.PEAK_EQUITY]
-    if highest <= peak:
-        if lowest < state[t.WORST_RATIO] * peak:
-            state[t.WORST_RATIO] = lowest / peak
-    elif lowest < state[t.WORST_RATIO] * highest:
+    if sink(state, highest, lowest):
         _deepest(state, curve, start, stop)
-    else:
-        state[t.PEAK_EQUITY] = highest
