@@ -320,7 +320,7 @@ class Sweep:
         return SweepProgress(total, done=done, metric=self.metrics[0], mode=mode, ranges=ranges)
 
     def _run_stored(self, runner: Runner, folder: Path, resume: Any, progress: Any) -> SweepResult:
-        from peak_fast.sweep.store import StoreKey, SweepStore, check_room
+        from peak_fast.sweep.store import StoreKey, SweepStore, check_room, told_of
 
         check_room(folder, len(self.grid), len(self.metrics))
         key = StoreKey(
@@ -335,6 +335,7 @@ class Sweep:
             grid=self.grid.hash,
             metrics=self.metrics,
             code_version=code_version(),
+            told=told_of(self.grid, self.data),
         )
         # A Python function may take a second a run: small parts, so that an interruption loses little.
         size = 64 if isinstance(self.strategy, SignalStrategy) else None

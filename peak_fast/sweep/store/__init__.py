@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from peak_fast.sweep.store.store import SweepStore as SweepStore
     from peak_fast.sweep.store.store import check_resume as check_resume
     from peak_fast.sweep.store.store import check_room as check_room
+    from peak_fast.sweep.store.told import told_of as told_of
 
 __all__ = []
 
@@ -42,6 +43,7 @@ _HOMES = {
     "key": ("StoreKey", "changes"),
     "lock": ("FolderLock",),
     "store": ("LOCK", "SweepStore", "check_resume", "check_room"),
+    "told": ("told_of",),
 }
 
 __getattr__, __dir__ = door(__name__, _HOMES, __all__)

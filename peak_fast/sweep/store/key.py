@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from peak_fast.errors import ConfigError
+from peak_fast.sweep.store.told import worded
 
 _SHOWN = 8
-_WIDTH = 60
 
 
 def _plain(value: Any) -> Any:
@@ -46,6 +46,8 @@ class StoreKey:
         Names of the metrics, in order.
     code_version
         Version of the package and stamp of the kernels.
+    told
+        What hashes stand for, in words (`told_of`); no part of the key.
     """
 
     data: Any
@@ -54,10 +56,11 @@ class StoreKey:
     grid: Any
     metrics: Sequence[str]
     code_version: Any
+    told: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
 
     def parts(self) -> dict[str, Any]:
         """The parts as JSON would give them back."""
-        content = {field.name: getattr(self, field.name) for field in fields(self)}
+        content = {part.name: getattr(self, part.name) for part in fields(self) if part.name != "told"}
         plain: dict[str, Any] = json.loads(json.dumps(content, default=_plain))
         return plain
 
@@ -68,28 +71,29 @@ class StoreKey:
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """What differs, one text per leaf: ``settings.costs.rate (0.001 -> 0.002)``; empty when nothing does."""
-    found = list(_differences("", old, new))
+def changes(
+    old: Mapping[str, Any], new: Mapping[str, Any], told: Mapping[str, Any] | None = None, now: Any = None
+) -> list[str]:
+    """What differs, one text per leaf: ``settings.costs.rate (0.001 -> 0.002)``; empty when nothing does.
+
+    ``told``, ``now``: words of both sides for what only hashes tell.
+    """
+    leaves = _differences("", old, new)
+    found = [text for leaf in leaves for text in worded(*leaf, told or {}, now or {})]
     if len(found) > _SHOWN:
         found[_SHOWN - 1 :] = [f"and {len(found) - _SHOWN + 1} more"]
     return found
 
 
-def _differences(path: str, old: Any, new: Any) -> Iterator[str]:
+def _differences(path: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for name in [*old, *(name for name in new if name not in old)]:
             inner = f"{path}.{name}" if path else str(name)
             if name not in new or name not in old:
-                yield f"{inner} ({_short(old.get(name))} -> {_short(new.get(name))})"
+                yield inner, old.get(name), new.get(name)
             else:
                 yield from _differences(inner, old[name], new[name])
     elif json.dumps(old, sort_keys=True) != json.dumps(
         new, sort_keys=True
     ):  # texts, so that NaN equals NaN and 1 is not True
-        yield f"{path} ({_short(old)} -> {_short(new)})"
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= _WIDTH else text[: _WIDTH - 3] + "..."
+        yield path, old, new

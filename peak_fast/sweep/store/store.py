@@ -295,7 +295,7 @@ def _existing(path: Path, key: StoreKey, resume: bool) -> dict[str, Any] | None:
             f"expected no store yet (resume=False); {path} holds one of {manifest['created']}; "
             "pass resume=True to continue it, resume='restart' to delete it, or use another folder"
         )
-    changed = changes(manifest["key"], key.parts())
+    changed = changes(manifest["key"], key.parts(), manifest.get("told"), key.told)
     if changed:
         raise StoreError(
             f"expected the same work as stored in {path}; changed: {'; '.join(changed)}; "
@@ -337,5 +337,6 @@ def _new_manifest(key: StoreKey, grid: Grid, tile_size: int | None) -> dict[str,
         "parameters": {name: axis.kind for name, axis in grid.axes.items()},
         "is_full": grid.is_full,
         "metrics": list(key.metrics),
+        "told": dict(key.told),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
