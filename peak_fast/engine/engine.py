@@ -353,26 +353,17 @@ class BacktestEngine:
         return self._with(self.settings.changed(costs=Costs(**values)))
 
     def _finish(
-        self,
-        bars: Bars,
-        decisions: Decisions,
-        name: str,
-        params: dict[str, Any],
-        symbol: str | None,
-        *,
-        weights: bool = False,
-        legacy: bool = False,
-        strategy: Any = None,
-        notes: Sequence[str] = (),
-        varied: Mapping[str, Any] | None = None,
-    ) -> BacktestResult:
-        """Run the kernel, wrap its arrays, tell the tracker."""
+        self, bars: Bars, decisions: Decisions, name: str, params: dict[str, Any], symbol: str | None, *,
+        weights: bool = False, legacy: bool = False, strategy: Any = None, notes: Sequence[str] = (),
+        varied: Mapping[str, Any] | None = None, payments: Any = None,
+    ) -> BacktestResult:  # fmt: skip
+        """Run the kernel, wrap its arrays, tell the tracker; ``payments``: other ones than those of the bars."""
         settings = self.settings
         flat = settings.vector(bars, weights=weights, legacy=legacy, financed=settings.order_book is None)
         replay = rules = orders = None
         if settings.order_book is None:
-            paid = settings.financing is not None
-            payments = _simulation.payments_for(settings, bars, symbol) if paid else None
+            if settings.financing is not None and payments is None:
+                payments = _simulation.payments_for(settings, bars, symbol)
             notes = (*notes, *payments.notes) if payments else notes
             outcome = _simulation.run_single(bars, decisions, flat, payments)
             replay = _simulation.Replay.of(bars, flat, decisions, strategy, params, payments)

@@ -9,7 +9,6 @@ from peak_kernels.doors import door
 if TYPE_CHECKING:
     from peak_fast.portfolio.deciding import decided as decided
     from peak_fast.portfolio.lean import Bench as Bench
-    from peak_fast.portfolio.measures import unit_values as unit_values
     from peak_fast.portfolio.ordered import measure_orders as measure_orders
     from peak_fast.portfolio.ordered import names_varied as names_varied
     from peak_fast.portfolio.placing import GivenOrders as GivenOrders
@@ -40,7 +39,6 @@ __all__ = [
 _HOMES = {
     "deciding": ("decided",),
     "lean": ("Bench",),
-    "measures": ("unit_values",),
     "ordered": ("measure_orders", "names_varied"),
     "placing": ("GivenOrders", "places_orders"),
     "result": ("PortfolioResult",),

@@ -50,6 +50,11 @@ class Bench:
             self.equity = self._curve[p.EQUITY]
         return self._curve
 
+    def course(self) -> tuple[FloatArray, float]:
+        """What a unit of the account of the last bar was worth at each close of the last run, and before the first."""
+        flowed = self._curve.shape[0] > 1 and self._sums[p.FLOWED] > 0.0
+        return (self._curve[p.OWED] if flowed else self.equity), float(self._state[t.INITIAL_CASH])
+
     def measure(self, setup: Setup, targets: TargetWeights) -> FloatArray:
         """Run weights and return the metrics, which the next run overwrites.
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from peak_fast.results.payments import payment_rows as payment_rows
     from peak_fast.results.payments import payment_stats as payment_stats
     from peak_fast.results.payments import unit_values as unit_values
+    from peak_fast.results.payments import units_of as units_of
     from peak_fast.results.result import BacktestResult
     from peak_fast.results.shown import Shown as Shown
     from peak_fast.results.shown import hash_of as hash_of
@@ -48,7 +49,7 @@ _HOMES = {
     "codes": ("CHILD", "CLOSE", "KINDS", "ORDER"),
     "metadata": ("code_version", "jsonable"),
     "named_frames": ("NamedFrame", "named"),
-    "payments": ("charged", "money_weighted", "payment_rows", "payment_stats", "unit_values"),
+    "payments": ("charged", "money_weighted", "payment_rows", "payment_stats", "unit_values", "units_of"),
     "result": ("BacktestResult",),
     "shown": ("Shown", "hash_of"),
     "summary": ("rich_table", "stats_of", "written"),

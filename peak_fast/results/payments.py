@@ -52,6 +52,15 @@ def unit_values(equity: FloatArray, charges: FloatArray, initial: float) -> Floa
     return values
 
 
+def units_of(result: Any) -> FloatArray:
+    """What a unit of the account was worth at each close, of a result of any kind: equity without what deposits added.
+
+    One is the initial cash.
+    """
+    values: FloatArray = result._course().values
+    return values
+
+
 def _grown_a_year(grown: float, years: float) -> float:
     """Growth of a year; of a few bars it may be beyond float64, which is infinity as in `metrics.cagr`."""
     try:

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from peak_fast.simulation.payments import NO_CHARGES as NO_CHARGES
     from peak_fast.simulation.payments import Payments as Payments
     from peak_fast.simulation.payments import payments_for as payments_for
+    from peak_fast.simulation.payments import payments_in as payments_in
+    from peak_fast.simulation.payments import write_owed as write_owed
     from peak_fast.simulation.run import BOTH_HIT_RULES as BOTH_HIT_RULES
     from peak_fast.simulation.run import Outcome as Outcome
     from peak_fast.simulation.run import Replay as Replay
@@ -71,7 +73,7 @@ _HOMES = {
     "blocks": ("no_target", "cells_of", "compiled", "numbers", "prepare_many", "run_block"),
     "decisions": ("Decisions", "given_decisions", "target_decisions", "warm_up_name", "warm_up_note"),
     "dues": ("NO_DUES", "Dues", "dues_of"),
-    "payments": ("NO_CHARGES", "Payments", "payments_for"),
+    "payments": ("NO_CHARGES", "Payments", "payments_for", "payments_in", "write_owed"),
     "run": (
         "BOTH_HIT_RULES",
         "Outcome",

@@ -151,12 +151,23 @@ def payments_of(bars: Bars, financing: Financing, symbol: str | None = None, fre
     own = _own_tables(financing, tuple(dict.fromkeys(name for name in (symbol, bars.name) if name)), notes)
     prices: Any = OneAsset(bars, symbol or bars.name)
     dues = due_rows(prices, own, notes)
-    accruals, terms = _accruals(prices, price_rows(bars)[t.MARK], own, free)
-    if bars.n_not_positive:
-        # A short may owe money then and live on: its interest changes sides within a stretch.
-        terms[t.WALKS] = 1.0
-        accruals[[t.GROWTH, t.DEBIT_GROWTH]], accruals[[t.OWED, t.DEBIT_OWED]] = 1.0, 0.0
-    return Payments(dues, accruals, terms, tuple(notes))
+    accruals = _rates(prices, own)
+    return Payments(dues, accruals, _grown(accruals, bars, free), tuple(notes))
+
+
+def payments_in(settings: EngineSettings, bars: Bars, window: tuple[int, int]) -> Payments | None:
+    """What financing pays and gets in a run on the bars ``[start, stop)`` alone; notes are those of all of them.
+
+    Raises
+    ------
+    ConfigError, DataError
+        See `payments_for`.
+    """
+    whole = payments_for(settings, bars)
+    if whole is None or window[1] - window[0] == len(bars):
+        return whole
+    part = bars.slice(*window)
+    return replace(payments_of(part, settings.financing, free=settings.free_rate(part)), notes=whole.notes)  # type: ignore[arg-type]
 
 
 def _own_tables(financing: Financing, names: Sequence[str], notes: list[str]) -> Financing:
@@ -207,28 +218,27 @@ def _own_rows(label: str, table: DatedValues, names: Sequence[str], notes: list[
     return DatedValues(times, ("",) * len(rows), values, table.zone)
 
 
-def _accruals(
-    prices: OneAsset, mark: FloatArray, financing: Financing, free: float
-) -> tuple[FloatArray, FloatArray]:
-    """Days, rates and growth at each bar, and terms: see `peak_kernels.slots`."""
+def _rates(prices: OneAsset, financing: Financing) -> FloatArray:
+    """Days and rates at each bar, with room for what follows from them: see `peak_kernels.slots`."""
     table = np.zeros((t.N_ACCRUALS, len(prices)))
-    days = table[t.DAYS]
-    days[1:] = np.diff(prices.day)
+    table[t.DAYS, 1:] = np.diff(prices.day)
     names = ((t.CASH_RATE, "cash_rate"), (t.DEBIT_RATE, "debit_rate"), (t.BORROW_RATE, "borrow_rate"))
     for row, name in names:
         rate = getattr(financing, name)
         if rate != 0.0:
             table[row] = rates_of(prices, rate, name)  # type: ignore[arg-type]
+    return table
+
+
+def _grown(table: FloatArray, bars: Bars, free: float) -> FloatArray:
+    """Write what days and rates make of cash and of a short, and give the terms: see `peak_kernels.slots`."""
+    days = table[t.DAYS]
     rates = table[[t.CASH_RATE, t.DEBIT_RATE, t.BORROW_RATE]]
-    before = np.concatenate(([0.0], mark[:-1]))
-    owed = np.nan_to_num(days * before * rates[2], nan=0.0)
-    table[t.OWED_MONEY] = np.cumsum(owed)
     with np.errstate(over="ignore"):
         growth = np.cumprod(1.0 + days * rates[:2], axis=1)
-    walks = bool((rates < 0.0).any() or growth.max() > _MOST_GROWTH)
+    # Where prices are below zero a short may owe money and live on: its interest changes sides within a stretch.
+    walks = bool((rates < 0.0).any() or growth.max() > _MOST_GROWTH or bars.n_not_positive)
     table[[t.GROWTH, t.DEBIT_GROWTH]] = 1.0 if walks else growth
-    if not walks:
-        table[[t.OWED, t.DEBIT_OWED]] = np.cumsum(owed / growth, axis=1)
     resting = days * rates[0]
     below = np.minimum(resting - free, 0.0)
     table[[t.RESTING, t.RESTING_SQUARED]] = np.cumsum([resting, resting * resting], axis=1)
@@ -236,7 +246,17 @@ def _accruals(
     table[t.RESTING_BELOW, 1:] = np.cumsum(below[1:] * below[1:])
     terms = np.zeros(t.N_TERMS)
     terms[[t.GROWS, t.BORROWS, t.WALKS, t.RESTING_FREE]] = rates[:2].any(), rates[2].any(), walks, free
-    return table, terms
+    write_owed(table, terms, price_rows(bars)[t.MARK])
+    return terms
+
+
+def write_owed(table: FloatArray, terms: FloatArray, mark: FloatArray) -> None:
+    """Write what a unit sold short owes by each bar at closes, the last known ones ``mark``: float64[bar]."""
+    before = np.concatenate(([0.0], mark[:-1]))
+    owed = np.nan_to_num(table[t.DAYS] * before * table[t.BORROW_RATE], nan=0.0)
+    table[t.OWED_MONEY] = np.cumsum(owed)
+    if not terms[t.WALKS]:
+        table[[t.OWED, t.DEBIT_OWED]] = np.cumsum(owed / table[[t.GROWTH, t.DEBIT_GROWTH]], axis=1)
 
 
 NO_CHARGES: FloatArray = np.empty((0, len(p.CHARGE_COLUMNS)))

@@ -13,6 +13,7 @@ import numpy as np
 from peak_fast.arguments import is_number, is_whole, shown
 from peak_fast.data import is_panel
 from peak_fast.errors import ConfigError, MissingDependencyError, SweepError
+from peak_fast.results import units_of
 from peak_fast.statistics import (
     CSCV,
     check_blocks,
@@ -272,7 +273,7 @@ def _row(found: Any, sweep: Any, search: Search, number: int, tried: Tried, apar
         return own
     result = sweep.rerun(own["params"])
     free = (1.0 + sweep.engine.risk_free) ** (1.0 / search.year) - 1.0
-    equity = np.concatenate(([float(result.stats["initial_cash"])], result.equity))
+    equity = np.concatenate(([float(result.stats["initial_cash"])], units_of(result)))
     with np.errstate(divide="ignore", invalid="ignore"):
         returns = np.where(equity[:-1] > 0.0, equity[1:] / equity[:-1] - 1.0, 0.0)
     moments = moments_of(returns, free)

@@ -13,6 +13,7 @@ from peak_fast.arguments import shown
 from peak_fast.data import is_panel
 from peak_fast.errors import ConfigError, StrategyError
 from peak_fast.guard import guarded
+from peak_fast.results import units_of
 from peak_fast.strategies import OrderBlock, RuleStrategy
 from peak_fast.sweep.run import CurveBatch, Team, default_threads, parse_memory, returns_from
 from peak_kernels.arrays import FloatArray, IntArray
@@ -92,7 +93,7 @@ def _one_by_one(sweep: Any, numbers: IntArray, bars: int) -> FloatArray:
     found = np.empty((bars, len(numbers)))
     for place, number in enumerate(numbers.tolist()):
         result = sweep.rerun(sweep.grid[number])
-        found[:, place] = returns_from(result.equity, float(result.stats["initial_cash"]))
+        found[:, place] = returns_from(units_of(result), float(result.stats["initial_cash"]))
     return found
 
 

@@ -7,6 +7,7 @@ one account; statistics are made of these by the functions of `peak_fast.metrics
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,9 +15,10 @@ import numpy as np
 from peak_fast import metrics as _metrics
 from peak_fast.data import Bars
 from peak_fast.metrics import METRICS
-from peak_fast.results import BacktestResult
+from peak_fast.results import BacktestResult, unit_values
 from peak_fast.settings import VARIABLE, checked_values
-from peak_fast.simulation import Decisions, Outcome, run_single
+from peak_fast.simulation import NO_CHARGES, Decisions, Outcome, given_decisions, payments_in, run_single
+from peak_kernels import portfolio_slots as p
 from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray
 
@@ -37,6 +39,7 @@ _BAR_COLUMNS = {
     "orders": [t.ORDER_COLUMNS.index(name) for name in ("bar", "fill_bar")],
     "fills": [t.FILL_COLUMNS.index("bar")],
     "trades": [t.TRADE_COLUMNS.index(name) for name in ("entry_bar", "exit_bar")],
+    "charges": [p.CHARGE_COLUMNS.index("bar")],
 }
 
 
@@ -61,7 +64,7 @@ class Link(NamedTuple):
 
 def settings_of(engine: Any, part: Bars, varied: Mapping[str, Any], *, weights: bool) -> FloatArray:
     """The kernel's flat vector of a run with some settings changed by name."""
-    flat: FloatArray = engine.settings.vector(part, weights=weights, varied=varied).copy()
+    flat: FloatArray = engine.settings.vector(part, weights=weights, financed=True, varied=varied).copy()
     sizing = type(engine.settings.sizing).__name__
     known = {name: checked_values(name, [value], flat, sizing)[0] for name, value in varied.items()}
     for name, value in known.items():
@@ -75,50 +78,76 @@ def chained(
 ) -> Any:
     """One result of runs that follow one another, from the first bar of the first on."""
     first, last = links[0].start, links[-1].stop
-    initial = float(engine.initial_cash)
+    paid = engine.settings.financing is not None
     curve = np.empty((3, last - first))
-    records: dict[str, list[FloatArray]] = {name: [] for name in _BAR_COLUMNS}
+    records: dict[str, list[FloatArray]] = {name: [] for name in _BAR_COLUMNS if paid or name != "charges"}
     state = np.zeros(t.N_STATE)
-    cash, at = initial, 0
-    for link in links:
+    cash, at = float(engine.initial_cash), 0
+    for link in _waiting(links) if paid else links:
         begin = link.start - first
         curve[:, at:begin] = [[cash], [cash], [0.0]]
         flat = link.settings.copy()
         flat[t.INITIAL_CASH] = cash
-        outcome = run_single(bars.slice(link.start, link.stop), link.decisions, flat)
+        outcome = _run(engine, bars, link, flat, follows=at > 0)
         curve[:, begin : link.stop - first] = outcome.curve
         _add(records, outcome, begin, int(state[t.N_ORDERS]))
         state[list(_ADDED)] += outcome.state[list(_ADDED)]
         cash, at = float(outcome.curve[t.CURVE_EQUITY, -1]), link.stop - first
     part = bars.slice(first, last)
-    settings = engine.settings.vector(part, weights=weights)
+    settings = engine.settings.vector(part, weights=weights, financed=True)
     tables = {name: np.concatenate(found) for name, found in records.items()}
     state[t.CASH] = state[t.PREVIOUS_EQUITY] = cash
-    joined = Outcome(_figures(curve, tables["trades"], state, settings, engine), curve, state, **tables)
+    units = unit_values(curve[t.CURVE_EQUITY], tables.get("charges", NO_CHARGES), float(engine.initial_cash))
+    figures = _figures((units, curve), tables["trades"], state, settings, engine)
+    joined = Outcome(figures, curve, state, **tables)
     used = {**engine.settings.shown("weights" if weights else "sides"), "varied": "by fold"}
     return BacktestResult(
         part, joined, settings, f"{item.name}, walked forward", {}, used, bars.name, item, notes=tuple(notes)
     )
 
 
+def _waiting(links: Sequence[Link]) -> list[Link]:
+    """Links each of which begins with the last bar of the one before: cash gets interest while nothing is held."""
+    found = [links[0]]
+    for link in links[1:]:
+        start = found[-1].stop - 1
+        at = link.decisions.bar_of[: link.decisions.count] + (link.start - start)
+        decisions = given_decisions(at, link.decisions.target_of[: link.decisions.count])
+        found.append(link._replace(start=start, decisions=decisions))
+    return found
+
+
+def _run(engine: Any, bars: Bars, link: Link, flat: FloatArray, *, follows: bool) -> Outcome:
+    """Run one link; what was due at the first bar of one that ``follows`` another has been paid there."""
+    payments = payments_in(engine.settings, bars, (link.start, link.stop))
+    if payments is not None and follows:
+        payments = replace(payments, dues=payments.dues[payments.dues[:, p.D_BAR] > 0.0])
+    return run_single(bars.slice(link.start, link.stop), link.decisions, flat, payments)
+
+
 def _add(records: dict[str, list[FloatArray]], outcome: Outcome, begin: int, orders: int) -> None:
     """Append a run's records, with bars and numbers of orders counted from the first run on."""
-    for name, columns in _BAR_COLUMNS.items():
-        table = getattr(outcome, name).copy()
+    for name, found in records.items():
+        table, columns = getattr(outcome, name).copy(), _BAR_COLUMNS[name]
         for column in columns:
             # An order that never filled has no bar.
             table[:, column] = np.where(table[:, column] < 0.0, table[:, column], table[:, column] + begin)
         if name == "fills":
             table[:, t.FILL_COLUMNS.index("order_id")] += orders
-        records[name].append(table)
+        found.append(table)
 
 
 def _figures(
-    curve: FloatArray, trades: FloatArray, state: FloatArray, settings: FloatArray, engine: Any
+    curves: tuple[FloatArray, FloatArray],
+    trades: FloatArray,
+    state: FloatArray,
+    settings: FloatArray,
+    engine: Any,
 ) -> FloatArray:
-    """Metrics in the kernel's order."""
-    equity, initial = curve[t.CURVE_EQUITY], float(engine.initial_cash)
-    returns = _metrics.returns_from_equity(equity, initial)
+    """Metrics in the kernel's order; ``curves``: what a unit of the account is worth, and the whole account."""
+    units, curve = curves
+    equity = curve[t.CURVE_EQUITY]
+    returns = _metrics.returns_from_equity(units, float(engine.initial_cash))
     known = _metrics.return_statistics(returns, float(settings[t.PERIODS_PER_YEAR]), engine.risk_free)
     pnl = trades[:, t.TRADE_COLUMNS.index("net_pnl")]
     known["final_equity"], known["exposure"] = (

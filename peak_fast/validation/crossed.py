@@ -14,7 +14,7 @@ import numpy as np
 from peak_fast.arguments import place
 from peak_fast.guard import guarded_class
 from peak_fast.metrics import returns_from_equity
-from peak_fast.results import jsonable
+from peak_fast.results import jsonable, units_of
 from peak_fast.statistics import Split, combinatorial_paths
 from peak_fast.sweep import PLANES
 from peak_fast.validation.figures import DOWNSIDE, HIGH, LAST, LOW, SUMMED, WORST, Joined
@@ -180,7 +180,7 @@ class CrossValidationResult:
         numbers = {choice.number for choice in self.choices if choice.number is not None}
         initial = float(self._sweep.engine.initial_cash)
         runs = {
-            number: returns_from_equity(self._sweep.rerun(self._sweep.grid[number]).equity, initial)
+            number: returns_from_equity(units_of(self._sweep.rerun(self._sweep.grid[number])), initial)
             for number in sorted(numbers)
         }
         count = self._splits[-1].test[-1][1]

@@ -20,6 +20,7 @@ from peak_fast.arguments import is_whole, whole
 from peak_fast.errors import DataError
 from peak_fast.guard import guarded
 from peak_fast.metrics import returns_from_equity
+from peak_fast.results import units_of
 from peak_fast.statistics import Split, combinatorial_splits
 from peak_fast.strategies import RuleStrategy
 from peak_fast.sweep import (
@@ -192,7 +193,7 @@ class Cross:
 
     def _returns(self, first: int, last: int) -> list[FloatArray]:
         results = (self.sweep.rerun(self.sweep.grid[number]) for number in range(first, last))
-        return [returns_from_equity(result.equity, self.initial) for result in results]
+        return [returns_from_equity(units_of(result), self.initial) for result in results]
 
     def joined(self, sums: FloatArray, windows: Sequence[Window]) -> Joined | None:
         """Configurations in windows of bars, one after the other; None where there are no bars."""

@@ -15,10 +15,12 @@ from peak_fast.engine import BacktestEngine
 from peak_fast.errors import ConfigError
 from peak_fast.guard import keywords, no_argument
 from peak_fast.settings import VolatilityTarget, names_of, portfolio_names
-from peak_fast.simulation import is_targets, movable
+from peak_fast.simulation import is_targets, movable, payments_for
 from peak_fast.strategies import Block, OrderBlock, RuleStrategy, SignalStrategy, complete_params, resolve
 from peak_fast.sweep import Repeated, Sweep, SweepResult, Team, cut, default_threads, make_batch, metrics_on
+from peak_fast.validation.paid import Paying, settings_in
 from peak_kernels.arrays import FloatArray
+from peak_kernels.slots import MARK
 
 # Worlds that a thread takes at a time, at most.
 _TILE = 64
@@ -202,16 +204,22 @@ def runner_of(job: Job, maker: Any, metrics: Sequence[str]) -> Callable[[int], F
     if fast and isinstance(job.data, Bars):
         bars, table, volume = movable(job.data, isinstance(shared.sizing, VolatilityTarget))
         repeated, room = Repeated(shared, item, bars, job.columns, job.count, metrics), maker.room()
+        paid = payments_for(shared, job.data)
+        paying = None if paid is None else Paying(paid, job.data)
 
         def run_moved(number: int) -> FloatArray:
             maker.write(number, table, volume, room)
+            if paying is not None:
+                repeated.batch.pay(paying.of(table[MARK], room))
             return repeated.run()
 
         return run_moved
     out = np.empty((job.count, len(metrics)))
 
     def run_anew(number: int) -> FloatArray:
-        make_batch(shared, item, maker.world(number), metrics, team=Team(1)).run(job.columns, out)
+        world = maker.world(number)
+        own = settings_in(shared, maker, number, world)
+        make_batch(own, item, world, metrics, team=Team(1)).run(job.columns, out)
         return out
 
     return run_anew

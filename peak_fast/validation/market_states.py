@@ -110,13 +110,16 @@ def regimes(result: Any, *, market: Any = None, trend: int = 200, volatility: in
     trend = whole("trend", trend, 1, _MOST, "200 days are usual")
     volatility = whole("volatility", volatility, 2, _MOST, "21 days are a month")
     _check_prices(held)
-    moves = mean_returns(held)
+    paid = getattr(getattr(result, "_replay", None), "payments", None) if held is own else None
+    moves = mean_returns(held, paid)
     found = regime_of(moves, trend, volatility)
     frame = _frame(result, moves, found)
     unknown = int(np.count_nonzero(found == UNKNOWN))
     notes = [
         f"{unknown:,} of {len(own):,} bars come before the market has {trend} closes and a deviation"
     ] * bool(unknown)
+    if paid is None and held is own and (result._used.get("financing") or {}).get("splits") is not None:
+        notes.append("splits are taken for moves of the market; market= takes adjusted prices")
     return RegimesResult(frame, found, trend, volatility, result.symbol, tuple(notes))
 
 

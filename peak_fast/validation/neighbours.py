@@ -178,6 +178,9 @@ class Neighbours:
             if most:
                 self.notes.append("delays of more than a bar are passed over: portfolios have no order book")
             return self._frame(_COLUMNS["delays"], rows)
+        if most and engine.financing is not None:
+            self.notes.append("delays of more than a bar are passed over: the order book has no financing")
+            most = 0
         for bars in range(1, most + 1):
             name = f"{bars} bar{'s'[: bars > 1]} later"
             rows.append(

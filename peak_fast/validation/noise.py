@@ -13,6 +13,7 @@ from peak_fast.guard import guarded, guarded_class
 from peak_fast.sweep import crew_of
 from peak_fast.validation.choice import Choice
 from peak_fast.validation.jobs import checked_threads, job_of, real_metrics
+from peak_fast.validation.paid import check_jittered
 from peak_fast.validation.remote import best_of_worlds
 from peak_fast.validation.worlds import checked_seed, jitter_of
 from peak_kernels.arrays import FloatArray
@@ -128,6 +129,7 @@ def noise_test(
     seed, threads = checked_seed(seed), checked_threads(threads)
     runs = whole("runs", runs, 1, MOST_RUNS, "200 give the quantiles")
     job = job_of("noise_test", strategy, params, data, settings)
+    check_jittered(job.engine.settings, job.data)
     maker = jitter_of(job.data, float(noise), seed)
     real = choice.best(real_metrics(job, choice.metrics, threads))[0]
     with crew_of(cluster, threads) as crew:

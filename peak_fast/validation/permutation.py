@@ -12,9 +12,11 @@ from peak_fast.arguments import is_number, whole, wrong
 from peak_fast.data import Bars, given_bars, is_panel
 from peak_fast.errors import ConfigError
 from peak_fast.guard import guarded, guarded_class
+from peak_fast.simulation import payments_for
 from peak_fast.sweep import crew_of
 from peak_fast.validation.choice import Choice
 from peak_fast.validation.jobs import Job, checked_threads, job_of, real_metrics
+from peak_fast.validation.paid import check_permuted, held_moves, settings_in
 from peak_fast.validation.remote import best_of_worlds
 from peak_fast.validation.worlds import checked_method, checked_seed, maker_of
 from peak_kernels.arrays import FloatArray, IntArray
@@ -88,8 +90,17 @@ class PermutationResult:
         return frame.with_columns(pl.col(floats).fill_nan(None)) if floats else frame
 
     def world(self, number: int) -> Any:
-        """The bars, or the panel, of a world; a run on them gives the figure of its row to the last bit."""
+        """The bars, or the panel, of a world; a run on them gives the figure of its row to the last bit.
+
+        With dividends or splits the run pays `financing` of the world.
+        """
         return self._maker.world(whole("number", number, 0, self.worlds - 1, "worlds are counted from 0"))
+
+    def financing(self, number: int) -> Any:
+        """What was due in a world: the `Financing` of the test, its dividends and splits where their bars are there."""
+        assert self._job is not None
+        settings = self._job.engine.settings
+        return settings_in(settings, self._maker, number, self.world(number)).financing
 
     def summary(self) -> str:
         """The test in a few lines of text."""
@@ -172,8 +183,9 @@ def permutation_test(
     seed, threads = checked_seed(seed), checked_threads(threads)
     worlds = whole("worlds", worlds, 1, MOST_WORLDS, "999 worlds give p to 0.001")
     job = job_of("permutation_test", strategy, params, data, settings, bool(select))
-    _check_financing(job)
-    length = block_length(job.data, method, block)
+    check_permuted(job.engine.financing, panel=is_panel(job.data), method=method)
+    paid = payments_for(job.engine.settings, job.data) if isinstance(job.data, Bars) else None
+    length = block_length(job.data, method, block, paid)
     maker = maker_of(job.data, method, length, seed)
     with crew_of(cluster, threads) as crew:
         return _tested(job, maker, choice, worlds, (threads, crew), bool(select))
@@ -211,7 +223,7 @@ def _notes(real: float, figures: FloatArray, choice: Choice) -> list[str]:
     return notes
 
 
-def block_length(data: Any, method: str, block: Any) -> float:
+def block_length(data: Any, method: str, block: Any, paid: Any = None) -> float:
     """Length of blocks in bars.
 
     Raises
@@ -228,7 +240,7 @@ def block_length(data: Any, method: str, block: Any) -> float:
     if block is None:
         from peak_fast.statistics import optimal_block_length
 
-        returns = mean_returns(data)
+        returns = mean_returns(data, paid)
         kind = "stationary" if method == "stationary" else "circular"
         found = optimal_block_length(returns[~np.isnan(returns)], kind)
         return max(found, 1.0) if method == "stationary" else float(max(round(found), 1))
@@ -238,8 +250,13 @@ def block_length(data: Any, method: str, block: Any) -> float:
     return float(block)
 
 
-def mean_returns(data: Any) -> FloatArray:
-    """Return of each bar since the last close before, of a panel the mean of its assets; NaN where there is none."""
+def mean_returns(data: Any, paid: Any = None) -> FloatArray:
+    """Return of each bar since the last close before, of a panel the mean of its assets; NaN where there is none.
+
+    ``paid``: payments of one asset, whose dividends and splits belong to its returns.
+    """
+    if paid is not None:
+        return held_moves(data.close, paid)
     close = data.close[None, :] if isinstance(data, Bars) else data.close
     total, count = np.zeros(len(data)), np.zeros(len(data))
     for row in close:
@@ -248,17 +265,6 @@ def mean_returns(data: Any) -> FloatArray:
         count[known[1:]] += 1.0
     with np.errstate(invalid="ignore"):
         return total / count
-
-
-def _check_financing(job: Job) -> None:
-    """Amounts of money at dates do not fit prices of another level."""
-    financing: Any = job.engine.financing
-    for name in ("dividends", "splits"):
-        if financing is not None and getattr(financing, name) is not None:
-            raise ConfigError(
-                f"Financing.{name}: expected none beside worlds, whose prices are at other levels at its dates; got "
-                "some; pass adjusted prices (Panel.from_frame(..., adjust=True)) without it"
-            )
 
 
 @guarded

@@ -10,8 +10,10 @@ import numpy as np
 from peak_fast.data import is_panel
 from peak_fast.errors import ConfigError
 from peak_fast.guard import guarded, guarded_class
+from peak_fast.simulation import payments_for
 from peak_fast.statistics import Snooping, block_of, data_snooping, typical_block
 from peak_fast.sweep import Sweep, SweepResult, crew_of, free_rate, return_tiles, returns_on
+from peak_fast.validation.paid import held_moves
 from peak_fast.validation.tested import flattened, job_of, snooped_on
 from peak_kernels.arrays import FloatArray
 
@@ -188,9 +190,5 @@ def _benchmark(sweep: Sweep, benchmark: Any) -> tuple[Any, str]:
         raise ConfigError(
             "benchmark: 'hold' is of one asset; of a panel pass the returns of what would be held"
         )
-    close = np.array(data.close)
-    known = np.maximum.accumulate(np.where(np.isnan(close), 0, np.arange(close.size)))
-    prices = close[known]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        moves = prices[1:] / prices[:-1] - 1.0
-    return np.concatenate([[0.0], np.where(np.isnan(moves), 0.0, moves)]), "holding the asset"
+    moves = held_moves(data.close, payments_for(sweep.engine.settings, data))
+    return np.where(np.isnan(moves), 0.0, moves), "holding the asset"

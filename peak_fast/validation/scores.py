@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from peak_fast.metrics import returns_from_equity
+from peak_fast.results import units_of
 from peak_fast.strategies import RuleStrategy
 from peak_fast.sweep import (
     PLANES,
@@ -123,7 +124,7 @@ class CarriedScorer:
         plain = {name: np.asarray(column).tolist() for name, column in columns.items()}
         rows = zip(*plain.values(), strict=True)
         results = (self._means.sweep.rerun(dict(zip(plain, row, strict=True))) for row in rows)
-        return [returns_from_equity(result.equity, self._initial) for result in results]
+        return [returns_from_equity(units_of(result), self._initial) for result in results]
 
     def _values(self, of: Windowed, returns: Any, window: Stretch) -> FloatArray:
         objective = self._means.objective
@@ -149,15 +150,20 @@ class FlatScorer:
     def __init__(self, means: Means) -> None:
         self._means = means
         self._history = History(means.data)
-        self._yearly = free_rate(means.sweep) * year_of(means.sweep)
+        self._year = year_of(means.sweep)
+        self._yearly = free_rate(means.sweep) * self._year
+        self._paid = means.sweep.engine.financing is not None
         self.numeric = means.numeric
 
     def scored(self, columns: Mapping[str, Any], windows: Sequence[Stretch]) -> Iterator[Scored]:
         """See `Scorer`."""
         means = self._means
         names = tuple(dict.fromkeys((means.objective.name, *SHOWN)))
-        for out in self._tables(WindowsJob.of(means, columns, windows, names)):
-            yield Scored(out[:, 0], out[:, names.index("closed_trades")], self._shown(out, names))
+        for window, out in zip(
+            windows, self._tables(WindowsJob.of(means, columns, windows, names)), strict=True
+        ):
+            shown = self._shown(out, names, window[1] - window[0])
+            yield Scored(out[:, 0], out[:, names.index("closed_trades")], shown)
 
     def _tables(self, job: WindowsJob) -> Iterator[FloatArray]:
         """Metrics of all configurations in one window after the other."""
@@ -172,12 +178,13 @@ class FlatScorer:
                 yield opened.window(job.columns, window)
                 means.notes.update(dict.fromkeys(opened.notes()))
 
-    def _shown(self, out: FloatArray, names: Sequence[str]) -> Callable[[int], dict[str, float]]:
+    def _shown(self, out: FloatArray, names: Sequence[str], bars: int) -> Callable[[int], dict[str, float]]:
         def figures(place: int) -> dict[str, float]:
             found = dict(zip(names, out[place].tolist(), strict=True))
             risky = found["sharpe"] * found["volatility"]
-            # Without any deviation there was no position.
-            annual = 0.0 if risky != risky else risky + self._yearly
+            # Without any deviation there was no position, and at most interest, the same at each bar.
+            alike = (1.0 + found["total_return"]) ** (1.0 / bars) - 1.0 if self._paid else 0.0
+            annual = alike * self._year if risky != risky else risky + self._yearly
             return {"annual_return": annual, **{name: found[name] for name in SHOWN}}
 
         return figures
@@ -190,7 +197,7 @@ def tested_figures(result: Any, tests: Sequence[Stretch], means: Means) -> list[
     year, free, initial = year_of(means.sweep), free_rate(means.sweep), float(means.sweep.engine.initial_cash)
     folded_result(result, edges, free, sums[0])
     objective, rate = means.objective, float(means.sweep.engine.risk_free)
-    returns = returns_from_equity(result.equity, initial)
+    returns = returns_from_equity(units_of(result), initial)
     found = []
     for window, place in zip(tests, places, strict=True):
         of = Windowed(sums, place, window[1] - window[0], year=year, free=free, initial=initial)

@@ -10,6 +10,7 @@ from peak_fast.arguments import shown
 from peak_fast.columns import as_float_array
 from peak_fast.errors import DataError
 from peak_fast.metrics import returns_from_equity
+from peak_fast.results import units_of
 from peak_kernels.arrays import FloatArray
 from peak_kernels.slots import INITIAL_CASH
 
@@ -44,7 +45,7 @@ def account_returns(result: Any) -> Steps:
         values, initial = np.array(as_float_array(result, "returns")), 1.0
     else:
         initial = initial_of(result)
-        values = np.array(returns_from_equity(_unit_values(result), initial))
+        values = np.array(returns_from_equity(units_of(result), initial))
     wrong = ~np.isfinite(values) | (values < -1.0)
     if wrong.any():
         bar = int(np.argmax(wrong))
@@ -55,16 +56,6 @@ def account_returns(result: Any) -> Steps:
     if values.size < 2:
         raise DataError(f"returns: expected at least two; got {values.size}; run on more bars")
     return Steps(values, initial)
-
-
-def _unit_values(result: Any) -> FloatArray:
-    """Equity without the money that came or went."""
-    if not hasattr(result, "panel"):
-        found: FloatArray = result.equity
-        return found
-    from peak_fast.portfolio import unit_values
-
-    return unit_values(result)
 
 
 def trade_returns(result: Any) -> Steps:

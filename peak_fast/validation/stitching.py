@@ -8,6 +8,7 @@ from typing import Any
 
 from peak_fast.data import is_panel
 from peak_fast.settings import VolatilityTarget
+from peak_fast.simulation import payments_in
 from peak_fast.validation.chained import Link, chained, settings_of
 from peak_fast.validation.tracks import Leg, Track, by_weight, carried, flat_legs, track_of, varied_names
 
@@ -53,11 +54,12 @@ def stitched(
     weights = by_weight(sweep.strategy)
     decisions = flat_legs(legs) if flat else carried(legs, weights=weights)
     lead, said = _lead(sweep.engine.sizing, tests[0][0] - 1)
-    part = bars.slice(tests[0][0] - 1 - lead, tests[-1][1])
+    whole = (tests[0][0] - 1 - lead, tests[-1][1])
     decisions.bar_of[:] += lead
     return sweep.engine._finish(
-        part, decisions, f"{sweep.strategy.name}, walked forward", {}, None, weights=weights,
+        bars.slice(*whole), decisions, f"{sweep.strategy.name}, walked forward", {}, None, weights=weights,
         strategy=sweep.strategy, notes=[*notes, *said],
+        payments=payments_in(sweep.engine.settings, bars, whole),
     )  # fmt: skip
 
 

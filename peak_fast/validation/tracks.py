@@ -122,19 +122,27 @@ def track_of(
     """
     values = complete_params(item, params)
     part = _cut(bars, first, stop)
-    flat = engine.settings.vector(part, weights=by_weight(item)) if settings is None else settings
+    flat = vector_of(engine, item, part) if settings is None else settings
     decisions = _decisions(item, bars, values, flat, (first, stop))
     missing = np.isnan(part.close) if part.has_nan else None
     if engine.order_book is not None:
         result, decisions = _through_book(engine, item, part, values, decisions, flat)
         return Track(decisions.bar_of + first, decisions.target_of, result.position, first, missing)
-    outcome = _simulation.run_single(part, decisions, flat)
+    payments = _simulation.payments_in(engine.settings, bars, (first, stop))
+    outcome = _simulation.run_single(part, decisions, flat, payments)
     held = outcome.curve[t.CURVE_POSITION]
     if isinstance(item, Block):
         at, targets = _asked(outcome)
     else:
         at, targets = _written(decisions)
     return Track(at + first, targets, held, first, missing)
+
+
+def vector_of(engine: Any, item: Any, part: Bars) -> FloatArray:
+    """The kernel's flat vector of a run on bars."""
+    plain = engine.order_book is None
+    flat: FloatArray = engine.settings.vector(part, weights=by_weight(item), financed=plain)
+    return flat
 
 
 def result_of(engine: Any, item: Any, bars: Bars, params: Mapping[str, Any], first: int, stop: int) -> Any:

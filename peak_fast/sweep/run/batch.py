@@ -154,6 +154,8 @@ class Batch:
         self._prices = price_table(bars, isinstance(shared.sizing, VolatilityTarget))
         self._rows_of_prices = rows_of(self._prices)
         self._payments = self._paid()
+        if self._payments is not None and isinstance(strategy, Block):
+            refuse_block(strategy.name)
         self._schema_names = {item.name for item in strategy.schema}
         self._known = names_of(shared.order_book, orders=isinstance(strategy, OrderBlock))
         self._compiled: Any = Block
@@ -168,6 +170,11 @@ class Batch:
         """What financing pays and gets."""
         found = payments_for(self.shared, self.bars)
         return found.with_blocks(self.blocks) if found is not None and self.blocks else found
+
+    def pay(self, payments: Payments) -> None:
+        """Have the next runs on this thread pay and get something else."""
+        self._payments = payments
+        self._scratch().financing = payments.arrays(NO_CHARGES, np.empty(p.N_ASSET_SUMS))
 
     def expect(self, rows: int, configurations: int) -> None:
         """Say how many distinct indicator rows so many configurations, over all calls of ``run``, need at most."""
@@ -388,8 +395,6 @@ class Batch:
         self, params: Mapping[str, Any], settings: SettingsTable, out: FloatArray, done: Report | None
     ) -> None:
         """A compiled block: tiles of configurations on threads."""
-        if self._payments is not None:
-            refuse_block(self.strategy.name)
         params = check_columns(self.strategy, params)
         call = prepare_many(self.strategy, self.bars, params, len(out))
         calendar = self._calendar(settings)

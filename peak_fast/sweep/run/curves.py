@@ -11,7 +11,6 @@ from peak_fast.settings import EngineSettings
 from peak_fast.sweep.run.batch import Scratch
 from peak_fast.sweep.run.stretches import StretchBatch
 from peak_fast.sweep.run.threads import Team
-from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray
 
 # Numbers of a tile of curves: 8 MB for each thread.
@@ -45,5 +44,5 @@ class CurveBatch(StretchBatch):
         return room
 
     def _folded(self, room: Scratch, row: FloatArray) -> bool:
-        row[self._own :] = returns_from(room.curve[t.CURVE_EQUITY], room.state[t.INITIAL_CASH])
+        row[self._own :] = returns_from(self._values(room), self.shared.initial_cash)
         return True

@@ -26,7 +26,6 @@ from peak_fast.strategies import PanelBlock
 from peak_fast.sweep.run.batch import Report, metric_places
 from peak_fast.sweep.run.functions import check_columns, each, told
 from peak_fast.sweep.run.threads import Team, cut
-from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray
 from peak_kernels.entries import fold_blocks
 
@@ -146,7 +145,8 @@ class PortfolioBatch:
         out[:asked] = room.bench.measure(setup, targets)[self._places]
         if self.blocks:
             sums = np.empty(2 * self.blocks)
-            fold_blocks(room.bench.equity.reshape(1, -1), float(setup.settings[t.INITIAL_CASH]), sums)
+            values, initial = room.bench.course()
+            fold_blocks(values.reshape(1, -1), initial, sums)
             out[asked:] = sums
 
     def _weights(

@@ -58,7 +58,6 @@ class Repeated:
         self, shared: EngineSettings, strategy: Any, bars: Bars, columns: Mapping[str, Any], count: int,
         metrics: Sequence[str], *, plane: int = _PLANE,
     ) -> None:  # fmt: skip
-        shared.refuse_financing("runs in worlds")
         self.batch = Batch(shared, strategy, bars, metrics, team=Team(1))
         self.out = np.empty((count, len(self.batch.metrics)), order="F")
         self._columns = columns

@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 
 from peak_fast.data import Bars
+from peak_fast.results import units_of
 from peak_fast.settings import EngineSettings
 from peak_fast.simulation import prepare_many, run_block
 from peak_fast.sweep.run.batch import SMALLEST_TILE_BARS, Batch, Report, Scratch
 from peak_fast.sweep.run.functions import check_columns
 from peak_fast.sweep.run.settings import SettingsTable
 from peak_fast.sweep.run.threads import Team, cut
+from peak_kernels import portfolio_slots as p
 from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray, IntArray
 from peak_kernels.entries import fold_stretches
@@ -43,7 +45,6 @@ class StretchBatch(Batch):
     def __init__(
         self, shared: EngineSettings, strategy: Any, bars: Bars, edges: IntArray, *, team: Team, budget: int
     ) -> None:
-        shared.refuse_financing("runs of windows")
         super().__init__(shared, strategy, bars, ("total_return",), team=team, budget=budget)
         self._edges = edges
         self._own = self.width
@@ -67,11 +68,20 @@ class StretchBatch(Batch):
             return False
         trades = room.records[t.TRADES, : int(room.state[t.N_TRADES])]
         closed = trades[:, _EXIT_BAR].copy(), trades[:, _NET_PNL].copy()
-        terms = room.state[[t.INITIAL_CASH, t.RISK_FREE]]
+        terms = np.array([self.shared.initial_cash, room.state[t.RISK_FREE]])
         fold_stretches(
-            room.curve[t.CURVE_EQUITY], closed, terms, self._edges, row[self._own :].reshape(len(PLANES), -1)
+            self._values(room), closed, terms, self._edges, row[self._own :].reshape(len(PLANES), -1)
         )
         return True
+
+    def _values(self, room: Scratch) -> FloatArray:
+        """What a unit of the account was worth at the closes of the run that just ended; one is the initial cash."""
+        equity: FloatArray = room.curve[t.CURVE_EQUITY]
+        if room.financing is None or room.financing[-1][p.FLOWED] == 0.0:
+            return equity
+        # The kernel's units are those of the last bar, by which it has moved the initial cash, too.
+        moved: FloatArray = room.curve[-1] * (self.shared.initial_cash / room.state[t.INITIAL_CASH])
+        return moved
 
     def _kernel(
         self, calendar: Any, plane: FloatArray, stride: int, rules: Any, settings: FloatArray, room: Scratch,
@@ -113,7 +123,7 @@ class StretchBatch(Batch):
 def folded_result(result: Any, edges: IntArray, free: float, out: FloatArray) -> None:
     """Write the sums of a run that has a result of its own, of whatever kind."""
     terms = np.array([float(result.stats["initial_cash"]), free])
-    fold_stretches(np.ascontiguousarray(result.equity), closed_trades(result), terms, edges, out)
+    fold_stretches(np.ascontiguousarray(units_of(result)), closed_trades(result), terms, edges, out)
 
 
 def closed_trades(result: Any) -> tuple[FloatArray, FloatArray]:

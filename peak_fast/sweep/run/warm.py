@@ -11,7 +11,7 @@ import numpy as np
 from peak_fast import simulation as _simulation
 from peak_fast.data import Bars
 from peak_fast.indicators import Key, compute_group, stride_of
-from peak_fast.simulation import prepare_many, run_block
+from peak_fast.simulation import Payments, payments_in, prepare_many, run_block
 from peak_fast.strategies import SignalStrategy
 from peak_fast.sweep.run.batch import SMALLEST_TILE_BARS, Batch, Report
 from peak_fast.sweep.run.functions import check_columns
@@ -86,11 +86,14 @@ class WarmBatch(Batch):
 
     def __init__(self, history: History, window: tuple[int, int], shared: Any, strategy: Any, *args: Any,
                  **options: Any) -> None:  # fmt: skip
-        shared.refuse_financing("runs of windows")
         self._history, self._start = history, window[0]
+        self._window = window
         if isinstance(strategy, SignalStrategy):
             strategy = self._in_window(strategy, window)
         super().__init__(shared, strategy, history.bars.slice(*window), *args, **options)
+
+    def _paid(self) -> Payments | None:
+        return payments_in(self.shared, self._history.bars, self._window)
 
     def _in_window(self, item: SignalStrategy, window: tuple[int, int]) -> SignalStrategy:
         def values(frame: Any, params: Mapping[str, Any]) -> Any:
