@@ -34,6 +34,10 @@ WRONG = {
         ("sweep", "--data", "IBM", "--strategy", "momentum", "--grid", "period=1:9", "--by", "sqn"),
         "sqn",
     ),
+    "least trades": (
+        ("sweep", "--data", "IBM", "--strategy", "momentum", "--metric", "sharpe", "--min-trades", "9"),
+        "total_trades",
+    ),
     "threads": (
         ("sweep", "--data", "IBM", "--strategy", "momentum", "--grid", "period=1:9", "--threads", "0"),
         "threads",

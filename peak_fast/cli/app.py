@@ -198,6 +198,7 @@ def sweep(
     cluster: Cluster = None,
     top: Annotated[int, typer.Option("--top", help="rows to print")] = 10,
     by: Annotated[str | None, typer.Option("--by", help="metric to sort by")] = None,
+    min_trades: Annotated[int, typer.Option("--min-trades", min=0, help="of the rows that are printed")] = 0,
     heatmap: Annotated[Path | None, typer.Option("--heatmap", help="PNG of the first two parameters")] = None,
     *,
     reading: Reading,
@@ -224,7 +225,8 @@ def sweep(
         bars, load_strategy(name, bars, settings.rank), listed_grid(table.grid) | parse_grid(grid or []) or None,
         settings,
         store=store, restart=restart, metrics=metric or table.metrics, constraint=constraint or table.constraint,
-        threads=threads, memory=memory, cluster=cluster, top=top, by=by, heatmap=heatmap,
+        threads=threads, memory=memory, cluster=cluster, top=top, by=by, min_trades=min_trades,
+        heatmap=heatmap,
     )  # fmt: skip
 
 

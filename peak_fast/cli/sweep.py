@@ -25,6 +25,7 @@ def run_sweep(
     cluster: str | None,
     top: int,
     by: str | None,
+    min_trades: int,
     heatmap: Path | None,
 ) -> None:
     """Run the sweep, print its best rows, write the heatmap."""
@@ -34,7 +35,7 @@ def run_sweep(
     from peak_fast.errors import ConfigError, require
     from peak_fast.guard import stopped
     from peak_fast.report import figure_format
-    from peak_fast.sweep import DEFAULT_METRICS, TOO_FEW_AXES, Sweep, check_metric, rich_table
+    from peak_fast.sweep import DEFAULT_METRICS, TOO_FEW_AXES, Sweep, check_metric, check_trades, rich_table
     from peak_fast.tracking import build_tracker_from_config
 
     if heatmap is not None:
@@ -52,6 +53,7 @@ def run_sweep(
     # A long sweep shall not end in an error that its arguments already show.
     if by is not None:
         check_metric(by, work.metrics)
+    check_trades(min_trades, work.metrics)
     if heatmap is not None and sum(len(axis) > 1 for axis in work.grid.axes.values()) < 2:
         raise ConfigError(TOO_FEW_AXES)
     tracker = build_tracker_from_config(config.tracking)
@@ -72,7 +74,7 @@ def run_sweep(
             else "nothing was kept; pass --store"
         )
         raise stopped(f"stopped; {kept}") from error
-    Console().print(rich_table(result, top, by))
+    Console().print(rich_table(result, top, by, min_trades))
     if heatmap is not None:
         result.heatmap(path=heatmap)
         typer.echo(f"heatmap written to {heatmap}")

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from peak_fast.sweep.tracked import log_sweep as log_sweep
     from peak_fast.sweep.view import TOO_FEW_AXES as TOO_FEW_AXES
     from peak_fast.sweep.view import check_metric as check_metric
+    from peak_fast.sweep.view import check_trades as check_trades
     from peak_fast.sweep.view import rich_table as rich_table
 
 __all__ = ["Grid", "Sweep", "SweepResult", "evaluate"]
@@ -77,7 +78,7 @@ _HOMES = {
     "store": ("changes",),
     "stretched": ("bare", "free_rate", "stretch_sums", "year_of"),
     "tracked": ("log_sweep",),
-    "view": ("TOO_FEW_AXES", "check_metric", "rich_table"),
+    "view": ("TOO_FEW_AXES", "check_metric", "check_trades", "rich_table"),
 }
 
 __getattr__, __dir__ = door(__name__, _HOMES, __all__)

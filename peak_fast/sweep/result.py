@@ -15,7 +15,7 @@ from peak_fast.guard import guarded_class
 from peak_fast.metrics import higher_is_better
 from peak_fast.sweep.grid import Array
 from peak_fast.sweep.store import MANIFEST, Parts, read_manifest
-from peak_fast.sweep.view import best_configs, check_metric
+from peak_fast.sweep.view import best_configs, check_metric, check_trades, none_traded, traded
 from peak_fast.sweep.viewed import Viewed
 
 if TYPE_CHECKING:
@@ -184,7 +184,9 @@ class SweepResult(Viewed):
     def _metric(self, by: str | None) -> str:
         return self.default_metric if by is None else check_metric(by, self.metrics)
 
-    def top(self, n: int = 10, by: str | None = None, descending: bool | None = None) -> pl.DataFrame:
+    def top(
+        self, n: int = 10, by: str | None = None, descending: bool | None = None, *, min_trades: int = 0
+    ) -> pl.DataFrame:
         """The ``n`` best rows, best first; equal values in the order of the grid, NaN last.
 
         Parameters
@@ -195,6 +197,15 @@ class SweepResult(Viewed):
             Metric; ``default_metric`` where not given.
         descending
             Whether large is good; None decides by the metric (drawdowns are negative, so larger is better).
+        min_trades
+            Leave out rows with fewer ``total_trades``: the best ratio of few trades is luck.
+
+        Raises
+        ------
+        SweepError
+            No row has so many trades.
+        ConfigError
+            The table does not count them (``metrics`` without "total_trades").
         """
         import polars as pl
 
@@ -206,13 +217,13 @@ class SweepResult(Viewed):
         if descending is not None and not isinstance(descending, bool):
             raise ConfigError(f"descending: expected True, False or None; got {descending!r}")
         down = higher_is_better(by) if descending is None else descending
-        configs = self._best(n, by, down)
+        configs = self._best(n, by, down, check_trades(min_trades, self.metrics))
         order = pl.DataFrame({"config": configs, "__order": np.arange(len(configs))})
         held = self._table.scan(configs) if isinstance(self._table, Parts) else self.lazy()
         rows = held.filter(pl.col("config").is_in(configs.tolist())).collect()
         return named(rows.join(order, on="config").sort("__order").drop("__order"))
 
-    def _best(self, n: int, by: str, down: bool) -> Array:
+    def _best(self, n: int, by: str, down: bool, least: int) -> Array:
         """Numbers of the best configurations, best first; of a stored table some parts are looked at at a time."""
         import polars as pl
 
@@ -222,11 +233,13 @@ class SweepResult(Viewed):
         ] or [self.lazy()]
         configs, values = np.empty(0, np.int64), np.empty(0)
         for table in tables:
-            ranks = table.select("config", pl.col(by).cast(pl.Float64)).collect()
+            ranks = traded(table, least).select("config", pl.col(by).cast(pl.Float64)).collect()
             found, figures = ranks["config"].to_numpy(), ranks[by].to_numpy()
             chosen = best_configs(np.arange(len(found)), figures, n, down)
             configs = np.concatenate((configs, found[chosen]))
             values = np.concatenate((values, figures[chosen]))
+        if least and not len(configs):
+            raise none_traded(self.lazy(), least)
         return best_configs(configs, values, n, down)
 
     def params_of(self, config: int) -> dict[str, Any]:
@@ -252,7 +265,7 @@ class SweepResult(Viewed):
             )
         return self._rerun(dict(mapping("params", params, "{'fast': 10, 'slow': 50}")))
 
-    def best(self, by: str | None = None, *, radius: int = 0) -> BacktestResult:
+    def best(self, by: str | None = None, *, radius: int = 0, min_trades: int = 0) -> BacktestResult:
         """Full result of the best configuration, by running it again.
 
         Parameters
@@ -261,14 +274,20 @@ class SweepResult(Viewed):
             Metric; see ``top``.
         radius
             Above 0: best on average over its neighbours; see ``plateau``.
+        min_trades
+            Of the configurations with at least so many trades; see ``top``.
 
         Raises
         ------
         SweepError
-            No configuration has a number for the metric, or the data is not at hand.
+            No configuration has a number for the metric, or so many trades, or the data is not at hand.
         """
         by = self._metric(by)
-        rows = self.top(1, by) if is_whole(radius) and radius == 0 else self.plateau(by, radius=radius, n=1)
+        alone = is_whole(radius) and radius == 0
+        if alone:
+            rows = self.top(1, by, min_trades=min_trades)
+        else:
+            rows = self.plateau(by, radius=radius, n=1, min_trades=min_trades)
         if not len(rows) or rows[by][0] is None or math.isnan(rows[by][0]):
             raise SweepError(
                 f"expected a configuration with a value of {by!r}; all are NaN; try another metric"
@@ -317,8 +336,8 @@ class SweepResult(Viewed):
                 means=(threads, crew),
             )  # fmt: skip
 
-    def curves(self, n: int = 10, by: str | None = None) -> pl.DataFrame:
-        """Equity curves of the ``n`` best configurations, by running them again.
+    def curves(self, n: int = 10, by: str | None = None, *, min_trades: int = 0) -> pl.DataFrame:
+        """Equity curves of the ``n`` best configurations (see ``top``), by running them again.
 
         Returns
         -------
@@ -328,14 +347,15 @@ class SweepResult(Viewed):
         import polars as pl
 
         parts: list[pl.DataFrame] = []
-        for config in self.top(n, by)["config"].to_list():
+        for config in self.top(n, by, min_trades=min_trades)["config"].to_list():
             curve = self.rerun(self.params_of(config)).equity_curve.select("timestamp", "equity")
             parts.append(curve.select(pl.lit(config, dtype=pl.Int64).alias("config"), "timestamp", "equity"))
         return pl.concat(parts)
 
     def plateau(
-        self, by: str | None = None, radius: int = 1, n: int | None = None, min_coverage: float = 0.5
-    ) -> pl.DataFrame:
+        self, by: str | None = None, radius: int = 1, n: int | None = None, min_coverage: float = 0.5, *,
+        min_trades: int = 0,
+    ) -> pl.DataFrame:  # fmt: skip
         """Configurations by their average over neighbours: a lone peak is luck, a plateau is a finding.
 
         Parameters
@@ -349,6 +369,8 @@ class SweepResult(Viewed):
         min_coverage
             Leave out configurations with fewer neighbours than this share of a whole neighbourhood: at the
             edges an average of few is easily the best by chance.
+        min_trades
+            Do not list configurations with fewer trades (see ``top``); as neighbours they count.
 
         Returns
         -------
@@ -367,6 +389,11 @@ class SweepResult(Viewed):
             raise ConfigError(
                 f"min_coverage: expected a share from 0 to 1; got {min_coverage!r}; 0.5 is usual"
             )
-        by = self._metric(by)
+        by, least = self._metric(by), check_trades(min_trades, self.metrics)
         ordered = plateau_rows(self.lazy(), self.parameters, by, radius, self.is_full, min_coverage)
+        if least:
+            enough = traded(self.lazy(), least).select("config").collect()
+            if not len(enough):
+                raise none_traded(self.lazy(), least)
+            ordered = ordered.filter(ordered["config"].is_in(enough["config"].implode()))
         return named(ordered.head(len(ordered) if n is None else n))

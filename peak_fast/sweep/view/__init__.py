@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from peak_fast.sweep.view.pictures import draw_sweep as draw_sweep
     from peak_fast.sweep.view.plateau import plateau_rows as plateau_rows
     from peak_fast.sweep.view.ranks import best_configs as best_configs
+    from peak_fast.sweep.view.ranks import check_trades as check_trades
+    from peak_fast.sweep.view.ranks import none_traded as none_traded
+    from peak_fast.sweep.view.ranks import traded as traded
     from peak_fast.sweep.view.texts import check_metric as check_metric
     from peak_fast.sweep.view.texts import format_metric as format_metric
     from peak_fast.sweep.view.texts import format_params as format_params
@@ -44,7 +47,7 @@ _HOMES = {
     ),
     "pictures": ("draw_sweep",),
     "plateau": ("plateau_rows",),
-    "ranks": ("best_configs",),
+    "ranks": ("best_configs", "check_trades", "none_traded", "traded"),
     "texts": ("check_metric", "format_metric", "format_params"),
 }
 

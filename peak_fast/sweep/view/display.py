@@ -11,16 +11,17 @@ from peak_fast.sweep.view.texts import format_metric, format_number, format_para
 _ROWS = 10
 
 
-def headline(result: Finished) -> str:
-    """How many configurations, and the best one."""
+def headline(result: Finished, min_trades: int = 0) -> str:
+    """How many configurations, and the best one of at least so many trades."""
     count, by = len(result), result.default_metric
     total = f" of {result.total:,}" if result.total != count else ""
     text = f"{count:,}{total} configurations of {', '.join(result.parameters)}"
-    best = result.top(1, by)
+    best = result.top(1, by, min_trades=min_trades)
     if not len(best):
         return text
     params = {name: best[name][0] for name in result.parameters}
-    return f"{text}; best {by} {format_metric(by, best[by][0])} at {format_params(params)}"
+    among = f" ({min_trades:,} trades or more)" if min_trades else ""
+    return f"{text}; best {by} {format_metric(by, best[by][0])} at {format_params(params)}{among}"
 
 
 def html_table(result: Finished) -> str:
@@ -30,16 +31,18 @@ def html_table(result: Finished) -> str:
     return f"<p><b>Sweep</b>: {html.escape(headline(result))}</p>{rows._repr_html_()}{notes}"
 
 
-def rich_table(result: Finished, n: int = _ROWS, by: str | None = None) -> Any:
+def rich_table(result: Finished, n: int = _ROWS, by: str | None = None, min_trades: int = 0) -> Any:
     """The best rows as a ``rich.table.Table``."""
     from rich.table import Table
 
     notes = "\n".join(f"Note: {note}" for note in result.notes) or None
-    table = Table(title=headline(result), title_justify="left", caption=notes, caption_justify="left")
+    table = Table(
+        title=headline(result, min_trades), title_justify="left", caption=notes, caption_justify="left"
+    )
     names = ["config", *result.parameters, *result.metrics]
     for name in names:
         table.add_column(name.replace("_", "\n"), justify="right", vertical="bottom")
-    for row in result.top(n, by).select(names).iter_rows():
+    for row in result.top(n, by, min_trades=min_trades).select(names).iter_rows():
         cells = zip(names, row, strict=True)
         table.add_row(*(format_metric(k, v) if k in result.metrics else format_number(v) for k, v in cells))
     return table

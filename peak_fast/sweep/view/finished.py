@@ -43,7 +43,9 @@ class Finished(Protocol):
     def parts(self) -> list[Path]:
         """Files of a stored table."""
 
-    def top(self, n: int = 10, by: str | None = None, descending: bool | None = None) -> pl.DataFrame:
+    def top(
+        self, n: int = 10, by: str | None = None, descending: bool | None = None, *, min_trades: int = 0
+    ) -> pl.DataFrame:
         """The best rows, best first."""
 
     def heatmap(self, x: str | None = None, y: str | None = None, metric: str | None = None) -> Any:
