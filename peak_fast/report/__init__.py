@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from peak_fast.report.artifacts import EQUITY_PNG, REPORT_TXT, TRADES_JSON, render_artifacts
     from peak_fast.report.artifacts import TEARSHEET_HTML as TEARSHEET_HTML
     from peak_fast.report.comparing import Comparison, compare
-    from peak_fast.report.figure import begin_equity_png as begin_equity_png
     from peak_fast.report.figure import equity_figure, figure_png, prepare_picture, render_equity_png
     from peak_fast.report.figure import for_notebooks as for_notebooks
     from peak_fast.report.glance import small_picture as small_picture
@@ -73,7 +72,6 @@ _HOMES = {
     "TEARSHEET_HTML": "artifacts",
     "TRADES_JSON": "artifacts",
     "Comparison": "comparing",
-    "begin_equity_png": "figure",
     "compare": "comparing",
     "small_picture": "glance",
     "sparkline": "glance",

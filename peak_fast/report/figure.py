@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -232,13 +232,6 @@ def render_equity_png(
     if engine == "lean" or (engine == "auto" and _has_pillow()):
         return draw_lean(picture, pixels(size)).png()
     return figure_png(_draw(picture, pixels(size)))
-
-
-def begin_equity_png(payload: Mapping[str, Any]) -> Callable[[], bytes]:
-    """A function that packs the equity picture, which is drawn by then: packing leaves Python's lock free."""
-    if _has_pillow():
-        return draw_lean(prepare_picture(payload)).png
-    return functools.partial(render_equity_png, payload)
 
 
 def _has_pillow() -> bool:

@@ -96,20 +96,16 @@ class Dataset:
 
 @dataclass(slots=True)
 class Artifact:
-    """One file of a run: ``path`` relative to the artifact root, content from ``source`` or ``load()``.
-
-    What ``load`` gives may be a function that makes the content, and leaves Python's lock free meanwhile.
-    """
+    """One file of a run: ``path`` relative to the artifact root, content from ``source`` or ``load()``."""
 
     path: str
-    load: Callable[[], bytes | Callable[[], bytes]] | None = None
+    load: Callable[[], bytes] | None = None
     source: Path | None = None
 
     def content(self) -> bytes:
         """The bytes of the file."""
         if self.load is not None:
-            made = self.load()
-            return made if isinstance(made, bytes) else made()
+            return self.load()
         return b"" if self.source is None else self.source.read_bytes()
 
 

@@ -29,7 +29,7 @@ from peak_fast.tracking.spool import RunIds, local_path
 from peak_fast.tracking.stores import refusals
 from peak_fast.tracking.stores.client import ClientStore
 from peak_fast.tracking.stores.database import Database
-from peak_fast.tracking.stores.files import FileWriter
+from peak_fast.tracking.stores.shares import Job, write_shared
 from peak_fast.tracking.updates import (
     CONTEXT_TAG,
     RUN_NAME,
@@ -229,15 +229,14 @@ class BulkStore:
 
     @staticmethod
     def _write_files(updates: Iterable[RunUpdate], places: dict[str, _Run]) -> list[Rejection]:
-        begun = []
-        with FileWriter() as files:
-            for update in updates:
-                root = local_path(places[update.run_id].artifact_uri)
-                if update.artifacts and root is not None:
-                    begun.append((update.run_id, files.begin(root, update.artifacts)))
-            rejections = [found for run_id, finish in begun for found in refusals.of_files(run_id, finish())]
-            files.make_durable()
-        return rejections
+        jobs: list[Job] = []
+        for update in updates:
+            root = local_path(places[update.run_id].artifact_uri)
+            if update.artifacts and root is not None:
+                jobs.append((update.run_id, root, update.artifacts))
+        return [
+            found for run_id, problems in write_shared(jobs) for found in refusals.of_files(run_id, problems)
+        ]
 
     def _insert_runs(self, updates: Iterable[RunUpdate], places: dict[str, _Run]) -> None:
         rows = []

@@ -119,14 +119,14 @@ class ClientStore:
             self._files_at_once = IN_FLIGHT // max(len(updates), 1)
             self._fresh = {update.run_id for update in updates if self._is_fresh(update, ids)}
             self._begin(self._fresh, ids)
-            with FileWriter() as self._files:
-                try:
-                    if is_remote(self._uri):
-                        return side_by_side(work, updates)
-                    return [rejection for update in updates for rejection in work(update)]
-                finally:
-                    self._files.make_durable()
-                    ids.keep()
+            self._files = FileWriter()
+            try:
+                if is_remote(self._uri):
+                    return side_by_side(work, updates)
+                return [rejection for update in updates for rejection in work(update)]
+            finally:
+                self._files.make_durable()
+                ids.keep()
 
     def upload(self, update: RunUpdate) -> list[Rejection]:
         """Send the artifacts of a run that the store knows under our id."""
@@ -351,16 +351,17 @@ class ClientStore:
         # A path that a server names is a path of the server's machine.
         if root is None or is_remote(self._uri):
             return self._send_files(run_id, update)
-        return refusals.of_files(update.run_id, self._files.begin(root, update.artifacts)())
+        return refusals.of_files(update.run_id, self._files.write(root, update.artifacts))
 
     def _send_files(self, run_id: str, update: RunUpdate) -> list[Rejection]:
-        with tempfile.TemporaryDirectory(prefix="peak-fast-") as folder, FileWriter() as files:
+        files = FileWriter()
+        with tempfile.TemporaryDirectory(prefix="peak-fast-") as folder:
             target = self._targets.get(run_id)
             artifacts = update.artifacts
             misread = [] if target is None else [item for item in artifacts if _MISREAD.search(item.path)]
             problems = [(item, f"{item.path}: {_MISREAD_REASON}") for item in misread]
             kept = [item for item in artifacts if item not in misread]
-            problems += files.begin(Path(folder), kept)()
+            problems += files.write(Path(folder), kept)
             if target is None:
                 self._client.log_artifacts(run_id, folder)
             else:

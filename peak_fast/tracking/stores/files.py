@@ -8,12 +8,9 @@ import hashlib
 import os
 import re
 import shutil
-from collections import deque
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from functools import partial
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
-from typing import NoReturn, Self
 
 from peak_fast.tracking.updates import Artifact
 
@@ -21,8 +18,6 @@ _BAD_PART = re.compile(r'[\x00-\x1f<>:"|?*\\]')
 # Bytes of a name that every file system and server takes, with something to spare for endings.
 _MAX_NAME = 200
 SYNC_THREADS = 16
-# Pictures that wait to be packed take half a megabyte each.
-_MOST_DRAWN = 8
 _fdatasync = getattr(os, "fdatasync", os.fsync)
 # What a system says of a file that has no place; anything else (a full disk) says that there is none for any.
 _NO_PLACE = frozenset(
@@ -61,11 +56,12 @@ def _digits(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=4).hexdigest()
 
 
-class FileWriter:
-    """Writes the artifacts of one batch, in their order; used in a ``with`` statement.
+Problems = list[tuple[Artifact, str]]
+"""Artifacts that could not be written, and why."""
 
-    Pictures are drawn and files written by the caller, as threads that run Python only wait for each other: one thread
-    beside it packs pictures, and others ask the disk to keep the files.
+
+class FileWriter:
+    """Writes artifacts into local folders.
 
     Attributes
     ----------
@@ -75,35 +71,23 @@ class FileWriter:
 
     def __init__(self) -> None:
         self.written: list[Path] = []
-        self._packer = ThreadPoolExecutor(1)
-        self._drawn: deque[Future[bytes]] = deque(maxlen=_MOST_DRAWN)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._packer.shutdown(cancel_futures=True)
-
-    def begin(self, root: Path, artifacts: Sequence[Artifact]) -> Callable[[], list[tuple[Artifact, str]]]:
-        """Begin to write artifacts below a local root, which is created if need be.
+    def write(self, root: Path, artifacts: Sequence[Artifact]) -> Problems:
+        """Write artifacts below a local root, which is created if need be.
 
         Returns
         -------
-        callable
-            Ends it, and returns what could not be made, read or placed (a figure that does not render, a file where a
-            folder must be), and why.  It raises an OSError where the disk takes nothing now.
+        list of (Artifact, str)
+            What could not be made, read or placed (a figure that does not render, a file where a folder must be), and
+            why.
+
+        Raises
+        ------
+        OSError
+            The disk takes nothing now.
         """
-        contents = [self._begin(artifact) for artifact in artifacts]
-
-        def finish() -> list[tuple[Artifact, str]]:
-            pairs = zip(artifacts, contents, strict=True)
-            said = [
-                (artifact, self._write(root / artifact.path, artifact, content))
-                for artifact, content in pairs
-            ]
-            return [(artifact, f"{artifact.path}: {reason}") for artifact, reason in said if reason]
-
-        return finish
+        said = [(artifact, self._write(root / artifact.path, artifact)) for artifact in artifacts]
+        return [(artifact, f"{artifact.path}: {reason}") for artifact, reason in said if reason]
 
     def make_durable(self) -> None:
         """Ask the disk to keep all files that were written, and their names, through a power cut.
@@ -112,35 +96,24 @@ class FileWriter:
         many threads at once (one after the other they took ten times as long).
         """
         files, self.written = self.written, []
-        folders = {path.parent for path in files} if os.name != "nt" else set()
-        if files:
-            with ThreadPoolExecutor(min(SYNC_THREADS, len(files) + len(folders))) as pool:
-                list(pool.map(_sync, [*files, *folders]))
+        paths = [*files, *({path.parent for path in files} if os.name != "nt" else ())]
+        count = min(SYNC_THREADS, len(paths))
+        if paths:
+            with ThreadPoolExecutor(count) as pool:
+                list(pool.map(_sync, [paths[k::count] for k in range(count)]))
 
-    def _begin(self, artifact: Artifact) -> Callable[[], bytes]:
-        try:
-            made = b"" if artifact.load is None else artifact.load()
-        except Exception as error:
-            return partial(_raise, error)
-        if isinstance(made, bytes):
-            return partial(bytes, made)
-        if len(self._drawn) == _MOST_DRAWN:
-            wait([self._drawn[0]])
-        self._drawn.append(self._packer.submit(made))
-        return self._drawn[-1].result
-
-    def _write(self, target: Path, artifact: Artifact, content: Callable[[], bytes]) -> str | None:
+    def _write(self, target: Path, artifact: Artifact) -> str | None:
         """Write one file, under a temporary name first; why that is not possible."""
-        source = artifact.source
+        source, folder = artifact.source, target.parent
         if source is not None and not source.exists() and target.exists():
             return None  # an earlier writer placed it and was stopped before it could say so
-        temporary = target.with_name(f".{_digits(target.name.encode())}.part")
+        temporary = folder / f".{_digits(target.name.encode())}.part"
         try:
-            data = content()
+            data = b"" if artifact.load is None else artifact.load()
         except Exception as error:
             return f"{type(error).__name__}: {error}"
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
             if source is not None:
                 shutil.copyfile(source, temporary)
             else:
@@ -156,18 +129,12 @@ class FileWriter:
         return None
 
 
-def _raise(error: Exception) -> NoReturn:
-    raise error
-
-
-def _sync(path: Path) -> None:
-    try:
-        descriptor = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
-    except OSError:
-        return
-    try:
-        _fdatasync(descriptor)
-    except OSError:
-        pass  # some network file systems do not offer it; the content is with their server
-    finally:
-        os.close(descriptor)
+def _sync(paths: Sequence[Path]) -> None:
+    for path in paths:
+        # Some network file systems do not offer it; the content is with their server.
+        with contextlib.suppress(OSError):
+            descriptor = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
+            try:
+                _fdatasync(descriptor)
+            finally:
+                os.close(descriptor)

@@ -164,10 +164,8 @@ class FolderStore(ClientStore):
             update.tags[REFUSED] = f"experiment {update.create.experiment!r}"
         run = folder / update.run_id
         self._roots[update.run_id] = run / "artifacts"
-        finish = self._files.begin(run / "artifacts", update.artifacts)
-        is_written = _write_content(folder, update, update.create)
-        problems = finish()
-        if not is_written:
+        problems = self._files.write(run / "artifacts", update.artifacts)
+        if not _write_content(folder, update, update.create):
             shutil.rmtree(run)
             raise Refused("a name of it cannot be that of a file")
         _write_meta(folder, location, update, update.create)

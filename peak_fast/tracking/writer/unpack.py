@@ -6,7 +6,7 @@ import ast
 import functools
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Protocol
@@ -369,10 +369,10 @@ class Rendering:
 
         return render_weights_png({**self.payload(), **self._source.extra()})
 
-    def _picture(self) -> Callable[[], bytes]:
-        from peak_fast.report import begin_equity_png
+    def _picture(self) -> bytes:
+        from peak_fast.report import render_equity_png
 
-        return begin_equity_png(self.payload())
+        return render_equity_png(self.payload())
 
     @functools.cached_property
     def _trades(self) -> Any:

@@ -1,0 +1,181 @@
+"""Files of many runs that several processes write at once."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import threading
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from peak_fast.tracking import MLflowTracker, log_backtest
+from peak_fast.tracking.caller import background
+from peak_fast.tracking.stores import shares
+from peak_fast.tracking.updates import Artifact
+from tests.tracking_fakes import FakeBars, fake_result
+
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux only"),
+    pytest.mark.filterwarnings("ignore:This process"),
+]
+RUNS = 7
+
+
+def jobs_of(folder, load):
+    """Runs with two files each, of which ``load`` makes the second."""
+    return [
+        (
+            f"run-{k}",
+            folder / f"run-{k}",
+            [
+                Artifact("a.txt", load=partial(bytes, b"a%d" % k)),
+                Artifact("sub/b.txt", load=partial(load, k)),
+            ],
+        )
+        for k in range(RUNS)
+    ]
+
+
+def content(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def expected(second):
+    found = {f"run-{k}/a.txt": b"a%d" % k for k in range(RUNS)}
+    return found | {f"run-{k}/sub/b.txt": text for k in range(RUNS) if (text := second(k)) is not None}
+
+
+def one_that_breaks(k):
+    if k % 3 == 0:
+        raise ValueError(f"no picture of {k}")
+    return b"b%d" % k
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 20])
+def test_every_file_is_there_and_every_problem_is_told(tmp_path, count):
+    said = dict(shares.write_shared(jobs_of(tmp_path, one_that_breaks), count))
+    assert sorted(said) == [f"run-{k}" for k in range(RUNS)]
+    for k in range(RUNS):
+        reasons = [(artifact.path, reason) for artifact, reason in said[f"run-{k}"]]
+        text = f"sub/b.txt: ValueError: no picture of {k}"
+        assert reasons == ([("sub/b.txt", text)] if k % 3 == 0 else [])
+    assert content(tmp_path) == expected(lambda k: None if k % 3 == 0 else b"b%d" % k)
+
+
+def test_others_write_their_shares(tmp_path):
+    shares.write_shared(jobs_of(tmp_path, lambda k: str(os.getpid()).encode()), 2)
+    writers = [int((tmp_path / f"run-{k}" / "sub" / "b.txt").read_bytes()) for k in range(RUNS)]
+    assert set(writers[::2]) == {os.getpid()} and len(set(writers[1::2])) == 1
+    assert writers[1] != os.getpid()
+    with pytest.raises(ChildProcessError):
+        os.waitpid(writers[1], os.WNOHANG)  # nobody is left
+
+
+def test_the_share_of_one_that_is_killed_is_written_here(tmp_path):
+    here = os.getpid()
+
+    def load(k):
+        if os.getpid() != here and k == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return b"b%d" % k
+
+    said = shares.write_shared(jobs_of(tmp_path, load), 2)
+    assert all(problems == [] for _, problems in said)
+    assert content(tmp_path) == expected(lambda k: b"b%d" % k)
+
+
+def test_a_system_that_has_no_more_processes(tmp_path, monkeypatch):
+    def refuse():
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "fork", refuse)
+    said = shares.write_shared(jobs_of(tmp_path, lambda k: b"b%d" % k), 3)
+    assert [problems for _, problems in said] == [[]] * RUNS
+    assert content(tmp_path) == expected(lambda k: b"b%d" % k)
+
+
+@pytest.mark.parametrize("where", ["here", "there"])
+def test_a_full_disk_is_told_by_this_process(tmp_path, monkeypatch, where):
+    here = os.getpid()
+    write = shares.FileWriter._write
+
+    def full(self, target, artifact):
+        if (os.getpid() == here) == (where == "here") or "run-1/" in target.as_posix():
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(self, target, artifact)
+
+    monkeypatch.setattr(shares.FileWriter, "_write", full)
+    with pytest.raises(OSError, match="No space left"):
+        shares.write_shared(jobs_of(tmp_path, lambda k: b"b"), 2)
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+FORKS = """
+import os, signal, sys
+from pathlib import Path
+from peak_fast.tracking.stores import shares
+from peak_fast.tracking.updates import Artifact
+writer, folder = os.getpid(), Path(sys.argv[1])
+def load():
+    Path(folder, str(os.getpid())).touch()
+    os.kill(writer, signal.SIGKILL)
+    signal.pause()
+jobs = [("a", folder, [Artifact("a", load=lambda: b"")]), ("b", folder, [Artifact("b", load=load)])]
+shares.write_shared(jobs, 2)
+"""
+
+
+def is_running(process):
+    try:
+        stat = Path(f"/proc/{process}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def test_a_fork_ends_with_its_writer(tmp_path):
+    process = subprocess.run([sys.executable, "-c", FORKS, str(tmp_path)], timeout=60)
+    assert process.returncode == -signal.SIGKILL
+    (child,) = [int(path.name) for path in tmp_path.iterdir() if path.name.isdigit()]
+    for _ in range(3_000):
+        if not is_running(child):
+            return
+        threading.Event().wait(0.01)
+    pytest.fail("it goes on")
+
+
+def test_who_is_forked(monkeypatch):
+    assert shares._processes(10_000) == 1  # a process of a user's
+    spec = SimpleNamespace(name="peak_fast.tracking.writer.__main__")
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", spec)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(12)))
+    assert [shares._processes(files) for files in (0, 3, 60, 128, 300, 10_000)] == [1, 1, 1, 2, 4, 4]
+    stop = threading.Event()
+    thread = threading.Thread(target=stop.wait)
+    thread.start()
+    assert shares._processes(10_000) == 1
+    stop.set()
+    thread.join()
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3})
+    assert shares._processes(10_000) == 1
+
+
+def test_runs_of_a_writer_process(spool_dir, tmp_path, monkeypatch, experiment, reader_of):
+    """As many runs as are shared where there is more than one core."""
+    monkeypatch.setattr(background, "INTERVAL", 0.0)
+    uri = f"sqlite:///{tmp_path}/runs.db"
+    bars = FakeBars(200)
+    with MLflowTracker(uri, experiment) as tracker:
+        for k in range(50):
+            with tracker.start_run(f"run-{k}"):
+                log_backtest(tracker, fake_result(bars=bars, fast=k % 10, n_trades=5))
+    runs = reader_of(uri).runs(experiment)
+    assert sorted(run.name for run in runs) == sorted(f"run-{k}" for k in range(50))
+    for run in runs[::7]:
+        assert len(reader_of(uri).artifacts(run.run_id)) == 3
+    assert {run.status for run in runs} == {"FINISHED"}
