@@ -186,6 +186,16 @@ class TestEdges:
         alone = data_snooping(np.zeros((50, 3)), replications=20)
         assert alone.pvalue == 1 and alone.best == 0 and alone.rejected == ()
 
+    def test_one_that_never_moves_among_losers(self):
+        """arch compares raw means: its p falls as if something were better, which the notes say."""
+        losers = np.random.default_rng(3).normal(-0.002, 0.01, (500, 20))
+        padded = np.hstack([losers, np.zeros((500, 1))])
+        assert data_snooping(padded, replications=199).pvalue == 1
+        as_arch = data_snooping(padded, replications=199, form="arch")
+        assert as_arch.pvalue < 0.1 < data_snooping(losers, replications=199, form="arch").pvalue
+        assert as_arch.rejected == () and "1 strategies never move" in as_arch.summary()
+        assert "is no edge" in as_arch.summary()
+
     def test_losses_are_not_returns(self):
         returns = planted()
         assert data_snooping(returns, block=1).pvalue < 0.05 < data_snooping(-returns[:, :-1], block=1).pvalue

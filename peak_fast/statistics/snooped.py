@@ -179,9 +179,11 @@ class Fold:
         """The answers."""
         deviation = np.concatenate(self._deviations)
         flat = int((deviation == 0.0).sum())
-        notes = (
-            (f"{flat:,} strategies never move against the benchmark and are not studentised",) if flat else ()
-        )
+        then = (
+            "their mean of 0 is compared: where all others lose, a low p comes from them and is no edge"
+            if self.form == "arch" else "they are left out"
+        )  # fmt: skip
+        notes = (f"{flat:,} strategies never move against the benchmark: {then}",) if flat else ()
         return Snooping(
             self.periods, self._replications, block, seed, self.form, self.level, np.concatenate(self._means),
             deviation, self.maxima, np.array(self._ranked), np.array(self._adjusted), tuple(self._rejected), notes,
