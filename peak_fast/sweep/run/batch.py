@@ -307,15 +307,17 @@ class Batch:
             return
         plan.place(cache)
         self._note_silent(plan, cache, stop - start)
-        calendar = self._calendar(settings)
+        calendar, order = self._calendar(settings), plan.order(8 * cache.stride)
 
         def work(tile: tuple[int, int]) -> None:
             first, last = start + tile[0], start + tile[1]
             room = self._scratch()
             found = room.results[: last - first]
-            rules, own = plan.table(*tile), settings.rows(first, last)
+            mine: Any = slice(*tile) if order is None else order[slice(*tile)]
+            places = slice(first, last) if order is None else start + mine
+            rules, own = plan.table(mine, last - first), settings.at(places, last - first)
             self._kernel(calendar, cache.flat, cache.stride, rules, own, room, found)
-            self._keep(found, first, out, done)
+            self._keep(found, places, out, done)
 
         smallest = SMALLEST_TILE_BARS // len(self.bars)
         team.share(work, cut_spread(stop - start, self.tile, smallest, team.threads))
@@ -335,12 +337,11 @@ class Batch:
             )
             self.notes[self._said] = None
 
-    def _keep(self, found: FloatArray, first: int, out: FloatArray, done: Report | None) -> None:
-        """Copy what was asked for out of a thread's results."""
-        last = first + len(found)
-        out[first:last] = found[:, self._places]
+    def _keep(self, found: FloatArray, places: Any, out: FloatArray, done: Report | None) -> None:
+        """Copy what was asked for out of a thread's results, to a slice of all configurations or to any of them."""
+        out[places] = found[:, self._places]
         if done is not None:
-            done(last - first, out[first:last, 0])
+            done(len(found), out[places, 0])
 
     def _kernel(
         self,
@@ -406,7 +407,7 @@ class Batch:
             run_block(
                 call.part(*tile), self._prices, calendar, settings.rows(*tile), scratch, found, room.cuts
             )
-            self._keep(found, tile[0], out, done)
+            self._keep(found, slice(*tile), out, done)
 
         smallest = SMALLEST_TILE_BARS // len(self.bars)
         self.team.share(work, cut_spread(len(out), self.tile, smallest, self.team.threads))

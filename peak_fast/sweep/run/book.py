@@ -229,7 +229,7 @@ class BookBatch(Batch):
                     part = found[places]
                     ask(params[places], own if len(own) == 1 else own[places], room, part)
                     found[places] = part
-            self._keep(found, tile[0], out, done)
+            self._keep(found, slice(*tile), out, done)
 
         smallest = SMALLEST_TILE_BARS // len(self.bars)
         self.team.share(work, cut_spread(len(out), self.tile, smallest, self.team.threads))

@@ -84,7 +84,7 @@ class Repeated:
         tiles = []
         for start in range(first, last, self.batch.tile):
             stop = min(start + self.batch.tile, last)
-            rules = plan.table(start - first, stop - first)
+            rules = plan.table(slice(start - first, stop - first), stop - start)
             tiles.append((start, stop, rules, self._settings.rows(start, stop)))
         self._parts.append((places, tiles))
 
@@ -107,5 +107,5 @@ class Repeated:
             for first, last, rules, settings in tiles:
                 found = room.results[: last - first]
                 batch._kernel(calendar, places.flat, places.stride, rules, settings, room, found)
-                batch._keep(found, first, self.out, None)
+                batch._keep(found, slice(first, last), self.out, None)
         return self.out

@@ -21,6 +21,8 @@ _GROUP_BARS = 100_000
 _GROUPS = 8
 # Numbers of rows that one thread computes sooner than it wakes another.
 _FEW = 1 << 15
+# Bytes of rows that lie in the processor's last cache at the same time.
+_LARGE_PLANE = 16 << 20
 
 
 class PlaneFull(Exception):
@@ -177,19 +179,31 @@ class RulePlan:
                 found = found | (mine if number < 2 or self._shorts is None else mine & self._shorts)
         return int(np.count_nonzero(found)), list(names)
 
-    def table(self, first: int, last: int) -> IntArray:
-        """int64[last - first, RULE_SIZE]: places of the rows that configurations ``[first, last)`` compare."""
-        rules = np.full((last - first, RULE_SIZE), -1, np.int64)
+    def order(self, size: int) -> IntArray | None:
+        """Configurations in an order in which the processor's cache serves them; None where it holds all rows.
+
+        A row that few others are compared with is read once by those that need it, one after the other, while the
+        few rows of the other side stay in the cache.  ``size``: bytes of a row.
+        """
+        varied = [(keys, chosen) for keys, chosen in self._operands.values() if len(keys) > 1]
+        if size * sum(len(keys) for keys, _ in varied) < _LARGE_PLANE:
+            return None
+        varied.sort(key=lambda operand: len(operand[0]))
+        return np.lexsort([chosen for _, chosen in varied])
+
+    def table(self, places: Any, count: int) -> IntArray:
+        """int64[count, RULE_SIZE]: places of the rows that some configurations compare, a slice or numbers of them."""
+        rules = np.full((count, RULE_SIZE), -1, np.int64)
         for number, condition in enumerate(self._conditions):
             if condition is None:
                 continue
             cell = number * 3
             for operand in (condition.x, condition.y):
-                rules[:, cell] = self._places[operand][self._operands[operand][1][first:last]]
+                rules[:, cell] = self._places[operand][self._operands[operand][1][places]]
                 cell += 1
             rules[:, cell] = condition.code
         if self._shorts is not None and len(self._conditions) > 2:
-            rules[~self._shorts[first:last], 6:] = -1
+            rules[~self._shorts[places], 6:] = -1
         return rules
 
 

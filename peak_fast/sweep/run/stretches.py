@@ -114,7 +114,7 @@ class StretchBatch(Batch):
                         call.part(c, c + 1), self._prices, calendar, settings.rows(c, c + 1), scratch, own
                     )
                     fitted = self._folded(room, row)
-            self._keep(found, tile[0], out, done)
+            self._keep(found, slice(*tile), out, done)
 
         smallest = SMALLEST_TILE_BARS // len(self.bars)
         self.team.share(work, cut(len(out), self.tile, smallest, self.team.threads))

@@ -124,7 +124,7 @@ class WarmBatch(Batch):
                 scratch = (room.state, room.records, room.curve)
                 run_block(dataclasses.replace(mine, seen=seen), self._prices, calendar, rows, scratch, into)
                 found[places] = into
-            self._keep(found, tile[0], out, done)
+            self._keep(found, slice(*tile), out, done)
 
         smallest = SMALLEST_TILE_BARS // len(self.bars)
         self.team.share(work, cut(len(out), self.tile, smallest, self.team.threads))
