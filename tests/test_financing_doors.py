@@ -327,6 +327,17 @@ def test_truth_values_are_no_amounts(parts):
         BacktestEngine(financing=Financing(dividends="cash")).run(frame, np.ones(3))
 
 
+def test_a_note_says_that_a_short_costs_more_than_its_value():
+    frame, side = daily([100.0, 100.0, 99.0]), -np.ones(3)
+    for rate, said in ((3.0, True), ({"asset": 3.0}, True), ({"2024-01-01": 3.0}, True), (0.9, False)):
+        engine = BacktestEngine(financing=Financing(borrow_rate=rate))
+        result = engine.run(frame, side, symbol="asset")
+        assert any("up to 300% a year" in note for note in result.notes) == said
+        weights = np.full((3, 1), -1.0)
+        many = engine.run(Panel.from_frame({"asset": frame}), weights)
+        assert any("up to 300% a year" in note for note in many.notes) == said
+
+
 @pytest.mark.parametrize("symbol", ["600519.SH", "2330.TW", "00005.HK", "BTC-2024"])
 def test_symbols_of_numbers_are_no_dates(symbol):
     assert Financing(borrow_rate={symbol: 0.1}).borrow_rate == ((symbol, 0.1),)

@@ -27,7 +27,7 @@ from peak_fast import (
     synthetic,
 )
 from peak_fast.portfolio import Momentum
-from peak_fast.settings import PortfolioRules
+from peak_fast.settings import OrderRules, PortfolioRules
 from tests import oracle_portfolio as oracle
 from tests.oracle_portfolio_financing import Payments
 from tests.test_portfolio_oracle import cases, engine_of, near, pair_of, panel_of, shown
@@ -374,7 +374,12 @@ def test_rows_of_a_sweep_are_single_runs():
 @pytest.mark.parametrize(
     ("made", "message"),
     [
-        (lambda: Financing(cash_rate=3.0e1), "3 per cent is 0.03"),
+        (lambda: Financing(cash_rate=3), "above -1 and below 1; got 3; 3 per cent is 0.03"),
+        (lambda: Financing(debit_rate={"2024-01-01": 0.05, "2024-02-01": 5.25}), "got 5.25; 3 per cent is 0.03"),
+        (lambda: Financing(borrow_rate={"A": 30}), "below 10; got 30; 3 per cent"),
+        (lambda: BacktestEngine(risk_free=2), "above -1 and below 1; got 2; 3 per cent"),
+        (lambda: OrderRules(borrow_cash=2), "got 2; 3 per cent"),
+        (lambda: OrderRules(borrow_short=12), "got 12; 3 per cent"),
         (lambda: Financing(cash_rate="0.03"), "expected a fraction"),
         (lambda: Financing(dividends={"A": {"2024-01-02": -1.0}}), "above 0"),
         (lambda: Financing(splits={"A": {"2024-01-02": 0.0}}), "above 0"),

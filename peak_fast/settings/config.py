@@ -95,7 +95,7 @@ class BacktestConfig(Settings):
     sweep: SweepTable = SweepTable()
     data: DataTable = DataTable()
     periods_per_year: Positive | None = None
-    risk_free: Annotated[float, Limits(gt=-1, lt=10, allow_inf_nan=False)] = 0.0
+    risk_free: Annotated[float, Limits(gt=-1, lt=1, allow_inf_nan=False)] = 0.0
     use_execution_pipeline: bool = True
     order_book: Any = None
     portfolio: Any = None

@@ -75,8 +75,11 @@ class EngineSettings:
             absent = number is None and name == "periods_per_year"
             if not absent and not (number is not None and is_number(number) and 0 < number < float("inf")):
                 raise ConfigError(f"{name}: expected a positive number; got {shown(number)}")
-        if not (is_number(self.risk_free) and -1 < self.risk_free < float("inf")):
-            raise ConfigError(f"risk_free: expected a yearly rate above -1; got {shown(self.risk_free)}")
+        if not (is_number(self.risk_free) and -1 < self.risk_free < 1):
+            hint = "; 3 per cent is 0.03" if is_number(self.risk_free) and self.risk_free >= 1 else ""
+            raise ConfigError(
+                f"risk_free: expected a yearly rate above -1 and below 1; got {shown(self.risk_free)}{hint}"
+            )
         object.__setattr__(self, "initial_cash", float(self.initial_cash))
         if self.order_book is not None:
             from peak_fast.settings.order_book import as_book

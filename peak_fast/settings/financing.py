@@ -39,11 +39,12 @@ class Financing:
     Parameters
     ----------
     cash_rate, debit_rate
-        Interest a year that cash gets, and that negative cash pays: a fraction (0.03), or a dated table of fractions,
-        each of which holds from its date on.
+        Interest a year that cash gets, and that negative cash pays: a fraction below 1 (0.03), or a dated table of
+        fractions, each of which holds from its date on.
     borrow_rate
         Cost a year of the value of a short position: as above, or a dict of fractions by symbol, or a dated table with
-        symbols; assets that it does not name cost nothing.
+        symbols; assets that it does not name cost nothing.  Below 10, since what is hard to borrow may cost more than
+        its value; runs say in a note that one of 1 or more was given.
     funding
         Dated table of rates: at each of its moments holders pay ``rate * value``, and shorts get it.
     dividends
@@ -109,6 +110,14 @@ class Financing:
                 "Financing.cash_flows: money belongs to no asset; expected no column of symbols"
             )
 
+    def notes(self) -> list[str]:
+        """What may be meant otherwise."""
+        rate = self.borrow_rate
+        highest = max(_numbers(rate), default=0.0)
+        if highest < 1.0:
+            return []
+        return [f"Financing.borrow_rate: up to {highest:.0%} a year, as it was given; 3 per cent is 0.03"]
+
     @property
     def accrues(self) -> bool:
         """Whether interest can be due."""
@@ -154,15 +163,24 @@ def _rate(value: Any, name: str) -> Any:
     return table
 
 
+def _numbers(rate: Any) -> list[float]:
+    """All numbers of a rate."""
+    if isinstance(rate, DatedValues):
+        return list(rate.values)
+    return [number for _, number in rate] if isinstance(rate, tuple) else [rate]
+
+
 def _are_dates(names: Mapping[str, Any]) -> bool:
     """Whether keys are dates rather than symbols, some of which are numbers, too (600519.SH)."""
     return all(_DATE.match(name) for name in names)
 
 
 def _check_rate(label: str, value: float) -> None:
-    if not -1.0 < value < 10.0:
-        hint = "; 3 per cent is 0.03" if value >= 10.0 else ""
-        raise ConfigError(f"{label}: expected a fraction a year above -1 and below 10; got {value}{hint}")
+    """Refuse a rate that is a number of per cent rather than a fraction."""
+    most = 10.0 if "borrow_rate" in label else 1.0
+    if not -1.0 < value < most:
+        hint = "; 3 per cent is 0.03" if value >= most else ""
+        raise ConfigError(f"{label}: expected a fraction a year above -1 and below {most:g}; got {value:g}{hint}")
 
 
 def _plain(value: Any) -> Any:

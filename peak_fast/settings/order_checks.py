@@ -37,7 +37,8 @@ def check_number(name: str, value: Any, bounds: Bounds = FROM_ZERO) -> None:
     if high == math.inf:
         bound = "a number" if low == -math.inf else f"{'>=' if left == '[' else '>'} {low:g}"
         raise ConfigError(f"{name} must be {bound}, got {value!r}")
-    raise ConfigError(f"{name} must lie in {left}{low:g}, {high:g}{right}, got {value!r}")
+    hint = "; 3 per cent is 0.03" if "borrow_" in name and number >= high else ""
+    raise ConfigError(f"{name} must lie in {left}{low:g}, {high:g}{right}, got {value!r}{hint}")
 
 
 def check_field(name: str, hint: Any, value: Any) -> None:

@@ -16,7 +16,8 @@ FROM_ZERO: Bounds = ("[", 0, math.inf, ")")
 SHARE: Bounds = ("[", 0, 1, "]")
 BELOW_ONE: Bounds = ("[", 0, 1, ")")
 RATE: Bounds = ("(", -1, 1, ")")
-FINITE: Bounds = ("(", -math.inf, math.inf, ")")
+# Of what is hard to borrow: its cost a year may be several times its value.
+YEARLY: Bounds = ("(", -1, 10, ")")
 
 
 class OrderField(NamedTuple):
@@ -119,9 +120,9 @@ RULE_FIELDS: dict[str, OrderField] = {
     "size_for_fee": OrderField(f.R_SIZE_FEE, "flag"),
     "target_step": OrderField(f.R_TARGET_STEP, "units"),
     "stop_at_level": OrderField(f.R_STOP_AT_LEVEL, "flag"),
-    "borrow_short": OrderField(f.R_BORROW_SHORT, "share a year", FINITE, varied=True),
-    "borrow_long": OrderField(f.R_BORROW_LONG, "share a year", FINITE, varied=True),
-    "borrow_cash": OrderField(f.R_BORROW_CASH, "share a year", FINITE, varied=True),
+    "borrow_short": OrderField(f.R_BORROW_SHORT, "share a year", YEARLY, varied=True),
+    "borrow_long": OrderField(f.R_BORROW_LONG, "share a year", YEARLY, varied=True),
+    "borrow_cash": OrderField(f.R_BORROW_CASH, "share a year", RATE, varied=True),
     "interest_on_average": OrderField(f.R_INTEREST_BASE, "flag"),
     "maintenance": OrderField(f.R_MAINTENANCE, "share", SHARE, varied=True),
     "liquidation_fee": OrderField(f.R_LIQUIDATION_FEE, "share", BELOW_ONE, varied=True),

@@ -65,7 +65,7 @@ def dues_of(panel: Panel, financing: Financing | None) -> Dues:
         return NO_DUES
     if not panel.has_time:
         raise ConfigError("financing: expected a panel with times, which says what days are; got one without")
-    notes: list[str] = []
+    notes = financing.notes()
     dues = due_rows(panel, financing, notes)
     steps = np.diff(panel.day, prepend=panel.day[:1]).astype(np.float64)
     cash = [rates_of(panel, getattr(financing, name), name) for name in ("cash_rate", "debit_rate")]

@@ -147,7 +147,7 @@ def payments_of(bars: Bars, financing: Financing, symbol: str | None = None, fre
     """
     if not bars.has_time:
         raise ConfigError("financing: expected bars with times, which say what days are; got some without")
-    notes: list[str] = []
+    notes = financing.notes()
     own = _own_tables(financing, tuple(dict.fromkeys(name for name in (symbol, bars.name) if name)), notes)
     prices: Any = OneAsset(bars, symbol or bars.name)
     dues = due_rows(prices, own, notes)
