@@ -24,7 +24,7 @@ class Payments:
         ``watched``: equity before, highest equity, equity of the day before; moved by money that comes or goes.
         """
         if bar > 0:
-            self.interest(account, bar, close)
+            self.interest(account, bar, close, watched[0])
         if bar in self.dividends:
             self.dividend(account, bar, self.dividends[bar], close)
             close -= self.dividends[bar]
@@ -38,7 +38,9 @@ class Payments:
         scale = (before + amount) / before if before > 0 and before + amount > 0 else 1.0
         return before + amount, watched[1] * scale, watched[2] * scale
 
-    def interest(self, account, bar, close):
+    def interest(self, account, bar, close, equity):
+        if any(self.cash_rates + self.debit_rates) and abs(account.cash) <= 1e-12 * abs(equity):
+            account.cash = 0.0  # what rounding left
         days, cash = self.days[bar] - self.days[bar - 1], account.cash
         cost = days * -account.units * close * self.borrow_rates[bar] / 365 if account.units < 0 else 0.0
         if cost:

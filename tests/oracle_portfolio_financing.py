@@ -47,6 +47,13 @@ class Payments:
 
     def interest(self, account, bar):
         days = self.days[bar] - self.days[bar - 1]
+        equity = account.cash + sum(
+            account.units[symbol] * account.last_close(symbol, bar - 1) for symbol in account.held()
+        )
+        if (self.cash_rates[bar - 1] or self.debit_rates[bar - 1]) and abs(account.cash) <= 1e-12 * abs(
+            equity
+        ):
+            account.cash = 0.0  # what rounding left
         cash, owed = account.cash, 0.0
         for symbol in account.held():
             units = account.units[symbol]

@@ -271,7 +271,10 @@ class TestErrors:
             (lambda: FixedUnits(1, units=2), r"FixedUnits: expected each of units once"),
             (lambda: FixedValue(1, 2), r"FixedValue: expected each of value once"),
             (lambda: RiskPerTrade(2), r"RiskPerTrade\.risk: expected less than or equal to 1; got 2"),
-            (lambda: BacktestEngine(risk_free=-1), r"risk_free: expected a yearly rate above -1 and below 1; got -1"),
+            (
+                lambda: BacktestEngine(risk_free=-1),
+                r"risk_free: expected a yearly rate above -1 and below 1; got -1",
+            ),
             (lambda: BacktestEngine(periods_per_year=0), r"periods_per_year"),
         ],
     )

@@ -327,6 +327,23 @@ def test_truth_values_are_no_amounts(parts):
         BacktestEngine(financing=Financing(dividends="cash")).run(frame, np.ones(3))
 
 
+@pytest.mark.parametrize("costs", [Costs(), Costs(rate=0.0007, slippage_bps=3)])
+def test_an_account_without_cash_owes_nothing(costs):
+    """What a purchase with all of the cash leaves by rounding is nothing: no rows of interest on it."""
+    engine = BacktestEngine(financing=Financing(**RATES), costs=costs)
+    single = engine.run(BARS, "ma_crossover", {"fast": 5, "slow": 30, "allow_short": False})
+    side = np.sign(single.position)
+    many = engine.run(Panel.from_frame({"A": BARS.to_polars()}), side[:, None])
+    for result in (single, many):
+        held = side != 0.0
+        assert held.sum() > 100
+        kinds = result.charges["kind"]
+        assert set(kinds) == {"cash_interest"}
+        assert result.charges["amount"].min() > 1.0
+        if result is single:
+            assert (result.cash[held] == 0.0).all()
+
+
 def test_a_note_says_that_a_short_costs_more_than_its_value():
     frame, side = daily([100.0, 100.0, 99.0]), -np.ones(3)
     for rate, said in ((3.0, True), ({"asset": 3.0}, True), ({"2024-01-01": 3.0}, True), (0.9, False)):

@@ -180,7 +180,9 @@ def _check_rate(label: str, value: float) -> None:
     most = 10.0 if "borrow_rate" in label else 1.0
     if not -1.0 < value < most:
         hint = "; 3 per cent is 0.03" if value >= most else ""
-        raise ConfigError(f"{label}: expected a fraction a year above -1 and below {most:g}; got {value:g}{hint}")
+        raise ConfigError(
+            f"{label}: expected a fraction a year above -1 and below {most:g}; got {value:g}{hint}"
+        )
 
 
 def _plain(value: Any) -> Any:

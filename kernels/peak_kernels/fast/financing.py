@@ -203,6 +203,8 @@ def mark_bars(
     """Mark bars ``start .. stop-1``; behind them the cash is that of the bar ``stop``, interest included."""
     pay_funding(state, prices, financing, start)
     accruals = financing[1]
+    if financing[2][t.GROWS] > 0.0:
+        state[t.CASH] = money.more_than_rounding(state[t.CASH], abs(state[t.PREVIOUS_EQUITY]))
     last: Any = min(stop, accruals.shape[1] - 1)
     way = course(state, financing, start)
     cash = state[t.CASH]

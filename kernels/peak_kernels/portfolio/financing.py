@@ -77,6 +77,8 @@ def walk_cash(
         if cells[asset, p.UNITS] < 0.0 and which[asset] >= 0:
             borrowed(desk, financing, prices, curve, asset, start, stop)
     cash, got, paid = state[t.CASH], 0.0, 0.0
+    if start < last and (accruals[p.CASH_RATE, start + 1] != 0.0 or accruals[p.DEBIT_RATE, start + 1] != 0.0):
+        cash = money.more_than_rounding(cash, abs(state[t.PREVIOUS_EQUITY]))
     equity[start] = cash
     row[start] = cash
     for bar in range(start + 1, last + 1):
