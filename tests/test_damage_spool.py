@@ -9,7 +9,7 @@ from peak_fast import BacktestEngine, MLflowTracker, synthetic
 from peak_fast.tracking import spool
 from peak_fast.tracking.caller import background
 from peak_fast.tracking.catch_up import sync
-from peak_fast.tracking.spool import records
+from peak_fast.tracking.spool import Kind, records
 from peak_fast.tracking.spool.run_ids import RunIds
 from peak_fast.tracking.updates import UnknownSpool
 from peak_fast.tracking.writer.replay import SegmentReplay
@@ -101,10 +101,10 @@ def test_each_byte_changed_once(segment):
         good = {
             (record.start, record.kind, repr(record.head), record.buffers)
             for record in found
-            if record.kind != spool.UNREADABLE
+            if record.kind != Kind.UNREADABLE
         }
         assert good < whole and len(good) == len(whole) - 1, place
-        (bad,) = [record for record in found if record.kind == spool.UNREADABLE]
+        (bad,) = [record for record in found if record.kind == Kind.UNREADABLE]
         assert segment.name in bad.head[1] and "damaged" in bad.head[1], place
 
 
@@ -230,11 +230,11 @@ def test_a_spool_within_a_spool_is_not_read_twice(segment):
     inner, whole = segment.read_bytes(), list(spool.read_records(segment))
     made = bytearray(inner)
     data = b"a\n1\nb"
-    check = records.check_of(spool.ARTIFACT, len(data), len(inner))
+    check = records.check_of(Kind.ARTIFACT, len(data), len(inner))
     run = records.NO_RUN
-    made += records.PREFIX.pack(12_345, len(data), len(inner), 7, spool.ARTIFACT, check, run, records.MAGIC)
+    made += records.PREFIX.pack(12_345, len(data), len(inner), 7, Kind.ARTIFACT, check, run, records.MAGIC)
     made += data + inner
     segment.write_bytes(made)
     found = list(spool.read_records(segment))
-    assert len(found) == len(whole) + 1 and found[-1].kind == spool.UNREADABLE
+    assert len(found) == len(whole) + 1 and found[-1].kind == Kind.UNREADABLE
     assert found[-1].end == len(made)

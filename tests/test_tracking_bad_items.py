@@ -264,7 +264,7 @@ def left(spool_dir, tmp_path, experiment, monkeypatch):
 )
 def test_a_record_names_files_of_the_spool_only(name, left, reader_of, experiment, spool_dir, tmp_path):
     (tmp_path / "private.txt").write_text("private")
-    uri = left((spool.ARTIFACT, ..., 1, "copy.txt", name))
+    uri = left((spool.Kind.ARTIFACT, ..., 1, "copy.txt", name))
     if name == "link":
         (segment,) = spool_dir.glob("*/*.seg")
         folder = segment.with_suffix(".files")
@@ -280,7 +280,10 @@ def test_a_record_names_files_of_the_spool_only(name, left, reader_of, experimen
 
 @pytest.mark.parametrize("run_id", ["../../up", "a/b", "", "x' OR '1'='1", None, 5, "é", "a" * 300])
 def test_a_run_id_is_one(run_id, left, reader_of, experiment, tmp_path):
-    uri = left((spool.START, run_id, 1, "strange", None, None, False), (spool.PARAMS, run_id, 1, {"a": "b"}))
+    uri = left(
+        (spool.Kind.START, run_id, 1, "strange", None, None, False),
+        (spool.Kind.PARAMS, run_id, 1, {"a": "b"}),
+    )
     report = sync()
     assert not report.complete
     assert "is no run id" in str(report)
@@ -290,20 +293,20 @@ def test_a_run_id_is_one(run_id, left, reader_of, experiment, tmp_path):
 @pytest.mark.parametrize(
     "record",
     [
-        (spool.PARAMS, ..., 1),
-        (spool.PARAMS, ..., 1, 5),
-        (spool.METRICS, ..., 1, {"x": 1.0}, 0, 7),
-        (spool.METRICS, ..., "now", {"x": 1.0}, 0, {}),
-        (spool.METRICS, ..., 2**80, {"x": 1.0}, 0, {}),
-        (spool.METRICS, ..., 1, {"x": "text"}, 0, {}),
-        (spool.TAGS, ..., 1, "no"),
-        (spool.RESULT, ..., 1, "bars", 1, None),
-        (spool.BARS, None, 1),
-        (spool.STATIC, None, 1, 2, 3),
-        (spool.RUNS, None, 1, b"x" * 16, None, {}),
-        (spool.ENVIRONMENT, None, 3),
+        (spool.Kind.PARAMS, ..., 1),
+        (spool.Kind.PARAMS, ..., 1, 5),
+        (spool.Kind.METRICS, ..., 1, {"x": 1.0}, 0, 7),
+        (spool.Kind.METRICS, ..., "now", {"x": 1.0}, 0, {}),
+        (spool.Kind.METRICS, ..., 2**80, {"x": 1.0}, 0, {}),
+        (spool.Kind.METRICS, ..., 1, {"x": "text"}, 0, {}),
+        (spool.Kind.TAGS, ..., 1, "no"),
+        (spool.Kind.RESULT, ..., 1, "bars", 1, None),
+        (spool.Kind.BARS, None, 1),
+        (spool.Kind.STATIC, None, 1, 2, 3),
+        (spool.Kind.RUNS, None, 1, b"x" * 16, None, {}),
+        (spool.Kind.ENVIRONMENT, None, 3),
         (99, None),
-        (spool.ARTIFACT, ..., 1),
+        (spool.Kind.ARTIFACT, ..., 1),
     ],
     ids=repr,
 )

@@ -113,9 +113,9 @@ def test_a_torn_tail_loses_only_itself(spool_dir, tmp_path, experiment, reader_o
     writer = SegmentWriter(spool.store_folder(uri), header(tmp_path, experiment))
     for i in range(3):
         run_id = uuid.uuid4().hex
-        writer.append(spool.START, (run_id, 10 + i, f"run {i}", None, {}, False))
-        writer.append(spool.METRICS, (run_id, 11, {"value": float(i)}, 0, {}))
-        writer.append(spool.END, (run_id, 12, "FINISHED"))
+        writer.append(spool.Kind.START, (run_id, 10 + i, f"run {i}", None, {}, False))
+        writer.append(spool.Kind.METRICS, (run_id, 11, {"value": float(i)}, 0, {}))
+        writer.append(spool.Kind.END, (run_id, 12, "FINISHED"))
     writer.close(abandon=True)
     data = writer.paths.segment.read_bytes()
     writer.paths.segment.write_bytes(data[: writer.offset - 7])
@@ -134,7 +134,7 @@ def test_a_damaged_spool_is_put_aside(spool_dir, tmp_path, experiment, reader_of
     for i in range(3):
         run_id = uuid.uuid4().hex
         offsets.append(writer.offset)
-        writer.append(spool.START, (run_id, 10 + i, f"run {i}", None, {}, False))
+        writer.append(spool.Kind.START, (run_id, 10 + i, f"run {i}", None, {}, False))
     writer.close(abandon=True)
     data = bytearray(writer.paths.segment.read_bytes())
     data[offsets[1] + 30] ^= 255

@@ -116,6 +116,6 @@ os._exit(max(codes))
         for path in spool_dir.glob("*/*.seg")
         for record in spool.read_records(path)
         for head in [record.head]
-        if record.kind == spool.START
+        if record.kind == spool.Kind.START
     ]
     assert names.count("handler") == 20 and "busy" in names

@@ -17,25 +17,16 @@ from peak_fast.settings.trading import Costs, Execution, Stops
 from peak_fast.tracking import spool
 from peak_fast.tracking.caller import capture as capturing
 from peak_fast.tracking.caller.capture import Capture, freeze
-from peak_fast.tracking.spool import codec
-from peak_fast.tracking.spool.curves import (
-    FIGURE,
-    FILLS,
-    POINTS,
-    REPORTS,
-    TRADES,
-    VALUES,
-    expand_curve,
-    reduce_curve,
-)
+from peak_fast.tracking.spool import Kind, codec
+from peak_fast.tracking.spool.curves import Curve, Part, expand_curve, reduce_curve
 from peak_fast.tracking.spool.frames import frame_records, frame_runs, prefixed_frame
 from peak_fast.tracking.spool.segment import SegmentWriter
 from peak_fast.tracking.writer.replay import SegmentReplay
+from peak_fast.tracking.writer.thawed import Bars as SpooledBars
 from peak_fast.tracking.writer.thawed import Static, Thawed
-from peak_fast.tracking.writer.unpack import Bars as SpooledBars
 from tests.tracking_segments import HEADER
 
-CODE = spool.PACKED + 256 * (VALUES | FIGURE | REPORTS | TRADES)
+CODE = Kind.PACKED + 256 * (Part.VALUES | Part.FIGURE | Part.REPORTS | Curve.TRADES)
 
 # --- frames ----------------------------------------------------------------------------------------------------
 
@@ -55,7 +46,7 @@ def test_frames_become_runs():
     runs = list(frame_runs(codec.decode(codec.encode(head)), data))
     assert [run.run_id for run in runs] == ids
     assert [run.name for run in runs] == ["one", None]
-    assert [run.status for run in runs] == ["FAILED", "FINISHED"]
+    assert [run.end[0] for run in runs] == ["FAILED", "FINISHED"]
     assert [run.params for run in runs] == [{"fast": "5"}, {"fast": "10"}]
     assert runs[0].metrics == [("sharpe", 1.5, 1_000, 0)]
     assert runs[0].tags == {"common": "1", "mlflow.parentRunId": "parent", "kind": "a"}
@@ -143,11 +134,11 @@ def frozen_and_thawed(result):
     costs = result._used["costs"]
     follow = costs == Costs(rate=costs.rate, slippage_bps=costs.slippage_bps)
     kind, arrays = freeze(result, True)
-    assert len(arrays[3]) == 0 or kind != TRADES or not follow
+    assert len(arrays[3]) == 0 or kind != Curve.TRADES or not follow
     head = (kind, codec.decode(codec.encode(result.params)), len(arrays[2]), len(arrays[3]))
     static, spooled = Static(shared[1][1], *shared[1][0][2:]), SpooledBars(shared[0][0][1:], shared[0][1])
-    assert static.bars_key == spooled.digest
-    record = stored(capture, result, follow and kind == TRADES)
+    assert static.bars_key == spooled.hash
+    record = stored(capture, result, follow and kind == Curve.TRADES)
     if record is not None:
         run_id, _, parts, number, params, *counts = record.head
         assert (run_id, parts, number, counts) == ((b"r" * 16).hex(), CODE >> 8, 1, [*head[2:]])
@@ -183,10 +174,10 @@ def test_a_frozen_result_thaws_to_itself(name, gaps, trading):
         bars, lambda frame, params: targets, {"window": 3, "share": share, "short": trading == "short"}
     )
     flags, thawed = frozen_and_thawed(result)
-    exact = flags in (TRADES, FILLS)
-    assert exact == (flags == TRADES or len(result._outcome.fills) * 88 <= 4 * 400)
+    exact = flags in (Curve.TRADES, Curve.FILLS)
+    assert exact == (flags == Curve.TRADES or len(result._outcome.fills) * 88 <= 4 * 400)
     if name == "plain":
-        assert flags == TRADES
+        assert flags == Curve.TRADES
     tolerance = 1e-9 if exact else 1e-6
     np.testing.assert_allclose(thawed.equity(), result.equity, rtol=tolerance)
     assert thawed.stats.keys() == result.stats.keys()
@@ -200,23 +191,23 @@ def test_a_frozen_result_thaws_to_itself(name, gaps, trading):
     assert list(trades["exit_reason"]) == result.trades["exit_reason"].to_list()
 
 
-@pytest.mark.parametrize("kind", [TRADES, FILLS, POINTS])
+@pytest.mark.parametrize("kind", [Curve.TRADES, Curve.FILLS, Curve.POINTS])
 def test_the_curve_is_made_of_what_suffices(kind):
     """Positions that grow and shrink have more than two fills a trade; many of those are more than the curve."""
     bars = noisy_bars(n=3_000)
     targets = np.zeros(3_000)
     steps = {
-        TRADES: [1.0, 0.0],
-        FILLS: [0.5, 1.0, 0.25, 0.0],
-        POINTS: [0.2, 0.4, 0.6, 0.8, 1.0, 0.5, 0.3, 0.0],
+        Curve.TRADES: [1.0, 0.0],
+        Curve.FILLS: [0.5, 1.0, 0.25, 0.0],
+        Curve.POINTS: [0.2, 0.4, 0.6, 0.8, 1.0, 0.5, 0.3, 0.0],
     }[kind]
-    every = 3_000 // (len(steps) * (60 if kind == POINTS else 15))
+    every = 3_000 // (len(steps) * (60 if kind == Curve.POINTS else 15))
     targets[: 3_000 // every * every] = np.repeat(np.resize(steps, 3_000 // every), every)
     costs = Costs(rate=0.001, minimum=20.0, fixed=1.0, per_unit=0.01)
     result = BacktestEngine(costs=costs).run(bars, targets, weights=True)
     flags, thawed = frozen_and_thawed(result)
     assert flags == kind
-    np.testing.assert_allclose(thawed.equity(), result.equity, rtol=1e-6 if kind == POINTS else 1e-9)
+    np.testing.assert_allclose(thawed.equity(), result.equity, rtol=1e-6 if kind == Curve.POINTS else 1e-9)
 
 
 def test_bars_and_settings_are_written_once_per_segment():
@@ -227,11 +218,11 @@ def test_bars_and_settings_are_written_once_per_segment():
         result = engine.run(bars, "ma_crossover", {"fast": window, "slow": 50})
         return [kind for kind, _, _ in capture.share(result)]
 
-    assert kinds(engine, bars, 5) == [spool.BARS, spool.STATIC]
+    assert kinds(engine, bars, 5) == [Kind.BARS, Kind.STATIC]
     assert kinds(engine, bars, 6) == []
-    assert kinds(BacktestEngine(costs=Costs(rate=0.01)), bars, 6) == [spool.STATIC]
-    assert kinds(engine, noisy_bars(seed=4), 6) == [spool.BARS, spool.STATIC]
-    assert spool.BARS not in kinds(engine, bars, 7)
+    assert kinds(BacktestEngine(costs=Costs(rate=0.01)), bars, 6) == [Kind.STATIC]
+    assert kinds(engine, noisy_bars(seed=4), 6) == [Kind.BARS, Kind.STATIC]
+    assert Kind.BARS not in kinds(engine, bars, 7)
 
 
 @pytest.mark.parametrize("size", [0, 1 << 40], ids=["hashed", "compared"])
@@ -250,11 +241,11 @@ def test_a_frame_that_is_passed_each_time_is_new_data_once_it_has_changed(kind, 
 
     before = 0
     made, number, first = kinds(frame)
-    assert made == [spool.BARS, spool.STATIC]
+    assert made == [Kind.BARS, Kind.STATIC]
     before = len(segment)
     assert kinds(frame) == ([], number, first)
     assert kinds(frame.copy() if kind == "pandas" else frame.clone()) == ([], number, first)
-    assert kinds(frame, "momentum")[0] == [spool.STATIC]
+    assert kinds(frame, "momentum")[0] == [Kind.STATIC]
     before = len(segment)
     assert kinds(frame) == ([], number, first), "strategies that take turns"
     if kind == "pandas":
@@ -262,14 +253,14 @@ def test_a_frame_that_is_passed_each_time_is_new_data_once_it_has_changed(kind, 
     else:
         frame[7, "high"] += 1.0
     made, number, second = kinds(frame)
-    assert made == [spool.BARS, spool.STATIC]
+    assert made == [Kind.BARS, Kind.STATIC]
     assert second != first
     assert segment[before][1][1] == second == segment[before + 1][1][3]
     before = len(segment)
     assert kinds(frame) == ([], number, second)
     renamed = frame.tz_convert("Europe/Rome") if kind == "pandas" else None
     if renamed is not None:
-        assert kinds(renamed)[0] == [spool.STATIC], "other words for the same instants"
+        assert kinds(renamed)[0] == [Kind.STATIC], "other words for the same instants"
 
 
 def test_strategies_that_cannot_be_compared_are_told_apart():
@@ -300,15 +291,15 @@ def test_freezing_asks_for_nothing_expensive():
 def test_a_replay_can_begin_anywhere(tmp_path):
     writer = SegmentWriter(tmp_path, HEADER)
     result = BacktestEngine().run(noisy_bars(), "ma_crossover", {"fast": 5, "slow": 20})
-    writer.append(spool.START, ("a" * 32, 5, None, None, {}, False))
+    writer.append(Kind.START, ("a" * 32, 5, None, None, {}, False))
     for kind, head, arrays in Capture().share(result):
         writer.append(kind, head, arrays)
     kind, arrays = freeze(result, True)
-    flags, sizes = VALUES | FIGURE | REPORTS | kind, (len(arrays[2]), len(arrays[3]))
-    writer.append(spool.FROZEN, ("a" * 32, 6, flags, 1, result.params, *sizes), arrays)
+    flags, sizes = Part.VALUES | Part.FIGURE | Part.REPORTS | kind, (len(arrays[2]), len(arrays[3]))
+    writer.append(Kind.FROZEN, ("a" * 32, 6, flags, 1, result.params, *sizes), arrays)
     confirmed = writer.offset
-    writer.append(spool.FROZEN, ("a" * 32, 7, flags, 1, result.params, *sizes), arrays)
-    writer.append(spool.END, ("a" * 32, 8, "FAILED"))
+    writer.append(Kind.FROZEN, ("a" * 32, 7, flags, 1, result.params, *sizes), arrays)
+    writer.append(Kind.END, ("a" * 32, 8, "FAILED"))
     first = next(SegmentReplay(writer.paths.segment).batches(orphan=False)).updates[0]
     assert first.create is not None
     assert first.tags["mlflow.runName"].startswith("ma_crossover-noise-")

@@ -238,7 +238,7 @@ def test_the_command_says_what_is_left(spool_dir, tmp_path, experiment, monkeypa
     assert sync_command(monkeypatch, capsys) == (0, "nothing to sync\n", "")
     uri = f"http://127.0.0.1:{free_port()}"
     away = SegmentWriter(spool.store_folder(uri), header(tmp_path, experiment))
-    away.append(spool.START, ("a" * 32, 1, "x", None, {}, False))
+    away.append(spool.Kind.START, ("a" * 32, 1, "x", None, {}, False))
     away.close()
     code, out, error = sync_command(monkeypatch, capsys, "--dry-run")
     assert (code, error) == (0, "")
@@ -249,8 +249,8 @@ def test_the_command_says_what_is_left(spool_dir, tmp_path, experiment, monkeypa
     away.paths.delete()
     uri = f"sqlite:///{tmp_path}/here.db"
     odd = SegmentWriter(spool.store_folder(uri), header(tmp_path, experiment))
-    odd.append(spool.START, "no fields")
-    odd.append(spool.START, ("a" * 32,))
+    odd.append(spool.Kind.START, "no fields")
+    odd.append(spool.Kind.START, ("a" * 32,))
     odd.close()
     code, out, error = sync_command(monkeypatch, capsys)
     assert (code, out) == (1, "")
@@ -261,7 +261,7 @@ def test_the_command_says_what_is_left(spool_dir, tmp_path, experiment, monkeypa
 def test_credentials_are_asked_for(spool_dir, monkeypatch):
     uri = "postgresql://ann:s3cret@127.0.0.1:1/none"
     writer = SegmentWriter(spool.store_folder(uri), header("/", "e"))
-    writer.append(spool.START, ("a" * 32, 1, "x", None, {}, False))
+    writer.append(spool.Kind.START, ("a" * 32, 1, "x", None, {}, False))
     writer.close(abandon=True)
     report = sync()
     assert "credentials" in report.stores[0].error

@@ -303,7 +303,7 @@ def test_a_spool_of_another_format_is_left_alone(kind, spool_dir, tmp_path, expe
         path.write_bytes(zlib.decompress(base64.b64decode("".join(kept["segment"]))))
     else:
         writer = SegmentWriter(spool.store_folder(uri), header(tmp_path, experiment))
-        writer.append(spool.START, ("a" * 32, 1, "later", None, {}, False))
+        writer.append(spool.Kind.START, ("a" * 32, 1, "later", None, {}, False))
         writer.close()
         path = writer.paths.segment
         path.write_bytes(path.read_bytes().replace(b"PFR7", b"PFR8"))

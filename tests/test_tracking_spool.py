@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from peak_fast.tracking import spool
-from peak_fast.tracking.spool import codec, records, segment, window
-from peak_fast.tracking.spool.locks import FolderLock, is_locked, try_lock
+from peak_fast.tracking.spool import Kind, codec, records, segment, window
+from peak_fast.tracking.spool.locks import is_locked, only_writer, try_lock
 from peak_fast.tracking.spool.segment import SegmentWriter, Subject
 from tests.tracking_segments import HEADER, heads
 
@@ -19,27 +19,32 @@ from tests.tracking_segments import HEADER, heads
 
 def test_records_come_back_in_order(writer):
     numbers = np.arange(5.0)
-    writer.append(spool.PARAMS, ("run", 1, {"a": [1, 2.5, None, True, "x"]}))
-    writer.append(spool.RESULT, ("run", 2), [numbers, b"tail"])
+    writer.append(Kind.PARAMS, ("run", 1, {"a": [1, 2.5, None, True, "x"]}))
+    writer.append(Kind.RESULT, ("run", 2), [numbers, b"tail"])
     found = list(spool.read_records(writer.paths.segment))
-    assert [record.kind for record in found] == [spool.HEADER, spool.HEADER, spool.PARAMS, spool.RESULT]
+    assert [record.kind for record in found] == [
+        Kind.HEADER,
+        Kind.HEADER,
+        Kind.PARAMS,
+        Kind.RESULT,
+    ]
     assert found[0].head == found[1].head == (None, HEADER)
     assert found[2].head == ("run", 1, {"a": [1, 2.5, None, True, "x"]})
     assert found[3].buffers == numbers.tobytes() + b"tail"
     assert found[3].end == writer.offset == writer.paths.segment.stat().st_size
     resumed = list(spool.read_records(writer.paths.segment, found[2].start))
-    assert [record.kind for record in resumed] == [spool.PARAMS, spool.RESULT]
+    assert [record.kind for record in resumed] == [Kind.PARAMS, Kind.RESULT]
 
 
 @pytest.mark.parametrize("keep", [0, 1, 10, 24, 40, -1, -5])
 def test_a_torn_record_is_left_out(writer, keep):
-    writer.append(spool.PARAMS, ("run", 1, {"a": 1}))
+    writer.append(Kind.PARAMS, ("run", 1, {"a": 1}))
     whole = writer.offset
-    writer.append(spool.PARAMS, ("run", 2, {"b": "x" * 100}))
+    writer.append(Kind.PARAMS, ("run", 2, {"b": "x" * 100}))
     data = writer.paths.segment.read_bytes()
     cut = whole + keep if keep >= 0 else len(data) + keep
     writer.paths.segment.write_bytes(data[:cut])
-    assert heads(writer.paths.segment) == [(spool.PARAMS, ("run", 1, {"a": 1}))]
+    assert heads(writer.paths.segment) == [(Kind.PARAMS, ("run", 1, {"a": 1}))]
 
 
 def test_a_record_that_names_code_is_refused(writer, tmp_path):
@@ -47,15 +52,15 @@ def test_a_record_that_names_code_is_refused(writer, tmp_path):
         def __reduce__(self):
             return (os.system, (f"touch {tmp_path / 'executed'}",))
 
-    writer.append(spool.PARAMS, ("run", 1))
+    writer.append(Kind.PARAMS, ("run", 1))
     data = pickle.dumps(("run", Evil()))
-    check, run = records.check_of(spool.PARAMS, len(data), 0), records.NO_RUN
+    check, run = records.check_of(Kind.PARAMS, len(data), 0), records.NO_RUN
     checksum = zlib.crc32(data, records.first_of(run, 7, check))
-    prefix = records.PREFIX.pack(checksum, len(data), 0, 7, spool.PARAMS, check, run, records.MAGIC)
+    prefix = records.PREFIX.pack(checksum, len(data), 0, 7, Kind.PARAMS, check, run, records.MAGIC)
     with writer.paths.segment.open("ab") as file:
         file.write(prefix + data)
     found = list(spool.read_records(writer.paths.segment))
-    assert found[-1].kind == spool.UNREADABLE
+    assert found[-1].kind == Kind.UNREADABLE
     assert "posix.system" in found[-1].head[1] or "nt.system" in found[-1].head[1]
     assert not (tmp_path / "executed").exists()
 
@@ -68,7 +73,7 @@ def test_many_appends_by_threads_of_one_tracker_stay_whole(writer):
     def work(n):
         for i in range(50):
             with lock:
-                writer.append(spool.METRICS, (str(n), i))
+                writer.append(Kind.METRICS, (str(n), i))
 
     threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
     for thread in threads:
@@ -98,17 +103,17 @@ class Disk:
 
 @pytest.mark.parametrize("room", [0, 1, 30, 75])
 def test_full_disk_keeps_whole_records_and_order(writer, monkeypatch, room):
-    writer.append(spool.PARAMS, ("run", 0))
+    writer.append(Kind.PARAMS, ("run", 0))
     disk = Disk(room)
     monkeypatch.setattr(segment.os, "write", disk.write)
     for i in range(1, 6):
-        writer.append(spool.PARAMS, ("run", i))
+        writer.append(Kind.PARAMS, ("run", i))
     assert writer.n_waiting > 0
     assert writer.error
     written = [head[1] for _, head in heads(writer.paths.segment)]
     assert written == list(range(6 - writer.n_waiting))
     disk.room = 10_000
-    writer.append(spool.PARAMS, ("run", 6))
+    writer.append(Kind.PARAMS, ("run", 6))
     assert writer.n_waiting == 0
     assert writer.error is None
     assert [head[1] for _, head in heads(writer.paths.segment)] == list(range(7))
@@ -118,7 +123,7 @@ def test_full_disk_for_ever_loses_the_newest_and_says_so(writer, monkeypatch):
     monkeypatch.setattr(segment, "MAX_WAITING_BYTES", 1_000)
     monkeypatch.setattr(segment.os, "write", Disk(0).write)
     for i in range(20):
-        writer.append(spool.PARAMS, ("run", i, "x" * 100))
+        writer.append(Kind.PARAMS, ("run", i, "x" * 100))
     assert 0 < writer.n_waiting < 20
     assert writer.lost == 20 - writer.n_waiting
     assert not writer.retry()
@@ -128,7 +133,7 @@ def test_waiting_records_do_not_follow_changes_of_their_arrays(writer, monkeypat
     disk = Disk(0)
     monkeypatch.setattr(segment.os, "write", disk.write)
     array = np.ones(3)
-    writer.append(spool.RESULT, ("run", 1), [array])
+    writer.append(Kind.RESULT, ("run", 1), [array])
     array[:] = 7.0
     disk.room = 10_000
     assert writer.retry()
@@ -136,7 +141,7 @@ def test_waiting_records_do_not_follow_changes_of_their_arrays(writer, monkeypat
 
 
 def test_what_belongs_to_no_segment_is_removed(writer, tmp_path):
-    writer.append(spool.PARAMS, ("run", 1))
+    writer.append(Kind.PARAMS, ("run", 1))
     spool.write_ack(writer.paths.ack, spool.Ack(1, 1, None, 0))
     for name in ("gone.ack", "gone.ids", "gone.flush", "gone.new", "writer.lock", "store.json"):
         (tmp_path / name).touch()
@@ -155,37 +160,37 @@ def test_a_window_holds_what_system_calls_write(mapped, writer, monkeypatch):
         for i, size in enumerate(
             [3, 70_000, 5, window.SIZE * 2, 9, 200_000, 250_000, 240_000, 230_000, 220_000, 1]
         ):
-            target.append(spool.RESULT, ("run", i), [np.full(size // 8 + 1, float(i)), b"tail"])
-            target.put(spool.START, run, b"name", 0)
-            target.put(spool.END + 256, run, b"", 0)
+            target.append(Kind.RESULT, ("run", i), [np.full(size // 8 + 1, float(i)), b"tail"])
+            target.put(Kind.START, run, b"name", 0)
+            target.put(Kind.END + 256, run, b"", 0)
     found = [list(spool.read_records(target.paths.segment)) for target in (mapped, writer)]
     assert len(found[0]) == 35
     assert found[0] == found[1]
-    assert (found[0][3].kind, found[0][3].head) == (spool.START, (run.raw.hex(), 7, "name"))
-    assert (found[0][4].kind, found[0][4].head) == (spool.END, (run.raw.hex(), 7, "FAILED"))
+    assert (found[0][3].kind, found[0][3].head) == (Kind.START, (run.raw.hex(), 7, "name"))
+    assert (found[0][4].kind, found[0][4].head) == (Kind.END, (run.raw.hex(), 7, "FAILED"))
     assert found[0][-1].end == mapped.offset
     assert not spool.has_record(mapped.paths.segment, mapped.offset)
     assert spool.has_record(mapped.paths.segment, found[0][-1].start)
 
 
 def test_a_closed_segment_ends_behind_its_last_record(mapped):
-    mapped.append(spool.PARAMS, ("run", 1))
+    mapped.append(Kind.PARAMS, ("run", 1))
     assert mapped.paths.segment.stat().st_size == window.SIZE
     mapped.close()
     found = list(spool.read_records(mapped.paths.segment))
-    assert found[-1].kind == spool.CLOSE
+    assert found[-1].kind == Kind.CLOSE
     assert mapped.paths.segment.stat().st_size == found[-1].end
 
 
 def test_an_interrupted_copy_is_no_record(mapped):
     """Killed between the body and the magic: what is there is neither a record nor damage."""
-    mapped.append(spool.PARAMS, ("run", 1))
+    mapped.append(Kind.PARAMS, ("run", 1))
     end, (view, place) = mapped.offset, mapped.at
-    mapped.append(spool.PARAMS, ("run", 2))
+    mapped.append(Kind.PARAMS, ("run", 2))
     behind = place + records.PREFIX.size
     assert end == place and view[behind - 4 : behind] == records.MAGIC
     view[behind - 4 : behind] = b"\0\0\0\0"
-    assert heads(mapped.paths.segment) == [(spool.PARAMS, ("run", 1))]
+    assert heads(mapped.paths.segment) == [(Kind.PARAMS, ("run", 1))]
 
 
 def test_a_full_disk_ends_the_window(mapped, monkeypatch):
@@ -194,13 +199,13 @@ def test_a_full_disk_ends_the_window(mapped, monkeypatch):
     full = OSError(28, "No space left on device")
     monkeypatch.setattr(window.os, "posix_fallocate", lambda *arguments: (_ for _ in ()).throw(full))
     for head in expected[:1_050]:
-        mapped.append(spool.PARAMS, head)
+        mapped.append(Kind.PARAMS, head)
     assert not mapped.at[0]
     assert mapped.paths.segment.stat().st_size == mapped.offset
     disk = Disk(500)
     monkeypatch.setattr(segment.os, "write", disk.write)
     for head in expected[1_050:]:
-        mapped.append(spool.PARAMS, head)
+        mapped.append(Kind.PARAMS, head)
     assert mapped.n_waiting == 50
     assert len(heads(mapped.paths.segment)) == 1_050
     disk.room = 1 << 20
@@ -210,20 +215,20 @@ def test_a_full_disk_ends_the_window(mapped, monkeypatch):
 
 def test_what_no_tracker_writes_is_refused(mapped):
     run = Subject(b"r" * 16)
-    mapped.put(spool.START, run, b"\xff", 0)
-    mapped.put(spool.END + 256 * 9, run, b"", 0)
-    mapped.put(spool.FROZEN, run, b"no pickle", 9)
-    mapped.put(spool.FROZEN, run, b"\1short", 6)
-    mapped.put(spool.START, Subject(records.NO_RUN), b"no pickle", 9)
-    assert [kind for kind, _ in heads(mapped.paths.segment)] == [spool.UNREADABLE] * 5
+    mapped.put(Kind.START, run, b"\xff", 0)
+    mapped.put(Kind.END + 256 * 9, run, b"", 0)
+    mapped.put(Kind.FROZEN, run, b"no pickle", 9)
+    mapped.put(Kind.FROZEN, run, b"\1short", 6)
+    mapped.put(Kind.START, Subject(records.NO_RUN), b"no pickle", 9)
+    assert [kind for kind, _ in heads(mapped.paths.segment)] == [Kind.UNREADABLE] * 5
 
 
 @pytest.mark.parametrize("name", ["", "plain", "two\nlines", "\ud800", "é"])
 def test_text_of_any_kind_comes_back(mapped, name):
     run = Subject(b"r" * 16)
-    mapped.put(spool.START, run, name.encode("utf-8", "surrogatepass"), 0)
+    mapped.put(Kind.START, run, name.encode("utf-8", "surrogatepass"), 0)
     ((kind, head),) = heads(mapped.paths.segment)
-    assert (kind, head[0], head[2]) == (spool.START, run.raw.hex(), name)
+    assert (kind, head[0], head[2]) == (Kind.START, run.raw.hex(), name)
 
 
 @pytest.mark.parametrize(
@@ -241,7 +246,7 @@ def test_what_is_in_the_window_survives_a_kill(tmp_path):
     if child == 0:
         made = SegmentWriter(tmp_path, HEADER)
         for i in range(100):
-            made.append(spool.PARAMS, ("run", i), [np.full(2_000, float(i))])
+            made.append(Kind.PARAMS, ("run", i), [np.full(2_000, float(i))])
         os.kill(os.getpid(), 9)
     os.waitpid(child, 0)
     (path,) = tmp_path.glob("*.seg")
@@ -263,12 +268,10 @@ def test_a_segment_is_locked_while_its_owner_lives(tmp_path):
 
 
 def test_one_writer_per_folder(tmp_path):
-    first, second = FolderLock(tmp_path), FolderLock(tmp_path)
-    assert first.acquire()
-    assert not second.acquire()
-    first.release()
-    assert second.acquire()
-    second.release()
+    with only_writer(tmp_path) as first, only_writer(tmp_path) as second:
+        assert (first, second) == (True, False)
+    with only_writer(tmp_path) as third:
+        assert third
 
 
 def test_a_lock_dies_with_its_process(tmp_path):

@@ -53,14 +53,14 @@ def warm_writers():
 class WriterInThisProcess:
     """What the writer process of ``sync`` does, without the half second in which one starts."""
 
-    def __init__(self, folder, uri, home, *, arguments, pipe):
-        assert arguments == ["--once", "--report"] and pipe
+    def __init__(self, folder, uri, home, *, report):
+        assert report
         self._said = io.StringIO()
         with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(self._said):
             patch.setenv(URI_VARIABLE, uri)
             patch.setattr(sys, "stderr", sys.stderr)  # which the writer puts another one before
             patch.chdir(home)
-            self.returncode = writer_main([str(folder), *arguments])
+            self.returncode = writer_main([str(folder), "--once", "--report"])
 
     def communicate(self):
         return self._said.getvalue().encode(), None

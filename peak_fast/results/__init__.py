@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from peak_fast.results.generations import save_parts as save_parts
     from peak_fast.results.metadata import code_version as code_version
     from peak_fast.results.metadata import jsonable as jsonable
+    from peak_fast.results.metadata import metadata_with as metadata_with
+    from peak_fast.results.metadata import shared_metadata as shared_metadata
     from peak_fast.results.named_frames import NamedFrame as NamedFrame
     from peak_fast.results.named_frames import named as named
     from peak_fast.results.payments import charged as charged
@@ -47,7 +49,7 @@ _HOMES = {
     "ambiguity": ("Ambiguity",),
     "generations": ("check_folder", "load_checked", "make_flat", "numbers_in", "numbers_of", "save_parts"),
     "codes": ("CHILD", "CLOSE", "KINDS", "ORDER"),
-    "metadata": ("code_version", "jsonable"),
+    "metadata": ("code_version", "jsonable", "metadata_with", "shared_metadata"),
     "named_frames": ("NamedFrame", "named"),
     "payments": ("charged", "money_weighted", "payment_rows", "payment_stats", "unit_values", "units_of"),
     "result": ("BacktestResult",),

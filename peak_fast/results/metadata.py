@@ -25,32 +25,55 @@ def code_version() -> dict[str, str]:
     return {"peak_fast": __version__, "kernels": source_stamp()}
 
 
-def metadata_of(result: RunParts) -> dict[str, Any]:
-    """Dict behind `BacktestResult.metadata`."""
-    used = result._used
-    settings = {
-        name: value.model_dump() if hasattr(value, "model_dump") else value for name, value in used.items()
-    }
-    start, end = result.bars.span
-    fingerprint = None if result._strategy is None else result._strategy.fingerprint()
+def shared_metadata(result: RunParts) -> dict[str, Any]:
+    """What results of one engine, strategy and data set say alike."""
+    used, strategy = result._used, result._strategy
     return {
-        "strategy": {"name": result.strategy_name, "params": dict(result.params), "fingerprint": fingerprint},
-        "settings": settings,
-        "data": {
-            "name": result.symbol,
-            "hash": result.bars.hash,
-            "start": start.isoformat(),
-            "end": end.isoformat(),
-            "bars": len(result.bars),
-            "stamp": result.bars.stamp,
-            "bars_without_prices": result.bars.n_invalid,
+        "strategy": {
+            "name": result.strategy_name,
+            "fingerprint": None if strategy is None else strategy.fingerprint(),
         },
-        "periods_per_year": float(result._settings[t.PERIODS_PER_YEAR]),
+        "settings": {
+            name: value.model_dump() if hasattr(value, "model_dump") else value
+            for name, value in used.items()
+        },
         "fill_rule": used["execution"].fill_rule,
         "code_version": code_version(),
         "notes": list(result.notes),
-        "hash": result.hash,
+        "stamp": result.bars.stamp,
     }
+
+
+def metadata_with(shared: Mapping[str, Any], result: Any) -> dict[str, Any]:
+    """Metadata of a result, without its hash, of which `shared_metadata` is known."""
+    bars, strategy = result.bars, shared["strategy"]
+    start, end = bars.span
+    return {
+        "strategy": {
+            "name": strategy["name"],
+            "params": dict(result.params),
+            "fingerprint": strategy["fingerprint"],
+        },
+        "settings": shared["settings"],
+        "data": {
+            "name": result.symbol,
+            "hash": bars.hash,
+            "start": start.isoformat(),
+            "end": end.isoformat(),
+            "bars": len(bars),
+            "stamp": shared["stamp"],
+            "bars_without_prices": bars.n_invalid,
+        },
+        "periods_per_year": float(result._settings[t.PERIODS_PER_YEAR]),
+        "fill_rule": shared["fill_rule"],
+        "code_version": shared["code_version"],
+        "notes": shared["notes"],
+    }
+
+
+def metadata_of(result: RunParts) -> dict[str, Any]:
+    """Dict behind `BacktestResult.metadata`."""
+    return {**metadata_with(shared_metadata(result), result), "hash": result.hash}
 
 
 def jsonable(value: Any) -> Any:

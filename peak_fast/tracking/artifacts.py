@@ -96,13 +96,7 @@ def _log_bytes(tracker: Tracker, content: bytes, path: PurePosixPath) -> None:
 
 
 def write_files(files: dict[str, bytes], folder: Path) -> dict[str, Path]:
-    """Write each content below ``folder`` under its relative path, replacing what is there.
-
-    Returns
-    -------
-    dict of str to Path
-        Where each file is.
-    """
+    """Write each content below ``folder`` under its relative path, replacing what is there; where each file is."""
     written = {}
     for name, content in files.items():
         target = folder / name

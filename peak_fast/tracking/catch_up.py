@@ -5,7 +5,6 @@ Replays what dead processes left, ends runs that nobody ended as KILLED, and say
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import time
@@ -13,20 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from peak_fast.masking import mask, masked
+from peak_fast.tracking import spool
 from peak_fast.tracking.caller import start_writer
-from peak_fast.tracking.spool import (
-    SegmentPaths,
-    SpoolDamaged,
-    described_uri,
-    is_locked,
-    problem_of_spool,
-    read_ack,
-    resolve,
-    segments,
-    spool_root,
-    store_key,
-)
-from peak_fast.tracking.updates import UnknownSpool
 from peak_fast.tracking.writer import SegmentReplay
 
 # Seconds for one store while another writer is at work in its folder.
@@ -131,10 +118,10 @@ def sync(
         A store that fails is in the report, and the others go on.
     """
     report = SyncReport(dry_run=dry_run)
-    base = Path(root) if root is not None else spool_root()
-    given = resolve(tracking_uri) if tracking_uri is not None else os.environ.get("MLFLOW_TRACKING_URI")
+    base = Path(root) if root is not None else spool.spool_root()
+    given = spool.resolve(tracking_uri) if tracking_uri is not None else os.environ.get("MLFLOW_TRACKING_URI")
     for folder in sorted({path.parent for path in base.glob("*/*.seg")}):
-        is_given = given is not None and folder.name == store_key(given)
+        is_given = given is not None and folder.name == spool.store_key(given)
         if is_given or tracking_uri is None:
             report.stores.append(_store(folder, given if is_given else None, dry_run))
     return report
@@ -143,37 +130,39 @@ def sync(
 def _store(folder: Path, uri: str | None, dry_run: bool) -> StoreReport:
     """Bring one spool folder into its store, whose URI is that of ``store.json`` if none is given."""
     found = StoreReport(str(folder) if uri is None else mask(uri))
-    problem = found.error = problem_of_spool(folder)
+    problem = found.error = spool.problem_of_spool(folder)
     if problem is not None:  # what lies there may be anybody's
         return found
     if uri is None:
         try:
-            found.uri, needs_credentials = described_uri(folder)
+            found.uri, needs_credentials = spool.described_uri(folder)
             uri = None if needs_credentials else found.uri
             if needs_credentials:
                 problem = (
                     "its URI has credentials, which are not kept on disk; pass tracking_uri, "
                     "or set MLFLOW_TRACKING_URI"
                 )
-        except SpoolDamaged as error:
+        except spool.SpoolDamaged as error:
             problem = str(error)
-    _survey(folder, found)
+    home = _survey(folder, found)
     if uri is None:
         # Nothing can be missing of a folder without runs, and in a dry run credentials are not needed.
         found.error = found.error if dry_run and found.uri != str(folder) else problem
     elif not dry_run:
-        _replay(folder, uri, found)
+        _replay(folder, uri, home, found)
     return found
 
 
-def _survey(folder: Path, found: StoreReport) -> None:
-    """Count what waits, without changing anything."""
-    for path in segments(folder):
-        owned = SegmentPaths(path).owned()
+def _survey(folder: Path, found: StoreReport) -> str:
+    """Count what waits, without changing anything; returns the folder of an owner, for relative artifact roots."""
+    home = ""
+    for path in spool.segments(folder):
+        owned = spool.SegmentPaths(path).owned()
         replay = SegmentReplay(path)
         try:
             if not replay.read_header():
                 continue
+            home = home or str(replay.header["folder"])
             pending = {
                 update.run_id for batch in replay.batches(orphan=not owned) for update in batch.updates
             }
@@ -184,9 +173,10 @@ def _survey(folder: Path, found: StoreReport) -> None:
         found.live += owned
         found.pending_runs += len(pending)
         found.orphans += replay.killed
+    return home or str(Path.cwd())
 
 
-def _replay(folder: Path, uri: str, found: StoreReport) -> None:
+def _replay(folder: Path, uri: str, home: str, found: StoreReport) -> None:
     """Run writers over the folder until nothing of dead owners is left, and take over their reports.
 
     A tracker's own writer may be at work in the folder: it is asked to go on, and waited for.
@@ -195,8 +185,8 @@ def _replay(folder: Path, uri: str, found: StoreReport) -> None:
     deadline = time.monotonic() + TIMEOUT
     asked = time.time_ns()
     while True:
-        if not is_locked(folder / "writer.lock"):
-            process = start_writer(folder, uri, _home(folder), arguments=["--once", "--report"], pipe=True)
+        if not spool.is_locked(folder / "writer.lock"):
+            process = start_writer(folder, uri, home, report=True)
             output, _ = process.communicate()
             try:
                 content = json.loads(output)
@@ -210,11 +200,11 @@ def _replay(folder: Path, uri: str, found: StoreReport) -> None:
             if content["error"] is not None:
                 found.error = content["error"]
                 return
-        left = [paths for paths in map(SegmentPaths, segments(folder)) if not paths.owned()]
+        left = [paths for paths in map(spool.SegmentPaths, spool.segments(folder)) if not paths.owned()]
         if not left:
             return
         for paths in left:
-            ack = read_ack(paths.ack)
+            ack = spool.read_ack(paths.ack)
             if ack.error is not None and ack.begun > asked:
                 found.error = masked(ack.error, uri)
                 return
@@ -224,12 +214,3 @@ def _replay(folder: Path, uri: str, found: StoreReport) -> None:
             found.error = f"{len(left)} spool files are left, see {folder / 'writer.log'}"
             return
         time.sleep(0.05)
-
-
-def _home(folder: Path) -> str:
-    for path in segments(folder):
-        replay = SegmentReplay(path)
-        with contextlib.suppress(UnknownSpool):
-            if replay.read_header():
-                return str(replay.header["folder"])
-    return str(Path.cwd())

@@ -27,6 +27,7 @@ from peak_fast.errors import ConfigError, did_you_mean
 from peak_fast.guard import guarded
 from peak_fast.tracking.base import Tracker, TrackingWarning
 from peak_fast.tracking.noop import NoopTracker
+from peak_fast.tracking.sanitize import mapping_of
 
 BACKENDS = ("mlflow", "noop")
 _NONE = ("none", "off", "null", "")
@@ -75,7 +76,7 @@ def build_tracker_from_config(config: Any = None) -> Tracker:
         return NoopTracker()
     from peak_fast.tracking.caller import MLflowTracker
 
-    options = _plain(section.get(backend)) or {}
+    options = mapping_of(section.get(backend)) or {}
     known = [name for name in inspect.signature(MLflowTracker).parameters if name != "self"]
     for name in options:
         if name not in known:
@@ -83,34 +84,23 @@ def build_tracker_from_config(config: Any = None) -> Tracker:
     return MLflowTracker(**options)
 
 
-def _section(config: Any) -> dict[str, Any]:
+def _section(config: Any) -> Mapping[Any, Any]:
     """The tracking section of a configuration; empty if there is none."""
     if config is None:
         return {}
-    if isinstance(config, (str, Path)):
-        config = _read(Path(config))
-    found = _plain(config)
+    found = _read(Path(config)) if isinstance(config, (str, Path)) else mapping_of(config)
     if found is None:
         raise ConfigError(
             "tracking configuration: expected a mapping, a pydantic model or a TOML path, "
             f"got {type(config).__name__}"
         )
     if "tracking" in found:
-        inner = _plain(found["tracking"])
+        inner = mapping_of(found["tracking"])
         if inner is None and found["tracking"] is not None:
             raise ConfigError(f"[tracking]: expected a table, got {type(found['tracking']).__name__}")
         return inner or {}
     # A configuration of something else entirely does not ask for tracking.
     return found if any(key in found for key in _SECTION_KEYS) else {}
-
-
-def _plain(value: Any) -> dict[str, Any] | None:
-    if isinstance(value, Mapping):
-        return {str(key): item for key, item in value.items()}
-    dump = getattr(value, "model_dump", None)
-    if callable(dump) and not isinstance(value, type):
-        return dict(dump())
-    return None
 
 
 def _enabled(section: Mapping[str, Any]) -> bool:

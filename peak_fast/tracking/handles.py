@@ -7,7 +7,6 @@ when somebody looks: for the id that MLflow knows, of a run that is in the store
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from types import TracebackType
 from typing import Any, Literal, overload
 
 Status = Literal["FINISHED", "FAILED", "KILLED", "RUNNING", "SCHEDULED"]
@@ -69,9 +68,7 @@ class RunHandle(str):
             self._run.held = True
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         if self._owner is not None:
             self._owner.end_started(self._run, status_of(kind))
 

@@ -8,40 +8,27 @@ from typing import Any
 
 
 def figure_bytes(figure: Any, artifact_file: str) -> tuple[str, bytes]:
-    """A figure as file content, and the file name that fits it.
+    """The file name that fits a figure, and its content; the ending of the wanted name chooses the format.
 
-    Parameters
-    ----------
-    figure
-        A Matplotlib figure, a Plotly figure (as HTML, or as an image where the name asks for one and an image
-        engine is installed), a Pillow image, or finished bytes.
-    artifact_file
-        Wanted name; its ending chooses the format.
-
-    Raises
-    ------
-    TypeError
-        Nothing that can be drawn.
+    A Matplotlib figure, a Plotly figure (as HTML, or as an image where the name asks for one and an image engine is
+    installed), a Pillow image, or finished bytes; anything else is a TypeError.
     """
-    if isinstance(figure, (bytes, bytearray, memoryview)):
-        data = bytes(figure)
-        return (artifact_file if PurePosixPath(artifact_file).suffix else f"{artifact_file}.png"), data
     suffix = PurePosixPath(artifact_file).suffix.lower()
-    if hasattr(figure, "savefig"):
-        kind = suffix[1:] or "png"
-        buffer = io.BytesIO()
+    kind, buffer = suffix[1:] or "png", io.BytesIO()
+    if isinstance(figure, (bytes, bytearray, memoryview)):
+        buffer.write(figure)
+    elif hasattr(figure, "savefig"):
         figure.savefig(buffer, format=kind)
-        return (artifact_file if suffix else f"{artifact_file}.png"), buffer.getvalue()
-    if hasattr(figure, "to_html"):
+    elif hasattr(figure, "to_html"):
         return _plotly(figure, artifact_file, suffix)
-    if hasattr(figure, "save") and hasattr(figure, "tobytes"):
-        buffer = io.BytesIO()
-        figure.save(buffer, format=(suffix[1:] or "png").replace("jpg", "jpeg"))
-        return (artifact_file if suffix else f"{artifact_file}.png"), buffer.getvalue()
-    raise TypeError(
-        "log_figure: expected a Matplotlib or Plotly figure, a Pillow image or PNG bytes, "
-        f"got {type(figure).__name__}"
-    )
+    elif hasattr(figure, "save") and hasattr(figure, "tobytes"):
+        figure.save(buffer, format=kind.replace("jpg", "jpeg"))
+    else:
+        raise TypeError(
+            "log_figure: expected a Matplotlib or Plotly figure, a Pillow image or PNG bytes, "
+            f"got {type(figure).__name__}"
+        )
+    return (artifact_file if suffix else f"{artifact_file}.png"), buffer.getvalue()
 
 
 def _plotly(figure: Any, artifact_file: str, suffix: str) -> tuple[str, bytes]:
@@ -55,13 +42,7 @@ def _plotly(figure: Any, artifact_file: str, suffix: str) -> tuple[str, bytes]:
 
 
 def polars_frame(table: Any) -> Any:
-    """Any data frame, a dict of columns or a list of dicts as ``polars.DataFrame``.
-
-    Raises
-    ------
-    TypeError
-        Not a table.
-    """
+    """Any data frame, a dict of columns or a list of dicts as ``polars.DataFrame``; a TypeError for anything else."""
     import polars as pl
 
     if isinstance(table, pl.DataFrame):
@@ -81,28 +62,16 @@ def polars_frame(table: Any) -> Any:
 
 
 def table_bytes(table: Any, artifact_file: str) -> tuple[str, bytes]:
-    """A table as file content: Parquet, JSON (a list of records) or CSV by the ending of the name.
-
-    Raises
-    ------
-    TypeError
-        Not a table.
-    ValueError
-        Another ending.
-    """
+    """Name and content of a table's file: Parquet, JSON (a list of records) or CSV by the ending of the name."""
     frame = polars_frame(table)
-    suffix = PurePosixPath(artifact_file).suffix.lower()
-    if suffix == "":
-        artifact_file, suffix = f"{artifact_file}.parquet", ".parquet"
-    buffer = io.BytesIO()
-    if suffix == ".parquet":
-        frame.write_parquet(buffer)
-    elif suffix == ".json":
-        frame.write_json(buffer)
-    elif suffix == ".csv":
-        frame.write_csv(buffer)
-    else:
+    if not PurePosixPath(artifact_file).suffix:
+        artifact_file += ".parquet"
+    forms = {".parquet": frame.write_parquet, ".json": frame.write_json, ".csv": frame.write_csv}
+    write = forms.get(PurePosixPath(artifact_file).suffix.lower())
+    if write is None:
         raise ValueError(
             f"log_table: expected a name ending in .parquet, .json or .csv, got {artifact_file!r}"
         )
+    buffer = io.BytesIO()
+    write(buffer)
     return artifact_file, buffer.getvalue()

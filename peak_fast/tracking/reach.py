@@ -43,13 +43,7 @@ def unreachable(uri: str) -> str | None:
 
 
 def _knock(host: str, port: int, *, speaks_http: bool) -> None:
-    """Return when somebody answers: takes the connection, and says anything to a request if that is not encrypted.
-
-    Raises
-    ------
-    OSError
-        Nobody does.
-    """
+    """Return when somebody takes the connection, and says anything to a request if that is not encrypted."""
     import socket  # most callers never ask
 
     with socket.create_connection((host, port), timeout=_ANSWER_TIMEOUT) as connection:

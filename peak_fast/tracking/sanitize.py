@@ -16,7 +16,7 @@ import math
 import posixpath
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import PurePath
 from typing import Any
 
@@ -28,9 +28,6 @@ MAX_TAG = 8_000
 MAX_RUN_NAME = 250
 MAX_EXPERIMENT = 250
 MAX_USER = 250
-MAX_PARAMS_PER_BATCH = 100
-MAX_TAGS_PER_BATCH = 100
-MAX_METRICS_PER_BATCH = 1_000
 MAX_DEPTH = 20
 # Steps and times in milliseconds are integers of 64 bits in every SQL store.
 MAX_INTEGER = 2**63 - 1
@@ -159,17 +156,7 @@ def mapping_of(value: Any) -> Mapping[Any, Any] | None:
 def flatten(params: Any, limit: int = MAX_PARAM, twice: list[str] | None = None) -> dict[str, str]:
     """Parameters as flat text: nested mappings joined with dots, lists as JSON, values cut to ``limit``.
 
-    Parameters
-    ----------
-    params
-        A mapping, pydantic model, dataclass or named tuple; None is empty.
-    twice
-        Takes the names that came with two values (``{"a.b": 1, "a": {"b": 2}}``), of which the first stays.
-
-    Returns
-    -------
-    dict of str to str
-        Clean keys; an empty nested mapping is ``"{}"``.
+    ``twice`` takes the names that came with two values (``{"a.b": 1, "a": {"b": 2}}``), of which the first stays.
     """
     if params is None:
         return {}
@@ -205,21 +192,13 @@ def clean_tags(tags: Mapping[Any, Any] | None) -> dict[str, str]:
 
 @dataclasses.dataclass(slots=True)
 class SplitMetrics:
-    """What becomes of a mapping of metrics.
+    """What becomes of a mapping of metrics."""
 
-    Attributes
-    ----------
-    numbers
-        Finite values, and NaN for those that are not finite.
-    tags
-        Text of the values that are no finite number: ``metric.<key>`` for NaN and infinities, the key itself
-        for text, dates and everything else.
-    dropped
-        Keys whose value was None or empty.
-    """
-
+    # Finite values, and NaN for those that are not finite.
     numbers: dict[str, float]
+    # Text of what is no finite number: ``metric.<key>`` for NaN and infinities, the key itself for all else.
     tags: dict[str, str]
+    # Keys whose value was None or empty.
     dropped: list[str]
 
 
@@ -268,15 +247,3 @@ def clean_step(step: Any) -> int | None:
     except (TypeError, ValueError, OverflowError):
         return None
     return position if -MAX_INTEGER - 1 <= position <= MAX_INTEGER else None
-
-
-def batches(entries: Iterable[Any], size: int) -> Iterable[list[Any]]:
-    """The entries in lists of at most ``size``."""
-    batch: list[Any] = []
-    for entry in entries:
-        batch.append(entry)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,9 @@ CONTEXT_TAG = "mlflow.data.context"
 
 
 class StoreUnavailable(PeakFastError):
-    """The store cannot take anything now; the spool stays and the same updates can be applied later.
+    """The store cannot take anything now; the spool stays and the same updates can be applied later."""
 
-    Attributes
-    ----------
-    passing
-        Whether that is likely to be over in a second.
-    """
-
+    # Whether that is likely to be over in a second.
     passing = False
 
 
@@ -35,12 +30,8 @@ class ExperimentDeleted(StoreUnavailable):
 class Refused(PeakFastError):
     """The store never takes these updates as they are.
 
-    Attributes
-    ----------
-    whole
-        Whether that goes for everything of the run, which does not exist, say.
-    doubtful
-        Whether the store may have failed, and take the same a moment later.
+    ``whole``: nor anything else of the run, which does not exist, say; ``doubtful``: the store may have failed, and
+    take the same a moment later.
     """
 
     def __init__(self, reason: str, *, whole: bool = False, doubtful: bool = False) -> None:
@@ -62,19 +53,11 @@ def deleted_experiment(name: str, experiment_id: object) -> ExperimentDeleted:
 
 @dataclass(slots=True)
 class Creation:
-    """How a run begins.
+    """How a run begins."""
 
-    Attributes
-    ----------
-    experiment
-        Name of the experiment, which is created if need be.
-    folder
-        The owner's folder; in a database that is no file, ``mlruns`` in it holds the artifacts of a new experiment.
-    name, start_ms, user
-        Name, start (milliseconds since the epoch) and user of the run.
-    """
-
+    # Name of the experiment, which is created if need be.
     experiment: str
+    # The owner's; in a database that is no file, ``mlruns`` in it holds the artifacts of a new experiment.
     folder: str
     name: str
     start_ms: int
@@ -92,6 +75,10 @@ class Dataset:
     schema: str | None
     profile: str | None
     context: str = "backtest"
+
+    def content(self) -> dict[str, str | None]:
+        """What stands in MLflow's table of datasets; the context belongs to a run's use of it."""
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "context"}
 
 
 @dataclass(slots=True)
@@ -111,35 +98,29 @@ class Artifact:
 
 @dataclass(slots=True)
 class RunUpdate:
-    """New facts about one run; applying an update twice must leave what applying it once leaves.
+    """New facts about one run; applying an update twice must leave what applying it once leaves."""
 
-    Attributes
-    ----------
-    run_id
-        The id that the tracker made; the store's own id where a run of the user's was joined.
-    create
-        Set if the run begins with this update.
-    metrics
-        ``(key, value, timestamp in milliseconds, step)``; NaN allowed, infinities not.
-    end
-        ``(status, end in milliseconds)`` if the run ends.
-    defaults
-        Tags that are set only where the run has none of the name.
-    """
-
+    # The id that the tracker made; the store's own id where a run of the user's was joined.
     run_id: str
+    # Set if the run begins with this update.
     create: Creation | None = None
     params: dict[str, str] = field(default_factory=dict)
+    # Key, value, timestamp in milliseconds, step; NaN allowed, infinities not.
     metrics: list[tuple[str, float, int, int]] = field(default_factory=list)
     tags: dict[str, str] = field(default_factory=dict)
     inputs: list[Dataset] = field(default_factory=list)
     artifacts: list[Artifact] = field(default_factory=list)
+    # Status and end in milliseconds, if the run ends.
     end: tuple[str, int] | None = None
+    # Tags that are set only where the run has none of the name.
     defaults: dict[str, str] = field(default_factory=dict)
 
     def pieces(self) -> list[RunUpdate]:
         """Updates that say the same one after the other: the run alone, then halves; none of what cannot be parted."""
-        items = [(name, item) for name in _PARTS for item in _items(getattr(self, name))]
+        items: list[tuple[str, Any]] = []
+        for name in _PARTS:
+            values = getattr(self, name)
+            items += [(name, item) for item in (values.items() if name in _MAPPINGS else values)]
         if self.end is not None:
             items.append(("end", self.end))
         if self.create is not None:
@@ -178,10 +159,6 @@ class RunUpdate:
 # What can be refused one by one, in the order of writing.
 _MAPPINGS = ("params", "tags", "defaults")
 _PARTS = ("params", "metrics", "tags", "defaults", "inputs", "artifacts")
-
-
-def _items(values: dict[str, str] | list[Any]) -> list[Any]:
-    return list(values.items()) if isinstance(values, dict) else values
 
 
 @dataclass(slots=True, frozen=True)

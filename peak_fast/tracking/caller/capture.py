@@ -45,20 +45,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from peak_fast.tracking.spool import (
-    BARS,
-    FIGURE,
-    FILLS,
     MAGIC,
-    NO_CURVE,
-    PACKED,
     PACKED_MORE,
     PICKLED,
-    POINTS,
-    REPORTS,
-    RESULT,
-    SHEET,
-    STATIC,
-    TRADES,
+    Curve,
+    Kind,
+    Part,
     curve_points,
     encode,
     spooled,
@@ -125,7 +117,7 @@ class Capture:
     ``code`` is kind and word of the record of a result whose curve the trades say.
     """
 
-    def __init__(self, code: int = PACKED) -> None:
+    def __init__(self, code: int = Kind.PACKED) -> None:
         self._code = code
         # What the last STATIC record in use speaks of (see `shared_by`), the kernel that stores results (None where
         # these take the longer way), and how they are packed.  Replaced as a whole, and only once the record is
@@ -170,7 +162,7 @@ class Capture:
 
     def frozen(self, run_id: str, now_ms: int, result: Any, parts: int) -> tuple[Head, list[Any]]:
         """Head and buffers of the FROZEN record of a result, whose STATIC record is the latest."""
-        kind, arrays = freeze(result, parts & FIGURE != 0, parts & SHEET != 0)
+        kind, arrays = freeze(result, parts & Part.FIGURE != 0, parts & Part.SHEET != 0)
         number, sizes = self.latest[2].number, (len(arrays[2]), len(arrays[3]))
         head = (run_id, now_ms, parts | kind, number, result.params, *sizes)
         return head, list(arrays)
@@ -187,12 +179,12 @@ class Capture:
         if found is None:
             key, record = self.bars(result)
             if record is not None:
-                yield BARS, *record
+                yield Kind.BARS, *record
                 self._keys.add(key)
             number = self._n_static = self._n_static + 1
             template = Template(self._code, number, result.params, type(result._outcome))
             head = (None, number, describe(result, template), key, str(result.symbol))
-            yield STATIC, head, [result._settings.tobytes()]
+            yield Kind.STATIC, head, [result._settings.tobytes()]
             found = [template]
             self._shared.append((shared, *found))
         if not found[0].spare:
@@ -239,27 +231,27 @@ class Capture:
         metadata = getattr(result, "metadata", None)
         key, record = self.bars(result, metadata)
         if record is not None:
-            yield BARS, *record
+            yield Kind.BARS, *record
             self._keys.add(key)
         n_bars, n_points, trades = 0, 0, None
         holdings, more = getattr(result, "holdings", None), []
         buffers: list[Any] = []
-        if parts & FIGURE:
-            points = curve_points(result.equity, parts & SHEET != 0)
+        if parts & Part.FIGURE:
+            points = curve_points(result.equity, parts & Part.SHEET != 0)
             n_bars, n_points = len(result.equity), len(points)
             buffers.append(points)
-        if holdings is not None and parts & REPORTS:
+        if holdings is not None and parts & Part.REPORTS:
             more = [dict(result.names), len(holdings), repr(holdings.dtype.descr)]
             buffers.append(holdings)
-        values = getattr(result, "values", None) if more and parts & SHEET else None
-        if more and parts & SHEET:
+        values = getattr(result, "values", None) if more and parts & Part.SHEET else None
+        if more and parts & Part.SHEET:
             more.append({**result.timing, "n_values": 0 if values is None else len(values)})
-        if parts & (FIGURE | REPORTS):
+        if parts & (Part.FIGURE | Part.REPORTS):
             records = getattr(result, "trade_records", None)
             trades, data = encode_trades(records if _is_flat(records) else getattr(result, "trades", None))
             buffers += [data] if values is None else [data, values]
         content = (result.stats, metadata, n_bars, n_points, trades, *more)
-        yield RESULT, (run_id, now_ms, key, parts, content), buffers
+        yield Kind.RESULT, (run_id, now_ms, key, parts, content), buffers
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -289,16 +281,16 @@ def freeze(result: Any, curve: bool, whole: bool = False) -> tuple[int, tuple[An
     if "order_book" in result._used:
         # Cash moves without a fill there (interest, funding); the columns before the tag, which stays with the caller.
         trades = np.ascontiguousarray(trades[:, : _slots().RECORD_WIDTH])
-        kind, last = (POINTS, curve_points(outcome.curve[0], whole)) if curve else (NO_CURVE, b"")
+        kind, last = (Curve.POINTS, curve_points(outcome.curve[0], whole)) if curve else (Curve.NONE, b"")
     elif not curve:
-        kind, last = NO_CURVE, b""
+        kind, last = Curve.NONE, b""
     elif _paired(len(fills) - 2 * len(trades), state, _slots().UNITS):
-        kind = TRADES
+        kind = Curve.TRADES
         last = b"" if _fees_follow(result._settings) else fills[::2, _fee_column()].copy()
     elif fills.nbytes <= 4 * outcome.curve.shape[1]:
-        kind, last = FILLS, fills
+        kind, last = Curve.FILLS, fills
     else:
-        kind, last = POINTS, curve_points(outcome.curve[0], whole)
+        kind, last = Curve.POINTS, curve_points(outcome.curve[0], whole)
     return kind, (outcome.metrics, state, trades, last)
 
 
@@ -345,22 +337,10 @@ def _fee_column() -> int:
 
 def describe(result: Any, template: Template) -> dict[str, Any]:
     """What results of one engine, strategy and data set share."""
-    from peak_fast.results import code_version
+    from peak_fast.results import shared_metadata
 
-    strategy, used = result._strategy, result._used
     return {
-        "strategy": {
-            "name": result.strategy_name,
-            "fingerprint": None if strategy is None else strategy.fingerprint(),
-        },
-        "settings": {
-            name: value.model_dump() if hasattr(value, "model_dump") else value
-            for name, value in used.items()
-        },
-        "fill_rule": used["execution"].fill_rule,
-        "code_version": code_version(),
-        "notes": list(result.notes),
-        "stamp": result.bars.stamp,
+        **shared_metadata(result),
         "has_time": result.bars.has_time,
         "layout": spooled(),
         "params": (template.names, template.form),

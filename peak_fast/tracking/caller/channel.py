@@ -22,17 +22,7 @@ from peak_fast.tracking.base import TrackingWarning, logger
 from peak_fast.tracking.caller import background, environment, launch
 from peak_fast.tracking.caller.active import OpenRun, OpenSegment, ThreadRuns, free_lock, new_runs
 from peak_fast.tracking.handles import RunHandle
-from peak_fast.tracking.spool import (
-    FIGURE,
-    PACKED,
-    SQL_SCHEMES,
-    TRADES,
-    SegmentPaths,
-    SegmentWriter,
-    read_ack,
-    rejections,
-    scheme_of,
-)
+from peak_fast.tracking.spool import Curve, Kind, Part, SegmentPaths, SegmentWriter
 
 if TYPE_CHECKING:
     from peak_fast.tracking.caller.inprocess import InProcess
@@ -60,7 +50,7 @@ class Channel:
         self.experiment = experiment
         self.mode = mode
         self.parts = parts
-        self._code = PACKED + 256 * (parts | TRADES if parts & FIGURE else parts)
+        self._code = Kind.PACKED + 256 * (parts | Curve.TRADES if parts & Part.FIGURE else parts)
         self.home = str(Path.cwd())
         # Guards the channel and the tracker above it.
         self.lock = threading.RLock()
@@ -84,7 +74,9 @@ class Channel:
         # Before this time a store that did not answer is not asked for an id.
         self.ask_again = 0.0
         # What a handle holds as plain memory: the id where it is ours in all likelihood.
-        self.own_ids = scheme_of(uri) in SQL_SCHEMES and os.environ.get("PEAK_FAST_BULK", "1") != "0"
+        self.own_ids = (
+            spool.scheme_of(uri) in spool.SQL_SCHEMES and os.environ.get("PEAK_FAST_BULK", "1") != "0"
+        )
         # Found once per process: not in the first run of a loop.
         environment.user_name()
         environment.git_tags(self.home)
@@ -205,7 +197,7 @@ class Channel:
             if tags is not None:
                 self._git = None
                 if tags:
-                    self.segment.append(spool.ENVIRONMENT, (None, tags))
+                    self.segment.append(Kind.ENVIRONMENT, (None, tags))
 
     def rotate(self) -> None:
         """Begin a new segment once the current one is large; only while no run is open."""
@@ -300,7 +292,7 @@ class Channel:
             It refused whole updates.
         """
         told = self._told.get(paths.rejected, 0)
-        lines = rejections(paths)[told:]
+        lines = spool.rejections(paths)[told:]
         self._told[paths.rejected] = told + len(lines)
         parts = [f"run {run}: {reason}" for run, reason, kind in lines if kind == "part"]
         whole = [f"run {run}: {reason}" for run, reason, kind in lines if kind != "part"]
@@ -338,7 +330,9 @@ class Channel:
     def failing(self) -> bool:
         """Whether the writer's last word was an error, or nobody answered at the store's address."""
         segment = self.segment
-        return self._unreached or (segment is not None and read_ack(segment.paths.ack).error is not None)
+        return self._unreached or (
+            segment is not None and spool.read_ack(segment.paths.ack).error is not None
+        )
 
     def forget(self, run: OpenRun) -> None:
         """A run has ended; one that is half forgotten is forgotten."""
@@ -353,7 +347,7 @@ class Channel:
         """End every open run of every thread, the innermost first; a joined run of the user's stays open."""
         for run in reversed(list(self.open)):
             if not run.joined:
-                self.append(spool.END, (run.run_id, now_ms(), status))
+                self.append(Kind.END, (run.run_id, now_ms(), status))
             self.forget(run)
 
     def finish(self, status: str, timeout: float | None) -> None:

@@ -49,26 +49,28 @@ def version_tags() -> dict[str, str]:
 
 @functools.lru_cache(maxsize=64)
 def git_tags(folder: str) -> dict[str, str]:
-    """Commit and branch of the repository that holds a folder, in MLflow's tag names; empty outside of
-    one."""
+    """Commit and branch of the repository that holds a folder, in MLflow's tag names; empty outside of one."""
     found = _git_folder(Path(folder))
-    if found is None:
-        return {}
-    git, common = found
-    try:
-        head = (git / "HEAD").read_text().strip()
-    except OSError:
+    head = None if found is None else _text(found[0] / "HEAD")
+    if found is None or head is None:
         return {}
     if not head.startswith("ref:"):
         return {"mlflow.source.git.commit": head}
     reference = head[4:].strip()
-    commit = _commit_of(git, common, reference)
+    commit = _commit_of(*found, reference)
     if commit is None:
         return {}
     return {
         "mlflow.source.git.commit": commit,
         "mlflow.source.git.branch": reference.removeprefix("refs/heads/"),
     }
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return None
 
 
 def _git_folder(start: Path) -> tuple[Path, Path] | None:
@@ -78,28 +80,20 @@ def _git_folder(start: Path) -> tuple[Path, Path] | None:
         if entry.is_dir():
             return entry, entry
         if entry.is_file():
-            try:
-                git = folder / entry.read_text().partition("gitdir:")[2].strip()
-                pointer = git / "commondir"
-                return git, (git / pointer.read_text().strip() if pointer.exists() else git)
-            except OSError:
-                return None
+            git = folder / (_text(entry) or "").partition("gitdir:")[2].strip()
+            return git, git / (_text(git / "commondir") or "")
     return None
 
 
 def _commit_of(git: Path, common: Path, reference: str) -> str | None:
     for base in (git, common):
-        try:
-            return (base / reference).read_text().strip()
-        except OSError:
-            continue
-    try:
-        for line in (common / "packed-refs").read_text().splitlines():
-            commit, _, name = line.partition(" ")
-            if name == reference:
-                return commit
-    except OSError:
-        pass
+        commit = _text(base / reference)
+        if commit is not None:
+            return commit
+    for line in (_text(common / "packed-refs") or "").splitlines():
+        packed, _, name = line.partition(" ")
+        if name == reference:
+            return packed
     return None
 
 

@@ -54,15 +54,7 @@ def ask(channel: Channel, segment: SegmentWriter | None, run_ids: Sequence[str])
 
 
 def confirm_begun(channel: Channel, segment: SegmentWriter) -> None:
-    """Return once everything that was appended to a segment is in the store.
-
-    Raises
-    ------
-    TrackingError
-        The store does not answer.
-    OSError
-        No writer process could be started.
-    """
+    """Return once everything that was appended to a segment is in the store, or raise where that does not answer."""
     paths, end = segment.paths, segment.offset
     if not paths.segment.exists() or read_ack(paths.ack).offset >= end:
         return

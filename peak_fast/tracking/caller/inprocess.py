@@ -25,13 +25,7 @@ class InProcess:
         self._again = 0.0
 
     def replay(self, paths: SegmentPaths, *, force: bool) -> str | None:
-        """Apply what is new; the reason if the store does not take it.
-
-        Raises
-        ------
-        MissingDependencyError
-            MLflow or a driver is not installed.
-        """
+        """Apply what is new; the reason if the store does not take it."""
         if not force and time.monotonic() < self._again:
             return "waiting before the next attempt"
         try:

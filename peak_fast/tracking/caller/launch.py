@@ -11,16 +11,9 @@ from pathlib import Path
 
 from peak_fast.errors import TrackingError
 from peak_fast.masking import mask, masked
+from peak_fast.tracking import spool
 from peak_fast.tracking.base import logger
-from peak_fast.tracking.spool import (
-    CONTACT,
-    URI_VARIABLE,
-    SegmentPaths,
-    child_environment,
-    is_locked,
-    read_ack,
-    read_records,
-)
+from peak_fast.tracking.spool import SegmentPaths, is_locked, read_ack
 
 DEFAULT_TIMEOUT = 90.0
 # A writer that is starting, or that comes forward, is not the store's silence: it gets this long, and this long more.
@@ -28,67 +21,41 @@ _START_TIMEOUT = 30.0
 _STEP_TIMEOUT = 3.0
 _POLL = 0.002
 _LOG_LIMIT = 1 << 20
+# -P: a file of the user's named like a module of the library must not be imported in its place.
+_COMMAND = (sys.executable, "-P", "-W", "ignore", "-m", "peak_fast.tracking.writer")
+# A process of its own on Windows; elsewhere a new session makes it one.
+_FLAGS = sum(getattr(subprocess, name, 0) for name in ("CREATE_NO_WINDOW", "CREATE_NEW_PROCESS_GROUP"))
 
 # Writers that this process started: kept so that they are reaped, and never waited for.
 _started: list[subprocess.Popen[bytes]] = []
 
 
 def start_writer(
-    folder: Path,
-    uri: str,
-    home: str,
-    *,
-    idle: bool = False,
-    arguments: Sequence[str] = (),
-    pipe: bool = False,
+    folder: Path, uri: str, home: str, *, idle: bool = False, report: bool = False
 ) -> subprocess.Popen[bytes]:
     """Start the writer process of a store's spool folder; it ends at once if there is one already.
 
     It runs in the folder ``home``, the caller's, for relative artifact roots; ``idle`` at a low priority, until one
-    asks for more; with ``pipe`` the caller gets its standard output, for its report.  The URI with its credentials is
-    handed over in the environment, never on the command line.
-
-    Raises
-    ------
-    OSError
-        No process could be started.
+    asks for more; for a ``report`` it makes one pass, and the caller reads its standard output.  The URI with its
+    credentials is handed over in the environment, never on the command line.
     """
-    _reap()
-    # -P: a file of the user's named like a module of the library must not be imported in its place.
-    command = [
-        sys.executable,
-        "-P",
-        "-W",
-        "ignore",
-        "-m",
-        "peak_fast.tracking.writer",
-        str(folder),
-        *arguments,
-    ]
-    if idle:
-        command.append("--idle")
-    options: dict[str, object] = {"start_new_session": True} if os.name != "nt" else {
-        "creationflags": getattr(subprocess, "CREATE_NO_WINDOW", 0)
-        | getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
-    }  # fmt: skip
+    _started[:] = [process for process in _started if process.poll() is None]
+    options = ["--idle"] * idle + ["--once", "--report"] * report
     log = folder / "writer.log"
     with log.open("wb" if log.exists() and log.stat().st_size > _LOG_LIMIT else "ab") as stream:
-        process: subprocess.Popen[bytes] = subprocess.Popen(  # type: ignore[call-overload]
-            command,
+        process = subprocess.Popen(
+            [*_COMMAND, str(folder), *options],
             cwd=home if Path(home).is_dir() else None,
-            env=child_environment() | {URI_VARIABLE: uri},
+            env=spool.child_environment() | {spool.URI_VARIABLE: uri},
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE if pipe else subprocess.DEVNULL,
+            stdout=subprocess.PIPE if report else subprocess.DEVNULL,
             stderr=stream,
-            **options,
+            start_new_session=os.name != "nt",
+            creationflags=_FLAGS,
         )
-    if not pipe:
+    if not report:
         _started.append(process)
     return process
-
-
-def _reap() -> None:
-    _started[:] = [process for process in _started if process.poll() is None]
 
 
 def forget_writers() -> None:
@@ -110,12 +77,8 @@ def confirm(
     """Wait until the store has confirmed segments up to given offsets.
 
     A segment that is gone is confirmed.  ``timeout`` are seconds; None is 90 without any progress.  With
-    ``while_starting`` it is meant for the store: a writer that still starts, or comes forward, may take longer.
-
-    Raises
-    ------
-    TrackingError
-        The store refused, or the time is over.
+    ``while_starting`` it is meant for the store: a writer that still starts, or comes forward, may take longer.  Raises
+    :class:`TrackingError` where the store refused, or the time is over.
     """
     clock = _Clock(folder, timeout, while_starting)
     asked = time.time_ns()
@@ -151,7 +114,7 @@ class _Clock:
     """When to stop waiting for a store."""
 
     def __init__(self, folder: Path, timeout: float | None, while_starting: bool) -> None:
-        self._contact = folder / CONTACT
+        self._contact = folder / spool.CONTACT
         self._while_starting = while_starting
         self._begin = self._moved = time.monotonic()
         self._timeout = timeout
@@ -195,7 +158,7 @@ def missing_text(uri: str, waiting: Sequence[tuple[SegmentPaths, int]], reason: 
 def _missing(paths: SegmentPaths, offset: int) -> int:
     begin = read_ack(paths.ack).offset
     try:
-        ends = [record.end for record in read_records(paths.segment, begin)]
+        ends = [record.end for record in spool.read_records(paths.segment, begin)]
     except OSError:
         return 0
     return max(min(offset, max(ends, default=begin)) - begin, 0)

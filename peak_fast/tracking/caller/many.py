@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from peak_fast.errors import ConfigError
@@ -12,6 +14,7 @@ from peak_fast.tracking.caller import identify
 from peak_fast.tracking.caller.channel import Channel, now_ms
 from peak_fast.tracking.caller.recorder import Recorder, records_of
 from peak_fast.tracking.handles import RunHandle, RunIdList
+from peak_fast.tracking.spool import Kind
 
 if TYPE_CHECKING:
     from peak_fast.tracking.spool import SegmentWriter
@@ -53,7 +56,7 @@ class ManyRuns(Recorder):
             Something else than a result.
         """
         channel = self._channel
-        made = _Made()
+        made: list[tuple[SegmentWriter | None, str]] = []
         names = list(run_names or ())
         with channel.lock:
             parent = self._parent(parent_run_id)
@@ -66,15 +69,15 @@ class ManyRuns(Recorder):
                 run_id = channel.more_runs().pop()._run.run_id
                 name = names[number] if number < len(names) else None
                 for kind, head, buffers in records_of(channel, run_id, result, channel.parts):
-                    if kind in (spool.FROZEN, spool.RESULT):
+                    if kind in (Kind.FROZEN, Kind.RESULT):
                         head = (*head[:2], name, parent, dict(tags or {}), kind, head[2:])
-                        kind = spool.WHOLE
+                        kind = Kind.WHOLE
                     channel.append(kind, head, buffers)
-                made.add(channel.segment, [run_id])
+                made.append((channel.segment, run_id))
                 channel.rotate()
             if channel.mode == "sync":
                 channel.applied()
-        return made.ids(channel)
+        return _ids_of(channel, made)
 
     def log_runs(
         self,
@@ -118,16 +121,16 @@ class ManyRuns(Recorder):
         """
         table = spool.prefixed_frame(frame, params, metrics, tags, run_name)
         channel = self._channel
-        made = _Made()
+        made: list[tuple[SegmentWriter | None, str]] = []
         with channel.lock:
             parent = self._parent(parent_run_id)
             for head, data, run_ids in spool.frame_records(table, now_ms(), parent, common_tags):
-                channel.append(spool.RUNS, head, [data])
-                made.add(channel.segment, run_ids)
+                channel.append(Kind.RUNS, head, [data])
+                made += [(channel.segment, run_id) for run_id in run_ids]
                 channel.rotate()
             if channel.mode == "sync":
                 channel.applied()
-        return made.ids(channel)
+        return _ids_of(channel, made)
 
     def _parent(self, given: str | None) -> str | None:
         """Our id of a parent run, or the store's of one that is not ours; the active run if none is given."""
@@ -142,22 +145,15 @@ class ManyRuns(Recorder):
         return own
 
 
-class _Made:
-    """Runs that were logged at once: our ids, by the segments that hold them."""
+def _ids_of(channel: Channel, made: list[tuple[SegmentWriter | None, str]]) -> RunIdList:
+    """Ids in the store of runs that were logged at once, of which the segment and our id are given."""
 
-    def __init__(self) -> None:
-        self._parts: list[tuple[SegmentWriter | None, list[str]]] = []
+    def ask() -> list[str | None]:
+        parts = groupby(made, key=itemgetter(0))
+        return [
+            found
+            for segment, runs in parts
+            for found in identify.ask(channel, segment, [own for _, own in runs])
+        ]
 
-    def add(self, segment: SegmentWriter | None, run_ids: list[str]) -> None:
-        if not self._parts or self._parts[-1][0] is not segment:
-            self._parts.append((segment, []))
-        self._parts[-1][1].extend(run_ids)
-
-    def ids(self, channel: Channel) -> RunIdList:
-        """Their ids in the store, for whoever looks at them."""
-        parts = self._parts
-
-        def ask() -> list[str | None]:
-            return [found for segment, own in parts for found in identify.ask(channel, segment, own)]
-
-        return RunIdList(sum(len(own) for _, own in parts), ask)
+    return RunIdList(len(made), ask)

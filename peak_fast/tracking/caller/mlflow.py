@@ -28,14 +28,7 @@ from peak_fast.tracking.base import TrackingWarning, logger
 from peak_fast.tracking.caller import launch
 from peak_fast.tracking.caller.channel import Channel, Mode
 from peak_fast.tracking.caller.runs import RunKeeper
-from peak_fast.tracking.spool import (
-    ARTIFACT_PARTS,
-    VALUES,
-    is_file_store,
-    is_locked,
-    resolve,
-    store_key,
-)
+from peak_fast.tracking.spool import ARTIFACT_PARTS, Part, is_file_store, is_locked, resolve, store_key
 
 Artifacts = Literal["report", "full", "light", "none"]
 MODES = ("background", "sync")
@@ -99,7 +92,7 @@ class MLflowTracker(RunKeeper):
             _warn_file_store(uri)
         self._artifacts = artifacts
         name = str(experiment_name or "peak_fast")[:250]
-        channel = Channel(uri, name, mode, VALUES | ARTIFACT_PARTS[artifacts])
+        channel = Channel(uri, name, mode, Part.VALUES | ARTIFACT_PARTS[artifacts])
         super().__init__(channel, run_name, tags or {}, tracking_uri is not None)
         self._finalizer = weakref.finalize(self, self._channel.drop)
         self._finalizer.atexit = False  # the exit handler of ``background`` knows how the process ended
@@ -161,13 +154,7 @@ class MLflowTracker(RunKeeper):
 
 
 def _check_installed() -> None:
-    """Without importing mlflow, which takes two seconds and 200 MB.
-
-    Raises
-    ------
-    MissingDependencyError
-        MLflow is not installed.
-    """
+    """Without importing mlflow, which takes two seconds and 200 MB."""
     try:
         found = "mlflow" in sys.modules or importlib.util.find_spec("mlflow") is not None
     except (ImportError, ValueError):
@@ -196,13 +183,7 @@ def _warn_file_store(uri: str) -> None:
 
 
 def _finish_old_segments(channel: Channel) -> None:
-    """Start a writer if an earlier process left something for this store.
-
-    Raises
-    ------
-    TrackingError
-        Others may write to the spool.
-    """
+    """Start a writer if an earlier process left something for this store; refuse a spool that others may write."""
     try:
         folder = spool.check_folder(spool.spool_root() / store_key(channel.uri))
         left = [path for path in spool.segments(folder) if not is_locked(path)]

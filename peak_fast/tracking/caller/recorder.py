@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from peak_fast.guard import guarded_class
-from peak_fast.tracking import spool
 from peak_fast.tracking.backtest import log_bundle
 from peak_fast.tracking.base import logger
 from peak_fast.tracking.caller.capture import can_freeze
 from peak_fast.tracking.caller.channel import Channel, now_ms
 from peak_fast.tracking.payloads import figure_bytes, table_bytes
 from peak_fast.tracking.sanitize import as_text, clean_step, flatten, mapping_of, split_metrics
-from peak_fast.tracking.spool import FIGURE, FROZEN, REPORTS, SHEET, VALUES
+from peak_fast.tracking.spool import Kind, Part
 from peak_fast.tracking.stores import clean_artifact_path
 
 # Files up to this size travel inside the spool, larger ones beside it.
 INLINE_BYTES = 1 << 18
+# The file name that fits an object, and its content.
+MakeFile = Callable[[Any, str], tuple[str, bytes]]
 
 
 # A loop of runs calls `log_result` only, and each microsecond counts there.
@@ -93,7 +94,7 @@ class Recorder:
                     f"params {changed}",
                     f"log_params: {changed} were logged with other values; the first ones stay",
                 )
-            self._append(spool.PARAMS, flat)
+            self._append(Kind.PARAMS, flat)
             known.update({key: value for key, value in flat.items() if key not in known})
 
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
@@ -124,7 +125,7 @@ class Recorder:
             )
             position = 0
         try:
-            self._append(spool.METRICS, split.numbers, position, split.tags)
+            self._append(Kind.METRICS, split.numbers, position, split.tags)
         except BaseException:
             self._channel.unlock()
             raise
@@ -135,7 +136,7 @@ class Recorder:
         if entries is None:
             self._no_mapping("set_tags", tags)
             return
-        self._append(spool.TAGS, dict(entries))
+        self._append(Kind.TAGS, dict(entries))
 
     def _no_mapping(self, call: str, given: Any) -> None:
         """Warn of something else than a mapping; None is nothing, and nothing is said."""
@@ -174,33 +175,39 @@ class Recorder:
     def _log_file(self, file: Path, name: str) -> None:
         target = clean_artifact_path(name)
         if file.stat().st_size <= INLINE_BYTES:
-            self._append(spool.ARTIFACT, target, None, buffers=[file.read_bytes()])
+            self._append(Kind.ARTIFACT, target, None, buffers=[file.read_bytes()])
             return
         with self._channel.lock:
             segment = self._channel.segment or self._channel.opened()
             if segment is not None:  # else nothing is recorded, which was said
-                self._append(spool.ARTIFACT, target, segment.keep_file(file))
+                self._append(Kind.ARTIFACT, target, segment.keep_file(file))
 
     def _log_bytes(self, data: bytes, artifact_file: str, artifact_path: str | None) -> None:
         name = f"{artifact_path}/{artifact_file}" if artifact_path else artifact_file
-        self._append(spool.ARTIFACT, clean_artifact_path(name), None, buffers=[data])
+        self._append(Kind.ARTIFACT, clean_artifact_path(name), None, buffers=[data])
+
+    def _log_made(
+        self, call: str, done: str, make: MakeFile, thing: Any, name: str, artifact_path: str | None
+    ) -> None:
+        """Log the file that is made of an object of the user's; where that fails, with a warning."""
+        if not self._channel.local.runs:
+            self._ignored(call)
+            return
+        try:
+            fitting, data = make(thing, name)
+        except (
+            Exception
+        ) as error:  # the user's code, a cell that the format cannot hold, another kind of object
+            self._channel.warn(f"{call} {name}", f"{call}: {name} cannot be {done}: {error}")
+            return
+        self._log_bytes(data, fitting, artifact_path)
 
     def log_figure(self, figure: Any, artifact_file: str, artifact_path: str | None = None) -> None:
         """Log a Matplotlib or Plotly figure, a Pillow image, or finished PNG bytes.
 
         A figure that cannot be drawn is a warning.
         """
-        if not self._channel.local.runs:
-            self._ignored("log_figure")
-            return
-        try:
-            name, data = figure_bytes(figure, str(artifact_file))
-        except Exception as error:  # drawing runs the user's code
-            self._channel.warn(
-                f"figure {artifact_file}", f"log_figure: {artifact_file} cannot be drawn: {error}"
-            )
-            return
-        self._log_bytes(data, name, artifact_path)
+        self._log_made("log_figure", "drawn", figure_bytes, figure, str(artifact_file), artifact_path)
 
     def log_text(self, text: str, artifact_file: str) -> None:
         """Log text as a UTF-8 file."""
@@ -220,17 +227,7 @@ class Recorder:
 
         What is no table, or another ending, is a warning.
         """
-        if not self._channel.local.runs:
-            self._ignored("log_table")
-            return
-        try:
-            name, data = table_bytes(table, str(artifact_file))
-        except Exception as error:  # a cell that the format cannot hold, an object that is no table
-            self._channel.warn(
-                f"table {artifact_file}", f"log_table: {artifact_file} cannot be written: {error}"
-            )
-            return
-        self._log_bytes(data, name, None)
+        self._log_made("log_table", "written", table_bytes, table, str(artifact_file), None)
 
     def log_result(self, result: Any, *, bundle: bool = False) -> None:
         """Log a finished backtest into the active run: parameters, metrics, tags, dataset, artifacts.
@@ -263,7 +260,7 @@ class Recorder:
 
     def log_result_values(self, result: Any) -> None:
         """Log parameters, metrics, tags and dataset of a finished backtest, without artifacts."""
-        self._log_result(result, VALUES)
+        self._log_result(result, Part.VALUES)
 
     def _log_result(self, result: Any, parts: int) -> None:
         channel = self._channel
@@ -275,16 +272,13 @@ class Recorder:
                     return
                 run = runs[-1]
                 run.used = True
-                self._append_result(run.run_id, result, parts)
+                for record in records_of(channel, run.run_id, result, parts):
+                    channel.append(*record)
                 if channel.mode == "sync":
                     channel.applied()
         except BaseException:
             channel.unlock()
             raise
-
-    def _append_result(self, run_id: str, result: Any, parts: int) -> None:
-        for record in records_of(self._channel, run_id, result, parts):
-            self._channel.append(*record)
 
     def spool_backtest_artifacts(self, payload: Any) -> bool:
         """Let the writer render the artifacts of a payload (see :mod:`peak_fast.report.payload`), or of a portfolio.
@@ -294,7 +288,7 @@ class Recorder:
         bool
             True: they are on their way (also without an active run, where nothing is logged).
         """
-        parts = FIGURE | REPORTS | self._channel.parts & SHEET
+        parts = Part.FIGURE | Part.REPORTS | self._channel.parts & Part.SHEET
         if not isinstance(payload, Mapping):
             self._log_result(payload, parts)
             return True
@@ -333,4 +327,4 @@ def records_of(
         yield from capture.plain(run_id, now_ms(), result, parts)
         return
     yield from capture.share(result)
-    yield FROZEN, *capture.frozen(run_id, now_ms(), result, parts)
+    yield Kind.FROZEN, *capture.frozen(run_id, now_ms(), result, parts)

@@ -10,17 +10,16 @@ from typing import Any, Self
 
 from peak_fast.errors import TrackingError
 from peak_fast.guard import guarded_class
-from peak_fast.tracking import spool
 from peak_fast.tracking.base import TrackingWarning, logger
 from peak_fast.tracking.caller import identify
 from peak_fast.tracking.caller.active import OpenRun
 from peak_fast.tracking.caller.channel import Channel, now_ms
 from peak_fast.tracking.caller.many import ManyRuns
 from peak_fast.tracking.handles import ENDED, UNASKED, RunHandle, status_of
-from peak_fast.tracking.spool import END, START, resolve
+from peak_fast.tracking.spool import Kind, resolve
 from peak_fast.tracking.updates import RUN_NAME
 
-_CODES = {status: END + 256 * word for word, status in enumerate(ENDED)}
+_CODES = {status: Kind.END + 256 * word for word, status in enumerate(ENDED)}
 _EMPTY = (
     "nothing was recorded in the run{} of this block; what runs inside must know the tracker: "
     "BacktestEngine(tracker=...), Sweep.run(tracker=...), Study(tracker=...)"
@@ -95,7 +94,7 @@ class RunKeeper(ManyRuns):
                 run: OpenRun = handle._run
                 if run_name:
                     run.name = str(run_name)
-                more = segment.put(START, run, (run.name or "").encode("utf-8", "surrogatepass"), 0)
+                more = segment.put(Kind.START, run, (run.name or "").encode("utf-8", "surrogatepass"), 0)
                 handle._owner = self
                 run.segment = segment
                 run.stack = stack
@@ -138,7 +137,7 @@ class RunKeeper(ManyRuns):
         if run_name:
             added[RUN_NAME] = str(run_name)
         if added:
-            self._channel.append(spool.TAGS, (run.run_id, now_ms(), added))
+            self._channel.append(Kind.TAGS, (run.run_id, now_ms(), added))
             if run_name:
                 run.name = str(run_name)
             if self._channel.mode == "sync":
@@ -178,7 +177,7 @@ class RunKeeper(ManyRuns):
             parent, stack[-1].used = stack[-1].run_id, True
         if run.segment is not None:
             head = (run.run_id, now_ms(), name, parent, {**self._tags, **(tags or {})}, run.joined, own)
-            run.segment.append(START, head)
+            run.segment.append(Kind.START, head)
         return run
 
     def _users_run(self) -> str | None:

@@ -19,22 +19,11 @@ import numpy as np
 from peak_fast.tracking.sanitize import mapping_of
 
 # Everything that reading may call.
-_ALLOWED: dict[tuple[str, str], Any] = {
-    ("builtins", "float"): float,
-    ("builtins", "int"): int,
-    ("builtins", "str"): str,
-    ("builtins", "bool"): bool,
-    ("builtins", "list"): list,
-    ("builtins", "dict"): dict,
-    ("builtins", "bytes"): bytes,
+_PLAIN = (float, int, str, bool, list, dict, bytes, dt.datetime, dt.date, dt.time, dt.timedelta, dt.timezone)
+_ALLOWED: dict[tuple[str, str], Any] = {(kind.__module__, kind.__name__): kind for kind in _PLAIN} | {
     ("builtins", "bytearray"): bytes,
     ("builtins", "set"): list,
     ("builtins", "frozenset"): list,
-    ("datetime", "datetime"): dt.datetime,
-    ("datetime", "date"): dt.date,
-    ("datetime", "time"): dt.time,
-    ("datetime", "timedelta"): dt.timedelta,
-    ("datetime", "timezone"): dt.timezone,
 }
 _dumps = pickle.dumps
 # Pickle's opcode for "look up a name": bytes without it hold plain data only.
@@ -121,10 +110,7 @@ def encode(value: Any) -> bytes:
 def decode(data: bytes) -> Any:
     """The value of bytes that :func:`encode` made, or of three lines of text: ``(run id, time in ms, word)``.
 
-    Raises
-    ------
-    pickle.UnpicklingError
-        The bytes are damaged or name something that is not plain data.
+    Damaged bytes, or such as name something that is not plain data, are a :class:`pickle.UnpicklingError`.
     """
     try:
         if not data.startswith(pickle.PROTO):

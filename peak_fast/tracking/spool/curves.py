@@ -6,18 +6,26 @@ from typing import Any
 
 import numpy as np
 
-# Parts of a result that a record asks the writer to log.
-VALUES, FIGURE, REPORTS, SHEET = 1, 2, 4, 8
-PARTS = VALUES | FIGURE | REPORTS | SHEET
+
+class Part:
+    """Parts of a result that a record asks the writer to log."""
+
+    VALUES, FIGURE, REPORTS, SHEET = 1, 2, 4, 8
+    ALL = VALUES | FIGURE | REPORTS | SHEET
+
+
+class Curve:
+    """What the curve of a frozen result is made of: nothing (there is none), fills, float32 points, or trades."""
+
+    NONE, FILLS, POINTS, TRADES = 0, 16, 32, 64
+
+
 ARTIFACT_PARTS = {
-    "report": FIGURE | REPORTS | SHEET,
-    "full": FIGURE | REPORTS,
-    "light": REPORTS,
+    "report": Part.FIGURE | Part.REPORTS | Part.SHEET,
+    "full": Part.FIGURE | Part.REPORTS,
+    "light": Part.REPORTS,
     "none": 0,
 }
-
-# What the curve of a frozen result is made of: nothing (there is none), fills, float32 points, or trades.
-NO_CURVE, FILLS, POINTS, TRADES = 0, 16, 32, 64
 
 # Longer curves are reduced to the lowest and the highest value of each of MAX_POINTS / 2 buckets.
 MAX_POINTS = 8_192
@@ -30,17 +38,9 @@ def curve_points(values: Any, whole: bool) -> Any:
 
 
 def reduce_curve(values: Any) -> Any:
-    """A curve as float32 points: all of them, or lowest and highest value of each bucket.
+    """A curve as float32 points: all of them, or, of more than 16,384, lowest and highest value of each bucket.
 
-    Parameters
-    ----------
-    values : ndarray, shape (n,)
-
-    Returns
-    -------
-    ndarray of float32
-        Shape (n,) up to 16,384 values; else (2 * n_buckets,), in each bucket in the order in which a rising
-        or falling curve passes them.  NaN in a bucket makes its two points NaN.
+    These are in the order in which a rising or falling curve passes them; NaN in a bucket makes both NaN.
     """
     array = np.ascontiguousarray(values, dtype=np.float64)
     n = len(array)

@@ -13,12 +13,7 @@ from peak_kernels.folders import is_ours, problem_of
 def check_folder(folder: Path) -> Path:
     """The folder of a store, which may not be there yet.
 
-    Raises
-    ------
-    TrackingError
-        Others may write it: what they put there would be stored as if this user had logged it.
-    OSError
-        It cannot be looked at.
+    One that others may write is refused: what they put there would be stored as if this user had logged it.
     """
     problem = problem_of_spool(folder)
     if problem is not None:
@@ -40,13 +35,7 @@ def problem_of_spool(folder: Path) -> str | None:
 
 
 def check_file(path: Path) -> None:
-    """Refuse a segment that others can have written, also while its folder was open to them.
-
-    Raises
-    ------
-    UnknownSpool
-        They can.
-    """
+    """Refuse a segment that others can have written, also while its folder was open to them."""
     try:
         info = path.lstat()
     except FileNotFoundError:

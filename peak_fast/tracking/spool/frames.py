@@ -15,22 +15,13 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from peak_fast.errors import ConfigError, did_you_mean
+from peak_fast.tracking import sanitize
 from peak_fast.tracking.handles import STATUSES
 from peak_fast.tracking.payloads import polars_frame
-from peak_fast.tracking.sanitize import (
-    MAX_PARAM,
-    as_text,
-    clean_key,
-    clean_step,
-    clean_tags,
-    clean_text,
-    split_metrics,
-)
 from peak_fast.tracking.updates import PARENT_RUN_ID
 
 ROWS_PER_RECORD = 500
@@ -40,15 +31,13 @@ PLAIN = ("run_name", "status", "start_time", "end_time")
 Head = tuple[Any, ...]
 
 
-@dataclass(slots=True)
-class FrameRun:
-    """One row of a frame, ready to be stored."""
+class FrameRun(NamedTuple):
+    """One row of a frame, ready to be stored; ``end`` are status and time."""
 
     run_id: str
     name: str | None
-    status: str
     start_ms: int
-    end_ms: int
+    end: tuple[str, int]
     params: dict[str, str]
     metrics: list[tuple[str, float, int, int]]
     tags: dict[str, str]
@@ -61,22 +50,7 @@ def prefixed_frame(
     tags: Sequence[str] | None,
     run_name: str | None,
 ) -> Any:
-    """The frame with every column named by its role.
-
-    Parameters
-    ----------
-    frame
-        Any data frame.
-    params, metrics, tags
-        Columns without prefix that play these roles.
-    run_name
-        Column with the names of the runs, if it is not called ``run_name``.
-
-    Raises
-    ------
-    ConfigError
-        A column that is named and not there, or that has no role.
-    """
+    """Any data frame with every column named by its role; the arguments name columns that play these without prefix."""
     table = polars_frame(frame)
     renamed: dict[str, str] = {}
     for prefix, names in zip(PREFIXES, (params, metrics, tags), strict=True):
@@ -119,25 +93,29 @@ def frame_runs(head: Any, data: bytes) -> Iterator[FrameRun]:
 
     _, now_ms, ids, parent, shared = head
     table = pl.read_ipc(io.BytesIO(data))
-    common = clean_tags(shared)
+    common = sanitize.clean_tags(shared)
     if parent:
         common[PARENT_RUN_ID] = parent
     roles = [
-        [(clean_key(name[len(p) :]), name) for name in table.columns if name.startswith(p)] for p in PREFIXES
+        [(sanitize.clean_key(name[len(p) :]), name) for name in table.columns if name.startswith(p)]
+        for p in PREFIXES
     ]
     for run_id, row in zip(_hex_ids(ids), table.iter_rows(named=True), strict=True):
-        params = {key: clean_text(as_text(row[n]), MAX_PARAM) for key, n in roles[0] if row[n] is not None}
-        split = split_metrics({key: row[n] for key, n in roles[1] if row[n] is not None})
-        tags = clean_tags({key: row[n] for key, n in roles[2]})
+        params = {
+            key: sanitize.clean_text(sanitize.as_text(row[n]), sanitize.MAX_PARAM)
+            for key, n in roles[0]
+            if row[n] is not None
+        }
+        split = sanitize.split_metrics({key: row[n] for key, n in roles[1] if row[n] is not None})
+        tags = sanitize.clean_tags({key: row[n] for key, n in roles[2]})
         start = _milliseconds(row.get("start_time"), now_ms)
         end = _milliseconds(row.get("end_time"), max(start, now_ms))
         status = str(row.get("status") or "FINISHED").upper()
         yield FrameRun(
             run_id,
             None if row.get("run_name") is None else str(row["run_name"]),
-            status if status in STATUSES else "FINISHED",
             start,
-            end,
+            (status if status in STATUSES else "FINISHED", end),
             params,
             [(key, value, end, 0) for key, value in split.numbers.items()],
             {**common, **split.tags, **tags},
@@ -150,5 +128,5 @@ def _milliseconds(value: Any, default: int) -> int:
     if isinstance(value, datetime):
         moment = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
         return int(moment.timestamp() * 1000)
-    found = None if value == "" else clean_step(value)
+    found = None if value == "" else sanitize.clean_step(value)
     return default if found is None else found

@@ -17,47 +17,33 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Layout:
-    """Names of what arrays hold, in order.
+    """Names of what arrays hold, in order."""
 
-    Attributes
-    ----------
-    metrics
-        Figures of the metrics array.
-    slots
-        Numbers of the state; the settings are the first of them.
-    trades, fills
-        Columns of the records.
-    width
-        Columns of a row of records, those without a name at the end among them.
-    kinds
-        Names of the exit reasons, by their code.
-    """
-
+    # Figures of the metrics array.
     metrics: tuple[str, ...]
+    # Numbers of the state; the settings are the first of them.
     slots: tuple[str, ...]
+    # Columns of the records.
     trades: tuple[str, ...]
     fills: tuple[str, ...]
+    # Columns of a row of records, those without a name at the end among them.
     width: int
+    # Names of the exit reasons, by their code.
     kinds: tuple[str, ...]
 
     def state_now(self, state: Any) -> Any:
         """State as this version has it; zero where the writer had no such slot (see :meth:`unknown`)."""
-        now = current()
-        return state if now.slots == self.slots else _moved(state, self.slots, now.slots, 0.0)
+        return _moved(state, self.slots, current().slots)
 
     def settings_now(self, settings: Any) -> Any:
         """Settings as this version has them; a setting that the writer did not have is off."""
-        now = current()
-        if now.slots == self.slots:
-            return settings
         from peak_kernels import slots as t
 
-        return _moved(settings, self.slots[: len(settings)], now.slots[: t.N_SETTINGS], 0.0)
+        return _moved(settings, self.slots[: len(settings)], current().slots[: t.N_SETTINGS])
 
     def metrics_now(self, metrics: Any) -> Any:
         """Figures as this version has them; zero where the writer had none (see :meth:`unknown`)."""
-        now = current()
-        return metrics if now.metrics == self.metrics else _moved(metrics, self.metrics, now.metrics, 0.0)
+        return _moved(metrics, self.metrics, current().metrics)
 
     def unknown(self) -> frozenset[str]:
         """Figures of this version that the writer did not count: they are left out, and not said to be zero."""
@@ -80,9 +66,11 @@ class Layout:
         return moved
 
 
-def _moved(values: Any, names: Sequence[str], wanted: Sequence[str], missing: float) -> Any:
+def _moved(values: Any, names: Sequence[str], wanted: Sequence[str]) -> Any:
+    if names == wanted:
+        return values
     known = dict(zip(names, values, strict=True))
-    return np.array([known.get(name, missing) for name in wanted], dtype=np.float64)
+    return np.array([known.get(name, 0.0) for name in wanted], dtype=np.float64)
 
 
 @functools.cache

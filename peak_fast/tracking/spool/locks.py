@@ -6,8 +6,10 @@ Both must be freed by the operating system when a process is killed, which a loc
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,35 +18,21 @@ _LOCK_AT = 1 << 62
 
 
 def try_lock(descriptor: int) -> bool:
-    """Take the exclusive lock of an open file, without waiting.
-
-    Returns
-    -------
-    bool
-        False if another process (or another open file of this one) holds it.
-    """
-    return _try_lock_posix(descriptor) if os.name == "posix" else _try_lock_windows(descriptor)
-
-
-def _try_lock_posix(descriptor: int) -> bool:
-    fcntl: Any = importlib.import_module("fcntl")
+    """Take the exclusive lock of an open file; False if another process, or another open file of this one, holds it."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.name == "posix":
+            fcntl: Any = importlib.import_module("fcntl")
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        msvcrt: Any = importlib.import_module("msvcrt")
+        position = os.lseek(descriptor, 0, os.SEEK_CUR)
+        try:
+            os.lseek(descriptor, _LOCK_AT, os.SEEK_SET)
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        finally:
+            os.lseek(descriptor, position, os.SEEK_SET)
     except OSError:
         return False
-    return True
-
-
-def _try_lock_windows(descriptor: int) -> bool:
-    msvcrt: Any = importlib.import_module("msvcrt")
-    position = os.lseek(descriptor, 0, os.SEEK_CUR)
-    try:
-        os.lseek(descriptor, _LOCK_AT, os.SEEK_SET)
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-    except OSError:
-        return False
-    finally:
-        os.lseek(descriptor, position, os.SEEK_SET)
     return True
 
 
@@ -60,31 +48,14 @@ def is_locked(path: Path) -> bool:
         os.close(descriptor)
 
 
-class FolderLock:
-    """The right to be the only writer of a folder; freed by :meth:`release` or by the end of the process.
+@contextlib.contextmanager
+def only_writer(folder: Path) -> Iterator[bool]:
+    """The right to be the only writer of a folder, in a block: whether it was free; a killed process frees it, too.
 
-    Parameters
-    ----------
-    folder
-        An existing folder; the lock lives in its file ``writer.lock``, which is never deleted (deleting it
-        would let two processes lock two different files of one name).
+    The file of the lock is never deleted: two processes would lock two different files of one name.
     """
-
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "writer.lock"
-        self._descriptor: int | None = None
-
-    def acquire(self) -> bool:
-        """Take the lock without waiting; False if another process has it."""
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
-        if not try_lock(descriptor):
-            os.close(descriptor)
-            return False
-        self._descriptor = descriptor
-        return True
-
-    def release(self) -> None:
-        """Give the lock back."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+    descriptor = os.open(folder / "writer.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        yield try_lock(descriptor)
+    finally:
+        os.close(descriptor)

@@ -50,13 +50,20 @@ _PACKED_HEAD, PICKLED, PACKED_MORE = struct.Struct("<II"), 1 << 31, 8
 PRIME = 4_294_967_291
 NO_RUN = bytes(16)
 
-# Kinds of record; each head starts with the run id (or None).
-HEADER, ENVIRONMENT, START, PARAMS, METRICS, TAGS, ARTIFACT, RESULT, BARS, END, RUNS, CLOSE = range(1, 13)
-STATIC, FROZEN = 13, 14
-# Numbers that earlier formats used, 15 to 17, are not given again.
-WHOLE = 18  # start, result and end of a run: (run id, time, name, parent, tags, kind of the result, rest of its head)
-PACKED = 19  # a FROZEN record by a kernel; reading gives it that kind
-UNREADABLE = 0  # what reading makes of a damaged place, and of a head that is not plain data
+
+class Kind:
+    """Kinds of records, whose heads begin with the run id or None."""
+
+    HEADER, ENVIRONMENT, START, PARAMS, METRICS, TAGS, ARTIFACT, RESULT, BARS, END, RUNS, CLOSE = range(1, 13)
+    STATIC, FROZEN = 13, 14
+    # Numbers that earlier formats used, 15 to 17, are not given again.
+    # Start, result and end of a run: (run id, time, name, parent, tags, kind of the result, rest of its head).
+    WHOLE = 18
+    # A FROZEN record by a kernel; reading gives it that kind.
+    PACKED = 19
+    # What reading makes of a damaged place, and of a head that is not plain data.
+    UNREADABLE = 0
+
 
 _MAGIC_3, _END_MARK_3, _MAGIC_4 = b"PFR1", b"\nEOR", b"PFR4"
 _PREFIX_3 = struct.Struct("<4sBBHIIQ")
@@ -153,11 +160,11 @@ def head_of(prefix: Prefix, body: bytes) -> Any:
         return codec.decode(body[: prefix.head_size])
     run_id = prefix.run.hex()
     try:
-        if prefix.kind == START:
+        if prefix.kind == Kind.START:
             return run_id, prefix.time_ms, body.decode("utf-8", "surrogatepass")
-        if prefix.kind == END:
+        if prefix.kind == Kind.END:
             return run_id, prefix.time_ms, ENDED[prefix.word]
-        if prefix.kind == PACKED:  # parameters as the settings' record says them
+        if prefix.kind == Kind.PACKED:  # parameters as the settings' record says them
             number, count = _PACKED_HEAD.unpack_from(body)
             values: Any = body[_PACKED_HEAD.size : prefix.head_size]
             if number & PICKLED:
@@ -270,19 +277,19 @@ class _Segment:
         if len(body) < size:
             return None
         end = position + form.size + size
-        found = sum_of(data + body) if prefix.kind == PACKED else zlib.crc32(body, prefix.first)
+        found = sum_of(data + body) if prefix.kind == Kind.PACKED else zlib.crc32(body, prefix.first)
         if found != prefix.crc:
             return self._damaged(position, end)
         try:
             head = head_of(prefix, body)
         except pickle.UnpicklingError as error:
-            return Record(UNREADABLE, (None, f"record at byte {position}: {error}"), b"", position, end)
-        kind = FROZEN if prefix.kind == PACKED else prefix.kind
+            return Record(Kind.UNREADABLE, (None, f"record at byte {position}: {error}"), b"", position, end)
+        kind = Kind.FROZEN if prefix.kind == Kind.PACKED else prefix.kind
         return Record(kind, head, body[prefix.head_size : size - len(form.mark)], position, end)
 
     def _damaged(self, start: int, end: int) -> Record:
         text = f"{self._name} is damaged: bytes {start} to {end} cannot be read, what they said is lost"
-        return Record(UNREADABLE, (None, text), b"", start, end)
+        return Record(Kind.UNREADABLE, (None, text), b"", start, end)
 
     def _behind_damage(self, position: int) -> Record | None:
         """What follows a place where no whole record begins: the damaged stretch up to the next one, or nothing."""
@@ -292,7 +299,7 @@ class _Segment:
         found = rest.find(magic) - place
         while found >= -place:
             record = self.record_at(position + found) if found >= 0 else None
-            if record is not None and (record.kind != UNREADABLE or found == 0):
+            if record is not None and (record.kind != Kind.UNREADABLE or found == 0):
                 # Its owner may have completed the one that was looked for first in the meantime.
                 return self.record_at(position) or self._damaged(position, position + found)
             found = rest.find(magic, found + place + 1) - place

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import threading
 from collections.abc import Iterable
 from pathlib import Path
 
-from peak_fast.files import checksum
+from peak_fast.files import checksum, sync_folder
 from peak_fast.tracking.spool.spool import fdatasync
 
 
 class RunIds:
-    """Which id a store gave to each of our runs, on disk.
+    """The ids of a segment's ``.ids`` file: JSON lines ``["begin", ours]`` and ``["done", ours, theirs]``.
 
-    Parameters
-    ----------
-    path
-        The segment's ``.ids`` file: JSON lines ``["begin", ours]`` and ``["done", ours, theirs]``, each with a
-        checksum.  A run whose line is damaged is looked up in the store.
+    Each has a checksum; a run whose line is damaged is looked up in the store.
     """
 
     def __init__(self, path: Path) -> None:
@@ -30,7 +25,10 @@ class RunIds:
         self._lock = threading.Lock()
         # A line cannot be read, so any run may have begun: also the one whose line a kill tore.
         self._damaged = False
-        for line in _lines(path):
+        lines = b""
+        with contextlib.suppress(FileNotFoundError):
+            lines = path.read_bytes()
+        for line in lines.splitlines():
             said, _, content = line.partition(b" ")
             if said != checksum(content).encode():
                 self._damaged = True
@@ -61,12 +59,8 @@ class RunIds:
             is_new = not self._path.exists()
             self._append(entries)
             self.keep()
-            if is_new and os.name != "nt":  # the name of the file, too
-                folder = os.open(self._path.parent, os.O_RDONLY)
-                try:
-                    os.fsync(folder)
-                finally:
-                    os.close(folder)
+            if is_new:
+                sync_folder(self._path.parent)  # the name of the file, too
             self._begun.update(run_id for _, run_id in entries)
 
     def done(self, run_id: str, store_id: str) -> None:
@@ -83,10 +77,3 @@ class RunIds:
         lines = [json.dumps(entry).encode() for entry in entries]
         with self._lock, self._path.open("ab") as file:
             file.write(b"".join(b"%s %s\n" % (checksum(line).encode(), line) for line in lines))
-
-
-def _lines(path: Path) -> list[bytes]:
-    try:
-        return path.read_bytes().splitlines()
-    except FileNotFoundError:
-        return []

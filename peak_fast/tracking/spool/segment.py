@@ -27,7 +27,7 @@ from typing import Any
 from peak_fast.tracking.spool import window
 from peak_fast.tracking.spool.codec import encode
 from peak_fast.tracking.spool.locks import try_lock
-from peak_fast.tracking.spool.records import CLOSE, HEADER, MAGIC, NO_RUN, PREFIX, PRIME, whole_until
+from peak_fast.tracking.spool.records import MAGIC, NO_RUN, PREFIX, PRIME, Kind, whole_until
 from peak_fast.tracking.spool.spool import SegmentPaths, fdatasync
 from peak_kernels.folders import make_private
 
@@ -108,7 +108,7 @@ class SegmentWriter:
         self.error: str | None = None
         # Twice, as nothing can be made of a segment without it.
         for _ in range(2):
-            self.append(HEADER, (None, header))
+            self.append(Kind.HEADER, (None, header))
 
     @property
     def offset(self) -> int:
@@ -325,7 +325,7 @@ class SegmentWriter:
         if self._file.closed:
             return
         if not abandon:
-            self.append(CLOSE, (None, time.time_ns() // 1_000_000))
+            self.append(Kind.CLOSE, (None, time.time_ns() // 1_000_000))
             with contextlib.suppress(OSError):
                 self._trim()
         view, _ = self.at

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import shutil
 import sys
@@ -77,14 +78,7 @@ def store_folder(uri: str, root: Path | None = None) -> Path:
 
     ``store.json`` holds the URI, so that ``peak-fast sync`` can replay what a dead process left.  A URI with
     a password is kept without it: ``sync`` then needs the URI from its caller or from
-    ``MLFLOW_TRACKING_URI``.
-
-    Raises
-    ------
-    OSError
-        The folder cannot be created.
-    TrackingError
-        Others may write it.
+    ``MLFLOW_TRACKING_URI``.  A folder that others may write is refused.
     """
     folder = check_folder((root or spool_root()) / store_key(uri))
     try:
@@ -97,13 +91,7 @@ def store_folder(uri: str, root: Path | None = None) -> Path:
 
 
 def described_uri(folder: Path) -> tuple[str, bool]:
-    """The URI of the store of a spool folder without credentials, and whether it needs some.
-
-    Raises
-    ------
-    SpoolDamaged
-        ``store.json`` is not there, or does not say it.
-    """
+    """The URI of the store of a spool folder without credentials, and whether it needs some, by its ``store.json``."""
     path = folder / "store.json"
     try:
         content = json.loads(path.read_bytes())
@@ -160,13 +148,7 @@ def child_environment() -> dict[str, str]:
 
 
 class SegmentPaths:
-    """The files of one segment.
-
-    Attributes
-    ----------
-    segment, files, ack, ids, known, rejected, request : Path
-        See the module's docstring; ``request`` is the file by which the owner asks to be confirmed now.
-    """
+    """The files of one segment, see above; by ``request`` the owner asks to be confirmed now."""
 
     def __init__(self, segment: Path) -> None:
         self.segment = segment
@@ -203,9 +185,9 @@ def remove_strays(folder: Path) -> None:
     for path in folder.iterdir():
         kind, gone = path.suffix, not path.with_suffix(".seg").exists()
         if kind == ".new":
-            gone = _age(path) > _ABANDONED and not is_locked(path)
+            gone = age_of(path) > _ABANDONED and not is_locked(path)
         elif kind == ".json":
-            gone = path.name != "store.json" and _age(path) > KNOWN_SECONDS
+            gone = path.name != "store.json" and age_of(path) > KNOWN_SECONDS
         if not gone:
             continue
         if kind in (".ack", ".flush", ".new", ".json"):
@@ -216,11 +198,12 @@ def remove_strays(folder: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _age(path: Path) -> float:
+def age_of(path: Path) -> float:
+    """Seconds since a file was changed; endless for one that is gone."""
     try:
         return time.time() - path.stat().st_mtime
     except OSError:
-        return 0.0
+        return math.inf
 
 
 def segments(folder: Path) -> list[Path]:
@@ -233,26 +216,17 @@ def segments(folder: Path) -> list[Path]:
 
 @dataclass(slots=True)
 class Ack:
-    """What the writer says of a segment.
+    """What the writer says of a segment; times are nanoseconds since the epoch."""
 
-    Attributes
-    ----------
-    offset
-        Everything before it is in the store.
-    stamp
-        Time of the writing in nanoseconds since the epoch.
-    error
-        Why the store did not take more; None if it took all.
-    rejected
-        Number of records that the store refuses for good.
-    begun
-        When the attempt began that ended with ``error``, in nanoseconds since the epoch; 0: not said.
-    """
-
+    # Everything before it is in the store.
     offset: int = 0
+    # When this was written.
     stamp: int = 0
+    # Why the store did not take more; None if it took all.
     error: str | None = None
+    # Number of records that the store refuses for good.
     rejected: int = 0
+    # When the attempt began that ended with ``error``; 0: not said.
     begun: int = 0
 
 

@@ -17,7 +17,13 @@ DEFAULT_DATABASE = "mlflow.db"
 URI_VARIABLE = "PEAK_FAST_TRACKING_URI"
 SQL_SCHEMES = ("sqlite", "postgresql", "mysql", "mssql")
 SCHEMES = (*SQL_SCHEMES, "http", "https", "file", "databricks", "databricks-uc", "uc")
-_WITHOUT_SCHEME = "tracking_uri {!r}: expected a URI, got a user and a host; write its scheme, as in 'https://user:password@host'"
+_WITHOUT_SCHEME = (
+    "expected a URI, got a user and a host; write its scheme, as in 'https://user:password@host'"
+)
+_IN_MEMORY = (
+    "expected a database file, got an in-memory database, which ends with its connection; pass for example "
+    "'sqlite:///mlflow.db'"
+)
 # How other programs call a database, and endings of the files of one.
 _OTHER_NAMES = {"postgres": "postgresql", "sqlite3": "sqlite", "mariadb": "mysql"}
 _DATABASE_ENDINGS = (".db", ".sqlite", ".sqlite3", ".db3")
@@ -30,29 +36,19 @@ _SQL_ADDRESS = (
 
 
 def resolve(uri: str | Path | None) -> str:
-    """The absolute tracking URI.
+    """The absolute form of the tracking URI that the user passed.
 
-    Parameters
-    ----------
-    uri
-        What the user passed; None takes ``MLFLOW_TRACKING_URI`` (which ``mlflow.set_tracking_uri`` sets,
-        too), else ``mlflow.db`` in the current folder.  Relative SQLite files and folders are taken from the
-        current folder once, here, so that a later change of folder does not move the store.
-
-    Raises
-    ------
-    ConfigError
-        An in-memory database (no other process could write to it), a path that is a file, or a scheme that nobody
-        knows.
+    None takes ``MLFLOW_TRACKING_URI`` (which ``mlflow.set_tracking_uri`` sets, too), else ``mlflow.db`` in the current
+    folder.  Relative SQLite files and folders are taken from the current folder once, here, so that a later change of
+    folder does not move the store.  An in-memory database (no other process could write to it), a path that is a file
+    and a scheme that nobody knows are a :class:`ConfigError`.
     """
     if uri is None or not str(uri):
         uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{DEFAULT_DATABASE}"
     remember(str(uri))
     if isinstance(uri, Path):
         if scheme_of(str(uri)) in (*SCHEMES, *_OTHER_NAMES):
-            raise ConfigError(
-                f"tracking_uri {mask(str(uri))!r}: expected a URI as text, got it as a path; pass a text"
-            )
+            raise _wrong(str(uri), "expected a URI as text, got it as a path; pass a text")
         return _folder_uri(uri)
     scheme = scheme_of(uri)
     if scheme == "sqlite":
@@ -65,46 +61,37 @@ def resolve(uri: str | Path | None) -> str:
     return uri
 
 
-def _plain_path(text: str) -> str:
-    """A text without a scheme, if it is a folder.
+def _wrong(uri: str, problem: str) -> ConfigError:
+    return ConfigError(f"tracking_uri {mask(uri)!r}: {problem}")
 
-    Raises
-    ------
-    ConfigError
-        It looks like an address, or like the file of a database.
-    """
+
+def _sqlite(name: str) -> str:
+    return f"for an SQLite database write 'sqlite:///{mask(name)}'"
+
+
+def _plain_path(text: str) -> str:
+    """A text without a scheme, unless it looks like an address or like the file of a database."""
     if re.fullmatch(r"\d+\.\d+\.\d+\.\d+(:\d+)?(/.*)?|\[[0-9a-fA-F:]+\](:\d+)?(/.*)?", text):
-        raise ConfigError(
-            f"tracking_uri {mask(text)!r}: expected a URI, got an address; for a server write 'http://{mask(text)}'"
-        )
+        raise _wrong(text, f"expected a URI, got an address; for a server write 'http://{mask(text)}'")
     if re.match(r"[^/\\]*@[^/\\]*:", text):
-        raise ConfigError(_WITHOUT_SCHEME.format(mask(text)))
+        raise _wrong(text, _WITHOUT_SCHEME)
     if text.lower().endswith(_DATABASE_ENDINGS) and not Path(text).is_dir():
-        raise ConfigError(
-            f"tracking_uri {mask(text)!r}: expected the folder of a file store, got the name of a database file; for "
-            f"an SQLite database write 'sqlite:///{mask(text)}'"
+        raise _wrong(
+            text, "expected the folder of a file store, got the name of a database file; " + _sqlite(text)
         )
     return text
 
 
 def _check_scheme(uri: str, scheme: str) -> None:
-    """Refuse what neither MLflow nor a plugin of it can open.
-
-    Raises
-    ------
-    ConfigError
-        The scheme is not known.
-    """
+    """Refuse what neither MLflow nor a plugin of it can open."""
     if scheme in SCHEMES:
         return
     shown = mask(uri)
     if "@" in uri and not re.match(r"[^@]*:/", uri):
-        raise ConfigError(_WITHOUT_SCHEME.format(shown))
+        raise _wrong(uri, _WITHOUT_SCHEME)
     rest = shown.partition(":")[2]
     if re.fullmatch(r"\d+(/.*)?", rest):
-        raise ConfigError(
-            f"tracking_uri {shown!r}: expected a URI, got a host and a port; write 'http://{shown}'"
-        )
+        raise _wrong(uri, f"expected a URI, got a host and a port; write 'http://{shown}'")
     from importlib.metadata import entry_points
 
     plugins = sorted(point.name for point in entry_points(group="mlflow.tracking_store"))
@@ -115,7 +102,7 @@ def _check_scheme(uri: str, scheme: str) -> None:
         hint = f"did you mean {_OTHER_NAMES[scheme]!r}?"
     else:
         hint = did_you_mean(scheme, known)
-    raise ConfigError(f"tracking_uri {shown!r}: the scheme {scheme!r} is not known; {hint}")
+    raise _wrong(uri, f"the scheme {scheme!r} is not known; {hint}")
 
 
 def scheme_of(uri: str) -> str:
@@ -128,16 +115,12 @@ def _resolve_sqlite(uri: str) -> str:
     prefix, slashes, rest = uri.partition("///")
     if not slashes and re.fullmatch(r"[^:]+:/{0,2}[^/?:]+(\?.*)?", uri):
         name = uri.partition(":")[2].lstrip("/")
-        raise ConfigError(
-            f"tracking_uri {mask(uri)!r}: a database file has three slashes before its name; write "
-            f"'sqlite:///{mask(name)}'"
+        raise _wrong(
+            uri, f"a database file has three slashes before its name; write 'sqlite:///{mask(name)}'"
         )
     path, question, query = rest.partition("?")
     if not path or path == ":memory:" or path.startswith("file:") or "mode=memory" in query:
-        raise ConfigError(
-            f"tracking_uri {mask(uri)!r}: expected a database file, got an in-memory database, which ends with its "
-            "connection; pass for example 'sqlite:///mlflow.db'"
-        )
+        raise _wrong(uri, _IN_MEMORY)
     # SQLAlchemy takes the path as it stands: percent signs are not an escape here.
     return f"{prefix}///{Path(path).absolute().as_posix()}{question}{query}"
 
@@ -145,9 +128,8 @@ def _resolve_sqlite(uri: str) -> str:
 def _folder_uri(path: Path) -> str:
     full = path.expanduser().absolute()
     if full.is_file():
-        raise ConfigError(
-            f"tracking_uri {str(path)!r}: expected the folder of a file store, got a file; "
-            f"for an SQLite database write 'sqlite:///{path.as_posix()}'"
+        raise _wrong(
+            str(path), "expected the folder of a file store, got a file; " + _sqlite(path.as_posix())
         )
     return full.as_uri()
 
@@ -197,12 +179,6 @@ def sqlite_path(uri: str) -> Path | None:
 def sqlite_file(uri: str) -> Path | None:
     """The database file of an SQLite URI, with options or without; None for another store."""
     return Path(uri.partition("///")[2].partition("?")[0]) if scheme_of(uri) == "sqlite" else None
-
-
-def sqlite_artifacts(uri: str) -> str | None:
-    """Folder that holds the artifacts of new experiments of an SQLite store, beside its file; None for others."""
-    database = sqlite_file(uri)
-    return None if database is None else (database.parent / "mlruns").as_posix()
 
 
 def local_path(uri: str) -> Path | None:

@@ -28,7 +28,7 @@ from pathlib import Path
 from peak_fast.tracking.spool import RunIds, local_path
 from peak_fast.tracking.stores import refusals
 from peak_fast.tracking.stores.client import ClientStore
-from peak_fast.tracking.stores.database import Database
+from peak_fast.tracking.stores.database import Database, Row
 from peak_fast.tracking.stores.shares import Job, write_shared
 from peak_fast.tracking.updates import (
     CONTEXT_TAG,
@@ -43,24 +43,18 @@ from peak_fast.tracking.updates import (
 
 # Schemas with which these sources passed, each with the MLflow versions that were tried.
 PROVEN = Path(__file__).with_name("proven.json")
-_RUN_COLUMNS = (
-    "run_uuid, name, source_type, source_name, entry_point_name, user_id, status, start_time, end_time, "
-    "deleted_time, source_version, lifecycle_stage, artifact_uri, experiment_id"
-)
 _METRIC_COLUMNS = "key, value, timestamp, step, is_nan, run_uuid"
-_DATASET_COLUMNS = (
-    "dataset_uuid, experiment_id, name, digest, dataset_source_type, dataset_source, dataset_schema, "
-    "dataset_profile"
-)
-# Columns that this module fills or leaves alone, by table.
+# Columns that this module fills or leaves alone, by table; of most tables, those of every row that it inserts.
 KNOWN: dict[str, str] = {
     "experiments": "experiment_id, name, artifact_location, lifecycle_stage, creation_time, last_update_time",
-    "runs": _RUN_COLUMNS,
+    "runs": "run_uuid, name, source_type, source_name, entry_point_name, user_id, status, start_time, end_time, "
+    "deleted_time, source_version, lifecycle_stage, artifact_uri, experiment_id",
     "params": "key, value, run_uuid",
     "tags": "key, value, run_uuid",
     "metrics": _METRIC_COLUMNS,
     "latest_metrics": _METRIC_COLUMNS,
-    "datasets": _DATASET_COLUMNS,
+    "datasets": "dataset_uuid, experiment_id, name, digest, dataset_source_type, dataset_source, dataset_schema, "
+    "dataset_profile",
     "inputs": "input_uuid, source_type, source_id, destination_type, destination_id",
     "input_tags": "input_uuid, name, value",
 }
@@ -209,23 +203,23 @@ class BulkStore:
     def _create_experiment(self, creation: Creation) -> tuple[int, str]:
         name, now = creation.experiment, time.time_ns() // 1_000_000
         root = ((self._base or Path(creation.folder)) / "mlruns").as_posix()
-        with self._database.transaction():
+        database = self._database
+        with database.transaction():
             found = self._find_experiment(name)
-            if found is None:
-                self._database.execute(
-                    "INSERT INTO experiments (name, lifecycle_stage, creation_time, last_update_time) "
-                    "VALUES (?, 'active', ?, ?)",
-                    (name, now, now),
-                )
-                rows = self._database.query(
-                    f"SELECT experiment_id FROM experiments WHERE name = ?{self._scope}", (name,)
-                )
-                found = (int(rows[0][0]), f"{root}/{rows[0][0]}")
-                self._database.execute(
-                    "UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?",
-                    (found[1], found[0]),
-                )
-        return found
+            if found is not None:
+                return found
+            columns = "name, lifecycle_stage, creation_time, last_update_time"
+            database.execute(
+                f"INSERT INTO experiments ({columns}) VALUES (?, 'active', ?, ?)", (name, now, now)
+            )
+            ((number,),) = database.query(
+                f"SELECT experiment_id FROM experiments WHERE name = ?{self._scope}", (name,)
+            )
+            place = f"{root}/{number}"
+            database.execute(
+                "UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?", (place, number)
+            )
+        return int(number), place
 
     @staticmethod
     def _write_files(updates: Iterable[RunUpdate], places: dict[str, _Run]) -> list[Rejection]:
@@ -252,7 +246,7 @@ class BulkStore:
                 (update.run_id, name, "UNKNOWN", "", "", create.user, status, create.start_ms, end, None, "",
                  "active", place.artifact_uri, place.experiment_id)
             )  # fmt: skip
-        self._database.insert(f"INSERT INTO runs ({_RUN_COLUMNS})", _KEEP, rows)
+        self._insert("runs", rows)
 
     def _insert_values(self, updates: Iterable[RunUpdate]) -> None:
         params, points, tags, defaults = [], [], [], []
@@ -269,13 +263,12 @@ class BulkStore:
                 known = latest.get((key, run_id))
                 if known is None or (step, timestamp, number) > (known[2], known[1], known[0]):
                     latest[key, run_id] = (number, timestamp, step, is_nan)
-        database = self._database
-        database.insert("INSERT INTO params (key, value, run_uuid)", _KEEP, params)
-        database.insert("INSERT INTO tags (key, value, run_uuid)", _SET_TAG, tags)
-        database.insert("INSERT INTO tags (key, value, run_uuid)", _KEEP, defaults)
-        database.insert(f"INSERT INTO metrics ({_METRIC_COLUMNS})", _KEEP, points)
+        self._insert("params", params)
+        self._insert("tags", tags, _SET_TAG)
+        self._insert("tags", defaults)
+        self._insert("metrics", points)
         rows = [(k, v, t, s, n, r) for (k, r), (v, t, s, n) in latest.items()]
-        database.insert(f"INSERT INTO latest_metrics ({_METRIC_COLUMNS})", _SET_LATEST, rows)
+        self._insert("latest_metrics", rows, _SET_LATEST)
 
     def _insert_inputs(self, updates: Iterable[RunUpdate], places: dict[str, _Run]) -> None:
         links, contexts = [], []
@@ -292,18 +285,15 @@ class BulkStore:
                     link = uuid.uuid5(uuid.NAMESPACE_OID, f"{known[key]}>{update.run_id}").hex
                     links.append((link, "DATASET", known[key], "RUN", update.run_id))
                 contexts.append((link, CONTEXT_TAG, dataset.context))
-        columns = "(input_uuid, source_type, source_id, destination_type, destination_id)"
-        self._database.insert(f"INSERT INTO inputs {columns}", _KEEP, links)
-        self._database.insert("INSERT INTO input_tags (input_uuid, name, value)", _KEEP, contexts)
+        self._insert("inputs", links)
+        self._insert("input_tags", contexts)
+
+    def _insert(self, table: str, rows: Sequence[Row], conflict: str = _KEEP) -> None:
+        self._database.insert(f"INSERT INTO {table} ({KNOWN[table]})", conflict, rows)
 
     def _dataset(self, experiment_id: int, dataset: Dataset) -> str:
         """Id of a dataset of an experiment, which is created if need be."""
-        self._database.insert(
-            f"INSERT INTO datasets ({_DATASET_COLUMNS})",
-            _KEEP,
-            [(uuid.uuid4().hex, experiment_id, dataset.name, dataset.digest, dataset.source_type,
-              dataset.source, dataset.schema, dataset.profile)],
-        )  # fmt: skip
+        self._insert("datasets", [(uuid.uuid4().hex, experiment_id, *dataset.content().values())])
         rows = self._database.query(
             "SELECT dataset_uuid FROM datasets WHERE experiment_id = ? AND name = ? AND digest = ?",
             (experiment_id, dataset.name, dataset.digest),

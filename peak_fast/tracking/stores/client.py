@@ -22,13 +22,7 @@ from typing import Any
 
 from peak_fast.errors import require
 from peak_fast.masking import masked
-from peak_fast.tracking.sanitize import (
-    MAX_METRICS_PER_BATCH,
-    MAX_PARAMS_PER_BATCH,
-    MAX_TAGS_PER_BATCH,
-    batches,
-)
-from peak_fast.tracking.spool import RunIds, is_file_store, is_remote, local_path, sqlite_artifacts
+from peak_fast.tracking.spool import RunIds, is_file_store, is_remote, local_path, sqlite_file
 from peak_fast.tracking.stores import refusals
 from peak_fast.tracking.stores.calls import CALLS, SharedEnvironment, lean
 from peak_fast.tracking.stores.experiments import Experiments
@@ -49,6 +43,10 @@ from peak_fast.tracking.updates import (
     deleted_experiment,
 )
 
+# What one request may hold.
+MAX_PARAMS = 100
+MAX_TAGS = 100
+MAX_METRICS = 1_000 - MAX_PARAMS - MAX_TAGS
 # What MLflow says of a run that is not there, whatever is asked of it.
 _NO_RUN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
@@ -62,6 +60,8 @@ class ClientStore:
 
     ``contact`` is called when mlflow is imported and the store is asked for the first time.
     """
+
+    _keeps_our_ids = False
 
     def __init__(self, uri: str, contact: Callable[[], None] = lambda: None) -> None:
         self._uri = uri
@@ -84,8 +84,9 @@ class ClientStore:
         """MLflow's client of a store that answers."""
         # Where MLflow's store puts the artifacts of new experiments: beside an SQLite file, as our own path does.
         # Its default is a folder of the current one; this is the variable by which its server says the same.
-        root = sqlite_artifacts(self._uri)
-        with CALLS, SharedEnvironment({} if root is None else {"_MLFLOW_SERVER_ARTIFACT_ROOT": root}):
+        path = sqlite_file(self._uri)
+        root = {} if path is None else {"_MLFLOW_SERVER_ARTIFACT_ROOT": (path.parent / "mlruns").as_posix()}
+        with CALLS, SharedEnvironment(root):
             return lean(functools.partial(self._opened, contact))
 
     def _opened(self, contact: Callable[[], None]) -> Any:
@@ -118,7 +119,8 @@ class ClientStore:
         with CALLS:
             self._files_at_once = IN_FLIGHT // max(len(updates), 1)
             self._fresh = {update.run_id for update in updates if self._is_fresh(update, ids)}
-            self._begin(self._fresh, ids)
+            if not self._keeps_our_ids:
+                ids.begin(self._fresh)  # before any of them is there
             self._files = FileWriter()
             try:
                 if is_remote(self._uri):
@@ -215,18 +217,14 @@ class ClientStore:
         return rejections
 
     def _log_values(self, run_id: str, update: RunUpdate) -> None:
-        points = self._new_points(run_id, update.metrics)
-        groups: list[tuple[str, list[list[Any]]]] = []
-        for kind, form, values, size in (
-            ("params", self._entities.Param, update.params.items(), MAX_PARAMS_PER_BATCH),
-            ("tags", self._entities.RunTag, update.tags.items(), MAX_TAGS_PER_BATCH),
-            ("metrics", lambda key, value, when, step: self._entities.Metric(key, value, when, step), points,
-             MAX_METRICS_PER_BATCH - MAX_PARAMS_PER_BATCH - MAX_TAGS_PER_BATCH),
-        ):  # fmt: skip
-            groups.append((kind, list(batches((form(*value) for value in values), size))))
-        for index in range(max(len(parts) for _, parts in groups)):
-            batch = {kind: parts[index] for kind, parts in groups if index < len(parts)}
-            self._client.log_batch(run_id, **batch)
+        entities = self._entities
+        params = [entities.Param(*item) for item in update.params.items()]
+        tags = [entities.RunTag(*item) for item in update.tags.items()]
+        points = [entities.Metric(*point) for point in self._new_points(run_id, update.metrics)]
+        while params or tags or points:
+            batch = (points[:MAX_METRICS], params[:MAX_PARAMS], tags[:MAX_TAGS])
+            self._client.log_batch(run_id, *batch)
+            del points[:MAX_METRICS], params[:MAX_PARAMS], tags[:MAX_TAGS]
 
     def _run(self, update: RunUpdate, ids: RunIds) -> str:
         """The store's id of the run, which is created if need be."""
@@ -257,7 +255,7 @@ class ClientStore:
         return not (self._is_database and self._has(run_id))
 
     def _create(self, update: RunUpdate, create: Creation, ids: RunIds) -> str:
-        names = [key for key in update.tags if key != RUN_NAME][: MAX_TAGS_PER_BATCH - 2]
+        names = [key for key in update.tags if key != RUN_NAME][: MAX_TAGS - 2]
         tags = {key: update.tags[key] for key in names}
         experiment = self._experiments.find(create.experiment)
         if create.experiment in self._experiments.renamed:
@@ -276,10 +274,6 @@ class ClientStore:
         self._own.add(store_id)
         self._place(store_id, str(run.info.artifact_uri))
         return store_id
-
-    def _begin(self, run_ids: set[str], ids: RunIds) -> None:
-        """Note which runs are about to be created, before any of them is."""
-        ids.begin(run_ids)
 
     def _has(self, run_id: str) -> bool:
         try:
@@ -325,15 +319,8 @@ class ClientStore:
 
     def _input(self, dataset: Dataset) -> Any:
         entities = self._entities
-        content = entities.Dataset(
-            name=dataset.name,
-            digest=dataset.digest,
-            source_type=dataset.source_type,
-            source=dataset.source,
-            schema=dataset.schema,
-            profile=dataset.profile,
-        )
-        return entities.DatasetInput(dataset=content, tags=[entities.InputTag(CONTEXT_TAG, dataset.context)])
+        tags = [entities.InputTag(CONTEXT_TAG, dataset.context)]
+        return entities.DatasetInput(dataset=entities.Dataset(**dataset.content()), tags=tags)
 
     def _place(self, run_id: str, artifact_uri: str) -> Path | None:
         """Note where a run's artifacts go: a local folder, or through the server."""

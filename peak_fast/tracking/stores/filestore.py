@@ -15,7 +15,7 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -123,6 +123,8 @@ def _experiment(folder: Path) -> SimpleNamespace | None:
 class FolderStore(ClientStore):
     """A file store.  New runs are written under their own ids; what is added to a run goes through the client."""
 
+    _keeps_our_ids = True  # but of runs that are left to MLflow
+
     def _connect(self, contact: Callable[[], None] = lambda: None) -> Any:
         contact()
         try:
@@ -145,9 +147,6 @@ class FolderStore(ClientStore):
         except Exception:  # which is said when the run is written
             return True
         return found is None or not (found[0] / update.run_id / _META).exists()
-
-    def _begin(self, run_ids: set[str], ids: RunIds) -> None:
-        """Nothing: only runs that are left to MLflow get other ids."""
 
     def _write_all(self, update: RunUpdate, ids: RunIds) -> list[Rejection]:
         if update.create is None or update.run_id not in self._fresh:
@@ -181,7 +180,7 @@ def _write_content(folder: Path, update: RunUpdate, create: Creation) -> bool:
     for kind in (*_FOLDERS, "artifacts"):
         (run / kind).mkdir(parents=True, exist_ok=True)
     tags = {OWN_RUN_ID: update.run_id, **update.defaults, **update.tags}
-    if not _write_values(run, update.params, update.metrics, tags):
+    if not _write_values(run, update, tags):
         return False
     for dataset in update.inputs:
         _write_input(folder, run, dataset)
@@ -211,17 +210,12 @@ def _write_meta(folder: Path, location: str, update: RunUpdate, create: Creation
     })  # fmt: skip
 
 
-def _write_values(
-    run: Path,
-    params: Mapping[str, str],
-    metrics: Iterable[tuple[str, float, int, int]],
-    tags: Mapping[str, str],
-) -> bool:
+def _write_values(run: Path, update: RunUpdate, tags: Mapping[str, str]) -> bool:
     lines: dict[str, str] = {}
-    for key, value, timestamp, step in metrics:
+    for key, value, timestamp, step in update.metrics:
         lines[key] = f"{lines.get(key, '')}{timestamp} {value} {step}\n"
     try:
-        for name, values in zip(_FOLDERS, (params, lines, tags), strict=True):
+        for name, values in zip(_FOLDERS, (update.params, lines, tags), strict=True):
             place = f"{run}{os.sep}{name}{os.sep}"
             for key, text in values.items():
                 if "/" in key:
@@ -239,8 +233,7 @@ def _write_input(folder: Path, run: Path, dataset: Dataset) -> None:
     own = hashlib.md5(f"{dataset.name}{dataset.digest}".encode(), usedforsecurity=False).hexdigest()
     link = hashlib.md5(f"{own}{run.name}".encode(), usedforsecurity=False).hexdigest()
     if not (folder / "datasets" / own / _META).exists():
-        fields = ("name", "digest", "source_type", "source", "schema", "profile")
-        _write_yaml(folder / "datasets" / own, {name: getattr(dataset, name) for name in fields})
+        _write_yaml(folder / "datasets" / own, dataset.content())
     # MLflow says the dataset's id twice.
     ends = {"source_type": "DATASET", "source_id": own, "destination_type": "RUN", "destination_id": own}
     _write_yaml(run / "inputs" / link, {**ends, "tags": {CONTEXT_TAG: dataset.context}})

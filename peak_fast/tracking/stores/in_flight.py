@@ -82,9 +82,5 @@ class PatientClient:
 
 def at_once(send: Callable[[Path], None], files: Sequence[Path], count: int) -> None:
     """Send files, so many at a time."""
-    if count < 2 or len(files) < 2:
-        for file in files:
-            send(file)
-        return
-    with ThreadPoolExecutor(count) as pool:
+    with ThreadPoolExecutor(max(count, 1)) as pool:
         list(pool.map(send, files))

@@ -24,6 +24,7 @@ ARTIFACT_ERROR = "peak_fast.artifact_error"
 # Seconds after which one item that a server failed with is sent again.
 _PAUSES = (0.1, 0.4)
 _MAX_TOLD, _MAX_REASON = 4_000, 300
+_UNSAID = "a value or file; see the log of the process that wrote it"
 
 # Writes updates durably; what it could leave out by itself, and did.
 Write = Callable[[Sequence[RunUpdate]], list[Rejection]]
@@ -85,13 +86,7 @@ def apply(
             try:
                 write([RunUpdate(run_id, tags={key: text})])
             except Refused:  # what it does not take may stand in the text
-                write(
-                    [
-                        RunUpdate(
-                            run_id, tags={key: "a value or file; see the log of the process that wrote it"}
-                        )
-                    ]
-                )
+                write([RunUpdate(run_id, tags={key: _UNSAID})])
     return rejections
 
 

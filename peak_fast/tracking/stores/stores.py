@@ -25,12 +25,8 @@ class Store(Protocol):
     def apply(self, updates: Sequence[RunUpdate], ids: RunIds) -> list[Rejection]:
         """Make updates, at most one per run, durable; doing it twice changes nothing.
 
-        ``ids`` are the segment's, for a store that chooses its own. Returned is what the store refuses for good.
-
-        Raises
-        ------
-        StoreUnavailable
-            Not all of it is in the store; apply the same updates again later.
+        ``ids`` are the segment's, for a store that chooses its own. Returned is what the store refuses for good.  After
+        :class:`StoreUnavailable` not all of it is in the store: apply the same updates again later.
         """
 
     def close(self) -> None:
@@ -41,14 +37,7 @@ def open_store(uri: str, folder: str, contact: Callable[[], None] = lambda: None
     """Open the store of a resolved URI, and make the tables of an SQLite file that has none.
 
     ``folder`` is the caller's; ``contact`` is called when everything is imported and the store is asked for the first
-    time.
-
-    Raises
-    ------
-    StoreUnavailable
-        The store does not answer.
-    MissingDependencyError
-        MLflow, or the driver of the database, is not installed.
+    time.  A store that does not answer is :class:`StoreUnavailable`.
     """
     path = sqlite_file(uri)
     if path is not None and template.is_blank(path):

@@ -14,32 +14,21 @@ from peak_fast.tracking.updates import Rejection
 
 @dataclass(slots=True)
 class Pass:
-    """What was done to one or more segments.
+    """What was done to one or more segments."""
 
-    Attributes
-    ----------
-    runs
-        Runs touched.
-    orphans
-        Ids of runs ended as KILLED because their process is gone.
-    rejected
-        Updates that the store refuses for good, or that cannot be read.
-    refused
-        Values and files that it refuses of runs which it has.
-    live
-        Segments whose owner is alive.
-    error
-        Why the store did not take everything; None if it did.
-    done
-        Whether everything is confirmed and the segment was deleted.
-    """
-
+    # Runs touched.
     runs: int = 0
+    # Ids of runs ended as KILLED because their process is gone.
     orphans: list[str] = field(default_factory=list)
+    # Updates that the store refuses for good, or that cannot be read.
     rejected: list[str] = field(default_factory=list)
+    # Values and files that it refuses of runs which it has.
     refused: list[str] = field(default_factory=list)
+    # Segments whose owner is alive.
     live: int = 0
+    # Why the store did not take everything; None if it did.
     error: str | None = None
+    # Whether everything is confirmed and the segment was deleted.
     done: bool = False
 
     def add(self, other: Pass) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from peak_fast.errors import PeakFastError
 from peak_fast.tracking import spool
@@ -24,17 +24,7 @@ from peak_fast.tracking.sanitize import (
     clean_tags,
     clean_text,
 )
-from peak_fast.tracking.spool import (
-    PARTS,
-    Ack,
-    Record,
-    RunIds,
-    SegmentPaths,
-    check_file,
-    read_ack,
-    read_records,
-    write_ack,
-)
+from peak_fast.tracking.spool import Kind
 from peak_fast.tracking.stores import Store, clean_artifact_path
 from peak_fast.tracking.updates import (
     PARENT_RUN_ID,
@@ -49,13 +39,13 @@ from peak_fast.tracking.updates import (
 )
 from peak_fast.tracking.writer.checks import checked_id, spool_file
 from peak_fast.tracking.writer.passes import Pass, keep
-from peak_fast.tracking.writer.thawed import Static, Thawed
-from peak_fast.tracking.writer.unpack import Bars, Captured, Source, backtest_update, tell_steps
+from peak_fast.tracking.writer.thawed import Bars, Captured, Source, Static, Thawed
+from peak_fast.tracking.writer.unpack import backtest_update, tell_steps
 
 # One transaction: small enough that others get their turn, large enough that commits do not count.
 RUNS_PER_BATCH = 100
 BYTES_PER_BATCH = 32 << 20
-_BEGINNINGS = frozenset((spool.START, spool.WHOLE, spool.RUNS))
+_BEGINNINGS = frozenset((Kind.START, Kind.WHOLE, Kind.RUNS))
 
 
 @dataclass(slots=True)
@@ -75,13 +65,11 @@ class RunState:
     ended: bool = False
 
 
-@dataclass(slots=True)
-class Batch:
+class Batch(NamedTuple):
     """Updates of one transaction and the offset up to which they speak."""
 
     updates: list[RunUpdate]
     end: int
-    finished: bool = False
 
 
 class SegmentReplay:
@@ -92,7 +80,9 @@ class SegmentReplay:
     """
 
     def __init__(self, segment: Path) -> None:
-        self.paths = SegmentPaths(segment)
+        self.paths = spool.SegmentPaths(segment)
+        # Which the store chose for runs of this segment.
+        self.ids = spool.RunIds(self.paths.ids)
         self.header: dict[str, Any] = {}
         self._environment: dict[str, str] = {}
         self._runs: dict[str, RunState] = {}
@@ -101,11 +91,10 @@ class SegmentReplay:
         self._bars: dict[str, Bars] = {}
         self._statics: dict[int, Static] = {}
         self._refused: list[Rejection] = []
-        self._confirmed = read_ack(self.paths.ack)
+        self._confirmed = spool.read_ack(self.paths.ack)
         self._position = 0
         self._closed = False
         self._damaged = False
-        self._ids: RunIds | None = None
         self.killed: list[str] = []
         self.runs_per_batch = RUNS_PER_BATCH
 
@@ -115,13 +104,13 @@ class SegmentReplay:
         A segment of another format, with a damaged beginning, or that others can have written, raises
         :class:`UnknownSpool`.
         """
-        check_file(self.paths.segment)
+        spool.check_file(self.paths.segment)
         record = None
-        for record in read_records(self.paths.segment):
-            if record.kind == spool.HEADER:
+        for record in spool.read_records(self.paths.segment):
+            if record.kind == Kind.HEADER:
                 self._note_header(record.head[1])
                 return True
-            if record.kind != spool.UNREADABLE:
+            if record.kind != Kind.UNREADABLE:
                 break
         if record is None:
             return False
@@ -134,13 +123,6 @@ class SegmentReplay:
         if not self.header:
             self.header = header
             self._environment = dict(header["tags"])
-
-    @property
-    def ids(self) -> RunIds:
-        """Ids that the store chose for runs of this segment."""
-        if self._ids is None:
-            self._ids = RunIds(self.paths.ids)
-        return self._ids
 
     def run(self, store: Store, *, orphan: bool, must_stop: Callable[[], bool] | None = None) -> Pass:
         """Apply everything that is not confirmed yet; delete the segment once it is finished.
@@ -190,13 +172,13 @@ class SegmentReplay:
         self.paths.delete()
 
     def _confirm(self, offset: int) -> None:
-        self._confirmed = Ack(offset, time.time_ns(), None, self._confirmed.rejected)
-        write_ack(self.paths.ack, self._confirmed)
+        self._confirmed = spool.Ack(offset, time.time_ns(), None, self._confirmed.rejected)
+        spool.write_ack(self.paths.ack, self._confirmed)
 
     def _fail(self, reason: str) -> None:
-        self._confirmed = Ack(self._confirmed.offset, time.time_ns(), reason, self._confirmed.rejected)
+        self._confirmed = spool.Ack(self._confirmed.offset, time.time_ns(), reason, self._confirmed.rejected)
         try:
-            write_ack(self.paths.ack, self._confirmed)
+            spool.write_ack(self.paths.ack, self._confirmed)
         except OSError as error:
             logger.warning("%s: %s", self.paths.ack, error)
 
@@ -207,7 +189,7 @@ class SegmentReplay:
         """
         updates: dict[str, RunUpdate] = {}
         size = 0
-        for record in read_records(self.paths.segment, self._position):
+        for record in spool.read_records(self.paths.segment, self._position):
             # Before the next run, so that one which is short is written in one go.
             is_full = len(updates) >= self.runs_per_batch and record.kind in _BEGINNINGS
             if is_full or size >= BYTES_PER_BATCH:
@@ -235,7 +217,7 @@ class SegmentReplay:
             update = updates[run_id] = RunUpdate(run_id)
         return update
 
-    def _take(self, record: Record, updates: dict[str, RunUpdate]) -> None:
+    def _take(self, record: spool.Record, updates: dict[str, RunUpdate]) -> None:
         """Take one record; one that says what no tracker writes is refused alone."""
         try:
             self._note(record, updates)
@@ -245,37 +227,37 @@ class SegmentReplay:
             reason = f"record at byte {record.start} cannot be read: {type(error).__name__}: {error}"
             self._refused.append(Rejection("", reason[:500]))
 
-    def _note(self, record: Record, updates: dict[str, RunUpdate]) -> None:
+    def _note(self, record: spool.Record, updates: dict[str, RunUpdate]) -> None:
         """Take one record into the state and into the updates of its run."""
         head = record.head
         if isinstance(head, str):  # its letters would pass for fields
             raise ValueError(f"expected fields, got the text {head[:40]!r}")
         match record.kind:
-            case spool.HEADER:
+            case Kind.HEADER:
                 self._note_header(head[1])
-            case spool.ENVIRONMENT:
+            case Kind.ENVIRONMENT:
                 self._environment.update(head[1])
                 for run_id, state in self._runs.items():
                     if not state.joined:
                         self._update(updates, run_id).tags.update(head[1])
-            case spool.BARS:
+            case Kind.BARS:
                 self._bars[head[1]] = Bars(head[1:], record.buffers)
-            case spool.STATIC:
+            case Kind.STATIC:
                 self._statics[head[1]] = Static(record.buffers, *head[2:])
-            case spool.START:
+            case Kind.START:
                 self._start(head[0], head[1:], updates)
-            case spool.RUNS:
+            case Kind.RUNS:
                 self._many(record, updates)
-            case spool.WHOLE:
+            case Kind.WHOLE:
                 run_id, when, name, parent, tags, result, rest = head
                 self._start(run_id, (when, name, parent, tags), updates)
-                for kind, more in ((result, rest), (spool.END, ("FINISHED",))):
+                for kind, more in ((result, rest), (Kind.END, ("FINISHED",))):
                     part = replace(record, kind=kind, head=(run_id, when, *more))
                     self._note_run(part, self._runs[run_id], updates[run_id])
-            case spool.UNREADABLE:
+            case Kind.UNREADABLE:
                 self._damaged = True
                 self._refused.append(Rejection("", head[1]))
-            case spool.CLOSE:
+            case Kind.CLOSE:
                 self._closed = True
             case _:
                 run_id = self._named.get(head[0], head[0])
@@ -327,32 +309,32 @@ class SegmentReplay:
         update.tags = cleaned
         return update
 
-    def _note_run(self, record: Record, state: RunState, update: RunUpdate) -> None:
+    def _note_run(self, record: spool.Record, state: RunState, update: RunUpdate) -> None:
         head = record.head
         match record.kind:
-            case spool.PARAMS:
+            case Kind.PARAMS:
                 _, state.seen_ms, params = head
                 for key, value in params.items():
                     update.params.setdefault(key, value)
-            case spool.METRICS:
+            case Kind.METRICS:
                 _, state.seen_ms, numbers, step, tags = head
                 place, before = clean_step(step) or 0, len(update.metrics)
                 update.metrics += [(key, value, state.seen_ms, place) for key, value in numbers.items()]
                 update.tags.update(tags)
                 tell_steps(update, state, before)
-            case spool.TAGS:
+            case Kind.TAGS:
                 _, state.seen_ms, tags = head
                 update.tags.update(clean_tags(tags))
                 state.named = state.named or RUN_NAME in tags
-            case spool.ARTIFACT:
+            case Kind.ARTIFACT:
                 _, state.seen_ms, path, file = head
                 update.artifacts.append(self._artifact(path, file, record.buffers))
-            case spool.RESULT:
+            case Kind.RESULT:
                 _, when, key, parts, content = head
                 self._result(
                     update, state, when, parts, Captured(self._bars.get(key), content, record.buffers)
                 )
-            case spool.FROZEN:
+            case Kind.FROZEN:
                 _, when, flags, number, *content = head
                 static = self._statics.get(number)
                 bars = None if static is None else self._bars.get(static.bars_key)
@@ -361,8 +343,8 @@ class SegmentReplay:
                     self._refused.append(Rejection(head[0], text))
                 else:
                     thawed = Thawed(static, bars, (flags, *content), record.buffers)
-                    self._result(update, state, when, flags & PARTS, thawed)
-            case spool.END:
+                    self._result(update, state, when, flags & spool.Part.ALL, thawed)
+            case Kind.END:
                 _, state.seen_ms, status = head
                 if not state.ended:  # else an interrupted call said it before
                     update.end = (status, state.seen_ms)
@@ -374,11 +356,8 @@ class SegmentReplay:
             return Artifact(clean, load=partial(bytes, data))
         return Artifact(clean, source=spool_file(self.paths, file))
 
-    def _many(self, record: Record, updates: dict[str, RunUpdate]) -> None:
+    def _many(self, record: spool.Record, updates: dict[str, RunUpdate]) -> None:
         """Runs of a frame: each begins and ends in this record."""
-        from peak_fast.tracking.spool import frame_runs
-
-        for run in frame_runs(record.head, record.buffers):
+        for run in spool.frame_runs(record.head, record.buffers):
             update = self._created(updates, run.run_id, run.name, run.start_ms, run.tags)
-            update.params, update.metrics = run.params, run.metrics
-            update.end = (run.status, run.end_ms)
+            update.params, update.metrics, update.end = run.params, run.metrics, run.end

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import ast
 import functools
-import io
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
-
+from peak_fast import report
 from peak_fast.metrics import HEADLINE, is_fraction
-from peak_fast.tracking.sanitize import (
-    MAX_PARAM,
-    MAX_RUN_NAME,
-    clean_key,
-    clean_tags,
-    clean_text,
-    flatten,
-    split_metrics,
-)
-from peak_fast.tracking.spool import FIGURE, REPORTS, SHEET, VALUES, expand_curve
+from peak_fast.tracking import sanitize
+from peak_fast.tracking.spool import Part
 from peak_fast.tracking.updates import RUN_NAME, Artifact, Dataset, RunUpdate
+from peak_fast.tracking.writer.thawed import Source
 
 METADATA_JSON = "reports/metadata.json"
 NOTE = "mlflow.note.content"
@@ -43,146 +32,22 @@ _TAGGED = {
 }
 
 
-class Bars:
-    """Bars of one or more results as the spool holds them: arrays of shape (n_bars,), ``high`` and ``low`` or None.
-
-    ``digest`` is the hash of the data, empty if it is not known.
-    """
-
-    def __init__(self, head: Any, data: bytes) -> None:
-        """From the head (without the run id) and the buffers of a BARS record."""
-        _, n, self.time_zone, n_prices, self.digest, self.n_invalid = head
-        self.time_us = np.frombuffer(data, dtype=np.int64, count=n)
-        prices = np.frombuffer(data, dtype=np.float64, offset=8 * n, count=n_prices * n).reshape(n_prices, n)
-        self.close: Any = prices[0]
-        self.high: Any
-        self.low: Any
-        self.high, self.low = (prices[1], prices[2]) if n_prices == 3 else (None, None)
-
-    def __len__(self) -> int:
-        return len(self.close)
-
-    @functools.cached_property
-    def mark(self) -> Any:
-        """Closes, with the last known one where a bar has none."""
-        valid = ~np.isnan(self.close)
-        if valid.all():
-            return self.close
-        return self.close[np.maximum.accumulate(np.where(valid, np.arange(len(valid)), 0))]
-
-    @property
-    def span(self) -> tuple[datetime, datetime]:
-        """Times of the first and the last bar, UTC."""
-        epoch = datetime(1970, 1, 1, tzinfo=UTC)
-        start, end = (epoch + timedelta(microseconds=int(self.time_us[i])) for i in (0, -1))
-        return start, end
-
-
-class Source(Protocol):
-    """A captured backtest."""
-
-    @property
-    def stats(self) -> dict[str, Any]:
-        """Its statistics."""
-
-    @property
-    def metadata(self) -> dict[str, Any]:
-        """Its metadata."""
-
-    @property
-    def bars(self) -> Bars | None:
-        """Its bars, if the segment has them."""
-
-    def extra(self) -> dict[str, Any]:
-        """What the payload of a tear sheet has besides, or in the place of, what other reports get."""
-
-    def trades(self) -> Any:
-        """Trades in a form that :mod:`peak_fast.report` takes."""
-
-    def equity(self) -> Any:
-        """The equity curve, shape (n_bars,)."""
-
-
-class Captured:
-    """A result of any kind: stats, metadata, curve and trades as they were captured."""
-
-    def __init__(self, bars: Bars | None, head: Any, data: bytes) -> None:
-        stats, metadata, self._n_bars, self._n_points, self._trades, *more = head
-        self.stats, self.metadata = dict(stats or {}), dict(metadata or {})
-        self.bars: Bars | None = bars
-        self._data = data[4 * self._n_points :]
-        self._points = data[: 4 * self._n_points]
-        self.names: dict[str, Any] = {}
-        self.holdings: Any = None
-        self._timing: dict[str, Any] = {}
-        if more:
-            self.names, count, description, *timing = more
-            self._timing = dict(timing[0]) if timing else {}
-            kind = np.dtype(ast.literal_eval(description))
-            self.holdings = np.frombuffer(self._data, dtype=kind, count=count)
-            self._data = self._data[self.holdings.nbytes :]
-
-    def trades(self) -> Any:
-        """The trades as they were captured: records, a frame or columns."""
-        if self._trades is None:
-            return None
-        kind, description, count = self._trades
-        if kind == "records":
-            records = np.frombuffer(self._data, dtype=np.dtype(ast.literal_eval(description)), count=count)
-            return self._named(records) if self.names else records
-        if kind == "ipc":
-            import polars as pl
-
-            return pl.read_ipc(io.BytesIO(self._data))
-        return description
-
-    def extra(self) -> dict[str, Any]:
-        """Of a portfolio, its assets, the equity without deposits, and what its times mean; else nothing."""
-        if self.holdings is None:
-            return {}
-        told: dict[str, Any] = {"holdings": self.holdings, "symbols": self.names["symbol"]}
-        told["stamp"] = self._timing.get("stamp", "open")
-        if not self._timing.get("has_time", True):
-            told["time_us"] = None
-        count = self._timing.get("n_values", 0)
-        if count:
-            told["values"] = np.frombuffer(self._data[-8 * count :], dtype=np.float64)
-        return told
-
-    def _named(self, records: Any) -> Any:
-        from peak_fast.report import named_columns
-
-        return named_columns(records, self.names)
-
-    def equity(self) -> Any:
-        """The curve of its float32 points."""
-        points = np.frombuffer(self._points, dtype=np.float32)
-        return expand_curve(points, self._n_bars) if self._n_points else np.empty(0)
-
-
 def backtest_update(
     update: RunUpdate, source: Source, parts: int, now_ms: int, number: int, named: bool
 ) -> None:
-    """Add a captured backtest to an update.
+    """Add the wanted parts of a captured backtest to an update; a run that was ``named`` keeps its name.
 
-    Parameters
-    ----------
-    parts
-        What is wanted of it, see :mod:`peak_fast.tracking.spool.curves`.
-    number
-        How many backtests the run had before.  The first has the plain names; the metrics of later ones get
-        the next step, and their files a folder of their own, so that nothing is overwritten.
-    named
-        Whether the run's name must stay.
+    ``number``: how many backtests the run had before.  The first has the plain names; the metrics of later ones get
+    the next step, and their files a folder of their own, so that nothing is overwritten.
     """
-    if parts & VALUES:
+    if parts & Part.VALUES:
         _add_values(update, source.stats, source.metadata, now_ms, number)
         if number == 0 and not named:
             update.tags[RUN_NAME] = _run_name(update.run_id, source.metadata)
     folder = f"backtest_{number + 1}/" if number else ""
-    if parts & (FIGURE | REPORTS | SHEET):
-        update.artifacts += Rendering(source, parts).artifacts(folder)
-    if parts & VALUES and any(len(value) >= MAX_PARAM for value in update.params.values()):
+    if parts & (Part.FIGURE | Part.REPORTS | Part.SHEET):
+        update.artifacts += Rendering(source).artifacts(folder, parts)
+    if parts & Part.VALUES and any(len(value) >= sanitize.MAX_PARAM for value in update.params.values()):
         text = json.dumps(source.metadata, default=str, indent=1).encode()
         update.artifacts.append(Artifact(folder + METADATA_JSON, load=partial(bytes, text)))
 
@@ -193,7 +58,7 @@ def _add_values(
     params = backtest_params(metadata)
     for name, value in {**params, **given_params(stats, params)}.items():
         update.params.setdefault(name, value)
-    split = split_metrics(figures_of(stats))
+    split = sanitize.split_metrics(figures_of(stats))
     for name, number_value in split.numbers.items():
         if number_value == number_value:  # NaN stands for "not finite" here; the tag says which
             update.metrics.append((name, number_value, now_ms, number))
@@ -212,11 +77,11 @@ def tell_steps(update: RunUpdate, state: Any, begin: int) -> None:
     """
     for key, value, _, step in update.metrics[begin:]:
         if value != value:
-            tag = clean_key(f"metric.{key}")
+            tag = sanitize.clean_key(f"metric.{key}")
             state.not_finite[key] = (step, update.tags.get(tag, "nan"))
         elif key in state.not_finite and step >= state.not_finite[key][0]:
             before, text = state.not_finite.pop(key)
-            update.tags[clean_key(f"metric.{key}")] = f"{text} at step {before}"
+            update.tags[sanitize.clean_key(f"metric.{key}")] = f"{text} at step {before}"
 
 
 def figures_of(stats: Mapping[str, Any]) -> dict[str, Any]:
@@ -231,8 +96,7 @@ def figures_of(stats: Mapping[str, Any]) -> dict[str, Any]:
 
 def note_of(stats: Mapping[str, Any], metadata: Mapping[str, Any]) -> str:
     """Description of a run on MLflow's page: what ran on which data, and the figures that matter, as Markdown."""
-    data = metadata.get("data")
-    data = data if isinstance(data, Mapping) else {}
+    data = _data(metadata)
     words = [_strategy_name(metadata), data.get("name")]
     title = " on ".join(f"**{word}**" for word in words if word)
     days = [str(data[name])[:10] for name in ("start", "end") if data.get(name)]
@@ -242,7 +106,9 @@ def note_of(stats: Mapping[str, Any], metadata: Mapping[str, Any]) -> str:
     lines += [f"| {name.replace('_', ' ')} | {value} |" for name, value in rows]
     notes = metadata.get("notes")
     lines += ["", *(f"* {note}" for note in notes)] if isinstance(notes, (list, tuple)) and notes else []
-    return clean_text("\n".join([", ".join(filter(None, parts)), *(lines if rows else [])]), MAX_NOTE)
+    return sanitize.clean_text(
+        "\n".join([", ".join(filter(None, parts)), *(lines if rows else [])]), MAX_NOTE
+    )
 
 
 def _shown(name: str, value: Any) -> str:
@@ -258,17 +124,20 @@ def _strategy_name(metadata: Mapping[str, Any]) -> Any:
     return strategy.get("name") if isinstance(strategy, Mapping) else strategy
 
 
+def _data(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+    data = metadata.get("data")
+    return data if isinstance(data, Mapping) else {}
+
+
 def backtest_params(metadata: Mapping[str, Any]) -> dict[str, str]:
     """Parameters of a backtest: strategy, settings and data, flattened with dots."""
-    from peak_fast.report import with_few_symbols
-
-    shown = with_few_symbols(metadata) if "kind" in metadata else metadata
-    return flatten({name: value for name, value in shown.items() if name not in _TAGGED})
+    shown = report.with_few_symbols(metadata) if "kind" in metadata else metadata
+    return sanitize.flatten({name: value for name, value in shown.items() if name not in _TAGGED})
 
 
 def given_params(stats: Mapping[str, Any], params: Mapping[str, str]) -> dict[str, str]:
     """What the statistics repeat of settings and data, where the parameters do not have it."""
-    return flatten(
+    return sanitize.flatten(
         {name: stats[name] for name, place in GIVEN.items() if name in stats and place not in params}
     )
 
@@ -276,13 +145,13 @@ def given_params(stats: Mapping[str, Any], params: Mapping[str, str]) -> dict[st
 def backtest_tags(metadata: Mapping[str, Any]) -> dict[str, str]:
     """Tags of a backtest: kind, version, fill rule, hash of the result."""
     tags = {tag: metadata.get(name) for name, tag in _TAGGED.items()}
-    return clean_tags({"peak_fast.kind": "backtest", **tags})
+    return sanitize.clean_tags({"peak_fast.kind": "backtest", **tags})
 
 
 def dataset_of(metadata: Mapping[str, Any]) -> Dataset | None:
     """The dataset input of a backtest; None if the metadata does not say what the data were."""
-    data = metadata.get("data")
-    if not isinstance(data, Mapping) or not data.get("hash"):
+    data = _data(metadata)
+    if not data.get("hash"):
         return None
     name = str(data.get("name") or "bars")[:500]
     source = json.dumps({"uri": name}, ensure_ascii=False)
@@ -296,45 +165,34 @@ def dataset_of(metadata: Mapping[str, Any]) -> Dataset | None:
 
 
 def _run_name(run_id: str, metadata: Mapping[str, Any]) -> str:
-    name = _strategy_name(metadata)
-    data = metadata.get("data")
-    data_name = data.get("name") if isinstance(data, Mapping) else None
-    words = [str(word) for word in (name or "backtest", data_name) if word]
-    return clean_text(f"{'-'.join(words)}-{run_id[:6]}", MAX_RUN_NAME)
+    words = (_strategy_name(metadata) or "backtest", _data(metadata).get("name"), run_id[:6])
+    return sanitize.clean_text("-".join(str(word) for word in words if word), sanitize.MAX_RUN_NAME)
 
 
 class Rendering:
     """The files of one backtest, made when they are asked for."""
 
-    def __init__(self, source: Source, parts: int) -> None:
-        self._source, self._parts = source, parts
+    def __init__(self, source: Source) -> None:
+        self._source = source
 
-    def artifacts(self, folder: str) -> list[Artifact]:
+    def artifacts(self, folder: str, parts: int) -> list[Artifact]:
         """One artifact per file that was asked for."""
-        from peak_fast.report import (
-            EQUITY_PNG,
-            REPORT_TXT,
-            TEARSHEET_HTML,
-            TRADES_JSON,
-            WEIGHTS_PARQUET,
-            WEIGHTS_PNG,
+        held = self._source.holdings is not None
+        files = (
+            (Part.FIGURE, report.EQUITY_PNG, lambda: report.render_equity_png(self._payload())),
+            (
+                Part.FIGURE * held,
+                report.WEIGHTS_PNG,
+                lambda: report.render_weights_png(self._whole_payload()),
+            ),
+            (Part.REPORTS, report.TRADES_JSON, lambda: report.dump_json(self._summary).encode()),
+            (Part.REPORTS, report.REPORT_TXT, self._text),
+            (Part.REPORTS * held, report.WEIGHTS_PARQUET, self._weights),
+            (Part.SHEET, report.TEARSHEET_HTML, self._sheet),
         )
+        return [Artifact(folder + name, load=make) for part, name, make in files if parts & part]
 
-        made = []
-        if self._parts & FIGURE:
-            made.append(Artifact(folder + EQUITY_PNG, load=self._picture))
-            if getattr(self._source, "holdings", None) is not None:
-                made.append(Artifact(folder + WEIGHTS_PNG, load=self._weights_picture))
-        if self._parts & REPORTS:
-            made.append(Artifact(folder + TRADES_JSON, load=self._summary_json))
-            made.append(Artifact(folder + REPORT_TXT, load=self._report))
-            if getattr(self._source, "holdings", None) is not None:
-                made.append(Artifact(folder + WEIGHTS_PARQUET, load=self._weights))
-        if self._parts & SHEET:
-            made.append(Artifact(folder + TEARSHEET_HTML, load=self._sheet))
-        return made
-
-    def payload(self) -> dict[str, Any]:
+    def _payload(self) -> dict[str, Any]:
         """What :mod:`peak_fast.report` needs of the backtest."""
         source, bars = self._source, self._source.bars
         equity = source.equity()
@@ -349,30 +207,22 @@ class Rendering:
             "metadata": source.metadata,
         }
 
-    def _sheet(self) -> bytes:
-        from peak_fast.report import tear_sheet
+    def _whole_payload(self) -> dict[str, Any]:
+        return {**self._payload(), **self._source.extra()}
 
-        payload, bars = self.payload(), self._source.bars
+    def _sheet(self) -> bytes:
+        payload, bars = self._whole_payload(), self._source.bars
         if payload["close"] is not None and bars is not None and bars.high is not None:
             payload["prices"] = {"close": bars.mark, "low": bars.low, "high": bars.high}
-        return tear_sheet({**payload, **self._source.extra()}).encode()
+        return report.tear_sheet(payload).encode()
 
     def _weights(self) -> bytes:
-        from peak_fast.report import weights_parquet
+        bars, told = self._source.bars, self._source.extra()
+        times, zone = (None, None) if bars is None else (bars.time_us, bars.time_zone)
+        return report.weights_parquet(told["holdings"], told["symbols"], times, zone)
 
-        source: Any = self._source
-        times, zone = (None, None) if source.bars is None else (source.bars.time_us, source.bars.time_zone)
-        return weights_parquet(source.holdings, source.names["symbol"], times, zone)
-
-    def _weights_picture(self) -> bytes:
-        from peak_fast.report import render_weights_png
-
-        return render_weights_png({**self.payload(), **self._source.extra()})
-
-    def _picture(self) -> bytes:
-        from peak_fast.report import render_equity_png
-
-        return render_equity_png(self.payload())
+    def _text(self) -> bytes:
+        return report.report_text(self._source.stats, self._source.metadata, self._summary).encode()
 
     @functools.cached_property
     def _trades(self) -> Any:
@@ -381,19 +231,6 @@ class Rendering:
     @functools.cached_property
     def _summary(self) -> dict[str, Any]:
         """Trade statistics; two files are made from them."""
-        from peak_fast.report import trades_summary
-
         bars = self._source.bars
-        return trades_summary(
-            self._trades, self._source.stats, time_us=None if bars is None else bars.time_us
-        )
-
-    def _summary_json(self) -> bytes:
-        from peak_fast.report import dump_json
-
-        return dump_json(self._summary).encode()
-
-    def _report(self) -> bytes:
-        from peak_fast.report import report_text
-
-        return report_text(self._source.stats, self._source.metadata, self._summary).encode()
+        times = None if bars is None else bars.time_us
+        return report.trades_summary(self._trades, self._source.stats, time_us=times)

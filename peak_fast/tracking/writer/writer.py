@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import math
 import os
 import sys
 import time
@@ -25,22 +24,8 @@ from pathlib import Path
 
 from peak_fast.errors import MissingDependencyError, TrackingError
 from peak_fast.masking import MaskedStream, masked, remember
+from peak_fast.tracking import spool
 from peak_fast.tracking.base import logger
-from peak_fast.tracking.spool import (
-    CONTACT,
-    URI_VARIABLE,
-    Ack,
-    FolderLock,
-    SegmentPaths,
-    check_folder,
-    described_uri,
-    has_record,
-    read_ack,
-    remove_strays,
-    segments,
-    store_key,
-    write_ack,
-)
 from peak_fast.tracking.stores import Store, open_store
 from peak_fast.tracking.updates import ExperimentDeleted, StoreUnavailable, UnknownSpool
 from peak_fast.tracking.writer.passes import Pass
@@ -67,6 +52,7 @@ class FolderWriter:
 
     def __init__(self, folder: Path, uri: str, *, idle: bool = False) -> None:
         self._folder = folder
+        self._contact = folder / spool.CONTACT
         self._uri = uri
         self._idle = idle
         self._begun = 0
@@ -78,25 +64,26 @@ class FolderWriter:
 
         ``linger`` are the seconds to wait for more work while owners are alive; 0 makes one pass.
         """
-        lock = FolderLock(self._folder)
         total = Pass()
-        if not lock.acquire():
-            return total
-        contact = self._folder / CONTACT
-        try:
-            contact.unlink(missing_ok=True)
-            remove_strays(self._folder)
-            while True:
-                step = self.replay_all()
-                total.add(step)
-                if step.error is not None or step.live == 0 or self._must_stop():
-                    return total
-                if not self._await_work(linger):
-                    return total
-        finally:
-            self._drop_store()
-            contact.unlink(missing_ok=True)
-            lock.release()
+        with spool.only_writer(self._folder) as is_free:
+            if is_free:
+                try:
+                    self._serve(linger, total)
+                finally:
+                    self._drop_store()
+                    self._contact.unlink(missing_ok=True)
+        return total
+
+    def _serve(self, linger: float, total: Pass) -> None:
+        self._contact.unlink(missing_ok=True)
+        spool.remove_strays(self._folder)
+        while True:
+            step = self.replay_all()
+            total.add(step)
+            if step.error is not None or step.live == 0 or self._must_stop():
+                return
+            if not self._await_work(linger):
+                return
 
     def replay_all(self) -> Pass:
         """One pass over all segments, oldest first."""
@@ -105,11 +92,11 @@ class FolderWriter:
         for request in () if self._idle else self._folder.glob("*.flush"):
             request.unlink(missing_ok=True)
         self._begun = time.time_ns()
-        for path in segments(self._folder):
+        for path in spool.segments(self._folder):
             if self._must_stop():
                 step.live += 1
                 return step
-            paths = SegmentPaths(path)
+            paths = spool.SegmentPaths(path)
             # Asked before reading: what an owner writes before it ends is then read below.
             owned = paths.owned()
             step.live += owned
@@ -155,12 +142,12 @@ class FolderWriter:
 
     def _must_stop(self) -> bool:
         """Whether a process with a higher priority should do the work: somebody has just asked for it."""
-        return self._idle and any(_age(request) < _YOUNG for request in self._folder.glob("*.flush"))
+        return self._idle and any(spool.age_of(request) < _YOUNG for request in self._folder.glob("*.flush"))
 
     def _discard(self, path: Path, owned: bool) -> None:
         """Delete a segment that its owner did not live to begin."""
-        if not owned and _age(path) > _YOUNG:
-            SegmentPaths(path).delete()
+        if not owned and spool.age_of(path) > _YOUNG:
+            spool.SegmentPaths(path).delete()
 
     def _open(self, home: str) -> Store:
         if self._store is None:
@@ -168,7 +155,7 @@ class FolderWriter:
                 os.chdir(home)  # relative artifact roots are relative to the owner's folder
             except OSError as error:
                 logger.info("folder %s: %s", home, error)
-            self._store = open_store(self._uri, home, (self._folder / CONTACT).touch)
+            self._store = open_store(self._uri, home, self._contact.touch)
         return self._store
 
     def _drop_store(self) -> None:
@@ -176,11 +163,13 @@ class FolderWriter:
             self._store.close()
             self._store = None
 
-    def _say(self, paths: SegmentPaths, error: str) -> None:
+    def _say(self, paths: spool.SegmentPaths, error: str) -> None:
         """Tell the owner, who may be waiting, that the store did not take everything."""
-        ack = read_ack(paths.ack)
+        ack = spool.read_ack(paths.ack)
         try:
-            write_ack(paths.ack, Ack(ack.offset, time.time_ns(), error, ack.rejected, self._begun))
+            spool.write_ack(
+                paths.ack, spool.Ack(ack.offset, time.time_ns(), error, ack.rejected, self._begun)
+            )
         except OSError as problem:
             logger.warning("%s: %s", paths.ack, problem)
 
@@ -202,38 +191,24 @@ class FolderWriter:
         return False
 
     def _grown(self) -> bool:
-        for path in segments(self._folder):
+        for path in spool.segments(self._folder):
             replay = self._replays.get(path)
             own_work = replay is not None and replay.header["mode"] == "sync"
-            paths = SegmentPaths(path)
-            if not own_work and has_record(path, read_ack(paths.ack).offset):
+            paths = spool.SegmentPaths(path)
+            if not own_work and spool.has_record(path, spool.read_ack(paths.ack).offset):
                 return True
             if path.exists() and not paths.owned():
                 return True
         return False
 
 
-def _age(path: Path) -> float:
-    """Seconds since a file was changed; endless for one that is gone."""
-    try:
-        return time.time() - path.stat().st_mtime
-    except OSError:
-        return math.inf
-
-
 def uri_of(folder: Path) -> str:
-    """The tracking URI of a spool folder: from the environment if it fits, else from ``store.json``.
-
-    Raises
-    ------
-    TrackingError
-        The URI needs credentials, which are never written to disk, or ``store.json`` is damaged.
-    """
-    for name in (URI_VARIABLE, "MLFLOW_TRACKING_URI"):
+    """The tracking URI of a spool folder: from the environment if it fits, else from ``store.json``."""
+    for name in (spool.URI_VARIABLE, "MLFLOW_TRACKING_URI"):
         given = os.environ.get(name)
-        if given and store_key(given) == folder.name:
+        if given and spool.store_key(given) == folder.name:
             return given
-    uri, needs_credentials = described_uri(folder)
+    uri, needs_credentials = spool.described_uri(folder)
     if needs_credentials:
         raise TrackingError(
             f"the store {uri} needs credentials, which are not kept on disk; set "
@@ -256,7 +231,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.idle and hasattr(os, "nice"):
         os.nice(10)
     try:
-        uri = uri_of(check_folder(options.folder))
+        uri = uri_of(spool.check_folder(options.folder))
         remember(uri)
         writer = FolderWriter(options.folder, uri, idle=options.idle)
         total = writer.serve(0.0 if options.once else LINGER)
