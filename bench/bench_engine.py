@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
+import polars as pl
 import pytest
 
 from bench import baselines, data, harness, probe
+from peak_fast import Bars
 
 BENCH = "engine"
 QUESTION = "What does one backtest cost at each length, next to a bare loop, and where does the time go?"
@@ -57,13 +61,12 @@ FORMS = {
     "pandas_column": "a pandas frame with a column of times",
     "whole_volume": "a Polars frame, volume of integers",
     "more_columns": "a pandas frame with two columns more",
+    "nanoseconds": "a pandas frame whose times are nanoseconds",
 }
 
 
 def _forms(frame) -> dict[str, object]:
     """The same bars as the frames that people have."""
-    import polars as pl
-
     table = frame.to_pandas()
     return {
         "polars": frame,
@@ -71,6 +74,7 @@ def _forms(frame) -> dict[str, object]:
         "pandas_column": table,
         "whole_volume": frame.with_columns(pl.col("volume").round().cast(pl.Int64)),
         "more_columns": table.assign(funding=0.0001, venue="X").set_index("timestamp"),
+        "nanoseconds": (by_time := table.set_index("timestamp")).set_axis(by_time.index.as_unit("ns")),
     }
 
 
@@ -98,6 +102,33 @@ def test_from_a_frame(rounds, recorder, n):
                      target=harness.Target(FRAME_TARGETS[n], SOURCE))  # fmt: skip
 
 
+@pytest.mark.parametrize("n", [n for n in _sizes() if n in FRAME_TARGETS])
+def test_frames_in_turn(rounds, recorder, n):
+    """Three frames, one after the other, beside three bars: what was found of one must not be lost to the next."""
+    engine, frame = probe.engine(), data.make_bars(n).frame()
+    prices = ("open", "high", "low", "close")
+    frames = [frame.with_columns(pl.col(*prices) * factor) for factor in (1.0, 2.0, 4.0)]
+    tables = [one.to_pandas().set_index("timestamp") for one in frames]
+    works = {"bars": [Bars.from_frame(one) for one in frames], "polars": frames, "pandas": tables}
+    turns = {name: itertools.cycle(items) for name, items in works.items()}
+    for name, label in (("polars", "Polars"), ("pandas", "pandas")):
+        for one, bars in zip(works[name], works["bars"], strict=True):
+            stats = engine.run(bars, "ma_crossover", probe.PARAMS).stats
+            assert engine.run(one, "ma_crossover", probe.PARAMS).stats == stats, label
+    samples = rounds(
+        {
+            name: lambda turn=turn: engine.run(next(turn), "ma_crossover", probe.PARAMS).stats
+            for name, turn in turns.items()
+        },
+        harness.pick(ROUNDS[n], 3),
+    )
+    params = {"bars": n, "group": f"Three frames in turn, {n:,} bars"}
+    for name, label in (("polars", "Polars"), ("pandas", "pandas")):
+        recorder.add(f"{n}/turn/{name}/over_bars", harness.ratios(samples[name], samples["bars"]), "ratio",
+                     label=f"three {label} frames in turn / three Bars in turn", params=params,
+                     target=harness.Target(FRAME_TARGETS[n], SOURCE))  # fmt: skip
+
+
 @pytest.mark.parametrize("n", _sizes())
 def test_memory(benchmark, recorder, n):
     answers = []
@@ -114,7 +145,6 @@ def test_memory(benchmark, recorder, n):
 @pytest.mark.parametrize("n", STAGED)
 def test_where_the_time_goes(rounds, recorder, n):
     """The engine's own steps, called one by one as it calls them."""
-    from peak_fast.data import Bars
     from peak_fast.simulation import run as _run
     from peak_fast.simulation.decisions import rule_decisions
     from peak_fast.strategies.registry import resolve

@@ -12,6 +12,7 @@ from peak_fast import BacktestEngine, Bars, DataError, synthetic
 from peak_fast.data import given_bars
 from peak_fast.data import known_values as store
 from peak_fast.data.held import HeldBars
+from peak_fast.data.times import microseconds
 from peak_fast.data.usual_frames import usual_bars
 from tests.frame_kinds import KINDS, clean_columns, with_value
 
@@ -51,6 +52,12 @@ FORMS = {
     "pandas unnamed": lambda frame: frame.to_pandas().set_index("timestamp").rename_axis(None),
     "pandas seconds": lambda frame: (made := frame.to_pandas().set_index("timestamp")).set_axis(
         made.index.as_unit("s")
+    ),
+    "pandas nanoseconds": lambda frame: (made := frame.to_pandas().set_index("timestamp")).set_axis(
+        made.index.as_unit("ns")
+    ),
+    "pandas counted": lambda frame: frame.to_pandas().assign(
+        volume=lambda table: table["volume"].round().astype("int64")
     ),
     "pandas whole volume": lambda frame: frame.to_pandas().assign(
         volume=lambda table: table["volume"].round().astype("uint32")
@@ -206,6 +213,63 @@ def test_memory_below_a_polars_frame_that_is_written_to(rows):
     assert check_run(frame).stats["final_equity"] != one
     columns["low"][5] = np.nan
     assert run(frame).bars.n_invalid == 1
+
+
+@pytest.mark.parametrize("rows", [600, LARGE])
+def test_words_of_another_type_are_other_values(rows):
+    """Columns are compared as they lie in memory: the same words may be of another unit or kind."""
+    table = prices(rows).to_pandas().set_index("timestamp")
+    words = (np.arange(rows) * 60_000_000_000 + 10**18).view(np.int64)
+    made = []
+    for unit in ("ns", "us", "ns"):
+        table.index = pd.DatetimeIndex(
+            words.view(f"M8[{unit}]") if unit == "ns" else (words // 10**3).view("M8[us]")
+        )
+        made.append(check_run(table).bars)
+    assert made[0].hash == made[1].hash == made[2].hash
+    table.index = pd.DatetimeIndex((words // 10**3).view("M8[ns]"))
+    early = check_run(table).bars
+    table.index = pd.DatetimeIndex((words // 10**3).view("M8[us]"))
+    assert early.time_us[0] == made[0].time_us[0] // 10**3 and check_run(table).bars.hash == made[0].hash
+    counts = np.arange(rows) + 4_600_000_000_000_000_000
+    table["volume"] = counts
+    whole = check_run(table).bars
+    table["volume"] = counts.view(np.float64)
+    assert check_run(table).bars.hash != whole.hash
+
+
+@pytest.mark.parametrize("rows", [600, LARGE])
+def test_edited_nanoseconds_and_counts_are_seen(rows):
+    table = FORMS["pandas nanoseconds"](prices(rows)).assign(volume=np.arange(rows))
+    first = check_run(table).bars
+    table.loc[table.index[7], "volume"] = 5_000
+    second = check_run(table).bars
+    assert (first.volume[7], second.volume[7]) == (7, 5_000)
+    table.index = table.index + pd.Timedelta(3, "us")
+    assert (check_run(table).bars.time_us == second.time_us + 3).all()
+    table.loc[table.index[7], "volume"] = -1
+    with pytest.raises(DataError, match="volume"):
+        run(table)
+
+
+def test_nanoseconds_are_rounded_down_and_stay_missing():
+    counts = np.array([-1, -1000, -1001, 999, 1001, np.iinfo(np.int64).min, 2**62], np.int64)
+    found = microseconds(counts.view("M8[ns]"))
+    assert found.tolist() == counts.view("M8[ns]").astype("M8[us]").view(np.int64).tolist()
+    assert found.tolist() == [-1, -1, -2, 0, 1, np.iinfo(np.int64).min, 2**62 // 1000]
+    assert microseconds(counts[:0].view("M8[ns]")).size == 0
+    for kind in (">M8[ns]", "M8[s]", "M8[10ns]"):
+        times = np.array(["2020-01-01T00:00:01", "NaT"], kind)
+        assert microseconds(times).tolist() == times.astype("M8[us]").view(np.int64).tolist()
+
+
+def test_names_of_frames_in_turn():
+    tables = [prices(300).to_pandas().rename(columns={"close": name}) for name in ("close", "Close", "CLOSE")]
+    for _ in range(3):
+        for table in tables:
+            check_run(table)
+    many = [prices(300).to_pandas() for _ in range(2 * store.MOST)]
+    assert len({check_run(table).stats["final_equity"] for table in many}) == 1
 
 
 def test_a_polars_frame_changed_in_place():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from peak_fast.data.bars import Bars
 from peak_fast.data.checks import Checked, Columns, values_are_clean
+from peak_fast.data.times import microseconds
 from peak_kernels.arrays import AnyArray
 from peak_kernels.entries import are_same
 
@@ -29,12 +30,13 @@ class Found(NamedTuple):
     """Columns of a frame as they came, and what is said about them.
 
     ``arrays`` are prices, volume where there is one, and times: float64, and datetimes or whole numbers of
-    microseconds.  ``said`` is the names of the columns by what they are, the zone of the times, and the name of what
-    held these.  ``whole``: the frame holds nothing else, and nobody can write to it.
+    microseconds.  ``said`` is the names of the columns by what they are, the zone of the times, the name of what
+    held these, and the types of a volume and of times that are something else.  ``whole``: the frame holds nothing
+    else, and nobody can write to it.
     """
 
     arrays: list[AnyArray]
-    said: tuple[Mapping[str, str], str | None, str]
+    said: tuple[Any, ...]
     whole: bool
 
 
@@ -53,7 +55,7 @@ _LOCK = threading.Lock()
 
 def bars_of(found: Found, columns: Columns, source: Any, name: str) -> Bars:
     """Bars of columns that passed every check."""
-    read_from, zone, label = found.said
+    read_from, zone, label = found.said[:3]
     if "timestamp" not in read_from:
         read_from = {"timestamp": label, **read_from}
     return Bars._checked(Checked(columns, 0, {}, None), source, name, zone, read_from)
@@ -62,8 +64,9 @@ def bars_of(found: Found, columns: Columns, source: Any, name: str) -> Bars:
 def columns_of(arrays: Sequence[AnyArray]) -> Columns:
     """Columns of what was found."""
     open_, high, low, close = arrays[:4]
-    volume = arrays[4] if len(arrays) == 6 else None
-    return Columns(open_, high, low, close, volume, arrays[-1].view(np.int64))
+    volume = arrays[4].astype(np.float64, copy=False) if len(arrays) == 6 else None
+    times = arrays[-1]
+    return Columns(open_, high, low, close, volume, microseconds(times) if times.dtype.kind == "M" else times)
 
 
 def known_bars(frame: Any, found: Found, keep: Callable[[], Any], name: str) -> Bars | None:
@@ -119,6 +122,8 @@ def _remember(frame: Any, found: Found, columns: Columns, source: Any, name: str
             _known.pop(place, None)
 
     arrays = tuple(values for values in kept if values is not None)
+    if len(found.said) > 3:
+        arrays = (*arrays[:4], *(values.copy() for values in found.arrays[4:]))
     known = Known(weakref.ref(frame, forget), bars, arrays, found._replace(arrays=[]))
     with _LOCK, suppress(StopIteration, RuntimeError):
         _known.pop(place, None)

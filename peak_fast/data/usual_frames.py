@@ -19,7 +19,7 @@ import numpy as np
 from peak_fast.data.bars import Bars
 from peak_fast.data.checks import FIRST_TIME, LAST_TIME
 from peak_fast.data.dialects import by_header
-from peak_fast.data.known_values import FEW, Found, bars_of, columns_of, known_bars
+from peak_fast.data.known_values import FEW, MOST, Found, bars_of, columns_of, known_bars
 from peak_fast.data.late_frames import kept_pandas
 from peak_fast.data.names import Plain, plain_names
 from peak_fast.data.times import microseconds
@@ -84,17 +84,18 @@ def _place(names: tuple[Any, ...]) -> Place | None:
     return Place(found, tuple(names.index(name) for name in numbers), time, whole)
 
 
-# The names that were asked about last; of a frame that is run again they are the same object, which nobody changes.
-_last_names: tuple[Any, Place | None] = (None, None)
+# The names that were asked about last, by their identity; of a frame that is run again they are the same object, which
+# nobody changes.
+_known_names: dict[int, tuple[Any, Place | None]] = {}
 
 
 def _place_of_index(names: Any) -> Place | None:
-    global _last_names
-    known, place = _last_names
-    if names is not known:
-        place = _place(tuple(names.tolist()))
-        _last_names = (names, place)
-    return place
+    known = _known_names.get(id(names))
+    if known is None or known[0] is not names:
+        if len(_known_names) >= MOST:
+            _known_names.clear()
+        known = _known_names[id(names)] = names, _place(tuple(names.tolist()))
+    return known[1]
 
 
 def _of_polars(frame: Any, place: Place) -> Found | None:
@@ -164,16 +165,23 @@ def _of_pandas(frame: Any, place: Place) -> Found | None:
 
 def _found(arrays: list[Any], time: Any, said: Any, whole: bool) -> Found | None:
     """The columns where all are numbers that the kernels can read, or can be made so without a word."""
+    few = 0 < time.size <= FEW
     for at, values in enumerate(arrays):
         if type(values) is not np.ndarray:
             return None
-        if values.dtype is not _FLOAT64 or values.flags.num & _PLAIN != _PLAIN:
+        if few and at == 4 and values.dtype == _INT64 and values.flags.num & _PLAIN == _PLAIN:
+            # What few values are is compared as it is, and converted once.
+            said = (*said, values.dtype.str)
+        elif values.dtype is not _FLOAT64 or values.flags.num & _PLAIN != _PLAIN:
             if values.dtype.kind not in ("f" if at < 4 else "fiu") or (at < 4 and values.dtype != _FLOAT64):
                 return None
             arrays[at], whole = np.require(values, np.float64, ["C_CONTIGUOUS", "ALIGNED"]), False
     if not time.size:
         return None
     if time.dtype != _INT64 and time.dtype != _DATETIME:
-        time, whole = microseconds(time), False
+        if few and time.dtype.isnative:
+            said = (*said, time.dtype.str)
+        else:
+            time, whole = microseconds(time), False
     arrays.append(time if time.flags.num & _PLAIN == _PLAIN else time.copy())
     return Found(arrays, said, whole)
