@@ -1,5 +1,8 @@
 """What users' functions may do inside the loops that are compiled around them, and how the compiler starts."""
 
+import copy
+import inspect
+import pickle
 import subprocess
 import sys
 
@@ -7,7 +10,7 @@ import numba
 import numpy as np
 import pytest
 
-from peak_fast import BacktestEngine, strategy, synthetic
+from peak_fast import BacktestEngine, orders, strategy, synthetic
 from peak_fast.orders import new_fills, place_limit
 
 BARS = synthetic(300, seed=3)
@@ -84,6 +87,18 @@ def test_functions_of_blocks_say_where_they_work(function, arguments):
     assert fills(memory) == 0
     with pytest.raises(TypeError, match="Python called it"):
         new_fills(memory)
+
+
+def test_functions_of_blocks_are_found_in_every_way_in_which_python_finds_names():
+    market, memory = orders.place_market, np.zeros(1000)
+
+    @numba.njit
+    def in_module_and_closure(memory):
+        return orders.new_fills(memory) + new_fills(memory) + (market(memory, 1.0, 1.0) if False else 0)
+
+    assert in_module_and_closure(memory) == 0
+    assert pickle.loads(pickle.dumps(place_limit)) is copy.deepcopy(place_limit) is place_limit
+    assert list(inspect.signature(place_limit).parameters)[:4] == ["orders", "side", "size", "limit"]
 
 
 STARTED = """

@@ -17,7 +17,14 @@ import sys
 
 import numpy as np
 
-from peak_fast import BacktestEngine, strategy, synthetic
+from peak_fast import BacktestEngine, orders as book, strategy, synthetic
+from peak_fast.orders import BUY, CLOSE, POSITION, place_limit
+
+
+@strategy(name="placing")
+def placing(i, bars, params, memory, account, orders):
+    if account[POSITION] == 0.0 and book.live_orders(orders, 1) == 0:
+        place_limit(orders, BUY, 2, bars[CLOSE, i] * 0.99, tag=1, take_profit=bars[CLOSE, i] * 1.03)
 
 
 @strategy(name="plain", memory=1)
@@ -55,7 +62,7 @@ from peak_fast import BacktestEngine, synthetic
 
 bars = synthetic(300, seed=1)
 found = {"before": "numba" in sys.modules}
-for name in ("plain", "allocating", "raising", "telling"):
+for name in ("placing", "plain", "allocating", "raising", "telling"):
     item = getattr(blocks, name)
     try:
         said = BacktestEngine().run(bars, item).hash
@@ -82,10 +89,12 @@ def test_a_later_process_loads_what_an_earlier_one_has_compiled(tmp_path):
     assert {name: item[0] for name, item in first.items() if name != "before"} == {
         name: item[0] for name, item in second.items() if name != "before"
     }
-    assert [first[name][1] for name in ("plain", "allocating", "raising", "telling")] == ["compiled"] * 4
-    assert [second[name][1] for name in ("plain", "allocating", "raising")] == ["object file"] * 3
+    names = "placing", "plain", "allocating", "raising"
+    assert [first[name][1] for name in (*names, "telling")] == ["compiled"] * 5
+    assert [second[name][1] for name in names] == ["object file"] * 4
     # Numba is there for its run time and for what is raised, not before.
-    assert [second["before"], second["plain"][2], second["allocating"][2]] == [False, False, True]
+    assert [second["before"], second["placing"][2], second["plain"][2]] == [False] * 3
+    assert second["allocating"][2]
     assert second["raising"][0] == "not on bar five"
     assert second["telling"][0] == "('bar', 5)"
 

@@ -361,13 +361,18 @@ def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function in plain Python: compiled functions of users too, while those of this package do nothing."""
     from numba.core.dispatcher import Dispatcher
 
-    from peak_kernels.compiling import copied, is_own
+    from peak_kernels.compiling import Later, copied, is_own
+
+    def nothing(*given: Any, **named: Any) -> float:
+        return 0.0
 
     def change(value: Any) -> Any:
+        if isinstance(value, Later):
+            return nothing
         if not isinstance(value, Dispatcher):
             return value
         if is_own(value.py_func.__code__.co_filename):
-            return lambda *given, **named: 0.0
+            return nothing
         return copied(value.py_func, change)
 
     return copied(function, change)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from peak_kernels.compiling.guests import note_orders as note_orders
     from peak_kernels.compiling.layout import ARRAY_HEADER as ARRAY_HEADER
     from peak_kernels.compiling.layout import TUPLE_HEADER as TUPLE_HEADER
+    from peak_kernels.compiling.lazily import Later as Later
+    from peak_kernels.compiling.lazily import later as later
     from peak_kernels.compiling.levels import level as level
     from peak_kernels.compiling.levels import why_not as why_not
     from peak_kernels.compiling.objects import Entry as Entry
@@ -38,6 +40,7 @@ _HOMES = {
     "cache": ("cache_dir", "cache_problem", "is_own", "source_stamp"),
     "guests": ("NOTED", "OPTIONS", "around", "compile_checked", "compile_guest", "copied", "note_orders"),
     "layout": ("ARRAY_HEADER", "TUPLE_HEADER"),
+    "lazily": ("Later", "later"),
     "levels": ("level", "why_not"),
     "objects": ("Entry",),
     "options": ("jit", "part"),

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from peak_kernels.compiling.cache import cache_dir, is_own, source_stamp, version_of
+from peak_kernels.compiling.lazily import Later
 from peak_kernels.compiling.linking import NotPlain, kept, placed
 from peak_kernels.compiling.objects import COMPILED_HERE, STORED, facts, written
 from peak_kernels.compiling.starting import start_numba
@@ -72,7 +73,7 @@ def stamp_of(function: Callable[..., Any]) -> tuple[str, str] | None:
                     todo.append(value.py_func)
             elif isinstance(value, bool | int | float | str | tuple):
                 parts.append(f"{name} = {value!r}")
-            elif not isinstance(value, _NAMED):
+            elif not isinstance(value, (*_NAMED, Later)):
                 return None
     code = function.__code__
     place = f"{code.co_filename}:{function.__qualname__}:{code.co_firstlineno}"

@@ -20,13 +20,12 @@ from peak_kernels.orders.book import (
     close_order,
     end_order,
     enqueue,
-    is_exit,
-    is_live,
     new_order,
     set_status,
     to_tick,
 )
 from peak_kernels.orders.fill import floor_to_lot
+from peak_kernels.orders.live import is_exit, is_live
 from peak_kernels.orders.price import trail
 
 

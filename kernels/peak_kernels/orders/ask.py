@@ -16,7 +16,8 @@ from peak_kernels.arrays import FloatArray
 from peak_kernels.compiling import by_address, part
 from peak_kernels.order_slots import Market
 from peak_kernels.orders.account import equity_of, margin_available, rate_at, shown_cash
-from peak_kernels.orders.book import is_exit, is_live, new_order, set_status
+from peak_kernels.orders.book import new_order, set_status
+from peak_kernels.orders.live import is_exit, is_live
 
 nb: Any = numba.types
 # The bars that a block sees are not its own to write to.

@@ -16,18 +16,7 @@ from peak_kernels import money
 from peak_kernels import order_slots as f
 from peak_kernels.arrays import FloatArray
 from peak_kernels.compiling import part
-
-
-@part
-def is_live(m: FloatArray, k: int) -> bool:
-    """Submitted, working or waiting for its parent."""
-    return f.SUBMITTED <= m[k + f.O_STATUS] <= f.WAITING
-
-
-@part
-def is_exit(m: FloatArray, k: int) -> bool:
-    """Stop-loss or take-profit of a lot."""
-    return m[k + f.O_ROLE] == f.STOP_LOSS or m[k + f.O_ROLE] == f.TAKE_PROFIT
+from peak_kernels.orders.live import is_live
 
 
 @part

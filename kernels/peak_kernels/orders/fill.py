@@ -34,11 +34,11 @@ from peak_kernels.orders.book import (
     cancel_family,
     cancel_group,
     end_order,
-    is_live,
     set_status,
     to_tick,
     work_now,
 )
+from peak_kernels.orders.live import is_live
 from peak_kernels.orders.price import slip
 from peak_kernels.orders.weights import count_in, count_out, grow_lot, lot_held, move_exits
 

@@ -22,8 +22,9 @@ from peak_kernels.orders.account import (
     settle_futures,
     worth_of,
 )
-from peak_kernels.orders.book import close_order, end_order, is_exit, is_live, new_order, set_status
+from peak_kernels.orders.book import close_order, end_order, new_order, set_status
 from peak_kernels.orders.fill import close_lot
+from peak_kernels.orders.live import is_exit, is_live
 
 DAYS_PER_YEAR = 365.0
 

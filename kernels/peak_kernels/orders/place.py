@@ -13,8 +13,8 @@ import numpy as np
 
 from peak_kernels import order_slots as f
 from peak_kernels.arrays import FloatArray
-from peak_kernels.compiling import jit, part
-from peak_kernels.orders.book import is_exit, is_live
+from peak_kernels.compiling import later
+from peak_kernels.orders.live import is_exit, is_live
 
 NO_ORDER = -1
 """Number of no instruction: the default of ``parent``."""
@@ -22,7 +22,7 @@ NO_ROOM = -2
 """What placing gives back when the instruction had no room; as a ``parent`` it rejects the child."""
 
 
-@part
+@later
 def write(orders: FloatArray, op: int, asset: int, tag: float) -> int:
     """Add a row with all fields at their defaults; 0 (and counted as dropped) when there is no room.
 
@@ -49,7 +49,7 @@ def write(orders: FloatArray, op: int, asset: int, tag: float) -> int:
     return row
 
 
-@part
+@later
 def write_order(
     orders: FloatArray,
     kind: int,
@@ -82,7 +82,7 @@ def write_order(
     return number
 
 
-@jit(inline=True)
+@later(inline=True)
 def place_market(
     orders: FloatArray, side: float, size: float, tag: float = -1, unit: int = f.UNITS,
     stop_loss: float = np.nan, take_profit: float = np.nan, exit_unit: int = f.PRICE,
@@ -101,7 +101,7 @@ def place_market(
     )
 
 
-@jit(inline=True)
+@later(inline=True)
 def place_limit(
     orders: FloatArray, side: float, size: float, limit: float, tag: float = -1, unit: int = f.UNITS,
     stop_loss: float = np.nan, take_profit: float = np.nan, exit_unit: int = f.PRICE,
@@ -120,7 +120,7 @@ def place_limit(
     )
 
 
-@jit(inline=True)
+@later(inline=True)
 def place_stop(
     orders: FloatArray, side: float, size: float, stop: float, tag: float = -1, unit: int = f.UNITS,
     stop_loss: float = np.nan, take_profit: float = np.nan, exit_unit: int = f.PRICE,
@@ -139,7 +139,7 @@ def place_stop(
     )
 
 
-@jit(inline=True)
+@later(inline=True)
 def place_stop_limit(
     orders: FloatArray, side: float, size: float, stop: float, limit: float, tag: float = -1,
     unit: int = f.UNITS,
@@ -159,7 +159,7 @@ def place_stop_limit(
     )
 
 
-@jit(inline=True)
+@later(inline=True)
 def place_trailing_stop(
     orders: FloatArray, side: float, size: float, trail: float, trail_unit: int = f.FRACTION,
     reference: float = np.nan, tag: float = -1, unit: int = f.UNITS,
@@ -179,7 +179,7 @@ def place_trailing_stop(
     )
 
 
-@jit(inline=True)
+@later(inline=True)
 def place_trailing_stop_limit(
     orders: FloatArray, side: float, size: float, trail: float, limit: float, trail_unit: int = f.FRACTION,
     reference: float = np.nan, tag: float = -1, unit: int = f.UNITS,
@@ -199,7 +199,7 @@ def place_trailing_stop_limit(
     )
 
 
-@jit(inline=True)
+@later(inline=True)
 def place_market_on_close(
     orders: FloatArray, side: float, size: float, tag: float = -1, unit: int = f.UNITS,
     stop_loss: float = np.nan, take_profit: float = np.nan, exit_unit: int = f.PRICE,
@@ -218,7 +218,7 @@ def place_market_on_close(
     )
 
 
-@jit(inline=True)
+@later(inline=True)
 def modify(
     orders: FloatArray,
     tag: float,
@@ -243,7 +243,7 @@ def modify(
         orders[row + f.X_VALID] = valid_until
 
 
-@jit(inline=True)
+@later(inline=True)
 def cancel(orders: FloatArray, tag: float, with_exits: bool = False) -> None:
     """Cancel the live orders of a tag, with ``with_exits`` also the exits of its lots."""
     row = write(orders, f.OP_CANCEL, 0, float(tag))
@@ -251,7 +251,7 @@ def cancel(orders: FloatArray, tag: float, with_exits: bool = False) -> None:
         orders[row + f.X_REDUCE] = 1.0 if with_exits else 0.0
 
 
-@jit(inline=True)
+@later(inline=True)
 def close_lots(orders: FloatArray, portion: float = 1.0, tag: float = -1, asset: int = 0) -> None:
     """Close a portion of each open lot (of a tag) of an asset by market orders."""
     row = write(orders, f.OP_CLOSE, int(asset), float(tag))
@@ -259,7 +259,7 @@ def close_lots(orders: FloatArray, portion: float = 1.0, tag: float = -1, asset:
         orders[row + f.X_SIZE] = portion
 
 
-@jit(inline=True)
+@later(inline=True)
 def set_exits(
     orders: FloatArray,
     stop_loss: float = np.nan,
@@ -273,7 +273,7 @@ def set_exits(
         orders[row + f.X_STOP_LOSS], orders[row + f.X_TAKE_PROFIT] = stop_loss, take_profit
 
 
-@jit(inline=True)
+@later(inline=True)
 def trail_stops(
     orders: FloatArray, trail: float, trail_unit: int = f.FRACTION, tag: float = -1, asset: int = 0
 ) -> None:
@@ -283,7 +283,7 @@ def trail_stops(
         orders[row + f.X_TRAIL], orders[row + f.X_TRAIL_UNIT] = trail, trail_unit
 
 
-@part
+@later
 def live_orders(orders: FloatArray, tag: float) -> int:
     """How many orders of a tag are live (exits of its lots are not counted)."""
     count = 0
@@ -295,7 +295,7 @@ def live_orders(orders: FloatArray, tag: float) -> int:
     return count
 
 
-@part
+@later
 def order_of(orders: FloatArray, number: int) -> int:
     """Where the order of an earlier instruction is kept; -1 when there is none."""
     if not 0 <= number < orders[f.S_FIRST]:
@@ -303,27 +303,27 @@ def order_of(orders: FloatArray, number: int) -> int:
     return int(orders[int(orders[f.S_PLACED_AT]) + int(number)])
 
 
-@part
+@later
 def status_of(orders: FloatArray, number: int) -> int:
     """Status of the order that an instruction placed: ``WORKING``, ``FILLED`` ...; ``NONE`` before it is known."""
     k = order_of(orders, number)
     return int(orders[k + f.O_STATUS]) if k >= 0 else f.NONE
 
 
-@part
+@later
 def filled_of(orders: FloatArray, number: int) -> float:
     """Units that the order of an instruction has filled so far."""
     k = order_of(orders, number)
     return orders[k + f.O_FILLED] if k >= 0 else 0.0
 
 
-@part
+@later
 def new_fills(orders: FloatArray) -> int:
     """Number of fills since the last call of the block, of all assets."""
     return int((orders[f.S_FILLS_NEXT] - orders[f.S_SEEN_FILLS]) / f.N_FILL)
 
 
-@part
+@later
 def new_fill(orders: FloatArray, n: int) -> tuple[float, float, float, int, int]:
     """Fill ``n`` of `new_fills`, oldest first: tag (-1: none), signed size, price, role, asset.
 

@@ -18,7 +18,7 @@ from peak_kernels.compiling import part
 from peak_kernels.order_slots import Market
 from peak_kernels.orders.actions import act, check_submissions
 from peak_kernels.orders.ask import ask, ask_through
-from peak_kernels.orders.book import close_order, is_live, set_status, set_wakes, wake_for
+from peak_kernels.orders.book import close_order, set_status, set_wakes, wake_for
 from peak_kernels.orders.limits import (
     carries,
     charge_interest,
@@ -27,6 +27,7 @@ from peak_kernels.orders.limits import (
     settle_bar,
     wake_for_margin,
 )
+from peak_kernels.orders.live import is_live
 from peak_kernels.orders.marks import mark_bar, skip_quiet, wakes, write_curves
 from peak_kernels.orders.work import (
     expire_or_kill,

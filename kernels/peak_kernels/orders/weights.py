@@ -19,7 +19,8 @@ from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray
 from peak_kernels.compiling import part
 from peak_kernels.orders.account import gain_of, rate_at, trade_row
-from peak_kernels.orders.book import is_live, to_tick
+from peak_kernels.orders.book import to_tick
+from peak_kernels.orders.live import is_live
 
 
 @part

@@ -13,9 +13,10 @@ from peak_kernels import order_slots as f
 from peak_kernels.arrays import FloatArray
 from peak_kernels.compiling import part
 from peak_kernels.orders.account import fee
-from peak_kernels.orders.book import end_order, is_live, set_status
+from peak_kernels.orders.book import end_order, set_status
 from peak_kernels.orders.fill import close_lot, conclude, execute, floor_to_lot, resolve_size
 from peak_kernels.orders.limits import liquidated_first
+from peak_kernels.orders.live import is_live
 from peak_kernels.orders.price import reach, slip, trail, trail_mark, volume_cap
 from peak_kernels.orders.sized import size_by_rules
 
