@@ -3,6 +3,7 @@
 import ast
 import fnmatch
 import importlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -348,6 +349,18 @@ def test_no_loose_ends():
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             found += [f"{path.relative_to(ROOT)}:{number}: {word}" for word in marks + places if word in line]
     assert found == []
+
+
+def test_the_page_on_tracking_names_all_its_files():
+    """In the table of rooms and files, whose first column names a room once."""
+    text, room, named = (ROOT / "docs" / "tracking.md").read_text(), "", set()
+    for line in text.partition("| room | file |")[2].partition("\n## ")[0].splitlines():
+        cells = [cell.strip() for cell in line.split("|")[1:-1]]
+        if len(cells) == 3:
+            room = cells[0].strip("`/") or room
+            named |= {f"{room}/{name}" for name in re.findall(r"`(\w+\.py)`", cells[1])}
+    there = {f"{path.parent.name}/{path.name}" for path in (PACKAGE / "tracking").rglob("*.py")}
+    assert named == {name for name in there if "__" not in name}
 
 
 def test_file_names_have_no_versions():

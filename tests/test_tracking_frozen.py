@@ -263,6 +263,28 @@ def test_a_frame_that_is_passed_each_time_is_new_data_once_it_has_changed(kind, 
         assert kinds(renamed)[0] == [Kind.STATIC], "other words for the same instants"
 
 
+@pytest.mark.parametrize("kind", ["polars", "pandas"])
+def test_a_frame_with_the_data_of_bars_takes_the_short_way(kind, tmp_path):
+    """Of two that take turns, the first result of each turn looks for what is shared, and finds it."""
+    frame = noisy_bars().to_polars()
+    frame = frame.to_pandas().set_index("timestamp") if kind == "pandas" else frame
+    bars = Bars.from_frame(frame)
+    engine, capture, segment = BacktestEngine(), Capture(CODE), SegmentWriter(tmp_path, {})
+    segment.append(spool.PARAMS, (None, 1))  # a window is there
+    if not segment.at[0]:
+        pytest.skip("nothing is mapped here")
+    for data in (bars, frame, bars, frame):
+        list(capture.share(engine.run(data, "ma_crossover")))
+        assert capture.latest[2].number == 1
+        for _ in range(3):
+            assert capture.store(segment, bytes(range(16)), engine.run(data, "ma_crossover"))
+    segment.close()
+    found = [
+        record.head[3] for record in spool.read_records(segment.paths.segment) if record.kind == spool.FROZEN
+    ]
+    assert found == [1] * 12
+
+
 def test_strategies_that_cannot_be_compared_are_told_apart():
     class Odd:
         __hash__ = None

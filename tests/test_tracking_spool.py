@@ -213,6 +213,45 @@ def test_a_full_disk_ends_the_window(mapped, monkeypatch):
     assert [head for _, head in heads(mapped.paths.segment)] == expected
 
 
+@pytest.mark.parametrize("size", [10, 3_000, 200_000])
+def test_memory_is_made_ready_for_as_much_again(mapped, size, monkeypatch):
+    """After each flush: no record is lost, the window changes at most once until the next, and large files end."""
+    monkeypatch.setattr(segment, "ROTATE_BYTES", 3 << 20)
+    expected = []
+    for turn in range(16):
+        for _ in range(4):
+            expected.append(("run", len(expected), "x" * size))
+            mapped.append(spool.PARAMS, expected[-1])
+        mapped.sync()
+        end = mapped.offset
+        mapped.prepare()
+        assert mapped.offset == end
+        assert not mapped.at[0] or mapped.at[1] + 4 * size <= window.SIZE
+        if turn % 5 == 4:
+            mapped.prepare()
+    assert [head for _, head in heads(mapped.paths.segment)] == expected
+    assert mapped.full == (mapped.offset > 3 << 20)
+
+
+def test_memory_that_cannot_be_made_ready_is_no_error(mapped, writer, monkeypatch):
+    for target in (mapped, writer):
+        target.append(spool.PARAMS, ("run", 1, "x" * 700_000))
+        target.append(spool.PARAMS, ("run", 2, "x" * 200_000))
+        target.sync()
+    full = OSError(28, "No space left on device")
+    monkeypatch.setattr(window.os, "posix_fallocate", lambda *arguments: (_ for _ in ()).throw(full))
+    view, place = mapped.at
+    for target in (mapped, writer):
+        target.prepare()
+        target.append(spool.PARAMS, ("run", 3))
+        target.sync()
+        target.prepare()
+        assert [head[1] for _, head in heads(target.paths.segment)] == [1, 2, 3]
+    assert not mapped.at[0]
+    view.close()
+    view.fetch(place, 10)  # the thread that syncs came late
+
+
 def test_what_no_tracker_writes_is_refused(mapped):
     run = Subject(b"r" * 16)
     mapped.put(Kind.START, run, b"\xff", 0)

@@ -194,7 +194,7 @@ class Capture:
         self.latest = (of, _kernel(result._outcome) if quick else None, *found)
 
     def _recorded(self, bars: Any) -> tuple[Any, tuple[Any, ...]]:
-        """Bars with these numbers, the ones before where they have them, and what tells them from others.
+        """What stands for bars in later results, and what tells them from others.
 
         A frame that is passed each time makes new bars each time.  Those of small frames say themselves whether the
         values are the same; others are compared with a copy, not with the bars before, which may lie in the memory of a
@@ -207,9 +207,9 @@ class Capture:
             small = 8 * len(arrays) * len(bars) <= _COPIED_BYTES
             found = [None if array is None else array.tobytes() for array in arrays] if small else bars.hash
             if (found, facts) != (copy, data[1:]):
-                known, data = bars, (bars.hash, *facts)
-                self._data = (known, found, data)
-        return known, data
+                copy, data = found, (bars.hash, *facts)
+            self._data = (bars, copy, data)
+        return bars, data
 
     def bars(self, result: Any, metadata: Any = None) -> tuple[str, tuple[Head, list[Any]] | None]:
         """Key of a result's bars, and head and buffers of their BARS record if the segment lacks it."""

@@ -253,6 +253,7 @@ class Channel:
                     self.replay_now(force=True)
                     self._check_rejected(segment.paths)
                     return
+                segment.prepare()
             targets = [(older.paths, _ALL) for older in self._left()]
             if segment is not None and segment.paths.segment.exists():
                 targets.append((segment.paths, segment.offset))

@@ -91,7 +91,7 @@ class SegmentWriter:
         self._file = _create_locked(self.paths.segment)
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
-        self._synced = 0
+        self._synced = self._last = 0
         self._n_files = 0
         self._can_map = mapped and window.can_map(self._file.fileno())
         # Whether the file may go on behind ``offset``: allocated zeros, a part of a record.
@@ -314,8 +314,23 @@ class SegmentWriter:
         """
         end = self.offset
         if self._synced < end and not self._file.closed:
+            if not self._synced:  # here, since the first run of a loop would wait for it
+                with (
+                    contextlib.suppress(OSError),
+                    self.paths.segment.with_name("store.json").open("r+b") as file,
+                ):
+                    fdatasync(file.fileno())
             fdatasync(self._file.fileno())
-            self._synced = end
+            self._synced, self._last = end, end - self._synced
+
+    def prepare(self) -> None:
+        """Get memory ready for as much again as the last :meth:`sync` found new; a long wait may follow."""
+        view, place = self.at
+        if view:
+            if place + self._last > _room and self._map():
+                self.full = self.offset > ROTATE_BYTES
+                view, place = self.at
+            view.fetch(place, self._last)
 
     def close(self, *, abandon: bool = False) -> None:
         """Say that nothing more will come, and free the lock.

@@ -86,7 +86,7 @@ def store_folder(uri: str, root: Path | None = None) -> Path:
     except SpoolDamaged:
         make_private(folder)
         content = {"uri": mask(uri), "needs_credentials": has_secrets(uri), "format": FORMAT}
-        write_atomically(folder / "store.json", json.dumps(content).encode(), durable=True)
+        write_atomically(folder / "store.json", json.dumps(content).encode())
     return folder
 
 

@@ -12,6 +12,7 @@ takes ``fdatasync``, as after a write).  Two things make it safe:
 from __future__ import annotations
 
 import _thread
+import contextlib
 import ctypes
 import functools
 import mmap
@@ -43,6 +44,12 @@ class Window(mmap.mmap):
     """The mapped stretch, where in the file it begins, and its address."""
 
     begin = address = 0
+
+    def fetch(self, place: int, n_bytes: int) -> None:
+        """Get pages from a place on ready: those that were written to the disk must be asked for again, 3 us each."""
+        start = place & -mmap.PAGESIZE
+        with contextlib.suppress(OSError, ValueError):  # an older system; a window that was closed meanwhile
+            self.madvise(_POPULATE_WRITE, start, min(n_bytes, SIZE - start))
 
 
 def can_map(descriptor: int) -> bool:
