@@ -8,11 +8,13 @@ import pytest
 from peak_fast import BacktestEngine, Param, Sweep, strategy, synthetic
 from peak_fast.errors import StrategyError
 from peak_fast.sweep.run import functions
+from peak_fast.sweep.run.calls import Calls
 
 BARS = synthetic(700, seed=5, missing=0.01)
 GRID = {"window": [3, 10, 40, 90, 650, 699], "level": [0.0, 0.002]}
 SCHEMA = (Param("window", "int", 5, low=2, high=1000), Param("level", "float", 0.0, low=0.0, high=1.0))
 REUSED = np.zeros(len(BARS), np.int64)
+REUSED_BYTES = np.empty(REUSED.size, np.int8)
 
 
 def above(df, params):
@@ -22,6 +24,11 @@ def above(df, params):
 def reused(df, params):
     REUSED[:] = above(df, params).fill_null(False).to_numpy()
     return REUSED
+
+
+def reused_bytes(df, params):
+    REUSED_BYTES[:] = above(df, params).fill_null(False).to_numpy()
+    return pl.Series(REUSED_BYTES)
 
 
 def mixed(df, params):
@@ -53,6 +60,16 @@ KINDS = {
     "numpy": lambda df, p: above(df, p).fill_null(False).to_numpy(),
     "reused": reused,
     "reused_below": reused_below,
+    "reused_bytes": reused_bytes,
+    "gaps_of_bytes": lambda df, p: gaps_between(df, p).cast(pl.Int8),
+    "chunks_of_bytes": lambda df, p: pl.concat(
+        [above(df, p).cast(pl.Int8)[:300], above(df, p).cast(pl.Int8)[300:]], rechunk=False
+    ),
+    "part_of_bytes": lambda df, p: pl.concat(
+        [pl.Series([None] * 3, dtype=pl.Int8), above(df, p).cast(pl.Int8)]
+    )[3:],
+    "no_bytes": lambda df, p: pl.Series([None] * len(df), dtype=pl.Int8),
+    "bytes_at_times": lambda df, p: above(df, p).cast(pl.Int8 if p["window"] % 2 else pl.Boolean),
     "list": lambda df, p: above(df, p).fill_null(False).cast(pl.Int8).to_list(),
     "frame": lambda df, p: above(df, p).cast(pl.Int8).to_frame("target"),
     "expression": lambda df, p: pl.col("close") > pl.col("close").rolling_mean(p["window"]),
@@ -148,6 +165,23 @@ def test_values_that_are_no_sides_are_refused_with_their_configuration(wrong, th
     item = strategy(schema=SCHEMA, name="sides")(sides)
     with pytest.raises(StrategyError, match=r"window=90, level=0\.0"):
         Sweep(item, GRID, BARS).run(threads=threads, progress=False)
+
+
+def test_bytes_are_read_without_the_names_that_are_not_public(monkeypatch):
+    item = strategy(schema=SCHEMA, name="bytes")(KINDS["bytes"])
+    expected = Sweep(item, GRID, BARS.to_polars()).run(progress=False).frame
+    asked = []
+
+    class Bare:
+        """A column of a Polars that has other names inside."""
+
+        def __init__(self, series):
+            self.series = series
+
+    own = Calls._is_copied
+    monkeypatch.setattr(Calls, "_is_copied", lambda self, row, one: asked.append(own(self, row, Bare(one))))
+    assert Sweep(item, GRID, BARS.to_polars()).run(progress=False).frame.equals(expected)
+    assert asked and not any(asked)
 
 
 def test_a_series_that_is_changed_later_was_taken_as_it_was():
