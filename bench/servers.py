@@ -5,7 +5,8 @@
 
 A server burns the time of which ours is a small part, so what counts is a ratio.  The requests that our writer makes
 are written down once; then a bare client (`http.client`, kept-alive connections, as many at a time as ours, bodies that
-are ready) sends the same ones to the same server, in turn with ours.  The load of the machine hits both.
+are ready) sends the same ones to the same server, in turn with ours.  The load of the machine hits both.  For SQLite
+the same files are written and synced, and the same rows inserted, by a few lines that make nothing themselves.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ import argparse
 import contextlib
 import http.client
 import json
+import os
 import re
+import shutil
+import sqlite3
 import statistics
 import sys
 import tempfile
@@ -188,15 +192,80 @@ def server_row(pairs: int, workers: int) -> None:
         )
 
 
-def store_row(label: str, pairs: int, uri_of: Callable[[Path], str]) -> None:
-    """A store that has runs: 100 more with a cold writer, and 100 with that writer."""
+# Tables of MLflow that a run has rows in, and their columns that name it.
+_TABLES = {
+    "runs": "run_uuid", "params": "run_uuid", "tags": "run_uuid", "metrics": "run_uuid", "latest_metrics": "run_uuid",
+    "inputs": "destination_id",
+}  # fmt: skip
+
+
+def _taken(database: sqlite3.Connection) -> tuple[dict[str, list[Any]], dict[str, bytes]]:
+    """Rows and files of the last runs of a database, which has them no more."""
+    runs = dict(
+        database.execute(f"SELECT run_uuid, artifact_uri FROM runs ORDER BY start_time DESC LIMIT {RUNS}")
+    )
+    marks, rows = ", ".join("?" * RUNS), {}
+    for table, column in reversed(_TABLES.items()):
+        which = f"FROM {table} WHERE {column} IN ({marks})"
+        rows[table] = database.execute(f"SELECT * {which}", list(runs)).fetchall()
+        database.execute(f"DELETE {which}", list(runs))
+    files = {}
+    for run_id, root in runs.items():
+        paths = [path for path in Path(root).rglob("*") if path.is_file()]
+        files |= {f"{run_id}/artifacts/{path.relative_to(root)}": path.read_bytes() for path in paths}
+    assert len(files) == 3 * RUNS, len(files)
+    return rows, files
+
+
+def store_bare(source: Path, folder: Path) -> float:
+    """Seconds in which the files and rows of the last runs are durable once more, in a copy of their database."""
+    folder.mkdir()
+    shutil.copyfile(source, folder / "store.db")
+    database = sqlite3.connect(folder / "store.db", isolation_level=None)
+    rows, files = _taken(database)
+    begin = time.perf_counter()
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(_sync, {place for name in files for place in (folder / name, (folder / name).parent)}))
+    database.execute("BEGIN IMMEDIATE")
+    for table in _TABLES:
+        marks = ", ".join("?" * len(rows[table][0]))
+        database.executemany(f"INSERT INTO {table} VALUES ({marks})", rows[table])
+    database.execute("COMMIT")
+    took = time.perf_counter() - begin
+    database.close()
+    shutil.rmtree(folder)
+    return took
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    os.fsync(descriptor)
+    os.close(descriptor)
+
+
+def store_row(label: str, pairs: int, uri_of: Callable[[Path], str], database: str | None = None) -> None:
+    """A store that has runs: 100 more with a cold writer, and 100 with that writer; these bare, in a ``database``."""
+    rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "spool").mkdir()
         ours(uri_of(folder), folder)
-        rows = [ours(uri_of(folder), folder) for _ in range(pairs)]
+        for _ in range(pairs):
+            rows.append(ours(uri_of(folder), folder))
+            if database is not None:
+                rows[-1]["floor"] = store_bare(folder / database, folder / "bare")
     cold, warm = (statistics.median(row[f"{kind}_durable"] for row in rows) for kind in ("cold", "warm"))
     print(f"{label}: cold writer {cold:.2f} s, warm writer {warm:.2f} s", flush=True)
+    if database is not None:
+        floor = statistics.median(row["floor"] for row in rows)
+        parts = [
+            statistics.median(row[f"{kind}_durable"] / row["floor"] for row in rows)
+            for kind in ("cold", "warm")
+        ]
+        print(f"  bare {floor:.2f} s; ours / floor: {parts[0]:.2f} cold, {parts[1]:.2f} warm (medians)")
 
 
 def main(arguments: list[str]) -> int:
@@ -215,7 +284,7 @@ def main(arguments: list[str]) -> int:
         elif row == "files":
             store_row("file store", options.pairs, lambda folder: (folder / "mlruns").as_uri())
         else:
-            store_row("SQLite", options.pairs, lambda folder: f"sqlite:///{folder}/store.db")
+            store_row("SQLite", options.pairs, lambda folder: f"sqlite:///{folder}/store.db", "store.db")
     return 0
 
 

@@ -27,6 +27,7 @@ from peak_fast import (
     synthetic,
 )
 from peak_fast.portfolio import Momentum, Volatility
+from peak_fast.report import render_equity_png
 from peak_fast.settings import OrderRules
 from peak_fast.signals import simulate_signals
 from peak_fast.statistics import cscv
@@ -351,6 +352,7 @@ def test_every_call_passes_arrays_as_the_machine_code_reads_them(monkeypatch):
         "fold_stretches": "f1 f1 f1 f1 i1 f2", "are_clean": "f1 f1 f1 f1 f1 i1 i1",
         "are_same": "i1 f1 f1 f1 f1 f1 M1 f1 f1 f1 f1 f1 i1", "fold_holdings": "f2 f1 f1",
         "read_small": "i1 i1 i1 i1", "narrow": "i1 i1", "store_record": "u1 f1 f1 f2",
+        "pack_pixels": "i1 i2 i2", "fold_columns": "f1 f1 f1", "draw_spans": "f1 f1",
         "run_orders": ORDERS,
         "run_order_batch": f"{ORDERS} f2 f2 f2 i2 i2 f1 f1 i1 f1 f2 f2 i1", "order_metrics": "f1 f2 f1 f2 f2 f2 f1",
         "decision_rows": "f1 i1 f1 f2 i2 f1 f1 i1", "run_signals": "f1 f1 i2 i1 f2 f2 f2 i1",
@@ -397,4 +399,5 @@ def test_every_call_passes_arrays_as_the_machine_code_reads_them(monkeypatch):
     BacktestEngine(**paid).run(bars, "momentum")
     Sweep("momentum", {"period": [10, 20]}, bars, blocks=4, metrics=metrics, **paid).run()
     store_a_result(bars)
+    render_equity_png(BacktestEngine().run(bars, "momentum"), engine="lean")
     assert seen == set(entries.ENTRIES)

@@ -9,11 +9,14 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+ByteArray = NDArray[np.uint8]
 AnyArray = NDArray[Any]
 
 TILE = 1024
 """Bars of a scratch row that stays in the first-level cache.  A multiple of 4: see `rolling.smooth`."""
 
+# Tables in which `entries.pack_pixels` works.
+PACKING = (2, 8, 640)
 # Words on which `entries.read_small` works.
 SMALL_ROOM = 20
 # Its answers for a column that has to be read in another way, and for one with values that no byte holds.

@@ -15,15 +15,17 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from peak_kernels import portfolio_slots
-from peak_kernels.arrays import TILE, AnyArray, FloatArray, IntArray
+from peak_kernels.arrays import PACKING, TILE, AnyArray, ByteArray, FloatArray, IntArray
 from peak_kernels.compiling import Entry
 
 
 def _body(name: str) -> Callable[..., None]:
     """Python function of an entry; only compiling needs it, and it imports numba."""
-    from peak_kernels import natives, order_natives
+    from peak_kernels import natives, order_natives, picture_natives
 
-    body: Callable[..., None] = getattr(order_natives if name in _OF_ORDERS else natives, name)
+    homes = ((order_natives, _OF_ORDERS), (picture_natives, _OF_PICTURES))
+    home = next((module for module, names in homes if name in names), natives)
+    body: Callable[..., None] = getattr(home, name)
     return body
 
 
@@ -31,6 +33,7 @@ _OF_ORDERS = {
     "run_orders": 2, "run_order_batch": 4, "order_metrics": 1, "decision_rows": 0, "run_signals": 1, "run_block": 1,
     "run_block_by_block": 1, "decide_panel": 1,
 }  # fmt: skip
+_OF_PICTURES = {"pack_pixels": 5, "fold_columns": 0, "draw_spans": 6}
 _CALLING = ("run_orders", "run_order_batch", "run_block", "run_block_by_block", "decide_panel")
 """Entries that call functions of users, which may raise."""
 
@@ -45,14 +48,15 @@ ENTRIES = {
         "best_ranks": 3, "weigh_ranks": 3, "cscv_winners": 0, "cscv_ranks": 0, "cscv_means": 1,
         "draw_order": 3, "chain_moves": 1, "take_along": 0, "jitter": 2, "walk_paths": 2,
         "fold_stretches": 0, "are_clean": 2, "are_same": 1, "fold_holdings": 0, "read_small": 1, "narrow": 2,
-        "store_record": 1,
+        "store_record": 1, **_OF_PICTURES,
         **_OF_ORDERS,
     }.items()
 }  # fmt: skip
 (
     _RUN, _BY_BLOCK, _FINANCED, _FOLD_BLOCKS, _SMA, _EMA, _RSI, _ROC, _HIGHEST, _LOWEST, _STD, _MACD, _PORTFOLIO,
     _EXPOSURES, _MOMENTUM, _VOLATILITY, _TAKEN, _SCREEN, _BEST, _WEIGH, _WINNERS, _RANKS, _MEANS, _DRAW, _CHAIN,
-    _ALONG, _JITTER, _WALK, _STRETCHES, _CLEAN, _SAME, _HOLDINGS, _SMALL, _NARROW, STORE_RECORD,
+    _ALONG, _JITTER, _WALK, _STRETCHES, _CLEAN, _SAME, _HOLDINGS, _SMALL, _NARROW, STORE_RECORD, _PACK,
+    _COLUMNS, _SPANS,
     *_,
 ) = ENTRIES.values()  # fmt: skip
 
@@ -323,3 +327,28 @@ def narrow(values: AnyArray, row: int, answer: IntArray) -> bool:
     """
     _NARROW.call((values.view(np.int64), answer), values.dtype.kind == "f", row)
     return bool(answer[0] == 0)
+
+
+def pack_pixels(rows: ByteArray) -> bytes:
+    """See `pictures.packing.pack_pixels`; ``rows`` is uint8[rows, 1 + pixels], what comes back the packed pixels."""
+    (count, stride), size = rows.shape, rows.size
+    state, tables = np.empty(4, dtype=np.int64), np.empty(PACKING, dtype=np.int64)
+    tokens, out = np.empty(size, dtype=np.uint16), np.empty(2 * size + 1_024, dtype=np.uint8)
+    pixels, held, answer = (array.ctypes.data for array in (rows, tokens, out))
+    _PACK.call((state, tables[0], tables[1]), pixels, count, stride, held, answer)
+    return out[: state[0]].tobytes()
+
+
+def fold_columns(values: FloatArray, columns: int) -> tuple[FloatArray, FloatArray]:
+    """See `pictures.curves.fold_columns`: float64[columns] each."""
+    low, high = np.empty((2, columns))
+    _COLUMNS.call((values, low, high))
+    return low, high
+
+
+def draw_spans(
+    rows: ByteArray, left: int, top: FloatArray, bottom: FloatArray, bases: tuple[int, int, int]
+) -> None:
+    """See `pictures.curves.draw_spans`; ``rows`` is uint8[rows, pixels], ``left`` the first column that is drawn."""
+    height, stride = rows.shape
+    _SPANS.call((top, bottom), rows.ctypes.data + left, stride, height, *bases)

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from peak_fast.report.saving import save_figure as save_figure
     from peak_fast.report.sheet import tear_sheet, write_tear_sheet
     from peak_fast.report.text import report_text
+    from peak_fast.report.trades import trade_columns as trade_columns
     from peak_fast.report.trades import trades_summary
     from peak_fast.report.weights_picture import WEIGHTS_PNG as WEIGHTS_PNG
     from peak_fast.report.weights_picture import render_weights_png as render_weights_png
@@ -99,6 +100,7 @@ _HOMES = {
     "report_text": "text",
     "save_figure": "saving",
     "tear_sheet": "sheet",
+    "trade_columns": "trades",
     "trades_summary": "trades",
     "write_tear_sheet": "sheet",
 }

@@ -1,4 +1,4 @@
-"""A small palette canvas: anti-aliased curves, areas, marks and labels, written as PNG in about 2 ms.
+"""A small palette canvas: anti-aliased curves, areas, marks and labels, written as PNG.
 
 Each pixel is one byte, an index into a palette of ramps: 16 steps from white to a colour. An anti-aliased
 edge is then an index, not a blend of three channels, and the PNG holds a third of the bytes. Pillow is used
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from peak_fast.errors import require
+from peak_kernels.entries import draw_spans, pack_pixels
 
 Pixels = NDArray[np.uint8]
 LEVELS = 16
@@ -211,32 +212,11 @@ class Canvas:
         self.pixels[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
 
     def spans(self, left: int, top: NDArray[np.float64], bottom: NDArray[np.float64], colour: str) -> None:
-        """Fill each column from ``top`` to ``bottom`` (fractional rows, both shape (columns,)), anti-aliased.
-
-        Only the covered pixels are touched: a smooth curve of 1,000 columns costs some 4,000 of them. Pixels
-        inside a span are full; only its first and its last one are worked out.
-        """
-        top = np.clip(top, 0.0, self.height - 1.0)
-        bottom = np.clip(bottom, top + 1e-3, self.height - 1e-3)
-        first, last = np.floor(top), np.ceil(bottom) - 1.0
-        count = (last - first).astype(np.int64) + 1
-        ends = np.cumsum(count)
-        starts = ends - count
-        stride = self.width + 1
-        origin = (first.astype(np.int64) - starts) * stride + np.arange(left + 1, left + 1 + len(top))
-        at = np.arange(0, int(ends[-1]) * stride, stride) + np.repeat(origin, count)
-        full = LEVELS - 1
-        level = np.full(len(at), full, dtype=np.uint8)
-        level[starts] = np.maximum(np.rint((np.minimum(first + 1.0, bottom) - top) * full), 1.0)
-        tail = ends[count > 1] - 1
-        level[tail] = np.maximum(np.rint((bottom - last)[count > 1] * full), 1.0)
-        if colour == "drawdown":
-            level += np.where(self._flat[at] >= BASE["area"], BASE["drawdown_on_area"], BASE[colour]).astype(
-                np.uint8
-            )
-        else:
-            level += np.uint8(BASE[colour])
-        self._flat[at] = level
+        """Fill each column from ``top`` to ``bottom`` (fractional rows, both shape (columns,)), anti-aliased."""
+        on_area = "drawdown_on_area" if colour == "drawdown" else colour
+        count = self.width - left
+        bases = BASE[colour], BASE[on_area], BASE["area"]
+        draw_spans(self._rows, left + 1, top[:count], bottom[:count], bases)
 
     def area(self, left: int, top: int, depth: NDArray[np.float64]) -> None:
         """Shade each column from row ``top`` to ``depth`` (shape (columns,)), keeping grid lines visible."""
@@ -267,17 +247,8 @@ class Canvas:
         self._flat[at] = value
 
     def png(self) -> bytes:
-        """The picture as PNG bytes.
-
-        Filter "up" turns everything that repeats from row to row into zeros; run-length deflate then beats
-        the default strategy in both time (1.5 against 2.3 ms) and size (9 against 24 KB).
-        """
-        filtered = np.empty_like(self._rows)
-        filtered[0] = self._rows[0]
-        np.subtract(self._rows[1:], self._rows[:-1], out=filtered[1:])
-        filtered[:, 0] = 2
-        packer = zlib.compressobj(1, zlib.DEFLATED, 15, 7, zlib.Z_RLE)
-        data = packer.compress(filtered) + packer.flush()
+        """The picture as PNG bytes."""
+        data = pack_pixels(self._rows)
         header = struct.pack(">IIBBBBB", self.width, self.height, 8, 3, 0, 0, 0)
         chunks = ((b"IHDR", header), (b"PLTE", PALETTE), (b"IDAT", data), (b"IEND", b""))
         body = (

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from peak_kernels.arrays import FloatArray, IntArray
+from peak_kernels.entries import fold_columns
 
 # Exit reason of a position that the last bar left open.
 STILL_OPEN = "open"
@@ -171,19 +172,7 @@ def column_spans(values: FloatArray, columns: int) -> tuple[FloatArray, FloatArr
     n = len(values)
     if n == 1:
         return np.repeat(values, columns), np.repeat(values, columns)
-    position = np.linspace(0.0, n - 1.0, columns + 1)
-    left = np.minimum(position.astype(np.int64), n - 2)
-    border = values[left] + (values[left + 1] - values[left]) * (position - left)
-    low, high = np.minimum(border[:-1], border[1:]), np.maximum(border[:-1], border[1:])
-    # Bars strictly inside a column: [first, last) between its two borders.
-    first = np.ceil(position).astype(np.int64)
-    inside = first[1:] > first[:-1]
-    if inside.any():
-        # The last bar lies on the last border, so it is already counted.
-        starts, bars = first[:-1][inside], values[:-1]
-        low[inside] = np.minimum(low[inside], np.minimum.reduceat(bars, starts))
-        high[inside] = np.maximum(high[inside], np.maximum.reduceat(bars, starts))
-    return low, high
+    return fold_columns(np.ascontiguousarray(values, dtype=np.float64), columns)
 
 
 def linear_ticks(low: float, high: float, count: int = 6) -> list[float]:

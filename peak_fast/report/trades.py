@@ -21,7 +21,10 @@ SCHEMA_VERSION = 2
 LISTED_SYMBOLS = 20
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
-Columns = dict[str, Any]
+
+class Columns(dict[str, Any]):
+    """Trades as :func:`trade_columns` gives them, which takes them as they are."""
+
 
 _INTEGERS = ("trade_id", "entry_bar", "exit_bar", "bars_held")
 _NUMBERS = (
@@ -113,9 +116,11 @@ def trade_columns(trades: Any, time_us: Any = None) -> Columns:
         ``entry_time``, ``exit_time``; list of str: ``exit_reason`` and, where there is one, ``symbol``; bool: ``open``,
         whether there is no exit yet.
     """
+    if isinstance(trades, Columns):
+        return trades
     raw = _raw_columns(trades)
     n = len(next(iter(raw.values()))) if raw else 0
-    columns: Columns = {}
+    columns = Columns()
     for name in _NUMBERS:
         columns[name] = _numbers(raw[name]) if name in raw else np.full(n, np.nan)
     for name in _INTEGERS:
@@ -161,30 +166,53 @@ def _bar_times(bars: NDArray[np.int64], time_us: Any) -> NDArray[np.int64] | Non
         return None
     times = np.asarray(time_us, dtype=np.int64)
     known = (bars >= 0) & (bars < len(times))
+    if known.all():
+        return times[bars]
     return np.where(known, times[np.clip(bars, 0, len(times) - 1)], np.iinfo(np.int64).min)
 
 
+def _finite(values: FloatArray) -> FloatArray:
+    known = np.isfinite(values)
+    return values if known.all() else values[known]
+
+
+def _sum(values: FloatArray) -> float:
+    """Sum of all that is no NaN."""
+    missing = np.isnan(values)
+    return float(np.add.reduce(np.where(missing, 0.0, values) if missing.any() else values))
+
+
 def _mean(values: FloatArray) -> float | None:
-    finite = values[np.isfinite(values)]
-    return float(finite.mean()) if len(finite) else None
+    finite = _finite(values)
+    return float(np.add.reduce(finite)) / len(finite) if len(finite) else None
 
 
 def _distribution(values: FloatArray) -> dict[str, Any]:
     """Mean, sample standard deviation, extremes and quantiles (linear interpolation) of the finite values."""
-    finite = values[np.isfinite(values)]
+    finite = np.sort(_finite(values))
     names = [f"p{round(100 * q):02d}" for q in QUANTILES]
-    if len(finite) == 0:
+    mean = _mean(values)
+    if mean is None:
         return {"mean": None, "std": None, "min": None, "max": None, "quantiles": dict.fromkeys(names)}
     return {
-        "mean": float(finite.mean()),
-        "std": float(finite.std(ddof=1)) if len(finite) > 1 else None,
-        "min": float(finite.min()),
-        "max": float(finite.max()),
-        "quantiles": dict(zip(names, np.quantile(finite, QUANTILES).tolist(), strict=True)),
+        "mean": mean,
+        "std": float(_finite(values).std(ddof=1)) if len(finite) > 1 else None,
+        "min": float(finite[0]),
+        "max": float(finite[-1]),
+        "quantiles": {name: _quantile(finite, q) for name, q in zip(names, QUANTILES, strict=True)},
     }
 
 
-def _group(columns: Columns, chosen: NDArray[np.bool_]) -> dict[str, Any]:
+def _quantile(ordered: FloatArray, share: float) -> float:
+    """As ``numpy.quantile``, of values in their order."""
+    last = len(ordered) - 1
+    below = int(last * share)
+    part = last * share - below
+    low, high = float(ordered[below]), float(ordered[min(below + 1, last)])
+    return high - (high - low) * (1.0 - part) if part >= 0.5 else low + (high - low) * part
+
+
+def _group(columns: Mapping[str, Any], chosen: NDArray[np.bool_]) -> dict[str, Any]:
     """Statistics of one group of trades (a side, an exit reason)."""
     profit = columns["net_pnl"][chosen]
     wins, losses = profit[profit > 0.0], profit[profit < 0.0]
@@ -194,7 +222,7 @@ def _group(columns: Columns, chosen: NDArray[np.bool_]) -> dict[str, Any]:
         "winning": len(wins),
         "losing": len(losses),
         "win_rate": len(wins) / len(profit) if len(profit) else None,
-        "net_pnl": float(np.nansum(profit)),
+        "net_pnl": _sum(profit),
         "mean_net_pnl": _mean(profit),
         "mean_return": _mean(columns["return"][chosen]),
         "profit_factor": float(wins.sum()) / lost if lost > 0.0 else None,
@@ -238,12 +266,38 @@ def trade_records(columns: Columns, chosen: Sequence[int]) -> list[dict[str, Any
     return [dict(zip(fields, row, strict=True)) for row in zip(*fields.values(), strict=True)]
 
 
-def _chosen(columns: Columns, chosen: NDArray[np.bool_]) -> Columns:
-    """Columns of some of the trades."""
-    kept: Columns = {
-        name: None if values is None else np.asarray(values)[chosen] for name, values in columns.items()
+def _closed(columns: Columns) -> dict[str, Any]:
+    """What is counted of trades that have an end."""
+    chosen = ~columns["open"]
+    return {
+        name: None if columns[name] is None else np.asarray(columns[name])[chosen]
+        for name in ("net_pnl", "return", "mae", "mfe", "bars_held", "side", "exit_reason", *_TIMES)
     }
-    return {**kept, "exit_reason": [str(reason) for reason in kept["exit_reason"]]}
+
+
+def _groups(columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Statistics of all trades, of each side and of each exit reason."""
+    side, reasons = columns["side"], columns["exit_reason"].astype(np.str_)
+    whole = _group(columns, np.ones(len(side), dtype=np.bool_))
+
+    def group(chosen: NDArray[np.bool_]) -> dict[str, Any]:
+        return dict(whole) if chosen.all() else _group(columns, chosen)
+
+    return {
+        "all": whole,
+        "by_side": {"long": group(side > 0), "short": group(side < 0)},
+        "by_exit_reason": {str(reason): group(reasons == reason) for reason in np.unique(reasons)},
+    }
+
+
+def _listed(columns: Columns, profit: FloatArray, listed: int) -> dict[str, Any]:
+    """The best and the worst of the closed trades, whose profits are given, and the first and last of all."""
+    n, closed = len(columns["net_pnl"]), np.flatnonzero(~columns["open"])
+    ranked = closed[np.argsort(np.nan_to_num(profit), kind="stable")]
+    shown, some = min(listed, n), [int(ranked[-1]), int(ranked[0])] if len(ranked) else []
+    found = trade_records(columns, [*range(shown), *range(n - shown, n), *some])
+    best, worst = found[2 * shown :] or (None, None)
+    return {"best": best, "worst": worst, "first": found[:shown], "last": found[shown : 2 * shown]}
 
 
 def _counts(columns: Columns, whole: Mapping[str, Any]) -> dict[str, int]:
@@ -260,7 +314,7 @@ def _counts(columns: Columns, whole: Mapping[str, Any]) -> dict[str, int]:
     }
 
 
-def _holding(columns: Columns) -> dict[str, float | None]:
+def _holding(columns: Mapping[str, Any]) -> dict[str, float | None]:
     held = columns["bars_held"][columns["bars_held"] >= 0].astype(np.float64)
     seconds = None
     if columns["entry_time"] is not None and columns["exit_time"] is not None and len(held):
@@ -318,15 +372,10 @@ def trades_summary(
         rate of no trades, a profit factor without a loss) is ``None``.
     """
     columns = trade_columns(trades, time_us)
-    still_open = columns["open"]
-    closed = _chosen(columns, ~still_open)
-    profit, n = closed["net_pnl"], len(columns["net_pnl"])
-    whole = _group(closed, np.ones(len(profit), dtype=np.bool_))
-    reasons = np.asarray(closed["exit_reason"], dtype=np.str_)
+    closed = _closed(columns)
+    profit, groups = closed["net_pnl"], _groups(closed)
+    whole = groups.pop("all")
     mean_win, mean_loss = whole["mean_win"], whole["mean_loss"]
-    ranked = np.argsort(np.nan_to_num(profit), kind="stable")
-    shown = min(listed, n)
-    extremes = trade_records(closed, [int(ranked[-1]), int(ranked[0])] if len(profit) else [])
     return {
         "schema_version": SCHEMA_VERSION,
         "counts": _counts(columns, whole),
@@ -335,24 +384,16 @@ def trades_summary(
         "expectancy": whole["mean_net_pnl"],
         "payoff_ratio": mean_win / -mean_loss if mean_win is not None and mean_loss else None,
         "totals": {
-            name: float(np.nansum(columns[name]))
-            for name in ("net_pnl", "gross_pnl", "fees", "slippage", "financing")
+            name: _sum(columns[name]) for name in ("net_pnl", "gross_pnl", "fees", "slippage", "financing")
         }
-        | {"open_net_pnl": float(np.nansum(columns["net_pnl"][still_open]))},
+        | {"open_net_pnl": _sum(columns["net_pnl"][columns["open"]])},
         "net_pnl": _distribution(profit),
         "return": _distribution(closed["return"]),
-        "by_side": {
-            "long": _group(closed, closed["side"] > 0),
-            "short": _group(closed, closed["side"] < 0),
-        },
-        "by_exit_reason": {str(reason): _group(closed, reasons == reason) for reason in np.unique(reasons)},
+        **groups,
         **({"by_symbol": _by_symbol(columns)} if "symbol" in columns else {}),
         "holding": _holding(closed),
         "excursions": {"mean_mae": _mean(closed["mae"]), "mean_mfe": _mean(closed["mfe"])},
         "streaks": _streaks(profit),
-        "best": extremes[0] if extremes else None,
-        "worst": extremes[1] if extremes else None,
-        "first": trade_records(columns, range(shown)),
-        "last": trade_records(columns, range(n - shown, n)),
+        **_listed(columns, profit, listed),
         "stats": json_safe(dict(stats or {})),
     }

@@ -42,12 +42,17 @@ def write_shared(jobs: Sequence[Job], count: int | None = None) -> list[tuple[st
     count = _processes(sum(len(artifacts) for _, _, artifacts in jobs)) if count is None else count
     shares = [jobs[k::count] for k in range(count)]
     helpers: list[_Helper] = []
+    files = FileWriter()
     try:
+        # What forks have in common is imported and made by the first run.
+        said = [_write(files, shares[0][:1])]
         with contextlib.suppress(OSError):  # the system has no more processes
             helpers.extend(map(_Helper, shares[1:]))
-        said = [_write(shares[0])]
-        said += [helper.problems() or _write(helper.share) for helper in helpers]
-        said += map(_write, shares[1 + len(helpers) :])
+        said[0] += _write(files, shares[0][1:])
+        files.make_durable()
+        said += [helper.problems() or _write(files, helper.share) for helper in helpers]
+        said += [_write(files, share) for share in shares[1 + len(helpers) :]]
+        files.make_durable()
     finally:
         for helper in helpers:
             helper.end()
@@ -61,11 +66,8 @@ def _processes(files: int) -> int:
     return max(min(_MOST, len(os.sched_getaffinity(0)), files // _WORTH), 1)
 
 
-def _write(jobs: Sequence[Job]) -> list[Problems]:
-    files = FileWriter()
-    said = [files.write(root, artifacts) for _, root, artifacts in jobs]
-    files.make_durable()
-    return said
+def _write(files: FileWriter, jobs: Sequence[Job]) -> list[Problems]:
+    return [files.write(root, artifacts) for _, root, artifacts in jobs]
 
 
 class _Helper:
@@ -101,10 +103,12 @@ def _help(share: Sequence[Job], sink: int, parent: int) -> NoReturn:
     try:
         ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
         if os.getppid() == parent:
+            files = FileWriter()
             said = [
                 [(artifacts.index(artifact), reason) for artifact, reason in problems]
-                for (_, _, artifacts), problems in zip(share, _write(share), strict=True)
+                for (_, _, artifacts), problems in zip(share, _write(files, share), strict=True)
             ]
+            files.make_durable()
             with os.fdopen(sink, "wb") as stream:
                 stream.write(json.dumps(said).encode() + b"\n")
     finally:

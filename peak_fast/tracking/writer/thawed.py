@@ -217,11 +217,12 @@ class Thawed:
         # Entry 0 is the time before the first fill.
         cash = np.cumsum(np.concatenate(([self._static.settings[t.INITIAL_CASH]], changes)))
         position = np.cumsum(np.concatenate(([0.0], signed)))
-        last = np.searchsorted(bar, np.arange(len(self.bars)), side="right")
-        held = position[last]
         # What is left of a closed position is rounding.
-        held[np.abs(held) < 1e-12 * max(float(np.abs(position).max()), 1e-300)] = 0.0
-        return cash[last], held
+        position[np.abs(position) < 1e-12 * max(float(np.abs(position).max()), 1e-300)] = 0.0
+        n = len(self.bars)
+        edges = np.minimum(bar, n).astype(np.int64)
+        lengths = np.diff(edges, prepend=0, append=n)
+        return np.repeat(cash, lengths), np.repeat(position, lengths)
 
     def _fills(self) -> Any:
         """Bar, signed size, price and fee of each fill."""

@@ -214,6 +214,8 @@ class Rendering:
         payload, bars = self._whole_payload(), self._source.bars
         if payload["close"] is not None and bars is not None and bars.high is not None:
             payload["prices"] = {"close": bars.mark, "low": bars.low, "high": bars.high}
+        # Of bars that had no times, trades have none either.
+        payload["trades"] = self._source.trades()
         return report.tear_sheet(payload).encode()
 
     def _weights(self) -> bytes:
@@ -226,11 +228,11 @@ class Rendering:
 
     @functools.cached_property
     def _trades(self) -> Any:
-        return self._source.trades()
+        """Columns of the trades; three files are made from them."""
+        bars = self._source.bars
+        return report.trade_columns(self._source.trades(), None if bars is None else bars.time_us)
 
     @functools.cached_property
     def _summary(self) -> dict[str, Any]:
         """Trade statistics; two files are made from them."""
-        bars = self._source.bars
-        times = None if bars is None else bars.time_us
-        return report.trades_summary(self._trades, self._source.stats, time_us=times)
+        return report.trades_summary(self._trades, self._source.stats)
