@@ -21,7 +21,7 @@ MODULES = sorted([*PACKAGE.rglob("*.py"), *KERNELS.rglob("*.py")])
 # the module or subpackage right below peak_fast; a new one must be placed here.
 FLOORS = [
     ["errors", "masking", "version"],
-    ["arguments", "columns", "files", "guard"],
+    ["arguments", "columns", "files", "forks", "guard"],
     ["data", "params"],
     ["indicators", "metrics", "settings", "statistics", "trials"],
     ["strategies"],
@@ -41,6 +41,7 @@ ASIDE = {
         "arguments",
         "errors",
         "files",
+        "forks",
         "guard",
         "masking",
         "metrics",

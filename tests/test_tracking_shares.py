@@ -12,9 +12,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from peak_fast.forks import sensible
 from peak_fast.tracking import MLflowTracker, log_backtest
 from peak_fast.tracking.caller import background
-from peak_fast.tracking.stores import shares
+from peak_fast.tracking.stores import calls, files
+from peak_fast.tracking.stores.files import write_shared
 from peak_fast.tracking.updates import Artifact
 from tests.tracking_fakes import FakeBars, fake_result
 
@@ -29,7 +31,6 @@ def jobs_of(folder, load):
     """Runs with two files each, of which ``load`` makes the second."""
     return [
         (
-            f"run-{k}",
             folder / f"run-{k}",
             [
                 Artifact("a.txt", load=partial(bytes, b"a%d" % k)),
@@ -57,17 +58,16 @@ def one_that_breaks(k):
 
 @pytest.mark.parametrize("count", [1, 2, 3, 20])
 def test_every_file_is_there_and_every_problem_is_told(tmp_path, count):
-    said = dict(shares.write_shared(jobs_of(tmp_path, one_that_breaks), count))
-    assert sorted(said) == [f"run-{k}" for k in range(RUNS)]
-    for k in range(RUNS):
-        reasons = [(artifact.path, reason) for artifact, reason in said[f"run-{k}"]]
+    said = write_shared(jobs_of(tmp_path, one_that_breaks), count)
+    for k, problems in zip(range(RUNS), said, strict=True):
+        reasons = [(artifact.path, reason) for artifact, reason in problems]
         text = f"sub/b.txt: ValueError: no picture of {k}"
         assert reasons == ([("sub/b.txt", text)] if k % 3 == 0 else [])
     assert content(tmp_path) == expected(lambda k: None if k % 3 == 0 else b"b%d" % k)
 
 
 def test_others_write_their_shares(tmp_path):
-    shares.write_shared(jobs_of(tmp_path, lambda k: str(os.getpid()).encode()), 2)
+    write_shared(jobs_of(tmp_path, lambda k: str(os.getpid()).encode()), 2)
     writers = [int((tmp_path / f"run-{k}" / "sub" / "b.txt").read_bytes()) for k in range(RUNS)]
     assert set(writers[::2]) == {os.getpid()} and len(set(writers[1::2])) == 1
     assert writers[1] != os.getpid()
@@ -83,8 +83,8 @@ def test_the_share_of_one_that_is_killed_is_written_here(tmp_path):
             os.kill(os.getpid(), signal.SIGKILL)
         return b"b%d" % k
 
-    said = shares.write_shared(jobs_of(tmp_path, load), 2)
-    assert all(problems == [] for _, problems in said)
+    said = write_shared(jobs_of(tmp_path, load), 2)
+    assert said == [[]] * RUNS
     assert content(tmp_path) == expected(lambda k: b"b%d" % k)
 
 
@@ -93,24 +93,24 @@ def test_a_system_that_has_no_more_processes(tmp_path, monkeypatch):
         raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
 
     monkeypatch.setattr(os, "fork", refuse)
-    said = shares.write_shared(jobs_of(tmp_path, lambda k: b"b%d" % k), 3)
-    assert [problems for _, problems in said] == [[]] * RUNS
+    said = write_shared(jobs_of(tmp_path, lambda k: b"b%d" % k), 3)
+    assert said == [[]] * RUNS
     assert content(tmp_path) == expected(lambda k: b"b%d" % k)
 
 
 @pytest.mark.parametrize("where", ["here", "there"])
 def test_a_full_disk_is_told_by_this_process(tmp_path, monkeypatch, where):
     here = os.getpid()
-    write = shares.FileWriter._write
+    write = files.FileWriter._write
 
     def full(self, target, artifact):
         if (os.getpid() == here) == (where == "here") or "run-1/" in target.as_posix():
             raise OSError(errno.ENOSPC, "No space left on device")
         return write(self, target, artifact)
 
-    monkeypatch.setattr(shares.FileWriter, "_write", full)
+    monkeypatch.setattr(files.FileWriter, "_write", full)
     with pytest.raises(OSError, match="No space left"):
-        shares.write_shared(jobs_of(tmp_path, lambda k: b"b"), 2)
+        write_shared(jobs_of(tmp_path, lambda k: b"b"), 2)
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
 
@@ -118,15 +118,15 @@ def test_a_full_disk_is_told_by_this_process(tmp_path, monkeypatch, where):
 FORKS = """
 import os, signal, sys
 from pathlib import Path
-from peak_fast.tracking.stores import shares
+from peak_fast.tracking.stores.files import write_shared
 from peak_fast.tracking.updates import Artifact
 writer, folder = os.getpid(), Path(sys.argv[1])
 def load():
     Path(folder, str(os.getpid())).touch()
     os.kill(writer, signal.SIGKILL)
     signal.pause()
-jobs = [("a", folder, [Artifact("a", load=lambda: b"")]), ("b", folder, [Artifact("b", load=load)])]
-shares.write_shared(jobs, 2)
+jobs = [(folder, [Artifact("a", load=lambda: b"")]), (folder, [Artifact("b", load=load)])]
+write_shared(jobs, 2)
 """
 
 
@@ -150,19 +150,20 @@ def test_a_fork_ends_with_its_writer(tmp_path):
 
 
 def test_who_is_forked(monkeypatch):
-    assert shares._processes(10_000) == 1  # a process of a user's
+    assert not calls.is_our_process()  # a process of a user's
     spec = SimpleNamespace(name="peak_fast.tracking.writer.__main__")
     monkeypatch.setattr(sys.modules["__main__"], "__spec__", spec)
+    assert calls.is_our_process()
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(12)))
-    assert [shares._processes(files) for files in (0, 3, 60, 128, 300, 10_000)] == [1, 1, 1, 2, 4, 4]
+    assert [sensible(steps, 64) for steps in (0, 3, 60, 128, 300, 10_000)] == [1, 1, 1, 2, 4, 4]
     stop = threading.Event()
     thread = threading.Thread(target=stop.wait)
     thread.start()
-    assert shares._processes(10_000) == 1
+    assert sensible(10_000, 64) == 1
     stop.set()
     thread.join()
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3})
-    assert shares._processes(10_000) == 1
+    assert sensible(10_000, 64) == 1
 
 
 def test_runs_of_a_writer_process(spool_dir, tmp_path, monkeypatch, experiment, reader_of):

@@ -18,18 +18,20 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from peak_fast.report.artifacts import EQUITY_PNG, REPORT_TXT, TRADES_JSON, render_artifacts
-    from peak_fast.report.artifacts import TEARSHEET_HTML as TEARSHEET_HTML
+    from peak_fast.report.artifacts import render_artifacts
     from peak_fast.report.comparing import Comparison, compare
     from peak_fast.report.figure import equity_figure, figure_png, prepare_picture, render_equity_png
     from peak_fast.report.figure import for_notebooks as for_notebooks
     from peak_fast.report.glance import small_picture as small_picture
     from peak_fast.report.glance import sparkline as sparkline
-    from peak_fast.report.holdings import WEIGHTS_PARQUET as WEIGHTS_PARQUET
     from peak_fast.report.holdings import named_columns as named_columns
     from peak_fast.report.holdings import weights_parquet as weights_parquet
     from peak_fast.report.holdings import with_few_symbols as with_few_symbols
     from peak_fast.report.holdings_figures import contributions_figure, turnover_figure, weights_figure
+    from peak_fast.report.names import EQUITY_PNG, REPORT_TXT, TRADES_JSON
+    from peak_fast.report.names import TEARSHEET_HTML as TEARSHEET_HTML
+    from peak_fast.report.names import WEIGHTS_PARQUET as WEIGHTS_PARQUET
+    from peak_fast.report.names import WEIGHTS_PNG as WEIGHTS_PNG
     from peak_fast.report.overview import overview_figure
     from peak_fast.report.payload import payload_of
     from peak_fast.report.plain import dump_json, json_safe
@@ -40,7 +42,6 @@ if TYPE_CHECKING:
     from peak_fast.report.text import report_text
     from peak_fast.report.trades import trade_columns as trade_columns
     from peak_fast.report.trades import trades_summary
-    from peak_fast.report.weights_picture import WEIGHTS_PNG as WEIGHTS_PNG
     from peak_fast.report.weights_picture import render_weights_png as render_weights_png
 
 __all__ = [
@@ -68,10 +69,12 @@ __all__ = [
 ]
 
 _HOMES = {
-    "EQUITY_PNG": "artifacts",
-    "REPORT_TXT": "artifacts",
-    "TEARSHEET_HTML": "artifacts",
-    "TRADES_JSON": "artifacts",
+    "EQUITY_PNG": "names",
+    "REPORT_TXT": "names",
+    "TEARSHEET_HTML": "names",
+    "TRADES_JSON": "names",
+    "WEIGHTS_PARQUET": "names",
+    "WEIGHTS_PNG": "names",
     "Comparison": "comparing",
     "compare": "comparing",
     "small_picture": "glance",
@@ -82,8 +85,6 @@ _HOMES = {
     "figure_format": "saving",
     "figure_png": "figure",
     "for_notebooks": "figure",
-    "WEIGHTS_PARQUET": "holdings",
-    "WEIGHTS_PNG": "weights_picture",
     "render_weights_png": "weights_picture",
     "named_columns": "holdings",
     "weights_parquet": "holdings",

@@ -9,18 +9,21 @@ from typing import Any
 
 from peak_fast.errors import MissingDependencyError
 from peak_fast.report.figure import Engine, render_equity_png
-from peak_fast.report.holdings import WEIGHTS_PARQUET, weights_parquet
+from peak_fast.report.holdings import weights_parquet
+from peak_fast.report.names import (
+    EQUITY_PNG,
+    REPORT_TXT,
+    TEARSHEET_HTML,
+    TRADES_JSON,
+    WEIGHTS_PARQUET,
+    WEIGHTS_PNG,
+)
 from peak_fast.report.payload import Reported, payload_of
 from peak_fast.report.plain import dump_json
 from peak_fast.report.sheet import tear_sheet
 from peak_fast.report.text import report_text
 from peak_fast.report.trades import trades_summary
-from peak_fast.report.weights_picture import WEIGHTS_PNG, render_weights_png
-
-EQUITY_PNG = "plots/equity_curve.png"
-TRADES_JSON = "reports/trades_summary.json"
-REPORT_TXT = "reports/backtest_report.txt"
-TEARSHEET_HTML = "reports/tearsheet.html"
+from peak_fast.report.weights_picture import render_weights_png
 
 
 def render_artifacts(

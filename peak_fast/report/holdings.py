@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-WEIGHTS_PARQUET = "reports/weights.parquet"
 # What a portfolio is compared with.
 HELD_EQUALLY = "All, held equally"
 # Texts name as many symbols; the tables have all of them.

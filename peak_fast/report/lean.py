@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -51,9 +52,17 @@ class Panel:
         share = (values - self.low) / (self.high - self.low)
         return np.asarray(self.bottom - share * (self.bottom - self.top))
 
+    def row(self, value: float) -> float:
+        """Pixel row of one value."""
+        return self.bottom - (value - self.low) / (self.high - self.low) * (self.bottom - self.top)
+
     def x(self, bars: FloatArray, n_bars: int) -> FloatArray:
         """Pixel columns of bar positions."""
-        return np.asarray(self.left + bars * ((self.columns - 1) / max(n_bars - 1, 1)))
+        return np.asarray(self.column(bars, n_bars))
+
+    def column(self, bar: Any, n_bars: int) -> Any:
+        """Pixel column of one bar, or of many."""
+        return self.left + bar * ((self.columns - 1) / max(n_bars - 1, 1))
 
 
 def draw_lean(picture: Picture, size: tuple[int, int] = (1000, 580)) -> Canvas:
@@ -166,7 +175,7 @@ def draw_time_axis(canvas: Canvas, ticks: list[Tick], n_bars: int, upper: Panel,
     """Grid lines of two panels (which may be one), and the labels below the lower one where they have room."""
     free_from = -1.0
     for tick in ticks:
-        x = float(upper.x(np.array([tick.at]), n_bars)[0])
+        x = upper.column(tick.at, n_bars)
         for panel in (upper, lower):
             canvas.block(round(x), panel.top, round(x) + 1, panel.bottom, "grid")
         width = text_mask(tick.label, 12).shape[1]
@@ -180,7 +189,7 @@ def draw_time_axis(canvas: Canvas, ticks: list[Tick], n_bars: int, upper: Panel,
 def draw_value_axis(canvas: Canvas, panel: Panel, ticks: list[Tick]) -> None:
     """Grid lines of a panel with their labels on its left."""
     for tick in ticks:
-        y = float(panel.y(np.array([tick.at]))[0])
+        y = panel.row(tick.at)
         if panel.top <= y <= panel.bottom:
             canvas.block(panel.left, round(y), panel.right, round(y) + 1, "grid")
             canvas.text(panel.left - 8, y - 7, tick.label, 12, "muted", anchor="right")

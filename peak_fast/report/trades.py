@@ -331,7 +331,7 @@ def _holding(columns: Mapping[str, Any]) -> dict[str, float | None]:
         }
     return {
         "mean_bars": float(held.mean()),
-        "median_bars": float(np.median(held)),
+        "median_bars": _quantile(np.sort(held), 0.5),
         "min_bars": float(held.min()),
         "max_bars": float(held.max()),
         "mean_seconds": seconds,

@@ -13,7 +13,6 @@ from peak_fast.report.series import Tick, linear_ticks, percent, time_ticks
 from peak_fast.report.trades import trade_columns
 from peak_kernels.arrays import FloatArray, IntArray
 
-WEIGHTS_PNG = "plots/weights.png"
 # Assets with a colour of their own: those of the canvas that are called "asset 0" and so on.
 MOST_NAMES = 10
 

@@ -29,7 +29,7 @@ from peak_fast.tracking.spool import RunIds, local_path
 from peak_fast.tracking.stores import refusals
 from peak_fast.tracking.stores.client import ClientStore
 from peak_fast.tracking.stores.database import Database, Row
-from peak_fast.tracking.stores.shares import Job, write_shared
+from peak_fast.tracking.stores.files import write_shared
 from peak_fast.tracking.updates import (
     CONTEXT_TAG,
     RUN_NAME,
@@ -223,14 +223,13 @@ class BulkStore:
 
     @staticmethod
     def _write_files(updates: Iterable[RunUpdate], places: dict[str, _Run]) -> list[Rejection]:
-        jobs: list[Job] = []
-        for update in updates:
-            root = local_path(places[update.run_id].artifact_uri)
-            if update.artifacts and root is not None:
-                jobs.append((update.run_id, root, update.artifacts))
-        return [
-            found for run_id, problems in write_shared(jobs) for found in refusals.of_files(run_id, problems)
-        ]
+        jobs = {
+            update.run_id: (root, update.artifacts)
+            for update in updates
+            if (root := local_path(places[update.run_id].artifact_uri)) is not None and update.artifacts
+        }
+        said = zip(jobs, write_shared(list(jobs.values())), strict=True)
+        return [found for run_id, problems in said for found in refusals.of_files(run_id, problems)]
 
     def _insert_runs(self, updates: Iterable[RunUpdate], places: dict[str, _Run]) -> None:
         rows = []

@@ -12,12 +12,16 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
+from peak_fast.forks import sensible, shared
+from peak_fast.tracking.stores.calls import is_our_process
 from peak_fast.tracking.updates import Artifact
 
 _BAD_PART = re.compile(r'[\x00-\x1f<>:"|?*\\]')
 # Bytes of a name that every file system and server takes, with something to spare for endings.
 _MAX_NAME = 200
 SYNC_THREADS = 16
+# Files that take so much longer than a fork that they are worth one.
+_WORTH = 64
 _fdatasync = getattr(os, "fdatasync", os.fsync)
 # What a system says of a file that has no place; anything else (a full disk) says that there is none for any.
 _NO_PLACE = frozenset(
@@ -127,6 +131,29 @@ class FileWriter:
             return f"{type(error).__name__}: {error}"
         self.written.append(target)
         return None
+
+
+def write_shared(
+    jobs: Sequence[tuple[Path, Sequence[Artifact]]], processes: int | None = None
+) -> list[Problems]:
+    """Write artifacts below local roots durably; what of each job :class:`FileWriter` could not write.
+
+    Those of many runs are shared between processes, where this one is a writer's.
+    """
+    if processes is None:
+        count = sum(len(artifacts) for _, artifacts in jobs)
+        processes = sensible(count, _WORTH) if is_our_process() else 1
+    files = FileWriter()
+
+    def work(some: Sequence[tuple[Path, Sequence[Artifact]]]) -> list[list[tuple[int, str]]]:
+        return [
+            [(artifacts.index(artifact), reason) for artifact, reason in files.write(root, artifacts)]
+            for root, artifacts in some
+        ]
+
+    said = shared(jobs, work, files.make_durable, processes)
+    pairs = zip(jobs, said, strict=True)
+    return [[(artifacts[k], reason) for k, reason in problems] for (_, artifacts), problems in pairs]
 
 
 def _sync(paths: Sequence[Path]) -> None:

@@ -29,14 +29,14 @@ from peak_fast.tracking.base import logger
 from peak_fast.tracking.stores import Store, open_store
 from peak_fast.tracking.updates import ExperimentDeleted, StoreUnavailable, UnknownSpool
 from peak_fast.tracking.writer.passes import Pass
-from peak_fast.tracking.writer.replay import SegmentReplay
+from peak_fast.tracking.writer.replay import RUNS_PER_BATCH, SegmentReplay
 
 # Seconds that a writer waits for more work of living trackers.
 LINGER = float(os.environ.get("PEAK_FAST_WRITER_LINGER", "15"))
 # Without a request, what has grown is written this often.
 IDLE_INTERVAL = 2.0
 _POLL = 0.01
-# Runs per transaction of a writer with a low priority.
+# Runs per transaction of a writer with a low priority, and of one that nobody waits for.
 IDLE_BATCH = 20
 # A segment without content that is younger than this may still get its owner's lock; a request that is older
 # was made by somebody who is gone.
@@ -56,6 +56,7 @@ class FolderWriter:
         self._uri = uri
         self._idle = idle
         self._begun = 0
+        self._is_slow = idle
         self._store: Store | None = None
         self._replays: dict[Path, SegmentReplay] = {}
 
@@ -89,8 +90,11 @@ class FolderWriter:
         """One pass over all segments, oldest first."""
         step = Pass()
         # Before the pass, so that a request which comes during it leads to another one.
-        for request in () if self._idle else self._folder.glob("*.flush"):
+        requests = [] if self._idle else list(self._folder.glob("*.flush"))
+        for request in requests:
             request.unlink(missing_ok=True)
+        # What nobody waits for is written in small steps, which leave the other cores to whoever computes.
+        self._is_slow = self._idle or bool(self._begun and not requests)
         self._begun = time.time_ns()
         for path in spool.segments(self._folder):
             if self._must_stop():
@@ -128,9 +132,8 @@ class FolderWriter:
             if not replay.read_header():
                 self._discard(path, owned)
                 return
-            if self._idle:
-                replay.runs_per_batch = IDLE_BATCH
             self._replays[path] = replay
+        replay.runs_per_batch = IDLE_BATCH if self._is_slow else RUNS_PER_BATCH
         if owned and replay.header["mode"] == "sync":
             return  # its owner applies it
         store = self._open(replay.header["folder"])
