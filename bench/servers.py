@@ -236,7 +236,6 @@ def store_bare(source: Path, folder: Path) -> float:
     database.execute("COMMIT")
     took = time.perf_counter() - begin
     database.close()
-    shutil.rmtree(folder)
     return took
 
 
@@ -253,10 +252,10 @@ def store_row(label: str, pairs: int, uri_of: Callable[[Path], str], database: s
         folder = Path(name)
         (folder / "spool").mkdir()
         ours(uri_of(folder), folder)
-        for _ in range(pairs):
+        for pair in range(pairs):
             rows.append(ours(uri_of(folder), folder))
             if database is not None:
-                rows[-1]["floor"] = store_bare(folder / database, folder / "bare")
+                rows[-1]["floor"] = store_bare(folder / database, folder / f"bare-{pair}")
     cold, warm = (statistics.median(row[f"{kind}_durable"] for row in rows) for kind in ("cold", "warm"))
     print(f"{label}: cold writer {cold:.2f} s, warm writer {warm:.2f} s", flush=True)
     if database is not None:
