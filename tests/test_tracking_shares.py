@@ -15,9 +15,10 @@ import pytest
 from peak_fast.forks import sensible
 from peak_fast.tracking import MLflowTracker, log_backtest
 from peak_fast.tracking.caller import background
-from peak_fast.tracking.stores import calls, files
+from peak_fast.tracking.stores import calls, files, open_store
 from peak_fast.tracking.stores.files import write_shared
 from peak_fast.tracking.updates import Artifact
+from peak_fast.tracking.writer.writer import FolderWriter
 from tests.tracking_fakes import FakeBars, fake_result
 
 pytestmark = [
@@ -180,3 +181,25 @@ def test_runs_of_a_writer_process(spool_dir, tmp_path, monkeypatch, experiment, 
     for run in runs[::7]:
         assert len(reader_of(uri).artifacts(run.run_id)) == 3
     assert {run.status for run in runs} == {"FINISHED"}
+
+
+def test_what_nobody_waits_for_is_written_in_small_steps(spool_dir, tmp_path, monkeypatch, experiment):
+    monkeypatch.setattr(background, "INTERVAL", 0.0)
+    uri = f"sqlite:///{tmp_path}/runs.db"
+    tracker = MLflowTracker(uri, experiment)
+    channel = tracker._channel
+    writer, seen = FolderWriter(channel.folder, channel.uri), []
+    store = open_store(channel.uri, channel.home)
+    monkeypatch.setattr(store, "apply", lambda updates, ids: seen[-1].append(len(updates)) or [])
+    monkeypatch.setattr(writer, "_open", lambda home: store)
+    for asked in (True, False, True):
+        for k in range(45):
+            with tracker.start_run(f"run-{k}"):
+                tracker.log_params({"number": k})
+        if asked and seen:
+            (segment,) = spool_dir.glob("*/*.seg")
+            segment.with_suffix(".flush").touch()
+        seen.append([])
+        writer.replay_all()
+    assert seen == [[45], [20, 20, 5], [45]]
+    tracker.close()
