@@ -26,7 +26,6 @@ from peak_fast import (
     Study,
     Sweep,
     VolatilityTarget,
-    strategy,
     synthetic,
 )
 from peak_fast.results import KINDS
@@ -233,19 +232,12 @@ def test_tables_of_several_assets_and_columns():
     assert held.trades["mae"][0] == pytest.approx(45.0 / held.trades["entry_price"][0] - 1.0)
 
 
-@strategy(name="financed_block")
-def block(i, bars, params, memory, account):
-    return 1.0
-
-
 def test_what_cannot_be_combined_is_refused():
     financing = Financing(**RATES)
     engine = BacktestEngine(financing=financing)
     frame = BARS.to_polars()
     bare = frame.drop("timestamp")
     for call, message in (
-        (lambda: engine.run(BARS, block), "block 'financed_block' is asked between fills"),
-        (lambda: Sweep(block, {"fee_rate": [0.0]}, BARS, financing=financing).run(progress=False), "asked between"),
         (lambda: BacktestEngine(financing=financing, order_book=OrderRules()).run(BARS, "momentum"), "order book"),
         (lambda: engine.run(bare, "momentum"), "bars with times"),
         (

@@ -358,6 +358,7 @@ def test_every_call_passes_arrays_as_the_machine_code_reads_them(monkeypatch):
         "decision_rows": "f1 i1 f1 f2 i2 f1 f1 i1", "run_signals": "f1 f1 i2 i1 f2 f2 f2 i1",
         "run_block": "f2 f2 i2 f2 f2 f1 f1 f1 f3 f2 i1 f1 f2",
         "run_block_by_block": "f2 f2 i2 f2 f2 f1 f1 f1 f3 f2 i1 f1 f2 f2 i1",
+        "run_block_financed": "f2 f2 i2 f2 f2 f1 f1 f1 f3 f2 i1 f1 f2 f2 f2 f1 f2 f1",
         "decide_panel": "f3 i2 f1 f1 f2 i1 f1 f2 i2 i1 f2 f2 f2 f1 f1 f1 i1 f2 f2 f2 f2 i1 f2 f1 f2 i1",
     }  # fmt: skip
     seen = set()
@@ -396,7 +397,8 @@ def test_every_call_passes_arrays_as_the_machine_code_reads_them(monkeypatch):
     Sweep(Rank(Momentum(20), top="top"), {"top": [1, 2]}, panel, blocks=4).run()
     run_the_book_and_blocks(bars, panel)
     paid = {"financing": Financing(cash_rate=0.01, funding={"2000-02-01": 0.01})}
-    BacktestEngine(**paid).run(bars, "momentum")
+    for item in ("momentum", held):
+        BacktestEngine(**paid).run(bars, item)
     Sweep("momentum", {"period": [10, 20]}, bars, blocks=4, metrics=metrics, **paid).run()
     store_a_result(bars)
     render_equity_png(BacktestEngine().run(bars, "momentum"), engine="lean")

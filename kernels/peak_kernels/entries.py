@@ -31,10 +31,17 @@ def _body(name: str) -> Callable[..., None]:
 
 _OF_ORDERS = {
     "run_orders": 2, "run_order_batch": 4, "order_metrics": 1, "decision_rows": 0, "run_signals": 1, "run_block": 1,
-    "run_block_by_block": 1, "decide_panel": 1,
+    "run_block_by_block": 1, "run_block_financed": 1, "decide_panel": 1,
 }  # fmt: skip
 _OF_PICTURES = {"pack_pixels": 5, "fold_columns": 0, "draw_spans": 6}
-_CALLING = ("run_orders", "run_order_batch", "run_block", "run_block_by_block", "decide_panel")
+_CALLING = (
+    "run_orders",
+    "run_order_batch",
+    "run_block",
+    "run_block_by_block",
+    "run_block_financed",
+    "decide_panel",
+)
 """Entries that call functions of users, which may raise."""
 
 

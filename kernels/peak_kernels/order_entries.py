@@ -15,7 +15,7 @@ from peak_kernels.order_slots import Market
 
 _ORDERS, _BATCH, _METRICS = (ENTRIES[name] for name in ("run_orders", "run_order_batch", "order_metrics"))
 _DECISIONS, _SIGNALS, _PANEL = (ENTRIES[name] for name in ("decision_rows", "run_signals", "decide_panel"))
-_BLOCK, _BY_BLOCK = ENTRIES["run_block"], ENTRIES["run_block_by_block"]
+_BLOCK, _BY_BLOCK, _PAID_BLOCK = (ENTRIES[f"run_block{more}"] for more in ("", "_by_block", "_financed"))
 _NO_BARS, _NO_TARGETS = np.empty(0, np.int64), np.empty(0)
 
 Asked = tuple[int, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]
@@ -110,10 +110,13 @@ def run_block(
     records: tuple[FloatArray, FloatArray],
     out: FloatArray,
     cuts: tuple[Any, ...] | None = None,
+    financing: tuple[FloatArray, ...] | None = None,
 ) -> None:
     """See `fast.block.run_block`."""
     given = (*tables, settings, params, *rooms, *records, _NO_BARS, _NO_TARGETS, out)
-    if cuts is None:
+    if financing is not None:
+        _PAID_BLOCK.call((*given, *financing), ask)
+    elif cuts is None:
         _BLOCK.call(given, ask)
     else:
         _BY_BLOCK.call((*given, *cuts), ask)

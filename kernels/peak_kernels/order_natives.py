@@ -80,7 +80,9 @@ def run_signals(arrays: int, bars: int) -> None:
 
 
 @part
-def _run(arrays: int, ask: int, cuts: tuple[FloatArray, IntArray] | None) -> None:
+def _run(
+    arrays: int, ask: int, cuts: tuple[FloatArray, IntArray] | None, financing: tuple[FloatArray, ...] | None
+) -> None:
     _run_block(
         ask,
         (table(arrays, 0), table(arrays, 1), whole_table(arrays, 2)),
@@ -91,17 +93,24 @@ def _run(arrays: int, ask: int, cuts: tuple[FloatArray, IntArray] | None) -> Non
         (whole_row(arrays, 10), row(arrays, 11), 0),
         table(arrays, 12),
         cuts,
+        financing,
     )
 
 
 def run_block(arrays: int, ask: int) -> None:
     """``(prices, seen, calendar, settings, params, state, memory, view, records, curve, no bars, no targets, out)``."""
-    _run(arrays, ask, None)
+    _run(arrays, ask, None, None)
 
 
 def run_block_by_block(arrays: int, ask: int) -> None:
     """The same with memory of blocks of time behind it."""
-    _run(arrays, ask, (table(arrays, 13), whole_row(arrays, 14)))
+    _run(arrays, ask, (table(arrays, 13), whole_row(arrays, 14)), None)
+
+
+def run_block_financed(arrays: int, ask: int) -> None:
+    """The arrays of `run_block` with those of financing behind them."""
+    paid = table(arrays, 13), table(arrays, 14), row(arrays, 15), table(arrays, 16), row(arrays, 17)
+    _run(arrays, ask, None, paid)
 
 
 def decide_panel(arrays: int, ask: int) -> None:

@@ -130,10 +130,9 @@ class EngineSettings:
         """
         if self.financing is not None:
             raise ConfigError(
-                f"financing: {who} cannot pay it; expected None; runs, sweeps and studies of rules, functions and "
-                "targets of one asset, and all of portfolios, take it; prices of adjust=True hold reinvested "
-                "dividends, and an order book has interest and funding of its own: order_book="
-                "OrderBook(rules=OrderRules(borrow_short=...), funding=...)"
+                f"financing: {who} cannot pay it; expected None; all other runs of one asset, and portfolios, take it; "
+                "prices of adjust=True hold reinvested dividends, and an order book has interest and funding of its "
+                "own: order_book=OrderBook(rules=OrderRules(borrow_short=...), funding=...)"
             )
 
     def vector(
@@ -159,7 +158,7 @@ class EngineSettings:
             What of them a run uses, see `peak_fast.settings.signed_prices.check_engine`.
         """
         if self.financing is not None and not financed:
-            self.refuse_financing("runs of compiled blocks")
+            self.refuse_financing("runs through the order book")
         year, signed = self.periods_per_year or bars.periods_per_year, False
         if bars.n_not_positive:
             signed = check_engine(bars, self.sizing, self.stops, weights=weights, **used)

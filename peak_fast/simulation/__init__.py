@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from peak_fast.simulation.run import BOTH_HIT_RULES as BOTH_HIT_RULES
     from peak_fast.simulation.run import Outcome as Outcome
     from peak_fast.simulation.run import Replay as Replay
-    from peak_fast.simulation.run import refuse_block as refuse_block
     from peak_fast.simulation.run import run_single as run_single
     from peak_fast.simulation.spare import lent as lent
     from peak_fast.simulation.tables import calendar_table as calendar_table
@@ -78,7 +77,6 @@ _HOMES = {
         "BOTH_HIT_RULES",
         "Outcome",
         "Replay",
-        "refuse_block",
         "run_single",
     ),
     "spare": ("lent",),

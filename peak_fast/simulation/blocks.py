@@ -186,17 +186,19 @@ def run_block(
     scratch: tuple[FloatArray, FloatArray, FloatArray],
     out: FloatArray,
     cuts: tuple[Any, ...] | None = None,
+    financing: tuple[FloatArray, ...] | None = None,
 ) -> None:
     """All configurations of a call: ``settings`` one row each or one for all, ``out`` one row of metrics each.
 
-    ``scratch = (state, records, curve)``; ``cuts``: memory of sums by block (`entries.block_memory`).
+    ``scratch = (state, records, curve)``; ``cuts``: memory of sums by block (`entries.block_memory`); ``financing``:
+    arrays of `payments.Payments`.
     """
     from peak_kernels.order_entries import run_block as run_kernel
 
     if call.rows is not None:
         for places, part in call.by_rows():
             own, found = settings if len(settings) == 1 else settings[places], out[places]
-            run_block(part, prices, calendar, own, scratch, found, cuts)
+            run_block(part, prices, calendar, own, scratch, found, cuts, financing)
             out[places] = found
         return
     state, records, curve = scratch
@@ -205,11 +207,13 @@ def run_block(
         # One by one, so that the one that fails is known.
         for c in range(len(out)):
             own = settings if len(settings) == 1 else settings[c : c + 1]
-            run_block(call.part(c, c + 1), prices, calendar, own, scratch, out[c : c + 1], cuts)
+            one = call.part(c, c + 1)
+            run_block(one, prices, calendar, own, scratch, out[c : c + 1], cuts, financing)
         return
     try:
         tables = prices, call.seen, calendar
-        run_kernel(call.ask.address, tables, settings, call.params, rooms, (records, curve), out, cuts)
+        given = settings, call.params, rooms, (records, curve), out, cuts, financing
+        run_kernel(call.ask.address, tables, *given)
     except IndexError as error:
         if not is_outside(call.block, error):
             raise

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
 from peak_fast.data import Bars
-from peak_fast.errors import ConfigError
 from peak_fast.metrics import METRICS
 from peak_fast.simulation.decisions import Decisions, block_decisions, rule_decisions
 from peak_fast.simulation.payments import Payments
@@ -82,11 +81,10 @@ def call_kernel(
 ) -> None:
     """Run one configuration: ``settings`` and ``out`` have one row, ``scratch = (state, records, curve)``."""
     if decisions.block is not None:
-        if financing is not None:
-            refuse_block(decisions.block.block.name)
         from peak_fast.simulation.blocks import run_block
 
-        run_block(decisions.block, prices_for(bars, settings[0]), calendar, settings, scratch, out)
+        prices = prices_for(bars, settings[0])
+        run_block(decisions.block, prices, calendar, settings, scratch, out, None, financing)
         return
     given = (decisions.bar_of, decisions.target_of, decisions.count)
     run_configurations(
@@ -101,21 +99,6 @@ def call_kernel(
         out,
         None,
         financing,
-    )
-
-
-def refuse_block(name: str) -> NoReturn:
-    """Refuse a compiled block beside financing.
-
-    Raises
-    ------
-    ConfigError
-        Always.
-    """
-    raise ConfigError(
-        f"financing: the compiled block {name!r} is asked between fills, when interest would change the cash that it "
-        "sees; expected a strategy of rules, a function or targets; or, for interest and funding, order_book="
-        "OrderBook(rules=OrderRules(borrow_short=...), funding=...); or a Panel of the asset with a block of weights"
     )
 
 

@@ -22,6 +22,7 @@ from peak_kernels.arrays import FloatArray, IntArray
 from peak_kernels.compiling import OPTIONS, Guest, around, part
 from peak_kernels.fast.asking import ASK_SIGNATURE, ROW, SEEN
 from peak_kernels.fast.blocks import Cuts, begin_blocks
+from peak_kernels.fast.financing import conclude_financed
 from peak_kernels.fast.reduce import conclude, conclude_blocks
 from peak_kernels.fast.simulation import simulate
 
@@ -67,6 +68,7 @@ def run_block(
     nothing: tuple[IntArray, FloatArray, int],
     out: FloatArray,
     cuts: Cuts | None,
+    financing: tuple[FloatArray, ...] | None,
 ) -> None:
     """Configurations of a block, one after the other.
 
@@ -82,7 +84,7 @@ def run_block(
         ``(state, memory, view)``, ``(records, curve)``.
     nothing
         Decisions that were made before: none.
-    cuts
+    cuts, financing
         See `simulation.run_configurations`.
     """
     prices, seen, calendar = tables
@@ -94,8 +96,10 @@ def run_block(
         if cuts is not None:
             begin_blocks(cuts, prices.shape[1])
         own = settings[0 if shared else c]
-        simulate(prices, calendar, nothing, own, state, records[0], records[1], block, cuts, None)
-        if cuts is None:
+        simulate(prices, calendar, nothing, own, state, records[0], records[1], block, cuts, financing)
+        if financing is not None:
+            conclude_financed(state, records[1], financing, own[t.INITIAL_CASH], out[c])
+        elif cuts is None:
             conclude(state, records[1], prices.shape[1], out[c])
         else:
             conclude_blocks(state, records[1], prices.shape[1], out[c], cuts)

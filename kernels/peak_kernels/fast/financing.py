@@ -197,14 +197,20 @@ def walk(state: FloatArray, prices: FloatArray, financing: Any, bar: int) -> Non
 
 
 @jit(inline=True)
+def drop_rounding(state: FloatArray, financing: Any) -> None:
+    """Cash that rounding left of a purchase is nothing where there is interest: behind the fills of a bar."""
+    if financing[2][t.GROWS] > 0.0:
+        state[t.CASH] = money.more_than_rounding(state[t.CASH], abs(state[t.PREVIOUS_EQUITY]))
+
+
+@jit(inline=True)
 def mark_bars(
     state: FloatArray, prices: FloatArray, curve: FloatArray, financing: Any, start: int, stop: int
 ) -> None:
     """Mark bars ``start .. stop-1``; behind them the cash is that of the bar ``stop``, interest included."""
     pay_funding(state, prices, financing, start)
     accruals = financing[1]
-    if financing[2][t.GROWS] > 0.0:
-        state[t.CASH] = money.more_than_rounding(state[t.CASH], abs(state[t.PREVIOUS_EQUITY]))
+    drop_rounding(state, financing)
     last: Any = min(stop, accruals.shape[1] - 1)
     way = course(state, financing, start)
     cash = state[t.CASH]

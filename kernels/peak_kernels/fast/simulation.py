@@ -21,7 +21,7 @@ from peak_kernels import simd
 from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray, IntArray
 from peak_kernels.compiling import jit
-from peak_kernels.fast.asking import call_ask
+from peak_kernels.fast.asking import ask
 from peak_kernels.fast.blocks import Cuts, begin_blocks
 from peak_kernels.fast.decided import decide
 from peak_kernels.fast.dues import next_stop, pay_funding, settle_dues
@@ -29,6 +29,7 @@ from peak_kernels.fast.estimates import estimate
 from peak_kernels.fast.exits import exit_price, first_exit
 from peak_kernels.fast.financing import conclude_financed, first_ruin, mark_bars
 from peak_kernels.fast.halts import limit_reached, start_day
+from peak_kernels.fast.paid_asking import ask_paid, known_until
 from peak_kernels.fast.reduce import conclude, conclude_blocks, fold
 from peak_kernels.fast.rules import (
     closing_size,
@@ -135,36 +136,6 @@ def next_decision(
     return (ORDER if until < bars else DROP), until
 
 
-@jit
-def is_no_target(state: FloatArray, wish: float) -> bool:
-    """Whether a block's answer is neither a side nor, where it gives weights, a finite number."""
-    if state[t.WEIGHT_TARGETS] > 0.0:
-        return math.isinf(wish)
-    return wish != np.sign(wish)
-
-
-@jit(inline=True)
-def ask(
-    state: FloatArray, block: tuple[Any, ...], bounds: tuple[int, int], last_wish: float
-) -> tuple[int, float]:
-    """Ask a block at the closes of bars ``[first, stop)``: where it wants something new, and what.
-
-    The account is the same at all of them.  Without a new wish the bar is ``stop``.
-    """
-    view = block[4]
-    units = state[t.UNITS]
-    view[t.VIEW_CASH] = state[t.CASH]
-    view[t.VIEW_UNITS] = units
-    view[t.VIEW_ENTRY_PRICE] = state[t.AVERAGE_COST] if units != 0.0 else 0.0
-    view[t.VIEW_ENTRY_BAR] = state[t.ENTRY_BAR]
-    view[t.VIEW_LAST_WISH] = last_wish
-    place = call_ask(block[0], bounds[0], bounds[1], block[1], block[2], block[3], view)
-    wish = view[t.VIEW_WISH]
-    if place < bounds[1] and view[t.VIEW_WRONG_BAR] == 0.0 and is_no_target(state, wish):
-        view[t.VIEW_WRONG], view[t.VIEW_WRONG_BAR] = wish, place + 1.0
-    return place, wish
-
-
 @jit(inline=True)
 def never_filled(
     state: FloatArray, records: FloatArray, decided: int, kind: int, target: float, replaced: bool
@@ -238,6 +209,8 @@ def simulate(
         if heading == THINK and leaving < 0 and not limited:
             # Asking a block marks nothing: stretches end where the account changes, as they do without blocks.
             mark_to = at
+            if block is not None and financing is not None:
+                mark_to, scan_to = known_until(state, financing, at, k, scan_to)
         stepping = limited and at < mark_to
         if stepping:
             # With limits on, one bar at a time: each close is looked at before the next bar begins.
@@ -247,7 +220,10 @@ def simulate(
         if financing is not None:
             pause = next_stop(financing, at, mark_to)
             paused = pause >= 0
-            if paused:
+            if block is not None:
+                # What is due changes the account that the block sees.
+                paused = paused or (heading == THINK and not limited and mark_to > at)
+            if pause >= 0:
                 mark_to, scan_to = min(mark_to, pause), min(scan_to, pause)
         # Live through the bars up to there, or to the first stop on the way.
         kind, level, goal, exiting = t.SIGNAL, 0.0, 0.0, False
@@ -260,10 +236,13 @@ def simulate(
             exiting = scan < scan_to
             if exiting:
                 mark_to = scan
-        if block is not None and heading == THINK and leaving < 0 and not stepping:
+        if block is not None and heading == THINK and leaving < 0 and not stepping and not paused:
             # The block is asked at all closes before the first stop.
             limit = scan if exiting else scan_to
-            k, wish = ask(state, block, (k, limit), last_wish)
+            if financing is None:
+                k, wish = ask(state, block, (k, limit), last_wish)
+            else:
+                k, wish = ask_paid(state, prices, block, (k, limit), last_wish, financing, at)
             if k < limit:
                 # Its order comes first; the stops behind that are looked for again, once it is filled.
                 last_wish = wish

@@ -23,7 +23,6 @@ from peak_fast.simulation import (
     payments_for,
     prepare_many,
     price_table,
-    refuse_block,
     rows_of,
     run_block,
     warm_up_name,
@@ -154,8 +153,6 @@ class Batch:
         self._prices = price_table(bars, isinstance(shared.sizing, VolatilityTarget))
         self._rows_of_prices = rows_of(self._prices)
         self._payments = self._paid()
-        if self._payments is not None and isinstance(strategy, Block):
-            refuse_block(strategy.name)
         self._schema_names = {item.name for item in strategy.schema}
         self._known = names_of(shared.order_book, orders=isinstance(strategy, OrderBlock))
         self._compiled: Any = Block
@@ -405,8 +402,9 @@ class Batch:
             found = room.results[: tile[1] - tile[0]]
             scratch = (room.state, room.records, room.curve)
             run_block(
-                call.part(*tile), self._prices, calendar, settings.rows(*tile), scratch, found, room.cuts
-            )
+                call.part(*tile), self._prices, calendar, settings.rows(*tile), scratch, found, room.cuts,
+                room.financing,
+            )  # fmt: skip
             self._keep(found, slice(*tile), out, done)
 
         smallest = SMALLEST_TILE_BARS // len(self.bars)

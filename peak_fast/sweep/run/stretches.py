@@ -111,8 +111,9 @@ class StretchBatch(Batch):
                 while not fitted:
                     scratch = (room.state, room.records, room.curve)
                     run_block(
-                        call.part(c, c + 1), self._prices, calendar, settings.rows(c, c + 1), scratch, own
-                    )
+                        call.part(c, c + 1), self._prices, calendar, settings.rows(c, c + 1), scratch, own,
+                        None, room.financing,
+                    )  # fmt: skip
                     fitted = self._folded(room, row)
             self._keep(found, slice(*tile), out, done)
 

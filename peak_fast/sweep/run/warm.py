@@ -122,7 +122,8 @@ class WarmBatch(Batch):
                 seen = np.ascontiguousarray(mine.seen[:, window])
                 rows, into = own if len(own) == 1 else own[places], found[places]
                 scratch = (room.state, room.records, room.curve)
-                run_block(dataclasses.replace(mine, seen=seen), self._prices, calendar, rows, scratch, into)
+                one = dataclasses.replace(mine, seen=seen)
+                run_block(one, self._prices, calendar, rows, scratch, into, None, room.financing)
                 found[places] = into
             self._keep(found, slice(*tile), out, done)
 
