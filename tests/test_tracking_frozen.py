@@ -270,7 +270,7 @@ def test_a_frame_with_the_data_of_bars_takes_the_short_way(kind, tmp_path):
     frame = frame.to_pandas().set_index("timestamp") if kind == "pandas" else frame
     bars = Bars.from_frame(frame)
     engine, capture, segment = BacktestEngine(), Capture(CODE), SegmentWriter(tmp_path, {})
-    segment.append(spool.PARAMS, (None, 1))  # a window is there
+    segment.append(Kind.PARAMS, (None, 1))  # a window is there
     if not segment.at[0]:
         pytest.skip("nothing is mapped here")
     for data in (bars, frame, bars, frame):
@@ -280,7 +280,7 @@ def test_a_frame_with_the_data_of_bars_takes_the_short_way(kind, tmp_path):
             assert capture.store(segment, bytes(range(16)), engine.run(data, "ma_crossover"))
     segment.close()
     found = [
-        record.head[3] for record in spool.read_records(segment.paths.segment) if record.kind == spool.FROZEN
+        record.head[3] for record in spool.read_records(segment.paths.segment) if record.kind == Kind.FROZEN
     ]
     assert found == [1] * 12
 
