@@ -28,6 +28,9 @@ from peak_fast import (
     VolatilityTarget,
     synthetic,
 )
+from peak_fast.report import prepare_picture
+from peak_fast.report.sheet.curves import curve_columns
+from peak_fast.report.sheet.source import sheet_payload
 from peak_fast.results import KINDS
 from peak_fast.settings import OrderRules
 from peak_fast.tracking import MLflowTracker
@@ -249,6 +252,26 @@ def test_what_cannot_be_combined_is_refused():
     ):  # fmt: skip
         with pytest.raises((ConfigError, DataError), match=message):
             call()
+
+
+def test_pictures_and_sheets_show_the_drawdown_of_a_unit(tmp_path):
+    """A deposit in the middle of a fall ends it in the account, and in no statistic."""
+    frame = daily([100.0, 100.0, 80.0, 60.0, 60.0, 66.0])
+    flows = Financing(cash_flows={"2024-01-05": 200_000.0})
+    result = BacktestEngine(financing=flows).run(frame, np.ones(6))
+    deepest = result.stats["max_drawdown"]
+    assert deepest == pytest.approx(-0.4)
+    picture = prepare_picture(result)
+    np.testing.assert_array_equal(picture.equity, result.equity)
+    np.testing.assert_allclose(picture.drawdown, result.drawdown["drawdown"].to_numpy(), atol=1e-12)
+    columns, _ = curve_columns(sheet_payload(result), None)
+    np.testing.assert_allclose(columns["drawdown"], picture.drawdown, atol=1e-12)
+    assert picture.drawdown[-1] < -0.3  # the account has more than ever, a unit of it has not
+    assert result.equity[-1] == result.equity.max()
+    page = result.report(tmp_path / "sheet.html")
+    assert "over time, deposits and withdrawals in it" in page.read_text(encoding="utf-8")
+    plain = BacktestEngine().run(frame, np.ones(6)).report(tmp_path / "plain.html")
+    assert "over time, deposits" not in plain.read_text(encoding="utf-8")
 
 
 def test_kinds_of_orders_have_the_numbers_that_are_written():

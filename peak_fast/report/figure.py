@@ -93,6 +93,8 @@ def prepare_picture(
             time_zone=payload.get("time_zone") or time_zone,
             max_marked=max_marked,
         )
+        if "values" in payload:
+            picture = _of_units(picture, payload)
         return picture if benchmark is not None else replace(picture, benchmark_name=_held_name(payload))
     money_curve = filled([] if equity is None else equity)
     n_bars = len(money_curve)
@@ -119,6 +121,14 @@ def prepare_picture(
         log_scale=wants_log(money_curve, reference),
         benchmark_name=benchmark.name if is_bars(benchmark) else "Benchmark",
     )
+
+
+def _of_units(picture: Picture, payload: Mapping[str, Any]) -> Picture:
+    """The same with the drawdown of a unit of the account: money that comes or goes ends no fall."""
+    known = payload.get("stats") or {}
+    drawdown = drawdown_of(filled(payload["values"]), known.get("initial_cash"))
+    told = _subtitle(known, picture.equity, drawdown, picture.time_us, picture.markers.total)
+    return replace(picture, drawdown=drawdown, subtitle=told)
 
 
 def _held_name(payload: Mapping[str, Any]) -> str:

@@ -74,8 +74,14 @@ def payload_of(source: Mapping[str, Any] | Reported) -> Payload:
             f"expected a BacktestResult or a payload dict, got {type(source).__name__}; "
             "pass what BacktestEngine.run returned"
         )
-    if hasattr(source, "recorded"):
-        return _of_portfolio(source)
+    payload = _of_portfolio(source) if hasattr(source, "recorded") else _of_one(source)
+    values = source._course().values if hasattr(source, "_course") else payload["equity"]
+    # What a unit of the account is worth, where money came or went.
+    return payload if values is payload["equity"] else {**payload, "values": values}
+
+
+def _of_one(source: Any) -> Payload:
+    """The payload of a result of one asset."""
     bars = getattr(source, "bars", None)
     return {
         # Bars without timestamps carry made-up days: bar numbers say more.

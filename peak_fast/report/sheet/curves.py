@@ -57,7 +57,8 @@ def curve_columns(payload: Mapping[str, Any], benchmark: FloatArray | None) -> t
     clock = local_seconds(payload)
     if clock is not None:
         columns["time"] = clock[::width]
-    curves = {"equity": equity, "drawdown": drawdown_of(equity, None if initial is None else float(initial))}
+    values = filled(payload.get("values", equity))
+    curves = {"equity": equity, "drawdown": drawdown_of(values, None if initial is None else float(initial))}
     if benchmark is not None:
         curves["benchmark"] = filled(benchmark)
     curves |= {f"held_{name}": values for name, values in (payload.get("held") or {}).items()}

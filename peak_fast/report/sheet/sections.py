@@ -104,7 +104,8 @@ def _charts(payload: Payload, benchmark: str, about: Mapping[str, Any]) -> str:
         return '<section id="curves"><h2>Curves</h2><p>No bars: nothing to draw.</p></section>'
     against = f" and {benchmark}" if benchmark else ""
     charts = chart("price", "Prices with the entries and exits of trades") if payload.get("prices") else ""
-    charts += chart("equity", f"Equity{against} over time") + chart("drawdown", "Drawdown over time")
+    flows = ", deposits and withdrawals in it" if (payload.get("stats") or {}).get("net_deposits") else ""
+    charts += chart("equity", f"Equity{against} over time{flows}") + chart("drawdown", "Drawdown over time")
     charts += chart("held", "What was held over time") if payload.get("held") else ""
     buttons = "".join(
         f'<button type="button" data-span="{share}">{label}</button>'
