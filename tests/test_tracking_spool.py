@@ -221,7 +221,7 @@ def test_memory_is_made_ready_for_as_much_again(mapped, size, monkeypatch):
     for turn in range(16):
         for _ in range(4):
             expected.append(("run", len(expected), "x" * size))
-            mapped.append(spool.PARAMS, expected[-1])
+            mapped.append(Kind.PARAMS, expected[-1])
         mapped.sync()
         end = mapped.offset
         mapped.prepare()
@@ -235,15 +235,15 @@ def test_memory_is_made_ready_for_as_much_again(mapped, size, monkeypatch):
 
 def test_memory_that_cannot_be_made_ready_is_no_error(mapped, writer, monkeypatch):
     for target in (mapped, writer):
-        target.append(spool.PARAMS, ("run", 1, "x" * 700_000))
-        target.append(spool.PARAMS, ("run", 2, "x" * 200_000))
+        target.append(Kind.PARAMS, ("run", 1, "x" * 700_000))
+        target.append(Kind.PARAMS, ("run", 2, "x" * 200_000))
         target.sync()
     full = OSError(28, "No space left on device")
     monkeypatch.setattr(window.os, "posix_fallocate", lambda *arguments: (_ for _ in ()).throw(full))
     view, place = mapped.at
     for target in (mapped, writer):
         target.prepare()
-        target.append(spool.PARAMS, ("run", 3))
+        target.append(Kind.PARAMS, ("run", 3))
         target.sync()
         target.prepare()
         assert [head[1] for _, head in heads(target.paths.segment)] == [1, 2, 3]
