@@ -274,6 +274,21 @@ def test_pictures_and_sheets_show_the_drawdown_of_a_unit(tmp_path):
     assert "over time, deposits" not in plain.read_text(encoding="utf-8")
 
 
+def test_a_note_tells_of_money_that_saves_an_account():
+    frame = daily([100.0, 100.0, 50.0, 210.0, 210.0, 210.0])
+    flows = Financing(cash_flows={"2024-01-05": 500_000.0, "2024-01-06": 1_000.0}, borrow_rate=0.01)
+    single = BacktestEngine(financing=flows, execution=Execution(leverage=2.0)).run(frame, -np.ones(6))
+    weights = np.full((6, 1), np.nan)
+    weights[0] = -1.0
+    many = BacktestEngine(financing=flows).run(Panel.from_frame({"A": frame}), weights)
+    for result in (single, many):
+        told = [note for note in result.notes if "at or below zero" in note]
+        assert len(told) == (result.equity[3] <= 0.0)
+    assert many.equity[3] <= 0.0 and "1 of 2 came" in told[0] and "500000" in told[0] and "bar 4" in told[0]
+    spent = BacktestEngine(financing=Financing(cash_flows={"2024-01-03": -150_000.0})).run(frame, np.zeros(6))
+    assert any("took it there" in note for note in spent.notes)
+
+
 def test_kinds_of_orders_have_the_numbers_that_are_written():
     """Records hold them: a number that is in use means the same for good."""
     assert KINDS[8:] == ("order", "close", "child", "split", "reinvested")

@@ -16,7 +16,7 @@ import peak_fast.simulation as _simulation
 import peak_fast.trials as _trials
 from peak_fast.arguments import rate_of_bps, tracker_or_none
 from peak_fast.data import Bars, given_bars, is_panel
-from peak_fast.engine.parts import Setting, stop_pct, with_varied
+from peak_fast.engine.parts import Setting, notes_of, stop_pct, with_varied
 from peak_fast.errors import ConfigError
 from peak_fast.guard import guarded_class
 from peak_fast.results import BacktestResult
@@ -281,7 +281,7 @@ class BacktestEngine:
         decisions = _simulation.decisions_of(bars, item, values, flat, notes)
         payments = _simulation.payments_for(self.settings, bars)
         outcome = _simulation.run_single(bars, decisions, flat, payments)
-        notes += () if payments is None else payments.notes
+        notes += () if payments is None else notes_of(payments, outcome, flat)
         used, shown = with_varied(self.settings.shown("weights" if by_weight else "sides"), values, varied)
         replay = _simulation.Replay.of(bars, flat, decisions, item, values, payments)
         return BacktestResult(
@@ -364,8 +364,8 @@ class BacktestEngine:
         if settings.order_book is None:
             if settings.financing is not None and payments is None:
                 payments = _simulation.payments_for(settings, bars, symbol)
-            notes = (*notes, *payments.notes) if payments else notes
             outcome = _simulation.run_single(bars, decisions, flat, payments)
+            notes = (*notes, *notes_of(payments, outcome, flat)) if payments else notes
             replay = _simulation.Replay.of(bars, flat, decisions, strategy, params, payments)
         else:
             from peak_fast.engine.book import run_decisions

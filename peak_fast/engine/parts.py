@@ -8,6 +8,8 @@ from typing import Any, Generic, TypeVar
 
 from peak_fast.arguments import is_number, shown
 from peak_fast.errors import ConfigError
+from peak_fast.results import flow_notes
+from peak_kernels.slots import INITIAL_CASH
 
 LEGACY_STOP = 0.02
 T = TypeVar("T")
@@ -40,3 +42,9 @@ def stop_pct(params: Mapping[str, Any]) -> float:
     if not is_number(value) or not 0 < value < 1:
         raise ConfigError(f"stop_pct: expected a fraction between 0 and 1; got {shown(value)}")
     return float(value)
+
+
+def notes_of(payments: Any, outcome: Any, flat: Any) -> tuple[str, ...]:
+    """Notes on financing, and on what it did in a run with the flat settings."""
+    initial = float(flat[INITIAL_CASH])
+    return (*payments.notes, *flow_notes(outcome.curve[0], outcome.charges, initial))

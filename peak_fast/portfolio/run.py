@@ -15,6 +15,7 @@ from peak_fast.portfolio.placing import places_orders
 from peak_fast.portfolio.rules import WeightFunction
 from peak_fast.portfolio.setup import Setup, described, setup_of, with_band
 from peak_fast.portfolio.targets import TargetWeights, provides_weights, target_weights
+from peak_fast.results import flow_notes
 from peak_fast.simulation import NO_DUES
 from peak_fast.strategies import PanelBlock, complete_params
 from peak_kernels import portfolio_slots as p
@@ -72,7 +73,9 @@ def run_portfolio(
         used, values = {**used, "varied": dict(varied)}, {**values, **varied}
     return PortfolioResult(
         panel, outcome, setup.settings, str(label or "weights"), values, used,
-        name or panel.name, what if label else None, targets.notes + setup.dues.notes, targets.identity,
+        name or panel.name, what if label else None,
+        targets.notes + setup.dues.notes + flow_notes(outcome.equity, outcome.charges, setup.settings[t.INITIAL_CASH]),
+        targets.identity,
     )  # fmt: skip
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from peak_fast.results.named_frames import NamedFrame as NamedFrame
     from peak_fast.results.named_frames import named as named
     from peak_fast.results.payments import charged as charged
+    from peak_fast.results.payments import flow_notes as flow_notes
     from peak_fast.results.payments import money_weighted as money_weighted
     from peak_fast.results.payments import payment_rows as payment_rows
     from peak_fast.results.payments import payment_stats as payment_stats
@@ -51,7 +52,15 @@ _HOMES = {
     "codes": ("CHILD", "CLOSE", "KINDS", "ORDER"),
     "metadata": ("code_version", "jsonable", "metadata_with", "shared_metadata"),
     "named_frames": ("NamedFrame", "named"),
-    "payments": ("charged", "money_weighted", "payment_rows", "payment_stats", "unit_values", "units_of"),
+    "payments": (
+        "charged",
+        "flow_notes",
+        "money_weighted",
+        "payment_rows",
+        "payment_stats",
+        "unit_values",
+        "units_of",
+    ),
     "result": ("BacktestResult",),
     "shown": ("Shown", "hash_of"),
     "summary": ("rich_table", "stats_of", "written"),

@@ -38,18 +38,43 @@ def flows_of(charges: FloatArray) -> tuple[IntArray, FloatArray]:
 
 def unit_values(equity: FloatArray, charges: FloatArray, initial: float) -> FloatArray:
     """Equity as a unit of the account has it, float64[bar]: money that comes or goes is no gain and no loss."""
-    bars, amounts = flows_of(charges)
-    if not bars.size:
+    flows = flows_at(equity, charges, initial)
+    if not flows:
         return equity
     factors = np.ones(equity.size)
+    for bar, before, amount in flows:
+        if before > 0.0 and before + amount > 0.0:
+            factors[bar] *= before / (before + amount)
+    values: FloatArray = equity * np.cumprod(factors)
+    return values
+
+
+def flows_at(equity: FloatArray, charges: FloatArray, initial: float) -> list[tuple[int, float, float]]:
+    """Bar of each deposit or withdrawal, what the account was worth before it, and its amount."""
+    bars, amounts = flows_of(charges)
+    found = []
     added = 0.0
     for k, bar in enumerate(bars.tolist()):
         added = 0.0 if k == 0 or bars[k - 1] != bar else added + float(amounts[k - 1])
-        before = (float(equity[bar - 1]) if bar else initial) + added
-        if before > 0.0 and before + amounts[k] > 0.0:
-            factors[bar] *= before / (before + float(amounts[k]))
-    values: FloatArray = equity * np.cumprod(factors)
-    return values
+        found.append((bar, (float(equity[bar - 1]) if bar else initial) + added, float(amounts[k])))
+    return found
+
+
+def flow_notes(equity: FloatArray, charges: FloatArray | None, initial: float) -> tuple[str, ...]:
+    """A word on money that came into an account at or below zero, or took it there: no return links the two sides."""
+    if charges is None or not len(charges):
+        return ()
+    flows = flows_at(equity, charges, initial)
+    lost = [one for one in flows if one[1] <= 0.0 or one[1] + one[2] <= 0.0]
+    if not lost:
+        return ()
+    bar, before, amount = lost[0]
+    said = (
+        f"Financing.cash_flows: {len(lost)} of {len(flows)} came at an equity at or below zero, or took it there, the "
+        f"first {amount:g} at {before:g} in bar {bar}: no share of it, so total_return and cagr take it for a gain or "
+        "a loss; see money_weighted_return"
+    )
+    return (said,)
 
 
 def units_of(result: Any) -> FloatArray:
