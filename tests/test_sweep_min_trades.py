@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from peak_fast import ConfigError, Sweep, SweepError, SweepResult, synthetic
+from peak_fast.sweep.view import headline
 
 GRID = {"fast": [3, 5, 9, 40], "slow": [12, 60, 150]}
 
@@ -79,3 +80,17 @@ def test_rows_that_were_not_run_and_stored_tables(found, tmp_path):
     stored = work.run(store=tmp_path / "s", progress=False)
     assert stored.is_stored and stored.top(5, min_trades=8).equals(found.top(5, min_trades=8))
     assert SweepResult.load(tmp_path / "s").top(5, min_trades=8).equals(found.top(5, min_trades=8))
+
+
+def test_what_is_printed_says_when_the_best_row_has_few_trades(found):
+    def text(trades, **options):
+        frame = pl.DataFrame({"config": [0], "fast": [3], "sharpe": [9.0], "total_trades": [trades]})
+        result = SweepResult(frame, None, ("sharpe", "total_trades"), parameters=["fast"])
+        return headline(result, **options)
+
+    assert text(1.0).endswith("at fast=3 (only 1 trade; see min_trades)")
+    assert text(9.0).endswith("(only 9 trades; see min_trades)")
+    assert text(10.0).endswith("at fast=3") and text(math.nan).endswith("at fast=3")
+    assert text(9.0, min_trades=2).endswith("at fast=3 (2 trades or more)")
+    bare = Sweep("ma_crossover", GRID, synthetic(100, seed=3), metrics=["sharpe"]).run(progress=False)
+    assert "trade" not in repr(bare)

@@ -9,6 +9,7 @@ from peak_fast.sweep.view.finished import Finished
 from peak_fast.sweep.view.texts import format_metric, format_number, format_params
 
 _ROWS = 10
+_FEW_TRADES = 10
 
 
 def headline(result: Finished, min_trades: int = 0) -> str:
@@ -20,8 +21,16 @@ def headline(result: Finished, min_trades: int = 0) -> str:
     if not len(best):
         return text
     params = {name: best[name][0] for name in result.parameters}
-    among = f" ({min_trades:,} trades or more)" if min_trades else ""
+    among = f" ({min_trades:,} trades or more)" if min_trades else _warning(best)
     return f"{text}; best {by} {format_metric(by, best[by][0])} at {format_params(params)}{among}"
+
+
+def _warning(best: Any) -> str:
+    """A word where the best row rests on so few trades that its ratio says little."""
+    trades = best["total_trades"][0] if "total_trades" in best.columns else None
+    if trades is None or not trades < _FEW_TRADES:
+        return ""
+    return f" (only {trades:.0f} trade{'' if trades == 1 else 's'}; see min_trades)"
 
 
 def html_table(result: Finished) -> str:
