@@ -150,7 +150,9 @@ class SegmentWriter:
         # As `check_of` and `first_of`, without the calls.
         check = (code * 31 + head_size * 2 + size) % 65_521
         now = time_ns()
-        crc = _crc32(body, (subject.seed + now + check) % PRIME)
+        crc = (subject.seed + now + check) % PRIME
+        if size:  # that of nothing is what it begins with
+            crc = _crc32(body, crc)
         try:
             view, place = self.at
             end = place + _size + size
