@@ -279,14 +279,24 @@ LEAST_MARGIN = 1e-12
 TIERS_AT = N_RULE + 63
 """Fee tiers: pairs of traded value and rate."""
 MAX_TIERS = 12
-G_STATE_AT, G_TRADE_AT, G_TRAIL, G_TRAIL_UNIT, G_PEAK, G_ENTRY_LIMIT, G_ENTRY_BARS, G_WRONG, G_WRONG_BAR = (
-    range(TIERS_AT + 2 * MAX_TIERS, TIERS_AT + 2 * MAX_TIERS + 9)
-)
+(
+    G_STATE_AT,
+    G_TRADE_AT,
+    G_TRAIL,
+    G_TRAIL_UNIT,
+    G_PEAK,
+    G_ENTRY_LIMIT,
+    G_ENTRY_BARS,
+    G_WRONG,
+    G_WRONG_BAR,
+    G_AIMS,
+) = range(TIERS_AT + 2 * MAX_TIERS, TIERS_AT + 2 * MAX_TIERS + 10)
 """Runs of the engine's decisions: its state vector (`peak_kernels.slots`; 0: none), the first closed trade that
 it has not counted, distance of the trailing exit of every lot (0: none) and its unit.  Highest equity.  Entries at a
 limit of a block that returns targets: fraction that they are better than the close, bars that they are valid (NaN: not
-set).  Its first target that is none, and its bar counted from 1 (0: all were)."""
-N_FIXED = G_WRONG_BAR + 1
+set).  Its first target that is none, and its bar counted from 1 (0: all were).  Whether the block that is asked is such
+a one."""
+N_FIXED = G_AIMS + 1
 
 # R_MARKET_AT
 NEXT_OPEN, PLACING_CLOSE, SAME_CLOSE = range(3)

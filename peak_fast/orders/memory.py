@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from peak_fast.errors import DataError
 from peak_fast.settings import Asset, OrderRules, rule_vector
+from peak_fast.strategies import Block
 from peak_kernels import order_slots as f
 from peak_kernels import slots as t
 from peak_kernels.arrays import FloatArray, IntArray
@@ -136,15 +137,16 @@ def memory_of(
     actions: int,
     sizes: tuple[int, int, int, int],
     *,
-    room: int = 0,
+    asking: Asking | None = None,
     sized: bool = False,
 ) -> FloatArray:
     """Fresh memory of a run, in which the caller puts ``actions`` instructions.
 
-    ``sizes``: orders, other records, live orders at once, bars; ``room``: instructions that a block can give at a time;
+    ``sizes``: orders, other records, live orders at once, bars; ``asking``: a block that is asked;
     ``sized``: with the engine's state (`put_sizing`).
     """
     orders, records, book, bars = sizes
+    room = 0 if asking is None else asking.room
     sections = _Sections()
     sections.add(f.S_ASSETS_AT, len(assets) * f.N_ASSET, stop=f.S_ASSETS_END)
     sections.add(f.S_ACTIONS_AT, actions * f.N_ACTION, stop=f.S_ACTIONS_END)
@@ -181,6 +183,7 @@ def memory_of(
     memory[f.TIERS_AT : f.TIERS_AT + tiers.size] = tiers
     memory[f.S_WAKE_BAR] = np.inf
     memory[f.S_DAY] = -1.0
+    memory[f.G_AIMS] = float(asking is not None and isinstance(asking.block, Block))
     if sized:
         at = int(memory[f.G_STATE_AT])
         memory[at : at + t.N_STATE] = 0.0

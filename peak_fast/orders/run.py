@@ -71,8 +71,10 @@ def run_actions(
     orders = 2 * len(work) + 64 if asking is None else bars // 4 + 1024
     records = orders
     while True:
-        sizes, room = (orders, records, book_size, bars), asking.room if asking else 0
-        memory = memory_of(rules, assets, prices.rate, len(work), sizes, room=room, sized=sizing is not None)
+        sizes = orders, records, book_size, bars
+        memory = memory_of(
+            rules, assets, prices.rate, len(work), sizes, asking=asking, sized=sizing is not None
+        )
         at = int(memory[f.S_ACTIONS_AT])
         memory[at : at + work.size] = work.ravel()
         for slot in (f.S_CASH, f.S_BALANCE, f.S_LAST_EQUITY, f.G_PEAK):

@@ -18,7 +18,7 @@ nb: Any = numba.types
 
 
 def by_address(signature: Any) -> Any:
-    """Intrinsic ``call(address, *arguments)`` of functions with a signature of three or six arguments."""
+    """Intrinsic ``call(address, *arguments)`` of functions with a signature of three, five or six arguments."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         convention = context.call_conv
@@ -36,10 +36,13 @@ def by_address(signature: Any) -> Any:
     def three(typing_context: Any, address: Any, a: Any, b: Any, c: Any) -> Any:
         return found
 
+    def five(typing_context: Any, address: Any, a: Any, b: Any, c: Any, d: Any, e: Any) -> Any:
+        return found
+
     def six(typing_context: Any, address: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any) -> Any:
         return found
 
-    return intrinsic({3: three, 6: six}[len(signature.args)])
+    return intrinsic({3: three, 5: five, 6: six}[len(signature.args)])
 
 
 @intrinsic

@@ -18,13 +18,17 @@ from peak_kernels.order_slots import Market
 from peak_kernels.orders.account import equity_of, margin_available, rate_at, shown_cash
 from peak_kernels.orders.book import new_order, set_status
 from peak_kernels.orders.live import is_exit, is_live
+from peak_kernels.orders.targets import aim_at, see_account
 
 nb: Any = numba.types
 # The bars that a block sees are not its own to write to.
 SEEN = nb.Array(nb.float64, 2, "C", readonly=True)
 ASKED = nb.void(nb.int64, SEEN, nb.float64[::1], nb.float64[::1], nb.float64[::1], nb.float64[::1])
 """Type of a block that places orders: ``block(bar, seen, params, memory, view, orders)``."""
+TOLD = nb.float64(nb.int64, SEEN, nb.float64[::1], nb.float64[::1], nb.float64[::1])
+"""Type of a block that returns a target: ``block(bar, seen, params, memory, account)``."""
 _call = by_address(ASKED)
+_wish = by_address(TOLD)
 
 
 @part
@@ -137,6 +141,27 @@ def tell_year(m: FloatArray, calendar: FloatArray, bar: int) -> None:
 
 
 @part
+def call_block(
+    m: FloatArray, function: int, seen: FloatArray, rooms: tuple[FloatArray, FloatArray, FloatArray], bar: int
+) -> None:
+    """Call the block once; a new target of one that returns targets becomes instructions (`orders.targets`).
+
+    ``rooms``: see `simulate.simulate_orders`.
+    """
+    params, memory, view = rooms
+    if m[f.G_AIMS] == 0.0:
+        _call(function, bar, seen, params, memory, view, m)
+        return
+    own = memory.shape[0] - t.OWN_CELLS
+    account = memory[own : own + t.VIEW_SEEN]
+    see_account(m, seen, view, account, bar)
+    wish = _wish(function, bar, seen, params, memory[:own], account)
+    if wish != memory[own + t.VIEW_SEEN] and wish == wish:
+        memory[own + t.VIEW_SEEN] = wish
+        aim_at(m, seen, wish, bar)
+
+
+@part
 def ask(
     m: FloatArray,
     market: Market,
@@ -147,7 +172,7 @@ def ask(
     bar: int,
 ) -> int:
     """Call the block at the close of a bar with prices; returns the first of its instructions."""
-    params, memory, view = rooms
+    view = rooms[2]
     first = int(m[f.S_ACTIONS_AT])
     m[f.S_FIRST] += (m[f.S_ACTIONS_END] - first) / f.N_ACTION
     m[f.S_ACTIONS_END] = first
@@ -155,7 +180,7 @@ def ask(
         m[f.S_NOW] = bar
         describe(m, view, bar)
         tell_year(m, calendar, bar)
-        _call(function, bar, seen, params, memory, view, m)
+        call_block(m, function, seen, rooms, bar)
         complete(m, calendar, bar)
     return first
 
@@ -196,7 +221,7 @@ def ask_through(
 
     Returns the bar that gave instructions and True, or the first one that was not asked and False.
     """
-    params, memory, view = rooms
+    view = rooms[2]
     row, first = int(m[f.S_ASSETS_AT]), int(m[f.S_ACTIONS_AT])
     low, high = m[row + f.A_WAKE_LOW], m[row + f.A_WAKE_HIGH]
     if m[f.S_WAKE_BAR] < stop:
@@ -218,7 +243,7 @@ def ask_through(
                 live = view[f.V_LIVE_ORDERS], view[f.V_LIVE_EXITS]
                 kept = (view[f.V_AVERAGE], view[f.V_OPEN_LOTS], since, live[0], live[1])
             tell_year(m, calendar, bar)
-            _call(function, bar, seen, params, memory, view, m)
+            call_block(m, function, seen, rooms, bar)
             if not known or m[f.S_ACTIONS_END] > first:
                 complete(m, calendar, bar)
                 known = True

@@ -1,6 +1,6 @@
-"""Blocks in runs of orders: those that place orders, and those that return targets, which become instructions.
+"""Blocks in runs of orders: those that place orders, and those that return targets (`orders.ask.call_block`).
 
-Reads the memory of the run and the bars that a block may see; writes its view and memory, and its instructions.
+Reads the bars that a block may see; writes its memory, and what the block itself writes.
 """
 
 from __future__ import annotations
@@ -8,37 +8,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from peak_kernels import slots as t
 from peak_kernels.compiling import Guest, around, compile_checked, compile_guest, note_orders
-from peak_kernels.orders.ask import ASKED
-from peak_kernels.orders.targets import aim_at, see_account
-from peak_kernels.slots import OWN_CELLS
+from peak_kernels.orders.ask import ASKED, TOLD
 
 # Stands for the user's function, see `guests`.
 _block: Any = None
 
 
-def _aim(bar: Any, seen: Any, params: Any, memory: Any, view: Any, orders: Any) -> None:
-    """Ask a block for its target in a run of orders; a new one becomes instructions (`orders.targets`)."""
-    own = memory.shape[0] - OWN_CELLS
-    account = memory[own : own + t.VIEW_SEEN]
-    see_account(orders, seen, view, account, bar)
-    wish = float(_block(bar, seen, params, memory[:own], account))
-    if wish != memory[own + t.VIEW_SEEN] and wish == wish:
-        memory[own + t.VIEW_SEEN] = wish
-        aim_at(orders, seen, wish, bar)
+def _told(bar: Any, seen: Any, params: Any, memory: Any, account: Any) -> Any:
+    """Ask a block for its target: a number, whatever the block returns."""
+    return float(_block(bar, seen, params, memory, account))
 
 
 def compile_target_block(function: Callable[..., float], *, checked: bool = False) -> Guest:
-    """Machine code of a block that returns targets, as a block that places orders; see `block.compile_block`.
+    """Machine code of a block that returns targets, as runs of orders call it; see `block.compile_block`.
 
     Raises
     ------
     numba.core.errors.NumbaError
         The function uses something that cannot be compiled.
     """
-    helpers = {"t": t, "OWN_CELLS": OWN_CELLS, "see_account": see_account, "aim_at": aim_at}
-    return around("target", _aim, function, ASKED, helpers, checked)
+    return around("target", _told, function, TOLD, {}, checked)
 
 
 def compile_order_block(function: Callable[..., None], *, checked: bool = False) -> Guest:

@@ -123,7 +123,7 @@ class BookBatch(Batch):
             self._rate,
             0 if self._asks else 3 * count,
             sizes,
-            room=0 if self._asking is None else self._asking.room,
+            asking=self._asking,
             sized=self._sized,
         )
 
