@@ -57,12 +57,9 @@ def log_backtest_artifacts(
     ...     log_backtest_artifacts(tracker, result, output_dir="out")
     """
     tracker = tracker_or_none(tracker) or NoopTracker()
-    files: dict[str, bytes] | None = None
-    written: dict[str, Path] = {}
     render = partial(render_artifacts, sheet=getattr(tracker, "artifacts", "") == "report")
-    if output_dir is not None:
-        files = render(result)
-        written = write_files(files, place("output_dir", output_dir, "artifacts"))
+    files = None if output_dir is None else render(result)
+    written = {} if files is None else write_files(files, place("output_dir", output_dir, "artifacts"))
     if not has_run(tracker):
         logger.debug("no active run: backtest artifacts are not logged")
         return written
@@ -82,17 +79,12 @@ def _log_files(tracker: Tracker, files: dict[str, bytes]) -> None:
         if path.suffix == ".png":
             tracker.log_figure(content, path.name, str(path.parent))
         elif path.suffix == ".parquet":
-            _log_bytes(tracker, content, path)
+            with tempfile.TemporaryDirectory(prefix="peak-fast-") as folder:  # the protocol takes no bytes
+                file = Path(folder) / path.name
+                file.write_bytes(content)
+                tracker.log_artifact(file, str(path.parent))
         else:
             tracker.log_text(content.decode(), name)
-
-
-def _log_bytes(tracker: Tracker, content: bytes, path: PurePosixPath) -> None:
-    """Log a file of bytes through the protocol, which takes files."""
-    with tempfile.TemporaryDirectory(prefix="peak-fast-") as folder:
-        file = Path(folder) / path.name
-        file.write_bytes(content)
-        tracker.log_artifact(file, str(path.parent))
 
 
 def write_files(files: dict[str, bytes], folder: Path) -> dict[str, Path]:

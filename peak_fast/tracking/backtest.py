@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +39,12 @@ def log_backtest(tracker: Any, result: Any, *, bundle: bool = False) -> None:
         if native is not None:
             native(result, bundle=bundle)
         elif has_run(tracker):
+            from peak_fast.tracking.artifacts import log_backtest_artifacts
+
             log_backtest_metadata(tracker, result)
-            _log_through_protocol(tracker, result, bundle)
+            log_backtest_artifacts(tracker, result)
+            if bundle:
+                log_bundle(tracker, result)
     except Exception as error:
         warn_untracked(tracker, error)
 
@@ -72,23 +75,12 @@ def log_backtest_metadata(tracker: Any, result: Any) -> None:
 
 def _log_values(tracker: Any, result: Any) -> None:
     """The same values as the writer's, through the protocol alone."""
-    from peak_fast.tracking.sanitize import split_metrics
-    from peak_fast.tracking.writer import backtest_params, backtest_tags, figures_of, given_params
+    from peak_fast.tracking.writer import values_of
 
-    metadata: Mapping[str, Any] = getattr(result, "metadata", None) or {}
-    split = split_metrics(figures_of(result.stats))
-    params = backtest_params(metadata)
-    tracker.log_params({**params, **given_params(result.stats, params)})
-    tracker.log_metrics({name: value for name, value in split.numbers.items() if value == value})
-    tracker.set_tags({**split.tags, **backtest_tags(metadata)})
-
-
-def _log_through_protocol(tracker: Any, result: Any, bundle: bool) -> None:
-    from peak_fast.tracking.artifacts import log_backtest_artifacts
-
-    log_backtest_artifacts(tracker, result)
-    if bundle:
-        log_bundle(tracker, result)
+    params, numbers, tags = values_of(result.stats, getattr(result, "metadata", None) or {})
+    tracker.log_params(params)
+    tracker.log_metrics(numbers)
+    tracker.set_tags(tags)
 
 
 def log_bundle(tracker: Any, result: Any) -> None:

@@ -18,6 +18,9 @@ from peak_fast.tracking.writer import SegmentReplay
 
 # Seconds for one store while another writer is at work in its folder.
 TIMEOUT = 120.0
+_NEEDS_CREDENTIALS = (
+    "its URI has credentials, which are not kept on disk; pass tracking_uri, or set MLFLOW_TRACKING_URI"
+)
 
 
 @dataclass(slots=True)
@@ -136,12 +139,7 @@ def _store(folder: Path, uri: str | None, dry_run: bool) -> StoreReport:
     if uri is None:
         try:
             found.uri, needs_credentials = spool.described_uri(folder)
-            uri = None if needs_credentials else found.uri
-            if needs_credentials:
-                problem = (
-                    "its URI has credentials, which are not kept on disk; pass tracking_uri, "
-                    "or set MLFLOW_TRACKING_URI"
-                )
+            uri, problem = (None, _NEEDS_CREDENTIALS) if needs_credentials else (found.uri, None)
         except spool.SpoolDamaged as error:
             problem = str(error)
     home = _survey(folder, found)

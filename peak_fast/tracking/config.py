@@ -61,7 +61,7 @@ def build_tracker_from_config(config: Any = None) -> Tracker:
     section = _section(config)
     for name in section:
         if name not in _SECTION_KEYS and name != section.get("backend"):
-            raise ConfigError(f"[tracking] has no option {name!r}; {did_you_mean(name, _SECTION_KEYS)}")
+            raise ConfigError(f"[tracking] has no option {name!r}; {did_you_mean(str(name), _SECTION_KEYS)}")
     if not section or not _enabled(section):
         return NoopTracker()
     backend = str(section.get("backend") or "mlflow").strip().lower()
@@ -80,7 +80,9 @@ def build_tracker_from_config(config: Any = None) -> Tracker:
     known = [name for name in inspect.signature(MLflowTracker).parameters if name != "self"]
     for name in options:
         if name not in known:
-            raise ConfigError(f"[tracking.{backend}] has no option {name!r}; {did_you_mean(name, known)}")
+            raise ConfigError(
+                f"[tracking.{backend}] has no option {name!r}; {did_you_mean(str(name), known)}"
+            )
     return MLflowTracker(**options)
 
 

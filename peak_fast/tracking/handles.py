@@ -21,13 +21,9 @@ UNASKED = "<str(run) is the id>"
 
 def status_of(kind: type[BaseException] | None) -> Status:
     """Status of a run whose block was left with this exception type (None: without one)."""
-    if kind is None:
+    if kind is None or issubclass(kind, SystemExit):
         return "FINISHED"
-    if issubclass(kind, SystemExit):
-        return "FINISHED"
-    if issubclass(kind, KeyboardInterrupt):
-        return "KILLED"
-    return "FAILED"
+    return "KILLED" if issubclass(kind, KeyboardInterrupt) else "FAILED"
 
 
 class RunHandle(str):

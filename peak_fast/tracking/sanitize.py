@@ -25,9 +25,7 @@ import numpy as np
 MAX_KEY = 250
 MAX_PARAM = 6_000
 MAX_TAG = 8_000
-MAX_RUN_NAME = 250
-MAX_EXPERIMENT = 250
-MAX_USER = 250
+MAX_NAME = 250  # of runs, experiments and users
 MAX_DEPTH = 20
 # Steps and times in milliseconds are integers of 64 bits in every SQL store.
 MAX_INTEGER = 2**63 - 1
@@ -184,9 +182,7 @@ def _flatten_into(
 
 def clean_tags(tags: Mapping[Any, Any] | None) -> dict[str, str]:
     """Tags under clean keys with text values cut to MLflow's limit; None values are left out."""
-    if not tags:
-        return {}
-    kept = {key: value for key, value in tags.items() if value is not None}
+    kept = {key: value for key, value in (tags or {}).items() if value is not None}
     return {key: clean_text(as_text(value), MAX_TAG) for key, value in clean_keys(kept).items()}
 
 

@@ -13,9 +13,6 @@ if TYPE_CHECKING:
 __all__ = []
 
 # Where each name of this room lives; those outside `__all__` are for other rooms.
-_HOMES = {
-    "launch": ("start_writer",),
-    "mlflow": ("MLflowTracker",),
-}
+_HOMES = {"launch": ("start_writer",), "mlflow": ("MLflowTracker",)}
 
 __getattr__, __dir__ = door(__name__, _HOMES, __all__)

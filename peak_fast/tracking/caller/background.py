@@ -18,6 +18,7 @@ from typing import Protocol
 from peak_fast.masking import masked
 from peak_fast.tracking.base import logger
 from peak_fast.tracking.caller import environment, launch
+from peak_fast.tracking.handles import status_of
 
 INTERVAL = float(os.environ.get("PEAK_FAST_WRITER_INTERVAL", "2"))
 MAX_INTERVAL = 60.0
@@ -122,9 +123,7 @@ def _exit_status() -> str:
     if hasattr(sys, "ps1"):
         return "FINISHED"  # interactive: the last error may be hours old
     error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
-    if error is None or isinstance(error, SystemExit):
-        return "FINISHED"
-    return "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
+    return status_of(None if error is None else type(error))
 
 
 def _in_child() -> None:

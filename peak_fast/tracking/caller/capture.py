@@ -44,17 +44,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from peak_fast.tracking.spool import (
-    MAGIC,
-    PACKED_MORE,
-    PICKLED,
-    Curve,
-    Kind,
-    Part,
-    curve_points,
-    encode,
-    spooled,
-)
+from peak_fast.tracking import spool
+from peak_fast.tracking.spool import MAGIC, PACKED_MORE, PICKLED, Curve, Kind, Part
 
 if TYPE_CHECKING:
     from peak_fast.tracking.spool import SegmentWriter
@@ -106,7 +97,7 @@ class Template:
 
     def pickled(self, run: bytes, params: dict[str, Any]) -> Any:
         """The words of a result with any parameters."""
-        data = encode(params)
+        data = spool.encode(params)
         begin = self._begin_pickled + _PLACE.pack(time_ns(), run)
         return np.frombuffer(begin + data + bytes(-len(data) % 8), dtype=np.uint64)
 
@@ -237,7 +228,7 @@ class Capture:
         holdings, more = getattr(result, "holdings", None), []
         buffers: list[Any] = []
         if parts & Part.FIGURE:
-            points = curve_points(result.equity, parts & Part.SHEET != 0)
+            points = spool.curve_points(result.equity, parts & Part.SHEET != 0)
             n_bars, n_points = len(result.equity), len(points)
             buffers.append(points)
         if holdings is not None and parts & Part.REPORTS:
@@ -281,16 +272,20 @@ def freeze(result: Any, curve: bool, whole: bool = False) -> tuple[int, tuple[An
     if "order_book" in result._used:
         # Cash moves without a fill there (interest, funding); the columns before the tag, which stays with the caller.
         trades = np.ascontiguousarray(trades[:, : _slots().RECORD_WIDTH])
-        kind, last = (Curve.POINTS, curve_points(outcome.curve[0], whole)) if curve else (Curve.NONE, b"")
+        kind, last = (
+            (Curve.POINTS, spool.curve_points(outcome.curve[0], whole)) if curve else (Curve.NONE, b"")
+        )
     elif not curve:
         kind, last = Curve.NONE, b""
     elif _paired(len(fills) - 2 * len(trades), state, _slots().UNITS):
         kind = Curve.TRADES
-        last = b"" if _fees_follow(result._settings) else fills[::2, _fee_column()].copy()
+        last = (
+            b"" if _fees_follow(result._settings) else fills[::2, _slots().FILL_COLUMNS.index("fee")].copy()
+        )
     elif fills.nbytes <= 4 * outcome.curve.shape[1]:
         kind, last = Curve.FILLS, fills
     else:
-        kind, last = Curve.POINTS, curve_points(outcome.curve[0], whole)
+        kind, last = Curve.POINTS, spool.curve_points(outcome.curve[0], whole)
     return kind, (outcome.metrics, state, trades, last)
 
 
@@ -330,11 +325,6 @@ def _kernel(outcome: Any) -> Callable[..., None] | None:
     return STORE_RECORD.call
 
 
-@functools.cache
-def _fee_column() -> int:
-    return int(_slots().FILL_COLUMNS.index("fee"))
-
-
 def describe(result: Any, template: Template) -> dict[str, Any]:
     """What results of one engine, strategy and data set share."""
     from peak_fast.results import shared_metadata
@@ -342,7 +332,7 @@ def describe(result: Any, template: Template) -> dict[str, Any]:
     return {
         **shared_metadata(result),
         "has_time": result.bars.has_time,
-        "layout": spooled(),
+        "layout": spool.spooled(),
         "params": (template.names, template.form),
     }
 

@@ -259,7 +259,7 @@ class Channel:
                 targets.append((segment.paths, segment.offset))
         if not targets:
             return
-        self._confirm(targets, timeout)
+        self.confirm(targets, timeout)
         self.ask_again = 0.0
         for paths, _ in targets:
             self._check_rejected(paths)
@@ -295,13 +295,11 @@ class Channel:
         told = self._told.get(paths.rejected, 0)
         lines = spool.rejections(paths)[told:]
         self._told[paths.rejected] = told + len(lines)
-        parts = [f"run {run}: {reason}" for run, reason, kind in lines if kind == "part"]
         whole = [f"run {run}: {reason}" for run, reason, kind in lines if kind != "part"]
-        for text in parts:
-            self.warn(
-                f"part {text}",
-                f"tracking: {mask(self.uri)} does not take a part of {text}; the rest is there",
-            )
+        for run, reason, kind in lines:
+            if kind == "part":
+                text = f"tracking: {mask(self.uri)} does not take a part of run {run}: {reason}; the rest is there"
+                self.warn(f"part {run}: {reason}", text)
         if whole:
             text = f"{mask(self.uri)} refused {len(whole)} updates for good, the last one: {whole[-1]}"
             raise TrackingError(masked(f"{text}; see {paths.rejected}", self.uri))
@@ -380,7 +378,7 @@ class Channel:
             segment.paths.delete()
         targets = [(older.paths, _ALL) for older in left if older.paths.segment.exists()]
         if targets:
-            self._confirm(targets, timeout)
+            self.confirm(targets, timeout)
         for paths, _ in targets:
             try:
                 self._check_rejected(paths)
@@ -388,20 +386,18 @@ class Channel:
                 # The end of a run that was deleted meanwhile: there is no work left to stop.
                 self.warn(f"rejected {paths.rejected}", f"tracking: {error}")
 
-    def _confirm(self, targets: list[tuple[SegmentPaths, int]], timeout: float | None) -> None:
-        """Wait for the store; one whose address does not answer is not waited for.
-
-        Raises
-        ------
-        TrackingError
-            The store does not have everything.
-        """
+    def confirm(
+        self, targets: list[tuple[SegmentPaths, int]], timeout: float | None, *, while_starting: bool = False
+    ) -> None:
+        """Wait for the store, see :func:`launch.confirm`; one whose address does not answer is not waited for."""
+        begin = time.monotonic()
         targets = [target for target in targets if not launch.confirmed(*target)]
         problem = reach.unreachable(self.uri) if targets else None
         self._unreached = problem is not None
         if problem is not None:
             raise TrackingError(launch.missing_text(self.uri, targets, problem))
-        launch.confirm(targets, self.folder, self.uri, self.home, timeout)
+        rest = None if timeout is None else timeout - (time.monotonic() - begin)
+        launch.confirm(targets, self.folder, self.uri, self.home, rest, while_starting=while_starting)
 
     def drop(self) -> None:
         """The tracker was forgotten without being closed: end its runs, and leave the rest to a writer."""

@@ -6,9 +6,9 @@ work tree is dirty needs git itself, which is started in the background and aske
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import getpass
-import os
 import platform
 import subprocess
 import sys
@@ -109,18 +109,12 @@ class GitStatus:
             return
         # Neither a lock file nor a rewritten index: asking must not disturb the user's own git commands.
         command = ["git", "--no-optional-locks", "status", "--porcelain", "--untracked-files=no"]
-        try:
+        nothing = subprocess.DEVNULL
+        with contextlib.suppress(OSError):
             self._process = subprocess.Popen(
-                command,
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env={**os.environ, "LC_ALL": "C"},
+                command, cwd=folder, stdin=nothing, stdout=subprocess.PIPE, stderr=nothing
             )
             self._answer = None
-        except OSError:
-            self._process = None
 
     def result(self, wait: bool) -> dict[str, str] | None:
         """The tag ``mlflow.source.git.dirty``; None while there is no answer, empty if there never will be.

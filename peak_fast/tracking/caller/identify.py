@@ -8,17 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from peak_fast.errors import TrackingError
-from peak_fast.masking import mask
 from peak_fast.tracking.caller import launch
-from peak_fast.tracking.reach import unreachable
-from peak_fast.tracking.spool import RunIds, SegmentPaths, read_ack
-
-if TYPE_CHECKING:
-    from peak_fast.tracking.caller.channel import Channel
-    from peak_fast.tracking.spool import SegmentWriter
+from peak_fast.tracking.caller.channel import Channel
+from peak_fast.tracking.spool import RunIds, SegmentPaths, SegmentWriter
 
 # A store that does not answer is waited for this long, and then not again for some time.
 ASK_TIMEOUT = 5.0
@@ -55,18 +49,13 @@ def ask(channel: Channel, segment: SegmentWriter | None, run_ids: Sequence[str])
 
 def confirm_begun(channel: Channel, segment: SegmentWriter) -> None:
     """Return once everything that was appended to a segment is in the store, or raise where that does not answer."""
-    paths, end = segment.paths, segment.offset
-    if not paths.segment.exists() or read_ack(paths.ack).offset >= end:
+    target = (segment.paths, segment.offset)
+    if launch.confirmed(*target):
         return
     if time.monotonic() < channel.ask_again:
         raise TrackingError("the store did not answer a moment ago")
-    begin = time.monotonic()
-    problem = unreachable(channel.uri)
-    if problem is not None:
-        raise TrackingError(f"{mask(channel.uri)}: {problem}; the log waits in {paths.segment}")
     if channel.mode == "sync" and channel.segment is segment:
         channel.replay_now(force=False)
         return
     channel.write_waiting(segment)
-    rest = ASK_TIMEOUT - (time.monotonic() - begin)
-    launch.confirm([(paths, end)], channel.folder, channel.uri, channel.home, rest, while_starting=True)
+    channel.confirm([target], ASK_TIMEOUT, while_starting=True)

@@ -94,15 +94,13 @@ def confirm(
         acks = [read_ack(paths.ack) for paths, _ in waiting]
         # An error of an attempt that began before this request says nothing about now.
         errors = [ack.error for ack in acks if ack.error is not None and ack.begun > asked]
-        if errors:
-            raise TrackingError(missing_text(uri, waiting, errors[0]))
-        if clock.is_over((len(waiting), sum(ack.offset for ack in acks))):
-            reason = "the writer has not confirmed in time"
-            raise TrackingError(missing_text(uri, waiting, reason))
         code = None if process is None else process.poll()
         if code not in (None, 0, 3):
-            reason = f"the writer process ended with code {code}: {_tail(folder, uri)}"
-            raise TrackingError(missing_text(uri, waiting, reason))
+            errors.append(f"the writer process ended with code {code}: {_tail(folder, uri)}")
+        if clock.is_over((len(waiting), sum(ack.offset for ack in acks))):
+            errors.append("the writer has not confirmed in time")
+        if errors:
+            raise TrackingError(missing_text(uri, waiting, errors[0]))
         # Another writer holds the folder; it works on the request, or ended before it saw it.
         others = process is None or code is not None
         if others and not is_locked(folder / "writer.lock"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from peak_fast.errors import ConfigError
 from peak_fast.guard import guarded_class
@@ -14,10 +14,7 @@ from peak_fast.tracking.caller import identify
 from peak_fast.tracking.caller.channel import Channel, now_ms
 from peak_fast.tracking.caller.recorder import Recorder, records_of
 from peak_fast.tracking.handles import RunHandle, RunIdList
-from peak_fast.tracking.spool import Kind
-
-if TYPE_CHECKING:
-    from peak_fast.tracking.spool import SegmentWriter
+from peak_fast.tracking.spool import Kind, SegmentWriter
 
 
 @guarded_class()

@@ -78,10 +78,9 @@ class MLflowTracker(RunKeeper):
         artifacts: Artifacts = "full",
         tags: Mapping[str, Any] | None = None,
     ) -> None:
-        if mode not in MODES:
-            raise ConfigError(f"mode: got {mode!r}; {did_you_mean(str(mode), MODES)}")
-        if artifacts not in ARTIFACT_PARTS:
-            raise ConfigError(f"artifacts: got {artifacts!r}; {did_you_mean(str(artifacts), ARTIFACT_PARTS)}")
+        for option, given, known in (("mode", mode, MODES), ("artifacts", artifacts, tuple(ARTIFACT_PARTS))):
+            if given not in known:
+                raise ConfigError(f"{option}: got {given!r}; {did_you_mean(str(given), known)}")
         if tracking_uri is not None and not isinstance(tracking_uri, (str, Path)):
             raise ConfigError(f"tracking_uri: expected a text or a path, got {type(tracking_uri).__name__}")
         if tags is not None and not isinstance(tags, Mapping):

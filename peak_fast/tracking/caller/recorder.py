@@ -12,6 +12,7 @@ from typing import Any
 from peak_fast.guard import guarded_class
 from peak_fast.tracking.backtest import log_bundle
 from peak_fast.tracking.base import logger
+from peak_fast.tracking.caller.active import OpenRun
 from peak_fast.tracking.caller.capture import can_freeze
 from peak_fast.tracking.caller.channel import Channel, now_ms
 from peak_fast.tracking.payloads import figure_bytes, table_bytes
@@ -21,6 +22,8 @@ from peak_fast.tracking.stores import clean_artifact_path
 
 # Files up to this size travel inside the spool, larger ones beside it.
 INLINE_BYTES = 1 << 18
+# Entries of a payload.
+_OF_BARS, _OF_RESULT = ("time_us", "close", "time_zone"), ("stats", "metadata", "equity", "trades")
 # The file name that fits an object, and its content.
 MakeFile = Callable[[Any, str], tuple[str, bytes]]
 
@@ -45,18 +48,19 @@ class Recorder:
         """Append a record about the innermost run; without one, say so at debug level."""
         channel = self._channel
         with channel.lock:
-            runs = channel.local.runs
-            if not runs:
-                self._ignored("the call")
+            run = self._run_for("the call")
+            if run is None:
                 return
-            run = runs[-1]
             run.used = True
             channel.append(kind, (run.run_id, now_ms(), value, *more), buffers)
             if channel.mode == "sync":
                 channel.applied()
 
-    def _ignored(self, call: str) -> None:
-        """Say that there is no active run: a word of its own where only other threads have one."""
+    def _run_for(self, call: str) -> OpenRun | None:
+        """The innermost run of this thread; without one, a word of its own where only other threads have one."""
+        runs = self._channel.local.runs
+        if runs:
+            return runs[-1]
         if self._channel.open:
             self._channel.warn(
                 "thread",
@@ -65,6 +69,7 @@ class Recorder:
             )
         else:
             logger.debug("no active run: %s is ignored", call)
+        return None
 
     def log_params(self, params: Any) -> None:
         """Log parameters of the active run.
@@ -78,10 +83,9 @@ class Recorder:
         """
         channel = self._channel
         with channel.lock:
-            if not channel.local.runs:
-                self._ignored("log_params")
+            run = self._run_for("log_params")
+            if run is None:
                 return
-            run = channel.local.runs[-1]
             if params is not None and mapping_of(params) is None:
                 self._no_mapping("log_params", params)
                 return
@@ -112,8 +116,7 @@ class Recorder:
         if entries is None:
             self._no_mapping("log_metrics", metrics)
             return
-        if not self._channel.local.runs:
-            self._ignored("log_metrics")
+        if self._run_for("log_metrics") is None:
             return
         split = split_metrics(entries)
         if split.dropped:
@@ -156,8 +159,7 @@ class Recorder:
         artifact_path
             Folder inside the run's artifacts.
         """
-        if not self._channel.local.runs:
-            self._ignored("log_artifact")
+        if self._run_for("log_artifact") is None:
             return
         source = Path(path)
         base = f"{artifact_path}/" if artifact_path else ""
@@ -190,8 +192,7 @@ class Recorder:
         self, call: str, done: str, make: MakeFile, thing: Any, name: str, artifact_path: str | None
     ) -> None:
         """Log the file that is made of an object of the user's; where that fails, with a warning."""
-        if not self._channel.local.runs:
-            self._ignored(call)
+        if self._run_for(call) is None:
             return
         try:
             fitting, data = make(thing, name)
@@ -266,11 +267,9 @@ class Recorder:
         channel = self._channel
         try:
             with channel.lock:
-                runs = channel.local.runs
-                if not runs:
-                    self._ignored("log_result")
+                run = self._run_for("log_result")
+                if run is None:
                     return
-                run = runs[-1]
                 run.used = True
                 for record in records_of(channel, run.run_id, result, parts):
                     channel.append(*record)
@@ -294,20 +293,10 @@ class Recorder:
             return True
         bars = None
         if payload.get("time_us") is not None and payload.get("close") is not None:
-            bars = SimpleNamespace(
-                time_us=payload["time_us"],
-                close=payload["close"],
-                time_zone=payload.get("time_zone"),
-                # Written anew each time: these may be other ones than a hash in the metadata says.
-                hash=os.urandom(8).hex(),
-            )
-        result = SimpleNamespace(
-            stats=payload.get("stats"),
-            metadata=payload.get("metadata"),
-            equity=payload["equity"],
-            trades=payload.get("trades"),
-            bars=bars,
-        )
+            # Written anew each time: these may be other ones than a hash in the metadata says.
+            digest = os.urandom(8).hex()
+            bars = SimpleNamespace(hash=digest, **{name: payload.get(name) for name in _OF_BARS})
+        result = SimpleNamespace(bars=bars, **{name: payload.get(name) for name in _OF_RESULT})
         self._log_result(result, parts)
         return True
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Mapping
-from types import TracebackType
 from typing import Any, Self
 
 from peak_fast.errors import TrackingError
@@ -286,9 +285,7 @@ class RunKeeper(ManyRuns):
         local.blocks.append(others)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         """End the runs of the block, and return when the store has everything; a dead store is a warning.
 
         So is a run in which nothing was recorded.

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     # All that these files make; `_HOMES` says what of it leaves the room.
     from peak_fast.tracking.spool.codec import *  # noqa: F403
     from peak_fast.tracking.spool.curves import *  # noqa: F403
-    from peak_fast.tracking.spool.folders import *  # noqa: F403
     from peak_fast.tracking.spool.frames import *  # noqa: F403
     from peak_fast.tracking.spool.layout import *  # noqa: F403
     from peak_fast.tracking.spool.locks import *  # noqa: F403
@@ -26,7 +25,6 @@ __all__ = []
 _HOMES = {
     "codec": ("encode",),
     "curves": ("ARTIFACT_PARTS", "Curve", "Part", "curve_points", "expand_curve", "reduce_curve"),
-    "folders": ("check_file", "check_folder", "problem_of_spool"),
     "frames": ("frame_records", "frame_runs", "prefixed_frame"),
     "layout": ("layout_of", "spooled"),
     "locks": ("is_locked", "only_writer"),
@@ -39,8 +37,11 @@ _HOMES = {
         "SegmentPaths",
         "SpoolDamaged",
         "age_of",
+        "check_file",
+        "check_folder",
         "child_environment",
         "described_uri",
+        "problem_of_spool",
         "read_ack",
         "rejections",
         "remove_strays",
@@ -61,7 +62,6 @@ _HOMES = {
         "scheme_of",
         "server_address",
         "sqlite_file",
-        "sqlite_path",
         "store_key",
     ),
 }

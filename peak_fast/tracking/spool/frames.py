@@ -123,10 +123,8 @@ def frame_runs(head: Any, data: bytes) -> Iterator[FrameRun]:
 
 
 def _milliseconds(value: Any, default: int) -> int:
-    if value is None:
-        return default
     if isinstance(value, datetime):
         moment = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
         return int(moment.timestamp() * 1000)
-    found = None if value == "" else sanitize.clean_step(value)
+    found = None if value in (None, "") else sanitize.clean_step(value)
     return default if found is None else found

@@ -98,10 +98,8 @@ def _check_scheme(uri: str, scheme: str) -> None:
     if scheme in plugins:
         return
     known = [name for name in (*SCHEMES, *plugins) if name not in ("uc", "databricks-uc")]
-    if scheme in _OTHER_NAMES:
-        hint = f"did you mean {_OTHER_NAMES[scheme]!r}?"
-    else:
-        hint = did_you_mean(scheme, known)
+    other = _OTHER_NAMES.get(scheme)
+    hint = did_you_mean(scheme, known) if other is None else f"did you mean {other!r}?"
     raise _wrong(uri, f"the scheme {scheme!r} is not known; {hint}")
 
 
@@ -169,11 +167,6 @@ def is_file_store(uri: str) -> bool:
 def is_remote(uri: str) -> bool:
     """Whether a server is asked over HTTP."""
     return scheme_of(uri) in ("http", "https", "databricks", "databricks-uc", "uc", "")
-
-
-def sqlite_path(uri: str) -> Path | None:
-    """The database file of a plain SQLite URI; None for another store or a URI with options."""
-    return None if "?" in uri else sqlite_file(uri)
 
 
 def sqlite_file(uri: str) -> Path | None:

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 __all__ = []
 
 # Where each name of this room lives; those outside `__all__` are for other rooms.
-_HOMES = {
-    "files": ("clean_artifact_path",),
-    "stores": ("Store", "open_store"),
-}
+_HOMES = {"files": ("clean_artifact_path",), "stores": ("Store", "open_store")}
 
 __getattr__, __dir__ = door(__name__, _HOMES, __all__)

@@ -17,6 +17,7 @@ import re
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from peak_fast.tracking.stores import refusals
 from peak_fast.tracking.stores.calls import CALLS, SharedEnvironment, lean
 from peak_fast.tracking.stores.experiments import Experiments
 from peak_fast.tracking.stores.files import FileWriter
-from peak_fast.tracking.stores.in_flight import IN_FLIGHT, PatientClient, at_once, patiently, side_by_side
+from peak_fast.tracking.stores.in_flight import IN_FLIGHT, PatientClient, patiently, side_by_side
 from peak_fast.tracking.stores.refusals import is_failure, is_passing, is_refusal
 from peak_fast.tracking.updates import (
     CONTEXT_TAG,
@@ -117,7 +118,7 @@ class ClientStore:
             )
 
         with CALLS:
-            self._files_at_once = IN_FLIGHT // max(len(updates), 1)
+            self._files_at_once = max(IN_FLIGHT // max(len(updates), 1), 1)
             self._fresh = {update.run_id for update in updates if self._is_fresh(update, ids)}
             if not self._keeps_our_ids:
                 ids.begin(self._fresh)  # before any of them is there
@@ -153,11 +154,18 @@ class ClientStore:
         away.passing = is_passing(error) or is_failure(error)
         return away
 
-    def _tags(self, run_id: str) -> dict[str, str]:
+    def _there(self, run_id: str) -> Any:
+        """A run of the store; None where it has none of this id."""
         try:
-            return dict(self._client.get_run(run_id).data.tags)
+            return self._client.get_run(run_id)
         except Exception as error:
+            if getattr(error, "error_code", "") in _NO_RUN:
+                return None
             raise self._away(error) from error
+
+    def _tags(self, run_id: str) -> dict[str, str]:
+        run = self._there(run_id)
+        return {} if run is None else dict(run.data.tags)
 
     def _write(self, update: RunUpdate, ids: RunIds) -> list[Rejection]:
         """Write all of an update; after :class:`Refused`, what comes after the refused part is not there yet."""
@@ -252,7 +260,7 @@ class ClientStore:
         run_id = update.run_id
         if update.create is None or ids.get(run_id) is not None or ids.uncertain(run_id):
             return False
-        return not (self._is_database and self._has(run_id))
+        return not (self._is_database and self._there(run_id))
 
     def _create(self, update: RunUpdate, create: Creation, ids: RunIds) -> str:
         names = [key for key in update.tags if key != RUN_NAME][: MAX_TAGS - 2]
@@ -274,15 +282,6 @@ class ClientStore:
         self._own.add(store_id)
         self._place(store_id, str(run.info.artifact_uri))
         return store_id
-
-    def _has(self, run_id: str) -> bool:
-        try:
-            self._client.get_run(run_id)
-            return True
-        except Exception as error:
-            if getattr(error, "error_code", "") in _NO_RUN:
-                return False
-            raise self._away(error) from error
 
     def _parent(self, parent: str, update: RunUpdate, ids: RunIds) -> str:
         """The store's id of a parent run, which may have been logged by another tracker or process."""
@@ -360,5 +359,6 @@ class ClientStore:
                     place = file.parent.relative_to(folder).as_posix()
                     patiently(repository.log_artifact, str(file), None if place == "." else place)
 
-                at_once(send, files.written, self._files_at_once)
+                with ThreadPoolExecutor(self._files_at_once) as pool:
+                    list(pool.map(send, files.written))
         return refusals.of_files(update.run_id, problems)

@@ -14,7 +14,7 @@ from typing import Any
 
 from peak_fast.errors import require
 from peak_fast.masking import mask
-from peak_fast.tracking.spool import sqlite_path
+from peak_fast.tracking.spool import sqlite_file
 from peak_fast.tracking.updates import Refused, StoreUnavailable
 
 # Longer than any sane transaction, shorter than a user's patience: a locked database is waited for this long.
@@ -35,7 +35,7 @@ class Database:
     """
 
     def __init__(self, uri: str, timeout: float = LOCK_TIMEOUT) -> None:
-        path = sqlite_path(uri)
+        path = sqlite_file(uri)
         self.is_sqlite = path is not None
         self._name = f"SQLite file {path}" if path else f"PostgreSQL {mask(uri)}"
         self._timeout = timeout

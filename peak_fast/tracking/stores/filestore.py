@@ -164,27 +164,27 @@ class FolderStore(ClientStore):
         run = folder / update.run_id
         self._roots[update.run_id] = run / "artifacts"
         problems = self._files.write(run / "artifacts", update.artifacts)
-        if not _write_content(folder, update, update.create):
+        try:
+            _write_content(folder, update, update.create)
+        except Refused:
             shutil.rmtree(run)
-            raise Refused("a name of it cannot be that of a file")
+            raise
         _write_meta(folder, location, update, update.create)
         self._fresh.discard(update.run_id)
         self._own.add(update.run_id)
         return of_files(update.run_id, problems)
 
 
-def _write_content(folder: Path, update: RunUpdate, create: Creation) -> bool:
-    """Write what a new run has, as MLflow's file store does; False where a key cannot be a file here."""
+def _write_content(folder: Path, update: RunUpdate, create: Creation) -> None:
+    """Write what a new run has, as MLflow's file store does; refused where a key cannot be a file here."""
     run = folder / update.run_id
     update.tags.setdefault(RUN_NAME, create.name)
     for kind in (*_FOLDERS, "artifacts"):
         (run / kind).mkdir(parents=True, exist_ok=True)
     tags = {OWN_RUN_ID: update.run_id, **update.defaults, **update.tags}
-    if not _write_values(run, update, tags):
-        return False
+    _write_values(run, update, tags)
     for dataset in update.inputs:
         _write_input(folder, run, dataset)
-    return True
 
 
 def _write_meta(folder: Path, location: str, update: RunUpdate, create: Creation) -> None:
@@ -210,7 +210,7 @@ def _write_meta(folder: Path, location: str, update: RunUpdate, create: Creation
     })  # fmt: skip
 
 
-def _write_values(run: Path, update: RunUpdate, tags: Mapping[str, str]) -> bool:
+def _write_values(run: Path, update: RunUpdate, tags: Mapping[str, str]) -> None:
     lines: dict[str, str] = {}
     for key, value, timestamp, step in update.metrics:
         lines[key] = f"{lines.get(key, '')}{timestamp} {value} {step}\n"
@@ -225,8 +225,7 @@ def _write_values(run: Path, update: RunUpdate, tags: Mapping[str, str]) -> bool
     except OSError as error:
         if not has_no_place(error):
             raise
-        return False
-    return True
+        raise Refused("a name of it cannot be that of a file") from error
 
 
 def _write_input(folder: Path, run: Path, dataset: Dataset) -> None:

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from peak_fast.tracking.stores.refusals import is_passing
@@ -78,9 +77,3 @@ class PatientClient:
     def __getattr__(self, name: str) -> Any:
         call = getattr(self._client, name)
         return call if name in _ONCE else partial(patiently, call)
-
-
-def at_once(send: Callable[[Path], None], files: Sequence[Path], count: int) -> None:
-    """Send files, so many at a time."""
-    with ThreadPoolExecutor(max(count, 1)) as pool:
-        list(pool.map(send, files))

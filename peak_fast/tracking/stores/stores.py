@@ -45,16 +45,15 @@ def open_store(uri: str, folder: str, contact: Callable[[], None] = lambda: None
             template.create_database(path, str(path.parent))
         except (OSError, sqlite3.Error, TrackingError) as error:
             raise StoreUnavailable(f"SQLite file {path}: {error}") from error
-    store = _bulk(uri, folder, contact, path)
-    if store is None:
-        # MLflow makes the tables of an empty database; then the bulk path may be open.
-        client = (FolderStore if is_file_store(uri) else ClientStore)(uri, contact)
-        store = _bulk(uri, folder, contact, path)
-        return client if store is None else store
-    return store
+    bulk_store = _bulk(uri, contact, path)
+    if bulk_store is not None:
+        return bulk_store
+    client = (FolderStore if is_file_store(uri) else ClientStore)(uri, contact)
+    # MLflow makes the tables of an empty database; then the bulk path may be open.
+    return _bulk(uri, contact, path) or client
 
 
-def _bulk(uri: str, folder: str, contact: Callable[[], None], path: Path | None) -> bulk.BulkStore | None:
+def _bulk(uri: str, contact: Callable[[], None], path: Path | None) -> bulk.BulkStore | None:
     has_workspaces = os.environ.get("MLFLOW_ENABLE_WORKSPACES", "") in ("true", "1")
     if os.environ.get("PEAK_FAST_BULK", "1") == "0" or has_workspaces:
         return None

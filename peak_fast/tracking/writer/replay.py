@@ -6,6 +6,7 @@ One :class:`SegmentReplay` follows one segment.  It may be created anew at any t
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,14 +17,7 @@ from typing import Any, NamedTuple
 from peak_fast.errors import PeakFastError
 from peak_fast.tracking import spool
 from peak_fast.tracking.base import logger
-from peak_fast.tracking.sanitize import (
-    MAX_EXPERIMENT,
-    MAX_RUN_NAME,
-    MAX_USER,
-    clean_step,
-    clean_tags,
-    clean_text,
-)
+from peak_fast.tracking.sanitize import MAX_NAME, clean_step, clean_tags, clean_text
 from peak_fast.tracking.spool import Kind
 from peak_fast.tracking.stores import Store, clean_artifact_path
 from peak_fast.tracking.updates import (
@@ -34,10 +28,8 @@ from peak_fast.tracking.updates import (
     Creation,
     Rejection,
     RunUpdate,
-    StoreUnavailable,
     UnknownSpool,
 )
-from peak_fast.tracking.writer.checks import checked_id, spool_file
 from peak_fast.tracking.writer.passes import Pass, keep
 from peak_fast.tracking.writer.thawed import Bars, Captured, Source, Static, Thawed
 from peak_fast.tracking.writer.unpack import backtest_update, tell_steps
@@ -45,6 +37,10 @@ from peak_fast.tracking.writer.unpack import backtest_update, tell_steps
 # One transaction: small enough that others get their turn, large enough that commits do not count.
 RUNS_PER_BATCH = 100
 BYTES_PER_BATCH = 32 << 20
+# What a record may name, as the folder of the spool is no proof of who wrote it.  Of a run's id no path, and no word of
+# MLflow's query language.
+_RUN_ID = re.compile(r"[a-zA-Z0-9][\w\-]{0,255}", re.ASCII)
+_FILE = re.compile(r"[\w\-][\w.\- ]*")
 _BEGINNINGS = frozenset((Kind.START, Kind.WHOLE, Kind.RUNS))
 
 
@@ -70,6 +66,14 @@ class Batch(NamedTuple):
 
     updates: list[RunUpdate]
     end: int
+
+
+class _Updates(dict[str, RunUpdate]):
+    """Updates by run; one that is asked for is there."""
+
+    def __missing__(self, run_id: str) -> RunUpdate:
+        self[run_id] = RunUpdate(run_id)
+        return self[run_id]
 
 
 class SegmentReplay:
@@ -128,16 +132,11 @@ class SegmentReplay:
         """Apply everything that is not confirmed yet; delete the segment once it is finished.
 
         Open runs of an ``orphan``, whose owner is gone (checked before this call), end as KILLED.  ``must_stop`` is
-        asked after each transaction; True ends the work early, and another object must go on.  When the store stops
-        (:class:`StoreUnavailable`), the ``.ack`` file says how far it came, and why.
+        asked after each transaction; True ends the work early, and another object must go on.
         """
         progress = Pass()
         for batch in self.batches(orphan=orphan):
-            try:
-                self._apply(store, batch, progress)
-            except StoreUnavailable as error:
-                self._fail(str(error))
-                raise
+            self._apply(store, batch, progress)
             if must_stop is not None and must_stop():
                 return progress
         if orphan or self._closed:
@@ -175,29 +174,21 @@ class SegmentReplay:
         self._confirmed = spool.Ack(offset, time.time_ns(), None, self._confirmed.rejected)
         spool.write_ack(self.paths.ack, self._confirmed)
 
-    def _fail(self, reason: str) -> None:
-        self._confirmed = spool.Ack(self._confirmed.offset, time.time_ns(), reason, self._confirmed.rejected)
-        try:
-            spool.write_ack(self.paths.ack, self._confirmed)
-        except OSError as error:
-            logger.warning("%s: %s", self.paths.ack, error)
-
     def batches(self, *, orphan: bool) -> Iterator[Batch]:
         """The updates that the store has not confirmed, in transactions.
 
         Reading only: nothing is written or deleted, so this also serves ``peak-fast sync --dry-run``.
         """
-        updates: dict[str, RunUpdate] = {}
-        size = 0
+        updates, size = _Updates(), 0
         for record in spool.read_records(self.paths.segment, self._position):
             # Before the next run, so that one which is short is written in one go.
             is_full = len(updates) >= self.runs_per_batch and record.kind in _BEGINNINGS
             if is_full or size >= BYTES_PER_BATCH:
                 yield Batch(list(updates.values()), self._position)
-                updates, size = {}, 0
+                updates, size = _Updates(), 0
             self._position = record.end
             if record.end <= self._confirmed.offset:
-                self._take(record, {})
+                self._take(record, _Updates())
                 self._refused.clear()
                 continue
             self._take(record, updates)
@@ -205,19 +196,12 @@ class SegmentReplay:
         if orphan or self._closed:
             for run_id, state in self._runs.items():
                 if not state.ended and not state.joined:
-                    self._update(updates, run_id).end = ("KILLED", state.seen_ms)
+                    updates[run_id].end = ("KILLED", state.seen_ms)
                     self.killed.append(run_id)
         if updates or self._position > self._confirmed.offset:
             yield Batch(list(updates.values()), self._position)
 
-    @staticmethod
-    def _update(updates: dict[str, RunUpdate], run_id: str) -> RunUpdate:
-        update = updates.get(run_id)
-        if update is None:
-            update = updates[run_id] = RunUpdate(run_id)
-        return update
-
-    def _take(self, record: spool.Record, updates: dict[str, RunUpdate]) -> None:
+    def _take(self, record: spool.Record, updates: _Updates) -> None:
         """Take one record; one that says what no tracker writes is refused alone."""
         try:
             self._note(record, updates)
@@ -227,7 +211,7 @@ class SegmentReplay:
             reason = f"record at byte {record.start} cannot be read: {type(error).__name__}: {error}"
             self._refused.append(Rejection("", reason[:500]))
 
-    def _note(self, record: spool.Record, updates: dict[str, RunUpdate]) -> None:
+    def _note(self, record: spool.Record, updates: _Updates) -> None:
         """Take one record into the state and into the updates of its run."""
         head = record.head
         if isinstance(head, str):  # its letters would pass for fields
@@ -239,7 +223,7 @@ class SegmentReplay:
                 self._environment.update(head[1])
                 for run_id, state in self._runs.items():
                     if not state.joined:
-                        self._update(updates, run_id).tags.update(head[1])
+                        updates[run_id].tags.update(head[1])
             case Kind.BARS:
                 self._bars[head[1]] = Bars(head[1:], record.buffers)
             case Kind.STATIC:
@@ -266,7 +250,7 @@ class SegmentReplay:
                         return
                     # Its beginning was damaged, and is all that is lost.
                     self._start(run_id, (head[1], None), updates)
-                self._note_run(record, self._runs[run_id], self._update(updates, run_id))
+                self._note_run(record, self._runs[run_id], updates[run_id])
 
     def _result(self, update: RunUpdate, state: RunState, when: int, parts: int, source: Source) -> None:
         state.seen_ms = when
@@ -276,7 +260,7 @@ class SegmentReplay:
         state.n_results += 1
         tell_steps(update, state, before)
 
-    def _start(self, run_id: str, start: tuple[Any, ...], updates: dict[str, RunUpdate]) -> None:
+    def _start(self, run_id: str, start: tuple[Any, ...], updates: _Updates) -> None:
         missing: tuple[Any, ...] = (None, None, None, False, None)
         started, name, parent, tags, joined, own = (*start, *missing[len(start) - 1 :])
         self._runs[checked_id(run_id)] = RunState(joined, bool(name), started)
@@ -287,24 +271,19 @@ class SegmentReplay:
                 update.tags[PARENT_RUN_ID] = checked_id(parent)
 
     def _created(
-        self,
-        updates: dict[str, RunUpdate],
-        run_id: str,
-        name: str | None,
-        started: int,
-        tags: Mapping[str, str],
+        self, updates: _Updates, run_id: str, name: str | None, started: int, tags: Mapping[str, str]
     ) -> RunUpdate:
         """The update with which a run begins."""
         header = self.header
         given = {USER: header["user"], "mlflow.source.name": header["source"], "mlflow.source.type": "LOCAL"}
         cleaned = clean_tags({**self._environment, **given, **tags})
-        text = clean_text(str(name or ""), MAX_RUN_NAME) or f"run-{run_id[:8]}"
+        text = clean_text(str(name or ""), MAX_NAME) or f"run-{run_id[:8]}"
         if name:
             cleaned[RUN_NAME] = text
-        experiment = clean_text(str(header["experiment"]), MAX_EXPERIMENT) or "peak_fast"
-        update = self._update(updates, run_id)
+        experiment = clean_text(str(header["experiment"]), MAX_NAME) or "peak_fast"
+        update = updates[run_id]
         update.create = Creation(
-            experiment, str(header["folder"]), text, int(started), cleaned[USER][:MAX_USER]
+            experiment, str(header["folder"]), text, int(started), cleaned[USER][:MAX_NAME]
         )
         update.tags = cleaned
         return update
@@ -331,9 +310,8 @@ class SegmentReplay:
                 update.artifacts.append(self._artifact(path, file, record.buffers))
             case Kind.RESULT:
                 _, when, key, parts, content = head
-                self._result(
-                    update, state, when, parts, Captured(self._bars.get(key), content, record.buffers)
-                )
+                captured = Captured(self._bars.get(key), content, record.buffers)
+                self._result(update, state, when, parts, captured)
             case Kind.FROZEN:
                 _, when, flags, number, *content = head
                 static = self._statics.get(number)
@@ -356,8 +334,22 @@ class SegmentReplay:
             return Artifact(clean, load=partial(bytes, data))
         return Artifact(clean, source=spool_file(self.paths, file))
 
-    def _many(self, record: spool.Record, updates: dict[str, RunUpdate]) -> None:
+    def _many(self, record: spool.Record, updates: _Updates) -> None:
         """Runs of a frame: each begins and ends in this record."""
         for run in spool.frame_runs(record.head, record.buffers):
             update = self._created(updates, run.run_id, run.name, run.start_ms, run.tags)
             update.params, update.metrics, update.end = run.params, run.metrics, run.end
+
+
+def checked_id(run_id: Any) -> str:
+    """A run id; anything else raises ValueError."""
+    if type(run_id) is not str or not _RUN_ID.fullmatch(run_id):
+        raise ValueError(f"{run_id!r:.100} is no run id")
+    return run_id
+
+
+def spool_file(paths: spool.SegmentPaths, name: Any) -> Path:
+    """The file of a name beside a segment; a name that leads to something else of the user's raises ValueError."""
+    if type(name) is not str or not _FILE.fullmatch(name) or (paths.files / name).is_symlink():
+        raise ValueError(f"{name!r:.100} is no file of the spool")
+    return paths.files / name

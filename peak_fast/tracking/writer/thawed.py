@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from peak_fast import report
+from peak_fast import report, results
 from peak_fast.tracking.base import logger
 from peak_fast.tracking.spool import Curve, expand_curve, layout_of
+from peak_kernels import slots as t
 
 # Largest difference between a rebuilt curve's end and the kernel's final equity, relative.
 TOLERANCE = 1e-6
@@ -167,26 +168,22 @@ class Thawed:
     @functools.cached_property
     def stats(self) -> dict[str, Any]:
         """As ``BacktestResult.stats``."""
-        from peak_fast.results import stats_of
-
-        found = stats_of(self._result)
+        found = results.stats_of(self._result)
         unknown = self._static.layout.unknown()
         return {name: value for name, value in found.items() if name not in unknown} if unknown else found
 
     @functools.cached_property
     def metadata(self) -> dict[str, Any]:
         """As ``BacktestResult.metadata``, without the result's hash."""
-        from peak_fast.results import metadata_with
-
-        return metadata_with(self._static.content, self._result)
+        return results.metadata_with(self._static.content, self._result)
 
     def trades(self) -> dict[str, Any]:
         """Trades as columns, with returns, excursions and the names of the exit reasons."""
-        from peak_fast.results import KINDS, trade_array
-
-        records = trade_array(self._result)
+        records = results.trade_array(self._result)
         columns = {name: records[name] for name in records.dtype.names}
-        columns["exit_reason"] = np.asarray(KINDS, dtype=object)[records["exit_reason"].astype(np.int64)]
+        columns["exit_reason"] = np.asarray(results.KINDS, dtype=object)[
+            records["exit_reason"].astype(np.int64)
+        ]
         return columns
 
     def equity(self) -> Any:
@@ -210,8 +207,6 @@ class Thawed:
 
     def _account(self) -> tuple[Any, Any]:
         """Cash and units at each bar, shape (n_bars,) each, as the fills change them."""
-        from peak_kernels import slots as t
-
         bar, signed, price, fee = self._fills_of_trades() if self._kind == Curve.TRADES else self._fills()
         changes = -signed * price - fee
         # Entry 0 is the time before the first fill.
@@ -232,8 +227,6 @@ class Thawed:
 
     def _fills_of_trades(self) -> Any:
         """The same of the entry and the exit of each trade, and of the entry of the open one."""
-        from peak_kernels import slots as t
-
         outcome = self._result._outcome
         rows, state = dict(zip(t.TRADE_COLUMNS, outcome.trades.T, strict=True)), outcome.state
         signed = rows["side"] * rows["size"]
@@ -255,8 +248,6 @@ class Thawed:
     @staticmethod
     def _fees_of_entries(rows: dict[str, Any], state: Any) -> Any:
         """Fees of the entries where all fills pay the same share of their value; the open trade's is the last."""
-        from peak_kernels import slots as t
-
         entry, exit_ = np.abs(rows["entry_price"]), np.abs(rows["exit_price"])
         both = entry + exit_
         fee = rows["fees"] * np.divide(entry, both, out=np.zeros_like(both), where=both != 0.0)

@@ -19,11 +19,7 @@ METADATA_JSON = "reports/metadata.json"
 NOTE = "mlflow.note.content"
 MAX_NOTE = 4_000
 # Settings and data among the statistics, and the parameters that hold them.
-GIVEN = {
-    "bars": "data.bars",
-    "initial_cash": "settings.initial_cash",
-    "periods_per_year": "periods_per_year",
-}
+GIVEN = {"bars": "data.bars", "initial_cash": "settings.initial_cash", "periods_per_year": "periods_per_year"}
 # Entries of the metadata that describe the result and not how it was asked for.
 _TAGGED = {
     "code_version": "peak_fast.code_version",
@@ -55,19 +51,36 @@ def backtest_update(
 def _add_values(
     update: RunUpdate, stats: dict[str, Any], metadata: dict[str, Any], now_ms: int, number: int
 ) -> None:
-    params = backtest_params(metadata)
-    for name, value in {**params, **given_params(stats, params)}.items():
-        update.params.setdefault(name, value)
-    split = sanitize.split_metrics(figures_of(stats))
-    for name, number_value in split.numbers.items():
-        if number_value == number_value:  # NaN stands for "not finite" here; the tag says which
-            update.metrics.append((name, number_value, now_ms, number))
-    update.tags.update({**split.tags, **backtest_tags(metadata)})
+    params, numbers, tags = values_of(stats, metadata)
+    update.params.update({name: text for name, text in params.items() if name not in update.params})
+    update.metrics += [(name, value, now_ms, number) for name, value in numbers.items()]
+    update.tags.update(tags)
     if number == 0:
         update.defaults[NOTE] = note_of(stats, metadata)
     dataset = dataset_of(metadata)
     if dataset is not None and dataset not in update.inputs:
         update.inputs.append(dataset)
+
+
+def values_of(
+    stats: Mapping[str, Any], metadata: Mapping[str, Any]
+) -> tuple[dict[str, str], dict[str, float], dict[str, str]]:
+    """Parameters, finite figures and tags of a backtest; what one looks for first is in front.
+
+    What was given to the backtest (bars, cash, bars a year) is among the parameters, not among what came out: each
+    metric is a chart on MLflow's page.
+    """
+    shown = report.with_few_symbols(metadata) if "kind" in metadata else metadata
+    params = sanitize.flatten({name: value for name, value in shown.items() if name not in _TAGGED})
+    given = {name: stats[name] for name, place in GIVEN.items() if name in stats and place not in params}
+    names = [name for name in dict.fromkeys((*HEADLINE, *stats)) if name not in GIVEN]
+    split = sanitize.split_metrics({name: stats[name] for name in names if stats.get(name) is not None})
+    numbers = {
+        name: value for name, value in split.numbers.items() if value == value
+    }  # the tag says which not
+    told = {tag: metadata.get(name) for name, tag in _TAGGED.items()}
+    tags = sanitize.clean_tags({"peak_fast.kind": "backtest", **told})
+    return {**params, **sanitize.flatten(given)}, numbers, {**split.tags, **tags}
 
 
 def tell_steps(update: RunUpdate, state: Any, begin: int) -> None:
@@ -82,16 +95,6 @@ def tell_steps(update: RunUpdate, state: Any, begin: int) -> None:
         elif key in state.not_finite and step >= state.not_finite[key][0]:
             before, text = state.not_finite.pop(key)
             update.tags[sanitize.clean_key(f"metric.{key}")] = f"{text} at step {before}"
-
-
-def figures_of(stats: Mapping[str, Any]) -> dict[str, Any]:
-    """What becomes a metric, what one looks for first in front.
-
-    What was given to the backtest (bars, cash, bars a year) is among the parameters, not among what came out: each
-    metric is a chart on MLflow's page.
-    """
-    names = [*(name for name in HEADLINE if name in stats), *(name for name in stats if name not in HEADLINE)]
-    return {name: stats[name] for name in names if name not in GIVEN and stats[name] is not None}
 
 
 def note_of(stats: Mapping[str, Any], metadata: Mapping[str, Any]) -> str:
@@ -129,25 +132,6 @@ def _data(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
     return data if isinstance(data, Mapping) else {}
 
 
-def backtest_params(metadata: Mapping[str, Any]) -> dict[str, str]:
-    """Parameters of a backtest: strategy, settings and data, flattened with dots."""
-    shown = report.with_few_symbols(metadata) if "kind" in metadata else metadata
-    return sanitize.flatten({name: value for name, value in shown.items() if name not in _TAGGED})
-
-
-def given_params(stats: Mapping[str, Any], params: Mapping[str, str]) -> dict[str, str]:
-    """What the statistics repeat of settings and data, where the parameters do not have it."""
-    return sanitize.flatten(
-        {name: stats[name] for name, place in GIVEN.items() if name in stats and place not in params}
-    )
-
-
-def backtest_tags(metadata: Mapping[str, Any]) -> dict[str, str]:
-    """Tags of a backtest: kind, version, fill rule, hash of the result."""
-    tags = {tag: metadata.get(name) for name, tag in _TAGGED.items()}
-    return sanitize.clean_tags({"peak_fast.kind": "backtest", **tags})
-
-
 def dataset_of(metadata: Mapping[str, Any]) -> Dataset | None:
     """The dataset input of a backtest; None if the metadata does not say what the data were."""
     data = _data(metadata)
@@ -166,7 +150,7 @@ def dataset_of(metadata: Mapping[str, Any]) -> Dataset | None:
 
 def _run_name(run_id: str, metadata: Mapping[str, Any]) -> str:
     words = (_strategy_name(metadata) or "backtest", _data(metadata).get("name"), run_id[:6])
-    return sanitize.clean_text("-".join(str(word) for word in words if word), sanitize.MAX_RUN_NAME)
+    return sanitize.clean_text("-".join(str(word) for word in words if word), sanitize.MAX_NAME)
 
 
 class Rendering:

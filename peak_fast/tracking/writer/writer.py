@@ -130,7 +130,8 @@ class FolderWriter:
         if replay is None:
             replay = SegmentReplay(path)
             if not replay.read_header():
-                self._discard(path, owned)
+                if not owned and spool.age_of(path) > _YOUNG:
+                    replay.paths.delete()  # its owner did not live to begin it
                 return
             self._replays[path] = replay
         replay.runs_per_batch = IDLE_BATCH if self._is_slow else RUNS_PER_BATCH
@@ -146,11 +147,6 @@ class FolderWriter:
     def _must_stop(self) -> bool:
         """Whether a process with a higher priority should do the work: somebody has just asked for it."""
         return self._idle and any(spool.age_of(request) < _YOUNG for request in self._folder.glob("*.flush"))
-
-    def _discard(self, path: Path, owned: bool) -> None:
-        """Delete a segment that its owner did not live to begin."""
-        if not owned and spool.age_of(path) > _YOUNG:
-            spool.SegmentPaths(path).delete()
 
     def _open(self, home: str) -> Store:
         if self._store is None:
@@ -206,16 +202,11 @@ class FolderWriter:
 
 
 def uri_of(folder: Path) -> str:
-    """The tracking URI of a spool folder: from the environment if it fits, else from ``store.json``."""
-    for name in (spool.URI_VARIABLE, "MLFLOW_TRACKING_URI"):
-        given = os.environ.get(name)
-        if given and spool.store_key(given) == folder.name:
-            return given
-    uri, needs_credentials = spool.described_uri(folder)
-    if needs_credentials:
+    """The tracking URI of a spool folder, which whoever starts this process hands over in the environment."""
+    uri = os.environ.get(spool.URI_VARIABLE, "")
+    if spool.store_key(uri) != folder.name:
         raise TrackingError(
-            f"the store {uri} needs credentials, which are not kept on disk; set "
-            "MLFLOW_TRACKING_URI to its full URI, or pass tracking_uri to sync()"
+            f"{spool.URI_VARIABLE} is not the address of the store of {folder}; run `peak-fast sync`"
         )
     return uri
 
@@ -236,8 +227,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         uri = uri_of(spool.check_folder(options.folder))
         remember(uri)
-        writer = FolderWriter(options.folder, uri, idle=options.idle)
-        total = writer.serve(0.0 if options.once else LINGER)
+        linger = 0.0 if options.once else LINGER
+        total = FolderWriter(options.folder, uri, idle=options.idle).serve(linger)
     except TrackingError as error:
         total = Pass(error=str(error))
     if options.report:
