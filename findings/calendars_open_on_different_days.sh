@@ -5,8 +5,8 @@
 # session that the calendar has not drops a real bar, one that never was is filled with the close before.
 #
 # Versions: QuantLib 1.44, exchange_calendars 4.13.2, pandas_market_calendars 5.5.0
-# Guessed: for 2015 to 2025 the three agree for exchanges of this size, as the days are published; at most QuantLib misses a
-#          closure that was not planned.
+# Guessed: the three agree for New York, London, Frankfurt and Paris, as the days are published. (No guess was written for
+#          Hong Kong.)
 # Seen:    New York and London agree to the day. QuantLib's Paris is shut on 24 and 31 December, when Paris trades until 14:05;
 #          its Xetra is open on 31 December, and on Whit Mondays and 3 Octobers on which it was shut. The two calendars of Python
 #          differ by six days in Hong Kong: three typhoons and a holiday are in the one, two days of storm in the other.

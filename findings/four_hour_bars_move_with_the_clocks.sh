@@ -8,7 +8,7 @@
 # Versions: polars 2.1.0, pandas 3.1.1, duckdb 2.0.1
 # Guessed: pandas keeps steps of four hours and so moves after the change; Polars counts wall clock again on the next day, in
 #          group_by_dynamic as in dt.truncate. DuckDB's time_bucket of a TIMESTAMPTZ takes the TimeZone of the session, as
-#          date_trunc does, which gives the two hours that are called 01:00 a bar each.
+#          date_trunc does. (No guess was written for date_trunc at the hours that are both called 01:00.)
 # Seen:    group_by_dynamic moves as pandas does, to 03:00, 07:00, ... for all days after the clocks go back, if the frame begins
 #          in summer, and not if it begins in the winter before; dt.truncate stays. time_bucket counts in UTC: the bar of a "day"
 #          begins at 20:00 in summer and 19:00 in winter. date_trunc('hour') puts the two hours into one bar of 60 + 60

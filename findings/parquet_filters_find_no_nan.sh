@@ -6,8 +6,8 @@
 # rows begin. A copy in a table answers all of it right, so a test on a small frame passes.
 #
 # Versions: duckdb 2.0.1, pyarrow 25.0.1 (polars 2.1.0 agrees with itself)
-# Guessed: a file gives what the same rows in a table give: statistics of the Parquet format say nothing about NaN, and
-#          DuckDB has taken care of that since 2025 (its change 16962), pyarrow by its own statement of what a filter is.
+# Guessed: a file gives what the same rows in a table give, in groups or not: statistics of the Parquet format say nothing about
+#          NaN. (Read afterwards: DuckDB took care of that in 2025, by its change 16962.)
 # Seen:    DuckDB: isnan and = 'NaN' find 0 of 2, the largest price is not NaN, `close < 1000` lets NaN through (its mean is NaN),
 #          and of two NaN above 101, as DuckDB sorts it, one is found in three groups of rows and both in one. isfinite is right.
 #          pyarrow: `~(close < 1000)` and is_null(nan_is_null=True) find 0 of 2 in the file, 2 in the table; is_nan() is right.

@@ -7,7 +7,7 @@
 #
 # Version: TA-Lib 0.8.2 (the Python package and the C library in its wheel)
 # Guessed: NaN spreads to the end of the output, as the documentation of the package says, in all functions alike; RSI of
-#          flat prices is 50 or NaN; WILLR is STOCHF - 100, flat prices or not.
+#          flat prices is 50 or NaN. (No guess was written for the other flat ones.)
 # Seen:    RSI, STOCHRSI, CMO and TSI are 0 from the missing price on, to the end; SMA, EMA, LINEARREG and BBANDS are NaN to the
 #          end; MOM and ROC are NaN where they need it. WILLR, MAX and MIN leave it out and come back, the last two without any
 #          NaN, with other numbers for up to 21 bars. Flat prices: RSI 0, STOCHF 0, WILLR 0 (its top), AROON 100 both ways.
