@@ -164,7 +164,7 @@ def ten_lines(place: Place) -> None:
 _WITHOUT_NUMBA = """
 import sys
 sys.modules["numba"] = None
-from peak_fast import BacktestEngine, Rank, Sweep, indicators, synthetic
+from peak_fast import BacktestEngine, Rank, Sweep, indicators, statistics, synthetic
 from peak_fast.portfolio import Momentum
 from peak_kernels.compiling import levels
 from peak_kernels.entries import ENTRIES
@@ -175,6 +175,9 @@ engine.run(synthetic(300, seed=1, assets=5), Rank(Momentum(20), top=2))
 for usual in (indicators.sma, indicators.ema, indicators.rsi, indicators.roc, indicators.std):
     usual(bars.close, 9)
 indicators.macd(bars.close)
+samples = statistics.bootstrap_indices(len(bars), 20.0, 10, seed=1)
+statistics.resampled_means(bars.close, samples)
+statistics.long_run_deviation(bars.close, 20.0)
 for entry in ENTRIES.values():
     entry.prepare()
     assert entry.way == "package", (entry.name, entry.way)

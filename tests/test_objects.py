@@ -23,6 +23,7 @@ from peak_fast import (
     Stops,
     Sweep,
     simulate_orders,
+    statistics,
     strategy,
     synthetic,
 )
@@ -331,6 +332,12 @@ def store_a_result(bars):
     assert memory[size - 96 : size].any() and not memory[size:].any()
 
 
+def resample(returns):
+    samples = statistics.bootstrap_indices(40, 5.0, 3, seed=1)
+    assert np.allclose(statistics.resampled_means(returns, samples), returns[samples].mean(axis=1))
+    assert np.isfinite(statistics.long_run_deviation(returns, 5.0)).all()
+
+
 def test_every_call_passes_arrays_as_the_machine_code_reads_them(monkeypatch):
     """Entries check nothing, so the callers are held to types, order and the number of arrays here."""
     prices = "f1 f1 f1 f1 f1 f1"
@@ -353,7 +360,9 @@ def test_every_call_passes_arrays_as_the_machine_code_reads_them(monkeypatch):
         "are_same": "i1 f1 f1 f1 f1 f1 M1 f1 f1 f1 f1 f1 i1", "fold_holdings": "f2 f1 f1",
         "read_small": "i1 i1 i1 i1", "narrow": "i1 i1", "store_record": "u1 f1 f1 f2",
         "pack_pixels": "i1 i2 i2", "fold_columns": "f1 f1 f1", "draw_spans": "f1 f1",
-        "run_orders": ORDERS,
+        "follow_runs": "i1 f1 f1 i1", "add_differences": "i1 i1 u1/4 f1/4 i1",
+        "cut_into_chunks": "i1 u1/4 f1/4 i2 i1 u1/4 f1/4", "sum_samples": "f3 i2 u1/4 f1/4 f3",
+        "long_run_variances": "f3 f1 f2 f2", "run_orders": ORDERS,
         "run_order_batch": f"{ORDERS} f2 f2 f2 i2 i2 f1 f1 i1 f1 f2 f2 i1", "order_metrics": "f1 f2 f1 f2 f2 f2 f1",
         "decision_rows": "f1 i1 f1 f2 i2 f1 f1 i1", "run_signals": "f1 f1 i2 i1 f2 f2 f2 i1",
         "run_block": "f2 f2 i2 f2 f2 f1 f1 f1 f3 f2 i1 f1 f2",
@@ -365,8 +374,10 @@ def test_every_call_passes_arrays_as_the_machine_code_reads_them(monkeypatch):
 
     def watched(entry, call, arrays, *numbers):
         seen.add(entry.name)
-        assert all(array.flags.c_contiguous and array.dtype.itemsize == 8 for array in arrays)
-        assert [f"{array.dtype.kind}{array.ndim}" for array in arrays] == shapes[entry.name].split()
+        assert all(array.flags.c_contiguous for array in arrays)
+        half = {4: "/4", 8: ""}
+        found = [f"{array.dtype.kind}{array.ndim}{half[array.dtype.itemsize]}" for array in arrays]
+        assert found == shapes[entry.name].split()
         assert len(numbers) == entry.numbers
         call(arrays, *numbers)
 
@@ -393,6 +404,7 @@ def test_every_call_passes_arrays_as_the_machine_code_reads_them(monkeypatch):
     noise_test("momentum", None, bars, runs=1)
     monte_carlo(BacktestEngine().run(bars, "momentum"), paths=1)
     assert np.isfinite(cscv(np.sin(np.arange(400.0).reshape(80, 5) ** 2), 4).means).all()
+    resample(np.sin(np.arange(120.0).reshape(40, 3) ** 2))
     Sweep("momentum", {"period": [10, 20]}, bars, blocks=4).run()
     Sweep(Rank(Momentum(20), top="top"), {"top": [1, 2]}, panel, blocks=4).run()
     run_the_book_and_blocks(bars, panel)

@@ -17,6 +17,11 @@ TILE = 1024
 
 # Tables in which `entries.pack_pixels` works.
 PACKING = (2, 8, 640)
+
+CHUNK, WIDTH = 256, 16
+"""Of resampling: rows of running sums that are used at a time, 32 kB, and columns of a table: two vectors, so that one
+addition need not wait for the other."""
+
 # Words on which `entries.read_small` works.
 SMALL_ROOM = 20
 # Its answers for a column that has to be read in another way, and for one with values that no byte holds.

@@ -21,9 +21,13 @@ from peak_kernels.compiling import Entry
 
 def _body(name: str) -> Callable[..., None]:
     """Python function of an entry; only compiling needs it, and it imports numba."""
-    from peak_kernels import natives, order_natives, picture_natives
+    from peak_kernels import natives, order_natives, picture_natives, resampling_natives
 
-    homes = ((order_natives, _OF_ORDERS), (picture_natives, _OF_PICTURES))
+    homes = (
+        (order_natives, _OF_ORDERS),
+        (picture_natives, _OF_PICTURES),
+        (resampling_natives, _OF_RESAMPLING),
+    )
     home = next((module for module, names in homes if name in names), natives)
     body: Callable[..., None] = getattr(home, name)
     return body
@@ -34,6 +38,9 @@ _OF_ORDERS = {
     "run_block_by_block": 1, "run_block_financed": 1, "decide_panel": 1,
 }  # fmt: skip
 _OF_PICTURES = {"pack_pixels": 5, "fold_columns": 0, "draw_spans": 6}
+_OF_RESAMPLING = dict.fromkeys(
+    ("follow_runs", "add_differences", "cut_into_chunks", "sum_samples", "long_run_variances"), 0
+)
 _CALLING = (
     "run_orders",
     "run_order_batch",
@@ -56,7 +63,7 @@ ENTRIES = {
         "draw_order": 3, "chain_moves": 1, "take_along": 0, "jitter": 2, "walk_paths": 2,
         "fold_stretches": 0, "are_clean": 2, "are_same": 1, "fold_holdings": 0, "read_small": 1, "narrow": 2,
         "store_record": 1, **_OF_PICTURES,
-        **_OF_ORDERS,
+        **_OF_ORDERS, **_OF_RESAMPLING,
     }.items()
 }  # fmt: skip
 (

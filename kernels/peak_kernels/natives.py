@@ -62,15 +62,15 @@ def _item(builder: Any, arrays: Any, place: Any) -> Any:
     return _word(builder, builder.add(arrays, builder.mul(place, ir.Constant(_I64, _WORD))), 0)
 
 
-def _view(dtype: Any, dimensions: int) -> Any:
+def view_of(dtype: Any, dimensions: int) -> Any:
     """Intrinsic ``view(arrays, place)``: the array at a place of a tuple, without an owner."""
-    array_type = types.Array(dtype, dimensions, "C")
+    array_type, size = types.Array(dtype, dimensions, "C"), dtype.bitwidth // 8
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         array = _item(builder, *args)
         lengths = _word(builder, array, ARRAY_HEADER + 2 * _WORD)
         shape = [_word(builder, lengths, k * _WORD) for k in range(dimensions)]
-        strides = [ir.Constant(_I64, _WORD)]
+        strides = [ir.Constant(_I64, size)]
         for length in reversed(shape[1:]):
             strides.insert(0, builder.mul(strides[0], length))
         view = context.make_array(array_type)(context, builder)
@@ -80,7 +80,7 @@ def _view(dtype: Any, dimensions: int) -> Any:
             data=builder.inttoptr(_word(builder, array, ARRAY_HEADER), pointer),
             shape=cgutils.pack_array(builder, shape, _I64),
             strides=cgutils.pack_array(builder, strides, _I64),
-            itemsize=ir.Constant(_I64, _WORD),
+            itemsize=ir.Constant(_I64, size),
             meminfo=None,
         )
         return view._getvalue()
@@ -91,9 +91,9 @@ def _view(dtype: Any, dimensions: int) -> Any:
     return intrinsic(typed)
 
 
-row, table, cube = (_view(types.float64, dimensions) for dimensions in (1, 2, 3))
-whole_row, whole_table = (_view(types.int64, dimensions) for dimensions in (1, 2))
-words, word_table = (_view(types.uint64, dimensions) for dimensions in (1, 2))
+row, table, cube = (view_of(types.float64, dimensions) for dimensions in (1, 2, 3))
+whole_row, whole_table = (view_of(types.int64, dimensions) for dimensions in (1, 2))
+words, word_table = (view_of(types.uint64, dimensions) for dimensions in (1, 2))
 
 
 @intrinsic

@@ -21,8 +21,8 @@ from peak_fast.arguments import number, seed_of, shown, whole
 from peak_fast.errors import ConfigError, DataError
 from peak_fast.guard import guarded
 from peak_fast.statistics.normal import chosen, numbers
-from peak_kernels.arrays import FloatArray, IntArray
-from peak_kernels.validation import CHUNK, WIDTH, add_differences, cut_into_chunks, follow_runs, sum_samples
+from peak_kernels.arrays import CHUNK, WIDTH, FloatArray, IntArray
+from peak_kernels.resampling_entries import add_differences, cut_into_chunks, follow_runs, sum_samples
 
 _MOST = 10_000_000
 _TILE = 8 * WIDTH

@@ -33,8 +33,8 @@ from peak_fast.statistics.bootstrap import Resamples, block_of, in_groups, side_
 from peak_fast.statistics.lengths import optimal_block_length
 from peak_fast.statistics.normal import chosen, numbers
 from peak_fast.statistics.snooped import Fold, Snooping
-from peak_kernels.arrays import FloatArray
-from peak_kernels.validation import WIDTH, long_run_variances
+from peak_kernels.arrays import WIDTH, FloatArray
+from peak_kernels.resampling_entries import long_run_variances
 
 _TILE = 8 * WIDTH
 _LOOKED_AT = 32

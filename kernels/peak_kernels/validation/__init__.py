@@ -10,10 +10,8 @@ if TYPE_CHECKING:
     from peak_kernels.validation.cscv import find_winners as find_winners
     from peak_kernels.validation.cscv import mean_sharpes as mean_sharpes
     from peak_kernels.validation.cscv import rank_winners as rank_winners
-    from peak_kernels.validation.gathered import WIDTH as WIDTH
     from peak_kernels.validation.paths import N_FIGURES as N_FIGURES
     from peak_kernels.validation.paths import walk_paths as walk_paths
-    from peak_kernels.validation.resampling import CHUNK as CHUNK
     from peak_kernels.validation.resampling import add_differences as add_differences
     from peak_kernels.validation.resampling import cut_into_chunks as cut_into_chunks
     from peak_kernels.validation.resampling import follow_runs as follow_runs
@@ -30,10 +28,8 @@ __all__ = []
 # Where each name of this room lives; those outside `__all__` are for other rooms.
 _HOMES = {
     "cscv": ("find_winners", "mean_sharpes", "rank_winners"),
-    "gathered": ("WIDTH",),
     "paths": ("N_FIGURES", "walk_paths"),
     "resampling": (
-        "CHUNK",
         "add_differences",
         "cut_into_chunks",
         "follow_runs",

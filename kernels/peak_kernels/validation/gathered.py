@@ -12,10 +12,8 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from peak_kernels.arrays import WIDTH
 from peak_kernels.simd import LANES
-
-WIDTH = 16
-"""Columns of a table: two vectors, so that one addition need not wait for the other."""
 
 _DOUBLE, _I64, _I32 = ir.DoubleType(), ir.IntType(64), ir.IntType(32)
 _VECTOR = ir.VectorType(_DOUBLE, LANES)

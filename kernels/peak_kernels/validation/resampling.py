@@ -12,17 +12,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from peak_kernels.arrays import FloatArray, IntArray
+from peak_kernels.arrays import CHUNK, WIDTH, FloatArray, IntArray
 from peak_kernels.compiling import jit
-from peak_kernels.validation.gathered import WIDTH, add_weighted
-
-CHUNK = 256
-"""Rows of running sums that are used at a time: 32 kB."""
+from peak_kernels.validation.gathered import add_weighted
 
 
-@jit
+@jit(inline=True)
 def follow_runs(starts: IntArray, uniforms: FloatArray, end: float, out: IntArray) -> None:
     """Days of a sample of the stationary bootstrap: the next one, or a new start where a uniform is at most ``end``."""
     at = starts[0]
@@ -34,7 +29,7 @@ def follow_runs(starts: IntArray, uniforms: FloatArray, end: float, out: IntArra
         out[i] = at
 
 
-@jit
+@jit(inline=True)
 def add_differences(days: IntArray, counts: IntArray, places: Any, weights: Any) -> int:
     """Differences of one sample in order of time; returns how many.  ``counts`` is scratch, one for each day."""
     counts[:] = 0
@@ -54,12 +49,15 @@ def add_differences(days: IntArray, counts: IntArray, places: Any, weights: Any)
     return found
 
 
-@jit
+@jit(inline=True)
 def cut_into_chunks(
-    bounds: IntArray, places: Any, weights: Any, offsets: IntArray, out_places: Any, out_weights: Any
-) -> None:
-    """Bring differences, sample by sample, into chunks of time, each sample by sample: ``offsets[chunk, sample]``."""
-    at = bounds[:-1].copy()
+    bounds: IntArray, places: Any, weights: Any, offsets: IntArray, at: IntArray, out_places: Any,
+    out_weights: Any,
+) -> None:  # fmt: skip
+    """Bring differences, sample by sample, into chunks of time, each sample by sample: ``offsets[chunk, sample]``.
+
+    ``at`` begins as the bounds without the last.
+    """
     found = 0
     for chunk in range(offsets.shape[0]):
         offsets[chunk, 0] = found
@@ -72,7 +70,7 @@ def cut_into_chunks(
             offsets[chunk, sample + 1] = found
 
 
-@jit
+@jit(inline=True)
 def sum_samples(running: FloatArray, offsets: IntArray, places: Any, weights: Any, out: FloatArray) -> None:
     """Sums ``out[group, sample, column]`` of running sums ``running[group, day, column]``, sixteen columns a group."""
     out[:] = 0.0
@@ -83,26 +81,27 @@ def sum_samples(running: FloatArray, offsets: IntArray, places: Any, weights: An
                 add_weighted(running[group], places, weights, start, stop, out[group], sample)
 
 
-@jit
-def long_run_variances(centred: FloatArray, end: float, out: FloatArray) -> None:
+@jit(inline=True)
+def long_run_variances(centred: FloatArray, end: float, scratch: FloatArray, out: FloatArray) -> None:
     """Variance of ``sqrt(T) mean`` under the stationary bootstrap, of ``centred[group, 1 + day, column]``.
 
     ``g_0 + 2 sum k(i) g_i`` with ``k(i) = (1 - i/T) q^i + (i/T) q^(T-i)`` and ``q = 1 - end``.  Folding the lags round
-    the end of the sample leaves ``(1 - i/T) q^i``, which two sums that follow the days give in one pass.
+    the end of the sample leaves ``(1 - i/T) q^i``, which two sums that follow the days give in one pass.  ``scratch``:
+    three rows of a group's columns.
     """
     count = centred.shape[1] - 1
     keep = 1.0 - end
     gone = keep**count
     for group in range(centred.shape[0]):
         rows = centred[group, 1:]
-        near, far = np.zeros(WIDTH), np.zeros(WIDTH)
+        scratch[:] = 0.0
+        near, far, total = scratch[0], scratch[1], scratch[2]
         weight = 1.0
         for lag in range(1, count):
             weight *= keep
             for k in range(WIDTH):
                 near[k] += weight * rows[count - lag, k]
                 far[k] += lag * weight * rows[count - lag, k]
-        total = np.zeros(WIDTH)
         for t in range(count):
             for k in range(WIDTH):
                 day = rows[t, k]
