@@ -12,8 +12,8 @@ import json
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 Item = TypeVar("Item")
@@ -26,11 +26,20 @@ _DIE_WITH_PARENT = 1
 def sensible(steps: int, worth: int) -> int:
     """How many processes should share some steps, ``worth`` of which outweigh a fork (a few milliseconds).
 
-    One where forks are not safe: only on Linux, and only while no other thread runs, as it might hold a lock.
+    One where forks are not safe: only on Linux, and only while no other thread runs, as it might hold a lock.  Threads
+    of libraries count: a fork would wait for ever for those of Polars, which it does not have.
     """
-    if sys.platform != "linux" or threading.active_count() > 1:
+    if sys.platform != "linux" or _threads() != 1:
         return 1
     return max(min(_MOST, len(os.sched_getaffinity(0)), steps // worth), 1)
+
+
+def _threads() -> int:
+    """Threads of this process, of which Python counts only its own; 0: unknown."""
+    try:
+        return len(list(Path("/proc/self/task").iterdir()))
+    except OSError:
+        return 0
 
 
 def shared(items: Sequence[Item], work: Work[Item], end: Callable[[], object], count: int) -> list[Any]:
@@ -51,10 +60,12 @@ def shared(items: Sequence[Item], work: Work[Item], end: Callable[[], object], c
     shares = [items[k::count] for k in range(count)]
     forks: list[_Fork] = []
     try:
-        # What the forks have in common is imported and made by the first item.
+        # What the forks have in common is imported and made by the first item; that may start threads.
+        before = _threads()
         own = work(shares[0][:1])
-        with contextlib.suppress(OSError):  # the system has no more processes
-            forks.extend(_Fork(share, work, end) for share in shares[1:])
+        if _threads() <= before:
+            with contextlib.suppress(OSError):  # the system has no more processes
+                forks.extend(_Fork(share, work, end) for share in shares[1:])
         own += work(shares[0][1:])
         end()
         said = [own, *(fork.answers() for fork in forks), *[None] * (len(shares) - 1 - len(forks))]

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from peak_fast import forks
 from peak_fast.forks import sensible
 from peak_fast.tracking import MLflowTracker, log_backtest
 from peak_fast.tracking.caller import background
@@ -161,13 +162,49 @@ def test_who_is_forked(monkeypatch):
     monkeypatch.setattr(sys.modules["__main__"], "__spec__", spec)
     assert calls.is_our_process()
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(12)))
-    monkeypatch.setattr(threading, "active_count", lambda: 1)
+    monkeypatch.setattr(forks, "_threads", lambda: 1)
     assert [sensible(steps, 64) for steps in (0, 3, 60, 128, 300, 10_000)] == [1, 1, 1, 2, 4, 4]
-    monkeypatch.setattr(threading, "active_count", lambda: 2)
+    monkeypatch.setattr(forks, "_threads", lambda: 2)
     assert sensible(10_000, 64) == 1
-    monkeypatch.setattr(threading, "active_count", lambda: 1)
+    monkeypatch.setattr(forks, "_threads", lambda: 1)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3})
     assert sensible(10_000, 64) == 1
+
+
+THREADS = """
+import os, sys, threading
+from pathlib import Path
+from peak_fast.forks import sensible
+from peak_fast.tracking.stores.files import write_shared
+from peak_fast.tracking.updates import Artifact
+os.sched_getaffinity = lambda _: set(range(9))
+def load():
+    import polars
+    frame = polars.DataFrame({"a": range(20)})
+    return frame.filter(polars.col("a") > 3).write_csv().encode()
+def write(*names):
+    write_shared([(Path(name), [Artifact("a", load=load)]) for name in names], count)
+stop = threading.Event()
+thread = threading.Thread(target=stop.wait)
+count = sensible(10_000, 64)
+thread.start()
+print(count, sensible(10_000, 64))
+stop.set()
+thread.join()
+write("a", "b", "c")
+print(threading.active_count(), sensible(10_000, 64))
+"""
+
+
+def test_threads_of_libraries(tmp_path):
+    """A fork would wait for them for ever; those of Polars begin with the first job, and Python does not count them."""
+    alone = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    process = subprocess.run(
+        [sys.executable, "-c", THREADS], cwd=tmp_path, env=os.environ | alone, timeout=60, capture_output=True
+    )
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.split() == [b"4", b"1", b"1", b"1"]
+    assert len({(tmp_path / name / "a").read_text() for name in "abc"}) == 1
 
 
 def test_runs_of_a_writer_process(spool_dir, tmp_path, monkeypatch, experiment, reader_of):
