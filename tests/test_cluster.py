@@ -306,7 +306,7 @@ def test_a_configuration_that_holds_the_lock_or_takes_too_much_memory_is_ended()
 
 def test_panels_of_sixteen_assets(client):
     panel = Panel.from_frame({f"A{k}": synthetic(150, seed=k).to_polars() for k in range(16)})
-    rule = Rank(Momentum("lookback", 2), top="top", rebalance="week_end")
+    rule = Rank(Momentum("lookback", 2), top="top", rebalance="week")
     here, there = both(Sweep(rule, {"lookback": range(5, 25), "top": [1, 3, 5]}, panel), client)
     assert there.equals(here) and here["total_return"].n_unique() > 10
 

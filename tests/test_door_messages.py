@@ -120,3 +120,10 @@ def test_advice_that_can_be_followed(put: Any) -> None:
             pd.DataFrame(FLAT, index=index), pd.Series([0, 1, 1, 0, 0, 0], index=index.strftime("%d/%m/%Y"))
         )
     assert "pass date_order" not in str(caught.value)
+
+
+def test_a_series_of_prices_and_a_forgotten_return() -> None:
+    with pytest.raises(DataError, match=r"a frame or a dict of arrays.*got pandas\.Series"):
+        BacktestEngine().run(pd.Series([1.0, 2.0, 3.0]), "buy_and_hold")
+    with pytest.raises(PeakFastError, match=r"expected one value a bar \(6\); got None; return the column"):
+        BacktestEngine().run(FLAT, lambda frame, params: None)

@@ -93,8 +93,8 @@ def test_what_cannot_be_is_refused(when, said):
 
 
 def test_a_word_that_is_no_parameter_is_refused():
-    with pytest.raises(StrategyError, match="no parameter 'monthly'"):
-        rows("monthly")
+    with pytest.raises(StrategyError, match="no parameter 'every'"):
+        rows("every")
 
 
 def test_words_need_times():

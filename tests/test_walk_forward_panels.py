@@ -10,7 +10,7 @@ from peak_fast.validation import cross_validate, walk_forward
 from tests import walk_oracle as oracle
 
 PANEL = synthetic(400, seed=5, assets=6)
-RULE = Rank(Momentum("lookback"), top="top", rebalance="monthly")
+RULE = Rank(Momentum("lookback"), top="top", rebalance="month_end")
 GRID = {"lookback": [10, 30, 60], "top": [1, 3]}
 OPTIONS = {"costs": Costs.from_bps(10)}
 

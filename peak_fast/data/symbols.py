@@ -60,7 +60,7 @@ def one_level(frame: Any, symbol: str | Literal[False] | None) -> tuple[Any, str
     DataError
         No level names the prices, or several symbols and none chosen.
     """
-    if package_of(frame) != "pandas" or frame.columns.nlevels < 2:
+    if package_of(frame) != "pandas" or not hasattr(frame, "columns") or frame.columns.nlevels < 2:
         return frame, None
     names = frame.columns
     levels = range(names.nlevels)

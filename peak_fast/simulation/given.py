@@ -271,7 +271,8 @@ def as_given(values: Any, count: int, what: str) -> Given:
     if array.ndim == 2 and 1 in array.shape:
         array = array.reshape(-1)
     if array.ndim != 1 or array.size != count:
-        raise StrategyError(f"{what}: expected one value a bar ({count}); got shape {array.shape}")
+        got = "None; return the column" if values is None else f"shape {array.shape}"
+        raise StrategyError(f"{what}: expected one value a bar ({count}); got {got}")
     # The extremes tell that all are finite, at half the cost of asking each; NaN is asked about.
     if (
         not (boolean or (array.size and -np.inf < array.min() and array.max() < np.inf))

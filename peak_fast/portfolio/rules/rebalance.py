@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,21 @@ WORDS = (
     "year_start",
 )  # fmt: skip
 
+# How else people begin the words.  As names of parameters they would mean month ends, without a word said.
+_STEMS = {
+    "bar": "bar", "dai": "day", "day": "day", "week": "week", "mon": "month_end", "quart": "quarter_end",
+    "year": "year_end", "annual": "year_end",
+}  # fmt: skip
+_CODES = {
+    "D": "day",
+    "B": "day",
+    "W": "week",
+    "M": "month_end",
+    "Q": "quarter_end",
+    "Y": "year_end",
+    "A": "year_end",
+}
+
 
 @guarded_class()
 @dataclass(frozen=True, slots=True)
@@ -37,8 +53,8 @@ class Rebalance:
         ``"month_end"`` (the last bar of each month), ``"quarter_end"``, ``"year_end"``, ``"week"`` (the last of each
         week, from Monday), ``"day"``; ``"month_start"`` and the like (the first bar); ``"bar"``; a number of bars;
         dates, of which each means the last bar that is not behind it; or the name of a parameter that is one of the
-        words or a number.  The last bar of the data ends nothing, because nobody knows what follows; its first bar
-        begins nothing.  Days are those in UTC.
+        words or a number (``"weekly"`` and the like are no such names).  The last bar of the data ends nothing,
+        because nobody knows what follows; its first bar begins nothing.  Days are those in UTC.
     start
         First bar of "every so many bars".
     band
@@ -55,14 +71,10 @@ class Rebalance:
     def __post_init__(self) -> None:
         when = self.when
         if isinstance(when, str):
-            if not when.isidentifier():
-                raise wrong(
-                    "Rebalance: when",
-                    f"one of {', '.join(WORDS)}",
-                    when,
-                    did_you_mean(when, WORDS),
-                    StrategyError,
-                )
+            remedy = None if when in WORDS else _remedy(when)
+            if remedy is not None:
+                expected = f"one of {', '.join(WORDS)}, or the name of a parameter that is unlike them"
+                raise wrong("Rebalance: when", expected, when, remedy, StrategyError)
         elif is_whole(when):
             check_reference("Rebalance", "when", when, low=1)
         elif (
@@ -183,3 +195,16 @@ def rows_of_dates(panel: Panel, dates: Any, notes: list[str]) -> IntArray:
     if moved:
         notes.append(f"{moved} rebalance dates are no bars: each means the last bar before it")
     return found
+
+
+def _remedy(text: str) -> str | None:
+    """What to write in the place of a text that is no word; None: it may name a parameter."""
+    near = did_you_mean(text, WORDS)
+    if near.startswith("did you mean"):
+        return near.partition(" known")[0]
+    code = re.fullmatch("B?([DBWMQYA])([ES]?)", text)
+    stem = next((stem for stem in _STEMS if text.lower().startswith(stem)), None)
+    if code is None and stem is None:
+        return None if text.isidentifier() else "such as 'month_end'"
+    word = _CODES[code[1]] if code else _STEMS[str(stem)]
+    return f"write {word.replace('_end', '_start') if code and code[2] == 'S' else word!r}"

@@ -12,6 +12,7 @@ from peak_fast.params import Param
 
 MOST_BARS = 10_000_000
 _MOST = 1e15
+_SHARES = {"band": 1.0, "cap": 10.0, "group_cap": 10.0}  # of the equity; what is larger was meant in per cent
 
 # What is searched where a rule names a parameter and says nothing else of it.
 _RANGES: dict[str, dict[str, Any]] = {
@@ -21,11 +22,18 @@ _RANGES: dict[str, dict[str, Any]] = {
     "bottom": {"kind": "int", "default": 0, "low": 0, "high": 100},
     "buffer": {"kind": "int", "default": 0, "low": 0, "high": 50},
     "bars": {"kind": "int", "default": 21, "low": 1, "high": 252},
-    "band": {"kind": "float", "default": 0.0, "low": 0.0, "high": 0.1},
+    "band": {"kind": "float", "default": 0.0, "low": 0.0, "high": 0.1, "hard_high": 1.0},
     "long": {"kind": "float", "default": 1.0, "low": 0.0, "high": 2.0},
     "short": {"kind": "float", "default": 1.0, "low": 0.0, "high": 2.0},
-    "cap": {"kind": "float", "default": 1.0, "low": 0.01, "high": 1.0, "hard_low": 0.0},
-    "group_cap": {"kind": "float", "default": 1.0, "low": 0.05, "high": 1.0, "hard_low": 0.0},
+    "cap": {"kind": "float", "default": 1.0, "low": 0.01, "high": 1.0, "hard_low": 0.0, "hard_high": 10.0},
+    "group_cap": {
+        "kind": "float",
+        "default": 1.0,
+        "low": 0.05,
+        "high": 1.0,
+        "hard_low": 0.0,
+        "hard_high": 10.0,
+    },
 }
 
 
@@ -47,6 +55,9 @@ def check_reference(owner: str, role: str, value: Any, *, low: float = 0.0, whol
             StrategyError,
         )
     fits = is_whole(value) if whole else is_number(value)
+    if fits and role in _SHARES and _SHARES[role] <= value <= _MOST:
+        expected = f"a share of the equity below {_SHARES[role]:g}"
+        raise wrong(f"{owner}: {role}", expected, value, "40 per cent is 0.4", StrategyError)
     if fits and not value <= (MOST_BARS if whole else _MOST):
         remedy = f"at most {MOST_BARS:,}" if whole else "None stands for no limit"
         raise wrong(f"{owner}: {role}", "a number within reason", value, remedy, StrategyError)
