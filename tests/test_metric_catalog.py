@@ -4,11 +4,12 @@ import inspect
 
 import pytest
 
-from peak_fast import BacktestEngine, Sweep, simulate_orders
+from peak_fast import BacktestEngine, Financing, Sweep, simulate_orders
 from peak_fast.data import synthetic
 from peak_fast.errors import ConfigError
 from peak_fast.metrics import returns as metrics
 from peak_fast.metrics.catalog import CATALOG, COUNTS, FOLDED, HEADLINE, METRICS, PLACES, shown_in
+from peak_fast.report.sheet.figures import cost_rows, key_rows
 from peak_fast.report.text import report_text
 from peak_fast.studies.evaluation import combine
 from peak_kernels.fast import reduce
@@ -38,8 +39,13 @@ def test_every_figure_of_the_metrics_module_has_a_row():
 
 def test_statistics_are_what_the_catalogue_says():
     stats = BacktestEngine().run(BARS, "ma_crossover").stats
-    said = {row.name for row in CATALOG.values() if row.found not in ("array", "orders")}
+    said = {row.name for row in CATALOG.values() if row.found not in ("array", "orders", "financing")}
     assert set(stats) - {"start", "end", "bars"} == said
+    paid = BacktestEngine(financing=Financing(cash_rate=0.03)).run(BARS, "ma_crossover").stats
+    assert set(paid) - set(stats) == {row.name for row in CATALOG.values() if row.found == "financing"}
+    shown = {label for label, *_ in (*key_rows({"stats": paid}, None), *cost_rows({"stats": paid}))}
+    assert {"Dividends (negative: paid)", "Deposits, net", "Money-weighted return a year"} <= shown
+    assert "Dividends (negative: paid)" in {label for label, _ in cost_rows({"stats": paid})}
     assert {name for name in METRICS if isinstance(stats[name], int)} == set(COUNTS)
     found = metrics.return_statistics([0.01, -0.02, 0.005], 252)
     assert set(found) == {row.name for row in CATALOG.values() if row.takes is not None}
@@ -65,7 +71,9 @@ def test_sweeps_have_every_metric_of_the_kernel_and_say_what_else_there_is():
 
 
 def test_reports_show_labels_and_the_rest_under_their_names():
-    text = report_text(BacktestEngine().run(BARS, "ma_crossover").stats, {})
+    text = report_text(
+        BacktestEngine(financing=Financing(cash_rate=0.03)).run(BARS, "ma_crossover").stats, {}
+    )
     for section in ("performance", "trading"):
         for row in shown_in(section):
             assert f"  {row.label}" in text, row.name

@@ -31,8 +31,8 @@ class Metric(NamedTuple):
     found
         ``"sums"``: folded bar by bar and trade by trade, by `peak_kernels.fast.reduce.finish`; ``"curve"``: by
         `peak_kernels.fast.reduce.fold_curve`, which needs the whole curve; ``"result"``: put beside them in
-        ``result.stats``; ``"orders"``: in the ``stats`` of order-level runs alone; ``"array"``: a function of
-        `peak_fast.metrics` only.
+        ``result.stats``; ``"financing"``: there, in runs with `Financing`; ``"orders"``: in the ``stats`` of
+        order-level runs alone; ``"array"``: a function of `peak_fast.metrics` only.
     sense
         ``"higher"`` or ``"lower"`` is better; ``"loss"``: a negative number, whose size is what people minimise.
     segments
@@ -52,7 +52,7 @@ class Metric(NamedTuple):
     label: str
     kind: Kind
     docs: str
-    found: Literal["sums", "curve", "result", "orders", "array"] = "array"
+    found: Literal["sums", "curve", "result", "financing", "orders", "array"] = "array"
     sense: Literal["higher", "lower", "loss"] = "higher"
     segments: Literal["sum", "mean"] = "mean"
     section: Literal["performance", "trading", ""] = ""
@@ -152,6 +152,15 @@ _ROWS = (
            segments="sum", section="performance"),
     Metric("total_funding", "Funding (negative: paid)", "money", "funding that the account got", "sums",
            segments="sum", section="performance"),
+    Metric("total_borrow", "Borrowing (negative: paid)", "money", "what shorts cost to borrow", "financing",
+           segments="sum", section="performance"),
+    Metric("total_dividends", "Dividends (negative: paid)", "money", "dividends that the account got", "financing",
+           segments="sum", section="performance"),
+    Metric("net_deposits", "Deposits, net", "money", "deposits less withdrawals", "financing",
+           segments="sum", section="performance"),
+    Metric("money_weighted_return", "Money-weighted return a year", "percent",
+           "yearly rate that discounts deposits and the final equity to the initial cash, act/365", "financing",
+           section="performance"),
     Metric("cash_interest", "Interest on cash", "money", "part of the interest that belongs to no position",
            "result", segments="sum"),
     Metric("written_off", "Debt written off", "money", "debt that a rule on ruin wrote off", "result", "lower",
@@ -213,6 +222,7 @@ def markdown() -> str:
         "sums": "runs, sweeps",
         "curve": "runs, sweeps",
         "result": "runs",
+        "financing": "runs with `Financing`",
         "orders": "order runs",
         "array": "function",
     }

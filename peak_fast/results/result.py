@@ -96,7 +96,7 @@ class BacktestResult(Shown):
         from peak_fast.errors import did_you_mean
         from peak_fast.metrics import CATALOG
 
-        if name in CATALOG and CATALOG[name].found in ("sums", "curve", "result"):
+        if name in CATALOG and CATALOG[name].found in ("sums", "curve", "result", "financing"):
             return f"statistics stand in result.stats[{name!r}]"
         if "plot" in name or "report" in name or "show" in name:
             return "result.plot() draws it, result.report(path) writes a page, peak_fast.report has the parts"

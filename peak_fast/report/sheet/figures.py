@@ -222,7 +222,9 @@ def cost_rows(payload: Payload) -> list[tuple[str, str]]:
         "total_interest",
         "total_funding",
         "cash_interest",
-        "dividends",
+        "total_borrow",
+        "total_dividends",
+        "net_deposits",
     ):
         value = stats.get(name)
         if not isinstance(value, int | float):
