@@ -50,8 +50,8 @@ def put(old, new):
 
 def of_blocks(text):
     """A function like that of another order type."""
-    start = text.index("@jit(inline=True)\ndef place_market_on_close(")
-    stop = text.index("@jit(inline=True)", start + 5)
+    start = text.index("@later(inline=True)\ndef place_market_on_close(")
+    stop = text.index("@later(inline=True)", start + 5)
     own = (
         text[start:stop]
         .replace("place_market_on_close", "place_at_last")
