@@ -10,7 +10,19 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from peak_fast import BacktestEngine, Bars, DataError, PeakFastError, load, simulate_orders
+from peak_fast import (
+    BacktestEngine,
+    Bars,
+    ConfigError,
+    Costs,
+    DataError,
+    Financing,
+    Panel,
+    PeakFastError,
+    load,
+    sample,
+    simulate_orders,
+)  # fmt: skip
 
 HEADER = "Date,Open,High,Low,Close\n"
 FLAT = {"open": [10.0] * 6, "high": [12.0] * 6, "low": [9.0] * 6, "close": [10.0] * 6}
@@ -127,3 +139,22 @@ def test_a_series_of_prices_and_a_forgotten_return() -> None:
         BacktestEngine().run(pd.Series([1.0, 2.0, 3.0]), "buy_and_hold")
     with pytest.raises(PeakFastError, match=r"expected one value a bar \(6\); got None; return the column"):
         BacktestEngine().run(FLAT, lambda frame, params: None)
+
+
+def test_a_part_of_bars_and_of_a_panel_by_dates() -> None:
+    bars = sample("AAPL")
+    part = bars.slice("2010-01-01", date(2011, 1, 1))
+    assert [f"{when:%Y-%m-%d}" for when in part.span] == ["2010-01-04", "2010-12-31"]
+    assert part.hash == Panel.from_frame({"AAPL": bars}).slice("2010-01-01", "2011-01-01")["AAPL"].hash
+    assert len(bars.slice("2013-03-01")) == len(bars.slice(-1)) == 1
+    with pytest.raises(DataError, match="'2010-13-01'"):
+        bars.slice("2010-13-01")
+    with pytest.raises(DataError, match="there are no times; expected the number of a bar"):
+        Bars.from_frame(FLAT).slice("2010-01-01")
+
+
+def test_a_date_of_financing_that_is_none_and_per_cents() -> None:
+    with pytest.raises(DataError, match=r"Financing\.dividends: .*'2012-13-09'"):
+        Financing(dividends={"2012-13-09": 2.65})
+    with pytest.raises(ConfigError, match=r"expected less than 1; got 10; a fraction: 2 per cent is 0\.02$"):
+        Costs(rate=10)

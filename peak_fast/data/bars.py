@@ -311,8 +311,10 @@ class Bars(HeldBars):
 
         return source_column(self.source, name)
 
-    def slice(self, start: int | None, stop: int | None = None) -> Bars:
+    def slice(self, start: Any, stop: Any = None) -> Bars:
         """Bars ``start`` to ``stop`` (exclusive; negative values count from the end), sharing memory.
+
+        Both are numbers of bars, or times (text, date, datetime).
 
         ``periods_per_year`` and ``notes`` are those of the whole, so that a short window is annualised like
         the rest.
@@ -320,10 +322,14 @@ class Bars(HeldBars):
         Raises
         ------
         DataError
-            No bar is left.
+            No bar is left, or something is no time.
         """
         from peak_fast.data.kept_rows import slice_rows
 
+        if not (isinstance(start, int | None) and isinstance(stop, int | None)):
+            from peak_fast.data.time_values import bar_of
+
+            start, stop = bar_of(self, start), bar_of(self, stop)
         first, last, _ = slice(start, stop).indices(len(self))
         if first >= last:
             raise DataError(

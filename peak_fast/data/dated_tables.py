@@ -101,7 +101,10 @@ def _columns_of(given: Mapping[Any, Any], label: str) -> dict[str, Any]:
 def _read(table: Any, label: str, wanted: tuple[str, ...]) -> DatedValues:
     """Columns of a table as sorted tuples."""
     names = Names(table.names, {})
-    times = find_times(table, names, DEFAULTS)
+    try:
+        times = find_times(table, names, DEFAULTS)
+    except DataError as error:
+        raise DataError(f"{label}: {error}") from None
     if times.time_us is None:
         raise DataError(f"{label}: no column of times in {table.names[:_SHOWN]}; expected {_WAYS}")
     found = names.of(SYMBOL_NAMES)

@@ -25,12 +25,12 @@ from peak_fast.data.panel_reading import (
     OwnBlocks,
     OwnPart,
     checked_align,
-    instant,
     panel_options,
     read_panel,
     read_paths,
 )
 from peak_fast.data.panel_rows import Read
+from peak_fast.data.time_values import bar_of
 from peak_fast.errors import ConfigError, DataError
 from peak_fast.guard import guarded_class
 from peak_kernels.arrays import IntArray
@@ -263,18 +263,12 @@ class Panel(Told):
         DataError
             No bar is left.
         """
-        first, last, _ = slice(self._bar(start), self._bar(stop)).indices(len(self))
+        first, last, _ = slice(*(bar_of(self, edge) for edge in (start, stop))).indices(len(self))
         if first >= last:
             raise DataError(
                 f"the slice {start}:{stop} of {len(self)} bars is empty; expected at least one bar"
             )
         return self._part(None, slice(first, last))
-
-    def _bar(self, when: Any) -> int | None:
-        """A bar by its number, or the first that is not before a time."""
-        if when is None or (isinstance(when, int | np.integer) and not isinstance(when, bool)):
-            return None if when is None else int(when)
-        return int(np.searchsorted(self.time_us, instant(when, self.time_zone)))
 
     def _part(self, at: IntArray | None, bars: Any) -> Panel:
         picked: Any = slice(None) if at is None else at

@@ -21,7 +21,6 @@ from peak_fast.data.panel_parquet import read_plain
 from peak_fast.data.panel_rows import Read, read_long
 from peak_fast.data.panel_wide import frames_of_levels, is_by_field, read_fields, read_frames
 from peak_fast.data.symbols import columns_of_symbols
-from peak_fast.data.time_values import read_time
 from peak_fast.errors import DataError, did_you_mean
 from peak_kernels.arrays import FloatArray
 
@@ -197,21 +196,6 @@ def _joined(frames: list[Any]) -> Any:
     import polars as pl
 
     return pl.concat([to_polars(frame) for frame in frames], how="diagonal_relaxed")
-
-
-def instant(when: Any, time_zone: str | None) -> int:
-    """A time as text, date or datetime in microseconds UTC; without a zone it is on the clock of the panel.
-
-    Raises
-    ------
-    DataError
-        It is no time.
-    """
-    values: Any = [when] if not hasattr(when, "dtype") else np.asarray([when])
-    times = read_time(values, "slice", ReadOptions(time_zone=time_zone) if time_zone else DEFAULTS)
-    if times.time_us is None or not times.time_us.size:
-        raise DataError(f"expected a time or the number of a bar; got {when!r}")
-    return int(times.time_us[0])
 
 
 class OwnPart:

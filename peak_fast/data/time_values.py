@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from peak_fast.data.kinds import package_of
-from peak_fast.data.options import ReadOptions, Stamp
+from peak_fast.data.options import DEFAULTS, ReadOptions, Stamp
 from peak_fast.data.time_zones import localise
 from peak_fast.data.times import time_from_array
 from peak_fast.errors import DataError
@@ -204,3 +204,33 @@ def as_time(values: Any, label: str) -> tuple[IntArray, str | None]:
     """
     times = read_time(values, label, ReadOptions())
     return (times.time_us if times.time_us is not None else np.empty(0, dtype=np.int64)), times.zone
+
+
+def bar_of(prices: Any, when: Any) -> int | None:
+    """A bar of a panel or of bars by its number, or the first that is not before a time.
+
+    Raises
+    ------
+    DataError
+        It is no time, or there are no times.
+    """
+    if when is None or (isinstance(when, int | np.integer) and not isinstance(when, bool)):
+        return None if when is None else int(when)
+    if not prices.has_time:
+        raise DataError(f"there are no times; expected the number of a bar, got {when!r}")
+    return int(np.searchsorted(prices.time_us, instant(when, prices.time_zone)))
+
+
+def instant(when: Any, time_zone: str | None) -> int:
+    """A time as text, date or datetime in microseconds UTC; without a zone it is on the clock of the panel.
+
+    Raises
+    ------
+    DataError
+        It is no time.
+    """
+    values: Any = [when] if not hasattr(when, "dtype") else np.asarray([when])
+    times = read_time(values, "slice", ReadOptions(time_zone=time_zone) if time_zone else DEFAULTS)
+    if times.time_us is None or not times.time_us.size:
+        raise DataError(f"expected a time or the number of a bar; got {when!r}")
+    return int(times.time_us[0])

@@ -143,7 +143,9 @@ def explain(kind: Any, error: ValidationError) -> str:
             parts.append(str(inner))
             continue
         wanted = item["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-        parts.append(f"{name}: expected {wanted}; got {shown(item['input'])}")
+        most = {name: value for name, value in (item.get("ctx") or {}).items() if name in ("lt", "le")}
+        percents = "; a fraction: 2 per cent is 0.02" * (1.0 in most.values())
+        parts.append(f"{name}: expected {wanted}; got {shown(item['input'])}{percents}")
     return masked("; ".join(parts))
 
 
