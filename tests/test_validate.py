@@ -221,3 +221,19 @@ def test_where_there_is_no_gain_costs_take_none():
         Sweep("ma_crossover", {"fast": [5, 9], "slow": [30]}, falls), questions=["sensitivity"]
     )
     assert "no gain that costs could take" in verdict.finding("sensitivity").sentence
+
+
+def test_the_verdict_is_about_the_best_of_enough_trades():
+    found = Sweep("ma_crossover", {"fast": range(2, 30, 3), "slow": [50, 100, 200]}, sample("AAPL")).run(
+        progress=False
+    )
+    for least in (0, 50):
+        chosen = validate(found, min_trades=least, questions=["tried", "sensitivity"])
+        best = found.best("sharpe", min_trades=least)
+        assert chosen.params == {name: best.params[name] for name in ("fast", "slow")}
+    few = Sweep("ma_crossover", {"fast": [2, 5], "slow": [50, 200]}, sample("AAPL"), metrics=["sharpe"])
+    assert validate(few, min_trades=50, questions=["tried"]).params == {"fast": 5, "slow": 50}
+    assert validate(few.run(progress=False), min_trades=50, questions=["tried"]).params == {
+        "fast": 5,
+        "slow": 50,
+    }

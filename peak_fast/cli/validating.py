@@ -23,6 +23,7 @@ def validate(
     ],
     config: Annotated[Path | None, typer.Option("--config", help="its settings, a TOML file")] = None,
     objective: Annotated[str, typer.Option("--objective", help="metric that chooses the best")] = "sharpe",
+    min_trades: Annotated[int, typer.Option("--min-trades", min=0, help="of what is chosen")] = 0,
     question: Annotated[
         list[str] | None, typer.Option("--question", help="one to ask, repeatable; default all")
     ] = None,
@@ -56,14 +57,14 @@ def validate(
     bars = load_data(data, settings.data.said(frame=True), reading)
     found = _again(store, load_strategy(strategy, bars, settings.rank), bars, engine_settings(settings))
     verdict = judge(
-        found, objective=objective, questions=question or QUESTIONS, trials=trials, worlds=worlds, threads=threads,
-        cluster=cluster,
+        found, objective=objective, questions=question or QUESTIONS, trials=trials, worlds=worlds,
+        min_trades=min_trades, threads=threads, cluster=cluster,
     )  # fmt: skip
     Console().print(verdict)
     if out is not None:
         typer.echo(f"verdict written to {verdict.save(out)}")
     if report is not None:
-        page = found.best(objective).report(report, sections=[verdict.section()])
+        page = found.best(objective, min_trades=min_trades).report(report, sections=[verdict.section()])
         typer.echo(f"tear sheet written to {page}")
     if strict and verdict.colour == "red":
         raise typer.Exit(1)

@@ -57,7 +57,8 @@ def validate(
     worlds, replications, blocks
         Of the permutation test, the data-snooping test and the overfitting statistics.
     min_trades
-        Configurations with fewer trades do not count in walk forward and permutation.
+        The best is chosen among configurations of so many trades, as by ``found.best(objective, min_trades=...)``;
+        those with fewer do not count in walk forward and permutation.
     seed, threads, cluster
         Whole number; as in `Sweep.run`.
 
@@ -107,10 +108,11 @@ def _searched(found: Any, objective: str, min_trades: int, means: tuple[int | No
         raise ConfigError(
             f"found: expected a sweep over one data set, got {len(sweep.data)}; validate each by itself"
         )
-    has = isinstance(found, SweepResult) and objective in found.metrics
+    needed = {objective, "total_trades"} if min_trades else {objective}
+    has = isinstance(found, SweepResult) and needed <= set(found.metrics)
     ran: SweepResult = found if has else _ran(sweep, objective, means)
     (data,) = sweep.data.values()
-    params = ran.params_of(int(ran.top(1, objective)["config"][0]))
+    params = ran.params_of(int(ran.top(1, objective, min_trades=min_trades)["config"][0]))
     return Search(sweep, ran, objective, params, sweep.rerun(params), data)
 
 
