@@ -19,6 +19,7 @@ from peak_fast import (
     Financing,
     Panel,
     PeakFastError,
+    Sweep,
     load,
     sample,
     simulate_orders,
@@ -158,3 +159,10 @@ def test_a_date_of_financing_that_is_none_and_per_cents() -> None:
         Financing(dividends={"2012-13-09": 2.65})
     with pytest.raises(ConfigError, match=r"expected less than 1; got 10; a fraction: 2 per cent is 0\.02$"):
         Costs(rate=10)
+
+
+def test_a_grid_in_the_place_of_data_and_a_section_without_its_list() -> None:
+    with pytest.raises(ConfigError, match=r"Sweep: grid: .*the order is Sweep\(strategy, grid, data\)"):
+        Sweep("ma_crossover", sample("AAPL"), {"fast": [5]})
+    with pytest.raises(ConfigError, match=r"sections: .*\[verdict\.section\(\)\]"):
+        BacktestEngine().run(sample("AAPL"), "buy_and_hold").report("x.html", sections="<section>")

@@ -142,6 +142,9 @@ class Sweep:
         blocks: bool | int = False,
         registry: Any = None,
     ) -> None:
+        if isinstance(grid, Bars) or is_panel(grid):
+            remedy = "the order is Sweep(strategy, grid, data)"
+            raise _arguments.wrong("Sweep: grid", "what to vary, such as {'fast': [10, 20]}", grid, remedy)
         self.data = self._bars_of(data)
         first = next(iter(self.data.values()))
         self.strategy = _resolved(strategy, first)

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from peak_fast.arguments import listing
 from peak_fast.files import write_atomically
 from peak_fast.guard import guarded
 from peak_fast.report.figure import headline
@@ -57,7 +58,9 @@ def tear_sheet(
     ConfigError
         Neither a result nor a payload, or a benchmark that does not fit the bars.
     """
-    payload = sheet_payload(source) | {"sections": tuple(sections)}
+    payload = sheet_payload(source) | {
+        "sections": tuple(listing("sections", sections, "[verdict.section()]"))
+    }
     curve, name = benchmark_of(source, payload, benchmark)
     shown = " ".join((title or headline(payload.get("metadata") or {})).split())
     days = figures.days_of(payload, curve)
