@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
@@ -152,6 +153,16 @@ def test_a_part_of_bars_and_of_a_panel_by_dates() -> None:
         bars.slice("2010-13-01")
     with pytest.raises(DataError, match="there are no times; expected the number of a bar"):
         Bars.from_frame(FLAT).slice("2010-01-01")
+
+
+@pytest.mark.parametrize("edge", ["", pd.NaT, np.datetime64("NaT"), True])
+@pytest.mark.parametrize("panel", [False, True])
+def test_an_edge_that_is_no_time_is_not_the_first_bar(edge: Any, panel: bool) -> None:
+    bars = sample("AAPL")
+    data = Panel.from_frame({"AAPL": bars}) if panel else bars
+    for edges in ((edge,), (None, edge)):
+        with pytest.raises(DataError, match=r"a time or the number|as timestamps|as a timestamp"):
+            data.slice(*edges)
 
 
 def test_a_date_of_financing_that_is_none_and_per_cents() -> None:

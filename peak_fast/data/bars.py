@@ -326,7 +326,7 @@ class Bars(HeldBars):
         """
         from peak_fast.data.kept_rows import slice_rows
 
-        if not (isinstance(start, int | None) and isinstance(stop, int | None)):
+        if not {type(start), type(stop)} <= {int, type(None)}:
             from peak_fast.data.time_values import bar_of
 
             start, stop = bar_of(self, start), bar_of(self, stop)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from peak_fast.data.checks import MISSING_TIME
 from peak_fast.data.kinds import package_of
 from peak_fast.data.options import DEFAULTS, ReadOptions, Stamp
 from peak_fast.data.time_zones import localise
@@ -231,6 +232,6 @@ def instant(when: Any, time_zone: str | None) -> int:
     """
     values: Any = [when] if not hasattr(when, "dtype") else np.asarray([when])
     times = read_time(values, "slice", ReadOptions(time_zone=time_zone) if time_zone else DEFAULTS)
-    if times.time_us is None or not times.time_us.size:
+    if times.time_us is None or not times.time_us.size or times.time_us[0] == MISSING_TIME:
         raise DataError(f"expected a time or the number of a bar; got {when!r}")
     return int(times.time_us[0])
