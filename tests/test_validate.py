@@ -172,7 +172,16 @@ def test_the_command_line_asks_a_store(tmp_path, command):
     prices("noise").write_parquet(tmp_path / "p.parquet")
     grid = ("--grid", "fast=3:7:2", "--grid", "slow=20,40")
     code, _, err = command(
-        "sweep", "--data", "p.parquet", "--strategy", "ma_crossover", *grid, "--store", "kept"
+        "sweep",
+        "--data",
+        "p.parquet",
+        "--strategy",
+        "ma_crossover",
+        *grid,
+        "--store",
+        "kept",
+        "--metric",
+        "sharpe",
     )
     assert (code, err) == (0, "")
     asked = (
@@ -189,6 +198,9 @@ def test_the_command_line_asks_a_store(tmp_path, command):
     assert (code, err) == (0, "") and "overfitting" in out
     assert json.loads((tmp_path / "v.json").read_text())["findings"][0]["name"] == "overfitting"
     assert "Does it hold?" in (tmp_path / "v.html").read_text(encoding="utf-8")
+    other = ("--objective", "total_return", "--min-trades", "2", "--report", "other.html")
+    code, _, err = command(*asked, *other)  # the store has neither these returns nor the trades
+    assert (code, err) == (0, "") and (tmp_path / "other.html").exists()
     prices("edge").write_parquet(tmp_path / "p.parquet")
     check_wrong(command(*asked), "expected --data, --strategy and --config of this sweep")
 

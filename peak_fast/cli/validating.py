@@ -64,7 +64,7 @@ def validate(
     if out is not None:
         typer.echo(f"verdict written to {verdict.save(out)}")
     if report is not None:
-        page = found.best(objective, min_trades=min_trades).report(report, sections=[verdict.section()])
+        page = found.rerun(verdict.params).report(report, sections=[verdict.section()])
         typer.echo(f"tear sheet written to {page}")
     if strict and verdict.colour == "red":
         raise typer.Exit(1)
