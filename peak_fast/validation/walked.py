@@ -119,8 +119,9 @@ class WalkForwardResult:
         """What was decided at the closes of the joined result's bars: float64[bars], NaN where nothing was.
 
         ``BacktestEngine(...).run(walked.result.bars, walked.targets)`` with the same settings gives its equity bit for
-        bit (``weights=True`` for strategies of weights), but where signals repeat a side that a stop has left; with
-        financing, whose interest is added from decision to decision, to rounding.
+        bit (``weights=True`` for strategies of weights), but where signals repeat a side that a stop, or an account
+        without money before a deposit, has left; with financing, whose interest is added from decision to decision, to
+        rounding.
 
         Raises
         ------
