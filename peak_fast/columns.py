@@ -12,6 +12,7 @@ from peak_fast.errors import ConfigError, DataError
 from peak_kernels.arrays import FloatArray
 
 _MOST = 10_000_001
+_FLOAT64 = np.dtype(np.float64)
 Wrap = Callable[[FloatArray, str], Any]
 
 
@@ -29,6 +30,10 @@ def as_float_array(values: Any, name: str) -> FloatArray:
     DataError
         For anything that is not one column of numbers.
     """
+    if type(values) is np.ndarray and values.dtype is _FLOAT64 and values.ndim == 1:
+        flags = values.flags
+        if flags.c_contiguous:
+            return _read_only(values) if flags.writeable else values
     if _library(values) == "polars" and not hasattr(values, "to_numpy"):
         raise DataError(
             f"{name}: expected numbers, got a Polars {type(values).__name__} that is not computed yet; in an "
@@ -46,6 +51,10 @@ def as_float_array(values: Any, name: str) -> FloatArray:
         raise DataError(
             f"{name}: expected one dimension, got shape {np.shape(raw)}; pass one column: frame['close']"
         )
+    return _read_only(array)
+
+
+def _read_only(array: FloatArray) -> FloatArray:
     view = array.view()
     view.flags.writeable = False
     return view

@@ -164,7 +164,9 @@ def ten_lines(place: Place) -> None:
 _WITHOUT_NUMBA = """
 import sys
 sys.modules["numba"] = None
-from peak_fast import BacktestEngine, Rank, Sweep, indicators, statistics, synthetic
+from peak_fast import BacktestEngine, Rank, Sweep, statistics, synthetic
+from peak_fast.indicators import functions
+from peak_fast.indicators.definitions import DEFINED
 from peak_fast.portfolio import Momentum
 from peak_kernels.compiling import levels
 from peak_kernels.entries import ENTRIES
@@ -172,9 +174,8 @@ bars, engine = synthetic(2_000, seed=1), BacktestEngine()
 engine.run(bars, "ma_crossover")
 Sweep("rsi_reversion", {"fee_rate": [0.0, 0.001]}, bars).run(progress=False)
 engine.run(synthetic(300, seed=1, assets=5), Rank(Momentum(20), top=2))
-for usual in (indicators.sma, indicators.ema, indicators.rsi, indicators.roc, indicators.std):
-    usual(bars.close, 9)
-indicators.macd(bars.close)
+for known in DEFINED.values():
+    known.compute(bars, tuple(9 if name in known.whole else 0.1 for name in known.parameters))
 samples = statistics.bootstrap_indices(len(bars), 20.0, 10, seed=1)
 statistics.resampled_means(bars.close, samples)
 statistics.long_run_deviation(bars.close, 20.0)

@@ -27,6 +27,8 @@ from peak_fast import (
     strategy,
     synthetic,
 )
+from peak_fast.indicators import functions  # noqa: F401  its import defines them
+from peak_fast.indicators.definitions import DEFINED
 from peak_fast.portfolio import Momentum, Volatility
 from peak_fast.report import render_equity_png
 from peak_fast.settings import OrderRules
@@ -368,6 +370,10 @@ def test_every_call_passes_arrays_as_the_machine_code_reads_them(monkeypatch):
         "run_block": "f2 f2 i2 f2 f2 f1 f1 f1 f3 f2 i1 f1 f2",
         "run_block_by_block": "f2 f2 i2 f2 f2 f1 f1 f1 f3 f2 i1 f1 f2 f2 i1",
         "run_block_financed": "f2 f2 i2 f2 f2 f1 f1 f1 f3 f2 i1 f1 f2 f2 f2 f1 f2 f1",
+        **{
+            name: " ".join(["f1"] * (shape.count("a") + ("f" in shape)))
+            for name, shape in entries.OF_INDICATORS.items()
+        },
         "decide_panel": "f3 i2 f1 f1 f2 i1 f1 f2 i2 i1 f2 f2 f2 f1 f1 f1 i1 f2 f2 f2 f2 i1 f2 f1 f2 i1",
     }  # fmt: skip
     seen = set()
@@ -405,6 +411,8 @@ def test_every_call_passes_arrays_as_the_machine_code_reads_them(monkeypatch):
     monte_carlo(BacktestEngine().run(bars, "momentum"), paths=1)
     assert np.isfinite(cscv(np.sin(np.arange(400.0).reshape(80, 5) ** 2), 4).means).all()
     resample(np.sin(np.arange(120.0).reshape(40, 3) ** 2))
+    for known in DEFINED.values():
+        known.compute(bars, tuple(9 if name in known.whole else 0.1 for name in known.parameters))
     Sweep("momentum", {"period": [10, 20]}, bars, blocks=4).run()
     Sweep(Rank(Momentum(20), top="top"), {"top": [1, 2]}, panel, blocks=4).run()
     run_the_book_and_blocks(bars, panel)

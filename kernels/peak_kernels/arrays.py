@@ -26,3 +26,13 @@ addition need not wait for the other."""
 SMALL_ROOM = 20
 # Its answers for a column that has to be read in another way, and for one with values that no byte holds.
 OTHER, LARGE = -1, -2
+
+OF_INDICATORS = {
+    **dict.fromkeys(("wma", "dema", "tema", "trima", "kama", "trix", "var", "highest", "lowest", "momentum"), "aia"),
+    **dict.fromkeys(("linear_regression", "linear_regression_slope"), "aia"), "macdfix": "aiaaa", "bollinger": "aifaaa",
+    **dict.fromkeys(("atr", "natr", "willr", "cci", "adx", "adxr"), "aaaia"), "true_range": "aaaa", "sar": "aaffa",
+    "donchian": "aaiaaa", "aroon": "aaiaa", "directional_movement": "aaiaa", "directional": "aaaiaaaa",
+    "stochf": "aaaiiaa", "stoch": "aaaiiiaa", "obv": "aaa", "mfi": "aaaaia", "correl": "aaia",
+}  # fmt: skip
+"""Arguments of the kernels of indicators that allocate (`entries.indicator`): input arrays, integers,
+fractions, output arrays."""

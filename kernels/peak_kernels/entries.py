@@ -1,7 +1,7 @@
 """The kernels that single runs and sweeps call from Python; importing this imports no numba (`compiling.objects`).
 
-Arrays are C-contiguous, float64 unless said otherwise.  Scratch memory is made here, because machine code that
-allocates needs numba's run time.
+Arrays are C-contiguous, float64 unless said otherwise.  Scratch memory is made here; only the indicators
+without an entry of their own (`indicator`) allocate it themselves, from the C library.
 
 Rows come many at a time: a call from Python costs as much as a short row, and threads that return to Python for
 every row spend their time waiting for each other.  ``periods`` is int64[n], ``rows`` float64[n, at least
@@ -11,19 +11,21 @@ len(values)]; columns behind the last bar are left alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from peak_kernels import portfolio_slots
-from peak_kernels.arrays import PACKING, TILE, AnyArray, ByteArray, FloatArray, IntArray
+from peak_kernels.arrays import OF_INDICATORS, PACKING, TILE, AnyArray, ByteArray, FloatArray, IntArray
 from peak_kernels.compiling import Entry
 
 
 def _body(name: str) -> Callable[..., None]:
     """Python function of an entry; only compiling needs it, and it imports numba."""
-    from peak_kernels import natives, order_natives, picture_natives, resampling_natives
+    from peak_kernels import indicator_natives, natives, order_natives, picture_natives, resampling_natives
 
     homes = (
+        (indicator_natives, OF_INDICATORS),
         (order_natives, _OF_ORDERS),
         (picture_natives, _OF_PICTURES),
         (resampling_natives, _OF_RESAMPLING),
@@ -64,6 +66,7 @@ ENTRIES = {
         "fold_stretches": 0, "are_clean": 2, "are_same": 1, "fold_holdings": 0, "read_small": 1, "narrow": 2,
         "store_record": 1, **_OF_PICTURES,
         **_OF_ORDERS, **_OF_RESAMPLING,
+        **{name: shape.count("i") for name, shape in OF_INDICATORS.items()},
     }.items()
 }  # fmt: skip
 (
@@ -155,6 +158,22 @@ def macd(
 ) -> None:
     """See `indicators.macd`."""
     _MACD.call((values, line, signal, histogram, np.empty((4, values.size))), fast, slow, signal_period)
+
+
+def indicator(name: str) -> Callable[..., None]:
+    """Kernel of an indicator of `OF_INDICATORS`: inputs, parameters, outputs."""
+    entry, shape = ENTRIES[name], OF_INDICATORS[name]
+    first = len(shape) - len(shape.lstrip("a"))
+    middle, last = first + shape.count("i"), first + shape.count("i") + shape.count("f")
+
+    def kernel(*given: Any) -> None:
+        fractions = (np.array(given[middle:last], dtype=np.float64),) if middle < last else ()
+        try:
+            entry.call(given[:first] + given[last:] + fractions, *given[first:middle])
+        except SystemError as error:
+            raise MemoryError(f"{name}: expected memory for scratch arrays as long as its columns") from error
+
+    return kernel
 
 
 def run_portfolio(

@@ -88,7 +88,9 @@ def view_of(dtype: Any, dimensions: int) -> Any:
     def typed(typing_context: Any, arrays: Any, place: Any) -> Any:
         return array_type(types.int64, types.int64), codegen
 
-    return intrinsic(typed)
+    view = intrinsic(typed)
+    view.codegen = codegen
+    return view
 
 
 row, table, cube = (view_of(types.float64, dimensions) for dimensions in (1, 2, 3))

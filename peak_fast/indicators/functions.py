@@ -33,9 +33,8 @@ from peak_fast.arguments import is_number, number
 from peak_fast.columns import as_float_array, whole_number, wrapper_for
 from peak_fast.data import in_line
 from peak_fast.errors import ConfigError, DataError, did_you_mean
-from peak_fast.indicators import ready
+from peak_fast.indicators import ready as kernels
 from peak_fast.indicators.definitions import indicator
-from peak_kernels import indicators as kernels
 
 
 class Bands(NamedTuple):
@@ -93,11 +92,12 @@ def _compute(
     """Run ``kernel`` on the columns, in the rows of the first; one result per name, in the type of that one."""
     placed = in_line(columns) if len(columns) > 1 else columns
     arrays = [as_float_array(values, name) for name, values in placed.items()]
-    lengths = {name: array.size for name, array in zip(columns, arrays, strict=True)}
-    if len(set(lengths.values())) > 1:
+    size = arrays[0].size
+    if any(array.size != size for array in arrays):
+        lengths = {name: array.size for name, array in zip(columns, arrays, strict=True)}
         raise DataError(f"expected columns of one length, got {lengths}; cut them to the same bars")
     wrap = wrapper_for(next(iter(columns.values())))
-    results = [np.empty(arrays[0].size) for _ in names]
+    results = [np.empty(size) for _ in names]
     kernel(*arrays, *parameters, *results)
     return [wrap(result, name) for result, name in zip(results, names, strict=True)]
 
@@ -131,13 +131,13 @@ def _bare(values: Any) -> Any:
 @indicator()
 def sma(values: Any, period: int) -> Any:
     """Simple moving average of ``period`` bars; first value at ``period - 1``."""
-    return _one(ready.sma, {"values": values}, "sma", period)
+    return _one(kernels.sma, {"values": values}, "sma", period)
 
 
 @indicator()
 def ema(values: Any, period: int) -> Any:
     """Exponential moving average, ``k = 2 / (period + 1)``, seeded with the mean of the first ``period``."""
-    return _one(ready.ema, {"values": values}, "ema", period)
+    return _one(kernels.ema, {"values": values}, "ema", period)
 
 
 @indicator()
@@ -195,7 +195,7 @@ def var(values: Any, period: int) -> Any:
 @indicator()
 def std(values: Any, period: int) -> Any:
     """Population standard deviation (``ddof`` 0) of ``period`` bars."""
-    return _one(ready.std, {"values": values}, "std", period)
+    return _one(kernels.std, {"values": values}, "std", period)
 
 
 @indicator("bollinger_upper", "bollinger_middle", "bollinger_lower")
@@ -269,13 +269,13 @@ def momentum(values: Any, period: int = 10) -> Any:
 @indicator()
 def roc(values: Any, period: int = 10) -> Any:
     """Percent change against the value ``period`` bars before; 0 where that is 0."""
-    return _one(ready.roc, {"values": values}, "roc", period)
+    return _one(kernels.roc, {"values": values}, "roc", period)
 
 
 @indicator()
 def rsi(values: Any, period: int = 14) -> Any:
     """Wilder's relative strength index, 0 to 100; 0 for prices that never moved."""
-    return _one(ready.rsi, {"values": values}, "rsi", period)
+    return _one(kernels.rsi, {"values": values}, "rsi", period)
 
 
 @indicator()
@@ -296,7 +296,7 @@ def macd(values: Any, fast: int = 12, slow: int = 26, signal: int = 9, average: 
     signal = whole_number(signal, "signal", 1)
     names = ("macd", "macd_signal", "macd_histogram")
     if average == "ema":
-        return Macd(*_compute(ready.macd, {"values": values}, (fast, slow, signal), names))
+        return Macd(*_compute(kernels.macd, {"values": values}, (fast, slow, signal), names))
     wrap = wrapper_for(values)
     fast, slow = min(fast, slow), max(fast, slow)
     array = as_float_array(values, "values")

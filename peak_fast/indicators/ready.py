@@ -1,4 +1,4 @@
-"""The usual indicators by kernels that lie ready (`peak_kernels.entries`): no import of numba, the same bits.
+"""Indicators by kernels that lie ready (`peak_kernels.entries`): no import of numba, the same bits.
 
 Each is called as its counterpart in `peak_kernels.indicators`: input, parameters, outputs.
 """
@@ -10,9 +10,9 @@ from collections.abc import Callable
 import numpy as np
 
 from peak_kernels import entries
-from peak_kernels.arrays import FloatArray
+from peak_kernels.arrays import OF_INDICATORS, FloatArray
 
-Kernel = Callable[[FloatArray, int, FloatArray], None]
+Kernel = Callable[..., None]
 
 
 def _of_one(name: str) -> Kernel:
@@ -26,3 +26,11 @@ def _of_one(name: str) -> Kernel:
 
 sma, ema, rsi, roc = (_of_one(f"{name}_rows") for name in ("sma", "ema", "rsi", "roc"))
 std, macd = entries.std, entries.macd
+
+
+def __getattr__(name: str) -> Kernel:
+    """All others, each made when it is first asked for."""
+    if name not in OF_INDICATORS:
+        raise AttributeError(name)
+    kernel: Kernel = globals().setdefault(name, entries.indicator(name))
+    return kernel

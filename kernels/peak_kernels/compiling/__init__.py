@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from peak_kernels.compiling.levels import level as level
     from peak_kernels.compiling.levels import why_not as why_not
     from peak_kernels.compiling.objects import Entry as Entry
+    from peak_kernels.compiling.options import allocating as allocating
     from peak_kernels.compiling.options import jit as jit
     from peak_kernels.compiling.options import part as part
     from peak_kernels.compiling.visitors import Guest as Guest
@@ -43,7 +44,7 @@ _HOMES = {
     "lazily": ("Later", "later"),
     "levels": ("level", "why_not"),
     "objects": ("Entry",),
-    "options": ("jit", "part"),
+    "options": ("allocating", "jit", "part"),
     "visitors": ("Guest", "known_of", "load_guest"),
 }
 

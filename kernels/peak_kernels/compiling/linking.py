@@ -22,7 +22,7 @@ _KEPT: list[Any] = []  # what owns the machine code
 # Functions of the C library that the code of kernels calls.  A file that names another one is not linked here.
 _OF_C = frozenset(
     ("memset", "memcpy", "memmove", "memcmp", "pow", "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tan",
-     "floor", "ceil", "trunc", "rint", "fmod")
+     "floor", "ceil", "trunc", "rint", "fmod", "malloc", "free")
 )  # fmt: skip
 NEVER_CALLED = "NRT_MemInfo_call_dtor"
 """Numba may leave its function that releases an array's owner in the file, where nothing calls it: arrays of entries

@@ -8,6 +8,7 @@ package instead, so that a change in any of them recompiles what it must (`_cach
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, overload
@@ -18,7 +19,7 @@ from numba.core.dispatcher import Dispatcher
 
 from peak_kernels.compiling.cache import PACKAGE_DIR, cache_dir, is_own, source_stamp
 from peak_kernels.compiling.disk import CheckedFiles
-from peak_kernels.compiling.parts import LoweringCompiler, PartCompiler, WholeCompiler
+from peak_kernels.compiling.parts import ALLOCATING, LoweringCompiler, PartCompiler, WholeCompiler
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -81,6 +82,33 @@ def part(function: F) -> F:
     return _refusing(compiled)
 
 
+def _part_of_entries(compiled: F) -> F:
+    """A kernel that entries which allocate have as a part; its own machine code is for everybody else."""
+    if not isinstance(compiled, Dispatcher):  # under NUMBA_DISABLE_JIT
+        return compiled
+    dispatcher: Any = compiled
+    own = {name: getattr(dispatcher, name) for name in ("get_call_template", "get_overload")}
+
+    @functools.cache
+    def twin() -> Any:
+        options = {**dispatcher.targetoptions, "no_cfunc_wrapper": True, "no_cpython_wrapper": True}
+        del options["nopython"]  # njit sets it, and warns
+        return _refusing(numba.njit(pipeline_class=PartCompiler, **options)(dispatcher.py_func))
+
+    def chosen(name: str, *given: Any) -> Any:
+        return (getattr(twin(), name) if ALLOCATING.get() else own[name])(*given)
+
+    for name in own:
+        setattr(dispatcher, name, functools.partial(chosen, name))
+    return compiled
+
+
+def allocating(function: F) -> F:
+    """Say of the body of an entry that its kernels allocate scratch arrays: their memory is then the C library's."""
+    function.__dict__["allocates"] = True
+    return function
+
+
 def _refusing(compiled: F) -> F:
     """A function that only machine code can call, made to say so where Python calls it: at its address is nothing."""
     dispatcher: Any = compiled
@@ -139,28 +167,33 @@ def jit(
             _nrt=not inline,
             pipeline_class=PartCompiler if inline else WholeCompiler,
         )(func)
-        return _refusing(compiled) if inline else compiled
+        return _refusing(compiled) if inline else _part_of_entries(compiled)
 
     return decorate if function is None else decorate(function)
 
 
 def _native(function: Callable[..., None], numbers: int, pipeline: type) -> tuple[Any, Any]:
     """Numba's result for a function of an address and whole numbers, and what must be kept for it to stay."""
+    allocates = function.__dict__.get("allocates", False)
     compiled: Any = numba.njit(
         nogil=True,
         error_model="numpy",
         no_cfunc_wrapper=True,
         no_cpython_wrapper=True,
-        _nrt=False,
+        _nrt=allocates,
         pipeline_class=pipeline,
     )(function)
-    compiled.compile((numba.types.int64,) * (1 + numbers))
+    before = ALLOCATING.set(allocates)
+    try:
+        compiled.compile((numba.types.int64,) * (1 + numbers))
+    finally:
+        ALLOCATING.reset(before)
     (result,) = compiled.overloads.values()
     return result, compiled
 
 
 def compile_native(function: Callable[..., None], numbers: int) -> tuple[str, bytes, int, object]:
-    """Compile a function of an address and ``numbers`` whole numbers that returns, allocates and raises nothing.
+    """Compile a function of an address and ``numbers`` whole numbers that returns nothing.
 
     Returns
     -------

@@ -9,6 +9,7 @@ and stops there; the kernel that is called from Python links all of them and opt
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextvars import ContextVar
 from typing import Any
 
 from llvmlite import binding
@@ -16,10 +17,13 @@ from numba import types
 from numba.core.codegen import CodeLibrary, JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 
+from peak_kernels.compiling.memory import own_memory
 from peak_kernels.compiling.starting import uncollected
 
 _PLAIN = (types.Number, types.Boolean, types.Literal, types.Array, types.BaseTuple)
 _CASTS = (bool, int, float)
+ALLOCATING = ContextVar("ALLOCATING", default=False)
+"""Whether an entry is compiled whose kernels allocate: they are its parts, and their memory is the C library's."""
 
 
 def _closure(libraries: Iterable[CodeLibrary]) -> list[CodeLibrary]:
@@ -155,6 +159,11 @@ class _Whole(JITCodeLibrary):  # type: ignore[misc]
 
     _linking_libraries: list[CodeLibrary]
 
+    def _optimize_final_module(self) -> None:
+        if ALLOCATING.get():
+            own_memory(self._final_module)
+        super()._optimize_final_module()
+
     def finalize(self) -> None:
         plain, linked = [], _closure(self._linking_libraries)
         for library in linked:
@@ -182,6 +191,8 @@ class _Lowered(_Whole):
         return _WithoutEnvironment(self._codegen)
 
     def _optimize_final_module(self) -> None:
+        if ALLOCATING.get():
+            own_memory(self._final_module)
         self.bitcode = self._final_module.as_bitcode()
 
     def _finalize_final_module(self) -> None:
