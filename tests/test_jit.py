@@ -52,7 +52,7 @@ def package(tmp_path):
     (folder / "compiling").mkdir(parents=True)
     for name in (
         "folders.py",
-        *(f"compiling/{name}.py" for name in ("options", "cache", "disk", "parts", "starting")),
+        *(f"compiling/{name}.py" for name in ("options", "cache", "disk", "memory", "parts", "starting")),
     ):
         text = (PACKAGE_DIR / name).read_text(encoding="utf-8")
         (folder / name).write_text(text.replace("from peak_kernels", "from small_kernels"), encoding="utf-8")

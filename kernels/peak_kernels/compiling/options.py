@@ -92,7 +92,7 @@ def _part_of_entries(compiled: F) -> F:
     @functools.cache
     def twin() -> Any:
         options = {**dispatcher.targetoptions, "no_cfunc_wrapper": True, "no_cpython_wrapper": True}
-        del options["nopython"]  # njit sets it, and warns
+        options.pop("nopython", None)  # njit sets it, and warns
         return _refusing(numba.njit(pipeline_class=PartCompiler, **options)(dispatcher.py_func))
 
     def chosen(name: str, *given: Any) -> Any:
