@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 import peak_kernels.indicators
+from peak_fast import synthetic
+from peak_fast.indicators import ready
+from peak_fast.indicators.rows import DEFINED, kinds
 from peak_kernels import entries
 
 VALUES = 100.0 + np.cumsum(np.sin(np.arange(2_600.0)) + np.cos(np.arange(2_600.0) ** 2))
@@ -26,6 +29,16 @@ def test_indicators_are_those_of_numba(name):
             ready(*columns, *parameters, *out)
             kernel(*columns, *parameters, *expected)
             assert out.tobytes() == expected.tobytes(), (values.size, number)
+
+
+def test_no_function_is_left_to_numba():
+    bars = synthetic(100, seed=1)
+    assert kinds()  # defines them
+    for known in DEFINED.values():
+        known.compute(bars, tuple(9 if name in known.whole else 0.1 for name in known.parameters))
+    made = {name: item for name, item in vars(ready).items() if callable(item)}
+    assert entries.OF_INDICATORS.keys() <= made.keys()
+    assert [name for name, item in made.items() if hasattr(item, "py_func")] == []
 
 
 def test_scratch_of_indicators_is_given_back():

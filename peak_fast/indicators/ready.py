@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from peak_kernels import entries
+from peak_kernels import entries, indicators
 from peak_kernels.arrays import OF_INDICATORS, FloatArray
 
 Kernel = Callable[..., None]
@@ -29,8 +29,7 @@ std, macd = entries.std, entries.macd
 
 
 def __getattr__(name: str) -> Kernel:
-    """All others, each made when it is first asked for."""
-    if name not in OF_INDICATORS:
-        raise AttributeError(name)
-    kernel: Kernel = globals().setdefault(name, entries.indicator(name))
+    """All others, each made when it is first asked for; by numba's dispatcher where it is not listed."""
+    made = entries.indicator(name) if name in OF_INDICATORS else getattr(indicators, name)
+    kernel: Kernel = globals().setdefault(name, made)
     return kernel
